@@ -1,0 +1,1 @@
+"""Performance, as ratios against a floor measured in the same run."""

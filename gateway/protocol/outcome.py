@@ -1,0 +1,72 @@
+"""What can come of a sign-in, in the words of the wire. The agent translates the directory's words into these."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Outcome(enum.StrEnum):
+    """The result of one credential check; neither a refused credential nor a broken directory is an error."""
+
+    SUCCESS = "success"
+    WRONG_CREDENTIAL = "wrong_credential"
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105 - an outcome, not a password
+    MUST_CHANGE = "must_change"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_EXPIRED = "account_expired"
+    LOGON_HOURS = "logon_hours"
+    WORKSTATION = "workstation"
+    WOULD_LOCK_OUT = "would_lock_out"
+    """Not tried: the next wrong password could lock the account in AD."""
+    PASSWORD_REJECTED = "password_rejected"  # noqa: S105
+    """Password change only: the directory's policy (length, history, age) refused the new password."""
+    NO_DIRECTORY = "no_directory"
+    TIMED_OUT = "timed_out"
+    BUSY = "busy"
+    NO_AGENT = "no_agent"
+    TRY_AGAIN = "try_again"
+    """The agent was lost after it had begun: a second bind could cost a bad-password count, so none was made."""
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """True where nobody judged the credential: never counted against a user."""
+        return self in _INFRASTRUCTURE
+
+
+_INFRASTRUCTURE = frozenset(
+    {Outcome.NO_DIRECTORY, Outcome.TIMED_OUT, Outcome.BUSY, Outcome.NO_AGENT, Outcome.TRY_AGAIN}
+)
+
+
+class Group(msgspec.Struct, frozen=True, array_like=True):
+    """A group the person is in, nested ones included."""
+
+    sid: str
+    """Security identifier, `S-1-5-…`; for an LDAP directory its entryUUID."""
+    name: str
+
+
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who signed in, as the directory says."""
+
+    object_guid: str
+    """Lower-case UUID of the object (AD objectGUID, LDAP entryUUID): the one key that never changes."""
+    user_name: str
+    """userPrincipalName, or the login attribute where there is none."""
+    domain: str
+    """The directory's name in the agent's settings (DNS domain name for AD)."""
+    sid: str = ""
+    account_name: str = ""
+    """sAMAccountName or uid."""
+    mail: str = ""
+    display_name: str = ""
+    given_name: str = ""
+    surname: str = ""
+    dn: str = ""
+    groups: tuple[Group, ...] = ()
+    attributes: Mapping[str, tuple[str, ...]] = {}
+    """The attributes chosen in the agent's settings; binary values in base64."""

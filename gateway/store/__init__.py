@@ -1,0 +1,1 @@
+"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory, later Redis)."""
