@@ -32,6 +32,9 @@ class Verdict:
     outcome: Outcome | None
     """None: admission refused the attempt (smart lockout or throttle), nobody was asked."""
     identity: Identity | None = None
+    password_proven: bool = False
+    """The directory says the password was right although it refused the sign-in (expired, disabled, …). Only then may
+    the page name the reason; a stranger must not learn it."""
     retry_after: float = 0.0
     """Seconds until admission would let another attempt pass; only where outcome is None."""
     agent: str = ""

@@ -1,0 +1,83 @@
+"""Files that hold keys: right modes, and never half written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from certs.errors import KeyStoreError
+
+MAX_SIZE = 1024 * 1024
+"""Bytes of the largest key or certificate file that is read."""
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` a directory that only its owner can enter. Raises KeyStoreError where it is somebody else's."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        raise KeyStoreError(path, f"cannot be made a directory ({error.strerror})", "choose another state_dir") from error
+    if os.name == "posix":
+        if status.st_uid != os.geteuid():
+            raise KeyStoreError(path, f"belongs to user {status.st_uid}", f"chown it to user {os.geteuid()}")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            raise KeyStoreError(path, "is open to other users", f"run chmod 700 {path}")
+    return path
+
+
+def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace `path` as a whole, or leave it as it was: temporary file, fsync, rename, fsync of the directory.
+
+    Raises KeyStoreError (full disk, read-only file system); the old content is intact then.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode) if hasattr(os, "fchmod") else None
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise _unwritable(path, error) from error
+
+
+def read_private(path: Path) -> bytes:
+    """Read a file that nobody else may read. Raises KeyStoreError; FileNotFoundError where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise KeyStoreError(path, f"cannot be opened ({error.strerror})", "it must be a regular file of ours") from error
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+            raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace the key")
+        if status.st_size > MAX_SIZE:
+            raise KeyStoreError(path, f"has {status.st_size} bytes", "it is not a key file")
+        return file.read()
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> KeyStoreError:
+    return KeyStoreError(path, f"cannot be written ({error.strerror})", "the old content is intact; make room and try again")

@@ -1,0 +1,236 @@
+"""The agent process: its connections, its certificate, its end.
+
+    for each relay, `connections` times:   connect ─► converse ─► (lost) ─► wait, at random, never longer than
+                                              ▲                             `reconnect_ceiling`, never giving up
+                                              └──────────────────────────────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+
+import directory
+from certs import CertificateRefused, MachineIdentity, Role, renewal_due
+from gateway.agent.backoff import Backoff
+from gateway.agent.clock import steady_clock
+from gateway.agent.connection import Connection, Route
+from gateway.agent.errors import AgentError, RelayUnreachable
+from gateway.agent.routes import make_routes
+from gateway.agent.settings import AgentCoreSettings
+from gateway.agent.validator import Validator
+from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
+from gateway.protocol.events import Closed, Event, Opened, RenewalAnswered
+
+log = structlog.get_logger()
+
+REFUSED_CEILING = 60.0
+"""Seconds between tries while the relay refuses this identity: only an administrator can change that."""
+RENEWAL_RETRY = 3600.0
+"""Seconds until a renewal that got no answer is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """What /readyz and the status display show."""
+
+    connected: dict[str, int]
+    """Open connections by relay."""
+    certificate_ends: float
+    in_flight: int
+
+    @property
+    def ready(self) -> bool:
+        """At least one relay can reach AD through this agent."""
+        return any(self.connected.values())
+
+
+class Agent:
+    """Keeps connections to all relays until told to stop.
+
+    state_dir: where the identity lives. software: version shown to the relay's operator.
+    """
+
+    def __init__(
+        self,
+        settings: AgentCoreSettings,
+        state_dir: Path,
+        directories: directory.Directories,
+        *,
+        software: str,
+        clock: Callable[[], float] = time.time,
+        directory_clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._settings, self._state_dir, self._clock = settings, state_dir, clock
+        self._directories = directories
+        self._directory_clock = directory_clock or steady_clock()
+        self._identity = MachineIdentity.load(state_dir / "identity")
+        self._routes = make_routes(settings, state_dir)
+        self._validator = Validator(directories)
+        self._facts = AgentFacts(
+            instance=os.urandom(8).hex(),
+            capacity=settings.capacity,
+            domains=tuple(directories.domains) or ("*",),
+            software=software,
+        )
+        self._live: set[Connection] = set()
+        self._stopping = asyncio.Event()
+        self._renewal_asked = 0.0
+
+    @property
+    def state(self) -> AgentState:
+        """How the agent is, now."""
+        connected = {route.relay: 0 for route in self._routes}
+        for connection in self._live:
+            if connection.session is not None and connection.session.session_id:
+                connected[connection.relay] += 1
+        in_flight = sum(each.session.in_flight for each in self._live if each.session is not None)
+        return AgentState(connected, self._identity.not_after, in_flight)
+
+    async def run(self) -> None:
+        """Serve until `stop` is called, then drain. Cancelling stops without draining."""
+        log.info("agent.started", agent=self._identity.name, relays=[route.relay for route in self._routes])
+        async with asyncio.TaskGroup() as tasks:
+            keepers = [
+                tasks.create_task(self._keep(route), name=f"keep {route.relay} {number}")
+                for route in self._routes
+                for number in range(self._settings.connections)
+            ]
+            housekeeping = tasks.create_task(self._housekeeping(), name="agent-housekeeping")
+            await self._stopping.wait()
+            await self._drain()
+            for task in (*keepers, housekeeping):
+                task.cancel()
+        log.info("agent.stopped", agent=self._identity.name)
+
+    def stop(self) -> None:
+        """Finish what is in flight and end; `run` returns then."""
+        self._stopping.set()
+
+    # -- connections
+
+    async def _keep(self, route: Route) -> None:
+        backoff = Backoff(0.1, self._settings.reconnect_ceiling)
+        refused = Backoff(5.0, REFUSED_CEILING)
+        while not self._stopping.is_set():
+            code = await self._converse(route, backoff)
+            delay = (refused if code in _REFUSALS else backoff).next_delay()
+            log.info("relay.retry", relay=route.relay, seconds=round(delay, 2))
+            await asyncio.sleep(delay)
+
+    async def _converse(self, route: Route, backoff: Backoff) -> int:
+        """Run one connection to its end; returns the close code, 0 where there was no conversation."""
+        connection = Connection(route, self._make_session, self._validator, self._directory_clock, self._take)
+        self._live.add(connection)
+        try:
+            closed = await connection.run()
+        except RelayUnreachable as error:
+            log.warning("relay.unreachable", relay=error.relay, reason=error.reason)
+            return 0
+        finally:
+            self._live.discard(connection)
+        if connection.session is not None and connection.session.session_id:
+            backoff.reset()
+        self._explain(closed)
+        return closed.code
+
+    def _make_session(self, now: float) -> AgentSession:
+        identity = self._identity
+        trust = Trust(x509.load_der_x509_certificate(identity.authority_der), Role.RELAY)
+        return AgentSession(identity, trust, self._facts, now=now)
+
+    def _explain(self, closed: Closed) -> None:
+        remedy = _REFUSALS.get(closed.code)
+        if remedy and closed.by_peer:
+            log.error("agent.refused_by_relay", reason=closed.reason, remedy=remedy)
+            self._reload_identity()
+
+    def _reload_identity(self) -> None:
+        """An administrator may have enrolled this machine anew meanwhile."""
+        try:
+            self._identity = MachineIdentity.load(self._state_dir / "identity")
+        except CertificateRefused as error:
+            log.error("identity.unusable", error=str(error))  # noqa: TRY400 - the text says it all
+
+    def _take(self, connection: Connection, event: Event) -> None:
+        if isinstance(event, Opened):
+            self._report(connection)
+        elif isinstance(event, RenewalAnswered):
+            self._install(event)
+
+    # -- certificate
+
+    async def _housekeeping(self) -> None:
+        interval = self._settings.status_interval
+        while True:
+            self._renew_if_due()
+            for connection in self._live:
+                self._report(connection)
+            await asyncio.sleep(interval)
+
+    def _report(self, connection: Connection) -> None:
+        if connection.session is not None:
+            connection.session.send_status({dc.name: dc.state for dc in self._directories.health()})
+            connection.poke()
+
+    def _renew_if_due(self) -> None:
+        now, identity = self._clock(), self._identity
+        if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
+            return
+        if now - self._renewal_asked < RENEWAL_RETRY:
+            return
+        for connection in self._live:
+            session = connection.session
+            if session is not None and session.session_id and session.closed is None:
+                self._renewal_asked = now
+                session.send_renewal(identity.begin_renewal())
+                connection.poke()
+                log.info("certificate.renewal_asked", agent=identity.name, ends=identity.not_after)
+                return
+
+    def _install(self, event: RenewalAnswered) -> None:
+        if event.refusal:
+            log.error("certificate.renewal_refused", reason=event.refusal)
+            return
+        try:
+            self._identity.install(event.certificate, self._identity.authority_der, self._clock())
+        except (CertificateRefused, OSError) as error:
+            log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
+            return
+        self._reload_identity()
+        log.info("certificate.renewed", agent=self._identity.name, ends=self._identity.not_after)
+
+    # -- the end
+
+    async def _drain(self) -> None:
+        log.info("agent.draining", in_flight=self.state.in_flight)
+        for connection in self._live:
+            connection.drain()
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout):
+                while self.state.in_flight:
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("agent.drain_cut_short", in_flight=self.state.in_flight)
+        for connection in list(self._live):
+            connection.close("agent is stopping")
+        await asyncio.sleep(0.1)
+
+
+_RE_ENROL = "on the relay `isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
+_REFUSALS = {
+    int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
+    int(CloseCode.EXPIRED): f"its certificate expired while it was off; enrol it anew: {_RE_ENROL}",
+    int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
+    int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
+}
+
+
+__all__ = ["Agent", "AgentError", "AgentState"]

@@ -1,0 +1,251 @@
+"""One outbound connection to one relay: the websocket shell around an AgentSession.
+
+    reader ──► session ──► a task for each request ──► validator (worker thread) ──► session ──► writer
+                                     begun ◄── before_bind waits until the frame is with the kernel
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+import directory
+from gateway.agent.clock import steady_clock
+from gateway.agent.errors import RelayUnreachable
+from gateway.agent.validator import Validator
+from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
+from gateway.protocol.events import Closed, Event, Measured, Opened, RenewalAnswered, RequestReceived
+
+log = structlog.get_logger()
+
+CONNECT_PATH = "/agent/v1/connect"
+OPEN_TIMEOUT = 10.0
+"""Seconds for TCP, proxy, TLS and the websocket handshake together."""
+TICK = 1.0
+"""Seconds between looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to reach a relay."""
+
+    relay: str
+    """`https://host[:port]`, no path."""
+    tls: ssl.SSLContext
+    proxy: str | bool | None
+    """URL with credentials, True for the environment's, None for none."""
+
+    @property
+    def url(self) -> str:
+        """The websocket's address."""
+        return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
+
+
+class _Begin:
+    """A worker thread's question: may I bind? Answered once the `begun` frame is on its way."""
+
+    __slots__ = ("_answered", "allowed")
+
+    def __init__(self) -> None:
+        self.allowed = False
+        self._answered = threading.Event()
+
+    def answer(self, allowed: bool) -> None:
+        self.allowed = allowed
+        self._answered.set()
+
+    def wait(self, timeout: float) -> bool:
+        return self._answered.wait(timeout) and self.allowed
+
+
+class Connection:
+    """Runs once, from connecting to the end; the agent makes a new one each time."""
+
+    def __init__(
+        self,
+        route: Route,
+        make_session: Callable[[float], AgentSession],
+        validator: Validator,
+        directory_clock: Callable[[], float],
+        on_event: Callable[[Connection, Event], None],
+    ) -> None:
+        self._route, self._validator, self._on_event = route, validator, on_event
+        self._clock, self._directory_clock = steady_clock(), directory_clock
+        self._make_session = make_session
+        self._session: AgentSession | None = None
+        self._wake = asyncio.Event()
+        self._begins: list[tuple[_Begin, bool]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def session(self) -> AgentSession | None:
+        """The conversation, once the websocket is up."""
+        return self._session
+
+    @property
+    def relay(self) -> str:
+        """The relay's address."""
+        return self._route.relay
+
+    async def run(self) -> Closed:
+        """Connect and converse to the end. Raises RelayUnreachable. Cancelling closes the websocket."""
+        try:
+            async with connect(
+                self._route.url,
+                ssl=self._route.tls,
+                proxy=self._route.proxy,  # type: ignore[arg-type]  # the library's Literal[True] is our bool
+                subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]  # a NewType of str
+                compression=None,
+                max_size=MAX_FRAME,
+                ping_interval=None,
+                open_timeout=OPEN_TIMEOUT,
+                close_timeout=2.0,
+            ) as ws:
+                return await self._converse(ws)
+        except (OSError, WebSocketException, TimeoutError, ValueError) as error:
+            raise RelayUnreachable(self.relay, _explain(error)) from error
+
+    def poke(self) -> None:
+        """Have the writer send what the session has to say."""
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Tell the relay that nothing new is taken here; what is in flight is finished."""
+        if self._session is not None:
+            self._session.drain()
+            self.poke()
+
+    def close(self, reason: str) -> None:
+        """Say goodbye."""
+        if self._session is not None:
+            self._session.close(CloseCode.GOING_AWAY, reason)
+            self.poke()
+
+    async def _converse(self, ws: ClientConnection) -> Closed:
+        session = self._session = self._make_session(self._clock())
+        helpers = [
+            asyncio.create_task(self._write(ws, session), name=f"agent-writer {self.relay}"),
+            asyncio.create_task(self._tick(session), name=f"agent-ticker {self.relay}"),
+        ]
+        try:
+            await self._read(ws, session)
+        finally:
+            self._wake.set()
+            await asyncio.wait(helpers[:1], timeout=2.0)
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            self._release_begins()
+        return session.closed or session.close(CloseCode.GOING_AWAY, "connection lost")
+
+    async def _read(self, ws: ClientConnection, session: AgentSession) -> None:
+        while session.closed is None:
+            try:
+                frame = await ws.recv(decode=False)
+            except ConnectionClosed:
+                return
+            for event in session.receive(frame, self._clock()):
+                self._take(event, session)
+            self._wake.set()
+
+    async def _write(self, ws: ClientConnection, session: AgentSession) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            begins, self._begins = self._begins, []
+            with contextlib.suppress(ConnectionClosed):
+                for frame in session.frames():
+                    await ws.send(frame)
+                if begins:
+                    await _flushed(ws)
+            for begin, allowed in begins:
+                begin.answer(allowed and session.closed is None)
+            if session.closed is not None:
+                await ws.close(code=session.closed.code if not session.closed.by_peer else 1000)
+                return
+
+    async def _tick(self, session: AgentSession) -> None:
+        while session.closed is None:
+            await asyncio.sleep(TICK)
+            for event in session.tick(self._clock()):
+                self._take(event, session)
+            self._wake.set()
+
+    # -- events and requests
+
+    def _take(self, event: Event, session: AgentSession) -> None:
+        if isinstance(event, RequestReceived):
+            task = self._loop.create_task(self._check(event, session), name=f"request-{event.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        if isinstance(event, Opened):
+            log.info("relay.connected", relay=self.relay, session=event.session)
+        elif isinstance(event, Measured) and abs(event.clock_skew) > 60:
+            log.warning("clock.skewed", relay=self.relay, seconds=round(event.clock_skew, 1))
+        elif isinstance(event, Closed):
+            log.info("relay.closed", relay=self.relay, code=event.code, reason=event.reason, detail=event.detail)
+        if isinstance(event, (Opened, RenewalAnswered, Closed)):
+            self._on_event(self, event)
+
+    async def _check(self, event: RequestReceived, session: AgentSession) -> None:
+        deadline = self._directory_clock() + (event.deadline - self._clock())
+        answer = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
+        if answer is None:
+            session.refuse(event.id, "late")
+        else:
+            try:
+                session.answer(event.id, answer)
+            except ProtocolError:
+                log.exception("answer.failed")
+        self._wake.set()
+
+    # -- begun
+
+    def _before_bind(self, number: int, deadline: float) -> None:
+        """In a worker thread: tell the relay, and bind only when it has been told. Raises directory.Abandoned."""
+        begin = _Begin()
+        self._loop.call_soon_threadsafe(self._begin, number, begin)
+        if not begin.wait(max(deadline - self._directory_clock(), 0.0)):
+            raise directory.Abandoned
+
+    def _begin(self, number: int, begin: _Begin) -> None:
+        allowed = self._session is not None and self._session.begin(number, self._clock())
+        if allowed:
+            self._begins.append((begin, True))
+            self._wake.set()
+        else:
+            begin.answer(False)
+
+    def _release_begins(self) -> None:
+        begins, self._begins = self._begins, []
+        for begin, _ in begins:
+            begin.answer(False)
+
+
+async def _flushed(ws: ClientConnection) -> None:
+    """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
+    while ws.transport.get_write_buffer_size():
+        await asyncio.sleep(0.001)
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its HTTPS certificate is not accepted ({error.verify_message}); "
+            "if a proxy inspects TLS here or the relay has a certificate of your own CA, set tls_ca_file"
+        )
+    if isinstance(error, TimeoutError):
+        return f"no answer within {OPEN_TIMEOUT:g} s"
+    return str(error) or type(error).__name__
+
+

@@ -1,0 +1,71 @@
+"""Enrolment: a single-use token becomes an identity. The key is made here and never leaves.
+
+    POST /agent/v1/enrol   {"name", "csr", "token_digest", "proof"}  ->  {"certificate", "authority", "proof"}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from certs import CertsError, EnrolmentToken, MachineIdentity, private_directory
+from gateway.agent.errors import EnrolmentFailed
+from gateway.agent.routes import proxy_of, remember_relays, tls_context
+from gateway.agent.settings import AgentCoreSettings
+
+ENROL_PATH = "/agent/v1/enrol"
+TIMEOUT = 15.0
+"""Seconds for the whole exchange."""
+
+
+async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, now: float) -> MachineIdentity:
+    """Redeem a token and install the identity. Raises EnrolmentFailed, CertsError (a bad token), BadRoute.
+
+    Cancelling leaves an identity that was there before in place.
+    """
+    token = EnrolmentToken.parse(token_text)
+    token.check_fresh(now)
+    private_directory(state_dir)
+    csr = MachineIdentity.begin(state_dir / "identity", name=token.name)
+    answer = await _post(settings, token.relay_url, token.request(csr))
+    try:
+        certificate, authority = token.accept(answer, csr)
+        identity = MachineIdentity.load_pending(state_dir / "identity").install(certificate, authority, now)
+    except CertsError as error:
+        raise EnrolmentFailed(token.relay_url, str(error)) from error
+    remember_relays(state_dir, [token.relay_url])
+    return identity
+
+
+async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any]) -> dict[str, Any]:
+    proxy = proxy_of(settings)
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=proxy is True) as session,
+            session.post(
+                URL(relay.rstrip("/") + ENROL_PATH),
+                json=body,
+                ssl=tls_context(settings),
+                proxy=proxy if isinstance(proxy, str) else None,
+            ) as response,
+        ):
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status != 200:
+                raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {response.status}")))
+            return answer
+    except asyncio.TimeoutError as error:
+        raise EnrolmentFailed(relay, f"no answer within {TIMEOUT:g} s") from error
+    except (aiohttp.ClientError, ssl.SSLError, ValueError) as error:
+        raise EnrolmentFailed(relay, str(error) or type(error).__name__) from error
+
+
+def encode_bytes(data: bytes) -> str:
+    """Bytes in JSON: base64."""
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,84 @@
+"""The ways to the relays: addresses, TLS, proxies; and what the enrolment left in the state directory."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from certs import atomic_write
+from gateway.agent.connection import Route
+from gateway.agent.errors import AgentError, NotEnrolled
+from gateway.agent.settings import AgentCoreSettings
+
+_RELAYS_FILE = "relays.json"
+
+
+class BadRoute(AgentError):
+    """A setting about the way to the relay makes no sense."""
+
+    def __init__(self, key: str, value: str, reason: str) -> None:
+        super().__init__(key, value, reason)
+        self.key, self.value, self.reason = key, value, reason
+
+    def __str__(self) -> str:
+        return f"setting {self.key} = {self.value!r}: {self.reason}"
+
+
+def remember_relays(state_dir: Path, relays: list[str]) -> None:
+    """Keep the addresses that the enrolment token carried."""
+    atomic_write(state_dir / _RELAYS_FILE, json.dumps(relays).encode(), mode=0o600)
+
+
+def known_relays(settings: AgentCoreSettings, state_dir: Path) -> tuple[str, ...]:
+    """The relays of the settings, else those of the enrolment. Raises NotEnrolled."""
+    if settings.relays:
+        return settings.relays
+    try:
+        return tuple(json.loads((state_dir / _RELAYS_FILE).read_bytes()))
+    except FileNotFoundError:
+        raise NotEnrolled(state_dir) from None
+
+
+def tls_context(settings: AgentCoreSettings) -> ssl.SSLContext:
+    """Verifying, TLS 1.2 or later. Raises BadRoute where the CA file cannot be used."""
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise BadRoute("tls_ca_file", str(settings.tls_ca_file), f"cannot be used as CA certificates ({error})") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def proxy_of(settings: AgentCoreSettings) -> str | bool | None:
+    """What to hand to the websocket: URL with credentials, True for the environment's proxy, None for none."""
+    if settings.proxy is None:
+        return True
+    if settings.proxy == "none":
+        return None
+    parts = urlsplit(settings.proxy)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadRoute("proxy", settings.proxy, "expected http://host:port, or none")
+    if settings.proxy_user is None:
+        return settings.proxy
+    password = ""
+    if settings.proxy_password_file is not None:
+        try:
+            password = settings.proxy_password_file.read_text().strip()
+        except OSError as error:
+            raise BadRoute("proxy_password_file", str(settings.proxy_password_file), str(error)) from error
+    netloc = f"{quote(settings.proxy_user, safe='')}:{quote(password, safe='')}@{parts.netloc}"
+    return parts._replace(netloc=netloc).geturl()
+
+
+def make_routes(settings: AgentCoreSettings, state_dir: Path) -> list[Route]:
+    """One route for each relay. Raises BadRoute, NotEnrolled."""
+    context, proxy = tls_context(settings), proxy_of(settings)
+    routes = []
+    for relay in known_relays(settings, state_dir):
+        parts = urlsplit(relay)
+        if parts.scheme != "https" or not parts.hostname:
+            raise BadRoute("relays", relay, "expected https://host[:port]")
+        routes.append(Route(f"https://{parts.netloc}", context, proxy))
+    return routes

@@ -1,0 +1,35 @@
+"""Settings of the agent's core: how it reaches its relays and how much it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCoreSettings:
+    """How the agent deals with its relays."""
+
+    relays: tuple[str, ...] = ()
+    """Relay addresses (`https://…`). Empty: the one that issued the enrolment token. With several, all are kept."""
+    connections: int = 2
+    """Connections to each relay. Two, so that a load balancer that drops one interrupts nobody."""
+    capacity: int = 64
+    """Requests taken at once on one connection; more wait at the relay, where another agent may take them."""
+    tls_ca_file: Path | None = None
+    """CA certificates (PEM) that the relay's HTTPS certificate must come from. Empty: the system's."""
+    proxy: str | None = None
+    """HTTP proxy (`http://host:port`) for the way out. Empty: HTTPS_PROXY and NO_PROXY of the environment; `none`
+    switches proxies off."""
+    proxy_user: str | None = None
+    """User name for the proxy, where it wants one."""
+    proxy_password_file: Path | None = None
+    """File with the proxy's password; a file, so that it shows in no process list."""
+    reconnect_ceiling: float = 4.0
+    """Seconds at most between two tries to reach a relay; tries are spread at random so that agents do not stampede."""
+    drain_timeout: float = 20.0
+    """Seconds that a stopping agent gives to what is in flight."""
+    status_interval: float = 30.0
+    """Seconds between reports on the domain controllers' state to the relay."""
+    health_listen: str = "127.0.0.1:9180"
+    """Address for /healthz, /readyz and /metrics; loopback, since the agent opens no port to others. Empty: none."""

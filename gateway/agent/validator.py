@@ -1,0 +1,89 @@
+"""Translates between the wire's words and the directory's, one request at a time."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+
+import structlog
+
+import directory
+from gateway.protocol import AnswerBody, Group, Identity, Outcome, RequestBody
+
+log = structlog.get_logger()
+
+MAX_DETAIL = 200
+
+
+class Validator:
+    """Asks the directories, and never raises: whatever goes wrong there is an outcome."""
+
+    def __init__(self, directories: directory.Directories) -> None:
+        self._directories = directories
+
+    async def check(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> AnswerBody | None:
+        """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
+
+        `before_bind` runs in a worker thread right before the first bind. Returns None where it forbade the bind.
+        Cancelling does not undo a bind.
+        """
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):
+            try:
+                verdict = await self._ask(body, deadline, before_bind)
+            except directory.Abandoned:
+                return None
+            except directory.DirectoryError as error:
+                log.exception("directory.failed", error=str(error))
+                return AnswerBody(Outcome.NO_DIRECTORY, detail=str(error)[:MAX_DETAIL])
+            milliseconds = (time.perf_counter() - started) * 1000
+            log.info(
+                "credential.checked",
+                user=body.user_name,
+                outcome=verdict.outcome.value,
+                detail=verdict.detail,
+                milliseconds=round(milliseconds, 1),
+            )
+        return _answer(verdict, milliseconds)
+
+    async def _ask(
+        self, body: RequestBody, deadline: float, before_bind: Callable[[], None]
+    ) -> directory.Verdict:
+        if body.operation == "change":
+            return await self._directories.change_password(
+                body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind
+            )
+        credential = directory.Credential(body.user_name, body.password)
+        return await self._directories.verify(credential, deadline=deadline, before_bind=before_bind)
+
+
+def _answer(verdict: directory.Verdict, milliseconds: float) -> AnswerBody:
+    return AnswerBody(
+        Outcome(verdict.outcome.value),
+        _identity(verdict.identity) if verdict.identity is not None else None,
+        verdict.password_proven,
+        verdict.detail[:MAX_DETAIL],
+        milliseconds,
+    )
+
+
+def _identity(identity: directory.Identity) -> Identity:
+    return Identity(
+        object_guid=identity.object_guid,
+        user_name=identity.user_name,
+        domain=identity.domain,
+        sid=identity.sid,
+        account_name=identity.account_name,
+        mail=identity.mail,
+        display_name=identity.display_name,
+        given_name=identity.given_name,
+        surname=identity.surname,
+        dn=identity.dn,
+        groups=tuple(Group(group.sid, group.name) for group in identity.groups),
+        attributes={name: tuple(map(_text, values)) for name, values in identity.attributes.items()},
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else base64.b64encode(value).decode("ascii")

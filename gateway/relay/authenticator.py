@@ -1,0 +1,117 @@
+"""The one door to a credential check: admission, dispatch, audit, in this order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.protocol import AnswerBody, Outcome
+from gateway.relay.admission import Admission, AdmissionRequest, Refused
+from gateway.relay.attempt import Attempt, Verdict
+from gateway.relay.dispatch import Dispatched, Dispatcher
+from gateway.relay.link import Task
+from gateway.relay.metrics import Metrics
+from gateway.store import AuditEvent, AuditLog
+
+log = structlog.get_logger()
+
+
+class RelayAuthenticator:
+    """Implements `attempt.Authenticator` over the agents that are connected."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        audit: AuditLog,
+        metrics: Metrics,
+        *,
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
+        self._metrics, self._timeout, self._clock = metrics, timeout, clock
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        """Check a credential; see `attempt.Authenticator`."""
+        return await self._check("signin", "verify", attempt, "")
+
+    async def change_password(self, attempt: Attempt, new_password: str) -> Verdict:
+        """Change a password, proving the old one; see `attempt.Authenticator`."""
+        return await self._check("password_change", "change", attempt, new_password)
+
+    async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
+        started = time.perf_counter()
+        request = AdmissionRequest(
+            user_name=attempt.user_name, password=attempt.password, address=attempt.address, familiar=attempt.familiar
+        )
+        decision = self._admission.check(request, self._clock())
+        if isinstance(decision, Refused):
+            verdict = Verdict(outcome=None, retry_after=decision.retry_after)
+            await self._record(kind, attempt, verdict, decision.reason)
+            return verdict
+        settled = False
+        try:
+            dispatched = await self._dispatch(operation, attempt, new_password)
+            self._admission.settle(decision, dispatched.body.outcome, self._clock())
+            settled = True
+        finally:
+            if not settled:
+                self._admission.abandon(decision, self._clock())
+        verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
+        await self._record(kind, attempt, verdict, dispatched.body.detail)
+        return verdict
+
+    async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
+        if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"
+            return Dispatched(AnswerBody(Outcome.WRONG_CREDENTIAL, detail="empty password"))
+        task = Task(
+            operation,
+            attempt.user_name,
+            attempt.password,
+            new_password,
+            self._clock() + self._timeout,
+            attempt.correlation_id,
+        )
+        return await self._dispatcher.dispatch(task)
+
+    async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> None:
+        outcome = verdict.outcome.value if verdict.outcome else "refused_by_admission"
+        self._metrics.count(kind, outcome, verdict.milliseconds)
+        log.info(
+            "signin.checked",
+            kind=kind,
+            outcome=outcome,
+            user=attempt.user_name,
+            agent=verdict.agent,
+            milliseconds=round(verdict.milliseconds, 1),
+        )
+        await self._audit.append(
+            AuditEvent(
+                time=self._clock(),
+                kind=kind,
+                actor=attempt.via,
+                subject=attempt.user_name,
+                object_guid=verdict.identity.object_guid if verdict.identity else "",
+                outcome=outcome,
+                address=attempt.address,
+                agent=verdict.agent,
+                correlation_id=attempt.correlation_id,
+                via=attempt.via,
+                milliseconds=verdict.milliseconds,
+                detail={"detail": detail} if detail else {},
+            )
+        )
+
+
+def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:
+    body = dispatched.body
+    return Verdict(
+        outcome=body.outcome,
+        identity=body.identity,
+        password_proven=body.password_proven,
+        agent=dispatched.agent,
+        milliseconds=milliseconds,
+    )

@@ -1,0 +1,67 @@
+"""Canaries: now and then an agent is asked about somebody who does not exist.
+
+An agent that says yes accepts any password: that is what a backdoored one looks like (Secureworks, 2022). It is
+revoked at once and an alert is raised. To the agent a canary looks like any other request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.protocol import Outcome
+from gateway.relay.dispatch import Dispatched, Dispatcher
+from gateway.relay.link import Link, Task
+
+log = structlog.get_logger()
+
+_SYLLABLES = ("al", "ba", "cor", "del", "en", "fri", "ga", "hol", "in", "jo", "kel", "lan", "mar", "nor", "ol", "per")
+_TIMEOUT = 15.0
+
+Quarantine = Callable[[str, str], Awaitable[None]]
+"""Revokes an agent: name and reason."""
+
+
+def invent_person(domain: str, rng: random.Random) -> tuple[str, str]:
+    """A user name that looks like any other and belongs to nobody, and a password."""
+    first, last = ("".join(rng.choices(_SYLLABLES, k=3)) for _ in range(2))
+    return f"{first}.{last}{rng.randrange(100, 10_000)}@{domain}", secrets.token_urlsafe(rng.randrange(8, 14))
+
+
+class CanaryKeeper:
+    """Sends the canaries. interval: mean seconds between two on one agent; 0 for none."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, interval: float, quarantine: Quarantine, clock: Callable[[], float]
+    ) -> None:
+        self._dispatcher, self._interval, self._quarantine, self._clock = dispatcher, interval, quarantine, clock
+        self._rng = random.SystemRandom()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        if self._interval <= 0:
+            return
+        while True:
+            links = [link for link in self._dispatcher.links if link.usable]
+            pause = self._interval / max(len(links), 1)
+            await asyncio.sleep(self._rng.uniform(0.5 * pause, 1.5 * pause))
+            if links:
+                await self.probe(self._rng.choice(links))
+
+    async def probe(self, link: Link) -> Outcome | None:
+        """Ask this agent about nobody; quarantine it if it says yes. Returns what it said, None if nothing."""
+        named = [domain for domain in (link.opened.domains if link.opened else ()) if "." in domain]
+        user, password = invent_person(self._rng.choice(named) if named else "example.com", self._rng)
+        deadline = self._clock() + _TIMEOUT
+        task = Task("verify", user, password, "", deadline, secrets.token_hex(8))
+        dispatched = await self._dispatcher.ask(link, task)
+        if not isinstance(dispatched, Dispatched):
+            return None
+        if dispatched.body.outcome is Outcome.SUCCESS:
+            log.critical("agent.accepted_canary", agent=link.name, address=link.address)
+            await self._quarantine(link.name, "it accepted the password of a person who does not exist")
+        return dispatched.body.outcome

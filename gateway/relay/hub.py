@@ -1,0 +1,203 @@
+"""The websocket endpoint for agents: one protocol session for each connection, and who is connected.
+
+    GET /agent/v1/connect    websocket, subprotocol isthmus.agent.v1
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from certs import VerifiedPeer
+from gateway.protocol import (
+    MAX_FRAME,
+    SUBPROTOCOL,
+    CloseCode,
+    PeerRefused,
+    PeerRevoked,
+    RelaySession,
+    Signer,
+    Trust,
+)
+from gateway.protocol.events import Closed, Event, Opened, RenewalRequested, StatusReceived
+from gateway.relay.dispatch import Dispatcher
+from gateway.relay.errors import RenewalRefused
+from gateway.relay.link import Link
+from gateway.relay.roster import Roster
+from gateway.relay.settings import RelayCoreSettings
+
+log = structlog.get_logger()
+
+CONNECT_PATH = "/agent/v1/connect"
+Alarm = Callable[[str, dict[str, str]], None]
+"""Raises an alert for the operator: event name and fields."""
+
+
+class Hub:
+    """All agent connections of this relay process."""
+
+    def __init__(
+        self,
+        settings: RelayCoreSettings,
+        identity: Signer,
+        trust_of: Callable[[Callable[[VerifiedPeer], None]], Trust],
+        roster: Roster,
+        dispatcher: Dispatcher,
+        *,
+        renew: Callable[[VerifiedPeer, bytes], Awaitable[bytes]],
+        alarm: Alarm,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._identity, self._roster = settings, identity, roster
+        self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
+        self._trust = trust_of(self._check)
+        self._open: set[Link] = set()
+        self._draining = False
+
+    @property
+    def links(self) -> list[Link]:
+        """The connections that finished their handshake."""
+        return self._dispatcher.links
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve the endpoint."""
+        app.router.add_get(CONNECT_PATH, self.connect)
+
+    async def connect(self, request: web.Request) -> web.WebSocketResponse:
+        """One agent connection, from the upgrade to its end."""
+        if len(self._open) >= self._settings.max_agents or self._draining:
+            raise web.HTTPServiceUnavailable(text="no more agent connections are taken here", headers={"Retry-After": "5"})
+        ws = web.WebSocketResponse(protocols=[SUBPROTOCOL], max_msg_size=MAX_FRAME, compress=False, autoping=True)
+        await ws.prepare(request)
+        if ws.ws_protocol != SUBPROTOCOL:
+            await ws.close(code=1002, message=f"subprotocol {SUBPROTOCOL} expected".encode())
+            return ws
+        await self._serve(ws, request.get("client_address") or request.remote or "")
+        return ws
+
+    async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:
+        now = self._clock()
+        session = RelaySession(self._identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
+        link = Link(session, address=address, on_change=self._dispatcher.room_made)
+        link.connected_at = now
+        link.wake.set()
+        self._open.add(link)
+        writer = asyncio.create_task(self._write(ws, link), name=f"agent-writer-{address}")
+        try:
+            await self._read(ws, link)
+        finally:
+            self._remove(link)
+            link.wake.set()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await asyncio.wait_for(writer, 5.0)
+            await ws.close(code=session.closed.code if session.closed else CloseCode.GOING_AWAY)
+
+    async def _read(self, ws: web.WebSocketResponse, link: Link) -> None:
+        while link.session.closed is None:
+            message = await ws.receive()
+            if message.type is WSMsgType.BINARY:
+                for event in link.session.receive(message.data, self._clock()):
+                    await self._take(link, event)
+                link.wake.set()
+            elif message.type is WSMsgType.TEXT:
+                link.close(CloseCode.MALFORMED, "binary frames only")
+            else:  # closed by the peer, lost, or larger than max_msg_size
+                if link.session.closed is None:
+                    link.session.close(CloseCode.GOING_AWAY, "connection ended")
+                return
+
+    async def _write(self, ws: web.WebSocketResponse, link: Link) -> None:
+        """Send what the session has to say; several messages that became due together share a frame."""
+        while True:
+            await link.wake.wait()
+            link.wake.clear()
+            for frame in link.session.frames():
+                try:
+                    await ws.send_bytes(frame)
+                except ConnectionError:
+                    return
+            if link.session.closed is not None:
+                if not ws.closed:
+                    await ws.close(code=link.session.closed.code)
+                return
+
+    # -- events
+
+    async def _take(self, link: Link, event: Event) -> None:
+        link.take(event)
+        if isinstance(event, Opened):
+            self._admit(link, event)
+        elif isinstance(event, RenewalRequested):
+            await self._answer_renewal(link, event.csr)
+        elif isinstance(event, StatusReceived):
+            self._roster.seen(link.name, self._clock())
+        elif isinstance(event, Closed):
+            log.info("agent.closed", agent=link.name, code=event.code, reason=event.reason, detail=event.detail)
+
+    def _admit(self, link: Link, opened: Opened) -> None:
+        """A second live process under one name is what a stolen identity looks like."""
+        for other in self.links:
+            if other.name == link.name and other.opened and other.opened.instance != opened.instance:
+                self._alarm("agent.cloned", {"agent": link.name, "address": link.address, "other": other.address})
+                break
+        link.opened = opened
+        self.links.append(link)
+        self._roster.connected(link.name, self._clock(), opened.software, opened.domains, link.address)
+        log.info("agent.connected", agent=link.name, address=link.address, domains=opened.domains)
+        self._dispatcher.links_changed()
+
+    def _remove(self, link: Link) -> None:
+        self._open.discard(link)
+        if link in self.links:
+            self.links.remove(link)
+            log.info("agent.disconnected", agent=link.name, address=link.address)
+        link.lose()
+        self._dispatcher.links_changed()
+
+    async def _answer_renewal(self, link: Link, csr: bytes) -> None:
+        assert link.opened is not None  # noqa: S101 - records come after the handshake
+        try:
+            link.session.send_renewed(await self._renew(link.opened.peer, csr))
+        except RenewalRefused as refused:
+            log.warning("agent.renewal_refused", agent=link.name, reason=str(refused))
+            link.session.send_renewal_refused(str(refused))
+
+    def _check(self, peer: VerifiedPeer) -> None:
+        if self._roster.is_revoked(peer.name, peer.serial):
+            raise PeerRevoked(f"certificate {peer.serial:x} of {peer.name} was revoked")
+        if not self._roster.knows(peer.name, peer.serial):
+            raise PeerRefused(f"no agent {peer.name} with certificate {peer.serial:x} was enrolled here")
+
+    # -- from outside
+
+    def tick(self) -> None:
+        """Let time pass on every connection; about once a second."""
+        now = self._clock()
+        for link in list(self._open):
+            for event in link.session.tick(now):
+                link.take(event)
+            link.wake.set()
+
+    def close_agent(self, name: str, code: CloseCode, reason: str) -> int:
+        """End every live connection of an agent at once; returns how many there were."""
+        links = [link for link in self.links if link.name == name]
+        for link in links:
+            link.close(code, reason)
+        return len(links)
+
+    async def drain(self, timeout: float) -> None:
+        """Take no new connection, let what is in flight finish, then say goodbye."""
+        self._draining = True
+        for link in self.links:
+            link.session.drain()
+            link.wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._dispatcher.outstanding:
+                    await asyncio.sleep(0.05)
+        for link in list(self.links):
+            link.close(CloseCode.GOING_AWAY, "relay is stopping")

@@ -1,0 +1,31 @@
+"""Settings of the relay's core: agent sessions, dispatch, canaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCoreSettings:
+    """How the relay deals with its agents."""
+
+    sign_in_timeout: float = 15.0
+    """Seconds from a person's click to an answer of some kind. Microsoft's agent takes 15; people give up at about 20."""
+    begin_timeout: float = 4.0
+    """Seconds within which an agent must have begun a check; otherwise another agent gets it. Longer than one directory
+    timeout of the agent, so that its own failover comes first."""
+    ping_interval: float = 10.0
+    """Seconds between pings on each agent connection; three without a word and the connection is given up."""
+    queue_limit: int = 1000
+    """Sign-ins that may wait for a free agent; more are answered "busy" at once, so that a flood costs no memory."""
+    max_agents: int = 2000
+    """Agent connections at once; more are refused, so that a runaway installation cannot exhaust the relay."""
+    canary_interval: float = 300.0
+    """Seconds between canaries (a random name and password) on each agent; 0 switches them off. A backdoored agent
+    accepts it and is revoked at once."""
+    certificate_lifetime: float = 30 * 86400.0
+    """Seconds that an agent's certificate lives; it renews itself at two thirds."""
+    token_lifetime: float = 900.0
+    """Seconds that an enrolment token can be redeemed."""
+    drain_timeout: float = 20.0
+    """Seconds that a stopping relay waits for sign-ins in flight; longer than `sign_in_timeout`."""
