@@ -33,7 +33,7 @@ Signature = Annotated[bytes, Meta(min_length=1, max_length=512)]
 SealedBytes = Annotated[bytes, Meta(min_length=16, max_length=MAX_FRAME - 1024)]
 SealKeyBytes = Annotated[bytes, Meta(min_length=1216, max_length=1216)]
 KeyId = Annotated[bytes, Meta(min_length=8, max_length=8)]
-RequestId = Annotated[int, Meta(ge=1, lt=2**63)]
+RequestId = Annotated[int, Meta(ge=1, le=2**62)]
 Seconds = Annotated[float, Meta(ge=0, le=2**40)]
 
 
