@@ -1,4 +1,1 @@
-"""The demo: a throwaway Active Directory, a relay and two agents on one machine, gone without a trace afterwards.
-
-The throwaway domain serves the tests and the benchmarks too.
-"""
+"""The demo: a throwaway domain on this machine, to see real sign-ins against a real Active Directory."""

@@ -1,13 +1,12 @@
-"""A throwaway Active Directory domain: a real Samba AD DC on a loopback address of its own.
-
-It shares nothing with a Samba that is already on the machine: every directory, socket and address is its own.
-"""
+"""A throwaway Active Directory domain: Samba on a loopback address of its own, gone without a trace afterwards."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import random
+import re
 import secrets
 import shutil
 import signal
@@ -16,242 +15,398 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from isthmus.demo.tls import make_server_certificate
+import structlog
 
-REALM = "CORP.EXAMPLE.COM"
-DOMAIN = "CORP"
-BASE_DN = "DC=corp,DC=example,DC=com"
-SUFFIX = "corp.example.com"
-HOST = f"dc1.{SUFFIX}"
-LOCKOUT_THRESHOLD = 5
+from isthmus.demo import people as inhabitants
+from isthmus.demo.people import Person
+from isthmus.demo.throwaway_tls import write_certificates
+
+_log = structlog.get_logger()
 _SYSTEM_PYTHON = "/usr/bin/python3"
+_PACKAGES = "samba samba-ad-dc samba-ad-provision samba-dsdb-modules python3-samba winbind"
+BENCH_PASSWORD = "Lagoon-Strait-Bench"  # noqa: S105 - everyone's in `create_users`
+LOCKOUT_THRESHOLD = 5
 
 
-class DomainFailed(Exception):
-    """The throwaway domain did not come up."""
+class DomainUnavailable(Exception):
+    """The throwaway domain cannot be had here; `remedy` says what to do."""
 
-    def __init__(self, step: str, detail: str) -> None:
-        super().__init__(step, detail)
-        self.step, self.detail = step, detail
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"throwaway domain: {self.step}: {self.detail}"
+        return f"{self.problem} {self.remedy}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """A user of the throwaway domain; for `state` see populate.py."""
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """The account that the agent reads the directory with."""
 
     name: str
-    given_name: str
-    surname: str
-    password: str
-    state: str = "ok"
-    mail: str = ""
-
-    @property
-    def upn(self) -> str:
-        """What the person types."""
-        return f"{self.name}@{SUFFIX}"
-
-
-PEOPLE = (
-    Person(name="anna", given_name="Anna", surname="Berg", password="Sommer-2026!", mail="anna@corp.example.com"),
-    Person(name="ben", given_name="Ben", surname="Okafor", password="Herbst-2026!", mail="ben@corp.example.com"),
-    Person(name="carla", given_name="Carla", surname="Rossi", password="Winter-2026!", state="expired_password"),
-    Person(name="david", given_name="David", surname="Klein", password="Fruehling-26!", state="must_change"),
-    Person(name="emma", given_name="Emma", surname="Novak", password="Morgen-2026!", state="disabled"),
-    Person(name="farid", given_name="Farid", surname="Haddad", password="Abend-2026!!", state="expired_account"),
-    Person(name="greta", given_name="Greta", surname="Lund", password="Mittag-2026!", state="logon_hours"),
-    Person(name="hugo", given_name="Hugo", surname="Marin", password="Nacht-2026!!", state="workstation"),
-    Person(name="ines", given_name="Ines", surname="Costa", password="Locked-2026!", state="ok"),
-)
-GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Engineering", ("anna", "ben")),
-    ("Product", ("Engineering",)),
-    ("Everybody at work", ("Product", "carla")),
-)
+    upn: str
+    dn: str
+    password_file: Path
+    """Mode 0600; the password is nowhere else."""
 
 
 class ThrowawayDomain:
-    """Context manager: provisions, fills, starts and in the end removes a domain. Needs root and Samba."""
+    """Provisions and runs one domain controller; a context manager.
 
-    def __init__(self, people: Sequence[Person] = PEOPLE, *, extra_users: int = 0, address: str | None = None) -> None:
-        self.address = address or _free_address()
-        self.people = tuple(people)
-        self.admin_password = "Aa1!" + secrets.token_urlsafe(16)
-        self.service_password = "Aa1!" + secrets.token_urlsafe(16)
-        self.service_dn = f"CN=isthmus-agent,CN=Users,{BASE_DN}"
-        self.extra = [
-            Person(name=f"user{n:05d}", given_name="User", surname=f"{n:05d}", password="Bench-2026!!") for n in range(extra_users)
-        ]
-        self.directory = Path(tempfile.mkdtemp(prefix="isthmus-domain-"))
-        self.ca_file = self.directory / "ca.pem"
+    Takes about six seconds. Listens on a random address of 127.0.0.0/8 only, keeps everything in one temporary
+    directory, ends with its owner (it watches a pipe of this process), so that several can stand side by side.
+    """
+
+    def __init__(
+        self,
+        *,
+        realm: str = "CORP.EXAMPLE.COM",
+        netbios_name: str = "CORP",
+        host_name: str = "dc1",
+        address: str | None = None,
+        lockout_threshold: int = LOCKOUT_THRESHOLD,
+    ) -> None:
+        self.realm = realm
+        self.netbios_name = netbios_name
+        self.dns_domain = realm.lower()
+        self.host_name = host_name
+        self.host = f"{host_name}.{self.dns_domain}"
+        self.address = address or free_loopback_address()
+        self.base_dn = ",".join(f"DC={part}" for part in self.dns_domain.split("."))
+        self.ldaps_url = f"ldaps://{self.address}:636"
+        self.lockout_threshold = lockout_threshold
+        self.admin_upn = f"Administrator@{self.dns_domain}"
+        self.admin_dn = f"CN=Administrator,CN=Users,{self.base_dn}"
+        self.admin_password = secrets.token_urlsafe(18) + "-aA1"
+        self.people: dict[str, Person] = {}
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def ldaps_url(self) -> str:
-        """Where the domain controller answers."""
-        return f"ldaps://{self.address}:636"
-
-    @property
-    def admin_dn(self) -> str:
-        """The administrator, for tests that need one."""
-        return f"CN=Administrator,CN=Users,{BASE_DN}"
+        self._bench_users = 0
+        self._clock = time.time
 
     def __enter__(self) -> ThrowawayDomain:
+        check_prerequisites()
+        self.directory = Path(tempfile.mkdtemp(prefix="isthmus-ad-"))
         try:
-            self.create()
+            self._provision()
             self.start()
         except BaseException:
-            self.remove()
+            self.close()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.remove()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
 
-    def create(self) -> None:
-        """Provision and fill. Raises DomainFailed."""
-        _check_prerequisites()
-        self._run("provision", [
-            "samba-tool", "domain", "provision", f"--realm={REALM}", f"--domain={DOMAIN}", "--server-role=dc",
-            "--dns-backend=NONE", "--use-rfc2307", f"--targetdir={self.directory}", f"--host-ip={self.address}",
-            "--host-name=dc1", "--option=bind interfaces only=yes", f"--option=interfaces={self.address}/8",
-            "--option=vfs objects=dfs_samba4 acl_xattr xattr_tdb",
-        ])  # fmt: skip
-        self._configure()
-        order = {
-            "admin_password": self.admin_password,
-            "policy": {
-                "minPwdAge": "0",
-                "maxPwdAge": "-36288000000000",
-                "pwdHistoryLength": "0",
-                "lockoutThreshold": str(LOCKOUT_THRESHOLD),
-            },
-            "people": [asdict(person) for person in (*self.people, *self.extra)],
-            "groups": [{"name": name, "members": list(members)} for name, members in GROUPS if self._has(members)],
-            "service": {"name": "isthmus-agent", "password": self.service_password},
-        }
-        script = Path(__file__).with_name("populate.py")
-        self._run("fill", [_SYSTEM_PYTHON, "-I", str(script), str(self._conf)], json.dumps(order).encode())
-
-    def start(self) -> None:
-        """Start the domain controller and wait until it answers over TLS."""
-        with (self.directory / "console.log").open("ab") as console:
-            self._process = subprocess.Popen(
-                ["samba", "-s", str(self._conf), "-F", "--no-process-group"],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
-            )  # fmt: skip
-        self._wait_until_up()
-
-    def stop(self) -> None:
-        """Stop the domain controller; `start` brings it back with its data."""
-        if self._process is not None:
-            self._signal(signal.SIGCONT)
-            self._signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def pause(self) -> None:
-        """Hang: it accepts connections and never answers."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Go on after `pause`."""
-        self._signal(signal.SIGCONT)
-
-    def remove(self) -> None:
-        """Stop and delete everything."""
+    def close(self) -> None:
+        """Stops the server and removes every file."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def search(self, name: str, *attributes: str) -> dict[str, str]:
-        """Read a user's attributes straight from the domain's database (single values), for the tests' eyes."""
-        output = self._run("search", [
-            "ldbsearch", "-H", str(self.directory / "private" / "sam.ldb"), f"(sAMAccountName={name})", *attributes,
-        ])  # fmt: skip
-        lines = (line.partition(": ") for line in output.decode().splitlines() if not line.startswith("#"))
-        return {key: value for key, colon, value in lines if colon}
-
-    # -- inside
+    @property
+    def ca_file(self) -> Path:
+        """PEM of the authority that issued the domain controller's TLS certificate."""
+        return self.directory / "tls" / "ca.pem"
 
     @property
-    def _conf(self) -> Path:
+    def configuration(self) -> Path:
+        """Path of smb.conf."""
         return self.directory / "etc" / "smb.conf"
 
-    def _has(self, members: Sequence[str]) -> bool:
-        known = {person.name for person in self.people} | {name for name, _ in GROUPS}
-        return all(member in known for member in members) and bool(self.people)
+    @property
+    def admin_password_file(self) -> Path:
+        """The administrator's password, mode 0600."""
+        return self.directory / "administrator.password"
 
-    def _configure(self) -> None:
-        """Our own TLS key with the right names, and every run-time file in our directory."""
-        certificate, key, authority = make_server_certificate([HOST, self.address])
-        for name, content in (("server.pem", certificate), ("server.key", key), ("ca.pem", authority)):
-            (self.directory / name).write_bytes(content)
-            (self.directory / name).chmod(0o600)
-        run = self.directory / "run"
-        run.mkdir()
-        options = {
-            "tls certfile": self.directory / "server.pem", "tls keyfile": self.directory / "server.key",
-            "tls cafile": self.ca_file, "pid directory": run, "ncalrpc dir": run / "ncalrpc",
-            "winbindd socket directory": run / "winbindd", "ntp signd socket directory": run / "ntp",
-            "nbt client socket address": self.address, "server services": "ldap, kdc, rpc, cldap",
-            "log file": self.directory / "samba.log", "ldap server require strong auth": "yes",
-            "disable netbios": "yes", "load printers": "no", "prefork children": "2",
-        }  # fmt: skip
-        text = self._conf.read_text()
-        lines = "".join(f"\t{name} = {value}\n" for name, value in options.items())
-        self._conf.write_text(text.replace("[global]\n", "[global]\n" + lines, 1))
+    @property
+    def people_dn(self) -> str:
+        """The organisational unit with the people, groups and bench users."""
+        return f"OU=People,{self.base_dn}"
 
-    def _run(self, step: str, command: list[str], content: bytes | None = None) -> bytes:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=300, check=False)
-        if done.returncode != 0:
-            raise DomainFailed(step, (done.stderr or done.stdout).decode(errors="replace").strip()[-2000:])
-        return done.stdout
+    # -- server ---------------------------------------------------------------------------------------------------
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
+    def start(self, *, timeout: float = 30) -> None:
+        """Starts the server and returns when it answers on LDAPS; `timeout` in seconds."""
+        log = (self.directory / "samba.out").open("ab")
+        self._process = subprocess.Popen(
+            ["/usr/sbin/samba", f"--configfile={self.configuration}", "-F", "--no-process-group"],
+            stdin=subprocess.PIPE,  # it ends when this pipe closes: it cannot outlive us
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        self._wait_until_it_answers(time.monotonic() + timeout)
 
-    def _wait_until_up(self) -> None:
+    def stop(self) -> None:
+        """Ends the server with all its children; no-op where it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            _signal_group(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdin:
+            process.stdin.close()
+
+    def pause(self) -> None:
+        """Makes it hang: connections are still accepted by the kernel, nothing is ever answered."""
+        if self._process:
+            _signal_group(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends `pause`."""
+        if self._process:
+            _signal_group(self._process.pid, signal.SIGCONT)
+
+    def _wait_until_it_answers(self, give_up: float) -> None:
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self._process is not None and self._process.poll() is not None:
-                break
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((self.address, 636), 1) as raw,
-                context.wrap_socket(raw, server_hostname=self.address),
-            ):
-                return
+        while True:
+            try:
+                with (
+                    socket.create_connection((self.address, 636), timeout=1) as plain,
+                    context.wrap_socket(plain, server_hostname=self.address),
+                ):
+                    return
+            except OSError as error:
+                dead = self._process is None or self._process.poll() is not None
+                if dead or time.monotonic() > give_up:
+                    raise DomainUnavailable(
+                        f"Samba did not start on {self.address}: {self._last_words()}",
+                        "Is another server listening on port 636 of every address? See `ss -ltnp 'sport = :636'`.",
+                    ) from error
             time.sleep(0.05)
-        raise DomainFailed("start", (self.directory / "console.log").read_text(errors="replace")[-2000:])
+
+    def _last_words(self) -> str:
+        texts = [(self.directory / name) for name in ("samba.out", "samba.log")]
+        lines = [line for text in texts if text.exists() for line in text.read_text(errors="replace").splitlines()]
+        return " / ".join(lines[-4:]) or "it said nothing"
+
+    # -- accounts ---------------------------------------------------------------------------------------------------
+
+    def create_people(self) -> dict[str, Person]:
+        """One person in every account state, by account name; see `isthmus.demo.people`."""
+        self.people = inhabitants.people(self.dns_domain)
+        self.edit(inhabitants.steps(self.people, self.base_dn, self._clock()))
+        return self.people
+
+    def create_users(self, count: int, *, groups: tuple[str, ...] = ()) -> list[str]:
+        """`count` more plain users with `BENCH_PASSWORD`, in the people's unit; answers their userPrincipalNames.
+
+        `groups` are common names in the same unit. About 2 ms each: only the NT hash is written, which is what a
+        simple bind is checked against (no Kerberos keys).
+        """
+        request = {
+            "count": count,
+            "start": self._bench_users,
+            "name": "bench{:05d}",
+            "password": BENCH_PASSWORD,
+            "base": self.people_dn,
+            "upn_suffix": self.dns_domain,
+            "groups": [f"CN={name},{self.people_dn}" for name in groups],
+            "now": inhabitants.filetime(self._clock()),
+        }
+        self.edit([{"copies": request}])
+        names = [f"bench{number:05d}@{self.dns_domain}" for number in range(self._bench_users, self._bench_users + count)]
+        self._bench_users += count
+        return names
+
+    def create_service_account(self, name: str = "svc-isthmus", *, may_reset: bool = False) -> ServiceAccount:
+        """A plain member of Domain Users that may also read password settings objects.
+
+        `may_reset` adds what a password reset needs in the people's unit: Reset Password, pwdLastSet, lockoutTime.
+        """
+        dn = f"CN={name},CN=Users,{self.base_dn}"
+        password = secrets.token_urlsafe(18) + "-aA1"
+        entry = {
+            "dn": dn,
+            "objectClass": "user",
+            "sAMAccountName": name,
+            "userPrincipalName": f"{name}@{self.dns_domain}",
+            "userAccountControl": "66048",
+            "password": password,
+        }
+        policies = f"CN=Password Settings Container,CN=System,{self.base_dn}"
+        steps: list[dict[str, object]] = [
+            {"add": entry},
+            {"grant": {"dn": policies, "to": name, "aces": ["(A;CI;RPLCLORC;;;{sid})"]}},
+        ]
+        if may_reset:
+            steps.append({"grant": {"dn": self.people_dn, "to": name, "aces": _RESET_ACES}})
+        self.edit(steps)
+        file = self.directory / f"{name}.password"
+        _write_private(file, password)
+        return ServiceAccount(name=name, upn=f"{name}@{self.dns_domain}", dn=dn, password_file=file)
+
+    def set_attributes(self, account_name: str, **attributes: object) -> None:
+        """Overwrites attributes of one of `people`, server-kept ones (badPwdCount, lockoutTime …) included."""
+        dn = f"CN={self.people[account_name].display_name},{self.people_dn}"
+        self.edit([{"modify": {"dn": dn, **attributes}, "raw": True}])
+
+    def set_password(self, account_name: str, password: str) -> None:
+        """Gives one of `people` a password and clears every count."""
+        dn = f"CN={self.people[account_name].display_name},{self.people_dn}"
+        self.edit([{"modify": {"dn": dn, "password": password}}])
+
+    def edit(self, steps: list[dict[str, object]]) -> None:
+        """Applies steps (see `_samdb.py`) to the database in one transaction, while the server runs or not."""
+        request = json.dumps({"configuration": str(self.configuration), "steps": steps})
+        script = Path(__file__).with_name("_samdb.py")
+        _run([_SYSTEM_PYTHON, "-I", str(script)], request, "edit the throwaway domain")
+
+    # -- provisioning -----------------------------------------------------------------------------------------------
+
+    def _provision(self) -> None:
+        started = time.monotonic()
+        seed = self.directory / "seed.conf"
+        seed.write_text(f"[global]\nworkgroup = {self.netbios_name}\nrealm = {self.realm}\n")
+        output = _run(
+            [
+                _SYSTEM_PYTHON,
+                "/usr/bin/samba-tool",
+                "domain",
+                "provision",
+                f"--configfile={seed}",
+                f"--realm={self.realm}",
+                f"--domain={self.netbios_name}",
+                "--server-role=dc",
+                "--dns-backend=NONE",
+                f"--targetdir={self.directory}",
+                "--use-rfc2307",
+                f"--host-ip={self.address}",
+                f"--host-name={self.host_name}",
+                "--option=bind interfaces only=yes",
+                f"--option=interfaces={self.address}/8",
+                "--option=vfs objects=dfs_samba4 acl_xattr xattr_tdb",
+            ],
+            "",
+            "provision the throwaway domain",
+        )
+        match = re.search(r"DOMAIN SID:\s+(S-[0-9-]+)", output)
+        self.domain_sid = match.group(1) if match else ""
+        write_certificates(self.directory / "tls", dns_name=self.host, address=self.address)
+        self._write_configuration()
+        self._apply_policy()
+        _write_private(self.admin_password_file, self.admin_password)
+        _log.debug("demo.domain_provisioned", realm=self.realm, seconds=round(time.monotonic() - started, 1))
+
+    def _write_configuration(self) -> None:
+        home = self.directory
+        for name in ("run", "cache", "lock", "ncalrpc", "state", "bind-dns"):
+            (home / name).mkdir(exist_ok=True)
+        self.configuration.write_text(
+            _SMB_CONF.format(
+                home=home,
+                realm=self.realm,
+                workgroup=self.netbios_name,
+                name=self.host_name.upper(),
+                address=self.address,
+            )
+        )
+
+    def _apply_policy(self) -> None:
+        minutes = 60 * 10_000_000
+        policy = {
+            "dn": self.base_dn,
+            "lockoutThreshold": self.lockout_threshold,
+            "lockOutObservationWindow": -30 * minutes,
+            "lockoutDuration": -30 * minutes,
+            "minPwdAge": 0,
+            "pwdHistoryLength": 3,
+        }
+        self.edit([{"modify": policy}, {"modify": {"dn": self.admin_dn, "password": self.admin_password}}])
 
 
-def _check_prerequisites() -> None:
-    if os.geteuid() != 0:
-        raise DomainFailed("start", "a domain controller needs root; run it as root or with sudo")
-    missing = [tool for tool in ("samba-tool", "samba", "ldbsearch") if shutil.which(tool) is None]
+_RESET_ACES = [
+    "(OA;CIIO;CR;00299570-246d-11d0-a768-00aa006e0529;bf967aba-0de6-11d0-a285-00aa003049e2;{sid})",  # Reset Password
+    "(OA;CIIO;RPWP;bf967a0a-0de6-11d0-a285-00aa003049e2;bf967aba-0de6-11d0-a285-00aa003049e2;{sid})",  # pwdLastSet
+    "(OA;CIIO;RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1;bf967aba-0de6-11d0-a285-00aa003049e2;{sid})",  # lockoutTime
+]
+
+_SMB_CONF = """\
+[global]
+netbios name = {name}
+realm = {realm}
+workgroup = {workgroup}
+server role = active directory domain controller
+server services = rpc, ldap, cldap, kdc
+interfaces = {address}/8
+bind interfaces only = yes
+private dir = {home}/private
+state directory = {home}/state
+cache directory = {home}/cache
+lock directory = {home}/lock
+pid directory = {home}/run
+ncalrpc dir = {home}/ncalrpc
+binddns dir = {home}/bind-dns
+log file = {home}/samba.log
+log level = 0
+tls enabled = yes
+tls keyfile = {home}/tls/key.pem
+tls certfile = {home}/tls/cert.pem
+tls cafile = {home}/tls/ca.pem
+idmap_ldb:use rfc2307 = yes
+vfs objects = dfs_samba4 acl_xattr xattr_tdb
+"""
+
+
+def check_prerequisites() -> None:
+    """Raises `DomainUnavailable` with the remedy where Samba is missing or we are not root."""
+    missing = [
+        path
+        for path in ("/usr/sbin/samba", "/usr/bin/samba-tool", "/usr/share/samba/setup/ad-schema")
+        if not Path(path).exists()
+    ]
     if missing:
-        raise DomainFailed("start", f"{', '.join(missing)} not found; apt-get install samba samba-ad-dc winbind ldb-tools")
+        raise DomainUnavailable(
+            f"Samba's domain controller is not installed ({missing[0]} is missing).",
+            f"Run: apt-get install --no-install-recommends {_PACKAGES}",
+        )
+    if os.geteuid() != 0:
+        raise DomainUnavailable("Samba needs root, for ports 88, 389 and 636.", "Run this again with sudo.")
 
 
-def _free_address() -> str:
-    """An address of 127.0.0.0/8 on which nobody listens at LDAPS."""
-    while True:
-        address = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 2}.{secrets.randbelow(250) + 2}"
+def free_loopback_address() -> str:
+    """A random address of 127.0.0.0/8 on which nothing listens for LDAPS."""
+    for _ in range(50):
+        chosen = ".".join(str(random.randint(16, 250)) for _ in range(3))  # noqa: S311 - not a secret
+        address = f"127.{chosen}"
         with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex((address, 636)) != 0:
+            try:
+                probe.bind((address, 636))
+            except PermissionError:
                 return address
+            except OSError:
+                continue
+            return address
+    raise DomainUnavailable(
+        "Port 636 is taken on every loopback address.",
+        "Another LDAP server listens on all addresses: stop it, or give it `bind interfaces only = yes`.",
+    )
+
+
+def _run(command: list[str], text: str, purpose: str) -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=180)
+    output = done.stdout + done.stderr
+    if done.returncode != 0:
+        last = " / ".join(output.strip().splitlines()[-3:])
+        raise DomainUnavailable(f"Could not {purpose}: {last}", f"Command: {' '.join(command[:4])}")
+    return output
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

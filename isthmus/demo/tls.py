@@ -35,9 +35,7 @@ def make_server_certificate(names: Sequence[str], *, days: int = 30) -> tuple[by
     return certificate.public_bytes(pem), private, authority.public_bytes(pem)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
