@@ -1,1 +1,46 @@
-"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory, later Redis)."""
+"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory, later Redis).
+
+What belongs here: tables, migrations, transactions, and the ports that other rooms see. No other room knows SQL.
+"""
+
+from gateway.store.ephemeral import MemoryEphemeral
+from gateway.store.errors import AuditBroken, StoreError, StoreTooNew, StoreUnavailable, TokenSpent
+from gateway.store.port import (
+    AgentRecord,
+    AgentStore,
+    ApiKeyRecord,
+    ApiKeyStore,
+    AuditEntry,
+    AuditEvent,
+    AuditLog,
+    Ephemeral,
+    SessionRecord,
+    SessionStore,
+    Store,
+    TokenRecord,
+    TokenStore,
+)
+from gateway.store.sql import open_store
+
+__all__ = [
+    "AgentRecord",
+    "AgentStore",
+    "ApiKeyRecord",
+    "ApiKeyStore",
+    "AuditBroken",
+    "AuditEntry",
+    "AuditEvent",
+    "AuditLog",
+    "Ephemeral",
+    "MemoryEphemeral",
+    "SessionRecord",
+    "SessionStore",
+    "Store",
+    "StoreError",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "TokenRecord",
+    "TokenSpent",
+    "TokenStore",
+    "open_store",
+]

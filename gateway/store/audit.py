@@ -1,0 +1,176 @@
+"""The audit trail: a chain in which every entry's keyed hash covers the entry before it.
+
+    hash(n) = HMAC-SHA256(key, hash(n-1) || n || body(n))        head = HMAC-SHA256(key, "head" || n || hash(n))
+
+The key lies in the relay's state directory, not in the database: who can only write to the database can neither change,
+insert or remove an entry nor cut off the tail unnoticed. Who has the whole machine can; for that the head goes to the
+log now and then, where it should be carried off the machine.
+
+Commits are grouped: one writer takes whatever has queued up meanwhile, so a thousand sign-ins a second cost some dozens
+of transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+
+from gateway.store.database import Database
+from gateway.store.errors import AuditBroken, StoreUnavailable
+from gateway.store.port import AuditEntry, AuditEvent
+from gateway.store.tables import audit, audit_head
+
+log = structlog.get_logger()
+
+QUEUE_LIMIT = 10_000
+"""Events that may wait for the writer."""
+BATCH = 500
+"""Events in one transaction at most."""
+_ANCHOR = "0" * 64
+_PAGE = 5000
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(AuditEvent)
+
+
+class SqlAuditLog:
+    """Implements `port.AuditLog`. key: at least 32 bytes."""
+
+    def __init__(self, database: Database, key: bytes) -> None:
+        self._database, self._key = database, key
+        self._queue: list[tuple[bytes, AuditEvent, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def append(self, event: AuditEvent) -> None:
+        """See `port.AuditLog`."""
+        if len(self._queue) >= QUEUE_LIMIT:
+            raise StoreUnavailable("audit trail", f"{QUEUE_LIMIT} events wait already", "the disk does not keep up")
+        done = asyncio.get_running_loop().create_future()
+        self._queue.append((_encoder.encode(event), event, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="audit-writer")
+        await done
+
+    async def settle(self) -> None:
+        """Wait until everything appended is committed."""
+        if self._writer is not None:
+            await self._writer
+
+    async def entries(
+        self, *, limit: int = 100, before: int | None = None, kind: str = "", subject: str = ""
+    ) -> list[AuditEntry]:
+        """See `port.AuditLog`."""
+        query = sa.select(audit.c.seq, audit.c.body, audit.c.hash).order_by(audit.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
+        if kind:
+            query = query.where(audit.c.kind == kind)
+        if subject:
+            query = query.where(audit.c.subject == subject)
+        return await self._database.run(lambda connection: [_entry(row) for row in connection.execute(query)])
+
+    async def last_signins(self, object_guid: str, limit: int = 10) -> list[AuditEntry]:
+        """See `port.AuditLog`."""
+        query = (
+            sa.select(audit.c.seq, audit.c.body, audit.c.hash)
+            .where(audit.c.object_guid == object_guid, audit.c.kind == "signin")
+            .order_by(audit.c.seq.desc())
+            .limit(limit)
+        )
+        return await self._database.run(lambda connection: [_entry(row) for row in connection.execute(query)])
+
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> AuditEntry | None:
+        """See `port.AuditLog`."""
+        head = await self._database.run(lambda connection: connection.execute(sa.select(audit_head)).one_or_none())
+        total = head.seq if head else 0
+        seq, link, last = 0, _ANCHOR, None
+        while rows := await self._page(seq):
+            for row in rows:
+                seq += 1
+                if row.seq != seq:
+                    raise AuditBroken(seq, f"it is missing, the next one is {row.seq}")
+                link = self._link(link, seq, row.body)
+                if not hmac.compare_digest(link, row.hash):
+                    raise AuditBroken(seq, "it was changed, or one before it")
+                last = row
+            if progress is not None:
+                progress(seq, max(total, seq))
+        if head is None and seq == 0:
+            return None
+        if head is None or head.seq != seq or head.hash != link or not hmac.compare_digest(head.mac, self._seal(seq, link)):
+            raise AuditBroken(seq + 1, f"the head says {total} entries, {seq} are there: the end was cut off or replaced")
+        return _entry(last)
+
+    # -- inside
+
+    async def _page(self, after: int) -> Sequence[sa.Row[Any]]:
+        query = sa.select(audit.c.seq, audit.c.body, audit.c.hash).where(audit.c.seq > after)
+        query = query.order_by(audit.c.seq).limit(_PAGE)
+        return await self._database.run(lambda connection: connection.execute(query).all())
+
+    async def _write(self) -> None:
+        try:
+            while self._queue:
+                batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+                try:
+                    await self._database.run(lambda connection, batch=batch: self._commit(connection, batch))  # type: ignore[misc]
+                except StoreUnavailable as error:
+                    log.critical("audit.unwritable", error=str(error), events=len(batch))
+                    _settle(batch, error)
+                else:
+                    _settle(batch, None)
+        finally:
+            self._writer = None
+
+    def _commit(self, connection: sa.Connection, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]]) -> None:
+        head = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).one_or_none()
+        seq, link = (head.seq, head.hash) if head else (0, _ANCHOR)
+        rows = []
+        for body, event, _ in batch:
+            seq += 1
+            link = self._link(link, seq, body)
+            rows.append(
+                {
+                    "seq": seq,
+                    "time": event.time,
+                    "kind": event.kind,
+                    "subject": event.subject,
+                    "object_guid": event.object_guid,
+                    "body": body,
+                    "hash": link,
+                }
+            )
+        connection.execute(sa.insert(audit), rows)
+        values = {"seq": seq, "hash": link, "mac": self._seal(seq, link)}
+        if head is None:
+            connection.execute(sa.insert(audit_head), {"id": 1, **values})
+        else:
+            connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(**values))
+
+    def _link(self, previous: str, seq: int, body: bytes) -> str:
+        return hmac.new(self._key, bytes.fromhex(previous) + seq.to_bytes(8, "big") + body, hashlib.sha256).hexdigest()
+
+    def _seal(self, seq: int, link: str) -> str:
+        return hmac.new(self._key, b"head" + seq.to_bytes(8, "big") + bytes.fromhex(link), hashlib.sha256).hexdigest()
+
+
+def _settle(batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, _, done in batch:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+
+def _entry(row: sa.Row[Any] | None) -> AuditEntry:
+    assert row is not None  # noqa: S101 - callers have one
+    return AuditEntry(seq=row.seq, event=_decoder.decode(row.body), hash=row.hash)
