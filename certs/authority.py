@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +30,14 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"machine name {name!r}: letters, digits, '.', '-' and '_', at most 63, the first no sign")
     return name
+
+
+class IssuedCertificate(NamedTuple):
+    """What the books need of a certificate."""
+
+    serial: int
+    not_after: float
+    """Unix seconds."""
 
 
 class Authority:
@@ -77,6 +86,11 @@ class Authority:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate's DER, hex: what tokens carry and agents pin."""
         return fingerprint(self.certificate_der)
+
+    def describe(self, certificate: bytes) -> IssuedCertificate:
+        """Serial number and end of a certificate (DER) that was issued here."""
+        parsed = x509.load_der_x509_certificate(certificate)
+        return IssuedCertificate(parsed.serial_number, parsed.not_valid_after_utc.timestamp())
 
     def issue(self, csr: bytes, *, name: str, role: Role, now: float, lifetime: float = LIFETIME) -> bytes:
         """Return a certificate (DER) for the key of `csr` (PKCS #10, DER; RFC 2986).

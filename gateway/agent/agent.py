@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from cryptography import x509
 
 import directory
-from certs import CertificateRefused, MachineIdentity, Role, renewal_due
+from certs import CertsError, MachineIdentity, Role, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
 from gateway.agent.connection import Connection, Route
@@ -94,6 +93,11 @@ class Agent:
         in_flight = sum(each.session.in_flight for each in self._live if each.session is not None)
         return AgentState(connected, self._identity.not_after, in_flight)
 
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """What came of the checks so far, counted by outcome."""
+        return self._validator.outcomes
+
     async def run(self) -> None:
         """Serve until `stop` is called, then drain. Cancelling stops without draining."""
         log.info("agent.started", agent=self._identity.name, relays=[route.relay for route in self._routes])
@@ -143,7 +147,7 @@ class Agent:
 
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
-        trust = Trust(x509.load_der_x509_certificate(identity.authority_der), Role.RELAY)
+        trust = Trust(identity.authority, Role.RELAY)
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:
@@ -156,7 +160,7 @@ class Agent:
         """An administrator may have enrolled this machine anew meanwhile."""
         try:
             self._identity = MachineIdentity.load(self._state_dir / "identity")
-        except CertificateRefused as error:
+        except (CertsError, OSError) as error:
             log.error("identity.unusable", error=str(error))  # noqa: TRY400 - the text says it all
 
     def _take(self, connection: Connection, event: Event) -> None:
@@ -177,7 +181,7 @@ class Agent:
 
     def _report(self, connection: Connection) -> None:
         if connection.session is not None:
-            connection.session.send_status({dc.name: dc.state for dc in self._directories.health()})
+            connection.session.send_status({each.controller: each.state for each in self._directories.health()})
             connection.poke()
 
     def _renew_if_due(self) -> None:
@@ -200,11 +204,10 @@ class Agent:
             log.error("certificate.renewal_refused", reason=event.refusal)
             return
         try:
-            self._identity.install(event.certificate, self._identity.authority_der, self._clock())
-        except (CertificateRefused, OSError) as error:
+            self._identity = self._identity.finish_renewal(event.certificate, self._clock())
+        except (CertsError, OSError) as error:
             log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
             return
-        self._reload_identity()
         log.info("certificate.renewed", agent=self._identity.name, ends=self._identity.not_after)
 
     # -- the end
@@ -215,7 +218,7 @@ class Agent:
             connection.drain()
         try:
             async with asyncio.timeout(self._settings.drain_timeout):
-                while self.state.in_flight:
+                while self.state.in_flight:  # noqa: ASYNC110 - many connections, one end; polled once, at the end
                     await asyncio.sleep(0.02)
         except TimeoutError:
             log.warning("agent.drain_cut_short", in_flight=self.state.in_flight)

@@ -234,7 +234,7 @@ class Connection:
 
 async def _flushed(ws: ClientConnection) -> None:
     """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
-    while ws.transport.get_write_buffer_size():
+    while ws.transport.get_write_buffer_size():  # noqa: ASYNC110 - transports have no event for it
         await asyncio.sleep(0.001)
 
 

@@ -1,11 +1,10 @@
 """Enrolment: a single-use token becomes an identity. The key is made here and never leaves.
 
-    POST /agent/v1/enrol   {"name", "csr", "token_digest", "proof"}  ->  {"certificate", "authority", "proof"}
+    POST /agent/v1/enrol   {"token", "csr", "proof"}  ->  {"certificate", "authority", "proof"}
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ssl
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from certs import CertsError, EnrolmentToken, MachineIdentity, private_directory
+from certs import CertsError, EnrolmentToken, MachineIdentity, Role, private_directory, prove, verify_proof
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import proxy_of, remember_relays, tls_context
 from gateway.agent.settings import AgentCoreSettings
@@ -32,13 +31,19 @@ async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, n
     token = EnrolmentToken.parse(token_text)
     token.check_fresh(now)
     private_directory(state_dir)
-    csr = MachineIdentity.begin(state_dir / "identity", name=token.name)
-    answer = await _post(settings, token.relay_url, token.request(csr))
+    directory = state_dir / "identity"
+    csr = MachineIdentity.begin(directory, name=token.name)
+    proof = prove(token.key, "enrol", csr)
+    answer = await _post(settings, token.relay_url, {"token": token.id, "csr": _text(csr), "proof": _text(proof)})
     try:
-        certificate, authority = token.accept(answer, csr)
-        identity = MachineIdentity.load_pending(state_dir / "identity").install(certificate, authority, now)
-    except CertsError as error:
-        raise EnrolmentFailed(token.relay_url, str(error)) from error
+        certificate, authority, proof = (base64.b64decode(answer[key]) for key in ("certificate", "authority", "proof"))
+        token.check_authority(authority)
+        verify_proof(token.key, proof, "enrolled", csr, certificate, authority)
+        identity = MachineIdentity.install(
+            directory, certificate, authority, name=token.name, role=Role.AGENT, now=now
+        )
+    except (CertsError, KeyError, TypeError, ValueError) as error:
+        raise EnrolmentFailed(token.relay_url, f"its answer cannot be trusted ({error})") from error
     remember_relays(state_dir, [token.relay_url])
     return identity
 
@@ -60,12 +65,11 @@ async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any]) -
             if response.status != 200:
                 raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {response.status}")))
             return answer
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise EnrolmentFailed(relay, f"no answer within {TIMEOUT:g} s") from error
     except (aiohttp.ClientError, ssl.SSLError, ValueError) as error:
         raise EnrolmentFailed(relay, str(error) or type(error).__name__) from error
 
 
-def encode_bytes(data: bytes) -> str:
-    """Bytes in JSON: base64."""
+def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")

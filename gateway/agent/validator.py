@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -21,6 +22,8 @@ class Validator:
 
     def __init__(self, directories: directory.Directories) -> None:
         self._directories = directories
+        self.outcomes: Counter[str] = Counter()
+        """What came of the checks so far."""
 
     async def check(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> AnswerBody | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
@@ -37,6 +40,7 @@ class Validator:
             except directory.DirectoryError as error:
                 log.exception("directory.failed", error=str(error))
                 return AnswerBody(Outcome.NO_DIRECTORY, detail=str(error)[:MAX_DETAIL])
+            self.outcomes[verdict.outcome.value] += 1
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
                 "credential.checked",

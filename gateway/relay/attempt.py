@@ -19,6 +19,8 @@ class Attempt:
     """The client's IP address, after trusted proxies."""
     familiar: bool = False
     """The browser proved (signed device cookie) that this user signed in from it before."""
+    throttled: bool = True
+    """False where `address` is a trusted back end's own: it stands for many people."""
     correlation_id: str
     """One id from the browser's request to the LDAP bind."""
     via: str = "page"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.admission import Admission, AdmissionRequest, Refused
+from gateway.relay.admission import Admission, AdmissionRequest, Admitted, Refused
 from gateway.relay.attempt import Attempt, Verdict
 from gateway.relay.dispatch import Dispatched, Dispatcher
 from gateway.relay.link import Task
@@ -16,6 +17,10 @@ from gateway.relay.metrics import Metrics
 from gateway.store import AuditEvent, AuditLog
 
 log = structlog.get_logger()
+
+_PAUSE = 0.02
+_PATIENCE = 250
+"""Pauses (5 s together) that an attempt waits for others of the same user name."""
 
 
 class RelayAuthenticator:
@@ -44,10 +49,7 @@ class RelayAuthenticator:
 
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
         started = time.perf_counter()
-        request = AdmissionRequest(
-            user_name=attempt.user_name, password=attempt.password, address=attempt.address, familiar=attempt.familiar
-        )
-        decision = self._admission.check(request, self._clock())
+        decision = await self._admit(attempt)
         if isinstance(decision, Refused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
             await self._record(kind, attempt, verdict, decision.reason)
@@ -63,6 +65,23 @@ class RelayAuthenticator:
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         await self._record(kind, attempt, verdict, dispatched.body.detail)
         return verdict
+
+    async def _admit(self, attempt: Attempt) -> Admitted | Refused:
+        """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
+        request = AdmissionRequest(
+            user_name=attempt.user_name,
+            password=attempt.password,
+            address=attempt.address,
+            familiar=attempt.familiar,
+            throttled=attempt.throttled,
+        )
+        decision = self._admission.check(request, self._clock())
+        for _ in range(_PATIENCE):
+            if not (isinstance(decision, Refused) and decision.reason == "busy"):
+                break
+            await asyncio.sleep(_PAUSE)
+            decision = self._admission.check(request, self._clock())
+        return decision
 
     async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
         if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import WSMsgType, web
+from cryptography import x509
 
-from certs import VerifiedPeer
+from certs import Role, VerifiedPeer
 from gateway.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
@@ -23,7 +24,7 @@ from gateway.protocol import (
     Signer,
     Trust,
 )
-from gateway.protocol.events import Closed, Event, Opened, RenewalRequested, StatusReceived
+from gateway.protocol.events import Closed, Event, Opened, RenewalRequested
 from gateway.relay.dispatch import Dispatcher
 from gateway.relay.errors import RenewalRefused
 from gateway.relay.link import Link
@@ -44,7 +45,7 @@ class Hub:
         self,
         settings: RelayCoreSettings,
         identity: Signer,
-        trust_of: Callable[[Callable[[VerifiedPeer], None]], Trust],
+        authority: x509.Certificate,
         roster: Roster,
         dispatcher: Dispatcher,
         *,
@@ -54,7 +55,7 @@ class Hub:
     ) -> None:
         self._settings, self._identity, self._roster = settings, identity, roster
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
-        self._trust = trust_of(self._check)
+        self._trust = Trust(authority, Role.AGENT, self._check)
         self._open: set[Link] = set()
         self._draining = False
 
@@ -133,8 +134,6 @@ class Hub:
             self._admit(link, event)
         elif isinstance(event, RenewalRequested):
             await self._answer_renewal(link, event.csr)
-        elif isinstance(event, StatusReceived):
-            self._roster.seen(link.name, self._clock())
         elif isinstance(event, Closed):
             log.info("agent.closed", agent=link.name, code=event.code, reason=event.reason, detail=event.detail)
 
@@ -146,7 +145,7 @@ class Hub:
                 break
         link.opened = opened
         self.links.append(link)
-        self._roster.connected(link.name, self._clock(), opened.software, opened.domains, link.address)
+        self._roster.connected(opened, self._clock(), link.address)
         log.info("agent.connected", agent=link.name, address=link.address, domains=opened.domains)
         self._dispatcher.links_changed()
 
@@ -167,9 +166,10 @@ class Hub:
             link.session.send_renewal_refused(str(refused))
 
     def _check(self, peer: VerifiedPeer) -> None:
-        if self._roster.is_revoked(peer.name, peer.serial):
+        status = self._roster.status(peer.name, peer.serial)
+        if status == "revoked":
             raise PeerRevoked(f"certificate {peer.serial:x} of {peer.name} was revoked")
-        if not self._roster.knows(peer.name, peer.serial):
+        if status == "unknown":
             raise PeerRefused(f"no agent {peer.name} with certificate {peer.serial:x} was enrolled here")
 
     # -- from outside
@@ -180,6 +180,8 @@ class Hub:
         for link in list(self._open):
             for event in link.session.tick(now):
                 link.take(event)
+            if link.opened is not None and now > link.opened.peer.not_after:
+                link.close(CloseCode.EXPIRED, "certificate expired")
             link.wake.set()
 
     def close_agent(self, name: str, code: CloseCode, reason: str) -> int:
@@ -189,15 +191,15 @@ class Hub:
             link.close(code, reason)
         return len(links)
 
-    async def drain(self, timeout: float) -> None:
+    async def drain(self, patience: float) -> None:
         """Take no new connection, let what is in flight finish, then say goodbye."""
         self._draining = True
         for link in self.links:
             link.session.drain()
             link.wake.set()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while self._dispatcher.outstanding:
+            async with asyncio.timeout(patience):
+                while self._dispatcher.outstanding:  # noqa: ASYNC110 - many links, one end; polled once, at the end
                     await asyncio.sleep(0.05)
         for link in list(self.links):
             link.close(CloseCode.GOING_AWAY, "relay is stopping")

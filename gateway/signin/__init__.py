@@ -1,1 +1,28 @@
-"""What a person meets: sign-in page, session, account page; and the authentication API for trusted back ends."""
+"""What a person meets: sign-in page, session, account page; and the authentication API for trusted back ends.
+
+What belongs here: pages, cookies, sessions, the words people read. What does not: whether an attempt may go on and who
+checks it (relay), what applications speak (federation).
+"""
+
+from gateway.signin.api import Api
+from gateway.signin.branding import BadBranding
+from gateway.signin.browser import client_address
+from gateway.signin.cookies import DeviceCookie, FormToken, Signer
+from gateway.signin.pages import Pages
+from gateway.signin.sessions import Session, Sessions
+from gateway.signin.settings import SignInSettings
+from gateway.signin.web import SignInPages
+
+__all__ = [
+    "Api",
+    "BadBranding",
+    "DeviceCookie",
+    "FormToken",
+    "Pages",
+    "Session",
+    "Sessions",
+    "SignInPages",
+    "SignInSettings",
+    "Signer",
+    "client_address",
+]

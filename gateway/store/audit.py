@@ -110,7 +110,7 @@ class SqlAuditLog:
 
     # -- inside
 
-    async def _page(self, after: int) -> Sequence[sa.Row[Any]]:
+    async def _page(self, after: int) -> Sequence[Any]:
         query = sa.select(audit.c.seq, audit.c.body, audit.c.hash).where(audit.c.seq > after)
         query = query.order_by(audit.c.seq).limit(_PAGE)
         return await self._database.run(lambda connection: connection.execute(query).all())
@@ -171,6 +171,5 @@ def _settle(batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], err
             done.set_exception(error)
 
 
-def _entry(row: sa.Row[Any] | None) -> AuditEntry:
-    assert row is not None  # noqa: S101 - callers have one
+def _entry(row: Any) -> AuditEntry:
     return AuditEntry(seq=row.seq, event=_decoder.decode(row.body), hash=row.hash)

@@ -1,0 +1,115 @@
+"""What is asked of a directory and what it answers, in Active Directory's words. Maps one to one to the wire's."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+class Outcome(enum.StrEnum):
+    """The result of one credential check or password change."""
+
+    SUCCESS = "success"
+    WRONG_CREDENTIAL = "wrong_credential"
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105 - an outcome, not a password
+    MUST_CHANGE = "must_change"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_EXPIRED = "account_expired"
+    LOGON_HOURS = "logon_hours"
+    WORKSTATION = "workstation"
+    WOULD_LOCK_OUT = "would_lock_out"
+    """Not tried: a wrong password could have locked the account."""
+    PASSWORD_REJECTED = "password_rejected"  # noqa: S105
+    """The directory's policy refused the new password."""
+    NO_DIRECTORY = "no_directory"
+    TIMED_OUT = "timed_out"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a person typed."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group that a person is in, directly or through others."""
+
+    sid: str
+    """Security identifier, `S-1-5-…`; for kind `ldap` its entryUUID."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who signed in."""
+
+    object_guid: str
+    """objectGUID or entryUUID, lower case with dashes: the one key that never changes."""
+    user_name: str
+    domain: str
+    sid: str = ""
+    account_name: str = ""
+    mail: str = ""
+    display_name: str = ""
+    given_name: str = ""
+    surname: str = ""
+    dn: str = ""
+    groups: tuple[Group, ...] = ()
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it."""
+
+    outcome: Outcome
+    identity: Identity | None = None
+    """Present on success only."""
+    password_proven: bool = False
+    """The directory confirmed the password. A stranger must not be told any state of an account without it."""
+    bound: bool = False
+    """A bind (or a change) with the user's password was sent."""
+    controller: str = ""
+    """host:port that answered, for logs and metrics."""
+    detail: str = ""
+    """For the operator's log: sub-code, count and threshold, what broke. Never a secret."""
+    password_checked: bool = False
+    """The directory judged the password (right or wrong): only then may a wrong one be counted against the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the troubleshooter."""
+
+    name: str
+    status: Literal["pass", "warn", "fail"]
+    seen: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerHealth:
+    """State of one domain controller, for metrics and status pages."""
+
+    directory: str
+    controller: str
+    state: Literal["closed", "open", "half_open"]
+    """Of its circuit: closed is the healthy one."""
+    failures: int
+    """In a row."""
+    in_flight: int
+    retry_at: float
+    """Unix seconds of the next try while open, else 0."""
+    last_error: str
+    binds: int
+    """Passwords checked here since the start."""
+    searches: int
+    connections: int
+    """Open ones, idle included."""

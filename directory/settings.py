@@ -1,0 +1,137 @@
+"""Settings of the directories that an agent asks. Times are seconds, sizes are counts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from directory.errors import SettingsProblem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Whom to believe to be a domain controller."""
+
+    ca_file: Path | None = None
+    """PEM file with the authorities that issue the domain controllers' certificates; without it the system's store."""
+
+    pinned_sha256: tuple[str, ...] = ()
+    """SHA-256 fingerprints of server certificates. Alone they replace chain and name; beside `ca_file` both must hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectorySettings:
+    """One directory: an Active Directory domain, or an LDAP server."""
+
+    name: str
+    """What the directory is called in identities and logs; the DNS domain name for Active Directory."""
+
+    kind: Literal["ad", "ldap"] = "ad"
+    """`ad` for Active Directory (Windows or Samba), `ldap` for OpenLDAP, 389 Directory Server and the like."""
+
+    servers: tuple[str, ...] = ()
+    """Domain controllers as `dc1.example.com`, `host:port` or `ldaps://host:port`; the port is 636 unless given."""
+
+    domain: str = ""
+    """DNS domain whose `_ldap._tcp` SRV records list the servers; used where `servers` is empty."""
+
+    base_dn: str
+    """Where people and groups are searched for, as `DC=example,DC=com`."""
+
+    upn_suffixes: tuple[str, ...] = ()
+    """Suffixes after the @ that are signed in here; `name` is always one."""
+
+    netbios_name: str = ""
+    """The DOMAIN of DOMAIN\\name that is signed in here."""
+
+    tls: TlsSettings = field(default_factory=TlsSettings)
+    """Whom to believe to be a domain controller."""
+
+    send_passwords_unencrypted_over_the_network: bool = False
+    """Allows plain `ldap://` on port 389. Everyone on the way can then read every password: for laboratories only."""
+
+    service_user: str = ""
+    """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read (see the how-to)."""
+
+    service_password_file: Path | None = None
+    """File with that account's password; one line end is cut off. Better than a setting: it has a mode of its own."""
+
+    service_password_env: str = ""
+    """Environment variable with that password, where no file is given."""
+
+    login_attributes: tuple[str, ...] = ()
+    """Attributes that may hold what a person types; empty means userPrincipalName (`ad`), uid and mail (`ldap`)."""
+
+    attributes: tuple[str, ...] = ()
+    """More attributes to hand to the gateway; binary values travel in base64."""
+
+    groups: bool = True
+    """Whether to read group memberships, nested ones included. Off spares the directory most of its work."""
+
+    groups_cache_seconds: float = 0.0
+    """How long a person's group memberships may be reused, in seconds; 0 reads them at each sign-in."""
+
+    names_cache_seconds: float = 3600.0
+    """How long a group's name may be reused, in seconds: names change rarely and cost a search each."""
+
+    cache_entries: int = 20_000
+    """Bound on each cache, in entries, so that a large directory cannot fill the memory."""
+
+    connections: int = 8
+    """Checks at once, each with a connection of its own to bind on and one to search on. A domain controller has
+    fewer processors than this; more only makes its queue longer."""
+
+    queue: int = 256
+    """Checks that may wait for a connection; past that the answer is `busy`, at once."""
+
+    connect_timeout: float = 3.0
+    """Seconds for TCP and TLS to be up, on a local network; a server that needs longer counts as down."""
+
+    search_timeout: float = 4.0
+    """Seconds for one search."""
+
+    bind_timeout: float = 8.0
+    """Seconds for one bind: a domain controller may have to ask another one about a wrong password."""
+
+    idle_seconds: float = 300.0
+    """A connection unused for so long is closed; Active Directory closes them after 900 by itself."""
+
+    retry_seconds: float = 2.0
+    """First pause before a failed domain controller is tried again; doubles up to `retry_seconds_most`."""
+
+    retry_seconds_most: float = 60.0
+    """Longest pause, so that a repaired domain controller is back within a minute."""
+
+    lockout_guard: bool = True
+    """Whether to refuse an attempt that could lock the account in the directory; off only where that is wanted."""
+
+    lockout_margin: int = 1
+    """Wrong passwords that are always left to the person's own machines: with a threshold of 5 and a margin of 1,
+    the fifth is never spent here."""
+
+    unreadable_policy_threshold: int = 3
+    """Threshold assumed for people under a fine-grained policy that the service account may not read."""
+
+    policy_cache_seconds: float = 300.0
+    """How long lockout policies may be reused, in seconds."""
+
+    def service_password(self) -> str:
+        """The service account's password, read anew (it may have been changed); raises `SettingsProblem`."""
+        if self.service_password_file:
+            try:
+                text = self.service_password_file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsProblem(
+                    "service_password_file",
+                    f"{self.service_password_file} cannot be read: {error.__class__.__name__}",
+                    "It must exist and belong to the account that runs the agent, mode 0600.",
+                ) from error
+            return text.removesuffix("\n").removesuffix("\r")
+        if self.service_password_env:
+            try:
+                return os.environ[self.service_password_env]
+            except KeyError as error:
+                raise SettingsProblem("service_password_env", f"{self.service_password_env} is not set") from error
+        return ""

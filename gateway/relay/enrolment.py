@@ -1,0 +1,119 @@
+"""Enrolment and renewal: who gets a certificate.
+
+    POST /agent/v1/enrol   {"token": id, "csr": base64 DER, "proof": base64}
+                       ->  {"certificate": base64 DER, "authority": base64 DER, "proof": base64}
+
+The proofs are made with the token's key over what is sent (see `certs.token`); the token itself never travels.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
+from gateway.relay.errors import EnrolmentRefused, RenewalRefused
+from gateway.relay.roster import Roster
+from gateway.relay.settings import RelayCoreSettings
+from gateway.store import AgentRecord, AuditEvent, AuditLog, TokenSpent, TokenStore
+
+log = structlog.get_logger()
+
+ENROL_PATH = "/agent/v1/enrol"
+
+
+class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What an agent sends."""
+
+    token: str
+    csr: str
+    proof: str
+
+
+class Enrolment:
+    """Issues certificates to agents."""
+
+    def __init__(
+        self,
+        settings: RelayCoreSettings,
+        authority: Authority,
+        tokens: TokenStore,
+        roster: Roster,
+        audit: AuditLog,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._authority, self._tokens = settings, authority, tokens
+        self._roster, self._audit, self._clock = roster, audit, clock
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve the endpoint."""
+        app.router.add_post(ENROL_PATH, self.handle)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """The endpoint."""
+        address = request.get("client_address") or request.remote or ""
+        try:
+            order = msgspec.json.decode(await request.read(), type=EnrolmentRequest)
+            answer = await self.enrol(order, address)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return web.json_response({"detail": "not an enrolment request"}, status=400)
+        except EnrolmentRefused as refused:
+            log.warning("agent.enrolment_refused", address=address, reason=refused.reason)
+            await self._record("agent.enrolment_refused", "", refused.reason, address)
+            return web.json_response({"detail": refused.reason}, status=403)
+        return web.json_response(answer)
+
+    async def enrol(self, order: EnrolmentRequest, address: str) -> dict[str, str]:
+        """Spend the token and issue the certificate. Raises EnrolmentRefused."""
+        now = self._clock()
+        try:
+            csr, proof = base64.b64decode(order.csr, validate=True), base64.b64decode(order.proof, validate=True)
+            token = await self._tokens.peek(order.token, now)
+            verify_proof(token.key, proof, "enrol", csr)
+            certificate = self._authority.issue(
+                csr, name=token.name, role=Role.AGENT, now=now, lifetime=self._settings.certificate_lifetime
+            )
+            await self._tokens.redeem(order.token, now)
+        except TokenSpent as spent:
+            raise EnrolmentRefused(f"the token is {spent.reason}") from spent
+        except (CertsError, ValueError, binascii.Error) as error:
+            raise EnrolmentRefused(str(error)) from error
+        await self._roster.enrol(self._agent_record(token.name, certificate, now, address))
+        await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
+        authority = self._authority.certificate_der
+        return {
+            "certificate": base64.b64encode(certificate).decode(),
+            "authority": base64.b64encode(authority).decode(),
+            "proof": base64.b64encode(prove(token.key, "enrolled", csr, certificate, authority)).decode(),
+        }
+
+    async def renew(self, peer: VerifiedPeer, csr: bytes) -> bytes:
+        """Issue the next certificate (DER) to a connected agent. Raises RenewalRefused."""
+        now = self._clock()
+        try:
+            certificate = self._authority.issue(
+                csr, name=peer.name, role=Role.AGENT, now=now, lifetime=self._settings.certificate_lifetime
+            )
+        except CertificateRefused as refused:
+            raise RenewalRefused(str(refused)) from refused
+        if self._roster.status(peer.name, peer.serial) != "enrolled":
+            raise RenewalRefused("this agent was revoked")
+        await self._roster.enrol(self._agent_record(peer.name, certificate, now, ""))
+        await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
+        return certificate
+
+    def _agent_record(self, name: str, certificate: bytes, now: float, address: str) -> AgentRecord:
+        parsed = self._authority.describe(certificate)
+        serial = f"{parsed.serial:x}"
+        return AgentRecord(name=name, serial=serial, not_after=parsed.not_after, issued_at=now, address=address)
+
+    async def _record(self, kind: str, subject: str, detail: str, address: str) -> None:
+        event = AuditEvent(
+            time=self._clock(), kind=kind, actor="relay", subject=subject, address=address, detail={"detail": detail}
+        )
+        await self._audit.append(event)

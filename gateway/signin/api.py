@@ -1,0 +1,201 @@
+"""The authentication API for trusted back ends.
+
+    POST /api/v1/authenticate      POST /api/v1/change-password      GET /api/v1/openapi.json
+
+A refused credential is an answer (200 with its outcome), not an error: 401 means a bad API key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from gateway.protocol import Identity, Outcome
+from gateway.relay.administration import API_KEY_PREFIX
+from gateway.relay.attempt import Attempt, Authenticator, Verdict
+from gateway.signin.errors import ApiProblem
+from gateway.signin.settings import SignInSettings
+from gateway.store import ApiKeyStore
+
+T = TypeVar("T")
+
+MAX_BODY = 16 * 1024
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern="^[^\\x00-\\x1f\\x7f]*$")]
+_Address = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class AuthenticateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /api/v1/authenticate."""
+
+    user_name: _Text
+    password: _Text
+    client_address: _Address = ""
+    familiar: bool = False
+
+    def __repr__(self) -> str:
+        return f"AuthenticateRequest(user_name={self.user_name!r}, …)"
+
+
+class ChangePasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /api/v1/change-password."""
+
+    user_name: _Text
+    password: _Text
+    new_password: _Text
+    client_address: _Address = ""
+
+    def __repr__(self) -> str:
+        return f"ChangePasswordRequest(user_name={self.user_name!r}, …)"
+
+
+class Answer(msgspec.Struct, omit_defaults=True):
+    """What a back end learns."""
+
+    outcome: Outcome
+    correlation_id: str
+    password_proven: bool = False
+    identity: Identity | None = None
+
+
+_authenticate = msgspec.json.Decoder(AuthenticateRequest)
+_change = msgspec.json.Decoder(ChangePasswordRequest)
+_encode = msgspec.json.Encoder().encode
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class Api:
+    """The endpoints."""
+
+    def __init__(
+        self, settings: SignInSettings, authenticator: Authenticator, keys: ApiKeyStore, clock: Callable[[], float]
+    ) -> None:
+        self._settings, self._authenticator, self._keys, self._clock = settings, authenticator, keys, clock
+        self._known: dict[bytes, tuple[float, str, str]] = {}
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve the endpoints."""
+        app.router.add_post("/api/v1/authenticate", self.authenticate)
+        app.router.add_post("/api/v1/change-password", self.change_password)
+        app.router.add_get("/api/v1/openapi.json", self.openapi)
+
+    def forget(self, key_id: str) -> None:
+        """An API key was revoked: it does not count from now on."""
+        self._known = {digest: known for digest, known in self._known.items() if known[1] != key_id}
+
+    async def authenticate(self, request: web.Request) -> web.Response:
+        """Check a credential."""
+        correlation_id = request.get("correlation_id") or secrets.token_hex(8)
+        try:
+            caller = await self._caller(request)
+            order = await _read(request, _authenticate)
+            attempt = _attempt(request, order, caller, correlation_id, familiar=order.familiar)
+            return _answer(await self._authenticator.authenticate(attempt), correlation_id)
+        except ApiProblem as problem:
+            return _problem(problem, correlation_id)
+
+    async def change_password(self, request: web.Request) -> web.Response:
+        """Change a password, proving the old one."""
+        correlation_id = request.get("correlation_id") or secrets.token_hex(8)
+        try:
+            caller = await self._caller(request)
+            order = await _read(request, _change)
+            attempt = _attempt(request, order, caller, correlation_id)
+            return _answer(await self._authenticator.change_password(attempt, order.new_password), correlation_id)
+        except ApiProblem as problem:
+            return _problem(problem, correlation_id)
+
+    async def openapi(self, _request: web.Request) -> web.Response:
+        """The description of this API (OpenAPI 3.1)."""
+        text = Path(__file__).with_name("static").joinpath("openapi.json").read_text(encoding="utf-8")
+        return web.json_response(json.loads(text), headers=_HEADERS)
+
+    # -- API keys
+
+    async def _caller(self, request: web.Request) -> str:
+        """The name of the API key. Raises ApiProblem."""
+        header = request.headers.get("Authorization", "")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token.startswith(API_KEY_PREFIX) or len(token) > 256:
+            raise ApiProblem(401, "API key missing", "send Authorization: Bearer isk_…")
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        known = self._known.get(digest)
+        if known is None or known[0] < self._clock():
+            known = self._known[digest] = await self._look_up(token)
+            self._known = self._known if len(self._known) < 1000 else {digest: known}
+        return known[2]
+
+    async def _look_up(self, token: str) -> tuple[float, str, str]:
+        key_id, _, secret = token[len(API_KEY_PREFIX) :].partition("_")
+        record = await self._keys.get(key_id)
+        now = self._clock()
+        expected = record.digest if record is not None else bytes(32)
+        fits = hmac.compare_digest(hashlib.sha256(secret.encode("utf-8", "replace")).digest(), expected)
+        if record is None or not fits:
+            raise ApiProblem(401, "API key not accepted", "it is unknown")
+        if record.revoked_at is not None or (record.expires_at is not None and record.expires_at < now):
+            raise ApiProblem(401, "API key not accepted", "it was revoked or has expired")
+        return now + self._settings.api_key_cache, record.id, record.name
+
+
+async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
+    if (request.content_length or 0) > MAX_BODY:
+        raise ApiProblem(413, "body too large", f"at most {MAX_BODY} bytes")
+    body = await request.content.read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise ApiProblem(413, "body too large", f"at most {MAX_BODY} bytes")
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise ApiProblem(400, "body not as described", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ApiProblem(400, "body is not JSON in UTF-8") from None
+
+
+def _attempt(
+    request: web.Request,
+    order: AuthenticateRequest | ChangePasswordRequest,
+    caller: str,
+    correlation_id: str,
+    *,
+    familiar: bool = False,
+) -> Attempt:
+    return Attempt(
+        user_name=order.user_name.strip(),
+        password=order.password,
+        address=order.client_address or request.get("client_address") or request.remote or "",
+        familiar=familiar,
+        throttled=bool(order.client_address),
+        correlation_id=correlation_id,
+        via=f"api:{caller}",
+    )
+
+
+def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
+    if verdict.outcome is None:
+        raise ApiProblem(429, "too many tries", "smart lockout refused this attempt", verdict.retry_after)
+    if verdict.outcome.is_infrastructure:
+        raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
+    answer = Answer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
+    return web.Response(body=_encode(answer), content_type="application/json", headers=_HEADERS)
+
+
+def _problem(problem: ApiProblem, correlation_id: str) -> web.Response:
+    body = {"type": "about:blank", "title": problem.title, "status": problem.status, "correlation_id": correlation_id}
+    if problem.detail:
+        body["detail"] = problem.detail
+    headers = dict(_HEADERS)
+    if problem.retry_after:
+        headers["Retry-After"] = str(int(-(-problem.retry_after // 1)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="isthmus"'
+    return web.Response(
+        body=_encode(body), status=problem.status, content_type="application/problem+json", headers=headers
+    )

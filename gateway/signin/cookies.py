@@ -1,0 +1,90 @@
+"""Cookies and the secrets in them.
+
+All carry the `__Host-` prefix (RFC 6265bis section 4.1.3.2): Secure, Path=/, no Domain, so that no neighbour can set them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+from aiohttp import web
+
+SESSION = "__Host-isthmus"
+DEVICE = "__Host-isthmus-device"
+FORM = "__Host-isthmus-form"
+LANGUAGE = "__Host-isthmus-language"
+
+
+def set_cookie(response: web.StreamResponse, name: str, value: str, max_age: float | None = None) -> None:
+    """Set a cookie that scripts cannot read and other sites' forms do not send."""
+    age = int(max_age) if max_age is not None else None
+    response.set_cookie(name, value, max_age=age, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def delete_cookie(response: web.StreamResponse, name: str) -> None:
+    """Delete a cookie."""
+    response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def new_secret() -> str:
+    """256 random bits, base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(value: str) -> bytes:
+    """What is kept of a cookie's secret: SHA-256."""
+    return hashlib.sha256(value.encode("utf-8", "replace")).digest()
+
+
+class Signer:
+    """HMAC-SHA256 under a key of the relay; `purpose` keeps uses apart."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def sign(self, purpose: str, value: str) -> str:
+        """The signature, base64url."""
+        mac = hmac.digest(self._key, f"{purpose}\0{value}".encode("utf-8", "replace"), hashlib.sha256)
+        return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+    def fits(self, purpose: str, value: str, signature: str) -> bool:
+        """Whether the signature is ours; in constant time."""
+        return hmac.compare_digest(self.sign(purpose, value).encode(), signature.encode("utf-8", "replace"))
+
+
+class DeviceCookie:
+    """Says that a user signed in from this browser before: `<random>.<signature over random and user>`.
+
+    It proves nothing but that; it only keeps a stranger's guesses from locking the person out here.
+    """
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def make(self, user: str) -> str:
+        """A cookie for this user."""
+        nonce = secrets.token_urlsafe(12)
+        return f"{nonce}.{self._signer.sign('device', nonce + user.casefold())}"
+
+    def knows(self, cookie: str, user: str) -> bool:
+        """Whether it was made for this user."""
+        nonce, _, signature = cookie.partition(".")
+        return self._signer.fits("device", nonce + user.casefold(), signature)
+
+
+class FormToken:
+    """Against forged forms: the page carries a signature over a random cookie, another site can neither read nor set it."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def token(self, cookie: str) -> str:
+        """What goes into the form."""
+        return self._signer.sign("form", cookie)
+
+    def fits(self, cookie: str, token: str) -> bool:
+        """Whether form and cookie belong together."""
+        return bool(cookie) and self._signer.fits("form", cookie, token)

@@ -1,0 +1,81 @@
+"""Reads forms: an ordered list of small checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gateway.signin.browser import is_cross_site
+from gateway.signin.cookies import FORM, FormToken
+from gateway.signin.errors import BadForm
+
+MAX_FORM = 64 * 1024
+MAX_FIELD = 1024
+"""Characters of a user name or password; AD takes no more than 127 and 256."""
+
+
+async def read_form(request: web.Request, form_token: FormToken, origin: str) -> Mapping[str, str]:
+    """Read a form that one of our pages sent. Raises BadForm."""
+    check_type(request)
+    check_size(request)
+    check_origin(request, origin)
+    fields = parse(await request.content.read(MAX_FORM + 1))
+    if not form_token.fits(request.cookies.get(FORM, ""), fields.get("csrf", "")):
+        raise BadForm("stale", 403)
+    return fields
+
+
+def check_type(request: web.Request) -> None:
+    """Only what a plain HTML form sends."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise BadForm("stale", 415)
+
+
+def check_size(request: web.Request) -> None:
+    """Refuse a flood before it is read."""
+    if (request.content_length or 0) > MAX_FORM:
+        raise BadForm("too_long", 413)
+
+
+def check_origin(request: web.Request, origin: str) -> None:
+    """Refuse what another site made the browser send."""
+    if is_cross_site(request, origin):
+        raise BadForm("stale", 403)
+
+
+def parse(body: bytes) -> Mapping[str, str]:
+    """`application/x-www-form-urlencoded` in UTF-8 to fields. Raises BadForm."""
+    if len(body) > MAX_FORM:
+        raise BadForm("too_long", 413)
+    try:
+        return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadForm("bad_characters") from error
+
+
+def user_name_of(fields: Mapping[str, str]) -> str:
+    """The user name, white space around it removed. Raises BadForm."""
+    name = fields.get("user_name", "").strip()
+    if not name:
+        raise BadForm("missing_user")
+    check_text(name)
+    return name
+
+
+def password_of(fields: Mapping[str, str], field: str = "password") -> str:
+    """A password, exactly as typed. Raises BadForm, also for an empty one: AD would take it for anonymous."""
+    password = fields.get(field, "")
+    if not password:
+        raise BadForm("missing_password")
+    check_text(password)
+    return password
+
+
+def check_text(text: str) -> None:
+    """Refuse what no directory takes."""
+    if len(text) > MAX_FIELD:
+        raise BadForm("too_long")
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+        raise BadForm("bad_characters")

@@ -1,0 +1,106 @@
+"""Renders the pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from aiohttp import web
+
+from gateway.signin import branding, catalogue
+from gateway.signin.browser import safe_path
+from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, set_cookie
+from gateway.signin.settings import SignInSettings
+
+_CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "no-store",
+}
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+class Pages:
+    """The organisation's pages. Raises branding.BadBranding for settings that cannot be used."""
+
+    def __init__(self, settings: SignInSettings, form_token: FormToken) -> None:
+        self._settings, self._form_token = settings, form_token
+        self._style = branding.stylesheet(settings)
+        self._logo = branding.load_logo(settings.logo_file)
+        loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
+        self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+        self._templates.filters["moment"] = _moment
+
+    def language(self, request: web.Request) -> str:
+        """The language of this browser."""
+        wanted = request.query.get("language") or request.cookies.get(LANGUAGE)
+        return catalogue.choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
+
+    def render(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        """A page. `error` and `notice` are keys of the catalogue, `fields` what is filled in there."""
+        language = self.language(request)
+        cookie = request.cookies.get(FORM) or new_secret()
+        context = {
+            "language": language,
+            "t": partial(catalogue.text, language),
+            "organisation": self._settings.organisation,
+            "support": self._settings.support,
+            "support_url": self._settings.support_url,
+            "style_tag": self._style.tag,
+            "logo_tag": self._logo.tag if self._logo else "",
+            "language_url": _other_language(request, language),
+            "csrf": self._form_token.token(cookie),
+            "wide": False,
+            "error": "",
+            "notice": "",
+            "reference": "",
+            "fields": {},
+            "user_name": "",
+            "return_to": "/account",
+            **values,
+        }
+        text = self._templates.get_template(template).render(context)
+        response = web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+        response.headers["Content-Language"] = language
+        if FORM not in request.cookies:
+            set_cookie(response, FORM, cookie)
+        if request.query.get("language") == language:
+            set_cookie(response, LANGUAGE, language, max_age=365 * 86400)
+        return response
+
+    def redirect(self, path: str) -> web.Response:
+        """Go to a path of ours, with GET."""
+        return web.Response(status=303, headers={**_HEADERS, "Location": path})
+
+    async def static(self, request: web.Request) -> web.Response:
+        """The style sheet and the logo, to be kept for ever: their address changes when they do."""
+        for name, asset in (("signin.css", self._style), ("logo", self._logo)):
+            if asset is not None and request.match_info["name"] == name and request.match_info["tag"] == asset.tag:
+                headers = {**_FOR_EVER, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+                return web.Response(body=asset.content, content_type=asset.type, charset="utf-8", headers=headers)
+        raise web.HTTPNotFound
+
+
+def _other_language(request: web.Request, language: str) -> str:
+    other = next(each for each in catalogue.LANGUAGES if each != language)
+    path = request.path if request.path in {"/account", "/account/password"} else "/signin"
+    return_to = safe_path(request.query.get("return_to"))
+    return f"{path}?language={other}" + (f"&return_to={quote(return_to)}" if return_to != "/account" else "")
+
+
+def _moment(seconds: float) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"

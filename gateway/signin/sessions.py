@@ -1,0 +1,86 @@
+"""Browser sessions: who is signed in, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from gateway.protocol import Identity
+from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
+from gateway.signin.settings import SignInSettings
+from gateway.store import SessionRecord, SessionStore
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Identity).decode
+TOUCH_EVERY = 60.0
+"""Seconds: a session's last sight is not written more often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who is signed in with this browser."""
+
+    identity: Identity
+    record: SessionRecord
+
+
+class Sessions:
+    """Makes, finds and ends sessions. The cookie holds 256 random bits, the store only their digest."""
+
+    def __init__(self, settings: SignInSettings, store: SessionStore, clock: Callable[[], float]) -> None:
+        self._settings, self._store, self._clock = settings, store, clock
+
+    async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
+        """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
+        old = request.cookies.get(SESSION)
+        if old:
+            await self._store.delete(digest(old))
+        secret, now = new_secret(), self._clock()
+        record = SessionRecord(
+            digest=digest(secret),
+            object_guid=identity.object_guid,
+            identity=_encode(identity),
+            created_at=now,
+            seen_at=now,
+            expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
+            address=address,
+            user_agent=request.headers.get("User-Agent", "")[:256],
+        )
+        await self._store.add(record)
+        set_cookie(response, SESSION, secret)
+
+    async def find(self, request: web.Request) -> Session | None:
+        """Who is signed in with this browser, if anybody."""
+        secret = request.cookies.get(SESSION)
+        if not secret:
+            return None
+        now = self._clock()
+        record = await self._store.get(digest(secret), now)
+        if record is None:
+            return None
+        if now - record.seen_at >= TOUCH_EVERY:
+            end = record.created_at + self._settings.session_lifetime
+            await self._store.touch(record.digest, now, min(now + self._settings.session_idle, end))
+        return Session(_decode(record.identity), record)
+
+    async def end(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Sign out, here and in the store."""
+        secret = request.cookies.get(SESSION)
+        if secret:
+            await self._store.delete(digest(secret))
+        delete_cookie(response, SESSION)
+
+    async def others(self, session: Session) -> list[SessionRecord]:
+        """All live sessions of the person, this one included, newest first."""
+        return await self._store.of_user(session.record.object_guid, self._clock())
+
+    async def end_others(self, session: Session) -> int:
+        """Sign the person out everywhere else."""
+        return await self._store.delete_of_user(session.record.object_guid, keep=session.record.digest)
+
+    async def end_all(self, object_guid: str) -> int:
+        """Sign a person out everywhere."""
+        return await self._store.delete_of_user(object_guid)

@@ -1,0 +1,77 @@
+"""The `isthmus` command. Each part is imported when it is called: an agent loads nothing of the relay."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from isthmus.cli.output import Failure
+
+_PARTS = {"agent": "agent", "relay": "relay", "config": "configuration", "demo": "demo", "completion": "completion"}
+_HELP = {
+    "agent": "The on-premises side: enrol, run, check.",
+    "relay": "The cloud side: set up, run, administer.",
+    "config": "Settings files: print an example, check one.",
+    "demo": "A throwaway Active Directory with people to sign in as.",
+    "completion": "Print the completion script for a shell.",
+}
+
+
+class _Lazy(click.Group):
+    """Loads a part only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_PARTS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _PARTS:
+            return None
+        module = importlib.import_module(f"isthmus.cli.{_PARTS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_HELP.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("isthmus"), prog_name="isthmus")
+@click.option("--debug", is_flag=True, help="Show tracebacks and debug events.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Isthmus joins an on-premises Active Directory to the cloud, without an inbound port.
+
+    \b
+    On the relay:            isthmus relay init --config relay.toml
+                             isthmus relay run --config relay.toml
+                             isthmus relay token --config relay.toml --name dc1-agent
+    Next to the directory:   isthmus agent enrol --config agent.toml --token isth1.…
+                             isthmus agent run --config agent.toml
+    To see it work:          isthmus demo
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable.
+    """
+    ctx.obj = debug
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: errors of the rooms become one clear message."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code: Any = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Failure as failure:
+        if "--debug" in arguments:
+            raise
+        click.echo(f"Error: {failure}", err=True)
+        sys.exit(failure.code)

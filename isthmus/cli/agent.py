@@ -1,0 +1,101 @@
+"""`isthmus agent`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from isthmus import config, logging
+from isthmus.cli.output import UNREACHABLE, Failure, config_option, emit_json, json_option, moment, reporting, run_async
+from isthmus.settings import AgentSettings
+
+agent_config = config_option("/etc/isthmus/agent.toml")
+
+
+@click.group("agent")
+def command() -> None:
+    """The on-premises side: enrol, run, check. It opens no port to the network; it only dials out."""
+
+
+def _load(path: Path) -> AgentSettings:
+    with reporting(config.ConfigError):
+        return config.load(path, AgentSettings)
+
+
+@command.command()
+@agent_config
+@click.option("--token", envvar="ISTHMUS_TOKEN", show_envvar=True, help="Token from `isthmus relay token`.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, or - for standard input.")
+@json_option
+def enrol(config: Path, token: str | None, token_file: Path | None, as_json: bool) -> None:
+    """Make this machine's key and get its certificate from the relay. The key never leaves this machine."""
+    from certs import CertsError
+    from gateway.agent.enrol import enrol as redeem
+    from gateway.agent.errors import AgentError, EnrolmentFailed
+
+    settings = _load(config)
+    if token_file is not None:
+        with click.open_file(str(token_file)) as file:
+            token = file.read()
+    if not token:
+        raise click.UsageError("Give --token or --token-file.")
+    try:
+        identity = run_async(redeem(settings.core, settings.state_dir, token, time.time()))
+    except EnrolmentFailed as error:
+        raise Failure(str(error), UNREACHABLE) from error
+    except (CertsError, AgentError) as error:
+        raise Failure(str(error)) from error
+    if as_json:
+        emit_json({"name": identity.name, "certificate_ends": identity.not_after, "serial": f"{identity.serial:x}"})
+        return
+    click.echo(f"Enrolled as {identity.name}; the certificate ends {moment(identity.not_after)} and renews itself.")
+    click.echo(f"Next: isthmus agent check --config {config}, then isthmus agent run --config {config}")
+
+
+@command.command()
+@agent_config
+@click.pass_obj
+def run(debug: bool, config: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight."""
+    import directory
+    from certs import CertsError
+    from gateway.agent.errors import AgentError
+    from isthmus.agent_process import serve
+
+    settings = _load(config)
+    logging.set_up("debug" if debug else settings.log.level, settings.log.format)
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await serve(settings, stop, software=version("isthmus"))
+
+    with reporting(AgentError, CertsError, directory.DirectoryError):
+        run_async(work())
+
+
+@command.command()
+@agent_config
+@click.option("--user", help="Sign this person in, end to end; asks for the password.")
+@json_option
+def check(config: Path, user: str | None, as_json: bool) -> None:
+    """Find out what is wrong: way to the relay, certificate, clock, each domain controller, the service account's rights.
+
+    Each line passes, warns or fails, with the remedy. Exit code 1 if any fails.
+    """
+    from isthmus.check import check_agent, print_report
+
+    settings = _load(config)
+    password = click.prompt("Password", hide_input=True, err=True) if user else ""
+    report = run_async(check_agent(settings, user, password, on_line=None if as_json else print_report))
+    if as_json:
+        emit_json(report)
+    if any(line.status == "fail" for line in report):
+        raise SystemExit(1)

@@ -1,0 +1,75 @@
+"""`isthmus config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from isthmus import config
+from isthmus.cli.output import Failure, emit_json, json_option
+
+
+@click.group("config")
+def command() -> None:
+    """Settings files: print an example, check one."""
+
+
+def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
+    if kind == "relay":
+        from isthmus.relay_settings import RelaySettings
+
+        required = {
+            "server.state_dir": '"/var/lib/isthmus-relay"',
+            "server.public_url": '"https://signin.example.com"',
+            "server.tls_certificate": '"/etc/isthmus/relay.crt"',
+            "server.tls_key": '"/etc/isthmus/relay.key"',
+        }
+        return RelaySettings, "Settings of `isthmus relay`. What is commented out shows the default.", required
+    from isthmus.settings import AgentSettings
+
+    required = {
+        "state_dir": '"/var/lib/isthmus-agent"',
+        "directories.name": '"corp.example.com"',
+        "directories.domain": '"corp.example.com"',
+        "directories.base_dn": '"DC=corp,DC=example,DC=com"',
+        "directories.netbios_name": '"CORP"',
+        "directories.service_user": '"isthmus-agent@corp.example.com"',
+        "directories.service_password_file": '"/etc/isthmus/service.password"',
+    }
+    return AgentSettings, "Settings of `isthmus agent`. What is commented out shows the default.", required
+
+
+@command.command()
+@click.argument("kind", type=click.Choice(["relay", "agent"]))
+def example(kind: str) -> None:
+    """Print a complete, commented settings file."""
+    click.echo(config.example(*_model(kind)), nl=False)
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["relay", "agent"]), help="Whose it is; guessed from its tables otherwise.")
+@json_option
+def check(file: Path, kind: str | None, as_json: bool) -> None:
+    """Check a settings file and name every error with its key."""
+    kind = kind or _guess(file)
+    try:
+        config.load(file, _model(kind)[0])
+    except config.ConfigError as error:
+        if not as_json:
+            raise Failure(str(error)) from error
+        emit_json({"file": str(file), "kind": kind, "ok": False, "problems": error.problems})
+        raise SystemExit(1) from error
+    if as_json:
+        emit_json({"file": str(file), "kind": kind, "ok": True, "problems": []})
+    else:
+        click.echo(f"{file}: good settings for isthmus {kind}")
+
+
+def _guess(file: Path) -> str:
+    try:
+        return "relay" if "[server]" in file.read_text(encoding="utf-8") else "agent"
+    except (OSError, UnicodeDecodeError):
+        return "agent"

@@ -1,0 +1,92 @@
+"""What every command shares: output for people or for programs, failures, the settings option."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+REFUSED = 1
+UNREACHABLE = 3
+
+
+class Failure(Exception):
+    """A command failed; the text is for the person who typed it."""
+
+    def __init__(self, text: str, code: int = REFUSED) -> None:
+        super().__init__(text)
+        self.text, self.code = text, code
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@contextmanager
+def reporting(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn the rooms' errors into a Failure."""
+    try:
+        yield
+    except kinds as error:
+        raise Failure(str(error)) from error
+
+
+def config_option(default: str) -> Callable[[F], F]:
+    """`--config FILE`, or ISTHMUS_CONFIG."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        envvar="ISTHMUS_CONFIG",
+        show_default=True,
+        show_envvar=True,
+        help="Settings file.",
+    )
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def emit_json(value: Any) -> None:
+    """Print a value as JSON, indented."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """Print a table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo(empty)
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        grid.add_column(header, overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+def moment(seconds: float | None) -> str:
+    """A time for people: UTC, to the minute."""
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M}Z" if seconds else "-"
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, on uvloop where it is there."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return asyncio.run(work)
+    return uvloop.run(work)

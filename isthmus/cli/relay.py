@@ -1,0 +1,249 @@
+"""`isthmus relay`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from certs import CertsError
+from gateway import server
+from gateway.signin import BadBranding
+from gateway.store import StoreError
+from isthmus import config, logging
+from isthmus.cli.admin import RelayAdmin
+from isthmus.cli.output import config_option, emit_json, json_option, moment, reporting, run_async, table
+from isthmus.relay_settings import RelaySettings
+
+relay_config = config_option("/etc/isthmus/relay.toml")
+
+
+@click.group("relay")
+def command() -> None:
+    """The cloud side: set up, run, administer.
+
+    Administrative commands reach the running relay through its control socket and count at once; where none runs they
+    work on its database.
+    """
+
+
+def _load(path: Path) -> RelaySettings:
+    with reporting(config.ConfigError):
+        return config.load(path, RelaySettings)
+
+
+def _admin(path: Path) -> RelayAdmin:
+    return RelayAdmin(_load(path).server)
+
+
+@command.command()
+@relay_config
+@click.option("--name", default=socket.gethostname, show_default="the host's name", help="Name of this relay node.")
+@json_option
+def init(config: Path, name: str, as_json: bool) -> None:
+    """Make the relay's authority and keys, once. Back up its state_dir afterwards: agents pin this authority."""
+    settings = _load(config)
+    with reporting(CertsError, ValueError, server.ServerError, OSError):
+        authority = server.init(settings.server, name=name, now=time.time())
+    result = {"state_dir": str(settings.server.state_dir), "name": name, "authority_fingerprint": authority.fingerprint}
+    if as_json:
+        emit_json(result)
+    else:
+        click.echo(f"Relay {name} is set up in {settings.server.state_dir}.")
+        click.echo(f"Authority: SHA-256 {authority.fingerprint}")
+        click.echo(f"Next: isthmus relay run --config {config}")
+
+
+@command.command()
+@relay_config
+@click.pass_obj
+def run(debug: bool, config: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight."""
+    settings = _load(config)
+    logging.set_up("debug" if debug else settings.log.level, settings.log.format)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await server.run(settings.server, stop)
+
+    with reporting(server.ServerError, StoreError, CertsError, BadBranding):
+        run_async(serve())
+
+
+@command.command()
+@relay_config
+@click.option("--name", required=True, help="Name of the agent; a new one for each machine.")
+@json_option
+def token(config: Path, name: str, as_json: bool) -> None:
+    """Print a single-use enrolment token for an agent."""
+    view = run_async(_admin(config).create_token(name))
+    if as_json:
+        emit_json(view)
+        return
+    click.echo(f"Run this on {name}, before {moment(view.expires_at)}:\n", err=True)
+    click.echo(f"isthmus agent enrol --token {view.text}")
+
+
+@command.command()
+@relay_config
+@json_option
+def agents(config: Path, as_json: bool) -> None:
+    """List the agents: connections, state of their domain controllers, certificates."""
+    views = run_async(_admin(config).agents())
+    if as_json:
+        emit_json(views)
+        return
+    rows = []
+    for view in views:
+        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else "away"
+        directories = ", ".join(f"{name} {state}" for name, state in view.directories.items())
+        rows.append(
+            [
+                view.name,
+                state,
+                ", ".join(view.domains) or "-",
+                directories or "-",
+                moment(view.seen_at),
+                moment(view.not_after),
+                view.software or "-",
+                view.revoked_why,
+            ]
+        )
+    headers = ["agent", "state", "domains", "directories", "seen", "certificate ends", "version", "note"]
+    table(headers, rows, "No agents yet: isthmus relay token --name NAME")
+
+
+@command.command()
+@relay_config
+@click.argument("name")
+@click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
+@json_option
+def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
+    """Revoke an agent: its connections end at once, its certificates are refused from now on."""
+    ended = run_async(_admin(config).revoke(name, why))
+    if as_json:
+        emit_json({"name": name, "connections_ended": ended})
+    else:
+        click.echo(f"{name} is revoked; {ended} live connections ended.")
+
+
+@command.command()
+@relay_config
+@click.argument("user")
+@json_option
+def unlock(config: Path, user: str, as_json: bool) -> None:
+    """Forget the wrong passwords that smart lockout counted for a user name (not AD's own lock)."""
+    found = run_async(_admin(config).unlock(user))
+    if as_json:
+        emit_json({"user": user, "was_counted": found})
+    else:
+        click.echo(f"{user} is unlocked." if found else f"Nothing was counted against {user} here.")
+
+
+@command.group("api-key")
+def api_key() -> None:
+    """Keys for trusted back ends (POST /api/v1/authenticate)."""
+
+
+@api_key.command("create")
+@relay_config
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--days", type=click.FloatRange(min=0.01), help="Days until it expires; never unless given.")
+@json_option
+def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -> None:
+    """Make an API key and print it, this once."""
+    view = run_async(_admin(config).create_api_key(name, days * 86400 if days is not None else None))
+    if as_json:
+        emit_json(view)
+        return
+    click.echo("Keep this key safe; it is not shown again:", err=True)
+    click.echo(view.secret)
+
+
+@api_key.command("list")
+@relay_config
+@json_option
+def list_api_keys(config: Path, as_json: bool) -> None:
+    """List the API keys, without their secrets."""
+    views = run_async(_admin(config).api_keys())
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [view.id, view.name, moment(view.created_at), moment(view.expires_at), moment(view.revoked_at)] for view in views
+    ]
+    table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
+
+
+@api_key.command("revoke")
+@relay_config
+@click.argument("key_id")
+@json_option
+def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
+    """Revoke an API key, at once."""
+    revoked = run_async(_admin(config).revoke_api_key(key_id))
+    if as_json:
+        emit_json({"id": key_id, "revoked": revoked})
+    else:
+        click.echo(f"{key_id} is revoked." if revoked else f"There is no live key {key_id}.")
+    if not revoked:
+        raise SystemExit(1)
+
+
+@command.group()
+def audit() -> None:
+    """The audit trail of every sign-in and administrative act."""
+
+
+@audit.command("list")
+@relay_config
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Entries at most.")
+@click.option("--before", type=int, help="Only entries before this number.")
+@click.option("--kind", default="", help="Only this kind: signin, password_change, agent.enrolled, …")
+@click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
+@json_option
+def list_audit(config: Path, limit: int, before: int | None, kind: str, subject: str, as_json: bool) -> None:
+    """Show the trail, newest first."""
+    views = run_async(_admin(config).audit(limit=limit, before=before, kind=kind, subject=subject))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [
+            str(view.seq),
+            moment(view.time),
+            view.kind,
+            view.subject,
+            view.outcome or "-",
+            view.address or "-",
+            view.agent or view.actor,
+            " ".join(view.detail.values()),
+        ]
+        for view in views
+    ]
+    table(["no.", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, "The trail is empty.")
+
+
+@audit.command("verify")
+@relay_config
+@json_option
+def verify_audit(config: Path, as_json: bool) -> None:
+    """Check the whole chain; exit code 1 names the first entry that cannot be trusted."""
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty() and not as_json:
+            click.echo(f"\r{done} of {total}", nl=False, err=True)
+
+    head = run_async(_admin(config).verify_audit(progress))
+    if as_json:
+        emit_json({"ok": True, "entries": head.seq if head else 0, "head": head.hash if head else ""})
+    else:
+        click.echo(f"{head.seq} entries, none changed; head {head.hash}" if head else "The trail is empty.")

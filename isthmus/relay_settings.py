@@ -1,0 +1,18 @@
+"""The relay's settings file. Apart from the agent's, so that an agent need not load the relay's rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.server import ServerSettings
+from isthmus.settings import LogSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """`isthmus relay`: in the cloud or the DMZ."""
+
+    server: ServerSettings
+    """The relay process."""
+    log: LogSettings = field(default_factory=LogSettings)
+    """Logging."""
