@@ -27,6 +27,7 @@ from gateway.relay.dispatch import Dispatcher
 from gateway.relay.enrolment import Enrolment
 from gateway.relay.hub import Hub
 from gateway.relay.metrics import Metrics
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 from gateway.signin import (
@@ -207,9 +208,9 @@ class Relay:
         @web.middleware
         async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
             """Name the request and its client, for everything that follows."""
-            request["correlation_id"] = correlation_id = secrets.token_hex(8)
+            request[CORRELATION_ID] = correlation_id = secrets.token_hex(8)
             forwarded = request.headers.getall("X-Forwarded-For", [])
-            request["client_address"] = client_address(request.remote, forwarded, trusted)
+            request[CLIENT_ADDRESS] = client_address(request.remote, forwarded, trusted)
             structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
             try:
                 response = await handler(request)

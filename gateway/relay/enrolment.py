@@ -18,6 +18,7 @@ from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
+from gateway.relay.request import CLIENT_ADDRESS
 from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 from gateway.store import AgentRecord, AuditEvent, AuditLog, TokenSpent, TokenStore
@@ -56,7 +57,7 @@ class Enrolment:
 
     async def handle(self, request: web.Request) -> web.Response:
         """The endpoint."""
-        address = request.get("client_address") or request.remote or ""
+        address = request[CLIENT_ADDRESS]
         try:
             order = msgspec.json.decode(await request.read(), type=EnrolmentRequest)
             answer = await self.enrol(order, address)

@@ -28,6 +28,7 @@ from gateway.protocol.events import Closed, Event, Opened, RenewalRequested
 from gateway.relay.dispatch import Dispatcher
 from gateway.relay.errors import RenewalRefused
 from gateway.relay.link import Link
+from gateway.relay.request import CLIENT_ADDRESS
 from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 
@@ -77,7 +78,7 @@ class Hub:
         if ws.ws_protocol != SUBPROTOCOL:
             await ws.close(code=1002, message=f"subprotocol {SUBPROTOCOL} expected".encode())
             return ws
-        await self._serve(ws, request.get("client_address") or request.remote or "")
+        await self._serve(ws, request[CLIENT_ADDRESS])
         return ws
 
     async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:

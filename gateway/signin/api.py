@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -21,6 +20,7 @@ from aiohttp import web
 from gateway.protocol import Identity, Outcome
 from gateway.relay.administration import API_KEY_PREFIX
 from gateway.relay.attempt import Attempt, Authenticator, Verdict
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin.errors import ApiProblem
 from gateway.signin.settings import SignInSettings
 from gateway.store import ApiKeyStore
@@ -92,7 +92,7 @@ class Api:
 
     async def authenticate(self, request: web.Request) -> web.Response:
         """Check a credential."""
-        correlation_id = request.get("correlation_id") or secrets.token_hex(8)
+        correlation_id = request[CORRELATION_ID]
         try:
             caller = await self._caller(request)
             order = await _read(request, _authenticate)
@@ -103,7 +103,7 @@ class Api:
 
     async def change_password(self, request: web.Request) -> web.Response:
         """Change a password, proving the old one."""
-        correlation_id = request.get("correlation_id") or secrets.token_hex(8)
+        correlation_id = request[CORRELATION_ID]
         try:
             caller = await self._caller(request)
             order = await _read(request, _change)
@@ -170,7 +170,7 @@ def _attempt(
     return Attempt(
         user_name=order.user_name.strip(),
         password=order.password,
-        address=order.client_address or request.get("client_address") or request.remote or "",
+        address=order.client_address or request[CLIENT_ADDRESS],
         familiar=familiar,
         throttled=bool(order.client_address),
         correlation_id=correlation_id,

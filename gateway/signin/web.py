@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gateway.protocol import Outcome
 from gateway.relay.attempt import Attempt, Authenticator, Verdict
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
@@ -26,8 +27,6 @@ log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-CLIENT_ADDRESS = "client_address"
-CORRELATION_ID = "correlation_id"
 _CHANGE = frozenset({Outcome.PASSWORD_EXPIRED, Outcome.MUST_CHANGE})
 
 

@@ -86,7 +86,7 @@ class Admission:
         key = (user, request.familiar)
         lock = self._users.get(key)
         if lock is None:
-            lock = self._users[key] = LockRecord()
+            lock = self._users[key] = LockRecord(touched=now)
             self._evict(self._users, lambda each: lockout.is_stale(each, self._settings, now), _expendable(now))
         wait = lockout.refusal(lock, digest, self._settings, now)
         if wait > 0:
@@ -142,7 +142,7 @@ class Admission:
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
         if record is None:
-            record = self._addresses[address] = AddressRecord()
+            record = self._addresses[address] = AddressRecord(seen=now)
             self._evict(
                 self._addresses, lambda each: throttle.is_stale(each, self._settings, now), lambda each: not each.failed
             )

@@ -19,6 +19,8 @@ class AddressRecord:
     attempts: deque[float] = field(default_factory=deque)
     failed: dict[str, float] = field(default_factory=dict)
     """User name -> when it failed last."""
+    seen: float = 0.0
+    """When the address was seen last."""
 
 
 def address_key(address: str) -> str:
@@ -51,6 +53,7 @@ def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> f
 def attempt(record: AddressRecord, now: float) -> None:
     """An attempt goes on."""
     record.attempts.append(now)
+    record.seen = now
 
 
 def fail(record: AddressRecord, user: str, now: float) -> None:
@@ -60,5 +63,4 @@ def fail(record: AddressRecord, user: str, now: float) -> None:
 
 def is_stale(record: AddressRecord, settings: AdmissionSettings, now: float) -> bool:
     """Nothing of it matters any more."""
-    last = record.attempts[-1] if record.attempts else 0.0
-    return now - last > settings.address_window
+    return now - record.seen > settings.address_window

@@ -1,0 +1,163 @@
+"""`make demo`: a throwaway Active Directory, a relay, two agents, and people to sign in as."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.demo.browser import Browser, Page
+from isthmus.demo.people import Person
+from isthmus.demo.samba import DomainUnavailable, ServiceAccount, ThrowawayDomain
+from isthmus.demo.stand import Stand, StandFailed
+
+AGENTS = ("agent-1", "agent-2")
+PORT = 8443
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person's sign-in."""
+
+    person: str
+    state: str
+    expected: str
+    got: str
+    milliseconds: float
+
+    @property
+    def as_expected(self) -> bool:
+        """The page did what it should."""
+        return self.got == self.expected
+
+
+_SEEN = {
+    "success": "signed in",
+    "wrong_credential": "refused",
+    "account_locked": "refused",
+    "would_lock_out": "refused",
+    "password_expired": "asked for a new password",
+    "must_change": "asked for a new password",
+    "account_disabled": "told: switched off",
+    "account_expired": "told: ended",
+    "logon_hours": "told: time of day",
+    "workstation": "told: certain computers",
+}
+
+
+def main(*, once: bool) -> int:
+    """Run the demo; 0 if all went as expected."""
+    out = Console(highlight=False)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+    try:
+        with out.status("Provisioning a throwaway Active Directory …") as status, ThrowawayDomain() as domain:
+            people = domain.create_people()
+            service = domain.create_service_account()
+            status.update("Starting a relay and two agents …")
+            with Stand(directories_toml(domain, service)) as stand:
+                for agent in AGENTS:
+                    stand.enrol_agent(agent)
+                    stand.start_agent(agent)
+                status.stop()
+                return _once(out, stand, people) if once else _stay(out, stand, people)
+    except (DomainUnavailable, StandFailed) as error:
+        out.print(f"[bold red]Demo failed:[/] {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def directories_toml(domain: ThrowawayDomain, service: ServiceAccount) -> str:
+    """The agents' settings for the throwaway domain."""
+    return f"""
+[[directories]]
+name = "{domain.dns_domain}"
+netbios_name = "{domain.netbios_name}"
+servers = ["{domain.address}:636"]
+base_dn = "{domain.base_dn}"
+service_user = "{service.upn}"
+service_password_file = "{service.password_file}"
+[directories.tls]
+ca_file = "{domain.ca_file}"
+"""
+
+
+def _once(out: Console, stand: Stand, people: dict[str, Person]) -> int:
+    rows = [sign_in(stand, person) for person in people.values()]
+    stand.kill(AGENTS[0])
+    survivor = sign_in(stand, people["anna"])
+    rows.append(Row(f"{survivor.person} (after {AGENTS[0]} was killed)", "", survivor.expected, survivor.got, survivor.milliseconds))
+    _show(out, rows)
+    good = all(row.as_expected for row in rows)
+    out.print("[bold green]Everything as expected.[/]" if good else "[bold red]Not as expected.[/]")
+    return 0 if good else 1
+
+
+def sign_in(stand: Stand, person: Person) -> Row:
+    """Sign a person in through the real page."""
+    browser = Browser(stand.url, stand.tls)
+    started = time.perf_counter()
+    page = browser.sign_in(person.upn, person.typed)
+    milliseconds = (time.perf_counter() - started) * 1000
+    return Row(person.upn, person.state.value, _SEEN[person.expected], seen(page), milliseconds)
+
+
+def seen(page: Page) -> str:
+    """What the person meets, in a few words."""
+    if page.path == "/account" and page.status == 200:
+        return "signed in"
+    if 'name="new_password"' in page.text:
+        return "asked for a new password"
+    if page.status == 401:
+        return "refused"
+    for words, short in (
+        ("switched off", "told: switched off"),
+        ("account has ended", "told: ended"),
+        ("time of day", "told: time of day"),
+        ("certain computers", "told: certain computers"),
+    ):
+        if words in page.notes:
+            return short
+    return f"HTTP {page.status}: {page.notes}"
+
+
+def _show(out: Console, rows: list[Row]) -> None:
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("person", "account", "expected", "got", "ms"):
+        grid.add_column(name, justify="right" if name == "ms" else "left")
+    for row in rows:
+        colour = "green" if row.as_expected else "red"
+        grid.add_row(row.person, row.state, row.expected, f"[{colour}]{row.got}[/]", f"{row.milliseconds:.0f}")
+    out.print(grid)
+
+
+def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
+    out.print(f"\n[bold]The sign-in page:[/] {stand.url}/  [dim](its certificate is made for this demo: accept it)[/]\n")
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("user name", "password", "account", "what you will see"):
+        grid.add_column(name)
+    for person in people.values():
+        grid.add_row(person.upn, person.typed, person.state.value, _SEEN[person.expected])
+    out.print(grid)
+    key = stand.create_api_key()
+    out.print(f"""
+[bold]To try:[/]
+  curl --cacert {stand.ca_file} {stand.url}/api/v1/authenticate -H 'Authorization: Bearer {key}' \\
+       -H 'Content-Type: application/json' -d '{{"user_name": "anna@{next(iter(people.values())).upn.partition("@")[2]}", "password": "{people["anna"].password}"}}'
+  .venv/bin/isthmus relay agents --config {stand.relay_config}
+  .venv/bin/isthmus relay audit list --config {stand.relay_config}
+  kill -9 {stand.processes[AGENTS[0]].pid}      [dim]# one of the two agents: sign-in goes on[/]
+
+Ctrl-C ends it all and leaves nothing behind.""", soft_wrap=True)
+    while all(process.poll() is None for name, process in stand.processes.items() if name == "relay"):
+        time.sleep(0.5)
+    raise StandFailed(f"the relay ended\n{stand.log_of('relay')[-2000:]}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(once="--once" in sys.argv[1:]))

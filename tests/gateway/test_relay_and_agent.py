@@ -1,0 +1,164 @@
+"""Relay and agent over real HTTPS and websockets, in front of a fake directory."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import directory
+from gateway.protocol import Outcome
+from tests.support.fakes import FakeDirectories
+from tests.support.rooms import agent, attempt, enrolled, eventually, relay
+
+ANNA = "anna@corp.example.com"
+
+
+@pytest.fixture
+def people() -> FakeDirectories:
+    return FakeDirectories({ANNA: "right"})
+
+
+async def test_a_right_password_signs_in_and_brings_the_identity(tmp_path: Path, people: FakeDirectories) -> None:
+    """The whole way and back."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+    assert verdict.outcome is Outcome.SUCCESS
+    assert verdict.identity is not None
+    assert verdict.identity.user_name == ANNA
+    assert verdict.identity.groups[0].name == "Engineering"
+    assert verdict.agent == "agent1"
+
+
+async def test_a_wrong_password_is_refused(tmp_path: Path, people: FakeDirectories) -> None:
+    """A refused credential is a result."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "wrong"))
+    assert verdict.outcome is Outcome.WRONG_CREDENTIAL
+    assert verdict.identity is None
+
+
+async def test_an_empty_password_asks_nobody(tmp_path: Path, people: FakeDirectories) -> None:
+    """AD would take it for an anonymous bind."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        verdict = await running.authenticator.authenticate(attempt(ANNA, ""))
+    assert verdict.outcome is Outcome.WRONG_CREDENTIAL
+    assert people.binds == []
+
+
+async def test_without_an_agent_nobody_is_blamed(tmp_path: Path) -> None:
+    """No agent is an outage, and no attempt is counted."""
+    async with relay(tmp_path) as running:
+        for _ in range(20):
+            verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+            assert verdict.outcome is Outcome.NO_AGENT
+
+
+async def test_agents_answer_for_their_own_domains_only(tmp_path: Path, people: FakeDirectories) -> None:
+    """A name of another forest finds no agent."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        verdict = await running.authenticator.authenticate(attempt("anna@other.example.com", "right"))
+    assert verdict.outcome is Outcome.NO_AGENT
+
+
+async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
+    """SIGTERM drains."""
+    people.delay = 0.3
+    async with relay(tmp_path) as running:
+        async with agent(tmp_path, running, people):
+            pending = asyncio.create_task(running.authenticator.authenticate(attempt(ANNA, "right")))
+            await eventually(lambda: people.binds)
+        assert (await pending).outcome is Outcome.SUCCESS
+
+
+async def test_an_agent_without_directory_hands_over_to_another(tmp_path: Path, people: FakeDirectories) -> None:
+    """Nothing was bound, so another agent may try."""
+    cut_off = FakeDirectories({}, outcome=directory.Outcome.NO_DIRECTORY)
+    async with (
+        relay(tmp_path) as running,
+        agent(tmp_path, running, cut_off, "cut-off"),
+        agent(tmp_path, running, people, "well-placed"),
+    ):
+        verdicts = [await running.authenticator.authenticate(attempt(ANNA, "right")) for _ in range(6)]
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
+    assert len(people.binds) == 6
+
+
+async def test_a_revoked_agent_is_cut_off_at_once_and_stays_out(tmp_path: Path, people: FakeDirectories) -> None:
+    """Revocation counts for live sessions and for new ones."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2):
+        ended = await running.administration.revoke("agent1", "stolen", "test")
+        assert ended == 2
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
+        await asyncio.sleep(0.5)
+        assert running.hub.links == []
+
+
+async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> None:
+    """It says yes to a person who does not exist."""
+    backdoored = FakeDirectories({}, accept_anything=True)
+    async with relay(tmp_path) as running, agent(tmp_path, running, backdoored):
+        outcome = await running.canaries.probe(running.hub.links[0])
+        assert outcome is Outcome.SUCCESS
+        await eventually(lambda: not running.hub.links)
+        views = await running.administration.agents()
+        assert views[0].revoked_at is not None
+        assert "quarantined" in views[0].revoked_why
+        kinds = [entry.kind for entry in await running.administration.audit(limit=50, before=None, kind="", subject="")]
+    assert "alert.agent.quarantined" in kinds
+
+
+async def test_an_honest_agent_survives_its_canary(tmp_path: Path, people: FakeDirectories) -> None:
+    """It says no, and stays."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        assert await running.canaries.probe(running.hub.links[0]) is Outcome.WRONG_CREDENTIAL
+        assert len(running.hub.links) == 2
+
+
+async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDirectories) -> None:
+    """Two live processes under one name."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with agent(tmp_path, running, people, state_dir=state), agent(tmp_path, running, people, state_dir=state):
+            entries = await running.administration.audit(limit=50, before=None, kind="alert.agent.cloned", subject="")
+    assert entries
+    assert entries[0].subject == "agent1"
+
+
+async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
+    """Renewal goes over the session, with a new key."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        before = made._identity.serial
+        connection = next(iter(made._live))
+        assert connection.session is not None
+        connection.session.send_renewal(made._identity.begin_renewal())
+        connection.poke()
+        await eventually(lambda: made._identity.serial != before)
+        assert running.roster.status("agent1", made._identity.serial) == "enrolled"
+
+
+async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
+    """The second redemption is refused."""
+    from gateway.agent.enrol import enrol
+    from gateway.agent.errors import EnrolmentFailed
+    from tests.support.rooms import agent_settings
+
+    async with relay(tmp_path) as running:
+        token = await running.administration.create_token("agent1", "test")
+        import time
+
+        await enrol(agent_settings(tmp_path), tmp_path / "first", token.text, time.time())
+        with pytest.raises(EnrolmentFailed, match="used"):
+            await enrol(agent_settings(tmp_path), tmp_path / "second", token.text, time.time())
+
+
+async def test_many_at_once_are_all_answered(tmp_path: Path, people: FakeDirectories) -> None:
+    """More than the agent's capacity: the rest waits and is served."""
+    users = {f"user{number}@corp.example.com": "right" for number in range(100)}
+    people.people |= users
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, capacity=4):
+        verdicts = await asyncio.gather(
+            *(running.authenticator.authenticate(attempt(user, "right", throttled=False)) for user in users)
+        )
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}

@@ -1,0 +1,104 @@
+"""Fakes that refuse what the real things refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import directory
+from gateway.protocol import Identity, Outcome
+from gateway.relay.attempt import Attempt, Verdict
+
+
+@dataclass
+class FakeDirectories:
+    """A directory in memory with the door of `directory.Directories`; every bind is on record."""
+
+    people: dict[str, str]
+    clock: Callable[[], float] = time.time
+    domains: tuple[str, ...] = ("corp.example.com", "corp")
+    delay: float = 0.0
+    accept_anything: bool = False
+    outcome: directory.Outcome | None = None
+    binds: list[str] = field(default_factory=list)
+
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
+    ) -> directory.Verdict:
+        return await asyncio.to_thread(self._verify, credential, before_bind)
+
+    def _verify(
+        self, credential: directory.Credential, before_bind: Callable[[], None] | None
+    ) -> directory.Verdict:
+        if self.outcome is not None:
+            return directory.Verdict(self.outcome)
+        if before_bind is not None:
+            before_bind()
+        self.binds.append(credential.name)
+        time.sleep(self.delay)
+        right = self.people.get(credential.name) == credential.password
+        if not right and not self.accept_anything:
+            return directory.Verdict(directory.Outcome.WRONG_CREDENTIAL, detail="data 52e")
+        groups = (directory.Group("S-1-5-21-1-2-3-1000", "Engineering"),)
+        identity = directory.Identity(
+            object_guid="3f1c" + credential.name.encode().hex()[:8],
+            user_name=credential.name,
+            domain="corp.example.com",
+            display_name=credential.name.partition("@")[0].title(),
+            groups=groups,
+        )
+        return directory.Verdict(directory.Outcome.SUCCESS, identity, password_proven=True)
+
+    async def change_password(
+        self,
+        name: str,
+        old: str,
+        new: str,
+        *,
+        deadline: float,
+        before_bind: Callable[[], None] | None = None,
+    ) -> directory.Verdict:
+        verdict = await self.verify(directory.Credential(name, old), deadline=deadline, before_bind=before_bind)
+        if verdict.outcome is directory.Outcome.SUCCESS:
+            if len(new) < 8:
+                return directory.Verdict(directory.Outcome.PASSWORD_REJECTED, password_proven=True)
+            self.people[name] = new
+        return verdict
+
+    def health(self) -> list[directory.ControllerHealth]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeAuthenticator:
+    """The door of `gateway.relay.attempt.Authenticator`; answers what it is told, records what it is asked."""
+
+    def __init__(self) -> None:
+        self.people = {"anna@corp.example.com": "Sommer-2026!"}
+        self.next: Verdict | None = None
+        self.attempts: list[Attempt] = []
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        self.attempts.append(attempt)
+        if self.next is not None:
+            verdict, self.next = self.next, None
+            return verdict
+        if self.people.get(attempt.user_name.lower()) != attempt.password:
+            return Verdict(outcome=Outcome.WRONG_CREDENTIAL)
+        return Verdict(outcome=Outcome.SUCCESS, identity=identity_of(attempt.user_name), password_proven=True)
+
+    async def change_password(self, attempt: Attempt, new_password: str) -> Verdict:
+        verdict = await self.authenticate(attempt)
+        if verdict.succeeded:
+            if len(new_password) < 8:
+                return Verdict(outcome=Outcome.PASSWORD_REJECTED, password_proven=True)
+            self.people[attempt.user_name.lower()] = new_password
+        return verdict
+
+
+def identity_of(user_name: str) -> Identity:
+    return Identity(object_guid=f"guid-{user_name.lower()}", user_name=user_name, domain="corp.example.com", display_name="Anna Berg")

@@ -1,0 +1,89 @@
+"""A relay and an agent in one process, over real HTTPS and websockets, with a directory of the test's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import time
+
+from gateway.agent.agent import Agent
+from gateway.agent.enrol import enrol
+from gateway.agent.settings import AgentCoreSettings
+from gateway.relay.attempt import Attempt
+from gateway.relay.settings import RelayCoreSettings
+from gateway.server import Relay, ServerSettings, init, serving
+from isthmus.demo.stand import free_port
+from isthmus.demo.throwaway_tls import write_certificates
+
+
+def server_settings(home: Path, **core: Any) -> ServerSettings:
+    """Settings of a relay on a free loopback port, its HTTPS certificate made."""
+    write_certificates(home / "tls", dns_name="localhost", address="127.0.0.1")
+    port = free_port()
+    return ServerSettings(
+        state_dir=home / "relay",
+        public_url=f"https://127.0.0.1:{port}",
+        listen=f"127.0.0.1:{port}",
+        tls_certificate=home / "tls" / "cert.pem",
+        tls_key=home / "tls" / "key.pem",
+        metrics_listen="",
+        core=RelayCoreSettings(**{"canary_interval": 0.0, "drain_timeout": 2.0, **core}),
+    )
+
+
+@asynccontextmanager
+async def relay(home: Path, **core: Any) -> AsyncIterator[Relay]:
+    """A relay that has been set up and serves."""
+    settings = server_settings(home, **core)
+    init(settings, name="relay1", now=time.time())
+    async with serving(settings) as running:
+        yield running
+
+
+def agent_settings(home: Path, **core: Any) -> AgentCoreSettings:
+    """Settings of an agent that trusts the relay's HTTPS certificate."""
+    return replace(AgentCoreSettings(tls_ca_file=home / "tls" / "ca.pem", proxy="none", drain_timeout=2.0), **core)
+
+
+async def enrolled(home: Path, running: Relay, name: str, **core: Any) -> Path:
+    """Enrol an agent; its state directory."""
+    token = await running.administration.create_token(name, "test")
+    await enrol(agent_settings(home, **core), home / name, token.text, time.time())
+    return home / name
+
+
+@asynccontextmanager
+async def agent(
+    home: Path, running: Relay, directories: Any, name: str = "agent1", state_dir: Path | None = None, **core: Any
+) -> AsyncIterator[Agent]:
+    """An agent that is enrolled, connected, and drained at the end."""
+    state = state_dir or await enrolled(home, running, name, **core)
+    before = len(running.hub.links)
+    made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
+    task = asyncio.create_task(made.run())
+    try:
+        wanted = before + agent_settings(home, **core).connections
+        await eventually(lambda: len(running.hub.links) >= wanted or task.done())
+        yield made
+    finally:
+        made.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until a condition holds; fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def attempt(user_name: str, password: str, **fields: Any) -> Attempt:
+    """An attempt from somewhere."""
+    return Attempt(**{"user_name": user_name, "password": password, "address": "192.0.2.7", "correlation_id": "c0ffee", **fields})
