@@ -1,5 +1,9 @@
-"""Everything that is said to a directory over LDAP: connections, binds, searches, DC health."""
+"""Everything that is said to a directory over LDAP: connections, binds, searches, DC health.
 
+What belongs here: Active Directory's and other directories' words and quirks. What does not: who asks (agent, sync).
+"""
+
+from directory.directories import Directories
 from directory.errors import Abandoned, DirectoryError
 from directory.model import Check, ControllerHealth, Credential, Group, Identity, Outcome, Verdict
 from directory.settings import DirectorySettings, TlsSettings
@@ -9,6 +13,7 @@ __all__ = [
     "Check",
     "ControllerHealth",
     "Credential",
+    "Directories",
     "DirectoryError",
     "DirectorySettings",
     "Group",

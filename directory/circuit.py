@@ -22,7 +22,7 @@ State = Literal["closed", "open", "half_open"]
 class Circuit:
     """The state of one domain controller; not locked, the owner does that."""
 
-    __slots__ = ("failures", "last_error", "opened_at", "pause", "retry_at", "state", "_first", "_most", "_trial")
+    __slots__ = ("_first", "_most", "_trial", "failures", "last_error", "opened_at", "pause", "retry_at", "state")
 
     def __init__(self, *, first_pause: float, longest_pause: float, trial_seconds: float) -> None:
         self.state: State = "closed"

@@ -61,7 +61,7 @@ def parse_server(text: str, *, allow_plain: bool) -> Address:
 class Link:
     """An open connection. `used_at` is `time.monotonic()` of its last use; `fresh` until its first answer."""
 
-    __slots__ = ("server", "used_at", "fresh", "_socket", "_buffer", "_number", "_poll")
+    __slots__ = ("_buffer", "_number", "_poll", "_socket", "fresh", "server", "used_at")
 
     def __init__(self, server: str, connected: socket.socket) -> None:
         self.server = server

@@ -6,7 +6,7 @@ They stand in the diagnostic message of LDAP result 49 as `data 52e`, in hexadec
 |------|-------------------------------|------------------|-----------------|
 | 525  | ERROR_NO_SUCH_USER            | wrong credential | not looked at   |
 | 52e  | ERROR_LOGON_FAILURE           | wrong credential | no              |
-| 52f  | ERROR_ACCOUNT_RESTRICTION     | account disabled | yes: a policy of the account forbids it after the password was right |
+| 52f  | ERROR_ACCOUNT_RESTRICTION     | account disabled | yes: a restriction that is judged after it      |
 | 530  | ERROR_INVALID_LOGON_HOURS     | logon hours      | yes             |
 | 531  | ERROR_INVALID_WORKSTATION     | workstation      | yes             |
 | 532  | ERROR_PASSWORD_EXPIRED        | password expired | yes             |

@@ -86,12 +86,12 @@ class RelayAdmin:
     # -- the two ways
 
     async def _do(
-        self, act: str, kind: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any
+        self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any
     ) -> T:
         path = self._settings.state_dir / SOCKET_NAME
         if path.exists():
             try:
-                return msgspec.json.decode(await _ask(path, act, {"actor": actor(), **order}), type=kind)
+                return msgspec.json.decode(await _ask(path, act, {"actor": actor(), **order}), type=answer)
             except aiohttp.ClientConnectorError:
                 pass  # left over from a relay that was killed: nobody listens there
             except aiohttp.ClientError as error:

@@ -11,9 +11,7 @@ smb.conf), and `steps`, done in order in one transaction:
 It is not part of Isthmus's own process: Samba's Python modules exist for Debian's interpreter only.
 """
 
-# ruff: noqa: D103, E402, I001
 # mypy: ignore-errors
-import hashlib
 import json
 import sys
 

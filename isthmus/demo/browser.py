@@ -75,7 +75,7 @@ class Browser:
 class _Quiet(urllib.request.HTTPErrorProcessor):
     """An error status is a page too; redirects are still followed."""
 
-    def http_response(self, request: urllib.request.Request, response):  # type: ignore[no-untyped-def]  # noqa: D102, ANN001
+    def http_response(self, request: urllib.request.Request, response):  # type: ignore[no-untyped-def]
         if 300 <= response.status < 400:
             return super().http_response(request, response)
         return response

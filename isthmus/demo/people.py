@@ -92,14 +92,14 @@ def steps(inhabitants: dict[str, Person], base_dn: str, now: float) -> list[dict
     """What `_samdb.py` has to do to bring these people into being."""
     unit = f"OU=People,{base_dn}"
     todo: list[dict[str, object]] = [{"add": {"dn": unit, "objectClass": "organizationalUnit"}}]
-    for group, parents in reversed(GROUPS.items()):
+    for group in reversed(GROUPS):
         todo.append({"add": {"dn": f"CN={group},{unit}", "objectClass": "group", "sAMAccountName": group}})
     for person in inhabitants.values():
         todo.append({"add": _entry(person, unit, now)})
         special = _special(person, now)
         if special:
             todo.append({"modify": {"dn": _dn(person, unit), **special}, "raw": True})
-    for group, parents in GROUPS.items():
+    for group in GROUPS:
         members = [_dn(p, unit) for p in inhabitants.values() if group in p.groups]
         members += [f"CN={child},{unit}" for child, above in GROUPS.items() if group in above]
         if members:

@@ -101,4 +101,5 @@ class FakeAuthenticator:
 
 
 def identity_of(user_name: str) -> Identity:
-    return Identity(object_guid=f"guid-{user_name.lower()}", user_name=user_name, domain="corp.example.com", display_name="Anna Berg")
+    guid = f"guid-{user_name.lower()}"
+    return Identity(object_guid=guid, user_name=user_name, domain="corp.example.com", display_name="Anna Berg")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import time
 
 from gateway.agent.agent import Agent
 from gateway.agent.enrol import enrol
@@ -80,10 +79,11 @@ async def agent(
 async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     """Wait until a condition holds; fails after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - whatever the test waits for has no event
             await asyncio.sleep(0.005)
 
 
 def attempt(user_name: str, password: str, **fields: Any) -> Attempt:
     """An attempt from somewhere."""
-    return Attempt(**{"user_name": user_name, "password": password, "address": "192.0.2.7", "correlation_id": "c0ffee", **fields})
+    given = {"user_name": user_name, "password": password, "address": "192.0.2.7", "correlation_id": "c0ffee"}
+    return Attempt(**{**given, **fields})

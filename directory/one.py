@@ -1,0 +1,363 @@
+"""One directory: a check from the name that was typed to the identity, in one worker thread.
+
+    find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
+         │ (any domain controller; the next one where it fails)    │
+         └── nobody by that name: a bind with an invented name     └── lost after it was sent: never repeated
+             all the same, so that a stranger's clock learns nothing
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from directory import wire
+from directory.accounts import Account, Accounts
+from directory.controller import Controller, is_server_fault
+from directory.errors import (
+    Abandoned,
+    Ambiguous,
+    DirectoryError,
+    LinkError,
+    LinkTimedOut,
+    NoDirectory,
+    NotFound,
+    ServerRefused,
+)
+from directory.groups import Cache, Groups
+from directory.guard import decide
+from directory.link import Link, parse_server
+from directory.model import Credential, Identity, Outcome, Verdict
+from directory.names import LoginName, parse_name, password_is_possible
+from directory.policies import Policies
+from directory.reservations import Reservations
+from directory.settings import DirectorySettings
+from directory.subcodes import judge_refusal
+from directory.tls import make_context, normalise_fingerprint
+from directory.wire import Result
+
+log = structlog.get_logger()
+
+_TOKEN_GROUPS = wire.attribute_list(("tokenGroups",))
+_ATTEMPTS = 4
+"""Domain controllers that are tried for one check."""
+_NO_LIMIT = 1_000_000
+_REJECTED = ("0000052D", "00000524", "data 52d")  # ERROR_PASSWORD_RESTRICTION: length, history, age, complexity
+
+
+class _BindOnce:
+    """Calls the caller's `before_bind` once, and knows that a password may be out from then on."""
+
+    def __init__(self, before_bind: Callable[[], None] | None) -> None:
+        self._before_bind = before_bind
+        self.sent = False
+
+    def __call__(self) -> None:
+        if not self.sent:
+            if self._before_bind is not None:
+                self._before_bind()
+            self.sent = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: LoginName
+    password: str
+    new_password: str | None
+    give_up: float
+    """time.monotonic()"""
+    allow_bind: _BindOnce
+
+
+class OneDirectory:
+    """Blocking; shared between worker threads. clock: Unix seconds. addresses: the servers, `host:port`."""
+
+    def __init__(self, settings: DirectorySettings, servers: tuple[str, ...], clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self._clock = clock
+        context = make_context(settings.tls)
+        pins = tuple(map(normalise_fingerprint, settings.tls.pinned_sha256))
+        allow_plain = settings.send_passwords_unencrypted_over_the_network
+        self.controllers = [
+            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock)
+            for server in servers
+        ]
+        self._turn = itertools.count()
+        self._accounts = Accounts(settings)
+        self._groups = Groups(settings)
+        self._policies = Policies(settings)
+        self._reservations = Reservations()
+        self._found: Cache[str] = Cache(settings.cache_entries, settings.policy_cache_seconds)
+
+    # -- what is asked
+
+    def verify(self, credential: Credential, deadline: float, before_bind: Callable[[], None] | None) -> Verdict:
+        """Check a credential. Raises only what `before_bind` raises."""
+        return self._checked(credential.name, credential.password, None, deadline, before_bind)
+
+    def change_password(
+        self, name: str, old: str, new: str, deadline: float, before_bind: Callable[[], None] | None
+    ) -> Verdict:
+        """Change a password, proving the old one."""
+        if not password_is_possible(new):
+            return Verdict(Outcome.PASSWORD_REJECTED, detail="the new password has characters that no directory takes")
+        return self._checked(name, old, new, deadline, before_bind)
+
+    def find_user(self, text: str) -> Identity:
+        """Who answers to a name. Raises NotFound, Ambiguous, NoDirectory."""
+        name = parse_name(text)
+        if name is None:
+            raise NotFound(text)
+        for controller in self._candidates():
+            try:
+                with controller.searching(self.settings.service_password) as link:
+                    account = self._find(link, name)
+                    if account is None:
+                        raise NotFound(text)
+                    return self._identify(link, account)
+            except LinkError as error:
+                controller.failed(error)
+        raise NoDirectory(self.settings.name, tuple(map(str, self.controllers)), "none answered")
+
+    def reset_password(self, text: str, new: str, *, must_change: bool) -> None:
+        """Set a password as the service account. Raises NotFound, Ambiguous, NoDirectory, ServerRefused."""
+        name = parse_name(text)
+        for controller in self._candidates():
+            try:
+                with controller.searching(self.settings.service_password) as link:
+                    account = self._find(link, name) if name is not None else None
+                    if account is None:
+                        raise NotFound(text)
+                    self._reset(link, account, new, must_change=must_change)
+                    return
+            except LinkError as error:
+                controller.failed(error)
+                if error.sent:
+                    raise
+        raise NoDirectory(self.settings.name, tuple(map(str, self.controllers)), "none answered")
+
+    def close(self) -> None:
+        """Hang up."""
+        for controller in self.controllers:
+            controller.close()
+
+    # -- the check
+
+    def _checked(
+        self, text: str, password: str, new: str | None, deadline: float, before_bind: Callable[[], None] | None
+    ) -> Verdict:
+        name = parse_name(text)
+        if name is None or not password_is_possible(password):
+            return Verdict(Outcome.WRONG_CREDENTIAL, detail="such a name or password cannot be")
+        give_up = time.monotonic() + (deadline - self._clock())
+        check = _Check(name, password, new, give_up, _BindOnce(before_bind))
+        reason = "none is due for another try"
+        for controller in itertools.islice(self._candidates(), _ATTEMPTS):
+            if time.monotonic() >= give_up:
+                return Verdict(Outcome.TIMED_OUT, bound=check.allow_bind.sent, detail=reason)
+            try:
+                verdict = self._check_at(controller, check)
+            except LinkError as error:
+                if is_server_fault(error):
+                    controller.failed(error)
+                reason = str(error)
+                if error.sent and check.allow_bind.sent:
+                    return _lost(error, controller)
+            except Abandoned:
+                raise
+            except DirectoryError as error:
+                log.error("directory.unusable", directory=self.settings.name, error=str(error))  # noqa: TRY400
+                reason = str(error)
+            else:
+                controller.succeeded()
+                return replace(verdict, controller=str(controller))
+        return Verdict(Outcome.NO_DIRECTORY, bound=False, detail=reason)
+
+    def _check_at(self, controller: Controller, check: _Check) -> Verdict:
+        controller.in_flight += 1
+        try:
+            read_at = time.monotonic()
+            with controller.searching(self.settings.service_password) as link:
+                account = self._find(link, check.name)
+                if account is None:
+                    return self._pretend(controller, check)
+                refused, allowance = self._guard(link, account)
+                if refused is not None:
+                    return refused
+                with self._reserved(account, allowance, read_at, check.give_up) as reservation:
+                    if reservation is None:
+                        return Verdict(Outcome.WOULD_LOCK_OUT, detail="other attempts for this account are under way")
+                    verdict = self._prove(controller, link, account, check)
+                    reservation.refused = verdict.outcome is Outcome.WRONG_CREDENTIAL
+                if verdict.outcome is not Outcome.SUCCESS or check.new_password is not None:
+                    return verdict
+                return replace(verdict, identity=self._identify(link, account))
+        finally:
+            controller.in_flight -= 1
+
+    def _guard(self, link: Link, account: Account) -> tuple[Verdict | None, int]:
+        """The verdict where nothing may be bound, else how many wrong passwords may be spent."""
+        settings = self.settings
+        if settings.kind != "ad" or not settings.lockout_guard:
+            return None, _NO_LIMIT
+        policy = self._policies.of(link, account.resultant_policy)
+        decision = decide(account.counters, policy, settings.lockout_margin, self._clock())
+        if decision.locked:
+            return Verdict(Outcome.ACCOUNT_LOCKED, detail=decision.detail), 0
+        if decision.allowance == 0:
+            return Verdict(Outcome.WOULD_LOCK_OUT, detail=decision.detail), 0
+        return None, decision.allowance if decision.allowance is not None else _NO_LIMIT
+
+    @contextmanager
+    def _reserved(
+        self, account: Account, allowance: int, read_at: float, give_up: float
+    ) -> Iterator[_Reservation | None]:
+        if not self._reservations.take(account.guid, allowance, read_at=read_at, give_up=give_up):
+            yield None
+            return
+        reservation = _Reservation()
+        try:
+            yield reservation
+        finally:
+            self._reservations.give_back(account.guid, refused=reservation.refused)
+
+    def _prove(self, controller: Controller, link: Link, account: Account, check: _Check) -> Verdict:
+        """Send the password, once."""
+        if check.new_password is not None and self.settings.kind == "ad":
+            check.allow_bind()
+            return _judge_change(link.modify(account.dn.encode(), _ad_change(check), self._patience(check)))
+        with controller.binding() as binding:
+            check.allow_bind()
+            result = binding.bind(account.dn.encode(), check.password.encode(), self._patience(check))
+            verdict = _judge_bind(result)
+            if verdict.outcome is Outcome.SUCCESS and check.new_password is not None:
+                new = check.new_password.encode()
+                changed = binding.change_password(account.dn.encode(), check.password.encode(), new, self._patience(check))
+                return _judge_change(changed)
+            return verdict
+
+    def _pretend(self, controller: Controller, check: _Check) -> Verdict:
+        """Nobody answers to the name: take as long as with somebody, with a name and password that are nobody's."""
+        if check.new_password is None:
+            nobody = f"nobody-{secrets.token_hex(8)}@{self.settings.name}"
+            if self.settings.kind == "ldap":
+                nobody = f"uid=nobody-{secrets.token_hex(8)},{self.settings.base_dn}"
+            with controller.binding() as binding:
+                check.allow_bind()
+                binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
+        return Verdict(Outcome.WRONG_CREDENTIAL, detail="no such account", password_checked=True)
+
+    def _patience(self, check: _Check) -> float:
+        return max(0.05, min(self.settings.bind_timeout, check.give_up - time.monotonic()))
+
+    # -- finding
+
+    def _find(self, link: Link, name: LoginName) -> Account | None:
+        """The account that answers to a name. Raises Ambiguous, LinkError, ServerRefused."""
+        key = name.text.casefold().encode()
+        dn = self._found.get(key)
+        if dn is not None:
+            found = self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, self._accounts.attributes_with_groups)
+            account = Account(*found[0]) if found else None
+            if account is not None and self._accounts.answers_to(account, name):
+                return account
+            self._found.drop(key)
+        found = self._search(
+            link, self.settings.base_dn, wire.SCOPE_SUBTREE, self._accounts.matching(name), self._accounts.attributes
+        )
+        if len(found) > 1:
+            raise Ambiguous(name.text, tuple(dn for dn, _ in found))
+        if not found:
+            return None
+        self._found.put(key, found[0][0])
+        return Account(*found[0])
+
+    def _identify(self, link: Link, account: Account) -> Identity:
+        wants_groups = self.settings.groups and self.settings.kind == "ad"
+        if wants_groups and b"tokengroups" not in account.entry:
+            found = self._search(link, account.dn, wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
+            if found:
+                account = Account(account.dn, {**account.entry, **found[0][1]})
+        return self._accounts.identity(account, self._groups.of(link, account))
+
+    def _search(
+        self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes
+    ) -> list[tuple[str, wire.Entry]]:
+        timeout = self.settings.search_timeout
+        return link.search(base.encode(), scope, matching, attributes, limit=3, timeout=timeout)
+
+    def _reset(self, link: Link, account: Account, new: str, *, must_change: bool) -> None:
+        timeout = self.settings.bind_timeout
+        if self.settings.kind == "ldap":
+            result = link.change_password(account.dn.encode(), None, new.encode(), timeout)
+        else:
+            changes = [(wire.MODIFY_REPLACE, b"unicodePwd", _quoted(new))]
+            if must_change:
+                changes.append((wire.MODIFY_REPLACE, b"pwdLastSet", b"0"))
+            result = link.modify(account.dn.encode(), changes, timeout)
+        if result.code != 0:
+            raise ServerRefused(link.server, "reset a password", result.code, result.text)
+
+    def _candidates(self) -> Iterator[Controller]:
+        """Whom to ask, in order: the healthy ones by turns, after those that are due for a trial."""
+        for controller in self.controllers:
+            if not controller.is_closed and controller.may_trial():
+                yield controller
+        healthy = [controller for controller in self.controllers if controller.is_closed]
+        turn = next(self._turn)
+        yield from (healthy[(turn + n) % len(healthy)] for n in range(len(healthy)))
+
+
+@dataclass(slots=True)
+class _Reservation:
+    refused: bool = True
+    """Until the answer is here, it may have been counted."""
+
+
+def _lost(error: LinkError, controller: Controller) -> Verdict:
+    """The password was sent and nobody knows what came of it: a second bind could cost a bad-password count."""
+    outcome = Outcome.TIMED_OUT if isinstance(error, LinkTimedOut) else Outcome.NO_DIRECTORY
+    return Verdict(outcome, bound=True, controller=str(controller), detail=str(error))
+
+
+def _judge_bind(result: Result) -> Verdict:
+    if result.code == 0:
+        return Verdict(Outcome.SUCCESS, password_proven=True, bound=True, password_checked=True)
+    if result.code == 49:
+        outcome, proven, detail = judge_refusal(result.text)
+        return Verdict(outcome, password_proven=proven, bound=True, detail=detail, password_checked=True)
+    if result.code == 53:  # OpenLDAP's and 389's word for an account that may not bind
+        return Verdict(Outcome.WRONG_CREDENTIAL, bound=True, detail=result.text, password_checked=True)
+    return Verdict(Outcome.NO_DIRECTORY, bound=True, detail=f"bind: LDAP result {result.code}, {result.text}")
+
+
+def _judge_change(result: Result) -> Verdict:
+    if result.code == 0:
+        return Verdict(Outcome.SUCCESS, password_proven=True, bound=True, password_checked=True)
+    if any(mark in result.text for mark in _REJECTED):
+        return Verdict(
+            Outcome.PASSWORD_REJECTED, password_proven=True, bound=True, detail=result.text, password_checked=True
+        )
+    if "00000056" in result.text or result.code == 49:  # ERROR_INVALID_PASSWORD: the old one is wrong
+        return Verdict(Outcome.WRONG_CREDENTIAL, bound=True, detail=result.text, password_checked=True)
+    if result.code in {19, 53}:  # constraintViolation, unwillingToPerform
+        return Verdict(
+            Outcome.PASSWORD_REJECTED, password_proven=False, bound=True, detail=result.text, password_checked=True
+        )
+    return Verdict(Outcome.NO_DIRECTORY, bound=True, detail=f"change: LDAP result {result.code}, {result.text}")
+
+
+def _ad_change(check: _Check) -> list[tuple[int, bytes, bytes]]:
+    """Delete the old, add the new: a change, for which policy and history hold (MS-ADTS section 3.1.1.3.1.5)."""
+    old, new = _quoted(check.password), _quoted(check.new_password or "")
+    return [(wire.MODIFY_DELETE, b"unicodePwd", old), (wire.MODIFY_ADD, b"unicodePwd", new)]
+
+
+def _quoted(password: str) -> bytes:
+    return f'"{password}"'.encode("utf-16-le")
