@@ -16,7 +16,7 @@ from directory.wire import Entry
 
 _AD = (
     "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
-    "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-User-Account-Control-Computed", "msDS-ResultantPSO",
+    "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "memberOf", "primaryGroupID",
 )  # fmt: skip
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
@@ -47,12 +47,11 @@ class Account:
     def counters(self) -> Counters:
         """What this domain controller knows of its wrong passwords."""
         entry = self.entry
-        computed = entry.get(b"msds-user-account-control-computed")
         return Counters(
             bad_count=integer_of(entry, b"badpwdcount"),
             bad_time=from_filetime(integer_of(entry, b"badpasswordtime")),
             locked_at=from_filetime(integer_of(entry, b"lockouttime")),
-            computed=int(computed[0]) if computed else None,
+            computed=None,  # constructed: it would cost 0.2 ms a search and says no more than lockoutTime and the policy
         )
 
 

@@ -15,6 +15,7 @@ from directory.settings import DirectorySettings
 
 V = TypeVar("V")
 
+_TOKEN_GROUPS = wire.attribute_list(("tokenGroups",))
 _NAME = wire.attribute_list(("sAMAccountName", "cn"))
 _GROUP = wire.attribute_list(("cn", "entryUUID"))
 _DEPTH = 8
@@ -56,29 +57,48 @@ class Cache(Generic[V]):
             self._kept.pop(key, None)
 
 
+_Direct = tuple[tuple[bytes, ...], tuple[bytes, ...]]
+
+
+def _direct(account: Account) -> _Direct:
+    """The direct memberships, which came with the account: where they changed, what is kept no longer holds."""
+    entry = account.entry
+    return tuple(sorted(entry.get(b"memberof", ()))), tuple(entry.get(b"primarygroupid", ()))
+
+
 class Groups:
-    """Reads memberships; names are kept for `names_cache_seconds`, memberships for `groups_cache_seconds`."""
+    """Reads memberships; names are kept for `names_cache_seconds`, nested memberships for `groups_cache_seconds`."""
 
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._names: Cache[Group] = Cache(settings.cache_entries, settings.names_cache_seconds)
-        self._memberships: Cache[tuple[Group, ...]] = Cache(settings.cache_entries, settings.groups_cache_seconds)
+        self._memberships: Cache[tuple[_Direct, tuple[Group, ...]]] = Cache(settings.cache_entries, settings.groups_cache_seconds)
 
     def of(self, link: Link, account: Account) -> tuple[Group, ...]:
         """The groups of an account. Raises LinkError, ServerRefused."""
         if not self._settings.groups:
             return ()
+        direct = _direct(account)
         known = self._memberships.get(account.guid)
-        if known is None:
-            known = self._by_token(link, account) if self._settings.kind == "ad" else self._by_member(link, account)
-            self._memberships.put(account.guid, known)
-        return known
+        if known is not None and known[0] == direct:
+            return known[1]
+        groups = self._by_token(link, account) if self._settings.kind == "ad" else self._by_member(link, account)
+        self._memberships.put(account.guid, (direct, groups))
+        return groups
+
+    def has(self, guid: bytes) -> bool:
+        """Whether memberships are at hand, so that the entry may be read without tokenGroups."""
+        return not self._settings.groups or self._memberships.get(guid) is not None
 
     # -- Active Directory
 
     def _by_token(self, link: Link, account: Account) -> tuple[Group, ...]:
         """tokenGroups: what the domain controller itself would put into a token (MS-ADTS section 3.1.1.4.5.19)."""
-        return tuple(self._name(link, sid) for sid in account.entry.get(b"tokengroups", ()))
+        tokens = account.entry.get(b"tokengroups")
+        if tokens is None:
+            found = self._search(link, account.dn.encode(), wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
+            tokens = found[0][1].get(b"tokengroups", []) if found else []
+        return tuple(self._name(link, sid) for sid in tokens)
 
     def _name(self, link: Link, sid: bytes) -> Group:
         known = self._names.get(sid)

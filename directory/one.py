@@ -44,7 +44,6 @@ from directory.wire import Result
 
 log = structlog.get_logger()
 
-_TOKEN_GROUPS = wire.attribute_list(("tokenGroups",))
 _ATTEMPTS = 4
 """Domain controllers that are tried for one check."""
 _NO_LIMIT = 1_000_000
@@ -93,7 +92,7 @@ class OneDirectory:
         self._groups = Groups(settings)
         self._policies = Policies(settings)
         self._reservations = Reservations()
-        self._found: Cache[str] = Cache(settings.cache_entries, settings.policy_cache_seconds)
+        self._found: Cache[tuple[str, bytes]] = Cache(settings.cache_entries, settings.policy_cache_seconds)
 
     # -- what is asked
 
@@ -261,9 +260,12 @@ class OneDirectory:
     def _find(self, link: Link, name: LoginName) -> Account | None:
         """The account that answers to a name. Raises Ambiguous, LinkError, ServerRefused."""
         key = name.text.casefold().encode()
-        dn = self._found.get(key)
-        if dn is not None:
-            found = self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, self._accounts.attributes_with_groups)
+        known = self._found.get(key)
+        if known is not None:
+            dn, guid = known
+            accounts = self._accounts
+            wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
+            found = self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, wanted)
             account = Account(*found[0]) if found else None
             if account is not None and self._accounts.answers_to(account, name):
                 return account
@@ -275,15 +277,11 @@ class OneDirectory:
             raise Ambiguous(name.text, tuple(dn for dn, _ in found))
         if not found:
             return None
-        self._found.put(key, found[0][0])
-        return Account(*found[0])
+        account = Account(*found[0])
+        self._found.put(key, (account.dn, account.guid))
+        return account
 
     def _identify(self, link: Link, account: Account) -> Identity:
-        wants_groups = self.settings.groups and self.settings.kind == "ad"
-        if wants_groups and b"tokengroups" not in account.entry:
-            found = self._search(link, account.dn, wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
-            if found:
-                account = Account(account.dn, {**account.entry, **found[0][1]})
         return self._accounts.identity(account, self._groups.of(link, account))
 
     def _search(

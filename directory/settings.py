@@ -70,8 +70,9 @@ class DirectorySettings:
     groups: bool = True
     """Whether to read group memberships, nested ones included. Off spares the directory most of its work."""
 
-    groups_cache_seconds: float = 0.0
-    """How long a person's group memberships may be reused, in seconds; 0 reads them at each sign-in."""
+    groups_cache_seconds: float = 60.0
+    """How long a person's nested group memberships may be reused, in seconds; 0 reads them at each sign-in. A change of a
+    direct membership is seen at once in any case."""
 
     names_cache_seconds: float = 3600.0
     """How long a group's name may be reused, in seconds: names change rarely and cost a search each."""

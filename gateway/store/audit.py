@@ -22,7 +22,7 @@ import msgspec
 import sqlalchemy as sa
 import structlog
 
-from gateway.store.database import Database
+from gateway.store.database import Compiled, Database
 from gateway.store.errors import AuditBroken, StoreUnavailable
 from gateway.store.port import AuditEntry, AuditEvent
 from gateway.store.tables import audit, audit_head
@@ -36,6 +36,21 @@ BATCH = 500
 _ANCHOR = "0" * 64
 _PAGE = 5000
 
+_RETRIES = 20
+_FIRST_HEAD = sa.insert(audit_head).values(
+    id=1, seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), mac=sa.bindparam("new_mac")
+)
+_MOVE_HEAD = (
+    sa.update(audit_head)
+    .where(audit_head.c.id == sa.bindparam("head_id"), audit_head.c.seq == sa.bindparam("old_seq"))
+    .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), mac=sa.bindparam("new_mac"))
+)
+
+
+class _HeadMoved(Exception):
+    """Another process appended between our reading the head and our writing it."""
+
+
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(AuditEvent)
 
@@ -47,6 +62,10 @@ class SqlAuditLog:
         self._database, self._key = database, key
         self._queue: list[tuple[bytes, AuditEvent, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._head: tuple[int, str] | None = None
+        """Number and hash of the last entry, as far as this process knows."""
+        self._pending_head = (0, _ANCHOR)
+        self._compiled: Compiled | None = None
 
     async def append(self, event: AuditEvent) -> None:
         """See `port.AuditLog`."""
@@ -120,18 +139,31 @@ class SqlAuditLog:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
                 try:
-                    await self._database.run(lambda connection, batch=batch: self._commit(connection, batch))  # type: ignore[misc]
+                    await self._commit_batch(batch)
                 except StoreUnavailable as error:
                     log.critical("audit.unwritable", error=str(error), events=len(batch))
                     _settle(batch, error)
+                except Exception as error:
+                    log.exception("audit.failed", events=len(batch))
+                    _settle(batch, StoreUnavailable("audit trail", f"{type(error).__name__}: {error}", "see the log"))
                 else:
                     _settle(batch, None)
         finally:
             self._writer = None
 
+    async def _commit_batch(self, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]]) -> None:
+        for _ in range(_RETRIES):
+            try:
+                await self._database.run(lambda connection: self._commit(connection, batch))
+            except _HeadMoved:
+                continue  # another process wrote meanwhile: nothing of ours was committed, read its head
+            self._head = self._pending_head
+            return
+        raise StoreUnavailable("audit trail", "other processes keep writing", "end them")
+
     def _commit(self, connection: sa.Connection, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]]) -> None:
-        head = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).one_or_none()
-        seq, link = (head.seq, head.hash) if head else (0, _ANCHOR)
+        before = self._head if self._head is not None else _read_head(connection)
+        seq, link = before or (0, _ANCHOR)
         rows = []
         for body, event, _ in batch:
             seq += 1
@@ -147,18 +179,30 @@ class SqlAuditLog:
                     "hash": link,
                 }
             )
-        connection.execute(sa.insert(audit), rows)
-        values = {"seq": seq, "hash": link, "mac": self._seal(seq, link)}
-        if head is None:
-            connection.execute(sa.insert(audit_head), {"id": 1, **values})
-        else:
-            connection.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(**values))
+        self._head = None  # unless all of this is committed
+        head = {"new_seq": seq, "new_hash": link, "new_mac": self._seal(seq, link)}
+        if before is None:
+            connection.execute(_FIRST_HEAD, head)
+        elif self._statements(connection).run(connection, "move", [{**head, "head_id": 1, "old_seq": before[0]}]) != 1:
+            raise _HeadMoved
+        self._statements(connection).run(connection, "insert", rows)
+        self._pending_head = (seq, link)
+
+    def _statements(self, connection: sa.Connection) -> Compiled:
+        if self._compiled is None:
+            self._compiled = Compiled(connection.dialect, {"insert": sa.insert(audit), "move": _MOVE_HEAD})
+        return self._compiled
 
     def _link(self, previous: str, seq: int, body: bytes) -> str:
         return hmac.new(self._key, bytes.fromhex(previous) + seq.to_bytes(8, "big") + body, hashlib.sha256).hexdigest()
 
     def _seal(self, seq: int, link: str) -> str:
         return hmac.new(self._key, b"head" + seq.to_bytes(8, "big") + bytes.fromhex(link), hashlib.sha256).hexdigest()
+
+
+def _read_head(connection: sa.Connection) -> tuple[int, str] | None:
+    row = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).one_or_none()
+    return (row.seq, row.hash) if row is not None else None
 
 
 def _settle(batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: Exception | None) -> None:

@@ -1,0 +1,71 @@
+# Isthmus. `make` alone lists the targets.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+COVER := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m coverage run -m pytest
+SERVERS := samba or slapd or system or browser or proxy
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@deploy/ensure-packages python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
+	@deploy/ensure-packages samba
+	$(BIN)/isthmus demo $(if $(ONCE),--once)
+
+test: lint ## lint, then every test: fast ones first, then those on real servers; coverage at the end
+	@deploy/ensure-packages samba slapd browser proxy
+	$(BIN)/python -m coverage erase
+	$(COVER) -m "not ($(SERVERS))"
+	$(COVER) -m "$(SERVERS)"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --fail-under=90
+
+lint: $(STAMP) ## ruff, mypy --strict, import layers
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
+
+test-unit: $(STAMP) ## the fast tests alone: no server is started
+	$(PYTEST) -m "not ($(SERVERS))"
+
+test-samba: $(STAMP) ## the tests on a real Active Directory (Samba) alone
+	@deploy/ensure-packages samba
+	$(PYTEST) -m samba
+
+test-slapd: $(STAMP) ## the tests on a real OpenLDAP alone
+	@deploy/ensure-packages slapd
+	$(PYTEST) -m slapd
+
+test-system: $(STAMP) ## the tests on whole Isthmus processes alone
+	@deploy/ensure-packages samba
+	$(PYTEST) -m system
+
+test-browser: $(STAMP) ## the tests in Chromium alone
+	@deploy/ensure-packages browser
+	$(PYTEST) -m browser
+
+test-proxy: $(STAMP) ## the tests behind nginx and HAProxy alone
+	@deploy/ensure-packages proxy
+	$(PYTEST) -m proxy
+
+bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
+	@deploy/ensure-packages samba slapd bench
+	$(BIN)/python -m bench
+
+docs: $(STAMP) ## the reference pages from the code, and a check of every link
+	$(BIN)/python -m isthmus.reference docs
+
+clean: ## remove what was built
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*

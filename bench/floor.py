@@ -1,0 +1,56 @@
+"""The floor: a bare client that does nothing but bind, on persistent TLS connections, from as many threads as pays."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from directory.link import Link, parse_server
+from directory.settings import TlsSettings
+from directory.tls import make_context
+
+
+def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, threads: int, seconds: float) -> float:
+    """Concurrent re-binds a second; users are (bind name, password)."""
+    links = [_link(server, ca_file) for _ in range(threads)]
+    counts = [0] * threads
+    end = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        link, at = links[number], number
+        while time.perf_counter() < end:
+            name, password = users[at % len(users)]
+            at += threads
+            result = link.bind(name.encode(), password.encode(), 30)
+            if result.code != 0:
+                raise RuntimeError(f"{name}: {result}")
+            counts[number] += 1
+
+    started = time.perf_counter()
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    elapsed = time.perf_counter() - started
+    for link in links:
+        link.close()
+    return sum(counts) / elapsed
+
+
+def bind_milliseconds(server: str, ca_file: Path, user: tuple[str, str], *, rounds: int) -> list[float]:
+    """How long one bind takes, alone, each of `rounds` times."""
+    link = _link(server, ca_file)
+    taken = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        link.bind(user[0].encode(), user[1].encode(), 30)
+        taken.append((time.perf_counter() - started) * 1000)
+    link.close()
+    return taken
+
+
+def _link(server: str, ca_file: Path) -> Link:
+    return Link.open(parse_server(server, allow_plain=False), make_context(TlsSettings(ca_file=ca_file)), (), 10)

@@ -1,0 +1,45 @@
+"""Fixtures that several rooms share, and rules that hold for every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from directory import DirectorySettings, TlsSettings
+from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test says in one sentence what it is for."""
+    silent = [item.nodeid for item in items if not (getattr(item, "function", None) and item.function.__doc__)]
+    if silent:
+        raise pytest.UsageError("tests without a docstring: " + ", ".join(silent[:5]))
+
+
+@pytest.fixture(scope="session")
+def domain() -> Iterator[ThrowawayDomain]:
+    """A real Active Directory with people in every account state."""
+    with ThrowawayDomain() as running:
+        running.create_people()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(domain: ThrowawayDomain) -> ServiceAccount:
+    """The account that the agent reads the directory with."""
+    return domain.create_service_account(may_reset=True)
+
+
+@pytest.fixture
+def ad_settings(domain: ThrowawayDomain, service: ServiceAccount) -> DirectorySettings:
+    """Settings for the throwaway domain."""
+    return DirectorySettings(
+        name=domain.dns_domain,
+        netbios_name=domain.netbios_name,
+        servers=(f"{domain.address}:636",),
+        base_dn=domain.base_dn,
+        service_user=service.upn,
+        service_password_file=service.password_file,
+        tls=TlsSettings(ca_file=domain.ca_file),
+    )
