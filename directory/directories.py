@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from directory.errors import NotFound, SettingsProblem
-from directory.inspection import inspect
 from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
 from directory.names import LoginName, parse_name
 from directory.one import OneDirectory
@@ -116,6 +115,8 @@ class Directories:
 
     async def check(self) -> list[Check]:
         """Find out what is wrong with each domain controller and the service account; never raises."""
+        from directory.inspection import inspect  # brings ldap3 with it, which nobody else needs here
+
         found = await asyncio.gather(*(lane.run(lambda lane=lane: inspect(lane.directory)) for lane in self._lanes))  # type: ignore[misc]
         return [check for checks in found for check in checks or ()]
 

@@ -1,0 +1,456 @@
+"""The conversation between agent and relay, without a network: what an attacker between them can do, and cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from certs import Authority, MachineIdentity, Role
+from gateway.protocol import (
+    AgentFacts,
+    AgentSession,
+    AnswerBody,
+    CloseCode,
+    Outcome,
+    PeerRevoked,
+    RelaySession,
+    State,
+    Trust,
+    request_body,
+)
+from gateway.protocol.events import (
+    Answered,
+    BegunReceived,
+    CapacityChanged,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    PeerDraining,
+    Refused,
+    RenewalAnswered,
+    RenewalRequested,
+    RequestCancelled,
+    RequestReceived,
+    StatusReceived,
+)
+from gateway.protocol.messages import MAX_FRAME, MAX_HANDSHAKE, Bye, Hello, encode
+
+NOW = 1_800_000_000.0
+
+
+@dataclass
+class Ends:
+    relay: RelaySession
+    agent: AgentSession
+    seen: list[bytes]
+
+    def pump(self, now: float = NOW, tamper: Callable[[bytes], bytes] = lambda frame: frame) -> list[Event]:
+        """Carry frames until both ends are silent; what came of it."""
+        events: list[Event] = []
+        while True:
+            to_agent, to_relay = self.relay.frames(), self.agent.frames()
+            if not to_agent and not to_relay:
+                return events
+            self.seen += to_agent + to_relay
+            for frame in to_agent:
+                events += self.agent.receive(tamper(frame), now)
+            for frame in to_relay:
+                events += self.relay.receive(tamper(frame), now)
+
+
+class World:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.authority = Authority.create(home / "ca", name="test", now=NOW)
+        self.relay = self.identity("relay1", Role.RELAY)
+        self.agent = self.identity("agent1", Role.AGENT)
+
+    def identity(self, name: str, role: Role, authority: Authority | None = None, now: float = NOW) -> MachineIdentity:
+        issuer = authority or self.authority
+        directory = self.home / f"{name}-{len(list(self.home.iterdir()))}"
+        csr = MachineIdentity.begin(directory, name=name)
+        der = issuer.issue(csr, name=name, role=role, now=now)
+        return MachineIdentity.install(directory, der, issuer.certificate_der, name=name, role=role, now=now)
+
+    def ends(
+        self, relay: MachineIdentity | None = None, agent: MachineIdentity | None = None, capacity: int = 8, now: float = NOW
+    ) -> Ends:
+        trust_agents, trust_relays = Trust(self.authority.certificate, Role.AGENT), Trust(self.authority.certificate, Role.RELAY)
+        facts = AgentFacts(instance="i1", capacity=capacity, domains=("corp",), software="1")
+        return Ends(
+            RelaySession(relay or self.relay, trust_agents, now=now),
+            AgentSession(agent or self.agent, trust_relays, facts, now=now),
+            [],
+        )
+
+    def open(self, **kinds: int) -> Ends:
+        ends = self.ends(**kinds)  # type: ignore[arg-type]
+        ends.pump()
+        assert ends.relay.state is ends.agent.state is State.OPEN
+        return ends
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"))
+
+
+def ask(ends: Ends, number: int = 1, password: str = "right", begin_by: float = NOW + 4, deadline: float = NOW + 15) -> None:
+    body = request_body("verify", "anna@corp", password, "", "c0ffee")
+    ends.relay.send_request(number, begin_by=begin_by, deadline=deadline, body=body)
+
+
+def closed(ends: Ends) -> Closed:
+    found = ends.relay.closed or ends.agent.closed
+    assert found is not None
+    return found
+
+
+def test_both_ends_open_and_know_each_other(world: World) -> None:
+    """Three frames, mutual authentication."""
+    ends = world.ends()
+    opened = [event for event in ends.pump() if isinstance(event, Opened)]
+    assert {event.peer.name for event in opened} == {"relay1", "agent1"}
+    assert len(ends.seen) == 3
+
+
+def test_a_request_is_begun_and_answered(world: World) -> None:
+    """The life of one credential check."""
+    ends = world.open()
+    ask(ends)
+    received = next(event for event in ends.pump() if isinstance(event, RequestReceived))
+    assert received.body.password == "right"
+    assert ends.agent.begin(received.id, NOW)
+    assert BegunReceived(1) in ends.pump()
+    ends.agent.answer(received.id, AnswerBody(Outcome.SUCCESS, detail="ok"))
+    assert Answered(1, AnswerBody(Outcome.SUCCESS, detail="ok")) in ends.pump()
+    assert ends.agent.in_flight == 0
+
+
+def test_nobody_in_between_reads_a_password(world: World) -> None:
+    """Not in any frame, nor in what a broker would carry."""
+    ends = world.open()
+    ask(ends, password="Correct-Horse-77")
+    ends.pump()
+    assert not any(b"Correct-Horse-77" in frame or b"anna" in frame for frame in ends.seen)
+
+
+def test_secrets_are_in_no_repr(world: World) -> None:
+    """An event that is logged tells no password."""
+    ends = world.open()
+    ask(ends, password="Correct-Horse-77")
+    assert "Correct-Horse-77" not in repr(ends.pump())
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_bit_ends_the_session_and_nothing_else(world: World, data: st.DataObject) -> None:
+    """Whatever bit of whatever frame an attacker flips, no end raises and no changed message is taken."""
+    ends = world.ends()
+    victim = data.draw(st.integers(0, 4))
+    count = 0
+
+    def tamper(frame: bytes) -> bytes:
+        nonlocal count
+        count += 1
+        if count - 1 != victim:
+            return frame
+        bit = data.draw(st.integers(0, len(frame) * 8 - 1))
+        changed = bytearray(frame)
+        changed[bit // 8] ^= 1 << bit % 8
+        return bytes(changed)
+
+    events = ends.pump(tamper=tamper)
+    if ends.relay.state is State.OPEN and ends.agent.state is State.OPEN:
+        ask(ends)
+        events += ends.pump(tamper=tamper)
+    if count > victim:
+        assert ends.relay.state is State.CLOSED or ends.agent.state is State.CLOSED or victim == 0
+    assert not any(isinstance(event, RequestReceived) and event.body.password != "right" for event in events)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frame=st.binary(max_size=2000))
+def test_garbage_never_raises(world: World, frame: bytes) -> None:
+    """Both ends, before and after the handshake."""
+    for ends in (world.ends(), world.open()):
+        for end in (ends.relay, ends.agent):
+            events = end.receive(frame, NOW)
+            assert all(isinstance(event, (Closed, Opened)) for event in events)
+
+
+@pytest.mark.parametrize("reorder", ["replay", "drop", "swap", "reflect"])
+def test_records_hold_their_order(world: World, reorder: str) -> None:
+    """A frame that is repeated, missing, early or sent back is refused."""
+    ends = world.open()
+    ask(ends, 1)
+    first = ends.relay.frames()
+    ask(ends, 2)
+    second = ends.relay.frames()
+    frames = {"replay": first + first, "drop": second, "swap": second + first, "reflect": []}[reorder]
+    events = [event for frame in frames for event in ends.agent.receive(frame, NOW)]
+    if reorder == "reflect":
+        events = ends.relay.receive(first[0], NOW)
+    assert isinstance(events[-1], Closed)
+    assert events[-1].code == CloseCode.FORGED
+
+
+def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
+    """Before anything of it is read."""
+    ends = world.open()
+    assert ends.agent.receive(bytes(MAX_FRAME + 1), NOW)[0].code == CloseCode.MALFORMED  # type: ignore[union-attr]
+    ends = world.ends()
+    assert ends.relay.receive(bytes(MAX_HANDSHAKE + 1), NOW)[0].code == CloseCode.MALFORMED  # type: ignore[union-attr]
+
+
+def test_another_authority_is_refused_by_both_ends(world: World, tmp_path: Path) -> None:
+    """A man in the middle with a certificate of his own gets nowhere."""
+    foreign = Authority.create(tmp_path / "ca", name="evil", now=NOW)
+    ends = world.ends(relay=world.identity("relay1", Role.RELAY, foreign))
+    ends.pump()
+    assert closed(ends).code == CloseCode.REFUSED
+    ends = world.ends(agent=world.identity("agent1", Role.AGENT, foreign))
+    ends.pump()
+    assert closed(ends).code == CloseCode.REFUSED
+
+
+def test_an_agent_cannot_play_the_relay(world: World) -> None:
+    """The role is in the certificate."""
+    ends = world.ends(relay=world.identity("relay1", Role.AGENT))
+    ends.pump()
+    assert closed(ends).code == CloseCode.REFUSED
+
+
+def test_an_expired_certificate_is_told_as_such(world: World) -> None:
+    """So that the agent can name the remedy."""
+    ends = world.ends(agent=world.identity("agent1", Role.AGENT, now=NOW - 40 * 86400))
+    ends.pump()
+    assert closed(ends).code == CloseCode.EXPIRED
+
+
+def test_a_revoked_agent_is_told_as_such(world: World) -> None:
+    """Its certificate is good, its name is not."""
+
+    def check(_peer: object) -> None:
+        raise PeerRevoked("stolen")
+
+    ends = world.ends()
+    ends.relay._trust = Trust(world.authority.certificate, Role.AGENT, check)
+    ends.pump()
+    assert closed(ends).code == CloseCode.REVOKED
+
+
+def test_somebody_elses_certificate_is_of_no_use_without_its_key(world: World) -> None:
+    """A copied certificate cannot sign the transcript."""
+    thief = world.identity("thief", Role.AGENT)
+    thief.certificate = world.agent.certificate
+    ends = world.ends(agent=thief)
+    ends.pump()
+    assert closed(ends).code == CloseCode.REFUSED
+
+
+def test_a_recorded_handshake_cannot_be_replayed(world: World) -> None:
+    """The relay's nonce is fresh each time."""
+    ends = world.open()
+    hello = ends.seen[1]
+    again = world.ends()
+    again.relay.frames()
+    events = again.relay.receive(hello, NOW)
+    assert isinstance(events[0], Closed)
+    assert events[0].code == CloseCode.REFUSED
+
+
+def test_no_common_version_is_said_so(world: World) -> None:
+    """The older end is to be updated."""
+    ends = world.ends()
+    frame = encode(Hello((99,), "relay1", bytes(32), world.relay.certificate_der, NOW))
+    events = ends.agent.receive(frame, NOW)
+    assert isinstance(events[0], Closed)
+    assert events[0].code == CloseCode.VERSION
+
+
+def test_a_message_out_of_turn_ends_the_session(world: World) -> None:
+    """An answer to a request that was never sent."""
+    ends = world.open()
+    ends.agent._open[7] = type("Open", (), {"reply_key": bytes(32), "begun": True})()  # type: ignore[assignment]
+    ends.agent.answer(7, AnswerBody(Outcome.SUCCESS))
+    ends.pump()
+    assert closed(ends).code == CloseCode.UNEXPECTED
+
+
+def test_a_peers_goodbye_in_the_handshake_is_understood(world: World) -> None:
+    """A relay that is full says so before anything else."""
+    for end in (world.ends().agent, world.ends().relay):
+        events = end.receive(encode(Bye(CloseCode.GOING_AWAY, "full")), NOW)
+        assert events == [Closed(CloseCode.GOING_AWAY, "full", by_peer=True)]
+
+
+def test_an_agent_refuses_what_it_must_not_begin(world: World) -> None:
+    """Late, draining, and more than its capacity."""
+    ends = world.open(capacity=1)
+    ask(ends, 1, deadline=NOW - 1)
+    assert Refused(1, "late") in ends.pump()
+    ask(ends, 2)
+    ask(ends, 3)
+    assert Refused(3, "busy") in ends.pump()
+    ends.agent.answer(2, AnswerBody(Outcome.SUCCESS))
+    ends.agent.drain()
+    ask(ends, 4)
+    assert Refused(4, "draining") in ends.pump()
+
+
+def test_no_bind_begins_after_begin_by(world: World) -> None:
+    """The relay may have asked another agent by then."""
+    ends = world.open()
+    ask(ends, begin_by=NOW + 4)
+    ends.pump()
+    assert not ends.agent.begin(1, NOW + 4.5)
+    assert ends.agent.begin(1, NOW + 3.5)
+    assert ends.agent.begin(1, NOW + 9)  # begun is begun
+
+
+def test_deadlines_are_the_relays_even_if_the_agents_clock_is_off(world: World) -> None:
+    """Ten minutes slow, and still in time."""
+    ends = world.ends(now=NOW)
+    for frame in ends.relay.frames():
+        ends.agent.receive(frame, NOW - 250)
+    for frame in ends.agent.frames():
+        ends.relay.receive(frame, NOW)
+    for frame in ends.relay.frames():
+        ends.agent.receive(frame, NOW - 250)
+    ask(ends)
+    events = [event for frame in ends.relay.frames() for event in ends.agent.receive(frame, NOW - 250)]
+    assert isinstance(events[0], RequestReceived)
+    assert events[0].deadline == pytest.approx(NOW + 15 - 250)
+
+
+def test_a_cancelled_request_is_not_begun(world: World) -> None:
+    """And its number is forgotten."""
+    ends = world.open()
+    ask(ends)
+    ends.pump()
+    assert ends.relay.cancel_request(1)
+    assert RequestCancelled(1) in ends.pump()
+    assert not ends.agent.begin(1, NOW)
+    assert not ends.relay.cancel_request(1)
+
+
+def test_a_sealed_request_opens_once(world: World) -> None:
+    """A broker that repeats it inside a good record gets a refusal."""
+    ends = world.open()
+    ask(ends)
+    request = ends.relay._outbox[0]
+    ends.relay._outbox.append(request)
+    events = ends.pump()
+    assert sum(isinstance(event, RequestReceived) for event in events) == 1
+    assert Refused(1, "unsealable") in events
+
+
+def test_a_seal_is_bound_to_its_deadline(world: World) -> None:
+    """Nobody in between can give an old request more time."""
+    from msgspec.structs import replace
+
+    ends = world.open()
+    ask(ends)
+    ends.relay._outbox[0] = replace(ends.relay._outbox[0], deadline=NOW + 999)
+    assert Refused(1, "unsealable") in ends.pump()
+
+
+def test_a_request_number_is_never_used_twice(world: World) -> None:
+    """It is a nonce."""
+    ends = world.open()
+    ask(ends, 5)
+    with pytest.raises(ValueError, match="never repeat"):
+        ask(ends, 5)
+
+
+def test_seal_keys_are_renewed_and_old_ones_forgotten(world: World) -> None:
+    """Every ten minutes, without an interruption."""
+    ends = world.open()
+    later = NOW + 601
+    ends.agent._heard = ends.relay._heard = later
+    ends.agent.tick(later)
+    before = ends.relay._sealer
+    ends.pump(later)
+    assert ends.relay._sealer is not before
+    assert ends.agent._seal_key is None
+    ask(ends, 9, begin_by=later + 4, deadline=later + 15)
+    assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
+
+
+def test_keys_move_on_with_the_records(world: World) -> None:
+    """Thousands of records through both ratchets."""
+    ends = world.open()
+    for number in range(1, 4200):
+        ends.relay.cancel_request(number)
+        ask(ends, number, begin_by=NOW + 1)
+        for frame in ends.relay.frames():
+            ends.agent.receive(frame, NOW)
+        ends.agent.refuse(number, "cancelled")
+        for frame in ends.agent.frames():
+            ends.relay.receive(frame, NOW)
+    assert ends.relay.state is ends.agent.state is State.OPEN
+
+
+def test_pings_measure_latency_and_clock_skew(world: World) -> None:
+    """Both ends ping."""
+    ends = world.open()
+    ends.relay.tick(NOW + 11)
+    measured = [event for event in ends.pump(NOW + 11) if isinstance(event, Measured)]
+    assert measured[0].latency == pytest.approx(0)
+    assert measured[0].clock_skew == pytest.approx(0)
+
+
+def test_a_silent_peer_is_given_up(world: World) -> None:
+    """Three intervals without a word, or a handshake that does not end."""
+    ends = world.open()
+    assert ends.relay.tick(NOW + 31)[0].code == CloseCode.SILENT  # type: ignore[union-attr]
+    assert world.ends().agent.tick(NOW + 11)[0].code == CloseCode.SILENT  # type: ignore[union-attr]
+    assert world.ends().agent.tick(NOW + 1) == []
+
+
+def test_draining_capacity_status_and_renewal_travel(world: World) -> None:
+    """The rest of the vocabulary."""
+    ends = world.open()
+    ends.agent.set_capacity(3)
+    ends.agent.send_status({"dc1": "closed"})
+    ends.agent.send_renewal(b"csr")
+    ends.agent.drain()
+    events = ends.pump()
+    assert CapacityChanged(3) in events
+    assert StatusReceived({"dc1": "closed"}, 0) in events
+    assert RenewalRequested(b"csr") in events
+    assert PeerDraining() in events
+    ends.relay.send_renewed(b"certificate")
+    ends.relay.send_renewal_refused("no")
+    ends.relay.close(CloseCode.GOING_AWAY, "bye")
+    events = ends.pump()
+    assert RenewalAnswered(certificate=b"certificate") in events
+    assert RenewalAnswered(refusal="no") in events
+    assert Closed(CloseCode.GOING_AWAY, "bye", by_peer=True) in events
+    assert ends.agent.receive(b"more", NOW) == []
+
+
+def test_a_large_answer_travels_and_a_larger_one_is_refused_here(world: World) -> None:
+    """AD's most groups fit; what does not is our own error, not the peer's problem."""
+    from gateway.protocol import Group, Identity
+    from gateway.protocol.errors import MalformedFrame
+
+    ends = world.open()
+    ask(ends)
+    ends.pump()
+    groups = tuple(Group(f"S-1-5-21-1-2-3-{number}", "g" * 60) for number in range(1015))
+    ends.agent.answer(1, AnswerBody(Outcome.SUCCESS, Identity("g", "anna", "corp", groups=groups)))
+    assert any(isinstance(event, Answered) for event in ends.pump())
+    ask(ends, 2)
+    ends.pump()
+    huge = tuple(Group("S", "g" * 1000) for _ in range(1200))
+    ends.agent.answer(2, AnswerBody(Outcome.SUCCESS, Identity("g", "anna", "corp", groups=huge)))
+    with pytest.raises(MalformedFrame):
+        ends.agent.frames()
