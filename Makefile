@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
-COVER := COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m coverage run -m pytest
+COVER := $(BIN)/python -m coverage run -m pytest
 SERVERS := samba or slapd or system or browser or proxy
 
 .DEFAULT_GOAL := help
