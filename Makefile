@@ -34,6 +34,7 @@ test: lint ## lint, then every test: fast ones first, then those on real servers
 
 lint: $(STAMP) ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
 

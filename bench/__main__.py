@@ -16,8 +16,8 @@ from isthmus.demo.stand import Stand
 QUICK = "--quick" in sys.argv
 SECONDS = 3 if QUICK else 10
 ROUNDS = 1 if QUICK else 3
-RELAY = "[server.core]\ncanary_interval = 0\n[log]\nlevel = \"warning\"\n"
-AGENT = "[log]\nlevel = \"warning\"\n"
+RELAY = '[server.core]\ncanary_interval = 0\n[log]\nlevel = "warning"\n'
+AGENT = '[log]\nlevel = "warning"\n'
 
 
 def show(name: str, value: float) -> None:

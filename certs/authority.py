@@ -107,12 +107,8 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.UniformResourceIdentifier(role.urn(name))]), critical=False
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(role.urn(name))]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, None)
         )
         return certificate.public_bytes(serialization.Encoding.DER)
@@ -132,9 +128,7 @@ def _proven_key(csr: bytes) -> PublicKey:
     return checked_key(key)
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: PublicKey, now: float, lifetime: float
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: PublicKey, now: float, lifetime: float) -> x509.CertificateBuilder:
     begins = dt.datetime.fromtimestamp(int(now - BACKDATED), dt.UTC)
     ends = dt.datetime.fromtimestamp(int(now + lifetime), dt.UTC)
     return (
@@ -164,6 +158,4 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _pem(key: ed25519.Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -72,9 +72,7 @@ def verify_certificate(
         raise CertificateRefused(
             "not_yet_valid", f"that of {name} begins {not_before - now:.0f} s from now: check this machine's clock"
         )
-    return VerifiedPeer(
-        name, role, certificate.serial_number, _key_of(certificate), fingerprint(der), not_before, not_after
-    )
+    return VerifiedPeer(name, role, certificate.serial_number, _key_of(certificate), fingerprint(der), not_before, not_after)
 
 
 def verify_signature(peer: VerifiedPeer, signature: bytes, data: bytes) -> None:

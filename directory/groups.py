@@ -72,7 +72,9 @@ class Groups:
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._names: Cache[Group] = Cache(settings.cache_entries, settings.names_cache_seconds)
-        self._memberships: Cache[tuple[_Direct, tuple[Group, ...]]] = Cache(settings.cache_entries, settings.groups_cache_seconds)
+        self._memberships: Cache[tuple[_Direct, tuple[Group, ...]]] = Cache(
+            settings.cache_entries, settings.groups_cache_seconds
+        )
 
     def of(self, link: Link, account: Account) -> tuple[Group, ...]:
         """The groups of an account. Raises LinkError, ServerRefused."""
@@ -120,9 +122,7 @@ class Groups:
         for _ in range(_DEPTH):
             if not wave or len(found) >= _MOST:
                 break
-            wanted = [
-                wire.equals(each, dn.encode()) for dn in wave for each in (b"member", b"uniqueMember")
-            ]
+            wanted = [wire.equals(each, dn.encode()) for dn in wave for each in (b"member", b"uniqueMember")]
             entries = self._search(link, self._settings.base_dn.encode(), wire.SCOPE_SUBTREE, wire.any_of(wanted), _GROUP)
             wave = [dn for dn, _ in entries if dn not in found]
             for dn, entry in entries:

@@ -1,9 +1,9 @@
 """One directory: a check from the name that was typed to the identity, in one worker thread.
 
-    find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
-         │ (any domain controller; the next one where it fails)    │
-         └── nobody by that name: a bind with an invented name     └── lost after it was sent: never repeated
-             all the same, so that a stranger's clock learns nothing
+find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
+     │ (any domain controller; the next one where it fails)    │
+     └── nobody by that name: a bind with an invented name     └── lost after it was sent: never repeated
+         all the same, so that a stranger's clock learns nothing
 """
 
 from __future__ import annotations
@@ -84,8 +84,7 @@ class OneDirectory:
         pins = tuple(map(normalise_fingerprint, settings.tls.pinned_sha256))
         allow_plain = settings.send_passwords_unencrypted_over_the_network
         self.controllers = [
-            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock)
-            for server in servers
+            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock) for server in servers
         ]
         self._turn = itertools.count()
         self._accounts = Accounts(settings)
@@ -214,9 +213,7 @@ class OneDirectory:
         return None, decision.allowance if decision.allowance is not None else _NO_LIMIT
 
     @contextmanager
-    def _reserved(
-        self, account: Account, allowance: int, read_at: float, give_up: float
-    ) -> Iterator[_Reservation | None]:
+    def _reserved(self, account: Account, allowance: int, read_at: float, give_up: float) -> Iterator[_Reservation | None]:
         if not self._reservations.take(account.guid, allowance, read_at=read_at, give_up=give_up):
             yield None
             return
@@ -284,9 +281,7 @@ class OneDirectory:
     def _identify(self, link: Link, account: Account) -> Identity:
         return self._accounts.identity(account, self._groups.of(link, account))
 
-    def _search(
-        self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes
-    ) -> list[tuple[str, wire.Entry]]:
+    def _search(self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes) -> list[tuple[str, wire.Entry]]:
         timeout = self.settings.search_timeout
         return link.search(base.encode(), scope, matching, attributes, limit=3, timeout=timeout)
 

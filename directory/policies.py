@@ -41,9 +41,7 @@ class Policies:
     def _read(self, link: Link, resultant: bytes | None) -> LockoutPolicy:
         base = resultant if resultant is not None else self._settings.base_dn.encode()
         wanted = _FINE if resultant is not None else _DOMAIN
-        found = link.search(
-            base, wire.SCOPE_BASE, wire.ANYTHING, wanted, limit=1, timeout=self._settings.search_timeout
-        )
+        found = link.search(base, wire.SCOPE_BASE, wire.ANYTHING, wanted, limit=1, timeout=self._settings.search_timeout)
         if resultant is None:
             names = (b"lockoutthreshold", b"lockoutobservationwindow", b"lockoutduration")
             return _policy(found[0][1], names) if found else self._assumed()
@@ -69,5 +67,3 @@ def integer_of(entry: Entry, name: bytes) -> int:
         return int(values[0]) if values else 0
     except ValueError:
         return 0
-
-

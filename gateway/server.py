@@ -95,9 +95,7 @@ def _issue_identity(state: Path, authority: Authority, name: str, now: float) ->
     directory = state / "identity"
     csr = MachineIdentity.begin(directory, name=name)
     certificate = authority.issue(csr, name=name, role=Role.RELAY, now=now)
-    return MachineIdentity.install(
-        directory, certificate, authority.certificate_der, name=name, role=Role.RELAY, now=now
-    )
+    return MachineIdentity.install(directory, certificate, authority.certificate_der, name=name, role=Role.RELAY, now=now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test says in one sentence what it is for."""
-    silent = [item.nodeid for item in items if not (getattr(item, "function", None) and item.function.__doc__)]
+    silent = [item.nodeid for item in items if not getattr(getattr(item, "function", None), "__doc__", None)]
     if silent:
         raise pytest.UsageError("tests without a docstring: " + ", ".join(silent[:5]))
 

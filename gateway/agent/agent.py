@@ -1,8 +1,8 @@
 """The agent process: its connections, its certificate, its end.
 
-    for each relay, `connections` times:   connect ─► converse ─► (lost) ─► wait, at random, never longer than
-                                              ▲                             `reconnect_ceiling`, never giving up
-                                              └──────────────────────────────┘
+for each relay, `connections` times:   connect ─► converse ─► (lost) ─► wait, at random, never longer than
+                                          ▲                             `reconnect_ceiling`, never giving up
+                                          └──────────────────────────────┘
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One outbound connection to one relay: the websocket shell around an AgentSession.
 
-    reader ──► session ──► a task for each request ──► validator (worker thread) ──► session ──► writer
-                                     begun ◄── before_bind waits until the frame is with the kernel
+reader ──► session ──► a task for each request ──► validator (worker thread) ──► session ──► writer
+                                 begun ◄── before_bind waits until the frame is with the kernel
 """
 
 from __future__ import annotations
@@ -247,5 +247,3 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
     return str(error) or type(error).__name__
-
-

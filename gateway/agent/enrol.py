@@ -1,6 +1,6 @@
 """Enrolment: a single-use token becomes an identity. The key is made here and never leaves.
 
-    POST /agent/v1/enrol   {"token", "csr", "proof"}  ->  {"certificate", "authority", "proof"}
+POST /agent/v1/enrol   {"token", "csr", "proof"}  ->  {"certificate", "authority", "proof"}
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, n
         certificate, authority, proof = (base64.b64decode(answer[key]) for key in ("certificate", "authority", "proof"))
         token.check_authority(authority)
         verify_proof(token.key, proof, "enrolled", csr, certificate, authority)
-        identity = MachineIdentity.install(
-            directory, certificate, authority, name=token.name, role=Role.AGENT, now=now
-        )
+        identity = MachineIdentity.install(directory, certificate, authority, name=token.name, role=Role.AGENT, now=now)
     except (CertsError, KeyError, TypeError, ValueError) as error:
         raise EnrolmentFailed(token.relay_url, f"its answer cannot be trusted ({error})") from error
     remember_relays(state_dir, [token.relay_url])

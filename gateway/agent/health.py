@@ -18,7 +18,7 @@ class HealthUnavailable(AgentError):
         self.address, self.reason = address, reason
 
     def __str__(self) -> str:
-        return f"health_listen {self.address!r}: {self.reason}; choose another port, or \"\" for none"
+        return f'health_listen {self.address!r}: {self.reason}; choose another port, or "" for none'
 
 
 class HealthServer:

@@ -51,9 +51,7 @@ class Validator:
             )
         return _answer(verdict, milliseconds)
 
-    async def _ask(
-        self, body: RequestBody, deadline: float, before_bind: Callable[[], None]
-    ) -> directory.Verdict:
+    async def _ask(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> directory.Verdict:
         if body.operation == "change":
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind

@@ -213,9 +213,7 @@ class AgentSession(Session):
         self._open[request.id] = _Open(body.reply_key, request.begin_by)
         events.append(RequestReceived(request.id, request.deadline - self.clock_offset, body))
 
-    def _reason_to_refuse(
-        self, request: Request, relay_now: float
-    ) -> Literal["busy", "draining", "late"] | None:
+    def _reason_to_refuse(self, request: Request, relay_now: float) -> Literal["busy", "draining", "late"] | None:
         if request.deadline <= relay_now:
             return "late"
         if self.draining:

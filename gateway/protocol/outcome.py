@@ -37,9 +37,7 @@ class Outcome(enum.StrEnum):
         return self in _INFRASTRUCTURE
 
 
-_INFRASTRUCTURE = frozenset(
-    {Outcome.NO_DIRECTORY, Outcome.TIMED_OUT, Outcome.BUSY, Outcome.NO_AGENT, Outcome.TRY_AGAIN}
-)
+_INFRASTRUCTURE = frozenset({Outcome.NO_DIRECTORY, Outcome.TIMED_OUT, Outcome.BUSY, Outcome.NO_AGENT, Outcome.TRY_AGAIN})
 
 
 class Group(msgspec.Struct, frozen=True, array_like=True):

@@ -108,9 +108,7 @@ class RelaySession(Session):
         verify_proof(peer, message.signature, transcript(b"agent", self._hello, message.body))
         self._peer = peer
         self._accept(introduction, frame, now)
-        events.append(
-            Opened(peer, self.session_id, introduction.instance, introduction.domains, introduction.software)
-        )
+        events.append(Opened(peer, self.session_id, introduction.instance, introduction.domains, introduction.software))
 
     def _accept(self, introduction: AgentIntroduction, frame: bytes, now: float) -> None:
         self.agent, self.capacity = introduction.agent, introduction.capacity

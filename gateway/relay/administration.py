@@ -218,5 +218,3 @@ def audit_view(entry: AuditEntry) -> AuditView:
         milliseconds=event.milliseconds,
         detail=dict(event.detail),
     )
-
-

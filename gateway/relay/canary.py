@@ -35,9 +35,7 @@ def invent_person(domain: str, rng: random.Random) -> tuple[str, str]:
 class CanaryKeeper:
     """Sends the canaries. interval: mean seconds between two on one agent; 0 for none."""
 
-    def __init__(
-        self, dispatcher: Dispatcher, interval: float, quarantine: Quarantine, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, interval: float, quarantine: Quarantine, clock: Callable[[], float]) -> None:
         self._dispatcher, self._interval, self._quarantine, self._clock = dispatcher, interval, quarantine, clock
         self._rng = random.SystemRandom()
 

@@ -1,11 +1,11 @@
 """Which agent is asked, and who is asked next.
 
-    pick ──► ask ──► answer ─────────────────────────────────► done
-     ▲        │
-     │        ├──► lost, not begun / refused / no directory ──► pick another
-     │        ├──► lost, begun ──► TRY_AGAIN   (a second bind could cost a bad-password count)
-     │        └──► deadline    ──► TIMED_OUT
-     └── all busy: wait for room until the deadline, then BUSY; nobody there: NO_AGENT
+pick ──► ask ──► answer ─────────────────────────────────► done
+ ▲        │
+ │        ├──► lost, not begun / refused / no directory ──► pick another
+ │        ├──► lost, begun ──► TRY_AGAIN   (a second bind could cost a bad-password count)
+ │        └──► deadline    ──► TIMED_OUT
+ └── all busy: wait for room until the deadline, then BUSY; nobody there: NO_AGENT
 """
 
 from __future__ import annotations

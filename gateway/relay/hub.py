@@ -1,6 +1,6 @@
 """The websocket endpoint for agents: one protocol session for each connection, and who is connected.
 
-    GET /agent/v1/connect    websocket, subprotocol isthmus.agent.v1
+GET /agent/v1/connect    websocket, subprotocol isthmus.agent.v1
 """
 
 from __future__ import annotations

@@ -196,6 +196,4 @@ def _problem(problem: ApiProblem, correlation_id: str) -> web.Response:
         headers["Retry-After"] = str(int(-(-problem.retry_after // 1)))
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="isthmus"'
-    return web.Response(
-        body=_encode(body), status=problem.status, content_type="application/problem+json", headers=headers
-    )
+    return web.Response(body=_encode(body), status=problem.status, content_type="application/problem+json", headers=headers)

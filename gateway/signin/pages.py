@@ -16,10 +16,7 @@ from gateway.signin.browser import safe_path
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, set_cookie
 from gateway.signin.settings import SignInSettings
 
-_CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
+_CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",

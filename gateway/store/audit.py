@@ -115,8 +115,10 @@ class SqlAuditLog:
                 seq += 1
                 if row.seq != seq:
                     raise AuditBroken(seq, f"it is missing, the next one is {row.seq}")
+                if not isinstance(row.body, bytes) or not isinstance(row.hash, str):
+                    raise AuditBroken(seq, "it was changed: its content is of another type")
                 link = self._link(link, seq, row.body)
-                if not hmac.compare_digest(link, row.hash):
+                if not hmac.compare_digest(link.encode(), row.hash.encode()) or _differs(row):
                     raise AuditBroken(seq, "it was changed, or one before it")
                 last = row
             if progress is not None:
@@ -130,7 +132,7 @@ class SqlAuditLog:
     # -- inside
 
     async def _page(self, after: int) -> Sequence[Any]:
-        query = sa.select(audit.c.seq, audit.c.body, audit.c.hash).where(audit.c.seq > after)
+        query = sa.select(audit).where(audit.c.seq > after)
         query = query.order_by(audit.c.seq).limit(_PAGE)
         return await self._database.run(lambda connection: connection.execute(query).all())
 
@@ -203,6 +205,12 @@ class SqlAuditLog:
 def _read_head(connection: sa.Connection) -> tuple[int, str] | None:
     row = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).one_or_none()
     return (row.seq, row.hash) if row is not None else None
+
+
+def _differs(row: Any) -> bool:
+    """Whether the columns that are searched by say something else than the entry itself."""
+    event = _decoder.decode(row.body)
+    return (row.kind, row.subject, row.object_guid, row.time) != (event.kind, event.subject, event.object_guid, event.time)
 
 
 def _settle(batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: Exception | None) -> None:

@@ -85,9 +85,7 @@ class RelayAdmin:
 
     # -- the two ways
 
-    async def _do(
-        self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any
-    ) -> T:
+    async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         path = self._settings.state_dir / SOCKET_NAME
         if path.exists():
             try:

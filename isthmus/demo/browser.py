@@ -58,9 +58,7 @@ class Browser:
         """Both steps of the sign-in."""
         page = self.get("/signin")
         page = self.post("/signin", csrf=page.field("csrf"), step="user", user_name=user_name)
-        return self.post(
-            "/signin", csrf=page.field("csrf"), step="password", user_name=user_name, password=password
-        )
+        return self.post("/signin", csrf=page.field("csrf"), step="password", user_name=user_name, password=password)
 
     def cookie(self, name: str) -> Cookie | None:
         """A cookie by its name."""

@@ -147,7 +147,8 @@ def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
     out.print(grid)
     key, anna = stand.create_api_key(), people["anna"]
     order = json.dumps({"user_name": anna.upn, "password": anna.password})
-    out.print(f"""
+    out.print(
+        f"""
 [bold]To try:[/]
   curl --cacert {stand.ca_file} {stand.url}/api/v1/authenticate -H 'Authorization: Bearer {key}' \\
        -H 'Content-Type: application/json' -d '{order}'
@@ -155,7 +156,9 @@ def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
   .venv/bin/isthmus relay audit list --config {stand.relay_config}
   kill -9 {stand.processes[AGENTS[0]].pid}      [dim]# one of the two agents: sign-in goes on[/]
 
-Ctrl-C ends it all and leaves nothing behind.""", soft_wrap=True)
+Ctrl-C ends it all and leaves nothing behind.""",
+        soft_wrap=True,
+    )
     while all(process.poll() is None for name, process in stand.processes.items() if name == "relay"):
         time.sleep(0.5)
     raise StandFailed(f"the relay ended\n{stand.log_of('relay')[-2000:]}")

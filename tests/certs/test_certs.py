@@ -163,7 +163,9 @@ def test_names_that_no_machine_may_bear(authority: Authority, tmp_path: Path, na
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_changed_certificates_are_refused(authority: Authority, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_changed_certificates_are_refused(
+    authority: Authority, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """Bit flips, cuts, garbage: a refusal each time, never another exception."""
     der = issue(authority, tmp_path_factory.mktemp("id") / "id").certificate_der
     kind = data.draw(st.sampled_from(["flip", "cut", "garbage", "huge"]))

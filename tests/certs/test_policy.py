@@ -16,7 +16,9 @@ DAY = 86400.0
 POLICY = Policy()
 
 
-def key(name: str, state: KeyState, ends: float = 365 * DAY, since: float = 0.0, waiting: frozenset[str] = frozenset()) -> KeyRecord:
+def key(
+    name: str, state: KeyState, ends: float = 365 * DAY, since: float = 0.0, waiting: frozenset[str] = frozenset()
+) -> KeyRecord:
     return KeyRecord(id=name, state=state, not_after=NOW + ends, since=NOW + since, waiting_for=waiting)
 
 
@@ -89,7 +91,8 @@ def test_contradictory_data_is_never_guessed_at() -> None:
 def test_there_is_never_no_active_key_and_never_two(moves: list[tuple[float, bool]]) -> None:
     """Whatever the clock does, however often it is interrupted or rolled back; retired is final."""
     keys: list[KeyRecord] = []
-    now, made, had_active, retired = NOW, 0, False, set()
+    now, made, had_active = NOW, 0, False
+    retired: set[str] = set()
     for jump, roll_back in moves:
         now += jump
         for each in due(keys, POLICY, now):

@@ -29,9 +29,7 @@ class FakeDirectories:
     ) -> directory.Verdict:
         return await asyncio.to_thread(self._verify, credential, before_bind)
 
-    def _verify(
-        self, credential: directory.Credential, before_bind: Callable[[], None] | None
-    ) -> directory.Verdict:
+    def _verify(self, credential: directory.Credential, before_bind: Callable[[], None] | None) -> directory.Verdict:
         if self.outcome is not None:
             return directory.Verdict(self.outcome)
         if before_bind is not None:

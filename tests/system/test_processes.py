@@ -97,7 +97,17 @@ def test_a_must_change_password_is_changed_right_there(stand: Stand, domain: Thr
 
 @pytest.mark.parametrize(
     "name",
-    ["*", "anna)(uid=*", "anna\\2a", "a" * 1024, "😀@corp.example.com", "\u202eanna@corp.example.com", "CORP\\", "@", "x\\y\\z"],
+    [
+        "*",
+        "anna)(uid=*",
+        "anna\\2a",
+        "a" * 1024,
+        "😀@corp.example.com",
+        "\u202eanna@corp.example.com",
+        "CORP\\",
+        "@",
+        "x\\y\\z",
+    ],
 )
 def test_hostile_names_are_nobody(stand: Stand, key: str, name: str) -> None:
     """LDAP metacharacters, emoji, right-to-left, far too long."""
@@ -251,7 +261,10 @@ def bad_password_count(domain: ThrowawayDomain, upn: str) -> int:
     name = upn.partition("@")[0]
     database = domain.directory / "private" / "sam.ldb"
     done = subprocess.run(
-        ["ldbsearch", "-H", str(database), f"(sAMAccountName={name})", "badPwdCount"], capture_output=True, text=True, check=True
+        ["ldbsearch", "-H", str(database), f"(sAMAccountName={name})", "badPwdCount"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = [line for line in done.stdout.splitlines() if line.startswith("badPwdCount:")]
     return int(found[0].split(":")[1]) if found else 0

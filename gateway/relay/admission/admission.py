@@ -86,8 +86,8 @@ class Admission:
         key = (user, request.familiar)
         lock = self._users.get(key)
         if lock is None:
+            self._make_room(self._users, lambda each: lockout.is_stale(each, self._settings, now), _expendable(now))
             lock = self._users[key] = LockRecord(touched=now)
-            self._evict(self._users, lambda each: lockout.is_stale(each, self._settings, now), _expendable(now))
         wait = lockout.refusal(lock, digest, self._settings, now)
         if wait > 0:
             return Refused(wait, "locked" if now < lock.locked_until else "busy")
@@ -142,27 +142,27 @@ class Admission:
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
         if record is None:
-            record = self._addresses[address] = AddressRecord(seen=now)
-            self._evict(
+            self._make_room(
                 self._addresses, lambda each: throttle.is_stale(each, self._settings, now), lambda each: not each.failed
             )
+            record = self._addresses[address] = AddressRecord(seen=now)
         self._addresses.move_to_end(address)
         return record
 
-    def _evict(
+    def _make_room(
         self,
         records: OrderedDict[tuple[str, bool], R] | OrderedDict[str, R],
         stale: Callable[[R], bool],
         expendable: Callable[[R], bool],
     ) -> None:
-        """Keep memory bounded: stale records go first, then the oldest that hold nothing against anybody, then any.
+        """Before one is added: stale records go first, then the oldest that hold nothing against anybody, then any.
 
         Flooding with invented names cannot push out a locked one while there are others.
         """
-        oldest = next(iter(records))
-        if stale(records[oldest]):  # type: ignore[index]  # one of the two kinds of key, as in records
+        oldest = next(iter(records), None)
+        if oldest is not None and stale(records[oldest]):  # type: ignore[index]  # one of the two kinds of key, as in records
             del records[oldest]  # type: ignore[arg-type]
-        while len(records) > self._settings.records:
+        while len(records) >= self._settings.records:
             victims = (key for key, record in list(records.items())[:64] if expendable(record))
             del records[next(victims, next(iter(records)))]  # type: ignore[arg-type]
 

@@ -81,7 +81,10 @@ class World:
     def ends(
         self, relay: MachineIdentity | None = None, agent: MachineIdentity | None = None, capacity: int = 8, now: float = NOW
     ) -> Ends:
-        trust_agents, trust_relays = Trust(self.authority.certificate, Role.AGENT), Trust(self.authority.certificate, Role.RELAY)
+        trust_agents, trust_relays = (
+            Trust(self.authority.certificate, Role.AGENT),
+            Trust(self.authority.certificate, Role.RELAY),
+        )
         facts = AgentFacts(instance="i1", capacity=capacity, domains=("corp",), software="1")
         return Ends(
             RelaySession(relay or self.relay, trust_agents, now=now),
@@ -278,7 +281,7 @@ def test_no_common_version_is_said_so(world: World) -> None:
 def test_a_message_out_of_turn_ends_the_session(world: World) -> None:
     """An answer to a request that was never sent."""
     ends = world.open()
-    ends.agent._open[7] = type("Open", (), {"reply_key": bytes(32), "begun": True})()  # type: ignore[assignment]
+    ends.agent._open[7] = type("Open", (), {"reply_key": bytes(32), "begun": True})()
     ends.agent.answer(7, AnswerBody(Outcome.SUCCESS))
     ends.pump()
     assert closed(ends).code == CloseCode.UNEXPECTED

@@ -1,0 +1,193 @@
+"""The authentication API: what it answers, and that it answers as it is described."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from openapi_spec_validator import validate
+
+from gateway.protocol import Outcome
+from gateway.relay.administration import Administration
+from gateway.relay.attempt import Verdict
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay.roster import Roster
+from gateway.signin import Api, SignInSettings
+from gateway.store import open_store
+from tests.support.fakes import FakeAuthenticator
+
+ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
+PATH = "/api/v1/authenticate"
+
+
+class Backend:
+    def __init__(
+        self, client: TestClient[Any, Any], administration: Administration, authenticator: FakeAuthenticator
+    ) -> None:
+        self.client, self.administration, self.authenticator = client, administration, authenticator
+        self.key = ""
+        self.now = 1_800_000_000.0
+
+    async def post(self, body: Any, path: str = PATH, key: str | None = None) -> tuple[int, dict[str, Any], Any]:
+        headers = {"Authorization": f"Bearer {self.key if key is None else key}"}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = await self.client.post(path, data=data, headers=headers)
+        return response.status, await response.json(content_type=None), response.headers
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
+    holder: list[Backend] = []
+    store = open_store(f"sqlite:///{tmp_path}/api.db", audit_key=b"k" * 32)
+    authenticator = FakeAuthenticator()
+    api = Api(SignInSettings(), authenticator, store.api_keys, lambda: holder[0].now)
+
+    @web.middleware
+    async def identify(request: web.Request, handler: Any) -> web.StreamResponse:
+        request[CLIENT_ADDRESS], request[CORRELATION_ID] = "192.0.2.7", "c0ffee"
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    app = web.Application(middlewares=[identify])
+    api.add_routes(app)
+    administration = Administration(
+        store,
+        Roster(store.agents),
+        relay_url="https://relay.example",
+        authority_fingerprint="ab" * 32,
+        token_lifetime=900,
+        clock=lambda: holder[0].now,
+        forget_api_key=api.forget,
+    )
+    client = TestClient(TestServer(app))
+    await client.start_server()
+    holder.append(Backend(client, administration, authenticator))
+    holder[0].key = (await administration.create_api_key("shop", None, "test")).secret
+    yield holder[0]
+    await client.close()
+    await store.close()
+
+
+async def test_a_right_credential_brings_the_identity(backend: Backend) -> None:
+    """And nothing that could be cached."""
+    status, answer, headers = await backend.post({"user_name": ANNA, "password": RIGHT})
+    assert status == 200
+    assert answer["outcome"] == "success"
+    assert answer["identity"]["user_name"] == ANNA
+    assert answer["correlation_id"] == "c0ffee"
+    assert headers["Cache-Control"] == "no-store"
+    attempt = backend.authenticator.attempts[0]
+    assert (attempt.via, attempt.throttled, attempt.address) == ("api:shop", False, "192.0.2.7")
+
+
+async def test_a_refused_credential_is_an_answer(backend: Backend) -> None:
+    """200: only a bad API key is a 401."""
+    status, answer, _ = await backend.post({"user_name": ANNA, "password": "x", "client_address": "198.51.100.1"})
+    assert (status, answer["outcome"]) == (200, "wrong_credential")
+    assert "identity" not in answer
+    attempt = backend.authenticator.attempts[0]
+    assert (attempt.throttled, attempt.address) == (True, "198.51.100.1")
+
+
+@pytest.mark.parametrize("key", ["", "isk_", "isk_0000_x", "Basic x", "isk_" + "a" * 300, "isk_ÿ_ü"])
+async def test_without_a_good_key_nobody_is_asked(backend: Backend, key: str) -> None:
+    """Missing, unknown, malformed."""
+    status, _, headers = await backend.post({"user_name": ANNA, "password": RIGHT}, key=key)
+    assert status == 401
+    assert "WWW-Authenticate" in headers
+    assert backend.authenticator.attempts == []
+
+
+async def test_a_right_id_with_a_wrong_secret_is_refused(backend: Backend) -> None:
+    """The id alone is no secret."""
+    wrong = backend.key[:-1] + ("a" if backend.key[-1] != "a" else "b")
+    assert (await backend.post({"user_name": ANNA, "password": RIGHT}, key=wrong))[0] == 401
+
+
+async def test_a_revoked_key_ends_at_once(backend: Backend) -> None:
+    """Even while it is remembered."""
+    assert (await backend.post({"user_name": ANNA, "password": RIGHT}))[0] == 200
+    key_id = backend.key.split("_")[1]
+    assert await backend.administration.revoke_api_key(key_id, "test")
+    assert (await backend.post({"user_name": ANNA, "password": RIGHT}))[0] == 401
+    assert not await backend.administration.revoke_api_key(key_id, "test")
+
+
+async def test_a_key_expires(backend: Backend) -> None:
+    """On the day it was made for."""
+    key = (await backend.administration.create_api_key("short", 60, "test")).secret
+    assert (await backend.post({"user_name": ANNA, "password": RIGHT}, key=key))[0] == 200
+    backend.now += 61
+    assert (await backend.post({"user_name": ANNA, "password": RIGHT}, key=key))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"\xff\xfe",
+        {"user_name": ANNA},
+        {"user_name": ANNA, "password": ""},
+        {"user_name": "", "password": "x"},
+        {"user_name": "a\0b", "password": "x"},
+        {"user_name": ANNA, "password": "x", "admin": True},
+        {"user_name": ["a"], "password": "x"},
+        {"user_name": "a" * 1025, "password": "x"},
+    ],
+)
+async def test_bad_bodies_are_named(backend: Backend, body: Any) -> None:
+    """400 with what is wrong, never with what was sent."""
+    status, answer, headers = await backend.post(body)
+    assert status == 400
+    assert headers["Content-Type"] == "application/problem+json"
+    assert answer["title"]
+    assert backend.authenticator.attempts == []
+
+
+async def test_a_huge_body_is_refused(backend: Backend) -> None:
+    """Far beyond what a credential needs."""
+    assert (await backend.post(b"x" * 900_000))[0] == 413
+
+
+async def test_lockout_and_outage_are_told_apart(backend: Backend) -> None:
+    """429 with a time, 503 for "try again"."""
+    backend.authenticator.next = Verdict(outcome=None, retry_after=3.2)
+    status, _, headers = await backend.post({"user_name": ANNA, "password": RIGHT})
+    assert (status, headers["Retry-After"]) == (429, "4")
+    backend.authenticator.next = Verdict(outcome=Outcome.NO_AGENT)
+    status, answer, _ = await backend.post({"user_name": ANNA, "password": RIGHT})
+    assert (status, answer["detail"]) == (503, "no_agent")
+
+
+async def test_a_password_is_changed(backend: Backend) -> None:
+    """Refused by policy, then accepted; a bad key is refused here too."""
+    path = "/api/v1/change-password"
+    body = {"user_name": ANNA, "password": RIGHT, "new_password": "short"}
+    assert (await backend.post(body, path))[1]["outcome"] == "password_rejected"
+    assert (await backend.post({**body, "new_password": "Herbst-2026!"}, path))[1]["outcome"] == "success"
+    assert (await backend.post({"user_name": ANNA, "password": "Herbst-2026!"}))[1]["outcome"] == "success"
+    assert (await backend.post(body, path, key="x"))[0] == 401
+
+
+async def test_the_description_is_valid_and_true(backend: Backend) -> None:
+    """OpenAPI 3.1, and its outcomes are ours."""
+    response = await backend.client.get("/api/v1/openapi.json")
+    description = await response.json()
+    validate(description)
+    outcomes = description["components"]["schemas"]["Answer"]["properties"]["outcome"]["enum"]
+    assert set(outcomes) == {outcome.value for outcome in Outcome if not outcome.is_infrastructure}
+
+
+def test_requests_tell_no_password() -> None:
+    """Not even in a log of their repr."""
+    from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
+
+    assert "hunter2" not in repr(AuthenticateRequest("a", "hunter2"))
+    assert "hunter2" not in repr(ChangePasswordRequest("a", "hunter2", "hunter2"))
