@@ -1,6 +1,8 @@
 # Isthmus. `make` alone lists the targets.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that runs and is new enough: a name on the path may be a shim with nothing behind it
+PYTHON ?= $$(for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -16,7 +18,8 @@ help: ## list the targets
 
 $(STAMP): pyproject.toml
 	@deploy/ensure-packages python
-	$(PYTHON) -m venv $(VENV)
+	@python=$(PYTHON); [ -n "$$python" ] || { echo "No Python 3.11 or newer was found: set PYTHON" >&2; exit 1; }; \
+		$$python -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Settings files: TOML read into the rooms' frozen models, with every error named by its key.
+"""Settings files: TOML read into the rooms' frozen models, with every error named by its key and line.
 
 An unknown key is an error. Relative paths are relative to the settings file. Secrets are never in the file itself: a
 setting names a file or an environment variable.
@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import math
 import textwrap
 import tomllib
 import types
@@ -18,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+from isthmus.toml_lines import key_lines
 
 M = TypeVar("M")
 
@@ -38,9 +41,12 @@ class Problem:
     """Dotted, with indexes: `directories[0].servers`."""
     problem: str
     remedy: str = ""
+    line: int | None = None
+    """Where it is in the file, counted from 1; None for what is not there."""
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        where = f"{self.key} (line {self.line})" if self.line else self.key
+        return f"{where}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 class ConfigError(Exception):
@@ -67,7 +73,8 @@ def load(path: Path, model: type[M]) -> M:
     problems: list[Problem] = []
     settings = _read_model(model, data, "", path.parent.absolute(), problems)
     if problems:
-        raise ConfigError(path, problems)
+        lines = key_lines(text)
+        raise ConfigError(path, [dataclasses.replace(each, line=lines.get(each.key)) for each in problems])
     return typing.cast(M, settings)
 
 
@@ -91,6 +98,8 @@ def _read_model(model: type[Any], data: Mapping[str, Any], prefix: str, base: Pa
 def _read_value(hint: Any, value: Any, key: str, base: Path, problems: list[Problem]) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
+        if value == "" and types.NoneType in arguments:
+            return None
         hint = next(each for each in arguments if each is not types.NoneType)
         return _read_value(hint, value, key, base, problems)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
@@ -112,6 +121,8 @@ def _read_scalar(hint: Any, value: Any, key: str, base: Path, problems: list[Pro
     if hint is Path and isinstance(value, str) and value:
         return base / value
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            return _wrong(problems, key, f"{value} is not a finite number")
         return float(value) if value >= 0 else _wrong(problems, key, f"{value} is negative")
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value if value >= 0 else _wrong(problems, key, f"{value} is negative")

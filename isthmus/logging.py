@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import re
 import sys
 from typing import Any, Literal
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_SECRET = frozenset(
-    {"password", "new_password", "secret", "token", "authorization", "cookie", "api_key", "reply_key", "key"}
-)
+_SECRET = re.compile(r"passw|secret|token|authorization|cookie|credential|(api|reply|private)_?key|^key$", re.IGNORECASE)
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Last defence: a field whose name says that it is a secret is not written."""
-    for name in event:
-        if name.lower() in _SECRET:
+    """Last defence: a field whose name says that it is a secret is not written, at whatever depth."""
+    for name, value in event.items():
+        if _is_secret(name):
             event[name] = "***"
+        elif isinstance(value, dict):
+            event[name] = redact(_logger, _method, dict(value))
     return event
+
+
+def _to_json(event: EventDict, **_options: Any) -> str:
+    return _encode(event).decode()
 
 
 def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto") -> None:
@@ -32,9 +45,9 @@ def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto")
         redact,
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
     )
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(

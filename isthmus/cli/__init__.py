@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from isthmus.cli.output import Failure
+from isthmus.cli.output import Failure, emit_json
 
 _PARTS = {"agent": "agent", "relay": "relay", "config": "configuration", "demo": "demo", "completion": "completion"}
 _HELP = {
@@ -73,5 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Failure as failure:
         if "--debug" in arguments:
             raise
-        click.echo(f"Error: {failure}", err=True)
+        if "--json" in arguments:
+            emit_json({"error": failure.text, "exit_code": failure.code}, err=True)
+        else:
+            click.echo(f"Error: {failure}", err=True)
         sys.exit(failure.code)

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from certs import CertsError
 from gateway.relay.administration import Administration, AgentView, ApiKeyView, AuditView, TokenView
 from gateway.relay.control import SOCKET_NAME
 from gateway.relay.errors import RelayError
 from gateway.relay.roster import Roster
 from gateway.server import ServerError, ServerSettings, load_keys, open_relay_store
 from gateway.store import AuditBroken, StoreError
-from isthmus.cli.output import Failure
+from isthmus.cli.output import UNREACHABLE, Failure
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ class RelayAdmin:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self.reached_relay = False
+        """Whether the last act was the running relay's; otherwise it was done on the store."""
 
     async def create_token(self, name: str) -> TokenView:
         """An enrolment token."""
@@ -87,21 +90,27 @@ class RelayAdmin:
 
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         path = self._settings.state_dir / SOCKET_NAME
-        if path.exists():
-            try:
-                return msgspec.json.decode(await _ask(path, act, {"actor": actor(), **order}), type=answer)
-            except aiohttp.ClientConnectorError:
-                pass  # left over from a relay that was killed: nobody listens there
-            except aiohttp.ClientError as error:
-                raise Failure(f"the running relay did not answer ({error}); see its log", 3) from error
-        return await self._on_store(on_store)
+        try:
+            reply = await _ask(path, act, {"actor": actor(), **order})
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, PermissionError):
+                raise Failure(_not_yours(path)) from error
+            self.reached_relay = False  # no socket, or one left over from a relay that was killed
+            return await self._on_store(on_store)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            raise Failure(f"the running relay did not answer ({reason}); see its log", UNREACHABLE) from error
+        self.reached_relay = True
+        return msgspec.json.decode(reply, type=answer)
 
     async def _on_store(self, work: Callable[[Administration], Awaitable[T]]) -> T:
         settings = self._settings
         try:
             keys = load_keys(settings, time.time())
             store = open_relay_store(settings, keys.secret)
-        except (ServerError, StoreError) as error:
+        except PermissionError as error:
+            raise Failure(_not_yours(settings.state_dir)) from error
+        except (ServerError, StoreError, CertsError) as error:
             raise Failure(str(error)) from error
         try:
             acts = Administration(
@@ -117,6 +126,10 @@ class RelayAdmin:
             raise Failure(str(error)) from error
         finally:
             await store.close()
+
+
+def _not_yours(path: Path) -> str:
+    return f"{path}: only the relay's own user may; try `sudo -u isthmus-relay isthmus relay …`"
 
 
 async def _ask(path: Path, act: str, order: dict[str, Any]) -> bytes:

@@ -11,7 +11,17 @@ from pathlib import Path
 import click
 
 from isthmus import config, logging
-from isthmus.cli.output import UNREACHABLE, Failure, config_option, emit_json, json_option, moment, reporting, run_async
+from isthmus.cli.output import (
+    UNREACHABLE,
+    Failure,
+    config_option,
+    emit_json,
+    json_log_option,
+    json_option,
+    moment,
+    reporting,
+    run_async,
+)
 from isthmus.settings import AgentSettings
 
 agent_config = config_option("/etc/isthmus/agent.toml")
@@ -33,15 +43,24 @@ def _load(path: Path) -> AgentSettings:
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, or - for standard input.")
 @json_option
 def enrol(config: Path, token: str | None, token_file: Path | None, as_json: bool) -> None:
-    """Make this machine's key and get its certificate from the relay. The key never leaves this machine."""
+    """Make this machine's key and get its certificate from the relay. The key never leaves this machine.
+
+    \b
+    Examples:
+      isthmus agent enrol --token isth1.…
+      isthmus agent enrol --token-file - < token
+    """
     from certs import CertsError
     from gateway.agent.enrol import enrol as redeem
     from gateway.agent.errors import AgentError, EnrolmentFailed
 
     settings = _load(config)
     if token_file is not None:
-        with click.open_file(str(token_file)) as file:
-            token = file.read()
+        try:
+            with click.open_file(str(token_file)) as file:
+                token = file.read().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(f"--token-file {token_file}: cannot be read ({error})") from error
     if not token:
         raise click.UsageError("Give --token or --token-file.")
     try:
@@ -59,16 +78,22 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
 
 @command.command()
 @agent_config
+@json_log_option
 @click.pass_obj
-def run(debug: bool, config: Path) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight."""
+def run(debug: bool, config: Path, as_json: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+
+    \b
+    Example:
+      isthmus agent run --config /etc/isthmus/agent.toml
+    """
     import directory
     from certs import CertsError
     from gateway.agent.errors import AgentError
     from isthmus.agent_process import serve
 
     settings = _load(config)
-    logging.set_up("debug" if debug else settings.log.level, settings.log.format)
+    logging.set_up("debug" if debug else settings.log.level, "json" if as_json else settings.log.format)
 
     async def work() -> None:
         stop = asyncio.Event()
@@ -78,7 +103,12 @@ def run(debug: bool, config: Path) -> None:
         await serve(settings, stop, software=version("isthmus"))
 
     with reporting(AgentError, CertsError, directory.DirectoryError):
-        run_async(work())
+        try:
+            run_async(work())
+        except FileNotFoundError as error:
+            if error.filename != str(settings.state_dir / "identity" / "identity.pem"):
+                raise
+            raise Failure("this machine is not enrolled: run `isthmus agent enrol` with a token of the relay") from error
 
 
 @command.command()
@@ -89,6 +119,11 @@ def check(config: Path, user: str | None, as_json: bool) -> None:
     """Find out what is wrong: way to the relay, certificate, clock, each domain controller, the service account's rights.
 
     Each line passes, warns or fails, with the remedy. Exit code 1 if any fails.
+
+    \b
+    Examples:
+      isthmus agent check
+      isthmus agent check --user anna@corp.example.com
     """
     from isthmus.check import check_agent, print_report
 

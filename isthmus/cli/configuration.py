@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,20 @@ def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
 
 @command.command()
 @click.argument("kind", type=click.Choice(["relay", "agent"]))
-def example(kind: str) -> None:
-    """Print a complete, commented settings file."""
-    click.echo(config.example(*_model(kind)), nl=False)
+@json_option
+def example(kind: str, as_json: bool) -> None:
+    """Print a complete, commented settings file.
+
+    \b
+    Examples:
+      isthmus config example relay > /etc/isthmus/relay.toml
+      isthmus config example agent > /etc/isthmus/agent.toml
+    """
+    text = config.example(*_model(kind))
+    if as_json:
+        emit_json({"kind": kind, "text": text})
+    else:
+        click.echo(text, nl=False)
 
 
 @command.command()
@@ -53,7 +65,13 @@ def example(kind: str) -> None:
 @click.option("--kind", type=click.Choice(["relay", "agent"]), help="Whose it is; guessed from its tables otherwise.")
 @json_option
 def check(file: Path, kind: str | None, as_json: bool) -> None:
-    """Check a settings file and name every error with its key."""
+    """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
+
+    \b
+    Examples:
+      isthmus config check /etc/isthmus/relay.toml
+      isthmus config check agent.toml --json | jq -r '.problems[].key'
+    """
     kind = kind or _guess(file)
     try:
         config.load(file, _model(kind)[0])
@@ -70,6 +88,6 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
 
 def _guess(file: Path) -> str:
     try:
-        return "relay" if "[server]" in file.read_text(encoding="utf-8") else "agent"
-    except (OSError, UnicodeDecodeError):
+        return "relay" if "server" in tomllib.loads(file.read_text(encoding="utf-8")) else "agent"
+    except (OSError, ValueError):  # what is wrong with it is told by the check itself
         return "agent"

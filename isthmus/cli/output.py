@@ -55,11 +55,12 @@ def config_option(default: str) -> Callable[[F], F]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_log_option = click.option("--json", "as_json", is_flag=True, help="Log as JSON, whatever the settings say.")
 
 
-def emit_json(value: Any) -> None:
+def emit_json(value: Any, *, err: bool = False) -> None:
     """Print a value as JSON, indented."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), err=err)
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

@@ -17,7 +17,7 @@ from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import config, logging
 from isthmus.cli.admin import RelayAdmin
-from isthmus.cli.output import config_option, emit_json, json_option, moment, reporting, run_async, table
+from isthmus.cli.output import config_option, emit_json, json_log_option, json_option, moment, reporting, run_async, table
 from isthmus.relay_settings import RelaySettings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
@@ -46,7 +46,12 @@ def _admin(path: Path) -> RelayAdmin:
 @click.option("--name", default=socket.gethostname, show_default="the host's name", help="Name of this relay node.")
 @json_option
 def init(config: Path, name: str, as_json: bool) -> None:
-    """Make the relay's authority and keys, once. Back up its state_dir afterwards: agents pin this authority."""
+    """Make the relay's authority and keys, once. Back up its state_dir afterwards: agents pin this authority.
+
+    \b
+    Example:
+      sudo -u isthmus-relay isthmus relay init --name relay1
+    """
     settings = _load(config)
     with reporting(CertsError, ValueError, server.ServerError, OSError):
         authority = server.init(settings.server, name=name, now=time.time())
@@ -61,11 +66,17 @@ def init(config: Path, name: str, as_json: bool) -> None:
 
 @command.command()
 @relay_config
+@json_log_option
 @click.pass_obj
-def run(debug: bool, config: Path) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight."""
+def run(debug: bool, config: Path, as_json: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+
+    \b
+    Example:
+      isthmus relay run --config /etc/isthmus/relay.toml
+    """
     settings = _load(config)
-    logging.set_up("debug" if debug else settings.log.level, settings.log.format)
+    logging.set_up("debug" if debug else settings.log.level, "json" if as_json else settings.log.format)
 
     async def serve() -> None:
         stop = asyncio.Event()
@@ -83,7 +94,13 @@ def run(debug: bool, config: Path) -> None:
 @click.option("--name", required=True, help="Name of the agent; a new one for each machine.")
 @json_option
 def token(config: Path, name: str, as_json: bool) -> None:
-    """Print a single-use enrolment token for an agent."""
+    """Print a single-use enrolment token for an agent.
+
+    \b
+    Examples:
+      isthmus relay token --name dc1-agent
+      isthmus relay token --name dc1-agent --json | jq -r .text
+    """
     view = run_async(_admin(config).create_token(name))
     if as_json:
         emit_json(view)
@@ -96,7 +113,13 @@ def token(config: Path, name: str, as_json: bool) -> None:
 @relay_config
 @json_option
 def agents(config: Path, as_json: bool) -> None:
-    """List the agents: connections, state of their domain controllers, certificates."""
+    """List the agents: connections, state of their domain controllers, certificates.
+
+    \b
+    Examples:
+      isthmus relay agents
+      isthmus relay agents --json | jq '.[] | select(.connections == 0) | .name'
+    """
     views = run_async(_admin(config).agents())
     if as_json:
         emit_json(views)
@@ -127,7 +150,12 @@ def agents(config: Path, as_json: bool) -> None:
 @click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
 @json_option
 def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
-    """Revoke an agent: its connections end at once, its certificates are refused from now on."""
+    """Revoke an agent: its connections end at once, its certificates are refused from now on.
+
+    \b
+    Example:
+      isthmus relay revoke dc1-agent --why "machine was stolen"
+    """
     ended = run_async(_admin(config).revoke(name, why))
     if as_json:
         emit_json({"name": name, "connections_ended": ended})
@@ -140,10 +168,18 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
 @click.argument("user")
 @json_option
 def unlock(config: Path, user: str, as_json: bool) -> None:
-    """Forget the wrong passwords that smart lockout counted for a user name (not AD's own lock)."""
-    found = run_async(_admin(config).unlock(user))
+    """Forget the wrong passwords that smart lockout counted for a user name (not AD's own lock).
+
+    \b
+    Example:
+      isthmus relay unlock anna@corp.example.com
+    """
+    admin = _admin(config)
+    found = run_async(admin.unlock(user))
     if as_json:
-        emit_json({"user": user, "was_counted": found})
+        emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
+    elif not admin.reached_relay:
+        click.echo(f"No relay runs here, so nobody is locked out by one: nothing to do for {user}.")
     else:
         click.echo(f"{user} is unlocked." if found else f"Nothing was counted against {user} here.")
 
@@ -159,7 +195,12 @@ def api_key() -> None:
 @click.option("--days", type=click.FloatRange(min=0.01), help="Days until it expires; never unless given.")
 @json_option
 def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -> None:
-    """Make an API key and print it, this once."""
+    """Make an API key and print it, this once.
+
+    \b
+    Example:
+      isthmus relay api-key create --name intranet --days 365
+    """
     view = run_async(_admin(config).create_api_key(name, days * 86400 if days is not None else None))
     if as_json:
         emit_json(view)
@@ -172,7 +213,12 @@ def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -
 @relay_config
 @json_option
 def list_api_keys(config: Path, as_json: bool) -> None:
-    """List the API keys, without their secrets."""
+    """List the API keys, without their secrets.
+
+    \b
+    Example:
+      isthmus relay api-key list --json | jq -r '.[] | select(.revoked_at == null) | .name'
+    """
     views = run_async(_admin(config).api_keys())
     if as_json:
         emit_json(views)
@@ -188,7 +234,12 @@ def list_api_keys(config: Path, as_json: bool) -> None:
 @click.argument("key_id")
 @json_option
 def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
-    """Revoke an API key, at once."""
+    """Revoke an API key, at once. `isthmus relay api-key list` shows the ids.
+
+    \b
+    Example:
+      isthmus relay api-key revoke 3f6c0d9be1a24c55
+    """
     revoked = run_async(_admin(config).revoke_api_key(key_id))
     if as_json:
         emit_json({"id": key_id, "revoked": revoked})
@@ -211,7 +262,13 @@ def audit() -> None:
 @click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
 @json_option
 def list_audit(config: Path, limit: int, before: int | None, kind: str, subject: str, as_json: bool) -> None:
-    """Show the trail, newest first."""
+    """Show the trail, newest first.
+
+    \b
+    Examples:
+      isthmus relay audit list --user anna@corp.example.com
+      isthmus relay audit list --kind agent.enrolled --json
+    """
     views = run_async(_admin(config).audit(limit=limit, before=before, kind=kind, subject=subject))
     if as_json:
         emit_json(views)
@@ -236,7 +293,12 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
 @relay_config
 @json_option
 def verify_audit(config: Path, as_json: bool) -> None:
-    """Check the whole chain; exit code 1 names the first entry that cannot be trusted."""
+    """Check the whole chain; exit code 1 names the first entry that cannot be trusted.
+
+    \b
+    Example:
+      isthmus relay audit verify --json
+    """
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty() and not as_json:

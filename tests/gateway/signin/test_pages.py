@@ -82,7 +82,8 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
         chosen = SignInSettings(**settings)
         store = open_store(f"sqlite:///{tmp_path}/signin{len(opened)}.db", audit_key=b"k" * 32)
         authenticator, signer = FakeAuthenticator(), Signer(b"s" * 32)
-        form_token, site_holder = FormToken(signer), []
+        form_token = FormToken(signer)
+        site_holder: list[Site] = []
         sessions = Sessions(chosen, store.sessions, lambda: site_holder[0].now)
         pages = SignInPages(
             chosen,

@@ -1,0 +1,423 @@
+"""The command: help, exit codes, JSON, what is imported; and administration with and without a running relay."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from gateway import server
+from gateway.relay.control import SOCKET_NAME, bind_control_socket
+from isthmus import cli, config
+from isthmus.cli.admin import RelayAdmin
+from isthmus.cli.output import Failure
+from isthmus.demo.stand import free_port
+from isthmus.relay_settings import RelaySettings
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(each) for each in arguments])
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def relay_config(tmp_path: Path) -> Path:
+    """Settings of a relay behind a proxy on this machine."""
+    path = tmp_path / "relay.toml"
+    path.write_text(
+        f'[server]\nstate_dir = "state"\npublic_url = "https://signin.test"\nlisten = "127.0.0.1:{free_port()}"\n'
+        'metrics_listen = ""\n[server.core]\ncanary_interval = 0\ndrain_timeout = 0.1\n'
+    )
+    return path
+
+
+@pytest.fixture
+def ready(run: Run, relay_config: Path) -> Path:
+    """The same, after `isthmus relay init`."""
+    assert run("relay", "init", "--config", relay_config, "--name", "relay1")[0] == 0
+    return relay_config
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """`run` sets up logging, which is global."""
+    import logging
+
+    import structlog
+
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command below a group."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*prefix, name))
+        else:
+            yield (*prefix, name), command
+
+
+def test_every_command_has_help_json_and_an_example() -> None:
+    """Completion prints a script and the demo a table for people: these two have no JSON."""
+    for path, command in commands(cli.cli):
+        assert command.help, path
+        if path[0] in {"completion", "demo"}:
+            continue
+        assert any("--json" in option.opts for option in command.params), path
+        assert ":\n" in command.help, f"{path} has no example"
+        assert all(option.help for option in command.params if isinstance(option, click.Option)), path
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(run: Run, shell: str) -> None:
+    """For each of the three shells."""
+    code, out, _ = run("completion", shell)
+    assert code == 0
+    assert "_ISTHMUS_COMPLETE" in out
+
+
+def test_completion_completes() -> None:
+    """What the shell's script asks for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "isthmus"],
+        env={
+            "_ISTHMUS_COMPLETE": "bash_complete",
+            "COMP_WORDS": "isthmus relay un",
+            "COMP_CWORD": "2",
+            "PATH": "/usr/bin:/bin",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stdout.strip() == "plain,unlock"
+
+
+def test_version_loads_no_room() -> None:
+    """So that it answers at once."""
+    assert loaded("isthmus.cli") & {"gateway", "directory", "certs", "aiohttp", "cryptography", "sqlalchemy"} == set()
+
+
+def test_the_agent_loads_nothing_of_the_relay() -> None:
+    """Nor what only the relay needs: memory, and another trust zone."""
+    modules = loaded("isthmus.cli.agent, isthmus.agent_process, isthmus.check")
+    assert modules & {"sqlalchemy", "alembic", "jinja2", "gateway.relay", "gateway.signin", "gateway.store"} == set()
+
+
+def loaded(names: str) -> set[str]:
+    program = f"import sys, {names}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_wrong_usage_is_2(run: Run) -> None:
+    """As everywhere."""
+    assert run("relay", "token")[0] == 2
+    assert run("no-such-command")[0] == 2
+
+
+def test_a_failure_is_one_line_without_a_traceback(run: Run, tmp_path: Path) -> None:
+    """On standard error, exit code 1."""
+    code, out, err = run("relay", "agents", "--config", tmp_path / "none.toml")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: ")
+    assert "Traceback" not in err
+
+
+def test_a_failure_is_json_where_json_was_asked_for(run: Run, tmp_path: Path) -> None:
+    """On standard error, so that standard output holds results only."""
+    code, out, err = run("relay", "agents", "--json", "--config", tmp_path / "none.toml")
+    assert (code, out) == (1, "")
+    assert json.loads(err)["exit_code"] == 1
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    """For those who look for a mistake of ours."""
+    with pytest.raises(Failure):
+        cli.main(["--debug", "relay", "agents", "--config", str(tmp_path / "none.toml")])
+
+
+# -- settings
+
+
+def test_config_check_accepts_its_own_example(run: Run, tmp_path: Path) -> None:
+    """And tells a relay's file from an agent's by itself."""
+    for kind in ("relay", "agent"):
+        path = tmp_path / f"{kind}.toml"
+        path.write_text(run("config", "example", kind)[1])
+        assert json.loads(run("config", "check", path, "--json")[1])["kind"] == kind
+        assert f"good settings for isthmus {kind}" in run("config", "check", path)[1]
+
+
+def test_config_example_in_json(run: Run) -> None:
+    """The text in an envelope."""
+    assert json.loads(run("config", "example", "agent", "--json")[1])["kind"] == "agent"
+
+
+def test_config_check_names_every_error(run: Run, tmp_path: Path) -> None:
+    """Exit code 1; key and line in the JSON."""
+    path = tmp_path / "relay.toml"
+    path.write_text("[server]\nlisten = 1\nlissten = 2\n")
+    code, out, _ = run("config", "check", path, "--json")
+    found = {problem["key"]: problem["line"] for problem in json.loads(out)["problems"]}
+    assert code == 1
+    assert found == {"server.listen": 2, "server.lissten": 3, "server.state_dir": None, "server.public_url": None}
+    code, _, err = run("config", "check", path)
+    assert code == 1
+    assert "server.lissten (line 3): no such setting; did you mean listen?" in err
+
+
+def test_config_check_of_a_file_that_is_no_settings_file(run: Run, tmp_path: Path) -> None:
+    """It is said, whatever it is."""
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xff")
+    assert run("config", "check", path)[0] == 1
+    assert run("config", "check", tmp_path / "none.toml")[0] == 1
+
+
+# -- the relay's administration, where no relay runs
+
+
+def test_init_is_done_once(run: Run, ready: Path) -> None:
+    """A second time would break the trust of every agent, so it is refused."""
+    code, _, err = run("relay", "init", "--config", ready)
+    assert code == 1
+    assert "Error: " in err
+
+
+def test_administration_before_init_says_what_to_do(run: Run, relay_config: Path) -> None:
+    """Run init first."""
+    code, _, err = run("relay", "agents", "--config", relay_config)
+    assert code == 1
+    assert "isthmus relay init" in err
+
+
+def test_a_token_is_printed_alone(run: Run, ready: Path) -> None:
+    """Standard output can be piped; what it is for goes to standard error."""
+    code, out, err = run("relay", "token", "--config", ready, "--name", "dc1-agent")
+    assert code == 0
+    assert out.startswith("isthmus agent enrol --token ")
+    assert "dc1-agent" in err
+
+
+def test_a_name_that_no_machine_may_bear_is_refused(run: Run, ready: Path) -> None:
+    """In one clear message."""
+    code, _, err = run("relay", "token", "--config", ready, "--name", "../etc")
+    assert code == 1
+    assert "Traceback" not in err
+
+
+def test_an_agent_that_nobody_knows_cannot_be_revoked(run: Run, ready: Path) -> None:
+    """The message says how to find the right name."""
+    code, _, err = run("relay", "revoke", "nobody", "--config", ready)
+    assert code == 1
+    assert "isthmus relay agents" in err
+
+
+def test_unlock_without_a_relay_is_unnecessary(run: Run, ready: Path) -> None:
+    """Smart lockout lives in the running relay alone."""
+    code, out, _ = run("relay", "unlock", "anna@corp", "--config", ready)
+    assert code == 0
+    assert "No relay runs here" in out
+    assert json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])["relay_running"] is False
+
+
+def test_the_life_of_an_api_key(run: Run, ready: Path) -> None:
+    """Made, listed without its secret, revoked once."""
+    made = json.loads(run("relay", "api-key", "create", "--name", "intranet", "--days", "1", "--config", ready, "--json")[1])
+    listed = run("relay", "api-key", "list", "--config", ready, "--json")[1]
+    assert made["secret"].startswith("isk_")
+    assert made["secret"] not in listed
+    assert json.loads(listed)[0]["expires_at"] == pytest.approx(made["created_at"] + 86400)
+    assert "intranet" in run("relay", "api-key", "list", "--config", ready)[1]
+    assert run("relay", "api-key", "revoke", made["id"], "--config", ready)[0] == 0
+    code, out, _ = run("relay", "api-key", "revoke", made["id"], "--config", ready, "--json")
+    assert code == 1
+    assert json.loads(out)["revoked"] is False
+
+
+def test_the_audit_trail_is_listed_and_verified(run: Run, ready: Path) -> None:
+    """Newest first; the chain holds."""
+    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "api-key", "create", "--config", ready, "--name", "intranet")
+    entries = json.loads(run("relay", "audit", "list", "--config", ready, "--json")[1])
+    assert [entry["kind"] for entry in entries] == ["admin.api_key_created", "admin.token_created"]
+    assert entries[0]["actor"].startswith("admin:")
+    assert "dc1" in run("relay", "audit", "list", "--config", ready, "--kind", "admin.token_created")[1]
+    assert json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["entries"] == 2
+
+
+def test_a_tampered_audit_trail_is_named(run: Run, ready: Path) -> None:
+    """Exit code 1, and the entry that cannot be trusted."""
+    import sqlite3
+    from contextlib import closing
+
+    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "token", "--config", ready, "--name", "dc2")
+    with closing(sqlite3.connect(ready.parent / "state" / "relay.db")) as database:
+        database.execute("UPDATE audit SET subject = 'dc9' WHERE seq = 1")
+        database.commit()
+    code, _, err = run("relay", "audit", "verify", "--config", ready)
+    assert code == 1
+    assert "broken at entry 1" in err
+
+
+def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:
+    """An empty table is a sentence."""
+    assert "No agents yet" in run("relay", "agents", "--config", ready)[1]
+    assert "The trail is empty" in run("relay", "audit", "list", "--config", ready)[1]
+    assert "The trail is empty" in run("relay", "audit", "verify", "--config", ready)[1]
+    assert "No API keys" in run("relay", "api-key", "list", "--config", ready)[1]
+
+
+def test_a_socket_left_over_from_a_killed_relay_is_no_obstacle(run: Run, ready: Path) -> None:
+    """The acts are done on the store."""
+    bind_control_socket(ready.parent / "state" / SOCKET_NAME).close()
+    assert run("relay", "agents", "--config", ready)[0] == 0
+
+
+def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the user to be."""
+
+    def refuse(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("isthmus.cli.admin.load_keys", refuse)
+    code, _, err = run("relay", "agents", "--config", ready)
+    assert code == 1
+    assert "sudo -u isthmus-relay" in err
+
+
+# -- where one runs
+
+
+async def test_administration_through_the_running_relay(ready: Path) -> None:
+    """Every act, over the control socket; they count at once."""
+    settings = config.load(ready, RelaySettings).server
+    admin = RelayAdmin(settings)
+    async with server.serving(settings):
+        assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
+        token = await admin.create_token("dc1")
+        assert admin.reached_relay
+        assert token.name == "dc1"
+        assert await admin.agents() == []
+        assert await admin.unlock("anna@corp") is False
+        key = await admin.create_api_key("intranet", None)
+        assert [each.id for each in await admin.api_keys()] == [key.id]
+        assert await admin.revoke_api_key(key.id) is True
+        with pytest.raises(Failure, match="no agent 'nobody'"):
+            await admin.revoke("nobody", "drill")
+        kinds = [entry.kind for entry in await admin.audit(limit=10, before=None, kind="", subject="")]
+        assert kinds == ["admin.api_key_revoked", "admin.api_key_created", "admin.unlock", "admin.token_created"]
+        head = await admin.verify_audit(lambda _done, _total: None)
+        assert head is not None
+        assert head.seq == 4
+    assert not (settings.state_dir / SOCKET_NAME).exists()
+
+
+async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
+    """It may have done the act or not: nothing is done a second time on the store."""
+    import asyncio
+
+    settings = config.load(ready, RelaySettings).server
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    broken = await asyncio.start_unix_server(hang_up, sock=bind_control_socket(settings.state_dir / SOCKET_NAME))
+    async with broken:
+        with pytest.raises(Failure, match="did not answer") as failed:
+            await RelayAdmin(settings).create_token("dc1")
+    assert failed.value.code == 3
+
+
+# -- the agent
+
+
+@pytest.fixture
+def agent_config(tmp_path: Path) -> Path:
+    """Settings of an agent whose directory and relay are not there."""
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        'state_dir = "agent"\n[core]\nproxy = "none"\nhealth_listen = ""\n'
+        f'relays = ["https://127.0.0.1:{free_port()}"]\n'
+        f'[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\nservers = ["127.0.0.1:{free_port()}"]\n'
+    )
+    return path
+
+
+def test_enrol_wants_a_token(run: Run, agent_config: Path) -> None:
+    """Wrong usage; and a token that is none is refused with what to do."""
+    assert run("agent", "enrol", "--config", agent_config)[0] == 2
+    code, _, err = run("agent", "enrol", "--config", agent_config, "--token", "nonsense")
+    assert code == 1
+    assert "isthmus relay token" in err
+    assert "nonsense" not in err
+
+
+def test_a_token_file_that_is_not_there(run: Run, agent_config: Path, tmp_path: Path) -> None:
+    """One clear message."""
+    code, _, err = run("agent", "enrol", "--config", agent_config, "--token-file", tmp_path / "none")
+    assert code == 1
+    assert "--token-file" in err
+
+
+def test_a_relay_that_is_not_there_is_exit_code_3(run: Run, ready: Path, agent_config: Path) -> None:
+    """A script can try again on 3, and need not on 1."""
+    port = free_port()
+    ready.write_text(ready.read_text().replace("https://signin.test", f"https://127.0.0.1:{port}"))
+    token = json.loads(run("relay", "token", "--config", ready, "--name", "dc1", "--json")[1])["text"]
+    assert run("agent", "enrol", "--config", agent_config, "--token", token)[0] == 3
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_an_agent_that_never_enrolled_says_so(run: Run, agent_config: Path) -> None:
+    """And how to."""
+    code, _, err = run("agent", "run", "--config", agent_config)
+    assert code == 1
+    assert "isthmus agent enrol" in err
+
+
+def test_check_goes_on_to_the_end_and_names_remedies(run: Run, agent_config: Path) -> None:
+    """Not enrolled, no relay, no directory: all three are told, exit code 1."""
+    code, out, _ = run("agent", "check", "--config", agent_config, "--json")
+    failed = [line["name"] for line in json.loads(out) if line["status"] == "fail"]
+    assert code == 1
+    assert failed[0] == "identity"
+    assert any("connection" in name for name in failed)
+    assert any(name.startswith("corp") for name in failed)
+    assert "FAIL  identity" in run("agent", "check", "--config", agent_config)[1]
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_unsafe_settings_do_not_start(run: Run, ready: Path) -> None:
+    """Plain HTTP for everybody is refused."""
+    ready.write_text(ready.read_text().replace("127.0.0.1:", "0.0.0.0:"))
+    code, _, err = run("relay", "run", "--config", ready, "--json")
+    assert code == 1
+    assert "plain HTTP is served on loopback only" in json.loads(err)["error"]
