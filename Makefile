@@ -39,7 +39,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 
 test-unit: $(STAMP) ## the fast tests alone: no server is started
 	$(PYTEST) -m "not ($(SERVERS))"

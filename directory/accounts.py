@@ -83,11 +83,12 @@ class Accounts:
 
     def answers_to(self, account: Account, name: LoginName) -> bool:
         """Whether an account read by its DN still has the name by which it was once found."""
-        entry = account.entry
         typed = {name.text.casefold().encode(), name.user.casefold().encode()}
-        names = [b"samaccountname", b"uid", *(each.lower() for each in self._login)]
-        values = (value.decode("utf-8", "replace") for each in names for value in entry.get(each, ()))
-        return any(value.casefold().encode() in typed for value in values)
+        return _has(account, [b"samaccountname", b"uid", *self._login], typed)
+
+    def is_called(self, account: Account, name: LoginName) -> bool:
+        """Whether a login attribute holds the very name that was typed."""
+        return _has(account, self._login, {name.text.casefold().encode()})
 
     def identity(self, account: Account, groups: tuple[Group, ...]) -> Identity:
         """Who it is."""
@@ -112,6 +113,11 @@ class Accounts:
     @property
     def _own_suffixes(self) -> set[str]:
         return {self._settings.name.lower(), *(suffix.lower() for suffix in self._settings.upn_suffixes)}
+
+
+def _has(account: Account, names: list[bytes], wanted: set[bytes]) -> bool:
+    values = (value.decode("utf-8", "replace") for each in names for value in account.entry.get(each.lower(), ()))
+    return any(value.casefold().encode() in wanted for value in values)
 
 
 def format_sid(raw: bytes) -> str:

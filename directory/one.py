@@ -86,6 +86,7 @@ class OneDirectory:
         self.controllers = [
             Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock) for server in servers
         ]
+        self._bind_controls = wire.control(wire.PASSWORD_POLICY) if settings.kind == "ldap" else b""
         self._turn = itertools.count()
         self._accounts = Accounts(settings)
         self._groups = Groups(settings)
@@ -230,13 +231,14 @@ class OneDirectory:
             return _judge_change(link.modify(account.dn.encode(), _ad_change(check), self._patience(check)))
         with controller.binding() as binding:
             check.allow_bind()
-            result = binding.bind(account.dn.encode(), check.password.encode(), self._patience(check))
+            dn, password = account.dn.encode(), check.password.encode()
+            result = binding.bind(dn, password, self._patience(check), self._bind_controls)
             verdict = _judge_bind(result)
-            if verdict.outcome is Outcome.SUCCESS and check.new_password is not None:
-                new = check.new_password.encode()
-                changed = binding.change_password(account.dn.encode(), check.password.encode(), new, self._patience(check))
-                return _judge_change(changed)
-            return verdict
+            if check.new_password is None or verdict.outcome not in {Outcome.SUCCESS, Outcome.MUST_CHANGE}:
+                return verdict
+            changed = binding.change_password(dn, password, check.new_password.encode(), self._patience(check))
+            verdict = _judge_change(changed)
+            return replace(verdict, password_proven=verdict.outcome is not Outcome.WRONG_CREDENTIAL)
 
     def _pretend(self, controller: Controller, check: _Check) -> Verdict:
         """Nobody answers to the name: take as long as with somebody, with a name and password that are nobody's."""
@@ -270,13 +272,21 @@ class OneDirectory:
         found = self._search(
             link, self.settings.base_dn, wire.SCOPE_SUBTREE, self._accounts.matching(name), self._accounts.attributes
         )
-        if len(found) > 1:
-            raise Ambiguous(name.text, tuple(dn for dn, _ in found))
         if not found:
             return None
-        account = Account(*found[0])
+        account = self._only(name, [Account(*each) for each in found])
         self._found.put(key, (account.dn, account.guid))
         return account
+
+    def _only(self, name: LoginName, found: list[Account]) -> Account:
+        """The account meant. One that has the name itself comes before one that it is merely implied for, as in AD's own
+        order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
+        if len(found) > 1:
+            explicit = [account for account in found if self._accounts.is_called(account, name)]
+            if len(explicit) != 1:
+                raise Ambiguous(name.text, tuple(account.dn for account in found))
+            return explicit[0]
+        return found[0]
 
     def _identify(self, link: Link, account: Account) -> Identity:
         return self._accounts.identity(account, self._groups.of(link, account))
@@ -319,7 +329,20 @@ def _lost(error: LinkError, controller: Controller) -> Verdict:
     return Verdict(outcome, bound=True, controller=str(controller), detail=str(error))
 
 
+_POLICY_ERRORS = {
+    0: (Outcome.PASSWORD_EXPIRED, True),
+    1: (Outcome.ACCOUNT_LOCKED, False),
+    2: (Outcome.MUST_CHANGE, True),
+}
+"""Of the password policy control (draft-behera section 6.2): outcome, and whether the password was found right."""
+
+
 def _judge_bind(result: Result) -> Verdict:
+    policy = wire.read_password_policy(result.controls) if result.controls else None
+    if policy in _POLICY_ERRORS and result.code in {0, 49}:
+        outcome, proven = _POLICY_ERRORS[policy]
+        detail = f"password policy error {policy}"
+        return Verdict(outcome, password_proven=proven, bound=True, detail=detail, password_checked=proven)
     if result.code == 0:
         return Verdict(Outcome.SUCCESS, password_proven=True, bound=True, password_checked=True)
     if result.code == 49:

@@ -16,10 +16,11 @@ _KEEP = 60.0
 
 
 class _Account:
-    __slots__ = ("refused", "under_way")
+    __slots__ = ("refused", "under_way", "waiting")
 
     def __init__(self) -> None:
         self.under_way = 0
+        self.waiting = 0
         self.refused: deque[float] = deque(maxlen=64)
 
 
@@ -46,27 +47,30 @@ class Reservations:
                 if refused + account.under_way < allowance:
                     account.under_way += 1
                     return True
-                if not self._changed.wait(max(0.0, give_up - time.monotonic())):
-                    return False
+                account.waiting += 1
+                try:
+                    if not self._changed.wait(max(0.0, give_up - time.monotonic())):
+                        return False
+                finally:
+                    account.waiting -= 1
 
     def give_back(self, key: bytes, *, refused: bool) -> None:
         """The attempt is over; `refused` where it may have been counted."""
         with self._changed:
             account = self._accounts[key]
-            waiting = account.under_way > 1
             account.under_way -= 1
             if refused:
                 account.refused.append(time.monotonic())
+            if account.waiting:
+                self._changed.notify_all()
             elif not account.under_way and not account.refused:
                 del self._accounts[key]
-            if waiting or refused:
-                self._changed.notify_all()
 
     def _forget(self, now: float) -> None:
         idle = [
             key
             for key, account in self._accounts.items()
-            if not account.under_way and (not account.refused or account.refused[-1] < now - _KEEP)
+            if not account.under_way and not account.waiting and (not account.refused or account.refused[-1] < now - _KEEP)
         ]
         for key in idle:
             del self._accounts[key]
