@@ -10,6 +10,7 @@ import math
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ldap3
 from cryptography import x509
@@ -61,7 +62,8 @@ def _controller(settings: DirectorySettings, controller: Controller) -> Iterator
         )
 
 
-def _connect(settings: DirectorySettings, controller: Controller, password: str) -> ldap3.Connection:
+@contextmanager
+def _connect(settings: DirectorySettings, controller: Controller, password: str) -> Iterator[ldap3.Connection]:
     """Same trust as the hot path: the fingerprint was checked on the connection before this one."""
     address = controller.address
     pinned_only = bool(settings.tls.pinned_sha256) and settings.tls.ca_file is None
@@ -78,15 +80,19 @@ def _connect(settings: DirectorySettings, controller: Controller, password: str)
         get_info=ldap3.DSA,
         connect_timeout=math.ceil(settings.connect_timeout),
     )
-    return ldap3.Connection(
+    connection = ldap3.Connection(
         server,
         settings.service_user or None,
         password or None,
-        auto_bind=ldap3.AUTO_BIND_NO_TLS,
         auto_referrals=False,
         receive_timeout=math.ceil(settings.search_timeout),
         raise_exceptions=True,
     )
+    try:
+        connection.bind()
+        yield connection
+    finally:
+        connection.unbind()
 
 
 def _certificate(title: str, der: bytes | None) -> Check:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from directory import DirectorySettings, TlsSettings
 from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
+
+hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
+hypothesis.settings.load_profile("isthmus")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -253,7 +253,8 @@ class ThrowawayDomain:
     def set_password(self, account_name: str, password: str) -> None:
         """Gives one of `people` a password and clears every count."""
         dn = f"CN={self.people[account_name].display_name},{self.people_dn}"
-        self.edit([{"modify": {"dn": dn, "password": password}}])
+        counts = {"badPwdCount": 0, "badPasswordTime": 0, "lockoutTime": 0}
+        self.edit([{"modify": {"dn": dn, "password": password}}, {"modify": {"dn": dn, **counts}, "raw": True}])
 
     def edit(self, steps: list[dict[str, object]]) -> None:
         """Applies steps (see `_samdb.py`) to the database in one transaction, while the server runs or not."""

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from directory.accounts import Account, Accounts, format_sid
 from directory.circuit import Circuit
+from directory.errors import Ambiguous
 from directory.groups import Cache
 from directory.guard import Counters, LockoutPolicy, decide, effective_count, from_filetime, from_interval, is_locked
 from directory.model import Outcome
 from directory.names import LONGEST, parse_name, password_is_possible
+from directory.one import OneDirectory
 from directory.reservations import Reservations
 from directory.settings import DirectorySettings
 from directory.subcodes import PROVEN, UNPROVEN, judge_refusal
@@ -262,6 +264,19 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
     accounts = Accounts(settings(attributes=("department", "photo", "bell", "absent")))
     found = accounts.identity(Account("CN=a", entry), ()).attributes
     assert found == {"department": ("Sales",), "photo": ("/wA=",), "bell": ("YQc=",)}
+
+
+def test_an_explicit_name_comes_before_an_implied_one() -> None:
+    """MS-ADTS 5.1.1.1.1: userPrincipalName first; two that are called so are an error, never a guess."""
+    one = OneDirectory(settings(), ("127.0.0.1:9",), time.time)
+    name = parse_name("anna@corp.example.com")
+    assert name is not None
+    implied = Account("CN=a", {b"samaccountname": [b"anna"]})
+    explicit = Account("CN=b", {b"samaccountname": [b"other"], b"userprincipalname": [b"Anna@corp.example.com"]})
+    assert one._only(name, [implied, explicit]) is explicit
+    for pair in ([implied, implied], [explicit, explicit]):
+        with pytest.raises(Ambiguous, match="CN="):
+            one._only(name, pair)
 
 
 def test_a_cache_forgets_the_oldest_and_what_is_too_old() -> None:

@@ -1,0 +1,274 @@
+"""One connection, against a server that says what the test wants."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from directory import tls, wire
+from directory.errors import (
+    CertificateRefused,
+    ConnectFailed,
+    LinkBroken,
+    LinkTimedOut,
+    Malformed,
+    ServerRefused,
+    SettingsProblem,
+)
+from directory.link import Address, Link, parse_server
+from directory.settings import TlsSettings
+from isthmus.demo.stand import free_port
+from isthmus.demo.throwaway_tls import write_certificates
+
+SUCCESS = wire.integer(0, 0x0A) + wire.octets(b"") + wire.octets(b"")
+Answer = Callable[[bytes], bytes]
+
+
+@pytest.fixture
+def linked() -> Iterator[Callable[[Answer], Link]]:
+    """A link to a server that answers each message with whatever a function makes of it; empty means: hang up."""
+    opened: list[socket.socket | threading.Thread] = []
+
+    def connect(answer: Answer) -> Link:
+        near, far = socket.socketpair()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), far:
+                while data := far.recv(65536):
+                    reply = answer(data)
+                    if not reply:
+                        return
+                    far.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        opened.extend((near, thread))
+        return Link("dc1:636", near)
+
+    yield connect
+    for each in opened:
+        if isinstance(each, socket.socket):
+            each.close()
+        else:
+            each.join(5)
+
+
+def search(link: Link) -> list[tuple[str, wire.Entry]]:
+    """Any search."""
+    return link.search(b"DC=x", wire.SCOPE_SUBTREE, wire.ANYTHING, wire.attribute_list(["cn"]), limit=3, timeout=5)
+
+
+def test_entries_are_collected_until_the_search_is_done(linked: Callable[[Answer], Link]) -> None:
+    """References to other servers are passed over: referrals are off."""
+    entry = wire.message(1, wire.tlv(wire.ENTRY, wire.octets(b"CN=a") + wire.tlv(0x30, b"")))
+    reference = wire.message(1, wire.tlv(wire.REFERENCE, wire.octets(b"ldap://elsewhere")))
+    done = wire.message(1, wire.tlv(wire.SEARCH_DONE, SUCCESS))
+    link = linked(lambda _: reference + entry + entry + done)
+    assert [dn for dn, _ in search(link)] == ["CN=a", "CN=a"]
+    assert not link.fresh
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        wire.message(9, wire.tlv(wire.SEARCH_DONE, SUCCESS)),
+        wire.message(1, wire.tlv(wire.MODIFY_RESPONSE, SUCCESS)),
+        wire.message(1, wire.tlv(wire.SEARCH_DONE, b"\x0a")),
+        wire.message(1, wire.tlv(wire.ENTRY, b"\x04\x01a")),
+        b"\x30\x84\x7f\xff\xff\xff",
+        b"\x30\x03\x02\x01",
+    ],
+)
+def test_what_is_no_answer_to_the_question_ends_the_link(linked: Callable[[Answer], Link], reply: bytes) -> None:
+    """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the link is closed."""
+    link = linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
+    with pytest.raises((Malformed, LinkTimedOut)):
+        link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, wire.attribute_list([]), limit=1, timeout=0.2)
+    with pytest.raises(LinkBroken):
+        link.bind(b"a", b"b", 1)
+
+
+def test_a_refused_search_is_an_error_of_the_server(linked: Callable[[Answer], Link]) -> None:
+    """With its code and its text."""
+    refusal = wire.integer(50, 0x0A) + wire.octets(b"") + wire.octets(b"insufficient rights")
+    link = linked(lambda _: wire.message(1, wire.tlv(wire.SEARCH_DONE, refusal)))
+    with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
+        search(link)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (wire.message(0, wire.tlv(wire.EXTENDED_RESPONSE, SUCCESS)), LinkBroken),
+        (wire.message(2, wire.tlv(wire.BIND_RESPONSE, SUCCESS)), Malformed),
+        (wire.message(1, wire.tlv(wire.MODIFY_RESPONSE, SUCCESS)), Malformed),
+        (wire.message(1, wire.tlv(wire.BIND_RESPONSE, b"\x0a\x01")), Malformed),
+        (b"\x30\x02\x04\x00", Malformed),
+        (b"", LinkBroken),
+    ],
+)
+def test_a_bind_is_never_taken_for_answered_by_anything_else(
+    linked: Callable[[Answer], Link], reply: bytes, expected: type[Exception]
+) -> None:
+    """A notice of disconnection, another message's number, another operation, a hang-up: the password may be out."""
+    link = linked(lambda _: reply)
+    with pytest.raises(expected) as caught:
+        link.bind(b"a", b"secret-word", 5)
+    assert caught.value.sent  # type: ignore[attr-defined]
+    assert "secret-word" not in str(caught.value)
+
+
+def test_silence_costs_one_timeout(linked: Callable[[Answer], Link]) -> None:
+    """And says how long it was."""
+    wait = threading.Event()
+
+    def say_nothing(_: bytes) -> bytes:
+        wait.wait(5)
+        return b""
+
+    link = linked(say_nothing)
+    with pytest.raises(LinkTimedOut, match=r"0\.05 s") as caught:
+        link.bind(b"a", b"b", 0.05)
+    wait.set()
+    assert caught.value.waited == 0.05
+
+
+def test_a_server_that_spoke_unasked_is_stale(linked: Callable[[Answer], Link]) -> None:
+    """As one that hung up is."""
+    link = linked(lambda _: wire.message(1, wire.tlv(wire.BIND_RESPONSE, SUCCESS)) * 2)
+    assert not link.is_stale()
+    assert link.bind(b"a", b"b", 5).code == 0
+    assert link.is_stale()
+    link.unbind()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("dc1.example.com", Address("dc1.example.com", 636)),
+        ("dc1:3269", Address("dc1", 3269)),
+        ("ldaps://dc1:636/", Address("dc1", 636)),
+        ("[::1]:700", Address("::1", 700)),
+        ("::1", Address("::1", 636)),
+        ("LDAPS://dc1", Address("dc1", 636)),
+    ],
+)
+def test_servers_are_read(text: str, address: Address) -> None:
+    """With and without scheme and port, IPv6 too."""
+    assert parse_server(text, allow_plain=False) == address
+
+
+@pytest.mark.parametrize("text", ["ldap://dc1", "http://dc1", "dc1:", "dc1:0", "dc1:99999", "dc1:x", "", "ldaps://"])
+def test_servers_that_cannot_be(text: str) -> None:
+    """Plain 389 is refused unless the setting with the frightening name allows it."""
+    with pytest.raises(SettingsProblem, match="servers"):
+        parse_server(text, allow_plain=False)
+    assert parse_server("ldap://dc1", allow_plain=True) == Address("dc1", 389, secure=False)
+
+
+def test_nobody_listens() -> None:
+    """It is told which server."""
+    port = free_port()
+    with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}"):
+        Link.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[Address]:
+    """A server that shakes hands and no more."""
+    write_certificates(tmp_path, dns_name="dc1.example.com", address="127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as secured:
+                secured.recv(1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield Address("127.0.0.1", listener.getsockname()[1])
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+
+
+def fingerprint(home: Path) -> str:
+    """Of the server's certificate."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert((home / "cert.pem").read_text())).hexdigest()
+
+
+def open_link(address: Address, settings: TlsSettings) -> Link:
+    """With these settings."""
+    pins = tuple(map(tls.normalise_fingerprint, settings.pinned_sha256))
+    return Link.open(address, tls.make_context(settings), pins, 5)
+
+
+def test_the_right_authority_is_believed(tls_server: Address, tmp_path: Path) -> None:
+    """And its certificate can be looked at."""
+    link = open_link(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
+    assert link.certificate()
+    link.close()
+
+
+def test_a_wrong_authority_is_not(tls_server: Address, tmp_path: Path) -> None:
+    """Neither the system's store nor another CA file."""
+    write_certificates(tmp_path / "other", dns_name="dc1.example.com", address="127.0.0.1")
+    for settings in (TlsSettings(), TlsSettings(ca_file=tmp_path / "other" / "ca.pem")):
+        with pytest.raises(CertificateRefused, match="not trusted"):
+            open_link(tls_server, settings)
+
+
+def test_a_wrong_name_is_not(tls_server: Address, tmp_path: Path) -> None:
+    """The certificate names 127.0.0.1 and dc1.example.com only."""
+    with pytest.raises(CertificateRefused, match="not trusted"):
+        open_link(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
+
+
+def test_a_pin_alone_replaces_the_authority_and_beside_one_both_must_hold(tls_server: Address, tmp_path: Path) -> None:
+    """With colons or without."""
+    right = fingerprint(tmp_path)
+    spaced = ":".join(right[at : at + 2] for at in range(0, 64, 2)).upper()
+    open_link(tls_server, TlsSettings(pinned_sha256=(spaced,))).close()
+    open_link(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem")).close()
+    for settings in (
+        TlsSettings(pinned_sha256=("0" * 64,)),
+        TlsSettings(pinned_sha256=("0" * 64,), ca_file=tmp_path / "ca.pem"),
+        TlsSettings(pinned_sha256=(right,), ca_file=_other_authority(tmp_path)),
+    ):
+        with pytest.raises(CertificateRefused):
+            open_link(tls_server, settings)
+
+
+def _other_authority(home: Path) -> Path:
+    write_certificates(home / "third", dns_name="dc1.example.com", address="127.0.0.1")
+    return home / "third" / "ca.pem"
+
+
+def test_tls_settings_that_cannot_be(tmp_path: Path) -> None:
+    """Named with their key."""
+    with pytest.raises(SettingsProblem, match=r"tls\.pinned_sha256"):
+        tls.normalise_fingerprint("abc")
+    with pytest.raises(SettingsProblem, match=r"tls\.ca_file"):
+        tls.make_context(TlsSettings(ca_file=tmp_path / "absent.pem"))
+
+
+def test_a_server_that_speaks_no_tls_or_nothing() -> None:
+    """Failed within the timeout, not refused for its certificate."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = Address("127.0.0.1", silent.getsockname()[1])
+        with pytest.raises(ConnectFailed, match="no TLS handshake in time"):
+            Link.open(address, tls.make_context(TlsSettings()), (), 0.05)

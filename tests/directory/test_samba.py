@@ -1,0 +1,362 @@
+"""The directory room against a real Active Directory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from directory import Abandoned, Check, Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
+from directory.errors import Ambiguous, NotFound, ServerRefused
+from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
+from tests.support.forwarder import Forwarder
+
+pytestmark = pytest.mark.samba
+
+Make = Callable[..., Directories]
+
+
+@pytest.fixture
+async def make(ad_settings: DirectorySettings) -> AsyncIterator[Make]:
+    """The domain's directory, with other settings where the test wants."""
+    made: list[Directories] = []
+
+    def build(**fields: object) -> Directories:
+        made.append(Directories([replace(ad_settings, **fields)]))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield build
+    for each in made:
+        await each.close()
+
+
+@pytest.fixture
+def forwarders(domain: ThrowawayDomain) -> Iterator[list[Forwarder]]:
+    """Two ways to the domain controller; what goes wrong on the way, goes wrong there."""
+    with (
+        Forwarder(domain.address, (domain.address, 636)) as first,
+        Forwarder(domain.address, (domain.address, 636)) as second,
+    ):
+        yield [first, second]
+
+
+async def verify(directories: Directories, name: str, password: str, seconds: float = 10.0, **how: object) -> Verdict:
+    """With a deadline from now."""
+    return await directories.verify(Credential(name, password), deadline=time.time() + seconds, **how)  # type: ignore[arg-type]
+
+
+async def bad_passwords(directories: Directories, name: str) -> int:
+    """badPwdCount, as the domain controller has it."""
+    person = await directories.find_user(name)
+    assert person is not None
+    return int(person.attributes.get("badPwdCount", ("0",))[0])
+
+
+async def test_every_way_to_say_who_one_is(make: Make, domain: ThrowawayDomain) -> None:
+    """UPN in any case, DOMAIN\\name, bare name, implicit UPN; the identity is the same."""
+    directories, anna = make(), domain.people["anna"]
+    guids = set()
+    for name in (anna.upn, anna.upn.upper(), "CORP\\anna", "corp\\ANNA", "anna", " anna "):
+        verdict = await verify(directories, name, anna.password)
+        assert verdict.outcome is Outcome.SUCCESS
+        assert verdict.identity is not None
+        guids.add(verdict.identity.object_guid)
+    assert len(guids) == 1
+
+
+async def test_an_identity_has_everything_nested_groups_too(make: Make, domain: ThrowawayDomain) -> None:
+    """Direct, nested and primary groups; names, SID, mail, chosen attributes."""
+    verdict = await verify(make(attributes=("sAMAccountName", "objectSid")), "anna", domain.people["anna"].password)
+    identity = verdict.identity
+    assert identity is not None
+    assert {"Engineering", "Staff", "Everybody", "Printers", "Domain Users"} <= {group.name for group in identity.groups}
+    assert identity.sid.startswith(domain.domain_sid)
+    assert (identity.mail, identity.surname, identity.user_name) == (
+        "anna.berg@example.com",
+        "Berg",
+        "anna@corp.example.com",
+    )
+    assert identity.attributes["sAMAccountName"] == ("anna",)
+    assert (await verify(make(groups=False), "anna", domain.people["anna"].password)).identity.groups == ()  # type: ignore[union-attr]
+
+
+async def test_a_change_of_memberships_is_seen_at_once(make: Make, domain: ThrowawayDomain) -> None:
+    """Direct ones, although nested ones are kept for a minute."""
+    directories, zoe = make(), domain.people["zoe"]
+    first = await verify(directories, zoe.upn, zoe.password)
+    group = f"CN=Engineering,{domain.people_dn}"
+    member = f"CN={zoe.display_name},{domain.people_dn}"
+    others = [f"CN={p.display_name},{domain.people_dn}" for p in domain.people.values() if "Engineering" in p.groups]
+    domain.edit([{"modify": {"dn": group, "member": [*others, member]}}])
+    second = await verify(directories, zoe.upn, zoe.password)
+    domain.edit([{"modify": {"dn": group, "member": others}}])
+    assert "Engineering" not in {g.name for g in first.identity.groups}  # type: ignore[union-attr]
+    assert {"Engineering", "Staff", "Everybody"} <= {g.name for g in second.identity.groups}  # type: ignore[union-attr]
+
+
+async def test_a_login_attribute_of_ones_own(make: Make, domain: ThrowawayDomain) -> None:
+    """Such as mail; metacharacters in it are only characters."""
+    anna = domain.people["anna"]
+    directories = make(login_attributes=("mail",))
+    assert (await verify(directories, "anna.berg@example.com", anna.password)).outcome is Outcome.SUCCESS
+    for name in ("anna.*@example.com", "*", "anna.berg@example.com)(cn=*", "anna.berg\\2a@example.com"):
+        assert (await verify(directories, name, anna.password)).outcome is Outcome.WRONG_CREDENTIAL
+
+
+async def test_an_unknown_person_costs_a_bind_like_a_known_one(make: Make) -> None:
+    """So that a stranger's clock learns nothing."""
+    directories = make()
+    before = directories.health()[0].binds
+    verdict = await verify(directories, "nobody@corp.example.com", "x")
+    assert (verdict.outcome, verdict.password_checked) == (Outcome.WRONG_CREDENTIAL, True)
+    assert directories.health()[0].binds == before + 1
+
+
+async def test_the_guard_stops_before_active_directory_locks(make: Make, domain: ThrowawayDomain) -> None:
+    """A threshold of 5 and a margin of 2: three wrong ones are tried, however many come at once; then none."""
+    directories, ben = make(lockout_margin=2, attributes=("badPwdCount",)), domain.people["ben"]
+    domain.set_password("ben", ben.password)
+    verdicts = await asyncio.gather(*(verify(directories, ben.upn, f"wrong-{number}") for number in range(12)))
+    outcomes = sorted(verdict.outcome for verdict in verdicts)
+    assert outcomes == [Outcome.WOULD_LOCK_OUT] * 9 + [Outcome.WRONG_CREDENTIAL] * 3
+    assert await bad_passwords(directories, ben.upn) == 3
+    assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.WOULD_LOCK_OUT
+    domain.set_password("ben", ben.password)
+    assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.SUCCESS
+
+
+async def test_right_passwords_at_once_are_all_let_in(make: Make, domain: ThrowawayDomain) -> None:
+    """The guard's reservations cost a person with many devices nothing."""
+    anna = domain.people["anna"]
+    directories = make()
+    verdicts = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(24)))
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
+
+
+async def test_a_fine_grained_policy_counts_for_whom_it_applies_to(make: Make, domain: ThrowawayDomain) -> None:
+    """A password settings object with a threshold of 2 and a margin of 1 leaves one attempt."""
+    zoe = domain.people["zoe"]
+    container = f"CN=Password Settings Container,CN=System,{domain.base_dn}"
+    minutes = 60 * 10_000_000
+    policy = {
+        "dn": f"CN=strict,{container}",
+        "objectClass": "msDS-PasswordSettings",
+        "msDS-PasswordSettingsPrecedence": "1",
+        "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+        "msDS-PasswordHistoryLength": "0",
+        "msDS-PasswordComplexityEnabled": "FALSE",
+        "msDS-MinimumPasswordLength": "1",
+        "msDS-MinimumPasswordAge": "0",
+        "msDS-MaximumPasswordAge": str(-(2**63)),
+        "msDS-LockoutThreshold": "2",
+        "msDS-LockoutObservationWindow": str(-30 * minutes),
+        "msDS-LockoutDuration": str(-30 * minutes),
+        "msDS-PSOAppliesTo": f"CN={zoe.display_name},{domain.people_dn}",
+    }
+    domain.edit([{"add": policy}])
+    try:
+        directories = make()
+        assert (await verify(directories, zoe.upn, "wrong-1")).outcome is Outcome.WRONG_CREDENTIAL
+        assert (await verify(directories, zoe.upn, "wrong-2")).outcome is Outcome.WOULD_LOCK_OUT
+    finally:
+        domain.edit([{"modify": {"dn": policy["dn"], "msDS-PSOAppliesTo": []}}])
+        domain.set_password("zoe", zoe.password)
+
+
+async def test_a_password_is_changed_with_the_old_one(make: Make, domain: ThrowawayDomain) -> None:
+    """Too weak: rejected, and the old one was proven; wrong old one: refused."""
+    directories, anna = make(), domain.people["anna"]
+    deadline = time.time() + 20
+    weak = await directories.change_password(anna.upn, anna.password, "abc", deadline=deadline)
+    wrong = await directories.change_password(anna.upn, "not-it", "Brand-New-Strait-7", deadline=deadline)
+    right = await directories.change_password(anna.upn, anna.password, "Brand-New-Strait-7", deadline=deadline)
+    assert [each.outcome for each in (weak, wrong, right)] == [
+        Outcome.PASSWORD_REJECTED,
+        Outcome.WRONG_CREDENTIAL,
+        Outcome.SUCCESS,
+    ]
+    assert weak.password_proven
+    assert not wrong.password_proven
+    assert (await verify(directories, anna.upn, "Brand-New-Strait-7")).outcome is Outcome.SUCCESS
+    domain.set_password("anna", anna.password)
+
+
+async def test_a_password_is_reset_by_the_service_account(
+    make: Make, domain: ThrowawayDomain, service: ServiceAccount
+) -> None:
+    """Where it has the right; with must-change or without. Nobody and a policy's refusal are told apart."""
+    directories, zoe = make(), domain.people["zoe"]
+    await directories.reset_password(zoe.upn, "Reset-Strait-77", must_change=False)
+    assert (await verify(directories, zoe.upn, "Reset-Strait-77")).outcome is Outcome.SUCCESS
+    await directories.reset_password(zoe.upn, "Reset-Strait-78")
+    assert (await verify(directories, zoe.upn, "Reset-Strait-78")).outcome is Outcome.MUST_CHANGE
+    with pytest.raises(NotFound):
+        await directories.reset_password("nobody@corp.example.com", "Reset-Strait-79")
+    with pytest.raises(ServerRefused, match="reset a password") as caught:
+        await directories.reset_password(zoe.upn, "x")
+    assert service.password_file.read_text() not in str(caught.value)
+    domain.set_password("zoe", zoe.password)
+    domain.set_attributes("zoe", pwdLastSet=-1)
+
+
+async def test_a_name_of_two_accounts_is_an_error_never_a_guess(make: Make, domain: ThrowawayDomain) -> None:
+    """Mail addresses, say, are not unique in AD."""
+    unit = domain.people_dn
+    twin = {"objectClass": "user", "mail": "twin@example.com", "password": "Lagoon-Strait-71"}
+    domain.edit(
+        [
+            {"add": {"dn": f"CN=Twin A,{unit}", "sAMAccountName": "twina", "userAccountControl": "512", **twin}},
+            {"add": {"dn": f"CN=Twin B,{unit}", "sAMAccountName": "twinb", "userAccountControl": "512", **twin}},
+        ]
+    )
+    by_mail = make(login_attributes=("mail",))
+    with pytest.raises(Ambiguous, match="Twin A"):
+        await by_mail.find_user("twin@example.com")
+    assert (await verify(by_mail, "twin@example.com", "Lagoon-Strait-71")).outcome is Outcome.NO_DIRECTORY
+
+
+async def test_an_account_that_was_renamed_is_not_found_under_its_old_name(make: Make, domain: ThrowawayDomain) -> None:
+    """What is remembered about a name is checked each time."""
+    directories, zoe = make(), domain.people["zoe"]
+    assert await directories.find_user(zoe.upn) is not None
+    domain.set_attributes("zoe", userPrincipalName="zora@corp.example.com")
+    try:
+        domain.set_attributes("zoe", sAMAccountName="zora")
+        assert await directories.find_user(zoe.upn) is None
+        assert await directories.find_user("zora@corp.example.com") is not None
+    finally:
+        domain.set_attributes("zoe", userPrincipalName=zoe.upn)
+        domain.set_attributes("zoe", sAMAccountName="zoe")
+
+
+async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: ThrowawayDomain) -> None:
+    """No password is sent after a no."""
+    directories, anna, asked = make(), domain.people["anna"], []
+    assert (
+        await verify(directories, anna.upn, anna.password, before_bind=lambda: asked.append(1))
+    ).outcome is Outcome.SUCCESS
+    assert asked == [1]
+
+    def forbid() -> None:
+        raise Abandoned("late")
+
+    before = directories.health()[0].binds
+    with pytest.raises(Abandoned):
+        await verify(directories, anna.upn, "wrong", before_bind=forbid)
+    assert await bad_passwords(make(attributes=("badPwdCount",)), anna.upn) == 0
+    assert directories.health()[0].binds <= before + 1
+
+
+async def test_the_second_way_is_taken_at_once_where_the_first_is_closed(
+    make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
+) -> None:
+    """Every sign-in succeeds; the first one comes back when it is due."""
+    anna = domain.people["anna"]
+    directories = make(servers=tuple(each.server for each in forwarders), retry_seconds=0.05, retry_seconds_most=0.05)
+    forwarders[0].refuse()
+    for _ in range(6):
+        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert [each.state for each in directories.health()] == ["open", "closed"]
+    forwarders[0].listen_again()
+    async with asyncio.timeout(10):
+        while {each.state for each in directories.health()} != {"closed"}:
+            assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert forwarders[0].accepted > 0
+
+
+async def test_connections_that_were_cut_while_idle_cost_nobody_anything(
+    make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
+) -> None:
+    """A firewall that forgets: the next sign-in opens a new one."""
+    anna = domain.people["anna"]
+    directories = make(servers=(forwarders[0].server,))
+    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    forwarders[0].cut()
+    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+
+
+async def test_a_hanging_domain_controller_costs_one_timeout(
+    make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
+) -> None:
+    """Not one for each request."""
+    anna = domain.people["anna"]
+    directories = make(servers=tuple(each.server for each in forwarders), search_timeout=1.0, connect_timeout=1.0)
+    for _ in range(4):
+        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    forwarders[0].silent = True
+    started = time.monotonic()
+    for _ in range(8):
+        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert time.monotonic() - started < 4.0
+    assert [each.state for each in directories.health()] == ["open", "closed"]
+
+
+async def test_a_bind_whose_answer_is_lost_is_never_repeated(
+    make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
+) -> None:
+    """The wrong password was counted once; the answer is `try again`, not `wrong`."""
+    ben = domain.people["ben"]
+    domain.set_password("ben", ben.password)
+    plain = make(attributes=("badPwdCount",))
+    directories = make(servers=tuple(each.server for each in forwarders))
+
+    def silence() -> None:
+        for each in forwarders:
+            each.silent = True
+
+    verdict = await verify(directories, ben.upn, "wrong", seconds=1.5, before_bind=silence)
+    assert verdict.outcome in {Outcome.TIMED_OUT, Outcome.NO_DIRECTORY}
+    assert verdict.bound
+    assert not verdict.password_checked
+    assert await bad_passwords(plain, ben.upn) == 1
+    domain.set_password("ben", ben.password)
+
+
+async def test_a_deadline_is_kept(make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]) -> None:
+    """One that has passed binds nothing; a silent server cannot hold an answer back beyond it."""
+    directories = make(servers=(forwarders[0].server,))
+    verdict = await verify(directories, "anna", "x", seconds=-1.0)
+    assert (verdict.outcome, verdict.bound) == (Outcome.TIMED_OUT, False)
+
+
+async def test_a_wrong_authority_is_no_directory(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
+    """No password leaves; the reason names the setting."""
+    directories = make(tls=TlsSettings())
+    verdict = await verify(directories, "anna", domain.people["anna"].password)
+    assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
+    assert "tls.ca_file" in verdict.detail
+
+
+async def test_a_refused_service_account_is_no_directory(make: Make, tmp_path: Path) -> None:
+    """Told with the setting's name, without the password; no circuit opens for it."""
+    (tmp_path / "password").write_text("not-the-service-password")
+    directories = make(service_password_file=tmp_path / "password")
+    verdict = await verify(directories, "anna", "x")
+    assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
+    assert "service_password_file" in verdict.detail
+    assert "not-the-service-password" not in verdict.detail
+
+
+def lines(checks: list[Check]) -> dict[str, str]:
+    """The last word of each name, and its status."""
+    return {check.name.rpartition(": ")[2]: check.status for check in checks}
+
+
+async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
+    """All but the throwaway certificate's short life."""
+    found = lines(await make().check())
+    assert found.pop("TLS") in {"pass", "warn"}
+    assert found == {"service account": "pass", "clock": "pass", "lockout policy": "pass", "rights": "pass"}
+
+
+async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
+    """Trust, the service account, a margin that leaves nothing."""
+    (tmp_path / "password").write_text("wrong")
+    assert lines(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
+    assert lines(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
+    assert lines(await make(lockout_margin=4).check())["lockout policy"] == "fail"
+    assert lines(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}

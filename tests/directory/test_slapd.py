@@ -1,0 +1,127 @@
+"""The kind `ldap` against a real OpenLDAP server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from directory import Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
+from directory.errors import NotFound, ServerRefused
+from isthmus.demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
+
+pytestmark = pytest.mark.slapd
+
+
+@pytest.fixture(scope="module")
+def slapd() -> Iterator[ThrowawaySlapd]:
+    """A server with ten people."""
+    with ThrowawaySlapd() as running:
+        yield running
+
+
+@pytest.fixture
+async def people(slapd: ThrowawaySlapd) -> AsyncIterator[Directories]:
+    """The directory in front of it."""
+    made = Directories(
+        [
+            DirectorySettings(
+                name=slapd.name,
+                kind="ldap",
+                servers=(slapd.server,),
+                base_dn=BASE_DN,
+                service_user=SERVICE_DN,
+                service_password_file=slapd.service_password_file,
+                tls=TlsSettings(ca_file=slapd.ca_file),
+                attributes=("cn",),
+            )
+        ]
+    )
+    yield made
+    await made.close()
+
+
+async def verify(people: Directories, name: str, password: str) -> Verdict:
+    """With a deadline from now."""
+    return await people.verify(Credential(name, password), deadline=time.time() + 10)
+
+
+async def test_people_sign_in_by_uid_and_by_mail(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """entryUUID, names and nested groups come along."""
+    for name in ("person1", slapd.upn(1)):
+        identity = (await verify(people, name, slapd.password(1))).identity
+        assert identity is not None
+        assert (identity.display_name, identity.account_name, len(identity.object_guid)) == ("Person 1", "person1", 36)
+        assert {group.name for group in identity.groups} == {"crew", "fleet"}
+        assert identity.attributes == {"cn": ("Person 1",)}
+
+
+@pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
+async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
+    """Metacharacters are only characters."""
+    verdict = await verify(people, name, "wrong")
+    assert (verdict.outcome, verdict.password_checked, verdict.identity) == (Outcome.WRONG_CREDENTIAL, True, None)
+
+
+async def test_a_password_that_was_reset_must_be_changed_and_can_be(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """The password policy control's changeAfterReset; a stranger is not told of it."""
+    slapd.modify(f"dn: {slapd.dn(2)}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n\n")
+    assert (await verify(people, "person2", "wrong")).outcome is Outcome.WRONG_CREDENTIAL
+    verdict = await verify(people, "person2", slapd.password(2))
+    assert (verdict.outcome, verdict.password_proven) == (Outcome.MUST_CHANGE, True)
+    deadline = time.time() + 10
+    changed = await people.change_password("person2", slapd.password(2), "Brand-New-Quay", deadline=deadline)
+    assert changed.outcome is Outcome.SUCCESS
+    assert (await verify(people, "person2", "Brand-New-Quay")).outcome is Outcome.SUCCESS
+
+
+async def test_an_expired_password_is_told_to_who_knows_it(people: Directories) -> None:
+    """passwordExpired comes with a refused bind, after the password was found right."""
+    verdict = await verify(people, "lapsed", PASSWORD)
+    assert (verdict.outcome, verdict.password_proven) == (Outcome.PASSWORD_EXPIRED, True)
+    assert (await verify(people, "lapsed", "wrong")).outcome is Outcome.WRONG_CREDENTIAL
+
+
+async def test_a_locked_account_is_refused_whatever_is_typed(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """It proves nothing about the password."""
+    slapd.modify(
+        f"dn: {slapd.dn(3)}\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n\n"
+    )
+    for password in (slapd.password(3), "wrong"):
+        verdict = await verify(people, "person3", password)
+        assert (verdict.outcome, verdict.password_proven) == (Outcome.ACCOUNT_LOCKED, False)
+
+
+async def test_a_password_is_changed_and_reset(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """RFC 3062, with the old one and by the service account; the policy's refusal is told."""
+    deadline = time.time() + 10
+    short = await people.change_password("person4", slapd.password(4), "x", deadline=deadline)
+    wrong = await people.change_password("person4", "wrong", "Brand-New-Quay", deadline=deadline)
+    assert (short.outcome, short.password_proven) == (Outcome.PASSWORD_REJECTED, True)
+    assert (wrong.outcome, wrong.password_proven) == (Outcome.WRONG_CREDENTIAL, False)
+    await people.reset_password("person5", "Reset-Quay-5")
+    assert (await verify(people, "person5", "Reset-Quay-5")).password_proven
+    with pytest.raises(NotFound):
+        await people.reset_password("nobody", "Reset-Quay-5")
+    with pytest.raises(ServerRefused):
+        await people.reset_password("person5", "")
+
+
+async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:
+    """Trust and the service account."""
+    checks = await people.check()
+    assert {check.status for check in checks} <= {"pass", "warn"}, checks
+
+
+async def test_a_server_that_restarts_is_found_again(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """Connections from before are not used."""
+    assert (await verify(people, "person6", slapd.password(6))).outcome is Outcome.SUCCESS
+    slapd.stop()
+    assert (await verify(people, "person6", slapd.password(6))).outcome is Outcome.NO_DIRECTORY
+    slapd.start()
+    async with asyncio.timeout(10):
+        while (await verify(people, "person6", slapd.password(6))).outcome is not Outcome.SUCCESS:  # noqa: ASYNC110 - a server has no event
+            await asyncio.sleep(0.02)
+    assert people.health()[0].state == "closed"
