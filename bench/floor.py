@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from directory import wire
 from directory.link import Link, parse_server
 from directory.settings import TlsSettings
 from directory.tls import make_context
@@ -40,15 +41,31 @@ def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]
     return sum(counts) / elapsed
 
 
-def bind_milliseconds(server: str, ca_file: Path, user: tuple[str, str], *, rounds: int) -> list[float]:
-    """How long one bind takes, alone, each of `rounds` times."""
-    link = _link(server, ca_file)
-    taken = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        link.bind(user[0].encode(), user[1].encode(), 30)
-        taken.append((time.perf_counter() - started) * 1000)
-    link.close()
+def bind_milliseconds(
+    server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, rounds: int, base_dn: str, threads: int
+) -> list[float]:
+    """How long a search for the person and a bind take, from this many threads at a time, each of `rounds` times."""
+    taken: list[float] = []
+
+    def work(first: int) -> None:
+        searching, binding = _link(server, ca_file), _link(server, ca_file)
+        searching.bind(users[0][0].encode(), users[0][1].encode(), 30)
+        for at in range(first, rounds, threads):
+            name, password = users[at % len(users)]
+            started = time.perf_counter()
+            matching = wire.equals(b"userPrincipalName", name.encode())
+            wanted = wire.attribute_list(("objectGUID", "displayName", "mail", "memberOf", "badPwdCount"))
+            searching.search(base_dn.encode(), wire.SCOPE_SUBTREE, matching, wanted, limit=2, timeout=30)
+            binding.bind(name.encode(), password.encode(), 30)
+            taken.append((time.perf_counter() - started) * 1000)
+        searching.close()
+        binding.close()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     return taken
 
 

@@ -19,14 +19,17 @@ function request()
   at = at % #bodies + 1
   return wrk.format("POST", "/api/v1/authenticate", headers, bodies[at])
 end
-local bad = 0
+bad = 0
 function response(status, headers, body)
   if status ~= 200 or not string.find(body, '"success"', 1, true) then bad = bad + 1 end
 end
+local threads = {{}}
+function setup(thread) table.insert(threads, thread) end
 function done(summary, latency, requests)
+  local errors = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
+  for _, thread in ipairs(threads) do errors = errors + thread:get("bad") end
   io.write(string.format("RESULT %d %d %f %f %f\\n", summary.requests, summary.duration, latency:percentile(50) / 1000,
-    latency:percentile(99) / 1000, summary.errors.connect + summary.errors.read + summary.errors.write
-    + summary.errors.timeout + summary.errors.status))
+    latency:percentile(99) / 1000, errors))
 end
 """
 
@@ -35,6 +38,7 @@ end
 class Load:
     """What came of it."""
 
+    requests: int
     per_second: float
     p50_ms: float
     p99_ms: float
@@ -58,4 +62,4 @@ def sign_in(url: str, key: str, people: Sequence[tuple[str, str]], *, connection
     if found is None:
         raise RuntimeError(done.stdout + done.stderr)
     requests, microseconds = int(found[1]), int(found[2])
-    return Load(requests / microseconds * 1e6, float(found[3]), float(found[4]), int(float(found[5])))
+    return Load(requests, requests / microseconds * 1e6, float(found[3]), float(found[4]), int(float(found[5])))

@@ -21,7 +21,7 @@ from certs import CertsError, MachineIdentity, Role, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
 from gateway.agent.connection import Connection, Route
-from gateway.agent.errors import AgentError, RelayUnreachable
+from gateway.agent.errors import AgentError, NotEnrolled, RelayUnreachable
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
@@ -70,7 +70,10 @@ class Agent:
         self._settings, self._state_dir, self._clock = settings, state_dir, clock
         self._directories = directories
         self._directory_clock = directory_clock or steady_clock()
-        self._identity = MachineIdentity.load(state_dir / "identity")
+        try:
+            self._identity = MachineIdentity.load(state_dir / "identity")
+        except FileNotFoundError:
+            raise NotEnrolled(state_dir) from None
         self._routes = make_routes(settings, state_dir)
         self._validator = Validator(directories)
         self._facts = AgentFacts(

@@ -6,6 +6,7 @@ POST /agent/v1/enrol   {"token", "csr", "proof"}  ->  {"certificate", "authority
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,29 @@ async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any]) -
                 proxy=proxy if isinstance(proxy, str) else None,
             ) as response,
         ):
-            answer: dict[str, Any] = await response.json(content_type=None)
-            if response.status != 200:
-                raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {response.status}")))
-            return answer
+            return _content(relay, response.status, await response.read())
     except TimeoutError as error:
         raise EnrolmentFailed(relay, f"no answer within {TIMEOUT:g} s") from error
+    except aiohttp.ClientHttpProxyError as error:
+        # Without its cause: that quotes the proxy's URL, password included
+        raise EnrolmentFailed(relay, f"the proxy answered {error.status} {error.message}") from None
+    except aiohttp.ClientProxyConnectionError as error:
+        raise EnrolmentFailed(relay, f"no connection to the proxy {error.host}:{error.port} ({error.os_error})") from None
     except (aiohttp.ClientError, ssl.SSLError, ValueError) as error:
         raise EnrolmentFailed(relay, str(error) or type(error).__name__) from error
+
+
+def _content(relay: str, status: int, body: bytes) -> dict[str, Any]:
+    """The relay's JSON object. Raises EnrolmentFailed for a refusal, and for whatever else stands in between."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise EnrolmentFailed(relay, f"HTTP {status}, and no answer of a relay: is the address right?")
+    if status != 200:
+        raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {status}")))
+    return answer
 
 
 def _text(data: bytes) -> str:

@@ -49,7 +49,7 @@ class HealthServer:
         host, _, port = self._address.rpartition(":")
         try:
             await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             await self._runner.cleanup()
             raise HealthUnavailable(self._address, str(error)) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from certs import atomic_write
 from gateway.agent.connection import Route
@@ -35,10 +35,16 @@ def known_relays(settings: AgentCoreSettings, state_dir: Path) -> tuple[str, ...
     """The relays of the settings, else those of the enrolment. Raises NotEnrolled."""
     if settings.relays:
         return settings.relays
+    path = state_dir / _RELAYS_FILE
     try:
-        return tuple(json.loads((state_dir / _RELAYS_FILE).read_bytes()))
+        relays = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise NotEnrolled(state_dir) from None
+    except (OSError, ValueError) as error:
+        raise BadRoute("relays", "", f"not set, and {path} cannot be read ({error}); set it") from error
+    if not isinstance(relays, list) or not all(isinstance(relay, str) for relay in relays):
+        raise BadRoute("relays", "", f"not set, and {path} is damaged; set it")
+    return tuple(relays)
 
 
 def tls_context(settings: AgentCoreSettings) -> ssl.SSLContext:
@@ -57,9 +63,9 @@ def proxy_of(settings: AgentCoreSettings) -> str | bool | None:
         return True
     if settings.proxy == "none":
         return None
-    parts = urlsplit(settings.proxy)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadRoute("proxy", settings.proxy, "expected http://host:port, or none")
+    parts = _split(settings.proxy)
+    if parts is None or parts.scheme not in {"http", "https"}:
+        raise BadRoute("proxy", _without_password(settings.proxy), "expected http://host:port, or none")
     if settings.proxy_user is None:
         return settings.proxy
     password = ""
@@ -68,6 +74,8 @@ def proxy_of(settings: AgentCoreSettings) -> str | bool | None:
             password = settings.proxy_password_file.read_text().strip()
         except OSError as error:
             raise BadRoute("proxy_password_file", str(settings.proxy_password_file), str(error)) from error
+        except UnicodeDecodeError:
+            raise BadRoute("proxy_password_file", str(settings.proxy_password_file), "is no UTF-8 text") from None
     netloc = f"{quote(settings.proxy_user, safe='')}:{quote(password, safe='')}@{parts.netloc}"
     return parts._replace(netloc=netloc).geturl()
 
@@ -77,8 +85,24 @@ def make_routes(settings: AgentCoreSettings, state_dir: Path) -> list[Route]:
     context, proxy = tls_context(settings), proxy_of(settings)
     routes = []
     for relay in known_relays(settings, state_dir):
-        parts = urlsplit(relay)
-        if parts.scheme != "https" or not parts.hostname:
+        parts = _split(relay)
+        if parts is None or parts.scheme != "https":
             raise BadRoute("relays", relay, "expected https://host[:port]")
         routes.append(Route(f"https://{parts.netloc}", context, proxy))
     return routes
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL with a host, None where it is none."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - parsed on access
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
+
+
+def _without_password(url: str) -> str:
+    """A URL that may be shown."""
+    scheme, mark, rest = url.rpartition("://")
+    return f"{scheme}{mark}***@{rest.rpartition('@')[2]}" if "@" in rest else url

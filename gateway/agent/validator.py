@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 
@@ -38,8 +39,12 @@ class Validator:
             except directory.Abandoned:
                 return None
             except directory.DirectoryError as error:
-                log.exception("directory.failed", error=str(error))
-                return AnswerBody(Outcome.NO_DIRECTORY, detail=str(error)[:MAX_DETAIL])
+                log.warning("directory.failed", user=body.user_name, error=str(error))
+                return self._failed(str(error))
+            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity for ever
+                # The kind alone: what somebody else's error quotes may be the password
+                log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
+                return self._failed(f"the agent failed ({type(error).__name__})")
             self.outcomes[verdict.outcome.value] += 1
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
@@ -50,6 +55,10 @@ class Validator:
                 milliseconds=round(milliseconds, 1),
             )
         return _answer(verdict, milliseconds)
+
+    def _failed(self, detail: str) -> AnswerBody:
+        self.outcomes[Outcome.NO_DIRECTORY.value] += 1
+        return AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL])
 
     async def _ask(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> directory.Verdict:
         if body.operation == "change":
@@ -85,6 +94,12 @@ def _identity(identity: directory.Identity) -> Identity:
         groups=tuple(Group(group.sid, group.name) for group in identity.groups),
         attributes={name: tuple(map(_text, values)) for name, values in identity.attributes.items()},
     )
+
+
+def _where(error: Exception) -> str:
+    """The innermost line of ours or others', without any value of it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _text(value: str | bytes) -> str:

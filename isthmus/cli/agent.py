@@ -103,12 +103,7 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
         await serve(settings, stop, software=version("isthmus"))
 
     with reporting(AgentError, CertsError, directory.DirectoryError):
-        try:
-            run_async(work())
-        except FileNotFoundError as error:
-            if error.filename != str(settings.state_dir / "identity" / "identity.pem"):
-                raise
-            raise Failure("this machine is not enrolled: run `isthmus agent enrol` with a token of the relay") from error
+        run_async(work())
 
 
 @command.command()

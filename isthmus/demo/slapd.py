@@ -22,6 +22,8 @@ from isthmus.demo.throwaway_tls import write_certificates
 
 BASE_DN = "dc=people,dc=example,dc=org"
 SERVICE_DN = f"cn=reader,{BASE_DN}"
+_CREW = 50
+"""People in each group; all groups are in one called `fleet`."""
 PASSWORD = "Harbour-Quay"  # noqa: S105 - everyone's, followed by the number of the person
 
 
@@ -156,8 +158,12 @@ ca_file = "{self.ca_file}"
             for number in range(self.count)
         )
         lapsed = _LAPSED.format(base=BASE_DN, secret=ssha(PASSWORD))
-        members = "".join(f"member: {self.dn(number)}\n" for number in range(self.count))
-        return _TOP.format(base=BASE_DN, reader=ssha(reader), members=members) + people + lapsed
+        crews = ""
+        for first in range(0, self.count, _CREW):
+            members = "".join(f"member: {self.dn(each)}\n" for each in range(first, min(first + _CREW, self.count)))
+            crews += _CREW_ENTRY.format(number=first // _CREW, base=BASE_DN, members=members)
+        fleet = "".join(f"member: cn=crew{number},{BASE_DN}\n" for number in range((self.count - 1) // _CREW + 1))
+        return _TOP.format(base=BASE_DN, reader=ssha(reader), members=fleet) + crews + people + lapsed
 
 
 def ssha(password: str) -> str:
@@ -202,7 +208,7 @@ rootpw {root}
 directory {home}/db
 dbnosync
 index objectClass eq
-index uid,mail,member,entryUUID eq
+index uid,mail,member,uniqueMember,entryUUID eq
 access to attrs=userPassword by dn.exact="{service}" write by self write by anonymous auth by * none
 access to * by dn.exact="{service}" write by users read
 overlay ppolicy
@@ -241,16 +247,17 @@ cn: strict
 pwdAttribute: userPassword
 pwdMaxAge: 3600
 
-dn: cn=crew,{base}
-objectClass: groupOfNames
-cn: crew
-member: cn=reader,{base}
-{members}
 dn: cn=fleet,{base}
 objectClass: groupOfNames
 cn: fleet
-member: cn=crew,{base}
+{members}
+"""
 
+_CREW_ENTRY = """\
+dn: cn=crew{number},{base}
+objectClass: groupOfNames
+cn: crew{number}
+{members}
 """
 
 _PERSON = """\

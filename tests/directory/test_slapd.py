@@ -54,7 +54,7 @@ async def test_people_sign_in_by_uid_and_by_mail(slapd: ThrowawaySlapd, people: 
         identity = (await verify(people, name, slapd.password(1))).identity
         assert identity is not None
         assert (identity.display_name, identity.account_name, len(identity.object_guid)) == ("Person 1", "person1", 36)
-        assert {group.name for group in identity.groups} == {"crew", "fleet"}
+        assert {group.name for group in identity.groups} == {"crew0", "fleet"}
         assert identity.attributes == {"cn": ("Person 1",)}
 
 

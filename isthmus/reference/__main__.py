@@ -1,0 +1,32 @@
+"""`python -m isthmus.reference DOCS_DIR [--check]`, which `make docs` runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from isthmus.reference import broken_links, documents, pages, stale, write
+
+
+@click.command()
+@click.argument("docs", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--check", is_flag=True, help="Write nothing; fail where a page is not what the code says.")
+def main(docs: Path, check: bool) -> None:
+    """Write DOCS/reference from the code and check every link of the documentation. Exit code 1 names what is wrong."""
+    folder, wanted = docs / "reference", pages()
+    problems = (
+        [f"{folder / name}: not what the code says; run `make docs`" for name in stale(folder, wanted)] if check else []
+    )
+    if not check:
+        for name in write(folder, wanted):
+            click.echo(f"{folder / name}: written")
+    problems += [str(link) for link in broken_links(documents(docs), root=docs.parent)]
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The page of the audit events. Each kind is found in the code where it is recorded; what it means is told here."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.resources
+from collections.abc import Iterator
+from importlib.resources.abc import Traversable
+
+from gateway.store import AuditEvent
+from isthmus.config import docs_of
+from isthmus.reference.markdown import code, page, table
+
+MEANINGS = {
+    "signin": "A credential was checked, or smart lockout or throttling refused the attempt (`refused_by_admission`).",
+    "password_change": "A person changed a password, proving the old one, or was refused.",
+    "agent.enrolled": "A token was redeemed and a certificate issued; the detail is its SHA-256 fingerprint.",
+    "agent.enrolment_refused": "Somebody tried to enrol and was refused; the detail says why.",
+    "agent.renewed": "An agent got its next certificate; the detail is its SHA-256 fingerprint.",
+    "agent.revoked": "An administrator revoked an agent; the detail is the reason given.",
+    "admin.token_created": "An administrator made an enrolment token.",
+    "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
+    "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id.",
+    "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
+    "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
+    "alert.agent.quarantined": "An agent said yes to a canary, a person who does not exist, and was revoked at once.",
+}
+"""Kind -> what happened. `audit_page` refuses to be written while these and the code's differ."""
+
+_RECORDERS = {"_record": "", "_alarm": "alert.", "_check": ""}
+"""Methods whose first argument is a kind -> what stands before it."""
+_ROOMS = ("gateway.relay", "gateway.signin", "gateway")
+
+
+class KindsDiffer(Exception):
+    """The code records kinds that have no meaning here, or the other way round."""
+
+    def __init__(self, unexplained: set[str], unrecorded: set[str]) -> None:
+        super().__init__(unexplained, unrecorded)
+        self.unexplained, self.unrecorded = unexplained, unrecorded
+
+    def __str__(self) -> str:
+        return (
+            f"isthmus.reference.audit.MEANINGS lacks {sorted(self.unexplained) or 'nothing'} "
+            f"and explains {sorted(self.unrecorded) or 'nothing'} in vain"
+        )
+
+
+def audit_page() -> str:
+    """Every kind of event and the fields of each. Raises KindsDiffer."""
+    check_kinds(recorded_kinds())
+    introduction = """\
+The relay records every credential check and every administrative act in a chain of keyed hashes: `isthmus relay audit
+list` shows it, newest first. `isthmus relay audit verify` finds every entry that was changed, inserted or removed by
+somebody who could write to the database but not read the key in the relay's `state_dir`."""
+    docs = docs_of(AuditEvent)
+    kinds = table(("kind", "what happened"), [(code(kind), words) for kind, words in MEANINGS.items()])
+    fields = [(code(each.name), _FIELDS.get(each.name) or docs[each.name]) for each in dataclasses.fields(AuditEvent)]
+    return page("Audit events", introduction, "## Kinds", kinds, "## Fields", table(("field", "meaning"), fields))
+
+
+_FIELDS = {
+    "time": "Unix seconds.",
+    "kind": "See above.",
+    "object_guid": "objectGUID of who signed in; empty where nobody did.",
+    "outcome": "Of a credential check; see the outcomes in [Metrics](metrics.md).",
+    "address": "IP address of the person, or of the agent that enrols.",
+    "agent": "Name of the agent that checked.",
+    "correlation_id": "The same in the log of the relay, the log of the agent and the answer's `X-Correlation-Id`.",
+    "via": "How a credential came: `page`, `api:<name of the API key>`.",
+    "milliseconds": "Duration of a credential check.",
+    "detail": "More, by name.",
+}
+"""What the model leaves to its names, or tells programmers only."""
+
+
+def check_kinds(found: set[str]) -> None:
+    """Every kind has its meaning, every meaning its kind. Raises KindsDiffer."""
+    if found != set(MEANINGS):
+        raise KindsDiffer(found - set(MEANINGS), set(MEANINGS) - found)
+
+
+def recorded_kinds() -> set[str]:
+    """The kinds that the rooms of the relay record."""
+    files = [file for room in _ROOMS for file in importlib.resources.files(room).iterdir()]
+    return {kind for file in files if file.name.endswith(".py") for kind in _kinds_in(file)}
+
+
+def _kinds_in(file: Traversable) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str(kind)), *_]) if name in _RECORDERS:
+                yield _RECORDERS[name] + kind
+            case ast.keyword(arg="kind", value=ast.Constant(value=str(kind))):
+                yield kind

@@ -1,0 +1,68 @@
+"""The page of the metrics, from the collectors, which are shown one made-up link and controller to measure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from prometheus_client.core import Metric
+
+from gateway.agent.settings import AgentCoreSettings
+from gateway.protocol import Outcome
+from gateway.relay.metrics import Metrics
+from gateway.server import ServerSettings
+from isthmus.agent_process import _Metrics as AgentMetrics
+from isthmus.reference.markdown import code, page, table
+
+
+def metrics_page() -> str:
+    """What Prometheus can read of a relay and of an agent."""
+    introduction = """\
+Text format of Prometheus, at `/metrics`. `/healthz` beside it answers 200 while the process lives; `/readyz` answers
+200 while sign-ins can be served and 503 otherwise. Counters start at 0 with their process; beside each of
+the relay's there is a gauge `…_created`, the Unix time at which it started."""
+    return page(
+        "Metrics",
+        introduction,
+        _section("Relay", f"At {code('server.metrics_listen')}, {_default(ServerSettings, 'metrics_listen')}.", relay()),
+        _section("Agent", f"At {code('core.health_listen')}, {_default(AgentCoreSettings, 'health_listen')}.", agent()),
+        f"Outcomes: {', '.join(code(each.value) for each in Outcome)}; on the relay also `refused_by_admission`.",
+    )
+
+
+def relay() -> list[Metric]:
+    """The relay's, with one agent connected and one sign-in counted."""
+    metrics = Metrics()
+    link = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
+    metrics.watch(cast(Any, SimpleNamespace(links=[link], waiting=0)))
+    metrics.count("signin", Outcome.SUCCESS, 1.0)
+    metrics.alerts.labels("a")
+    return list(metrics.registry.collect())
+
+
+def agent() -> list[Metric]:
+    """The agent's, with one relay connected and one domain controller."""
+    state = SimpleNamespace(connected={"a": 1}, in_flight=0, certificate_ends=0.0)
+    controller = SimpleNamespace(directory="a", controller="a", state="closed", binds=0)
+    running = SimpleNamespace(state=state, outcomes={"success": 1})
+    directories = SimpleNamespace(health=lambda: [controller])
+    return list(AgentMetrics(cast(Any, running), cast(Any, directories)).collect())
+
+
+def _section(title: str, where: str, metrics: Iterable[Metric]) -> str:
+    rows = [(_name(each), each.type, _labels(each), each.documentation) for each in metrics]
+    return "\n\n".join([f"## {title}", where, table(("metric", "type", "labels", "meaning"), rows)])
+
+
+def _name(metric: Metric) -> str:
+    return code(metric.name + ("_total" if metric.type == "counter" else ""))
+
+
+def _labels(metric: Metric) -> str:
+    return ", ".join(code(label) for label in metric.samples[0].labels if label != "le")
+
+
+def _default(model: Any, field: str) -> str:
+    return code({each.name: each.default for each in dataclasses.fields(model)}[field]) + " unless set"

@@ -1,0 +1,467 @@
+"""The agent process: its connections, its certificate, its end; against relays on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.typing import EventDict
+
+import directory
+from gateway.agent.agent import Agent
+from gateway.agent.enrol import enrol
+from gateway.agent.errors import NotEnrolled
+from gateway.protocol import CloseCode, Outcome
+from gateway.server import Relay, init, serving
+from tests.support.fakes import FakeDirectories
+from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
+
+ANNA = "anna@corp.example.com"
+DAY = 86400.0
+
+
+@pytest.fixture
+def people() -> FakeDirectories:
+    return FakeDirectories({ANNA: "right"})
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+def events(logs: list[EventDict], name: str) -> list[EventDict]:
+    return [entry for entry in logs if entry["event"] == name]
+
+
+@dataclass
+class GatedDirectories(FakeDirectories):
+    """Binds, and then waits until the test opens the gate."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def _verify(self, credential: directory.Credential, before_bind: Callable[[], None] | None) -> directory.Verdict:
+        verdict = super()._verify(credential, before_bind)
+        self.gate.wait(20)
+        return verdict
+
+
+class Clock:
+    """Shows the time, plus what the test adds."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@asynccontextmanager
+async def running_agent(
+    state: Path, directories: Any, home: Path, clock: Clock | None = None, **core: Any
+) -> AsyncIterator[Agent]:
+    """An agent that is told to stop at the end, whether or not it ever reached a relay."""
+    settings = agent_settings(home, **{"status_interval": 0.02, "reconnect_ceiling": 0.2, **core})
+    made = Agent(settings, state, directories, software="test", clock=clock or Clock(), directory_clock=time.time)
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        made.stop()
+        await task
+
+
+# -- connections
+
+
+async def test_the_state_follows_the_connections(tmp_path: Path, people: FakeDirectories) -> None:
+    """Not ready before, ready with the first, idle in between."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        url = running.settings.public_url
+        async with running_agent(state, people, tmp_path) as made:
+            assert made.state.connected == {url: 0}
+            assert not made.state.ready
+            await eventually(lambda: made.state.connected == {url: 2})
+            assert made.state.ready
+            assert made.state.in_flight == 0
+            assert made.state.certificate_ends == pytest.approx(time.time() + 30 * DAY, abs=60)
+
+
+async def test_a_relay_that_is_not_there_is_asked_again_until_it_is(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """The relay may be away for as long as it likes."""
+    settings = server_settings(tmp_path)
+    init(settings, name="relay1", now=time.time())
+    async with serving(settings) as first:
+        state = await enrolled(tmp_path, first, "agent1")
+    async with running_agent(state, people, tmp_path) as made:
+        await eventually(lambda: len(events(logs, "relay.unreachable")) >= 6)
+        assert not made.state.ready
+        async with serving(settings) as second:
+            await eventually(lambda: len(second.hub.links) == 2)
+            verdict = await second.authenticator.authenticate(attempt(ANNA, "right"))
+    assert verdict.outcome is Outcome.SUCCESS
+    assert all(entry["seconds"] <= 0.2 for entry in events(logs, "relay.retry"))
+    assert {entry["relay"] for entry in events(logs, "relay.unreachable")} == {settings.public_url}
+
+
+async def test_a_wrong_ca_is_told_with_the_setting_that_helps(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """A proxy that inspects TLS looks like this."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, tls_ca_file=None) as made:
+            await eventually(lambda: events(logs, "relay.unreachable"))
+            assert not made.state.ready
+    assert "set tls_ca_file" in events(logs, "relay.unreachable")[0]["reason"]
+
+
+async def test_two_relays_are_kept_at_once(tmp_path: Path, people: FakeDirectories) -> None:
+    """Each reaches AD through the agent, and the end of one is not felt at the other."""
+    first_home, second_home = tmp_path / "first", tmp_path / "second"
+    first_settings, second_settings = server_settings(first_home), server_settings(second_home)
+    init(first_settings, name="relay1", now=time.time())
+    async with serving(first_settings) as first:
+        state = await enrolled(first_home, first, "agent1")
+    shutil.copytree(first_settings.state_dir, second_settings.state_dir)
+    both = tmp_path / "both.pem"
+    both.write_bytes((first_home / "tls" / "ca.pem").read_bytes() + (second_home / "tls" / "ca.pem").read_bytes())
+    urls = (first_settings.public_url, second_settings.public_url)
+    async with serving(second_settings) as second:
+        async with serving(first_settings) as first:
+            task = running_agent(state, people, first_home, relays=urls, tls_ca_file=both)
+            made = await task.__aenter__()
+            await eventually(lambda: made.state.connected == dict.fromkeys(urls, 2))
+            for server in (first, second):
+                assert (await server.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        await eventually(lambda: made.state.connected == {urls[0]: 0, urls[1]: 2})
+        assert made.state.ready
+        assert (await second.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        await task.__aexit__(None, None, None)
+
+
+async def test_a_relay_of_another_authority_gets_no_requests_through(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """Whoever takes over the relay's address still lacks its authority."""
+    async with relay(tmp_path / "real") as real:
+        state = await enrolled(tmp_path / "real", real, "agent1")
+    async with relay(tmp_path / "impostor") as impostor:
+        url = impostor.settings.public_url
+        async with running_agent(state, people, tmp_path / "impostor", relays=(url,)) as made:
+            await eventually(lambda: len(events(logs, "relay.retry")) >= 2)
+            assert not made.state.ready
+            assert impostor.hub.links == []
+    assert events(logs, "relay.retry")[0]["seconds"] >= 5.0
+    assert events(logs, "agent.refused_by_relay") == []
+
+
+# -- refused
+
+
+async def test_a_revoked_agent_says_so_and_asks_rarely(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """Only an administrator can change that; the log says how."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
+        await running.administration.revoke("agent1", "stolen", "test")
+        await eventually(lambda: len(events(logs, "relay.retry")) >= 2)
+        assert not made.state.ready
+    for entry in events(logs, "agent.refused_by_relay"):
+        assert entry["reason"] == "revoked: stolen"
+        assert "isthmus relay token" in entry["remedy"]
+    assert len(events(logs, "agent.refused_by_relay")) == 2
+    assert all(entry["seconds"] >= 5.0 for entry in events(logs, "relay.retry"))
+
+
+async def test_an_agent_that_was_revoked_while_it_was_off_is_told_in_the_handshake(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """No session comes about."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        await running.administration.revoke("agent1", "stolen", "test")
+        async with running_agent(state, people, tmp_path) as made:
+            await eventually(lambda: len(events(logs, "agent.refused_by_relay")) == 2)
+            assert running.hub.links == []
+            assert not made.state.ready
+    assert "revoked" in events(logs, "agent.refused_by_relay")[0]["remedy"]
+
+
+async def test_a_quarantined_agent_is_called_compromised(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """Enrolling it anew is not what the log advises."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        running.hub.close_agent("agent1", CloseCode.QUARANTINED, "quarantined")
+        await eventually(lambda: events(logs, "agent.refused_by_relay"))
+    remedy = events(logs, "agent.refused_by_relay")[0]["remedy"]
+    assert "compromised" in remedy
+    assert "enrol" not in remedy
+
+
+async def test_an_agent_that_was_enrolled_anew_takes_the_new_identity(tmp_path: Path, people: FakeDirectories) -> None:
+    """Without a restart, at the next refusal."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with agent(tmp_path, running, people, state_dir=state) as made:
+            await running.roster.revoke("agent1", time.time(), "by mistake")
+            token = await running.administration.create_token("agent1", "test")
+            renewed = await enrol(agent_settings(tmp_path), state, token.text, time.time())
+            running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
+            await eventually(lambda: made._identity.serial == renewed.serial)
+            assert running.roster.status("agent1", renewed.serial) == "enrolled"
+
+
+async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """The process lives on and says what is wrong."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        before = made._identity.serial
+        (tmp_path / "agent1" / "identity" / "identity.pem").write_text("half a fi")
+        running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked")
+        await eventually(lambda: events(logs, "identity.unusable"))
+        assert made._identity.serial == before
+    assert "enrol this machine anew" in events(logs, "identity.unusable")[0]["error"]
+
+
+async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """A relay that restarts says goodbye."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
+        running.hub.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
+        await eventually(lambda: len(events(logs, "relay.retry")) == 2)
+        await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
+    assert events(logs, "agent.refused_by_relay") == []
+    assert all(entry["seconds"] <= 0.2 for entry in events(logs, "relay.retry"))
+
+
+async def test_an_agent_without_an_identity_was_never_enrolled(tmp_path: Path, people: FakeDirectories) -> None:
+    """It says so, and how to."""
+    with pytest.raises(NotEnrolled):
+        Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")  # type: ignore[arg-type]
+
+
+# -- certificate
+
+
+async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """Asked for once; the new key is in force for the next session, and on record at the relay."""
+    clock = Clock()
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock) as made:
+            await eventually(lambda: made.state.ready)
+            before = made._identity
+            clock.ahead = 25 * DAY
+            await eventually(lambda: events(logs, "certificate.renewed"))
+            after = made._identity
+            assert after.serial != before.serial
+            assert after.certificate.public_key() != before.certificate.public_key()
+            assert running.roster.status("agent1", after.serial) == "enrolled"
+            running.hub.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
+            await eventually(
+                lambda: {link.opened.peer.serial for link in running.hub.links if link.opened} == {after.serial}
+            )
+        kinds = [entry.kind for entry in await running.administration.audit(limit=50, before=None, kind="", subject="")]
+    assert kinds.count("agent.renewed") == 1
+    assert len(events(logs, "certificate.renewal_asked")) == 1
+
+
+async def test_a_fresh_certificate_is_left_alone(tmp_path: Path, people: FakeDirectories, logs: list[EventDict]) -> None:
+    """At half of its life nothing is asked for."""
+    clock = Clock()
+    clock.ahead = 15 * DAY
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock):
+            await eventually(lambda: running.hub.links)
+            link, reports = running.hub.links[0], Reports(people)
+            people.health = reports.health  # type: ignore[method-assign]
+            await eventually(lambda: reports.asked >= 8)
+            assert not link.session.closed
+    assert events(logs, "certificate.renewal_asked") == []
+
+
+class Reports:
+    """Counts how often the agent looked at the directories' health."""
+
+    def __init__(self, people: FakeDirectories) -> None:
+        self.asked, self.people = 0, people
+
+    def health(self) -> list[directory.ControllerHealth]:
+        self.asked += 1
+        closed = directory.ControllerHealth("corp", "dc1:636", "closed", 0, 0, 0.0, "", 0, 0, 0)
+        return [closed, replace(closed, controller="dc2:636", state="open")]
+
+
+async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """The old certificate lasts a while yet."""
+    clock = Clock()
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock) as made:
+            await eventually(lambda: made.state.ready)
+            before = made._identity.serial
+            await running.roster.revoke("agent1", time.time(), "not told to the hub")
+            clock.ahead = 25 * DAY
+            await eventually(lambda: events(logs, "certificate.renewal_refused"))
+            assert made.state.ready
+            assert made._identity.serial == before
+    assert "this agent was revoked" in events(logs, "certificate.renewal_refused")[0]["reason"]
+
+
+async def test_a_new_certificate_that_does_not_hold_is_not_installed(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """By this machine's clock it has ended already; the old one stays in place."""
+    clock = Clock()
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock) as made:
+            await eventually(lambda: made.state.ready)
+            before = made._identity.serial
+            clock.ahead = 40 * DAY
+            await eventually(lambda: events(logs, "certificate.renewal_failed"))
+            assert made._identity.serial == before
+    assert "expired" in events(logs, "certificate.renewal_failed")[0]["error"]
+
+
+async def test_a_renewal_without_an_answer_is_asked_for_again_after_an_hour(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """Not with every look at the clock."""
+    clock = Clock()
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock) as made:
+            await eventually(lambda: made.state.ready)
+            clock.ahead = 40 * DAY
+            await eventually(lambda: events(logs, "certificate.renewal_failed"))
+            assert len(events(logs, "certificate.renewal_asked")) == 1
+            clock.ahead += 3601
+            await eventually(lambda: len(events(logs, "certificate.renewal_failed")) == 2)
+    assert len(events(logs, "certificate.renewal_asked")) == 2
+
+
+async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirectories, logs: list[EventDict]) -> None:
+    """Nobody to ask is no reason to stop."""
+    clock = Clock()
+    clock.ahead = 25 * DAY
+    settings = server_settings(tmp_path)
+    init(settings, name="relay1", now=time.time())
+    async with serving(settings) as first:
+        state = await enrolled(tmp_path, first, "agent1")
+    async with running_agent(state, people, tmp_path, clock):
+        await eventually(lambda: len(events(logs, "relay.unreachable")) >= 4)
+        assert events(logs, "certificate.renewal_asked") == []
+        async with serving(settings):
+            await eventually(lambda: events(logs, "certificate.renewed"))
+
+
+# -- what the relay learns
+
+
+async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Path, people: FakeDirectories) -> None:
+    """By controller."""
+    people.health = Reports(people).health  # type: ignore[method-assign]
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        await eventually(lambda: running.hub.links[0].status == {"dc1:636": "closed", "dc2:636": "open"})
+        views = await running.administration.agents()
+    assert views[0].domains == ("corp.example.com", "corp")
+    assert views[0].software == "test"
+
+
+async def test_without_domains_the_agent_answers_for_all(tmp_path: Path, people: FakeDirectories) -> None:
+    """One directory and no routing."""
+    people.domains = ()
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        assert running.hub.links[0].opened is not None
+        assert running.hub.links[0].opened.domains == ("*",)
+        await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert made.outcomes == {"success": 1}
+
+
+# -- the end
+
+
+async def test_stopping_drains_what_is_in_flight(tmp_path: Path, logs: list[EventDict]) -> None:
+    """Both who are being checked get their answer, then the agent says goodbye."""
+    gated = GatedDirectories({ANNA: "right", "bob@corp.example.com": "right"})
+    async with relay(tmp_path) as running, agent(tmp_path, running, gated, drain_timeout=10.0) as made:
+        checks = [asyncio.create_task(signed_in(running, user)) for user in gated.people]
+        await eventually(lambda: len(gated.binds) == 2)
+        made.stop()
+        await eventually(lambda: events(logs, "agent.draining"))
+        await eventually(lambda: not any(link.usable for link in running.hub.links))
+        late = await running.authenticator.authenticate(attempt("carl@corp.example.com", "right"))
+        assert late.outcome is Outcome.NO_AGENT
+        assert not any(check.done() for check in checks)
+        gated.gate.set()
+        assert await asyncio.gather(*checks) == [Outcome.SUCCESS, Outcome.SUCCESS]
+        await eventually(lambda: events(logs, "agent.stopped"))
+    assert events(logs, "agent.draining")[0]["in_flight"] == 2
+    assert events(logs, "agent.drain_cut_short") == []
+
+
+async def signed_in(running: Relay, user: str) -> Outcome | None:
+    return (await running.authenticator.authenticate(attempt(user, "right"))).outcome
+
+
+async def test_draining_ends_when_its_time_is_up(tmp_path: Path, logs: list[EventDict]) -> None:
+    """A bind that never ends does not hold the process; the person is asked to try again."""
+    gated = GatedDirectories({ANNA: "right"})
+    async with relay(tmp_path) as running:
+        async with agent(tmp_path, running, gated, drain_timeout=0.1):
+            check = asyncio.create_task(signed_in(running, ANNA))
+            await eventually(lambda: gated.binds)
+        assert await check is Outcome.TRY_AGAIN
+        gated.gate.set()
+    assert events(logs, "agent.drain_cut_short")[0]["in_flight"] == 1
+
+
+async def test_stopping_while_no_relay_is_there_is_quick(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """It does not wait for the next try."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        await running.administration.revoke("agent1", "stolen", "test")
+        async with running_agent(state, people, tmp_path):
+            await eventually(lambda: len(events(logs, "relay.retry")) == 2)
+            started = time.monotonic()
+    assert time.monotonic() - started < 4.0
+    assert events(logs, "agent.stopped")
+
+
+async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeDirectories) -> None:
+    """And leaves no task behind."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        made = Agent(agent_settings(tmp_path), state, people, software="test")  # type: ignore[arg-type]
+        task = asyncio.create_task(made.run())
+        await eventually(lambda: len(running.hub.links) == 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await eventually(lambda: not running.hub.links)
+        assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("keep ")]

@@ -1,0 +1,128 @@
+"""The agent's local endpoint, over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import socket
+
+import aiohttp
+import pytest
+
+from gateway.agent.health import HealthServer, HealthUnavailable
+from isthmus.demo.stand import free_port
+
+
+async def get(address: str, path: str) -> tuple[int, str, str]:
+    """Status, content type and body."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}{path}") as response:
+        return response.status, response.headers["Content-Type"], await response.text()
+
+
+def serve(address: str, ready: bool = True, metrics: bytes = b"") -> HealthServer:
+    return HealthServer(address, lambda: ready, lambda: metrics)
+
+
+async def test_healthz_answers_as_long_as_the_process_lives() -> None:
+    """Ready or not."""
+    address = f"127.0.0.1:{free_port()}"
+    async with serve(address, ready=False):
+        status, kind, body = await get(address, "/healthz")
+    assert (status, body) == (200, '{"status": "ok"}')
+    assert kind.startswith("application/json")
+
+
+@pytest.mark.parametrize(("ready", "status", "word"), [(True, 200, "ready"), (False, 503, "no relay is connected")])
+async def test_readyz_tells_whether_sign_ins_can_be_served(ready: bool, status: int, word: str) -> None:
+    """A balancer or a monitor takes the status, an operator the words."""
+    address = f"127.0.0.1:{free_port()}"
+    async with serve(address, ready=ready):
+        found, _, body = await get(address, "/readyz")
+    assert found == status
+    assert f'"{word}"' in body
+
+
+async def test_readyz_follows_the_state() -> None:
+    """It is asked anew each time."""
+    address, states = f"127.0.0.1:{free_port()}", [True, False, True]
+    async with HealthServer(address, lambda: states.pop(0), bytes):
+        assert [(await get(address, "/readyz"))[0] for _ in range(3)] == [200, 503, 200]
+
+
+async def test_metrics_are_handed_out_as_prometheus_wants_them() -> None:
+    """The text as it is, with the format's content type."""
+    address, text = f"127.0.0.1:{free_port()}", b'# TYPE isthmus_up gauge\nisthmus_up{agent="a"} 1\n'
+    async with serve(address, metrics=text):
+        status, kind, body = await get(address, "/metrics")
+    assert (status, body.encode()) == (200, text)
+    assert kind == "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_nothing_else_is_there() -> None:
+    """Neither other paths nor other methods."""
+    address = f"127.0.0.1:{free_port()}"
+    async with serve(address), aiohttp.ClientSession() as session:
+        assert (await get(address, "/"))[0] == 404
+        async with session.post(f"http://{address}/readyz") as response:
+            assert response.status == 405
+
+
+async def test_an_empty_address_opens_nothing() -> None:
+    """Then there is nothing to close either."""
+    server = HealthServer("", lambda: pytest.fail("asked"), lambda: pytest.fail("asked"))
+    async with server as entered:
+        assert entered is server
+
+
+async def test_it_is_gone_after_the_block() -> None:
+    """The port is free again."""
+    port = free_port()
+    async with serve(f"127.0.0.1:{port}"):
+        assert (await get(f"127.0.0.1:{port}", "/healthz"))[0] == 200
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_ipv6_addresses_stand_in_brackets() -> None:
+    """As in a URL."""
+    try:
+        port = free_port_6()
+    except OSError:
+        pytest.skip("no IPv6 on this machine's loopback")
+    async with serve(f"[::1]:{port}"):
+        assert (await get(f"[::1]:{port}", "/healthz"))[0] == 200
+
+
+def free_port_6() -> int:
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
+    """Two agents on one machine."""
+    address = f"127.0.0.1:{free_port()}"
+    async with serve(address):
+        with pytest.raises(HealthUnavailable) as raised:
+            async with serve(address):
+                pytest.fail("opened twice")
+        assert (await get(address, "/healthz"))[0] == 200
+    assert raised.value.address == address
+    assert f"health_listen {address!r}" in str(raised.value)
+    assert 'choose another port, or "" for none' in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", ":::x"])
+async def test_an_address_without_a_port_is_told(address: str) -> None:
+    """It names the setting and its value."""
+    with pytest.raises(HealthUnavailable) as raised:
+        async with serve(address):
+            pytest.fail("opened")
+    assert f"health_listen {address!r}" in str(raised.value)
+
+
+@pytest.mark.parametrize("port", [65536, -1])
+async def test_a_port_out_of_range_is_told(port: int) -> None:
+    """A slip of the finger is no traceback."""
+    with pytest.raises(HealthUnavailable):
+        async with serve(f"127.0.0.1:{port}"):
+            pytest.fail("opened")
