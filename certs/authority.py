@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.errors import CertificateRefused, KeyStoreError
 from certs.files import atomic_write, private_directory, read_private
-from certs.verify import MAX_DER, PublicKey, Role, checked_key, fingerprint
+from certs.verify import MAX_DER, UNREADABLE, PublicKey, Role, checked_key, fingerprint
 
 LIFETIME = 30 * 86400.0
 """Seconds that a machine's certificate lives, unless said otherwise."""
@@ -71,7 +70,7 @@ class Authority:
         try:
             certificate = x509.load_pem_x509_certificate((directory / "authority.pem").read_bytes())
             key = serialization.load_pem_private_key(read_private(directory / "authority.key"), None)
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except UNREADABLE as error:
             raise KeyStoreError(directory, "its authority cannot be read", "restore it from the backup") from error
         if not isinstance(key, ed25519.Ed25519PrivateKey) or key.public_key() != certificate.public_key():
             raise KeyStoreError(directory, "key and certificate do not belong together", "restore them from the backup")
@@ -121,7 +120,7 @@ def _proven_key(csr: bytes) -> PublicKey:
         request = x509.load_der_x509_csr(csr)
         valid = request.is_signature_valid
         key = request.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise CertificateRefused("malformed", "not a DER certificate request") from error
     if not valid:
         raise CertificateRefused("bad_signature", "the certificate request is not signed by its own key")

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from certs.authority import _pem
 from certs.errors import CertificateRefused, KeyStoreError
 from certs.files import atomic_write, private_directory, read_private
-from certs.verify import Role, verify_certificate
+from certs.verify import UNREADABLE, Role, verify_certificate
 
 RENEW_AT = 2 / 3
 """Share of a certificate's life after which it is renewed."""
@@ -68,7 +68,7 @@ class MachineIdentity:
             raise KeyStoreError(directory, "no certificate was asked for", "begin an enrolment") from error
         try:
             pinned = x509.load_der_x509_certificate(authority)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise CertificateRefused("malformed", "the authority's certificate cannot be read") from error
         peer = verify_certificate(certificate, authority=pinned, role=role, now=now)
         if peer.public_key != key.public_key():
@@ -87,7 +87,7 @@ class MachineIdentity:
         content = read_private(directory / "identity.pem")
         try:
             certificate, authority = x509.load_pem_x509_certificates(content)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise KeyStoreError(directory, "the identity cannot be read", "enrol this machine anew") from error
         key = _load_key(directory, content)
         if key.public_key() != certificate.public_key():

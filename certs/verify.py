@@ -24,6 +24,14 @@ _KNOWN_CRITICAL = frozenset(
     {x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.ExtendedKeyUsage.oid, x509.SubjectAlternativeName.oid}
 )
 
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the parser raises for a certificate or a request that is none; not all of it is a ValueError."""
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 
 
@@ -61,7 +69,7 @@ def verify_certificate(
     certificate = _parse(der)
     try:
         certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError) as error:
+    except (InvalidSignature, TypeError, *UNREADABLE) as error:
         raise CertificateRefused("wrong_authority", "not issued by the authority that is pinned here") from error
     _check_extensions(certificate)
     not_before, not_after = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
@@ -104,7 +112,7 @@ def _parse(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.extensions  # noqa: B018 - parsed lazily: raise now
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except UNREADABLE as error:
         raise CertificateRefused("malformed", "not a DER certificate") from error
     return certificate
 

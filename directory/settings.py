@@ -53,7 +53,8 @@ class DirectorySettings:
     """Allows plain `ldap://` on port 389. Everyone on the way can then read every password: for laboratories only."""
 
     service_user: str = ""
-    """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read (see the how-to)."""
+    """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read: see
+    docs/operators/service-account.md."""
 
     service_password_file: Path | None = None
     """File with that account's password; one line end is cut off. Better than a setting: it has a mode of its own."""

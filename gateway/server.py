@@ -116,10 +116,15 @@ def load_keys(settings: ServerSettings, now: float) -> Keys:
         secret = read_private(state / "secret.key")
     except FileNotFoundError as error:
         raise ServerError(f"{error.filename} is missing: run `isthmus relay init` first") from error
-    if renewal_due(identity.not_before, identity.not_after, now, identity.name):
-        identity = _issue_identity(state, authority, identity.name, now)
-        log.info("certificate.renewed", relay=identity.name, ends=identity.not_after)
-    return Keys(authority, identity, secret)
+    return Keys(authority, _renew_if_due(state, authority, identity, now) or identity, secret)
+
+
+def _renew_if_due(state: Path, authority: Authority, identity: MachineIdentity, now: float) -> MachineIdentity | None:
+    if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
+        return None
+    renewed = _issue_identity(state, authority, identity.name, now)
+    log.info("certificate.renewed", relay=renewed.name, ends=renewed.not_after)
+    return renewed
 
 
 def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
@@ -133,6 +138,7 @@ class Relay:
 
     def __init__(self, settings: ServerSettings, keys: Keys, store: Store, clock: Clock = time.time) -> None:
         self.settings, self.store, self._clock = settings, store, clock
+        self._authority, self._identity = keys.authority, keys.identity
         self.metrics = Metrics()
         self.dispatcher = Dispatcher(settings.core, clock)
         self.metrics.watch(self.dispatcher)
@@ -178,6 +184,7 @@ class Relay:
             unlock=self.admission.unlock,
             forget_api_key=self.api.forget,
         )
+        self._noted = 0
         self._alarms: set[asyncio.Task[None]] = set()
 
     # -- applications
@@ -273,15 +280,31 @@ class Relay:
             self.hub.tick()
             beat += 1
             if beat % 60 == 0:
-                await self._tidy()
+                await self.tidy()
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
+        """Look after the books: once a minute, see `tick`."""
         try:
             await self.roster.flush()
             await self.roster.load()
             await self.store.sessions.purge(self._clock())
+            self._renew_identity()
+            await self._note_head()
         except Exception:
             log.exception("housekeeping.failed")
+
+    async def _note_head(self) -> None:
+        """Whoever has this machine can rewrite the trail, but not the logs that have left it."""
+        for entry in await self.store.audit.entries(limit=1):
+            if entry.seq != self._noted:
+                self._noted = entry.seq
+                log.info("audit.head", noted=f"{entry.seq}:{entry.hash}")
+
+    def _renew_identity(self) -> None:
+        renewed = _renew_if_due(self.settings.state_dir, self._authority, self._identity, self._clock())
+        if renewed is not None:
+            self._identity = renewed
+            self.hub.use(renewed)
 
 
 @asynccontextmanager

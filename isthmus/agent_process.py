@@ -14,7 +14,7 @@ import directory
 from gateway.agent.agent import Agent
 from gateway.agent.clock import steady_clock
 from gateway.agent.health import HealthServer
-from isthmus.settings import AgentSettings
+from isthmus.agent_settings import AgentSettings
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) 
     directories = directory.Directories(settings.directories, clock=clock)
     try:
         agent = Agent(settings.core, settings.state_dir, directories, software=software, directory_clock=clock)
-        health = HealthServer(settings.core.health_listen, lambda: agent.state.ready, _Metrics(agent, directories).text)
+        health = HealthServer(settings.core.health_listen, lambda: agent.state.ready, AgentMetrics(agent, directories).text)
         async with health:
             running = asyncio.create_task(agent.run(), name="agent")
             stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -37,7 +37,7 @@ async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) 
         await directories.close()
 
 
-class _Metrics:
+class AgentMetrics:
     """What Prometheus reads of an agent, at the moment it asks."""
 
     def __init__(self, agent: Agent, directories: directory.Directories) -> None:

@@ -17,8 +17,8 @@ from certs import CertsError, MachineIdentity
 from directory import Check
 from gateway.agent.errors import AgentError
 from gateway.agent.routes import known_relays, proxy_of, tls_context
+from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import moment
-from isthmus.settings import AgentSettings
 
 TIMEOUT = 10.0
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}

@@ -160,7 +160,7 @@ def _example_table(model: type[Any], prefix: str, required: Mapping[str, str], *
         yield from ("", f"[[{prefix}]]" if repeated else f"[{prefix}]")
     for each in dataclasses.fields(model):
         key = f"{prefix}.{each.name}" if prefix else each.name
-        hint, is_list = _table_of(hints[each.name])
+        hint, is_list = table_of(hints[each.name])
         if hint is not None:
             tables.append((hint, key, is_list))
             continue
@@ -169,12 +169,13 @@ def _example_table(model: type[Any], prefix: str, required: Mapping[str, str], *
         if key in required:
             yield f"{each.name} = {required[key]}"
         else:
-            yield f"# {each.name} = {_toml(each.default)}"
+            yield f"# {each.name} = {toml_value(each.default)}"
     for hint, key, is_list in tables:
         yield from _example_table(hint, key, required, repeated=is_list)
 
 
-def _table_of(hint: Any) -> tuple[type[Any] | None, bool]:
+def table_of(hint: Any) -> tuple[type[Any] | None, bool]:
+    """The model that a field is a table of (None: a plain value), and whether it is a list of such tables."""
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return hint, False
     arguments = typing.get_args(hint)
@@ -183,7 +184,8 @@ def _table_of(hint: Any) -> tuple[type[Any] | None, bool]:
     return None, False
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A default as it is written in TOML."""
     if value is None or value is dataclasses.MISSING:
         return '""'
     if isinstance(value, bool):
@@ -191,7 +193,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, (int, float)):
         return f"{value:g}" if value < 1e6 else str(int(value))
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return '"' + str(value).replace("\\", "\\\\") + '"'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.server import ServerSettings
-from isthmus.settings import LogSettings
+from isthmus.log_settings import LogSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

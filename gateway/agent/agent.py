@@ -8,6 +8,7 @@ for each relay, `connections` times:   connect ─► converse ─► (lost) ─
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 
 REFUSED_CEILING = 60.0
 """Seconds between tries while the relay refuses this identity: only an administrator can change that."""
+_MOVE_PATIENCE = 30.0
+"""Seconds that a connection may take to come back under a new certificate, before the next one is moved."""
 RENEWAL_RETRY = 3600.0
 """Seconds until a renewal that got no answer is asked for again."""
 
@@ -85,6 +88,7 @@ class Agent:
         self._live: set[Connection] = set()
         self._stopping = asyncio.Event()
         self._renewal_asked = 0.0
+        self._moving: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> AgentState:
@@ -93,7 +97,7 @@ class Agent:
         for connection in self._live:
             if connection.session is not None and connection.session.session_id:
                 connected[connection.relay] += 1
-        in_flight = sum(each.session.in_flight for each in self._live if each.session is not None)
+        in_flight = sum(each.in_flight for each in self._live)
         return AgentState(connected, self._identity.not_after, in_flight)
 
     @property
@@ -115,6 +119,8 @@ class Agent:
             await self._drain()
             for task in (*keepers, housekeeping):
                 task.cancel()
+            if self._moving is not None:
+                self._moving.cancel()
         log.info("agent.stopped", agent=self._identity.name)
 
     def stop(self) -> None:
@@ -145,6 +151,8 @@ class Agent:
             self._live.discard(connection)
         if connection.session is not None and connection.session.session_id:
             backoff.reset()
+        if closed.code == CloseCode.EXPIRED and self._identity.not_after > self._clock():
+            return 0  # the session's certificate; there is a newer one
         self._explain(closed)
         return closed.code
 
@@ -212,6 +220,25 @@ class Agent:
             log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
             return
         log.info("certificate.renewed", agent=self._identity.name, ends=self._identity.not_after)
+        self._moving = asyncio.create_task(self._move(), name="agent-move")
+
+    async def _move(self) -> None:
+        """Bring each connection under the new certificate, one after another: the others serve meanwhile."""
+        for connection in list(self._live):
+            connection.drain()
+            await self._until(lambda: not connection.in_flight, self._settings.drain_timeout)  # noqa: B023 - awaited here
+            count = self.state.connected[connection.relay]
+            connection.close("certificate renewed")
+            await self._until(lambda: connection not in self._live, _MOVE_PATIENCE)  # noqa: B023
+            await self._until(lambda: self.state.connected[connection.relay] >= count, _MOVE_PATIENCE)  # noqa: B023
+
+    async def _until(self, condition: Callable[[], bool], patience: float) -> bool:
+        """Poll a condition of several connections at a rare event; False where it did not come about in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not condition():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+        return condition()
 
     # -- the end
 
@@ -219,11 +246,7 @@ class Agent:
         log.info("agent.draining", in_flight=self.state.in_flight)
         for connection in self._live:
             connection.drain()
-        try:
-            async with asyncio.timeout(self._settings.drain_timeout):
-                while self.state.in_flight:  # noqa: ASYNC110 - many connections, one end; polled once, at the end
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
+        if not await self._until(lambda: not self.state.in_flight, self._settings.drain_timeout):
             log.warning("agent.drain_cut_short", in_flight=self.state.in_flight)
         for connection in list(self._live):
             connection.close("agent is stopping")

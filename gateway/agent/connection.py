@@ -114,6 +114,11 @@ class Connection:
         except (OSError, WebSocketException, TimeoutError, ValueError) as error:
             raise RelayUnreachable(self.relay, _explain(error)) from error
 
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        return self._session.in_flight if self._session is not None else 0
+
     def poke(self) -> None:
         """Have the writer send what the session has to say."""
         self._wake.set()

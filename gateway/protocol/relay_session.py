@@ -91,6 +91,11 @@ class RelaySession(Session):
         """Answer a RenewalRequested with the reason why not (the agent's operator reads it)."""
         self._outbox.append(RenewalRefused(reason))
 
+    def use(self, identity: Signer) -> None:
+        """Sign what comes from now on with a renewed identity of the same name; a handshake under way keeps the old one."""
+        if self.state is State.OPEN:
+            self._identity = identity
+
     # -- handshake
 
     def _greet(self, message: Any, frame: bytes, now: float, events: list[Event]) -> None:

@@ -54,7 +54,7 @@ class Hub:
         alarm: Alarm,
         clock: Callable[[], float],
     ) -> None:
-        self._settings, self._identity, self._roster = settings, identity, roster
+        self._settings, self.identity, self._roster = settings, identity, roster
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
         self._trust = Trust(authority, Role.AGENT, self._check)
         self._open: set[Link] = set()
@@ -83,7 +83,7 @@ class Hub:
 
     async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:
         now = self._clock()
-        session = RelaySession(self._identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
+        session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
         link = Link(session, address=address, on_change=self._dispatcher.room_made)
         link.connected_at = now
         link.wake.set()
@@ -184,6 +184,12 @@ class Hub:
             if link.opened is not None and now > link.opened.peer.not_after:
                 link.close(CloseCode.EXPIRED, "certificate expired")
             link.wake.set()
+
+    def use(self, identity: Signer) -> None:
+        """The relay's own certificate was renewed: use it on new connections and on those that are open."""
+        self.identity = identity
+        for link in self._open:
+            link.session.use(identity)
 
     def close_agent(self, name: str, code: CloseCode, reason: str) -> int:
         """End every live connection of an agent at once; returns how many there were."""

@@ -1,7 +1,7 @@
 """What Prometheus reads of the relay, with the counters that pass-through administrators know.
 
-`isthmus_pta_authentications_total`, `…_failed_total`, `…_successful_total` and `…_errors_total` are the four of
-Microsoft's agent ("PTA authentications, failed, successful, errors"); `isthmus_signin_total` splits by outcome.
+`isthmus_pta_authentications_total`, `isthmus_pta_failed_total`, `isthmus_pta_successful_total` and
+`isthmus_pta_errors_total` are the four of Microsoft's agent; `isthmus_signin_total` splits by outcome.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from gateway.protocol.events import Opened
@@ -14,11 +15,13 @@ class Roster:
     def __init__(self, store: AgentStore) -> None:
         self._store = store
         self._records: dict[tuple[str, str], AgentRecord] = {}
+        self._changing = asyncio.Lock()  # a copy read before a revocation must not replace the one read after it
         self._sightings: dict[tuple[str, str], tuple[float, Opened, str]] = {}
 
     async def load(self) -> None:
         """Read everything anew; another process may have changed it."""
-        self._records = {(record.name, record.serial): record for record in await self._store.all()}
+        async with self._changing:
+            self._records = {(record.name, record.serial): record for record in await self._store.all()}
 
     def status(self, name: str, serial: int) -> Literal["enrolled", "revoked", "unknown"]:
         """What is known of a certificate."""
@@ -29,8 +32,9 @@ class Roster:
 
     async def enrol(self, record: AgentRecord) -> None:
         """A certificate was issued."""
-        await self._store.add(record)
-        self._records[record.name, record.serial] = record
+        async with self._changing:
+            await self._store.add(record)
+            self._records[record.name, record.serial] = record
 
     async def revoke(self, name: str, now: float, why: str) -> int:
         """Revoke all certificates of an agent; in force when this returns. Returns how many."""

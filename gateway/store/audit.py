@@ -3,8 +3,9 @@
     hash(n) = HMAC-SHA256(key, hash(n-1) || n || body(n))        head = HMAC-SHA256(key, "head" || n || hash(n))
 
 The key lies in the relay's state directory, not in the database: who can only write to the database can neither change,
-insert or remove an entry nor cut off the tail unnoticed. Who has the whole machine can; for that the head goes to the
-log now and then, where it should be carried off the machine.
+insert or remove an entry nor cut off the tail unnoticed. Who has the whole machine can, and an older copy of the whole
+database verifies too: for that the relay logs the head each minute (`audit.head`), to be carried off the machine with the
+log and compared (`isthmus relay audit verify --noted`).
 
 Commits are grouped: one writer takes whatever has queued up meanwhile, so a thousand sign-ins a second cost some dozens
 of transactions.

@@ -19,11 +19,17 @@ class AuditEvent:
     subject: str = ""
     """To whom or what: the user name as typed, the agent's name."""
     object_guid: str = ""
+    """The person's objectGUID, where the directory said who it is."""
     outcome: str = ""
+    """`gateway.protocol.Outcome`, or `refused_by_admission`; empty where it is no credential check."""
     address: str = ""
+    """The client's IP address."""
     agent: str = ""
+    """The agent that asked the directory."""
     correlation_id: str = ""
+    """The same as in the logs of relay and agent."""
     via: str = ""
+    """`page` or `api:<name of the key>`."""
     milliseconds: float = 0.0
     detail: Mapping[str, str] = field(default_factory=dict)
 

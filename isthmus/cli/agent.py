@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from isthmus import config, logging
+from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import (
     UNREACHABLE,
     Failure,
@@ -22,7 +23,6 @@ from isthmus.cli.output import (
     reporting,
     run_async,
 )
-from isthmus.settings import AgentSettings
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 

@@ -28,7 +28,7 @@ def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
             "server.tls_key": '"/etc/isthmus/relay.key"',
         }
         return RelaySettings, "Settings of `isthmus relay`. What is commented out shows the default.", required
-    from isthmus.settings import AgentSettings
+    from isthmus.agent_settings import AgentSettings
 
     required = {
         "state_dir": '"/var/lib/isthmus-agent"',

@@ -17,7 +17,17 @@ from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import config, logging
 from isthmus.cli.admin import RelayAdmin
-from isthmus.cli.output import config_option, emit_json, json_log_option, json_option, moment, reporting, run_async, table
+from isthmus.cli.output import (
+    Failure,
+    config_option,
+    emit_json,
+    json_log_option,
+    json_option,
+    moment,
+    reporting,
+    run_async,
+    table,
+)
 from isthmus.relay_settings import RelaySettings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
@@ -291,21 +301,44 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
 
 @audit.command("verify")
 @relay_config
+@click.option(
+    "--noted",
+    metavar="NUMBER:HASH",
+    help="A head that was noted elsewhere (`audit.head` in the log): it must be in the trail.",
+)
 @json_option
-def verify_audit(config: Path, as_json: bool) -> None:
+def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     """Check the whole chain; exit code 1 names the first entry that cannot be trusted.
 
+    An older copy of the whole database holds in itself: only a head that was noted elsewhere shows it.
+
     \b
-    Example:
+    Examples:
       isthmus relay audit verify --json
+      isthmus relay audit verify --noted 1204:9f31…
     """
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty() and not as_json:
             click.echo(f"\r{done} of {total}", nl=False, err=True)
 
-    head = run_async(_admin(config).verify_audit(progress))
+    admin = _admin(config)
+    head = run_async(admin.verify_audit(progress))
+    if noted is not None:
+        _check_noted(admin, noted)
     if as_json:
         emit_json({"ok": True, "entries": head.seq if head else 0, "head": head.hash if head else ""})
     else:
         click.echo(f"{head.seq} entries, none changed; head {head.hash}" if head else "The trail is empty.")
+
+
+def _check_noted(admin: RelayAdmin, noted: str) -> None:
+    """Fail unless the trail still holds this entry."""
+    number, colon, digest = noted.partition(":")
+    if not colon or not number.isdecimal() or int(number) < 1:
+        raise click.BadParameter(f"{noted!r}: expected NUMBER:HASH, as the log has it", param_hint="--noted")
+    entries = run_async(admin.audit(limit=1, before=int(number) + 1, kind="", subject=""))
+    if not entries or (entries[0].seq, entries[0].hash) != (int(number), digest.lower()):
+        raise Failure(
+            f"entry {number} is not the one that was noted: the trail was put back to an earlier state, or replaced"
+        )

@@ -13,7 +13,7 @@ from gateway.agent.settings import AgentCoreSettings
 from gateway.protocol import Outcome
 from gateway.relay.metrics import Metrics
 from gateway.server import ServerSettings
-from isthmus.agent_process import _Metrics as AgentMetrics
+from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 
 

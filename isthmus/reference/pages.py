@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from isthmus.agent_settings import AgentSettings
 from isthmus.reference.api import api_page
 from isthmus.reference.audit import audit_page
 from isthmus.reference.commands import commands_page
 from isthmus.reference.metrics import metrics_page
 from isthmus.reference.settings import settings_page
 from isthmus.relay_settings import RelaySettings
-from isthmus.settings import AgentSettings
 
 
 def pages() -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from isthmus.config import _table_of, _toml, docs_of
+from isthmus.config import docs_of, table_of, toml_value
 from isthmus.reference.markdown import code, flow, page, table
 
 _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}
@@ -30,7 +30,7 @@ def _sections(model: type[Any], prefix: str, text: str, *, repeated: bool = Fals
     hints, docs = typing.get_type_hints(model), docs_of(model)
     rows, tables = [], []
     for each in dataclasses.fields(model):
-        inner, many = _table_of(hints[each.name])
+        inner, many = table_of(hints[each.name])
         if inner is None:
             rows.append((code(each.name), type_name(hints[each.name]), default_of(each), docs.get(each.name, "")))
         else:
@@ -49,7 +49,7 @@ def type_name(hint: Any) -> str:
     if origin in {types.UnionType, typing.Union}:
         return type_name(next(each for each in arguments if each is not types.NoneType))
     if origin is Literal:
-        return " or ".join(code(_toml(each)) for each in arguments)
+        return " or ".join(code(toml_value(each)) for each in arguments)
     if origin is tuple:
         return f"list of {type_name(arguments[0])}s".replace("texts", "text")
     return _TYPES[hint]
@@ -58,7 +58,7 @@ def type_name(hint: Any) -> str:
 def default_of(each: dataclasses.Field[Any]) -> str:
     """The default as it would stand in the file, or that there is none."""
     if each.default is not dataclasses.MISSING:
-        return code(_toml(each.default))
+        return code(toml_value(each.default))
     if each.default_factory is not dataclasses.MISSING:
-        return code(_toml(each.default_factory()))
+        return code(toml_value(each.default_factory()))
     return "**required**"

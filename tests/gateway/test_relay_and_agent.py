@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 import directory
+from certs import MachineIdentity
 from gateway.protocol import Outcome
+from gateway.server import init, serving
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt, enrolled, eventually, relay
+from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
 
 ANNA = "anna@corp.example.com"
 
@@ -138,6 +141,22 @@ async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people
         assert running.roster.status("agent1", made._identity.serial) == "enrolled"
 
 
+async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
+    """Two thirds of thirty days after its start, and the next handshake shows the new one."""
+    settings = server_settings(tmp_path)
+    init(settings, name="relay1", now=time.time())
+    ahead = 0.0
+    async with serving(settings, clock=lambda: time.time() + ahead) as running:
+        before = MachineIdentity.load(tmp_path / "relay" / "identity")
+        await running.tidy()
+        assert running.hub.identity.certificate_der == before.certificate_der
+        ahead = 25 * 86400.0
+        await running.tidy()
+        after = MachineIdentity.load(tmp_path / "relay" / "identity")
+        assert after.not_after > before.not_after
+        assert running.hub.identity.certificate_der == after.certificate_der
+
+
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
     from gateway.agent.enrol import enrol
@@ -146,8 +165,6 @@ async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
 
     async with relay(tmp_path) as running:
         token = await running.administration.create_token("agent1", "test")
-        import time
-
         await enrol(agent_settings(tmp_path), tmp_path / "first", token.text, time.time())
         with pytest.raises(EnrolmentFailed, match="used"):
             await enrol(agent_settings(tmp_path), tmp_path / "second", token.text, time.time())

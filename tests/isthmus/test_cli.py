@@ -287,6 +287,25 @@ def test_a_tampered_audit_trail_is_named(run: Run, ready: Path) -> None:
     assert "broken at entry 1" in err
 
 
+def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready: Path) -> None:
+    """It holds in itself; only what was noted elsewhere shows that the end is missing."""
+    database = ready.parent / "state" / "relay.db"
+    run("relay", "token", "--config", ready, "--name", "dc1")
+    older = database.read_bytes()
+    run("relay", "token", "--config", ready, "--name", "dc2")
+    head = json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])
+    noted = f"{head['entries']}:{head['head']}"
+    assert run("relay", "audit", "verify", "--config", ready, "--noted", noted)[0] == 0
+    database.write_bytes(older)
+    assert run("relay", "audit", "verify", "--config", ready)[0] == 0
+    code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", noted)
+    assert code == 1
+    assert "entry 2 is not the one that was noted" in err
+    code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", "two")
+    assert code == 2
+    assert "NUMBER:HASH" in err
+
+
 def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:
     """An empty table is a sentence."""
     assert "No agents yet" in run("relay", "agents", "--config", ready)[1]

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import pytest
 
 from isthmus import config
+from isthmus.agent_settings import AgentSettings
 from isthmus.cli.configuration import _model
 from isthmus.relay_settings import RelaySettings
-from isthmus.settings import AgentSettings
 from isthmus.toml_lines import key_lines
 
 AGENT = 'state_dir = "state"\n[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\n'
@@ -192,7 +192,7 @@ def _documentation(model: type[Any], prefix: str = "") -> list[tuple[str, str]]:
     found = []
     for each in dataclasses.fields(model):
         found.append((prefix + each.name, docs.get(each.name, "")))
-        table, _ = config._table_of(hints[each.name])
+        table, _ = config.table_of(hints[each.name])
         if table is not None:
             found += _documentation(table, f"{prefix}{each.name}.")
     return found

@@ -263,7 +263,7 @@ async def test_an_agent_without_an_identity_was_never_enrolled(tmp_path: Path, p
 async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
     tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
 ) -> None:
-    """Asked for once; the new key is in force for the next session, and on record at the relay."""
+    """Asked for once; every connection is moved to the new key by itself, and sign-in goes on meanwhile."""
     clock = Clock()
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
@@ -276,13 +276,24 @@ async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
             assert after.serial != before.serial
             assert after.certificate.public_key() != before.certificate.public_key()
             assert running.roster.status("agent1", after.serial) == "enrolled"
-            running.hub.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
-            await eventually(
-                lambda: {link.opened.peer.serial for link in running.hub.links if link.opened} == {after.serial}
-            )
-        kinds = [entry.kind for entry in await running.administration.audit(limit=50, before=None, kind="", subject="")]
-    assert kinds.count("agent.renewed") == 1
+            verdicts = []
+            while [link.opened and link.opened.peer.serial for link in running.hub.links] != [after.serial] * 2:
+                verdicts.append(await running.authenticator.authenticate(attempt(ANNA, "right", throttled=False)))
+            assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
+        renewals = await running.administration.audit(limit=50, before=None, kind="agent.renewed", subject="")
+    assert len(renewals) == 1
     assert len(events(logs, "certificate.renewal_asked")) == 1
+
+
+async def test_a_session_whose_certificate_ended_is_opened_anew_without_an_alarm(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """The relay ends it by the clock; the agent has a newer certificate and needs nobody's help."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
+        running.hub.close_agent("agent1", CloseCode.EXPIRED, "certificate expired")
+        await eventually(lambda: len(events(logs, "relay.retry")) == 2)
+        await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
+    assert events(logs, "agent.refused_by_relay") == []
 
 
 async def test_a_fresh_certificate_is_left_alone(tmp_path: Path, people: FakeDirectories, logs: list[EventDict]) -> None:

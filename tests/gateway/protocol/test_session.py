@@ -387,6 +387,21 @@ def test_seal_keys_are_renewed_and_old_ones_forgotten(world: World) -> None:
     assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
 
 
+def test_a_relay_renews_its_identity_under_an_open_session(world: World) -> None:
+    """Long after the first certificate ended, new seal keys are still agreed on."""
+    ends = world.open()
+    later = world.relay.not_after + 60
+    renewed = world.identity("relay1", Role.RELAY, now=later)
+    ends.relay.use(renewed)
+    ends.agent._heard = ends.relay._heard = later
+    ends.agent.tick(later)
+    ends.pump(later)
+    assert ends.relay.state is ends.agent.state is State.OPEN
+    assert ends.agent._seal_key is None
+    ask(ends, 9, begin_by=later + 4, deadline=later + 15)
+    assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
+
+
 def test_keys_move_on_with_the_records(world: World) -> None:
     """Thousands of records through both ratchets."""
     ends = world.open()

@@ -1,23 +1,13 @@
-"""The settings files: one model for each process, put together from the rooms' own."""
+"""The agent's settings file, put together from the rooms' own. Apart from the relay's: neither loads the other's rooms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from directory.settings import DirectorySettings
 from gateway.agent.settings import AgentCoreSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """Logging."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe events that are written."""
-    format: Literal["auto", "text", "json"] = "auto"
-    """`auto`: for people on a terminal, JSON elsewhere."""
+from isthmus.log_settings import LogSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
