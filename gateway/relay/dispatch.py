@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterable
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,6 +24,9 @@ from gateway.relay.link import Link, Loss, Task
 from gateway.relay.settings import RelayCoreSettings
 
 log = structlog.get_logger()
+
+_SAMPLE = 16
+"""Links that are compared where there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Dispatcher:
         self._settings, self._clock = settings, clock
         self._numbers = itertools.count(1)
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._by_domain: dict[str, list[Link]] | None = None
 
     @property
     def outstanding(self) -> int:
@@ -68,11 +73,11 @@ class Dispatcher:
         tried: set[Link] = set()
         reply: AnswerBody | None = None
         while True:
-            candidates = [link for link in self._candidates(domain) if link not in tried]
-            if not candidates:
-                return Dispatched(reply or AnswerBody(Outcome.NO_AGENT))
-            link = min((each for each in candidates if each.has_room), key=_load, default=None)
+            pool = self._pool(domain)
+            link = self._least_loaded(pool, tried)
             if link is None:
+                if not any(each.usable and each not in tried for each in pool):
+                    return Dispatched(reply or AnswerBody(Outcome.NO_AGENT))
                 if not await self._room(task.deadline):
                     return Dispatched(AnswerBody(Outcome.BUSY))
                 continue
@@ -103,14 +108,28 @@ class Dispatcher:
                 return
 
     def links_changed(self) -> None:
-        """Links came or went: let everybody who waits look again."""
+        """Links came or went (`links` was changed): let everybody who waits look again."""
+        self._by_domain = None
         while self._waiting:
             self.room_made()
 
-    def _candidates(self, domain: str) -> Iterable[Link]:
-        usable = [link for link in self.links if link.usable]
-        named = [link for link in usable if domain and link.serves(domain)]
-        return named or [link for link in usable if link.serves_all]
+    def _pool(self, domain: str) -> Sequence[Link]:
+        """The links that answer for a domain by name, or else those that answer for all; usable or not."""
+        if self._by_domain is None:
+            self._by_domain = defaultdict(list)
+            for link in self.links:
+                for each in link.domains:
+                    self._by_domain[each].append(link)
+        named = self._by_domain.get(domain, ())
+        return named if any(link.usable for link in named) else self._by_domain.get("*", ())
+
+    def _least_loaded(self, pool: Sequence[Link], tried: set[Link]) -> Link | None:
+        """Of many links a sample is nearly as good as all of them, and costs the same for ten agents and for thousands."""
+        if len(pool) > _SAMPLE:
+            link = min(filter(_free(tried), random.sample(pool, _SAMPLE)), key=_load, default=None)
+            if link is not None and not link.suspect:
+                return link
+        return min(filter(_free(tried), pool), key=_load, default=None)
 
     async def _room(self, deadline: float) -> bool:
         if len(self._waiting) >= self._settings.queue_limit:
@@ -124,6 +143,10 @@ class Dispatcher:
         except TimeoutError:
             return False
         return True
+
+
+def _free(tried: set[Link]) -> Callable[[Link], bool]:
+    return lambda link: link.usable and link.has_room and link not in tried
 
 
 def _load(link: Link) -> tuple[bool, float, float]:

@@ -106,14 +106,10 @@ class Link:
         session = self.session
         return self.opened is not None and session.closed is None and not session.peer_draining and not session.draining
 
-    def serves(self, domain: str) -> bool:
-        """The agent answers for this UPN suffix or NetBIOS name by name."""
-        return self.opened is not None and domain in self.opened.domains
-
     @property
-    def serves_all(self) -> bool:
-        """The agent answers for names that no agent claims."""
-        return self.opened is not None and "*" in self.opened.domains
+    def domains(self) -> tuple[str, ...]:
+        """UPN suffixes and NetBIOS names that the agent answers for; `*` for names that no agent claims."""
+        return self.opened.domains if self.opened is not None else ()
 
     # -- asking
 
