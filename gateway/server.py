@@ -251,7 +251,7 @@ class Relay:
             view.outstanding += link.outstanding
             view.latency_ms = max(view.latency_ms, link.latency * 1000)
             view.clock_skew = link.clock_skew
-            view.software, view.domains, view.address = opened.software, opened.domains, link.address
+            view.software, view.domains, view.address = opened.software, link.domains, link.address
             view.directories = link.status
         return views
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -98,8 +98,11 @@ class Administration:
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
 
-    async def create_token(self, name: str, actor: str) -> TokenView:
-        """Make an enrolment token. Raises ValueError for a name that no machine may bear."""
+    async def create_token(self, name: str, actor: str, domains: Sequence[str] = ()) -> TokenView:
+        """Make an enrolment token. domains: what the agent may answer for; none: whatever it claims.
+
+        Raises ValueError for a name that no machine may bear.
+        """
         now = self._clock()
         token = EnrolmentToken.create(
             name=check_name(name),
@@ -108,8 +111,11 @@ class Administration:
             now=now,
             lifetime=self._token_lifetime,
         )
-        await self._store.tokens.add(TokenRecord(id=token.id, key=token.key, name=name, expires_at=token.expires_at))
-        await self._record("admin.token_created", actor, name)
+        allowed = tuple(domain.strip().lower() for domain in domains)
+        await self._store.tokens.add(
+            TokenRecord(id=token.id, key=token.key, name=name, allowed=allowed, expires_at=token.expires_at)
+        )
+        await self._record("admin.token_created", actor, name, " ".join(allowed))
         return TokenView(name=name, text=token.text, expires_at=token.expires_at)
 
     async def agents(self) -> list[AgentView]:

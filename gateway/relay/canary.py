@@ -52,7 +52,7 @@ class CanaryKeeper:
 
     async def probe(self, link: Link) -> Outcome | None:
         """Ask this agent about nobody; quarantine it if it says yes. Returns what it said, None if nothing."""
-        named = [domain for domain in (link.opened.domains if link.opened else ()) if "." in domain]
+        named = [domain for domain in link.domains if "." in domain]
         user, password = invent_person(self._rng.choice(named) if named else "example.com", self._rng)
         deadline = self._clock() + _TIMEOUT
         task = Task("verify", user, password, "", deadline, secrets.token_hex(8))

@@ -36,7 +36,7 @@ def control_app(administration: Administration) -> web.Application:
         )
 
     acts: dict[str, Act] = {
-        "create_token": lambda order: administration.create_token(order["name"], order["actor"]),
+        "create_token": lambda order: administration.create_token(order["name"], order["actor"], order["domains"]),
         "agents": lambda _order: administration.agents(),
         "revoke": revoke,
         "unlock": lambda order: administration.unlock(order["user"], order["actor"]),

@@ -47,6 +47,14 @@ def domain_of(user_name: str) -> str:
     return suffix.lower() if at else ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    domain: str
+    tried: set[Link]
+    link: asyncio.Future[Link | None]
+    """The link with room, None where nobody is left to be asked."""
+
+
 class Dispatcher:
     """Chooses among the live links."""
 
@@ -54,7 +62,7 @@ class Dispatcher:
         self.links: list[Link] = []
         self._settings, self._clock = settings, clock
         self._numbers = itertools.count(1)
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[_Waiter] = deque()
         self._by_domain: dict[str, list[Link]] | None = None
 
     @property
@@ -72,14 +80,16 @@ class Dispatcher:
         domain = domain_of(task.user_name)
         tried: set[Link] = set()
         reply: AnswerBody | None = None
+        waited = False
         while True:
-            pool = self._pool(domain)
-            link = self._least_loaded(pool, tried)
+            link = self._least_loaded(domain, tried)
             if link is None:
-                if not any(each.usable and each not in tried for each in pool):
-                    return Dispatched(reply or AnswerBody(Outcome.NO_AGENT))
-                if not await self._room(task.deadline):
-                    return Dispatched(AnswerBody(Outcome.BUSY))
+                link = await self._wait_for_room(domain, tried, task.deadline, first=waited)
+                waited = True
+            if link is None:
+                nobody = not self._somebody(domain, tried)
+                return Dispatched((reply or AnswerBody(Outcome.NO_AGENT)) if nobody else AnswerBody(Outcome.BUSY))
+            if not link.usable:  # gone between the two moments
                 continue
             tried.add(link)
             result = await self.ask(link, task)
@@ -87,31 +97,41 @@ class Dispatcher:
                 if not _worth_another(result):
                     return result
                 reply = result.body
+            elif result is Loss.FULL:
+                reply = reply or AnswerBody(Outcome.BUSY)
 
     async def ask(self, link: Link, task: Task) -> Dispatched | Loss:
-        """Have a task done by this agent; NOT_BEGUN means that another may be asked."""
+        """Have a task done by this agent; NOT_BEGUN and FULL mean that another may be asked."""
         reply = await link.ask(next(self._numbers), task, self._settings.begin_timeout, self._clock)
         if isinstance(reply.result, AnswerBody):
             return Dispatched(reply.result, link.name, reply.begun)
-        if reply.result is Loss.NOT_BEGUN:
+        if reply.result in (Loss.NOT_BEGUN, Loss.FULL):
             log.info("dispatch.handed_over", agent=link.name)
             return reply.result
         outcome = Outcome.TRY_AGAIN if reply.result is Loss.BEGUN else Outcome.TIMED_OUT
         return Dispatched(AnswerBody(outcome), link.name, reply.begun)
 
-    def room_made(self) -> None:
-        """Some link may take one more: wake who waits longest."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+    def room_made(self, link: Link) -> None:
+        """A link may take more: give its room to those who wait longest and can use it."""
+        while self._waiting and link.usable and link.has_room:
+            waiter = next((each for each in self._waiting if self._may_ask(link, each)), None)
+            if waiter is None:
                 return
+            self._waiting.remove(waiter)
+            link.reserved += 1
+            waiter.link.set_result(link)
 
     def links_changed(self) -> None:
         """Links came or went (`links` was changed): let everybody who waits look again."""
         self._by_domain = None
-        while self._waiting:
-            self.room_made()
+        for link in self.links:
+            self.room_made(link)
+        for waiter in list(self._waiting):
+            if not self._somebody(waiter.domain, waiter.tried):
+                self._waiting.remove(waiter)
+                waiter.link.set_result(None)
+
+    # -- choosing
 
     def _pool(self, domain: str) -> Sequence[Link]:
         """The links that answer for a domain by name, or else those that answer for all; usable or not."""
@@ -123,26 +143,50 @@ class Dispatcher:
         named = self._by_domain.get(domain, ())
         return named if any(link.usable for link in named) else self._by_domain.get("*", ())
 
-    def _least_loaded(self, pool: Sequence[Link], tried: set[Link]) -> Link | None:
+    def _somebody(self, domain: str, tried: set[Link]) -> bool:
+        return any(link.usable and link not in tried for link in self._pool(domain))
+
+    def _may_ask(self, link: Link, waiter: _Waiter) -> bool:
+        return not waiter.link.done() and link not in waiter.tried and link in self._pool(waiter.domain)
+
+    def _least_loaded(self, domain: str, tried: set[Link]) -> Link | None:
         """Of many links a sample is nearly as good as all of them, and costs the same for ten agents and for thousands."""
+        pool = self._pool(domain)
         if len(pool) > _SAMPLE:
             link = min(filter(_free(tried), random.sample(pool, _SAMPLE)), key=_load, default=None)
             if link is not None and not link.suspect:
                 return link
         return min(filter(_free(tried), pool), key=_load, default=None)
 
-    async def _room(self, deadline: float) -> bool:
-        if len(self._waiting) >= self._settings.queue_limit:
-            return False
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+    async def _wait_for_room(self, domain: str, tried: set[Link], deadline: float, *, first: bool) -> Link | None:
+        """A link with room, though it may be gone meanwhile; None where there is nobody, or no room in time.
+
+        first: take the head of the queue, for somebody who has waited already.
+        """
+        if len(self._waiting) >= self._settings.queue_limit or not self._somebody(domain, tried):
+            return None
+        waiter = _Waiter(domain, tried, asyncio.get_running_loop().create_future())
+        (self._waiting.appendleft if first else self._waiting.append)(waiter)
         # an answer in time needs some of the time left
         patience = (deadline - self._clock()) - self._settings.begin_timeout
         try:
-            await asyncio.wait_for(waiter, max(patience, 0.0))
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait((waiter.link,), timeout=max(patience, 0.0))
+        except asyncio.CancelledError:
+            link = self._leave(waiter)
+            if link is not None:
+                self.room_made(link)
+            raise
+        return self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter) -> Link | None:
+        """Wait no more; the room that was kept for this one, if any, is free again."""
+        if not waiter.link.done():
+            self._waiting.remove(waiter)
+            return None
+        link = waiter.link.result()
+        if link is not None:
+            link.reserved -= 1
+        return link
 
 
 def _free(tried: set[Link]) -> Callable[[Link], bool]:

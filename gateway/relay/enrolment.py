@@ -84,7 +84,7 @@ class Enrolment:
             raise EnrolmentRefused(f"the token is {spent.reason}") from spent
         except (CertsError, ValueError, binascii.Error) as error:
             raise EnrolmentRefused(str(error)) from error
-        await self._roster.enrol(self._agent_record(token.name, certificate, now, address))
+        await self._roster.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
         await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
         authority = self._authority.certificate_der
         return {
@@ -104,14 +104,24 @@ class Enrolment:
             raise RenewalRefused(str(refused)) from refused
         if self._roster.status(peer.name, peer.serial) != "enrolled":
             raise RenewalRefused("this agent was revoked")
-        await self._roster.enrol(self._agent_record(peer.name, certificate, now, ""))
+        await self._roster.enrol(
+            self._agent_record(peer.name, self._roster.allowed(peer.name, peer.serial), certificate, now, "")
+        )
         await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
         return certificate
 
-    def _agent_record(self, name: str, certificate: bytes, now: float, address: str) -> AgentRecord:
+    def _agent_record(
+        self, name: str, allowed: tuple[str, ...], certificate: bytes, now: float, address: str
+    ) -> AgentRecord:
         parsed = self._authority.describe(certificate)
-        serial = f"{parsed.serial:x}"
-        return AgentRecord(name=name, serial=serial, not_after=parsed.not_after, issued_at=now, address=address)
+        return AgentRecord(
+            name=name,
+            serial=f"{parsed.serial:x}",
+            not_after=parsed.not_after,
+            issued_at=now,
+            allowed=allowed,
+            address=address,
+        )
 
     async def _record(self, kind: str, subject: str, detail: str, address: str) -> None:
         event = AuditEvent(

@@ -145,9 +145,12 @@ class Hub:
                 self._alarm("agent.cloned", {"agent": link.name, "address": link.address, "other": other.address})
                 break
         link.opened = opened
+        link.allowed = self._roster.allowed(link.name, opened.peer.serial)
+        if beyond := sorted(set(opened.domains) - set(link.domains)):
+            log.warning("agent.claims_too_much", agent=link.name, domains=beyond, allowed=link.allowed)
         self.links.append(link)
         self._roster.connected(opened, self._clock(), link.address)
-        log.info("agent.connected", agent=link.name, address=link.address, domains=opened.domains)
+        log.info("agent.connected", agent=link.name, address=link.address, domains=link.domains)
         self._dispatcher.links_changed()
 
     def _remove(self, link: Link) -> None:

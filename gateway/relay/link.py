@@ -34,6 +34,8 @@ class Loss(enum.Enum):
 
     NOT_BEGUN = "not begun"
     """Nothing was bound: another agent may try."""
+    FULL = "full"
+    """The same, because it takes no more for now."""
     BEGUN = "begun"
     """A bind may have been made: nobody may try again on the person's behalf."""
     LATE = "late"
@@ -70,15 +72,19 @@ class Reply:
 class Link:
     """An agent connection as the dispatcher sees it."""
 
-    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[Link], None]) -> None:
         self.session = session
         self.address = address
         self.opened: Opened | None = None
+        self.allowed: tuple[str, ...] = ()
+        """The domains that an administrator lets it answer for; empty: any that it claims."""
         self.latency = 0.0
         self.clock_skew = 0.0
         self.status: dict[str, str] = {}
         self.suspect = False
         """It let a begin deadline pass without a word: asked last until it speaks again."""
+        self.reserved = 0
+        """Room kept for requests that are about to be sent."""
         self.connected_at = 0.0
         self.wake = asyncio.Event()
         """Set when the session has frames to send."""
@@ -98,7 +104,7 @@ class Link:
     @property
     def has_room(self) -> bool:
         """It would take one more request now."""
-        return self.outstanding < self.session.capacity
+        return self.outstanding + self.reserved < self.session.capacity
 
     @property
     def usable(self) -> bool:
@@ -109,7 +115,8 @@ class Link:
     @property
     def domains(self) -> tuple[str, ...]:
         """UPN suffixes and NetBIOS names that the agent answers for; `*` for names that no agent claims."""
-        return self.opened.domains if self.opened is not None else ()
+        claimed = self.opened.domains if self.opened is not None else ()
+        return tuple(domain for domain in claimed if domain in self.allowed) if self.allowed else claimed
 
     # -- asking
 
@@ -120,11 +127,10 @@ class Link:
         """
         loop = asyncio.get_running_loop()
         now = clock()
-        pending = _Pending(loop.create_future())
-        self._pending[number] = pending
         body = request_body(task.operation, task.user_name, task.password, task.new_password, task.correlation_id)
         begin_by = min(now + begin_timeout, task.deadline)
         self.session.send_request(number, begin_by=begin_by, deadline=task.deadline, body=body)
+        self._pending[number] = pending = _Pending(loop.create_future())
         self.wake.set()
         # one second more for clocks and the network: an agent never begins after begin_by on the relay's clock
         patience = loop.call_later(begin_by - now + 1.0, self._lose_patience, number)
@@ -137,7 +143,7 @@ class Link:
             del self._pending[number]
             if self.session.cancel_request(number):
                 self.wake.set()
-            self._on_change()
+            self._on_change(self)
 
     def _lose_patience(self, number: int) -> None:
         pending = self._pending.get(number)
@@ -164,13 +170,13 @@ class Link:
                     self._pending[number].begun = True
             case Refused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
-                self._settle(number, Loss.NOT_BEGUN)
+                self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
             case Measured(latency, clock_skew):
                 self.latency, self.clock_skew = latency, clock_skew
             case StatusReceived(directories, _):
                 self.status = directories
             case CapacityChanged():
-                self._on_change()
+                self._on_change(self)
             case Closed():
                 self.lose()
             case Opened() | RenewalRequested() | _:
@@ -180,7 +186,7 @@ class Link:
         """The connection is gone: what had not begun goes elsewhere, what had is lost."""
         for number, pending in self._pending.items():
             self._settle(number, Loss.BEGUN if pending.begun else Loss.NOT_BEGUN)
-        self._on_change()
+        self._on_change(self)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """End the session with a word to the agent."""

@@ -30,6 +30,11 @@ class Roster:
             return "unknown"
         return "enrolled" if record.revoked_at is None else "revoked"
 
+    def allowed(self, name: str, serial: int) -> tuple[str, ...]:
+        """The domains that a certificate's holder may answer for; empty: any."""
+        record = self._records.get((name, f"{serial:x}"))
+        return record.allowed if record is not None else ()
+
     async def enrol(self, record: AgentRecord) -> None:
         """A certificate was issued."""
         async with self._changing:

@@ -58,6 +58,9 @@ class AgentRecord:
     seen_at: float | None = None
     software: str = ""
     domains: tuple[str, ...] = ()
+    """What it claimed when it was last seen."""
+    allowed: tuple[str, ...] = ()
+    """What it may claim, lower case; empty: anything."""
     address: str = ""
 
 
@@ -69,6 +72,8 @@ class TokenRecord:
     key: bytes = field(repr=False)
     """What both ends prove; see `certs.token`."""
     name: str
+    allowed: tuple[str, ...] = ()
+    """Domains that the agent may claim, lower case; empty: any."""
     expires_at: float
 
 

@@ -45,13 +45,16 @@ class SqlAgents(_Part):
             revoked_why="",
             software=record.software,
             domains=json.dumps(record.domains),
+            allowed=json.dumps(record.allowed),
             address=record.address,
         )
 
     async def all(self) -> list[AgentRecord]:
         """See `port.AgentStore`."""
         rows = await self._rows(sa.select(agents).order_by(agents.c.issued_at))
-        return [AgentRecord(**{**row._mapping, "domains": tuple(json.loads(row.domains))}) for row in rows]
+        return [
+            AgentRecord(**{**row._mapping, "domains": _names(row.domains), "allowed": _names(row.allowed)}) for row in rows
+        ]
 
     async def revoke(self, name: str, now: float, why: str) -> int:
         """See `port.AgentStore`."""
@@ -70,7 +73,10 @@ class SqlTokens(_Part):
 
     async def add(self, record: TokenRecord) -> None:
         """See `port.TokenStore`."""
-        await self._insert(tokens, id=record.id, key=record.key, name=record.name, expires_at=record.expires_at)
+        allowed = json.dumps(record.allowed)
+        await self._insert(
+            tokens, id=record.id, key=record.key, name=record.name, allowed=allowed, expires_at=record.expires_at
+        )
 
     async def peek(self, token_id: str, now: float) -> TokenRecord:
         """See `port.TokenStore`."""
@@ -82,7 +88,7 @@ class SqlTokens(_Part):
             raise TokenSpent("used")
         if row.expires_at < now:
             raise TokenSpent("expired")
-        return TokenRecord(id=row.id, key=row.key, name=row.name, expires_at=row.expires_at)
+        return TokenRecord(id=row.id, key=row.key, name=row.name, allowed=_names(row.allowed), expires_at=row.expires_at)
 
     async def redeem(self, token_id: str, now: float) -> TokenRecord:
         """See `port.TokenStore`."""
@@ -91,6 +97,10 @@ class SqlTokens(_Part):
         if await self._change(sa.update(tokens).where(unused).values(used_at=now)) != 1:
             raise TokenSpent("used")
         return record
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 class SqlApiKeys(_Part):

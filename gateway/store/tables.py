@@ -39,6 +39,7 @@ agents = Table(
     Column("seen_at", Float),
     Column("software", String(64), nullable=False),
     Column("domains", Text, nullable=False),
+    Column("allowed", Text, nullable=False),
     Column("address", String(64), nullable=False),
 )
 
@@ -48,6 +49,7 @@ tokens = Table(
     Column("id", String(64), primary_key=True),
     Column("key", LargeBinary, nullable=False),
     Column("name", String(64), nullable=False),
+    Column("allowed", Text, nullable=False),
     Column("expires_at", Float, nullable=False),
     Column("used_at", Float),
 )

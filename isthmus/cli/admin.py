@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,9 +36,11 @@ class RelayAdmin:
         self.reached_relay = False
         """Whether the last act was the running relay's; otherwise it was done on the store."""
 
-    async def create_token(self, name: str) -> TokenView:
+    async def create_token(self, name: str, domains: Sequence[str] = ()) -> TokenView:
         """An enrolment token."""
-        return await self._do("create_token", TokenView, lambda acts: acts.create_token(name, actor()), name=name)
+        return await self._do(
+            "create_token", TokenView, lambda acts: acts.create_token(name, actor(), domains), name=name, domains=domains
+        )
 
     async def agents(self) -> list[AgentView]:
         """Every agent."""

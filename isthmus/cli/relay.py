@@ -102,16 +102,24 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
 @command.command()
 @relay_config
 @click.option("--name", required=True, help="Name of the agent; a new one for each machine.")
+@click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more. "
+    "Without: whatever the agent claims.",
+)
 @json_option
-def token(config: Path, name: str, as_json: bool) -> None:
+def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> None:
     """Print a single-use enrolment token for an agent.
 
     \b
     Examples:
       isthmus relay token --name dc1-agent
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain corp
       isthmus relay token --name dc1-agent --json | jq -r .text
     """
-    view = run_async(_admin(config).create_token(name))
+    view = run_async(_admin(config).create_token(name, domains))
     if as_json:
         emit_json(view)
         return

@@ -13,13 +13,13 @@ class State(enum.Enum):
 
     FINE = "fine"
     PASSWORD_EXPIRED = "password expired"  # noqa: S105
-    MUST_CHANGE = "must change the password"
+    MUST_CHANGE = "must change password"
     DISABLED = "disabled"
     LOCKED = "locked"
     ACCOUNT_EXPIRED = "account expired"
     LOGON_HOURS = "no logon hours"
-    WORKSTATION = "may use one workstation only"
-    NEARLY_LOCKED = "one wrong password from being locked"
+    WORKSTATION = "one workstation only"
+    NEARLY_LOCKED = "one try before a lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,12 @@ class Person:
     """The outcome, in the words of `gateway.protocol.Outcome`."""
     groups: tuple[str, ...] = ()
     """Direct memberships, by common name."""
+
+    @property
+    def situation(self) -> str:
+        """Who it is and what is the matter, in a few words."""
+        matter = self.state.value if self.typed == self.password else "wrong password"
+        return f"{self.account_name}: {matter}"
 
     @property
     def display_name(self) -> str:

@@ -65,6 +65,25 @@ async def test_agents_answer_for_their_own_domains_only(tmp_path: Path, people: 
     assert verdict.outcome is Outcome.NO_AGENT
 
 
+async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path, people: FakeDirectories) -> None:
+    """An agent of another forest that claims ours, and everything else, is not asked: nor after its renewal."""
+    people.domains = ("corp.example.com", "corp", "*")
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1", ("Other.example.com",))
+        async with agent(tmp_path, running, people, state_dir=state) as made:
+            for name in (ANNA, "CORP\\anna", "anna"):
+                verdict = await running.authenticator.authenticate(attempt(name, "right"))
+                assert verdict.outcome is Outcome.NO_AGENT
+            assert people.binds == []
+            people.domains = ("other.example.com",)
+            connection, before = next(iter(made._live)), made._identity.serial
+            assert connection.session is not None
+            connection.session.send_renewal(made._identity.begin_renewal())
+            connection.poke()
+            await eventually(lambda: made._identity.serial != before)
+            assert running.roster.allowed("agent1", made._identity.serial) == ("other.example.com",)
+
+
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
     """SIGTERM drains."""
     people.delay = 0.3

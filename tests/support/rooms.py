@@ -50,9 +50,9 @@ def agent_settings(home: Path, **core: Any) -> AgentCoreSettings:
     return replace(AgentCoreSettings(tls_ca_file=home / "tls" / "ca.pem", proxy="none", drain_timeout=2.0), **core)
 
 
-async def enrolled(home: Path, running: Relay, name: str, **core: Any) -> Path:
+async def enrolled(home: Path, running: Relay, name: str, domains: tuple[str, ...] = (), **core: Any) -> Path:
     """Enrol an agent; its state directory."""
-    token = await running.administration.create_token(name, "test")
+    token = await running.administration.create_token(name, "test", domains)
     await enrol(agent_settings(home, **core), home / name, token.text, time.time())
     return home / name
 

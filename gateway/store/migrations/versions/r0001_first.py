@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Float),
         sa.Column("software", sa.String(64), nullable=False),
         sa.Column("domains", sa.Text, nullable=False),
+        sa.Column("allowed", sa.Text, nullable=False),
         sa.Column("address", sa.String(64), nullable=False),
     )
     op.create_index("ix_agents_name", "agents", ["name"])
@@ -47,6 +48,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("key", sa.LargeBinary, nullable=False),
         sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("allowed", sa.Text, nullable=False),
         sa.Column("expires_at", sa.Float, nullable=False),
         sa.Column("used_at", sa.Float),
     )
