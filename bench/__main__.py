@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.floor import bind_milliseconds, binds_per_second
 from bench.load import sign_in
-from isthmus import config
+from isthmus import config, logging
 from isthmus.cli.admin import RelayAdmin
 from isthmus.demo.main import directories_toml
 from isthmus.demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
@@ -176,6 +176,7 @@ def main() -> None:
     """What was asked for, or everything."""
     if os.cpu_count() != 2:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
+    logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
     for part in (signin, fast, relay):
         if not wanted or part.__name__ in wanted:

@@ -2,31 +2,76 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from directory import wire
-from directory.link import Link, parse_server
+from directory.link import parse_server
 from directory.settings import TlsSettings
 from directory.tls import make_context
 
 
+class _Client:
+    """A blocking connection: one request, one answer."""
+
+    def __init__(self, server: str, ca_file: Path) -> None:
+        address = parse_server(server, allow_plain=False)
+        plain = socket.create_connection((address.host, address.port), 10)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        context = make_context(TlsSettings(ca_file=ca_file))
+        self._socket = context.wrap_socket(plain, server_hostname=address.host)
+        self._socket.settimeout(30)
+        self._buffer = b""
+        self._number = 0
+
+    def bind(self, name: str, password: str) -> None:
+        """Raises RuntimeError where it is refused."""
+        data = self._ask(wire.bind_request(name.encode(), password.encode()))
+        _, _, start, end = wire.open_message(data)
+        result = wire.read_result(data, start, end)
+        if result.code != 0:
+            raise RuntimeError(f"{name}: {result}")
+
+    def search(self, base: str, matching: bytes, wanted: bytes) -> None:
+        """Reads the entries, and forgets them."""
+        request = wire.search_request(base.encode(), wire.SCOPE_SUBTREE, matching, wanted, limit=2, seconds=30)
+        data = self._ask(request)
+        while wire.open_message(data)[1] != wire.SEARCH_DONE:
+            data = self._next()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _ask(self, request: bytes) -> bytes:
+        self._number += 1
+        self._socket.sendall(wire.message(self._number, request))
+        return self._next()
+
+    def _next(self) -> bytes:
+        while not (size := wire.message_size(self._buffer)) or len(self._buffer) < size:
+            more = self._socket.recv(65536)
+            if not more:
+                raise RuntimeError("the server hung up")
+            self._buffer += more
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
+
 def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, threads: int, seconds: float) -> float:
     """Concurrent re-binds a second; users are (bind name, password)."""
-    links = [_link(server, ca_file) for _ in range(threads)]
+    clients = [_Client(server, ca_file) for _ in range(threads)]
     counts = [0] * threads
     end = time.perf_counter() + seconds
 
     def work(number: int) -> None:
-        link, at = links[number], number
+        client, at = clients[number], number
         while time.perf_counter() < end:
             name, password = users[at % len(users)]
             at += threads
-            result = link.bind(name.encode(), password.encode(), 30)
-            if result.code != 0:
-                raise RuntimeError(f"{name}: {result}")
+            client.bind(name, password)
             counts[number] += 1
 
     started = time.perf_counter()
@@ -36,8 +81,8 @@ def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]
     for worker in workers:
         worker.join()
     elapsed = time.perf_counter() - started
-    for link in links:
-        link.close()
+    for client in clients:
+        client.close()
     return sum(counts) / elapsed
 
 
@@ -48,15 +93,15 @@ def bind_milliseconds(
     taken: list[float] = []
 
     def work(first: int) -> None:
-        searching, binding = _link(server, ca_file), _link(server, ca_file)
-        searching.bind(users[0][0].encode(), users[0][1].encode(), 30)
+        searching, binding = _Client(server, ca_file), _Client(server, ca_file)
+        searching.bind(*users[0])
         for at in range(first, rounds, threads):
             name, password = users[at % len(users)]
             started = time.perf_counter()
             matching = wire.equals(b"userPrincipalName", name.encode())
             wanted = wire.attribute_list(("objectGUID", "displayName", "mail", "memberOf", "badPwdCount"))
-            searching.search(base_dn.encode(), wire.SCOPE_SUBTREE, matching, wanted, limit=2, timeout=30)
-            binding.bind(name.encode(), password.encode(), 30)
+            searching.search(base_dn, matching, wanted)
+            binding.bind(name, password)
             taken.append((time.perf_counter() - started) * 1000)
         searching.close()
         binding.close()
@@ -67,7 +112,3 @@ def bind_milliseconds(
     for worker in workers:
         worker.join()
     return taken
-
-
-def _link(server: str, ca_file: Path) -> Link:
-    return Link.open(parse_server(server, allow_plain=False), make_context(TlsSettings(ca_file=ca_file)), (), 10)

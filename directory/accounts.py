@@ -44,6 +44,11 @@ class Account:
         return values[0] if values else None
 
     @property
+    def shows_count(self) -> bool:
+        """Whether it came with a count of wrong passwords."""
+        return b"badpwdcount" in self.entry
+
+    @property
     def counters(self) -> Counters:
         """What this domain controller knows of its wrong passwords."""
         entry = self.entry

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 
+from directory import wire
 from directory.circuit import Circuit
-from directory.errors import LinkBroken, LinkError, LinkTimedOut, ServiceAccountRefused
+from directory.errors import ConnectFailed, LinkBroken, LinkError, LinkTimedOut, ServiceAccountRefused
+from directory.guard import from_generalized_time
 from directory.link import Address, Link
 from directory.model import ControllerHealth
+from directory.service import ServiceAccount
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()
+
+_GOODBYE = 1.0
+"""Seconds to wait for connections to end."""
+_CURRENT_TIME = wire.attribute_list(("currentTime",))
 
 
 class Controller:
     """Lends connections: `searching` ones are bound as the service account, `binding` ones are re-bound for each check.
 
-    Shared between threads. clock: Unix seconds.
+    clock: Unix seconds.
     """
 
     def __init__(
@@ -32,13 +39,16 @@ class Controller:
         context: ssl.SSLContext,
         pins: tuple[str, ...],
         clock: Callable[[], float],
+        service: ServiceAccount,
     ) -> None:
         self.address = address
+        self.clock_skew = 0.0
+        """Seconds by which its clock is ahead of ours: what it counts, it counts by its own."""
         self.in_flight = 0
         self.binds = 0
         self.searches = 0
         self._settings, self._context, self._pins, self._clock = settings, context, pins, clock
-        self._lock = threading.Lock()
+        self._service = service
         self._circuit = Circuit(
             first_pause=settings.retry_seconds,
             longest_pause=settings.retry_seconds_most,
@@ -46,7 +56,8 @@ class Controller:
         )
         self._searching: list[Link] = []
         self._binding: list[Link] = []
-        self._open = 0
+        self._open: set[Link] = set()
+        self._ending: set[asyncio.Future[None]] = set()
 
     def __str__(self) -> str:
         return str(self.address)
@@ -60,55 +71,50 @@ class Controller:
 
     def may_trial(self) -> bool:
         """True, once, where it failed and is due for another try."""
-        with self._lock:
-            return self._circuit.may_trial(self._clock())
+        return self._circuit.may_trial(self._clock())
 
     def succeeded(self) -> None:
         """It answered."""
-        if self._circuit.state != "closed":
-            with self._lock:
-                changed = self._circuit.succeeded()
-            if changed:
-                log.info("dc.closed", controller=str(self))
+        if self._circuit.state != "closed" and self._circuit.succeeded():
+            log.info("dc.closed", controller=str(self))
 
     def failed(self, error: LinkError) -> None:
         """It did not: leave it alone for a while, and drop what is open to it."""
-        with self._lock:
-            changed = self._circuit.failed(str(error), self._clock())
-            idle = [*self._searching, *self._binding]
-            self._searching.clear()
-            self._binding.clear()
-            self._open -= len(idle)
-        for link in idle:
-            link.close()
-        if changed:
+        for link in self._idle():
+            self._drop(link)
+        if self._circuit.failed(str(error), self._clock()):
             log.warning("dc.opened", controller=str(self), error=str(error))
 
     # -- connections
 
-    @contextmanager
-    def searching(self, password: Callable[[], str]) -> Iterator[Link]:
-        """A connection bound as the service account. Raises LinkError, ServiceAccountRefused."""
-        with self._lent(self._searching, lambda link: self._sign_in(link, password())) as link:
+    @asynccontextmanager
+    async def searching(self) -> AsyncIterator[Link]:
+        """A connection bound as the service account. Raises LinkError, ServiceAccountRefused, SettingsProblem."""
+        async with self._lent(self._searching, self._sign_in) as link:
             self.searches += 1
             yield link
 
-    @contextmanager
-    def binding(self) -> Iterator[Link]:
+    @asynccontextmanager
+    async def binding(self) -> AsyncIterator[Link]:
         """A connection to bind on. Raises LinkError."""
-        with self._lent(self._binding, lambda _link: None) as link:
+        async with self._lent(self._binding, None) as link:
             self.binds += 1
             yield link
 
-    def close(self) -> None:
-        """Hang up everything that is idle."""
-        with self._lock:
-            idle = [*self._searching, *self._binding]
-            self._searching.clear()
-            self._binding.clear()
-            self._open -= len(idle)
-        for link in idle:
+    async def close(self) -> None:
+        """Hang up; returns when the connections have ended."""
+        for link in self._idle():
             link.unbind()
+            self._end(link)
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=_GOODBYE)
+
+    def _idle(self) -> list[Link]:
+        """What lies in the pools, taken out of them."""
+        idle = [*self._searching, *self._binding]
+        self._searching.clear()
+        self._binding.clear()
+        return idle
 
     def health(self, directory: str) -> ControllerHealth:
         """For metrics and status pages."""
@@ -123,18 +129,18 @@ class Controller:
             last_error=circuit.last_error if circuit.state != "closed" else "",
             binds=self.binds,
             searches=self.searches,
-            connections=self._open,
+            connections=len(self._open),
         )
 
-    @contextmanager
-    def _lent(self, pool: list[Link], prepare: Callable[[Link], None]) -> Iterator[Link]:
+    @asynccontextmanager
+    async def _lent(self, pool: list[Link], prepare: Callable[[Link], Awaitable[None]] | None) -> AsyncIterator[Link]:
         link = self._take(pool)
         if link is None:
-            link = self.open()
-            with self._lock:
-                self._open += 1
+            link = await self.open()
+            self._open.add(link)
             try:
-                prepare(link)
+                if prepare is not None:
+                    await prepare(link)
             except BaseException:
                 self._drop(link)
                 raise
@@ -144,39 +150,54 @@ class Controller:
             self._drop(link)
             raise
         link.used_at = time.monotonic()
-        with self._lock:
-            pool.append(link)
+        pool.append(link)
 
     def _take(self, pool: list[Link]) -> Link | None:
         """An idle connection that is still good."""
         oldest = time.monotonic() - self._settings.idle_seconds
-        while True:
-            with self._lock:
-                if not pool:
-                    return None
-                link = pool.pop()
+        while pool:
+            link = pool.pop()
             if link.used_at >= oldest and not link.is_stale():
                 return link
             self._drop(link)
+        return None
 
     def _drop(self, link: Link) -> None:
         link.close()
-        with self._lock:
-            self._open -= 1
+        self._end(link)
 
-    def open(self) -> Link:
+    def _end(self, link: Link) -> None:
+        self._open.discard(link)
+        self._ending.add(link.closed)
+        link.closed.add_done_callback(self._ending.discard)
+
+    async def open(self) -> Link:
         """A new connection. Raises ConnectFailed, CertificateRefused."""
-        return Link.open(self.address, self._context, self._pins, self._settings.connect_timeout)
+        return await Link.open(self.address, self._context, self._pins, self._settings.connect_timeout)
 
-    def _sign_in(self, link: Link, password: str) -> None:
-        settings = self._settings
-        if not settings.service_user:
-            return
-        result = link.bind(settings.service_user.encode(), password.encode(), settings.bind_timeout)
-        if result.code == 49:
-            raise ServiceAccountRefused(str(self), settings.service_user, result.text)
-        if result.code != 0:
-            raise LinkBroken(str(self), f"bind of the service account: LDAP result {result.code}, {result.text}", sent=True)
+    async def _sign_in(self, link: Link) -> None:
+        service, settings = self._service, self._settings
+        if service.user:
+            async with service.password(str(self)) as password:
+                if self._circuit.state == "open":  # it failed somebody else while we waited for our turn
+                    raise ConnectFailed(str(self), self._circuit.last_error)
+                result = await link.bind(service.user.encode(), password.encode(), settings.bind_timeout)
+                if result.code == 49:
+                    service.refused(password, result.text)
+                    raise ServiceAccountRefused(str(self), service.user, result.text)
+                if result.code != 0:
+                    reason = f"bind of the service account: LDAP result {result.code}, {result.text}"
+                    raise LinkBroken(str(self), reason, sent=True)
+                service.accepted(password)
+        if settings.kind == "ad":
+            await self._compare_clocks(link)
+
+    async def _compare_clocks(self, link: Link) -> None:
+        timeout = self._settings.search_timeout
+        found = await link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
+        values = found[0][1].get(b"currenttime") if found else None
+        theirs = from_generalized_time(values[0]) if values else None
+        self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
 
 
 def is_server_fault(error: LinkError) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from directory.errors import NotFound, SettingsProblem
 from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
 from directory.names import LoginName, parse_name
-from directory.one import OneDirectory
+from directory.one import BeforeBind, OneDirectory
 from directory.resolve import resolve_servers
 from directory.settings import DirectorySettings
 
@@ -19,34 +18,40 @@ T = TypeVar("T")
 
 
 class _Lane:
-    """One directory and the threads that talk to it."""
+    """One directory, and how much of it may be under way at a time."""
 
     def __init__(self, directory: OneDirectory) -> None:
         self.directory = directory
         settings = directory.settings
-        self._threads = ThreadPoolExecutor(settings.connections, thread_name_prefix=f"directory-{settings.name}")
+        self._turn = asyncio.Semaphore(settings.connections)
         self._limit = settings.connections + settings.queue
         self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    async def run(self, work: Callable[[], T]) -> T | None:
-        """Run blocking work; None where too much waits already."""
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Run it when its turn has come; None where too much waits already."""
         if self._under_way >= self._limit:
             return None
         self._under_way += 1
+        self._idle.clear()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            async with self._turn:
+                return await work()
         finally:
             self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self.directory.close()
+    async def close(self) -> None:
+        await self._idle.wait()
+        await self.directory.close()
 
 
 class Directories:
     """All directories of an agent. clock: Unix seconds, that of the deadlines. Raises SettingsProblem.
 
-    Cancelling a call gives up its answer; what a worker thread has begun it ends.
+    Made and used on one event loop. Cancelling a call hangs up on the domain controller that it was talking to.
     """
 
     def __init__(self, settings: Sequence[DirectorySettings], *, clock: Callable[[], float] = time.time) -> None:
@@ -73,12 +78,10 @@ class Directories:
         names = (*self._by_suffix, *self._by_netbios)
         return (*names, "*") if len(self._lanes) == 1 else names
 
-    async def verify(
-        self, credential: Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
-    ) -> Verdict:
+    async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> Verdict:
         """Check a credential before `deadline` (Unix seconds). Never raises but for what `before_bind` raises.
 
-        `before_bind` runs once, in a worker thread, right before the first bind; raising Abandoned there forbids it.
+        `before_bind` is awaited once, right before the first bind; raising Abandoned there forbids it.
         """
         lane = self._lane(parse_name(credential.name))
         if lane is None:
@@ -87,7 +90,7 @@ class Directories:
         return verdict or Verdict(Outcome.BUSY, detail="too many checks wait for this directory")
 
     async def change_password(
-        self, name: str, old: str, new: str, *, deadline: float, before_bind: Callable[[], None] | None = None
+        self, name: str, old: str, new: str, *, deadline: float, before_bind: BeforeBind | None = None
     ) -> Verdict:
         """Change a password, proving the old one; works where it has expired or must be changed. Otherwise as `verify`."""
         lane = self._lane(parse_name(name))
@@ -130,7 +133,7 @@ class Directories:
 
     async def close(self) -> None:
         """Let what is under way end, then hang up."""
-        await asyncio.gather(*(asyncio.to_thread(lane.close) for lane in self._lanes))
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     def _lane(self, name: LoginName | None) -> _Lane | None:
         if name is None:

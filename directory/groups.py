@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -25,36 +24,32 @@ _MOST = 2000
 
 
 class Cache(Generic[V]):
-    """Bounded, with an end for each entry; the least recently used goes first. Shared between threads."""
+    """Bounded, with an end for each entry; the least recently used goes first."""
 
     def __init__(self, entries: int, seconds: float) -> None:
         self._entries, self._seconds = entries, seconds
         self._kept: OrderedDict[bytes, tuple[float, V]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def get(self, key: bytes) -> V | None:
         """What was kept, unless it is too old."""
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or kept[0] <= time.monotonic():
-                return None
-            self._kept.move_to_end(key)
-            return kept[1]
+        kept = self._kept.get(key)
+        if kept is None or kept[0] <= time.monotonic():
+            return None
+        self._kept.move_to_end(key)
+        return kept[1]
 
     def put(self, key: bytes, value: V) -> None:
         """Keep it."""
         if self._seconds <= 0:
             return
-        with self._lock:
-            self._kept[key] = (time.monotonic() + self._seconds, value)
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._entries:
-                self._kept.popitem(last=False)
+        self._kept[key] = (time.monotonic() + self._seconds, value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._entries:
+            self._kept.popitem(last=False)
 
     def drop(self, key: bytes) -> None:
         """Forget it."""
-        with self._lock:
-            self._kept.pop(key, None)
+        self._kept.pop(key, None)
 
 
 _Direct = tuple[tuple[bytes, ...], tuple[bytes, ...]]
@@ -76,7 +71,7 @@ class Groups:
             settings.cache_entries, settings.groups_cache_seconds
         )
 
-    def of(self, link: Link, account: Account) -> tuple[Group, ...]:
+    async def of(self, link: Link, account: Account) -> tuple[Group, ...]:
         """The groups of an account. Raises LinkError, ServerRefused."""
         if not self._settings.groups:
             return ()
@@ -84,7 +79,7 @@ class Groups:
         known = self._memberships.get(account.guid)
         if known is not None and known[0] == direct:
             return known[1]
-        groups = self._by_token(link, account) if self._settings.kind == "ad" else self._by_member(link, account)
+        groups = await (self._by_token(link, account) if self._settings.kind == "ad" else self._by_member(link, account))
         self._memberships.put(account.guid, (direct, groups))
         return groups
 
@@ -94,19 +89,19 @@ class Groups:
 
     # -- Active Directory
 
-    def _by_token(self, link: Link, account: Account) -> tuple[Group, ...]:
+    async def _by_token(self, link: Link, account: Account) -> tuple[Group, ...]:
         """tokenGroups: what the domain controller itself would put into a token (MS-ADTS section 3.1.1.4.5.19)."""
         tokens = account.entry.get(b"tokengroups")
         if tokens is None:
-            found = self._search(link, account.dn.encode(), wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
+            found = await self._search(link, account.dn.encode(), wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
             tokens = found[0][1].get(b"tokengroups", []) if found else []
-        return tuple(self._name(link, sid) for sid in tokens)
+        return tuple([await self._name(link, sid) for sid in tokens])
 
-    def _name(self, link: Link, sid: bytes) -> Group:
+    async def _name(self, link: Link, sid: bytes) -> Group:
         known = self._names.get(sid)
         if known is None:
             text = format_sid(sid)
-            found = self._search(link, f"<SID={text}>".encode(), wire.SCOPE_BASE, wire.ANYTHING, _NAME)
+            found = await self._search(link, f"<SID={text}>".encode(), wire.SCOPE_BASE, wire.ANYTHING, _NAME)
             name = text
             for _, entry in found:
                 name = next((entry[each][0].decode() for each in (b"samaccountname", b"cn") if entry.get(each)), text)
@@ -116,22 +111,24 @@ class Groups:
 
     # -- other directories
 
-    def _by_member(self, link: Link, account: Account) -> tuple[Group, ...]:
+    async def _by_member(self, link: Link, account: Account) -> tuple[Group, ...]:
         found: dict[str, Group] = {}
         wave = [account.dn]
         for _ in range(_DEPTH):
             if not wave or len(found) >= _MOST:
                 break
             wanted = [wire.equals(each, dn.encode()) for dn in wave for each in (b"member", b"uniqueMember")]
-            entries = self._search(link, self._settings.base_dn.encode(), wire.SCOPE_SUBTREE, wire.any_of(wanted), _GROUP)
+            entries = await self._search(
+                link, self._settings.base_dn.encode(), wire.SCOPE_SUBTREE, wire.any_of(wanted), _GROUP
+            )
             wave = [dn for dn, _ in entries if dn not in found]
             for dn, entry in entries:
                 sid = (entry.get(b"entryuuid") or [dn.encode()])[0].decode()
                 found.setdefault(dn, Group(sid, (entry.get(b"cn") or [dn.encode()])[0].decode()))
         return tuple(found.values())
 
-    def _search(
+    async def _search(
         self, link: Link, base: bytes, scope: int, matching: bytes, attributes: bytes
     ) -> list[tuple[str, wire.Entry]]:
         timeout = self._settings.search_timeout
-        return link.search(base, scope, matching, attributes, limit=_MOST, timeout=timeout)
+        return await link.search(base, scope, matching, attributes, limit=_MOST, timeout=timeout)

@@ -7,6 +7,7 @@ a margin of 1 an attempt is allowed while fewer than 4 are counted: were it wron
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,6 +54,14 @@ class Decision(NamedTuple):
 def from_filetime(value: int) -> float:
     """A FILETIME (100 ns since 1601) as Unix seconds; 0 stays 0."""
     return value / _STEPS - _EPOCH if value > 0 else 0.0
+
+
+def from_generalized_time(value: bytes) -> float | None:
+    """A GeneralizedTime in UTC (RFC 4517 section 3.3.13) as Unix seconds, to the second; None where it is none."""
+    try:
+        return dt.datetime.strptime(value[:14].decode(), "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def from_interval(value: int) -> float:

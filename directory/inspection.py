@@ -5,61 +5,80 @@ Off the hot path, so it speaks through ldap3: what an independent client sees is
 
 from __future__ import annotations
 
-import datetime as dt
+import asyncio
 import math
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ldap3
 from cryptography import x509
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import (
+    LDAPException,
+    LDAPInsufficientAccessRightsResult,
+    LDAPInvalidCredentialsResult,
+    LDAPNoSuchObjectResult,
+)
 
 from directory.controller import Controller
 from directory.errors import DirectoryError, LinkError
+from directory.guard import from_generalized_time
 from directory.model import Check
 from directory.one import OneDirectory
+from directory.policies import domain_root
 from directory.settings import DirectorySettings
 
 CLOCK_WARNING = 60.0
 """Seconds by which clocks may differ; Kerberos gives up at 300."""
 CERTIFICATE_WARNING = 30 * 86400.0
+_SAMPLE = 20
+"""People that are looked at."""
 
 
-def inspect(directory: OneDirectory) -> list[Check]:
-    """Every check of one directory, in order. Blocks; never raises."""
+async def inspect(directory: OneDirectory) -> list[Check]:
+    """Every check of one directory, in order; never raises."""
     checks: list[Check] = []
+    refused_by = ""
     for controller in directory.controllers:
-        checks += _controller(directory.settings, controller)
+        title = f"{directory.settings.name} {controller}"
+        try:
+            link = await controller.open()
+        except LinkError as error:
+            checks.append(Check(f"{title}: TLS", "fail", error.reason, "Check name, port, firewall and `tls.ca_file`."))
+            continue
+        checks.append(_certificate(title, link.certificate()))
+        link.unbind()
+        if refused_by:
+            seen = f"not tried: {refused_by} refused it, and each try counts against it"
+            checks.append(Check(f"{title}: service account", "warn", seen, "See there."))
+            continue
+        try:
+            checks += await asyncio.to_thread(_as_service_account, title, directory.settings, controller)
+        except LDAPInvalidCredentialsResult as error:
+            refused_by = str(controller)
+            checks.append(_unusable(title, directory.settings, f"{error.description}, {error.message}"))
+        except (LDAPException, DirectoryError, OSError, ValueError) as error:
+            checks.append(_unusable(title, directory.settings, str(error)))
     return checks
 
 
-def _controller(settings: DirectorySettings, controller: Controller) -> Iterator[Check]:
-    title = f"{settings.name} {controller}"
-    try:
-        link = controller.open()
-    except LinkError as error:
-        yield Check(f"{title}: TLS", "fail", error.reason, "Check name, port, firewall and `tls.ca_file`.")
-        return
-    certificate = link.certificate()
-    link.unbind()
-    yield _certificate(title, certificate)
-    try:
-        password = settings.service_password()
-        with _connect(settings, controller, password) as connection:
-            yield Check(f"{title}: service account", "pass", settings.service_user or "anonymous")
-            yield _clock(title, connection)
-            if settings.kind == "ad":
-                yield _policy(title, settings, connection)
-                yield _rights(title, settings, connection)
-    except (LDAPException, DirectoryError, OSError) as error:
-        yield Check(
-            f"{title}: service account",
-            "fail",
-            f"{settings.service_user}: {error}",
-            "Check the account in the directory and the password in `service_password_file`.",
-        )
+def _as_service_account(title: str, settings: DirectorySettings, controller: Controller) -> list[Check]:
+    """Blocks. Raises LDAPException, SettingsProblem, OSError, ValueError."""
+    with _connect(settings, controller, settings.service_password()) as connection:
+        checks = [
+            Check(f"{title}: service account", "pass", settings.service_user or "anonymous"),
+            _clock(title, connection),
+        ]
+        if settings.kind == "ad":
+            return [*checks, _policy(title, settings, connection), _rights(title, settings, connection)]
+        return [*checks, _people(title, settings, connection)]
+
+
+def _unusable(title: str, settings: DirectorySettings, reason: str) -> Check:
+    remedy = "Check the account in the directory and the password in `service_password_file`."
+    return Check(f"{title}: service account", "fail", f"{settings.service_user or 'anonymous'}: {reason}", remedy)
 
 
 @contextmanager
@@ -108,9 +127,9 @@ def _certificate(title: str, der: bytes | None) -> Check:
 
 def _clock(title: str, connection: ldap3.Connection) -> Check:
     values = (connection.server.info.other if connection.server.info else {}).get("currentTime")
-    if not values:
+    theirs = from_generalized_time(str(values[0]).encode()) if values else None
+    if theirs is None:
         return Check(f"{title}: clock", "pass", "the server does not tell its time")
-    theirs = dt.datetime.strptime(str(values[0])[:14], "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC).timestamp()
     skew = theirs - time.time()
     if abs(skew) > CLOCK_WARNING:
         return Check(f"{title}: clock", "warn", f"{skew:+.0f} s from ours", "Synchronise both with the domain's time.")
@@ -118,13 +137,13 @@ def _clock(title: str, connection: ldap3.Connection) -> Check:
 
 
 def _policy(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
-    connection.search(settings.base_dn, "(objectClass=*)", ldap3.BASE, attributes=["lockoutThreshold"])
-    values = connection.response[0]["raw_attributes"].get("lockoutThreshold") if connection.response else None
-    if not values:
-        return Check(
-            f"{title}: lockout policy", "fail", "not readable", f"Let the service account read {settings.base_dn} itself."
-        )
-    threshold = int(values[0])
+    root = domain_root(settings.base_dn)
+    threshold = None
+    for entry in _search(connection, root, "(objectClass=*)", ["lockoutThreshold"], scope=ldap3.BASE):
+        threshold = int(entry["lockoutThreshold"][0]) if entry.get("lockoutThreshold") else None
+    if threshold is None:
+        seen = f"not readable: {settings.unreadable_policy_threshold} is assumed as threshold"
+        return Check(f"{title}: lockout policy", "fail", seen, f"Let the service account read {root} itself.")
     if threshold == 0:
         return Check(f"{title}: lockout policy", "warn", "accounts are never locked", "Set a threshold of 10 or more in AD.")
     if threshold <= settings.lockout_margin + 1:
@@ -139,18 +158,22 @@ def _policy(title: str, settings: DirectorySettings, connection: ldap3.Connectio
 
 
 def _rights(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
-    """Whether the account can read of itself what it has to read of everybody."""
-    name = settings.service_user.partition("@")[0].rpartition("\\")[2]
-    what = "(distinguishedName={})" if "=" in settings.service_user else "(sAMAccountName={})"
-    value = settings.service_user if "=" in settings.service_user else name
-    escaped = ldap3.utils.conv.escape_filter_chars(value)
-    connection.search(settings.base_dn, what.format(escaped), attributes=["badPwdCount", "objectGUID"])
-    entries = [each for each in connection.response if each["type"] == "searchResEntry"]
-    if not entries or not entries[0]["raw_attributes"].get("objectGUID"):
-        remedy = f"Let it list and read users below {settings.base_dn}."
-        return Check(f"{title}: rights", "fail", "it finds no users", remedy)
-    connection.search(entries[0]["dn"], "(objectClass=*)", ldap3.BASE, attributes=["tokenGroups"])
-    if not connection.response or not connection.response[0]["raw_attributes"].get("tokenGroups"):
+    """Whether the account can read of people what each check reads of them."""
+    base = settings.base_dn
+    wanted = ["objectGUID", "badPwdCount", "sAMAccountName", "userPrincipalName"]
+    found = _search(connection, base, "(&(objectCategory=person)(objectClass=user))", wanted)
+    people = [entry for entry in found if entry.get("objectGUID") and not _is_oneself(entry, settings.service_user)]
+    if not people:
+        return Check(f"{title}: rights", "fail", "it finds no users", f"Let it list and read users below {base}.")
+    if not any(entry.get("badPwdCount") for entry in people):
+        return Check(
+            f"{title}: rights",
+            "fail",
+            "users are readable, badPwdCount is not: the lockout guard cannot see how often AD saw wrong passwords",
+            f"Let it read all properties of users below {base}, as the group Pre-Windows 2000 Compatible Access does.",
+        )
+    tokens = _search(connection, people[0]["dn"], "(objectClass=*)", ["tokenGroups"], scope=ldap3.BASE)
+    if settings.groups and not any(entry.get("tokenGroups") for entry in tokens):
         return Check(
             f"{title}: rights",
             "warn",
@@ -158,3 +181,34 @@ def _rights(title: str, settings: DirectorySettings, connection: ldap3.Connectio
             "Add it to the group Windows Authorization Access Group.",
         )
     return Check(f"{title}: rights", "pass", "users, bad-password counts and nested groups are readable")
+
+
+def _is_oneself(entry: dict[str, Any], service_user: str) -> bool:
+    """Whether an entry is the service account, which may read of itself what it may not read of others."""
+    names = [
+        value.decode(errors="replace") for name in ("sAMAccountName", "userPrincipalName") for value in entry.get(name, ())
+    ]
+    own = {service_user.lower(), service_user.lower().rpartition("\\")[2]}
+    return any(name.lower() in own for name in (*names, entry["dn"]))
+
+
+def _people(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
+    """Whether it finds people by the attributes that they sign in with."""
+    names = settings.login_attributes or ("uid", "mail")
+    wanted = "".join(f"({name}=*)" for name in names)
+    if _search(connection, settings.base_dn, f"(|{wanted})", ["entryUUID"]):
+        return Check(f"{title}: rights", "pass", f"people are found by {', '.join(names)}")
+    seen = f"nobody below {settings.base_dn} has a readable {' or '.join(names)}"
+    return Check(f"{title}: rights", "fail", seen, "Let the service account search and read people there.")
+
+
+def _search(
+    connection: ldap3.Connection, base: str, matching: str, attributes: list[str], *, scope: str = ldap3.SUBTREE
+) -> list[dict[str, Any]]:
+    """The first page of what is found: attributes as bytes, and `dn`; nothing where it is not there, or not to be seen."""
+    try:
+        connection.search(base, matching, scope, attributes=attributes, paged_size=_SAMPLE)
+    except (LDAPNoSuchObjectResult, LDAPInsufficientAccessRightsResult):
+        return []
+    entries = (each for each in connection.response or () if each["type"] == "searchResEntry")
+    return [{**entry["raw_attributes"], "dn": entry["dn"]} for entry in entries]

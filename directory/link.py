@@ -1,17 +1,19 @@
-"""One connection to one directory server: blocking, one operation at a time, every wait bounded.
+"""One connection to one directory server: one operation at a time, every wait bounded.
 
-A link is owned by one thread between borrowing and giving back. After any error it is closed and never used again, so
-that a late answer can never be taken for the answer to a later question.
+A link is owned by one task between borrowing and giving back. After any error it is closed and never used again, so
+that a late answer can never be taken for the answer to a later question. Cancelling an operation leaves the link in the
+middle of it: whoever lent it closes it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import select
 import socket
 import ssl
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from directory import tls, wire
 from directory.errors import ConnectFailed, LinkBroken, LinkTimedOut, Malformed, ServerRefused, SettingsProblem
@@ -58,75 +60,118 @@ def parse_server(text: str, *, allow_plain: bool) -> Address:
     return Address(host, port, secure)
 
 
+class _Stream(asyncio.Protocol):
+    """Collects what the server says; wakes whoever waits for more."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.lost: str | None = None
+        """Why the connection ended, once it has."""
+        self.more: asyncio.Future[None] | None = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = f"lost: {exc}" if exc is not None else "lost: the server hung up"
+        self._wake()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _wake(self) -> None:
+        if self.more is not None and not self.more.done():
+            self.more.set_result(None)
+
+
 class Link:
-    """An open connection. `used_at` is `time.monotonic()` of its last use; `fresh` until its first answer."""
+    """An open connection. `used_at` is `time.monotonic()` of its last use."""
 
-    __slots__ = ("_buffer", "_number", "_poll", "_socket", "fresh", "server", "used_at")
+    __slots__ = ("_loop", "_number", "_stream", "_transport", "server", "used_at")
 
-    def __init__(self, server: str, connected: socket.socket) -> None:
+    def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
         self.server = server
         self.used_at = time.monotonic()
-        self.fresh = True
-        self._socket = connected
-        self._buffer = bytearray()
+        self._transport, self._stream = transport, stream
         self._number = 0
-        self._poll = select.poll()
-        self._poll.register(connected.fileno(), select.POLLIN)
+        self._loop = asyncio.get_running_loop()
 
     @classmethod
-    def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> Link:
+    async def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> Link:  # noqa: ASYNC109
         """Connects, with TLS unless the address says otherwise; `timeout` seconds for TCP and again for TLS."""
-        server = str(address)
+        server, loop, stream = str(address), asyncio.get_running_loop(), _Stream()
         try:
-            plain = socket.create_connection((address.host, address.port), timeout=timeout)
+            async with asyncio.timeout(timeout):
+                transport, _ = await loop.create_connection(lambda: stream, address.host, address.port)
         except TimeoutError as error:
             raise ConnectFailed(server, f"no connection within {timeout:g} s") from error
         except OSError as error:
             raise ConnectFailed(server, f"no connection: {error.strerror or error}") from error
         try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain = cast("socket.socket", transport.get_extra_info("socket"))
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if not address.secure:
-                return cls(server, plain)
-            return cls(server, tls.secure(plain, address.host, server, context, pins))
+            if address.secure:
+                transport = await tls.secure(transport, stream, address.host, server, context, pins, timeout)
+            return cls(server, transport, stream)
         except BaseException:
-            plain.close()
+            transport.abort()
             raise
+
+    @property
+    def closed(self) -> asyncio.Future[None]:
+        """Done when the connection has ended, at either side."""
+        return self._stream.closed
 
     def certificate(self) -> bytes | None:
         """The server's certificate (DER), or None without TLS."""
-        return self._socket.getpeercert(binary_form=True) if isinstance(self._socket, ssl.SSLSocket) else None
+        return tls.certificate_of(self._transport)
 
     def is_stale(self) -> bool:
         """True where the server has said something unasked, as it does when it hangs up."""
-        return bool(self._buffer) or bool(self._poll.poll(0))
+        stream = self._stream
+        return bool(stream.buffer) or stream.lost is not None or self._transport.is_closing() or self._has_unread()
 
-    def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> Result:
+    def _has_unread(self) -> bool:
+        """Whether the kernel holds something that the event loop has not seen yet."""
+        plain = cast("socket.socket", self._transport.get_extra_info("socket"))
+        poll = select.poll()
+        poll.register(plain.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> Result:  # noqa: ASYNC109
         """A simple bind. `LinkBroken.sent` tells whether the server may have judged the password."""
-        data = self._ask(wire.bind_request(name, password), wire.BIND_RESPONSE, timeout, controls)
+        data = await self._ask(wire.bind_request(name, password), wire.BIND_RESPONSE, timeout, controls)
         return self._result(data)
 
-    def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> Result:
+    async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> Result:  # noqa: ASYNC109
         """Modifies one object; each change is (operation, attribute, value)."""
-        data = self._ask(wire.modify_request(dn, changes), wire.MODIFY_RESPONSE, timeout)
+        data = await self._ask(wire.modify_request(dn, changes), wire.MODIFY_RESPONSE, timeout)
         return self._result(data)
 
-    def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> Result:
+    async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> Result:  # noqa: ASYNC109
         """The extended operation of RFC 3062."""
-        data = self._ask(wire.password_modify_request(dn, old, new), wire.EXTENDED_RESPONSE, timeout)
+        data = await self._ask(wire.password_modify_request(dn, old, new), wire.EXTENDED_RESPONSE, timeout)
         return self._result(data)
 
-    def search(
-        self, base: bytes, scope: int, matching: bytes, attributes: bytes, *, limit: int, timeout: float
+    async def search(
+        self,
+        base: bytes,
+        scope: int,
+        matching: bytes,
+        attributes: bytes,
+        *,
+        limit: int,
+        timeout: float,  # noqa: ASYNC109 - the server is told it too
     ) -> list[tuple[str, Entry]]:
         """Entries as (DN, attributes). A base that does not exist gives none; hitting `limit` gives what came."""
         request = wire.search_request(base, scope, matching, attributes, limit=limit, seconds=int(timeout) + 1)
         give_up = time.monotonic() + timeout
-        self._send(request, timeout)
+        self._send(request)
         found: list[tuple[str, Entry]] = []
         try:
             while True:
-                data = self._receive(give_up, timeout)
+                data = await self._receive(give_up, timeout)
                 number, tag, start, end = wire.open_message(data)
                 if number != self._number or tag not in _SEARCH_ANSWERS:
                     raise wire.WireError("an answer to something else")
@@ -144,19 +189,17 @@ class Link:
 
     def close(self) -> None:
         """Hangs up; never fails."""
-        with contextlib.suppress(OSError):
-            self._socket.close()
+        self._transport.abort()
 
     def unbind(self) -> None:
         """Says good-bye, then hangs up."""
-        with contextlib.suppress(OSError):
-            self._socket.settimeout(0.2)
-            self._socket.sendall(wire.message(self._number + 1, wire.UNBIND))
-        self.close()
+        if not self._transport.is_closing():
+            self._transport.write(wire.message(self._number + 1, wire.UNBIND))
+        self._transport.close()
 
-    def _ask(self, request: bytes, expected: int, timeout: float, controls: bytes = b"") -> bytes:
-        self._send(request, timeout, controls)
-        data = self._receive(time.monotonic() + timeout, timeout)
+    async def _ask(self, request: bytes, expected: int, timeout: float, controls: bytes = b"") -> bytes:  # noqa: ASYNC109
+        self._send(request, controls)
+        data = await self._receive(time.monotonic() + timeout, timeout)
         try:
             number, tag, _, _ = wire.open_message(data)
         except wire.WireError as error:
@@ -178,42 +221,46 @@ class Link:
             self.close()
             raise Malformed(self.server, str(error)) from error
 
-    def _send(self, request: bytes, timeout: float, controls: bytes = b"") -> None:
+    def _send(self, request: bytes, controls: bytes = b"") -> None:
+        if self._stream.lost is not None or self._transport.is_closing():
+            raise LinkBroken(self.server, self._stream.lost or "closed", sent=False)
         self._number += 1
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.sendall(wire.message(self._number, request, controls))
-        except OSError as error:
-            self.close()
-            kind = LinkTimedOut if isinstance(error, TimeoutError) else LinkBroken
-            raise kind(self.server, f"sending failed: {error}", sent=True) from error
+        self._transport.write(wire.message(self._number, request, controls))
 
-    def _receive(self, give_up: float, timeout: float) -> bytes:
+    async def _receive(self, give_up: float, timeout: float) -> bytes:  # noqa: ASYNC109
         """The next whole message."""
-        buffer = self._buffer
-        try:
-            while True:
+        stream = self._stream
+        buffer = stream.buffer
+        while True:
+            try:
                 size = wire.message_size(buffer)
-                if size and len(buffer) >= size:
-                    data = bytes(buffer[:size])
-                    del buffer[:size]
-                    self.fresh = False
-                    return data
-                chunk = self._socket.recv(65536)
-                if not chunk:
-                    raise ConnectionResetError("the server hung up")
-                buffer += chunk
-                if len(chunk) == 65536:  # a long answer: the whole of it has to be here in time
-                    left = give_up - time.monotonic()
-                    if left <= 0:
-                        raise TimeoutError
-                    self._socket.settimeout(left)
-        except wire.WireError as error:
-            self.close()
-            raise Malformed(self.server, str(error)) from error
-        except TimeoutError as error:
-            self.close()
-            raise LinkTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout) from error
-        except OSError as error:
-            self.close()
-            raise LinkBroken(self.server, f"lost: {error}", sent=True) from error
+            except wire.WireError as error:
+                self.close()
+                raise Malformed(self.server, str(error)) from error
+            if size and len(buffer) >= size:
+                data = bytes(buffer[:size])
+                del buffer[:size]
+                return data
+            if stream.lost is not None:
+                raise LinkBroken(self.server, stream.lost, sent=True)
+            if not await self._more(give_up):
+                self.close()
+                raise LinkTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout)
+
+    async def _more(self, give_up: float) -> bool:
+        """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`."""
+        more = self._stream.more = self._loop.create_future()
+        timer = self._loop.call_later(max(give_up - time.monotonic(), 0.0), _give_up, more)
+        try:
+            await more
+        except TimeoutError:
+            return False
+        finally:
+            timer.cancel()
+            self._stream.more = None
+        return True
+
+
+def _give_up(more: asyncio.Future[None]) -> None:
+    if not more.done():
+        more.set_exception(TimeoutError())

@@ -1,4 +1,4 @@
-"""One directory: a check from the name that was typed to the identity, in one worker thread.
+"""One directory: a check from the name that was typed to the identity.
 
 find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
      │ (any domain controller; the next one where it fails)    │
@@ -8,12 +8,15 @@ find the account ─► lockout guard ─► before_bind ─► bind ─► grou
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import structlog
 
@@ -37,12 +40,16 @@ from directory.model import Credential, Identity, Outcome, Verdict
 from directory.names import LoginName, parse_name, password_is_possible
 from directory.policies import Policies
 from directory.reservations import Reservations
+from directory.service import ServiceAccount
 from directory.settings import DirectorySettings
 from directory.subcodes import judge_refusal
 from directory.tls import make_context, normalise_fingerprint
 from directory.wire import Result
 
 log = structlog.get_logger()
+
+BeforeBind = Callable[[], Awaitable[None]]
+"""Awaited once, right before a password is sent; raising Abandoned forbids it."""
 
 _ATTEMPTS = 4
 """Domain controllers that are tried for one check."""
@@ -53,14 +60,14 @@ _REJECTED = ("0000052D", "00000524", "data 52d")  # ERROR_PASSWORD_RESTRICTION: 
 class _BindOnce:
     """Calls the caller's `before_bind` once, and knows that a password may be out from then on."""
 
-    def __init__(self, before_bind: Callable[[], None] | None) -> None:
+    def __init__(self, before_bind: BeforeBind | None) -> None:
         self._before_bind = before_bind
         self.sent = False
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         if not self.sent:
             if self._before_bind is not None:
-                self._before_bind()
+                await self._before_bind()
             self.sent = True
 
 
@@ -75,7 +82,7 @@ class _Check:
 
 
 class OneDirectory:
-    """Blocking; shared between worker threads. clock: Unix seconds. addresses: the servers, `host:port`."""
+    """clock: Unix seconds. servers: `host:port` of each."""
 
     def __init__(self, settings: DirectorySettings, servers: tuple[str, ...], clock: Callable[[], float]) -> None:
         self.settings = settings
@@ -83,11 +90,12 @@ class OneDirectory:
         context = make_context(settings.tls)
         pins = tuple(map(normalise_fingerprint, settings.tls.pinned_sha256))
         allow_plain = settings.send_passwords_unencrypted_over_the_network
+        service = ServiceAccount(settings)
         self.controllers = [
-            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock) for server in servers
+            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock, service)
+            for server in servers
         ]
         self._bind_controls = wire.control(wire.PASSWORD_POLICY) if settings.kind == "ldap" else b""
-        self._turn = itertools.count()
         self._accounts = Accounts(settings)
         self._groups = Groups(settings)
         self._policies = Policies(settings)
@@ -96,44 +104,48 @@ class OneDirectory:
 
     # -- what is asked
 
-    def verify(self, credential: Credential, deadline: float, before_bind: Callable[[], None] | None) -> Verdict:
+    async def verify(self, credential: Credential, deadline: float, before_bind: BeforeBind | None) -> Verdict:
         """Check a credential. Raises only what `before_bind` raises."""
-        return self._checked(credential.name, credential.password, None, deadline, before_bind)
+        return await self._checked(credential.name, credential.password, None, deadline, before_bind)
 
-    def change_password(
-        self, name: str, old: str, new: str, deadline: float, before_bind: Callable[[], None] | None
+    async def change_password(
+        self, name: str, old: str, new: str, deadline: float, before_bind: BeforeBind | None
     ) -> Verdict:
         """Change a password, proving the old one."""
         if not password_is_possible(new):
             return Verdict(Outcome.PASSWORD_REJECTED, detail="the new password has characters that no directory takes")
-        return self._checked(name, old, new, deadline, before_bind)
+        return await self._checked(name, old, new, deadline, before_bind)
 
-    def find_user(self, text: str) -> Identity:
+    async def find_user(self, text: str) -> Identity:
         """Who answers to a name. Raises NotFound, Ambiguous, NoDirectory."""
         name = parse_name(text)
         if name is None:
             raise NotFound(text)
-        for controller in self._candidates():
+        for controller in self._candidates(name):
             try:
-                with controller.searching(self.settings.service_password) as link:
-                    account = self._find(link, name)
+                async with controller.searching() as link:
+                    account = await self._find(link, name)
+                    controller.succeeded()
                     if account is None:
                         raise NotFound(text)
-                    return self._identify(link, account)
+                    return await self._identify(link, account)
             except LinkError as error:
                 controller.failed(error)
         raise NoDirectory(self.settings.name, tuple(map(str, self.controllers)), "none answered")
 
-    def reset_password(self, text: str, new: str, *, must_change: bool) -> None:
+    async def reset_password(self, text: str, new: str, *, must_change: bool) -> None:
         """Set a password as the service account. Raises NotFound, Ambiguous, NoDirectory, ServerRefused."""
         name = parse_name(text)
-        for controller in self._candidates():
+        if name is None:
+            raise NotFound(text)
+        for controller in self._candidates(name):
             try:
-                with controller.searching(self.settings.service_password) as link:
-                    account = self._find(link, name) if name is not None else None
+                async with controller.searching() as link:
+                    account = await self._find(link, name)
+                    controller.succeeded()
                     if account is None:
                         raise NotFound(text)
-                    self._reset(link, account, new, must_change=must_change)
+                    await self._reset(link, account, new, must_change=must_change)
                     return
             except LinkError as error:
                 controller.failed(error)
@@ -141,15 +153,14 @@ class OneDirectory:
                     raise
         raise NoDirectory(self.settings.name, tuple(map(str, self.controllers)), "none answered")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up."""
-        for controller in self.controllers:
-            controller.close()
+        await asyncio.gather(*(controller.close() for controller in self.controllers))
 
     # -- the check
 
-    def _checked(
-        self, text: str, password: str, new: str | None, deadline: float, before_bind: Callable[[], None] | None
+    async def _checked(
+        self, text: str, password: str, new: str | None, deadline: float, before_bind: BeforeBind | None
     ) -> Verdict:
         name = parse_name(text)
         if name is None or not password_is_possible(password):
@@ -157,11 +168,11 @@ class OneDirectory:
         give_up = time.monotonic() + (deadline - self._clock())
         check = _Check(name, password, new, give_up, _BindOnce(before_bind))
         reason = "none is due for another try"
-        for controller in itertools.islice(self._candidates(), _ATTEMPTS):
+        for controller in itertools.islice(self._candidates(name), _ATTEMPTS):
             if time.monotonic() >= give_up:
                 return Verdict(Outcome.TIMED_OUT, bound=check.allow_bind.sent, detail=reason)
             try:
-                verdict = self._check_at(controller, check)
+                verdict = await self._check_at(controller, check)
             except LinkError as error:
                 if is_server_fault(error):
                     controller.failed(error)
@@ -178,44 +189,47 @@ class OneDirectory:
                 return replace(verdict, controller=str(controller))
         return Verdict(Outcome.NO_DIRECTORY, bound=False, detail=reason)
 
-    def _check_at(self, controller: Controller, check: _Check) -> Verdict:
+    async def _check_at(self, controller: Controller, check: _Check) -> Verdict:
         controller.in_flight += 1
         try:
             read_at = time.monotonic()
-            with controller.searching(self.settings.service_password) as link:
-                account = self._find(link, check.name)
+            async with controller.searching() as link:
+                account = await self._find(link, check.name)
                 if account is None:
-                    return self._pretend(controller, check)
-                refused, allowance = self._guard(link, account)
-                if refused is not None:
-                    return refused
-                with self._reserved(account, allowance, read_at, check.give_up) as reservation:
+                    return await self._pretend(controller, check)
+                guarded = await self._guard(controller, link, account, read_at)
+                if guarded.refused is not None:
+                    return guarded.refused
+                async with self._reserved(account, guarded, check.give_up) as reservation:
                     if reservation is None:
                         return Verdict(Outcome.WOULD_LOCK_OUT, detail="other attempts for this account are under way")
-                    verdict = self._prove(controller, link, account, check)
+                    verdict = await self._prove(controller, link, account, check)
                     reservation.refused = verdict.outcome is Outcome.WRONG_CREDENTIAL
                 if verdict.outcome is not Outcome.SUCCESS or check.new_password is not None:
                     return verdict
-                return replace(verdict, identity=self._identify(link, account))
+                return replace(verdict, identity=await self._identify(link, account))
         finally:
             controller.in_flight -= 1
 
-    def _guard(self, link: Link, account: Account) -> tuple[Verdict | None, int]:
-        """The verdict where nothing may be bound, else how many wrong passwords may be spent."""
+    async def _guard(self, controller: Controller, link: Link, account: Account, read_at: float) -> _Guarded:
         settings = self.settings
         if settings.kind != "ad" or not settings.lockout_guard:
-            return None, _NO_LIMIT
-        policy = self._policies.of(link, account.resultant_policy)
-        decision = decide(account.counters, policy, settings.lockout_margin, self._clock())
+            return _Guarded(None, _NO_LIMIT, read_at)
+        policy = await self._policies.of(link, account.resultant_policy)
+        if not await self._policies.counts_are_readable(link, seen=account.shows_count):
+            policy = self._policies.blind(policy)
+            read_at -= policy.window
+        decision = decide(account.counters, policy, settings.lockout_margin, self._clock() + controller.clock_skew)
         if decision.locked:
-            return Verdict(Outcome.ACCOUNT_LOCKED, detail=decision.detail), 0
+            return _Guarded(Verdict(Outcome.ACCOUNT_LOCKED, detail=decision.detail), 0, read_at)
         if decision.allowance == 0:
-            return Verdict(Outcome.WOULD_LOCK_OUT, detail=decision.detail), 0
-        return None, decision.allowance if decision.allowance is not None else _NO_LIMIT
+            return _Guarded(Verdict(Outcome.WOULD_LOCK_OUT, detail=decision.detail), 0, read_at)
+        return _Guarded(None, decision.allowance if decision.allowance is not None else _NO_LIMIT, read_at)
 
-    @contextmanager
-    def _reserved(self, account: Account, allowance: int, read_at: float, give_up: float) -> Iterator[_Reservation | None]:
-        if not self._reservations.take(account.guid, allowance, read_at=read_at, give_up=give_up):
+    @asynccontextmanager
+    async def _reserved(self, account: Account, guarded: _Guarded, give_up: float) -> AsyncIterator[_Reservation | None]:
+        taken = self._reservations.take(account.guid, guarded.allowance, read_at=guarded.read_at, give_up=give_up)
+        if not await taken:
             yield None
             return
         reservation = _Reservation()
@@ -224,31 +238,31 @@ class OneDirectory:
         finally:
             self._reservations.give_back(account.guid, refused=reservation.refused)
 
-    def _prove(self, controller: Controller, link: Link, account: Account, check: _Check) -> Verdict:
+    async def _prove(self, controller: Controller, link: Link, account: Account, check: _Check) -> Verdict:
         """Send the password, once."""
         if check.new_password is not None and self.settings.kind == "ad":
-            check.allow_bind()
-            return _judge_change(link.modify(account.dn.encode(), _ad_change(check), self._patience(check)))
-        with controller.binding() as binding:
-            check.allow_bind()
+            await check.allow_bind()
+            return _judge_change(await link.modify(account.dn.encode(), _ad_change(check), self._patience(check)))
+        async with controller.binding() as binding:
+            await check.allow_bind()
             dn, password = account.dn.encode(), check.password.encode()
-            result = binding.bind(dn, password, self._patience(check), self._bind_controls)
+            result = await binding.bind(dn, password, self._patience(check), self._bind_controls)
             verdict = _judge_bind(result)
             if check.new_password is None or verdict.outcome not in {Outcome.SUCCESS, Outcome.MUST_CHANGE}:
                 return verdict
-            changed = binding.change_password(dn, password, check.new_password.encode(), self._patience(check))
+            changed = await binding.change_password(dn, password, check.new_password.encode(), self._patience(check))
             verdict = _judge_change(changed)
             return replace(verdict, password_proven=verdict.outcome is not Outcome.WRONG_CREDENTIAL)
 
-    def _pretend(self, controller: Controller, check: _Check) -> Verdict:
+    async def _pretend(self, controller: Controller, check: _Check) -> Verdict:
         """Nobody answers to the name: take as long as with somebody, with a name and password that are nobody's."""
         if check.new_password is None:
             nobody = f"nobody-{secrets.token_hex(8)}@{self.settings.name}"
             if self.settings.kind == "ldap":
                 nobody = f"uid=nobody-{secrets.token_hex(8)},{self.settings.base_dn}"
-            with controller.binding() as binding:
-                check.allow_bind()
-                binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
+            async with controller.binding() as binding:
+                await check.allow_bind()
+                await binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
         return Verdict(Outcome.WRONG_CREDENTIAL, detail="no such account", password_checked=True)
 
     def _patience(self, check: _Check) -> float:
@@ -256,7 +270,7 @@ class OneDirectory:
 
     # -- finding
 
-    def _find(self, link: Link, name: LoginName) -> Account | None:
+    async def _find(self, link: Link, name: LoginName) -> Account | None:
         """The account that answers to a name. Raises Ambiguous, LinkError, ServerRefused."""
         key = name.text.casefold().encode()
         known = self._found.get(key)
@@ -264,12 +278,12 @@ class OneDirectory:
             dn, guid = known
             accounts = self._accounts
             wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
-            found = self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, wanted)
+            found = await self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, wanted)
             account = Account(*found[0]) if found else None
             if account is not None and self._accounts.answers_to(account, name):
                 return account
             self._found.drop(key)
-        found = self._search(
+        found = await self._search(
             link, self.settings.base_dn, wire.SCOPE_SUBTREE, self._accounts.matching(name), self._accounts.attributes
         )
         if not found:
@@ -288,33 +302,49 @@ class OneDirectory:
             return explicit[0]
         return found[0]
 
-    def _identify(self, link: Link, account: Account) -> Identity:
-        return self._accounts.identity(account, self._groups.of(link, account))
+    async def _identify(self, link: Link, account: Account) -> Identity:
+        return self._accounts.identity(account, await self._groups.of(link, account))
 
-    def _search(self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes) -> list[tuple[str, wire.Entry]]:
+    async def _search(
+        self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes
+    ) -> list[tuple[str, wire.Entry]]:
         timeout = self.settings.search_timeout
-        return link.search(base.encode(), scope, matching, attributes, limit=3, timeout=timeout)
+        return await link.search(base.encode(), scope, matching, attributes, limit=3, timeout=timeout)
 
-    def _reset(self, link: Link, account: Account, new: str, *, must_change: bool) -> None:
+    async def _reset(self, link: Link, account: Account, new: str, *, must_change: bool) -> None:
         timeout = self.settings.bind_timeout
         if self.settings.kind == "ldap":
-            result = link.change_password(account.dn.encode(), None, new.encode(), timeout)
+            result = await link.change_password(account.dn.encode(), None, new.encode(), timeout)
         else:
             changes = [(wire.MODIFY_REPLACE, b"unicodePwd", _quoted(new))]
             if must_change:
                 changes.append((wire.MODIFY_REPLACE, b"pwdLastSet", b"0"))
-            result = link.modify(account.dn.encode(), changes, timeout)
+            result = await link.modify(account.dn.encode(), changes, timeout)
         if result.code != 0:
             raise ServerRefused(link.server, "reset a password", result.code, result.text)
 
-    def _candidates(self) -> Iterator[Controller]:
-        """Whom to ask, in order: the healthy ones by turns, after those that are due for a trial."""
+    def _candidates(self, name: LoginName) -> Iterator[Controller]:
+        """Whom to ask, in order: those that are due for a trial, then the healthy ones.
+
+        The same first one for the same account, however it is spelt: each counts its own wrong passwords.
+        """
         for controller in self.controllers:
             if not controller.is_closed and controller.may_trial():
                 yield controller
         healthy = [controller for controller in self.controllers if controller.is_closed]
-        turn = next(self._turn)
+        turn = zlib.crc32(name.user.casefold().encode())
         yield from (healthy[(turn + n) % len(healthy)] for n in range(len(healthy)))
+
+
+class _Guarded(NamedTuple):
+    """What the lockout guard says."""
+
+    refused: Verdict | None
+    """Where nothing may be bound."""
+    allowance: int
+    """Wrong passwords that may be spent …"""
+    read_at: float
+    """… beside those that are in AD's count, or older than this (time.monotonic())."""
 
 
 @dataclass(slots=True)

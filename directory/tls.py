@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
-import socket
 import ssl
 
 from directory.errors import CertificateRefused, ConnectFailed, SettingsProblem
@@ -34,27 +34,45 @@ def normalise_fingerprint(text: str) -> str:
     return digits
 
 
-def secure(plain: socket.socket, host: str, server: str, context: ssl.SSLContext, pins: tuple[str, ...]) -> ssl.SSLSocket:
+async def secure(
+    plain: asyncio.Transport,
+    protocol: asyncio.BaseProtocol,
+    host: str,
+    server: str,
+    context: ssl.SSLContext,
+    pins: tuple[str, ...],
+    timeout: float,  # noqa: ASYNC109 - the loop's own for a handshake
+) -> asyncio.Transport:
     """Shakes hands over `plain`; raises `CertificateRefused` before one byte of LDAP is sent."""
     try:
-        secured = context.wrap_socket(plain, server_hostname=host)
+        secured = await asyncio.get_running_loop().start_tls(
+            plain, protocol, context, server_hostname=host, ssl_handshake_timeout=timeout
+        )
     except ssl.SSLCertVerificationError as error:
         raise CertificateRefused(
             server,
             f"its certificate is not trusted: {error.verify_message}. "
             "Name the right authority in `tls.ca_file`, and the server as in its certificate.",
         ) from error
-    except TimeoutError as error:
+    except ConnectionAbortedError as error:  # what the event loop makes of its own timeout
         raise ConnectFailed(server, "no TLS handshake in time") from error
     except (ssl.SSLError, OSError) as error:
         raise ConnectFailed(server, f"the TLS handshake failed: {error}") from error
+    if secured is None:
+        raise ConnectFailed(server, "the TLS handshake failed: the server hung up")
     if pins:
         try:
-            check_pin(secured.getpeercert(binary_form=True) or b"", server, pins)
+            check_pin(certificate_of(secured) or b"", server, pins)
         except CertificateRefused:
-            secured.close()
+            secured.abort()
             raise
     return secured
+
+
+def certificate_of(transport: asyncio.BaseTransport) -> bytes | None:
+    """The server's certificate (DER), or None without TLS."""
+    secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    return secured.getpeercert(binary_form=True) if secured is not None else None
 
 
 def check_pin(certificate: bytes, server: str, pins: tuple[str, ...]) -> None:

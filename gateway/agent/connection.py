@@ -1,6 +1,6 @@
 """One outbound connection to one relay: the websocket shell around an AgentSession.
 
-reader ──► session ──► a task for each request ──► validator (worker thread) ──► session ──► writer
+reader ──► session ──► a task for each request ──► validator ──► session ──► writer
                                  begun ◄── before_bind waits until the frame is with the kernel
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,23 +48,6 @@ class Route:
         return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
 
 
-class _Begin:
-    """A worker thread's question: may I bind? Answered once the `begun` frame is on its way."""
-
-    __slots__ = ("_answered", "allowed")
-
-    def __init__(self) -> None:
-        self.allowed = False
-        self._answered = threading.Event()
-
-    def answer(self, allowed: bool) -> None:
-        self.allowed = allowed
-        self._answered.set()
-
-    def wait(self, timeout: float) -> bool:
-        return self._answered.wait(timeout) and self.allowed
-
-
 class Connection:
     """Runs once, from connecting to the end; the agent makes a new one each time."""
 
@@ -82,8 +64,10 @@ class Connection:
         self._make_session = make_session
         self._session: AgentSession | None = None
         self._wake = asyncio.Event()
-        self._begins: list[tuple[_Begin, bool]] = []
+        self._begins: list[asyncio.Future[bool]] = []
+        """Checks that may bind once the `begun` frames are on their way."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = False
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -172,8 +156,7 @@ class Connection:
                     await ws.send(frame)
                 if begins:
                     await _flushed(ws)
-            for begin, allowed in begins:
-                begin.answer(allowed and session.closed is None)
+            _answer(begins, allowed=session.closed is None)
             if session.closed is not None:
                 await ws.close(code=session.closed.code if not session.closed.by_peer else 1000)
                 return
@@ -216,31 +199,39 @@ class Connection:
 
     # -- begun
 
-    def _before_bind(self, number: int, deadline: float) -> None:
-        """In a worker thread: tell the relay, and bind only when it has been told. Raises directory.Abandoned."""
-        begin = _Begin()
-        self._loop.call_soon_threadsafe(self._begin, number, begin)
-        if not begin.wait(max(deadline - self._directory_clock(), 0.0)):
+    async def _before_bind(self, number: int, deadline: float) -> None:
+        """Tell the relay, and return only when it has been told. Raises directory.Abandoned where nothing may be bound."""
+        if self._ended or self._session is None or not self._session.begin(number, self._clock()):
+            raise directory.Abandoned
+        told = self._loop.create_future()
+        self._begins.append(told)
+        self._wake.set()
+        try:
+            async with asyncio.timeout(max(deadline - self._directory_clock(), 0.0)):
+                allowed = await told
+        except TimeoutError as error:
+            raise directory.Abandoned from error
+        if not allowed:
             raise directory.Abandoned
 
-    def _begin(self, number: int, begin: _Begin) -> None:
-        allowed = self._session is not None and self._session.begin(number, self._clock())
-        if allowed:
-            self._begins.append((begin, True))
-            self._wake.set()
-        else:
-            begin.answer(False)
-
     def _release_begins(self) -> None:
+        self._ended = True
         begins, self._begins = self._begins, []
-        for begin, _ in begins:
-            begin.answer(False)
+        _answer(begins, allowed=False)
+
+
+def _answer(begins: list[asyncio.Future[bool]], *, allowed: bool) -> None:
+    for told in begins:
+        if not told.done():
+            told.set_result(allowed)
 
 
 async def _flushed(ws: ClientConnection) -> None:
     """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
-    while ws.transport.get_write_buffer_size():  # noqa: ASYNC110 - transports have no event for it
-        await asyncio.sleep(0.001)
+    pause = 0.0
+    while ws.transport.get_write_buffer_size():
+        await asyncio.sleep(pause)  # transports have no event for it
+        pause = 0.001
 
 
 def _explain(error: BaseException) -> str:

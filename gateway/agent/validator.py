@@ -6,7 +6,7 @@ import base64
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -14,6 +14,8 @@ import directory
 from gateway.protocol import AnswerBody, Group, Identity, Outcome, RequestBody
 
 log = structlog.get_logger()
+
+BeforeBind = Callable[[], Awaitable[None]]
 
 MAX_DETAIL = 200
 
@@ -26,10 +28,10 @@ class Validator:
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> AnswerBody | None:
+    async def check(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> AnswerBody | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
-        `before_bind` runs in a worker thread right before the first bind. Returns None where it forbade the bind.
+        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
         Cancelling does not undo a bind.
         """
         started = time.perf_counter()
@@ -60,7 +62,7 @@ class Validator:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL])
 
-    async def _ask(self, body: RequestBody, deadline: float, before_bind: Callable[[], None]) -> directory.Verdict:
+    async def _ask(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> directory.Verdict:
         if body.operation == "change":
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind

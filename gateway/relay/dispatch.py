@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 _SAMPLE = 16
 """Links that are compared where there are more."""
+_STICKY_SECONDS = 60.0
+_STICKY_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Dispatched:
     body: AnswerBody
     agent: str = ""
     begun: bool = False
+
+
+def account_of(user_name: str) -> str:
+    """The part of a user name that all its spellings share: `CORP\\anna`, `anna@corp.example.com`, `anna`."""
+    user = user_name.rpartition("\\")[2]
+    return (user.rpartition("@")[0] or user).casefold()
 
 
 def domain_of(user_name: str) -> str:
@@ -64,6 +72,10 @@ class Dispatcher:
         self._numbers = itertools.count(1)
         self._waiting: deque[_Waiter] = deque()
         self._by_domain: dict[str, list[Link]] | None = None
+        self._claimed: set[str] = set()
+        """Domains that some agent ever answered for by name: they are never handed to those that take all."""
+        self._asked_last: OrderedDict[str, tuple[float, Link]] = OrderedDict()
+        """By account: one agent counts its wrong passwords better than two that do not know of each other."""
 
     @property
     def outstanding(self) -> int:
@@ -77,12 +89,12 @@ class Dispatcher:
 
     async def dispatch(self, task: Task) -> Dispatched:
         """Have a task done by some agent. Never raises for what an agent does; cancelling gives the task up."""
-        domain = domain_of(task.user_name)
+        domain, account = domain_of(task.user_name), account_of(task.user_name)
         tried: set[Link] = set()
         reply: AnswerBody | None = None
         waited = False
         while True:
-            link = self._least_loaded(domain, tried)
+            link = self._same_as_before(account, domain, tried) or self._least_loaded(domain, tried)
             if link is None:
                 link = await self._wait_for_room(domain, tried, task.deadline, first=waited)
                 waited = True
@@ -92,6 +104,7 @@ class Dispatcher:
             if not link.usable:  # gone between the two moments
                 continue
             tried.add(link)
+            self._remember(account, link)
             result = await self.ask(link, task)
             if isinstance(result, Dispatched):
                 if not _worth_another(result):
@@ -111,8 +124,13 @@ class Dispatcher:
         outcome = Outcome.TRY_AGAIN if reply.result is Loss.BEGUN else Outcome.TIMED_OUT
         return Dispatched(AnswerBody(outcome), link.name, reply.begun)
 
-    def room_made(self, link: Link) -> None:
-        """A link may take more: give its room to those who wait longest and can use it."""
+    def link_changed(self, link: Link) -> None:
+        """A link may take more: give its room to those who wait longest and can use it. Or it takes nothing more."""
+        self._give_room(link)
+        if not link.usable:
+            self._send_away()
+
+    def _give_room(self, link: Link) -> None:
         while self._waiting and link.usable and link.has_room:
             waiter = next((each for each in self._waiting if self._may_ask(link, each)), None)
             if waiter is None:
@@ -125,7 +143,11 @@ class Dispatcher:
         """Links came or went (`links` was changed): let everybody who waits look again."""
         self._by_domain = None
         for link in self.links:
-            self.room_made(link)
+            self._give_room(link)
+        self._send_away()
+
+    def _send_away(self) -> None:
+        """Whoever waits for nobody need not wait."""
         for waiter in list(self._waiting):
             if not self._somebody(waiter.domain, waiter.tried):
                 self._waiting.remove(waiter)
@@ -140,14 +162,26 @@ class Dispatcher:
             for link in self.links:
                 for each in link.domains:
                     self._by_domain[each].append(link)
-        named = self._by_domain.get(domain, ())
-        return named if any(link.usable for link in named) else self._by_domain.get("*", ())
+            self._claimed.update(self._by_domain)
+        return self._by_domain.get(domain if domain in self._claimed else "*", ())
 
     def _somebody(self, domain: str, tried: set[Link]) -> bool:
         return any(link.usable and link not in tried for link in self._pool(domain))
 
     def _may_ask(self, link: Link, waiter: _Waiter) -> bool:
         return not waiter.link.done() and link not in waiter.tried and link in self._pool(waiter.domain)
+
+    def _same_as_before(self, account: str, domain: str, tried: set[Link]) -> Link | None:
+        since, link = self._asked_last.get(account, (0.0, None))
+        if link is None or link in tried or not link.usable or not link.has_room or link.suspect:
+            return None
+        return link if self._clock() - since <= _STICKY_SECONDS and link in self._pool(domain) else None
+
+    def _remember(self, account: str, link: Link) -> None:
+        self._asked_last[account] = self._clock(), link
+        self._asked_last.move_to_end(account)
+        if len(self._asked_last) > _STICKY_NAMES:
+            self._asked_last.popitem(last=False)
 
     def _least_loaded(self, domain: str, tried: set[Link]) -> Link | None:
         """Of many links a sample is nearly as good as all of them, and costs the same for ten agents and for thousands."""
@@ -174,7 +208,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             link = self._leave(waiter)
             if link is not None:
-                self.room_made(link)
+                self._give_room(link)
             raise
         return self._leave(waiter)
 

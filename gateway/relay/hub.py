@@ -84,7 +84,7 @@ class Hub:
     async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:
         now = self._clock()
         session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
-        link = Link(session, address=address, on_change=self._dispatcher.room_made)
+        link = Link(session, address=address, on_change=self._dispatcher.link_changed)
         link.connected_at = now
         link.wake.set()
         self._open.add(link)

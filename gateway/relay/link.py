@@ -21,6 +21,7 @@ from gateway.protocol.events import (
     Event,
     Measured,
     Opened,
+    PeerDraining,
     Refused,
     RenewalRequested,
     StatusReceived,
@@ -175,7 +176,7 @@ class Link:
                 self.latency, self.clock_skew = latency, clock_skew
             case StatusReceived(directories, _):
                 self.status = directories
-            case CapacityChanged():
+            case CapacityChanged() | PeerDraining():
                 self._on_change(self)
             case Closed():
                 self.lose()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-import threading
 import time
 import uuid
 
@@ -166,58 +166,52 @@ def test_a_trial_that_is_never_reported_is_given_up() -> None:
 # -- reservations
 
 
-def test_two_attempts_never_share_the_last_allowed_one() -> None:
+async def test_two_attempts_never_share_the_last_allowed_one() -> None:
     """The second waits; the first was wrong, so the second is refused."""
-    reservations, outcome = Reservations(), []
-    assert reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
     read_at = time.monotonic()
-    second = threading.Thread(
-        target=lambda: outcome.append(reservations.take(b"anna", 1, read_at=read_at, give_up=time.monotonic() + 10))
-    )
-    second.start()
+    second = asyncio.create_task(reservations.take(b"anna", 1, read_at=read_at, give_up=time.monotonic() + 10))
+    await asyncio.sleep(0)
     reservations.give_back(b"anna", refused=True)
-    second.join(10)
-    assert outcome == [False]
+    assert not await second
 
 
-def test_who_waits_behind_a_right_password_goes_on() -> None:
+async def test_who_waits_behind_a_right_password_goes_on() -> None:
     """It cost nothing."""
-    reservations, outcome = Reservations(), []
-    assert reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
-    second = threading.Thread(
-        target=lambda: outcome.append(reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=time.monotonic() + 10))
-    )
-    second.start()
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    second = asyncio.create_task(reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=time.monotonic() + 10))
+    await asyncio.sleep(0)
     reservations.give_back(b"anna", refused=False)
-    second.join(10)
-    assert outcome == [True]
+    assert await second
 
 
-def test_nobody_waits_past_the_deadline() -> None:
+async def test_nobody_waits_past_the_deadline() -> None:
     """While somebody else's attempt hangs."""
     reservations = Reservations()
-    assert reservations.take(b"anna", 1, read_at=0.0, give_up=0)
-    assert not reservations.take(b"anna", 1, read_at=0.0, give_up=time.monotonic() + 0.01)
-    assert reservations.take(b"ben", 1, read_at=0.0, give_up=0)
+    assert await reservations.take(b"anna", 1, read_at=0.0, give_up=0)
+    assert not await reservations.take(b"anna", 1, read_at=0.0, give_up=time.monotonic() + 0.01)
+    assert await reservations.take(b"ben", 1, read_at=0.0, give_up=0)
 
 
-def test_spent_attempts_older_than_the_count_are_in_the_count() -> None:
+async def test_spent_attempts_older_than_the_count_are_in_the_count() -> None:
     """They are not counted twice."""
     reservations = Reservations()
-    assert reservations.take(b"anna", 1, read_at=0.0, give_up=0)
+    assert await reservations.take(b"anna", 1, read_at=0.0, give_up=0)
     reservations.give_back(b"anna", refused=True)
-    assert not reservations.take(b"anna", 1, read_at=0.0, give_up=0)
-    assert reservations.take(b"anna", 1, read_at=time.monotonic() + 1, give_up=0)
+    assert not await reservations.take(b"anna", 1, read_at=0.0, give_up=0)
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic() + 1, give_up=0)
 
 
-def test_memory_is_bounded() -> None:
+async def test_memory_is_bounded() -> None:
     """Accounts that are idle make room."""
     reservations = Reservations(most_accounts=2)
     for number in range(10):
         key = str(number).encode()
-        assert reservations.take(key, 1, read_at=0.0, give_up=0)
+        assert await reservations.take(key, 1, read_at=0.0, give_up=0)
         reservations.give_back(key, refused=False)
-    assert reservations.take(b"x", 1, read_at=0.0, give_up=0)
+    assert await reservations.take(b"x", 1, read_at=0.0, give_up=0)
 
 
 # -- sub-codes
@@ -266,7 +260,7 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
     assert found == {"department": ("Sales",), "photo": ("/wA=",), "bell": ("YQc=",)}
 
 
-def test_an_explicit_name_comes_before_an_implied_one() -> None:
+async def test_an_explicit_name_comes_before_an_implied_one() -> None:
     """MS-ADTS 5.1.1.1.1: userPrincipalName first; two that are called so are an error, never a guess."""
     one = OneDirectory(settings(), ("127.0.0.1:9",), time.time)
     name = parse_name("anna@corp.example.com")

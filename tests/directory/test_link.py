@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -28,51 +31,52 @@ from isthmus.demo.stand import free_port
 from isthmus.demo.throwaway_tls import write_certificates
 
 SUCCESS = wire.integer(0, 0x0A) + wire.octets(b"") + wire.octets(b"")
-Answer = Callable[[bytes], bytes]
+Answer = Callable[[bytes], bytes | None]
+"""What a message is answered with; nothing hangs up, None says no more."""
+
+
+Linked = Callable[[Answer], Awaitable[Link]]
 
 
 @pytest.fixture
-def linked() -> Iterator[Callable[[Answer], Link]]:
+async def linked() -> AsyncIterator[Linked]:
     """A link to a server that answers each message with whatever a function makes of it; empty means: hang up."""
-    opened: list[socket.socket | threading.Thread] = []
+    conversations: list[asyncio.Task[None]] = []
+    async with AsyncExitStack() as opened:
 
-    def connect(answer: Answer) -> Link:
-        near, far = socket.socketpair()
+        async def connect(answer: Answer) -> Link:
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                conversations.append(cast("asyncio.Task[None]", asyncio.current_task()))
+                with contextlib.suppress(OSError):
+                    while data := await reader.read(65536):
+                        reply = answer(data)
+                        if reply == b"":
+                            break
+                        writer.write(reply or b"")
+                writer.close()
 
-        def serve() -> None:
-            with contextlib.suppress(OSError), far:
-                while data := far.recv(65536):
-                    reply = answer(data)
-                    if not reply:
-                        return
-                    far.sendall(reply)
+            server = await opened.enter_async_context(await asyncio.start_server(serve, "127.0.0.1", 0))
+            address = Address("127.0.0.1", server.sockets[0].getsockname()[1], secure=False)
+            link = await Link.open(address, tls.make_context(TlsSettings()), (), 5)
+            opened.callback(link.close)
+            return link
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        opened.extend((near, thread))
-        return Link("dc1:636", near)
-
-    yield connect
-    for each in opened:
-        if isinstance(each, socket.socket):
-            each.close()
-        else:
-            each.join(5)
+        yield connect
+    await asyncio.wait(conversations, timeout=5)
 
 
-def search(link: Link) -> list[tuple[str, wire.Entry]]:
+async def search(link: Link) -> list[tuple[str, wire.Entry]]:
     """Any search."""
-    return link.search(b"DC=x", wire.SCOPE_SUBTREE, wire.ANYTHING, wire.attribute_list(["cn"]), limit=3, timeout=5)
+    return await link.search(b"DC=x", wire.SCOPE_SUBTREE, wire.ANYTHING, wire.attribute_list(["cn"]), limit=3, timeout=5)
 
 
-def test_entries_are_collected_until_the_search_is_done(linked: Callable[[Answer], Link]) -> None:
+async def test_entries_are_collected_until_the_search_is_done(linked: Linked) -> None:
     """References to other servers are passed over: referrals are off."""
     entry = wire.message(1, wire.tlv(wire.ENTRY, wire.octets(b"CN=a") + wire.tlv(0x30, b"")))
     reference = wire.message(1, wire.tlv(wire.REFERENCE, wire.octets(b"ldap://elsewhere")))
     done = wire.message(1, wire.tlv(wire.SEARCH_DONE, SUCCESS))
-    link = linked(lambda _: reference + entry + entry + done)
-    assert [dn for dn, _ in search(link)] == ["CN=a", "CN=a"]
-    assert not link.fresh
+    link = await linked(lambda _: reference + entry + entry + done)
+    assert [dn for dn, _ in await search(link)] == ["CN=a", "CN=a"]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +91,21 @@ def test_entries_are_collected_until_the_search_is_done(linked: Callable[[Answer
         b"\x30\x03\x02\x01",
     ],
 )
-def test_what_is_no_answer_to_the_question_ends_the_link(linked: Callable[[Answer], Link], reply: bytes) -> None:
+async def test_what_is_no_answer_to_the_question_ends_the_link(linked: Linked, reply: bytes) -> None:
     """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the link is closed."""
-    link = linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
+    link = await linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
     with pytest.raises((Malformed, LinkTimedOut)):
-        link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, wire.attribute_list([]), limit=1, timeout=0.2)
+        await link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, wire.attribute_list([]), limit=1, timeout=0.2)
     with pytest.raises(LinkBroken):
-        link.bind(b"a", b"b", 1)
+        await link.bind(b"a", b"b", 1)
 
 
-def test_a_refused_search_is_an_error_of_the_server(linked: Callable[[Answer], Link]) -> None:
+async def test_a_refused_search_is_an_error_of_the_server(linked: Linked) -> None:
     """With its code and its text."""
     refusal = wire.integer(50, 0x0A) + wire.octets(b"") + wire.octets(b"insufficient rights")
-    link = linked(lambda _: wire.message(1, wire.tlv(wire.SEARCH_DONE, refusal)))
+    link = await linked(lambda _: wire.message(1, wire.tlv(wire.SEARCH_DONE, refusal)))
     with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
-        search(link)
+        await search(link)
 
 
 @pytest.mark.parametrize(
@@ -115,37 +119,30 @@ def test_a_refused_search_is_an_error_of_the_server(linked: Callable[[Answer], L
         (b"", LinkBroken),
     ],
 )
-def test_a_bind_is_never_taken_for_answered_by_anything_else(
-    linked: Callable[[Answer], Link], reply: bytes, expected: type[Exception]
+async def test_a_bind_is_never_taken_for_answered_by_anything_else(
+    linked: Linked, reply: bytes, expected: type[Exception]
 ) -> None:
     """A notice of disconnection, another message's number, another operation, a hang-up: the password may be out."""
-    link = linked(lambda _: reply)
+    link = await linked(lambda _: reply)
     with pytest.raises(expected) as caught:
-        link.bind(b"a", b"secret-word", 5)
+        await link.bind(b"a", b"secret-word", 5)
     assert caught.value.sent  # type: ignore[attr-defined]
     assert "secret-word" not in str(caught.value)
 
 
-def test_silence_costs_one_timeout(linked: Callable[[Answer], Link]) -> None:
+async def test_silence_costs_one_timeout(linked: Linked) -> None:
     """And says how long it was."""
-    wait = threading.Event()
-
-    def say_nothing(_: bytes) -> bytes:
-        wait.wait(5)
-        return b""
-
-    link = linked(say_nothing)
+    link = await linked(lambda _: None)
     with pytest.raises(LinkTimedOut, match=r"0\.05 s") as caught:
-        link.bind(b"a", b"b", 0.05)
-    wait.set()
+        await link.bind(b"a", b"b", 0.05)
     assert caught.value.waited == 0.05
 
 
-def test_a_server_that_spoke_unasked_is_stale(linked: Callable[[Answer], Link]) -> None:
+async def test_a_server_that_spoke_unasked_is_stale(linked: Linked) -> None:
     """As one that hung up is."""
-    link = linked(lambda _: wire.message(1, wire.tlv(wire.BIND_RESPONSE, SUCCESS)) * 2)
+    link = await linked(lambda _: wire.message(1, wire.tlv(wire.BIND_RESPONSE, SUCCESS)) * 2)
     assert not link.is_stale()
-    assert link.bind(b"a", b"b", 5).code == 0
+    assert (await link.bind(b"a", b"b", 5)).code == 0
     assert link.is_stale()
     link.unbind()
 
@@ -174,11 +171,11 @@ def test_servers_that_cannot_be(text: str) -> None:
     assert parse_server("ldap://dc1", allow_plain=True) == Address("dc1", 389, secure=False)
 
 
-def test_nobody_listens() -> None:
+async def test_nobody_listens() -> None:
     """It is told which server."""
     port = free_port()
     with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}"):
-        Link.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
+        await Link.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
 
 
 @pytest.fixture
@@ -211,46 +208,46 @@ def fingerprint(home: Path) -> str:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert((home / "cert.pem").read_text())).hexdigest()
 
 
-def open_link(address: Address, settings: TlsSettings) -> Link:
+async def open_link(address: Address, settings: TlsSettings) -> Link:
     """With these settings."""
     pins = tuple(map(tls.normalise_fingerprint, settings.pinned_sha256))
-    return Link.open(address, tls.make_context(settings), pins, 5)
+    return await Link.open(address, tls.make_context(settings), pins, 5)
 
 
-def test_the_right_authority_is_believed(tls_server: Address, tmp_path: Path) -> None:
+async def test_the_right_authority_is_believed(tls_server: Address, tmp_path: Path) -> None:
     """And its certificate can be looked at."""
-    link = open_link(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
+    link = await open_link(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
     assert link.certificate()
     link.close()
 
 
-def test_a_wrong_authority_is_not(tls_server: Address, tmp_path: Path) -> None:
+async def test_a_wrong_authority_is_not(tls_server: Address, tmp_path: Path) -> None:
     """Neither the system's store nor another CA file."""
     write_certificates(tmp_path / "other", dns_name="dc1.example.com", address="127.0.0.1")
     for settings in (TlsSettings(), TlsSettings(ca_file=tmp_path / "other" / "ca.pem")):
         with pytest.raises(CertificateRefused, match="not trusted"):
-            open_link(tls_server, settings)
+            await open_link(tls_server, settings)
 
 
-def test_a_wrong_name_is_not(tls_server: Address, tmp_path: Path) -> None:
+async def test_a_wrong_name_is_not(tls_server: Address, tmp_path: Path) -> None:
     """The certificate names 127.0.0.1 and dc1.example.com only."""
     with pytest.raises(CertificateRefused, match="not trusted"):
-        open_link(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
+        await open_link(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
 
 
-def test_a_pin_alone_replaces_the_authority_and_beside_one_both_must_hold(tls_server: Address, tmp_path: Path) -> None:
+async def test_a_pin_alone_replaces_the_authority_and_beside_one_both_must_hold(tls_server: Address, tmp_path: Path) -> None:
     """With colons or without."""
     right = fingerprint(tmp_path)
     spaced = ":".join(right[at : at + 2] for at in range(0, 64, 2)).upper()
-    open_link(tls_server, TlsSettings(pinned_sha256=(spaced,))).close()
-    open_link(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem")).close()
+    (await open_link(tls_server, TlsSettings(pinned_sha256=(spaced,)))).close()
+    (await open_link(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem"))).close()
     for settings in (
         TlsSettings(pinned_sha256=("0" * 64,)),
         TlsSettings(pinned_sha256=("0" * 64,), ca_file=tmp_path / "ca.pem"),
         TlsSettings(pinned_sha256=(right,), ca_file=_other_authority(tmp_path)),
     ):
         with pytest.raises(CertificateRefused):
-            open_link(tls_server, settings)
+            await open_link(tls_server, settings)
 
 
 def _other_authority(home: Path) -> Path:
@@ -266,9 +263,9 @@ def test_tls_settings_that_cannot_be(tmp_path: Path) -> None:
         tls.make_context(TlsSettings(ca_file=tmp_path / "absent.pem"))
 
 
-def test_a_server_that_speaks_no_tls_or_nothing() -> None:
+async def test_a_server_that_speaks_no_tls_or_nothing() -> None:
     """Failed within the timeout, not refused for its certificate."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("127.0.0.1", silent.getsockname()[1])
         with pytest.raises(ConnectFailed, match="no TLS handshake in time"):
-            Link.open(address, tls.make_context(TlsSettings()), (), 0.05)
+            await Link.open(address, tls.make_context(TlsSettings()), (), 0.05)

@@ -12,6 +12,7 @@ import pytest
 
 from directory import Abandoned, Check, Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
 from directory.errors import Ambiguous, NotFound, ServerRefused
+from isthmus.demo.people import Person
 from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
 from tests.support.forwarder import Forwarder
 
@@ -42,6 +43,18 @@ def forwarders(domain: ThrowawayDomain) -> Iterator[list[Forwarder]]:
         Forwarder(domain.address, (domain.address, 636)) as second,
     ):
         yield [first, second]
+
+
+def first_and_second(forwarders: list[Forwarder]) -> tuple[Forwarder, Forwarder]:
+    """The one that is asked first, and the other: which it is depends on the account alone."""
+    first, second = sorted(forwarders, key=lambda each: -each.accepted)
+    assert first.accepted > second.accepted
+    return first, second
+
+
+def states(directories: Directories) -> dict[str, str]:
+    """Of each domain controller's circuit."""
+    return {each.controller: each.state for each in directories.health()}
 
 
 async def verify(directories: Directories, name: str, password: str, seconds: float = 10.0, **how: object) -> Verdict:
@@ -127,6 +140,53 @@ async def test_the_guard_stops_before_active_directory_locks(make: Make, domain:
     assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.WOULD_LOCK_OUT
     domain.set_password("ben", ben.password)
     assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.SUCCESS
+
+
+@pytest.fixture
+def ben(domain: ThrowawayDomain) -> Iterator[Person]:
+    """With no wrong passwords, before and after."""
+    person = domain.people["ben"]
+    domain.set_password("ben", person.password)
+    yield person
+    domain.set_password("ben", person.password)
+
+
+async def spend(directories: Directories, person: Person, *, ahead: float = 0.0) -> list[Outcome]:
+    """Six wrong passwords, one after another."""
+    return [(await verify(directories, person.upn, f"wrong-{number}", seconds=10 + ahead)).outcome for number in range(6)]
+
+
+async def test_the_domains_policy_holds_below_a_unit_too(make: Make, domain: ThrowawayDomain, ben: Person) -> None:
+    """A base_dn that is a unit has no lockoutThreshold of its own; that does not mean that nobody is ever locked."""
+    outcomes = await spend(make(base_dn=domain.people_dn), ben)
+    assert outcomes == [Outcome.WRONG_CREDENTIAL] * 4 + [Outcome.WOULD_LOCK_OUT] * 2
+
+
+async def test_the_guard_goes_by_the_domain_controllers_clock(ad_settings: DirectorySettings, ben: Person) -> None:
+    """Ours is an hour ahead: what was counted a moment ago is not forgotten."""
+    directories = Directories([ad_settings], clock=lambda: time.time() + 3600)
+    outcomes = await spend(directories, ben, ahead=3600)
+    await directories.close()
+    assert outcomes == [Outcome.WRONG_CREDENTIAL] * 4 + [Outcome.WOULD_LOCK_OUT] * 2
+
+
+@pytest.fixture
+def unreadable_counts(domain: ThrowawayDomain) -> Iterator[None]:
+    """A hardened domain: ordinary accounts do not read everything of everybody."""
+    group = f"CN=Pre-Windows 2000 Compatible Access,CN=Builtin,{domain.base_dn}"
+    everybody = f"CN=S-1-5-11,CN=ForeignSecurityPrincipals,{domain.base_dn}"
+    domain.edit([{"modify": {"dn": group, "member": []}}])
+    yield
+    domain.edit([{"modify": {"dn": group, "member": [everybody]}}])
+
+
+@pytest.mark.usefixtures("unreadable_counts")
+async def test_a_count_that_cannot_be_read_is_not_taken_for_zero(make: Make, ben: Person) -> None:
+    """A threshold of 3 is assumed, and our own wrong attempts are counted; the troubleshooter says why."""
+    directories = make()
+    assert await spend(directories, ben) == [Outcome.WRONG_CREDENTIAL] * 2 + [Outcome.WOULD_LOCK_OUT] * 4
+    rights = next(check for check in await directories.check() if check.name.endswith("rights"))
+    assert (rights.status, "badPwdCount" in rights.seen) == ("fail", True)
 
 
 async def test_right_passwords_at_once_are_all_let_in(make: Make, domain: ThrowawayDomain) -> None:
@@ -236,12 +296,14 @@ async def test_an_account_that_was_renamed_is_not_found_under_its_old_name(make:
 async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: ThrowawayDomain) -> None:
     """No password is sent after a no."""
     directories, anna, asked = make(), domain.people["anna"], []
-    assert (
-        await verify(directories, anna.upn, anna.password, before_bind=lambda: asked.append(1))
-    ).outcome is Outcome.SUCCESS
+
+    async def allow() -> None:
+        asked.append(1)
+
+    assert (await verify(directories, anna.upn, anna.password, before_bind=allow)).outcome is Outcome.SUCCESS
     assert asked == [1]
 
-    def forbid() -> None:
+    async def forbid() -> None:
         raise Abandoned("late")
 
     before = directories.health()[0].binds
@@ -257,15 +319,18 @@ async def test_the_second_way_is_taken_at_once_where_the_first_is_closed(
     """Every sign-in succeeds; the first one comes back when it is due."""
     anna = domain.people["anna"]
     directories = make(servers=tuple(each.server for each in forwarders), retry_seconds=0.05, retry_seconds_most=0.05)
-    forwarders[0].refuse()
+    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    first, second = first_and_second(forwarders)
+    accepted = first.accepted
+    first.refuse()
     for _ in range(6):
         assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
-    assert [each.state for each in directories.health()] == ["open", "closed"]
-    forwarders[0].listen_again()
+    assert states(directories) == {first.server: "open", second.server: "closed"}
+    first.listen_again()
     async with asyncio.timeout(10):
         while {each.state for each in directories.health()} != {"closed"}:
             assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
-    assert forwarders[0].accepted > 0
+    assert first.accepted > accepted
 
 
 async def test_connections_that_were_cut_while_idle_cost_nobody_anything(
@@ -285,14 +350,14 @@ async def test_a_hanging_domain_controller_costs_one_timeout(
     """Not one for each request."""
     anna = domain.people["anna"]
     directories = make(servers=tuple(each.server for each in forwarders), search_timeout=1.0, connect_timeout=1.0)
-    for _ in range(4):
-        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
-    forwarders[0].silent = True
+    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    first, second = first_and_second(forwarders)
+    first.silent = True
     started = time.monotonic()
     for _ in range(8):
         assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
     assert time.monotonic() - started < 4.0
-    assert [each.state for each in directories.health()] == ["open", "closed"]
+    assert states(directories) == {first.server: "open", second.server: "closed"}
 
 
 async def test_a_bind_whose_answer_is_lost_is_never_repeated(
@@ -304,7 +369,7 @@ async def test_a_bind_whose_answer_is_lost_is_never_repeated(
     plain = make(attributes=("badPwdCount",))
     directories = make(servers=tuple(each.server for each in forwarders))
 
-    def silence() -> None:
+    async def silence() -> None:
         for each in forwarders:
             each.silent = True
 
@@ -339,6 +404,24 @@ async def test_a_refused_service_account_is_no_directory(make: Make, tmp_path: P
     assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
     assert "service_password_file" in verdict.detail
     assert "not-the-service-password" not in verdict.detail
+
+
+async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
+    make: Make, service: ServiceAccount, tmp_path: Path, domain: ThrowawayDomain
+) -> None:
+    """Otherwise sign-ins would lock the service account. A password file that changes is tried at once."""
+    file = tmp_path / "password"
+    file.write_text("not-the-service-password")
+    plain = make(attributes=("badPwdCount",))
+    before = await bad_passwords(plain, service.name)
+    directories, anna = make(service_password_file=file), domain.people["anna"]
+    for _ in range(2):
+        verdicts = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(8)))
+        assert {verdict.outcome for verdict in verdicts} == {Outcome.NO_DIRECTORY}
+    assert "not tried again" in verdicts[-1].detail
+    assert await bad_passwords(plain, service.name) == before + 1
+    file.write_text(service.password_file.read_text())
+    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
 
 
 def lines(checks: list[Check]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import directory
@@ -25,17 +25,14 @@ class FakeDirectories:
     binds: list[str] = field(default_factory=list)
 
     async def verify(
-        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
     ) -> directory.Verdict:
-        return await asyncio.to_thread(self._verify, credential, before_bind)
-
-    def _verify(self, credential: directory.Credential, before_bind: Callable[[], None] | None) -> directory.Verdict:
         if self.outcome is not None:
             return directory.Verdict(self.outcome)
         if before_bind is not None:
-            before_bind()
+            await before_bind()
         self.binds.append(credential.name)
-        time.sleep(self.delay)
+        await asyncio.sleep(self.delay)
         right = self.people.get(credential.name) == credential.password
         if not right and not self.accept_anything:
             return directory.Verdict(directory.Outcome.WRONG_CREDENTIAL, detail="data 52e")
@@ -56,7 +53,7 @@ class FakeDirectories:
         new: str,
         *,
         deadline: float,
-        before_bind: Callable[[], None] | None = None,
+        before_bind: Callable[[], Awaitable[None]] | None = None,
     ) -> directory.Verdict:
         verdict = await self.verify(directory.Credential(name, old), deadline=deadline, before_bind=before_bind)
         if verdict.outcome is directory.Outcome.SUCCESS:

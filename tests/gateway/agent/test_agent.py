@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -48,11 +47,14 @@ def events(logs: list[EventDict], name: str) -> list[EventDict]:
 class GatedDirectories(FakeDirectories):
     """Binds, and then waits until the test opens the gate."""
 
-    gate: threading.Event = field(default_factory=threading.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def _verify(self, credential: directory.Credential, before_bind: Callable[[], None] | None) -> directory.Verdict:
-        verdict = super()._verify(credential, before_bind)
-        self.gate.wait(20)
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
+    ) -> directory.Verdict:
+        verdict = await super().verify(credential, deadline=deadline, before_bind=before_bind)
+        async with asyncio.timeout(20):
+            await self.gate.wait()
         return verdict
 
 

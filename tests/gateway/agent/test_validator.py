@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +11,17 @@ import structlog
 
 import directory
 from directory import errors
-from gateway.agent.validator import MAX_DETAIL, Validator
+from gateway.agent.validator import MAX_DETAIL, BeforeBind, Validator
 from gateway.protocol import AnswerBody, Group, Outcome
 from gateway.protocol.messages import RequestBody, decode_answer_body, encode
 from tests.support.fakes import FakeDirectories
 
 ANNA = "anna@corp.example.com"
 PASSWORD = "Sommer-2026!"
+
+
+async def go_on() -> None:
+    """Leave to bind."""
 
 
 @dataclass
@@ -28,7 +31,7 @@ class BrokenDirectories(FakeDirectories):
     error: Exception | None = None
 
     async def verify(
-        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
+        self, credential: directory.Credential, *, deadline: float, before_bind: BeforeBind | None = None
     ) -> directory.Verdict:
         if self.error is not None:
             raise self.error
@@ -43,7 +46,7 @@ class ScriptedDirectories(FakeDirectories):
     deadlines: tuple[float, ...] = ()
 
     async def verify(
-        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
+        self, credential: directory.Credential, *, deadline: float, before_bind: BeforeBind | None = None
     ) -> directory.Verdict:
         self.deadlines += (deadline,)
         if self.verdict is not None:
@@ -72,7 +75,7 @@ async def check(directories: FakeDirectories, body: RequestBody) -> AnswerBody:
     return answer
 
 
-async def ask(validator: Validator, body: RequestBody, before_bind: Callable[[], None] = lambda: None) -> AnswerBody | None:
+async def ask(validator: Validator, body: RequestBody, before_bind: BeforeBind = go_on) -> AnswerBody | None:
     return await validator.check(body, time.time() + 15, before_bind)
 
 
@@ -174,7 +177,7 @@ async def test_a_long_explanation_is_cut() -> None:
 async def test_what_comes_too_late_to_bind_has_no_answer(people: FakeDirectories) -> None:
     """The relay may have asked another agent by now: nothing is bound and nothing is counted."""
 
-    def forbid() -> None:
+    async def forbid() -> None:
         raise directory.Abandoned("late")
 
     validator = of(people)
@@ -186,7 +189,11 @@ async def test_what_comes_too_late_to_bind_has_no_answer(people: FakeDirectories
 async def test_leave_to_bind_is_asked_before_the_bind(people: FakeDirectories) -> None:
     """Once, and while nothing has been bound."""
     seen: list[list[str]] = []
-    await ask(of(people), request(), lambda: seen.append(list(people.binds)))
+
+    async def look() -> None:
+        seen.append(list(people.binds))
+
+    await ask(of(people), request(), look)
     assert seen == [[]]
     assert people.binds == [ANNA]
 
@@ -194,7 +201,7 @@ async def test_leave_to_bind_is_asked_before_the_bind(people: FakeDirectories) -
 async def test_the_deadline_reaches_the_directory() -> None:
     """As it came, on the directory's clock."""
     scripted = ScriptedDirectories({ANNA: PASSWORD})
-    await of(scripted).check(request(), 1_800_000_015.0, lambda: None)
+    await of(scripted).check(request(), 1_800_000_015.0, go_on)
     assert scripted.deadlines == (1_800_000_015.0,)
 
 

@@ -400,7 +400,7 @@ class HurriedDirectories(FakeDirectories):
     seconds: list[float] = field(default_factory=list)
 
     async def verify(
-        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], None] | None = None
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
     ) -> directory.Verdict:
         self.seconds.append(deadline - self.clock())
         return await super().verify(credential, deadline=deadline, before_bind=before_bind)
