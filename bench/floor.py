@@ -60,6 +60,14 @@ class _Client:
         return data
 
 
+def bind_each_once(server: str, ca_file: Path, users: Sequence[tuple[str, str]]) -> None:
+    """A person's first bind after a while writes `lastLogonTimestamp`: no measurement is to meet it."""
+    client = _Client(server, ca_file)
+    for name, password in users:
+        client.bind(name, password)
+    client.close()
+
+
 def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, threads: int, seconds: float) -> float:
     """Concurrent re-binds a second; users are (bind name, password)."""
     clients = [_Client(server, ca_file) for _ in range(threads)]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certs.errors import CertificateRefused, KeyStoreError
-from certs.files import atomic_write, private_directory, read_private
+from certs.files import atomic_write, private_directory, read_private, read_public
 from certs.verify import MAX_DER, UNREADABLE, PublicKey, Role, checked_key, fingerprint
 
 LIFETIME = 30 * 86400.0
@@ -68,9 +68,9 @@ class Authority:
     def load(cls, directory: Path) -> Authority:
         """Load it. Raises KeyStoreError; FileNotFoundError where there is none."""
         try:
-            certificate = x509.load_pem_x509_certificate((directory / "authority.pem").read_bytes())
+            certificate = x509.load_pem_x509_certificate(read_public(directory / "authority.pem"))
             key = serialization.load_pem_private_key(read_private(directory / "authority.key"), None)
-        except UNREADABLE as error:
+        except (TypeError, *UNREADABLE) as error:  # TypeError: the key is under a passphrase
             raise KeyStoreError(directory, "its authority cannot be read", "restore it from the backup") from error
         if not isinstance(key, ed25519.Ed25519PrivateKey) or key.public_key() != certificate.public_key():
             raise KeyStoreError(directory, "key and certificate do not belong together", "restore them from the backup")

@@ -54,19 +54,35 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 def read_private(path: Path) -> bytes:
     """Read a file that nobody else may read. Raises KeyStoreError; FileNotFoundError where there is none."""
+    content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0))
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace the key")
+    return content
+
+
+def read_public(path: Path) -> bytes:
+    """Read a file that others may read too. Raises KeyStoreError; FileNotFoundError where there is none."""
+    return _read(path, 0)[0]
+
+
+def _read(path: Path, flags: int) -> tuple[bytes, int]:
+    """Content and mode."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        descriptor = os.open(path, os.O_RDONLY | flags)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise KeyStoreError(path, f"cannot be opened ({error.strerror})", "it must be a regular file of ours") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
-            raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace the key")
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyStoreError(path, "is no regular file", "restore it from the backup")
         if status.st_size > MAX_SIZE:
             raise KeyStoreError(path, f"has {status.st_size} bytes", "it is not a key file")
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(), status.st_mode
+    finally:
+        os.close(descriptor)
 
 
 def _sync_directory(path: Path) -> None:

@@ -72,14 +72,9 @@ def verify_certificate(
     except (InvalidSignature, TypeError, *UNREADABLE) as error:
         raise CertificateRefused("wrong_authority", "not issued by the authority that is pinned here") from error
     _check_extensions(certificate)
-    not_before, not_after = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     name = _name_of(certificate, role)
-    if now > not_after + leeway:
-        raise CertificateRefused("expired", f"that of {name} ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
-    if now < not_before - leeway:
-        raise CertificateRefused(
-            "not_yet_valid", f"that of {name} begins {not_before - now:.0f} s from now: check this machine's clock"
-        )
+    not_before, not_after = _check_validity(certificate, name, now, leeway)
+    _check_validity(authority, "the authority that issued it", now, leeway)
     return VerifiedPeer(name, role, certificate.serial_number, _key_of(certificate), fingerprint(der), not_before, not_after)
 
 
@@ -123,6 +118,18 @@ def _check_extensions(certificate: x509.Certificate) -> None:
             raise CertificateRefused("malformed", f"critical extension {extension.oid.dotted_string} is not known")
         if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
             raise CertificateRefused("wrong_role", "an authority's certificate is not a machine's")
+
+
+def _check_validity(certificate: x509.Certificate, holder: str, now: float, leeway: float) -> tuple[float, float]:
+    """Return begin and end of validity, Unix seconds. Raises CertificateRefused."""
+    not_before, not_after = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    if now > not_after + leeway:
+        raise CertificateRefused("expired", f"that of {holder} ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
+    if now < not_before - leeway:
+        raise CertificateRefused(
+            "not_yet_valid", f"that of {holder} begins {not_before - now:.0f} s from now: check this machine's clock"
+        )
+    return not_before, not_after
 
 
 def _name_of(certificate: x509.Certificate, role: Role) -> str:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import contextlib
+import os
 import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from certs import Authority, MachineIdentity, Role, atomic_write, private_directory, read_private, renewal_due
+from gateway.keys import Keys, init, load_keys, renew_if_due
 from gateway.protocol import CloseCode
 from gateway.relay.administration import Administration, AgentView
-from gateway.relay.admission import Admission, AdmissionSettings
+from gateway.relay.admission import Admission
 from gateway.relay.authenticator import RelayAuthenticator
 from gateway.relay.canary import CanaryKeeper
 from gateway.relay.control import SOCKET_NAME, bind_control_socket, control_app
@@ -29,102 +29,35 @@ from gateway.relay.hub import Hub
 from gateway.relay.metrics import Metrics
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.relay.roster import Roster
-from gateway.relay.settings import RelayCoreSettings
-from gateway.signin import (
-    Api,
-    DeviceCookie,
-    FormToken,
-    Pages,
-    Sessions,
-    Signer,
-    SignInPages,
-    SignInSettings,
-    client_address,
+from gateway.server_settings import (
+    ServerError,
+    ServerSettings,
+    check_settings,
+    split_address,
+    tls_context,
+    trusted_networks,
 )
-from gateway.store import AuditEvent, Store, open_store
+from gateway.signin import Api, DeviceCookie, FormToken, Pages, Sessions, Signer, SignInPages, client_address
+from gateway.store import AuditEvent, Store, StoreError, open_store
+
+__all__ = [
+    "Relay",
+    "ServerError",
+    "ServerSettings",
+    "check_settings",
+    "init",
+    "load_keys",
+    "open_relay_store",
+    "run",
+    "serving",
+    "split_address",
+    "tls_context",
+]
 
 log = structlog.get_logger()
 
 Clock = Callable[[], float]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class ServerError(Exception):
-    """The relay cannot start. The text says what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """One relay process."""
-
-    state_dir: Path
-    """Directory (mode 0700) for keys, the database and the control socket."""
-    public_url: str
-    """Address that people and agents use: `https://host[:port]`."""
-    listen: str = "0.0.0.0:8443"
-    """Address and port to serve."""
-    tls_certificate: Path | None = None
-    """HTTPS certificate with its chain, PEM. Empty: plain HTTP, for a reverse proxy on this machine; then `listen` must
-    be a loopback address."""
-    tls_key: Path | None = None
-    """Private key of the HTTPS certificate, PEM."""
-    trusted_proxies: tuple[str, ...] = ()
-    """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
-    store_url: str | None = None
-    """SQLAlchemy URL of the database. Empty: SQLite in `state_dir`."""
-    metrics_listen: str = "127.0.0.1:9181"
-    """Address for /metrics, /healthz and /readyz, apart from the public one. Empty: none."""
-    core: RelayCoreSettings = field(default_factory=RelayCoreSettings)
-    """Agents and dispatch."""
-    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
-    """Smart lockout and throttling."""
-    signin: SignInSettings = field(default_factory=SignInSettings)
-    """The sign-in page."""
-
-
-def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
-    """Make the relay's authority, identity and secrets. Raises certs.KeyStoreError where they are there already."""
-    state = private_directory(settings.state_dir)
-    authority = Authority.create(state / "authority", name=f"Isthmus relay {name}", now=now)
-    _issue_identity(state, authority, name, now)
-    atomic_write(state / "secret.key", secrets.token_bytes(32))
-    return authority
-
-
-def _issue_identity(state: Path, authority: Authority, name: str, now: float) -> MachineIdentity:
-    directory = state / "identity"
-    csr = MachineIdentity.begin(directory, name=name)
-    certificate = authority.issue(csr, name=name, role=Role.RELAY, now=now)
-    return MachineIdentity.install(directory, certificate, authority.certificate_der, name=name, role=Role.RELAY, now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What `init` made."""
-
-    authority: Authority
-    identity: MachineIdentity
-    secret: bytes = field(repr=False)
-
-
-def load_keys(settings: ServerSettings, now: float) -> Keys:
-    """Load them; the relay's own certificate is renewed where due, by the authority beside it. Raises ServerError."""
-    state = settings.state_dir
-    try:
-        authority = Authority.load(state / "authority")
-        identity = MachineIdentity.load(state / "identity")
-        secret = read_private(state / "secret.key")
-    except FileNotFoundError as error:
-        raise ServerError(f"{error.filename} is missing: run `isthmus relay init` first") from error
-    return Keys(authority, _renew_if_due(state, authority, identity, now) or identity, secret)
-
-
-def _renew_if_due(state: Path, authority: Authority, identity: MachineIdentity, now: float) -> MachineIdentity | None:
-    if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
-        return None
-    renewed = _issue_identity(state, authority, identity.name, now)
-    log.info("certificate.renewed", relay=renewed.name, ends=renewed.not_after)
-    return renewed
 
 
 def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
@@ -158,7 +91,13 @@ class Relay:
         self.authenticator = RelayAuthenticator(
             self.admission, self.dispatcher, store.audit, self.metrics, timeout=settings.core.sign_in_timeout, clock=clock
         )
-        self.canaries = CanaryKeeper(self.dispatcher, settings.core.canary_interval, self._quarantine, clock)
+        self.canaries = CanaryKeeper(
+            self.dispatcher,
+            settings.core.canary_interval,
+            self._quarantine,
+            clock,
+            timeout=settings.core.sign_in_timeout,
+        )
         self.api = Api(settings.signin, self.authenticator, store.api_keys, clock)
         signer = Signer(keys.secret)
         form_token = FormToken(signer)
@@ -185,6 +124,8 @@ class Relay:
             forget_api_key=self.api.forget,
         )
         self._noted = 0
+        self._unflushed = False
+        """The store refused the last `flush`."""
         self._alarms: set[asyncio.Task[None]] = set()
 
     # -- applications
@@ -208,7 +149,7 @@ class Relay:
         return app
 
     def _identify(self) -> Middleware:
-        trusted = [ipaddress.ip_network(network, strict=False) for network in self.settings.trusted_proxies]
+        trusted = trusted_networks(self.settings)
 
         @web.middleware
         async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -219,6 +160,13 @@ class Relay:
             structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
             try:
                 response = await handler(request)
+            except web.HTTPException as answer:
+                answer.headers["X-Correlation-Id"] = correlation_id
+                raise
+            except Exception:
+                log.exception("request.failed", path=request.path)
+                text = f"Something went wrong here. If you ask for help, name this reference: {correlation_id}"
+                response = web.Response(status=500, text=text)
             finally:
                 structlog.contextvars.unbind_contextvars("correlation_id")
             if not response.prepared:
@@ -232,8 +180,23 @@ class Relay:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         agents = sorted({link.name for link in self.hub.links if link.usable})
-        body = {"status": "ready" if agents else "no agent is connected", "agents": agents}
-        return web.json_response(body, status=200 if agents else 503)
+        ready = False
+        if not await self._store_takes_writes():
+            status = "the store refuses writes"
+        elif not agents:
+            status = "no agent is connected"
+        else:
+            status, ready = "ready", True
+        return web.json_response({"status": status, "agents": agents}, status=200 if ready else 503)
+
+    async def _store_takes_writes(self) -> bool:
+        """By what was last written: sign-ins, and once a minute who is connected. What was refused is tried again."""
+        if self.store.audit.refusing:
+            with contextlib.suppress(StoreError):
+                await self.store.audit.append(AuditEvent(time=self._clock(), kind="audit.resumed", actor="relay"))
+        if self._unflushed:
+            await self.flush()
+        return not (self.store.audit.refusing or self._unflushed)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
@@ -261,14 +224,19 @@ class Relay:
         record = AuditEvent(
             time=self._clock(), kind=f"alert.{event}", actor="relay", subject=fields.get("agent", ""), detail=fields
         )
-        task = asyncio.create_task(self.store.audit.append(record), name=f"alarm-{event}")
+        task = asyncio.create_task(self._write_alarm(record), name=f"alarm-{event}")
         self._alarms.add(task)
         task.add_done_callback(self._alarms.discard)
 
+    async def _write_alarm(self, record: AuditEvent) -> None:
+        with contextlib.suppress(StoreError):  # the trail logs it, and the alarm itself is in the log
+            await self.store.audit.append(record)
+
     async def _quarantine(self, name: str, why: str) -> None:
+        """Close first: the store may be slow, or refuse."""
         self._alarm("agent.quarantined", {"agent": name, "why": why})
-        await self.roster.revoke(name, self._clock(), f"quarantined: {why}")
         self.hub.close_agent(name, CloseCode.QUARANTINED, "quarantined")
+        await self.roster.revoke(name, self._clock(), f"quarantined: {why}")
 
     # -- time
 
@@ -277,21 +245,35 @@ class Relay:
         beat = 0
         while True:
             await asyncio.sleep(1.0)
-            self.hub.tick()
+            try:
+                self.hub.tick()
+            except Exception:
+                log.exception("tick.failed")
             beat += 1
             if beat % 60 == 0:
                 await self.tidy()
 
     async def tidy(self) -> None:
-        """Look after the books: once a minute, see `tick`."""
+        """Look after the books: once a minute, see `tick`. A duty that fails keeps no other one from being done."""
+        for duty in (self._renew_identity, self.flush, self.roster.load, self._purge_sessions, self._note_head):
+            try:
+                await duty()
+            except Exception:
+                log.exception("housekeeping.failed", duty=duty.__name__.strip("_"))
+
+    async def flush(self) -> None:
+        """Write what the roster knows and the store does not; also at the end. Logs a store that refuses."""
+        self.hub.note_seen()
         try:
             await self.roster.flush()
-            await self.roster.load()
-            await self.store.sessions.purge(self._clock())
-            self._renew_identity()
-            await self._note_head()
-        except Exception:
-            log.exception("housekeeping.failed")
+        except StoreError:
+            log.exception("housekeeping.failed", duty="flush")
+            self._unflushed = True
+        else:
+            self._unflushed = False
+
+    async def _purge_sessions(self) -> None:
+        await self.store.sessions.purge(self._clock())
 
     async def _note_head(self) -> None:
         """Whoever has this machine can rewrite the trail, but not the logs that have left it."""
@@ -300,8 +282,8 @@ class Relay:
                 self._noted = entry.seq
                 log.info("audit.head", noted=f"{entry.seq}:{entry.hash}")
 
-    def _renew_identity(self) -> None:
-        renewed = _renew_if_due(self.settings.state_dir, self._authority, self._identity, self._clock())
+    async def _renew_identity(self) -> None:
+        renewed = renew_if_due(self.settings.state_dir, self._authority, self._identity, self._clock())
         if renewed is not None:
             self._identity = renewed
             self.hub.use(renewed)
@@ -312,8 +294,9 @@ async def serving(settings: ServerSettings, *, clock: Clock = time.time) -> Asyn
     """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError."""
     check_settings(settings)
     keys = load_keys(settings, clock())
-    store = open_relay_store(settings, keys.secret)
     async with AsyncExitStack() as stack:
+        _claim(stack, settings.state_dir)
+        store = open_relay_store(settings, keys.secret)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock)
         await relay.roster.load()
@@ -321,7 +304,7 @@ async def serving(settings: ServerSettings, *, clock: Clock = time.time) -> Asyn
         if settings.metrics_listen:
             await _serve(stack, relay.metrics_app(), settings.metrics_listen, None)
         await _serve_control(stack, relay)
-        stack.push_async_callback(relay.roster.flush)
+        stack.push_async_callback(relay.flush)
         for work, name in ((relay.tick(), "relay-ticker"), (relay.canaries.run(), "canaries")):
             task = asyncio.create_task(work, name=name)
             stack.push_async_callback(_end, task)
@@ -340,45 +323,19 @@ async def run(settings: ServerSettings, stop: asyncio.Event) -> None:
     log.info("relay.stopped")
 
 
-def check_settings(settings: ServerSettings) -> None:
-    """Refuse settings that would be unsafe. Raises ServerError."""
-    if not settings.public_url.startswith("https://"):
-        raise ServerError(f"public_url {settings.public_url!r}: must be https://…, passwords go there")
-    if (settings.tls_certificate is None) != (settings.tls_key is None):
-        raise ServerError("tls_certificate and tls_key go together")
-    host, _ = split_address(settings.listen)
-    if settings.tls_certificate is None and not _is_loopback(host):
-        raise ServerError(
-            f"listen {settings.listen!r} without tls_certificate: plain HTTP is served on loopback only, behind a proxy"
-        )
+def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
+    """One relay on a state directory. The kernel takes the lock back however the process ends. Raises ServerError."""
+    import fcntl  # Windows, where agents run but no relay does, has none
 
-
-def split_address(address: str) -> tuple[str, int]:
-    """`host:port` to its parts; IPv6 in brackets. Raises ServerError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ServerError(f"{address!r}: expected host:port")
-    return host.strip("[]"), int(port)
-
-
-def _is_loopback(host: str) -> bool:
+    path = state_dir / "relay.lock"
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """For HTTPS: TLS 1.2 or later. None behind a proxy. Raises ServerError."""
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ServerError(f"{settings.tls_certificate}, {settings.tls_key}: cannot be used for HTTPS ({error})") from error
-    return context
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ServerError(f"{path} is locked: another relay runs on this state_dir") from error
+    except OSError as error:
+        raise ServerError(f"cannot lock {path}: {error.strerror}") from error
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, address: str, tls: ssl.SSLContext | None) -> None:

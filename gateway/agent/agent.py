@@ -205,7 +205,12 @@ class Agent:
             session = connection.session
             if session is not None and session.session_id and session.closed is None:
                 self._renewal_asked = now
-                session.send_renewal(identity.begin_renewal())
+                try:
+                    request = identity.begin_renewal()
+                except (CertsError, OSError) as error:
+                    log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
+                    return
+                session.send_renewal(request)
                 connection.poke()
                 log.info("certificate.renewal_asked", agent=identity.name, ends=identity.not_after)
                 return

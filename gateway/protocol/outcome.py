@@ -30,6 +30,8 @@ class Outcome(enum.StrEnum):
     NO_AGENT = "no_agent"
     TRY_AGAIN = "try_again"
     """The agent was lost after it had begun: a second bind could cost a bad-password count, so none was made."""
+    NOT_RECORDED = "not_recorded"
+    """The relay could not write its audit trail: a sign-in that cannot be recorded is not given."""
 
     @property
     def is_infrastructure(self) -> bool:
@@ -37,7 +39,16 @@ class Outcome(enum.StrEnum):
         return self in _INFRASTRUCTURE
 
 
-_INFRASTRUCTURE = frozenset({Outcome.NO_DIRECTORY, Outcome.TIMED_OUT, Outcome.BUSY, Outcome.NO_AGENT, Outcome.TRY_AGAIN})
+_INFRASTRUCTURE = frozenset(
+    {
+        Outcome.NO_DIRECTORY,
+        Outcome.TIMED_OUT,
+        Outcome.BUSY,
+        Outcome.NO_AGENT,
+        Outcome.TRY_AGAIN,
+        Outcome.NOT_RECORDED,
+    }
+)
 
 
 class Group(msgspec.Struct, frozen=True, array_like=True):

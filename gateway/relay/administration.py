@@ -122,7 +122,8 @@ class Administration:
         """Every agent, with its newest certificate."""
         newest: dict[str, AgentView] = {}
         for record in await self._store.agents.all():
-            newest[record.name] = AgentView(
+            before = newest.get(record.name)
+            newest[record.name] = view = AgentView(
                 name=record.name,
                 serial=record.serial,
                 not_after=record.not_after,
@@ -133,6 +134,9 @@ class Administration:
                 domains=record.domains,
                 address=record.address,
             )
+            if before is not None and (before.seen_at or 0.0) > (view.seen_at or 0.0):  # the new one was not used yet
+                view.seen_at, view.address = before.seen_at, before.address
+                view.software, view.domains = before.software, before.domains
         for name, live in self._live().items():
             if name in newest:
                 known = newest[name]
@@ -142,12 +146,16 @@ class Administration:
         return [newest[name] for name in sorted(newest)]
 
     async def revoke(self, name: str, why: str, actor: str) -> int:
-        """Revoke an agent and end its connections at once; returns how many there were. Raises UnknownAgent."""
-        await self._roster.load()
+        """Revoke an agent and end its connections at once; returns how many there were.
+
+        Raises UnknownAgent; StoreError where it could not be written, although the running relay lets nobody in again.
+        """
+        if name not in self._roster.names():
+            await self._roster.load()
         if name not in self._roster.names():
             raise UnknownAgent(name)
-        await self._roster.revoke(name, self._clock(), why)
         ended = self._disconnect(name, why)
+        await self._roster.revoke(name, self._clock(), why)
         await self._record("agent.revoked", actor, name, why)
         return ended
 

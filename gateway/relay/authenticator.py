@@ -14,7 +14,7 @@ from gateway.relay.attempt import Attempt, Verdict
 from gateway.relay.dispatch import Dispatched, Dispatcher
 from gateway.relay.link import Task
 from gateway.relay.metrics import Metrics
-from gateway.store import AuditEvent, AuditLog
+from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
 
@@ -52,8 +52,7 @@ class RelayAuthenticator:
         decision = await self._admit(attempt)
         if isinstance(decision, Refused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
-            await self._record(kind, attempt, verdict, decision.reason)
-            return verdict
+            return await self._record(kind, attempt, verdict, decision.reason)
         settled = False
         try:
             dispatched = await self._dispatch(operation, attempt, new_password)
@@ -63,8 +62,7 @@ class RelayAuthenticator:
             if not settled:
                 self._admission.abandon(decision, self._clock())
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
-        await self._record(kind, attempt, verdict, dispatched.body.detail)
-        return verdict
+        return await self._record(kind, attempt, verdict, dispatched.body.detail)
 
     async def _admit(self, attempt: Attempt) -> Admitted | Refused:
         """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
@@ -96,33 +94,57 @@ class RelayAuthenticator:
         )
         return await self._dispatcher.dispatch(task)
 
-    async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> None:
-        outcome = verdict.outcome.value if verdict.outcome else "refused_by_admission"
-        self._metrics.count(kind, outcome, verdict.milliseconds)
+    async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> Verdict:
+        """Write the trail, then count and log what is answered; returns that."""
+        try:
+            await self._audit.append(
+                AuditEvent(
+                    time=self._clock(),
+                    kind=kind,
+                    actor=attempt.via,
+                    subject=attempt.user_name,
+                    object_guid=verdict.identity.object_guid if verdict.identity else "",
+                    outcome=_outcome(verdict),
+                    address=attempt.address,
+                    agent=verdict.agent,
+                    correlation_id=attempt.correlation_id,
+                    via=attempt.via,
+                    milliseconds=verdict.milliseconds,
+                    detail={"detail": detail} if detail else {},
+                )
+            )
+        except StoreError as error:
+            log.error(  # noqa: TRY400 - it says all
+                "signin.not_recorded",
+                kind=kind,
+                outcome=_outcome(verdict),
+                user=attempt.user_name,
+                address=attempt.address,
+                via=attempt.via,
+                error=str(error),
+            )
+            verdict = _not_recorded(kind, verdict)
+        self._metrics.count(kind, _outcome(verdict), verdict.milliseconds)
         log.info(
             "signin.checked",
             kind=kind,
-            outcome=outcome,
+            outcome=_outcome(verdict),
             user=attempt.user_name,
             agent=verdict.agent,
             milliseconds=round(verdict.milliseconds, 1),
         )
-        await self._audit.append(
-            AuditEvent(
-                time=self._clock(),
-                kind=kind,
-                actor=attempt.via,
-                subject=attempt.user_name,
-                object_guid=verdict.identity.object_guid if verdict.identity else "",
-                outcome=outcome,
-                address=attempt.address,
-                agent=verdict.agent,
-                correlation_id=attempt.correlation_id,
-                via=attempt.via,
-                milliseconds=verdict.milliseconds,
-                detail={"detail": detail} if detail else {},
-            )
-        )
+        return verdict
+
+
+def _outcome(verdict: Verdict) -> str:
+    return verdict.outcome.value if verdict.outcome else "refused_by_admission"
+
+
+def _not_recorded(kind: str, verdict: Verdict) -> Verdict:
+    """What is answered where the trail did not take it: no sign-in. What has happened or was refused stays so."""
+    if verdict.outcome is None or (kind == "password_change" and verdict.succeeded):
+        return verdict
+    return Verdict(outcome=Outcome.NOT_RECORDED, agent=verdict.agent, milliseconds=verdict.milliseconds)
 
 
 def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:

@@ -20,7 +20,6 @@ from gateway.relay.link import Link, Task
 log = structlog.get_logger()
 
 _SYLLABLES = ("al", "ba", "cor", "del", "en", "fri", "ga", "hol", "in", "jo", "kel", "lan", "mar", "nor", "ol", "per")
-_TIMEOUT = 15.0
 
 Quarantine = Callable[[str, str], Awaitable[None]]
 """Revokes an agent: name and reason."""
@@ -33,10 +32,19 @@ def invent_person(domain: str, rng: random.Random) -> tuple[str, str]:
 
 
 class CanaryKeeper:
-    """Sends the canaries. interval: mean seconds between two on one agent; 0 for none."""
+    """Sends the canaries. interval: mean seconds between two on one agent; 0 for none. timeout: seconds, as of a sign-in."""
 
-    def __init__(self, dispatcher: Dispatcher, interval: float, quarantine: Quarantine, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        interval: float,
+        quarantine: Quarantine,
+        clock: Callable[[], float],
+        *,
+        timeout: float,
+    ) -> None:
         self._dispatcher, self._interval, self._quarantine, self._clock = dispatcher, interval, quarantine, clock
+        self._timeout = timeout
         self._rng = random.SystemRandom()
 
     async def run(self) -> None:
@@ -44,22 +52,31 @@ class CanaryKeeper:
         if self._interval <= 0:
             return
         while True:
-            links = [link for link in self._dispatcher.links if link.usable]
-            pause = self._interval / max(len(links), 1)
+            pause = self._interval / max(len(self._usable()), 1)
             await asyncio.sleep(self._rng.uniform(0.5 * pause, 1.5 * pause))
-            if links:
-                await self.probe(self._rng.choice(links))
+            links = self._usable()
+            try:
+                if links:
+                    await self.probe(self._rng.choice(links))
+            except Exception:
+                log.exception("canary.failed")
+
+    def _usable(self) -> list[Link]:
+        return [link for link in self._dispatcher.links if link.usable]
 
     async def probe(self, link: Link) -> Outcome | None:
-        """Ask this agent about nobody; quarantine it if it says yes. Returns what it said, None if nothing."""
+        """Ask this agent about nobody; quarantine it if it says yes. Returns what it said, None if nothing.
+
+        Raises whatever `quarantine` raises.
+        """
         named = [domain for domain in link.domains if "." in domain]
         user, password = invent_person(self._rng.choice(named) if named else "example.com", self._rng)
-        deadline = self._clock() + _TIMEOUT
+        deadline = self._clock() + self._timeout
         task = Task("verify", user, password, "", deadline, secrets.token_hex(8))
         dispatched = await self._dispatcher.ask(link, task)
         if not isinstance(dispatched, Dispatched):
             return None
-        if dispatched.body.outcome is Outcome.SUCCESS:
+        if dispatched.body.outcome is Outcome.SUCCESS or dispatched.body.password_proven:
             log.critical("agent.accepted_canary", agent=link.name, address=link.address)
             await self._quarantine(link.name, "it accepted the password of a person who does not exist")
         return dispatched.body.outcome

@@ -9,7 +9,7 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -21,42 +21,91 @@ from gateway.store import StoreError
 SOCKET_NAME = "control.sock"
 _encode = msgspec.json.encode
 
-Act = Callable[[dict[str, Any]], Awaitable[Any]]
+
+class Order(msgspec.Struct):
+    """An act without arguments. Members that an act does not know are ignored: the command line may be a newer one."""
+
+
+class CreateToken(Order):
+    """See `Administration.create_token`; the others likewise."""
+
+    name: str
+    actor: str
+    domains: list[str]
+
+
+class Revoke(Order):
+    """An agent."""
+
+    name: str
+    why: str
+    actor: str
+
+
+class Unlock(Order):
+    """A user name."""
+
+    user: str
+    actor: str
+
+
+class CreateApiKey(Order):
+    """lifetime: seconds; None for ever."""
+
+    name: str
+    lifetime: float | None
+    actor: str
+
+
+class RevokeApiKey(Order):
+    """A key by its id."""
+
+    key_id: str
+    actor: str
+
+
+class ReadAudit(Order):
+    """before: an entry's number."""
+
+    limit: int
+    before: int | None
+    kind: str
+    subject: str
+
+
+T = TypeVar("T", bound=Order)
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def control_app(administration: Administration) -> web.Application:
     """The acts of `administration`, each as POST /<act> with its arguments."""
 
-    async def revoke(order: dict[str, Any]) -> Any:
-        return await administration.revoke(order["name"], order["why"], order["actor"])
-
-    async def audit(order: dict[str, Any]) -> Any:
-        return await administration.audit(
-            limit=order["limit"], before=order["before"], kind=order["kind"], subject=order["subject"]
-        )
-
-    acts: dict[str, Act] = {
-        "create_token": lambda order: administration.create_token(order["name"], order["actor"], order["domains"]),
-        "agents": lambda _order: administration.agents(),
-        "revoke": revoke,
-        "unlock": lambda order: administration.unlock(order["user"], order["actor"]),
-        "create_api_key": lambda order: administration.create_api_key(order["name"], order["lifetime"], order["actor"]),
-        "api_keys": lambda _order: administration.api_keys(),
-        "revoke_api_key": lambda order: administration.revoke_api_key(order["key_id"], order["actor"]),
-        "audit": audit,
-        "verify_audit": lambda _order: administration.verify_audit(),
+    acts = administration
+    handlers = {
+        "create_token": _handler(CreateToken, lambda order: acts.create_token(order.name, order.actor, order.domains)),
+        "agents": _handler(Order, lambda _: acts.agents()),
+        "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
+        "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
+        "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
+        "api_keys": _handler(Order, lambda _: acts.api_keys()),
+        "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
+        "audit": _handler(
+            ReadAudit,
+            lambda order: acts.audit(limit=order.limit, before=order.before, kind=order.kind, subject=order.subject),
+        ),
+        "verify_audit": _handler(Order, lambda _: acts.verify_audit()),
     }
     app = web.Application(client_max_size=64 * 1024)
-    for name, act in acts.items():
-        app.router.add_post(f"/{name}", _handler(act))
+    for name, handler in handlers.items():
+        app.router.add_post(f"/{name}", handler)
     return app
 
 
-def _handler(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(kind: type[T], act: Callable[[T], Awaitable[Any]]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         try:
-            result = await act(await request.json())
-        except (RelayError, StoreError, ValueError, KeyError) as error:
+            result = await act(msgspec.convert(await request.json(), kind))
+        except (RelayError, StoreError, ValueError) as error:  # msgspec's errors of shape are ValueErrors too
             return web.json_response({"error": str(error)}, status=400)
         return web.Response(body=_encode(result), content_type="application/json")
 

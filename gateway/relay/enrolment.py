@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Callable
 
 import msgspec
@@ -18,14 +19,16 @@ from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
-from gateway.relay.request import CLIENT_ADDRESS
+from gateway.relay.request import CLIENT_ADDRESS, read_body
 from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
-from gateway.store import AgentRecord, AuditEvent, AuditLog, TokenSpent, TokenStore
+from gateway.store import AgentRecord, AuditEvent, AuditLog, StoreError, TokenSpent, TokenStore
 
 log = structlog.get_logger()
 
 ENROL_PATH = "/agent/v1/enrol"
+MAX_ORDER = 64 * 1024
+"""Bytes of an enrolment request."""
 
 
 class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,15 +62,24 @@ class Enrolment:
         """The endpoint."""
         address = request[CLIENT_ADDRESS]
         try:
-            order = msgspec.json.decode(await request.read(), type=EnrolmentRequest)
-            answer = await self.enrol(order, address)
+            order = msgspec.json.decode(await read_body(request, MAX_ORDER), type=EnrolmentRequest)
+            return web.json_response(await self.enrol(order, address))
+        except web.HTTPException as unread:
+            return await self._refuse(address, unread.text or unread.reason, unread.status)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return web.json_response({"detail": "not an enrolment request"}, status=400)
+            return await self._refuse(address, "not an enrolment request", 400)
         except EnrolmentRefused as refused:
-            log.warning("agent.enrolment_refused", address=address, reason=refused.reason)
-            await self._record("agent.enrolment_refused", "", refused.reason, address)
-            return web.json_response({"detail": refused.reason}, status=403)
-        return web.json_response(answer)
+            return await self._refuse(address, refused.reason, 403)
+        except StoreError as error:
+            log.error("agent.enrolment_failed", address=address, error=str(error))  # noqa: TRY400 - it says all
+            detail = "the relay cannot write its records at present; its operator finds the reason in its log"
+            return web.json_response({"detail": detail}, status=503)
+
+    async def _refuse(self, address: str, reason: str, status: int) -> web.Response:
+        log.warning("agent.enrolment_refused", address=address, reason=reason)
+        with contextlib.suppress(StoreError):  # a refusal stands, recorded or not; the trail's own log has the error
+            await self._record("agent.enrolment_refused", "", reason, address)
+        return web.json_response({"detail": reason}, status=status)
 
     async def enrol(self, order: EnrolmentRequest, address: str) -> dict[str, str]:
         """Spend the token and issue the certificate. Raises EnrolmentRefused."""

@@ -31,10 +31,13 @@ from gateway.relay.link import Link
 from gateway.relay.request import CLIENT_ADDRESS
 from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
+from gateway.store import StoreError
 
 log = structlog.get_logger()
 
 CONNECT_PATH = "/agent/v1/connect"
+_FAILED = "error at the relay"
+"""What an agent is told after an exception that nobody expected: its connection ends, the others go on."""
 Alarm = Callable[[str, dict[str, str]], None]
 """Raises an alert for the operator: event name and fields."""
 
@@ -91,12 +94,15 @@ class Hub:
         writer = asyncio.create_task(self._write(ws, link), name=f"agent-writer-{address}")
         try:
             await self._read(ws, link)
+        except Exception:
+            log.exception("agent.failed", agent=link.name, address=link.address)
+            link.close(CloseCode.GOING_AWAY, _FAILED)
         finally:
             self._remove(link)
             link.wake.set()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(writer, 5.0)
-            await ws.close(code=session.closed.code if session.closed else CloseCode.GOING_AWAY)
+            await ws.close(code=_close_code(session))
 
     async def _read(self, ws: web.WebSocketResponse, link: Link) -> None:
         while link.session.closed is None:
@@ -108,23 +114,28 @@ class Hub:
             elif message.type is WSMsgType.TEXT:
                 link.close(CloseCode.MALFORMED, "binary frames only")
             else:  # closed by the peer, lost, or larger than max_msg_size
-                if link.session.closed is None:
-                    link.session.close(CloseCode.GOING_AWAY, "connection ended")
+                link.session.close(CloseCode.GOING_AWAY, "connection ended", f"websocket code {ws.close_code}")
                 return
 
     async def _write(self, ws: web.WebSocketResponse, link: Link) -> None:
-        """Send what the session has to say; several messages that became due together share a frame."""
+        """Send what the session has to say until it is closed, then close the websocket."""
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._send(ws, link)
+        except Exception:
+            log.exception("agent.failed", agent=link.name, address=link.address)
+            link.close(CloseCode.GOING_AWAY, _FAILED)
+        if not ws.closed:
+            await ws.close(code=_close_code(link.session))
+
+    async def _send(self, ws: web.WebSocketResponse, link: Link) -> None:
+        """Several messages that became due together share a frame."""
         while True:
             await link.wake.wait()
             link.wake.clear()
             for frame in link.session.frames():
-                try:
-                    await ws.send_bytes(frame)
-                except ConnectionError:
-                    return
+                await ws.send_bytes(frame)
             if link.session.closed is not None:
-                if not ws.closed:
-                    await ws.close(code=link.session.closed.code)
                 return
 
     # -- events
@@ -149,7 +160,7 @@ class Hub:
         if beyond := sorted(set(opened.domains) - set(link.domains)):
             log.warning("agent.claims_too_much", agent=link.name, domains=beyond, allowed=link.allowed)
         self.links.append(link)
-        self._roster.connected(opened, self._clock(), link.address)
+        self._roster.seen(opened, self._clock(), link.address)
         log.info("agent.connected", agent=link.name, address=link.address, domains=link.domains)
         self._dispatcher.links_changed()
 
@@ -157,7 +168,17 @@ class Hub:
         self._open.discard(link)
         if link in self.links:
             self.links.remove(link)
-            log.info("agent.disconnected", agent=link.name, address=link.address)
+            self._note_seen(link)
+            closed = link.session.close(CloseCode.GOING_AWAY, "connection given up")
+            log.info(
+                "agent.disconnected",
+                agent=link.name,
+                address=link.address,
+                code=closed.code,
+                reason=closed.reason,
+                detail=closed.detail,
+                by_agent=closed.by_peer,
+            )
         link.lose()
         self._dispatcher.links_changed()
 
@@ -168,6 +189,9 @@ class Hub:
         except RenewalRefused as refused:
             log.warning("agent.renewal_refused", agent=link.name, reason=str(refused))
             link.session.send_renewal_refused(str(refused))
+        except StoreError as error:
+            log.error("agent.renewal_failed", agent=link.name, error=str(error))  # noqa: TRY400 - it says all
+            link.session.send_renewal_refused("the relay cannot write its records at present")
 
     def _check(self, peer: VerifiedPeer) -> None:
         status = self._roster.status(peer.name, peer.serial)
@@ -182,11 +206,27 @@ class Hub:
         """Let time pass on every connection; about once a second."""
         now = self._clock()
         for link in list(self._open):
-            for event in link.session.tick(now):
-                link.take(event)
-            if link.opened is not None and now > link.opened.peer.not_after:
-                link.close(CloseCode.EXPIRED, "certificate expired")
-            link.wake.set()
+            try:
+                self._tick(link, now)
+            except Exception:
+                log.exception("agent.failed", agent=link.name, address=link.address)
+                link.close(CloseCode.GOING_AWAY, _FAILED)
+
+    def _tick(self, link: Link, now: float) -> None:
+        for event in link.session.tick(now):
+            link.take(event)
+        if link.opened is not None and now > link.opened.peer.not_after:
+            link.close(CloseCode.EXPIRED, "certificate expired")
+        link.wake.set()
+
+    def note_seen(self) -> None:
+        """Tell the roster who is there now."""
+        for link in self.links:
+            self._note_seen(link)
+
+    def _note_seen(self, link: Link) -> None:
+        if link.opened is not None:
+            self._roster.seen(link.opened, self._clock(), link.address)
 
     def use(self, identity: Signer) -> None:
         """The relay's own certificate was renewed: use it on new connections and on those that are open."""
@@ -213,3 +253,10 @@ class Hub:
                     await asyncio.sleep(0.05)
         for link in list(self.links):
             link.close(CloseCode.GOING_AWAY, "relay is stopping")
+
+
+def _close_code(session: RelaySession) -> int:
+    """For the websocket. The peer's own code may be any number: its goodbye is answered with a plain one."""
+    if session.closed is None:
+        return CloseCode.GOING_AWAY
+    return CloseCode.NORMAL if session.closed.by_peer else session.closed.code

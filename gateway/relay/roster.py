@@ -6,7 +6,7 @@ import asyncio
 from typing import Literal
 
 from gateway.protocol.events import Opened
-from gateway.store import AgentRecord, AgentStore
+from gateway.store import AgentRecord, AgentStore, Sighting, StoreError
 
 
 class Roster:
@@ -16,7 +16,11 @@ class Roster:
         self._store = store
         self._records: dict[tuple[str, str], AgentRecord] = {}
         self._changing = asyncio.Lock()  # a copy read before a revocation must not replace the one read after it
-        self._sightings: dict[tuple[str, str], tuple[float, Opened, str]] = {}
+        self._revoked: set[tuple[str, str]] = set()
+        """Revoked here, whether or not the store knows yet."""
+        self._unwritten: dict[str, tuple[float, str]] = {}
+        """Revocations that the store has not taken yet, by agent name: time and reason."""
+        self._sightings: dict[tuple[str, str], Sighting] = {}
 
     async def load(self) -> None:
         """Read everything anew; another process may have changed it."""
@@ -28,7 +32,7 @@ class Roster:
         record = self._records.get((name, f"{serial:x}"))
         if record is None:
             return "unknown"
-        return "enrolled" if record.revoked_at is None else "revoked"
+        return "revoked" if record.revoked_at is not None or (name, record.serial) in self._revoked else "enrolled"
 
     def allowed(self, name: str, serial: int) -> tuple[str, ...]:
         """The domains that a certificate's holder may answer for; empty: any."""
@@ -37,26 +41,45 @@ class Roster:
 
     async def enrol(self, record: AgentRecord) -> None:
         """A certificate was issued."""
+        await self._write_revocations()  # later they would hit the new certificate too
         async with self._changing:
             await self._store.add(record)
             self._records[record.name, record.serial] = record
 
     async def revoke(self, name: str, now: float, why: str) -> int:
-        """Revoke all certificates of an agent; in force when this returns. Returns how many."""
+        """Revoke all certificates of an agent. Returns how many were not revoked before.
+
+        In force at once, before the store is asked. Raises StoreError where that did not take it: `flush` tries again.
+        """
+        self._revoked.update(key for key in self._records if key[0] == name)
+        self._unwritten[name] = (now, why)
         revoked = await self._store.revoke(name, now, why)
+        self._unwritten.pop(name, None)
         await self.load()
         return revoked
+
+    async def _write_revocations(self) -> None:
+        for name, (now, why) in list(self._unwritten.items()):
+            await self._store.revoke(name, now, why)
+            self._unwritten.pop(name, None)
 
     def names(self) -> set[str]:
         """Every agent that was ever enrolled."""
         return {name for name, _ in self._records}
 
-    def connected(self, opened: Opened, now: float, address: str) -> None:
-        """An agent connected; written to the store with the next `flush`."""
-        self._sightings[opened.peer.name, f"{opened.peer.serial:x}"] = (now, opened, address)
+    def seen(self, opened: Opened, now: float, address: str) -> None:
+        """An agent is there, or was until now; written to the store with the next `flush`."""
+        name, serial = opened.peer.name, f"{opened.peer.serial:x}"
+        self._sightings[name, serial] = Sighting(
+            name=name, serial=serial, time=now, software=opened.software, domains=opened.domains, address=address
+        )
 
     async def flush(self) -> None:
-        """Write the sightings."""
+        """Write what the store does not know yet. Raises StoreError; then the next call tries again."""
+        await self._write_revocations()
         sightings, self._sightings = self._sightings, {}
-        for (name, serial), (now, opened, address) in sightings.items():
-            await self._store.seen(name, serial, now, opened.software, opened.domains, address)
+        try:
+            await self._store.seen(list(sightings.values()))
+        except StoreError:
+            self._sightings = {**sightings, **self._sightings}
+            raise

@@ -11,7 +11,7 @@ class RelayCoreSettings:
 
     sign_in_timeout: float = 15.0
     """Seconds from a person's click to an answer of some kind. Microsoft's agent takes 15; people give up at about 20."""
-    begin_timeout: float = 4.0
+    begin_timeout: float = 6.0
     """Seconds within which an agent must have begun a check; otherwise another agent gets it. Longer than one directory
     timeout of the agent, so that its own failover comes first."""
     ping_interval: float = 10.0

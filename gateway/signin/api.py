@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from gateway.protocol import Identity, Outcome
 from gateway.relay.administration import API_KEY_PREFIX
 from gateway.relay.attempt import Attempt, Authenticator, Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, read_body
 from gateway.signin.errors import ApiProblem
 from gateway.signin.settings import SignInSettings
-from gateway.store import ApiKeyStore
+from gateway.store import ApiKeyStore, StoreError
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -100,6 +103,8 @@ class Api:
             return _answer(await self._authenticator.authenticate(attempt), correlation_id)
         except ApiProblem as problem:
             return _problem(problem, correlation_id)
+        except StoreError as error:
+            return _problem(_store_failed(error), correlation_id)
 
     async def change_password(self, request: web.Request) -> web.Response:
         """Change a password, proving the old one."""
@@ -111,6 +116,8 @@ class Api:
             return _answer(await self._authenticator.change_password(attempt, order.new_password), correlation_id)
         except ApiProblem as problem:
             return _problem(problem, correlation_id)
+        except StoreError as error:
+            return _problem(_store_failed(error), correlation_id)
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """The description of this API (OpenAPI 3.1)."""
@@ -146,13 +153,10 @@ class Api:
 
 
 async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
-    if (request.content_length or 0) > MAX_BODY:
-        raise ApiProblem(413, "body too large", f"at most {MAX_BODY} bytes")
-    body = await request.content.read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise ApiProblem(413, "body too large", f"at most {MAX_BODY} bytes")
     try:
-        return decoder.decode(body)
+        return decoder.decode(await read_body(request, MAX_BODY))
+    except web.HTTPException as unread:
+        raise ApiProblem(unread.status, unread.reason, unread.text or "") from None
     except msgspec.ValidationError as error:
         raise ApiProblem(400, "body not as described", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -167,8 +171,11 @@ def _attempt(
     *,
     familiar: bool = False,
 ) -> Attempt:
+    user_name = order.user_name.strip()
+    if not user_name:
+        raise ApiProblem(400, "body not as described", "user_name is blank")
     return Attempt(
-        user_name=order.user_name.strip(),
+        user_name=user_name,
         password=order.password,
         address=order.client_address or request[CLIENT_ADDRESS],
         familiar=familiar,
@@ -185,6 +192,11 @@ def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
     answer = Answer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
     return web.Response(body=_encode(answer), content_type="application/json", headers=_HEADERS)
+
+
+def _store_failed(error: StoreError) -> ApiProblem:
+    log.error("api.store_failed", error=str(error))
+    return ApiProblem(503, "the relay cannot use its database at present", "store", 1.0)
 
 
 def _problem(problem: ApiProblem, correlation_id: str) -> web.Response:

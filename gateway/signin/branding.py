@@ -11,6 +11,7 @@ from gateway.signin.settings import SignInSettings
 
 MAX_LOGO = 256 * 1024
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+_PAGE, _DARK_CARD = (242, 245, 246), (22, 27, 34)  # of signin.css: where the colour stands out least, by day and by night
 
 
 class BadBranding(ValueError):
@@ -53,6 +54,7 @@ def stylesheet(settings: SignInSettings) -> Asset:
     colours = {
         "@accent@": to_hex(light),
         "@on-accent@": readable_on(light),
+        "@link@": to_hex(darken(light)),
         "@accent-dark@": to_hex(dark),
         "@on-accent-dark@": readable_on(dark),
     }
@@ -94,10 +96,17 @@ def readable_on(colour: tuple[int, int, int]) -> str:
     return "#ffffff" if contrast(colour, (255, 255, 255)) >= contrast(colour, (0, 0, 0)) else "#000000"
 
 
+def darken(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The colour for links in light mode: towards black until it can be read on the page."""
+    while contrast(colour, _PAGE) < 4.5:
+        red, green, blue = (value * 15 // 16 for value in colour)
+        colour = (red, green, blue)
+    return colour
+
+
 def lighten(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     """The colour for dark mode: towards white until it stands out from a dark background."""
-    background = (22, 27, 34)
-    while contrast(colour, background) < 6:
+    while contrast(colour, _DARK_CARD) < 6:
         red, green, blue = (min(255, value + max(8, (255 - value) // 8)) for value in colour)
         colour = (red, green, blue)
     return colour

@@ -43,7 +43,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "where": ("From", "Von"),
     "how": ("Through", "Über"),
     "language": ("Deutsch", "English"),
-    "skip": ("Skip to the form", "Zum Formular springen"),
+    "skip": ("Skip to the content", "Zum Inhalt springen"),
     "wrong": (
         "That user name and password do not go together, or the account cannot sign in just now. "
         "Check both; if it goes on, ask your help desk.",
@@ -84,6 +84,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Wir konnten Ihr Passwort nicht prüfen. Das liegt nicht an Ihnen und wird Ihnen nicht angerechnet. "
         "Bitte versuchen Sie es gleich noch einmal.",
     ),
+    "later": (
+        "That does not work just now. This is not your fault. Please try again later.",
+        "Das geht gerade nicht. Das liegt nicht an Ihnen. Bitte versuchen Sie es später noch einmal.",
+    ),
     "wait": (
         "Too many tries. Please wait {wait} and try again.",
         "Zu viele Versuche. Bitte warten Sie {wait} und versuchen Sie es dann noch einmal.",
@@ -117,6 +121,8 @@ _KNOWN: Final = {
 
 def message_of(outcome: Outcome, *, password_proven: bool) -> str:
     """The key of what a person is told. Whoever did not prove the password learns nothing but that it failed."""
+    if outcome is Outcome.NOT_RECORDED:
+        return "later"
     if outcome.is_infrastructure:
         return "unavailable"
     return _KNOWN.get(outcome, _STRANGER) if password_proven else _STRANGER

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gateway.relay.request import read_body
 from gateway.signin.browser import is_cross_site
 from gateway.signin.cookies import FORM, FormToken
 from gateway.signin.errors import BadForm
@@ -19,9 +20,11 @@ MAX_FIELD = 1024
 async def read_form(request: web.Request, form_token: FormToken, origin: str) -> Mapping[str, str]:
     """Read a form that one of our pages sent. Raises BadForm."""
     check_type(request)
-    check_size(request)
     check_origin(request, origin)
-    fields = parse(await request.content.read(MAX_FORM + 1))
+    try:
+        fields = parse(await read_body(request, MAX_FORM))
+    except web.HTTPException as unread:
+        raise BadForm("too_long" if unread.status == 413 else "stale", unread.status) from unread
     if not form_token.fits(request.cookies.get(FORM, ""), fields.get("csrf", "")):
         raise BadForm("stale", 403)
     return fields
@@ -33,12 +36,6 @@ def check_type(request: web.Request) -> None:
         raise BadForm("stale", 415)
 
 
-def check_size(request: web.Request) -> None:
-    """Refuse a flood before it is read."""
-    if (request.content_length or 0) > MAX_FORM:
-        raise BadForm("too_long", 413)
-
-
 def check_origin(request: web.Request, origin: str) -> None:
     """Refuse what another site made the browser send."""
     if is_cross_site(request, origin):
@@ -47,8 +44,6 @@ def check_origin(request: web.Request, origin: str) -> None:
 
 def parse(body: bytes) -> Mapping[str, str]:
     """`application/x-www-form-urlencoded` in UTF-8 to fields. Raises BadForm."""
-    if len(body) > MAX_FORM:
-        raise BadForm("too_long", 413)
     try:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict"))
     except (ValueError, UnicodeDecodeError) as error:

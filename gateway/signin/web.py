@@ -21,7 +21,7 @@ from gateway.signin.forms import password_of, read_form, user_name_of
 from gateway.signin.pages import Pages
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import SignInSettings
-from gateway.store import AuditLog
+from gateway.store import AuditLog, StoreError
 
 log = structlog.get_logger()
 
@@ -80,6 +80,7 @@ class SignInPages:
         router.add_post("/account/sign-out-others", self._guarded(self.sign_out_others))
         router.add_post("/signout", self._guarded(self.sign_out))
         router.add_get("/static/{tag}/{name}", self._pages.static)
+        app.middlewares.append(self._missing)
 
     # -- for other rooms
 
@@ -282,14 +283,33 @@ class SignInPages:
             )
         )
 
+    @web.middleware
+    async def _missing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Show a page to a person who comes to an address that is none."""
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            page = self._pages.render(request, "message.html", title="not_found", status=error.status)
+            if "Allow" in error.headers:
+                page.headers["Allow"] = error.headers["Allow"]
+            return page
+
     def _guarded(self, handler: Handler) -> Handler:
-        """Turn a bad form into a page."""
+        """Turn a bad form, or a store that fails, into a page."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
                 return await handler(request)
             except BadForm as bad:
                 return self._pages.render(request, "message.html", title="title", error=bad.message, status=bad.status)
+            except StoreError as error:
+                log.error("page.store_failed", error=str(error))  # noqa: TRY400 - it says all
+                reference = request[CORRELATION_ID]
+                return self._pages.render(
+                    request, "message.html", title="title", error="later", reference=reference, status=503
+                )
 
         return guarded
 

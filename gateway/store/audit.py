@@ -67,6 +67,8 @@ class SqlAuditLog:
         """Number and hash of the last entry, as far as this process knows."""
         self._pending_head = (0, _ANCHOR)
         self._compiled: Compiled | None = None
+        self.refusing = False
+        """See `port.AuditLog`."""
 
     async def append(self, event: AuditEvent) -> None:
         """See `port.AuditLog`."""
@@ -145,12 +147,12 @@ class SqlAuditLog:
                     await self._commit_batch(batch)
                 except StoreUnavailable as error:
                     log.critical("audit.unwritable", error=str(error), events=len(batch))
-                    _settle(batch, error)
+                    self._settle(batch, error)
                 except Exception as error:
                     log.exception("audit.failed", events=len(batch))
-                    _settle(batch, StoreUnavailable("audit trail", f"{type(error).__name__}: {error}", "see the log"))
+                    self._settle(batch, StoreUnavailable("audit trail", f"{type(error).__name__}: {error}", "see the log"))
                 else:
-                    _settle(batch, None)
+                    self._settle(batch, None)
         finally:
             self._writer = None
 
@@ -191,6 +193,18 @@ class SqlAuditLog:
         self._statements(connection).run(connection, "insert", rows)
         self._pending_head = (seq, link)
 
+    def _settle(
+        self, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: StoreUnavailable | None
+    ) -> None:
+        self.refusing = error is not None
+        for _, _, done in batch:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
     def _statements(self, connection: sa.Connection) -> Compiled:
         if self._compiled is None:
             self._compiled = Compiled(connection.dialect, {"insert": sa.insert(audit), "move": _MOVE_HEAD})
@@ -212,16 +226,6 @@ def _differs(row: Any) -> bool:
     """Whether the columns that are searched by say something else than the entry itself."""
     event = _decoder.decode(row.body)
     return (row.kind, row.subject, row.object_guid, row.time) != (event.kind, event.subject, event.object_guid, event.time)
-
-
-def _settle(batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, _, done in batch:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
 
 
 def _entry(row: Any) -> AuditEntry:

@@ -65,6 +65,20 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """An agent was there, with one of its certificates."""
+
+    name: str
+    serial: str
+    """Hex."""
+    time: float
+    software: str
+    domains: tuple[str, ...]
+    """What it claims."""
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRecord:
     """An enrolment token, without its secret."""
 
@@ -108,6 +122,11 @@ class SessionRecord:
 class AuditLog(Protocol):
     """Append-only, in a hash chain."""
 
+    @property
+    def refusing(self) -> bool:
+        """The last entry could not be written."""
+        ...
+
     async def append(self, event: AuditEvent) -> None:
         """Add an event; returns when it is committed. Raises StoreUnavailable."""
         ...
@@ -142,8 +161,8 @@ class AgentStore(Protocol):
         """Revoke all certificates of an agent; returns how many were not revoked before."""
         ...
 
-    async def seen(self, name: str, serial: str, now: float, software: str, domains: Sequence[str], address: str) -> None:
-        """The agent connected."""
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
+        """These agents were there."""
         ...
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from gateway.store.audit import SqlAuditLog
 from gateway.store.database import Database
 from gateway.store.errors import TokenSpent
-from gateway.store.port import AgentRecord, ApiKeyRecord, SessionRecord, TokenRecord
+from gateway.store.port import AgentRecord, ApiKeyRecord, SessionRecord, Sighting, TokenRecord
 from gateway.store.tables import agents, api_keys, sessions, tokens
 
 _SESSION_COLUMNS = tuple(column.name for column in sessions.columns)
@@ -61,11 +61,16 @@ class SqlAgents(_Part):
         live = (agents.c.name == name) & agents.c.revoked_at.is_(None)
         return await self._change(sa.update(agents).where(live).values(revoked_at=now, revoked_why=why))
 
-    async def seen(self, name: str, serial: str, now: float, software: str, domains: Sequence[str], address: str) -> None:
+    async def seen(self, sightings: Sequence[Sighting]) -> None:
         """See `port.AgentStore`."""
-        mine = (agents.c.name == name) & (agents.c.serial == serial)
-        values = {"seen_at": now, "software": software, "domains": json.dumps(list(domains)), "address": address}
-        await self._change(sa.update(agents).where(mine).values(**values))
+
+        def write(connection: sa.Connection) -> None:
+            for each in sightings:
+                mine = (agents.c.name == each.name) & (agents.c.serial == each.serial)
+                values = {"software": each.software, "domains": json.dumps(each.domains), "address": each.address}
+                connection.execute(sa.update(agents).where(mine).values(seen_at=each.time, **values))
+
+        await self._database.run(write)
 
 
 class SqlTokens(_Part):

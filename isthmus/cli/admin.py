@@ -110,9 +110,9 @@ class RelayAdmin:
         try:
             keys = load_keys(settings, time.time())
             store = open_relay_store(settings, keys.secret)
-        except PermissionError as error:
-            raise Failure(_not_yours(settings.state_dir)) from error
-        except (ServerError, StoreError, CertsError) as error:
+        except (ServerError, StoreError, CertsError, PermissionError) as error:
+            if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
+                raise Failure(_not_yours(settings.state_dir)) from error
             raise Failure(str(error)) from error
         try:
             acts = Administration(

@@ -23,6 +23,7 @@ from isthmus.cli.output import (
     reporting,
     run_async,
 )
+from isthmus.scheduling import take_turns
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
@@ -102,6 +103,7 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
             loop.add_signal_handler(number, stop.set)
         await serve(settings, stop, software=version("isthmus"))
 
+    take_turns()
     with reporting(AgentError, CertsError, directory.DirectoryError):
         run_async(work())
 

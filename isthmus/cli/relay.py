@@ -29,6 +29,7 @@ from isthmus.cli.output import (
     table,
 )
 from isthmus.relay_settings import RelaySettings
+from isthmus.scheduling import take_turns
 
 relay_config = config_option("/etc/isthmus/relay.toml")
 
@@ -95,6 +96,7 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
             loop.add_signal_handler(number, stop.set)
         await server.run(settings.server, stop)
 
+    take_turns()
     with reporting(server.ServerError, StoreError, CertsError, BadBranding):
         run_async(serve())
 

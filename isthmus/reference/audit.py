@@ -19,6 +19,7 @@ MEANINGS = {
     "agent.enrolment_refused": "Somebody tried to enrol and was refused; the detail says why.",
     "agent.renewed": "An agent got its next certificate; the detail is its SHA-256 fingerprint.",
     "agent.revoked": "An administrator revoked an agent; the detail is the reason given.",
+    "audit.resumed": "The trail takes entries again: for a while before, none could be written (see the relay's log).",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id.",

@@ -120,6 +120,33 @@ def test_validity_is_judged_with_leeway(authority: Authority, tmp_path: Path) ->
     verify_certificate(der, authority=authority.certificate, role=Role.AGENT, now=NOW - 500)
 
 
+def test_an_authority_that_has_ended_vouches_for_nobody(authority: Authority, tmp_path: Path) -> None:
+    """A certificate that it issued on its last day would outlive it; clocks may differ as with any other."""
+    ends = authority.certificate.not_valid_after_utc.timestamp()
+    csr = MachineIdentity.begin(tmp_path / "id", name="agent1")
+    der = authority.issue(csr, name="agent1", role=Role.AGENT, now=ends - DAY)
+    verify_certificate(der, authority=authority.certificate, role=Role.AGENT, now=ends + 200)
+    assert refusal(authority, der, now=ends + 400) == "expired"
+
+
+def test_an_authority_that_has_not_begun_vouches_for_nobody(authority: Authority, tmp_path: Path) -> None:
+    """As where a clock went back."""
+    csr = MachineIdentity.begin(tmp_path / "id", name="agent1")
+    der = authority.issue(csr, name="agent1", role=Role.AGENT, now=NOW - DAY)
+    assert refusal(authority, der, now=NOW - DAY) == "not_yet_valid"
+
+
+def test_a_directory_in_the_place_of_a_file_is_said_so(authority: Authority, tmp_path: Path) -> None:
+    """Not a traceback, and no descriptor is left open."""
+    issue(authority, tmp_path / "id")
+    (tmp_path / "id" / "identity.pem").unlink()
+    (tmp_path / "id" / "identity.pem").mkdir(mode=0o700)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(KeyStoreError, match=r"identity\.pem: is no regular file"):
+        MachineIdentity.load(tmp_path / "id")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_request_says_nothing_but_its_key(authority: Authority) -> None:
     """Whatever name or extension a hostile request carries, ours are issued."""
     key = ed25519.Ed25519PrivateKey.generate()

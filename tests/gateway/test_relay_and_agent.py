@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 import directory
 from certs import MachineIdentity
-from gateway.protocol import Outcome
+from gateway.protocol import CloseCode, Outcome
 from gateway.server import init, serving
+from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
 
@@ -115,6 +118,48 @@ async def test_a_revoked_agent_is_cut_off_at_once_and_stays_out(tmp_path: Path, 
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await asyncio.sleep(0.5)
         assert running.hub.links == []
+
+
+async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks again later; the certificate that it has is good for days."""
+
+    async def full(_record: Any) -> None:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    with structlog.testing.capture_logs() as logs:
+        async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+            await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+            monkeypatch.setattr(running.store.agents, "add", full)
+            connection, before = next(iter(made._live)), made._identity.serial
+            assert connection.session is not None
+            connection.session.send_renewal(made._identity.begin_renewal())
+            connection.poke()
+            await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
+            assert made._identity.serial == before
+            assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+            assert len(running.hub.links) == 2
+
+
+async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirectories) -> None:
+    """Code and reason of whoever ended it."""
+    with structlog.testing.capture_logs() as logs:
+        async with relay(tmp_path) as running:
+            async with agent(tmp_path, running, people, "leaving") as made:
+                await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+            async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
+                await running.administration.revoke("revoked", "stolen", "test")
+                await eventually(lambda: not running.hub.links)
+    told = {
+        (entry["agent"], entry["code"], entry["reason"], entry["by_agent"])
+        for entry in logs
+        if entry["event"] == "agent.disconnected"
+    }
+    assert told == {
+        ("leaving", CloseCode.GOING_AWAY, "agent is stopping", True),
+        ("revoked", CloseCode.REVOKED, "revoked: stolen", False),
+    }
 
 
 async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> None:

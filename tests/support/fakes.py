@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import directory
 from gateway.protocol import Identity, Outcome
@@ -22,6 +23,10 @@ class FakeDirectories:
     delay: float = 0.0
     accept_anything: bool = False
     outcome: directory.Outcome | None = None
+    expired: set[str] = field(default_factory=set)
+    """Whose password has expired, until they change it."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """More of everybody's identity."""
     binds: list[str] = field(default_factory=list)
 
     async def verify(
@@ -36,15 +41,17 @@ class FakeDirectories:
         right = self.people.get(credential.name) == credential.password
         if not right and not self.accept_anything:
             return directory.Verdict(directory.Outcome.WRONG_CREDENTIAL, detail="data 52e")
+        if credential.name in self.expired:
+            return directory.Verdict(directory.Outcome.PASSWORD_EXPIRED, password_proven=True)
         groups = (directory.Group("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.Identity(
-            object_guid="3f1c" + credential.name.encode().hex()[:8],
+            object_guid="3f1c" + credential.name.encode().hex(),
             user_name=credential.name,
             domain="corp.example.com",
             display_name=credential.name.partition("@")[0].title(),
             groups=groups,
         )
-        return directory.Verdict(directory.Outcome.SUCCESS, identity, password_proven=True)
+        return directory.Verdict(directory.Outcome.SUCCESS, replace(identity, **self.about), password_proven=True)
 
     async def change_password(
         self,
@@ -56,11 +63,13 @@ class FakeDirectories:
         before_bind: Callable[[], Awaitable[None]] | None = None,
     ) -> directory.Verdict:
         verdict = await self.verify(directory.Credential(name, old), deadline=deadline, before_bind=before_bind)
-        if verdict.outcome is directory.Outcome.SUCCESS:
-            if len(new) < 8:
-                return directory.Verdict(directory.Outcome.PASSWORD_REJECTED, password_proven=True)
-            self.people[name] = new
-        return verdict
+        if verdict.outcome not in {directory.Outcome.SUCCESS, directory.Outcome.PASSWORD_EXPIRED}:
+            return verdict
+        if len(new) < 8:
+            return directory.Verdict(directory.Outcome.PASSWORD_REJECTED, password_proven=True)
+        self.people[name] = new
+        self.expired.discard(name)
+        return directory.Verdict(directory.Outcome.SUCCESS, verdict.identity, password_proven=True)
 
     def health(self) -> list[directory.ControllerHealth]:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -77,9 +78,9 @@ async def agent(
 
 
 async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until a condition holds; fails after `seconds`."""
+    """Wait until a condition, which may be a coroutine function, holds; fails after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - whatever the test waits for has no event
+        while not (await holds if inspect.isawaitable(holds := condition()) else holds):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.005)
 
 

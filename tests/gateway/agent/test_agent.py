@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,6 +17,7 @@ import structlog
 from structlog.typing import EventDict
 
 import directory
+from certs import MachineIdentity
 from gateway.agent.agent import Agent
 from gateway.agent.enrol import enrol
 from gateway.agent.errors import NotEnrolled
@@ -357,6 +359,30 @@ async def test_a_new_certificate_that_does_not_hold_is_not_installed(
             await eventually(lambda: events(logs, "certificate.renewal_failed"))
             assert made._identity.serial == before
     assert "expired" in events(logs, "certificate.renewal_failed")[0]["error"]
+
+
+async def test_a_full_disk_at_renewal_does_not_end_the_agent(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old certificate still holds for days; the next try comes in an hour."""
+
+    def full(*_: object, **__: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    clock = Clock()
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, clock) as made:
+            await eventually(lambda: made.state.ready)
+            monkeypatch.setattr(MachineIdentity, "begin", full)
+            clock.ahead = 25 * DAY
+            await eventually(lambda: events(logs, "certificate.renewal_failed"))
+            monkeypatch.undo()
+            verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+            assert verdict.outcome is Outcome.SUCCESS
+            clock.ahead += 3601
+            await eventually(lambda: events(logs, "certificate.renewed"))
+    assert "No space left" in events(logs, "certificate.renewal_failed")[0]["error"]
 
 
 async def test_a_renewal_without_an_answer_is_asked_for_again_after_an_hour(

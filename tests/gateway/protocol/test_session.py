@@ -67,7 +67,7 @@ class Ends:
 class World:
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.authority = Authority.create(home / "ca", name="test", now=NOW)
+        self.authority = Authority.create(home / "ca", name="test", now=NOW - 100 * 86400)
         self.relay = self.identity("relay1", Role.RELAY)
         self.agent = self.identity("agent1", Role.AGENT)
 

@@ -51,7 +51,7 @@ class Quarantine:
 
 
 def keeper(exchange: Exchange, quarantine: Quarantine, interval: float = 300.0) -> CanaryKeeper:
-    return CanaryKeeper(exchange.dispatcher, interval, quarantine, exchange.clock)
+    return CanaryKeeper(exchange.dispatcher, interval, quarantine, exchange.clock, timeout=CANARY_TIMEOUT)
 
 
 async def serve(exchange: Exchange, seconds: float, answer: Callable[[Station], None]) -> None:
@@ -199,7 +199,6 @@ async def test_only_a_yes_is_an_alarm(world: World, said: Outcome) -> None:
     assert quarantine.names == []
 
 
-@pytest.mark.xfail(strict=True, reason="canary.py: password_proven of a canary's answer is not looked at")
 @pytest.mark.parametrize("said", [Outcome.MUST_CHANGE, Outcome.PASSWORD_EXPIRED, Outcome.ACCOUNT_DISABLED])
 @in_virtual_time
 async def test_a_password_that_was_never_given_cannot_be_proven(world: World, said: Outcome) -> None:
@@ -264,7 +263,6 @@ async def test_an_agent_that_refuses_a_canary_is_no_alarm(world: World) -> None:
     assert other.asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="server.py: _quarantine() ends the connections only after the store took it")
 async def test_a_store_that_fails_does_not_keep_a_backdoored_agent_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +277,30 @@ async def test_a_store_that_fails_does_not_keep_a_backdoored_agent_in(
         with contextlib.suppress(StoreUnavailable):
             await server.canaries.probe(server.hub.links[0])
         assert not [link for link in server.hub.links if link.usable]
+
+
+async def test_a_revocation_that_the_store_refused_is_in_force_and_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody comes in again meanwhile, whoever revoked."""
+
+    async def full(_name: str, _now: float, _why: str) -> int:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    async with relay(tmp_path) as server, agent(tmp_path, server, FakeDirectories({}), reconnect_ceiling=0.05) as made:
+        with monkeypatch.context() as patch:
+            patch.setattr(server.store.agents, "revoke", full)
+            with pytest.raises(StoreUnavailable):
+                await server.administration.revoke("agent1", "stolen", "test")
+            await server.tidy()
+            await eventually(lambda: not made.state.ready)
+            await asyncio.sleep(0.3)  # it tries to come in
+            assert server.hub.links == []
+            assert [record.revoked_at for record in await server.store.agents.all()] == [None]
+        await server.tidy()
+        (record,) = await server.store.agents.all()
+        assert record.revoked_at is not None
+        assert record.revoked_why == "stolen"
 
 
 # -- when
@@ -327,16 +349,7 @@ async def test_with_no_agent_it_waits_for_one(world: World) -> None:
         assert not task.done()
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        pytest.param(
-            "closes",
-            marks=pytest.mark.xfail(strict=True, reason="canary.py: run() picks among links of before the pause, and dies"),
-        ),
-        "drains",
-    ],
-)
+@pytest.mark.parametrize("end", ["closes", "drains"])
 @in_virtual_time
 async def test_who_is_leaving_gets_no_canary_and_does_not_end_them(world: World, end: str) -> None:
     """The next one is asked as before, even if the agent left in the pause before its turn."""
@@ -344,21 +357,21 @@ async def test_who_is_leaving_gets_no_canary_and_does_not_end_them(world: World,
     async with running(keeper(exchange, Quarantine(), 300.0).run()) as task:
         for _ in range(6):
             leaving = exchange.agent("leaving")
-            await exchange.pass_time(100.0)  # the pause is at least 150 s: nobody was asked yet
+            await serve(exchange, 100.0, say_no)
+            asked = list(leaving.asked)
             if end == "closes":
                 leaving.link.close(CloseCode.GOING_AWAY, "bye")
                 leaving.hang_up()
             else:
                 leaving.end.drain()
             await exchange.pass_time(400.0)
-            assert leaving.asked == []
+            assert leaving.asked == asked
         assert not task.done()
         staying = exchange.agent("staying")
         await serve(exchange, 1000.0, say_no)
         assert staying.asked
 
 
-@pytest.mark.xfail(strict=True, reason="canary.py: run() dies of a StoreUnavailable")
 @in_virtual_time
 async def test_a_quarantine_that_fails_does_not_end_the_canaries(world: World) -> None:
     """The disk may be full for a while; the next canary finds the agent again."""
@@ -406,7 +419,6 @@ class HurriedDirectories(FakeDirectories):
         return await super().verify(credential, deadline=deadline, before_bind=before_bind)
 
 
-@pytest.mark.xfail(strict=True, reason="canary.py: _TIMEOUT is 15 s whatever sign_in_timeout says")
 async def test_a_canary_is_given_the_time_of_a_sign_in(tmp_path: Path) -> None:
     """A deadline of another kind would give it away."""
     people = HurriedDirectories({ANNA: "right"})

@@ -136,14 +136,12 @@ async def test_a_body_that_is_none_is_told_so(desk: Desk) -> None:
         assert answer.headers["X-Correlation-Id"]
 
 
-@pytest.mark.xfail(strict=True, reason="enrolment.py: handle() answers 400 without a word to the trail")
 async def test_a_body_that_is_none_is_on_record(desk: Desk) -> None:
     """Somebody tried to enrol and was refused."""
     await desk.post(b"{")
     assert [entry.address for entry in await desk.audit()] == ["127.0.0.1"]
 
 
-@pytest.mark.xfail(strict=True, reason="server.py: aiohttp's own 413 is plain text, without detail")
 async def test_a_huge_body_is_told_so(desk: Desk) -> None:
     """413 and why, as JSON."""
     answer = await desk.post(json.dumps({**WHOLE, "csr": "A" * 100_000}).encode())
@@ -315,7 +313,6 @@ async def test_a_store_that_fails_is_no_refusal(desk: Desk, monkeypatch: pytest.
     assert await desk.audit("agent.enrolled") == []
 
 
-@pytest.mark.xfail(strict=True, reason="enrolment.py: handle() lets StoreError through: a bare 500")
 async def test_a_store_that_fails_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 and why: whoever enrols should ask the relay's operator, not for a new token."""
 

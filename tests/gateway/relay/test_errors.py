@@ -122,7 +122,6 @@ async def test_an_order_that_cannot_be_carried_out_is_told_why(door: Door) -> No
     assert view["name"] == "agent1"
 
 
-@pytest.mark.xfail(strict=True, reason="control.py: _handler() lets TypeError through: a bare 500")
 @pytest.mark.parametrize("order", [[], None, {**TOKEN, "name": 7}, {**TOKEN, "name": None}, {**TOKEN, "domains": None}])
 async def test_an_order_of_the_wrong_shape_is_told_so(door: Door, order: Any) -> None:
     """A command line of another version may send it."""
@@ -172,7 +171,6 @@ async def test_what_is_no_handshake_ends_the_connection(door: Door) -> None:
     assert {entry["log_level"] for entry in logs} <= {"info", "warning"}
 
 
-@pytest.mark.xfail(strict=True, reason="hub.py: the peer's code goes into ws.close() unchecked: struct.error, code 1006")
 @pytest.mark.parametrize("code", [70_000, -1, 2**63])
 async def test_a_goodbye_with_an_impossible_code_is_a_goodbye(door: Door, code: int) -> None:
     """A stranger's number must not become an exception here."""
@@ -190,6 +188,26 @@ async def test_who_says_nothing_is_given_up(door: Door) -> None:
         door.relay.hub.tick()
         _, told = await door.closed_with(ws)
     assert told == CloseCode.SILENT
+
+
+async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes for them, and it alone is closed."""
+
+    def fail(_now: float) -> Any:
+        raise RuntimeError("a defect")
+
+    async with door.connect() as failing, door.connect() as other:
+        for ws in (failing, other):
+            await ws.receive_bytes()
+        first = min(door.relay.hub._open, key=lambda link: link.connected_at)
+        monkeypatch.setattr(first.session, "tick", fail)
+        door.relay.hub.tick()
+        _, told = await door.closed_with(failing)
+        assert told == CloseCode.GOING_AWAY
+        door.clock.ahead = 10.5
+        door.relay.hub.tick()
+        _, told = await door.closed_with(other)
+        assert told == CloseCode.SILENT
 
 
 async def test_more_connections_than_allowed_are_turned_away(door: Door) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -18,7 +19,8 @@ from gateway.relay.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.relay.roster import Roster
 from gateway.signin import Api, SignInSettings
-from gateway.store import open_store
+from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
+from gateway.store import ApiKeyStore, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
 ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
@@ -27,9 +29,13 @@ PATH = "/api/v1/authenticate"
 
 class Backend:
     def __init__(
-        self, client: TestClient[Any, Any], administration: Administration, authenticator: FakeAuthenticator
+        self,
+        client: TestClient[Any, Any],
+        administration: Administration,
+        authenticator: FakeAuthenticator,
+        keys: ApiKeyStore,
     ) -> None:
-        self.client, self.administration, self.authenticator = client, administration, authenticator
+        self.client, self.administration, self.authenticator, self.keys = client, administration, authenticator, keys
         self.key = ""
         self.now = 1_800_000_000.0
 
@@ -66,7 +72,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     )
     client = TestClient(TestServer(app))
     await client.start_server()
-    holder.append(Backend(client, administration, authenticator))
+    holder.append(Backend(client, administration, authenticator, store.api_keys))
     holder[0].key = (await administration.create_api_key("shop", None, "test")).secret
     yield holder[0]
     await client.close()
@@ -137,6 +143,7 @@ async def test_a_key_expires(backend: Backend) -> None:
         {"user_name": ANNA, "password": ""},
         {"user_name": "", "password": "x"},
         {"user_name": "a\0b", "password": "x"},
+        {"user_name": " \u00a0", "password": "x"},
         {"user_name": ANNA, "password": "x", "admin": True},
         {"user_name": ["a"], "password": "x"},
         {"user_name": "a" * 1025, "password": "x"},
@@ -185,9 +192,36 @@ async def test_the_description_is_valid_and_true(backend: Backend) -> None:
     assert set(outcomes) == {outcome.value for outcome in Outcome if not outcome.is_infrastructure}
 
 
+@pytest.mark.parametrize("kind", [AuthenticateRequest, ChangePasswordRequest])
+async def test_the_description_has_every_constraint(backend: Backend, kind: type[Any]) -> None:
+    """What is described is taken, what is refused is described."""
+    description = await (await backend.client.get("/api/v1/openapi.json")).json()
+    described = description["components"]["schemas"][kind.__name__]
+    _, schemas = msgspec.json.schema_components([kind])
+    ours = schemas[kind.__name__]
+    assert sorted(described["required"]) == sorted(ours["required"])
+    assert described["additionalProperties"] is ours["additionalProperties"] is False
+    constraints = ("type", "minLength", "maxLength", "pattern")
+    for name, member in ours["properties"].items():
+        for constraint in constraints:
+            assert described["properties"][name].get(constraint) == member.get(constraint), (name, constraint)
+
+
+async def test_a_store_that_fails_is_an_outage(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 as a problem, at either endpoint; the key is not said to be bad."""
+
+    async def broken(_key_id: str) -> Any:
+        raise StoreUnavailable("/var/lib/relay.db", "disk I/O error", "make room")
+
+    monkeypatch.setattr(backend.keys, "get", broken)
+    body = {"user_name": ANNA, "password": RIGHT}
+    for path, order in ((PATH, body), ("/api/v1/change-password", {**body, "new_password": "Herbst-2026!"})):
+        status, answer, headers = await backend.post(order, path)
+        assert (status, answer["detail"], headers["Retry-After"]) == (503, "store", "1")
+        assert "relay.db" not in str(answer)
+
+
 def test_requests_tell_no_password() -> None:
     """Not even in a log of their repr."""
-    from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
-
     assert "hunter2" not in repr(AuthenticateRequest("a", "hunter2"))
     assert "hunter2" not in repr(ChangePasswordRequest("a", "hunter2", "hunter2"))

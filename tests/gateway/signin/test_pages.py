@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
@@ -16,10 +18,10 @@ from gateway.protocol import Outcome
 from gateway.relay.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import DeviceCookie, FormToken, Pages, Sessions, Signer, SignInPages, SignInSettings
-from gateway.signin.branding import BadBranding, contrast, load_logo, parse_colour, readable_on, stylesheet
+from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet
 from gateway.signin.browser import client_address, safe_path
 from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, waiting_time
-from gateway.store import AuditEvent, Store, open_store
+from gateway.store import AuditEvent, Store, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
 ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
@@ -388,6 +390,43 @@ async def test_huge_and_garbled_bodies(site: Site) -> None:
     assert (await site.request("POST", "/signin", data=b"&".join([b"a=b"] * 100), headers=headers))[0] == 400
 
 
+async def test_a_form_may_come_in_pieces(site: Site) -> None:
+    """TCP promises nothing else."""
+    fields = {"csrf": token_in((await site.get("/signin?language=en"))[1]), "step": "password", "user_name": ANNA}
+    body = urlencode({**fields, "password": RIGHT}).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for half in (body[:10], body[10:]):
+            yield half
+            await asyncio.sleep(0.02)
+
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, _, headers = await site.request("POST", "/signin", data=pieces(), headers=kind)
+    assert (status, headers["Location"]) == (303, "/account")
+
+
+@pytest.mark.parametrize("failing", ["trail", "sessions"])
+async def test_where_nothing_can_be_written_people_are_told_to_come_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """503 with a reference, in their language; nobody is signed in and nothing internal is told."""
+
+    async def full(_record: Any) -> None:
+        raise StoreUnavailable("/var/lib/relay.db", "database or disk is full", "make room")
+
+    if failing == "trail":
+        site.authenticator.next = Verdict(outcome=Outcome.NOT_RECORDED)
+    else:
+        monkeypatch.setattr(site.store.sessions, "add", full)
+    status, page, _ = await site.sign_in()
+    assert status == 503
+    assert "Please try again later." in page
+    assert "c0ffee" in page
+    assert "relay.db" not in page
+    monkeypatch.undo()
+    assert (await site.get("/account"))[0] == 303
+
+
 async def test_names_are_escaped(site: Site) -> None:
     """Markup in a name stays text."""
     page = (await site.post("/signin", step="user", user_name='"><script>alert(1)</script>'))[1]
@@ -405,6 +444,19 @@ async def test_the_headers_forbid_what_the_page_does_not_need(site: Site) -> Non
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "max-age" in headers["Strict-Transport-Security"]
+
+
+async def test_an_address_that_is_none_is_a_page_for_people_alone(site: Site) -> None:
+    """Programs get the status and no page; a method that is none is met by whoever opens the sign-out's address."""
+    people = {"Accept": "text/html,*/*;q=0.8"}
+    status, page, headers = await site.get("/no-such-page", headers=people)
+    assert status == 404
+    assert "There is no such page." in page
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    status, page, headers = await site.get("/signout", headers=people)
+    assert (status, headers["Allow"]) == (405, "POST")
+    assert "There is no such page." in page
+    assert "<html" not in (await site.get("/no-such-page"))[1]
 
 
 async def test_the_language_follows_browser_and_choice(site: Site) -> None:
@@ -487,6 +539,7 @@ def test_colours_can_be_read() -> None:
     for colour in ("#000000", "#ffffff", "#ffcc00", "#0b5c6b", "#777777", "#ff0000"):
         text = readable_on(parse_colour(colour))
         assert contrast(parse_colour(colour), parse_colour(text)) >= 4.5
+        assert contrast(darken(parse_colour(colour)), parse_colour("#f2f5f6")) >= 4.5
         assert b"@" not in stylesheet(SignInSettings(colour=colour)).content.replace(b"@media", b"")
 
 

@@ -17,6 +17,7 @@ from gateway.store import (
     AuditEvent,
     MemoryEphemeral,
     SessionRecord,
+    Sighting,
     Store,
     StoreTooNew,
     StoreUnavailable,
@@ -149,7 +150,8 @@ async def test_agents_are_revoked_with_all_their_certificates(store: Store) -> N
     """Old serial numbers too."""
     for serial in ("aa", "bb"):
         await store.agents.add(AgentRecord(name="agent1", serial=serial, not_after=NOW + 1, issued_at=NOW))
-    await store.agents.seen("agent1", "bb", NOW + 5, "1.0", ("corp", "*"), "192.0.2.1")
+    sighting = Sighting(name="agent1", serial="bb", time=NOW + 5, software="1.0", domains=("corp", "*"), address="192.0.2.1")
+    await store.agents.seen([sighting])
     assert await store.agents.revoke("agent1", NOW + 9, "stolen") == 2
     assert await store.agents.revoke("agent1", NOW + 9, "again") == 0
     first, second = await store.agents.all()

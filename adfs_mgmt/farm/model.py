@@ -1,0 +1,230 @@
+"""A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
+
+Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `Outside`, what
+anybody on the network sees. Where they contradict each other is for `contradictions` to say.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class Use(enum.StrEnum):
+    """What a certificate is for, in AD FS's own words."""
+
+    SIGNING = "Token-Signing"
+    DECRYPTING = "Token-Decrypting"
+    SERVICE = "Service-Communications"
+    SSL = "SSL"
+
+
+class KeyAccess(enum.StrEnum):
+    """Of a certificate in LocalMachine\\My of one host."""
+
+    READABLE = "readable"
+    """The service account may read the private key."""
+    NOT_GRANTED = "not granted"
+    NO_KEY = "no private key"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One X.509 certificate, wherever it was seen."""
+
+    thumbprint: str
+    """SHA-1 of the DER, 40 upper-case hexadecimal digits, as Windows shows it."""
+    subject: str
+    issuer: str
+    not_before: float
+    not_after: float
+    names: tuple[str, ...] = ()
+    """dNSName of the subject alternative names."""
+    server_auth: bool = False
+    """Extended key usage has id-kp-serverAuth, or is absent."""
+    self_signed: bool = False
+    der: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmCertificate:
+    """A row of `Get-AdfsCertificate`: what the farm's configuration says."""
+
+    use: Use
+    certificate: Certificate
+    is_primary: bool
+    store: str = "My"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCertificate:
+    """In LocalMachine\\My of one host."""
+
+    certificate: Certificate
+    key: KeyAccess
+    cng: bool = False
+    """The key is in a CNG provider; token certificates need a CSP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A row of `Get-AdfsSslCertificate` or `Get-WebApplicationProxySslCertificate`."""
+
+    host_name: str
+    port: int
+    thumbprint: str
+    store: str = "MY"
+
+
+class SyncRole(enum.StrEnum):
+    """Of `Get-AdfsSyncProperties`. Farms on SQL Server have no primary: every node answers `PrimaryComputer`."""
+
+    PRIMARY = "PrimaryComputer"
+    SECONDARY = "SecondaryComputer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A federation server, as it says."""
+
+    host: str
+    """As in the settings: what we connect to."""
+    fqdn: str = ""
+    windows: str = ""
+    """`2012 R2`, `2016`, `2019`, `2022`, `2025`."""
+    role: SyncRole | None = None
+    primary: str = ""
+    """Of a secondary: the primary that it polls."""
+    last_sync: float = 0.0
+    last_sync_ok: bool = True
+    poll_seconds: float = 300.0
+    service_running: bool = False
+    service_account: str = ""
+    clock_skew: float = 0.0
+    """Seconds that its clock is ahead of ours, less half the round trip."""
+    certificates: tuple[FarmCertificate, ...] = ()
+    stored: tuple[StoredCertificate, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    error: str = ""
+    """Why nothing (more) is known of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedApplication:
+    """A row of `Get-WebApplicationProxyApplication`."""
+
+    name: str
+    external_url: str
+    thumbprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A Web Application Proxy, as it says."""
+
+    host: str
+    bindings: tuple[Binding, ...] = ()
+    applications: tuple[PublishedApplication, ...] = ()
+    stored: tuple[StoredCertificate, ...] = ()
+    trust_ok: bool = True
+    trust_ends: float = 0.0
+    service_running: bool = False
+    clock_skew: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty:
+    """A relying-party trust: one of the partners that must learn of a new certificate."""
+
+    name: str
+    identifiers: tuple[str, ...]
+    enabled: bool = True
+    metadata_url: str = ""
+    monitoring: bool = False
+    """AD FS watches its metadata. Says nothing about whether it watches ours."""
+    encryption_thumbprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Properties:
+    """What of `Get-AdfsProperties` and `Get-AdfsFarmInformation` matters here."""
+
+    federation_name: str = ""
+    """HostName: fs.example.com."""
+    identifier: str = ""
+    """Such as `http://fs.example.com/adfs/services/trust`."""
+    auto_rollover: bool = True
+    generation_threshold_days: int = 20
+    promotion_threshold_days: int = 5
+    critical_threshold_days: int = 2
+    duration_days: int = 365
+    tls_client_port: int = 49443
+    alternate_tls_binding: bool = False
+    """Client TLS on port 443 under certauth.<name> (2016 and later) instead of on `tls_client_port`."""
+    behaviour_level: int = 0
+    """0 where it is not known; 1 for 2012 R2, 3 for 2016, 4 for 2019 and later."""
+    sql: bool = False
+    """The configuration is in SQL Server, not in WID."""
+    audit_level: tuple[str, ...] = ()
+    extranet_lockout: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A row of `Get-AdfsEndpoint`."""
+
+    path: str
+    enabled: bool
+    proxied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Farm:
+    """What the servers of one farm say about themselves."""
+
+    name: str
+    """As in the settings."""
+    read_at: float
+    properties: Properties
+    nodes: tuple[Node, ...]
+    proxies: tuple[Proxy, ...] = ()
+    relying_parties: tuple[RelyingParty, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @property
+    def primary(self) -> Node | None:
+        """The node that takes changes: the primary of a WID farm, any healthy node of a SQL farm."""
+        return next((node for node in self.nodes if node.role is SyncRole.PRIMARY and not node.error), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What one address really serves under the federation name."""
+
+    host: str
+    """The node or proxy, or the federation name itself."""
+    port: int
+    tls: Certificate | None = None
+    signing: tuple[str, ...] = ()
+    """Thumbprints of the token-signing certificates in its metadata, in document order."""
+    encryption: tuple[str, ...] = ()
+    signed_by: str = ""
+    """Thumbprint of the certificate that signed the metadata document; empty where the signature does not hold."""
+    probe_ok: bool = False
+    """`/adfs/probe` on port 80 answered 200."""
+    milliseconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What anybody on the network sees of a farm, without a credential."""
+
+    federation_name: str
+    read_at: float
+    served: tuple[Served, ...]
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    """By thumbprint: those in the metadata and those of TLS."""

@@ -1,0 +1,95 @@
+"""The relay's own keys: made once, loaded at every start, renewed where due.
+
+authority/     the certificate that every agent pins, and its key
+identity/      what the relay proves itself with to agents
+secret.key     32 bytes: signs cookies and the audit trail; written last, so that where it is, all is
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from certs import (
+    Authority,
+    KeyStoreError,
+    MachineIdentity,
+    Role,
+    atomic_write,
+    private_directory,
+    read_private,
+    renewal_due,
+)
+from gateway.server_settings import ServerError, ServerSettings
+
+log = structlog.get_logger()
+
+SECRET_SIZE = 32
+"""Bytes."""
+
+
+def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
+    """Make the relay's authority, identity and secrets, or finish what an interrupted call has left.
+
+    Raises certs.KeyStoreError where they are there already.
+    """
+    state = private_directory(settings.state_dir)
+    if (state / "secret.key").exists():
+        raise KeyStoreError(state, "holds an authority already", "keep it: all agents pin it")
+    if (state / "authority" / "authority.key").exists():
+        authority = Authority.load(state / "authority")
+    else:
+        authority = Authority.create(state / "authority", name=f"Isthmus relay {name}", now=now)
+    _issue_identity(state, authority, name, now)
+    atomic_write(state / "secret.key", secrets.token_bytes(SECRET_SIZE))
+    return authority
+
+
+def _issue_identity(state: Path, authority: Authority, name: str, now: float) -> MachineIdentity:
+    directory = state / "identity"
+    csr = MachineIdentity.begin(directory, name=name)
+    certificate = authority.issue(csr, name=name, role=Role.RELAY, now=now)
+    return MachineIdentity.install(directory, certificate, authority.certificate_der, name=name, role=Role.RELAY, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What `init` made."""
+
+    authority: Authority
+    identity: MachineIdentity
+    secret: bytes = field(repr=False)
+
+
+def load_keys(settings: ServerSettings, now: float) -> Keys:
+    """Load them; the relay's own certificate is renewed where due, by the authority beside it.
+
+    Raises ServerError, certs.KeyStoreError.
+    """
+    state = settings.state_dir
+    try:
+        authority = Authority.load(state / "authority")
+        identity = MachineIdentity.load(state / "identity")
+        secret = read_private(state / "secret.key")
+    except FileNotFoundError as error:
+        complete = (state / "secret.key").exists()
+        remedy = "restore it from the backup" if complete else "run `isthmus relay init` first"
+        raise ServerError(f"{error.filename} is missing: {remedy}") from error
+    if len(secret) != SECRET_SIZE:
+        problem = f"has {len(secret)} bytes instead of {SECRET_SIZE}"
+        raise KeyStoreError(state / "secret.key", problem, "restore it from the backup")
+    if identity.authority != authority.certificate:
+        raise KeyStoreError(state / "identity", "is of another authority", "restore it and the authority from one backup")
+    return Keys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
+
+
+def renew_if_due(state: Path, authority: Authority, identity: MachineIdentity, now: float) -> MachineIdentity | None:
+    """The renewed identity; None where it is not due. Raises certs.KeyStoreError, certs.CertificateRefused."""
+    if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
+        return None
+    renewed = _issue_identity(state, authority, identity.name, now)
+    log.info("certificate.renewed", relay=renewed.name, ends=renewed.not_after)
+    return renewed
