@@ -37,6 +37,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "last_signins": ("Last sign-ins", "Letzte Anmeldungen"),
     "sessions": ("Signed in on", "Angemeldet auf"),
     "this_browser": ("this browser", "dieser Browser"),
+    "browser": ("Browser", "Browser"),
+    "this_page": ("this page", "diese Seite"),
     "sign_out_others": ("Sign out everywhere else", "Überall sonst abmelden"),
     "others_signed_out": ("You are signed out everywhere else.", "Sie sind überall sonst abgemeldet."),
     "when": ("When", "Wann"),

@@ -1,0 +1,37 @@
+"""How to reach Windows hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotingSettings:
+    """WinRM, for every host of a farm."""
+
+    auth: Literal["kerberos", "ntlm", "negotiate", "certificate", "credssp", "basic"] = "kerberos"
+    """How to prove who we are. Kerberos takes the ticket of `kinit` where no user is given."""
+    user: str = ""
+    """The account, such as `admin@CORP.EXAMPLE.COM` or `CORP\\admin`; empty for Kerberos with a ticket that is there."""
+    password_file: Path | None = None
+    """File with that account's password, mode 0600; one line end is cut off."""
+    certificate_file: Path | None = None
+    """Client certificate (PEM) for `auth = "certificate"`."""
+    key_file: Path | None = None
+    """Its key (PEM), mode 0600."""
+    port: int = 5986
+    """WinRM's port: 5986 with TLS, 5985 without."""
+    tls: bool = True
+    """Whether to speak HTTPS. Without it Kerberos and NTLM still encrypt what is said; `basic` is refused."""
+    tls_ca_file: Path | None = None
+    """CA (PEM) that signed the hosts' certificates; none means the system's."""
+    configuration: str = "Microsoft.PowerShell"
+    """Session configuration: the JEA endpoint of `isthmus adfs jea`, or the ordinary one."""
+    spn_service: str = "WSMAN"
+    """Service class of the hosts' SPN; some have `HOST` or `HTTP` only."""
+    connect_timeout: float = 10.0
+    """Seconds until a host counts as unreachable."""
+    hosts_at_once: int = 12
+    """Hosts that are spoken to at the same time."""

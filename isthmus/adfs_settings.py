@@ -1,0 +1,30 @@
+"""The settings file of `isthmus adfs`, put together from the rooms' own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.trust.settings import EntraSettings
+from isthmus.log_settings import LogSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdfsSettings:
+    """`isthmus adfs`: on an administrator's workstation."""
+
+    state_dir: Path
+    """Directory (mode 0700) for journals, backups and recordings."""
+    farms: tuple[FarmSettings, ...]
+    """The AD FS farms."""
+    remoting: RemotingSettings = field(default_factory=RemotingSettings)
+    """The way to their servers."""
+    entra: tuple[EntraSettings, ...] = ()
+    """Tenants of Entra ID whose domains are federated with a farm."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """When a finding is one."""
+    log: LogSettings = field(default_factory=LogSettings)
+    """Logging."""
