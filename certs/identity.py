@@ -9,6 +9,7 @@ A crash between any two steps leaves the current identity working: the one file 
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -107,7 +108,7 @@ class MachineIdentity:
         """Sign with the private key (Ed25519, RFC 8032)."""
         return self._key.sign(data)
 
-    @property
+    @cached_property
     def _urn(self) -> list[str]:
         names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return names.get_values_for_type(x509.UniformResourceIdentifier)[0].split(":", 3)

@@ -46,6 +46,11 @@ class Role(enum.StrEnum):
         return f"{_URN}{self.value}:{name}"
 
 
+_SIGNATURE_HEAD = b"\x03\x41\x00"
+"""BIT STRING of 64 bytes, no bit unused. Unused ones are outside what is signed, and parsers let them through: one
+certificate would have several fingerprints."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifiedPeer:
     """Who a verified certificate names. Times are Unix seconds; `fingerprint` is SHA-256 of the DER, in hex."""
@@ -71,6 +76,8 @@ def verify_certificate(
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, TypeError, *UNREADABLE) as error:
         raise CertificateRefused("wrong_authority", "not issued by the authority that is pinned here") from error
+    if not der.endswith(_SIGNATURE_HEAD + certificate.signature):
+        raise CertificateRefused("malformed", "its signature is not in the one encoding that DER has for it")
     _check_extensions(certificate)
     name = _name_of(certificate, role)
     not_before, not_after = _check_validity(certificate, name, now, leeway)

@@ -210,6 +210,17 @@ def test_changed_certificates_are_refused(
         authority.issue(der, name="agent1", role=Role.AGENT, now=NOW)
 
 
+def test_a_signature_has_one_encoding_only(authority: Authority, tmp_path: Path) -> None:
+    """Bits that are called unused are outside the signature: whoever carries a certificate could flip them."""
+    for number in range(64):
+        der = bytearray(issue(authority, tmp_path / str(number)).certificate_der)
+        if der[-1] & 1 == 0:
+            break
+    assert der[-67:-64] == b"\x03\x41\x00"
+    der[-65] = 1
+    assert refusal(authority, bytes(der)) == "malformed"
+
+
 def test_a_crash_in_a_renewal_leaves_the_identity_working(authority: Authority, tmp_path: Path) -> None:
     """After the new key was made, and after a certificate that was refused."""
     identity = issue(authority, tmp_path / "id")
