@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from importlib.metadata import version
 from typing import Any
 
 import click
 
+from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import Failure, emit_json
 
-_PARTS = {"agent": "agent", "relay": "relay", "config": "configuration", "demo": "demo", "completion": "completion"}
-_HELP = {
-    "agent": "The on-premises side: enrol, run, check.",
-    "relay": "The cloud side: set up, run, administer.",
-    "config": "Settings files: print an example, check one.",
-    "demo": "A throwaway Active Directory with people to sign in as.",
-    "completion": "Print the completion script for a shell.",
+_PARTS = {
+    "agent": ("isthmus.cli.agent", "The on-premises side: enrol, run, check."),
+    "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),
+    "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
+    "demo": ("isthmus.cli.demo", "A throwaway Active Directory with people to sign in as."),
+    "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),
 }
 
 
-class _Lazy(click.Group):
-    """Loads a part only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_PARTS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _PARTS:
-            return None
-        module = importlib.import_module(f"isthmus.cli.{_PARTS[cmd_name]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_HELP.items()))
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, parts=_PARTS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("isthmus"), prog_name="isthmus")
 @click.option("--debug", is_flag=True, help="Show tracebacks and debug events.")
 @click.pass_context
