@@ -11,7 +11,7 @@ from urllib.parse import quote
 import jinja2
 from aiohttp import web
 
-from gateway.signin import branding, catalogue
+from gateway.signin import branding, catalogue, user_agent
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, set_cookie
 from gateway.signin.settings import SignInSettings
@@ -41,6 +41,7 @@ class Pages:
         loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
         self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
         self._templates.filters["moment"] = _moment
+        self._templates.filters["browser"] = user_agent.describe
 
     def language(self, request: web.Request) -> str:
         """The language of this browser."""

@@ -139,7 +139,9 @@ def _show(out: Console, rows: list[Row]) -> None:
 def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
     out.print(f"\n[bold]The sign-in page:[/] {stand.url}/  [dim](its certificate is made for this demo: accept it)[/]\n")
     grid = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("user name", "password", "who", "what you will see"):
+    for name in ("user name", "password"):
+        grid.add_column(name, no_wrap=True, overflow="ignore")  # they are to be copied
+    for name in ("who", "what you will see"):
         grid.add_column(name)
     for person in people.values():
         grid.add_row(person.upn, person.typed, person.situation.partition(": ")[2], _SEEN[person.expected])

@@ -60,16 +60,23 @@ async def enrolled(home: Path, running: Relay, name: str, domains: tuple[str, ..
 
 @asynccontextmanager
 async def agent(
-    home: Path, running: Relay, directories: Any, name: str = "agent1", state_dir: Path | None = None, **core: Any
+    home: Path,
+    running: Relay,
+    directories: Any,
+    name: str = "agent1",
+    state_dir: Path | None = None,
+    *,
+    until: Callable[[], Any] | None = None,
+    **core: Any,
 ) -> AsyncIterator[Agent]:
-    """An agent that is enrolled, connected, and drained at the end."""
+    """An agent that is enrolled, connected (or as far as `until` says), and drained at the end."""
     state = state_dir or await enrolled(home, running, name, **core)
     before = len(running.hub.links)
     made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
         wanted = before + agent_settings(home, **core).connections
-        await eventually(lambda: len(running.hub.links) >= wanted or task.done())
+        await eventually(until or (lambda: len(running.hub.links) >= wanted or task.done()))
         yield made
     finally:
         made.stop()

@@ -155,7 +155,7 @@ async def test_an_agent_that_says_yes_is_found_and_thrown_out(tmp_path: Path) ->
     backdoored = FakeDirectories({}, accept_anything=True)
     async with (
         relay(tmp_path, canary_interval=0.02) as server,
-        agent(tmp_path, server, backdoored, "backdoored", reconnect_ceiling=0.1) as made,
+        agent(tmp_path, server, backdoored, "backdoored", until=lambda: backdoored.binds, reconnect_ceiling=0.1) as made,
     ):
         await eventually(lambda: backdoored.binds and not server.hub.links)
         await eventually(lambda: not made.state.ready)
@@ -175,7 +175,7 @@ async def test_an_agent_that_says_no_is_left_alone(tmp_path: Path) -> None:
     async with (
         relay(tmp_path, canary_interval=0.02) as server,
         agent(tmp_path, server, honest, "honest"),
-        agent(tmp_path, server, backdoored, "backdoored"),
+        agent(tmp_path, server, backdoored, "backdoored", until=lambda: backdoored.binds),
     ):
         await eventually(lambda: len(honest.binds) >= 5 and backdoored.binds)
         await eventually(lambda: {link.name for link in server.hub.links} == {"honest"})
