@@ -56,6 +56,9 @@ __all__ = [
 
 log = structlog.get_logger()
 
+_LAST_ANSWERS = 5.0
+"""Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
+
 Clock = Callable[[], float]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -300,9 +303,10 @@ async def serving(settings: ServerSettings, *, clock: Clock = time.time) -> Asyn
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock)
         await relay.roster.load()
-        await _serve(stack, relay.public_app(), settings.listen, tls_context(settings))
+        patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
+        await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
         if settings.metrics_listen:
-            await _serve(stack, relay.metrics_app(), settings.metrics_listen, None)
+            await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
         await _serve_control(stack, relay)
         stack.push_async_callback(relay.flush)
         for work, name in ((relay.tick(), "relay-ticker"), (relay.canaries.run(), "canaries")):
@@ -338,9 +342,12 @@ def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
         raise ServerError(f"cannot lock {path}: {error.strerror}") from error
 
 
-async def _serve(stack: AsyncExitStack, app: web.Application, address: str, tls: ssl.SSLContext | None) -> None:
+async def _serve(
+    stack: AsyncExitStack, app: web.Application, address: str, tls: ssl.SSLContext | None, patience: float
+) -> None:
+    """patience: seconds at the end for answers that are on their way."""
     host, port = split_address(address)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=patience)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:

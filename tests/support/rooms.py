@@ -33,7 +33,7 @@ def server_settings(home: Path, **core: Any) -> ServerSettings:
         tls_certificate=home / "tls" / "cert.pem",
         tls_key=home / "tls" / "key.pem",
         metrics_listen="",
-        core=RelayCoreSettings(**{"canary_interval": 0.0, "drain_timeout": 2.0, **core}),
+        core=RelayCoreSettings(**{"canary_interval": 0.0, "drain_timeout": 0.5, **core}),
     )
 
 
@@ -75,8 +75,13 @@ async def agent(
     made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
-        wanted = before + agent_settings(home, **core).connections
-        await eventually(until or (lambda: len(running.hub.links) >= wanted or task.done()))
+        own = agent_settings(home, **core).connections
+
+        def connected() -> bool:
+            """At both ends: the relay is there first."""
+            return len(running.hub.links) >= before + own and sum(made.state.connected.values()) >= own
+
+        await eventually(until or (lambda: connected() or task.done()))
         yield made
     finally:
         made.stop()
