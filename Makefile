@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 COVER := $(BIN)/python -m coverage run -m pytest
-SERVERS := samba or slapd or system or browser or proxy
+SERVERS := samba or slapd or system or browser or proxy or pebble or adfs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy clean
+.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1
 	@deploy/ensure-packages samba
 	$(BIN)/isthmus demo $(if $(ONCE),--once)
 
+demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: mend it and end)
+	$(BIN)/python -m tests.adfs.demo $(if $(ONCE),--once)
+
 test: lint ## lint, then every test: fast ones first, then those on real servers; coverage at the end
-	@deploy/ensure-packages samba slapd browser proxy
+	@deploy/ensure-packages samba slapd browser proxy pebble
 	$(BIN)/python -m coverage erase
 	$(COVER) -m "not ($(SERVERS))"
 	$(COVER) -m "$(SERVERS)"
@@ -63,6 +66,13 @@ test-browser: $(STAMP) ## the tests in Chromium alone
 test-proxy: $(STAMP) ## the tests behind nginx and HAProxy alone
 	@deploy/ensure-packages proxy
 	$(PYTEST) -m proxy
+
+test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
+	@deploy/ensure-packages pebble
+	$(PYTEST) -m pebble
+
+test-adfs: $(STAMP) ## the tests on simulated AD FS farms alone
+	$(PYTEST) -m "adfs and not (pebble or system or browser)"
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench

@@ -8,6 +8,7 @@ from pathlib import Path
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.rollover.acme_settings import AcmeSettings
 from adfs_mgmt.trust.settings import EntraSettings
 from isthmus.log_settings import LogSettings
 
@@ -24,6 +25,8 @@ class AdfsSettings:
     """The way to their servers."""
     entra: tuple[EntraSettings, ...] = ()
     """Tenants of Entra ID whose domains are federated with a farm."""
+    acme: AcmeSettings = field(default_factory=AcmeSettings)
+    """An ACME server, for SSL certificates (`isthmus adfs ssl … --acme`)."""
     thresholds: Thresholds = field(default_factory=Thresholds)
     """When a finding is one."""
     log: LogSettings = field(default_factory=LogSettings)

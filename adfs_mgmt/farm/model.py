@@ -102,13 +102,15 @@ class Node:
     poll_seconds: float = 300.0
     service_running: bool = False
     service_account: str = ""
+    wid_running: bool | None = None
+    """Whether the Windows Internal Database runs; None where there is none: the configuration is in SQL Server."""
     clock_skew: float = 0.0
     """Seconds that its clock is ahead of ours, less half the round trip."""
     certificates: tuple[FarmCertificate, ...] = ()
     stored: tuple[StoredCertificate, ...] = ()
     bindings: tuple[Binding, ...] = ()
     error: str = ""
-    """Why nothing (more) is known of it."""
+    """Why nothing (more) is known of it. What was read before it failed stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ class PublishedApplication:
     name: str
     external_url: str
     thumbprint: str
+    id: str = ""
+    """A GUID: what `Set-WebApplicationProxyApplication` wants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +134,9 @@ class Proxy:
     stored: tuple[StoredCertificate, ...] = ()
     trust_ok: bool = True
     trust_ends: float = 0.0
+    """End of the newest proxy trust certificate; 0 where none was found."""
+    unhealthy: tuple[str, ...] = ()
+    """Rows of `Get-WebApplicationProxyHealth` that are not OK: component, state and what it says of it."""
     service_running: bool = False
     clock_skew: float = 0.0
     error: str = ""
@@ -193,6 +200,13 @@ class Farm:
     proxies: tuple[Proxy, ...] = ()
     relying_parties: tuple[RelyingParty, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    error: str = ""
+    """Why `properties` and what else belongs to the whole farm are not known: then they hold defaults, not facts."""
+
+    @property
+    def hosts(self) -> list[Node | Proxy]:
+        """Nodes, then proxies."""
+        return [*self.nodes, *self.proxies]
 
     @property
     def primary(self) -> Node | None:
@@ -208,15 +222,23 @@ class Served:
     """The node or proxy, or the federation name itself."""
     port: int
     tls: Certificate | None = None
+    tls_problem: str = ""
+    """Why a client would refuse that certificate; empty where it would not."""
     signing: tuple[str, ...] = ()
     """Thumbprints of the token-signing certificates in its metadata, in document order."""
     encryption: tuple[str, ...] = ()
+    entity_id: str = ""
+    """Of its metadata."""
     signed_by: str = ""
     """Thumbprint of the certificate that signed the metadata document; empty where the signature does not hold."""
     probe_ok: bool = False
     """`/adfs/probe` on port 80 answered 200."""
     milliseconds: float = 0.0
+    """How long the metadata took, TLS handshake included."""
+    clock_skew: float | None = None
+    """Seconds that its clock is ahead of ours by its HTTP `Date`, to the second; None where it sent none."""
     error: str = ""
+    """What did not work, all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,3 +250,5 @@ class Outside:
     served: tuple[Served, ...]
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     """By thumbprint: those in the metadata and those of TLS."""
+    canonical_name: str = ""
+    """What the federation name is an alias (CNAME) of; empty where it is none."""

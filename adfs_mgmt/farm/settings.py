@@ -13,6 +13,8 @@ class FarmSettings:
     """A short name for it here, such as `prod`."""
     federation_name: str
     """What people and partners call it: `fs.example.com`."""
+    federation_address: str = ""
+    """Address to look at under that name from outside; empty for what the name resolves to here."""
     nodes: tuple[str, ...] = ()
     """Federation servers, by fully qualified name; the primary among them. `host=address` where the name does not resolve
     here. None for a farm that is looked at from outside only."""
@@ -28,3 +30,9 @@ class FarmSettings:
     """CA (PEM) that signed the farm's SSL certificate; empty for the system's. Untrusted ones are looked at, too."""
     outside_timeout: float = 8.0
     """Seconds for each address that is looked at from outside."""
+
+
+def split_host(host: str) -> tuple[str, str]:
+    """Name and address of a server as in the settings: `name`, or `name=address`."""
+    name, _, address = host.partition("=")
+    return name, address or name

@@ -16,7 +16,8 @@ class Thresholds:
     token_warning_days: float = 30.0
     """Token certificates that end sooner are a warning where AutoCertificateRollover does not look after them."""
     token_failure_days: float = 7.0
-    """… and a failure, whoever looks after them."""
+    """… and a failure. One that AutoCertificateRollover looks after is an alarm only where AD FS is late with it, or past
+    its own critical threshold."""
     sync_seconds: float = 900.0
     """A secondary whose last successful poll is older than this lags: three polls."""
     clock_seconds: float = 60.0

@@ -1,10 +1,14 @@
 """Commands on Windows hosts over WinRM, behind a port.
 
 What belongs here: WSMan and PSRP, the session's recording, JEA files. What does not: what the commands are for.
+
+`WinRm` is in `remoting.winrm`, so that whoever only speaks of commands does not load pypsrp; commands are made by
+`remoting.catalogue.make`.
 """
 
 from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.shell import Shell
 
 __all__ = [
@@ -14,7 +18,10 @@ __all__ = [
     "Credential",
     "HostUnreachable",
     "Interrupted",
+    "Recorder",
+    "RecordingDamaged",
     "RemotingError",
+    "Replay",
     "Secret",
     "Shell",
     "Thing",

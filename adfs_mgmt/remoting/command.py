@@ -51,7 +51,7 @@ class Command:
 
 def _shown(name: str, value: Value) -> str:
     if value is True:
-        return f"-{name}"
+        return f"-{name}:$true"  # binds to a switch and to a Boolean alike
     if isinstance(value, bool):
         return f"-{name}:$false"
     if isinstance(value, int):

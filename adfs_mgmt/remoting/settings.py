@@ -33,5 +33,5 @@ class RemotingSettings:
     """Service class of the hosts' SPN; some have `HOST` or `HTTP` only."""
     connect_timeout: float = 10.0
     """Seconds until a host counts as unreachable."""
-    hosts_at_once: int = 12
+    hosts_at_once: int = 40
     """Hosts that are spoken to at the same time."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntraSettings:
-    """The tenant whose domains are federated with a farm. The application needs Domain-InternalFederation.ReadWrite.All, and
-    Domain.ReadWrite.All to convert a domain."""
+    """The tenant whose domains are federated with a farm. The application needs Domain.Read.All to look, also
+    Domain-InternalFederation.ReadWrite.All to update certificates, and Domain.ReadWrite.All to make a domain managed."""
 
     tenant: str
     """Directory (tenant) id, or one of its domain names."""

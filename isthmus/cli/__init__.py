@@ -14,6 +14,7 @@ from isthmus.cli.output import Failure, emit_json
 _PARTS = {
     "agent": ("isthmus.cli.agent", "The on-premises side: enrol, run, check."),
     "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),
+    "adfs": ("isthmus.cli.adfs", "AD FS farms: certificates, servers, the trust with Entra ID."),
     "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
     "demo": ("isthmus.cli.demo", "A throwaway Active Directory with people to sign in as."),
     "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),

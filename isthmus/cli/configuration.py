@@ -17,7 +17,12 @@ def command() -> None:
     """Settings files: print an example, check one."""
 
 
+_KINDS = ("relay", "agent", "adfs")
+
+
 def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
+    """Of a kind: its model, the first line of its example, and values for what has no default."""
+    headline = f"Settings of `isthmus {kind}`. What is commented out shows the default."
     if kind == "relay":
         from isthmus.relay_settings import RelaySettings
 
@@ -27,7 +32,21 @@ def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
             "server.tls_certificate": '"/etc/isthmus/relay.crt"',
             "server.tls_key": '"/etc/isthmus/relay.key"',
         }
-        return RelaySettings, "Settings of `isthmus relay`. What is commented out shows the default.", required
+        return RelaySettings, headline, required
+    if kind == "adfs":
+        from isthmus.adfs_settings import AdfsSettings
+
+        required = {
+            "state_dir": '"/var/lib/isthmus-adfs"',
+            "farms.name": '"prod"',
+            "farms.federation_name": '"fs.example.com"',
+            "farms.nodes": '["fs1.corp.example.com", "fs2.corp.example.com"]',
+            "farms.proxies": '["wap1.example.com"]',
+            "entra.tenant": '"example.com"',
+            "entra.client_id": '"00000000-0000-0000-0000-000000000000"',
+            "entra.certificate_file": '"/etc/isthmus/entra.pem"',
+        }
+        return AdfsSettings, headline, required
     from isthmus.agent_settings import AgentSettings
 
     required = {
@@ -39,11 +58,11 @@ def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
         "directories.service_user": '"isthmus-agent@corp.example.com"',
         "directories.service_password_file": '"/etc/isthmus/service.password"',
     }
-    return AgentSettings, "Settings of `isthmus agent`. What is commented out shows the default.", required
+    return AgentSettings, headline, required
 
 
 @command.command()
-@click.argument("kind", type=click.Choice(["relay", "agent"]))
+@click.argument("kind", type=click.Choice(_KINDS))
 @json_option
 def example(kind: str, as_json: bool) -> None:
     """Print a complete, commented settings file.
@@ -52,6 +71,7 @@ def example(kind: str, as_json: bool) -> None:
     Examples:
       isthmus config example relay > /etc/isthmus/relay.toml
       isthmus config example agent > /etc/isthmus/agent.toml
+      isthmus config example adfs > /etc/isthmus/adfs.toml
     """
     text = config.example(*_model(kind))
     if as_json:
@@ -62,7 +82,7 @@ def example(kind: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["relay", "agent"]), help="Whose it is; guessed from its tables otherwise.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Whose it is; guessed from its tables otherwise.")
 @json_option
 def check(file: Path, kind: str | None, as_json: bool) -> None:
     """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
@@ -88,6 +108,9 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
 
 def _guess(file: Path) -> str:
     try:
-        return "relay" if "server" in tomllib.loads(file.read_text(encoding="utf-8")) else "agent"
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # what is wrong with it is told by the check itself
         return "agent"
+    if "server" in tables:
+        return "relay"
+    return "adfs" if "farms" in tables else "agent"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from isthmus.adfs_settings import AdfsSettings
 from isthmus.agent_settings import AgentSettings
 from isthmus.reference.api import api_page
 from isthmus.reference.audit import audit_page
@@ -19,6 +20,7 @@ def pages() -> dict[str, str]:
     return {
         "settings-relay.md": settings_page("relay", RelaySettings),
         "settings-agent.md": settings_page("agent", AgentSettings),
+        "settings-adfs.md": settings_page("adfs", AdfsSettings),
         "commands.md": commands_page(),
         "metrics.md": metrics_page(),
         "audit-events.md": audit_page(),

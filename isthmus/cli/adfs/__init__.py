@@ -13,7 +13,19 @@ from isthmus.cli.output import config_option, reporting
 
 adfs_config = config_option("/etc/isthmus/adfs.toml")
 
-_PARTS: dict[str, tuple[str, str]] = {}
+_HERE = "isthmus.cli.adfs"
+_PARTS = {
+    "status": (f"{_HERE}.status", "Show nodes, proxies and every certificate, and where they contradict each other."),
+    "check": (f"{_HERE}.check", "Say what is wrong or soon will be, each line with its remedy."),
+    "timeline": (f"{_HERE}.timeline", "Write a page that shows when each certificate ends and what happens by itself."),
+    "rollover": (f"{_HERE}.rollover", "Roll token-signing and token-decrypting certificates."),
+    "ssl": (f"{_HERE}.ssl", "Roll the SSL and Service-Communications certificate, proxies included."),
+    "trust": (f"{_HERE}.trust", "The trust with Entra ID and with other partners."),
+    "farm": (f"{_HERE}.deploy:farm_command", "Make the first server of a new farm."),
+    "node": (f"{_HERE}.deploy:node_command", "Add or remove a federation server."),
+    "proxy": (f"{_HERE}.deploy:proxy_command", "Add or remove a Web Application Proxy."),
+    "jea": (f"{_HERE}.jea", "Write the least-privilege endpoint for the servers."),
+}
 
 
 @click.group("adfs", cls=LazyGroup, parts=_PARTS)

@@ -1,0 +1,61 @@
+"""Asking one host, and noting what it does not answer. What a refused credential means for others is the Shell's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from adfs_mgmt.remoting import CommandFailed, Shell, Thing, Value
+from adfs_mgmt.remoting.catalogue import make
+
+COMMAND_TIMEOUT = 30.0
+"""Seconds for each command."""
+_SECONDARY = "PS0033"
+"""A secondary of a WID farm does not tell the configuration: that is no fault of it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Asking:
+    """One reading of a farm."""
+
+    shell: Shell
+    now: float
+    _begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def clock(self) -> float:
+        """Unix seconds: `now` of the reading, and what has passed since."""
+        return self.now + time.monotonic() - self._begun
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """One host while it is asked. A command that fails is noted in `errors`; what ends the conversation is raised:
+    HostUnreachable, AccessDenied, Interrupted."""
+
+    asking: Asking
+    host: str
+    errors: list[str] = field(default_factory=list)
+
+    async def ask(self, command: str, **parameters: Value) -> list[Thing]:
+        """What it answers; nothing where the command fails."""
+        try:
+            return await self._run(command, **parameters)
+        except CommandFailed as error:
+            if not error.reason.startswith(_SECONDARY) and not error.error_id.startswith(_SECONDARY):
+                self.errors.append(f"{error.command}: {error.reason}")
+            return []
+
+    async def ask_for(self, command: str, **parameters: Value) -> Thing:
+        """The first thing that it answers; an empty one for none."""
+        return next(iter(await self.ask(command, **parameters)), {})
+
+    async def try_for(self, command: str, **parameters: Value) -> list[Thing] | None:
+        """None where the command fails, without a note: not every host has it."""
+        try:
+            return await self._run(command, **parameters)
+        except CommandFailed:
+            return None
+
+    async def _run(self, command: str, **parameters: Value) -> list[Thing]:
+        return await self.asking.shell.run(self.host, make(command, **parameters), timeout=COMMAND_TIMEOUT)

@@ -1,0 +1,70 @@
+"""What AD FS will do by itself, and when. Pure.
+
+    end - 20 days   AutoCertificateRollover makes a successor          (CertificateGenerationThreshold)
+          + 5 days  and promotes it                                    (CertificatePromotionThreshold)
+    end -  2 days   critical: makes and promotes at once, whether or
+                    not partners know of it                            (CertificateCriticalThreshold)
+
+AD FS looks once a day (MonitoringInterval, 1,440 minutes), and acts twice a day (CertificateRolloverInterval, 720): so it
+is late only a day and a half after.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adfs_mgmt.farm.model import Certificate, FarmCertificate, Properties
+from adfs_mgmt.health.check import DAY
+
+LATE = 1.5 * DAY
+
+
+class Happening(enum.StrEnum):
+    """What AD FS does by itself."""
+
+    GENERATION = "generation"
+    PROMOTION = "promotion"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that is to happen to a certificate, or that should have happened."""
+
+    at: float
+    what: Happening
+    why: str
+
+
+def primary_of(rows: Sequence[FarmCertificate]) -> Certificate | None:
+    """Of the rows of one use; None where there is none, or several."""
+    primaries = [row.certificate for row in rows if row.is_primary]
+    return primaries[0] if len(primaries) == 1 else None
+
+
+def successor_of(rows: Sequence[FarmCertificate]) -> Certificate | None:
+    """The secondary that ends last, if it ends after the primary."""
+    primary = primary_of(rows)
+    others = [row.certificate for row in rows if not row.is_primary]
+    last = max(others, key=lambda each: (each.not_after, each.thumbprint), default=None)
+    return last if last and (primary is None or last.not_after > primary.not_after) else None
+
+
+def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Event]:
+    """What AD FS will do about the primary of these rows (of one use), in order. None where it does nothing by itself."""
+    primary, successor = primary_of(rows), successor_of(rows)
+    if not properties.auto_rollover or primary is None or not primary.not_after:
+        return []
+    found = []
+    made = primary.not_after - properties.generation_threshold_days * DAY
+    if successor is None:
+        found.append(Event(at=made, what=Happening.GENERATION, why="AD FS makes its successor"))
+    elif successor.not_before:
+        made = successor.not_before
+    promoted = made + properties.promotion_threshold_days * DAY
+    found.append(Event(at=promoted, what=Happening.PROMOTION, why="AD FS promotes the successor; partners must know it"))
+    critical = primary.not_after - properties.critical_threshold_days * DAY
+    found.append(Event(at=critical, what=Happening.CRITICAL, why="AD FS replaces it at once, whatever partners know"))
+    return sorted(found, key=lambda event: event.at)

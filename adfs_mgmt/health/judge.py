@@ -1,0 +1,144 @@
+"""Judgement on a whole farm: what Connect Health's administrators expect to be told, without an agent. Pure.
+
+Only what was read is judged. What cannot be known this way: whether a synthetic sign-in gets a token (it needs a test
+account), and whether the service principal name is missing or doubled (it needs the directory: `setspn -Q host/<name>`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from adfs_mgmt.farm.contradictions import contradictions
+from adfs_mgmt.farm.model import Farm, Outside, SyncRole
+from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.health.seen import judge_outside
+from adfs_mgmt.health.servers import judge_node, judge_proxy
+from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.tokens import judge_tokens
+from adfs_mgmt.health.wording import name_of
+from adfs_mgmt.trust.compare import Weight, compare, keys_of
+from adfs_mgmt.trust.model import EntraTrust
+
+_LEVELS = {"2012 R2": 1, "2016": 3, "2019": 4, "2022": 4, "2025": 4}
+_WID_NODES, _WID_TRUSTS = 30, 100
+_PERHAPS_MEANT = {"bindings", "served-tls-differs"}
+"""A proxy may have a certificate of its own: whether it is good is judged by itself."""
+_NEEDED = ("/adfs/ls/", "/adfs/oauth2/", "/FederationMetadata/2007-06/FederationMetadata.xml")
+_INSIDE_ONLY = ("/adfs/services/trust/2005/windowstransport", "/adfs/services/trust/13/windowstransport")
+
+
+def judge(
+    farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float, trusts: Sequence[EntraTrust] = ()
+) -> list[Check]:
+    """Every check, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants that
+    are federated with it say, where they were asked."""
+    checks = [*judge_tokens(farm, outside, thresholds, now)]
+    for trust in trusts:
+        checks += _entra(farm, outside, trust, now)
+    if not farm.error:
+        checks += [*_primary(farm), *_levels(farm), *_limits(farm), *_switches(farm), *_endpoints(farm)]
+    elif farm.nodes:
+        checks.append(
+            failed("configuration", farm.name, farm.error, "No node could read the farm's configuration: see them.")
+        )
+    for node in farm.nodes:
+        checks += judge_node(farm, node, thresholds, now)
+    for proxy in farm.proxies:
+        checks += judge_proxy(farm, proxy, thresholds, now)
+    if outside is not None:
+        checks += judge_outside(farm, outside, thresholds, now)
+    return [*checks, *_agreement(farm, outside)]
+
+
+def _entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -> Iterator[Check]:
+    for found in compare(trust, keys_of(farm, outside), now):
+        where, remedy = found.domain or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
+        if found.weight is Weight.OK:
+            yield passed("entra", where, found.what)
+        else:
+            yield (failed if found.weight is Weight.FAILURE else warned)("entra", where, found.what, remedy)
+
+
+def _agreement(farm: Farm, outside: Outside | None) -> Iterator[Check]:
+    found = contradictions(farm, outside)
+    for each in found:
+        seen = f"{each.what} ({each.one}; {each.other})"
+        judge_it = warned if each.kind in _PERHAPS_MEANT else failed
+        yield judge_it(f"contradiction-{each.kind}", name_of(each.where), seen, each.remedy)
+    if not found:
+        yield passed("contradictions", farm.name, "what the servers say and what they serve agrees")
+
+
+def _primary(farm: Farm) -> Iterator[Check]:
+    """Several primaries are a contradiction, and said there."""
+    if farm.properties.sql:
+        return
+    primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]
+    if primaries:
+        yield passed("primary", farm.name, name_of(primaries[0].host))
+    else:
+        remedy = "Bring it back, list it in the settings, or make another one: Set-AdfsSyncProperties -Role PrimaryComputer."
+        yield failed("primary", farm.name, "no node is the primary: nothing can be changed", remedy)
+
+
+def _levels(farm: Farm) -> Iterator[Check]:
+    """The farm can only do what its behaviour level says, whatever Windows its nodes have."""
+    possible = [_LEVELS[node.windows] for node in farm.nodes if node.windows in _LEVELS]
+    level = farm.properties.behaviour_level
+    if not level or not possible:
+        return
+    if min(possible) > level:
+        remedy = "Test-AdfsFarmBehaviorLevelRaise, then Invoke-AdfsFarmBehaviorLevelRaise."
+        yield warned("behaviour-level", farm.name, f"{level}, though every node could do {min(possible)}", remedy)
+    else:
+        yield passed("behaviour-level", farm.name, str(level))
+
+
+def _limits(farm: Farm) -> Iterator[Check]:
+    if farm.properties.sql or (not farm.relying_parties and not farm.nodes):
+        return
+    seen = f"{len(farm.nodes)} nodes and {len(farm.relying_parties)} relying parties on WID"
+    if len(farm.nodes) > _WID_NODES or len(farm.relying_parties) > _WID_TRUSTS:
+        remedy = f"WID is good for {_WID_NODES} nodes and {_WID_TRUSTS} trusts: move the configuration to SQL Server."
+        yield warned("limits", farm.name, seen, remedy)
+    else:
+        yield passed("limits", farm.name, seen)
+
+
+def _switches(farm: Farm) -> Iterator[Check]:
+    audit = [each for each in farm.properties.audit_level if each.lower() != "none"]
+    if audit:
+        yield passed("auditing", farm.name, ", ".join(audit))
+    else:
+        remedy = (
+            "Set-AdfsProperties -AuditLevel Basic (2012 R2: -LogLevel with SuccessAudits and FailureAudits), and auditpol."
+        )
+        yield warned("auditing", farm.name, "off: nobody can tell afterwards who signed in", remedy)
+    if farm.properties.extranet_lockout:
+        yield passed("extranet-lockout", farm.name, "on")
+    else:
+        remedy = "Set-AdfsProperties -EnableExtranetLockout $true with a threshold below the domain's own."
+        yield warned("extranet-lockout", farm.name, "off: guessing outside locks accounts inside", remedy)
+
+
+def _endpoints(farm: Farm) -> Iterator[Check]:
+    if not farm.endpoints:
+        return
+    rows = {row.path.lower(): row for row in farm.endpoints}
+    off = [path for path in _NEEDED if path.lower() in rows and not rows[path.lower()].enabled]
+    inside = [path for path in _NEEDED if farm.proxies and path.lower() in rows and not rows[path.lower()].proxied]
+    open_ = [row.path for row in farm.endpoints if row.path.lower() in _INSIDE_ONLY and row.enabled and row.proxied]
+    if off:
+        yield failed(
+            "endpoints", farm.name, f"off: {', '.join(off)}", "Enable-AdfsEndpoint -TargetAddressPath …, restart adfssrv."
+        )
+    if inside:
+        remedy = "Set-AdfsEndpoint -TargetAddressPath … -Proxy $true, restart adfssrv."
+        yield warned("endpoints", farm.name, f"not offered through proxies: {', '.join(inside)}", remedy)
+    if open_:
+        remedy = (
+            "Set-AdfsEndpoint -TargetAddressPath … -Proxy $false: it lets people outside get round the extranet lockout."
+        )
+        yield failed("endpoints", farm.name, f"offered to the internet: {', '.join(open_)}", remedy)
+    if not off and not inside and not open_:
+        yield passed("endpoints", farm.name, f"{sum(row.enabled for row in farm.endpoints)} of {len(farm.endpoints)} are on")

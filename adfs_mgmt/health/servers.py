@@ -1,0 +1,208 @@
+"""Judgement on nodes and proxies: reached, running, in step, and with an SSL certificate that people accept. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adfs_mgmt.farm.certificate import covers
+from adfs_mgmt.farm.contradictions import short
+from adfs_mgmt.farm.model import Binding, Certificate, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
+from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.tokens import key_check, reference
+from adfs_mgmt.health.wording import ending, name_of
+
+_RENEW = "Renew it: isthmus adfs ssl plan."
+_WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
+
+
+def judge_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Check]:
+    """Of one federation server: only what was read of it."""
+    where = name_of(node.host)
+    yield _reached(where, node.error)
+    if not node.windows and not node.certificates:
+        return
+    yield from _service(where, node)
+    yield clock(where, node.clock_skew, thresholds)
+    if node.role is SyncRole.SECONDARY:
+        yield _sync(where, node, thresholds, now)
+    yield from _node_bindings(farm, node)
+    if node.bindings:
+        yield from _certificates(where, farm, node.bindings, node.stored, thresholds, now)
+    yield from _service_communications(where, farm, node, thresholds, now)
+
+
+def judge_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Check]:
+    """Of one Web Application Proxy."""
+    where = name_of(proxy.host)
+    yield _reached(where, proxy.error)
+    if not proxy.stored and not proxy.bindings and not proxy.service_running:
+        return
+    if proxy.service_running:
+        yield passed("service", where, "appproxysvc runs")
+    else:
+        yield failed("service", where, "appproxysvc does not run", "Start it; its event log is WebApplicationProxy/Admin.")
+    yield clock(where, proxy.clock_skew, thresholds)
+    yield _proxy_trust(where, proxy, now)
+    yield from _proxy_health(where, proxy)
+    if proxy.bindings:
+        yield from _certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
+    yield from _applications(where, proxy, thresholds, now)
+
+
+def clock(where: str, skew: float, thresholds: Thresholds) -> Check:
+    """Tokens are refused for a difference of some minutes."""
+    seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this workstation"
+    if abs(skew) <= thresholds.clock_seconds:
+        return passed("clock", where, seen)
+    return warned("clock", where, seen, "Compare both with a third clock: w32tm /query /status there, or this workstation.")
+
+
+def _reached(where: str, error: str) -> Check:
+    if error:
+        return failed("reading", where, error, _WINRM)
+    return passed("reading", where, "everything was read")
+
+
+def _service(where: str, node: Node) -> Iterator[Check]:
+    if node.service_running:
+        yield passed("service", where, f"adfssrv runs as {node.service_account}")
+    elif node.service_account or not node.error:
+        remedy = (
+            "Start it; its event log is AD FS/Admin." if node.service_account else "Add the node: isthmus adfs node add."
+        )
+        seen = "adfssrv does not run" if node.service_account else "there is no service adfssrv: AD FS is not installed"
+        yield failed("service", where, seen, remedy)
+    if node.wid_running is False:
+        yield failed("database", where, "the Windows Internal Database does not run", "Start MSSQL$MICROSOFT##WID.")
+    elif node.wid_running:
+        yield passed("database", where, "the Windows Internal Database runs")
+
+
+def _sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Check:
+    remedy = "AD FS/Admin event log there (344, 345); reach the primary on port 80; its service account may read it?"
+    if not node.last_sync:
+        return warned("sync", where, f"it has never polled {node.primary or 'its primary'}", remedy)
+    seen = f"last poll of {node.primary or 'its primary'} {max(now - node.last_sync, 0):.0f} s ago"
+    if not node.last_sync_ok:
+        return failed("sync", where, f"{seen} failed", remedy)
+    if now - node.last_sync > max(thresholds.sync_seconds, 3 * node.poll_seconds):
+        return warned("sync", where, f"{seen}: it lags", remedy)
+    return passed("sync", where, seen)
+
+
+# -- SSL
+
+
+def _node_bindings(farm: Farm, node: Node) -> Iterator[Check]:
+    name = farm.properties.federation_name
+    if farm.error or not node.bindings or not name:
+        return
+    wanted = [(name, 443)]
+    alternate = farm.properties.alternate_tls_binding
+    wanted.append((f"certauth.{name}", 443) if alternate else (name, farm.properties.tls_client_port))
+    have = {(row.host_name.lower(), row.port) for row in node.bindings}
+    missing = [f"{host}:{port}" for host, port in wanted if (host.lower(), port) not in have]
+    where = name_of(node.host)
+    if not missing:
+        yield passed("ssl-binding", where, ", ".join(f"{host}:{port}" for host, port in wanted))
+        return
+    cmdlet = "Set-AdfsAlternateTlsClientBinding" if alternate else "Set-AdfsSslCertificate"
+    judge = failed if f"{name}:443" in missing else warned
+    yield judge(
+        "ssl-binding", where, f"nothing is bound to {', '.join(missing)}", f"Run {cmdlet} -Thumbprint … on that node."
+    )
+
+
+def _certificates(
+    where: str,
+    farm: Farm,
+    bindings: tuple[Binding, ...],
+    stored: tuple[StoredCertificate, ...],
+    thresholds: Thresholds,
+    now: float,
+) -> Iterator[Check]:
+    """Each bound certificate once, with every name that it is bound to."""
+    held = {row.certificate.thumbprint: row for row in stored}
+    for thumbprint in sorted({row.thumbprint for row in bindings}):
+        names = [row.host_name for row in bindings if row.thumbprint == thumbprint and row.host_name.lower() != "localhost"]
+        row = held.get(thumbprint)
+        if row is None:
+            seen = f"{short(thumbprint)} is bound, but not in LocalMachine\\My"
+            yield failed("ssl-certificate", where, seen, "Import it there with its private key, or bind another.")
+        elif row.key is KeyAccess.NO_KEY:
+            seen = f"{short(thumbprint)} has no private key there"
+            yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
+        else:
+            yield ssl_check("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
+
+
+def ssl_check(
+    name: str, where: str, certificate: Certificate, names: tuple[str, ...], thresholds: Thresholds, now: float
+) -> Check:
+    """One certificate that browsers and proxies have to accept under these names."""
+    seen, left = ending(certificate, now), (certificate.not_after - now) / DAY
+    foreign = sorted({each for each in names if each and not covers(certificate, each)})
+    if left <= 0 or certificate.not_before > now:
+        return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
+    if foreign:
+        return failed(name, where, f"{seen}; does not name {', '.join(foreign)}", f"Get one that does. {_RENEW}")
+    if not certificate.server_auth:
+        return failed(name, where, f"{seen}; is not for server authentication", f"Get one that is. {_RENEW}")
+    if certificate.self_signed:
+        return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that everybody trusts. {_RENEW}")
+    if left < thresholds.ssl_failure_days:
+        return failed(name, where, seen, _RENEW)
+    if left < thresholds.ssl_warning_days:
+        return warned(name, where, seen, _RENEW)
+    return passed(name, where, seen)
+
+
+def _service_communications(where: str, farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Check]:
+    """A setting of its own, which a renewal of SSL does not touch. WID secondaries do not tell it, but share it."""
+    main = reference(farm)
+    for row in node.certificates or (main.certificates if main is not None else ()):
+        if row.use is Use.SERVICE:
+            yield ssl_check("service-communications", where, row.certificate, (), thresholds, now)
+            if node.stored:
+                yield key_check("service-communications-key", node, row.certificate.thumbprint)
+
+
+# -- proxies
+
+
+def _proxy_trust(where: str, proxy: Proxy, now: float) -> Check:
+    remedy = "Rebuild it: isthmus adfs proxy add, or Install-WebApplicationProxy again."
+    if not proxy.trust_ok:
+        return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
+    if 0 < proxy.trust_ends <= now:
+        return failed("proxy-trust", where, "its trust certificate has ended", remedy)
+    if 0 < proxy.trust_ends < now + 7 * DAY:
+        seen = f"its trust certificate ends in {(proxy.trust_ends - now) / DAY:.0f} days and was not renewed"
+        return warned(
+            "proxy-trust", where, seen, "It renews every 8 hours where it reaches the federation service: see why not."
+        )
+    return passed("proxy-trust", where, "the federation service accepts the proxy")
+
+
+def _proxy_health(where: str, proxy: Proxy) -> Iterator[Check]:
+    if proxy.unhealthy:
+        remedy = "Get-WebApplicationProxyHealth there, and the event log WebApplicationProxy/Admin."
+        yield failed("proxy-health", where, "; ".join(proxy.unhealthy), remedy)
+    elif proxy.trust_ok:
+        yield passed("proxy-health", where, "every component is OK")
+
+
+def _applications(where: str, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Check]:
+    held = {row.certificate.thumbprint: row.certificate for row in proxy.stored}
+    for each in proxy.applications:
+        if not each.thumbprint:
+            continue
+        name, certificate = "application-certificate", held.get(each.thumbprint)
+        host = each.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
+        if certificate is None:
+            seen = f"{each.name}: {short(each.thumbprint)} is not in LocalMachine\\My"
+            yield failed(name, where, seen, "Import it there with its private key.")
+            continue
+        check = ssl_check(name, where, certificate, (host,), thresholds, now)
+        yield Check(name=name, where=where, status=check.status, seen=f"{each.name}: {check.seen}", remedy=check.remedy)

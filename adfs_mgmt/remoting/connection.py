@@ -1,0 +1,384 @@
+"""One host's runspace pool, on pypsrp: blocking, used by one thread at a time.
+
+          open                 run                    the connection breaks, the time is up
+    closed ───► open ─────────► open ──► closed       (the next command opens a new one)
+                 ▲                │
+                 └────────────────┘ the host forgot the shell: opened again, once, because it refused the command unread
+
+What goes wrong becomes a RemotingError here. After a command was sent, a broken connection is `Interrupted`: nobody knows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import requests
+import structlog
+from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.serializer import TaggedValue
+from pypsrp.wsman import NAMESPACES, WSMan, WSManAction
+from spnego.exceptions import SpnegoError
+
+from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting.values import read_output
+
+log = structlog.get_logger(__name__)
+
+logging.getLogger("pypsrp").setLevel(
+    logging.CRITICAL
+)  # it logs whole messages, PFX files among them; we raise what it raises
+
+_ACCESS_DENIED = 5
+_UNKNOWN_SHELL = 2150858843
+_UNKNOWN_CONFIGURATION = 2150858757
+_POLL = 10
+"""Seconds that one Receive may wait on the host."""
+_IDLE = 20.0
+"""Seconds without a command after which a connection is looked at before it is used."""
+_SHELL_IDLE = 900
+"""Seconds after which a host lets go of a shell that we left."""
+
+_CATEGORIES = (
+    "NotSpecified",
+    "OpenError",
+    "CloseError",
+    "DeviceError",
+    "DeadlockDetected",
+    "InvalidArgument",
+    "InvalidData",
+    "InvalidOperation",
+    "InvalidResult",
+    "InvalidType",
+    "MetadataError",
+    "NotImplemented",
+    "NotInstalled",
+    "ObjectNotFound",
+    "OperationStopped",
+    "OperationTimeout",
+    "SyntaxError",
+    "ParserError",
+    "PermissionDenied",
+    "ResourceBusy",
+    "ResourceExists",
+    "ResourceUnavailable",
+    "ReadError",
+    "WriteError",
+    "FromStdErr",
+    "SecurityError",
+    "ProtocolError",
+    "ConnectionError",
+    "AuthenticationError",
+    "LimitsExceeded",
+    "QuotaExceeded",
+    "NotEnabled",
+)
+"""System.Management.Automation.ErrorCategory, by number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host: what it is called, and where it is. From `name` or `name=address`."""
+
+    name: str
+    address: str
+
+    @classmethod
+    def of(cls, host: str) -> Place:
+        """From a host of the settings."""
+        name, _, address = host.partition("=")
+        return cls(name, address or name)
+
+
+class CredentialRefused(AccessDenied):
+    """The password itself, or the account, is refused: no other host is asked with it."""
+
+
+class _WsMan(WSMan):
+    def receive(
+        self, resource_uri: str, resource: Element, option_set: Any = None, selector_set: Any = None, timeout: Any = None
+    ) -> Any:
+        """Without pypsrp's own retries, which sleep longer than a command's time."""
+        answer = self.invoke(WSManAction.RECEIVE, resource_uri, resource, option_set, selector_set, timeout)
+        return answer.find("s:Body", namespaces=NAMESPACES)
+
+
+class Connection:
+    """To one host."""
+
+    def __init__(self, place: Place, settings: RemotingSettings, password: str | None) -> None:
+        self.place = place
+        self._settings = settings
+        self._password = password
+        self._wsman: WSMan | None = None
+        self._pool: RunspacePool | None = None
+        self._used = 0.0
+        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        """Nobody waits for this connection's command any more. Safe from any thread."""
+        self._abandoned.set()
+
+    def reach(self) -> None:
+        """Whether anybody listens there. Shows no credential. Raises HostUnreachable."""
+        try:
+            with socket.create_connection((self.place.address, self._settings.port), self._settings.connect_timeout):
+                return
+        except OSError as error:
+            port = self._settings.port
+            raise HostUnreachable(self.place.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
+
+    def open(self) -> None:
+        """Prove who we are and make the runspace pool, if there is none. Raises RemotingError."""
+        if self._pool is not None:
+            return
+        with self._opening():
+            self._wsman = self._connect()
+            pool = RunspacePool(self._wsman, configuration_name=self._settings.configuration, idle_timeout=_SHELL_IDLE)
+            pool.open()
+            self._pool = pool
+            self._used = time.monotonic()
+
+    def run(self, command: Command, timeout: float) -> list[Thing]:
+        """Raises RemotingError. `timeout` is in seconds, from now."""
+        deadline = time.monotonic() + timeout
+        self._drop_if_dead()
+        for attempt in (1, 2):
+            self.open()
+            try:
+                return self._invoke(command, deadline)
+            except _ShellGone:
+                self.drop()
+                if attempt == 2:
+                    raise HostUnreachable(self.place.name, "its shells end at once; nothing was run") from None
+            except (Interrupted, AccessDenied, HostUnreachable):
+                self.drop()
+                raise
+        raise AssertionError("the second attempt returns or raises")
+
+    def drop(self) -> None:
+        """Leave the host without a word; it lets go of the shell by itself."""
+        wsman, self._wsman, self._pool = self._wsman, None, None
+        if wsman is not None:
+            with contextlib.suppress(Exception):
+                wsman.close()
+
+    def close(self) -> None:
+        """Let go of the host's shell."""
+        if self._pool is not None:
+            with contextlib.suppress(WinRMError, requests.RequestException, OSError, SpnegoError):
+                self._pool.close()
+        self.drop()
+
+    def _connect(self) -> WSMan:
+        settings = self._settings
+        seconds = max(1, math.ceil(settings.connect_timeout))
+        wsman = _WsMan(
+            self.place.address,
+            port=settings.port,
+            username=settings.user or None,
+            password=self._password,
+            ssl=settings.tls,
+            auth=settings.auth,
+            cert_validation=str(settings.tls_ca_file) if settings.tls_ca_file else True,  # type: ignore[arg-type]  # or a path
+            connection_timeout=seconds,
+            operation_timeout=_POLL,
+            read_timeout=_POLL + seconds,
+            no_proxy=True,
+            certificate_pem=str(settings.certificate_file) if settings.certificate_file else None,
+            certificate_key_pem=str(settings.key_file) if settings.key_file else None,
+            negotiate_service=settings.spn_service,
+            negotiate_hostname_override=self.place.name,
+        )
+        if settings.tls and self.place.address != self.place.name:
+            _verify_as(wsman, self.place.name)
+        return wsman
+
+    def _invoke(self, command: Command, deadline: float) -> list[Thing]:
+        assert self._pool is not None, "it was opened"  # noqa: S101 - for the reader and the type checker
+        pipeline = PowerShell(self._pool)
+        pipeline.add_cmdlet(command.name)
+        with self._sending():
+            if any(isinstance(value, Secret | Credential) for value in command.parameters.values()):
+                self._pool.exchange_keys()
+            for name, value in command.parameters.items():
+                pipeline.add_parameter(name, _wire(value))
+        with self._running(command):
+            pipeline.begin_invoke()
+            while pipeline.state == PSInvocationState.RUNNING:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._abandoned.is_set():
+                    raise Interrupted(self.place.name, f"{command.name} did not end in time; it may still be running there")
+                pipeline.poll_invoke(timeout=max(1, min(_POLL, math.ceil(left))))
+        self._used = time.monotonic()
+        self._check_errors(command, pipeline)
+        with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
+            pipeline.close()  # it told all it had to tell
+        return [read_output(each) for each in pipeline.output]
+
+    def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
+        for warning in pipeline.streams.warning:
+            log.info("remoting.warning", host=self.place.name, command=command.name, text=str(warning))
+        records = pipeline.streams.error
+        if not records and pipeline.state == PSInvocationState.COMPLETED:
+            return
+        with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
+            pipeline.close()
+        texts = dict.fromkeys(_message(record) for record in records)
+        first = records[0] if records else None
+        number = getattr(first, "category", 0) or 0
+        raise CommandFailed(
+            self.place.name,
+            command.name,
+            "; ".join(texts) or "it was stopped",
+            error_id=getattr(first, "fq_error", "") or "",
+            category=_CATEGORIES[number] if 0 <= number < len(_CATEGORIES) else "",
+        )
+
+    def _drop_if_dead(self) -> None:
+        """A connection that nobody used for a while may be closed on the other side: look before a command is risked."""
+        if self._pool is None or time.monotonic() - self._used < _IDLE:
+            return
+        try:
+            alive = self._pool.is_alive(timeout=5)
+        except (WinRMError, requests.RequestException, SpnegoError):
+            alive = False
+        if not alive:
+            self.drop()
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Nothing was run when it fails here."""
+        name = self.place.name
+        try:
+            yield
+        except RemotingError:
+            raise
+        except AuthenticationError as error:
+            self.drop()
+            raise self._refused() from error
+        except SpnegoError as error:
+            self.drop()
+            raise self._refused(f" ({error.message})") from error
+        except WSManFaultError as error:
+            self.drop()
+            raise self._fault(error) from error
+        except requests.exceptions.SSLError as error:
+            self.drop()
+            raise HostUnreachable(name, f"TLS failed: {_cause(error)}; see `tls_ca_file`") from error
+        except (WinRMTransportError, WinRMError, requests.RequestException, OSError) as error:
+            self.drop()
+            raise HostUnreachable(name, f"WinRM does not answer as it should: {_cause(error)}") from error
+        except (ImportError, ValueError) as error:
+            self.drop()
+            reason = f'auth = "{self._settings.auth}" is not possible here: {_cause(error)}'
+            raise RemotingError(name, reason) from error
+
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Before the command itself is sent."""
+        try:
+            yield
+        except AuthenticationError as error:
+            raise self._refused() from error
+        except WSManFaultError as error:
+            if error.code == _UNKNOWN_SHELL:
+                raise _ShellGone from error
+            raise self._fault(error) from error
+        except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
+            raise HostUnreachable(
+                self.place.name, f"the connection broke before anything was run: {_cause(error)}"
+            ) from error
+
+    @contextlib.contextmanager
+    def _running(self, command: Command) -> Iterator[None]:
+        """The command was sent, perhaps."""
+        name = self.place.name
+        try:
+            yield
+        except AuthenticationError as error:
+            raise self._refused() from error
+        except WSManFaultError as error:
+            if error.code == _UNKNOWN_SHELL:
+                raise _ShellGone from error
+            raise CommandFailed(
+                name, command.name, error.reason or str(error), error_id=f"WSManFault {error.code}"
+            ) from error
+        except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
+            raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
+
+    def _refused(self, detail: str = "") -> AccessDenied:
+        settings = self._settings
+        who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
+        reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
+        if self._password is None:
+            return AccessDenied(self.place.name, reason)
+        return CredentialRefused(self.place.name, f"{reason}: check `user` and `password_file`, then start again")
+
+    def _fault(self, error: WSManFaultError) -> RemotingError:
+        name, configuration = self.place.name, self._settings.configuration
+        if error.code == _ACCESS_DENIED:
+            return AccessDenied(
+                name, f"{self._settings.user or 'you'} may not use the session configuration {configuration}"
+            )
+        if error.code == _UNKNOWN_CONFIGURATION:
+            return HostUnreachable(name, f"it has no session configuration {configuration}; see `isthmus adfs jea`")
+        return HostUnreachable(name, f"WinRM refuses: {(error.reason or str(error)).strip()} (code {error.code})")
+
+
+class _ShellGone(Exception):
+    """The host does not know our shell any more; it did not look at the command."""
+
+
+def _verify_as(wsman: WSMan, name: str) -> None:
+    """Check the certificate for the host's name where we connect to its address."""
+    session = wsman.transport._build_session()
+    pool = session.get_adapter("https://").poolmanager  # type: ignore[attr-defined]  # of requests' own adapter
+    pool.connection_pool_kw.update(server_hostname=name, assert_hostname=name)
+    wsman.transport.session = session
+
+
+def _wire(value: Value) -> Any:
+    """A parameter's value as pypsrp sends it: MS-PSRP 2.2.5."""
+    if isinstance(value, Secret):
+        return TaggedValue("SS", value.text)
+    if isinstance(value, Credential):
+        return PSCredential(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dt.datetime):
+        element = Element("DT")
+        element.text = value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return element
+    return value
+
+
+def _message(record: Any) -> str:
+    exception = getattr(record, "exception", None)
+    properties = getattr(exception, "adapted_properties", None) or {}
+    return str(properties.get("Message") or record).strip()
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without addresses of objects and without what was sent."""
+    while isinstance(error.args[0] if error.args else None, BaseException):
+        error = error.args[0]
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _cause(reason)
+    if isinstance(error, WinRMTransportError):
+        return f"HTTP {error.code}"
+    return str(error).rpartition(">: ")[2] or type(error).__name__

@@ -1,0 +1,137 @@
+"""Just Enough Administration: files that let a group run the catalogue's commands on a host, and nothing else.
+
+A session of such an endpoint has no language (`NoLanguage`), no script text, no other cmdlets, and for each cmdlet of ours
+only the parameters that we send, with their values where those are few. It runs as a virtual account of the host, so that
+nobody needs to be its administrator. Source: *JEA role capabilities* and *JEA session configurations* of Microsoft's
+documentation; Windows PowerShell 5.1, which Windows Server 2012 R2 gets with WMF 5.1 (and .NET 4.6 for our functions).
+
+A read-only cmdlet of which we use no parameter is visible whole: JEA has no way to say "none".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from adfs_mgmt.remoting.catalogue import CATALOGUE, Cmdlet, HostKind, Parameter
+from adfs_mgmt.remoting.jea_functions import FUNCTIONS
+
+MODULE = "IsthmusAdfs"
+"""The PowerShell module that holds the role files: Windows looks for them by the modules' folders."""
+
+
+def role_name(kind: HostKind) -> str:
+    """Of the role capability, and of the endpoint."""
+    return f"{MODULE}{kind.value.title()}"
+
+
+def role_file(kind: HostKind) -> str:
+    """The role capability (.psrc) for a kind of host."""
+    here = [cmdlet for cmdlet in CATALOGUE.values() if kind in cmdlet.hosts]
+    return _hashtable(
+        {
+            "GUID": _quoted(_guid(f"role {kind}")),
+            "Author": _quoted("Isthmus"),
+            "Description": _quoted(f"What Isthmus runs on an AD FS {kind}"),
+            "VisibleCmdlets": _array(_visible(cmdlet) for cmdlet in here if cmdlet.module),
+            "VisibleFunctions": _array(_quoted(cmdlet.name) for cmdlet in here if not cmdlet.module),
+            "VisibleProviders": _quoted("Certificate"),
+            "FunctionDefinitions": _array(_function(cmdlet) for cmdlet in here if not cmdlet.module),
+        }
+    )
+
+
+def session_file(kind: HostKind, group: str) -> str:
+    """The session configuration (.pssc) that gives the role to a group, such as `CORP\\AD FS operators`."""
+    return _hashtable(
+        {
+            "SchemaVersion": _quoted("2.0.0.0"),
+            "GUID": _quoted(_guid(f"session {kind}")),
+            "Author": _quoted("Isthmus"),
+            "Description": _quoted(f"Isthmus on an AD FS {kind}"),
+            "SessionType": _quoted("RestrictedRemoteServer"),
+            "LanguageMode": _quoted("NoLanguage"),
+            "RunAsVirtualAccount": "$true",
+            "TranscriptDirectory": _quoted("C:\\ProgramData\\Isthmus\\Transcripts"),
+            "RoleDefinitions": f"@{{ {_quoted(group)} = @{{ RoleCapabilities = {_quoted(role_name(kind))} }} }}",
+        }
+    )
+
+
+def manifest() -> str:
+    """The module's manifest (.psd1): Windows looks for roles in modules that have one."""
+    return _hashtable(
+        {
+            "ModuleVersion": _quoted("1.0"),
+            "GUID": _quoted(_guid("module")),
+            "Author": _quoted("Isthmus"),
+            "Description": _quoted("Role capabilities for Isthmus"),
+            "FunctionsToExport": "@()",
+            "CmdletsToExport": "@()",
+            "AliasesToExport": "@()",
+        }
+    )
+
+
+def files(group: str) -> dict[PurePosixPath, str]:
+    """All files by their paths in the directory that is copied to a host."""
+    made = {PurePosixPath(MODULE, f"{MODULE}.psd1"): manifest()}
+    for kind in HostKind:
+        made[PurePosixPath(MODULE, "RoleCapabilities", f"{role_name(kind)}.psrc")] = role_file(kind)
+        made[PurePosixPath(f"{role_name(kind)}.pssc")] = session_file(kind, group)
+    return made
+
+
+def write_files(directory: Path, group: str) -> list[Path]:
+    """Write them all. Raises OSError. Windows PowerShell reads UTF-8 only with its mark, and ends lines with CR LF."""
+    written = []
+    for path, text in files(group).items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8-sig", newline="\r\n")
+        written.append(target)
+    return written
+
+
+def _visible(cmdlet: Cmdlet) -> str:
+    name = _quoted(f"{cmdlet.module}\\{cmdlet.name}")
+    if not cmdlet.parameters:
+        return name
+    parameters = ", ".join(_parameter(each, parameter) for each, parameter in cmdlet.parameters.items())
+    return f"@{{ Name = {name}; Parameters = {parameters} }}"
+
+
+def _parameter(name: str, parameter: Parameter) -> str:
+    if parameter.choices:
+        values = ", ".join(_quoted(choice) for choice in parameter.choices)
+        return f"@{{ Name = {_quoted(name)}; ValidateSet = {values} }}"
+    if parameter.pattern:
+        whole = _quoted(f"\\A(?:{parameter.pattern})\\z")
+        return f"@{{ Name = {_quoted(name)}; ValidatePattern = {whole} }}"
+    return f"@{{ Name = {_quoted(name)} }}"
+
+
+def _function(cmdlet: Cmdlet) -> str:
+    return f"@{{ Name = {_quoted(cmdlet.name)}; ScriptBlock = {{{FUNCTIONS[cmdlet.name]}    }} }}"
+
+
+def _hashtable(entries: Mapping[str, str]) -> str:
+    return "@{\n" + "".join(f"    {name} = {value}\n" for name, value in entries.items()) + "}\n"
+
+
+def _array(items: Iterator[str]) -> str:
+    return "@(\n" + ",\n".join(f"        {item}" for item in items) + "\n    )"
+
+
+def _quoted(text: str) -> str:
+    """A literal: nothing in it is expanded. PowerShell takes typographic quotes for quotes, too."""
+    for quote in "'\u2018\u2019\u201a\u201b":
+        text = text.replace(quote, quote * 2)
+    return f"'{text}'"
+
+
+def _guid(of: str) -> str:
+    """Always the same for the same file, so that a new version replaces the old one."""
+    return str(uuid.UUID(bytes=hashlib.sha256(f"isthmus {of}".encode()).digest()[:16], version=4))

@@ -1,0 +1,270 @@
+"""A session as a file: for bug reports, and as test data. One JSON line for each command with its answer.
+
+Nothing that names an organisation goes into the file. Texts are cut into words; a word stays only if it is known to be
+AD FS's or Windows's own, every other becomes a pseudonym, the same one wherever the word appears (so that a thumbprint in
+one answer still fits the thumbprint in another, and `certauth.fs.corp.example` still ends in `fs.corp.example`). In the text
+of an error ordinary words stay, too, unless they look like a name or were met as part of one before: read those lines before
+you send the file to anybody. Secrets are left out, and so are bytes (certificates name their owner; PFX files are keys).
+
+The pseudonyms come from a key that exists as long as the Recorder does: nobody can try names against the file later.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adfs_mgmt.remoting.catalogue import CATALOGUE
+from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.shell import Shell
+
+_WORD = re.compile(r"[^\W_]+")
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_COMPOUND = re.compile(r"[^\s,;:'\"()]*[\w][.@\\/=][\w][^\s,;:'\"()]*")
+_WHOLE = re.compile(
+    r"(?P<sid>S-1-5-21-[0-9-]+)|(?P<ip>\b\d{1,3}(?:\.\d{1,3}){3}\b)|(?P<ip6>\b[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}\b)"
+    r"|(?P<guid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
+)
+
+_KNOWN = frozenset(
+    _WORD.findall(
+        """
+    http https net tcp adfs services trust proxytrust probe ls mex oauth2 wstrust saml metadata federationmetadata
+    2005 2007 windowstransport usernamemixed certificatemixed certificatetransport kerberosmixed
+    issuedtokenmixedasymmetric idpinitiatedsignon urn federation microsoftonline login com certauth enterpriseregistration
+    www host name cn ou st dc nt service authority builtin system network local localhost administrators cert localmachine my
+    primarycomputer secondarycomputer running stopped startpending stoppending paused automatic manual disabled none basic
+    verbose full true false ok error warning healthy unknown installed available installpending removed
+    windows server standard datacenter evaluation microsoft r2 sha1 sha256 sha512 rsa adfssrv appproxysvc appproxyctrl mssql
+    wid localdb sqlserver cng csp role success failure not ad fs tls ssl winrm wsman ntlm kerberos x509 ca id spn dns sql
+    """
+    )
+)
+_CODE = re.compile(r"(?:PS|MSIS|WMI|ADMIN)[0-9]{2,5}")
+"""Numbers of AD FS's messages."""
+_CATALOGUED = frozenset(
+    word.casefold()
+    for cmdlet in CATALOGUE.values()
+    for text in (cmdlet.name, *cmdlet.parameters, *(each for p in cmdlet.parameters.values() for each in p.choices))
+    for word in _WORD.findall(text)
+)
+
+
+class Scrubber:
+    """Replaces what could name somebody, consistently."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._met: set[str] = set()
+        self._made: set[str] = set()
+
+    def text(self, text: str) -> str:
+        """A text of an answer or a parameter: only known words stay."""
+        return self._split(text, self._word)
+
+    def prose(self, text: str) -> str:
+        """An error's text: ordinary words stay."""
+        masked = _COMPOUND.sub(lambda match: self.text(match.group()), text)
+        return self._split(masked, lambda word: self._word(word) if self._is_name(word) else word)
+
+    def value(self, value: Any) -> Any:
+        """As JSON. Bytes and secrets keep their kind only."""
+        if isinstance(value, Secret):
+            return {"$secret": ""}
+        if isinstance(value, Credential):
+            return {"$credential": self.text(value.user)}
+        if isinstance(value, bytes):
+            return {"$bytes": ""}
+        if isinstance(value, dt.datetime):
+            return {"$time": value.astimezone(dt.UTC).isoformat()}
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self._name(name): self.value(each) for name, each in value.items()}
+        if isinstance(value, Sequence):
+            return [self.value(each) for each in value]
+        return value
+
+    def _is_name(self, word: str) -> bool:
+        """Whether an error's word is a name: one that was met, or in capitals, or with digits as hosts have them."""
+        if word in self._made or _CODE.fullmatch(word):
+            return False
+        mixed = not word.isalpha() and not word.isdecimal()
+        return word.casefold() in self._met or (word.isupper() and len(word) > 1) or mixed
+
+    def _name(self, name: str) -> str:
+        return name if not name or _IDENTIFIER.fullmatch(name) else self.text(name)
+
+    def _split(self, text: str, replace: Any) -> str:
+        done, at = [], 0
+        for match in _WHOLE.finditer(text):
+            done += [_WORD.sub(lambda word: replace(word.group()), text[at : match.start()]), self._whole(match)]
+            at = match.end()
+        done.append(_WORD.sub(lambda word: replace(word.group()), text[at:]))
+        return "".join(done)
+
+    def _word(self, word: str) -> str:
+        small = word.casefold()
+        if small in _KNOWN or small in _CATALOGUED or (word.isdecimal() and len(word) <= 5) or len(word) == 1:
+            return word
+        digest = self._digest(small)
+        if len(word) in {40, 64} and re.fullmatch("[0-9a-f]+", small):
+            made = digest[: len(word)].upper() if word == word.upper() else digest[: len(word)]
+            self._made.add(made)
+            return made
+        self._met.add(small)
+        self._made.add(made := f"n{digest[:7]}")
+        return made
+
+    def _whole(self, match: re.Match[str]) -> str:
+        digest = self._digest(match.group().casefold())
+        number = int(digest[:8], 16)
+        if match.lastgroup == "sid":
+            return f"S-1-5-21-{number}-{match.group().rpartition('-')[2]}"
+        if match.lastgroup == "ip":
+            return f"192.0.2.{number % 254 + 1}"  # RFC 5737
+        if match.lastgroup == "ip6":
+            return f"2001:db8::{number:x}"  # RFC 3849
+        return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+
+    def _digest(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+class Recorder:
+    """A Shell that writes down what another one does. The file is only its owner's to read."""
+
+    def __init__(self, shell: Shell, path: Path, *, key: bytes | None = None) -> None:
+        """`key` makes the pseudonyms; a fresh one where none is given. Raises OSError."""
+        self._shell = shell
+        self._scrub = Scrubber(key or secrets.token_bytes(32))
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        """See Shell."""
+        try:
+            answer = await self._shell.run(host, command, timeout=timeout)
+        except RemotingError as error:
+            self._write(host, command, {"error": self._error(error)})
+            raise
+        self._write(host, command, {"answer": self._scrub.value(answer)})
+        return answer
+
+    async def close(self) -> None:
+        """See Shell."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        await self._shell.close()
+
+    def _write(self, host: str, command: Command, outcome: dict[str, Any]) -> None:
+        line = {
+            "host": self._scrub.text(host.partition("=")[0]),
+            "command": command.name,
+            "parameters": self._scrub.value(dict(command.parameters)),
+            **outcome,
+        }
+        os.write(self._file, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def _error(self, error: RemotingError) -> dict[str, str]:
+        said = {"kind": type(error).__name__, "reason": self._scrub.prose(error.reason)}
+        if isinstance(error, CommandFailed):
+            said |= {"error_id": error.error_id, "category": error.category}
+        return said
+
+
+class RecordingDamaged(ValueError):
+    """A line of a recording cannot be read."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(path, line, reason)
+        self.path, self.line, self.reason = path, line, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self.reason}"
+
+
+class Replay:
+    """A Shell that answers as a recording did: the same command to the same host in the recorded order, then the last."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError, RecordingDamaged."""
+        self._answers: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
+        self.hosts: list[str] = []
+        """Hosts of the recording, as they are called in it."""
+        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                line = json.loads(text)
+                key = _key(line["host"], line["command"], line["parameters"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise RecordingDamaged(path, number, f"not a line of a recording ({error!r})") from error
+            self._answers[key].append(line)
+            if line["host"] not in self.hosts:
+                self.hosts.append(line["host"])
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        """See Shell. What was not recorded fails as CommandFailed."""
+        lines = self._answers.get(_key(host.partition("=")[0], command.name, _plain(command.parameters)))
+        if not lines:
+            raise CommandFailed(host, command.name, f"the recording has no such command: {command}")
+        line = lines.popleft() if len(lines) > 1 else lines[0]
+        if "error" in line:
+            raise _error(host, command.name, line["error"])
+        return [_thing(each) for each in line["answer"]]
+
+    async def close(self) -> None:
+        """See Shell."""
+
+
+def _key(host: str, command: str, parameters: Any) -> str:
+    return json.dumps([host, command, parameters], sort_keys=True)
+
+
+def _plain(parameters: Mapping[str, Value]) -> Any:
+    """Parameters as the Recorder writes them, without replacing anything."""
+    return {name: _encoded(value) for name, value in parameters.items()}
+
+
+def _encoded(value: Value) -> Any:
+    if isinstance(value, Secret):
+        return {"$secret": ""}
+    if isinstance(value, Credential):
+        return {"$credential": value.user}
+    if isinstance(value, bytes):
+        return {"$bytes": ""}
+    if isinstance(value, dt.datetime):
+        return {"$time": value.astimezone(dt.UTC).isoformat()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _thing(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_thing(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"$time"}:
+        return dt.datetime.fromisoformat(value["$time"])
+    if set(value) == {"$bytes"}:
+        return base64.b64decode(value["$bytes"])
+    return {name: _thing(each) for name, each in value.items()}
+
+
+def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:
+    reason = said["reason"]
+    if said["kind"] == "CommandFailed":
+        return CommandFailed(host, command, reason, error_id=said["error_id"], category=said["category"])
+    kinds = {"HostUnreachable": HostUnreachable, "Interrupted": Interrupted}
+    if said["kind"] in {"AccessDenied", "CredentialRefused"}:
+        return AccessDenied(host, reason)
+    return kinds.get(said["kind"], RemotingError)(host, reason)

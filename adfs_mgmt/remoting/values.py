@@ -1,0 +1,148 @@
+"""What a host answered, from CLIXML into plain values: MS-PSRP sections 2.2.5.1 (primitives) and 2.2.5.2 (objects).
+
+pypsrp gives times as text and enumerations as numbers with a text; here each comes out as what it is:
+
+    DT                       UTC; one without a zone counts as UTC (AD FS keeps its times so)
+    enumeration              its text
+    list, queue, stack       a list
+    dictionary               a Thing
+    object with properties   a Thing
+    object without           its text: it lay deeper than the serialisation depth of 1
+    SecureString             "***": it is never shown, and never needed
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+from adfs_mgmt.remoting.command import Scalar, Thing
+
+Property = Scalar | list[Scalar | Thing] | Thing
+"""What a property can be."""
+
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(Z|[+-]\d\d:\d\d)?")
+_LISTS = ("LST", "IE", "QUE", "STK")
+
+
+def read_output(value: Any) -> Thing:
+    """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`."""
+    xml = value if isinstance(value, str) and value.startswith("<Obj") else getattr(value, "_xml", None)
+    if xml is not None:
+        read = _Reader().read(fromstring(xml))  # noqa: S314 - pypsrp parsed it already
+        return read if isinstance(read, dict) else {"": read}
+    return {"": _plain(value)}
+
+
+def read_time(text: str) -> dt.datetime:
+    """A CLIXML time, in UTC. Raises ValueError. .NET's ticks (100 ns) are cut to microseconds."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a time: {text!r}")
+    moment, fraction, zone = match.groups()
+    read = dt.datetime.fromisoformat(f"{moment}.{(fraction or '0')[:6].ljust(6, '0')}{zone or '+00:00'}")
+    try:
+        return read.astimezone(dt.UTC)
+    except OverflowError:  # DateTime.MinValue with an offset
+        return read.replace(tzinfo=dt.UTC)
+
+
+def _plain(value: Any) -> Property:
+    """What pypsrp read without keeping its XML."""
+    if isinstance(value, str):
+        return read_time(value) if _TIME.fullmatch(value) else value
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_item(_plain(each)) for each in value]
+    if value is None or isinstance(value, bool | int | float | bytes):
+        return value
+    return str(value)
+
+
+def _item(value: Property) -> Scalar | Thing:
+    """An item of a list; a list in a list becomes a Thing, so that nothing is lost."""
+    return {"": value} if isinstance(value, list) else value
+
+
+def _text(text: str | None) -> str:
+    """Section 2.2.5.3.2: `_xHHHH_` is one UTF-16 unit."""
+    units = _ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), text or "")
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+_PRIMITIVES: dict[str, Callable[[str | None], Scalar]] = {
+    **dict.fromkeys(("S", "ToString", "URI", "SBK", "XD", "G", "Version", "TS"), _text),
+    **dict.fromkeys(("By", "SB", "U16", "I16", "U32", "I32", "U64", "I64"), lambda text: int(text or 0)),
+    **dict.fromkeys(("Sg", "Db", "D"), lambda text: float(text or 0)),
+    "B": lambda text: (text or "").casefold() == "true",
+    "C": lambda text: chr(int(text or 0)),
+    "DT": lambda text: read_time(text or ""),
+    "BA": lambda text: base64.b64decode(text or ""),
+    "SS": lambda _: "***",
+    "Nil": lambda _: None,
+}
+
+
+class _Reader:
+    """One message: references to types and objects hold inside it."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, list[str]] = {}
+        self._objects: dict[str, Property] = {}
+
+    def read(self, element: Element) -> Property:
+        tag = _tag(element)
+        if tag in _PRIMITIVES:
+            return _PRIMITIVES[tag](element.text)
+        if tag == "Ref":
+            return self._objects.get(element.get("RefId", ""))
+        read = self._object(element)
+        self._objects[element.get("RefId", "")] = read
+        return read
+
+    def _object(self, element: Element) -> Property:
+        parts = {_tag(child): child for child in element}
+        types = self._read_types(parts)
+        shown = _text(parts["ToString"].text) if "ToString" in parts else ""
+        if "System.Enum" in types:
+            return shown
+        primitive = next((child for tag, child in parts.items() if tag in _PRIMITIVES and tag != "ToString"), None)
+        if primitive is not None:  # notes on a plain value, such as the DisplayHint of Get-Date
+            return self.read(primitive)
+        for tag in _LISTS:
+            if tag in parts:
+                return [_item(self.read(child)) for child in parts[tag]]
+        if "DCT" in parts:
+            return self._dictionary(parts["DCT"])
+        if "Props" in parts or "MS" in parts:
+            return self._properties(child for tag in ("Props", "MS") if tag in parts for child in parts[tag])
+        return shown
+
+    def _read_types(self, parts: dict[str, Element]) -> list[str]:
+        if "TN" in parts:
+            names = [child.text or "" for child in parts["TN"]]
+            self._types[parts["TN"].get("RefId", "")] = names
+            return names
+        if "TNRef" in parts:
+            return self._types.get(parts["TNRef"].get("RefId", ""), [])
+        return []
+
+    def _properties(self, elements: Iterable[Element]) -> Thing:
+        return {_text(each.get("N")): self.read(each) for each in elements}
+
+    def _dictionary(self, element: Element) -> Thing:
+        read: dict[str, Property] = {}
+        for entry in element:
+            named = {child.get("N"): self.read(child) for child in entry}
+            read[str(named.get("Key", ""))] = named.get("Value")
+        return read
+
+
+def _tag(element: Element) -> str:
+    return element.tag.rpartition("}")[2]

@@ -1,0 +1,142 @@
+"""Commands over WinRM: a Shell of pypsrp's blocking connections, in a bounded pool of threads.
+
+Accounts must not be locked by us. Each wrong password counts against the account, at whatever host it is shown:
+
+    unknown ──first host accepts──► good ──another host refuses──► that host is not asked again
+       │
+       └────first host refuses────► refused: no host is asked again
+
+While the credential is unknown one host is asked and the others wait. That holds for the life of a `WinRm`, which is that
+of its settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from adfs_mgmt.remoting.command import Command, Thing
+from adfs_mgmt.remoting.connection import Connection, CredentialRefused, Place
+from adfs_mgmt.remoting.errors import AccessDenied, RemotingError
+from adfs_mgmt.remoting.settings import RemotingSettings
+
+T = TypeVar("T")
+
+_WITH_PASSWORD = {"ntlm", "negotiate", "credssp", "basic"}
+_SETTINGS = "[remoting]"
+"""What RemotingError names as the host where the settings are at fault."""
+
+
+def check_settings(settings: RemotingSettings) -> None:
+    """Raise RemotingError for settings that cannot work, or that would show a password to everybody."""
+    if settings.auth == "basic" and not settings.tls:
+        raise RemotingError(_SETTINGS, 'auth = "basic" without TLS shows the password to everybody; set tls = true')
+    if settings.auth == "certificate":
+        if not settings.tls:
+            raise RemotingError(_SETTINGS, 'auth = "certificate" needs tls = true')
+        if settings.certificate_file is None or settings.key_file is None:
+            raise RemotingError(_SETTINGS, 'auth = "certificate" needs `certificate_file` and `key_file`')
+    if settings.auth in _WITH_PASSWORD and not (settings.user and settings.password_file):
+        raise RemotingError(_SETTINGS, f'auth = "{settings.auth}" needs `user` and `password_file`')
+    if settings.hosts_at_once < 1:
+        raise RemotingError(_SETTINGS, "`hosts_at_once` must be at least 1")
+
+
+def read_password(settings: RemotingSettings) -> str | None:
+    """The account's password, where there is one. Raises RemotingError."""
+    if settings.password_file is None or settings.auth == "certificate":
+        return None
+    try:
+        text = settings.password_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"password_file {settings.password_file} cannot be read: {type(error).__name__}"
+        raise RemotingError(_SETTINGS, reason) from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+class _Lane:
+    """The way to one host: commands to it go one after the other."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.turn = asyncio.Lock()
+        self.opened = False
+        self.denied: AccessDenied | None = None
+
+
+class WinRm:
+    """A Shell. `host` is a name, or `name=address` where the name does not resolve here."""
+
+    def __init__(self, settings: RemotingSettings) -> None:
+        check_settings(settings)
+        self._settings = settings
+        self._password = read_password(settings)
+        self._lanes: dict[str, _Lane] = {}
+        self._threads = ThreadPoolExecutor(settings.hosts_at_once, thread_name_prefix="winrm")
+        self._first = asyncio.Lock()
+        self._good = self._password is None  # a ticket or a certificate cannot be locked by trying it
+        self._refused: AccessDenied | None = None
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        """See Shell. A host that is busy with another command of ours is waited for; `timeout` begins after that."""
+        lane = self._lanes.get(host) or self._lanes.setdefault(host, self._lane(host))
+        async with lane.turn:
+            try:
+                await self._open(lane)
+                return await self._thread(lambda: lane.connection.run(command, timeout))
+            except AccessDenied as error:
+                lane.denied = lane.denied or error
+                if lane.opened and isinstance(error, CredentialRefused):  # it was accepted here before: the password changed
+                    self._refused = self._refused or error
+                raise
+            except asyncio.CancelledError:
+                if self._lanes.get(host) is lane:  # its thread is busy until the command ends: it gets no other
+                    del self._lanes[host]
+                lane.connection.abandon()
+                raise
+
+    async def close(self) -> None:
+        """See Shell."""
+        lanes, self._lanes = self._lanes, {}
+        await asyncio.gather(*(self._thread(lane.connection.close) for lane in lanes.values()))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _lane(self, host: str) -> _Lane:
+        return _Lane(Connection(Place.of(host), self._settings, self._password))
+
+    async def _open(self, lane: _Lane) -> None:
+        self._check_refusal(lane)
+        if lane.opened:
+            return
+        await self._thread(lane.connection.reach)  # so that hosts that are off do not hold up the one that decides
+        if self._good:
+            await self._thread(lane.connection.open)
+        else:
+            async with self._first:
+                await self._decide(lane)
+        lane.opened = True
+
+    async def _decide(self, lane: _Lane) -> None:
+        """Ask the first host. Whoever waited for its answer finds it here."""
+        self._check_refusal(lane)
+        try:
+            await self._thread(lane.connection.open)
+        except CredentialRefused as error:
+            if not self._good:
+                self._refused = error
+            raise
+        self._good = True
+
+    def _check_refusal(self, lane: _Lane) -> None:
+        """Never show a credential again where it was refused."""
+        name = lane.connection.place.name
+        if lane.denied is not None:
+            raise AccessDenied(name, lane.denied.reason) from lane.denied
+        if self._refused is not None:
+            reason = f"not asked, because {self._refused.host} refused the credential: {self._refused.reason}"
+            raise AccessDenied(name, reason) from self._refused
+
+    async def _thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

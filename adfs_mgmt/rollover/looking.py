@@ -1,0 +1,53 @@
+"""The runner's eyes: the farm over WinRM and from outside, Entra ID, the ledger of partners, all at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from adfs_mgmt.farm.outside import look_outside
+from adfs_mgmt.farm.read import read
+from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.remoting import Shell
+from adfs_mgmt.rollover.model import Domain, Snapshot
+from adfs_mgmt.rollover.partners import known
+from adfs_mgmt.rollover.ports import Trust
+from adfs_mgmt.trust import model as trust_model
+from adfs_mgmt.trust.errors import TrustError
+from adfs_mgmt.trust.partners import Ledger
+
+
+async def look(
+    shell: Shell, settings: FarmSettings, trust: Trust | None, ledger: Ledger, now: Callable[[], float]
+) -> Snapshot:
+    """Everything as it is now. What cannot be read is in the snapshot. Changes nothing."""
+    farm, outside, (domains, problems) = await asyncio.gather(
+        read(shell, settings, now()), look_outside(settings, now()), _domains(trust, now())
+    )
+    return Snapshot(
+        farm=farm,
+        outside=outside,
+        domains=domains,
+        partners=known(farm, ledger, entra=trust is not None),
+        problems=problems,
+    )
+
+
+async def _domains(trust: Trust | None, now: float) -> tuple[tuple[Domain, ...], tuple[str, ...]]:
+    if trust is None:
+        return (), ()
+    try:
+        found: Sequence[trust_model.Domain] = await trust.domains(now)
+    except TrustError as error:
+        return (), (f"Entra ID cannot be asked ({error})",)
+    problems = tuple(f"domain {each.name} cannot be read ({each.error})" for each in found if each.error)
+    return tuple(domain(each) for each in found if not each.error), problems
+
+
+def domain(each: trust_model.Domain) -> Domain:
+    """As the planner sees it."""
+    configuration = each.configuration
+    if configuration is None:
+        return Domain(name=each.name, certificates=())
+    status = configuration.update.result if configuration.update else ""
+    return Domain(name=each.name, certificates=configuration.thumbprints(), update_status=status)

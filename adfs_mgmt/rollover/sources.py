@@ -1,0 +1,244 @@
+"""Where a new certificate comes from when AD FS does not make it (a PFX file, an enterprise CA, ACME), and where its key is.
+
+    PFX file ──────────────► check ─┐
+    CA: request ─► CSR, answer ─────┼─► Vault (state_dir/keys, 0600) ─► a PFX for a CSP, for each import ─► forgotten
+    ACME: acme.obtain(names) ───────┘
+
+Certificates that an administrator has put into the hosts' stores need none of this: their thumbprint is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from adfs_mgmt.farm.certificate import read_certificate
+from adfs_mgmt.farm.errors import Unreadable
+from adfs_mgmt.farm.model import Certificate
+from adfs_mgmt.remoting import Secret
+from adfs_mgmt.rollover import pfx
+from adfs_mgmt.rollover.errors import SourceError
+from certs import CertsError, atomic_write, private_directory, read_private
+from certs.files import read_public
+
+_KEY_BITS = 2048
+"""Of keys that are made here. AD FS and the oldest relying parties take it; NIST SP 800-57 allows it until 2030."""
+_MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """A certificate with its key. Never shown, never logged."""
+
+    key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Material({self.model.thumbprint})"
+
+    @property
+    def model(self) -> Certificate:
+        """As the planner sees it."""
+        return _model(self.certificate)
+
+    @property
+    def issuers(self) -> tuple[Certificate, ...]:
+        """Its chain, as the planner sees it."""
+        return tuple(_model(each) for each in self.chain)
+
+
+def from_pfx(path: Path, password_file: Path | None) -> Material:
+    """A PFX file; its password from a file of its own, one line end cut off. Raises SourceError."""
+    password = _password(password_file) if password_file else None
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(read_public(path), password)
+    except FileNotFoundError as error:
+        raise SourceError(str(path), "there is no such file", "check its name") from error
+    except CertsError as error:
+        raise SourceError(str(path), str(error), "give a PFX file") from error
+    except _MALFORMED as error:
+        raise SourceError(str(path), "is no PFX file, or the password is wrong", "check --password-file") from error
+    if key is None or certificate is None:
+        raise SourceError(str(path), "has no certificate with its private key", "export it again, private key included")
+    return checked(str(path), key, certificate, tuple(others))
+
+
+def checked(source: str, key: object, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Material:
+    """The two belong together, and AD FS can use them. Raises SourceError."""
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise SourceError(source, "its key is no RSA key, which AD FS needs", "ask for a certificate with an RSA key")
+    if _spki(certificate.public_key()) != _spki(key.public_key()):
+        raise SourceError(source, "the certificate does not belong to the key", "give the certificate for this key")
+    return Material(key=key, certificate=certificate, chain=chain)
+
+
+def from_pem(source: str, key: bytes, chain: bytes) -> Material:
+    """What `adfs_mgmt.rollover.acme.obtain` answers: a key (PKCS #8) and its chain, both PEM. Raises SourceError."""
+    try:
+        loaded = load_pem_private_key(key, None)
+        certificate, *issuers = x509.load_pem_x509_certificates(chain)
+    except _MALFORMED as error:
+        raise SourceError(source, "answered with no key or certificate that can be read", "try again") from error
+    return checked(source, loaded, certificate, tuple(issuers))
+
+
+class Vault:
+    """Keys of certificates that are on their way into the hosts' stores, and of requests that a CA has not answered."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._directory = state_dir / "keys"
+
+    def put(self, material: Material) -> str:
+        """Keep it until `forget`; its thumbprint. Raises SourceError."""
+        thumbprint = material.model.thumbprint
+        pem = b"".join(each.public_bytes(Encoding.PEM) for each in (material.certificate, *material.chain))
+        self._write(f"{thumbprint}.pem", _pem(material.key) + pem)
+        return thumbprint
+
+    def get(self, thumbprint: str) -> Material:
+        """Raises SourceError where it is not (or no longer) here."""
+        name = f"{thumbprint}.pem"
+        try:
+            content = read_private(self._directory / name)
+            key = load_pem_private_key(content, None)
+            certificate, *chain = x509.load_pem_x509_certificates(content)
+        except FileNotFoundError as error:
+            problem = f"the key of {thumbprint} is not here"
+            raise SourceError("the key store", problem, "give its PFX file again (plan or apply with --pfx)") from error
+        except CertsError as error:
+            raise SourceError("the key store", str(error), "mend that, or give the PFX file again") from error
+        except _MALFORMED as error:
+            raise SourceError(str(self._directory / name), "is damaged", "give the PFX file again") from error
+        return checked(str(self._directory / name), key, certificate, tuple(chain))
+
+    def pfx(self, thumbprint: str) -> tuple[bytes, Secret]:
+        """For one import. Raises SourceError."""
+        material = self.get(thumbprint)
+        content, password = pfx.for_csp(material.key, material.certificate, material.chain)
+        return content, Secret(password)
+
+    def forget(self, thumbprint: str) -> None:
+        """The hosts have it: it is not kept here."""
+        (self._directory / f"{thumbprint}.pem").unlink(missing_ok=True)
+
+    # -- an enterprise CA
+
+    def request(self, names: Sequence[str], out: Path) -> None:
+        """Make a key and write a certificate signing request for it (PKCS #10, PEM). Raises SourceError."""
+        if not names:
+            raise SourceError("a certificate request", "it has no names", "give at least one with --name")
+        key = rsa.generate_private_key(65537, _KEY_BITS)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        for extension, critical in ((alternatives, False), (_usage(), True), (_server(), False)):
+            builder = builder.add_extension(extension, critical)
+        request = builder.sign(key, hashes.SHA256())
+        self._write(f"request-{_spki_name(key)}.pem", _pem(key))
+        try:
+            out.write_bytes(request.public_bytes(Encoding.PEM))
+        except OSError as error:
+            raise SourceError(str(out), f"cannot be written ({error.strerror})", "choose another file") from error
+
+    def answer(self, path: Path) -> Material:
+        """The certificate that a CA made of a request (PEM or DER, its chain after it). Raises SourceError."""
+        try:
+            content = read_public(path)
+            found = _certificates(content)
+        except FileNotFoundError as error:
+            raise SourceError(str(path), "there is no such file", "check its name") from error
+        except (CertsError, *_MALFORMED) as error:
+            raise SourceError(str(path), "has no certificate (PEM or DER)", "save it as Base-64 encoded X.509") from error
+        leaf, *chain = found
+        try:
+            key = load_pem_private_key(read_private(self._directory / f"request-{_spki_name(leaf)}.pem"), None)
+        except FileNotFoundError as error:
+            remedy = "it must be the answer to a request that was made here, with this state_dir; or give a PFX file"
+            raise SourceError(str(path), "no key here belongs to it", remedy) from error
+        except (CertsError, *_MALFORMED) as error:
+            raise SourceError(
+                str(path), "the key that was kept for it cannot be read", "ask for a new certificate"
+            ) from error
+        return checked(str(path), key, leaf, tuple(chain))
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            private_directory(self._directory.parent)
+            private_directory(self._directory)
+            atomic_write(self._directory / name, content)
+        except CertsError as error:
+            raise SourceError("the key store", str(error), "mend that first") from error
+
+
+def _model(certificate: x509.Certificate) -> Certificate:
+    try:
+        return read_certificate(certificate.public_bytes(Encoding.DER))
+    except Unreadable as error:
+        raise SourceError("the certificate", str(error), "take another") from error
+
+
+def _password(path: Path) -> bytes:
+    try:
+        return read_private(path).removesuffix(b"\n").removesuffix(b"\r")
+    except FileNotFoundError as error:
+        raise SourceError(str(path), "there is no such file", "check --password-file") from error
+    except CertsError as error:
+        raise SourceError(str(path), str(error), "mend that first") from error
+
+
+def _certificates(content: bytes) -> list[x509.Certificate]:
+    if b"-----BEGIN" in content:
+        return x509.load_pem_x509_certificates(content)
+    return [x509.load_der_x509_certificate(content)]
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _spki(key: object) -> bytes:
+    try:
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+    except _MALFORMED:
+        return b""
+
+
+def _spki_name(holder: rsa.RSAPrivateKey | x509.Certificate) -> str:
+    return hashlib.sha256(_spki(holder.public_key())).hexdigest()[:32]
+
+
+def _usage() -> x509.KeyUsage:
+    absent = dict.fromkeys(
+        (
+            "content_commitment",
+            "data_encipherment",
+            "key_agreement",
+            "key_cert_sign",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(digital_signature=True, key_encipherment=True, **absent)
+
+
+def _server() -> x509.ExtendedKeyUsage:
+    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])

@@ -1,0 +1,192 @@
+"""A copy of a domain's federation before each change, and the way back.
+
+A backup is one JSON file, mode 0600, that is never overwritten. It holds no secret: certificates without keys, addresses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adfs_mgmt.trust.entra import parse_configuration, read_configuration
+from adfs_mgmt.trust.errors import FileProblem, MalformedAnswer, NotTaken, OutcomeUnknown, Refused
+from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.model import Configuration, Domain
+from certs.errors import KeyStoreError
+from certs.files import private_directory, read_private
+
+VERSION = 1
+_MFA = "federatedIdpMfaBehavior"
+RESTORABLE = (
+    "displayName",
+    "issuerUri",
+    "metadataExchangeUri",
+    "signingCertificate",
+    "nextSigningCertificate",
+    "passiveSignInUri",
+    "activeSignInUri",
+    "signOutUri",
+    "preferredAuthenticationProtocol",
+    "promptLoginBehavior",
+    "isSignedAuthenticationRequestRequired",
+)
+"""What a restore writes, where it differs. `federatedIdpMfaBehavior` only where that is asked for: it cannot be unset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """One file, read and checked."""
+
+    path: Path
+    tenant: str
+    domain: str
+    taken_at: float
+    why: str
+    configuration: Configuration = field(repr=False)
+
+
+class Backups:
+    """The directory `state_dir/backups`."""
+
+    def __init__(self, state_dir: Path, tenant: str) -> None:
+        self._directory = state_dir / "backups"
+        self._tenant = tenant
+
+    def save(self, domain: str, configuration: Configuration, why: str, now: float) -> Path:
+        """Write one, synced to disk before this returns. Raises FileProblem: then nothing may be changed."""
+        content = {
+            "version": VERSION,
+            "tenant": self._tenant,
+            "domain": domain,
+            "taken_at": now,
+            "why": why,
+            "configuration": dict(configuration.raw),
+        }
+        data = json.dumps(content, indent=2).encode() + b"\n"
+        try:
+            private_directory(self._directory)
+        except KeyStoreError as error:
+            raise FileProblem(error.path, error.problem, error.remedy) from error
+        return self._write_new(_stem(self._tenant, domain, now), data)
+
+    def all(self) -> list[Path]:
+        """Every backup of this tenant, oldest first."""
+        return sorted(self._directory.glob(f"entra-{_safe(self._tenant)}-*.json"), key=lambda path: path.stat().st_mtime_ns)
+
+    def _write_new(self, stem: str, data: bytes) -> Path:
+        """A name that was free: two changes in one second are two files."""
+        for number in range(1000):
+            path = self._directory / (f"{stem}-{number}.json" if number else f"{stem}.json")
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise _unwritable(path, error) from error
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise _unwritable(path, error) from error
+            return path
+        raise FileProblem(self._directory, "is full of backups of this second", "look at the clock")
+
+
+def load_backup(path: Path) -> Backup:
+    """Read a file and check it. Raises FileProblem."""
+    try:
+        content = json.loads(read_private(path))
+        if content["version"] != VERSION:
+            problem = f"is of version {content['version']!r}; this program reads {VERSION}"
+            raise FileProblem(path, problem, "use the program that wrote it")
+        return Backup(
+            path=path,
+            tenant=_text(content, "tenant"),
+            domain=_text(content, "domain"),
+            taken_at=float(content["taken_at"]),
+            why=_text(content, "why"),
+            configuration=parse_configuration(_object(content, "configuration"), str(path)),
+        )
+    except FileNotFoundError as error:
+        raise FileProblem(path, "there is no such file", "look into the directory `backups` of state_dir") from error
+    except KeyStoreError as error:
+        raise FileProblem(error.path, error.problem, error.remedy) from error
+    except (ValueError, KeyError, TypeError, RecursionError, MalformedAnswer) as error:
+        raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
+
+
+def plan_restore(backup: Backup, domain: Domain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
+    """The properties that a restore would write; empty where nothing differs. Pure.
+
+    `live` is the thumbprint that signs now, where it is known: a backup without it is refused, because restoring it would
+    break sign-in. Raises Refused.
+    """
+    what = f"restoring {backup.domain} from {backup.path.name}"
+    if domain.configuration is None:
+        remedy = "Convert it instead, from the same file: `isthmus adfs trust convert DOMAIN federated --from FILE`"
+        raise Refused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
+    if live and backup.configuration.slot_of(live) is None:
+        reason = f"it does not hold {live}, the certificate that signs now: sign-in would break. Take a newer backup"
+        raise Refused(what, [reason])
+    names = (*RESTORABLE, _MFA) if with_mfa else RESTORABLE
+    wanted, current = backup.configuration.raw, domain.configuration.raw
+    return {name: wanted[name] for name in names if wanted.get(name) is not None and wanted[name] != current.get(name)}
+
+
+def creation_of(backup: Backup) -> dict[str, Any]:
+    """The properties to federate a domain again as it was. The MFA behaviour is among them where it was set: without it
+    Entra ID would fall back to accepting what the farm says, which may be less than there was."""
+    raw: Mapping[str, Any] = backup.configuration.raw
+    return {name: raw[name] for name in (*RESTORABLE, _MFA) if raw.get(name) is not None}
+
+
+async def restore(graph: Graph, domain: Domain, values: Mapping[str, Any]) -> None:
+    """Write what `plan_restore` found, and read it back. Raises TrustError."""
+    if domain.configuration is None or not values:
+        return
+    address = ("domains", domain.name, "federationConfiguration", domain.configuration.id)
+    with contextlib.suppress(OutcomeUnknown):  # the reading back decides
+        await graph.patch(f"restoring {domain.name}", values, *address)
+    for pause in (1.0, 2.0, 4.0, 8.0, 0.0):
+        after = await read_configuration(graph, domain.name)
+        missing = [name for name, value in values.items() if after.raw.get(name) != value]
+        if not missing:
+            return
+        await graph.sleep(pause)
+    raise NotTaken(domain.name, ", ".join(missing))
+
+
+def _stem(tenant: str, domain: str, now: float) -> str:
+    return f"entra-{_safe(tenant)}-{_safe(domain)}-{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _safe(text: str) -> str:
+    """Part of a file name, whatever somebody called a domain."""
+    return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip(".")[:100] or "_"
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
+
+
+def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content[name]
+    if not isinstance(value, dict):
+        raise TypeError(name)
+    return value
+
+
+def _unwritable(path: Path, error: OSError) -> FileProblem:
+    return FileProblem(path, f"cannot be written ({error.strerror})", "nothing was changed; make room and try again")

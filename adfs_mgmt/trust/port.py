@@ -1,0 +1,66 @@
+"""What a rollover needs of Entra ID, in four verbs: list, publish, withdraw, read back (which the first two changes do)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from adfs_mgmt.farm.model import Certificate
+from adfs_mgmt.trust.backup import Backups
+from adfs_mgmt.trust.entra import read, read_one
+from adfs_mgmt.trust.errors import NotThere
+from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.update import publish, retire
+
+
+class Entra:
+    """The federated domains of one farm, in however many tenants they are."""
+
+    def __init__(self, graphs: Sequence[Graph], federation_name: str, state_dir: Path) -> None:
+        self._graphs = tuple(graphs)
+        self._federation_name = federation_name
+        self._state_dir = state_dir
+        self._of: dict[str, Graph] = {}
+
+    async def domains(self, now: float) -> tuple[Domain, ...]:
+        """Those that are federated with this farm, each with its certificates. One that cannot be read has an `error`.
+
+        Raises GraphError where a tenant cannot be listed.
+        """
+        found: list[Domain] = []
+        for graph in self._graphs:
+            trust = await read(graph, now)
+            own = trust.federated_with(self._federation_name)
+            self._of |= {domain.name.lower(): graph for domain in own}
+            found += own
+        return tuple(found)
+
+    async def publish(self, domain: str, certificate: Certificate, keep: str, now: float) -> str:
+        """Into the slot that does not hold `keep` (thumbprint; empty where there is none to keep, after a theft), read back;
+        what was done, in words. Doing it again does nothing. Raises TrustError."""
+        graph = await self._graph(domain, now)
+        live = keep or certificate.thumbprint
+        current = await read_one(graph, domain)
+        return (await publish(graph, current, certificate, live=live, backups=self._backups(graph), now=now)).text
+
+    async def withdraw(self, domain: str, thumbprint: str, keep: str, now: float) -> str:
+        """Out of the slot that holds it; `keep` must be in the other one and is read back. Raises TrustError."""
+        graph = await self._graph(domain, now)
+        current = await read_one(graph, domain)
+        return (await retire(graph, current, thumbprint, live=keep, backups=self._backups(graph), now=now)).text
+
+    async def close(self) -> None:
+        """Let go of every tenant."""
+        for graph in self._graphs:
+            await graph.close()
+
+    def _backups(self, graph: Graph) -> Backups:
+        return Backups(self._state_dir, graph.tenant)
+
+    async def _graph(self, domain: str, now: float) -> Graph:
+        if domain.lower() not in self._of:
+            await self.domains(now)
+        if domain.lower() not in self._of:
+            raise NotThere(f"looking for {domain}", f"no domain of that name is federated with {self._federation_name}")
+        return self._of[domain.lower()]

@@ -1,0 +1,45 @@
+"""`isthmus adfs jea`: files for an endpoint on the servers that lets us do what we need, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from isthmus.cli.output import emit_json, json_option, reporting
+
+_NEXT = """
+On each AD FS node and proxy, as its administrator, in Windows PowerShell:
+
+    Copy-Item -Recurse {module} 'C:\\Program Files\\WindowsPowerShell\\Modules'
+    Register-PSSessionConfiguration -Name {node} -Path {node}.pssc -Force      # on a node
+    Register-PSSessionConfiguration -Name {proxy} -Path {proxy}.pssc -Force    # on a proxy
+
+Registering restarts WinRM. Then set `configuration` in [remoting] of the settings file. To have one name for nodes and
+proxies, give both the same -Name."""
+
+
+@click.command("jea")
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where to write the files."
+)
+@click.option(
+    "--group",
+    default="BUILTIN\\Administrators",
+    show_default=True,
+    help="Group on the servers that may use the endpoint, such as 'CORP\\AD FS operators'.",
+)
+@json_option
+def command(directory: Path, group: str, as_json: bool) -> None:
+    """Write JEA role and session files: exactly the commands that Isthmus sends."""
+    from adfs_mgmt.remoting import jea
+    from adfs_mgmt.remoting.catalogue import HostKind
+
+    with reporting(OSError):
+        written = jea.write_files(directory, group)
+    if as_json:
+        emit_json({"files": [str(path) for path in written], "group": group})
+        return
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(_NEXT.format(module=jea.MODULE, node=jea.role_name(HostKind.NODE), proxy=jea.role_name(HostKind.PROXY)))

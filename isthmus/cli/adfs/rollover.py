@@ -1,0 +1,365 @@
+"""`isthmus adfs rollover`: new token-signing and token-decrypting certificates, without an outage."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from adfs_mgmt.farm.model import Certificate, Use
+from adfs_mgmt.rollover import plan as plans
+from adfs_mgmt.rollover.beginning import Request
+from adfs_mgmt.rollover.model import Record
+from adfs_mgmt.rollover.sources import Material, from_pfx
+from isthmus.cli.adfs import adfs_config, load, rolling
+from isthmus.cli.adfs.rolling import Desk, farm_option, patience_option, yes_option
+from isthmus.cli.output import Failure, emit_json, json_option, reporting
+
+DAY = 86400.0
+_USES = {"signing": Use.SIGNING, "decrypting": Use.DECRYPTING}
+
+use_option = click.option(
+    "--use",
+    "uses",
+    multiple=True,
+    type=click.Choice(list(_USES)),
+    default=tuple(_USES),
+    show_default="both",
+    help="Which certificates; may be given again.",
+)
+pfx_option = click.option("--pfx", type=click.Path(path_type=Path, dir_okay=False), help="A PFX file with the new one.")
+password_option = click.option(
+    "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the PFX's password, mode 0600."
+)
+answer_option = click.option(
+    "--certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
+)
+thumbprint_option = click.option("--thumbprint", default="", help="One that is in every server's LocalMachine\\My already.")
+save_option = click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
+)
+plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
+wait_option = click.option(
+    "--wait-days", type=click.FloatRange(0), default=None, help="Days that partners get before promotion (5)."
+)
+soak_option = click.option(
+    "--soak-days", type=click.FloatRange(0), default=None, help="Days for which the old certificate stays (2)."
+)
+
+
+@click.group("rollover")
+def command() -> None:
+    """Roll token-signing and token-decrypting certificates: plan, apply, and come back whenever it waits.
+
+    Every step has a precondition, is written down before it is done, and is checked on every node afterwards. Interrupted
+    anywhere, `apply` goes on; until `retire` there is a way back.
+    """
+
+
+def supplied(at: Desk, pfx: Path | None, password: Path | None, answer: Path | None) -> Material | None:
+    """The certificate and key that were given; they wait in the state directory. Raises Failure."""
+    if pfx is not None and answer is not None:
+        raise Failure("give --pfx or --certificate, not both")
+    with reporting(*rolling.ERRORS):
+        material = from_pfx(pfx, password) if pfx else at.vault.answer(answer) if answer else None
+        if material is not None:
+            at.vault.put(material)
+    return material
+
+
+def in_stores(at: Desk, thumbprint: str) -> Certificate:
+    """A certificate that the servers have, by its thumbprint. Raises Failure."""
+    wanted = "".join(each for each in thumbprint.upper() if each in "0123456789ABCDEF")
+    found = at.look().certificate(wanted)
+    if found is None:
+        raise Failure(f"no server of {at.farm.name} has {thumbprint} in LocalMachine\\My; `isthmus adfs status` shows them")
+    return found
+
+
+def _request(
+    at: Desk,
+    uses: tuple[str, ...],
+    material: Material | None,
+    thumbprint: str,
+    waits: tuple[float | None, float | None],
+) -> Request:
+    certificate = material.model if material else in_stores(at, thumbprint) if thumbprint else None
+    wait, soak = waits
+    return Request(
+        kind="token",
+        uses=tuple(_USES[use] for use in uses),
+        certificate=certificate,
+        chain=material.issuers if material else (),
+        material=material is not None,
+        publish_for=None if wait is None else wait * DAY,
+        retire_after=None if soak is None else soak * DAY,
+    )
+
+
+@command.command()
+@adfs_config
+@farm_option
+@use_option
+@pfx_option
+@password_option
+@answer_option
+@thumbprint_option
+@wait_option
+@soak_option
+@save_option
+@json_option
+def plan(
+    config: Path,
+    farm: str,
+    uses: tuple[str, ...],
+    pfx: Path | None,
+    password_file: Path | None,
+    certificate: Path | None,
+    thumbprint: str,
+    wait_days: float | None,
+    soak_days: float | None,
+    save: Path | None,
+    as_json: bool,
+) -> None:
+    """Show every step of a rollover. Nothing is changed.
+
+    \b
+    Examples:
+      isthmus adfs rollover plan                                   # AD FS makes the certificates
+      isthmus adfs rollover plan --use signing --pfx new.pfx --password-file new.password --save plan.json
+    """
+    at = rolling.desk(load(config), farm, "token")
+    material = supplied(at, pfx, password_file, certificate)
+    made = rolling.make_plan(at, _request(at, uses, material, thumbprint, (wait_days, soak_days)))
+    rolling.show_plan(made, save, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@use_option
+@pfx_option
+@password_option
+@answer_option
+@thumbprint_option
+@wait_option
+@soak_option
+@plan_option
+@click.option("--unattended", is_flag=True, help="Promote and retire as soon as that may be, without being told again.")
+@patience_option
+@yes_option
+@json_option
+def apply(
+    config: Path,
+    farm: str,
+    uses: tuple[str, ...],
+    pfx: Path | None,
+    password_file: Path | None,
+    certificate: Path | None,
+    thumbprint: str,
+    wait_days: float | None,
+    soak_days: float | None,
+    plan_file: Path | None,
+    unattended: bool,
+    patience: float,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Begin a rollover, or go on with the one that is under way, as far as can be gone now.
+
+    It stops before the new certificate comes into use (`promote`) and before the old one goes (`retire`).
+
+    \b
+    Examples:
+      isthmus adfs rollover apply
+      isthmus adfs rollover apply --plan plan.json --yes
+    """
+    at = rolling.desk(load(config), farm, "token")
+    material = supplied(at, pfx, password_file, certificate)
+    made = None
+    if at.under_way is None:
+        if plan_file is not None:
+            made = rolling.saved_plan(at, plan_file)
+        else:
+            made = rolling.make_plan(at, _request(at, uses, material, thumbprint, (wait_days, soak_days)))
+        if not (as_json and yes):
+            rolling.show_plan(made, None, as_json=as_json)
+        rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
+    elif plan_file is not None:
+        raise Failure(f"{at.under_way.id} is under way; apply goes on with it without --plan")
+    with reporting(*rolling.ERRORS), at.writing() as journal:
+        if made is not None:
+            rolling.begin(at, journal, made)
+        for gate in ("promote", "retire") if unattended else ():
+            journal.acknowledge(gate, now=time.time())
+        rolling.go(at, journal, patience=patience, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@json_option
+def status(config: Path, farm: str, as_json: bool) -> None:
+    """Show where the rollover stands, and what it waits for. Nothing is changed."""
+    rolling.show_status(rolling.desk(load(config), farm, "token"), as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@click.argument("names", nargs=-1, required=True)
+@json_option
+def acknowledge(config: Path, farm: str, names: tuple[str, ...], as_json: bool) -> None:
+    """Say that a partner knows the new certificate, or that something else that was asked for was done.
+
+    \b
+    Example:
+      isthmus adfs rollover acknowledge "Intranet" "Payroll"
+    """
+    at = rolling.desk(load(config), farm, "token")
+    _needs_work(at)
+    if {"promote", "retire"} & set(names):
+        raise Failure("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
+    with reporting(*rolling.ERRORS), at.writing() as journal:
+        for name in names:
+            journal.acknowledge(name, now=time.time())
+    if as_json:
+        emit_json({"acknowledged": list(names)})
+    else:
+        click.echo(f"Noted: {', '.join(names)}. `isthmus adfs rollover status` shows what else is waited for.")
+
+
+@command.command()
+@adfs_config
+@farm_option
+@click.option("--acknowledge", "names", multiple=True, metavar="PARTNER", help="A partner that knows; may be given again.")
+@patience_option
+@yes_option
+@json_option
+def promote(config: Path, farm: str, names: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
+    """Let the new certificate come into use, and see that every node uses it.
+
+    Refused while a known partner does not have it, or the time that partners get is not over.
+    """
+    at = rolling.desk(load(config), farm, "token")
+    _open_gate(at, "promote", names, "the new certificate signs from now on", patience=patience, yes=yes, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@patience_option
+@yes_option
+@json_option
+def retire(config: Path, farm: str, patience: float, yes: bool, as_json: bool) -> None:
+    """Take the old certificate away, from the farm and from Entra ID. There is no way back after that."""
+    at = rolling.desk(load(config), farm, "token")
+    _open_gate(
+        at, "retire", (), "the old certificate goes; there is no way back", patience=patience, yes=yes, as_json=as_json
+    )
+
+
+def _open_gate(at: Desk, gate: str, names: tuple[str, ...], what: str, *, patience: float, yes: bool, as_json: bool) -> None:
+    record = _needs_work(at)
+    if record.back or record.kind != "token":
+        raise Failure(f"{record.id} is {'on its way back' if record.back else 'an emergency'}: apply goes on with it")
+    before = {"promote": "approve", "retire": "retire"}[gate]
+    step = plans.standing_at(at.look(), _with(record, names), at.policy, time.time())
+    if step.stage != before and gate not in record.acknowledged and before not in record.held:
+        from adfs_mgmt.rollover import showing
+
+        raise Failure(f"not yet: {gate} is not what is next.\n" + "\n".join(showing.next_lines(step)))
+    if not as_json:
+        click.echo(f"Farm {at.farm.name}: {what}.")
+    rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
+    with reporting(*rolling.ERRORS), at.writing() as journal:
+        for name in (*names, gate):
+            journal.acknowledge(name, now=time.time())
+        rolling.go(at, journal, patience=patience, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@click.option(
+    "--to",
+    type=click.Choice(["published", "start"]),
+    default="published",
+    show_default=True,
+    help="The old certificate in use again and the new one still published; or everything as it was.",
+)
+@patience_option
+@yes_option
+@json_option
+def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_json: bool) -> None:
+    """Go back. Possible until `retire`."""
+    at = rolling.desk(load(config), farm, "token")
+    record = _needs_work(at)
+    with reporting(*rolling.ERRORS):
+        forget = plans.turn_back(record, to)
+    if not as_json:
+        click.echo(f"Farm {at.farm.name}: {record.id} goes back to {to}.")
+    rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
+    with reporting(*rolling.ERRORS), at.writing() as journal:
+        journal.turn(to, now=time.time(), forget=forget)
+        rolling.go(at, journal, patience=patience, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@use_option
+@patience_option
+@yes_option
+@json_option
+def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
+    """A key was stolen: new certificates at once. No waiting for partners, no way back.
+
+    Sign-in to partners other than Entra ID fails until they have the new certificate.
+    """
+    at = rolling.desk(load(config), farm, "token")
+    under_way = at.under_way
+    with reporting(*rolling.ERRORS):
+        if under_way is None or under_way.kind != "emergency":
+            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses))
+            made = rolling.make_plan(at, wanted, under_way)
+            if not (as_json and yes):
+                rolling.show_plan(made, None, as_json=as_json)
+            rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
+        with at.writing() as journal:
+            if under_way is None or under_way.kind != "emergency":
+                rolling.begin(at, journal, made)
+            rolling.go(at, journal, patience=patience, as_json=as_json)
+
+
+@command.command()
+@adfs_config
+@farm_option
+@click.option("--name", "names", multiple=True, help="A DNS name; the farm's own by default. May be given again.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the request (PEM).")
+@json_option
+def request(config: Path, farm: str, names: tuple[str, ...], out: Path, as_json: bool) -> None:
+    """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here."""
+    at = rolling.desk(load(config), farm, "token")
+    wanted = names or (at.farm.federation_name,)
+    with reporting(*rolling.ERRORS):
+        at.vault.request(wanted, out)
+    if as_json:
+        emit_json({"request": str(out), "names": list(wanted)})
+    else:
+        click.echo(f"Wrote {out} for {', '.join(wanted)}. The key is in {at.settings.state_dir}/keys: keep that directory.")
+
+
+def _needs_work(at: Desk) -> Record:
+    record = at.under_way
+    if record is None:
+        raise Failure(f"no rollover of farm {at.farm.name} is under way; begin one: isthmus adfs rollover apply")
+    return record
+
+
+def _with(record: Record, names: tuple[str, ...]) -> Record:
+    return replace(record, acknowledged={**record.acknowledged, **dict.fromkeys(names, time.time())})

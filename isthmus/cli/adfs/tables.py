@@ -1,0 +1,172 @@
+"""A farm as tables for people: readable from 80 columns on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import click
+
+from adfs_mgmt.farm.contradictions import Finding, contradictions, short
+from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
+from adfs_mgmt.health.lines import SEEN, Line, certificate_lines
+from adfs_mgmt.health.wording import common_name, day, distance, name_of
+from isthmus.cli.adfs.looking import wrapped
+from isthmus.cli.output import moment, table
+
+
+def show(farm: Farm, outside: Outside) -> None:
+    """All of it, section by section; empty ones are left out."""
+    _heading(farm, outside)
+    nodes = [_node(each, farm) for each in farm.nodes]
+    _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes)
+    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), [_proxy(each, farm) for each in farm.proxies])
+    _certificates(farm, certificate_lines(farm, outside))
+    _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
+    _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
+    _section("Relying parties", ("Name", "On", "Metadata watched", "Identifier"), _relying_parties(farm))
+    if farm.endpoints:
+        on, out = sum(each.enabled for each in farm.endpoints), sum(each.enabled and each.proxied for each in farm.endpoints)
+        _title("Endpoints")
+        click.echo(f"{on} of {len(farm.endpoints)} are on, {out} through proxies")
+    _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), [_seen(e) for e in outside.served])
+    _problems(farm, outside)
+    _contradictions(contradictions(farm, outside))
+
+
+def _title(text: str) -> None:
+    click.echo()
+    click.secho(text, bold=True)
+
+
+def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if rows:
+        _title(title)
+        table(headers, rows, "none")
+
+
+def _heading(farm: Farm, outside: Outside) -> None:
+    click.secho(f"{farm.name}: {outside.federation_name}", bold=True)
+    if farm.error:
+        click.echo(f"Configuration: {farm.error}")
+        return
+    now = farm.properties
+    auto = f"on ({now.generation_threshold_days}/{now.promotion_threshold_days}/{now.critical_threshold_days} days)"
+    level = f"behaviour level {now.behaviour_level}" if now.behaviour_level else "behaviour level not known"
+    database = "SQL Server" if now.sql else "WID"
+    click.echo(f"{level}, {database}, AutoCertificateRollover {auto if now.auto_rollover else 'off'}")
+    audit = ", ".join(now.audit_level) or "off"
+    click.echo(f"auditing {audit}, extranet lockout {'on' if now.extranet_lockout else 'off'}")
+    click.echo(f"identifier {now.identifier}")
+
+
+def _node(node: Node, farm: Farm) -> tuple[str, ...]:
+    role = "-"
+    if node.role is not None:
+        role = "SQL" if farm.properties.sql else "primary" if node.role is SyncRole.PRIMARY else "secondary"
+    poll = "-"
+    if node.role is SyncRole.SECONDARY:
+        age = f"{max(farm.read_at - node.last_sync, 0):.0f} s ago" if node.last_sync else "never"
+        poll = age if node.last_sync_ok else f"{age}, failed"
+    known = bool(node.windows)
+    service = ("runs" if node.service_running else "stopped") if known else "-"
+    return name_of(node.host), node.windows or "-", role, poll, service, _clock(node.clock_skew) if known else "-"
+
+
+def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
+    if not proxy.stored and not proxy.bindings:
+        return name_of(proxy.host), "-", "-", "-", "-"
+    trust = "holds" if proxy.trust_ok and not 0 < proxy.trust_ends <= farm.read_at else "broken"
+    service = "runs" if proxy.service_running else "stopped"
+    return name_of(proxy.host), service, trust, moment(proxy.trust_ends), _clock(proxy.clock_skew)
+
+
+def _clock(skew: float) -> str:
+    return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
+
+
+def _certificates(farm: Farm, lines: Sequence[Line]) -> None:
+    """Two lines each: at 80 columns a whole thumbprint leaves no room for much else."""
+    if lines:
+        _title("Certificates")
+    for line in lines:
+        end = line.certificate.not_after
+        ends = f"{day(end)}, {distance(end, farm.read_at)}" if end else "end not known"
+        state = ", ".join(each for each in (line.role, _keys(farm, line)) if each)
+        click.echo(f"{line.group:<22}  {ends:<23}  {state}")
+        click.echo(f"  {line.certificate.thumbprint}  {common_name(line.certificate)}")
+
+
+def _keys(farm: Farm, line: Line) -> str:
+    """Who can use the private key: where it lies in stores, by its state there; otherwise AD FS shares it itself."""
+    if line.group == SEEN:
+        return ", ".join(line.hosts)
+    where: defaultdict[KeyAccess, list[str]] = defaultdict(list)
+    for host in farm.hosts:
+        for row in host.stored:
+            if row.certificate.thumbprint == line.certificate.thumbprint:
+                where[row.key].append(name_of(host.host))
+    if not where:
+        return "in AD FS" if line.role else "not found"
+    return "; ".join(f"{key.value} on {_some(hosts)}" for key, hosts in where.items())
+
+
+def _some(hosts: Sequence[str]) -> str:
+    return hosts[0].partition(".")[0] if len(hosts) == 1 else f"{len(hosts)} hosts"
+
+
+def _bindings(farm: Farm) -> list[tuple[str, ...]]:
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for host in farm.hosts:
+        for row in host.bindings:
+            found[_bound(row), short(row.thumbprint)].append(name_of(host.host).partition(".")[0])
+    return [(name, thumbprint, ", ".join(hosts)) for (name, thumbprint), hosts in found.items()]
+
+
+def _bound(row: Binding) -> str:
+    return f"{row.host_name}:{row.port}"
+
+
+def _applications(farm: Farm) -> list[tuple[str, ...]]:
+    found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for proxy in farm.proxies:
+        for each in proxy.applications:
+            found[each.name, each.external_url, short(each.thumbprint)].append(name_of(proxy.host).partition(".")[0])
+    return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
+
+
+def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
+    return [
+        (each.name, "yes" if each.enabled else "no", "yes" if each.monitoring else "no", ", ".join(each.identifiers))
+        for each in farm.relying_parties
+    ]
+
+
+def _seen(served: Served) -> tuple[str, ...]:
+    tls = short(served.tls.thumbprint) if served.tls else "-"
+    return (
+        name_of(served.host),
+        f"{tls} untrusted" if served.tls_problem else tls,
+        short(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
+        str(len(served.signing)),
+        "ok" if served.probe_ok else "no",
+        f"{served.milliseconds:.0f}" if served.milliseconds else "-",
+    )
+
+
+def _problems(farm: Farm, outside: Outside) -> None:
+    """Why something is not known."""
+    rows = [(name_of(host.host), host.error) for host in farm.hosts if host.error]
+    rows += [(name_of(each.host), f"TLS: {each.tls_problem}") for each in outside.served if each.tls_problem]
+    rows += [(name_of(each.host), each.error) for each in outside.served if each.error]
+    _section("Not read, or not as it should be", ("Host", "Reason"), rows)
+
+
+def _contradictions(found: Sequence[Finding]) -> None:
+    _title("Contradictions")
+    if not found:
+        click.echo("none: what the servers say, and what they serve, agrees")
+    for each in found:
+        click.secho(wrapped(f"! {name_of(each.where)}: {each.what}", "  "), fg="red")
+        for text in (each.one, each.other, each.remedy):
+            click.echo(wrapped(f"    {text}", "    "))

@@ -1,0 +1,168 @@
+"""Deployments on the simulator, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adfs_mgmt.deploy.model import Operation, Plan, Secrets, Wish
+from adfs_mgmt.deploy.work import Deployment
+from adfs_mgmt.farm.certificate import read_certificate
+from adfs_mgmt.farm.model import Outside, Served
+from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.remoting import Command, Secret, Shell, Thing
+from adfs_mgmt.remoting.catalogue import CATALOGUE
+from adfs_mgmt.rollover.model import Act, Record, Step
+from tests.adfs.simulator.shell import SimulatedShell
+from tests.adfs.simulator.simulator import ManualClock, Simulator
+from tests.adfs.simulator.state import SIGNING, Farm, Host
+
+START = 1_764_000_000.0
+DOMAIN = "corp.example.com"
+NEW = f"adfs9.{DOMAIN}"
+PRIMARY = f"adfs1.{DOMAIN}"
+PROXY = f"wap9.dmz.{DOMAIN}"
+NAME = "fs.example.com"
+ADMIN = "CORP\\admin"
+PASSWORD = "Adm1n-Passw0rd"
+SECRETS = Secrets(admin=Secret(PASSWORD), trust_admin=Secret(PASSWORD))
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more."""
+
+
+@dataclass
+class Watch:
+    """Progress that remembers."""
+
+    steps: list[Step] = field(default_factory=list)
+    acts: list[str] = field(default_factory=list)
+
+    def step(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def act(self, act: Act) -> None:
+        self.acts.append(act.id)
+
+
+@dataclass
+class Watched:
+    """A shell that tells of each changing command, before and after its effect."""
+
+    inner: Shell
+    on: Callable[[str, str], None]
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        changes = CATALOGUE[command.name].changes
+        if changes:
+            self.on("before", command.name)
+        answer = await self.inner.run(host, command, timeout=timeout)
+        if changes:
+            self.on("after", command.name)
+        return answer
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class Scene:
+    """A farm, a new server and a new proxy, both prepared as the runbook says."""
+
+    def __init__(self, state_dir: Path, *, prepared: bool = True, nodes: int = 2, **farm: object) -> None:
+        self.clock = ManualClock(START)
+        self.simulator = Simulator(self.clock)
+        self.farm: Farm = self.simulator.farm(nodes=nodes, proxies=1, name=NAME, **farm)  # type: ignore[arg-type]
+        version = str(farm.get("version", "2019"))
+        self.new = self.simulator.host(NEW, version)
+        self.proxy = self.simulator.host(PROXY, version, domain="")
+        self.ssl = self.simulator[PRIMARY].store[self.simulator[PRIMARY].bindings[0].thumbprint].certificate
+        if prepared:
+            self.farm.gmsa_hosts.add(NEW)
+            for host in (NEW, PROXY):
+                self.simulator.put(host, self.ssl)
+            self.proxy.resolves[NAME] = PRIMARY
+        self.settings = FarmSettings(
+            name="prod",
+            federation_name=NAME,
+            federation_address="127.0.0.1",
+            nodes=tuple(f"adfs{number}.{DOMAIN}=127.0.0.1" for number in range(1, nodes + 1)),
+            proxies=(f"wap1.dmz.{DOMAIN}=127.0.0.1",),
+            https_port=1,  # nobody listens there: what is seen from outside comes from the simulator's state
+        )
+        self.state_dir = state_dir
+        state_dir.chmod(0o700)
+        self.on: Callable[[str, str], None] = lambda _when, _what: None
+        self.watch = Watch()
+
+    def deployment(self) -> Deployment:
+        """As a freshly started process has it."""
+        return Deployment(
+            shell=Watched(SimulatedShell(self.simulator), lambda when, what: self.on(when, what)),
+            settings=self.settings,
+            state_dir=self.state_dir,
+            progress=self.watch,
+            clock=self.clock,
+            sleep=self.sleep,
+            outside=self.outside,
+            who="ann@ws1",
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        """Virtual."""
+        self.clock.advance(seconds)
+
+    def wish(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Wish:
+        """For the server that the operation is about."""
+        proxy = operation in {Operation.PROXY_ADD, Operation.PROXY_REMOVE}
+        given = {
+            "operation": operation,
+            "farm": "prod",
+            "federation_name": NAME,
+            "host": PROXY if proxy else NEW,
+            "admin": "" if proxy else ADMIN,
+            "trust_admin": ADMIN if operation is Operation.PROXY_ADD else "",
+            "thumbprint": self.ssl.thumbprint if proxy else "",
+        }
+        return Wish(**{**given, **more})  # type: ignore[arg-type]
+
+    async def plan(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Plan:
+        """A plan for it."""
+        return await self.deployment().plan(self.wish(operation, **more), SECRETS)
+
+    async def apply(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Record:
+        """Plan and apply."""
+        return await self.deployment().apply(await self.plan(operation, **more), SECRETS)
+
+    async def outside(self, settings: FarmSettings, now: float) -> Outside:
+        """What each host would show, from the simulator's own state."""
+        self.simulator.settle()
+        served = tuple(self._served(host) for host in (*settings.nodes, *settings.proxies))
+        return Outside(federation_name=settings.federation_name, read_at=now, served=served)
+
+    def _served(self, host: str) -> Served:
+        here = self.simulator.world.host(host.partition("=")[0])
+        if here is None:
+            return Served(host=host, port=443, error="Name or service not known")
+        backend = here if here.node else self._backend(here)
+        runs = here.online and backend is not None and backend.running("adfssrv")
+        if not runs or backend is None or backend.node is None or not here.bindings:
+            return Served(host=host, port=443, error="Connection refused")
+        tls = read_certificate(here.store[here.bindings[0].thumbprint].certificate.der)
+        signing = tuple(each.certificate.thumbprint for each in backend.node.configuration.of(SIGNING))
+        return Served(host=host, port=443, tls=tls, signing=signing, probe_ok=here.node is not None)
+
+    def _backend(self, here: Host) -> Host | None:
+        alive = here.proxy is not None and self.clock() < here.proxy.trust_ends
+        return self.simulator.world.host(here.resolves.get(NAME, "")) if alive else None
+
+
+def written(directory: Path) -> str:
+    """Everything in the files below it."""
+    return "".join(path.read_text() for path in directory.rglob("*") if path.is_file())
+
+
+def failed(plan: Plan) -> dict[str, str]:
+    """Name and text of each failed check."""
+    return {check.name: str(check) for check in plan.refused}

@@ -1,0 +1,150 @@
+"""`isthmus adfs rollover` and `isthmus adfs ssl`, from the command line to the simulated farm."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+from isthmus.cli.adfs import rollover, ssl
+from isthmus.cli.output import Failure
+from tests.adfs.rollover.farms import Site, site
+from tests.adfs.simulator.shell import SimulatedShell
+from tests.adfs.simulator.simulator import ManualClock
+
+
+@pytest.fixture
+def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """One node and one proxy; the command's way to them leads into the simulator."""
+    with site(ManualClock(time.time()), tmp_path / "state", nodes=1, proxies=1, signing_days=30.0) as at:
+        monkeypatch.setattr("adfs_mgmt.remoting.winrm.WinRm", lambda settings: SimulatedShell(at.simulator))
+        lines = [
+            f'state_dir = "{tmp_path / "state"}"',
+            "[[farms]]",
+            'name = "prod"',
+            f'federation_name = "{at.farm.name}"',
+            f'federation_address = "{at.settings.federation_address}"',
+            f"nodes = {json.dumps(at.settings.nodes)}",
+            f"proxies = {json.dumps(at.settings.proxies)}",
+            f"https_port = {at.settings.https_port}",
+            f"http_port = {at.settings.http_port}",
+            f'tls_ca_file = "{at.settings.tls_ca_file}"',
+        ]
+        (tmp_path / "adfs.toml").write_text("\n".join(lines))
+        (tmp_path / "state").mkdir(mode=0o700, exist_ok=True)
+        (tmp_path / "state").chmod(0o700)
+        monkeypatch.setenv("ISTHMUS_CONFIG", str(tmp_path / "adfs.toml"))
+        yield at
+
+
+def run(command: click.Command, *arguments: str, fails: bool = False, answer: str = "") -> str:
+    """What it prints, or its failure."""
+    result = CliRunner().invoke(command, list(arguments), input=answer)
+    if isinstance(result.exception, Failure):
+        assert fails, str(result.exception)
+        return result.output + str(result.exception)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert (result.exit_code != 0) == fails, result.output
+    return result.stdout
+
+
+def read(command: click.Command, *arguments: str) -> Any:
+    """Its JSON."""
+    return json.loads(run(command, *arguments, "--json"))
+
+
+def pfx(at: Site, directory: Path, *names: str) -> list[str]:
+    """Options for a certificate of the simulated CA."""
+    issued = at.simulator.issue(*names)
+    chain = [at.simulator.world.authority.certificate.parsed]
+    content = pkcs12.serialize_key_and_certificates(
+        None, issued.key, issued.parsed, chain, BestAvailableEncryption(b"swordfish")
+    )
+    (directory / "new.pfx").write_bytes(content)
+    (directory / "password").write_text("swordfish\n")
+    (directory / "password").chmod(0o600)
+    return ["--pfx", str(directory / "new.pfx"), "--password-file", str(directory / "password")]
+
+
+def test_a_token_rollover(farm: Site) -> None:
+    """Plan, apply to the gate, promote, roll back, promote again, retire: each says where it stands."""
+    office = "Microsoft Office 365 Identity Platform"
+    assert "was ever begun here" in run(rollover.command, "status")
+    planned = run(rollover.command, "plan")
+    assert "Update-AdfsCertificate -CertificateType 'Token-Signing'" in planned
+    assert "do it with --yes" in run(rollover.command, "apply", fails=True)
+    assert not [each for each in farm.simulator.log if each.command.startswith(("Update-", "Set-"))]
+    waits = ("--wait-days", "0", "--soak-days", "0")
+    begun = read(rollover.command, "apply", "--yes", *waits)
+    assert (begun["end"], begun["step"]["ask"]) == ("asking", [office])
+    assert "not yet: promote" in run(rollover.command, "promote", "--yes", fails=True)
+    status = run(rollover.command, "status")
+    assert f"Tell {office} of the new certificate" in status
+    run(rollover.command, "acknowledge", office)
+    promoted = read(rollover.command, "promote", "--yes")
+    assert promoted["step"]["ask"] == ["retire"]
+    back = read(rollover.command, "rollback", "--yes")
+    assert (back["step"]["stage"], back["record"]["back"]) == ("approve", "")
+    assert read(rollover.command, "promote", "--yes")["step"]["ask"] == ["retire"]
+    done = run(rollover.command, "retire", "--yes")
+    assert "over" in done
+    assert "done" in done
+    assert "no way back" not in run(rollover.command, "status")
+    assert "under way" in run(rollover.command, "rollback", "--yes", fails=True)
+
+
+def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
+    """Reviewed by somebody else and applied later, it is refused once the farm has changed."""
+    saved = tmp_path / "plan.json"
+    run(rollover.command, "plan", "--use", "signing", "--save", str(saved))
+    farm.simulator.invoke(
+        "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": False}
+    )
+    assert "properties is not what it was" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
+    farm.simulator.invoke(
+        "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": True}
+    )
+    applied = read(rollover.command, "apply", "--plan", str(saved), "--yes")
+    assert applied["record"]["facts"]["uses"] == "Token-Signing"
+    assert "is under way" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
+
+
+def test_an_emergency_in_the_middle(farm: Site) -> None:
+    """It supersedes the planned rollover, says that there is no way back, and restores what was before both."""
+    read(rollover.command, "apply", "--yes")
+    assert "no rollback" in run(rollover.command, "emergency", fails=True)
+    ended = read(rollover.command, "emergency", "--yes")
+    assert "tokens-revoked" in ended["step"]["ask"]
+    run(rollover.command, "acknowledge", *ended["step"]["ask"])
+    done = read(rollover.command, "apply", "--yes")
+    assert done["record"]["outcome"] == "done"
+    assert farm.farm.shared.properties["AutoCertificateRollover"] is True
+
+
+def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
+    """A PFX goes everywhere; its key does not stay in the state directory; afterwards it can still be undone."""
+    names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
+    given = pfx(farm, tmp_path, *names)
+    assert "one of --pfx" in run(ssl.command, "plan", fails=True)
+    assert "Set-WebApplicationProxySslCertificate" in run(ssl.command, "plan", *given)
+    done = read(ssl.command, "apply", "--yes", *given)
+    assert done["end"] == "done", done
+    assert list((tmp_path / "state" / "keys").iterdir()) == []
+    assert "is over" in run(ssl.command, "status")
+    undone = read(ssl.command, "rollback", "--yes")
+    assert undone["record"]["outcome"] == "rolled back", undone
+
+
+def test_a_request_for_a_ca(farm: Site, tmp_path: Path) -> None:
+    """It is for the farm's name unless others are given."""
+    out = tmp_path / "fs.csr"
+    assert read(rollover.command, "request", "--out", str(out))["names"] == [farm.farm.name]
+    assert b"CERTIFICATE REQUEST" in out.read_bytes()

@@ -1,0 +1,87 @@
+"""A `Shell` straight into the simulator, without WSMan between: for tests that are about farms, not about remoting."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+
+from adfs_mgmt.remoting import (
+    AccessDenied,
+    Command,
+    CommandFailed,
+    Credential,
+    HostUnreachable,
+    Interrupted,
+    Secret,
+    Thing,
+    Value,
+)
+from adfs_mgmt.remoting.command import Scalar
+from tests.adfs.simulator.errors import PsError
+from tests.adfs.simulator.simulator import ADMIN, Dropped, Simulator, Unreachable
+from tests.adfs.simulator.values import PsCredential, PsEnum, SecureText
+
+
+class SimulatedShell:
+    """One administrator's session. What comes back looks as it does through PSRP at depth 1."""
+
+    def __init__(self, simulator: Simulator, user: str = ADMIN) -> None:
+        self._simulator = simulator
+        self._user = user
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        """See `adfs_mgmt.remoting.Shell`. A host that is slower than `timeout` is given up at once, after the effect."""
+        name = host.partition("=")[0]
+        if self._user not in self._simulator.world.accounts:
+            raise AccessDenied(host, f"{self._user} is not allowed here")
+        delay = self._simulator.delay(name)
+        if 0 < delay < timeout:
+            await asyncio.sleep(delay)
+        things = self._run(host, name, command)
+        if delay >= timeout:
+            raise Interrupted(host, f"{command} has not ended within {timeout:g} seconds")
+        return things
+
+    def _run(self, host: str, name: str, command: Command) -> list[Thing]:
+        parameters = {each: _sent(value) for each, value in command.parameters.items()}
+        try:
+            rows = self._simulator.invoke(self._user, name, command.name, parameters)
+        except PsError as error:
+            raise CommandFailed(host, command.name, str(error), error_id=error.error_id, category=error.category) from error
+        except Unreachable as error:
+            raise HostUnreachable(host, "no connection") from error
+        except Dropped as error:
+            raise Interrupted(host, f"the connection broke during {command.name}") from error
+        return [{key: _received(value) for key, value in row.items()} for row in rows]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _sent(value: Value) -> object:
+    if isinstance(value, Secret):
+        return SecureText(value.text)
+    if isinstance(value, Credential):
+        return PsCredential(value.user, SecureText(value.password.text))
+    if isinstance(value, tuple):
+        return list(value)
+    return value
+
+
+def _received(value: object) -> Scalar | list[Scalar | Thing]:
+    if isinstance(value, list):
+        return [_scalar(each) for each in value]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, PsEnum):
+        return value.text
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    if isinstance(value, dict):
+        return str(value.get("", "System.Object"))
+    if value is None or isinstance(value, str | int | float | bool | bytes | dt.datetime):
+        return value
+    raise TypeError(type(value).__name__)

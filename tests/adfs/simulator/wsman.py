@@ -1,0 +1,351 @@
+"""Simulated hosts' WinRM service: real WS-Management and PSRP over HTTP(S) on loopback.
+
+MS-WSMV (Identify, Create, Command, Send, Receive, Signal, Get, Delete), MS-PSRP on psrpcore's server side, HTTP logins by
+`wsman_auth`. Every host has an address of its own in 127.0.0.0/8, all of them the same port, so that a client's one `port`
+setting fits all. What a command does is the handler's business.
+
+    server = WsManServer(simulator.invoke, hosts=["fs1.corp.example", "fs2.corp.example"], users={"CORP\\\\admin": "…"})
+    with server:
+        … server.port, server.place("fs1.corp.example") …          # "fs1.corp.example=127.0.0.1"
+
+Faults, for each host by name: `server.faults["fs1.corp.example"].drop_after.add("Set-AdfsCertificate")`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import selectors
+import socket
+import ssl
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import Any, Self
+
+from tests.adfs.simulator import wsman_soap as soap
+from tests.adfs.simulator.wsman_auth import PASSWORDS, Login, Refused
+from tests.adfs.simulator.wsman_shell import Shell, decode
+
+Handler = Callable[[str, str, str, dict[str, object]], list[dict[str, object]]]
+"""User, host, command, parameters. Answers objects; raises PsError."""
+
+_ENCRYPTED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong on one host."""
+
+    refuse: bool = False
+    """Connections are closed as soon as they are made."""
+    drop_before: set[str] = field(default_factory=set)
+    """Commands at which the connection breaks before anything was done."""
+    drop_after: set[str] = field(default_factory=set)
+    """Commands at which it breaks when all was done, before the answer."""
+    slow: Callable[[str], None] | None = None
+    """Called with each command's name before it runs: it may take its time."""
+
+
+class WsManServer:
+    """Listens from `start` (or `with`) to `stop`."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        hosts: Sequence[str] | Mapping[str, str] = ("localhost",),
+        users: Mapping[str, str],
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        tls_certificate: bytes = b"",
+        certificates: Mapping[str, str] | None = None,
+        configurations: Sequence[str] = ("Microsoft.PowerShell",),
+        allow_unencrypted: bool = False,
+        delay: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`hosts` are names, or names with their loopback addresses; `users` have passwords.
+
+        `tls_certificate` is the server's DER, for channel bindings. `certificates` maps a client certificate (SHA-256 of
+        its DER, hexadecimal) to a user. `delay` is called with host and action before each request is answered.
+        """
+        names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
+        self.addresses: dict[str, str] = dict(names)
+        self.handler, self.users, self.tls, self.tls_certificate = handler, dict(users), tls, tls_certificate
+        self.certificates = dict(certificates or {})
+        self.configurations, self.allow_unencrypted, self.delay = set(configurations), allow_unencrypted, delay
+        self.port = port
+        self.faults = {name: Faults() for name in self.addresses}
+        self.refused: list[str] = []
+        """Hosts at which a credential was refused, one entry for each try."""
+        self.strangers: set[str] = set()
+        """Hosts with accounts of their own: they refuse every user of ours."""
+        self.shells: dict[str, dict[str, Shell]] = {name: {} for name in self.addresses}
+        self.lock = threading.Lock()
+        self._listeners: dict[str, socket.socket] = {}
+        self._connections: dict[socket.socket, str] = {}
+        self._threads: set[threading.Thread] = set()
+        self._stop, self._wake = socket.socketpair()
+
+    def place(self, host: str) -> str:
+        """`name=address`, as the farm's settings have it."""
+        return f"{host}={self.addresses[host]}"
+
+    def start(self) -> None:
+        PASSWORDS.add(self.users)
+        self._listen()
+        acceptor = threading.Thread(target=self._accept, name="wsman acceptor", daemon=True)
+        self._threads.add(acceptor)
+        acceptor.start()
+
+    def stop(self) -> None:
+        self._wake.close()
+        for host in self.addresses:
+            self.restart(host)
+        for thread in list(self._threads):
+            thread.join(10)
+        for listener in self._listeners.values():
+            listener.close()
+        self._stop.close()
+        PASSWORDS.remove(self.users)
+
+    def restart(self, host: str) -> None:
+        """Shells are forgotten and connections break, as when the WinRM service restarts."""
+        with self.lock:
+            shells, self.shells[host] = self.shells[host], {}
+            broken = [connection for connection, owner in self._connections.items() if owner == host]
+        for shell in shells.values():
+            shell.close()
+        for connection in broken:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def invoke(self, user: str, host: str, command: str, parameters: dict[str, object]) -> list[dict[str, object]]:
+        """Run a command, with the host's faults."""
+        faults = self.faults[host]
+        if faults.slow is not None:
+            faults.slow(command)
+        if command in faults.drop_before:
+            raise ConnectionAbortedError
+        output = self.handler(user, host, command, parameters)
+        if command in faults.drop_after:
+            raise ConnectionAbortedError
+        return output
+
+    def _listen(self) -> None:
+        for _ in range(20):
+            made: dict[str, socket.socket] = {}
+            port = self.port
+            try:
+                for host, address in self.addresses.items():
+                    made[host] = socket.create_server((address, port), backlog=64)
+                    port = made[host].getsockname()[1]
+            except OSError:  # somebody has this port at one of the addresses
+                for listener in made.values():
+                    listener.close()
+                if self.port:
+                    raise
+                continue
+            self._listeners, self.port = made, port
+            return
+        raise OSError("no port is free at all addresses")
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stop, selectors.EVENT_READ)
+            for host, listener in self._listeners.items():
+                selector.register(listener, selectors.EVENT_READ, host)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is self._stop:
+                        return
+                    self._begin(*self._listeners[key.data].accept(), key.data)
+
+    def _begin(self, connection: socket.socket, peer: Any, host: str) -> None:
+        if self.faults[host].refuse:
+            connection.close()
+            return
+        thread = threading.Thread(target=self._converse, args=(connection, peer, host), name=f"wsman {host}", daemon=True)
+        with self.lock:
+            self._connections[connection] = host
+            self._threads.add(thread)
+        thread.start()
+
+    def _converse(self, connection: socket.socket, peer: Any, host: str) -> None:
+        wrapped = connection
+        with contextlib.suppress(OSError, ValueError):  # a client that went away is no error of the server
+            if self.tls is not None:
+                wrapped = self.tls.wrap_socket(connection, server_side=True)
+            with self.lock:
+                self._connections[wrapped] = host
+            _Conversation(wrapped, peer, self, host)
+        with self.lock:
+            self._connections.pop(connection, None)
+            self._connections.pop(wrapped, None)
+            self._threads.discard(threading.current_thread())
+        wrapped.close()
+        connection.close()
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 120
+
+    def __init__(self, connection: socket.socket, peer: Any, server: WsManServer, host: str) -> None:
+        self._simulated, self._host = server, host
+        tls = connection if isinstance(connection, ssl.SSLSocket) else None
+        self._login = Login(server.users, server.certificates, tls=tls, server=server.tls_certificate)
+        self._login.stranger = host in server.strangers
+        super().__init__(connection, peer, server)  # type: ignore[arg-type]  # it only hands it on
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "WSMANIDENTIFY" in self.headers:
+            self._answer(200, soap.identity())
+            return
+        try:
+            token = self._login.step(self.headers.get("Authorization", ""))
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        try:
+            self._serve(body, token)
+        except ConnectionAbortedError:
+            self.close_connection = True
+
+    def _refuse(self, refused: Refused) -> None:
+        if refused.failed:
+            with self._simulated.lock:
+                self._simulated.refused.append(self._host)
+        self.send_response(401)
+        self._continue(refused.token)
+        if not refused.token:
+            self.send_header("WWW-Authenticate", "Negotiate")
+            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _continue(self, token: bytes) -> None:
+        if token:
+            self.send_header("WWW-Authenticate", "Negotiate " + base64.b64encode(token).decode())
+
+    def _serve(self, body: bytes, token: bytes) -> None:
+        encrypted = self.headers.get("Content-Type", "").startswith("multipart/encrypted")
+        if not body:
+            self._answer(200, b"", token)
+            return
+        if encrypted:
+            body = self._login.decrypt(body)
+        elif self._simulated.tls is None and not self._simulated.allow_unencrypted:
+            self._answer(403, b"unencrypted traffic is disabled (AllowUnencrypted is false)")
+            return
+        message_id = ""
+        try:
+            request = soap.parse(body)
+            message_id = request.message_id
+            if self._simulated.delay is not None:
+                self._simulated.delay(self._host, request.action)
+            status, answer = 200, getattr(self, f"_{request.action}")(request)
+        except soap.Fault as error:
+            status, answer = 500, soap.fault(error, message_id)
+        self._answer(status, self._login.encrypt(answer) if encrypted else answer, token, encrypted=encrypted)
+
+    def _answer(self, status: int, body: bytes, token: bytes = b"", *, encrypted: bool = False) -> None:
+        self.send_response(status)
+        self._continue(token)
+        self.send_header("Content-Type", _ENCRYPTED if encrypted else "application/soap+xml;charset=UTF-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _shell(self, request: soap.Request) -> Shell:
+        with self._simulated.lock:
+            shell = self._simulated.shells[self._host].get(request.shell_id)
+        if shell is None or shell.resource != request.resource:
+            raise soap.unknown_shell()
+        return shell
+
+    def _identify(self, request: soap.Request) -> bytes:
+        return soap.identity()
+
+    def _create(self, request: soap.Request) -> bytes:
+        configuration = request.resource.removeprefix(f"{soap.PWSH}/")
+        if configuration not in self._simulated.configurations:
+            raise soap.no_such_configuration(request.resource)
+        asked, content = request.find("rsp:Shell"), request.find("rsp:Shell/pwsh:creationXml")
+        if asked is None or content is None:
+            raise soap.bad_request("no rsp:Shell with creationXml")
+        shell_id = asked.get("ShellId") or str(uuid.uuid4()).upper()
+        user, host = self._login.user, self._host
+        shell = Shell(request.resource, lambda name, values: self._simulated.invoke(user, host, name, values))
+        shell.feed(decode(content.text or ""))
+        with self._simulated.lock:
+            if shell_id in self._simulated.shells[host]:
+                raise soap.bad_request(f"shell {shell_id} is there already")
+            self._simulated.shells[host][shell_id] = shell
+        described = soap.element("Shell", "", soap.element("ShellId", shell_id), soap.element("Owner", user))
+        described.append(soap.element("ResourceUri", request.resource))
+        return soap.respond(request, soap.created(request.resource, shell_id), described)
+
+    def _command(self, request: soap.Request) -> bytes:
+        line, argument = request.find("rsp:CommandLine"), request.find("rsp:CommandLine/rsp:Arguments")
+        if line is None or argument is None:
+            raise soap.bad_request("no rsp:CommandLine with rsp:Arguments")
+        command_id = (line.get("CommandId") or str(uuid.uuid4())).upper()
+        self._shell(request).command(command_id, decode(argument.text or ""))
+        return soap.respond(request, soap.element("CommandResponse", "", soap.element("CommandId", command_id)))
+
+    def _send(self, request: soap.Request) -> bytes:
+        stream = request.find("rsp:Send/rsp:Stream")
+        if stream is None:
+            raise soap.bad_request("no rsp:Stream")
+        self._shell(request).feed(decode(stream.text or ""))
+        return soap.respond(request, soap.element("SendResponse"))
+
+    def _receive(self, request: soap.Request) -> bytes:
+        wanted = request.find("rsp:Receive/rsp:DesiredStream")
+        command_id = (wanted.get("CommandId") or "").upper() if wanted is not None else ""
+        data, done = self._shell(request).receive(command_id, request.timeout)
+        answer = soap.element("ReceiveResponse", "", soap.element("Stream", base64.b64encode(data).decode(), Name="stdout"))
+        if command_id:
+            state = f"{soap.RSP}/CommandState/{'Done' if done else 'Running'}"
+            answer.append(soap.element("CommandState", CommandId=command_id, State=state))
+        return soap.respond(request, answer)
+
+    def _signal(self, request: soap.Request) -> bytes:
+        signal, code = request.find("rsp:Signal"), request.find("rsp:Signal/rsp:Code")
+        if signal is None or code is None:
+            raise soap.bad_request("no rsp:Signal with rsp:Code")
+        self._shell(request).signal((signal.get("CommandId") or "").upper(), code.text or "")
+        return soap.respond(request, soap.element("SignalResponse"))
+
+    def _get(self, request: soap.Request) -> bytes:
+        with self._simulated.lock:
+            known = request.shell_id in self._simulated.shells[self._host]
+        if not known:
+            raise soap.unknown_shell()
+        state = soap.element("State", "Connected")
+        return soap.respond(request, soap.element("Shell", "", soap.element("ShellId", request.shell_id), state))
+
+    def _delete(self, request: soap.Request) -> bytes:
+        shell = self._shell(request)
+        with self._simulated.lock:
+            self._simulated.shells[self._host].pop(request.shell_id, None)
+        shell.close()
+        return soap.respond(request)

@@ -1,0 +1,280 @@
+"""One PowerShell shell on a simulated host: MS-PSRP 3.2 on psrpcore's server side, one thread for each pipeline.
+
+    CreatePipeline ─► Running ─► output…, errors… ─► Completed | Failed     (Signal: Stopped)
+
+As in a JEA endpoint without a language (`NoLanguage`), script text, several commands and positional arguments are refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import functools
+import threading
+import types
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psrpcore
+from psrpcore import types as ps
+
+from tests.adfs.simulator.errors import PsError
+from tests.adfs.simulator.values import PsCredential, PsEnum, SecureText
+from tests.adfs.simulator.wsman_soap import Fault, bad_request, timed_out
+
+Invoke = Callable[[str, dict[str, object]], list[dict[str, object]]]
+"""Command and parameters; raises PsError, or ConnectionError where the connection is to break."""
+
+_CHUNK = 300_000
+"""Bytes of whole fragments in one answer; in base64 and with its envelope below Windows's 500 KiB."""
+_PIPELINE_ID = slice(21 + 24, 21 + 40)
+"""Where the first fragment of a message has its pipeline: MS-PSRP 2.2.4 and 2.2.1."""
+
+
+class Pipeline:
+    """One command that runs, or ran."""
+
+    def __init__(self, pipeline: psrpcore.ServerPipeline) -> None:
+        self.pipeline = pipeline
+        self.outgoing: deque[bytes] = deque()
+        self.done = False
+        self.broken = False
+
+
+class Shell:
+    """A runspace pool and its pipelines. Methods are called by the threads of the HTTP connections."""
+
+    def __init__(self, resource: str, invoke: Invoke) -> None:
+        self.resource = resource
+        self._invoke = invoke
+        self._pool = psrpcore.ServerRunspacePool()
+        self._changed = threading.Condition()
+        self._outgoing: deque[bytes] = deque()
+        self._pipelines: dict[str, Pipeline] = {}
+        self._closed = False
+
+    def feed(self, data: bytes) -> None:
+        """Fragments from the client, for the pool or for a pipeline."""
+        with self._changed:
+            self._pool.receive_data(psrpcore.PSRPPayload(data, psrpcore.StreamType.default, None))
+            try:
+                while (event := self._pool.next_event()) is not None:
+                    if isinstance(event, psrpcore.CreatePipelineEvent):
+                        self._start(event)
+            except psrpcore.PSRPCoreError as error:
+                raise bad_request(f"PSRP: {error}") from error
+            self._collect()
+
+    def command(self, command_id: str, data: bytes) -> None:
+        """The first fragments of a pipeline. It must be there before they are read.
+
+        WS-Management's command and PSRP's pipeline need not have the same identifier: hosts do not ask for it.
+        """
+        with self._changed:
+            if command_id in self._pipelines:
+                raise bad_request(f"command {command_id} is there already")
+            if len(data) < _PIPELINE_ID.stop:
+                raise bad_request("no PSRP fragment")
+            pipeline = psrpcore.ServerPipeline(self._pool, uuid.UUID(bytes_le=data[_PIPELINE_ID]))
+            self._pipelines[command_id] = Pipeline(pipeline)
+        self.feed(data)
+
+    def receive(self, command_id: str, timeout: float) -> tuple[bytes, bool]:
+        """What there is for the pool or a pipeline, and whether that is all of it. Raises Fault after `timeout` s."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ready(command_id), timeout):
+                raise timed_out()
+            if self._closed:
+                raise ConnectionAbortedError
+            if not command_id:
+                return self._outgoing.popleft(), False
+            running = self._pipelines[command_id]
+            if running.broken:
+                raise ConnectionAbortedError
+            data = running.outgoing.popleft() if running.outgoing else b""
+            return data, running.done and not running.outgoing
+
+    def signal(self, command_id: str, code: str) -> None:
+        """Stop a pipeline, or forget it."""
+        with self._changed:
+            running = self._find(command_id)
+            if code.casefold().endswith("terminate"):
+                del self._pipelines[command_id]
+                self._pool.pipeline_table.pop(running.pipeline.pipeline_id, None)
+            elif not running.done:
+                running.pipeline.stop()
+                running.done = True
+                self._collect()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _find(self, command_id: str) -> Pipeline:
+        if command_id not in self._pipelines:
+            raise Fault(2150858843, "w:InvalidSelectors", f"there is no command {command_id}")
+        return self._pipelines[command_id]
+
+    def _running(self, pipeline_id: uuid.UUID) -> Pipeline:
+        return next(each for each in self._pipelines.values() if each.pipeline.pipeline_id == pipeline_id)
+
+    def _ready(self, command_id: str) -> bool:
+        if self._closed or not command_id:
+            return self._closed or bool(self._outgoing)
+        running = self._find(command_id)
+        return running.done or running.broken or bool(running.outgoing)
+
+    def _collect(self) -> None:
+        while (payload := self._pool.data_to_send(_CHUNK)) is not None:
+            if payload.pipeline_id is None:
+                self._outgoing.append(payload.data)
+            else:
+                self._running(payload.pipeline_id).outgoing.append(payload.data)
+        self._changed.notify_all()
+
+    def _start(self, event: psrpcore.CreatePipelineEvent) -> None:
+        running = self._running(event.pipeline_id)
+        running.pipeline._change_state(ps.PSInvocationState.Running, emit=False)  # recorded hosts do not tell of it
+        threading.Thread(
+            target=self._run, args=(running, event.pipeline), name=f"pipeline {event.pipeline_id}", daemon=True
+        ).start()
+
+    def _run(self, running: Pipeline, script: psrpcore.PowerShell) -> None:
+        try:
+            name, parameters = read_command(script)
+            self._end(running, [write_object(each) for each in self._invoke(name, parameters)])
+        except PsError as refused:
+            self._end(running, [], refused)
+        except ConnectionError:
+            with self._changed:
+                running.broken = True
+                self._changed.notify_all()
+        except Exception as mistake:
+            self._end(running, [], PsError(f"a mistake of the simulator: {mistake!r}", "SimulatorFailed"))
+            raise
+
+    def _end(self, running: Pipeline, output: list[Any], error: PsError | None = None) -> None:
+        with self._changed:
+            if running.done:
+                return
+            for each in output:
+                running.pipeline.write_output(each)
+            if error is not None:
+                _fail(running.pipeline, error)
+            else:
+                running.pipeline.complete()
+            running.done = True
+            self._collect()
+
+
+def read_command(script: psrpcore.PowerShell) -> tuple[str, dict[str, object]]:
+    """The one command with its named parameters. Raises PsError as NoLanguage does."""
+    command = script.commands[0]
+    if len(script.commands) > 1 or command.is_script:
+        raise PsError(
+            "The syntax is not supported by this runspace. This can occur if the runspace is in no-language mode.",
+            "ScriptsNotAllowed",
+            "ParserError",
+        )
+    parameters: dict[str, object] = {}
+    for name, value in command.parameters:
+        if name is None:
+            raise PsError("A positional parameter cannot be found.", "PositionalParameterNotFound", "InvalidArgument")
+        parameters[str(name).rstrip(":")] = read_value(value)
+    return str(command.command_text), parameters
+
+
+def read_value(value: Any) -> object:
+    """A parameter's value as plain Python, or one of `values`."""
+    if isinstance(value, ps.PSSecureString):
+        return SecureText(value.decrypt())
+    if isinstance(value, ps.PSCredential):
+        return PsCredential(str(value.UserName), SecureText(value.Password.decrypt()))
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str.__str__(value) if type(value) is str else str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if isinstance(value, dt.datetime):
+        return dt.datetime.fromisoformat(str(value))
+    if isinstance(value, list):
+        return [read_value(each) for each in value]
+    return bool(value) if type(value).__name__ == "PSBool" else str(value)
+
+
+def write_object(properties: Mapping[str, object]) -> Any:
+    """One object of a cmdlet's output, its properties at depth 1."""
+    if set(properties) == {""}:
+        return _scalar(properties[""])
+    made = ps.PSObject()
+    made.PSObject.type_names = ["Isthmus.Simulator.Output", "System.Object"]
+    made.PSObject.adapted_properties = [
+        ps.PSNoteProperty(name, value=_property(value)) for name, value in properties.items() if name
+    ]
+    return made
+
+
+def _property(value: object) -> Any:
+    if isinstance(value, dict):
+        return ps.PSString(str(value.get("", "System.Object")))
+    if isinstance(value, list | tuple):
+        return ps.PSList([_property(each) for each in value])
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Any:
+    if isinstance(value, PsEnum):
+        return _enumeration(value)
+    if isinstance(value, SecureText):
+        return ps.PSSecureString(str(value))
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return ps.PSInt(value) if abs(value) < 2**31 else ps.PSInt64(value)
+    if isinstance(value, bytes):
+        return ps.PSByteArray(value)
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise TypeError("a time without a zone: say which")
+        return ps.PSDateTime(value)
+    if isinstance(value, float):
+        return ps.PSDouble(value)
+    if isinstance(value, uuid.UUID):
+        return ps.PSGuid(int=value.int)
+    return ps.PSString(str(value))
+
+
+@functools.cache
+def _enumeration(value: PsEnum) -> Any:
+    """Its number, with its type and text: MS-PSRP 2.2.5.2.7."""
+    made = types.new_class(
+        value.type_name, (ps.PSEnumBase,), exec_body=lambda names: names.__setitem__(value.text, value.number)
+    )
+    return ps.PSType([value.type_name])(made)[value.text]  # type: ignore[index]
+
+
+def _fail(pipeline: psrpcore.ServerPipeline, error: PsError) -> None:
+    """Write an error record, or end the pipeline with it."""
+    exception = ps.NETException(Message=error.message, HResult=-2146233087)
+    exception.PSObject.type_names = ["System.Management.Automation.RuntimeException", *exception.PSTypeNames]
+    category = ps.ErrorCategoryInfo(Category=getattr(ps.ErrorCategory, error.category), Reason="RuntimeException")
+    if not error.terminating:
+        pipeline.write_error(exception, category_info=category, fully_qualified_error_id=error.error_id)
+        pipeline.complete()
+        return
+    record = ps.ErrorRecord(Exception=exception, CategoryInfo=category, FullyQualifiedErrorId=error.error_id)
+    pipeline._change_state(ps.PSInvocationState.Failed, error=record)  # there is no public way to fail in 0.3
+
+
+def decode(text: str) -> bytes:
+    """Base64 of fragments. Raises Fault."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise bad_request(f"not base64: {error}") from error
