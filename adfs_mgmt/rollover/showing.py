@@ -11,6 +11,7 @@ from typing import Any
 from adfs_mgmt.rollover.errors import PlanUnusable
 from adfs_mgmt.rollover.model import Act, Record, Step, StepKind
 from adfs_mgmt.rollover.plan import PLAN_VERSION, Plan
+from adfs_mgmt.rollover.tokens import NEW
 from certs import CertsError, atomic_write
 
 MAX_PLAN = 8 * 1024 * 1024
@@ -42,7 +43,7 @@ def plan_text(plan: Plan) -> str:
     lines += [f"  {name}: {value}" for name, value in sorted(plan.facts.items()) if name.split("/")[0] in {"old", "new"}]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_step_lines(number, step)]
-    return "\n".join(lines)
+    return "\n".join(lines).replace(NEW, "<new>")
 
 
 def _step_lines(number: int, step: Step) -> list[str]:

@@ -70,14 +70,16 @@ def _grant_missing(view: View) -> list[str]:
 
 
 def _grant_acts(view: View) -> tuple[Act, ...]:
-    acts = []
-    for node in view.farm.nodes:
-        row = stored(node, new(view))
-        if row is not None and row.key is KeyAccess.NOT_GRANTED:
-            acts.append(tokens.grant(node, new(view), f"NT SERVICE\\{tokens.SERVICE}"))
-            if node.service_account:
-                acts.append(tokens.grant(node, new(view)))
-    return tuple(acts)
+    lacking = [
+        node for node in view.farm.nodes if (row := stored(node, new(view))) is not None and row.key is KeyAccess.NOT_GRANTED
+    ]
+    return tuple(act for node in lacking for act in _grants(view, node))
+
+
+def _grants(view: View, node: Node) -> tuple[Act, ...]:
+    """For the service itself, and for the account that it runs as."""
+    service = tokens.grant(node, new(view), f"NT SERVICE\\{tokens.SERVICE}")
+    return (service, tokens.grant(node, new(view))) if node.service_account else (service,)
 
 
 def _bind_missing(view: View) -> list[str]:
@@ -163,6 +165,7 @@ FORWARD = (
         missing=_grant_missing,
         refuses=bindings.all_there,
         acts=_grant_acts,
+        foresees=lambda view: tuple(act for node in view.farm.nodes for act in _grants(view, node)),
         asks=lambda view: key_access_asks(view, [new(view)]),
     ),
     Stage(

@@ -148,8 +148,10 @@ def _promote_missing(view: View) -> list[str]:
 def _promote_acts(view: View) -> tuple[Act, ...]:
     """A domain that has lost the new certificate meanwhile gets it again first."""
     lost = _lost_again(view)
-    if lost:
-        return lost
+    return lost or _make_primary(view)
+
+
+def _make_primary(view: View) -> tuple[Act, ...]:
     late = [use for use in view.uses if tokens.primary_of(view.farm.primary, use) != view.new(use)]
     return tuple(tokens.make_primary(view, use, view.new(use)) for use in late)
 
@@ -295,9 +297,10 @@ _COMMON = (
         missing=_verify_missing,
         refuses=_publish_refuses,
         acts=lambda view: _publish_acts(view) if tells_entra(view) else (),
+        foresees=lambda view: (),  # a domain that has lost the new certificate meanwhile gets it again
         asks=_verify_asks,
         until=tokens.promotion_at,
-        notes=lambda view: [*tokens.partner_notes(view), *_lag_notes(view)],
+        notes=lambda view: [*tokens.waiting_note(view), *tokens.partner_notes(view), *_lag_notes(view)],
     ),
     Stage(
         name="approve",
@@ -315,6 +318,7 @@ _COMMON = (
         missing=_promote_missing,
         refuses=_promote_refuses,
         acts=_promote_acts,
+        foresees=_make_primary,
         undo=_demote,
         notes=_lag_notes,
     ),
@@ -355,6 +359,7 @@ _COMMON = (
         missing=_soak_missing,
         refuses=_intact_or_removed,
         until=tokens.retirement_at,
+        notes=lambda view: [f"for {view.policy.keys.retire_after / checks.DAY:g} days; until then there is a way back"],
     ),
     Stage(
         name="retire",

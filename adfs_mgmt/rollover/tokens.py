@@ -320,6 +320,12 @@ def _end(view: View, thumbprint: str) -> float:
     return (certificate.not_after if certificate else 0.0) or math.inf
 
 
+def waiting_note(view: View) -> list[str]:
+    """How long partners get."""
+    longest = max(key_policy(view, use).publish_for for use in view.uses)
+    return [f"at least {longest / checks.DAY:g} days from publication"]
+
+
 def partner_notes(view: View) -> list[str]:
     """What a plan says about partners."""
     if Use.SIGNING not in view.uses:

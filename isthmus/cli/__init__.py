@@ -21,6 +21,10 @@ _PARTS = {
 }
 
 
+_EXTRA = {"acme", "josepy", "lxml", "msal", "psrpcore", "pypsrp", "requests", "signxml", "spnego"}
+"""What the extra `adfs` brings: who signs people in does without."""
+
+
 @click.group(cls=LazyGroup, parts=_PARTS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(version("isthmus"), prog_name="isthmus")
 @click.option("--debug", is_flag=True, help="Show tracebacks and debug events.")
@@ -52,6 +56,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        if "--debug" in arguments or (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        click.echo(f"Error: {error.name} is not installed. Run: pip install 'isthmus[adfs]'", err=True)
+        sys.exit(1)
     except Failure as failure:
         if "--debug" in arguments:
             raise

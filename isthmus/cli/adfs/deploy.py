@@ -147,7 +147,12 @@ def node_add(call: _Call, host: str, **options: Any) -> None:
 @_every
 @click.option("--offline", is_flag=True, help="It does not answer and never will: take it out of the farm's table only.")
 def node_remove(call: _Call, host: str, **options: Any) -> None:
-    """Remove HOST from a farm: its role, and its entry in the farm's table of nodes."""
+    """Remove HOST from a farm: its role, and its entry in the farm's table of nodes.
+
+    \b
+    Example:
+      isthmus adfs node remove adfs3.corp.example.com
+    """
     call.do("node remove", host, options)
 
 
@@ -173,7 +178,12 @@ def proxy_add(call: _Call, host: str, **options: str) -> None:
 @click.argument("host")
 @_every
 def proxy_remove(call: _Call, host: str) -> None:
-    """Remove the role from HOST."""
+    """Remove the role from HOST.
+
+    \b
+    Example:
+      isthmus adfs proxy remove wap2.dmz.example.com
+    """
     call.do("proxy remove", host, {})
 
 

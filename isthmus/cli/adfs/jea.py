@@ -31,7 +31,12 @@ proxies, give both the same -Name."""
 )
 @json_option
 def command(directory: Path, group: str, as_json: bool) -> None:
-    """Write JEA role and session files: exactly the commands that Isthmus sends."""
+    """Write JEA role and session files: exactly the commands that Isthmus sends.
+
+    \b
+    Example:
+      isthmus adfs jea --directory ./jea --group 'CORP\\AD FS operators'
+    """
     from adfs_mgmt.remoting import jea
     from adfs_mgmt.remoting.catalogue import HostKind
 

@@ -204,7 +204,12 @@ def apply(
 @farm_option
 @json_option
 def status(config: Path, farm: str, as_json: bool) -> None:
-    """Show where the rollover stands, and what it waits for. Nothing is changed."""
+    """Show where the rollover stands, and what it waits for. Nothing is changed.
+
+    \b
+    Example:
+      isthmus adfs rollover status --json
+    """
     rolling.show_status(rolling.desk(load(config), farm, "token"), as_json=as_json)
 
 
@@ -244,6 +249,10 @@ def promote(config: Path, farm: str, names: tuple[str, ...], patience: float, ye
     """Let the new certificate come into use, and see that every node uses it.
 
     Refused while a known partner does not have it, or the time that partners get is not over.
+
+    \b
+    Example:
+      isthmus adfs rollover promote --acknowledge "Payroll"
     """
     at = rolling.desk(load(config), farm, "token")
     _open_gate(at, "promote", names, "the new certificate signs from now on", patience=patience, yes=yes, as_json=as_json)
@@ -256,7 +265,12 @@ def promote(config: Path, farm: str, names: tuple[str, ...], patience: float, ye
 @yes_option
 @json_option
 def retire(config: Path, farm: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Take the old certificate away, from the farm and from Entra ID. There is no way back after that."""
+    """Take the old certificate away, from the farm and from Entra ID. There is no way back after that.
+
+    \b
+    Example:
+      isthmus adfs rollover retire
+    """
     at = rolling.desk(load(config), farm, "token")
     _open_gate(
         at, "retire", (), "the old certificate goes; there is no way back", patience=patience, yes=yes, as_json=as_json
@@ -296,7 +310,12 @@ def _open_gate(at: Desk, gate: str, names: tuple[str, ...], what: str, *, patien
 @yes_option
 @json_option
 def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Go back. Possible until `retire`."""
+    """Go back. Possible until `retire`.
+
+    \b
+    Example:
+      isthmus adfs rollover rollback --to start
+    """
     at = rolling.desk(load(config), farm, "token")
     record = _needs_work(at)
     with reporting(*rolling.ERRORS):
@@ -320,6 +339,10 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
     """A key was stolen: new certificates at once. No waiting for partners, no way back.
 
     Sign-in to partners other than Entra ID fails until they have the new certificate.
+
+    \b
+    Example:
+      isthmus adfs rollover emergency --use signing
     """
     at = rolling.desk(load(config), farm, "token")
     under_way = at.under_way
@@ -343,7 +366,12 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the request (PEM).")
 @json_option
 def request(config: Path, farm: str, names: tuple[str, ...], out: Path, as_json: bool) -> None:
-    """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here."""
+    """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here.
+
+    \b
+    Example:
+      isthmus adfs rollover request --out fs.csr
+    """
     at = rolling.desk(load(config), farm, "token")
     wanted = names or (at.farm.federation_name,)
     with reporting(*rolling.ERRORS):

@@ -113,7 +113,12 @@ def apply(config: Path, farm: str, plan_file: Path | None, patience: float, yes:
 @farm_option
 @json_option
 def status(config: Path, farm: str, as_json: bool) -> None:
-    """Show where it stands, and what it waits for. Nothing is changed."""
+    """Show where it stands, and what it waits for. Nothing is changed.
+
+    \b
+    Example:
+      isthmus adfs ssl status
+    """
     rolling.show_status(rolling.desk(load(config), farm, "ssl"), as_json=as_json)
 
 
@@ -124,7 +129,12 @@ def status(config: Path, farm: str, as_json: bool) -> None:
 @yes_option
 @json_option
 def rollback(config: Path, farm: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores."""
+    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores.
+
+    \b
+    Example:
+      isthmus adfs ssl rollback
+    """
     at = rolling.desk(load(config), farm, "ssl")
     record = at.record
     if record is None or record.outcome == "rolled back":

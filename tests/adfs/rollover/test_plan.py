@@ -192,11 +192,14 @@ async def test_the_plan_as_text_and_file(tmp_path: Path) -> None:
     world = World()
     made = plan.plan(Request(kind="token", uses=TOKEN), await world.look(), POLICY, NOW, "ann")
     text = showing.plan_text(made)
+    assert text.count("into the free slot") == 2
     for words in (
         "n1: Update-AdfsCertificate -CertificateType 'Token-Signing'",
         "n1: Set-AdfsProperties -AutoCertificateRollover:$false",
         "entra: domain a.example",
         f"undo  n1: Set-AdfsCertificate -CertificateType 'Token-Signing' -Thumbprint '{OLD}'",
+        "do    n1: Set-AdfsCertificate -CertificateType 'Token-Decrypting' -Thumbprint '<new>' -IsPrimary",
+        "at least 5 days from publication",
         "n3: Restart-Service",
         f"n1: Remove-AdfsCertificate -CertificateType 'Token-Signing' -Thumbprint '{OLD}'",
         "n1: Set-AdfsProperties -AutoCertificateRollover:$true",
