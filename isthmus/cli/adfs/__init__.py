@@ -25,15 +25,31 @@ _PARTS = {
     "node": (f"{_HERE}.deploy:node_command", "Add or remove a federation server."),
     "proxy": (f"{_HERE}.deploy:proxy_command", "Add or remove a Web Application Proxy."),
     "jea": (f"{_HERE}.jea", "Write the least-privilege endpoint for the servers."),
+    "recording": (f"{_HERE}.recording", "Show a farm as a recording has it, pseudonyms and all."),
 }
 
 
 @click.group("adfs", cls=LazyGroup, parts=_PARTS)
-def command() -> None:
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write down what is said to the servers and what they answer, names replaced, into a new file: for bug reports.",
+)
+@click.pass_context
+def command(context: click.Context, record: Path | None) -> None:
     """AD FS farms: look at them, renew and roll their certificates, add servers, keep the trust with Entra ID in step.
 
     Runs on any workstation; the servers are reached over WinRM. Whatever changes something shows a plan first.
+
+    \b
+    Example of a bug report:
+      isthmus adfs --record status.jsonl status
+      isthmus adfs recording status.jsonl
     """
+    if record is not None:
+        from isthmus.cli.adfs.shells import record_to
+
+        record_to(context, record)
 
 
 def load(path: Path) -> AdfsSettings:

@@ -120,15 +120,15 @@ class Desk:
     @asynccontextmanager
     async def _hands(self) -> AsyncIterator[Hands]:
         """Connections to everything, closed afterwards."""
-        from adfs_mgmt.remoting.winrm import WinRm
         from adfs_mgmt.rollover.hands import Hands
         from adfs_mgmt.rollover.looking import look
         from adfs_mgmt.trust.graph import Graph
         from adfs_mgmt.trust.partners import Ledgers
         from adfs_mgmt.trust.port import Entra
+        from isthmus.cli.adfs.shells import open_shell
 
         async with AsyncExitStack() as stack:
-            shell = WinRm(self.settings.remoting)
+            shell = open_shell(self.settings.remoting)
             stack.push_async_callback(shell.close)
             tenants = [each for each in self.settings.entra if each.farm in {"", self.farm.name}]
             trust = None

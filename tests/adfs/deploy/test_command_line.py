@@ -38,7 +38,7 @@ def run(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         f"nodes = [{nodes}]\nhttps_port = 1\n"
     )
     shell = Watched(SimulatedShell(scene.simulator), lambda when, what: scene.on(when, what))
-    monkeypatch.setattr(deploy, "make_shell", lambda _settings: shell)
+    monkeypatch.setattr(deploy, "open_shell", lambda _settings: shell)
     simulated = functools.partial(work.Deployment, clock=scene.clock, sleep=scene.sleep, outside=scene.outside)
     monkeypatch.setattr(work, "Deployment", simulated)
 

@@ -48,21 +48,6 @@ def run(capsys: pytest.CaptureFixture[str], restored_logging: None) -> Run:
     return run
 
 
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """The commands set up logging, which is global."""
-    import logging
-
-    import structlog
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def test_status_shows_the_whole_farm(run: Run, config: Path, simulator: Simulator) -> None:
     """Servers, certificates with whole thumbprints, what is served; no contradiction."""
     code, out, err = run(status.command, "--config", config)

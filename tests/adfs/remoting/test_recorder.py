@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +161,20 @@ def test_damaged_recording(tmp_path: Path, line: str) -> None:
     path.write_text(f'{{"host": "a", "command": "Get-Date", "parameters": {{}}, "answer": []}}\n{line}\n')
     with pytest.raises(RecordingDamaged, match="line 2"):
         Replay(path)
+
+
+async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    """What was done at a host counts; the answer is handed on."""
+    path = tmp_path / "r.jsonl"
+    recorder = Recorder(Scripted({"Get-Date": [{"": "x" * 1000}]}), path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        for _ in range(3):
+            assert await recorder.run("fs1", make("Get-Date"))
+        await recorder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.stat().st_size <= 100
