@@ -11,7 +11,7 @@ COVER := $(BIN)/python -m coverage run -m pytest
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs clean
+.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-live clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 
 test-adfs: $(STAMP) ## the tests on simulated AD FS farms alone
 	$(PYTEST) -m "adfs and not (pebble or system or browser)"
+
+test-live: $(STAMP) ## on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
+	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }
+	@mkdir -p build/live
+	ISTHMUS_LIVE=$(abspath $(CONFIG)) ISTHMUS_LIVE_FARM=$(FARM) ISTHMUS_LIVE_CHANGE=$(CHANGE) \
+		ISTHMUS_LIVE_RESULTS=$(abspath build/live) $(PYTEST) tests/adfs/live
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.adfs import endpoints
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ADMIN, Simulator
 from tests.adfs.simulator.state import Farm
@@ -82,7 +83,8 @@ def world(home: Path) -> Iterator[Site]:
     farm.gmsa_hosts.add(NEW_NODE)
     with Network(simulator) as network, FakeGraph() as graph:
         hosts = {fqdn: network.address(fqdn) for fqdn in simulator.world.hosts}
-        with WsManServer(simulator.invoke, hosts=hosts, users={ADMIN: PASSWORD}) as winrm:
+        offered = endpoints.configurations(hosts)
+        with WsManServer(simulator.invoke, hosts=hosts, users={ADMIN: PASSWORD}, configurations=offered) as winrm:
             config = _settings(home, farm, simulator, network, winrm, graph)
             yield Site(config, home / "admin.password", f"{NEW_NODE}={network.address(NEW_NODE)}")
 
@@ -113,6 +115,7 @@ user = '{ADMIN}'
 password_file = "{password}"
 port = {winrm.port}
 tls = false
+configuration = "{endpoints.NAME}"
 [[entra]]
 tenant = "{graph.tenant}"
 client_id = "{application.client_id}"

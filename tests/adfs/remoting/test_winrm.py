@@ -26,6 +26,7 @@ from adfs_mgmt.remoting import (
 from adfs_mgmt.remoting.catalogue import make
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
+from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, NOON, PASSWORD, USER, Hosts, Pki, Settings
 from tests.adfs.simulator.values import PsCredential, SecureText
 from tests.adfs.simulator.wsman import WsManServer
@@ -70,11 +71,12 @@ async def test_answers_are_typed(server: WsManServer, settings: Settings) -> Non
 
 async def test_secrets_travel_encrypted(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
     """SecureString and PSCredential arrive whole, after a key exchange, and bytes do, too."""
+    server.configurations |= endpoints.configurations(HOSTS)
     imported = make("Import-IsthmusCertificate", Pfx=b"\0pfx" * 200_000, Password=Secret("héllo"))
     joined = make(
         "Test-AdfsFarmJoin", PrimaryComputerName=HOSTS[0], ServiceAccountCredential=Credential("CORP\\svc", Secret("s3"))
     )
-    async with shell(settings()) as winrm:
+    async with shell(settings(configuration=endpoints.NAME)) as winrm:
         await winrm.run(server.place(HOSTS[0]), imported)
         await winrm.run(server.place(HOSTS[0]), joined)
     assert hosts.asked[0][3] == {"Pfx": b"\0pfx" * 200_000, "Password": SecureText("héllo")}

@@ -19,6 +19,7 @@ from pypsrp.wsman import WSMan
 
 from adfs_mgmt.remoting.values import read_output
 from tests.adfs.remoting.conftest import PASSWORD, USER, Hosts
+from tests.adfs.simulator.endpoint import ordinary
 from tests.adfs.simulator.wsman import WsManServer
 
 RECORDINGS = sorted(
@@ -166,7 +167,7 @@ def test_recorded_requests_are_accepted(basic: WsManServer, path: Path) -> None:
     """Each envelope that a real host took is taken here, and answered by the same action or the same fault."""
     if path.stem.removeprefix("test_psrp_") in NOT_SERVED:
         return
-    basic.configurations.add("JEARole")
+    basic.configurations["JEARole"] = ordinary
     codes = re.compile(r'WSManFault [^>]*Code="(\d+)"')
     for request, response in exchanges(path):
         quick = request.replace("PT20S", "PT0.3S").replace("PT30S", "PT0.3S")

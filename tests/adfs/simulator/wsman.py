@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import selectors
 import socket
 import ssl
@@ -27,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.adfs.simulator import wsman_soap as soap
+from tests.adfs.simulator.endpoint import Guard, ordinary
 from tests.adfs.simulator.wsman_auth import PASSWORDS, Login, Refused
 from tests.adfs.simulator.wsman_shell import Shell, decode
 
@@ -63,20 +65,22 @@ class WsManServer:
         tls: ssl.SSLContext | None = None,
         tls_certificate: bytes = b"",
         certificates: Mapping[str, str] | None = None,
-        configurations: Sequence[str] = ("Microsoft.PowerShell",),
+        configurations: Mapping[str, Guard] | None = None,
         allow_unencrypted: bool = False,
         delay: Callable[[str, str], None] | None = None,
     ) -> None:
         """`hosts` are names, or names with their loopback addresses; `users` have passwords.
 
         `tls_certificate` is the server's DER, for channel bindings. `certificates` maps a client certificate (SHA-256 of
-        its DER, hexadecimal) to a user. `delay` is called with host and action before each request is answered.
+        its DER, hexadecimal) to a user. `configurations` are the session configurations that the hosts have, with what each
+        lets through; none means the ordinary one. `delay` is called with host and action before each request is answered.
         """
         names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
         self.addresses: dict[str, str] = dict(names)
         self.handler, self.users, self.tls, self.tls_certificate = handler, dict(users), tls, tls_certificate
         self.certificates = dict(certificates or {})
-        self.configurations, self.allow_unencrypted, self.delay = set(configurations), allow_unencrypted, delay
+        self.configurations = dict(configurations or {"Microsoft.PowerShell": ordinary})
+        self.allow_unencrypted, self.delay = allow_unencrypted, delay
         self.port = port
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
@@ -130,8 +134,11 @@ class WsManServer:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def invoke(self, user: str, host: str, command: str, parameters: dict[str, object]) -> list[dict[str, object]]:
-        """Run a command, with the host's faults."""
+    def invoke(
+        self, user: str, host: str, configuration: str, command: str, parameters: dict[str, object]
+    ) -> list[dict[str, object]]:
+        """Run a command if the session's configuration lets it through, with the host's faults."""
+        self.configurations[configuration](host, command, parameters)
         faults = self.faults[host]
         if faults.slow is not None:
             faults.slow(command)
@@ -293,7 +300,7 @@ class _Conversation(BaseHTTPRequestHandler):
             raise soap.bad_request("no rsp:Shell with creationXml")
         shell_id = asked.get("ShellId") or str(uuid.uuid4()).upper()
         user, host = self._login.user, self._host
-        shell = Shell(request.resource, lambda name, values: self._simulated.invoke(user, host, name, values))
+        shell = Shell(request.resource, functools.partial(self._simulated.invoke, user, host, configuration))
         shell.feed(decode(content.text or ""))
         with self._simulated.lock:
             if shell_id in self._simulated.shells[host]:
