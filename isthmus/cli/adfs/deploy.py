@@ -215,7 +215,7 @@ class _Call:
             operation=Operation(operation),
             farm=self.farm.name,
             federation_name=self.farm.federation_name,
-            host=host,
+            host=_place(self.farm, host),
             **options,
         )
         logging.set_up(self.settings.log.level, self.settings.log.format)
@@ -362,6 +362,12 @@ def show(plan: Plan) -> None:
         for note in plan.notes:
             click.echo(f"  - {note}")
     click.echo()
+
+
+def _place(farm: FarmSettings, host: str) -> str:
+    """With the address that the settings have for it, where it was named alone."""
+    known = (each for each in (*farm.nodes, *farm.proxies) if each.lower().startswith(f"{host.lower()}="))
+    return next(known, host)
 
 
 class _Shown:
