@@ -241,7 +241,7 @@ def _withdraw_refuses(view: View) -> list[str]:
         for each in view.snapshot.domains
         if new not in each.certificates
     ]
-    return [*checks.primary(view), *checks.trust_read(view), *lost]
+    return [*checks.trust_read(view), *tokens.needed_at_entra(view, view.old(Use.SIGNING), new), *lost]
 
 
 def _restore_missing(view: View) -> list[str]:

@@ -191,6 +191,26 @@ def signs(view: View, host: str, thumbprint: str) -> bool:
     return row is not None and row.signed_by == thumbprint
 
 
+def needed_at_entra(view: View, thumbprint: str, instead: str) -> list[str]:
+    """Why a token-signing certificate must not be taken out of Entra ID: another than `instead` signs, somewhere."""
+    node = view.farm.primary
+    if node is None:
+        return checks.primary(view)
+    now = primary_of(node, Use.SIGNING)
+    wrong = []
+    if now != instead:
+        wrong.append(
+            f"the farm signs with {now or 'a certificate that is not known'}, not with {instead}: somebody else is at work. "
+            "Find out who; then apply again, or say again to roll back"
+        )
+    hosts = {each.host for each in view.farm.nodes}
+    return wrong + [
+        f"node {host} still signs with {thumbprint}; see that it synchronises, restart its service, then apply again"
+        for host, row in view.served.items()
+        if host in hosts and row.signed_by == thumbprint
+    ]
+
+
 def healthy(view: View, node: Node) -> bool:
     """Whether a node serves."""
     row = view.served.get(node.host)
