@@ -47,10 +47,15 @@ def _unpromote_acts(view: View) -> tuple[Act, ...]:
     return tuple(tokens.make_primary(view, use, view.old(use)) for use in late)
 
 
+def no_use(view: View) -> list[str]:
+    """Why going back would do harm."""
+    return [each for use in view.uses for each in checks.usable_again(view, view.old(use), use.value)]
+
+
 def _unpromote_refuses(view: View) -> list[str]:
     if view.farm.primary is None:
         return checks.primary(view)
-    return [
+    return no_use(view) + [
         f"the old {use.value} certificate {view.old(use)} has been taken out of the farm; there is no way back"
         for use in view.uses
         if not tokens.has(view.farm.primary, use, view.old(use))
@@ -58,7 +63,8 @@ def _unpromote_refuses(view: View) -> list[str]:
 
 
 def _respread_missing(view: View) -> list[str]:
-    return [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.old(use), "unpromote")]
+    late = [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.old(use), "unpromote")]
+    return tokens.of_running(view, late)
 
 
 def _rerestart_missing(view: View) -> list[str]:

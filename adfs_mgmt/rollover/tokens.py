@@ -179,6 +179,13 @@ def still_there(view: View, use: Use, thumbprint: str, *stages: str) -> list[str
     return nodes_without(view, lambda node: not has(node, use, thumbprint), text, *stages)
 
 
+def of_running(view: View, problems: Sequence[str]) -> list[str]:
+    """Without those of nodes whose service is down, which polls nobody and signs nothing: on the way back such a node is
+    started next, so that waiting for it first would be waiting for ever."""
+    down = {node.host for node in view.farm.nodes if not node.error and not node.service_running}
+    return [problem for problem in problems if problem.split(": ")[0] not in down]
+
+
 def shows_metadata(view: View, host: str, use: Use, thumbprint: str) -> bool:
     """Whether the node's metadata has the certificate. Only the primary one of those for encryption is in it."""
     row = view.served.get(host)
@@ -219,7 +226,14 @@ def healthy(view: View, node: Node) -> bool:
 
 
 def rolling_restart(view: View, stage: str) -> tuple[Act, ...]:
-    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away."""
+    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away.
+
+    A node whose service is down is away already, and comes first: a start failed with the other certificate, or a restart
+    broke off half-way, and nobody else starts it.
+    """
+    down = [restart(node.host) for node in view.farm.nodes if not node.error and not node.service_running]
+    if starts := tuple(act for act in down if not view.acted(stage, act)):
+        return starts
     if not all(healthy(view, node) for node in view.farm.nodes):
         return ()
     nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)

@@ -44,6 +44,9 @@ patience_option = click.option(
     metavar="SECONDS",
     help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
 )
+cancel_option = click.option(
+    "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
+)
 ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
 
 
@@ -204,6 +207,16 @@ def begin(at: Desk, journal: Journal, made: Plan) -> None:
         journal.finish("superseded by an emergency", now=now)
     stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
     journal.start(f"{at.farm.name}-{made.kind}-{stamp}", made.kind, at.farm.name, made.facts, now=now)
+
+
+def turning(at: Desk, record: Record, to: str) -> tuple[str, tuple[str, ...]]:
+    """Whether it may go back so far (or forward, where that is empty), and what is forgotten then. Raises Failure."""
+    with reporting(*ERRORS):
+        if not to:
+            return to, plans.turn_forward(record)
+        forget = plans.turn_back(record, to)
+        plans.check_way_back(at.look(), record, to, at.policy, time.time())
+        return to, forget
 
 
 def confirm(farm: str, *, yes: bool, as_json: bool) -> None:
