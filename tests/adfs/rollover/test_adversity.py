@@ -130,3 +130,48 @@ async def test_a_restart_that_broke_off_half_way_is_done_again(tmp_path: Path) -
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
     assert outcome.step.stage == "soak", text_of(outcome)
     assert world.restarted == ["n2", "n2", "n3", "n1"]
+
+
+async def test_the_old_one_stays_while_a_domain_could_not_do_without(tmp_path: Path) -> None:
+    """A domain that lacks the new certificate, or Entra ID out of reach: the last step with a way back is not passed."""
+    world, path = World(nodes=("n1", "n2")), tmp_path / "j.jsonl"
+    await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.ask == ("retire",))
+    with opened(path, world) as journal:
+        journal.acknowledge("retire", now=world.time)
+    for spoil, words in (
+        (lambda: world.domains.update({"new.example": [OLD]}), "domain new.example does not have"),
+        (lambda: setattr(world, "entra_down", True), "Entra ID cannot be reached"),
+    ):
+        spoil()
+        outcome = await once(path, world)
+        assert outcome.end is End.REFUSED
+        assert words in text_of(outcome)
+        assert world.config.token[Use.SIGNING] == [NEW, OLD]
+
+
+async def test_an_ssl_certificate_that_ended_while_the_work_rested(tmp_path: Path) -> None:
+    """Whoever comes back after months does not bind what has ended meanwhile."""
+    world = World(nodes=("n1", "n2"), vault={NEW_SSL}, dates={NEW_SSL: certificate(NEW_SSL, NOW + 60 * DAY)})
+    request, path = Request(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
+    world.event = lambda what: world.offline.add("n2") if what == "after Grant-IsthmusKeyAccess" else None
+    assert (await drive(path, world, request=request)).end is not End.DONE
+    world.event, world.time = lambda what: None, NOW + 61 * DAY
+    world.offline.clear()
+    outcome = await once(path, world)
+    assert outcome.end is End.REFUSED
+    assert "has expired" in text_of(outcome)
+    assert NEW_SSL not in world.bindings["n1"].values()
+
+
+async def test_a_token_certificate_that_ended_while_partners_took_their_time(tmp_path: Path) -> None:
+    """It is not promoted any more."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    world.dates = {NEW: certificate(NEW, NOW + 40 * DAY)}
+    await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.ask == ("promote",))
+    world.time = NOW + 41 * DAY
+    with opened(path, world) as journal:
+        journal.acknowledge("promote", now=world.time)
+    outcome = await once(path, world)
+    assert outcome.end is End.REFUSED
+    assert "has expired" in text_of(outcome)
+    assert world.config.token[Use.SIGNING][0] == OLD
