@@ -97,6 +97,12 @@ def all_there(view: View) -> list[str]:
     return [*checks.reachable(view), *checks.proxies_reachable(view), *checks.clocks(view)]
 
 
+def all_there_and_fit(view: View) -> list[str]:
+    """And the new certificate is still valid: a plan may be old, or the work may have rested for long."""
+    certificate = view.snapshot.certificate(new(view))
+    return [*all_there(view), *(checks.fit(certificate, Use.SSL, view.now) if certificate else [])]
+
+
 def service_missing(view: View, wanted: str) -> list[str]:
     """Nodes whose Service-Communications is another."""
 

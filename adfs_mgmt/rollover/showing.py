@@ -113,6 +113,8 @@ def load(path: Path) -> Plan:
     except (ValueError, RecursionError) as error:
         raise PlanUnusable(path, "is no plan, or is damaged") from error
     plan = _plan(path, content)
+    if "digest" not in content:
+        raise PlanUnusable(path, "is no plan, or is damaged")
     if content["digest"] != plan.digest:
         raise PlanUnusable(path, "was changed after it was made (its digest does not fit)")
     return plan

@@ -46,13 +46,17 @@ def _metadata_lacks(view: View, wanted: list[str]) -> list[str]:
 
 
 def _appear_refuses(view: View) -> list[str]:
-    fit = [
+    return [*tokens.steady(view), *_fit(view), *checks.seen_from_outside(view)]
+
+
+def _fit(view: View) -> list[str]:
+    """Looked at again before promotion: a plan may be old, and partners may take months."""
+    return [
         problem
         for use in view.uses
         if (certificate := view.snapshot.certificate(view.new(use)))
         for problem in checks.fit(certificate, use, view.now)
     ]
-    return [*tokens.steady(view), *fit, *checks.seen_from_outside(view)]
 
 
 # -- 3 publish, 4 verify
@@ -161,7 +165,8 @@ def _lost_again(view: View) -> tuple[Act, ...]:
 
 
 def _promote_refuses(view: View) -> list[str]:
-    return [*_publish_refuses(view), *([] if _lost_again(view) else tokens.not_due(view, policy.Action.PROMOTE))]
+    wrong = [*_publish_refuses(view), *_fit(view)]
+    return [*wrong, *([] if _lost_again(view) else tokens.not_due(view, policy.Action.PROMOTE))]
 
 
 def _demote(view: View) -> tuple[Act, ...]:
@@ -217,7 +222,7 @@ def _remove_acts(view: View) -> tuple[Act, ...]:
 
 
 def _remove_refuses(view: View) -> list[str]:
-    wrong = _intact_or_removed(view)
+    wrong = [*_intact_or_removed(view), *(_ready_at_entra(view) if _remove_acts(view) else [])]
     for use in view.uses:
         if tokens.primary_of(view.farm.primary, use) != view.new(use):
             wrong.append(f"{view.new(use)} is not primary for {use.value} any more; roll back or promote it again first")
@@ -234,14 +239,22 @@ def _withdraw_acts(view: View) -> tuple[Act, ...]:
     return tuple(tokens.withdraw(each.name, old, new) for each in view.snapshot.domains if old in each.certificates)
 
 
-def _withdraw_refuses(view: View) -> list[str]:
+def _ready_at_entra(view: View) -> list[str]:
+    """Before the last step from which there is a way back: every domain can do without the old certificate."""
+    if not tells_entra(view):
+        return []
     new = view.new(Use.SIGNING)
     lost = [
         f"domain {each.name} does not have {new}, which signs now; rebuild that trust (`isthmus adfs trust update`)"
         for each in view.snapshot.domains
         if new not in each.certificates
     ]
-    return [*checks.primary(view), *checks.trust_read(view), *lost]
+    return [*checks.trust_read(view), *lost]
+
+
+def _withdraw_refuses(view: View) -> list[str]:
+    old, new = view.old(Use.SIGNING), view.new(Use.SIGNING)
+    return [*tokens.needed_at_entra(view, old, new), *_ready_at_entra(view)]
 
 
 def _restore_missing(view: View) -> list[str]:

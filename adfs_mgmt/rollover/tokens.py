@@ -179,6 +179,13 @@ def still_there(view: View, use: Use, thumbprint: str, *stages: str) -> list[str
     return nodes_without(view, lambda node: not has(node, use, thumbprint), text, *stages)
 
 
+def of_running(view: View, problems: Sequence[str]) -> list[str]:
+    """Without those of nodes whose service is down, which polls nobody and signs nothing: on the way back such a node is
+    started next, so that waiting for it first would be waiting for ever."""
+    down = {node.host for node in view.farm.nodes if not node.error and not node.service_running}
+    return [problem for problem in problems if problem.split(": ")[0] not in down]
+
+
 def shows_metadata(view: View, host: str, use: Use, thumbprint: str) -> bool:
     """Whether the node's metadata has the certificate. Only the primary one of those for encryption is in it."""
     row = view.served.get(host)
@@ -191,6 +198,26 @@ def signs(view: View, host: str, thumbprint: str) -> bool:
     return row is not None and row.signed_by == thumbprint
 
 
+def needed_at_entra(view: View, thumbprint: str, instead: str) -> list[str]:
+    """Why a token-signing certificate must not be taken out of Entra ID: another than `instead` signs, somewhere."""
+    node = view.farm.primary
+    if node is None:
+        return checks.primary(view)
+    now = primary_of(node, Use.SIGNING)
+    wrong = []
+    if now != instead:
+        wrong.append(
+            f"the farm signs with {now or 'a certificate that is not known'}, not with {instead}: somebody else is at work. "
+            "Find out who; then apply again, or say again to roll back"
+        )
+    hosts = {each.host for each in view.farm.nodes}
+    return wrong + [
+        f"node {host} still signs with {thumbprint}; see that it synchronises, restart its service, then apply again"
+        for host, row in view.served.items()
+        if host in hosts and row.signed_by == thumbprint
+    ]
+
+
 def healthy(view: View, node: Node) -> bool:
     """Whether a node serves."""
     row = view.served.get(node.host)
@@ -199,7 +226,14 @@ def healthy(view: View, node: Node) -> bool:
 
 
 def rolling_restart(view: View, stage: str) -> tuple[Act, ...]:
-    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away."""
+    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away.
+
+    A node whose service is down is away already, and comes first: a start failed with the other certificate, or a restart
+    broke off half-way, and nobody else starts it.
+    """
+    down = [restart(node.host) for node in view.farm.nodes if not node.error and not node.service_running]
+    if starts := tuple(act for act in down if not view.acted(stage, act)):
+        return starts
     if not all(healthy(view, node) for node in view.farm.nodes):
         return ()
     nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)

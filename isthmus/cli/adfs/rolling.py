@@ -19,7 +19,7 @@ from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover import showing
 from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.errors import Refused, RolloverError
+from adfs_mgmt.rollover.errors import PlanUnusable, Refused, RolloverError
 from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.plan import Plan
@@ -43,6 +43,9 @@ patience_option = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
+)
+cancel_option = click.option(
+    "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
 )
 ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
 
@@ -174,10 +177,19 @@ def saved_plan(at: Desk, path: Path) -> Plan:
     """A saved plan, if the farm is still as it was. Raises Failure."""
     with reporting(*ERRORS):
         made = showing.load(path)
+        _check_is_for(at, made, path)
         snapshot = at.look()
         plans.check_unchanged(made, snapshot)
         record = Record(id="", kind=made.kind, farm=made.farm, started=time.time(), by="", facts=made.facts)
         return replace(made, steps=plans.foresee(snapshot, record, at.policy, time.time()))
+
+
+def _check_is_for(at: Desk, made: Plan, path: Path) -> None:
+    if made.farm != at.farm.name:
+        raise PlanUnusable(path, f"is for farm {made.farm}, not {at.farm.name} (--farm)")
+    command = {"token": "rollover", "ssl": "ssl"}.get(made.kind, made.kind)
+    if made.kind != at.track:
+        raise PlanUnusable(path, f"is a plan of another kind; apply it with `isthmus adfs {command} apply --plan {path}`")
 
 
 def show_plan(made: Plan, save: Path | None, *, as_json: bool) -> None:
@@ -204,6 +216,16 @@ def begin(at: Desk, journal: Journal, made: Plan) -> None:
         journal.finish("superseded by an emergency", now=now)
     stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
     journal.start(f"{at.farm.name}-{made.kind}-{stamp}", made.kind, at.farm.name, made.facts, now=now)
+
+
+def turning(at: Desk, record: Record, to: str) -> tuple[str, tuple[str, ...]]:
+    """Whether it may go back so far (or forward, where that is empty), and what is forgotten then. Raises Failure."""
+    with reporting(*ERRORS):
+        if not to:
+            return to, plans.turn_forward(record)
+        forget = plans.turn_back(record, to)
+        plans.check_way_back(at.look(), record, to, at.policy, time.time())
+        return to, forget
 
 
 def confirm(farm: str, *, yes: bool, as_json: bool) -> None:

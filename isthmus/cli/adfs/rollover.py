@@ -306,11 +306,12 @@ def _open_gate(at: Desk, gate: str, names: tuple[str, ...], what: str, *, patien
     show_default=True,
     help="The old certificate in use again and the new one still published; or everything as it was.",
 )
+@rolling.cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Go back. Possible until `retire`.
+def rollback(config: Path, farm: str, to: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+    """Go back. Possible until `retire`, and while the old certificate has not ended.
 
     \b
     Example:
@@ -318,10 +319,9 @@ def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_js
     """
     at = rolling.desk(load(config), farm, "token")
     record = _needs_work(at)
-    with reporting(*rolling.ERRORS):
-        forget = plans.turn_back(record, to)
+    to, forget = rolling.turning(at, record, "" if cancel else to)
     if not as_json:
-        click.echo(f"Farm {at.farm.name}: {record.id} goes back to {to}.")
+        click.echo(f"Farm {at.farm.name}: {record.id} goes {f'back to {to}' if to else 'forward again'}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         journal.turn(to, now=time.time(), forget=forget)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.sources import Material, from_pem
 from isthmus.cli.adfs import adfs_config, load, rolling
@@ -125,11 +124,12 @@ def status(config: Path, farm: str, as_json: bool) -> None:
 @command.command()
 @adfs_config
 @farm_option
+@rolling.cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(config: Path, farm: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores.
+def rollback(config: Path, farm: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores and valid.
 
     \b
     Example:
@@ -139,15 +139,15 @@ def rollback(config: Path, farm: str, patience: float, yes: bool, as_json: bool)
     record = at.record
     if record is None or record.outcome == "rolled back":
         raise Failure(f"no new SSL certificate of farm {at.farm.name} was applied here that could be rolled back")
-    with reporting(*rolling.ERRORS):
-        forget = plans.turn_back(record, "start")
+    to, forget = rolling.turning(at, record, "" if cancel else "start")
     if not as_json:
-        click.echo(f"Farm {at.farm.name}: {record.id} is undone, every server gets the certificate that it had before.")
+        what = "is undone, every server gets the certificate that it had before" if to else "goes forward again"
+        click.echo(f"Farm {at.farm.name}: {record.id} {what}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if journal.record is not None and not journal.record.open:
             journal.start(f"{record.id}-undo", "ssl", record.farm, record.facts, now=time.time())
-        journal.turn("start", now=time.time(), forget=forget)
+        journal.turn(to, now=time.time(), forget=forget)
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 

@@ -49,14 +49,10 @@ def test_role_is_the_catalogue(kind: HostKind) -> None:
             literals(each["Name"])[0]: tuple(literals(each["ValidateSet"])) if "ValidateSet" in each else ()
             for each in parameters
         }
-    whole = [
-        each
-        for each in literals(role["VisibleCmdlets"])
-        if "\\" in each and each.rpartition("\\")[2] in CATALOGUE and each not in seen
-    ]
+    whole = [each for each in literals(role["VisibleCmdlets"]) if each in CATALOGUE and each not in seen]
     here = [cmdlet for cmdlet in CATALOGUE.values() if kind in cmdlet.hosts]
     wanted = {
-        f"{cmdlet.module}\\{cmdlet.name}": {name: parameter.choices for name, parameter in cmdlet.parameters.items()}
+        cmdlet.name: {name: parameter.choices for name, parameter in cmdlet.parameters.items()}
         for cmdlet in here
         if cmdlet.module
     }
@@ -65,6 +61,25 @@ def test_role_is_the_catalogue(kind: HostKind) -> None:
     assert literals(role["VisibleFunctions"]) == ours
     defined = [literals(entries(each)["Name"])[0] for each in tables(role["FunctionDefinitions"])]
     assert defined == ours
+
+
+@pytest.mark.parametrize("kind", list(HostKind))
+def test_no_name_has_a_module(kind: HostKind) -> None:
+    """A proxy function called `Module\\Name` is not found as `Name`; a module that is missing would keep sessions shut."""
+    role = parse(jea.role_file(kind))
+    assert [each for each in literals(role["VisibleCmdlets"]) if "\\" in each and each.split("\\")[-1] in CATALOGUE] == []
+    assert literals(role["ModulesToImport"]) == ["CimCmdlets", "ServerManager"]  # there before any role is
+
+
+def test_nodes_run_as_the_managed_account_that_was_given(tmp_path: Path) -> None:
+    """Proxies, in a workgroup, keep the virtual account."""
+    done = CliRunner().invoke(command, ["--directory", str(tmp_path), "--gmsa", "CORP\\jea$"])
+    assert done.exit_code == 0
+    node, proxy = (parse((tmp_path / f"IsthmusAdfs{kind}.pssc").read_text("utf-8-sig")) for kind in ("Node", "Proxy"))
+    assert literals(node["GroupManagedServiceAccount"]) == ["CORP\\jea"]
+    assert "RunAsVirtualAccount" not in node
+    assert "GroupManagedServiceAccount" not in proxy
+    assert text(proxy["RunAsVirtualAccount"]) == "$true"
 
 
 def test_nothing_that_changes_is_visible_whole() -> None:

@@ -148,3 +148,19 @@ def test_a_request_for_a_ca(farm: Site, tmp_path: Path) -> None:
     out = tmp_path / "fs.csr"
     assert read(rollover.command, "request", "--out", str(out))["names"] == [farm.farm.name]
     assert b"CERTIFICATE REQUEST" in out.read_bytes()
+
+
+def test_a_plan_of_the_other_kind_or_farm_is_refused(farm: Site, tmp_path: Path) -> None:
+    """A plan for SSL begins no rollover of tokens, whose journal would then never be found by `ssl rollback`."""
+    plan = tmp_path / "plan.json"
+    names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
+    run(ssl.command, "plan", *pfx(farm, tmp_path, *names), "--save", str(plan))
+    said = run(rollover.command, "apply", "--plan", str(plan), "--yes", fails=True)
+    assert "isthmus adfs ssl apply" in said
+    assert read(rollover.command, "status", "--json")["record"] is None
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace('name = "prod"', 'name = "test"'))
+    said = run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
+    assert "is for farm prod, not test" in said
+    plan.write_text(json.dumps({key: value for key, value in json.loads(plan.read_text()).items() if key != "digest"}))
+    assert "is no plan" in run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
