@@ -32,6 +32,13 @@ class FarmSettings:
     """Seconds for each address that is looked at from outside."""
 
 
+def address_of(settings: FarmSettings, host: str) -> str:
+    """Where to connect for a server, as in the settings, or for the federation name."""
+    if host == settings.federation_name:
+        return settings.federation_address or host
+    return split_host(host)[1]
+
+
 def split_host(host: str) -> tuple[str, str]:
     """Name and address of a server as in the settings: `name`, or `name=address`."""
     name, _, address = host.partition("=")
