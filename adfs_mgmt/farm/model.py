@@ -189,6 +189,30 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalHolder:
+    """An account in the forest that has a service principal name of the farm's."""
+
+    account: str
+    """`CORP\\adfs$`; its SID where it has no name that can be told."""
+    names: tuple[str, ...]
+    """Those of `host/<name>` and `http/<name>` that it has, as they are written there."""
+    is_service: bool
+    """It is the account that AD FS runs as."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePrincipal:
+    """Who has `host/<name>` or `http/<name>`: for whose key a domain controller encrypts Kerberos tickets of that name."""
+
+    name: str
+    """The federation name that was looked for."""
+    service_account: str
+    holders: tuple[PrincipalHolder, ...] = ()
+    error: str = ""
+    """Why it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """What the servers of one farm say about themselves."""
 
@@ -200,6 +224,8 @@ class Farm:
     proxies: tuple[Proxy, ...] = ()
     relying_parties: tuple[RelyingParty, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    principal: ServicePrincipal | None = None
+    """None where nobody could be asked: that takes our JEA endpoint."""
     error: str = ""
     """Why `properties` and what else belongs to the whole farm are not known: then they hold defaults, not facts."""
 

@@ -27,9 +27,11 @@ from adfs_mgmt.farm.model import (
     KeyAccess,
     Node,
     Outside,
+    PrincipalHolder,
     Properties,
     Proxy,
     Served,
+    ServicePrincipal,
     StoredCertificate,
     SyncRole,
     Use,
@@ -181,7 +183,15 @@ def farm(
             Endpoint(path=path, enabled=True, proxied=True)
             for path in ("/adfs/ls/", "/adfs/oauth2/", "/FederationMetadata/2007-06/FederationMetadata.xml")
         ),
+        principal=principal(("EXAMPLE\\adfs$", f"host/{NAME}")),
     )
+
+
+def principal(*holders: tuple[str, ...], error: str = "") -> ServicePrincipal:
+    """Who has which names; the service runs as EXAMPLE\\adfs$."""
+    account = "EXAMPLE\\adfs$"
+    found = tuple(PrincipalHolder(account=who, names=tuple(names), is_service=who == account) for who, *names in holders)
+    return ServicePrincipal(name=NAME, service_account=account, holders=found, error=error)
 
 
 def _node(number: int, rows: tuple[FarmCertificate, ...], bound: Certificate) -> Node:

@@ -69,7 +69,7 @@ def test_a_farm_in_which_all_is_well() -> None:
         "token-signing", "token-decrypting", "primary", "behaviour-level", "limits", "auditing", "extranet-lockout",
         "endpoints", "reading", "service", "database", "clock", "sync", "ssl-binding", "ssl-certificate",
         "service-communications", "service-communications-key", "proxy-trust", "proxy-health", "name", "tls", "metadata",
-        "probe", "speed", "contradictions",
+        "probe", "speed", "contradictions", "service-principal-name",
     } == {each.name for each in checks}  # fmt: skip
 
 

@@ -125,6 +125,16 @@ def test_function_takes_the_catalogues_parameters(name: str) -> None:
         assert ("mandatory" in declared[each]) is parameter.required
 
 
+@pytest.mark.parametrize("name", [name for name, cmdlet in CATALOGUE.items() if not cmdlet.module])
+def test_function_checks_the_catalogues_patterns(name: str) -> None:
+    """A visible function is shown with all its parameters, so JEA itself checks none: each one checks for itself."""
+    root = PARSER.parse(f"function F {{{FUNCTIONS[name]}}}".encode()).root_node
+    found = [each for each in walk(root) if each.type == "script_parameter"][: len(CATALOGUE[name].parameters)]
+    for node, parameter in zip(found, CATALOGUE[name].parameters.values(), strict=True):
+        whole = f"'\\A{parameter.pattern}\\z'"
+        assert (f"[ValidatePattern({whole})]" in text(node)) is bool(parameter.pattern)
+
+
 def test_functions_call_no_cmdlet() -> None:
     """Whatever they need is .NET: nothing else has to be visible, and nothing of the session can be put in its place."""
     for body in FUNCTIONS.values():

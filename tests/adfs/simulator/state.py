@@ -266,6 +266,10 @@ class World:
     farms: list[Farm] = field(default_factory=list)
     accounts: dict[str, str] = field(default_factory=lambda: {"CORP\\admin": "Adm1n-Passw0rd"})
     """Accounts that may administer everything, with their passwords."""
+    principals: dict[str, list[str]] = field(default_factory=dict)
+    """Service principal names by account, of the whole forest."""
+    global_catalog: bool = True
+    """Whether a global catalog is reached."""
     gmsa_hosts: set[str] = field(default_factory=set)
     """Hosts (lower-case FQDNs) that may read the password of gMSAs that no farm uses yet."""
     delegated: set[str] = field(default_factory=set)
