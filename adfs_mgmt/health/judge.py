@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole
+from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.principal import judge_principal
 from adfs_mgmt.health.seen import judge_outside
 from adfs_mgmt.health.servers import judge_node, judge_proxy
 from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.sign_in import judge_sign_ins
 from adfs_mgmt.health.tokens import judge_tokens
 from adfs_mgmt.health.wording import name_of
 from adfs_mgmt.trust.compare import Weight, compare, keys_of
@@ -34,9 +35,10 @@ def judge(
     thresholds: Thresholds,
     now: float,
     trusts: Sequence[EntraTrust] = (),
+    sign_ins: Sequence[SyntheticSignIn] = (),
 ) -> list[Check]:
     """Every check, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants that
-    are federated with it say, where they were asked."""
+    are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
     checks = [*judge_tokens(farm, outside, thresholds, now)]
     for trust in trusts:
         checks += _entra(farm, outside, trust, now)
@@ -53,6 +55,7 @@ def judge(
         checks += judge_proxy(farm, proxy, thresholds, now)
     if outside is not None:
         checks += judge_outside(farm, outside, thresholds, now)
+    checks += judge_sign_ins(farm, outside, sign_ins, thresholds)
     return [*checks, *_agreement(farm, outside)]
 
 
