@@ -72,7 +72,7 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	$(PYTEST) -m pebble
 
 test-adfs: $(STAMP) ## the tests on simulated AD FS farms alone
-	$(PYTEST) -m "adfs and not (pebble or system or browser)"
+	$(PYTEST) -m "adfs and not (samba or pebble or system or browser)"
 
 test-live: $(STAMP) ## on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
 	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }

@@ -29,6 +29,7 @@ from adfs_mgmt.farm.model import (
     SyncRole,
 )
 from adfs_mgmt.farm.outside import fetch_metadata
+from adfs_mgmt.farm.principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import RemotingError, Shell
 from adfs_mgmt.remoting.catalogue import STORE
@@ -69,6 +70,7 @@ async def read(
     readers: list[_NodeReader | _ProxyReader] = [*nodes, *proxies]
     await asyncio.gather(*(bounded(each.host.host, each.read()) for each in readers))
     farm = _assembled(settings, now, await _farm_wide(nodes), [each.seen for each in nodes], [each.seen for each in proxies])
+    farm = replace(farm, principal=await read_principal(asking, farm.nodes, settings.federation_name))
     return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 

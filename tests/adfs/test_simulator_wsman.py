@@ -25,6 +25,7 @@ _NEEDED = {
     "Get-Service": make("Get-Service", Name=("adfssrv",)),
     "Get-WindowsFeature": make("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
     "Get-CimInstance": make("Get-CimInstance", ClassName="Win32_OperatingSystem"),
+    "Get-IsthmusServicePrincipal": make("Get-IsthmusServicePrincipal", Name="fs.example.com"),
 }
 
 

@@ -63,13 +63,13 @@ def stored(farm: Farm, **changes: Any) -> tuple[StoredCertificate, ...]:
 def test_a_farm_in_which_all_is_well() -> None:
     """Every check is there, and passes."""
     farm = samples.farm()
-    checks = judge(farm, samples.outside(farm), LIMITS, NOW)
+    checks = judge(farm, samples.outside(farm), LIMITS, NOW, (), samples.sign_ins(farm))
     assert worst(checks) == "pass", [each for each in checks if each.status != "pass"]
     assert {
         "token-signing", "token-decrypting", "primary", "behaviour-level", "limits", "auditing", "extranet-lockout",
         "endpoints", "reading", "service", "database", "clock", "sync", "ssl-binding", "ssl-certificate",
         "service-communications", "service-communications-key", "proxy-trust", "proxy-health", "name", "tls", "metadata",
-        "probe", "speed", "contradictions",
+        "probe", "speed", "contradictions", "service-principal-name", "synthetic-token",
     } == {each.name for each in checks}  # fmt: skip
 
 

@@ -66,16 +66,18 @@ def test_role_is_the_catalogue(kind: HostKind) -> None:
 @pytest.mark.parametrize("kind", list(HostKind))
 def test_no_name_has_a_module(kind: HostKind) -> None:
     """A proxy function called `Module\\Name` is not found as `Name`; a module that is missing would keep sessions shut."""
-    role = parse(jea.role_file(kind))
+    role = read_hashtable(jea.role_file(kind))
     assert [each for each in literals(role["VisibleCmdlets"]) if "\\" in each and each.split("\\")[-1] in CATALOGUE] == []
     assert literals(role["ModulesToImport"]) == ["CimCmdlets", "ServerManager"]  # there before any role is
 
 
 def test_nodes_run_as_the_managed_account_that_was_given(tmp_path: Path) -> None:
     """Proxies, in a workgroup, keep the virtual account."""
-    done = CliRunner().invoke(command, ["--directory", str(tmp_path), "--gmsa", "CORP\\jea$"])
+    done = CliRunner().invoke(jea_command, ["--directory", str(tmp_path), "--gmsa", "CORP\\jea$"])
     assert done.exit_code == 0
-    node, proxy = (parse((tmp_path / f"IsthmusAdfs{kind}.pssc").read_text("utf-8-sig")) for kind in ("Node", "Proxy"))
+    node, proxy = (
+        read_hashtable((tmp_path / f"IsthmusAdfs{kind}.pssc").read_text("utf-8-sig")) for kind in ("Node", "Proxy")
+    )
     assert literals(node["GroupManagedServiceAccount"]) == ["CORP\\jea"]
     assert "RunAsVirtualAccount" not in node
     assert "GroupManagedServiceAccount" not in proxy
@@ -99,6 +101,16 @@ def test_function_takes_the_catalogues_parameters(name: str) -> None:
     for each, parameter in CATALOGUE[name].parameters.items():
         assert types[parameter.kind] in declared[each]
         assert ("mandatory" in declared[each]) is parameter.required
+
+
+@pytest.mark.parametrize("name", [name for name, cmdlet in CATALOGUE.items() if not cmdlet.module])
+def test_function_checks_the_catalogues_patterns(name: str) -> None:
+    """A visible function is shown with all its parameters, so JEA itself checks none: each one checks for itself."""
+    root = PARSER.parse(f"function F {{{FUNCTIONS[name]}}}".encode()).root_node
+    found = [each for each in walk(root) if each.type == "script_parameter"][: len(CATALOGUE[name].parameters)]
+    for node, parameter in zip(found, CATALOGUE[name].parameters.values(), strict=True):
+        whole = f"'\\A{parameter.pattern}\\z'"
+        assert (f"[ValidatePattern({whole})]" in text(node)) is bool(parameter.pattern)
 
 
 def test_functions_call_no_cmdlet() -> None:

@@ -138,11 +138,9 @@ async def test_the_old_one_stays_while_a_domain_could_not_do_without(tmp_path: P
     await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.ask == ("retire",))
     with opened(path, world) as journal:
         journal.acknowledge("retire", now=world.time)
-    for spoil, words in (
-        (lambda: world.domains.update({"new.example": [OLD]}), "domain new.example does not have"),
-        (lambda: setattr(world, "entra_down", True), "Entra ID cannot be reached"),
-    ):
-        spoil()
+    for down, words in ((False, "domain new.example does not have"), (True, "Entra ID cannot be reached")):
+        world.domains["new.example"] = [OLD]
+        world.entra_down = down
         outcome = await once(path, world)
         assert outcome.end is End.REFUSED
         assert words in text_of(outcome)

@@ -51,15 +51,16 @@ class Role:
     def __init__(self, source: str) -> None:
         role = read_hashtable(source)
         self.commands: dict[str, dict[str, Allowed] | None] = {}
-        """By lower-case name without its module; None: every parameter."""
+        """By lower-case name, as it is written: a module's name before it makes a function that nobody calls so. None:
+        every parameter."""
         for table in tables(role["VisibleCmdlets"]):
             fields = entries(table)
             parameters = [entries(each) for each in tables(fields["Parameters"])]
-            self.commands[_bare(literals(fields["Name"])[0])] = dict(_allowed(each) for each in parameters)
+            self.commands[literals(fields["Name"])[0].lower()] = dict(_allowed(each) for each in parameters)
         for name in _outside_tables(role["VisibleCmdlets"]):
-            self.commands[_bare(name)] = None
+            self.commands[name.lower()] = None
         for name in literals(role["VisibleFunctions"]):
-            self.commands[_bare(name)] = None
+            self.commands[name.lower()] = None
 
     def check(self, command: str, parameters: Mapping[str, object]) -> None:
         """Raise PsError for what the endpoint does not let through."""
@@ -97,10 +98,6 @@ def _allowed(fields: Mapping[str, Node]) -> tuple[str, Allowed]:
     choices = tuple(literals(fields["ValidateSet"])) if "ValidateSet" in fields else ()
     pattern = literals(fields["ValidatePattern"])[0] if "ValidatePattern" in fields else ""
     return literals(fields["Name"])[0].lower(), Allowed(choices=choices, pattern=pattern.replace("\\z", "\\Z"))
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("\\")[2].lower()
 
 
 # -- PowerShell's data files

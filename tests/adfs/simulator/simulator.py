@@ -16,7 +16,7 @@ from tests.adfs.simulator import building, making
 from tests.adfs.simulator.binding import bind, command_not_found
 from tests.adfs.simulator.cmdlets import CMDLETS, Call, Row
 from tests.adfs.simulator.passing import advance
-from tests.adfs.simulator.signatures import ADFS, FUNCTION, VERSIONS, WAP, Signature, signatures
+from tests.adfs.simulator.signatures import ADFS, FUNCTION, NODE_FUNCTION, VERSIONS, WAP, Signature, signatures
 from tests.adfs.simulator.state import Farm, Host, StoreEntry, World
 from tests.adfs.simulator.x509 import CNG_PROVIDER, LEGACY_PROVIDER, Authority, Cert, Keys
 
@@ -247,6 +247,7 @@ def find(host: Host, command: str) -> Signature:
         ADFS: "ADFS-Federation" in host.features,
         WAP: "Web-Application-Proxy" in host.features,
         FUNCTION: host.jea,
+        NODE_FUNCTION: host.jea and bool(host.domain),
     }
     if signature is None or not there.get(signature.module, True):
         raise command_not_found(command)
