@@ -74,7 +74,6 @@ async def sign_in(
     waiting = _ordered(settings, outside)
     done: dict[str, SyntheticSignIn] = {}
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         headers={"Accept-Encoding": "identity", "User-Agent": "isthmus"},
@@ -175,9 +174,10 @@ class _Asker:
             headers={"Host": authority, "Content-Type": "application/soap+xml; charset=utf-8"},
             allow_redirects=False,
         ) as response:
+            answer = await bounded(response, MAX_BYTES)
             if response.status in _OFF:
                 raise _NotOffered(f"HTTP {response.status}")
-            return response.status, await bounded(response, MAX_BYTES)
+            return response.status, answer
 
     def _judged(self, host: str, protocol: Protocol, status: int, body: bytes, took: float) -> SyntheticSignIn:
         """What was answered. A fault comes with HTTP 500, sometimes 400."""
