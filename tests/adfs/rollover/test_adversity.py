@@ -175,3 +175,21 @@ async def test_a_token_certificate_that_ended_while_partners_took_their_time(tmp
     assert outcome.end is End.REFUSED
     assert "has expired" in text_of(outcome)
     assert world.config.token[Use.SIGNING][0] == OLD
+
+
+@pytest.mark.parametrize("alternate", [False, True])
+async def test_secondaries_that_do_not_bind_themselves(alternate: bool, tmp_path: Path) -> None:
+    """One of them says PS0033: the run stops and says so; the next one lets the primary bind them, forward and back."""
+    world = World(vault={NEW_SSL}, secondaries_bind=False, alternate=alternate)
+    request, path = Request(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
+    outcome = await drive(path, world, request=request)
+    assert outcome.end is End.STOPPED
+    assert "PS0033" in text_of(outcome)
+    outcome = await drive(path, world, stop=lambda outcome: "bind" in outcome.record.held)
+    assert all(set(rows.values()) == {NEW_SSL} for rows in world.bindings.values()), text_of(outcome)
+    with opened(path, world) as journal:
+        journal.start("r2", "ssl", "prod", outcome.record.facts, now=world.time)
+        journal.turn("start", now=world.time, forget=plan.turn_back(outcome.record, "start"))
+    assert (await once(path, world)).end is End.STOPPED
+    assert (await once(path, world)).record.outcome == "rolled back"
+    assert all(set(rows.values()) == {OLD_SSL} for rows in world.bindings.values())
