@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from adfs_mgmt.farm.certificate import covers
@@ -13,11 +14,13 @@ from adfs_mgmt.farm.model import (
     Properties,
     Proxy,
     PublishedApplication,
+    SyncRole,
     Use,
 )
 from adfs_mgmt.remoting import catalogue
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.record import stage_act
 from adfs_mgmt.rollover.stage import Stage, View
 
 _MEMBERS_FROM = 3
@@ -73,6 +76,29 @@ def bind(view: View, node: Node, thumbprint: str) -> Act:
     if level >= _MEMBERS_FROM:
         return Act(host=node.host, what=catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member))
     return Act(host=node.host, what=catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint))
+
+
+def bind_all(view: View, stage: str, wanted: Callable[[Node], str]) -> tuple[Act, ...]:
+    """The binds that are left, the primary's last. Where a secondary has refused, the primary is told to do it for them:
+    Microsoft documents that way only, but it needs a second hop (delegation), which an endpoint seldom has."""
+    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
+    own = {node.host: bind(view, node, wanted(node)) for node in nodes if wanted(node)}
+    several = view.farm.properties.behaviour_level >= _MEMBERS_FROM or view.farm.properties.alternate_tls_binding
+    from_primary = (
+        several
+        and view.primary
+        and any(
+            node.role is SyncRole.SECONDARY and node.host in own and _refused(view, stage, own[node.host]) for node in nodes
+        )
+    )
+    left = [node for node in nodes if node.host in own and not node.error and bound(node, wanted(node))]
+    return tuple(replace(own[node.host], host=view.primary) if from_primary else own[node.host] for node in left)
+
+
+def _refused(view: View, stage: str, act: Act) -> bool:
+    """It was tried, ran, and wrote an error: one that never got there is no try, one that broke off is still open."""
+    name = stage_act(stage, act.id)
+    return view.record.tries.get(name, 0) > 0 and name not in view.record.acted and name != view.record.begun
 
 
 def set_service(view: View, thumbprint: str) -> Act:

@@ -17,7 +17,6 @@ from adfs_mgmt.farm.model import (
     Node,
     Proxy,
     StoredCertificate,
-    SyncRole,
 )
 from adfs_mgmt.rollover import bindings, checks, tokens
 from adfs_mgmt.rollover.bindings import bound, new
@@ -87,8 +86,7 @@ def _bind_missing(view: View) -> list[str]:
 
 
 def _bind_acts(view: View) -> tuple[Act, ...]:
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(bindings.bind(view, node, new(view)) for node in nodes if not node.error and bound(node, new(view)))
+    return bindings.bind_all(view, "bind", lambda node: new(view))
 
 
 def _proxies_missing(view: View) -> list[str]:

@@ -42,11 +42,7 @@ def _unbind_missing(view: View) -> list[str]:
 
 
 def _unbind_acts(view: View) -> tuple[Act, ...]:
-    return tuple(
-        bindings.bind(view, node, old)
-        for node in view.farm.nodes
-        if not node.error and (old := had(view, "node", node.host)) and bound(node, old)
-    )
+    return bindings.bind_all(view, "unbind", lambda node: had(view, "node", node.host))
 
 
 def no_use(view: View) -> list[str]:

@@ -115,6 +115,8 @@ class World:
     """Names of commands whose answer is lost, once each."""
     restart_seconds: float = 0.0
     alternate: bool = False
+    secondaries_bind: bool = True
+    """Whether Set-AdfsSslCertificate runs on a secondary, for itself: Microsoft documents the primary only."""
     level: int = 4
     dates: dict[str, Certificate] = field(default_factory=dict)
 
@@ -235,14 +237,22 @@ class World:
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
     ) -> None:
         self._needs(host, command, not self.alternate, "PS0159: the binding mode is another")
-        self._needs(host, command, thumbprint in self.stores[host], "no such certificate")
-        self.bindings[host] = dict.fromkeys(self.bindings[host], thumbprint)
+        self._bind(host, command, thumbprint, given)
 
     def _set_adfsalternatetlsclientbinding(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
     ) -> None:
         self._needs(host, command, self.alternate, "this would switch the mode")
-        self.bindings[host] = dict.fromkeys(self.bindings[host], thumbprint)
+        self._bind(host, command, thumbprint, given)
+
+    def _bind(self, host: str, command: Command, thumbprint: str, given: dict[str, object]) -> None:
+        members = given.get("Member", ())
+        assert isinstance(members, tuple)
+        allowed = self.secondaries_bind or host == self.nodes[0]
+        self._needs(host, command, allowed, "PS0033: This cmdlet cannot be executed from a secondary server")
+        for each in [name.split(".")[0] for name in members] or [host]:
+            self._needs(host, command, thumbprint in self.stores[each], "no such certificate")
+            self.bindings[each] = dict.fromkeys(self.bindings[each], thumbprint)
 
     def _set_webapplicationproxysslcertificate(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
