@@ -29,7 +29,7 @@ import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
-from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
 
 log = structlog.get_logger(__name__)
@@ -288,7 +288,7 @@ def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:
     reason = said["reason"]
     if said["kind"] == "CommandFailed":
         return CommandFailed(host, command, reason, error_id=said["error_id"], category=said["category"])
-    kinds = {"HostUnreachable": HostUnreachable, "Interrupted": Interrupted}
+    kinds = {"HostUnreachable": HostUnreachable, "NoTicket": NoTicket, "Interrupted": Interrupted}
     if said["kind"] in {"AccessDenied", "CredentialRefused"}:
         return AccessDenied(host, reason)
     return kinds.get(said["kind"], RemotingError)(host, reason)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -23,6 +25,7 @@ from adfs_mgmt.remoting import (
     RemotingError,
     Secret,
 )
+from adfs_mgmt.remoting.account import Account
 from adfs_mgmt.remoting.catalogue import make
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
@@ -48,7 +51,7 @@ async def shell(settings: RemotingSettings) -> AsyncIterator[WinRm]:
 async def test_command_runs_over_an_encrypted_connection(
     server: WsManServer, hosts: Hosts, settings: Settings, auth: str
 ) -> None:
-    """NTLM, bare and inside SPNEGO, proves who we are and encrypts the messages."""
+    """NTLM, bare or inside SPNEGO, proves who we are and encrypts the messages."""
     async with shell(settings(auth=auth)) as winrm:
         answer = await winrm.run(server.place(HOSTS[1]), SERVICE)
     assert answer == [{"Name": "adfssrv", "Status": "Running"}]
@@ -314,13 +317,23 @@ async def test_client_certificate(pki: Pki, hosts: Hosts) -> None:
     assert hosts.asked[0][0] == "fs1\\admin"
 
 
-@pytest.mark.parametrize("auth", ["kerberos", "credssp"])
-async def test_auth_that_is_not_installed(server: WsManServer, settings: Settings, auth: str) -> None:
-    """Kerberos needs gssapi, CredSSP requests-credssp: the error says what is missing, and no try is made."""
-    async with shell(settings(auth=auth)) as winrm:
-        with pytest.raises(RemotingError, match=r"(?i)kerberos|credssp"):
-            await winrm.run(server.place(HOSTS[0]), SERVICE)
-    assert server.refused == []
+@pytest.mark.parametrize("package", ["gssapi", "krb5"])
+def test_kerberos_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """The error names the package and the commands that bring it, before anything is sent."""
+    for each in ("gssapi", "krb5"):
+        monkeypatch.setitem(sys.modules, each, None if each == package else ModuleType(each))
+    with pytest.raises(RemotingError, match=rf"needs {package}: pip install 'isthmus\[kerberos\]'.*libkrb5-dev"):
+        WinRm(RemotingSettings())
+
+
+def test_windows_has_kerberos_itself(monkeypatch: pytest.MonkeyPatch, password_file: Path) -> None:
+    """SSPI takes any form of a user's name, and needs no package."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    for package in ("gssapi", "krb5"):
+        monkeypatch.setitem(sys.modules, package, None)
+    account = Account(RemotingSettings(user=USER, password_file=password_file))
+    assert account.show(HOSTS[0]) == ("kerberos", USER, PASSWORD)
+    assert account.hosts_judge
 
 
 @pytest.mark.parametrize(
@@ -330,6 +343,8 @@ async def test_auth_that_is_not_installed(server: WsManServer, settings: Setting
         ({"auth": "certificate"}, "needs tls"),
         ({"auth": "certificate", "tls": True}, "certificate_file"),
         ({"user": ""}, "needs `user`"),
+        ({"auth": "kerberos"}, "name@REALM"),
+        ({"auth": "kerberos", "user": ""}, "needs `user`"),
         ({"hosts_at_once": 0}, "at least 1"),
         ({"password_file": Path("/does/not/exist")}, "cannot be read: FileNotFoundError"),
     ],

@@ -24,6 +24,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -35,7 +36,8 @@ from tests.adfs.simulator.wsman_shell import Shell, decode
 Handler = Callable[[str, str, str, dict[str, object]], list[dict[str, object]]]
 """User, host, command, parameters. Answers objects; raises PsError."""
 
-_ENCRYPTED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
+
+_SOAP = "application/soap+xml;charset=UTF-8"
 
 
 @dataclass(slots=True)
@@ -68,12 +70,15 @@ class WsManServer:
         configurations: Mapping[str, Guard] | None = None,
         allow_unencrypted: bool = False,
         delay: Callable[[str, str], None] | None = None,
+        keytabs: Mapping[str, Path] | None = None,
+        credssp: bool = False,
     ) -> None:
         """`hosts` are names, or names with their loopback addresses; `users` have passwords.
 
         `tls_certificate` is the server's DER, for channel bindings. `certificates` maps a client certificate (SHA-256 of
         its DER, hexadecimal) to a user. `configurations` are the session configurations that the hosts have, with what each
         lets through; none means the ordinary one. `delay` is called with host and action before each request is answered.
+        `keytabs` has a file for each host that does Kerberos. `credssp` is off on Windows as well, until it is enabled.
         """
         names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
         self.addresses: dict[str, str] = dict(names)
@@ -81,7 +86,9 @@ class WsManServer:
         self.certificates = dict(certificates or {})
         self.configurations = dict(configurations or {"Microsoft.PowerShell": ordinary})
         self.allow_unencrypted, self.delay = allow_unencrypted, delay
-        self.port = port
+        self.port, self.keytabs, self.credssp = port, dict(keytabs or {}), credssp
+        self.delegated: list[tuple[str, str, str]] = []
+        """Host, user and password that CredSSP brought."""
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
         """Hosts at which a credential was refused, one entry for each try."""
@@ -190,18 +197,21 @@ class WsManServer:
 
     def _converse(self, connection: socket.socket, peer: Any, host: str) -> None:
         wrapped = connection
-        with contextlib.suppress(OSError, ValueError):  # a client that went away is no error of the server
+        try:
             if self.tls is not None:
                 wrapped = self.tls.wrap_socket(connection, server_side=True)
             with self.lock:
                 self._connections[wrapped] = host
             _Conversation(wrapped, peer, self, host)
-        with self.lock:
-            self._connections.pop(connection, None)
-            self._connections.pop(wrapped, None)
-            self._threads.discard(threading.current_thread())
-        wrapped.close()
-        connection.close()
+        except (OSError, ValueError):
+            return  # a client that went away is no error of the server
+        finally:  # after any other mistake as well: a client must not wait for nothing
+            with self.lock:
+                self._connections.pop(connection, None)
+                self._connections.pop(wrapped, None)
+                self._threads.discard(threading.current_thread())
+            wrapped.close()
+            connection.close()
 
 
 class _Conversation(BaseHTTPRequestHandler):
@@ -214,7 +224,14 @@ class _Conversation(BaseHTTPRequestHandler):
     def __init__(self, connection: socket.socket, peer: Any, server: WsManServer, host: str) -> None:
         self._simulated, self._host = server, host
         tls = connection if isinstance(connection, ssl.SSLSocket) else None
-        self._login = Login(server.users, server.certificates, tls=tls, server=server.tls_certificate)
+        self._login = Login(
+            server.users,
+            server.certificates,
+            tls=tls,
+            server=server.tls_certificate,
+            keytab=server.keytabs.get(host),
+            credssp=server.credssp,
+        )
         self._login.stranger = host in server.strangers
         super().__init__(connection, peer, server)  # type: ignore[arg-type]  # it only hands it on
 
@@ -241,19 +258,30 @@ class _Conversation(BaseHTTPRequestHandler):
             with self._simulated.lock:
                 self._simulated.refused.append(self._host)
         self.send_response(401)
-        self._continue(refused.token)
-        if not refused.token:
-            self.send_header("WWW-Authenticate", "Negotiate")
-            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"')
+        if refused.token:
+            self._continue(refused.token)
+        else:
+            for scheme in self._schemes():
+                self.send_header("WWW-Authenticate", scheme)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _schemes(self) -> list[str]:
+        kerberos = ["Kerberos"] if self._host in self._simulated.keytabs else []
+        credssp = ["CredSSP"] if self._simulated.credssp else []
+        return ["Negotiate", *kerberos, 'Basic realm="WSMAN"', *credssp]
+
     def _continue(self, token: bytes) -> None:
         if token:
-            self.send_header("WWW-Authenticate", "Negotiate " + base64.b64encode(token).decode())
+            scheme = self.headers.get("Authorization", "").partition(" ")[0]
+            self.send_header("WWW-Authenticate", f"{scheme} {base64.b64encode(token).decode()}")
 
     def _serve(self, body: bytes, token: bytes) -> None:
-        encrypted = self.headers.get("Content-Type", "").startswith("multipart/encrypted")
+        encrypted = self.headers.get("Content-Type", "").startswith(("multipart/encrypted", "multipart/x-multi-encrypted"))
+        if self._login.delegated is not None:
+            with self._simulated.lock:
+                self._simulated.delegated.append((self._host, *self._login.delegated))
+            self._login.delegated = None
         if not body:
             self._answer(200, b"", token)
             return
@@ -271,12 +299,13 @@ class _Conversation(BaseHTTPRequestHandler):
             status, answer = 200, getattr(self, f"_{request.action}")(request)
         except soap.Fault as error:
             status, answer = 500, soap.fault(error, message_id)
-        self._answer(status, self._login.encrypt(answer) if encrypted else answer, token, encrypted=encrypted)
+        kind, answer = self._login.encrypt(answer) if encrypted else (_SOAP, answer)
+        self._answer(status, answer, token, kind=kind)
 
-    def _answer(self, status: int, body: bytes, token: bytes = b"", *, encrypted: bool = False) -> None:
+    def _answer(self, status: int, body: bytes, token: bytes = b"", *, kind: str = _SOAP) -> None:
         self.send_response(status)
         self._continue(token)
-        self.send_header("Content-Type", _ENCRYPTED if encrypted else "application/soap+xml;charset=UTF-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
