@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KERBEROS := $(VENV)/.kerberos
+RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
 COVER := $(BIN)/python -m coverage run -m pytest
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
@@ -31,6 +32,14 @@ $(KERBEROS): $(STAMP)
 	CFLAGS="-O0 -g0" $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,kerberos]'
 	@touch $@
 
+# Sessions of pypsrp with real Windows hosts, which come with its source only; nothing of it is built or run
+$(RECORDINGS): | $(STAMP)
+	@mkdir -p build/download
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary pypsrp \
+		--dest build/download $(subst -,==,$(notdir $@))
+	tar -xzf build/download/$(notdir $@).tar.gz -C build/download
+	mv build/download/$(notdir $@) $@
+
 demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
 	@deploy/ensure-packages samba
 	$(BIN)/isthmus demo $(if $(ONCE),--once)
@@ -38,7 +47,9 @@ demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1
 demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: mend it and end)
 	$(BIN)/python -m tests.adfs.demo $(if $(ONCE),--once)
 
-test: lint $(KERBEROS) ## lint, then every test: fast ones first, then those on real servers; coverage at the end
+test test-adfs: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
+
+test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test: fast ones first, then those on real servers; coverage at the end
 	@deploy/ensure-packages samba slapd browser proxy pebble
 	$(BIN)/python -m coverage erase
 	$(COVER) -m "not ($(SERVERS))"
@@ -79,7 +90,7 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
 	$(PYTEST) -m pebble
 
-test-adfs: $(STAMP) ## the tests on simulated AD FS farms alone
+test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
 	$(PYTEST) -m "adfs and not (samba or pebble or system or browser or kerberos)"
 
 test-kerberos: $(KERBEROS) ## the tests on WinRM with Kerberos and a real Active Directory (Samba) alone

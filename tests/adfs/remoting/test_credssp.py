@@ -13,6 +13,7 @@ from adfs_mgmt.remoting import AccessDenied, CredentialRefused, HostUnreachable,
 from adfs_mgmt.remoting.catalogue import make
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
+from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, PASSWORD, USER, Hosts, Pki
 from tests.adfs.simulator.wsman import WsManServer
 
@@ -52,7 +53,8 @@ async def test_it_delegates(server: WsManServer, hosts: Hosts, settings: Setting
 async def test_long_messages(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
     """Both ways in pieces of 16 KiB: multipart/x-multi-encrypted."""
     hosts.long = "x" * 100_000
-    winrm = WinRm(settings())
+    server.configurations |= endpoints.configurations(HOSTS)
+    winrm = WinRm(settings(configuration=endpoints.NAME))
     await winrm.run(
         server.place(HOSTS[0]), make("Import-IsthmusCertificate", Pfx=b"\0pfx" * 50_000, Password=Secret("héllo"))
     )

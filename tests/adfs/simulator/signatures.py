@@ -27,9 +27,7 @@ _REVOCATION = (
     "CheckEndCertCacheOnly",
     "None",
 )
-ADFS, WAP, SERVER = "ADFS", "WebApplicationProxy", "ServerManager"
-FUNCTION, NODE_FUNCTION = "", "nodes"
-"""Of the JEA endpoints: of each, and of that for nodes alone."""
+ADFS, WAP, SERVER, FUNCTION = "ADFS", "WebApplicationProxy", "ServerManager", ""
 MANAGEMENT, UTILITY, CIM = "Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility", "CimCmdlets"
 
 
@@ -231,7 +229,7 @@ _ENTRIES = (
         "": "Thumbprint!:String Account!:String",
     }, type_name="Grant-IsthmusKeyAccess"),
     _Entry("Remove-IsthmusCertificate", FUNCTION, {"": "Thumbprint!:String"}, type_name="Remove-IsthmusCertificate"),
-    _Entry("Get-IsthmusServicePrincipal", NODE_FUNCTION, {"": "Name!:String"}, type_name="Get-IsthmusServicePrincipal"),
+    _Entry("Get-IsthmusServicePrincipal", FUNCTION, {"": "Name!:String"}, type_name="Get-IsthmusServicePrincipal"),
 )  # fmt: skip
 
 _COMMON = """

@@ -16,11 +16,13 @@ from tests.adfs.simulator import building, making
 from tests.adfs.simulator.binding import bind, command_not_found
 from tests.adfs.simulator.cmdlets import CMDLETS, Call, Row
 from tests.adfs.simulator.passing import advance
-from tests.adfs.simulator.signatures import ADFS, FUNCTION, NODE_FUNCTION, VERSIONS, WAP, Signature, signatures
+from tests.adfs.simulator.signatures import ADFS, FUNCTION, VERSIONS, WAP, Signature, signatures
 from tests.adfs.simulator.state import Farm, Host, StoreEntry, World
 from tests.adfs.simulator.x509 import CNG_PROVIDER, LEGACY_PROVIDER, Authority, Cert, Keys
 
 ADMIN = "CORP\\admin"
+_ON_NODES = {"get-isthmusserviceprincipal"}
+"""Functions of the endpoint for nodes alone."""
 When = Literal["before_effect", "after_effect"]
 
 
@@ -246,8 +248,7 @@ def find(host: Host, command: str) -> Signature:
     there = {
         ADFS: "ADFS-Federation" in host.features,
         WAP: "Web-Application-Proxy" in host.features,
-        FUNCTION: host.jea,
-        NODE_FUNCTION: host.jea and bool(host.domain),
+        FUNCTION: host.jea and (bool(host.domain) or command.lower() not in _ON_NODES),
     }
     if signature is None or not there.get(signature.module, True):
         raise command_not_found(command)

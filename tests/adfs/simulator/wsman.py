@@ -92,9 +92,16 @@ class WsManServer:
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
         """Hosts at which a credential was refused, one entry for each try."""
+        self.idle: set[str] = set()
+        """Shells from which their clients were away for longer than they had said: disconnected, not gone yet."""
+        self.envelope_kilobytes = 500
+        """MaxEnvelopeSizekb: what one message may be. It is told, not enforced."""
         self.strangers: set[str] = set()
         """Hosts with accounts of their own: they refuse every user of ours."""
         self.shells: dict[str, dict[str, Shell]] = {name: {} for name in self.addresses}
+        self.go = threading.Event()
+        """While it is clear, commands wait before they run."""
+        self.go.set()
         self.lock = threading.Lock()
         self._listeners: dict[str, socket.socket] = {}
         self._connections: dict[socket.socket, str] = {}
@@ -113,6 +120,7 @@ class WsManServer:
         acceptor.start()
 
     def stop(self) -> None:
+        self.go.set()
         self._wake.close()
         for host in self.addresses:
             self.restart(host)
@@ -329,14 +337,15 @@ class _Conversation(BaseHTTPRequestHandler):
             raise soap.bad_request("no rsp:Shell with creationXml")
         shell_id = asked.get("ShellId") or str(uuid.uuid4()).upper()
         user, host = self._login.user, self._host
-        shell = Shell(request.resource, functools.partial(self._simulated.invoke, user, host, configuration))
+        invoke = functools.partial(self._simulated.invoke, user, host, configuration)
+        shell = Shell(request.resource, invoke, self._simulated.go)
         shell.feed(decode(content.text or ""))
         with self._simulated.lock:
             if shell_id in self._simulated.shells[host]:
                 raise soap.bad_request(f"shell {shell_id} is there already")
             self._simulated.shells[host][shell_id] = shell
         described = soap.element("Shell", "", soap.element("ShellId", shell_id), soap.element("Owner", user))
-        described.append(soap.element("ResourceUri", request.resource))
+        described.extend((soap.element("ResourceUri", request.resource), soap.element("State", "Connected")))
         return soap.respond(request, soap.created(request.resource, shell_id), described)
 
     def _command(self, request: soap.Request) -> bytes:
@@ -357,8 +366,10 @@ class _Conversation(BaseHTTPRequestHandler):
     def _receive(self, request: soap.Request) -> bytes:
         wanted = request.find("rsp:Receive/rsp:DesiredStream")
         command_id = (wanted.get("CommandId") or "").upper() if wanted is not None else ""
-        data, done = self._shell(request).receive(command_id, request.timeout)
-        answer = soap.element("ReceiveResponse", "", soap.element("Stream", base64.b64encode(data).decode(), Name="stdout"))
+        told, done = self._shell(request).receive(command_id, request.timeout)
+        of = {"CommandId": command_id} if command_id else {}
+        streams = [soap.element("Stream", base64.b64encode(each).decode(), Name="stdout", **of) for each in told]
+        answer = soap.element("ReceiveResponse", "", *streams)
         if command_id:
             state = f"{soap.RSP}/CommandState/{'Done' if done else 'Running'}"
             answer.append(soap.element("CommandState", CommandId=command_id, State=state))
@@ -372,11 +383,13 @@ class _Conversation(BaseHTTPRequestHandler):
         return soap.respond(request, soap.element("SignalResponse"))
 
     def _get(self, request: soap.Request) -> bytes:
+        if request.resource == soap.CONFIG:
+            return soap.respond(request, soap.service_settings(self._simulated.envelope_kilobytes))
         with self._simulated.lock:
             known = request.shell_id in self._simulated.shells[self._host]
         if not known:
             raise soap.unknown_shell()
-        state = soap.element("State", "Connected")
+        state = soap.element("State", "Disconnected" if request.shell_id in self._simulated.idle else "Connected")
         return soap.respond(request, soap.element("Shell", "", soap.element("ShellId", request.shell_id), state))
 
     def _delete(self, request: soap.Request) -> bytes:
