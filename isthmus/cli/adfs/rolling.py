@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from adfs_mgmt.farm.model import Use
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import RemotingError
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover import showing
-from adfs_mgmt.rollover.beginning import Request
+from adfs_mgmt.rollover.beginning import Kind, Request
+from adfs_mgmt.rollover.due import first_end
 from adfs_mgmt.rollover.errors import PlanUnusable, Refused, RolloverError
 from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.model import Record, Snapshot
@@ -34,6 +36,8 @@ from isthmus.cli.output import REFUSED, Failure, emit_json, reporting, run_async
 if TYPE_CHECKING:
     from adfs_mgmt.rollover.hands import Hands
 
+DAY = 86400.0
+
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
 farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
 patience_option = click.option(
@@ -46,6 +50,14 @@ patience_option = click.option(
 )
 cancel_option = click.option(
     "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
+)
+due_option = click.option(
+    "--if-ends-within",
+    "within",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="DAYS",
+    help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
 ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
 
@@ -163,6 +175,21 @@ def desk(settings: AdfsSettings, name: str, track: str) -> Desk:
 
 
 # -- plan, begin
+
+
+def is_due(at: Desk, kind: Kind, uses: Sequence[Use], within: float | None, *, as_json: bool) -> bool:
+    """Whether to begin; says why not. Raises Failure where that cannot be told."""
+    if within is None:
+        return True
+    with reporting(*ERRORS):
+        end = first_end(kind, uses, at.look())
+    if end - time.time() <= within * DAY:
+        return True
+    if as_json:
+        emit_json({"end": "not due", "ends": end})
+    else:
+        click.echo(f"Nothing is due: what farm {at.farm.name} uses ends {showing.moment(end)}.")
+    return False
 
 
 def make_plan(at: Desk, request: Request, previous: Record | None = None) -> Plan:

@@ -14,10 +14,9 @@ from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Record
 from adfs_mgmt.rollover.sources import Material, from_pfx
 from isthmus.cli.adfs import adfs_config, load, rolling
-from isthmus.cli.adfs.rolling import Desk, farm_option, patience_option, yes_option
+from isthmus.cli.adfs.rolling import DAY, Desk, due_option, farm_option, patience_option, yes_option
 from isthmus.cli.output import Failure, emit_json, json_option, reporting
 
-DAY = 86400.0
 _USES = {"signing": Use.SIGNING, "decrypting": Use.DECRYPTING}
 
 use_option = click.option(
@@ -150,6 +149,7 @@ def plan(
 @soak_option
 @plan_option
 @click.option("--unattended", is_flag=True, help="Promote and retire as soon as that may be, without being told again.")
+@due_option
 @patience_option
 @yes_option
 @json_option
@@ -165,6 +165,7 @@ def apply(
     soak_days: float | None,
     plan_file: Path | None,
     unattended: bool,
+    within: float | None,
     patience: float,
     yes: bool,
     as_json: bool,
@@ -177,8 +178,11 @@ def apply(
     Examples:
       isthmus adfs rollover apply
       isthmus adfs rollover apply --plan plan.json --yes
+      isthmus adfs rollover apply --unattended --if-ends-within 30 --yes     # from a timer, once an hour
     """
     at = rolling.desk(load(config), farm, "token")
+    if at.under_way is None and not rolling.is_due(at, "token", [_USES[use] for use in uses], within, as_json=as_json):
+        return
     material = supplied(at, pfx, password_file, certificate)
     made = None
     if at.under_way is None:

@@ -12,7 +12,7 @@ import click
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.sources import Material, from_pem
 from isthmus.cli.adfs import adfs_config, load, rolling
-from isthmus.cli.adfs.rolling import Desk, farm_option, patience_option, yes_option
+from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
 from isthmus.cli.adfs.rollover import (
     answer_option,
     in_stores,
@@ -75,18 +75,31 @@ def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any
 @farm_option
 @_given
 @plan_option
+@due_option
 @patience_option
 @yes_option
 @json_option
-def apply(config: Path, farm: str, plan_file: Path | None, patience: float, yes: bool, as_json: bool, **given: Any) -> None:
+def apply(
+    config: Path,
+    farm: str,
+    plan_file: Path | None,
+    within: float | None,
+    patience: float,
+    yes: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Begin, or go on with what is under way, to the end.
 
     \b
     Examples:
       isthmus adfs ssl apply --pfx fs.pfx --password-file fs.password
       isthmus adfs ssl apply --plan plan.json --yes
+      isthmus adfs ssl apply --acme --if-ends-within 30 --yes     # from a timer, once a day
     """
     at = rolling.desk(load(config), farm, "ssl")
+    if at.under_way is None and not rolling.is_due(at, "ssl", (), within, as_json=as_json):
+        return
     made = None
     if at.under_way is None:
         if plan_file is not None:

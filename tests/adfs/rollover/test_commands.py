@@ -164,3 +164,25 @@ def test_a_plan_of_the_other_kind_or_farm_is_refused(farm: Site, tmp_path: Path)
     assert "is for farm prod, not test" in said
     plan.write_text(json.dumps({key: value for key, value in json.loads(plan.read_text()).items() if key != "digest"}))
     assert "is no plan" in run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
+
+
+def test_a_timer_begins_only_what_is_due(farm: Site) -> None:
+    """What ends later is left alone, and that is no failure; what is under way goes on whatever is due."""
+    given = ("--if-ends-within", "20", "--use", "signing", "--yes")
+    assert "Nothing is due" in run(rollover.command, "apply", *given)
+    answer = read(rollover.command, "apply", *given)
+    assert answer["end"] == "not due"
+    assert answer["ends"] > time.time() + 25 * 86400
+    assert read(rollover.command, "status")["record"] is None
+    begun = read(rollover.command, "apply", "--if-ends-within", "40", "--use", "signing", "--yes")
+    assert begun["end"] in {"waiting", "asking"}
+    assert "Nothing is due" not in run(rollover.command, "apply", *given)
+
+
+def test_what_is_due_is_never_guessed(farm: Site) -> None:
+    """A farm that cannot be read, or a server that is away, is an error and not a reason to wait."""
+    assert "Nothing is due" in run(ssl.command, "apply", "--acme", "--if-ends-within", "20", "--yes")
+    farm.simulator.offline("wap1.dmz.corp.example.com")
+    assert "cannot be read" in run(ssl.command, "apply", "--acme", "--if-ends-within", "20", "--yes", fails=True)
+    farm.simulator.offline("adfs1.corp.example.com")
+    assert "cannot be read" in run(rollover.command, "apply", "--if-ends-within", "20", "--yes", fails=True)
