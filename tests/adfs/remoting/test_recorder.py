@@ -16,6 +16,7 @@ from adfs_mgmt.remoting import (
     CommandFailed,
     Credential,
     HostUnreachable,
+    NoTicket,
     Recorder,
     RecordingDamaged,
     RemotingError,
@@ -67,6 +68,9 @@ ANSWERS: dict[str, list[Thing] | RemotingError] = {
         error_id="PS0159,Microsoft.IdentityServer.X", category="InvalidOperation",
     ),
     "Get-Date": HostUnreachable("fs1.contoso.com", "nobody answers at 10.1.2.3"),
+    "Get-Service": NoTicket(
+        "fs1.contoso.com", "the domain controller knows no WSMAN/fs1.contoso.com: run `kinit smith@CONTOSO.COM`"
+    ),
     "Test-AdfsFarmJoin": [],
 }  # fmt: skip
 COMMANDS = [
@@ -74,6 +78,7 @@ COMMANDS = [
     make("Get-AdfsCertificate", Thumbprint=(THUMBPRINT,)),
     make("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT),
     make("Get-Date"),
+    make("Get-Service", Name=("adfssrv",)),
     make(
         "Test-AdfsFarmJoin", PrimaryComputerName="fs1.contoso.com",
         ServiceAccountCredential=Credential("CORP\\svc-adfs", Secret("geheim")),
@@ -135,6 +140,8 @@ async def test_replay_answers_as_recorded(tmp_path: Path) -> None:
     assert (caught.value.error_id, caught.value.category) == ("PS0159,Microsoft.IdentityServer.X", "InvalidOperation")
     with pytest.raises(HostUnreachable):
         await replay.run(host, make("Get-Date"))
+    with pytest.raises(NoTicket, match=r"knows no WSMAN/.*run `kinit"):
+        await replay.run(host, make("Get-Service", Name=("adfssrv",)))
     await replay.close()
 
 
