@@ -18,6 +18,7 @@ from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13
 from adfs_mgmt.farm.token_request import Account, sign_in
 from adfs_mgmt.health.judge import judge
 from adfs_mgmt.health.settings import Thresholds
+from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
 from tests.adfs.farm.test_assertion import ANSWER, FARM, PARTY, PASSWORD, same_id
 from tests.adfs.simulator.ws_trust import wrap
@@ -129,6 +130,29 @@ async def test_no_verdict_stops_the_round(tmp_path: Path, handler: Callable[[Sta
         assert (first.outcome, second.outcome) == (SignInOutcome.NO_VERDICT, SignInOutcome.NOT_ASKED)
         assert words in first.reason
         assert len(stand.requests) == 1
+
+
+def hanging_at(address: str) -> Callable[[Stand], Handler]:
+    """Silent there; a token elsewhere."""
+
+    def make(stand: Stand) -> Handler:
+        silent, good = answering([], hang=True)(stand), answering([http("200 OK", ANSWER)])(stand)
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await (silent if writer.get_extra_info("sockname")[0] == address else good)(reader, writer)
+
+        return handle
+
+    return make
+
+
+async def test_one_that_looks_well_decides(tmp_path: Path) -> None:
+    """A node that hangs comes after the name, whose metadata was read: both are told from each other."""
+    seen = replace(samples.outside(FARM).served[-1], host=NAME)
+    async with serving(tmp_path, hanging_at("127.0.0.1")) as stand:
+        outside = Outside(federation_name=NAME, read_at=NOW, served=(seen,))
+        node, name = await sign_in(stand.settings, Account("probe@example.com", PASSWORD), outside, PARTY, time.time())
+    assert (node.outcome, name.outcome) == (SignInOutcome.NO_VERDICT, SignInOutcome.ISSUED)
 
 
 async def test_an_untrusted_server_gets_nothing(tmp_path: Path) -> None:
