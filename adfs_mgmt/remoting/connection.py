@@ -203,8 +203,11 @@ class Connection:
             negotiate_service=settings.spn_service,
             negotiate_hostname_override=self.place.name,
         )
+        session = wsman.transport._build_session()
+        session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         if settings.tls and self.place.address != self.place.name:
-            _verify_as(wsman, self.place.name)
+            _verify_as(session, self.place.name)
+        wsman.transport.session = session
         return wsman
 
     def _invoke(self, command: Command, deadline: float) -> list[Thing]:
@@ -343,12 +346,10 @@ class _ShellGone(Exception):
     """The host does not know our shell any more; it did not look at the command."""
 
 
-def _verify_as(wsman: WSMan, name: str) -> None:
+def _verify_as(session: requests.Session, name: str) -> None:
     """Check the certificate for the host's name where we connect to its address."""
-    session = wsman.transport._build_session()
     pool = session.get_adapter("https://").poolmanager  # type: ignore[attr-defined]  # of requests' own adapter
     pool.connection_pool_kw.update(server_hostname=name, assert_hostname=name)
-    wsman.transport.session = session
 
 
 def _wire(value: Value) -> Any:

@@ -19,6 +19,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,18 +67,22 @@ class WsManServer:
         configurations: Sequence[str] = ("Microsoft.PowerShell",),
         allow_unencrypted: bool = False,
         delay: Callable[[str, str], None] | None = None,
+        latency: float = 0.0,
     ) -> None:
         """`hosts` are names, or names with their loopback addresses; `users` have passwords.
 
         `tls_certificate` is the server's DER, for channel bindings. `certificates` maps a client certificate (SHA-256 of
         its DER, hexadecimal) to a user. `delay` is called with host and action before each request is answered.
+        `latency`: seconds that each exchange takes on the way, there and back; a new connection takes them once more.
         """
         names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
         self.addresses: dict[str, str] = dict(names)
         self.handler, self.users, self.tls, self.tls_certificate = handler, dict(users), tls, tls_certificate
         self.certificates = dict(certificates or {})
         self.configurations, self.allow_unencrypted, self.delay = set(configurations), allow_unencrypted, delay
-        self.port = port
+        self.port, self.latency = port, latency
+        self.exchanges = 0
+        """Requests so far, those that log in among them."""
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
         """Hosts at which a credential was refused, one entry for each try."""
@@ -196,6 +201,7 @@ class WsManServer:
                 wrapped = self.tls.wrap_socket(connection, server_side=True)
             with self.lock:
                 self._connections[wrapped] = host
+            time.sleep(self.latency)
             _Conversation(wrapped, peer, self, host)
         with self.lock:
             self._connections.pop(connection, None)
@@ -223,6 +229,9 @@ class _Conversation(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
+        with self._simulated.lock:
+            self._simulated.exchanges += 1
+        time.sleep(self._simulated.latency)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "WSMANIDENTIFY" in self.headers:
             self._answer(200, soap.identity())
