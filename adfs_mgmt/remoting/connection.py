@@ -188,6 +188,7 @@ class Connection:
             credssp_minimum_version=_CREDSSP,
         )
         wsman.transport.session = session = wsman.transport._build_session()
+        session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
         if settings.tls and self.place.address != self.place.name:
             _verify_as(session, self.place.name)

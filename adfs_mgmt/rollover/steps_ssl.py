@@ -22,6 +22,7 @@ from adfs_mgmt.rollover import bindings, checks, tokens
 from adfs_mgmt.rollover.bindings import bound, new
 from adfs_mgmt.rollover.bindings import old as had
 from adfs_mgmt.rollover.model import Act, Import
+from adfs_mgmt.rollover.record import stage_act
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_arrival import key_access_asks, needs_import, stored
 
@@ -62,17 +63,28 @@ def _grant_missing(view: View) -> list[str]:
 
     def granted(node: Node) -> bool:
         row = stored(node, new(view))
-        return row is not None and row.key in good
+        return row is not None and row.key in good and not _half_granted(view, node)
 
     text = f"the service account is not known to be allowed to read the key of {new(view)}"
     return [f"{node.host}: {node.error or text}" for node in view.farm.nodes if node.error or not granted(node)]
 
 
 def _grant_acts(view: View) -> tuple[Act, ...]:
-    lacking = [
-        node for node in view.farm.nodes if (row := stored(node, new(view))) is not None and row.key is KeyAccess.NOT_GRANTED
-    ]
-    return tuple(act for node in lacking for act in _grants(view, node))
+    found: list[Act] = []
+    for node in view.farm.nodes:
+        row = stored(node, new(view))
+        if row is not None and row.key is KeyAccess.NOT_GRANTED:
+            found += _grants(view, node)
+        elif _half_granted(view, node):
+            found += [act for act in _grants(view, node) if not view.acted("grant", act)]
+    return tuple(found)
+
+
+def _half_granted(view: View, node: Node) -> bool:
+    """One of the two was granted, which is enough to read the key, and then the run was killed: it is not all there yet."""
+    grants = _grants(view, node)
+    begun = any(stage_act("grant", act.id) in view.record.tries for act in grants)
+    return begun and not all(view.acted("grant", act) for act in grants)
 
 
 def _grants(view: View, node: Node) -> tuple[Act, ...]:

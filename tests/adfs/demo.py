@@ -87,12 +87,15 @@ def world(home: Path) -> Iterator[Site]:
         hosts = {fqdn: network.address(fqdn) for fqdn in simulator.world.hosts}
         offered = endpoints.configurations(hosts)
         with WsManServer(simulator.invoke, hosts=hosts, users={ADMIN: PASSWORD}, configurations=offered) as winrm:
-            config = _settings(home, farm, simulator, network, winrm, graph)
+            config = write_settings(home, farm, simulator, network, winrm, graph)
             yield Site(config, home / "admin.password", f"{NEW_NODE}={network.address(NEW_NODE)}")
 
 
-def _settings(home: Path, farm: Farm, simulator: Simulator, network: Network, winrm: WsManServer, graph: FakeGraph) -> Path:
-    _federate(graph, simulator, farm)
+def write_settings(
+    home: Path, farm: Farm, simulator: Simulator, network: Network, winrm: WsManServer, graph: FakeGraph
+) -> Path:
+    """For farm `prod` of this network, this WinRM and this tenant, whose domains are federated with it."""
+    federate(graph, simulator, farm)
     application = graph.register("Isthmus", roles=ROLES)
     secret, password = home / "entra.secret", home / "admin.password"
     for file, text in ((secret, application.secret), (password, PASSWORD)):
@@ -132,7 +135,7 @@ level = "warning"
     return path
 
 
-def _federate(graph: FakeGraph, simulator: Simulator, farm: Farm) -> None:
+def federate(graph: FakeGraph, simulator: Simulator, farm: Farm) -> None:
     """Two domains, with the certificate that signs now."""
     signing = next(each for each in farm.shared.certificates if each.use == "Token-Signing" and each.is_primary)
     base = "https://fs.example.com/adfs"

@@ -6,7 +6,7 @@ import datetime as dt
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,14 +123,14 @@ class Desk:
         with reporting(*ERRORS):
             outcome = run_async(running())
         if outcome.record.finished:
-            self._tidy(outcome.record)
+            self.tidy(outcome.record)
         return outcome
 
-    def _tidy(self, record: Record) -> None:
-        """Keys are not kept after use."""
+    def tidy(self, record: Record) -> None:
+        """Keys are not kept after use, even where a run was killed between its last line in the journal and this."""
         for name, value in record.facts.items():
             if name.startswith("new/") and record.facts.get("material") == "yes":
-                self.vault.forget(value)
+                self.vault.forget(value, put_before=record.finished)
 
     @asynccontextmanager
     async def _hands(self) -> AsyncIterator[Hands]:
@@ -171,7 +171,11 @@ def desk(settings: AdfsSettings, name: str, track: str) -> Desk:
     if not farm.winrm or not farm.nodes:
         raise Failure(f"farm {farm.name} is looked at from outside only; name its nodes in the settings to change it")
     logging.set_up(settings.log.level, settings.log.format)
-    return Desk(settings, farm, track)
+    at = Desk(settings, farm, track)
+    with suppress(Failure):  # a damaged journal is reported by what needs it
+        if (record := at.record) is not None and record.finished:
+            at.tidy(record)
+    return at
 
 
 # -- plan, begin
@@ -240,7 +244,7 @@ def begin(at: Desk, journal: Journal, made: Plan) -> None:
             raise Refused(
                 f"a new plan for {at.farm.name}", [f"{journal.record.id} is under way; apply or roll it back first"]
             )
-        journal.finish("superseded by an emergency", now=now)
+        at.tidy(journal.finish("superseded by an emergency", now=now))
     stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
     journal.start(f"{at.farm.name}-{made.kind}-{stamp}", made.kind, at.farm.name, made.facts, now=now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,20 @@ def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     assert "is over" in run(ssl.command, "status")
     undone = read(ssl.command, "rollback", "--yes")
     assert undone["record"]["outcome"] == "rolled back", undone
+
+
+def test_a_key_that_was_left_is_forgotten(farm: Site, tmp_path: Path) -> None:
+    """A run that was killed after its last line left the key: the next command forgets it, but not one given since then."""
+    names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
+    given = pfx(farm, tmp_path, *names)
+    done = read(ssl.command, "apply", "--yes", *given)["record"]
+    left = tmp_path / "state" / "keys" / f"{farm.simulator['adfs1.corp.example.com'].bindings[0].thumbprint}.pem"
+    left.write_text("key")
+    run(ssl.command, "status")
+    assert left.exists()
+    os.utime(left, (done["finished"] - 1, done["finished"] - 1))
+    run(ssl.command, "status")
+    assert not left.exists()
 
 
 def test_a_request_for_a_ca(farm: Site, tmp_path: Path) -> None:

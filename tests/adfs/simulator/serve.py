@@ -36,8 +36,9 @@ T = TypeVar("T")
 class Network:
     """`with Network(simulator) as network:` serves every host there is; `attach` serves one that came later."""
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
+    def __init__(self, simulator: Simulator, *, latency: float = 0.0) -> None:
+        """`latency`: seconds that each request takes on the way, there and back."""
+        self._simulator, self.latency = simulator, latency
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulated-network", daemon=True)
         self._directory = tempfile.TemporaryDirectory(prefix="simulated-farm-")
@@ -108,7 +109,7 @@ class Network:
 
     async def _listen(self, host: Host, address: str, port: int, tls: ssl.SSLContext | None) -> int:
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", _Site(self._simulator, host, secure=tls is not None).answer)
+        application.router.add_route("*", "/{path:.*}", _Site(self, self._simulator, host, secure=tls is not None).answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._runners.append(runner)
@@ -153,10 +154,12 @@ class _Sni:
 class _Site:
     """One port of one host."""
 
-    def __init__(self, simulator: Simulator, host: Host, *, secure: bool) -> None:
-        self._simulator, self._host, self._secure = simulator, host, secure
+    def __init__(self, network: Network, simulator: Simulator, host: Host, *, secure: bool) -> None:
+        self._network, self._simulator, self._host, self._secure = network, simulator, host, secure
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self._network.latency:
+            await asyncio.sleep(self._network.latency)
         self._simulator.settle()
         if not self._host.online:
             if request.transport is not None:

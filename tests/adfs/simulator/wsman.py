@@ -20,6 +20,7 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class WsManServer:
         delay: Callable[[str, str], None] | None = None,
         keytabs: Mapping[str, Path] | None = None,
         credssp: bool = False,
+        latency: float = 0.0,
     ) -> None:
         """`hosts` are names, or names with their loopback addresses; `users` have passwords.
 
@@ -79,6 +81,7 @@ class WsManServer:
         its DER, hexadecimal) to a user. `configurations` are the session configurations that the hosts have, with what each
         lets through; none means the ordinary one. `delay` is called with host and action before each request is answered.
         `keytabs` has a file for each host that does Kerberos. `credssp` is off on Windows as well, until it is enabled.
+        `latency`: seconds that each exchange takes on the way, there and back; a new connection takes them once more.
         """
         names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
         self.addresses: dict[str, str] = dict(names)
@@ -89,6 +92,9 @@ class WsManServer:
         self.port, self.keytabs, self.credssp = port, dict(keytabs or {}), credssp
         self.delegated: list[tuple[str, str, str]] = []
         """Host, user and password that CredSSP brought."""
+        self.latency = latency
+        self.exchanges = 0
+        """Requests so far, those that log in among them."""
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
         """Hosts at which a credential was refused, one entry for each try."""
@@ -210,6 +216,7 @@ class WsManServer:
                 wrapped = self.tls.wrap_socket(connection, server_side=True)
             with self.lock:
                 self._connections[wrapped] = host
+            time.sleep(self.latency)
             _Conversation(wrapped, peer, self, host)
         except (OSError, ValueError):
             return  # a client that went away is no error of the server
@@ -247,6 +254,9 @@ class _Conversation(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
+        with self._simulated.lock:
+            self._simulated.exchanges += 1
+        time.sleep(self._simulated.latency)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "WSMANIDENTIFY" in self.headers:
             self._answer(200, soap.identity())
