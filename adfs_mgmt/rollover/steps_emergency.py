@@ -192,6 +192,7 @@ STAGES = (
         acts=lambda view: tokens.rolling_restart(view, "restart"),
         patience=lambda view: view.policy.restart_seconds,
         foresees=tokens.restart_all,
+        notes=tokens.restart_notes,
         one_at_a_time=True,
         once=False,
     ),
