@@ -5,8 +5,8 @@
                                                                                                     │
           withdraw ◄─ restore ◄─ remove ◄─ retire (a person says so) ◄─ soak ◄─ serve ◄─ restart ◄──┘
 
-Until `remove` there is a way back (`steps_back`). `restore` comes before `withdraw`: should Entra ID refuse for long, AD FS looks
-after its certificates again all the same. Numbers are those of the procedure in the documentation.
+Until `remove` there is a way back (`steps_back`). `restore` comes before `withdraw`: should Entra ID refuse for long, AD FS
+looks after its certificates again all the same. Numbers are those of the procedure in the documentation.
 """
 
 from __future__ import annotations
