@@ -13,6 +13,7 @@ from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.errors import JournalError, Refused
+from adfs_mgmt.rollover.model import StepKind
 from adfs_mgmt.rollover.run import End, Outcome
 from tests.adfs.rollover.driving import WORK, begin, drive, once, opened
 from tests.adfs.rollover.test_faults import Chaos, text_of
@@ -235,3 +236,19 @@ async def test_a_farm_of_one_node_is_told_what_a_restart_means(tmp_path: Path) -
         [restart] = [step for step in made.steps if step.stage == "restart"]
         assert words in " ".join(restart.notes)
         assert bool(restart.notes) is bool(words)
+
+
+@pytest.mark.parametrize("stage", ["renew", "republish"])
+async def test_an_emergency_on_a_primary_that_shows_nothing(stage: str, tmp_path: Path) -> None:
+    """An empty answer is not taken for a farm from which every stolen certificate is gone."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    await begin(path, world, Request(kind="emergency", uses=TOKEN))
+    with opened(path, world) as journal:
+        for each in ("automatic", "renew")[: 1 if stage == "renew" else 2]:
+            journal.hold(each, {}, now=world.time)
+    world.config.token = {Use.SIGNING: [], Use.DECRYPTING: []}
+    snapshot, record = await world.look(), journals.read(path)
+    assert record is not None
+    step = plan.next_step(snapshot, record, WORK.policy, world.time)
+    assert (step.kind, step.stage) == (StepKind.REFUSE, stage)
+    assert "n1 shows no primary Token-Signing certificate" in step.reasons[0]
