@@ -190,6 +190,7 @@ def restarted(name: str) -> Stage:
         acts=lambda view: tokens.rolling_restart(view, name),
         patience=lambda view: view.policy.restart_seconds,
         foresees=tokens.restart_all,
+        notes=tokens.restart_notes,
         one_at_a_time=True,
         once=False,
     )

@@ -180,6 +180,7 @@ STAGES = (
         acts=_rerestart_acts,
         patience=lambda view: view.policy.restart_seconds,
         foresees=tokens.restart_all,
+        notes=tokens.restart_notes,
         one_at_a_time=True,
         once=False,
         applies=_was_promoted,

@@ -49,6 +49,15 @@ def _renew_learns(view: View) -> Mapping[str, str]:
     return {f"new/{use.value}": tokens.primary_of(view.farm.primary, use) for use in view.uses}
 
 
+def _told(view: View) -> list[str]:
+    """The primary names a certificate in use for each: without rows nothing stolen would seem left."""
+    return checks.primary(view) or [
+        f"{view.primary} shows no primary {use.value} certificate; look at it (Get-AdfsCertificate), then apply again"
+        for use in view.uses
+        if not tokens.primary_of(view.farm.primary, use)
+    ]
+
+
 def _spread_missing(view: View) -> list[str]:
     return [problem for use in view.uses for problem in _other_than_primary(view, use)]
 
@@ -159,7 +168,7 @@ STAGES = (
         title="new certificates at once, until no stolen one is left (no way back)",
         promise="the primary has no certificate that was there at the start",
         missing=_renew_missing,
-        refuses=checks.primary,
+        refuses=_told,
         acts=_renew_acts,
         learns=_renew_learns,
     ),
@@ -169,7 +178,7 @@ STAGES = (
         title="tell Entra ID",
         promise="every federated domain has the new certificates, and none of the stolen ones",
         missing=_republish_missing,
-        refuses=checks.trust_read,
+        refuses=lambda view: [*_told(view), *checks.trust_read(view)],
         acts=_republish_acts,
         applies=tells_entra,
         patience=converging,
@@ -192,6 +201,7 @@ STAGES = (
         acts=lambda view: tokens.rolling_restart(view, "restart"),
         patience=lambda view: view.policy.restart_seconds,
         foresees=tokens.restart_all,
+        notes=tokens.restart_notes,
         one_at_a_time=True,
         once=False,
     ),

@@ -3,9 +3,10 @@
     AD FS makes it:   create ─► freeze ─────────────────────┐
     it was supplied:  freeze ─► import ─► grant ─► add ─────┴─► appear ─► publish ─► verify ─► approve ─► promote ─► spread
                                                                                                     │
-          restore ◄─ withdraw ◄─ remove ◄─ retire (a person says so) ◄─ soak ◄─ serve ◄─ restart ◄──┘
+          withdraw ◄─ restore ◄─ remove ◄─ retire (a person says so) ◄─ soak ◄─ serve ◄─ restart ◄──┘
 
-Until `remove` there is a way back (`steps_back`). Numbers are those of the procedure in the documentation.
+Until `remove` there is a way back (`steps_back`). `restore` comes before `withdraw`: should Entra ID refuse for long, AD FS
+looks after its certificates again all the same. Numbers are those of the procedure in the documentation.
 """
 
 from __future__ import annotations
@@ -353,6 +354,7 @@ _COMMON = (
         acts=_restart_acts,
         patience=_restart_patience,
         foresees=tokens.restart_all,
+        notes=tokens.restart_notes,
         one_at_a_time=True,
         once=False,
     ),
@@ -395,16 +397,6 @@ _COMMON = (
         patience=converging,
     ),
     Stage(
-        name="withdraw",
-        number=8,
-        title="and Entra ID",
-        promise="no federated domain has the old certificate, all have the new one",
-        missing=_withdraw_missing,
-        refuses=_withdraw_refuses,
-        acts=_withdraw_acts,
-        applies=tells_entra,
-    ),
-    Stage(
         name="restore",
         number=8,
         title="AutoCertificateRollover as it was",
@@ -414,6 +406,16 @@ _COMMON = (
         acts=_restore_acts,
         foresees=_foresee_restore,
         notes=_restore_notes,
+    ),
+    Stage(
+        name="withdraw",
+        number=8,
+        title="and Entra ID",
+        promise="no federated domain has the old certificate, all have the new one",
+        missing=_withdraw_missing,
+        refuses=_withdraw_refuses,
+        acts=_withdraw_acts,
+        applies=tells_entra,
     ),
 )
 MADE_HERE = (CREATE, FREEZE, *_COMMON)

@@ -246,6 +246,13 @@ def restart_all(view: View) -> tuple[Act, ...]:
     return tuple(restart(node.host) for node in nodes)
 
 
+def restart_notes(view: View) -> list[str]:
+    """What a rolling restart means where there is nothing to roll."""
+    if len(view.farm.nodes) != 1:
+        return []
+    return [f"{view.farm.nodes[0].host} is the only node: nobody can sign in while its service restarts (about a minute)"]
+
+
 def not_restarted(view: View, stage: str) -> list[str]:
     """What of a rolling restart is missing."""
     wrong = []

@@ -89,9 +89,15 @@ class Desk:
 
     @property
     def record(self) -> Record | None:
-        """What the journal says. Raises Failure."""
+        """What the journal says. Raises Failure; also where it is another farm's, whose name becomes the same file."""
         with reporting(*ERRORS):
-            return journals.read(self.path)
+            found = journals.read(self.path)
+        if found is not None and found.farm != self.farm.name:
+            raise Failure(
+                f"{self.path} is the journal of farm {found.farm}, not of {self.farm.name}. If the farm was renamed, "
+                "give it its old name in the settings until its work is finished; if not, move the file away"
+            )
+        return found
 
     @property
     def under_way(self) -> Record | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from adfs_mgmt.farm.model import Use
+from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.errors import Refused
+from adfs_mgmt.rollover.errors import JournalError, Refused
+from adfs_mgmt.rollover.model import StepKind
 from adfs_mgmt.rollover.run import End, Outcome
 from tests.adfs.rollover.driving import WORK, begin, drive, once, opened
 from tests.adfs.rollover.test_faults import Chaos, text_of
@@ -193,3 +197,58 @@ async def test_secondaries_that_do_not_bind_themselves(alternate: bool, tmp_path
     assert (await once(path, world)).end is End.STOPPED
     assert (await once(path, world)).record.outcome == "rolled back"
     assert all(set(rows.values()) == {OLD_SSL} for rows in world.bindings.values())
+
+
+async def test_certificates_are_looked_after_again_whatever_entra_says(tmp_path: Path) -> None:
+    """Entra ID will not let go of the old certificate: AutoCertificateRollover is as it was before that is asked."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    world.event = lambda what: setattr(world, "entra_down", True) if what == "after Remove-AdfsCertificate" else None
+    outcome = await drive(path, world, request=TOKENS)
+    assert (outcome.end, outcome.step.stage) == (End.REFUSED, "withdraw")
+    assert world.config.auto
+    world.event, world.entra_down = lambda what: None, False
+    assert (await drive(path, world)).record.outcome == "done"
+
+
+async def test_a_disk_that_is_full_after_an_act(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said that nothing was done; with room again the act is found done, and not done twice."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    await begin(path, world, TOKENS)
+
+    def full(descriptor: int, line: bytes) -> None:
+        os.write(descriptor, line[:7])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    world.event = lambda what: monkeypatch.setattr(journals, "_write_all", full) if what.startswith("after ") else None
+    with pytest.raises(JournalError, match="an act was done") as caught:
+        await once(path, world)
+    assert "nothing was done" not in str(caught.value)
+    world.event = lambda what: None
+    monkeypatch.undo()
+    assert (await drive(path, world)).record.outcome == "done"
+    assert sum("Update-AdfsCertificate" in line for line in world.log) == 2
+
+
+async def test_a_farm_of_one_node_is_told_what_a_restart_means(tmp_path: Path) -> None:
+    """There is nobody else who could serve meanwhile."""
+    for nodes, words in ((("n1",), "n1 is the only node"), (("n1", "n2"), "")):
+        made = plan.plan(TOKENS, await World(nodes=nodes).look(), WORK.policy, NOW)
+        [restart] = [step for step in made.steps if step.stage == "restart"]
+        assert words in " ".join(restart.notes)
+        assert bool(restart.notes) is bool(words)
+
+
+@pytest.mark.parametrize("stage", ["renew", "republish"])
+async def test_an_emergency_on_a_primary_that_shows_nothing(stage: str, tmp_path: Path) -> None:
+    """An empty answer is not taken for a farm from which every stolen certificate is gone."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    await begin(path, world, Request(kind="emergency", uses=TOKEN))
+    with opened(path, world) as journal:
+        for each in ("automatic", "renew")[: 1 if stage == "renew" else 2]:
+            journal.hold(each, {}, now=world.time)
+    world.config.token = {Use.SIGNING: [], Use.DECRYPTING: []}
+    snapshot, record = await world.look(), journals.read(path)
+    assert record is not None
+    step = plan.next_step(snapshot, record, WORK.policy, world.time)
+    assert (step.kind, step.stage) == (StepKind.REFUSE, stage)
+    assert "n1 shows no primary Token-Signing certificate" in step.reasons[0]

@@ -201,3 +201,27 @@ def test_what_is_due_is_never_guessed(farm: Site) -> None:
     assert "cannot be read" in run(ssl.command, "apply", "--acme", "--if-ends-within", "20", "--yes", fails=True)
     farm.simulator.offline("adfs1.corp.example.com")
     assert "cannot be read" in run(rollover.command, "apply", "--if-ends-within", "20", "--yes", fails=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("proxies = [", "proxies = [{node}, ", "is a node of prod and a proxy of prod"),
+        ("nodes = [", "nodes = [{node}, ", "is a node of prod and a node of prod"),
+        ("[[farms]]", '[[farms]]\nname = "prod"\nfederation_name = "x.example.com"\n[[farms]]', "two farms are called prod"),
+    ],
+)
+def test_settings_that_contradict_themselves(farm: Site, tmp_path: Path, old: str, new: str, words: str) -> None:
+    """A server that is in two places, and two farms of one name, are refused before anything is asked."""
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace(old, new.format(node=json.dumps(farm.settings.nodes[0])), 1))
+    assert words in run(rollover.command, "status", fails=True)
+
+
+def test_the_journal_of_another_farm(farm: Site, tmp_path: Path) -> None:
+    """Two names that become one file name: the other farm's work is not gone on with here."""
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace('name = "prod"', 'name = "a b"'))
+    read(rollover.command, "apply", "--yes")
+    config.write_text(config.read_text().replace('name = "a b"', 'name = "a_b"'))
+    assert "is the journal of farm a b, not of a_b" in run(rollover.command, "apply", "--yes", fails=True)

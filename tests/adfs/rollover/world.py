@@ -401,7 +401,7 @@ class World:
             tls=self.certificate(self.bindings[host][NAME]),
             signing=tuple(config.token[Use.SIGNING]),
             encryption=tuple(config.token[Use.DECRYPTING][:1]),
-            signed_by=config.token[Use.SIGNING][0],
+            signed_by=next(iter(config.token[Use.SIGNING]), ""),
             probe_ok=True,
         )
 
