@@ -113,6 +113,19 @@ def _republish_acts(view: View) -> tuple[Act, ...]:
     return tuple(acts)
 
 
+def _foresee_republish(view: View) -> tuple[Act, ...]:
+    """The new certificate in, then whatever is there out."""
+    new = view.new(Use.SIGNING)
+    return tuple(
+        act
+        for domain in view.snapshot.domains
+        for act in (
+            tokens.publish(domain.name, new, ""),
+            *(tokens.withdraw(domain.name, each, new) for each in domain.certificates),
+        )
+    )
+
+
 def _known(view: View, thumbprint: str) -> bool:
     certificate = view.snapshot.certificate(thumbprint)
     return certificate is not None and bool(certificate.der)
@@ -160,6 +173,7 @@ STAGES = (
         missing=_automatic_missing,
         refuses=checks.primary,
         acts=lambda view: (tokens.set_auto(view, True),),
+        foresees=lambda view: (tokens.set_auto(view, True),) if _automatic_missing(view) else (),
         notes=_notes,
     ),
     Stage(
@@ -180,6 +194,7 @@ STAGES = (
         missing=_republish_missing,
         refuses=lambda view: [*_told(view), *checks.trust_read(view)],
         acts=_republish_acts,
+        foresees=_foresee_republish,
         applies=tells_entra,
         patience=converging,
     ),
@@ -229,5 +244,6 @@ STAGES = (
         missing=_restore_missing,
         refuses=checks.primary,
         acts=lambda view: (tokens.set_auto(view, view.fact("auto_after") == "on"),),
+        foresees=lambda view: () if view.fact("auto_after") == "on" else (tokens.set_auto(view, False),),
     ),
 )

@@ -225,3 +225,21 @@ def test_the_journal_of_another_farm(farm: Site, tmp_path: Path) -> None:
     read(rollover.command, "apply", "--yes")
     config.write_text(config.read_text().replace('name = "a b"', 'name = "a_b"'))
     assert "is the journal of farm a b, not of a_b" in run(rollover.command, "apply", "--yes", fails=True)
+
+
+def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: Path) -> None:
+    """A certificate that every server has is one line, and AD FS's own is named by its use."""
+    token = run(rollover.command, "plan", "--use", "signing")
+    (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
+    assert f"  replaces {old}  Token-Signing\n" in token
+    shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
+    (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
+    for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):
+        assert place in line
+
+
+def test_an_emergency_plan_says_what_entra_id_gets_and_loses(farm: Site) -> None:
+    """The certificate that does not exist yet in, the stolen one out; nothing that is so already is set."""
+    shown = run(rollover.command, "emergency", "--use", "signing", fails=True)
+    assert "-Urgent:$true" in shown
+    assert "AutoCertificateRollover:$true" not in shown
