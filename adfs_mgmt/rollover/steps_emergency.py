@@ -4,6 +4,7 @@
 
 `Update-AdfsCertificate -Urgent` makes a new primary and drops an old one, without asking any partner: sign-ins to partners
 fail until they have the new certificate. Entra ID is told before anything else, so that it trusts the stolen key no longer.
+Where it cannot be asked, somebody may decide that the farm's keys come first: then it is told at the end (`republish-late`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act, PartnerKind
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_token import tells_entra
+
+WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
+"""Acknowledgements: the farm's keys come first, Entra ID after them; and somebody has told it by hand."""
 
 
 def _stolen(view: View, use: Use) -> list[str]:
@@ -126,6 +130,24 @@ def _foresee_republish(view: View) -> tuple[Act, ...]:
     )
 
 
+def _without_entra(view: View) -> bool:
+    """Somebody has said that the farm comes first."""
+    return WITHOUT_ENTRA in view.record.acknowledged
+
+
+def _late_missing(view: View) -> list[str]:
+    return [] if TOLD in view.record.acknowledged else [*view.snapshot.problems, *_republish_missing(view)]
+
+
+def _late_asks(view: View) -> dict[str, str]:
+    if not view.snapshot.problems:
+        return {}
+    return {
+        TOLD: "Put the new certificate into every federated domain and take the stolen one out, by whatever way there is, "
+        f"then acknowledge {TOLD}; or apply again once Entra ID can be asked. Until then only a thief can sign in there"
+    }
+
+
 def _known(view: View, thumbprint: str) -> bool:
     certificate = view.snapshot.certificate(thumbprint)
     return certificate is not None and bool(certificate.der)
@@ -195,7 +217,7 @@ STAGES = (
         refuses=lambda view: [*_told(view), *checks.trust_read(view)],
         acts=_republish_acts,
         foresees=_foresee_republish,
-        applies=tells_entra,
+        applies=lambda view: tells_entra(view) and not _without_entra(view),
         patience=converging,
     ),
     Stage(
@@ -226,6 +248,18 @@ STAGES = (
         title="see that every node uses it",
         promise="every node's metadata is signed by the new certificate",
         missing=_serve_missing,
+        patience=converging,
+    ),
+    Stage(
+        name="republish-late",
+        number=8,
+        title="tell Entra ID after all",
+        promise="every federated domain has the new certificates, and none of the stolen ones, or somebody has seen to it",
+        missing=_late_missing,
+        acts=lambda view: () if view.snapshot.problems else _republish_acts(view),
+        foresees=_foresee_republish,
+        asks=_late_asks,
+        applies=lambda view: tells_entra(view) and _without_entra(view),
         patience=converging,
     ),
     Stage(

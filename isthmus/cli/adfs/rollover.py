@@ -13,6 +13,7 @@ from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Record
 from adfs_mgmt.rollover.sources import Material, from_pfx
+from adfs_mgmt.rollover.steps_emergency import WITHOUT_ENTRA
 from isthmus.cli.adfs import adfs_config, load, rolling
 from isthmus.cli.adfs.rolling import DAY, Desk, due_option, farm_option, patience_option, yes_option
 from isthmus.cli.output import Failure, emit_json, json_option, reporting
@@ -230,9 +231,10 @@ def acknowledge(config: Path, farm: str, names: tuple[str, ...], as_json: bool) 
       isthmus adfs rollover acknowledge "Intranet" "Payroll"
     """
     at = rolling.desk(load(config), farm, "token")
-    _needs_work(at)
+    record = _needs_work(at)
     if {"promote", "retire"} & set(names):
         raise Failure("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
+    _check_known(at, record, names)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         for name in names:
             journal.acknowledge(name, now=time.time())
@@ -336,10 +338,15 @@ def rollback(config: Path, farm: str, to: str, cancel: bool, patience: float, ye
 @adfs_config
 @farm_option
 @use_option
+@click.option(
+    "--without-entra", is_flag=True, help="Entra ID cannot be asked: the farm's keys come first, it is told at the end."
+)
 @patience_option
 @yes_option
 @json_option
-def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
+def emergency(
+    config: Path, farm: str, uses: tuple[str, ...], without_entra: bool, patience: float, yes: bool, as_json: bool
+) -> None:
     """A key was stolen: new certificates at once. No waiting for partners, no way back.
 
     Sign-in to partners other than Entra ID fails until they have the new certificate.
@@ -352,7 +359,7 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
     under_way = at.under_way
     with reporting(*rolling.ERRORS):
         if under_way is None or under_way.kind != "emergency":
-            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses))
+            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses), without_entra=without_entra)
             made = rolling.make_plan(at, wanted, under_way)
             if not (as_json and yes):
                 rolling.show_plan(made, None, as_json=as_json)
@@ -360,6 +367,8 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
         with at.writing() as journal:
             if under_way is None or under_way.kind != "emergency":
                 rolling.begin(at, journal, made)
+            if without_entra:
+                journal.acknowledge(WITHOUT_ENTRA, now=time.time())
             rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -384,6 +393,17 @@ def request(config: Path, farm: str, names: tuple[str, ...], out: Path, as_json:
         emit_json({"request": str(out), "names": list(wanted)})
     else:
         click.echo(f"Wrote {out} for {', '.join(wanted)}. The key is in {at.settings.state_dir}/keys: keep that directory.")
+
+
+def _check_known(at: Desk, record: Record, names: tuple[str, ...]) -> None:
+    """A typing error must not be noted as somebody's word. Raises Failure."""
+    snapshot = at.look()
+    asked = plans.standing_at(snapshot, record, at.policy, time.time()).ask
+    known = {*asked, *(partner.name for partner in snapshot.partners), *record.acknowledged}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
+        raise Failure(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
 
 
 def _needs_work(at: Desk) -> Record:

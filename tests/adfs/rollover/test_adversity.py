@@ -252,3 +252,36 @@ async def test_an_emergency_on_a_primary_that_shows_nothing(stage: str, tmp_path
     step = plan.next_step(snapshot, record, WORK.policy, world.time)
     assert (step.kind, step.stage) == (StepKind.REFUSE, stage)
     assert "n1 shows no primary Token-Signing certificate" in step.reasons[0]
+
+
+async def test_an_emergency_while_entra_id_is_away(tmp_path: Path) -> None:
+    """It is refused, unless somebody says that the farm's keys come first; Entra ID is told at the end, stolen key out."""
+    world, path = World(nodes=("n1", "n2")), tmp_path / "j.jsonl"
+    world.entra_down = True
+    stolen = list(world.config.token[Use.SIGNING])
+    with pytest.raises(Refused, match="--without-entra"):
+        await begin(path, world, Request(kind="emergency", uses=TOKEN))
+    await begin(path, world, Request(kind="emergency", uses=TOKEN, without_entra=True))
+    with opened(path, world) as journal:
+        journal.acknowledge("without-entra", now=world.time)
+    outcome = await once(path, world)
+    assert (outcome.end, outcome.step.ask) == (End.ASKING, ("entra-told",))
+    assert not set(stolen) & set(world.config.token[Use.SIGNING])
+    assert all(not set(stolen) & set(world.seen(host).token[Use.SIGNING]) for host in world.nodes)
+    world.entra_down = False
+    outcome = await once(path, world)
+    assert outcome.step.ask == ("tokens-revoked",)
+    assert all(not set(stolen) & set(slots) for slots in world.domains.values())
+
+
+async def test_an_emergency_that_somebody_told_entra_id_of_by_hand(tmp_path: Path) -> None:
+    """Their word ends the waiting."""
+    world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
+    world.entra_down = True
+    await begin(path, world, Request(kind="emergency", uses=TOKEN, without_entra=True))
+    with opened(path, world) as journal:
+        journal.acknowledge("without-entra", now=world.time)
+    await once(path, world)
+    with opened(path, world) as journal:
+        journal.acknowledge("entra-told", now=world.time)
+    assert (await once(path, world)).step.ask == ("tokens-revoked",)

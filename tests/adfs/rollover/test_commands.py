@@ -243,3 +243,10 @@ def test_an_emergency_plan_says_what_entra_id_gets_and_loses(farm: Site) -> None
     shown = run(rollover.command, "emergency", "--use", "signing", fails=True)
     assert "-Urgent:$true" in shown
     assert "AutoCertificateRollover:$true" not in shown
+
+
+def test_a_word_for_nobody_is_not_noted(farm: Site) -> None:
+    """A partner that is mistyped would be waited for, while somebody believes that it is done."""
+    run(rollover.command, "apply", "--use", "signing", "--wait-days", "0", "--yes")
+    assert "nobody is called Partner 22 here" in run(rollover.command, "acknowledge", "Partner 22", fails=True)
+    assert "Noted: Partner 2." in run(rollover.command, "acknowledge", "Partner 2")
