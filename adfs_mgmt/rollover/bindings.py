@@ -21,7 +21,7 @@ from adfs_mgmt.remoting import catalogue
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.record import stage_act
-from adfs_mgmt.rollover.stage import Stage, View
+from adfs_mgmt.rollover.stage import View
 
 _MEMBERS_FROM = 3
 """Farm behaviour level (2016) from which Set-AdfsSslCertificate goes from node to node by itself, unless told where."""
@@ -177,23 +177,6 @@ def serving(view: View, wanted: Callable[[str], str]) -> list[str]:
 def old(view: View, kind: str, host: str) -> str:
     """Thumbprint that a `node` or `proxy` had at the start; empty for none."""
     return view.fact(f"old/{kind}/{host}")
-
-
-def restarted(name: str) -> Stage:
-    """A stage in which every node's service is restarted, one after the other."""
-    return Stage(
-        name=name,
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=lambda view: tokens.not_restarted(view, name),
-        acts=lambda view: tokens.rolling_restart(view, name),
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        notes=tokens.restart_notes,
-        one_at_a_time=True,
-        once=False,
-    )
 
 
 def applications_with(proxies: Sequence[Proxy], old: str) -> list[tuple[Proxy, PublishedApplication]]:

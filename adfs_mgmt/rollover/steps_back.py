@@ -12,6 +12,7 @@ from __future__ import annotations
 from adfs_mgmt.farm.model import Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import of_running, restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 
 
@@ -64,15 +65,7 @@ def _unpromote_refuses(view: View) -> list[str]:
 
 def _respread_missing(view: View) -> list[str]:
     late = [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.old(use), "unpromote")]
-    return tokens.of_running(view, late)
-
-
-def _rerestart_missing(view: View) -> list[str]:
-    return tokens.not_restarted(view, "rerestart")
-
-
-def _rerestart_acts(view: View) -> tuple[Act, ...]:
-    return tokens.rolling_restart(view, "rerestart")
+    return of_running(view, late)
 
 
 def _reserve_missing(view: View) -> list[str]:
@@ -171,20 +164,7 @@ STAGES = (
         patience=converging,
         applies=_was_promoted,
     ),
-    Stage(
-        name="rerestart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=_rerestart_missing,
-        acts=_rerestart_acts,
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        notes=tokens.restart_notes,
-        one_at_a_time=True,
-        once=False,
-        applies=_was_promoted,
-    ),
+    restarted("rerestart", applies=_was_promoted),
     Stage(
         name="reserve",
         number=6,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from adfs_mgmt.farm.model import Node, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act, PartnerKind
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_token import tells_entra
 
@@ -229,19 +230,7 @@ STAGES = (
         refuses=checks.primary,
         patience=converging,
     ),
-    Stage(
-        name="restart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=lambda view: tokens.not_restarted(view, "restart"),
-        acts=lambda view: tokens.rolling_restart(view, "restart"),
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        notes=tokens.restart_notes,
-        one_at_a_time=True,
-        once=False,
-    ),
+    restarted("restart"),
     Stage(
         name="serve",
         number=6,

@@ -23,6 +23,7 @@ from adfs_mgmt.rollover.bindings import bound, new
 from adfs_mgmt.rollover.bindings import old as had
 from adfs_mgmt.rollover.model import Act, Import
 from adfs_mgmt.rollover.record import stage_act
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_arrival import key_access_asks, needs_import, stored
 
@@ -199,7 +200,7 @@ FORWARD = (
         acts=_bind_acts,
         undo=_undo_bind,
     ),
-    bindings.restarted("restart"),
+    restarted("restart"),
     Stage(
         name="bind-proxies",
         number=7,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from adfs_mgmt.rollover import bindings, checks, tokens
+from adfs_mgmt.rollover import bindings, checks
 from adfs_mgmt.rollover.bindings import bound
 from adfs_mgmt.rollover.bindings import old as had
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import of_running, restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 
 
@@ -94,13 +95,13 @@ STAGES = (
         number=3,
         title="Service-Communications, as before",
         promise="every node shows the old certificate for Service-Communications",
-        missing=lambda view: tokens.of_running(view, bindings.service_missing(view, view.fact("old/service"))),
+        missing=lambda view: of_running(view, bindings.service_missing(view, view.fact("old/service"))),
         refuses=lambda view: [*checks.primary(view), *no_use(view)],
         acts=lambda view: bindings.service_acts(view, view.fact("old/service")),
         patience=converging,
         applies=lambda view: bool(view.fact("old/service")),
     ),
-    bindings.restarted("rerestart"),
+    restarted("rerestart"),
     Stage(
         name="reprobe",
         number=8,

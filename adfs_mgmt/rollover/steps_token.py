@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from adfs_mgmt.farm.model import Node, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_arrival import CREATE, FREEZE, IMPORT_AND_ADD, supplied
 from certs import policy
@@ -178,14 +179,6 @@ def _spread_missing(view: View) -> list[str]:
     return [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.new(use), "promote")]
 
 
-def _restart_missing(view: View) -> list[str]:
-    return tokens.not_restarted(view, "restart")
-
-
-def _restart_acts(view: View) -> tuple[Act, ...]:
-    return tokens.rolling_restart(view, "restart")
-
-
 def _serve_missing(view: View) -> list[str]:
     wrong = []
     for node in view.farm.nodes:
@@ -196,10 +189,6 @@ def _serve_missing(view: View) -> list[str]:
         ):
             wrong.append(f"{node.host}: its metadata does not offer {view.new(Use.DECRYPTING)} for encryption yet")
     return wrong
-
-
-def _restart_patience(view: View) -> float:
-    return view.policy.restart_seconds
 
 
 # -- 7 soak, 8 retire
@@ -345,19 +334,7 @@ _COMMON = (
         refuses=checks.primary,
         patience=converging,
     ),
-    Stage(
-        name="restart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=_restart_missing,
-        acts=_restart_acts,
-        patience=_restart_patience,
-        foresees=tokens.restart_all,
-        notes=tokens.restart_notes,
-        one_at_a_time=True,
-        once=False,
-    ),
+    restarted("restart"),
     Stage(
         name="serve",
         number=6,

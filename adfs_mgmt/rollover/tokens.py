@@ -53,11 +53,6 @@ def set_auto(view: View, on: bool) -> Act:
     return Act(host=view.primary, what=catalogue.make("Set-AdfsProperties", AutoCertificateRollover=on))
 
 
-def restart(host: str) -> Act:
-    """The federation service, and what depends on it."""
-    return Act(host=host, what=catalogue.make("Restart-Service", Name=(SERVICE,), Force=True))
-
-
 def grant(node: Node, thumbprint: str, account: str = "") -> Act:
     """The service account may read the key."""
     account = account or node.service_account or f"NT SERVICE\\{SERVICE}"
@@ -179,13 +174,6 @@ def still_there(view: View, use: Use, thumbprint: str, *stages: str) -> list[str
     return nodes_without(view, lambda node: not has(node, use, thumbprint), text, *stages)
 
 
-def of_running(view: View, problems: Sequence[str]) -> list[str]:
-    """Without those of nodes whose service is down, which polls nobody and signs nothing: on the way back such a node is
-    started next, so that waiting for it first would be waiting for ever."""
-    down = {node.host for node in view.farm.nodes if not node.error and not node.service_running}
-    return [problem for problem in problems if problem.split(": ")[0] not in down]
-
-
 def shows_metadata(view: View, host: str, use: Use, thumbprint: str) -> bool:
     """Whether the node's metadata has the certificate. Only the primary one of those for encryption is in it."""
     row = view.served.get(host)
@@ -216,52 +204,6 @@ def needed_at_entra(view: View, thumbprint: str, instead: str) -> list[str]:
         for host, row in view.served.items()
         if host in hosts and row.signed_by == thumbprint
     ]
-
-
-def healthy(view: View, node: Node) -> bool:
-    """Whether a node serves."""
-    row = view.served.get(node.host)
-    served = view.snapshot.outside is None or (row is not None and bool(row.signing or row.encryption))
-    return not node.error and node.service_running and served
-
-
-def rolling_restart(view: View, stage: str) -> tuple[Act, ...]:
-    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away.
-
-    A node whose service is down is away already, and comes first: a start failed with the other certificate, or a restart
-    broke off half-way, and nobody else starts it.
-    """
-    down = [restart(node.host) for node in view.farm.nodes if not node.error and not node.service_running]
-    if starts := tuple(act for act in down if not view.acted(stage, act)):
-        return starts
-    if not all(healthy(view, node) for node in view.farm.nodes):
-        return ()
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(act for act in (restart(node.host) for node in nodes) if not view.acted(stage, act))
-
-
-def restart_all(view: View) -> tuple[Act, ...]:
-    """For a plan that is shown."""
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(restart(node.host) for node in nodes)
-
-
-def restart_notes(view: View) -> list[str]:
-    """What a rolling restart means where there is nothing to roll."""
-    if len(view.farm.nodes) != 1:
-        return []
-    return [f"{view.farm.nodes[0].host} is the only node: nobody can sign in while its service restarts (about a minute)"]
-
-
-def not_restarted(view: View, stage: str) -> list[str]:
-    """What of a rolling restart is missing."""
-    wrong = []
-    for node in view.farm.nodes:
-        if not healthy(view, node):
-            wrong.append(f"{node.host}: {node.error or 'the federation service does not answer (yet)'}")
-        elif not view.acted(stage, restart(node.host)):
-            wrong.append(f"{node.host}: not restarted yet")
-    return wrong
 
 
 # -- partners, and when what is due

@@ -12,17 +12,8 @@ import click
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.sources import Material, from_pem
 from isthmus.cli.adfs import adfs_config, load, rolling
+from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
 from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
-from isthmus.cli.adfs.rollover import (
-    answer_option,
-    in_stores,
-    password_option,
-    pfx_option,
-    plan_option,
-    save_option,
-    supplied,
-    thumbprint_option,
-)
 from isthmus.cli.output import Failure, json_option, reporting, run_async
 
 
@@ -47,7 +38,7 @@ name_option = click.option(
 
 def _given(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say which certificate."""
-    for option in (name_option, acme_option, thumbprint_option, answer_option, password_option, pfx_option):
+    for option in (name_option, acme_option, certificate_options):
         function = option(function)
     return function
 
@@ -67,7 +58,7 @@ def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any
       isthmus adfs ssl plan --acme --save plan.json
     """
     at = rolling.desk(load(config), farm, "ssl")
-    rolling.show_plan(rolling.make_plan(at, _request(at, given)), save, as_json=as_json)
+    rolling.show_plan(rolling.make_plan(at, _request(at, given, keep=save is not None)), save, as_json=as_json)
 
 
 @command.command()
@@ -103,7 +94,7 @@ def apply(
     made = None
     if at.under_way is None:
         if plan_file is not None:
-            supplied(at, given["pfx"], given["password_file"], given["certificate"])
+            supplied(at, given)
             made = rolling.saved_plan(at, plan_file)
         else:
             made = rolling.make_plan(at, _request(at, given))
@@ -113,7 +104,7 @@ def apply(
     elif plan_file is not None:
         raise Failure(f"{at.under_way.id} is under way; apply goes on with it without --plan")
     else:
-        supplied(at, given["pfx"], given["password_file"], given["certificate"])
+        supplied(at, given)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if made is not None:
             rolling.begin(at, journal, made)
@@ -164,14 +155,14 @@ def rollback(config: Path, farm: str, cancel: bool, patience: float, yes: bool, 
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
-def _request(at: Desk, given: dict[str, Any]) -> Request:
+def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
     ways = [name for name in ("pfx", "certificate", "thumbprint", "acme") if given[name]]
     if len(ways) != 1:
         raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
     if given["thumbprint"]:
         return Request(kind="ssl", certificate=in_stores(at, given["thumbprint"]), names=given["names"])
     material = _from_acme(at, given["names"]) if given["acme"] else None
-    material = material or supplied(at, given["pfx"], given["password_file"], given["certificate"])
+    material = material or supplied(at, given, keep=keep)
     if material is None:
         raise Failure("no certificate was given")
     return Request(

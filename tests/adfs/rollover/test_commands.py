@@ -250,3 +250,14 @@ def test_a_word_for_nobody_is_not_noted(farm: Site) -> None:
     run(rollover.command, "apply", "--use", "signing", "--wait-days", "0", "--yes")
     assert "nobody is called Partner 22 here" in run(rollover.command, "acknowledge", "Partner 22", fails=True)
     assert "Noted: Partner 2." in run(rollover.command, "acknowledge", "Partner 2")
+
+
+@pytest.mark.parametrize("command", [rollover.command, ssl.command])
+def test_a_plan_that_is_only_shown_keeps_no_key(command: click.Command, farm: Site, tmp_path: Path) -> None:
+    """The key of a PFX file waits in the state directory for a plan that is saved, and for work that begins."""
+    given = pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com")
+    keys = tmp_path / "state" / "keys"
+    run(command, "plan", *given)
+    assert not keys.exists() or not list(keys.iterdir())
+    run(command, "plan", *given, "--save", str(tmp_path / "plan.json"))
+    assert len(list(keys.iterdir())) == 1
