@@ -38,7 +38,8 @@ from tests.adfs.simulator.x509 import Cert
 from tests.fakes.graph import FakeGraph
 from tests.fakes.graph.validation import SLOTS
 
-When = Literal["never", "before", "after"]
+Moment = Literal["", "before", "after"]
+When = Literal["never", "before", "after", "in turns"]
 T = TypeVar("T")
 DOMAIN = "corp.example.com"
 PRIMARY, NEW_NODE, NEW_PROXY = f"adfs1.{DOMAIN}", f"adfs9.{DOMAIN}", f"wap9.dmz.{DOMAIN}"
@@ -59,7 +60,11 @@ class Caller:
 
     def __enter__(self) -> Self:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.adfs.hurried"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.adfs.hurried"],
+            env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},  # they are killed
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._thread = threading.Thread(target=self._listen, name="hurried", daemon=True)
         self._thread.start()
@@ -109,20 +114,24 @@ class Killer:
     only: str = ""
     """The one command that it kills at; empty for all."""
     kills: int = 0
+    _turn: Moment = "before"
     effects: list[tuple[str, str]] = field(default_factory=list)
     """What took effect: where, what."""
     _spared: set[tuple[str, str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def chooses(self, host: str, what: str, detail: str) -> bool:
-        """Whether somebody dies of this one."""
+    def chooses(self, host: str, what: str, detail: str) -> Moment:
+        """When somebody dies of this one; empty for never."""
         key = (host, what, detail)
         with self._lock:
             if self.when == "never" or self.only not in {"", what} or key in self._spared:
                 self._spared.discard(key)
-                return False
+                return ""
             self._spared.add(key)
-            return True
+            if self.when != "in turns":
+                return self.when
+            self._turn = "after" if self._turn == "before" else "before"
+            return self._turn
 
     def kill(self) -> None:
         """The one that runs."""
@@ -132,7 +141,7 @@ class Killer:
     def around(self, host: str, what: str, detail: str, effect: Callable[[], T]) -> T:
         """Let it take effect, unless somebody dies before. Raises ConnectionAbortedError for one who cannot be answered."""
         chosen = self.chooses(host, what, detail)
-        if chosen and self.when == "before":
+        if chosen == "before":
             self.kill()
             raise ConnectionAbortedError
         answer = effect()
@@ -380,8 +389,8 @@ def _graph(killer: Killer) -> Iterator[FakeGraph]:
         if request.method == "GET" or not request.path.startswith("/v1.0/"):
             return await inner(request, handler)
         chosen = killer.chooses("Entra ID", request.method, request.path + await request.text())
-        answer = web.Response() if chosen and killer.when == "before" else await inner(request, handler)
-        if not (chosen and killer.when == "before"):
+        answer = web.Response() if chosen == "before" else await inner(request, handler)
+        if chosen != "before":
             killer.effects.append(("Entra ID", f"{request.method} {request.path.partition('/federationConfiguration')[0]}"))
         if chosen:
             killer.kill()

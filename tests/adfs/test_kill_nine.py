@@ -1,6 +1,7 @@
-"""`kill -9` at every change, in real processes: right before it takes effect, and right after, before the answer.
+"""`kill -9` at every change, in real processes: right before it takes effect, or right after, before the answer.
 
-In one walk every command that changes something is the last that its process ever sent. It is started again, as an
+In one walk every command that changes something is the last that its process ever sent; in turns before and after its effect
+(`rollover/test_kill.py` and `deploy/test_interrupted.py` have every point, inside one process). It is started again, as an
 administrator would, until the work is done. Then everything is as after a run that nobody disturbed, and nothing that is not
 harmless twice was done twice.
 """
@@ -37,6 +38,7 @@ class Story:
     tell: Callable[[Site], None]
     before: Callable[[Site], None] = lambda site: None
     farm: dict[str, Any] = field(default_factory=dict)
+    walks: tuple[When, ...] = ("in turns",)
 
 
 def _made(site: Site) -> None:
@@ -123,12 +125,12 @@ def _proxy_remove(site: Site) -> None:
 
 STORIES = {
     "token made by AD FS": Story(_made, farm={"nodes": 1, "domains": 2}),
-    "token supplied": Story(_supplied),
+    "token supplied": Story(_supplied, farm=ALONE),
     "token rolled back": Story(_rolled_back, before=_promoted, farm=ALONE),
-    "ssl": Story(_ssl, farm={"proxies": 1}),
+    "ssl": Story(_ssl, farm={**ALONE, "proxies": 1}),
     "emergency": Story(_emergency, farm=ALONE),
     "farm new": Story(_farm_new, farm=ALONE),
-    "node add": Story(_node_add, farm=ALONE),
+    "node add": Story(_node_add, farm=ALONE, walks=("before", "after")),
     "node add undone": Story(_node_undone, before=_joined_and_killed, farm=ALONE),
     "node remove": Story(_node_remove, before=_node_add, farm=ALONE),
     "proxy add": Story(_proxy_add, farm=ALONE),
@@ -145,9 +147,9 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_killed_at_every_change_it_ends_as_if_undisturbed(name: str, caller: Caller, tmp_path: Path) -> None:
-    """Both walks, against a run in peace."""
+    """Each walk, against a run in peace."""
     peaceful = walk(STORIES[name], "never", caller, tmp_path)
-    for when in ("before", "after"):
+    for when in STORIES[name].walks:
         killed = walk(STORIES[name], when, caller, tmp_path)
         assert killed.state == peaceful.state
         assert killed.twice_harmful(peaceful) == {}
@@ -173,7 +175,7 @@ class Walk:
 
 def walk(story: Story, when: When, caller: Caller, tmp_path: Path) -> Walk:
     """One story from beginning to end."""
-    home = tmp_path / when
+    home = tmp_path / when.replace(" ", "-")
     home.mkdir()
     with site(home, caller, **story.farm) as here:
         story.before(here)
