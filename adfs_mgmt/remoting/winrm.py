@@ -14,6 +14,7 @@ of its settings.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -82,23 +83,23 @@ class WinRm:
         if lane.opened:
             return
         await self._thread(lane.connection.reach)  # so that hosts that are off do not hold up the one that decides
-        if self._good:
+        async with self._first if not self._good else contextlib.nullcontext():
+            await self._decide(lane)
+        if not lane.opened:  # another host decided meanwhile: now all at the same time
             await self._thread(lane.connection.open)
-        else:
-            async with self._first:
-                await self._decide(lane)
         lane.opened = True
 
     async def _decide(self, lane: _Lane) -> None:
         """Ask the first host. Whoever waited for its answer finds it here."""
         self._check_refusal(lane)
+        if self._good:
+            return
         try:
             await self._thread(lane.connection.open)
         except CredentialRefused as error:
-            if not self._good:
-                self._refused = error
+            self._refused = error
             raise
-        self._good = True
+        self._good = lane.opened = True
 
     def _check_refusal(self, lane: _Lane) -> None:
         """Never show a credential again where it was refused."""
