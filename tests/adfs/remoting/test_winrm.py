@@ -131,6 +131,23 @@ async def test_hosts_are_spoken_to_at_the_same_time(server: WsManServer, hosts: 
     assert hosts.most == 3
 
 
+async def test_hosts_are_logged_in_to_at_the_same_time(hosts: Hosts, password_file: Path) -> None:
+    """Once the first has accepted the password, the others do not wait for one another."""
+    together, seen = threading.Barrier(2), []
+
+    def delay(host: str, action: str) -> None:
+        if action == "create":
+            seen.append(host)
+            if len(seen) > 1:
+                together.wait(10)
+
+    with WsManServer(hosts, hosts=HOSTS, users={USER: PASSWORD}, delay=delay) as server:
+        given = RemotingSettings(auth="ntlm", user=USER, password_file=password_file, port=server.port, tls=False)
+        async with shell(given) as winrm:
+            await asyncio.gather(*(winrm.run(server.place(host), SERVICE) for host in HOSTS))
+    assert sorted(seen) == HOSTS
+
+
 async def test_hosts_at_once_is_a_bound(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
     """With one at once, no two commands overlap."""
     async with shell(settings(hosts_at_once=1)) as winrm:
