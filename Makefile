@@ -6,12 +6,14 @@ PYTHON ?= $$(for each in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERBEROS := $(VENV)/.kerberos
+RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
 COVER := $(BIN)/python -m coverage run -m pytest
-SERVERS := samba or slapd or system or browser or proxy or pebble or adfs
+SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs clean
+.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +25,21 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Apart, because nobody else should need a compiler. Unoptimised: it is compiled in a third of the time
+$(KERBEROS): $(STAMP)
+	@PYTHON=$(BIN)/python deploy/ensure-packages kerberos
+	@echo "Compiling gssapi and krb5: some minutes, the first time …" >&2
+	CFLAGS="-O0 -g0" $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,kerberos]'
+	@touch $@
+
+# Sessions of pypsrp with real Windows hosts, which come with its source only; nothing of it is built or run
+$(RECORDINGS): | $(STAMP)
+	@mkdir -p build/download
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary pypsrp \
+		--dest build/download $(subst -,==,$(notdir $@))
+	tar -xzf build/download/$(notdir $@).tar.gz -C build/download
+	mv build/download/$(notdir $@) $@
+
 demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
 	@deploy/ensure-packages samba
 	$(BIN)/isthmus demo $(if $(ONCE),--once)
@@ -30,7 +47,9 @@ demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1
 demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: mend it and end)
 	$(BIN)/python -m tests.adfs.demo $(if $(ONCE),--once)
 
-test: lint ## lint, then every test: fast ones first, then those on real servers; coverage at the end
+test test-adfs: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
+
+test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test: fast ones first, then those on real servers; coverage at the end
 	@deploy/ensure-packages samba slapd browser proxy pebble
 	$(BIN)/python -m coverage erase
 	$(COVER) -m "not ($(SERVERS))"
@@ -49,7 +68,7 @@ test-unit: $(STAMP) ## the fast tests alone: no server is started
 
 test-samba: $(STAMP) ## the tests on a real Active Directory (Samba) alone
 	@deploy/ensure-packages samba
-	$(PYTEST) -m samba
+	$(PYTEST) -m "samba and not kerberos"
 
 test-slapd: $(STAMP) ## the tests on a real OpenLDAP alone
 	@deploy/ensure-packages slapd
@@ -71,8 +90,18 @@ test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
 	$(PYTEST) -m pebble
 
-test-adfs: $(STAMP) ## the tests on simulated AD FS farms alone
-	$(PYTEST) -m "adfs and not (pebble or system or browser)"
+test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
+	$(PYTEST) -m "adfs and not (samba or pebble or system or browser or kerberos)"
+
+test-kerberos: $(KERBEROS) ## the tests on WinRM with Kerberos and a real Active Directory (Samba) alone
+	@deploy/ensure-packages samba
+	$(PYTEST) -m kerberos
+
+test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
+	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }
+	@mkdir -p build/live
+	ISTHMUS_LIVE=$(abspath $(CONFIG)) ISTHMUS_LIVE_FARM=$(FARM) ISTHMUS_LIVE_CHANGE=$(CHANGE) \
+		ISTHMUS_LIVE_RESULTS=$(abspath build/live) $(PYTEST) tests/adfs/live
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench

@@ -13,10 +13,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
+from bench.measure import processor_seconds, rss_mb, show
 from isthmus import config, logging
 from isthmus.cli.admin import RelayAdmin
 from isthmus.demo.main import directories_toml
@@ -33,25 +33,6 @@ SUSTAINED = 5_000 if QUICK else 50_000
 AGENTS, CONNECTIONS = (50, 2) if QUICK else (500, 2)
 RELAY = '[server.core]\ncanary_interval = 0\n[log]\nlevel = "warning"\n'
 AGENT = '[log]\nlevel = "warning"\n'
-
-
-def show(name: str, value: float, remark: str = "") -> None:
-    """One figure."""
-    print(f"{name} {value:.4g}" + (f"  # {remark}" if remark else ""), flush=True)
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process, MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def processor_seconds(pid: int) -> float:
-    """User and system time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def show_processor_time(prefix: str, stand: Stand, before: dict[str, float], requests: int) -> None:
@@ -181,10 +162,11 @@ async def create_tokens(stand: Stand, count: int) -> list[str]:
 
 
 def adfs() -> None:
-    """A farm of 30 nodes and 10 proxies, read with 50 ms network delay."""
-    from bench.adfs import status
+    """A farm of 30 nodes and 10 proxies over a network with 50 ms, and the planner over 1,000 nodes."""
+    from bench.adfs import planner, status
 
-    status()
+    status(ROUNDS)
+    planner(ROUNDS)
 
 
 def main() -> None:

@@ -1,39 +1,147 @@
-"""AD FS: what a whole farm costs against its slowest server."""
+"""AD FS: what a whole farm costs against its slowest server, and how the planner grows.
+
+The hosts are simulated in a process of their own, so that their processor time is not ours. WinRM is real, NTLM and all.
+Each HTTP exchange is delayed, logins and new connections included: that is what a network does, not one delay a command.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from adfs_mgmt.farm.read import read
 from adfs_mgmt.farm.settings import FarmSettings
-from tests.adfs.simulator.shell import SimulatedShell
-from tests.adfs.simulator.simulator import ManualClock, Simulator
+from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.rollover.beginning import Request
+from adfs_mgmt.rollover.model import Record, Snapshot
+from adfs_mgmt.rollover.plan import next_step, plan
+from adfs_mgmt.rollover.stage import RolloverPolicy
+from bench.measure import processor_seconds, show
+from isthmus.adfs_settings import AdfsSettings
+from isthmus.cli.adfs.looking import look_at
+from isthmus.log_settings import LogSettings
+from tests.adfs.rollover.world import TOKEN, World
 
-DELAY = 0.05
-"""Seconds that each command takes on the way, there and back."""
-
-
-def status(nodes: int = 30, proxies: int = 10) -> None:
-    """Reading a farm, as a multiple of reading its slowest server alone. The target is 3 at most."""
-    simulator = Simulator(ManualClock(time.time()))
-    farm = simulator.farm(nodes=nodes, proxies=proxies, managed=False)
-    names = tuple(host.fqdn for host in simulator.world.nodes(farm))
-    others = tuple(host.fqdn for host in simulator.world.proxies(farm))
-    for host in (*names, *others):
-        simulator.slow(host, DELAY)
-    slowest = max(_seconds(simulator, farm.name, (names[0],), ()), _seconds(simulator, farm.name, (names[-1],), ()))
-    whole = _seconds(simulator, farm.name, names, others)
-    print(f"adfs.status_s {whole:.4g}  # {nodes} nodes, {proxies} proxies, {DELAY * 1000:.0f} ms a command", flush=True)
-    print(f"adfs.status_ratio {whole / slowest:.4g}  # of the slowest server alone, {slowest:.3g} s", flush=True)
+DELAY_MS = 50
+NODES, PROXIES = 30, 10
 
 
-def _seconds(simulator: Simulator, name: str, nodes: tuple[str, ...], proxies: tuple[str, ...]) -> float:
-    settings = FarmSettings(name="bench", federation_name=name, nodes=nodes, proxies=proxies)
-    begun = time.perf_counter()
-    farm = asyncio.run(read(SimulatedShell(simulator), settings, simulator.world.clock()))
-    seconds = time.perf_counter() - begun
-    failed = [host.error for host in farm.hosts if host.error]
-    if failed:
-        raise RuntimeError(failed[0])
-    return seconds
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """They serve."""
+
+    where: dict[str, Any]
+    process: subprocess.Popen[str]
+    home: Path
+
+    def look(self, nodes: Sequence[str], proxies: Sequence[str]) -> float:
+        """Seconds that `isthmus adfs status` takes for these: WinRM and from outside. Raises RuntimeError."""
+        farm = FarmSettings(
+            name="bench",
+            nodes=tuple(nodes),
+            proxies=tuple(proxies),
+            **{name: self.where[name] for name in ("federation_name", "federation_address", "https_port", "http_port")},
+            tls_ca_file=self.where["tls_ca_file"],
+        )
+        password = self.home / "password"
+        password.write_text(self.where["password"])
+        remoting = RemotingSettings(
+            auth="ntlm",
+            user=self.where["user"],
+            password_file=password,
+            port=self.where["winrm_port"],
+            tls=False,
+            configuration=self.where["configuration"],
+        )
+        settings = AdfsSettings(state_dir=self.home, farms=(farm,), remoting=remoting, log=LogSettings(level="warning"))
+        begun = time.perf_counter()
+        (seen,) = look_at(settings, (), outside_only=False)
+        seconds = time.perf_counter() - begun
+        failed = [each.error for each in (*seen.farm.hosts, *seen.outside.served) if each.error]
+        if failed:
+            raise RuntimeError(failed[0])
+        return seconds
+
+    def exchanges(self) -> int:
+        """Over WinRM so far."""
+        assert self.process.stdin is not None  # noqa: S101
+        assert self.process.stdout is not None  # noqa: S101
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+@contextmanager
+def hosts(nodes: int, proxies: int) -> Iterator[Hosts]:
+    """A farm of so many."""
+    command = [sys.executable, "-m", "bench.hosts", str(nodes), str(proxies), str(DELAY_MS)]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101
+        yield Hosts(json.loads(process.stdout.readline()), process, Path(home))
+        assert process.stdin is not None  # noqa: S101
+        process.stdin.close()
+
+
+def status(rounds: int) -> None:
+    """The whole farm, and its primary and its last node alone, in turns."""
+    with hosts(NODES, PROXIES) as farm:
+        nodes, proxies = farm.where["nodes"], farm.where["proxies"]
+        farm.look(nodes[:1], ())  # imports, DNS, first connections
+        wholes, alone, ours, theirs, counts = [], [], [], [], []
+        for _ in range(rounds):
+            alone.append(max(farm.look(nodes[:1], ()), farm.look(nodes[-1:], ())))
+            before = (processor_seconds(os.getpid()), processor_seconds(farm.process.pid), farm.exchanges())
+            wholes.append(farm.look(nodes, proxies))
+            ours.append(processor_seconds(os.getpid()) - before[0])
+            theirs.append(processor_seconds(farm.process.pid) - before[1])
+            counts.append(farm.exchanges() - before[2])
+    each = [whole / one for whole, one in zip(wholes, alone, strict=True)]
+    show("adfs.status_s", statistics.median(wholes), f"{NODES} nodes, {PROXIES} proxies, {DELAY_MS} ms an exchange")
+    show("adfs.status_alone_s", statistics.median(alone), "the slowest server alone")
+    show("adfs.status_ratio", statistics.median(each), f"rounds {min(each):.2f} to {max(each):.2f}")
+    show("adfs.status_cpu_s", statistics.median(ours), f"processor time, for {statistics.median(counts):.0f} exchanges")
+    show("adfs.status_hosts_cpu_s", statistics.median(theirs), "of the simulated hosts, on the same processors")
+
+
+def planner(rounds: int) -> None:
+    """A plan and every next step of a rollover, for a thousand nodes and for a hundred."""
+    small, large = snapshot(100), snapshot(1000)
+    few, many = [], []
+    for _ in range(rounds):
+        few.append(seconds_to_plan(small))
+        many.append(seconds_to_plan(large))
+    show("adfs.planner_s", statistics.median(many), "1,000 nodes: a plan, and the next step at each stage of it")
+    show("adfs.planner_ratio", statistics.median(many) / statistics.median(few), "to 100 nodes; 10 is proportional")
+
+
+def snapshot(nodes: int) -> Snapshot:
+    """A healthy farm, as the planner sees it."""
+    return asyncio.run(World(nodes=tuple(f"n{number}" for number in range(nodes))).look())
+
+
+def seconds_to_plan(seen: Snapshot) -> float:
+    """For a farm as it is."""
+    policy, now = RolloverPolicy(), seen.farm.read_at
+    gc.collect()
+    begun = time.process_time()
+    made = plan(Request(kind="token", uses=TOKEN), seen, policy, now)
+    held: dict[str, float] = {}
+    for step in made.steps:
+        record = Record(id="bench", kind="token", farm="bench", started=now, by="", facts=made.facts, held=dict(held))
+        next_step(seen, record, policy, now)
+        held[step.stage] = now
+    return time.process_time() - begun

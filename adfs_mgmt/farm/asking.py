@@ -40,7 +40,7 @@ class Host:
     async def ask(self, command: str, **parameters: Value) -> list[Thing]:
         """What it answers; nothing where the command fails."""
         try:
-            return await self._run(command, **parameters)
+            return await self.run(command, **parameters)
         except CommandFailed as error:
             if not error.reason.startswith(_SECONDARY) and not error.error_id.startswith(_SECONDARY):
                 self.errors.append(f"{error.command}: {error.reason}")
@@ -53,9 +53,10 @@ class Host:
     async def try_for(self, command: str, **parameters: Value) -> list[Thing] | None:
         """None where the command fails, without a note: not every host has it."""
         try:
-            return await self._run(command, **parameters)
+            return await self.run(command, **parameters)
         except CommandFailed:
             return None
 
-    async def _run(self, command: str, **parameters: Value) -> list[Thing]:
+    async def run(self, command: str, **parameters: Value) -> list[Thing]:
+        """What it answers. Raises RemotingError, CommandFailed too."""
         return await self.asking.shell.run(self.host, make(command, **parameters), timeout=COMMAND_TIMEOUT)

@@ -7,7 +7,7 @@ Only what was read is compared: a host that did not answer contradicts nobody (t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm.model import Farm, Node, Outside, Proxy, Served, SyncRole, Use
@@ -126,8 +126,9 @@ def _bindings(farm: Farm) -> Iterator[Finding]:
     for hosts in (farm.nodes, farm.proxies):
         counted = _votes(hosts)
         votes = {**counted, **votes}
+    ends = {row.certificate.thumbprint: row.certificate.not_after for host in farm.hosts for row in host.stored}
     for host in farm.hosts:
-        rows = [(row, _usual(votes[row.host_name.lower(), row.port])) for row in host.bindings]
+        rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in host.bindings]
         for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
             names = ", ".join(f"{row.host_name}:{row.port}" for row, each in rows if usual == each != row.thumbprint)
             theirs = {row.thumbprint for row, each in rows if usual == each != row.thumbprint}
@@ -149,9 +150,9 @@ def _votes(hosts: Sequence[Node] | Sequence[Proxy]) -> dict[tuple[str, int], Cou
     return votes
 
 
-def _usual(votes: Counter[str]) -> str:
-    """What most say; of two that are as frequent always the same one."""
-    return max(sorted(votes), key=lambda each: votes[each])
+def _usual(votes: Counter[str], ends: Mapping[str, float] | None = None) -> str:
+    """What most say; of two that are as frequent the one that ends later, which a renewal brought; else always the same."""
+    return max(sorted(votes), key=lambda each: (votes[each], (ends or {}).get(each, 0.0)))
 
 
 def _set_ssl(host: Node | Proxy, thumbprint: str) -> str:

@@ -189,6 +189,30 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrincipalHolder:
+    """An account in the forest that has a service principal name of the farm's."""
+
+    account: str
+    """`CORP\\adfs$`; its SID where it has no name that can be told."""
+    names: tuple[str, ...]
+    """Those of `host/<name>` and `http/<name>` that it has, as they are written there."""
+    is_service: bool
+    """It is the account that AD FS runs as."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePrincipal:
+    """Who has `host/<name>` or `http/<name>`: for whose key a domain controller encrypts Kerberos tickets of that name."""
+
+    name: str
+    """The federation name that was looked for."""
+    service_account: str
+    holders: tuple[PrincipalHolder, ...] = ()
+    error: str = ""
+    """Why it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Farm:
     """What the servers of one farm say about themselves."""
 
@@ -200,6 +224,8 @@ class Farm:
     proxies: tuple[Proxy, ...] = ()
     relying_parties: tuple[RelyingParty, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    principal: ServicePrincipal | None = None
+    """None where nobody could be asked: that takes our JEA endpoint."""
     error: str = ""
     """Why `properties` and what else belongs to the whole farm are not known: then they hold defaults, not facts."""
 
@@ -252,3 +278,64 @@ class Outside:
     """By thumbprint: those in the metadata and those of TLS."""
     canonical_name: str = ""
     """What the federation name is an alias (CNAME) of; empty where it is none."""
+
+
+class SignInOutcome(enum.StrEnum):
+    """What came of asking one address for a token."""
+
+    ISSUED = "issued"
+    """A token whose signature holds: what it says is in `token`."""
+    ENCRYPTED = "encrypted"
+    """A token that only the relying party can open."""
+    BAD_TOKEN = "bad token"  # noqa: S105 - what came in the place of a token
+    """Something in place of a token, or one whose signature does not hold."""
+    REFUSED = "refused"
+    """The account, or its password."""
+    DENIED = "denied"
+    """The account is good, but may not have a token for this relying party."""
+    UNKNOWN_PARTY = "unknown relying party"
+    NOT_OFFERED = "not offered"
+    """Neither endpoint is there."""
+    UNTRUSTED = "untrusted"
+    """Its TLS certificate: the password was not sent."""
+    UNREACHED = "unreached"
+    """No connection: nothing was sent."""
+    NO_VERDICT = "no verdict"
+    """It was sent; what AD FS makes of the account is not known."""
+    NOT_ASKED = "not asked"
+    """Another address gave no token: a second try could lock the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a SAML assertion says whose signature holds. Whether that is right is for others to say."""
+
+    version: str
+    """`SAML 1.1` or `SAML 2.0`."""
+    issuer: str
+    audiences: tuple[str, ...]
+    not_before: float
+    not_after: float
+    signer: Certificate
+    sha1: bool = False
+    """Signed with SHA-1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSignIn:
+    """A token that was asked for with a test account, at one address. Never in `Outside`, which needs no credential."""
+
+    host: str
+    """The node, or the federation name itself."""
+    outcome: SignInOutcome
+    relying_party: str
+    """What was asked for."""
+    at: float
+    """When it was answered."""
+    endpoint: str = ""
+    """Path of the endpoint that answered."""
+    milliseconds: float = 0.0
+    """How long it took, TLS handshake included; 0 where nothing was answered."""
+    token: Token | None = None
+    reason: str = ""
+    """What went wrong, in plain words; empty for a token."""

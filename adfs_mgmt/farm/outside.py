@@ -22,7 +22,8 @@ from adfs_mgmt.farm.certificate import read_certificate
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.metadata import MAX_BYTES, Metadata, read_metadata
 from adfs_mgmt.farm.model import Certificate, Outside, Served
-from adfs_mgmt.farm.settings import FarmSettings, split_host
+from adfs_mgmt.farm.settings import FarmSettings, address_of
+from adfs_mgmt.farm.wire import bounded, host_header, why
 
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
 PROBE_PATH = "/adfs/probe"
@@ -61,10 +62,10 @@ async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metad
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session:
         try:
             async with asyncio.timeout(settings.outside_timeout):
-                body, _ = await looker.get_metadata(session, looker.address(host))
+                body, _ = await looker.get_metadata(session, address_of(settings, host))
                 return await asyncio.to_thread(read_metadata, body)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise Unreadable(f"federation metadata of {host}", _reason(error, settings)) from error
+            raise Unreadable(f"federation metadata of {host}", why(error, settings.outside_timeout)) from error
 
 
 @dataclass(slots=True)
@@ -77,15 +78,9 @@ class _Looker:
     begun: float = field(default_factory=time.monotonic)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS_AT_ONCE))
 
-    def address(self, host: str) -> str:
-        """Where to connect for it."""
-        if host == self.settings.federation_name:
-            return self.settings.federation_address or host
-        return split_host(host)[1]
-
     async def look(self, session: aiohttp.ClientSession, host: str, on_host: Callable[[str], None] | None) -> Served:
         """One host: three looks at once, each with its own fate."""
-        address = self.address(host)
+        address = address_of(self.settings, host)
         async with self._slots:
             tls, metadata, probe = await asyncio.gather(
                 self._try("TLS", self._see_tls(address)),
@@ -108,7 +103,7 @@ class _Looker:
         except Unreadable as error:
             return _unchanged, f"{what}: {error.reason}"
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return _unchanged, f"{what}: {_reason(error, self.settings)}"
+            return _unchanged, f"{what}: {why(error, self.settings.outside_timeout)}"
 
     async def _see_tls(self, address: str) -> Callable[[Served], Served]:
         """The certificate, trusted or not, and why a client would not trust it."""
@@ -162,27 +157,24 @@ class _Looker:
             url,
             ssl=_anything(),
             server_hostname=self.settings.federation_name,
-            headers={"Host": self._host_header(self.settings.https_port, 443)},
+            headers={"Host": host_header(self.settings.federation_name, self.settings.https_port, 443)},
             allow_redirects=False,
         ) as response:
             if response.status != 200:
                 raise Unreadable("metadata", f"HTTP {response.status}")
-            return await _bounded(response, MAX_BYTES), self._skew(response)
+            return await bounded(response, MAX_BYTES), self._skew(response)
 
     async def _see_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         url = URL.build(scheme="http", host=address, port=self.settings.http_port, path=PROBE_PATH)
-        headers = {"Host": self._host_header(self.settings.http_port, 80)}
+        headers = {"Host": host_header(self.settings.federation_name, self.settings.http_port, 80)}
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             skew = self._skew(response)
-            await _bounded(response, _PROBE_BYTES)
+            await bounded(response, _PROBE_BYTES)
             if response.status != 200:
                 raise Unreadable("probe", f"HTTP {response.status}")
             return lambda served: replace(
                 served, probe_ok=True, clock_skew=served.clock_skew if served.clock_skew is not None else skew
             )
-
-    def _host_header(self, port: int, default: int) -> str:
-        return self.settings.federation_name + ("" if port == default else f":{port}")
 
     def _skew(self, response: aiohttp.ClientResponse) -> float | None:
         """RFC 9110 section 6.6.1: to the second, so half of one is added."""
@@ -225,25 +217,3 @@ def _anything() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Raises Unreadable for a body over the limit, before it is all here."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > limit:
-            raise Unreadable("answer", f"it is longer than {limit} bytes")
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _reason(error: Exception, settings: FarmSettings) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {settings.outside_timeout:g} s"
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, ConnectionResetError | aiohttp.ServerDisconnectedError | ssl.SSLEOFError):
-        return "the connection broke"
-    if isinstance(cause, aiohttp.ClientError) and not isinstance(cause, OSError):
-        return f"not HTTP as it should be ({type(cause).__name__})"
-    return str(getattr(cause, "strerror", "") or cause) or type(cause).__name__

@@ -16,6 +16,7 @@ from typing import TypeVar
 from adfs_mgmt.farm import windows
 from adfs_mgmt.farm.asking import Asking, Host
 from adfs_mgmt.farm.errors import Unreadable
+from adfs_mgmt.farm.metadata import Metadata
 from adfs_mgmt.farm.model import (
     Certificate,
     Endpoint,
@@ -28,6 +29,7 @@ from adfs_mgmt.farm.model import (
     SyncRole,
 )
 from adfs_mgmt.farm.outside import fetch_metadata
+from adfs_mgmt.farm.principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import RemotingError, Shell
 from adfs_mgmt.remoting.catalogue import STORE
@@ -36,6 +38,7 @@ NOT_ASKED = "not asked over WinRM"
 _WID = "MSSQL$MICROSOFT##WID"
 _PROXY_SERVICE = "appproxysvc"
 T = TypeVar("T")
+FetchMetadata = Callable[[FarmSettings, str, float], Awaitable[Metadata]]
 
 
 async def read(
@@ -45,9 +48,11 @@ async def read(
     *,
     hosts_at_once: int = 48,
     on_host: Callable[[str], None] | None = None,
+    metadata: FetchMetadata | None = fetch_metadata,
 ) -> Farm:
     """Read nodes, proxies and what belongs to the whole farm. `now` is Unix seconds; `on_host` hears of each host that
-    is done. Never raises for a host that fails. Cancelling stops the reading; nothing is changed by it.
+    is done; `metadata` fetches what completes the certificates (None: nothing does). Never raises for a host that fails.
+    Cancelling stops the reading; nothing is changed by it.
     """
     if not settings.winrm or not settings.nodes:
         return unread(settings, now)
@@ -65,7 +70,8 @@ async def read(
     readers: list[_NodeReader | _ProxyReader] = [*nodes, *proxies]
     await asyncio.gather(*(bounded(each.host.host, each.read()) for each in readers))
     farm = _assembled(settings, now, await _farm_wide(nodes), [each.seen for each in nodes], [each.seen for each in proxies])
-    return await _with_metadata(farm, settings, now)
+    farm = replace(farm, principal=await read_principal(asking, farm.nodes, settings.federation_name))
+    return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
 def unread(settings: FarmSettings, now: float) -> Farm:
@@ -88,13 +94,13 @@ def _completed(node: Node, by_name: dict[str, Certificate]) -> Node:
     return replace(node, certificates=rows)
 
 
-async def _with_metadata(farm: Farm, settings: FarmSettings, now: float) -> Farm:
+async def _with_metadata(farm: Farm, settings: FarmSettings, now: float, fetch: FetchMetadata) -> Farm:
     """Certificates that AD FS manages itself are in no store: their DER is in the metadata."""
     lacking = [node for node in farm.nodes for row in node.certificates if not row.certificate.der]
     if not lacking:
         return farm
     with suppress(Unreadable):  # then what the text of the certificate says has to do
-        metadata = await fetch_metadata(settings, (farm.primary or lacking[0]).host, now)
+        metadata = await fetch(settings, (farm.primary or lacking[0]).host, now)
         return with_certificates(farm, (*metadata.signing, *metadata.encryption))
     return farm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,21 @@ class FarmSettings:
     """CA (PEM) that signed the farm's SSL certificate; empty for the system's. Untrusted ones are looked at, too."""
     outside_timeout: float = 8.0
     """Seconds for each address that is looked at from outside."""
+    synthetic_user: str = ""
+    """A test account, as `user@example.com` or `CORP\\user`, for which `isthmus adfs check` asks each node and the
+    federation name for a token by WS-Trust (`usernamemixed`); empty for none. It needs no right but to sign in."""
+    synthetic_password_file: Path | None = None
+    """File with that account's password, mode 0600; one line end is cut off. It is sent by verified TLS only."""
+    synthetic_relying_party: str = ""
+    """Identifier of the relying party that the token is asked for; empty for the farm's own identifier, as AD FS's own
+    diagnostics do. One without an encryption certificate: an encrypted token cannot be looked into."""
+
+
+def address_of(settings: FarmSettings, host: str) -> str:
+    """Where to connect for a server, as in the settings, or for the federation name."""
+    if host == settings.federation_name:
+        return settings.federation_address or host
+    return split_host(host)[1]
 
 
 def split_host(host: str) -> tuple[str, str]:

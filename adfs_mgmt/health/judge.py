@@ -1,7 +1,7 @@
 """Judgement on a whole farm: what Connect Health's administrators expect to be told, without an agent. Pure.
 
-Only what was read is judged. What cannot be known this way: whether a synthetic sign-in gets a token (it needs a test
-account), and whether the service principal name is missing or doubled (it needs the directory: `setspn -Q host/<name>`).
+Only what was read is judged. Two things are read only where that is set up: whether a sign-in gets a token (`synthetic_user`
+in the farm's settings, a test account), and who has the service principal name (our JEA endpoint asks the directory).
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole
+from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
 from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.health.principal import judge_principal
 from adfs_mgmt.health.seen import judge_outside
 from adfs_mgmt.health.servers import judge_node, judge_proxy
 from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.sign_in import judge_sign_ins
 from adfs_mgmt.health.tokens import judge_tokens
 from adfs_mgmt.health.wording import name_of
 from adfs_mgmt.trust.compare import Weight, compare, keys_of
@@ -28,10 +30,15 @@ _INSIDE_ONLY = ("/adfs/services/trust/2005/windowstransport", "/adfs/services/tr
 
 
 def judge(
-    farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float, trusts: Sequence[EntraTrust] = ()
+    farm: Farm,
+    outside: Outside | None,
+    thresholds: Thresholds,
+    now: float,
+    trusts: Sequence[EntraTrust] = (),
+    sign_ins: Sequence[SyntheticSignIn] = (),
 ) -> list[Check]:
     """Every check, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants that
-    are federated with it say, where they were asked."""
+    are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
     checks = [*judge_tokens(farm, outside, thresholds, now)]
     for trust in trusts:
         checks += _entra(farm, outside, trust, now)
@@ -41,12 +48,14 @@ def judge(
         checks.append(
             failed("configuration", farm.name, farm.error, "No node could read the farm's configuration: see them.")
         )
+    checks += judge_principal(farm)
     for node in farm.nodes:
         checks += judge_node(farm, node, thresholds, now)
     for proxy in farm.proxies:
         checks += judge_proxy(farm, proxy, thresholds, now)
     if outside is not None:
         checks += judge_outside(farm, outside, thresholds, now)
+    checks += judge_sign_ins(farm, outside, sign_ins, thresholds)
     return [*checks, *_agreement(farm, outside)]
 
 

@@ -23,6 +23,7 @@ def judge_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> It
     if not node.windows and not node.certificates:
         return
     yield from _service(where, node)
+    yield from _database(where, farm, node)
     yield clock(where, node.clock_skew, thresholds)
     if node.role is SyncRole.SECONDARY:
         yield _sync(where, node, thresholds, now)
@@ -45,6 +46,7 @@ def judge_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
     yield clock(where, proxy.clock_skew, thresholds)
     yield _proxy_trust(where, proxy, now)
     yield from _proxy_health(where, proxy)
+    yield from _proxy_bindings(farm, proxy)
     if proxy.bindings:
         yield from _certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
     yield from _applications(where, proxy, thresholds, now)
@@ -73,10 +75,19 @@ def _service(where: str, node: Node) -> Iterator[Check]:
         )
         seen = "adfssrv does not run" if node.service_account else "there is no service adfssrv: AD FS is not installed"
         yield failed("service", where, seen, remedy)
+
+
+def _database(where: str, farm: Farm, node: Node) -> Iterator[Check]:
+    """WID is a service of the node's own; that SQL Server is reached shows where the service tells its configuration."""
     if node.wid_running is False:
         yield failed("database", where, "the Windows Internal Database does not run", "Start MSSQL$MICROSOFT##WID.")
     elif node.wid_running:
         yield passed("database", where, "the Windows Internal Database runs")
+    elif farm.properties.sql and node.certificates:
+        yield passed("database", where, "the configuration in SQL Server is read")
+    elif farm.properties.sql and node.service_running:
+        remedy = "Is SQL Server up, reached from there, open to the service account? Event log AD FS/Admin there (352)."
+        yield failed("database", where, "the service runs, but does not tell its configuration in SQL Server", remedy)
 
 
 def _sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Check:
@@ -96,7 +107,7 @@ def _sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Check:
 
 def _node_bindings(farm: Farm, node: Node) -> Iterator[Check]:
     name = farm.properties.federation_name
-    if farm.error or not node.bindings or not name:
+    if farm.error or not name or _unread(node):
         return
     wanted = [(name, 443)]
     alternate = farm.properties.alternate_tls_binding
@@ -112,6 +123,22 @@ def _node_bindings(farm: Farm, node: Node) -> Iterator[Check]:
     yield judge(
         "ssl-binding", where, f"nothing is bound to {', '.join(missing)}", f"Run {cmdlet} -Thumbprint … on that node."
     )
+
+
+def _unread(host: Node | Proxy) -> bool:
+    """Without bindings because something went wrong, not because there are none."""
+    return not host.bindings and bool(host.error)
+
+
+def _proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Check]:
+    name, where = farm.properties.federation_name, name_of(proxy.host)
+    if farm.error or not name or _unread(proxy):
+        return
+    if any(row.host_name.lower() == name.lower() and row.port == 443 for row in proxy.bindings):
+        yield passed("ssl-binding", where, f"{name}:443")
+    else:
+        remedy = "Run Set-WebApplicationProxySslCertificate -Thumbprint … on that proxy."
+        yield failed("ssl-binding", where, f"nothing is bound to {name}:443", remedy)
 
 
 def _certificates(

@@ -7,7 +7,15 @@ What belongs here: WSMan and PSRP, the session's recording, JEA files. What does
 """
 
 from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
-from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.errors import (
+    AccessDenied,
+    CommandFailed,
+    CredentialRefused,
+    HostUnreachable,
+    Interrupted,
+    NoTicket,
+    RemotingError,
+)
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.shell import Shell
 
@@ -16,8 +24,10 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Credential",
+    "CredentialRefused",
     "HostUnreachable",
     "Interrupted",
+    "NoTicket",
     "Recorder",
     "RecordingDamaged",
     "RemotingError",

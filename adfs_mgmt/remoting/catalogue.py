@@ -14,6 +14,7 @@ therefore required for whatever changes certificates in a host's store:
     Import-IsthmusCertificate -Pfx BYTES -Password SECRET      Thumbprint, Cng, Existed
     Grant-IsthmusKeyAccess -Thumbprint T -Account A            (nothing)
     Remove-IsthmusCertificate -Thumbprint T                    (nothing)
+    Get-IsthmusServicePrincipal -Name N                        Account, Names, IsService: of each account in the forest
 
 Without the endpoint an administrator imports PFX files on the hosts by hand (`Import-PfxCertificate -FilePath … \
 -CertStoreLocation Cert:\\LocalMachine\\My`, then *Manage Private Keys* in the certificates snap-in).
@@ -351,6 +352,7 @@ _CMDLETS = (
         confirms=False,
     ),
     _changes("Remove-IsthmusCertificate", "", BOTH, {"Thumbprint": _the_thumbprint}, confirms=False),
+    _reads("Get-IsthmusServicePrincipal", "", NODE, Name=Parameter(kind=Kind.TEXT, required=True, pattern=_HOST)),
 )
 
 CATALOGUE: Mapping[str, Cmdlet] = {cmdlet.name: cmdlet for cmdlet in _CMDLETS}

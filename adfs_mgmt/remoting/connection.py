@@ -17,7 +17,8 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -29,10 +30,21 @@ from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportErr
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import TaggedValue
 from pypsrp.wsman import NAMESPACES, WSMan, WSManAction
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 
+from adfs_mgmt.remoting.account import Account
 from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
-from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.errors import (
+    CATEGORIES,
+    AccessDenied,
+    CommandFailed,
+    CredentialRefused,
+    HostUnreachable,
+    Interrupted,
+    RemotingError,
+)
+from adfs_mgmt.remoting.kerberos import explain_host
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.values import read_output
 
@@ -52,41 +64,10 @@ _IDLE = 20.0
 _SHELL_IDLE = 900
 """Seconds after which a host lets go of a shell that we left."""
 
-_CATEGORIES = (
-    "NotSpecified",
-    "OpenError",
-    "CloseError",
-    "DeviceError",
-    "DeadlockDetected",
-    "InvalidArgument",
-    "InvalidData",
-    "InvalidOperation",
-    "InvalidResult",
-    "InvalidType",
-    "MetadataError",
-    "NotImplemented",
-    "NotInstalled",
-    "ObjectNotFound",
-    "OperationStopped",
-    "OperationTimeout",
-    "SyntaxError",
-    "ParserError",
-    "PermissionDenied",
-    "ResourceBusy",
-    "ResourceExists",
-    "ResourceUnavailable",
-    "ReadError",
-    "WriteError",
-    "FromStdErr",
-    "SecurityError",
-    "ProtocolError",
-    "ConnectionError",
-    "AuthenticationError",
-    "LimitsExceeded",
-    "QuotaExceeded",
-    "NotEnabled",
-)
-"""System.Management.Automation.ErrorCategory, by number."""
+_NOT_OFFERED = "CredSSP being an available authentication method"
+"""requests-credssp's words for a host that offers other ways only; nothing was shown to it."""
+_CREDSSP = 5
+"""CredSSP's version: hosts without the update of 2018 (CVE-2018-0886) speak older ones only, and are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +84,6 @@ class Place:
         return cls(name, address or name)
 
 
-class CredentialRefused(AccessDenied):
-    """The password itself, or the account, is refused: no other host is asked with it."""
-
-
 class _WsMan(WSMan):
     def receive(
         self, resource_uri: str, resource: Element, option_set: Any = None, selector_set: Any = None, timeout: Any = None
@@ -119,12 +96,13 @@ class _WsMan(WSMan):
 class Connection:
     """To one host."""
 
-    def __init__(self, place: Place, settings: RemotingSettings, password: str | None) -> None:
+    def __init__(self, place: Place, settings: RemotingSettings, account: Account) -> None:
         self.place = place
         self._settings = settings
-        self._password = password
+        self._account = account
         self._wsman: WSMan | None = None
         self._pool: RunspacePool | None = None
+        self._answers: Iterable[requests.Response] = ()
         self._used = 0.0
         self._abandoned = threading.Event()
 
@@ -172,8 +150,11 @@ class Connection:
     def drop(self) -> None:
         """Leave the host without a word; it lets go of the shell by itself."""
         wsman, self._wsman, self._pool = self._wsman, None, None
+        answers, self._answers = self._answers, ()
         if wsman is not None:
             with contextlib.suppress(Exception):
+                for answer in answers:
+                    answer.close()
                 wsman.close()
 
     def close(self) -> None:
@@ -185,14 +166,15 @@ class Connection:
 
     def _connect(self) -> WSMan:
         settings = self._settings
+        shown = self._account.show(self.place.name)
         seconds = max(1, math.ceil(settings.connect_timeout))
         wsman = _WsMan(
             self.place.address,
             port=settings.port,
-            username=settings.user or None,
-            password=self._password,
+            username=shown.user,
+            password=shown.password,
             ssl=settings.tls,
-            auth=settings.auth,
+            auth=shown.auth,
             cert_validation=str(settings.tls_ca_file) if settings.tls_ca_file else True,  # type: ignore[arg-type]  # or a path
             connection_timeout=seconds,
             operation_timeout=_POLL,
@@ -202,9 +184,14 @@ class Connection:
             certificate_key_pem=str(settings.key_file) if settings.key_file else None,
             negotiate_service=settings.spn_service,
             negotiate_hostname_override=self.place.name,
+            credssp_auth_mechanism="ntlm",  # left to itself it shows the password to a KDC, and then to the host
+            credssp_minimum_version=_CREDSSP,
         )
+        wsman.transport.session = session = wsman.transport._build_session()
+        session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
+        self._answers = _remember_answers(session)
         if settings.tls and self.place.address != self.place.name:
-            _verify_as(wsman, self.place.name)
+            _verify_as(session, self.place.name)
         return wsman
 
     def _invoke(self, command: Command, deadline: float) -> list[Thing]:
@@ -245,7 +232,7 @@ class Connection:
             command.name,
             "; ".join(texts) or "it was stopped",
             error_id=getattr(first, "fq_error", "") or "",
-            category=_CATEGORIES[number] if 0 <= number < len(_CATEGORIES) else "",
+            category=CATEGORIES[number] if 0 <= number < len(CATEGORIES) else "",
         )
 
     def _drop_if_dead(self) -> None:
@@ -272,7 +259,10 @@ class Connection:
             raise self._refused() from error
         except SpnegoError as error:
             self.drop()
-            raise self._refused(f" ({error.message})") from error
+            raise self._explain(error) from error
+        except (AuthenticationException, NTStatusException) as error:
+            self.drop()
+            raise self._refused_credssp(error) from error
         except WSManFaultError as error:
             self.drop()
             raise self._fault(error) from error
@@ -320,11 +310,23 @@ class Connection:
         except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
             raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
 
+    def _explain(self, error: SpnegoError) -> RemotingError:
+        """Of a failed login with Kerberos or NTLM."""
+        settings, name = self._settings, self.place.name
+        said = explain_host(name, settings.user, f"{settings.spn_service}/{name}", error.base_error)
+        return said or self._refused(f" ({error.message})")
+
+    def _refused_credssp(self, error: Exception) -> RemotingError:
+        if _NOT_OFFERED in str(error):
+            reason = "it does not offer CredSSP: run `Enable-WSManCredSSP -Role Server` there, or choose another `auth`"
+            return HostUnreachable(self.place.name, reason)
+        return self._refused(f" ({error})")
+
     def _refused(self, detail: str = "") -> AccessDenied:
         settings = self._settings
         who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
         reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
-        if self._password is None:
+        if not self._account.hosts_judge:
             return AccessDenied(self.place.name, reason)
         return CredentialRefused(self.place.name, f"{reason}: check `user` and `password_file`, then start again")
 
@@ -343,12 +345,26 @@ class _ShellGone(Exception):
     """The host does not know our shell any more; it did not look at the command."""
 
 
-def _verify_as(wsman: WSMan, name: str) -> None:
+def _remember_answers(session: requests.Session) -> Iterable[requests.Response]:
+    """The last answer: a login that fails in the middle of it leaves its connection open."""
+    last: deque[requests.Response] = deque(maxlen=1)
+    for adapter in session.adapters.values():
+        adapter.send = _remembering(adapter.send, last)  # type: ignore[method-assign]
+    return last
+
+
+def _remembering(send: Callable[..., requests.Response], last: deque[requests.Response]) -> Callable[..., requests.Response]:
+    def sent(*args: Any, **options: Any) -> requests.Response:
+        last.append(answer := send(*args, **options))
+        return answer
+
+    return sent
+
+
+def _verify_as(session: requests.Session, name: str) -> None:
     """Check the certificate for the host's name where we connect to its address."""
-    session = wsman.transport._build_session()
     pool = session.get_adapter("https://").poolmanager  # type: ignore[attr-defined]  # of requests' own adapter
     pool.connection_pool_kw.update(server_hostname=name, assert_hostname=name)
-    wsman.transport.session = session
 
 
 def _wire(value: Value) -> Any:

@@ -2,7 +2,9 @@
 
 RemotingError
 ├── HostUnreachable   no connection: nothing was run
+│   └── NoTicket      there is no Kerberos ticket to show to the host
 ├── AccessDenied      the host refused the credential, or the user there: one try, no more
+│   └── CredentialRefused   the password itself, or the account: no other host is asked with it
 ├── CommandFailed     the command ran and wrote errors
 └── Interrupted       the connection broke or the time was up while the command ran: its effect is unknown
 """
@@ -26,8 +28,16 @@ class HostUnreachable(RemotingError):
     """No connection was made; nothing was run."""
 
 
+class NoTicket(HostUnreachable):
+    """Kerberos has no ticket for the host. It may have one later: what is missing is in the text."""
+
+
 class AccessDenied(RemotingError):
     """The credential was refused. It is not tried again: each try counts against the account."""
+
+
+class CredentialRefused(AccessDenied):
+    """The password itself, or the account, is refused: no other host is asked with it."""
 
 
 class CommandFailed(RemotingError):
@@ -46,3 +56,40 @@ class CommandFailed(RemotingError):
 
 class Interrupted(RemotingError):
     """It is not known whether the command took effect: look before doing it again."""
+
+
+CATEGORIES = (
+    "NotSpecified",
+    "OpenError",
+    "CloseError",
+    "DeviceError",
+    "DeadlockDetected",
+    "InvalidArgument",
+    "InvalidData",
+    "InvalidOperation",
+    "InvalidResult",
+    "InvalidType",
+    "MetadataError",
+    "NotImplemented",
+    "NotInstalled",
+    "ObjectNotFound",
+    "OperationStopped",
+    "OperationTimeout",
+    "SyntaxError",
+    "ParserError",
+    "PermissionDenied",
+    "ResourceBusy",
+    "ResourceExists",
+    "ResourceUnavailable",
+    "ReadError",
+    "WriteError",
+    "FromStdErr",
+    "SecurityError",
+    "ProtocolError",
+    "ConnectionError",
+    "AuthenticationError",
+    "LimitsExceeded",
+    "QuotaExceeded",
+    "NotEnabled",
+)
+"""System.Management.Automation.ErrorCategory, by number."""

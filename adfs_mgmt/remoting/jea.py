@@ -1,11 +1,22 @@
 """Just Enough Administration: files that let a group run the catalogue's commands on a host, and nothing else.
 
 A session of such an endpoint has no language (`NoLanguage`), no script text, no other cmdlets, and for each cmdlet of ours
-only the parameters that we send, with their values where those are few. It runs as a virtual account of the host, so that
-nobody needs to be its administrator. Source: *JEA role capabilities* and *JEA session configurations* of Microsoft's
-documentation; Windows PowerShell 5.1, which Windows Server 2012 R2 gets with WMF 5.1 (and .NET 4.6 for our functions).
+only the parameters that we send, with their values where those are few. Common parameters and -Confirm come by themselves
+with each. Source: *JEA role capabilities* and *JEA session configurations* of Microsoft's documentation; Windows PowerShell
+5.1, which Windows Server 2012 R2 gets with WMF 5.1 (and .NET 4.6 for our functions).
+
+It runs as a virtual account of the host (a local administrator, who is an AD FS administrator unless the farm says
+otherwise), so that nobody needs to be one. On the network that account is the computer. Where the farm's administration is
+delegated to a group (`DelegateServiceAdministration`, `AllowLocalAdminsServiceAdministration $false`), nodes need a gMSA of
+that group instead: *Delegate AD FS PowerShell commandlet access to nonadmin users*. A proxy in a workgroup can have none.
 
 A read-only cmdlet of which we use no parameter is visible whole: JEA has no way to say "none".
+
+Names are written without their modules. For an entry with parameters PowerShell makes a proxy function of exactly the name
+that is written, so that `ADFS\\Get-AdfsCertificate` could never be called as what it is; and for one without, a module that
+a host has not (AD FS's, before the role is there) would keep every session from opening. Bare names are looked up in
+whatever modules there are, and passed over where there is none (`InitialSessionState.ProcessCommandModifications`,
+`GetModulesForUnResolvedCommands`). The modules that every Windows Server has are imported by name.
 """
 
 from __future__ import annotations
@@ -18,6 +29,8 @@ from pathlib import Path, PurePosixPath
 from adfs_mgmt.remoting.catalogue import CATALOGUE, Cmdlet, HostKind, Parameter
 from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 
+_EVERYWHERE = ("CimCmdlets", "ServerManager")
+"""Modules of ours that are on every Windows Server, role or not. Those of the engine are loaded anyway."""
 MODULE = "IsthmusAdfs"
 """The PowerShell module that holds the role files: Windows looks for them by the modules' folders."""
 
@@ -35,6 +48,7 @@ def role_file(kind: HostKind) -> str:
             "GUID": _quoted(_guid(f"role {kind}")),
             "Author": _quoted("Isthmus"),
             "Description": _quoted(f"What Isthmus runs on an AD FS {kind}"),
+            "ModulesToImport": ", ".join(map(_quoted, _EVERYWHERE)),
             "VisibleCmdlets": _array(_visible(cmdlet) for cmdlet in here if cmdlet.module),
             "VisibleFunctions": _array(_quoted(cmdlet.name) for cmdlet in here if not cmdlet.module),
             "VisibleProviders": _quoted("Certificate"),
@@ -43,8 +57,12 @@ def role_file(kind: HostKind) -> str:
     )
 
 
-def session_file(kind: HostKind, group: str) -> str:
-    """The session configuration (.pssc) that gives the role to a group, such as `CORP\\AD FS operators`."""
+def session_file(kind: HostKind, group: str, account: str = "") -> str:
+    """The session configuration (.pssc) that gives the role to a group, such as `CORP\\AD FS operators`.
+
+    `account`: a gMSA (`CORP\\adfs-jea`) that nodes run it as, instead of a virtual account.
+    """
+    managed = bool(account) and kind is HostKind.NODE
     return _hashtable(
         {
             "SchemaVersion": _quoted("2.0.0.0"),
@@ -53,7 +71,7 @@ def session_file(kind: HostKind, group: str) -> str:
             "Description": _quoted(f"Isthmus on an AD FS {kind}"),
             "SessionType": _quoted("RestrictedRemoteServer"),
             "LanguageMode": _quoted("NoLanguage"),
-            "RunAsVirtualAccount": "$true",
+            **({"GroupManagedServiceAccount": _quoted(account)} if managed else {"RunAsVirtualAccount": "$true"}),
             "TranscriptDirectory": _quoted("C:\\ProgramData\\Isthmus\\Transcripts"),
             "RoleDefinitions": f"@{{ {_quoted(group)} = @{{ RoleCapabilities = {_quoted(role_name(kind))} }} }}",
         }
@@ -75,19 +93,19 @@ def manifest() -> str:
     )
 
 
-def files(group: str) -> dict[PurePosixPath, str]:
+def files(group: str, account: str = "") -> dict[PurePosixPath, str]:
     """All files by their paths in the directory that is copied to a host."""
     made = {PurePosixPath(MODULE, f"{MODULE}.psd1"): manifest()}
     for kind in HostKind:
         made[PurePosixPath(MODULE, "RoleCapabilities", f"{role_name(kind)}.psrc")] = role_file(kind)
-        made[PurePosixPath(f"{role_name(kind)}.pssc")] = session_file(kind, group)
+        made[PurePosixPath(f"{role_name(kind)}.pssc")] = session_file(kind, group, account)
     return made
 
 
-def write_files(directory: Path, group: str) -> list[Path]:
+def write_files(directory: Path, group: str, account: str = "") -> list[Path]:
     """Write them all. Raises OSError. Windows PowerShell reads UTF-8 only with its mark, and ends lines with CR LF."""
     written = []
-    for path, text in files(group).items():
+    for path, text in files(group, account).items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8-sig", newline="\r\n")
@@ -96,7 +114,7 @@ def write_files(directory: Path, group: str) -> list[Path]:
 
 
 def _visible(cmdlet: Cmdlet) -> str:
-    name = _quoted(f"{cmdlet.module}\\{cmdlet.name}")
+    name = _quoted(cmdlet.name)
     if not cmdlet.parameters:
         return name
     parameters = ", ".join(_parameter(each, parameter) for each, parameter in cmdlet.parameters.items())

@@ -12,6 +12,7 @@ The pseudonyms come from a key that exists as long as the Recorder does: nobody 
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -22,12 +23,16 @@ import secrets
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
-from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
+from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
+
+log = structlog.get_logger(__name__)
 
 _WORD = re.compile(r"[^\W_]+")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -48,6 +53,8 @@ _KNOWN = frozenset(
     verbose full true false ok error warning healthy unknown installed available installpending removed
     windows server standard datacenter evaluation microsoft r2 sha1 sha256 sha512 rsa adfssrv appproxysvc appproxyctrl mssql
     wid localdb sqlserver cng csp role success failure not ad fs tls ssl winrm wsman ntlm kerberos x509 ca id spn dns sql
+    subject issuer serial number before after thumbprint signing encryption am pm office 365 identity platform federation
+    services enhanced cryptographic provider and aes software key storage
     """
     )
 )
@@ -143,13 +150,16 @@ class Scrubber:
 
 
 class Recorder:
-    """A Shell that writes down what another one does. The file is only its owner's to read."""
+    """A Shell that writes down what another one does. The file is only its owner's to read.
+
+    Where it cannot be written any more (a full disk), recording ends with a warning, and the work goes on.
+    """
 
     def __init__(self, shell: Shell, path: Path, *, key: bytes | None = None) -> None:
         """`key` makes the pseudonyms; a fresh one where none is given. Raises OSError."""
         self._shell = shell
         self._scrub = Scrubber(key or secrets.token_bytes(32))
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file: BinaryIO | None = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
     async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
         """See Shell."""
@@ -163,19 +173,30 @@ class Recorder:
 
     async def close(self) -> None:
         """See Shell."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._stop()
         await self._shell.close()
 
+    def _stop(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # what could not be written is written again by closing
+                self._file.close()
+            self._file = None
+
     def _write(self, host: str, command: Command, outcome: dict[str, Any]) -> None:
+        if self._file is None:
+            return
         line = {
             "host": self._scrub.text(host.partition("=")[0]),
             "command": command.name,
             "parameters": self._scrub.value(dict(command.parameters)),
             **outcome,
         }
-        os.write(self._file, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:  # the command has taken effect: what it answered counts, not what is written of it
+            log.warning("remoting.recording_stopped", reason=error.strerror)
+            self._stop()
 
     def _error(self, error: RemotingError) -> dict[str, str]:
         said = {"kind": type(error).__name__, "reason": self._scrub.prose(error.reason)}
@@ -201,8 +222,10 @@ class Replay:
     def __init__(self, path: Path) -> None:
         """Raises OSError, RecordingDamaged."""
         self._answers: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
-        self.hosts: list[str] = []
-        """Hosts of the recording, as they are called in it."""
+        self.hosts: dict[str, set[str]] = {}
+        """Hosts of the recording, as they are called in it, each with the commands that it was sent."""
+        self.failures: list[RemotingError] = []
+        """What went wrong in it, in order."""
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 line = json.loads(text)
@@ -210,8 +233,9 @@ class Replay:
             except (ValueError, KeyError, TypeError) as error:
                 raise RecordingDamaged(path, number, f"not a line of a recording ({error!r})") from error
             self._answers[key].append(line)
-            if line["host"] not in self.hosts:
-                self.hosts.append(line["host"])
+            self.hosts.setdefault(line["host"], set()).add(line["command"])
+            if "error" in line:
+                self.failures.append(_error(line["host"], line["command"], line["error"]))
 
     async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
         """See Shell. What was not recorded fails as CommandFailed."""
@@ -264,7 +288,7 @@ def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:
     reason = said["reason"]
     if said["kind"] == "CommandFailed":
         return CommandFailed(host, command, reason, error_id=said["error_id"], category=said["category"])
-    kinds = {"HostUnreachable": HostUnreachable, "Interrupted": Interrupted}
+    kinds = {"HostUnreachable": HostUnreachable, "NoTicket": NoTicket, "Interrupted": Interrupted}
     if said["kind"] in {"AccessDenied", "CredentialRefused"}:
         return AccessDenied(host, reason)
     return kinds.get(said["kind"], RemotingError)(host, reason)

@@ -12,9 +12,10 @@ class RemotingSettings:
     """WinRM, for every host of a farm."""
 
     auth: Literal["kerberos", "ntlm", "negotiate", "certificate", "credssp", "basic"] = "kerberos"
-    """How to prove who we are. Kerberos takes the ticket of `kinit` where no user is given."""
+    """How to prove who we are. Kerberos takes the ticket of `kinit` where no password is given; `credssp` hands the
+    password over to the host."""
     user: str = ""
-    """The account, such as `admin@CORP.EXAMPLE.COM` or `CORP\\admin`; empty for Kerberos with a ticket that is there."""
+    """The account: `admin@CORP.EXAMPLE.COM`, or `CORP\\admin` except for Kerberos; empty for whose ticket is there."""
     password_file: Path | None = None
     """File with that account's password, mode 0600; one line end is cut off."""
     certificate_file: Path | None = None
@@ -24,7 +25,7 @@ class RemotingSettings:
     port: int = 5986
     """WinRM's port: 5986 with TLS, 5985 without."""
     tls: bool = True
-    """Whether to speak HTTPS. Without it Kerberos and NTLM still encrypt what is said; `basic` is refused."""
+    """Whether to speak HTTPS. Without it Kerberos, NTLM and CredSSP still encrypt what is said; `basic` is refused."""
     tls_ca_file: Path | None = None
     """CA (PEM) that signed the hosts' certificates; none means the system's."""
     configuration: str = "Microsoft.PowerShell"

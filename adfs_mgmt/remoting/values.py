@@ -7,6 +7,7 @@ pypsrp gives times as text and enumerations as numbers with a text; here each co
     list, queue, stack       a list
     dictionary               a Thing
     object with properties   a Thing
+    object around an object  one Thing, of the properties of both: what providers give through a JEA endpoint's functions
     object without           its text: it lay deeper than the serialisation depth of 1
     SecureString             "***": it is never shown, and never needed
 """
@@ -32,6 +33,8 @@ _LISTS = ("LST", "IE", "QUE", "STK")
 
 def read_output(value: Any) -> Thing:
     """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`."""
+    if isinstance(value, Element):  # a SecureString, where no keys were exchanged
+        return {"": _plain(_Reader().read(value))}
     xml = value if isinstance(value, str) and value.startswith("<Obj") else getattr(value, "_xml", None)
     if xml is not None:
         read = _Reader().read(fromstring(xml))  # noqa: S314 - pypsrp parsed it already
@@ -112,6 +115,8 @@ class _Reader:
         shown = _text(parts["ToString"].text) if "ToString" in parts else ""
         if "System.Enum" in types:
             return shown
+        if "Obj" in parts:
+            return self._around(parts)
         primitive = next((child for tag, child in parts.items() if tag in _PRIMITIVES and tag != "ToString"), None)
         if primitive is not None:  # notes on a plain value, such as the DisplayHint of Get-Date
             return self.read(primitive)
@@ -121,8 +126,16 @@ class _Reader:
         if "DCT" in parts:
             return self._dictionary(parts["DCT"])
         if "Props" in parts or "MS" in parts:
-            return self._properties(child for tag in ("Props", "MS") if tag in parts for child in parts[tag])
+            return self._own(parts)
         return shown
+
+    def _around(self, parts: dict[str, Element]) -> Property:
+        """An object that was wrapped once more, with notes that refer to what is inside."""
+        inside = self.read(parts["Obj"])
+        return {**inside, **self._own(parts)} if isinstance(inside, dict) else inside
+
+    def _own(self, parts: dict[str, Element]) -> Thing:
+        return self._properties(child for tag in ("Props", "MS") if tag in parts for child in parts[tag])
 
     def _read_types(self, parts: dict[str, Element]) -> list[str]:
         if "TN" in parts:

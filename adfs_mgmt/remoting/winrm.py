@@ -1,6 +1,7 @@
 """Commands over WinRM: a Shell of pypsrp's blocking connections, in a bounded pool of threads.
 
-Accounts must not be locked by us. Each wrong password counts against the account, at whatever host it is shown:
+Accounts must not be locked by us. Each wrong password counts against the account, at whatever host it is shown (with
+Kerberos the domain controller is shown it, once: see `account`):
 
     unknown ──first host accepts──► good ──another host refuses──► that host is not asked again
        │
@@ -13,47 +14,18 @@ of its settings.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from adfs_mgmt.remoting.account import Account
 from adfs_mgmt.remoting.command import Command, Thing
-from adfs_mgmt.remoting.connection import Connection, CredentialRefused, Place
-from adfs_mgmt.remoting.errors import AccessDenied, RemotingError
+from adfs_mgmt.remoting.connection import Connection, Place
+from adfs_mgmt.remoting.errors import AccessDenied, CredentialRefused
 from adfs_mgmt.remoting.settings import RemotingSettings
 
 T = TypeVar("T")
-
-_WITH_PASSWORD = {"ntlm", "negotiate", "credssp", "basic"}
-_SETTINGS = "[remoting]"
-"""What RemotingError names as the host where the settings are at fault."""
-
-
-def check_settings(settings: RemotingSettings) -> None:
-    """Raise RemotingError for settings that cannot work, or that would show a password to everybody."""
-    if settings.auth == "basic" and not settings.tls:
-        raise RemotingError(_SETTINGS, 'auth = "basic" without TLS shows the password to everybody; set tls = true')
-    if settings.auth == "certificate":
-        if not settings.tls:
-            raise RemotingError(_SETTINGS, 'auth = "certificate" needs tls = true')
-        if settings.certificate_file is None or settings.key_file is None:
-            raise RemotingError(_SETTINGS, 'auth = "certificate" needs `certificate_file` and `key_file`')
-    if settings.auth in _WITH_PASSWORD and not (settings.user and settings.password_file):
-        raise RemotingError(_SETTINGS, f'auth = "{settings.auth}" needs `user` and `password_file`')
-    if settings.hosts_at_once < 1:
-        raise RemotingError(_SETTINGS, "`hosts_at_once` must be at least 1")
-
-
-def read_password(settings: RemotingSettings) -> str | None:
-    """The account's password, where there is one. Raises RemotingError."""
-    if settings.password_file is None or settings.auth == "certificate":
-        return None
-    try:
-        text = settings.password_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = f"password_file {settings.password_file} cannot be read: {type(error).__name__}"
-        raise RemotingError(_SETTINGS, reason) from error
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 class _Lane:
@@ -70,13 +42,12 @@ class WinRm:
     """A Shell. `host` is a name, or `name=address` where the name does not resolve here."""
 
     def __init__(self, settings: RemotingSettings) -> None:
-        check_settings(settings)
         self._settings = settings
-        self._password = read_password(settings)
+        self._account = Account(settings)
         self._lanes: dict[str, _Lane] = {}
         self._threads = ThreadPoolExecutor(settings.hosts_at_once, thread_name_prefix="winrm")
         self._first = asyncio.Lock()
-        self._good = self._password is None  # a ticket or a certificate cannot be locked by trying it
+        self._good = self._account.password is None  # a ticket or a certificate cannot be locked by trying it
         self._refused: AccessDenied | None = None
 
     async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
@@ -101,33 +72,34 @@ class WinRm:
         """See Shell."""
         lanes, self._lanes = self._lanes, {}
         await asyncio.gather(*(self._thread(lane.connection.close) for lane in lanes.values()))
+        self._account.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _lane(self, host: str) -> _Lane:
-        return _Lane(Connection(Place.of(host), self._settings, self._password))
+        return _Lane(Connection(Place.of(host), self._settings, self._account))
 
     async def _open(self, lane: _Lane) -> None:
         self._check_refusal(lane)
         if lane.opened:
             return
         await self._thread(lane.connection.reach)  # so that hosts that are off do not hold up the one that decides
-        if self._good:
+        async with self._first if not self._good else contextlib.nullcontext():
+            await self._decide(lane)
+        if not lane.opened:  # another host decided meanwhile: now all at the same time
             await self._thread(lane.connection.open)
-        else:
-            async with self._first:
-                await self._decide(lane)
         lane.opened = True
 
     async def _decide(self, lane: _Lane) -> None:
         """Ask the first host. Whoever waited for its answer finds it here."""
         self._check_refusal(lane)
+        if self._good:
+            return
         try:
             await self._thread(lane.connection.open)
         except CredentialRefused as error:
-            if not self._good:
-                self._refused = error
+            self._refused = error
             raise
-        self._good = True
+        self._good = lane.opened = True
 
     def _check_refusal(self, lane: _Lane) -> None:
         """Never show a credential again where it was refused."""

@@ -33,6 +33,8 @@ class Request:
     """Seconds that partners get; none means the policy's."""
     retire_after: float | None = None
     """Seconds for which the way back stays open; none means the policy's."""
+    without_entra: bool = False
+    """Of an emergency: begin although Entra ID cannot be asked."""
     names: tuple[str, ...] = ()
     """More names that an SSL certificate must cover, such as `enterpriseregistration.example.com`."""
 
@@ -145,7 +147,11 @@ def _left_over(use: Use, others: list[str]) -> str:
 
 
 def _emergency(request: Request, view: View) -> Facts:
-    reasons = [*checks.primary(view), *checks.trust_read(view)]
+    trouble = [] if request.without_entra else checks.trust_read(view)
+    reasons = [
+        *checks.primary(view),
+        *(f"{each}. If the farm's keys come first: --without-entra" for each in trouble),
+    ]
     _refuse(f"the emergency rollover of farm {view.farm.name}", reasons)
     auto = _auto(view)
     rows = {use: tokens.rows(view.farm.primary, use) for use in request.uses}

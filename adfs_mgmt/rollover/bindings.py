@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from adfs_mgmt.farm.certificate import covers
@@ -13,12 +14,14 @@ from adfs_mgmt.farm.model import (
     Properties,
     Proxy,
     PublishedApplication,
+    SyncRole,
     Use,
 )
 from adfs_mgmt.remoting import catalogue
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
-from adfs_mgmt.rollover.stage import Stage, View
+from adfs_mgmt.rollover.record import stage_act
+from adfs_mgmt.rollover.stage import View
 
 _MEMBERS_FROM = 3
 """Farm behaviour level (2016) from which Set-AdfsSslCertificate goes from node to node by itself, unless told where."""
@@ -75,6 +78,29 @@ def bind(view: View, node: Node, thumbprint: str) -> Act:
     return Act(host=node.host, what=catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint))
 
 
+def bind_all(view: View, stage: str, wanted: Callable[[Node], str]) -> tuple[Act, ...]:
+    """The binds that are left, the primary's last. Where a secondary has refused, the primary is told to do it for them:
+    Microsoft documents that way only, but it needs a second hop (delegation), which an endpoint seldom has."""
+    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
+    own = {node.host: bind(view, node, wanted(node)) for node in nodes if wanted(node)}
+    several = view.farm.properties.behaviour_level >= _MEMBERS_FROM or view.farm.properties.alternate_tls_binding
+    from_primary = (
+        several
+        and view.primary
+        and any(
+            node.role is SyncRole.SECONDARY and node.host in own and _refused(view, stage, own[node.host]) for node in nodes
+        )
+    )
+    left = [node for node in nodes if node.host in own and not node.error and bound(node, wanted(node))]
+    return tuple(replace(own[node.host], host=view.primary) if from_primary else own[node.host] for node in left)
+
+
+def _refused(view: View, stage: str, act: Act) -> bool:
+    """It was tried, ran, and wrote an error: one that never got there is no try, one that broke off is still open."""
+    name = stage_act(stage, act.id)
+    return view.record.tries.get(name, 0) > 0 and name not in view.record.acted and name != view.record.begun
+
+
 def set_service(view: View, thumbprint: str) -> Act:
     """Service-Communications is a setting of its own."""
     command = catalogue.make("Set-AdfsCertificate", CertificateType=Use.SERVICE.value, Thumbprint=thumbprint)
@@ -95,6 +121,12 @@ def set_application(proxy: Proxy, id_: str, thumbprint: str) -> Act:
 def all_there(view: View) -> list[str]:
     """Every server can be asked, and their clocks agree."""
     return [*checks.reachable(view), *checks.proxies_reachable(view), *checks.clocks(view)]
+
+
+def all_there_and_fit(view: View) -> list[str]:
+    """And the new certificate is still valid: a plan may be old, or the work may have rested for long."""
+    certificate = view.snapshot.certificate(new(view))
+    return [*all_there(view), *(checks.fit(certificate, Use.SSL, view.now) if certificate else [])]
 
 
 def service_missing(view: View, wanted: str) -> list[str]:
@@ -145,22 +177,6 @@ def serving(view: View, wanted: Callable[[str], str]) -> list[str]:
 def old(view: View, kind: str, host: str) -> str:
     """Thumbprint that a `node` or `proxy` had at the start; empty for none."""
     return view.fact(f"old/{kind}/{host}")
-
-
-def restarted(name: str) -> Stage:
-    """A stage in which every node's service is restarted, one after the other."""
-    return Stage(
-        name=name,
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=lambda view: tokens.not_restarted(view, name),
-        acts=lambda view: tokens.rolling_restart(view, name),
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        one_at_a_time=True,
-        once=False,
-    )
 
 
 def applications_with(proxies: Sequence[Proxy], old: str) -> list[tuple[Proxy, PublishedApplication]]:

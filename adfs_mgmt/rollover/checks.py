@@ -166,6 +166,17 @@ def _key_usage(parsed: x509.Certificate) -> x509.KeyUsage | None:
         return None
 
 
+def usable_again(view: View, thumbprint: str, where: str) -> list[str]:
+    """Whether a certificate that a rollback would bring back is still worth something. One that was not seen may be."""
+    certificate = view.snapshot.certificate(thumbprint)
+    if certificate is None or not 0 < certificate.not_after <= view.now:
+        return []
+    return [
+        f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Go on with the "
+        "new one (rollback --cancel where it is going back already), or roll over to another"
+    ]
+
+
 def stored(row: StoredCertificate | None, host: str, thumbprint: str, *, cng_allowed: bool) -> list[str]:
     """Whether a host's LocalMachine\\My has it so that AD FS can use it. A missing grant is ours to do."""
     if row is None:

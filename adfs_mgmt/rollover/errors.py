@@ -60,15 +60,15 @@ class PlanUnusable(RolloverError):
 
 
 class JournalError(RolloverError):
-    """The journal cannot be used. `line` counts from 1; 0 where it is about the file as a whole."""
+    """The journal cannot be used. `line` counts from 1; 0 for the file as a whole. `effect`: what that means."""
 
-    def __init__(self, path: Path, problem: str, remedy: str, line: int = 0) -> None:
+    def __init__(self, path: Path, problem: str, remedy: str, line: int = 0, *, effect: str = "nothing was done") -> None:
         super().__init__(path, problem, remedy, line)
-        self.path, self.problem, self.remedy, self.line = path, problem, remedy, line
+        self.path, self.problem, self.remedy, self.line, self.effect = path, problem, remedy, line, effect
 
     def __str__(self) -> str:
         where = f"{self.path}, line {self.line}" if self.line else str(self.path)
-        return f"{where}: {self.problem}; nothing was done. {self.remedy}"
+        return f"{where}: {self.problem}; {self.effect}. {self.remedy}"
 
 
 class JournalLocked(JournalError):

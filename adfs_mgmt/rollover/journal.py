@@ -137,7 +137,7 @@ class Journal:
             _write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
-            raise JournalError(self.path, f"cannot be written ({error.strerror})", "Make room and apply again.") from error
+            raise _unwritable(self.path, kind, error) from error
         self._last, self._number, self.record = digest, self._number + 1, changed
         return changed
 
@@ -169,6 +169,14 @@ def whoami() -> str:
     except (KeyError, OSError):  # no account for our user id, as in some containers
         user = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
     return f"{user}@{socket.gethostname()}"
+
+
+def _unwritable(path: Path, kind: str, error: OSError) -> JournalError:
+    """After an act it is not true that nothing was done: that it was begun is on disk, and the next run looks for it."""
+    after = kind in {"acted", "failed"}
+    effect = "an act was done whose end could not be written down" if after else "nothing was done"
+    remedy = "Make room and apply again" + (": it looks what became of that" if after else "") + "."
+    return JournalError(path, f"cannot be written ({error.strerror})", remedy, effect=effect)
 
 
 class _Lines:

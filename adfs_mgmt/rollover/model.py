@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adfs_mgmt.farm.model import Certificate, Farm, Outside
@@ -74,14 +74,14 @@ class Snapshot:
                     break
         return best
 
-    def _all(self) -> list[Certificate]:
-        seen = list(self.outside.certificates.values()) if self.outside else []
+    def _all(self) -> Iterator[Certificate]:
+        if self.outside:
+            yield from self.outside.certificates.values()
         for node in self.farm.nodes:
-            seen += [row.certificate for row in node.certificates]
-            seen += [row.certificate for row in node.stored]
+            yield from (row.certificate for row in node.certificates)
+            yield from (row.certificate for row in node.stored)
         for proxy in self.farm.proxies:
-            seen += [row.certificate for row in proxy.stored]
-        return seen
+            yield from (row.certificate for row in proxy.stored)
 
 
 # -- what was done

@@ -149,6 +149,27 @@ def turn_back(record: Record, to: str) -> tuple[str, ...]:
     return steps_back.NAMES if record.kind == "token" else tuple(stage.name for stage in steps_ssl_back.STAGES)
 
 
+def check_way_back(snapshot: Snapshot, record: Record, to: str, policy: RolloverPolicy, now: float) -> None:
+    """Whether what it leads to is still worth something: looked at before a rollback begins. Raises Refused."""
+    view = View(snapshot, replace(record, back=to), agreed(record.facts, policy), now)
+    reasons = steps_ssl_back.no_use(view) if record.kind == "ssl" else steps_back.no_use(view)
+    if reasons:
+        raise Refused(f"rolling back {record.id}", reasons)
+
+
+def turn_forward(record: Record) -> tuple[str, ...]:
+    """What is forgotten when a rollback is given up half-way: every stage that it may have undone. Raises Refused."""
+    if not record.back:
+        raise Refused(f"giving up the rollback of {record.id}", ["it is not on its way back; nothing is to be given up"])
+    if record.kind == "ssl":
+        return tuple(stage.name for stage in (*steps_ssl.FORWARD, *steps_ssl_back.STAGES))
+    if any(name.startswith("unadd: ") for name in record.tries):
+        raise Refused(
+            f"giving up the rollback of {record.id}", ["the new certificate is leaving the farm; apply finishes the rest"]
+        )
+    return (*steps_token.AGAIN_AFTER_ROLLBACK, *steps_back.NAMES)
+
+
 # -- has the farm changed?
 
 

@@ -29,7 +29,7 @@ from adfs_mgmt.rollover.plan import Conclusion
 from adfs_mgmt.rollover.stage import RolloverPolicy
 
 POLL = 15.0
-"""Seconds between two looks while a condition is waited for."""
+"""Most seconds between two looks while a condition is waited for; the first ones come sooner."""
 _LEAST_PATIENCE = 60.0
 _SHORT = 150.0
 """Seconds that are always waited for, whatever the caller's patience: an act's settling, a restart."""
@@ -166,6 +166,8 @@ class _Run:
     _done: dict[str, float] = field(default_factory=dict)
     """When an act was done in this run: its effect may take a moment to show."""
     _interrupted: set[str] = field(default_factory=set)
+    _looks: dict[str, int] = field(default_factory=dict)
+    """How often each stage was waited for."""
 
     async def run(self) -> Outcome:
         snapshot = await self.doer.look()
@@ -221,15 +223,21 @@ class _Run:
             if step.until - now > max(self.patience, _SHORT):
                 return self._outcome(End.WAITING, step)
             self._tell(step, "; ".join(step.missing[:3]) or "waiting")
-            await self.clock.sleep(min(step.until - now, POLL))
+            await self.clock.sleep(min(step.until - now, self._pause(step)))
             return None
         since = self._waiting.setdefault(step.stage, now)
         if now - since > max(step.patience, _LEAST_PATIENCE):
             problem = f"{step.title}: not so after {(now - since) / 60:.0f} minutes: {'; '.join(step.missing)}"
             return self._outcome(End.STOPPED, step, problem)
         self._tell(step, "; ".join(step.missing[:3]))
-        await self.clock.sleep(POLL)
+        await self.clock.sleep(self._pause(step))
         return None
+
+    def _pause(self, step: Step) -> float:
+        """Longer each time: what comes at once is seen at once, and a farm that takes long is not asked all the time."""
+        count = self._looks.get(step.stage, 0)
+        self._looks[step.stage] = count + 1
+        return min(POLL, 2.0 ** min(count, 10))
 
     def _conclude(self) -> None:
         conclusion = self.work.conclude(self.record)

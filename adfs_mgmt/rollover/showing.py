@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.rollover.errors import PlanUnusable
-from adfs_mgmt.rollover.model import Act, Record, Step, StepKind
+from adfs_mgmt.rollover.model import Act, Facts, Record, Step, StepKind
 from adfs_mgmt.rollover.plan import PLAN_VERSION, Plan
 from adfs_mgmt.rollover.tokens import NEW
 from certs import CertsError, atomic_write
@@ -17,6 +17,7 @@ from certs import CertsError, atomic_write
 MAX_PLAN = 8 * 1024 * 1024
 """Bytes of the largest plan that is read: one for a thousand nodes has about one million."""
 _ACTS_SHOWN = 12
+_PLACES = {"service": "Service-Communications"}
 _KINDS = {
     "token": "Rollover of",
     "emergency": "EMERGENCY rollover of",
@@ -40,10 +41,24 @@ def plan_text(plan: Plan) -> str:
         f"made {moment(plan.made_at)}, plan {plan.digest}",
         "",
     ]
-    lines += [f"  {name}: {value}" for name, value in sorted(plan.facts.items()) if name.split("/")[0] in {"old", "new"}]
+    lines += [*_certificate_lines(plan.facts, "old", "replaces"), *_certificate_lines(plan.facts, "new", "by")]
     for number, step in enumerate(plan.steps, 1):
         lines += ["", *_step_lines(number, step)]
     return "\n".join(lines).replace(NEW, "<new>")
+
+
+def _certificate_lines(facts: Facts, which: str, lead: str) -> list[str]:
+    """Each certificate once, with everything that it is, or will be, there for."""
+    places: dict[str, list[str]] = {}
+    for name, thumbprint in sorted(facts.items()):
+        kind, _, place = name.partition("/")
+        if kind == which and thumbprint:
+            places.setdefault(thumbprint, []).append(_PLACES.get(place, place.replace("/", " ")))
+    return [
+        f"  {lead:8} {thumbprint}  {', '.join(each[:_ACTS_SHOWN])}"
+        + (f" and {len(each) - _ACTS_SHOWN} more" if len(each) > _ACTS_SHOWN else "")
+        for thumbprint, each in places.items()
+    ]
 
 
 def _step_lines(number: int, step: Step) -> list[str]:
@@ -113,6 +128,8 @@ def load(path: Path) -> Plan:
     except (ValueError, RecursionError) as error:
         raise PlanUnusable(path, "is no plan, or is damaged") from error
     plan = _plan(path, content)
+    if "digest" not in content:
+        raise PlanUnusable(path, "is no plan, or is damaged")
     if content["digest"] != plan.digest:
         raise PlanUnusable(path, "was changed after it was made (its digest does not fit)")
     return plan

@@ -9,7 +9,9 @@ Certificates that an administrator has put into the hosts' stores need none of t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +136,12 @@ class Vault:
         content, password = pfx.for_csp(material.key, material.certificate, material.chain)
         return content, Secret(password)
 
-    def forget(self, thumbprint: str) -> None:
-        """The hosts have it: it is not kept here."""
-        (self._directory / f"{thumbprint}.pem").unlink(missing_ok=True)
+    def forget(self, thumbprint: str, put_before: float = math.inf) -> None:
+        """The hosts have it: it is not kept here. One that was put here again since then (Unix seconds) stays."""
+        path = self._directory / f"{thumbprint}.pem"
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < put_before:
+                path.unlink()
 
     # -- an enterprise CA
 

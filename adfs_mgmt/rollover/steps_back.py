@@ -12,6 +12,7 @@ from __future__ import annotations
 from adfs_mgmt.farm.model import Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import of_running, restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 
 
@@ -20,8 +21,15 @@ def _to_start(view: View) -> bool:
 
 
 def _was_promoted(view: View) -> bool:
-    """Whether the new certificate may have been in use: then nodes and tokens in flight may still know it."""
-    return any(name.startswith("promote: ") for name in view.record.tries) or "promote" in view.record.held
+    """Whether the new certificate is or may have been in use, whoever promoted it: nodes and tokens in flight know it."""
+    ours = any(name.startswith(("promote: ", "unpromote: ")) for name in view.record.tries)
+    return ours or bool({"promote", "unpromote"} & set(view.record.held)) or any(_in_use(view, use) for use in view.uses)
+
+
+def _in_use(view: View, use: Use) -> bool:
+    """AD FS may have done it, or another administrator."""
+    new = view.new(use)
+    return bool(new) and tokens.primary_of(view.farm.primary, use) == new
 
 
 def _unpromote_missing(view: View) -> list[str]:
@@ -33,14 +41,22 @@ def _unpromote_missing(view: View) -> list[str]:
 
 
 def _unpromote_acts(view: View) -> tuple[Act, ...]:
+    """AD FS lets nobody choose while it looks after the certificates itself, should somebody have turned that on again."""
+    if view.farm.properties.auto_rollover:
+        return (tokens.set_auto(view, False),)
     late = [use for use in view.uses if tokens.primary_of(view.farm.primary, use) != view.old(use)]
     return tuple(tokens.make_primary(view, use, view.old(use)) for use in late)
+
+
+def no_use(view: View) -> list[str]:
+    """Why going back would do harm."""
+    return [each for use in view.uses for each in checks.usable_again(view, view.old(use), use.value)]
 
 
 def _unpromote_refuses(view: View) -> list[str]:
     if view.farm.primary is None:
         return checks.primary(view)
-    return [
+    return no_use(view) + [
         f"the old {use.value} certificate {view.old(use)} has been taken out of the farm; there is no way back"
         for use in view.uses
         if not tokens.has(view.farm.primary, use, view.old(use))
@@ -48,15 +64,8 @@ def _unpromote_refuses(view: View) -> list[str]:
 
 
 def _respread_missing(view: View) -> list[str]:
-    return [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.old(use), "unpromote")]
-
-
-def _rerestart_missing(view: View) -> list[str]:
-    return tokens.not_restarted(view, "rerestart")
-
-
-def _rerestart_acts(view: View) -> tuple[Act, ...]:
-    return tokens.rolling_restart(view, "rerestart")
+    late = [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.old(use), "unpromote")]
+    return of_running(view, late)
 
 
 def _reserve_missing(view: View) -> list[str]:
@@ -95,7 +104,7 @@ def _unpublish_refuses(view: View) -> list[str]:
         for each in view.snapshot.domains
         if old not in each.certificates
     ]
-    return [*checks.trust_read(view), *lost]
+    return [*checks.trust_read(view), *tokens.needed_at_entra(view, view.new(Use.SIGNING), old), *lost]
 
 
 def _ours(view: View, use: Use) -> list[str]:
@@ -155,19 +164,7 @@ STAGES = (
         patience=converging,
         applies=_was_promoted,
     ),
-    Stage(
-        name="rerestart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=_rerestart_missing,
-        acts=_rerestart_acts,
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        one_at_a_time=True,
-        once=False,
-        applies=_was_promoted,
-    ),
+    restarted("rerestart", applies=_was_promoted),
     Stage(
         name="reserve",
         number=6,

@@ -4,6 +4,7 @@
 
 `Update-AdfsCertificate -Urgent` makes a new primary and drops an old one, without asking any partner: sign-ins to partners
 fail until they have the new certificate. Entra ID is told before anything else, so that it trusts the stolen key no longer.
+Where it cannot be asked, somebody may decide that the farm's keys come first: then it is told at the end (`republish-late`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,12 @@ from collections.abc import Mapping
 from adfs_mgmt.farm.model import Node, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act, PartnerKind
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_token import tells_entra
+
+WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
+"""Acknowledgements: the farm's keys come first, Entra ID after them; and somebody has told it by hand."""
 
 
 def _stolen(view: View, use: Use) -> list[str]:
@@ -47,6 +52,15 @@ def _renew_acts(view: View) -> tuple[Act, ...]:
 
 def _renew_learns(view: View) -> Mapping[str, str]:
     return {f"new/{use.value}": tokens.primary_of(view.farm.primary, use) for use in view.uses}
+
+
+def _told(view: View) -> list[str]:
+    """The primary names a certificate in use for each: without rows nothing stolen would seem left."""
+    return checks.primary(view) or [
+        f"{view.primary} shows no primary {use.value} certificate; look at it (Get-AdfsCertificate), then apply again"
+        for use in view.uses
+        if not tokens.primary_of(view.farm.primary, use)
+    ]
 
 
 def _spread_missing(view: View) -> list[str]:
@@ -104,6 +118,37 @@ def _republish_acts(view: View) -> tuple[Act, ...]:
     return tuple(acts)
 
 
+def _foresee_republish(view: View) -> tuple[Act, ...]:
+    """The new certificate in, then whatever is there out."""
+    new = view.new(Use.SIGNING)
+    return tuple(
+        act
+        for domain in view.snapshot.domains
+        for act in (
+            tokens.publish(domain.name, new, ""),
+            *(tokens.withdraw(domain.name, each, new) for each in domain.certificates),
+        )
+    )
+
+
+def _without_entra(view: View) -> bool:
+    """Somebody has said that the farm comes first."""
+    return WITHOUT_ENTRA in view.record.acknowledged
+
+
+def _late_missing(view: View) -> list[str]:
+    return [] if TOLD in view.record.acknowledged else [*view.snapshot.problems, *_republish_missing(view)]
+
+
+def _late_asks(view: View) -> dict[str, str]:
+    if not view.snapshot.problems:
+        return {}
+    return {
+        TOLD: "Put the new certificate into every federated domain and take the stolen one out, by whatever way there is, "
+        f"then acknowledge {TOLD}; or apply again once Entra ID can be asked. Until then only a thief can sign in there"
+    }
+
+
 def _known(view: View, thumbprint: str) -> bool:
     certificate = view.snapshot.certificate(thumbprint)
     return certificate is not None and bool(certificate.der)
@@ -151,6 +196,7 @@ STAGES = (
         missing=_automatic_missing,
         refuses=checks.primary,
         acts=lambda view: (tokens.set_auto(view, True),),
+        foresees=lambda view: (tokens.set_auto(view, True),) if _automatic_missing(view) else (),
         notes=_notes,
     ),
     Stage(
@@ -159,7 +205,7 @@ STAGES = (
         title="new certificates at once, until no stolen one is left (no way back)",
         promise="the primary has no certificate that was there at the start",
         missing=_renew_missing,
-        refuses=checks.primary,
+        refuses=_told,
         acts=_renew_acts,
         learns=_renew_learns,
     ),
@@ -169,9 +215,10 @@ STAGES = (
         title="tell Entra ID",
         promise="every federated domain has the new certificates, and none of the stolen ones",
         missing=_republish_missing,
-        refuses=checks.trust_read,
+        refuses=lambda view: [*_told(view), *checks.trust_read(view)],
         acts=_republish_acts,
-        applies=tells_entra,
+        foresees=_foresee_republish,
+        applies=lambda view: tells_entra(view) and not _without_entra(view),
         patience=converging,
     ),
     Stage(
@@ -183,24 +230,25 @@ STAGES = (
         refuses=checks.primary,
         patience=converging,
     ),
-    Stage(
-        name="restart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=lambda view: tokens.not_restarted(view, "restart"),
-        acts=lambda view: tokens.rolling_restart(view, "restart"),
-        patience=lambda view: view.policy.restart_seconds,
-        foresees=tokens.restart_all,
-        one_at_a_time=True,
-        once=False,
-    ),
+    restarted("restart"),
     Stage(
         name="serve",
         number=6,
         title="see that every node uses it",
         promise="every node's metadata is signed by the new certificate",
         missing=_serve_missing,
+        patience=converging,
+    ),
+    Stage(
+        name="republish-late",
+        number=8,
+        title="tell Entra ID after all",
+        promise="every federated domain has the new certificates, and none of the stolen ones, or somebody has seen to it",
+        missing=_late_missing,
+        acts=lambda view: () if view.snapshot.problems else _republish_acts(view),
+        foresees=_foresee_republish,
+        asks=_late_asks,
+        applies=lambda view: tells_entra(view) and _without_entra(view),
         patience=converging,
     ),
     Stage(
@@ -219,5 +267,6 @@ STAGES = (
         missing=_restore_missing,
         refuses=checks.primary,
         acts=lambda view: (tokens.set_auto(view, view.fact("auto_after") == "on"),),
+        foresees=lambda view: () if view.fact("auto_after") == "on" else (tokens.set_auto(view, False),),
     ),
 )

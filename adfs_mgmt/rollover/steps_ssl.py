@@ -17,12 +17,13 @@ from adfs_mgmt.farm.model import (
     Node,
     Proxy,
     StoredCertificate,
-    SyncRole,
 )
 from adfs_mgmt.rollover import bindings, checks, tokens
 from adfs_mgmt.rollover.bindings import bound, new
 from adfs_mgmt.rollover.bindings import old as had
 from adfs_mgmt.rollover.model import Act, Import
+from adfs_mgmt.rollover.record import stage_act
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_arrival import key_access_asks, needs_import, stored
 
@@ -63,17 +64,28 @@ def _grant_missing(view: View) -> list[str]:
 
     def granted(node: Node) -> bool:
         row = stored(node, new(view))
-        return row is not None and row.key in good
+        return row is not None and row.key in good and not _half_granted(view, node)
 
     text = f"the service account is not known to be allowed to read the key of {new(view)}"
     return [f"{node.host}: {node.error or text}" for node in view.farm.nodes if node.error or not granted(node)]
 
 
 def _grant_acts(view: View) -> tuple[Act, ...]:
-    lacking = [
-        node for node in view.farm.nodes if (row := stored(node, new(view))) is not None and row.key is KeyAccess.NOT_GRANTED
-    ]
-    return tuple(act for node in lacking for act in _grants(view, node))
+    found: list[Act] = []
+    for node in view.farm.nodes:
+        row = stored(node, new(view))
+        if row is not None and row.key is KeyAccess.NOT_GRANTED:
+            found += _grants(view, node)
+        elif _half_granted(view, node):
+            found += [act for act in _grants(view, node) if not view.acted("grant", act)]
+    return tuple(found)
+
+
+def _half_granted(view: View, node: Node) -> bool:
+    """One of the two was granted, which is enough to read the key, and then the run was killed: it is not all there yet."""
+    grants = _grants(view, node)
+    begun = any(stage_act("grant", act.id) in view.record.tries for act in grants)
+    return begun and not all(view.acted("grant", act) for act in grants)
 
 
 def _grants(view: View, node: Node) -> tuple[Act, ...]:
@@ -87,8 +99,7 @@ def _bind_missing(view: View) -> list[str]:
 
 
 def _bind_acts(view: View) -> tuple[Act, ...]:
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(bindings.bind(view, node, new(view)) for node in nodes if not node.error and bound(node, new(view)))
+    return bindings.bind_all(view, "bind", lambda node: new(view))
 
 
 def _proxies_missing(view: View) -> list[str]:
@@ -174,7 +185,7 @@ FORWARD = (
         title="Service-Communications",
         promise="every node shows it for Service-Communications",
         missing=lambda view: bindings.service_missing(view, new(view)),
-        refuses=bindings.all_there,
+        refuses=bindings.all_there_and_fit,
         acts=lambda view: bindings.service_acts(view, new(view)),
         undo=lambda view: (bindings.set_service(view, view.fact("old/service")),) if view.fact("old/service") else (),
         patience=converging,
@@ -185,18 +196,18 @@ FORWARD = (
         title="SSL bindings of every node",
         promise="every row of every node has it",
         missing=_bind_missing,
-        refuses=bindings.all_there,
+        refuses=bindings.all_there_and_fit,
         acts=_bind_acts,
         undo=_undo_bind,
     ),
-    bindings.restarted("restart"),
+    restarted("restart"),
     Stage(
         name="bind-proxies",
         number=7,
         title="SSL of every proxy",
         promise="every row of every proxy has it",
         missing=_proxies_missing,
-        refuses=bindings.all_there,
+        refuses=bindings.all_there_and_fit,
         acts=_proxies_acts,
         undo=_undo_proxies,
         applies=lambda view: bool(view.farm.proxies),
@@ -207,7 +218,7 @@ FORWARD = (
         title="published applications that had the old one",
         promise="each has the new certificate",
         missing=_applications_missing,
-        refuses=bindings.all_there,
+        refuses=bindings.all_there_and_fit,
         acts=_applications_acts,
         undo=_undo_applications,
         applies=lambda view: bool(bindings.applications(view)),

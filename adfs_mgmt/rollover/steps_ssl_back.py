@@ -6,6 +6,7 @@ from adfs_mgmt.rollover import bindings, checks
 from adfs_mgmt.rollover.bindings import bound
 from adfs_mgmt.rollover.bindings import old as had
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import of_running, restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 
 
@@ -42,11 +43,17 @@ def _unbind_missing(view: View) -> list[str]:
 
 
 def _unbind_acts(view: View) -> tuple[Act, ...]:
-    return tuple(
-        bindings.bind(view, node, old)
-        for node in view.farm.nodes
-        if not node.error and (old := had(view, "node", node.host)) and bound(node, old)
-    )
+    return bindings.bind_all(view, "unbind", lambda node: had(view, "node", node.host))
+
+
+def no_use(view: View) -> list[str]:
+    """Why going back would do harm."""
+    found = {thumbprint: name for name, thumbprint in view.record.facts.items() if name.startswith("old/") and thumbprint}
+    return [each for old, name in found.items() for each in checks.usable_again(view, old, name.removeprefix("old/"))]
+
+
+def _proxies_refuse(view: View) -> list[str]:
+    return [*checks.proxies_reachable(view), *no_use(view)]
 
 
 def _was_serving(view: View, host: str) -> str:
@@ -60,7 +67,7 @@ STAGES = (
         title="published applications get their old certificate",
         promise="each has what it had before",
         missing=_unapplications_missing,
-        refuses=checks.proxies_reachable,
+        refuses=_proxies_refuse,
         acts=_unapplications_acts,
         applies=lambda view: bool(bindings.applications(view)),
     ),
@@ -70,7 +77,7 @@ STAGES = (
         title="SSL of every proxy, as before",
         promise="every row of every proxy has the old certificate",
         missing=_unbind_proxies_missing,
-        refuses=checks.proxies_reachable,
+        refuses=_proxies_refuse,
         acts=_unbind_proxies_acts,
         applies=lambda view: bool(view.farm.proxies),
     ),
@@ -80,7 +87,7 @@ STAGES = (
         title="SSL bindings of every node, as before",
         promise="every row of every node has the old certificate",
         missing=_unbind_missing,
-        refuses=checks.reachable,
+        refuses=lambda view: [*checks.reachable(view), *no_use(view)],
         acts=_unbind_acts,
     ),
     Stage(
@@ -88,13 +95,13 @@ STAGES = (
         number=3,
         title="Service-Communications, as before",
         promise="every node shows the old certificate for Service-Communications",
-        missing=lambda view: bindings.service_missing(view, view.fact("old/service")),
-        refuses=checks.primary,
+        missing=lambda view: of_running(view, bindings.service_missing(view, view.fact("old/service"))),
+        refuses=lambda view: [*checks.primary(view), *no_use(view)],
         acts=lambda view: bindings.service_acts(view, view.fact("old/service")),
         patience=converging,
         applies=lambda view: bool(view.fact("old/service")),
     ),
-    bindings.restarted("rerestart"),
+    restarted("rerestart"),
     Stage(
         name="reprobe",
         number=8,

@@ -3,9 +3,10 @@
     AD FS makes it:   create ─► freeze ─────────────────────┐
     it was supplied:  freeze ─► import ─► grant ─► add ─────┴─► appear ─► publish ─► verify ─► approve ─► promote ─► spread
                                                                                                     │
-          restore ◄─ withdraw ◄─ remove ◄─ retire (a person says so) ◄─ soak ◄─ serve ◄─ restart ◄──┘
+          withdraw ◄─ restore ◄─ remove ◄─ retire (a person says so) ◄─ soak ◄─ serve ◄─ restart ◄──┘
 
-Until `remove` there is a way back (`steps_back`). Numbers are those of the procedure in the documentation.
+Until `remove` there is a way back (`steps_back`). `restore` comes before `withdraw`: should Entra ID refuse for long, AD FS
+looks after its certificates again all the same. Numbers are those of the procedure in the documentation.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from adfs_mgmt.farm.model import Node, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
+from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_arrival import CREATE, FREEZE, IMPORT_AND_ADD, supplied
 from certs import policy
@@ -46,13 +48,17 @@ def _metadata_lacks(view: View, wanted: list[str]) -> list[str]:
 
 
 def _appear_refuses(view: View) -> list[str]:
-    fit = [
+    return [*tokens.steady(view), *_fit(view), *checks.seen_from_outside(view)]
+
+
+def _fit(view: View) -> list[str]:
+    """Looked at again before promotion: a plan may be old, and partners may take months."""
+    return [
         problem
         for use in view.uses
         if (certificate := view.snapshot.certificate(view.new(use)))
         for problem in checks.fit(certificate, use, view.now)
     ]
-    return [*tokens.steady(view), *fit, *checks.seen_from_outside(view)]
 
 
 # -- 3 publish, 4 verify
@@ -161,7 +167,8 @@ def _lost_again(view: View) -> tuple[Act, ...]:
 
 
 def _promote_refuses(view: View) -> list[str]:
-    return [*_publish_refuses(view), *([] if _lost_again(view) else tokens.not_due(view, policy.Action.PROMOTE))]
+    wrong = [*_publish_refuses(view), *_fit(view)]
+    return [*wrong, *([] if _lost_again(view) else tokens.not_due(view, policy.Action.PROMOTE))]
 
 
 def _demote(view: View) -> tuple[Act, ...]:
@@ -170,14 +177,6 @@ def _demote(view: View) -> tuple[Act, ...]:
 
 def _spread_missing(view: View) -> list[str]:
     return [problem for use in view.uses for problem in tokens.not_primary_yet(view, use, view.new(use), "promote")]
-
-
-def _restart_missing(view: View) -> list[str]:
-    return tokens.not_restarted(view, "restart")
-
-
-def _restart_acts(view: View) -> tuple[Act, ...]:
-    return tokens.rolling_restart(view, "restart")
 
 
 def _serve_missing(view: View) -> list[str]:
@@ -190,10 +189,6 @@ def _serve_missing(view: View) -> list[str]:
         ):
             wrong.append(f"{node.host}: its metadata does not offer {view.new(Use.DECRYPTING)} for encryption yet")
     return wrong
-
-
-def _restart_patience(view: View) -> float:
-    return view.policy.restart_seconds
 
 
 # -- 7 soak, 8 retire
@@ -217,7 +212,7 @@ def _remove_acts(view: View) -> tuple[Act, ...]:
 
 
 def _remove_refuses(view: View) -> list[str]:
-    wrong = _intact_or_removed(view)
+    wrong = [*_intact_or_removed(view), *(_ready_at_entra(view) if _remove_acts(view) else [])]
     for use in view.uses:
         if tokens.primary_of(view.farm.primary, use) != view.new(use):
             wrong.append(f"{view.new(use)} is not primary for {use.value} any more; roll back or promote it again first")
@@ -234,14 +229,22 @@ def _withdraw_acts(view: View) -> tuple[Act, ...]:
     return tuple(tokens.withdraw(each.name, old, new) for each in view.snapshot.domains if old in each.certificates)
 
 
-def _withdraw_refuses(view: View) -> list[str]:
+def _ready_at_entra(view: View) -> list[str]:
+    """Before the last step from which there is a way back: every domain can do without the old certificate."""
+    if not tells_entra(view):
+        return []
     new = view.new(Use.SIGNING)
     lost = [
         f"domain {each.name} does not have {new}, which signs now; rebuild that trust (`isthmus adfs trust update`)"
         for each in view.snapshot.domains
         if new not in each.certificates
     ]
-    return [*checks.primary(view), *checks.trust_read(view), *lost]
+    return [*checks.trust_read(view), *lost]
+
+
+def _withdraw_refuses(view: View) -> list[str]:
+    old, new = view.old(Use.SIGNING), view.new(Use.SIGNING)
+    return [*tokens.needed_at_entra(view, old, new), *_ready_at_entra(view)]
 
 
 def _restore_missing(view: View) -> list[str]:
@@ -331,18 +334,7 @@ _COMMON = (
         refuses=checks.primary,
         patience=converging,
     ),
-    Stage(
-        name="restart",
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
-        missing=_restart_missing,
-        acts=_restart_acts,
-        patience=_restart_patience,
-        foresees=tokens.restart_all,
-        one_at_a_time=True,
-        once=False,
-    ),
+    restarted("restart"),
     Stage(
         name="serve",
         number=6,
@@ -382,16 +374,6 @@ _COMMON = (
         patience=converging,
     ),
     Stage(
-        name="withdraw",
-        number=8,
-        title="and Entra ID",
-        promise="no federated domain has the old certificate, all have the new one",
-        missing=_withdraw_missing,
-        refuses=_withdraw_refuses,
-        acts=_withdraw_acts,
-        applies=tells_entra,
-    ),
-    Stage(
         name="restore",
         number=8,
         title="AutoCertificateRollover as it was",
@@ -401,6 +383,16 @@ _COMMON = (
         acts=_restore_acts,
         foresees=_foresee_restore,
         notes=_restore_notes,
+    ),
+    Stage(
+        name="withdraw",
+        number=8,
+        title="and Entra ID",
+        promise="no federated domain has the old certificate, all have the new one",
+        missing=_withdraw_missing,
+        refuses=_withdraw_refuses,
+        acts=_withdraw_acts,
+        applies=tells_entra,
     ),
 )
 MADE_HERE = (CREATE, FREEZE, *_COMMON)

@@ -53,11 +53,6 @@ def set_auto(view: View, on: bool) -> Act:
     return Act(host=view.primary, what=catalogue.make("Set-AdfsProperties", AutoCertificateRollover=on))
 
 
-def restart(host: str) -> Act:
-    """The federation service, and what depends on it."""
-    return Act(host=host, what=catalogue.make("Restart-Service", Name=(SERVICE,), Force=True))
-
-
 def grant(node: Node, thumbprint: str, account: str = "") -> Act:
     """The service account may read the key."""
     account = account or node.service_account or f"NT SERVICE\\{SERVICE}"
@@ -191,36 +186,24 @@ def signs(view: View, host: str, thumbprint: str) -> bool:
     return row is not None and row.signed_by == thumbprint
 
 
-def healthy(view: View, node: Node) -> bool:
-    """Whether a node serves."""
-    row = view.served.get(node.host)
-    served = view.snapshot.outside is None or (row is not None and bool(row.signing or row.encryption))
-    return not node.error and node.service_running and served
-
-
-def rolling_restart(view: View, stage: str) -> tuple[Act, ...]:
-    """The restarts that are left, the primary's last; none while a node does not serve, so that never two are away."""
-    if not all(healthy(view, node) for node in view.farm.nodes):
-        return ()
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(act for act in (restart(node.host) for node in nodes) if not view.acted(stage, act))
-
-
-def restart_all(view: View) -> tuple[Act, ...]:
-    """For a plan that is shown."""
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
-    return tuple(restart(node.host) for node in nodes)
-
-
-def not_restarted(view: View, stage: str) -> list[str]:
-    """What of a rolling restart is missing."""
+def needed_at_entra(view: View, thumbprint: str, instead: str) -> list[str]:
+    """Why a token-signing certificate must not be taken out of Entra ID: another than `instead` signs, somewhere."""
+    node = view.farm.primary
+    if node is None:
+        return checks.primary(view)
+    now = primary_of(node, Use.SIGNING)
     wrong = []
-    for node in view.farm.nodes:
-        if not healthy(view, node):
-            wrong.append(f"{node.host}: {node.error or 'the federation service does not answer (yet)'}")
-        elif not view.acted(stage, restart(node.host)):
-            wrong.append(f"{node.host}: not restarted yet")
-    return wrong
+    if now != instead:
+        wrong.append(
+            f"the farm signs with {now or 'a certificate that is not known'}, not with {instead}: somebody else is at work. "
+            "Find out who; then apply again, or say again to roll back"
+        )
+    hosts = {each.host for each in view.farm.nodes}
+    return wrong + [
+        f"node {host} still signs with {thumbprint}; see that it synchronises, restart its service, then apply again"
+        for host, row in view.served.items()
+        if host in hosts and row.signed_by == thumbprint
+    ]
 
 
 # -- partners, and when what is due

@@ -12,17 +12,20 @@ from adfs_mgmt.remoting.catalogue import CATALOGUE, STORE, make
 from adfs_mgmt.remoting.command import Command
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
+from tests.adfs import endpoints
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ADMIN, Simulator
 from tests.adfs.simulator.wsman import WsManServer
 from tests.adfs.simulator_helpers import PRIMARY, SECOND, WAP, Console
 
 PASSWORD = "Adm1n-Passw0rd"
+HOSTS = (PRIMARY, SECOND, WAP)
 _NEEDED = {
     "Get-ChildItem": make("Get-ChildItem", Path=(STORE,)),
     "Get-Service": make("Get-Service", Name=("adfssrv",)),
     "Get-WindowsFeature": make("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
     "Get-CimInstance": make("Get-CimInstance", ClassName="Win32_OperatingSystem"),
+    "Get-IsthmusServicePrincipal": make("Get-IsthmusServicePrincipal", Name="fs.example.com"),
 }
 
 
@@ -35,7 +38,8 @@ def simulator() -> Simulator:
 
 @pytest.fixture
 def server(simulator: Simulator) -> Iterator[WsManServer]:
-    with WsManServer(simulator.invoke, hosts=[PRIMARY, SECOND, WAP], users={ADMIN: PASSWORD}) as running:
+    offered = endpoints.configurations(HOSTS)
+    with WsManServer(simulator.invoke, hosts=HOSTS, users={ADMIN: PASSWORD}, configurations=offered) as running:
         yield running
 
 
@@ -44,7 +48,9 @@ def settings(server: WsManServer, tmp_path: Path) -> RemotingSettings:
     password = tmp_path / "password"
     password.write_text(PASSWORD)
     password.chmod(0o600)
-    return RemotingSettings(auth="ntlm", user=ADMIN, password_file=password, port=server.port, tls=False)
+    return RemotingSettings(
+        auth="ntlm", user=ADMIN, password_file=password, port=server.port, tls=False, configuration=endpoints.NAME
+    )
 
 
 def _reading() -> list[Command]:

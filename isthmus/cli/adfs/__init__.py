@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from adfs_mgmt.farm.settings import split_host
 from isthmus import config
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.lazy import LazyGroup
-from isthmus.cli.output import config_option, reporting
+from isthmus.cli.output import Failure, config_option, reporting
 
 adfs_config = config_option("/etc/isthmus/adfs.toml")
 
@@ -25,18 +26,52 @@ _PARTS = {
     "node": (f"{_HERE}.deploy:node_command", "Add or remove a federation server."),
     "proxy": (f"{_HERE}.deploy:proxy_command", "Add or remove a Web Application Proxy."),
     "jea": (f"{_HERE}.jea", "Write the least-privilege endpoint for the servers."),
+    "recording": (f"{_HERE}.recording", "Show a farm as a recording has it, pseudonyms and all."),
 }
 
 
 @click.group("adfs", cls=LazyGroup, parts=_PARTS)
-def command() -> None:
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write down what is said to the servers and what they answer, names replaced, into a new file: for bug reports.",
+)
+@click.pass_context
+def command(context: click.Context, record: Path | None) -> None:
     """AD FS farms: look at them, renew and roll their certificates, add servers, keep the trust with Entra ID in step.
 
     Runs on any workstation; the servers are reached over WinRM. Whatever changes something shows a plan first.
+
+    \b
+    Example of a bug report:
+      isthmus adfs --record status.jsonl status
+      isthmus adfs recording status.jsonl
     """
+    if record is not None:
+        from isthmus.cli.adfs.shells import record_to
+
+        record_to(context, record)
 
 
 def load(path: Path) -> AdfsSettings:
     """The settings. Raises Failure."""
     with reporting(config.ConfigError):
-        return config.load(path, AdfsSettings)
+        settings = config.load(path, AdfsSettings)
+    if wrong := _contradictions(settings):
+        raise Failure(f"{path}: " + "; ".join(wrong))
+    return settings
+
+
+def _contradictions(settings: AdfsSettings) -> list[str]:
+    """Farms that would be taken for one another, and servers that are in two places."""
+    names = [farm.name for farm in settings.farms]
+    wrong = [f"two farms are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    seen: dict[str, str] = {}
+    for farm in settings.farms:
+        for kind, hosts in (("node", farm.nodes), ("proxy", farm.proxies)):
+            for host in hosts:
+                name, place = split_host(host)[0].lower(), f"a {kind} of {farm.name}"
+                if name in seen:
+                    wrong.append(f"{name} is {seen[name]} and {place}; a server is one thing, once")
+                seen[name] = place
+    return wrong

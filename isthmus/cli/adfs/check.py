@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import farm_option, look_at, outside_option, plain, wrapped
-from isthmus.cli.output import Failure, emit_json, json_option
+from isthmus.cli.adfs.looking import Look, chosen, farm_option, look_at, outside_option, plain, progress, wrapped
+from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_async
 
 if TYPE_CHECKING:
+    from adfs_mgmt.farm.model import SyntheticSignIn
+    from adfs_mgmt.farm.token_request import Account
     from adfs_mgmt.health.check import Check
     from adfs_mgmt.trust.model import EntraTrust
     from isthmus.adfs_settings import AdfsSettings
@@ -40,6 +43,9 @@ def command(
     """Judge farms, and what Entra ID knows of them: what is wrong, what soon will be, what to do. Exit code 1 if a check
     fails.
 
+    Two checks are done only where they are set up: `synthetic-token` signs in with the test account of `synthetic_user` in
+    the farm's settings, never with --outside; `service-principal-name` needs the endpoint of `isthmus adfs jea`.
+
     \b
     Examples:
       isthmus adfs check
@@ -52,11 +58,13 @@ def command(
     if prometheus and as_json:
         raise click.UsageError("Give --prometheus or --json.")
     settings = load(config)
+    accounts = {} if outside else _accounts(settings, names)
     looks = look_at(settings, names, outside_only=outside)
     judged = []
     for look in looks:
         trusts, troubles = ([], []) if outside else _trusts(settings, look.farm.name, look.farm.read_at)
-        checks = judge(look.farm, look.outside, settings.thresholds, look.farm.read_at, trusts)
+        tokens = _sign_in(look, accounts[look.farm.name]) if look.farm.name in accounts else ()
+        checks = judge(look.farm, look.outside, settings.thresholds, look.farm.read_at, trusts, tokens)
         judged.append((look, [*troubles, *checks]))
     if prometheus:
         click.echo(exposition([(look.farm, look.outside, checks) for look, checks in judged]), nl=False)
@@ -68,6 +76,27 @@ def command(
     bad = {"fail"} if fail_on == "fail" else {"fail", "warn"}
     if any(check.status in bad for _, checks in judged for check in checks):
         raise SystemExit(1)
+
+
+def _accounts(settings: AdfsSettings, names: Sequence[str]) -> dict[str, Account]:
+    """The test accounts by farm, of those that have one: read before anything is looked at. Raises Failure."""
+    from adfs_mgmt.farm.errors import Unreadable
+    from adfs_mgmt.farm.token_request import read_account
+
+    with reporting(Unreadable):
+        found = {farm.name: read_account(farm) for farm in chosen(settings, names)}
+    return {name: account for name, account in found.items() if account is not None}
+
+
+def _sign_in(look: Look, account: Account) -> tuple[SyntheticSignIn, ...]:
+    """A token of each node, and of the federation name."""
+    from adfs_mgmt.farm.token_request import sign_in
+
+    said = [each.entity_id for each in look.outside.served if each.signed_by and each.entity_id]
+    usual = f"http://{look.settings.federation_name}/adfs/services/trust"
+    identifier = look.farm.properties.identifier or (said[0] if said else usual)
+    with progress(len(look.settings.nodes) + 1) as step:
+        return run_async(sign_in(look.settings, account, look.outside, identifier, time.time(), on_host=step))
 
 
 def _trusts(settings: AdfsSettings, farm: str, now: float) -> tuple[list[EntraTrust], list[Check]]:

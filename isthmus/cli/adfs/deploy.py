@@ -14,24 +14,17 @@ import click
 from isthmus import logging
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs import adfs_config, load
+from isthmus.cli.adfs.shells import open_shell
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_option, moment, reporting, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.deploy.model import Plan, Secrets, Wish
     from adfs_mgmt.deploy.work import Deployment
     from adfs_mgmt.farm.settings import FarmSettings
-    from adfs_mgmt.remoting import Shell
     from adfs_mgmt.rollover.model import Act, Record, Step
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MARKS = {"ok": "green", "warning": "yellow", "failed": "red", "later": "cyan"}
-
-
-def make_shell(settings: AdfsSettings) -> Shell:
-    """The way to the servers. Raises RemotingError."""
-    from adfs_mgmt.remoting.winrm import WinRm
-
-    return WinRm(settings.remoting)
 
 
 def _file_option(name: str, text: str) -> Callable[[F], F]:
@@ -222,7 +215,7 @@ class _Call:
             operation=Operation(operation),
             farm=self.farm.name,
             federation_name=self.farm.federation_name,
-            host=host,
+            host=_place(self.farm, host),
             **options,
         )
         logging.set_up(self.settings.log.level, self.settings.log.format)
@@ -244,7 +237,7 @@ class _Call:
     async def _do(self, wish: Wish) -> None:
         from adfs_mgmt.deploy.work import Deployment
 
-        secrets, shell = self._secrets(), make_shell(self.settings)
+        secrets, shell = self._secrets(), open_shell(self.settings.remoting)
         try:
             work = Deployment(
                 shell=shell, settings=self.farm, state_dir=self.settings.state_dir, progress=_Shown(self.as_json)
@@ -369,6 +362,12 @@ def show(plan: Plan) -> None:
         for note in plan.notes:
             click.echo(f"  - {note}")
     click.echo()
+
+
+def _place(farm: FarmSettings, host: str) -> str:
+    """With the address that the settings have for it, where it was named alone."""
+    known = (each for each in (*farm.nodes, *farm.proxies) if each.lower().startswith(f"{host.lower()}="))
+    return next(known, host)
 
 
 class _Shown:

@@ -29,8 +29,15 @@ proxies, give both the same -Name."""
     show_default=True,
     help="Group on the servers that may use the endpoint, such as 'CORP\\AD FS operators'.",
 )
+@click.option(
+    "--gmsa",
+    default="",
+    metavar="ACCOUNT",
+    help="Group managed service account that the endpoint of nodes runs as, such as 'CORP\\adfs-jea'. Needed where local "
+    "administrators of the nodes may not administer AD FS; otherwise a virtual account does.",
+)
 @json_option
-def command(directory: Path, group: str, as_json: bool) -> None:
+def command(directory: Path, group: str, gmsa: str, as_json: bool) -> None:
     """Write JEA role and session files: exactly the commands that Isthmus sends.
 
     \b
@@ -41,7 +48,7 @@ def command(directory: Path, group: str, as_json: bool) -> None:
     from adfs_mgmt.remoting.catalogue import HostKind
 
     with reporting(OSError):
-        written = jea.write_files(directory, group)
+        written = jea.write_files(directory, group, gmsa.removesuffix("$"))
     if as_json:
         emit_json({"files": [str(path) for path in written], "group": group})
         return

@@ -68,11 +68,11 @@ def chosen(settings: AdfsSettings, names: Sequence[str]) -> list[FarmSettings]:
 async def _look_at(
     settings: AdfsSettings, farms: Sequence[FarmSettings], outside_only: bool, step: Callable[[str], None]
 ) -> list[Look]:
-    from adfs_mgmt.remoting.winrm import WinRm
+    from isthmus.cli.adfs.shells import open_shell
 
     if outside_only or not any(farm.winrm and farm.nodes for farm in farms):
         return [await _look(None, farm, step) for farm in farms]
-    shell = WinRm(settings.remoting)
+    shell = open_shell(settings.remoting)
     try:
         return [await _look(shell if farm.winrm else None, farm, step) for farm in farms]
     finally:

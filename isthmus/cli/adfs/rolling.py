@@ -5,21 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from adfs_mgmt.farm.model import Use
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import RemotingError
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover import showing
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.errors import Refused, RolloverError
+from adfs_mgmt.rollover.beginning import Kind, Request
+from adfs_mgmt.rollover.due import first_end
+from adfs_mgmt.rollover.errors import PlanUnusable, Refused, RolloverError
 from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.plan import Plan
@@ -34,6 +36,8 @@ from isthmus.cli.output import REFUSED, Failure, emit_json, reporting, run_async
 if TYPE_CHECKING:
     from adfs_mgmt.rollover.hands import Hands
 
+DAY = 86400.0
+
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
 farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
 patience_option = click.option(
@@ -43,6 +47,17 @@ patience_option = click.option(
     show_default=True,
     metavar="SECONDS",
     help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
+)
+cancel_option = click.option(
+    "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
+)
+due_option = click.option(
+    "--if-ends-within",
+    "within",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="DAYS",
+    help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
 ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
 
@@ -74,9 +89,15 @@ class Desk:
 
     @property
     def record(self) -> Record | None:
-        """What the journal says. Raises Failure."""
+        """What the journal says. Raises Failure; also where it is another farm's, whose name becomes the same file."""
         with reporting(*ERRORS):
-            return journals.read(self.path)
+            found = journals.read(self.path)
+        if found is not None and found.farm != self.farm.name:
+            raise Failure(
+                f"{self.path} is the journal of farm {found.farm}, not of {self.farm.name}. If the farm was renamed, "
+                "give it its old name in the settings until its work is finished; if not, move the file away"
+            )
+        return found
 
     @property
     def under_way(self) -> Record | None:
@@ -108,27 +129,27 @@ class Desk:
         with reporting(*ERRORS):
             outcome = run_async(running())
         if outcome.record.finished:
-            self._tidy(outcome.record)
+            self.tidy(outcome.record)
         return outcome
 
-    def _tidy(self, record: Record) -> None:
-        """Keys are not kept after use."""
+    def tidy(self, record: Record) -> None:
+        """Keys are not kept after use, even where a run was killed between its last line in the journal and this."""
         for name, value in record.facts.items():
             if name.startswith("new/") and record.facts.get("material") == "yes":
-                self.vault.forget(value)
+                self.vault.forget(value, put_before=record.finished)
 
     @asynccontextmanager
     async def _hands(self) -> AsyncIterator[Hands]:
         """Connections to everything, closed afterwards."""
-        from adfs_mgmt.remoting.winrm import WinRm
         from adfs_mgmt.rollover.hands import Hands
         from adfs_mgmt.rollover.looking import look
         from adfs_mgmt.trust.graph import Graph
         from adfs_mgmt.trust.partners import Ledgers
         from adfs_mgmt.trust.port import Entra
+        from isthmus.cli.adfs.shells import open_shell
 
         async with AsyncExitStack() as stack:
-            shell = WinRm(self.settings.remoting)
+            shell = open_shell(self.settings.remoting)
             stack.push_async_callback(shell.close)
             tenants = [each for each in self.settings.entra if each.farm in {"", self.farm.name}]
             trust = None
@@ -156,10 +177,29 @@ def desk(settings: AdfsSettings, name: str, track: str) -> Desk:
     if not farm.winrm or not farm.nodes:
         raise Failure(f"farm {farm.name} is looked at from outside only; name its nodes in the settings to change it")
     logging.set_up(settings.log.level, settings.log.format)
-    return Desk(settings, farm, track)
+    at = Desk(settings, farm, track)
+    with suppress(Failure):  # a damaged journal is reported by what needs it
+        if (record := at.record) is not None and record.finished:
+            at.tidy(record)
+    return at
 
 
 # -- plan, begin
+
+
+def is_due(at: Desk, kind: Kind, uses: Sequence[Use], within: float | None, *, as_json: bool) -> bool:
+    """Whether to begin; says why not. Raises Failure where that cannot be told."""
+    if within is None:
+        return True
+    with reporting(*ERRORS):
+        end = first_end(kind, uses, at.look())
+    if end - time.time() <= within * DAY:
+        return True
+    if as_json:
+        emit_json({"end": "not due", "ends": end})
+    else:
+        click.echo(f"Nothing is due: what farm {at.farm.name} uses ends {showing.moment(end)}.")
+    return False
 
 
 def make_plan(at: Desk, request: Request, previous: Record | None = None) -> Plan:
@@ -174,10 +214,19 @@ def saved_plan(at: Desk, path: Path) -> Plan:
     """A saved plan, if the farm is still as it was. Raises Failure."""
     with reporting(*ERRORS):
         made = showing.load(path)
+        _check_is_for(at, made, path)
         snapshot = at.look()
         plans.check_unchanged(made, snapshot)
         record = Record(id="", kind=made.kind, farm=made.farm, started=time.time(), by="", facts=made.facts)
         return replace(made, steps=plans.foresee(snapshot, record, at.policy, time.time()))
+
+
+def _check_is_for(at: Desk, made: Plan, path: Path) -> None:
+    if made.farm != at.farm.name:
+        raise PlanUnusable(path, f"is for farm {made.farm}, not {at.farm.name} (--farm)")
+    command = {"token": "rollover", "ssl": "ssl"}.get(made.kind, made.kind)
+    if made.kind != at.track:
+        raise PlanUnusable(path, f"is a plan of another kind; apply it with `isthmus adfs {command} apply --plan {path}`")
 
 
 def show_plan(made: Plan, save: Path | None, *, as_json: bool) -> None:
@@ -201,9 +250,19 @@ def begin(at: Desk, journal: Journal, made: Plan) -> None:
             raise Refused(
                 f"a new plan for {at.farm.name}", [f"{journal.record.id} is under way; apply or roll it back first"]
             )
-        journal.finish("superseded by an emergency", now=now)
+        at.tidy(journal.finish("superseded by an emergency", now=now))
     stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
     journal.start(f"{at.farm.name}-{made.kind}-{stamp}", made.kind, at.farm.name, made.facts, now=now)
+
+
+def turning(at: Desk, record: Record, to: str) -> tuple[str, tuple[str, ...]]:
+    """Whether it may go back so far (or forward, where that is empty), and what is forgotten then. Raises Failure."""
+    with reporting(*ERRORS):
+        if not to:
+            return to, plans.turn_forward(record)
+        forget = plans.turn_back(record, to)
+        plans.check_way_back(at.look(), record, to, at.policy, time.time())
+        return to, forget
 
 
 def confirm(farm: str, *, yes: bool, as_json: bool) -> None:

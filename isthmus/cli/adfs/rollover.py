@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from adfs_mgmt.farm.model import Certificate, Use
+from adfs_mgmt.farm.model import Use
 from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Record
-from adfs_mgmt.rollover.sources import Material, from_pfx
+from adfs_mgmt.rollover.steps_emergency import WITHOUT_ENTRA
 from isthmus.cli.adfs import adfs_config, load, rolling
-from isthmus.cli.adfs.rolling import Desk, farm_option, patience_option, yes_option
+from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
+from isthmus.cli.adfs.rolling import DAY, Desk, due_option, farm_option, patience_option, yes_option
 from isthmus.cli.output import Failure, emit_json, json_option, reporting
 
-DAY = 86400.0
 _USES = {"signing": Use.SIGNING, "decrypting": Use.DECRYPTING}
 
 use_option = click.option(
@@ -29,20 +31,6 @@ use_option = click.option(
     show_default="both",
     help="Which certificates; may be given again.",
 )
-pfx_option = click.option("--pfx", type=click.Path(path_type=Path, dir_okay=False), help="A PFX file with the new one.")
-password_option = click.option(
-    "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the PFX's password, mode 0600."
-)
-answer_option = click.option(
-    "--certificate",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
-)
-thumbprint_option = click.option("--thumbprint", default="", help="One that is in every server's LocalMachine\\My already.")
-save_option = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
-)
-plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
 wait_option = click.option(
     "--wait-days", type=click.FloatRange(0), default=None, help="Days that partners get before promotion (5)."
 )
@@ -60,39 +48,20 @@ def command() -> None:
     """
 
 
-def supplied(at: Desk, pfx: Path | None, password: Path | None, answer: Path | None) -> Material | None:
-    """The certificate and key that were given; they wait in the state directory. Raises Failure."""
-    if pfx is not None and answer is not None:
-        raise Failure("give --pfx or --certificate, not both")
-    with reporting(*rolling.ERRORS):
-        material = from_pfx(pfx, password) if pfx else at.vault.answer(answer) if answer else None
-        if material is not None:
-            at.vault.put(material)
-    return material
+def _given(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say what is wanted."""
+    for option in (soak_option, wait_option, certificate_options, use_option):
+        function = option(function)
+    return function
 
 
-def in_stores(at: Desk, thumbprint: str) -> Certificate:
-    """A certificate that the servers have, by its thumbprint. Raises Failure."""
-    wanted = "".join(each for each in thumbprint.upper() if each in "0123456789ABCDEF")
-    found = at.look().certificate(wanted)
-    if found is None:
-        raise Failure(f"no server of {at.farm.name} has {thumbprint} in LocalMachine\\My; `isthmus adfs status` shows them")
-    return found
-
-
-def _request(
-    at: Desk,
-    uses: tuple[str, ...],
-    material: Material | None,
-    thumbprint: str,
-    waits: tuple[float | None, float | None],
-) -> Request:
-    certificate = material.model if material else in_stores(at, thumbprint) if thumbprint else None
-    wait, soak = waits
+def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
+    material = supplied(at, given, keep=keep)
+    thumbprint, wait, soak = given["thumbprint"], given["wait_days"], given["soak_days"]
     return Request(
         kind="token",
-        uses=tuple(_USES[use] for use in uses),
-        certificate=certificate,
+        uses=_uses(given),
+        certificate=material.model if material else in_stores(at, thumbprint) if thumbprint else None,
         chain=material.issuers if material else (),
         material=material is not None,
         publish_for=None if wait is None else wait * DAY,
@@ -100,31 +69,17 @@ def _request(
     )
 
 
+def _uses(given: dict[str, Any]) -> tuple[Use, ...]:
+    return tuple(_USES[use] for use in given["uses"])
+
+
 @command.command()
 @adfs_config
 @farm_option
-@use_option
-@pfx_option
-@password_option
-@answer_option
-@thumbprint_option
-@wait_option
-@soak_option
+@_given
 @save_option
 @json_option
-def plan(
-    config: Path,
-    farm: str,
-    uses: tuple[str, ...],
-    pfx: Path | None,
-    password_file: Path | None,
-    certificate: Path | None,
-    thumbprint: str,
-    wait_days: float | None,
-    soak_days: float | None,
-    save: Path | None,
-    as_json: bool,
-) -> None:
+def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any) -> None:
     """Show every step of a rollover. Nothing is changed.
 
     \b
@@ -133,41 +88,30 @@ def plan(
       isthmus adfs rollover plan --use signing --pfx new.pfx --password-file new.password --save plan.json
     """
     at = rolling.desk(load(config), farm, "token")
-    material = supplied(at, pfx, password_file, certificate)
-    made = rolling.make_plan(at, _request(at, uses, material, thumbprint, (wait_days, soak_days)))
+    made = rolling.make_plan(at, _request(at, given, keep=save is not None))
     rolling.show_plan(made, save, as_json=as_json)
 
 
 @command.command()
 @adfs_config
 @farm_option
-@use_option
-@pfx_option
-@password_option
-@answer_option
-@thumbprint_option
-@wait_option
-@soak_option
+@_given
 @plan_option
 @click.option("--unattended", is_flag=True, help="Promote and retire as soon as that may be, without being told again.")
+@due_option
 @patience_option
 @yes_option
 @json_option
 def apply(
     config: Path,
     farm: str,
-    uses: tuple[str, ...],
-    pfx: Path | None,
-    password_file: Path | None,
-    certificate: Path | None,
-    thumbprint: str,
-    wait_days: float | None,
-    soak_days: float | None,
     plan_file: Path | None,
     unattended: bool,
+    within: float | None,
     patience: float,
     yes: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Begin a rollover, or go on with the one that is under way, as far as can be gone now.
 
@@ -177,20 +121,25 @@ def apply(
     Examples:
       isthmus adfs rollover apply
       isthmus adfs rollover apply --plan plan.json --yes
+      isthmus adfs rollover apply --unattended --if-ends-within 30 --yes     # from a timer, once an hour
     """
     at = rolling.desk(load(config), farm, "token")
-    material = supplied(at, pfx, password_file, certificate)
+    if at.under_way is None and not rolling.is_due(at, "token", _uses(given), within, as_json=as_json):
+        return
     made = None
     if at.under_way is None:
         if plan_file is not None:
+            supplied(at, given)
             made = rolling.saved_plan(at, plan_file)
         else:
-            made = rolling.make_plan(at, _request(at, uses, material, thumbprint, (wait_days, soak_days)))
+            made = rolling.make_plan(at, _request(at, given))
         if not (as_json and yes):
             rolling.show_plan(made, None, as_json=as_json)
         rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     elif plan_file is not None:
         raise Failure(f"{at.under_way.id} is under way; apply goes on with it without --plan")
+    else:
+        supplied(at, given)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if made is not None:
             rolling.begin(at, journal, made)
@@ -226,9 +175,10 @@ def acknowledge(config: Path, farm: str, names: tuple[str, ...], as_json: bool) 
       isthmus adfs rollover acknowledge "Intranet" "Payroll"
     """
     at = rolling.desk(load(config), farm, "token")
-    _needs_work(at)
+    record = _needs_work(at)
     if {"promote", "retire"} & set(names):
         raise Failure("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
+    _check_known(at, record, names)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         for name in names:
             journal.acknowledge(name, now=time.time())
@@ -306,11 +256,12 @@ def _open_gate(at: Desk, gate: str, names: tuple[str, ...], what: str, *, patien
     show_default=True,
     help="The old certificate in use again and the new one still published; or everything as it was.",
 )
+@rolling.cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Go back. Possible until `retire`.
+def rollback(config: Path, farm: str, to: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+    """Go back. Possible until `retire`, and while the old certificate has not ended.
 
     \b
     Example:
@@ -318,10 +269,9 @@ def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_js
     """
     at = rolling.desk(load(config), farm, "token")
     record = _needs_work(at)
-    with reporting(*rolling.ERRORS):
-        forget = plans.turn_back(record, to)
+    to, forget = rolling.turning(at, record, "" if cancel else to)
     if not as_json:
-        click.echo(f"Farm {at.farm.name}: {record.id} goes back to {to}.")
+        click.echo(f"Farm {at.farm.name}: {record.id} goes {f'back to {to}' if to else 'forward again'}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         journal.turn(to, now=time.time(), forget=forget)
@@ -332,10 +282,15 @@ def rollback(config: Path, farm: str, to: str, patience: float, yes: bool, as_js
 @adfs_config
 @farm_option
 @use_option
+@click.option(
+    "--without-entra", is_flag=True, help="Entra ID cannot be asked: the farm's keys come first, it is told at the end."
+)
 @patience_option
 @yes_option
 @json_option
-def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
+def emergency(
+    config: Path, farm: str, uses: tuple[str, ...], without_entra: bool, patience: float, yes: bool, as_json: bool
+) -> None:
     """A key was stolen: new certificates at once. No waiting for partners, no way back.
 
     Sign-in to partners other than Entra ID fails until they have the new certificate.
@@ -348,7 +303,7 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
     under_way = at.under_way
     with reporting(*rolling.ERRORS):
         if under_way is None or under_way.kind != "emergency":
-            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses))
+            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses), without_entra=without_entra)
             made = rolling.make_plan(at, wanted, under_way)
             if not (as_json and yes):
                 rolling.show_plan(made, None, as_json=as_json)
@@ -356,6 +311,8 @@ def emergency(config: Path, farm: str, uses: tuple[str, ...], patience: float, y
         with at.writing() as journal:
             if under_way is None or under_way.kind != "emergency":
                 rolling.begin(at, journal, made)
+            if without_entra:
+                journal.acknowledge(WITHOUT_ENTRA, now=time.time())
             rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -380,6 +337,17 @@ def request(config: Path, farm: str, names: tuple[str, ...], out: Path, as_json:
         emit_json({"request": str(out), "names": list(wanted)})
     else:
         click.echo(f"Wrote {out} for {', '.join(wanted)}. The key is in {at.settings.state_dir}/keys: keep that directory.")
+
+
+def _check_known(at: Desk, record: Record, names: tuple[str, ...]) -> None:
+    """A typing error must not be noted as somebody's word. Raises Failure."""
+    snapshot = at.look()
+    asked = plans.standing_at(snapshot, record, at.policy, time.time()).ask
+    known = {*asked, *(partner.name for partner in snapshot.partners), *record.acknowledged}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
+        raise Failure(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
 
 
 def _needs_work(at: Desk) -> Record:

@@ -9,21 +9,11 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.sources import Material, from_pem
 from isthmus.cli.adfs import adfs_config, load, rolling
-from isthmus.cli.adfs.rolling import Desk, farm_option, patience_option, yes_option
-from isthmus.cli.adfs.rollover import (
-    answer_option,
-    in_stores,
-    password_option,
-    pfx_option,
-    plan_option,
-    save_option,
-    supplied,
-    thumbprint_option,
-)
+from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
+from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
 from isthmus.cli.output import Failure, json_option, reporting, run_async
 
 
@@ -48,7 +38,7 @@ name_option = click.option(
 
 def _given(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say which certificate."""
-    for option in (name_option, acme_option, thumbprint_option, answer_option, password_option, pfx_option):
+    for option in (name_option, acme_option, certificate_options):
         function = option(function)
     return function
 
@@ -68,7 +58,7 @@ def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any
       isthmus adfs ssl plan --acme --save plan.json
     """
     at = rolling.desk(load(config), farm, "ssl")
-    rolling.show_plan(rolling.make_plan(at, _request(at, given)), save, as_json=as_json)
+    rolling.show_plan(rolling.make_plan(at, _request(at, given, keep=save is not None)), save, as_json=as_json)
 
 
 @command.command()
@@ -76,22 +66,35 @@ def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any
 @farm_option
 @_given
 @plan_option
+@due_option
 @patience_option
 @yes_option
 @json_option
-def apply(config: Path, farm: str, plan_file: Path | None, patience: float, yes: bool, as_json: bool, **given: Any) -> None:
+def apply(
+    config: Path,
+    farm: str,
+    plan_file: Path | None,
+    within: float | None,
+    patience: float,
+    yes: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Begin, or go on with what is under way, to the end.
 
     \b
     Examples:
       isthmus adfs ssl apply --pfx fs.pfx --password-file fs.password
       isthmus adfs ssl apply --plan plan.json --yes
+      isthmus adfs ssl apply --acme --if-ends-within 30 --yes     # from a timer, once a day
     """
     at = rolling.desk(load(config), farm, "ssl")
+    if at.under_way is None and not rolling.is_due(at, "ssl", (), within, as_json=as_json):
+        return
     made = None
     if at.under_way is None:
         if plan_file is not None:
-            supplied(at, given["pfx"], given["password_file"], given["certificate"])
+            supplied(at, given)
             made = rolling.saved_plan(at, plan_file)
         else:
             made = rolling.make_plan(at, _request(at, given))
@@ -101,7 +104,7 @@ def apply(config: Path, farm: str, plan_file: Path | None, patience: float, yes:
     elif plan_file is not None:
         raise Failure(f"{at.under_way.id} is under way; apply goes on with it without --plan")
     else:
-        supplied(at, given["pfx"], given["password_file"], given["certificate"])
+        supplied(at, given)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if made is not None:
             rolling.begin(at, journal, made)
@@ -125,11 +128,12 @@ def status(config: Path, farm: str, as_json: bool) -> None:
 @command.command()
 @adfs_config
 @farm_option
+@rolling.cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(config: Path, farm: str, patience: float, yes: bool, as_json: bool) -> None:
-    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores.
+def rollback(config: Path, farm: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores and valid.
 
     \b
     Example:
@@ -139,26 +143,26 @@ def rollback(config: Path, farm: str, patience: float, yes: bool, as_json: bool)
     record = at.record
     if record is None or record.outcome == "rolled back":
         raise Failure(f"no new SSL certificate of farm {at.farm.name} was applied here that could be rolled back")
-    with reporting(*rolling.ERRORS):
-        forget = plans.turn_back(record, "start")
+    to, forget = rolling.turning(at, record, "" if cancel else "start")
     if not as_json:
-        click.echo(f"Farm {at.farm.name}: {record.id} is undone, every server gets the certificate that it had before.")
+        what = "is undone, every server gets the certificate that it had before" if to else "goes forward again"
+        click.echo(f"Farm {at.farm.name}: {record.id} {what}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if journal.record is not None and not journal.record.open:
             journal.start(f"{record.id}-undo", "ssl", record.farm, record.facts, now=time.time())
-        journal.turn("start", now=time.time(), forget=forget)
+        journal.turn(to, now=time.time(), forget=forget)
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
-def _request(at: Desk, given: dict[str, Any]) -> Request:
+def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
     ways = [name for name in ("pfx", "certificate", "thumbprint", "acme") if given[name]]
     if len(ways) != 1:
         raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
     if given["thumbprint"]:
         return Request(kind="ssl", certificate=in_stores(at, given["thumbprint"]), names=given["names"])
     material = _from_acme(at, given["names"]) if given["acme"] else None
-    material = material or supplied(at, given["pfx"], given["password_file"], given["certificate"])
+    material = material or supplied(at, given, keep=keep)
     if material is None:
         raise Failure("no certificate was given")
     return Request(

@@ -38,7 +38,7 @@ def run(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         f"nodes = [{nodes}]\nhttps_port = 1\n"
     )
     shell = Watched(SimulatedShell(scene.simulator), lambda when, what: scene.on(when, what))
-    monkeypatch.setattr(deploy, "make_shell", lambda _settings: shell)
+    monkeypatch.setattr(deploy, "open_shell", lambda _settings: shell)
     simulated = functools.partial(work.Deployment, clock=scene.clock, sleep=scene.sleep, outside=scene.outside)
     monkeypatch.setattr(work, "Deployment", simulated)
 
@@ -170,3 +170,13 @@ def test_wrong_usage_is_explained(run: Run, arguments: tuple[str, ...], said: st
     result = run(deploy.node_command, "add", NEW, *arguments)
     explained: Any = result.output + str(result.exception)
     assert said in explained
+
+
+def test_a_server_of_the_settings_is_found_at_its_address(run: Run, tmp_path: Path) -> None:
+    """Its name is enough, as in every other command; one that is not there is taken as it is."""
+    settings = tmp_path / "adfs.toml"
+    written = run(deploy.node_command, "add", "New9.corp.example.com", "--json").stdout
+    assert json.loads(written)["wish"]["host"] == "New9.corp.example.com"
+    settings.write_text(settings.read_text().replace("nodes = [", 'nodes = ["new9.corp.example.com=127.0.0.9", '))
+    written = run(deploy.node_command, "add", "New9.corp.example.com", "--json").stdout
+    assert json.loads(written)["wish"]["host"] == "new9.corp.example.com=127.0.0.9"

@@ -17,6 +17,7 @@ from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import Secret
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
+from tests.adfs import endpoints
 from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import Simulator
@@ -46,12 +47,20 @@ class Wire:
     def start(self) -> None:
         self.network.__enter__()
         addresses = {host: self.network.address(host) for host in (PRIMARY, NEW, PROXY)}
-        self.winrm = WsManServer(self.simulator.invoke, hosts=addresses, users={ADMIN: PASSWORD})
+        offered = endpoints.configurations(addresses)
+        self.winrm = WsManServer(self.simulator.invoke, hosts=addresses, users={ADMIN: PASSWORD}, configurations=offered)
         self.winrm.start()
         password = self.directory / "password"
         password.write_text(PASSWORD)
         password.chmod(0o600)
-        self.remoting = RemotingSettings(auth="ntlm", user=ADMIN, password_file=password, port=self.winrm.port, tls=False)
+        self.remoting = RemotingSettings(
+            auth="ntlm",
+            user=ADMIN,
+            password_file=password,
+            port=self.winrm.port,
+            tls=False,
+            configuration=endpoints.NAME,
+        )
         self.settings = FarmSettings(
             name="prod",
             federation_name=NAME,
@@ -81,6 +90,7 @@ user = 'CORP\\admin'
 password_file = "password"
 port = {self.winrm.port}
 tls = false
+configuration = "{endpoints.NAME}"
 [[farms]]
 name = "prod"
 federation_name = "{NAME}"

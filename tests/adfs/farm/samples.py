@@ -27,11 +27,16 @@ from adfs_mgmt.farm.model import (
     KeyAccess,
     Node,
     Outside,
+    PrincipalHolder,
     Properties,
     Proxy,
     Served,
+    ServicePrincipal,
+    SignInOutcome,
     StoredCertificate,
     SyncRole,
+    SyntheticSignIn,
+    Token,
     Use,
 )
 
@@ -181,7 +186,32 @@ def farm(
             Endpoint(path=path, enabled=True, proxied=True)
             for path in ("/adfs/ls/", "/adfs/oauth2/", "/FederationMetadata/2007-06/FederationMetadata.xml")
         ),
+        principal=principal(("EXAMPLE\\adfs$", f"host/{NAME}")),
     )
+
+
+def principal(*holders: tuple[str, ...], error: str = "") -> ServicePrincipal:
+    """Who has which names; the service runs as EXAMPLE\\adfs$."""
+    account = "EXAMPLE\\adfs$"
+    found = tuple(PrincipalHolder(account=who, names=tuple(names), is_service=who == account) for who, *names in holders)
+    return ServicePrincipal(name=NAME, service_account=account, holders=found, error=error)
+
+
+def sign_ins(of: Farm) -> tuple[SyntheticSignIn, ...]:
+    """A token from each node and from the name, and each is right."""
+    party = "urn:payroll"
+    token = Token(
+        version="SAML 2.0",
+        issuer=of.properties.identifier,
+        audiences=(party,),
+        not_before=NOW,
+        not_after=NOW + 3600,
+        signer=next(row.certificate for row in of.nodes[0].certificates if row.use is Use.SIGNING and row.is_primary),
+    )
+    asked = SyntheticSignIn(
+        host="", outcome=SignInOutcome.ISSUED, relying_party=party, at=NOW + 0.1, milliseconds=80, token=token
+    )
+    return tuple(replace(asked, host=host) for host in (*(node.host for node in of.nodes), NAME))
 
 
 def _node(number: int, rows: tuple[FarmCertificate, ...], bound: Certificate) -> Node:

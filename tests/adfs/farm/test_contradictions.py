@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from adfs_mgmt.farm.contradictions import Finding, contradictions
-from adfs_mgmt.farm.model import Binding, Farm, FarmCertificate, Outside, Properties, Served, SyncRole, Use
+from adfs_mgmt.farm.model import (
+    Binding,
+    Farm,
+    FarmCertificate,
+    KeyAccess,
+    Outside,
+    Properties,
+    Served,
+    StoredCertificate,
+    SyncRole,
+    Use,
+)
 from tests.adfs.farm import samples
 
 
@@ -94,6 +107,19 @@ def test_a_node_is_bound_to_an_old_certificate() -> None:
     (found,) = contradictions(stale)
     assert found.where == "sts3.example.com"
     assert samples.tls().seen.thumbprint in found.remedy
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("key", range(7, 12))
+def test_of_two_nodes_the_one_with_the_older_certificate_was_forgotten(number: int, key: int) -> None:
+    """Whatever the thumbprints and whichever node: the remedy never binds the certificate that ends sooner."""
+    farm = samples.farm(nodes=2)
+    old, new = samples.tls(20, key=key).seen, samples.tls().seen
+    rows = tuple(replace(row, thumbprint=old.thumbprint) for row in farm.nodes[number].bindings)
+    stored = (StoredCertificate(certificate=old, key=KeyAccess.READABLE), *farm.nodes[number].stored)
+    (found,) = contradictions(changed_node(farm, number, bindings=rows, stored=stored))
+    assert found.where == farm.nodes[number].host
+    assert new.thumbprint in found.remedy
 
 
 def test_a_forgotten_proxy() -> None:

@@ -15,6 +15,7 @@ from isthmus.cli.adfs import check, status, timeline
 from isthmus.cli.output import Failure
 from tests.adfs.health.stand import stand
 from tests.adfs.simulator.simulator import ManualClock, Simulator
+from tests.adfs.simulator.state import Person
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -46,21 +47,6 @@ def run(capsys: pytest.CaptureFixture[str], restored_logging: None) -> Run:
         return code, captured.out, captured.err
 
     return run
-
-
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """The commands set up logging, which is global."""
-    import logging
-
-    import structlog
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_status_shows_the_whole_farm(run: Run, config: Path, simulator: Simulator) -> None:
@@ -197,3 +183,66 @@ def test_several_farms(run: Run, tmp_path: Path) -> None:
         assert [each["name"] for each in one["farms"]] == ["farm2"]
         with pytest.raises(Failure, match="--farm"):
             run(timeline.command, "--config", path, "--output", tmp_path / "page.html")
+
+
+# -- with a test account
+
+
+def with_account(simulator: Simulator, config: Path, password: str = "Pr0be-Passw0rd") -> None:
+    """Someone who may sign in, and the settings that say so."""
+    simulator.world.people["probe@example.com"] = Person(password="Pr0be-Passw0rd")
+    path = config.parent / "probe.password"
+    path.write_text(f"{password}\n")
+    config.write_text(f'{config.read_text()}synthetic_user = "probe@example.com"\nsynthetic_password_file = "{path}"\n')
+
+
+def tokens(out: str) -> list[str]:
+    (farm,) = json.loads(out)["farms"]
+    return [each["status"] for each in farm["checks"] if each["name"] == "synthetic-token"]
+
+
+def test_check_signs_in_where_there_is_a_test_account(run: Run, config: Path, simulator: Simulator) -> None:
+    """At each node and at the name; nothing is said of it where there is none."""
+    assert tokens(run(check.command, "--config", config, "--json")[1]) == []
+    with_account(simulator, config)
+    code, out, err = run(check.command, "--config", config, "--json")
+    assert (code, err, tokens(out)) == (0, "", ["pass", "pass", "pass"])
+    assert "synthetic-token" in run(check.command, "--config", config, "--prometheus")[1]
+    assert "PASS  synthetic-token, adfs1.corp.example.com" in run(check.command, "--config", config, "--all")[1]
+
+
+def test_check_from_outside_does_not_sign_in(run: Run, config: Path, simulator: Simulator) -> None:
+    """It promises to need no credential; nor do the other commands look at the account."""
+    with_account(simulator, config)
+    (config.parent / "probe.password").unlink()
+    assert run(check.command, "--config", config, "--outside")[0] == 0
+    assert run(status.command, "--config", config)[0] == 0
+    assert simulator.world.token_requests == []
+
+
+def test_a_wrong_password_is_tried_once_and_not_shown(run: Run, config: Path, simulator: Simulator) -> None:
+    """One failure, exit code 1."""
+    with_account(simulator, config, "wr0ng-Passw0rd")
+    code, out, err = run(check.command, "--config", config)
+    assert code == 1
+    assert simulator.world.people["probe@example.com"].bad_passwords == 1
+    assert "FAIL  synthetic-token, " in out
+    assert "Passw0rd" not in out + err
+
+
+def test_a_password_of_the_test_account_that_cannot_be_read(run: Run, config: Path, simulator: Simulator) -> None:
+    """Said before anything is looked at."""
+    with_account(simulator, config)
+    (config.parent / "probe.password").unlink()
+    with pytest.raises(Failure, match="prod: synthetic_password_file"):
+        run(check.command, "--config", config)
+    assert simulator.log == []
+
+
+def test_check_names_a_service_principal_name_that_is_missing(run: Run, config: Path, simulator: Simulator) -> None:
+    """Over real WSMan, with the command that mends it."""
+    simulator.world.principals = {"CORP\\WEB1$": ["http/fs.example.com"]}
+    code, out, _ = run(check.command, "--config", config)
+    assert code == 1
+    assert "FAIL  service-principal-name, fs.example.com: CORP\\WEB1$ has http/fs.example.com" in out
+    assert "setspn -D http/fs.example.com CORP\\WEB1$; setspn -S host/fs.example.com CORP\\adfs-svc$." in out

@@ -63,17 +63,18 @@ def stored(farm: Farm, **changes: Any) -> tuple[StoredCertificate, ...]:
 def test_a_farm_in_which_all_is_well() -> None:
     """Every check is there, and passes."""
     farm = samples.farm()
-    checks = judge(farm, samples.outside(farm), LIMITS, NOW)
+    checks = judge(farm, samples.outside(farm), LIMITS, NOW, (), samples.sign_ins(farm))
     assert worst(checks) == "pass", [each for each in checks if each.status != "pass"]
     assert {
         "token-signing", "token-decrypting", "primary", "behaviour-level", "limits", "auditing", "extranet-lockout",
         "endpoints", "reading", "service", "database", "clock", "sync", "ssl-binding", "ssl-certificate",
         "service-communications", "service-communications-key", "proxy-trust", "proxy-health", "name", "tls", "metadata",
-        "probe", "speed", "contradictions",
+        "probe", "speed", "contradictions", "service-principal-name", "synthetic-token",
     } == {each.name for each in checks}  # fmt: skip
 
 
 FARM = samples.farm()
+OTHER_NODE_TLS = samples.tls(250, key=7).seen
 OTHER_TLS = samples.tls(200, names=("other.example.com",), key=8)
 FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
     "a node that is not reached": (
@@ -83,6 +84,25 @@ FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
     "a service that is stopped": (lambda: node(FARM, service_running=False), ("service", "sts2", "fail")),
     "no service": (lambda: node(FARM, service_running=False, service_account=""), ("service", "sts2", "fail")),
     "a database that is stopped": (lambda: node(FARM, wid_running=False), ("database", "sts2", "fail")),
+    "a database on SQL Server that is not reached": (
+        lambda: node(properties(FARM, sql=True), wid_running=None, certificates=(), error="Get-AdfsCertificate: timeout"),
+        ("database", "sts2", "fail"),
+    ),
+    "no binding at all": (lambda: node(FARM, bindings=()), ("ssl-binding", "sts2", "fail")),
+    "a proxy without a binding": (lambda: proxy(FARM, bindings=()), ("ssl-binding", "wap1", "fail")),
+    "a proxy with a binding for another name": (
+        lambda: proxy(FARM, bindings=(replace(FARM.proxies[0].bindings[0], host_name="app.example.com"),)),
+        ("ssl-binding", "wap1", "fail"),
+    ),
+    "a wrong clock of a proxy": (lambda: proxy(FARM, clock_skew=61.0), ("clock", "wap1", "warn")),
+    "a node with another SSL certificate": (
+        lambda: node(
+            samples.farm(nodes=3),  # of two, either could be the odd one
+            bindings=tuple(replace(row, thumbprint=OTHER_NODE_TLS.thumbprint) for row in FARM.nodes[1].bindings),
+            stored=(*FARM.nodes[1].stored, StoredCertificate(certificate=OTHER_NODE_TLS, key=KeyAccess.READABLE)),
+        ),
+        ("contradiction-bindings", "sts2", "warn"),
+    ),
     "a wrong clock": (lambda: node(FARM, clock_skew=-90.0), ("clock", "sts2", "warn")),
     "a poll that failed": (lambda: node(FARM, last_sync_ok=False), ("sync", "sts2", "fail")),
     "a poll long ago": (lambda: node(FARM, last_sync=NOW - 1000), ("sync", "sts2", "warn")),
@@ -241,6 +261,8 @@ def test_a_token_key_of_a_ca_has_to_be_on_every_node() -> None:
     here = StoredCertificate(certificate=issued.seen, key=KeyAccess.READABLE)
     with_key = replace(farm, nodes=tuple(replace(each, stored=(*each.stored, here)) for each in farm.nodes))
     assert wrong(with_key) == []
+    refused = replace(here, key=KeyAccess.NOT_GRANTED)
+    assert wrong(node(with_key, stored=(*farm.nodes[1].stored, refused))) == [("token-signing-key", "sts2", "fail")]
     cng = replace(here, cng=True)
     assert ("token-signing-key", "sts2", "fail") in wrong(node(with_key, stored=(*farm.nodes[1].stored, cng)))
 
@@ -303,6 +325,28 @@ def test_faults_that_are_seen_from_outside(changes: dict[str, Any], expected: tu
     """Each by its own check; what went wrong is said."""
     outside = served(samples.outside(samples.farm()), **changes)
     assert alone(outside) == [expected]
+
+
+def test_a_proxy_that_is_congested() -> None:
+    """Over 1,500 ms, as Microsoft's own proxies begin to refuse."""
+    outside = samples.outside(samples.farm())
+    assert alone(served(outside, "wap1.example.com", milliseconds=1500.0)) == []
+    assert alone(served(outside, "wap1.example.com", milliseconds=1501.0)) == [("speed", "wap1", "warn")]
+
+
+def test_what_could_not_be_read_is_not_missing() -> None:
+    """Bindings of a host that has an error are not known."""
+    farm = proxy(node(FARM, bindings=(), error="Get-AdfsSslCertificate: gone"), bindings=(), error="gone")
+    assert {name for name, _, _ in wrong(farm)} == {"reading"}
+
+
+def test_a_database_on_sql_server() -> None:
+    """It is reached where the configuration is told."""
+    farm = properties(FARM, sql=True)
+    farm = replace(farm, nodes=tuple(replace(each, wid_running=None, role=SyncRole.PRIMARY) for each in farm.nodes))
+    checks = [each for each in judge(farm, None, LIMITS, NOW) if each.name == "database"]
+    assert [each.status for each in checks] == ["pass", "pass"]
+    assert "SQL Server" in checks[0].seen
 
 
 def test_a_name_that_is_an_alias() -> None:

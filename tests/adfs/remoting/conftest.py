@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ class Hosts:
         self.working, self.most = 0, 0
         self.lock = threading.Lock()
         self.together: threading.Barrier | None = None
+        self.long = ""
 
     def __call__(self, user: str, host: str, command: str, parameters: dict[str, object]) -> list[dict[str, object]]:
         with self.lock:
@@ -44,6 +45,8 @@ class Hosts:
                 self.working -= 1
 
     def _answer(self, command: str) -> list[dict[str, object]]:
+        if command == "Get-AdfsProperties":
+            return [{"": self.long}]
         if command == "Get-Date":
             return [{"": NOON}]
         if command == "Get-Service":
@@ -100,7 +103,7 @@ def settings(server: WsManServer, password_file: Path) -> Settings:
 class Pki:
     """A CA, a server's certificate for the hosts' names (not their addresses), and a client's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, hosts: Sequence[str] = HOSTS) -> None:
         self.ca_file, self.client_file, self.client_key = (
             directory / name for name in ("ca.pem", "client.pem", "client.key")
         )
@@ -108,7 +111,7 @@ class Pki:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test CA")])
         self.ca = _build(name, name, key, key, [x509.BasicConstraints(ca=True, path_length=None)])
         self.ca_file.write_bytes(self.ca.public_bytes(serialization.Encoding.PEM))
-        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])
+        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
         self.server, server_key = self._issue(name, key, "server", [names])
         chain = directory / "server.pem"
         chain.write_bytes(self.server.public_bytes(serialization.Encoding.PEM) + _pem(server_key))

@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tree_sitter_powershell
 from click.testing import CliRunner
-from tree_sitter import Language, Node, Parser
 
 from adfs_mgmt.remoting import jea
 from adfs_mgmt.remoting.catalogue import CATALOGUE, HostKind, Kind
 from adfs_mgmt.remoting.jea_functions import FUNCTIONS
-from isthmus.cli.adfs.jea import command
+from isthmus.cli.adfs.jea import command as jea_command
+from tests.adfs.simulator.endpoint import PARSER, Role, entries, literals, read_hashtable, tables, text, walk
+from tests.adfs.simulator.errors import PsError
 
 GROUP = "CORP\\AD FS \u2019operators'"
-PARSER = Parser(Language(tree_sitter_powershell.language()))
 FILES = jea.files(GROUP)
-
-
-def walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from walk(child)
-
-
-def text(node: Node) -> str:
-    return (node.text or b"").decode()
-
-
-def literals(node: Node) -> list[str]:
-    """The single-quoted texts below a node, in order."""
-    found = [text(each)[1:-1].replace("''", "'") for each in walk(node) if each.type == "verbatim_string_characters"]
-    assert found
-    return found
-
-
-def entries(node: Node) -> dict[str, Node]:
-    """Keys and values of the outermost hashtable at or below a node."""
-    table = next(each for each in walk(node) if each.type == "hash_literal_body")
-    pairs = [each for each in table.children if each.type == "hash_entry"]
-    return {
-        text(pair.children[0]).strip(): next(each for each in pair.children if each.type == "pipeline") for pair in pairs
-    }
-
-
-def tables(node: Node) -> list[Node]:
-    """The hashtables below a node that are in no other hashtable below it."""
-    if node.type == "hash_literal_expression":
-        return [node]
-    return [found for child in node.children for found in tables(child)]
-
-
-def parse(source: str) -> dict[str, Node]:
-    return entries(PARSER.parse(source.encode()).root_node)
 
 
 @pytest.mark.parametrize("path", list(FILES), ids=str)
@@ -78,7 +39,7 @@ def test_parser_finds_errors() -> None:
 @pytest.mark.parametrize("kind", list(HostKind))
 def test_role_is_the_catalogue(kind: HostKind) -> None:
     """The cmdlets, functions, parameters and values of the file are those of the catalogue for that kind of host."""
-    role = parse(jea.role_file(kind))
+    role = read_hashtable(jea.role_file(kind))
     seen: dict[str, dict[str, tuple[str, ...]]] = {}
     for table in tables(role["VisibleCmdlets"]):
         fields = entries(table)
@@ -88,14 +49,10 @@ def test_role_is_the_catalogue(kind: HostKind) -> None:
             literals(each["Name"])[0]: tuple(literals(each["ValidateSet"])) if "ValidateSet" in each else ()
             for each in parameters
         }
-    whole = [
-        each
-        for each in literals(role["VisibleCmdlets"])
-        if "\\" in each and each.rpartition("\\")[2] in CATALOGUE and each not in seen
-    ]
+    whole = [each for each in literals(role["VisibleCmdlets"]) if each in CATALOGUE and each not in seen]
     here = [cmdlet for cmdlet in CATALOGUE.values() if kind in cmdlet.hosts]
     wanted = {
-        f"{cmdlet.module}\\{cmdlet.name}": {name: parameter.choices for name, parameter in cmdlet.parameters.items()}
+        cmdlet.name: {name: parameter.choices for name, parameter in cmdlet.parameters.items()}
         for cmdlet in here
         if cmdlet.module
     }
@@ -104,6 +61,27 @@ def test_role_is_the_catalogue(kind: HostKind) -> None:
     assert literals(role["VisibleFunctions"]) == ours
     defined = [literals(entries(each)["Name"])[0] for each in tables(role["FunctionDefinitions"])]
     assert defined == ours
+
+
+@pytest.mark.parametrize("kind", list(HostKind))
+def test_no_name_has_a_module(kind: HostKind) -> None:
+    """A proxy function called `Module\\Name` is not found as `Name`; a module that is missing would keep sessions shut."""
+    role = read_hashtable(jea.role_file(kind))
+    assert [each for each in literals(role["VisibleCmdlets"]) if "\\" in each and each.split("\\")[-1] in CATALOGUE] == []
+    assert literals(role["ModulesToImport"]) == ["CimCmdlets", "ServerManager"]  # there before any role is
+
+
+def test_nodes_run_as_the_managed_account_that_was_given(tmp_path: Path) -> None:
+    """Proxies, in a workgroup, keep the virtual account."""
+    done = CliRunner().invoke(jea_command, ["--directory", str(tmp_path), "--gmsa", "CORP\\jea$"])
+    assert done.exit_code == 0
+    node, proxy = (
+        read_hashtable((tmp_path / f"IsthmusAdfs{kind}.pssc").read_text("utf-8-sig")) for kind in ("Node", "Proxy")
+    )
+    assert literals(node["GroupManagedServiceAccount"]) == ["CORP\\jea"]
+    assert "RunAsVirtualAccount" not in node
+    assert "GroupManagedServiceAccount" not in proxy
+    assert text(proxy["RunAsVirtualAccount"]) == "$true"
 
 
 def test_nothing_that_changes_is_visible_whole() -> None:
@@ -125,6 +103,16 @@ def test_function_takes_the_catalogues_parameters(name: str) -> None:
         assert ("mandatory" in declared[each]) is parameter.required
 
 
+@pytest.mark.parametrize("name", [name for name, cmdlet in CATALOGUE.items() if not cmdlet.module])
+def test_function_checks_the_catalogues_patterns(name: str) -> None:
+    """A visible function is shown with all its parameters, so JEA itself checks none: each one checks for itself."""
+    root = PARSER.parse(f"function F {{{FUNCTIONS[name]}}}".encode()).root_node
+    found = [each for each in walk(root) if each.type == "script_parameter"][: len(CATALOGUE[name].parameters)]
+    for node, parameter in zip(found, CATALOGUE[name].parameters.values(), strict=True):
+        whole = f"'\\A{parameter.pattern}\\z'"
+        assert (f"[ValidatePattern({whole})]" in text(node)) is bool(parameter.pattern)
+
+
 def test_functions_call_no_cmdlet() -> None:
     """Whatever they need is .NET: nothing else has to be visible, and nothing of the session can be put in its place."""
     for body in FUNCTIONS.values():
@@ -135,7 +123,7 @@ def test_functions_call_no_cmdlet() -> None:
 
 def test_session_has_no_language_and_one_role() -> None:
     """The group's quotes, typographic ones too, end no text."""
-    session = parse(jea.session_file(HostKind.PROXY, GROUP))
+    session = read_hashtable(jea.session_file(HostKind.PROXY, GROUP))
     assert literals(session["SessionType"]) == ["RestrictedRemoteServer"]
     assert literals(session["LanguageMode"]) == ["NoLanguage"]
     group, role = literals(session["RoleDefinitions"])
@@ -145,7 +133,7 @@ def test_session_has_no_language_and_one_role() -> None:
 
 def test_command_writes_the_files(tmp_path: Path) -> None:
     """`isthmus adfs jea` says what it wrote and what comes next."""
-    done = CliRunner().invoke(command, ["--directory", str(tmp_path / "out"), "--group", "CORP\\Ops"])
+    done = CliRunner().invoke(jea_command, ["--directory", str(tmp_path / "out"), "--group", "CORP\\Ops"])
     assert done.exit_code == 0
     assert "Register-PSSessionConfiguration -Name IsthmusAdfsNode -Path IsthmusAdfsNode.pssc" in done.output
     written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.ps*")}
@@ -158,6 +146,36 @@ def test_command_writes_the_files(tmp_path: Path) -> None:
 def test_command_for_programs(tmp_path: Path) -> None:
     """With --json, and again over what is there."""
     for _ in range(2):
-        done = CliRunner().invoke(command, ["--directory", str(tmp_path), "--json"])
+        done = CliRunner().invoke(jea_command, ["--directory", str(tmp_path), "--json"])
         assert done.exit_code == 0
         assert str(tmp_path / "IsthmusAdfsProxy.pssc") in done.output
+
+
+@pytest.mark.parametrize("kind", list(HostKind))
+def test_role_lets_through_what_the_catalogue_makes(kind: HostKind) -> None:
+    """As an endpoint reads it: values of every kind pass, others and other commands do not."""
+    role = Role(jea.role_file(kind))
+    role.check("get-service", {"Name": ["adfssrv"], "ErrorAction": "Stop"})
+    role.check("Restart-Service", {"name": ["ADFSSRV"], "Force": True, "Confirm": False})
+    for command, parameters in (
+        ("Get-Process", {}),
+        ("Invoke-Expression", {"Command": "whoami"}),
+        ("Get-Service", {"Name": ["adfssrv", "lsass"]}),
+        ("Get-Service", {"ComputerName": ["other"]}),
+        ("Get-ChildItem", {"Path": ["C:\\"]}),
+        ("Get-CimInstance", {"ClassName": "Win32_Process"}),
+        ("Get-CimInstance", {"Query": "select * from Win32_Process"}),
+        ("Install-WindowsFeature", {"Name": ["Telnet-Client"]}),
+    ):
+        with pytest.raises(PsError):
+            role.check(command, parameters)
+
+
+def test_role_of_a_node_checks_thumbprints_whole() -> None:
+    """With something before or after, or a line end, they do not pass."""
+    role = Role(jea.role_file(HostKind.NODE))
+    good = {"CertificateType": "Token-Signing", "Thumbprint": "AB" * 20}
+    role.check("Remove-AdfsCertificate", good)
+    for thumbprint in ("AB" * 21, "AB" * 20 + "\n", "AB" * 19, "x" + "AB" * 20):
+        with pytest.raises(PsError, match="Cannot validate"):
+            role.check("Remove-AdfsCertificate", {**good, "Thumbprint": thumbprint})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from adfs_mgmt.remoting import (
     CommandFailed,
     Credential,
     HostUnreachable,
+    NoTicket,
     Recorder,
     RecordingDamaged,
     RemotingError,
@@ -65,6 +68,9 @@ ANSWERS: dict[str, list[Thing] | RemotingError] = {
         error_id="PS0159,Microsoft.IdentityServer.X", category="InvalidOperation",
     ),
     "Get-Date": HostUnreachable("fs1.contoso.com", "nobody answers at 10.1.2.3"),
+    "Get-Service": NoTicket(
+        "fs1.contoso.com", "the domain controller knows no WSMAN/fs1.contoso.com: run `kinit smith@CONTOSO.COM`"
+    ),
     "Test-AdfsFarmJoin": [],
 }  # fmt: skip
 COMMANDS = [
@@ -72,6 +78,7 @@ COMMANDS = [
     make("Get-AdfsCertificate", Thumbprint=(THUMBPRINT,)),
     make("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT),
     make("Get-Date"),
+    make("Get-Service", Name=("adfssrv",)),
     make(
         "Test-AdfsFarmJoin", PrimaryComputerName="fs1.contoso.com",
         ServiceAccountCredential=Credential("CORP\\svc-adfs", Secret("geheim")),
@@ -133,6 +140,8 @@ async def test_replay_answers_as_recorded(tmp_path: Path) -> None:
     assert (caught.value.error_id, caught.value.category) == ("PS0159,Microsoft.IdentityServer.X", "InvalidOperation")
     with pytest.raises(HostUnreachable):
         await replay.run(host, make("Get-Date"))
+    with pytest.raises(NoTicket, match=r"knows no WSMAN/.*run `kinit"):
+        await replay.run(host, make("Get-Service", Name=("adfssrv",)))
     await replay.close()
 
 
@@ -159,3 +168,20 @@ def test_damaged_recording(tmp_path: Path, line: str) -> None:
     path.write_text(f'{{"host": "a", "command": "Get-Date", "parameters": {{}}, "answer": []}}\n{line}\n')
     with pytest.raises(RecordingDamaged, match="line 2"):
         Replay(path)
+
+
+async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    """What was done at a host counts; the answer is handed on."""
+    path = tmp_path / "r.jsonl"
+    recorder = Recorder(Scripted({"Get-Date": [{"": "x" * 1000}]}), path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        for _ in range(3):
+            assert await recorder.run("fs1", make("Get-Date"))
+        await recorder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.stat().st_size <= 100

@@ -61,6 +61,19 @@ def test_object_with_everything() -> None:
     }  # fmt: skip
 
 
+def test_object_around_an_object() -> None:
+    """The properties of both; what the outer one says wins, and refers to the inner one."""
+    xml = """<Obj RefId="0"><TN RefId="0"><T>X509</T><T>System.Object</T></TN><Obj RefId="1"><TNRef RefId="0"/><Props>
+    <S N="Thumbprint">AB</S><S N="Path">in</S><Obj N="Drive" RefId="2"><MS><S N="Name">Cert</S></MS></Obj></Props></Obj>
+    <MS><S N="Path">out</S><Ref N="Same" RefId="2"/></MS></Obj>"""
+    assert read(xml) == {"Thumbprint": "AB", "Path": "out", "Drive": {"Name": "Cert"}, "Same": {"Name": "Cert"}}
+
+
+def test_secure_string_alone() -> None:
+    """Never shown, never a piece of XML."""
+    assert read("<SS>AAAA</SS>") == {"": "***"}
+
+
 def test_object_of_a_type_that_pypsrp_does_not_know() -> None:
     """It has no System.Object among its types; pypsrp gives its XML."""
     assert read('<Obj RefId="0"><TN RefId="0"><T>Odd</T></TN><Props><I32 N="A">1</I32></Props></Obj>') == {"A": 1}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -23,9 +25,11 @@ from adfs_mgmt.remoting import (
     RemotingError,
     Secret,
 )
+from adfs_mgmt.remoting.account import Account
 from adfs_mgmt.remoting.catalogue import make
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
+from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, NOON, PASSWORD, USER, Hosts, Pki, Settings
 from tests.adfs.simulator.values import PsCredential, SecureText
 from tests.adfs.simulator.wsman import WsManServer
@@ -47,7 +51,7 @@ async def shell(settings: RemotingSettings) -> AsyncIterator[WinRm]:
 async def test_command_runs_over_an_encrypted_connection(
     server: WsManServer, hosts: Hosts, settings: Settings, auth: str
 ) -> None:
-    """NTLM, bare and inside SPNEGO, proves who we are and encrypts the messages."""
+    """NTLM, bare or inside SPNEGO, proves who we are and encrypts the messages."""
     async with shell(settings(auth=auth)) as winrm:
         answer = await winrm.run(server.place(HOSTS[1]), SERVICE)
     assert answer == [{"Name": "adfssrv", "Status": "Running"}]
@@ -70,11 +74,12 @@ async def test_answers_are_typed(server: WsManServer, settings: Settings) -> Non
 
 async def test_secrets_travel_encrypted(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
     """SecureString and PSCredential arrive whole, after a key exchange, and bytes do, too."""
+    server.configurations |= endpoints.configurations(HOSTS)
     imported = make("Import-IsthmusCertificate", Pfx=b"\0pfx" * 200_000, Password=Secret("héllo"))
     joined = make(
         "Test-AdfsFarmJoin", PrimaryComputerName=HOSTS[0], ServiceAccountCredential=Credential("CORP\\svc", Secret("s3"))
     )
-    async with shell(settings()) as winrm:
+    async with shell(settings(configuration=endpoints.NAME)) as winrm:
         await winrm.run(server.place(HOSTS[0]), imported)
         await winrm.run(server.place(HOSTS[0]), joined)
     assert hosts.asked[0][3] == {"Pfx": b"\0pfx" * 200_000, "Password": SecureText("héllo")}
@@ -124,6 +129,23 @@ async def test_hosts_are_spoken_to_at_the_same_time(server: WsManServer, hosts: 
     async with shell(settings()) as winrm:
         await asyncio.gather(*(winrm.run(server.place(host), SERVICE) for host in HOSTS))
     assert hosts.most == 3
+
+
+async def test_hosts_are_logged_in_to_at_the_same_time(hosts: Hosts, password_file: Path) -> None:
+    """Once the first has accepted the password, the others do not wait for one another."""
+    together, seen = threading.Barrier(2), []
+
+    def delay(host: str, action: str) -> None:
+        if action == "create":
+            seen.append(host)
+            if len(seen) > 1:
+                together.wait(10)
+
+    with WsManServer(hosts, hosts=HOSTS, users={USER: PASSWORD}, delay=delay) as server:
+        given = RemotingSettings(auth="ntlm", user=USER, password_file=password_file, port=server.port, tls=False)
+        async with shell(given) as winrm:
+            await asyncio.gather(*(winrm.run(server.place(host), SERVICE) for host in HOSTS))
+    assert sorted(seen) == HOSTS
 
 
 async def test_hosts_at_once_is_a_bound(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
@@ -312,13 +334,23 @@ async def test_client_certificate(pki: Pki, hosts: Hosts) -> None:
     assert hosts.asked[0][0] == "fs1\\admin"
 
 
-@pytest.mark.parametrize("auth", ["kerberos", "credssp"])
-async def test_auth_that_is_not_installed(server: WsManServer, settings: Settings, auth: str) -> None:
-    """Kerberos needs gssapi, CredSSP requests-credssp: the error says what is missing, and no try is made."""
-    async with shell(settings(auth=auth)) as winrm:
-        with pytest.raises(RemotingError, match=r"(?i)kerberos|credssp"):
-            await winrm.run(server.place(HOSTS[0]), SERVICE)
-    assert server.refused == []
+@pytest.mark.parametrize("package", ["gssapi", "krb5"])
+def test_kerberos_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """The error names the package and the commands that bring it, before anything is sent."""
+    for each in ("gssapi", "krb5"):
+        monkeypatch.setitem(sys.modules, each, None if each == package else ModuleType(each))
+    with pytest.raises(RemotingError, match=rf"needs {package}: pip install 'isthmus\[kerberos\]'.*libkrb5-dev"):
+        WinRm(RemotingSettings())
+
+
+def test_windows_has_kerberos_itself(monkeypatch: pytest.MonkeyPatch, password_file: Path) -> None:
+    """SSPI takes any form of a user's name, and needs no package."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    for package in ("gssapi", "krb5"):
+        monkeypatch.setitem(sys.modules, package, None)
+    account = Account(RemotingSettings(user=USER, password_file=password_file))
+    assert account.show(HOSTS[0]) == ("kerberos", USER, PASSWORD)
+    assert account.hosts_judge
 
 
 @pytest.mark.parametrize(
@@ -328,6 +360,8 @@ async def test_auth_that_is_not_installed(server: WsManServer, settings: Setting
         ({"auth": "certificate"}, "needs tls"),
         ({"auth": "certificate", "tls": True}, "certificate_file"),
         ({"user": ""}, "needs `user`"),
+        ({"auth": "kerberos"}, "name@REALM"),
+        ({"auth": "kerberos", "user": ""}, "needs `user`"),
         ({"hosts_at_once": 0}, "at least 1"),
         ({"password_file": Path("/does/not/exist")}, "cannot be read: FileNotFoundError"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,8 +144,120 @@ def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     assert undone["record"]["outcome"] == "rolled back", undone
 
 
+def test_a_key_that_was_left_is_forgotten(farm: Site, tmp_path: Path) -> None:
+    """A run that was killed after its last line left the key: the next command forgets it, but not one given since then."""
+    names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
+    given = pfx(farm, tmp_path, *names)
+    done = read(ssl.command, "apply", "--yes", *given)["record"]
+    left = tmp_path / "state" / "keys" / f"{farm.simulator['adfs1.corp.example.com'].bindings[0].thumbprint}.pem"
+    left.write_text("key")
+    run(ssl.command, "status")
+    assert left.exists()
+    os.utime(left, (done["finished"] - 1, done["finished"] - 1))
+    run(ssl.command, "status")
+    assert not left.exists()
+
+
 def test_a_request_for_a_ca(farm: Site, tmp_path: Path) -> None:
     """It is for the farm's name unless others are given."""
     out = tmp_path / "fs.csr"
     assert read(rollover.command, "request", "--out", str(out))["names"] == [farm.farm.name]
     assert b"CERTIFICATE REQUEST" in out.read_bytes()
+
+
+def test_a_plan_of_the_other_kind_or_farm_is_refused(farm: Site, tmp_path: Path) -> None:
+    """A plan for SSL begins no rollover of tokens, whose journal would then never be found by `ssl rollback`."""
+    plan = tmp_path / "plan.json"
+    names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
+    run(ssl.command, "plan", *pfx(farm, tmp_path, *names), "--save", str(plan))
+    said = run(rollover.command, "apply", "--plan", str(plan), "--yes", fails=True)
+    assert "isthmus adfs ssl apply" in said
+    assert read(rollover.command, "status", "--json")["record"] is None
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace('name = "prod"', 'name = "test"'))
+    said = run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
+    assert "is for farm prod, not test" in said
+    plan.write_text(json.dumps({key: value for key, value in json.loads(plan.read_text()).items() if key != "digest"}))
+    assert "is no plan" in run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
+
+
+def test_a_timer_begins_only_what_is_due(farm: Site) -> None:
+    """What ends later is left alone, and that is no failure; what is under way goes on whatever is due."""
+    given = ("--if-ends-within", "20", "--use", "signing", "--yes")
+    assert "Nothing is due" in run(rollover.command, "apply", *given)
+    answer = read(rollover.command, "apply", *given)
+    assert answer["end"] == "not due"
+    assert answer["ends"] > time.time() + 25 * 86400
+    assert read(rollover.command, "status")["record"] is None
+    begun = read(rollover.command, "apply", "--if-ends-within", "40", "--use", "signing", "--yes")
+    assert begun["end"] in {"waiting", "asking"}
+    assert "Nothing is due" not in run(rollover.command, "apply", *given)
+
+
+def test_what_is_due_is_never_guessed(farm: Site) -> None:
+    """A farm that cannot be read, or a server that is away, is an error and not a reason to wait."""
+    assert "Nothing is due" in run(ssl.command, "apply", "--acme", "--if-ends-within", "20", "--yes")
+    farm.simulator.offline("wap1.dmz.corp.example.com")
+    assert "cannot be read" in run(ssl.command, "apply", "--acme", "--if-ends-within", "20", "--yes", fails=True)
+    farm.simulator.offline("adfs1.corp.example.com")
+    assert "cannot be read" in run(rollover.command, "apply", "--if-ends-within", "20", "--yes", fails=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("proxies = [", "proxies = [{node}, ", "is a node of prod and a proxy of prod"),
+        ("nodes = [", "nodes = [{node}, ", "is a node of prod and a node of prod"),
+        ("[[farms]]", '[[farms]]\nname = "prod"\nfederation_name = "x.example.com"\n[[farms]]', "two farms are called prod"),
+    ],
+)
+def test_settings_that_contradict_themselves(farm: Site, tmp_path: Path, old: str, new: str, words: str) -> None:
+    """A server that is in two places, and two farms of one name, are refused before anything is asked."""
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace(old, new.format(node=json.dumps(farm.settings.nodes[0])), 1))
+    assert words in run(rollover.command, "status", fails=True)
+
+
+def test_the_journal_of_another_farm(farm: Site, tmp_path: Path) -> None:
+    """Two names that become one file name: the other farm's work is not gone on with here."""
+    config = tmp_path / "adfs.toml"
+    config.write_text(config.read_text().replace('name = "prod"', 'name = "a b"'))
+    read(rollover.command, "apply", "--yes")
+    config.write_text(config.read_text().replace('name = "a b"', 'name = "a_b"'))
+    assert "is the journal of farm a b, not of a_b" in run(rollover.command, "apply", "--yes", fails=True)
+
+
+def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: Path) -> None:
+    """A certificate that every server has is one line, and AD FS's own is named by its use."""
+    token = run(rollover.command, "plan", "--use", "signing")
+    (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
+    assert f"  replaces {old}  Token-Signing\n" in token
+    shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
+    (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
+    for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):
+        assert place in line
+
+
+def test_an_emergency_plan_says_what_entra_id_gets_and_loses(farm: Site) -> None:
+    """The certificate that does not exist yet in, the stolen one out; nothing that is so already is set."""
+    shown = run(rollover.command, "emergency", "--use", "signing", fails=True)
+    assert "-Urgent:$true" in shown
+    assert "AutoCertificateRollover:$true" not in shown
+
+
+def test_a_word_for_nobody_is_not_noted(farm: Site) -> None:
+    """A partner that is mistyped would be waited for, while somebody believes that it is done."""
+    run(rollover.command, "apply", "--use", "signing", "--wait-days", "0", "--yes")
+    assert "nobody is called Partner 22 here" in run(rollover.command, "acknowledge", "Partner 22", fails=True)
+    assert "Noted: Partner 2." in run(rollover.command, "acknowledge", "Partner 2")
+
+
+@pytest.mark.parametrize("command", [rollover.command, ssl.command])
+def test_a_plan_that_is_only_shown_keeps_no_key(command: click.Command, farm: Site, tmp_path: Path) -> None:
+    """The key of a PFX file waits in the state directory for a plan that is saved, and for work that begins."""
+    given = pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com")
+    keys = tmp_path / "state" / "keys"
+    run(command, "plan", *given)
+    assert not keys.exists() or not list(keys.iterdir())
+    run(command, "plan", *given, "--save", str(tmp_path / "plan.json"))
+    assert len(list(keys.iterdir())) == 1

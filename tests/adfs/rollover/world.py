@@ -115,6 +115,8 @@ class World:
     """Names of commands whose answer is lost, once each."""
     restart_seconds: float = 0.0
     alternate: bool = False
+    secondaries_bind: bool = True
+    """Whether Set-AdfsSslCertificate runs on a secondary, for itself: Microsoft documents the primary only."""
     level: int = 4
     dates: dict[str, Certificate] = field(default_factory=dict)
 
@@ -131,6 +133,7 @@ class World:
         self.made = 0
         self.restarted: list[str] = []
         self.back_at: dict[str, float] = {}
+        self.stopped_at: dict[str, float] = {}
         self.relying_parties: tuple[RelyingParty, ...] = ()
 
     # -- clock
@@ -216,6 +219,7 @@ class World:
     def _restart_service(self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]) -> None:
         self.restarted.append(host)
         self.back_at[host] = self.time + self.restart_seconds
+        self.stopped_at[host] = self.time
 
     def _import_isthmuscertificate(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
@@ -233,14 +237,22 @@ class World:
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
     ) -> None:
         self._needs(host, command, not self.alternate, "PS0159: the binding mode is another")
-        self._needs(host, command, thumbprint in self.stores[host], "no such certificate")
-        self.bindings[host] = dict.fromkeys(self.bindings[host], thumbprint)
+        self._bind(host, command, thumbprint, given)
 
     def _set_adfsalternatetlsclientbinding(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
     ) -> None:
         self._needs(host, command, self.alternate, "this would switch the mode")
-        self.bindings[host] = dict.fromkeys(self.bindings[host], thumbprint)
+        self._bind(host, command, thumbprint, given)
+
+    def _bind(self, host: str, command: Command, thumbprint: str, given: dict[str, object]) -> None:
+        members = given.get("Member", ())
+        assert isinstance(members, tuple)
+        allowed = self.secondaries_bind or host == self.nodes[0]
+        self._needs(host, command, allowed, "PS0033: This cmdlet cannot be executed from a secondary server")
+        for each in [name.split(".")[0] for name in members] or [host]:
+            self._needs(host, command, thumbprint in self.stores[each], "no such certificate")
+            self.bindings[each] = dict.fromkeys(self.bindings[each], thumbprint)
 
     def _set_webapplicationproxysslcertificate(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
@@ -299,8 +311,16 @@ class World:
         """What a node's database holds now: a secondary's is as old as its last poll."""
         if host == self.nodes[0]:
             return self.config
-        polled = self.time // POLL * POLL
+        polled = self.polled(host)
         return next(config for at, config in reversed(self.history) if at <= polled)
+
+    def running(self, host: str) -> bool:
+        """Whether its service is up."""
+        return self.time >= self.back_at.get(host, 0.0)
+
+    def polled(self, host: str) -> float:
+        """When a secondary last did: a service that is down polls nobody."""
+        return (self.time if self.running(host) else self.stopped_at[host]) // POLL * POLL
 
     async def look(self) -> Snapshot:
         farm = Farm(
@@ -344,9 +364,9 @@ class World:
             host=host,
             fqdn=f"{host}.example.com",
             role=SyncRole.PRIMARY if first else SyncRole.SECONDARY,
-            last_sync=0.0 if first else self.time // POLL * POLL,
+            last_sync=0.0 if first else self.polled(host),
             poll_seconds=POLL,
-            service_running=self.time >= self.back_at.get(host, 0.0),
+            service_running=self.running(host),
             service_account="EXAMPLE\\adfs$",
             certificates=tuple(rows) if first else (),  # PS0033: a secondary does not tell
             stored=tuple(self.stores[host].values()),
@@ -372,7 +392,7 @@ class World:
         )
 
     def _served(self, host: str) -> Served:
-        if host in self.offline:
+        if host in self.offline or not self.running(host):
             return Served(host=host, port=443, error="no answer")
         config = self.seen(host if host in self.nodes else self.nodes[0])
         return Served(
@@ -381,7 +401,7 @@ class World:
             tls=self.certificate(self.bindings[host][NAME]),
             signing=tuple(config.token[Use.SIGNING]),
             encryption=tuple(config.token[Use.DECRYPTING][:1]),
-            signed_by=config.token[Use.SIGNING][0],
+            signed_by=next(iter(config.token[Use.SIGNING]), ""),
             probe_ok=True,
         )
 

@@ -58,6 +58,7 @@ def farm(world: World, wish: Wish) -> Farm:
         shared.properties["TlsClientPort"] = 443
     made = Farm(name=wish.name, wid=wish.wid, account=wish.account, shared=shared, next_check=now + 720 * 60)
     world.farms.append(made)
+    world.principals.setdefault(wish.account, []).append(f"host/{wish.name}")
     ssl = world.authority.issue(wish.ssl_names or _ssl_names(wish), now - DAY, now + wish.ssl_days * DAY)
     hosts = [
         blank(world, f"{wish.prefix}adfs{i + 1}.{wish.domain}", wish.version, wish.domain, jea=wish.jea)

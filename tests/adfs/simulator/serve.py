@@ -1,4 +1,4 @@
-"""What simulated servers show to the network: TLS by their bindings, federation metadata, the probe of load balancers.
+"""What simulated servers show to the network: TLS by their bindings, metadata, WS-Trust, the probe of load balancers.
 
 Every host has a loopback address of its own, 127.x.y.z, and all have the same two ports, so that settings can say
 `host=address`. It is read from the state at each request, so that this view and the one over WinRM are of one world.
@@ -24,6 +24,7 @@ from aiohttp import web
 from tests.adfs.simulator.metadata import CannotSign, document
 from tests.adfs.simulator.simulator import Simulator
 from tests.adfs.simulator.state import Farm, Host
+from tests.adfs.simulator.ws_trust import ENDPOINTS, answer_request
 
 METADATA = "/federationmetadata/2007-06/federationmetadata.xml"
 PROBE = "/adfs/probe"
@@ -35,8 +36,9 @@ T = TypeVar("T")
 class Network:
     """`with Network(simulator) as network:` serves every host there is; `attach` serves one that came later."""
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
+    def __init__(self, simulator: Simulator, *, latency: float = 0.0) -> None:
+        """`latency`: seconds that each request takes on the way, there and back."""
+        self._simulator, self.latency = simulator, latency
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simulated-network", daemon=True)
         self._directory = tempfile.TemporaryDirectory(prefix="simulated-farm-")
@@ -107,7 +109,7 @@ class Network:
 
     async def _listen(self, host: Host, address: str, port: int, tls: ssl.SSLContext | None) -> int:
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", _Site(self._simulator, host, secure=tls is not None).answer)
+        application.router.add_route("*", "/{path:.*}", _Site(self, self._simulator, host, secure=tls is not None).answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._runners.append(runner)
@@ -152,10 +154,12 @@ class _Sni:
 class _Site:
     """One port of one host."""
 
-    def __init__(self, simulator: Simulator, host: Host, *, secure: bool) -> None:
-        self._simulator, self._host, self._secure = simulator, host, secure
+    def __init__(self, network: Network, simulator: Simulator, host: Host, *, secure: bool) -> None:
+        self._network, self._simulator, self._host, self._secure = network, simulator, host, secure
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self._network.latency:
+            await asyncio.sleep(self._network.latency)
         self._simulator.settle()
         if not self._host.online:
             if request.transport is not None:
@@ -164,6 +168,8 @@ class _Site:
         path = request.path.lower()
         if path == METADATA and self._secure:
             return self._metadata()
+        if path in ENDPOINTS and self._secure:
+            return await self._token(request, path)
         if path == PROBE and not self._secure:
             return web.Response(status=200 if self._host.running("adfssrv") else 503)
         return web.Response(status=404)
@@ -176,6 +182,22 @@ class _Site:
             return web.Response(body=document(backend), content_type="application/samlmetadata+xml")
         except CannotSign:
             return web.Response(status=503)
+
+    async def _token(self, request: web.Request, path: str) -> web.Response:
+        """Nobody is registered for an endpoint that is off, or that proxies do not pass: 503, as http.sys says."""
+        backend = self._backend()
+        if backend is None or backend.node is None:
+            return web.Response(status=503)
+        row = next((each for each in backend.node.configuration.endpoints if each.path.lower() == path), None)
+        if row is None or not row.enabled or (self._host.proxy is not None and not row.proxy):
+            return web.Response(status=503)
+        if request.method != "POST":
+            return web.Response(status=405)
+        if request.content_type != "application/soap+xml":
+            return web.Response(status=415)
+        now = self._simulator.world.clock() + backend.skew
+        status, body = answer_request(self._simulator.world, backend, path, await request.read(), now)
+        return web.Response(status=status, body=body, content_type="application/soap+xml")
 
     def _backend(self) -> Host | None:
         """The node that answers: this one, or the one behind this proxy, as long as the trust holds."""

@@ -229,6 +229,7 @@ _ENTRIES = (
         "": "Thumbprint!:String Account!:String",
     }, type_name="Grant-IsthmusKeyAccess"),
     _Entry("Remove-IsthmusCertificate", FUNCTION, {"": "Thumbprint!:String"}, type_name="Remove-IsthmusCertificate"),
+    _Entry("Get-IsthmusServicePrincipal", FUNCTION, {"": "Name!:String"}, type_name="Get-IsthmusServicePrincipal"),
 )  # fmt: skip
 
 _COMMON = """

@@ -21,6 +21,8 @@ from tests.adfs.simulator.state import Farm, Host, StoreEntry, World
 from tests.adfs.simulator.x509 import CNG_PROVIDER, LEGACY_PROVIDER, Authority, Cert, Keys
 
 ADMIN = "CORP\\admin"
+_ON_NODES = {"get-isthmusserviceprincipal"}
+"""Functions of the endpoint for nodes alone."""
 When = Literal["before_effect", "after_effect"]
 
 
@@ -246,7 +248,7 @@ def find(host: Host, command: str) -> Signature:
     there = {
         ADFS: "ADFS-Federation" in host.features,
         WAP: "Web-Application-Proxy" in host.features,
-        FUNCTION: host.jea,
+        FUNCTION: host.jea and (bool(host.domain) or command.lower() not in _ON_NODES),
     }
     if signature is None or not there.get(signature.module, True):
         raise command_not_found(command)

@@ -93,6 +93,8 @@ class RelyingParty:
     updated: float = 0.0
     """When its metadata was last read; real ones say 0001-01-01 for never, which psrpcore cannot write."""
     encryption: Cert | None = None
+    sha1: bool = False
+    """SignatureAlgorithm is rsa-sha1, as older trusts have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +257,35 @@ class Farm:
     """When AutoCertificateRollover looks next."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Person:
+    """An account that signs in. A domain controller counts wrong passwords, and locks it at the fifth."""
+
+    password: str
+    bad_passwords: int = 0
+    threshold: int = 5
+    disabled: bool = False
+    expired: bool = False
+    denied: set[str] = field(default_factory=set)
+    """Identifiers of relying parties whose rules do not let it in."""
+
+    @property
+    def locked(self) -> bool:
+        return self.bad_passwords >= self.threshold
+
+    def accepts(self, password: str) -> bool:
+        """Ask the domain controller. A locked account counts no more."""
+        if self.locked:
+            return False
+        if password != self.password:
+            self.bad_passwords += 1
+            return False
+        if self.disabled or self.expired:
+            return False
+        self.bad_passwords = 0
+        return True
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class World:
     """Everything simulated."""
@@ -266,6 +297,14 @@ class World:
     farms: list[Farm] = field(default_factory=list)
     accounts: dict[str, str] = field(default_factory=lambda: {"CORP\\admin": "Adm1n-Passw0rd"})
     """Accounts that may administer everything, with their passwords."""
+    people: dict[str, Person] = field(default_factory=dict)
+    """Who signs in to farms, by userPrincipalName or DOMAIN\\name in lower case."""
+    token_requests: list[tuple[str, str, str]] = field(default_factory=list)
+    """Each name and password that reached a node: its FQDN, the endpoint's path, the name."""
+    principals: dict[str, list[str]] = field(default_factory=dict)
+    """Service principal names by account, of the whole forest."""
+    global_catalog: bool = True
+    """Whether a global catalog is reached."""
     gmsa_hosts: set[str] = field(default_factory=set)
     """Hosts (lower-case FQDNs) that may read the password of gMSAs that no farm uses yet."""
     delegated: set[str] = field(default_factory=set)

@@ -15,25 +15,30 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import selectors
 import socket
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.adfs.simulator import wsman_soap as soap
+from tests.adfs.simulator.endpoint import Guard, ordinary
 from tests.adfs.simulator.wsman_auth import PASSWORDS, Login, Refused
 from tests.adfs.simulator.wsman_shell import Shell, decode
 
 Handler = Callable[[str, str, str, dict[str, object]], list[dict[str, object]]]
 """User, host, command, parameters. Answers objects; raises PsError."""
 
-_ENCRYPTED = 'multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary"'
+
+_SOAP = "application/soap+xml;charset=UTF-8"
 
 
 @dataclass(slots=True)
@@ -63,27 +68,46 @@ class WsManServer:
         tls: ssl.SSLContext | None = None,
         tls_certificate: bytes = b"",
         certificates: Mapping[str, str] | None = None,
-        configurations: Sequence[str] = ("Microsoft.PowerShell",),
+        configurations: Mapping[str, Guard] | None = None,
         allow_unencrypted: bool = False,
         delay: Callable[[str, str], None] | None = None,
+        keytabs: Mapping[str, Path] | None = None,
+        credssp: bool = False,
+        latency: float = 0.0,
     ) -> None:
         """`hosts` are names, or names with their loopback addresses; `users` have passwords.
 
         `tls_certificate` is the server's DER, for channel bindings. `certificates` maps a client certificate (SHA-256 of
-        its DER, hexadecimal) to a user. `delay` is called with host and action before each request is answered.
+        its DER, hexadecimal) to a user. `configurations` are the session configurations that the hosts have, with what each
+        lets through; none means the ordinary one. `delay` is called with host and action before each request is answered.
+        `keytabs` has a file for each host that does Kerberos. `credssp` is off on Windows as well, until it is enabled.
+        `latency`: seconds that each exchange takes on the way, there and back; a new connection takes them once more.
         """
         names = hosts if isinstance(hosts, Mapping) else {name: f"127.0.0.{i}" for i, name in enumerate(hosts, 1)}
         self.addresses: dict[str, str] = dict(names)
         self.handler, self.users, self.tls, self.tls_certificate = handler, dict(users), tls, tls_certificate
         self.certificates = dict(certificates or {})
-        self.configurations, self.allow_unencrypted, self.delay = set(configurations), allow_unencrypted, delay
-        self.port = port
+        self.configurations = dict(configurations or {"Microsoft.PowerShell": ordinary})
+        self.allow_unencrypted, self.delay = allow_unencrypted, delay
+        self.port, self.keytabs, self.credssp = port, dict(keytabs or {}), credssp
+        self.delegated: list[tuple[str, str, str]] = []
+        """Host, user and password that CredSSP brought."""
+        self.latency = latency
+        self.exchanges = 0
+        """Requests so far, those that log in among them."""
         self.faults = {name: Faults() for name in self.addresses}
         self.refused: list[str] = []
         """Hosts at which a credential was refused, one entry for each try."""
+        self.idle: set[str] = set()
+        """Shells from which their clients were away for longer than they had said: disconnected, not gone yet."""
+        self.envelope_kilobytes = 500
+        """MaxEnvelopeSizekb: what one message may be. It is told, not enforced."""
         self.strangers: set[str] = set()
         """Hosts with accounts of their own: they refuse every user of ours."""
         self.shells: dict[str, dict[str, Shell]] = {name: {} for name in self.addresses}
+        self.go = threading.Event()
+        """While it is clear, commands wait before they run."""
+        self.go.set()
         self.lock = threading.Lock()
         self._listeners: dict[str, socket.socket] = {}
         self._connections: dict[socket.socket, str] = {}
@@ -102,6 +126,7 @@ class WsManServer:
         acceptor.start()
 
     def stop(self) -> None:
+        self.go.set()
         self._wake.close()
         for host in self.addresses:
             self.restart(host)
@@ -130,8 +155,11 @@ class WsManServer:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
-    def invoke(self, user: str, host: str, command: str, parameters: dict[str, object]) -> list[dict[str, object]]:
-        """Run a command, with the host's faults."""
+    def invoke(
+        self, user: str, host: str, configuration: str, command: str, parameters: dict[str, object]
+    ) -> list[dict[str, object]]:
+        """Run a command if the session's configuration lets it through, with the host's faults."""
+        self.configurations[configuration](host, command, parameters)
         faults = self.faults[host]
         if faults.slow is not None:
             faults.slow(command)
@@ -183,18 +211,22 @@ class WsManServer:
 
     def _converse(self, connection: socket.socket, peer: Any, host: str) -> None:
         wrapped = connection
-        with contextlib.suppress(OSError, ValueError):  # a client that went away is no error of the server
+        try:
             if self.tls is not None:
                 wrapped = self.tls.wrap_socket(connection, server_side=True)
             with self.lock:
                 self._connections[wrapped] = host
+            time.sleep(self.latency)
             _Conversation(wrapped, peer, self, host)
-        with self.lock:
-            self._connections.pop(connection, None)
-            self._connections.pop(wrapped, None)
-            self._threads.discard(threading.current_thread())
-        wrapped.close()
-        connection.close()
+        except (OSError, ValueError):
+            return  # a client that went away is no error of the server
+        finally:  # after any other mistake as well: a client must not wait for nothing
+            with self.lock:
+                self._connections.pop(connection, None)
+                self._connections.pop(wrapped, None)
+                self._threads.discard(threading.current_thread())
+            wrapped.close()
+            connection.close()
 
 
 class _Conversation(BaseHTTPRequestHandler):
@@ -207,7 +239,14 @@ class _Conversation(BaseHTTPRequestHandler):
     def __init__(self, connection: socket.socket, peer: Any, server: WsManServer, host: str) -> None:
         self._simulated, self._host = server, host
         tls = connection if isinstance(connection, ssl.SSLSocket) else None
-        self._login = Login(server.users, server.certificates, tls=tls, server=server.tls_certificate)
+        self._login = Login(
+            server.users,
+            server.certificates,
+            tls=tls,
+            server=server.tls_certificate,
+            keytab=server.keytabs.get(host),
+            credssp=server.credssp,
+        )
         self._login.stranger = host in server.strangers
         super().__init__(connection, peer, server)  # type: ignore[arg-type]  # it only hands it on
 
@@ -215,6 +254,9 @@ class _Conversation(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
+        with self._simulated.lock:
+            self._simulated.exchanges += 1
+        time.sleep(self._simulated.latency)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "WSMANIDENTIFY" in self.headers:
             self._answer(200, soap.identity())
@@ -234,19 +276,30 @@ class _Conversation(BaseHTTPRequestHandler):
             with self._simulated.lock:
                 self._simulated.refused.append(self._host)
         self.send_response(401)
-        self._continue(refused.token)
-        if not refused.token:
-            self.send_header("WWW-Authenticate", "Negotiate")
-            self.send_header("WWW-Authenticate", 'Basic realm="WSMAN"')
+        if refused.token:
+            self._continue(refused.token)
+        else:
+            for scheme in self._schemes():
+                self.send_header("WWW-Authenticate", scheme)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _schemes(self) -> list[str]:
+        kerberos = ["Kerberos"] if self._host in self._simulated.keytabs else []
+        credssp = ["CredSSP"] if self._simulated.credssp else []
+        return ["Negotiate", *kerberos, 'Basic realm="WSMAN"', *credssp]
+
     def _continue(self, token: bytes) -> None:
         if token:
-            self.send_header("WWW-Authenticate", "Negotiate " + base64.b64encode(token).decode())
+            scheme = self.headers.get("Authorization", "").partition(" ")[0]
+            self.send_header("WWW-Authenticate", f"{scheme} {base64.b64encode(token).decode()}")
 
     def _serve(self, body: bytes, token: bytes) -> None:
-        encrypted = self.headers.get("Content-Type", "").startswith("multipart/encrypted")
+        encrypted = self.headers.get("Content-Type", "").startswith(("multipart/encrypted", "multipart/x-multi-encrypted"))
+        if self._login.delegated is not None:
+            with self._simulated.lock:
+                self._simulated.delegated.append((self._host, *self._login.delegated))
+            self._login.delegated = None
         if not body:
             self._answer(200, b"", token)
             return
@@ -264,12 +317,13 @@ class _Conversation(BaseHTTPRequestHandler):
             status, answer = 200, getattr(self, f"_{request.action}")(request)
         except soap.Fault as error:
             status, answer = 500, soap.fault(error, message_id)
-        self._answer(status, self._login.encrypt(answer) if encrypted else answer, token, encrypted=encrypted)
+        kind, answer = self._login.encrypt(answer) if encrypted else (_SOAP, answer)
+        self._answer(status, answer, token, kind=kind)
 
-    def _answer(self, status: int, body: bytes, token: bytes = b"", *, encrypted: bool = False) -> None:
+    def _answer(self, status: int, body: bytes, token: bytes = b"", *, kind: str = _SOAP) -> None:
         self.send_response(status)
         self._continue(token)
-        self.send_header("Content-Type", _ENCRYPTED if encrypted else "application/soap+xml;charset=UTF-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -293,14 +347,15 @@ class _Conversation(BaseHTTPRequestHandler):
             raise soap.bad_request("no rsp:Shell with creationXml")
         shell_id = asked.get("ShellId") or str(uuid.uuid4()).upper()
         user, host = self._login.user, self._host
-        shell = Shell(request.resource, lambda name, values: self._simulated.invoke(user, host, name, values))
+        invoke = functools.partial(self._simulated.invoke, user, host, configuration)
+        shell = Shell(request.resource, invoke, self._simulated.go)
         shell.feed(decode(content.text or ""))
         with self._simulated.lock:
             if shell_id in self._simulated.shells[host]:
                 raise soap.bad_request(f"shell {shell_id} is there already")
             self._simulated.shells[host][shell_id] = shell
         described = soap.element("Shell", "", soap.element("ShellId", shell_id), soap.element("Owner", user))
-        described.append(soap.element("ResourceUri", request.resource))
+        described.extend((soap.element("ResourceUri", request.resource), soap.element("State", "Connected")))
         return soap.respond(request, soap.created(request.resource, shell_id), described)
 
     def _command(self, request: soap.Request) -> bytes:
@@ -321,8 +376,10 @@ class _Conversation(BaseHTTPRequestHandler):
     def _receive(self, request: soap.Request) -> bytes:
         wanted = request.find("rsp:Receive/rsp:DesiredStream")
         command_id = (wanted.get("CommandId") or "").upper() if wanted is not None else ""
-        data, done = self._shell(request).receive(command_id, request.timeout)
-        answer = soap.element("ReceiveResponse", "", soap.element("Stream", base64.b64encode(data).decode(), Name="stdout"))
+        told, done = self._shell(request).receive(command_id, request.timeout)
+        of = {"CommandId": command_id} if command_id else {}
+        streams = [soap.element("Stream", base64.b64encode(each).decode(), Name="stdout", **of) for each in told]
+        answer = soap.element("ReceiveResponse", "", *streams)
         if command_id:
             state = f"{soap.RSP}/CommandState/{'Done' if done else 'Running'}"
             answer.append(soap.element("CommandState", CommandId=command_id, State=state))
@@ -336,11 +393,13 @@ class _Conversation(BaseHTTPRequestHandler):
         return soap.respond(request, soap.element("SignalResponse"))
 
     def _get(self, request: soap.Request) -> bytes:
+        if request.resource == soap.CONFIG:
+            return soap.respond(request, soap.service_settings(self._simulated.envelope_kilobytes))
         with self._simulated.lock:
             known = request.shell_id in self._simulated.shells[self._host]
         if not known:
             raise soap.unknown_shell()
-        state = soap.element("State", "Connected")
+        state = soap.element("State", "Disconnected" if request.shell_id in self._simulated.idle else "Connected")
         return soap.respond(request, soap.element("Shell", "", soap.element("ShellId", request.shell_id), state))
 
     def _delete(self, request: soap.Request) -> bytes:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import functools
+import struct
 import threading
 import types
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psrpcore
@@ -27,8 +28,13 @@ from tests.adfs.simulator.wsman_soap import Fault, bad_request, timed_out
 Invoke = Callable[[str, dict[str, object]], list[dict[str, object]]]
 """Command and parameters; raises PsError, or ConnectionError where the connection is to break."""
 
-_CHUNK = 300_000
-"""Bytes of whole fragments in one answer; in base64 and with its envelope below Windows's 500 KiB."""
+_FRAGMENT = 32_768
+"""Bytes of a fragment, as hosts cut them: MS-PSRP 2.2.4."""
+_STREAMS = 4
+"""Full fragments in one answer."""
+_HEAD = struct.Struct(">QQBI")
+_STATE = struct.pack("<I", 0x00021005)
+"""RUNSPACEPOOL_STATE. Hosts give it in an answer of its own, after the one with the session's capability."""
 _PIPELINE_ID = slice(21 + 24, 21 + 40)
 """Where the first fragment of a message has its pipeline: MS-PSRP 2.2.4 and 2.2.1."""
 
@@ -46,9 +52,10 @@ class Pipeline:
 class Shell:
     """A runspace pool and its pipelines. Methods are called by the threads of the HTTP connections."""
 
-    def __init__(self, resource: str, invoke: Invoke) -> None:
+    def __init__(self, resource: str, invoke: Invoke, go: threading.Event) -> None:
+        """`go`: what pipelines wait for before they run."""
         self.resource = resource
-        self._invoke = invoke
+        self._invoke, self._go = invoke, go
         self._pool = psrpcore.ServerRunspacePool()
         self._changed = threading.Condition()
         self._outgoing: deque[bytes] = deque()
@@ -81,20 +88,19 @@ class Shell:
             self._pipelines[command_id] = Pipeline(pipeline)
         self.feed(data)
 
-    def receive(self, command_id: str, timeout: float) -> tuple[bytes, bool]:
-        """What there is for the pool or a pipeline, and whether that is all of it. Raises Fault after `timeout` s."""
+    def receive(self, command_id: str, timeout: float) -> tuple[list[bytes], bool]:
+        """Fragments for the pool or a pipeline, and whether that is all of them. Raises Fault after `timeout` s."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._ready(command_id), timeout):
                 raise timed_out()
             if self._closed:
                 raise ConnectionAbortedError
             if not command_id:
-                return self._outgoing.popleft(), False
+                return _take(self._outgoing), False
             running = self._pipelines[command_id]
             if running.broken:
                 raise ConnectionAbortedError
-            data = running.outgoing.popleft() if running.outgoing else b""
-            return data, running.done and not running.outgoing
+            return _take(running.outgoing), running.done and not running.outgoing
 
     def signal(self, command_id: str, code: str) -> None:
         """Stop a pipeline, or forget it."""
@@ -128,11 +134,9 @@ class Shell:
         return running.done or running.broken or bool(running.outgoing)
 
     def _collect(self) -> None:
-        while (payload := self._pool.data_to_send(_CHUNK)) is not None:
-            if payload.pipeline_id is None:
-                self._outgoing.append(payload.data)
-            else:
-                self._running(payload.pipeline_id).outgoing.append(payload.data)
+        while (payload := self._pool.data_to_send(_FRAGMENT)) is not None:
+            lane = self._outgoing if payload.pipeline_id is None else self._running(payload.pipeline_id).outgoing
+            lane.extend(fragments(payload.data))
         self._changed.notify_all()
 
     def _start(self, event: psrpcore.CreatePipelineEvent) -> None:
@@ -143,6 +147,7 @@ class Shell:
         ).start()
 
     def _run(self, running: Pipeline, script: psrpcore.PowerShell) -> None:
+        self._go.wait()
         try:
             name, parameters = read_command(script)
             self._end(running, [write_object(each) for each in self._invoke(name, parameters)])
@@ -168,6 +173,24 @@ class Shell:
                 running.pipeline.complete()
             running.done = True
             self._collect()
+
+
+def fragments(data: bytes) -> Iterator[bytes]:
+    """One by one."""
+    while data:
+        end = _HEAD.size + _HEAD.unpack(data[: _HEAD.size])[3]
+        yield data[:end]
+        data = data[end:]
+
+
+def _take(waiting: deque[bytes]) -> list[bytes]:
+    """What goes into one answer."""
+    taken: list[bytes] = []
+    while waiting and sum(map(len, taken)) <= (_STREAMS - 1) * _FRAGMENT:
+        if taken and waiting[0][_HEAD.size + 4 : _HEAD.size + 8] == _STATE:
+            break
+        taken.append(waiting.popleft())
+    return taken
 
 
 def read_command(script: psrpcore.PowerShell) -> tuple[str, dict[str, object]]:

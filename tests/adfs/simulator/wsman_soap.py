@@ -19,6 +19,7 @@ X = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 RSP = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 F = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
 IDENTITY = "http://schemas.dmtf.org/wbem/wsman/identify/1/wsmanidentity.xsd"
+CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
 PWSH = "http://schemas.microsoft.com/powershell"
 NS = {"s": S, "a": A, "w": W, "p": P, "x": X, "rsp": RSP, "id": IDENTITY, "pwsh": PWSH}
 
@@ -107,9 +108,11 @@ def parse(data: bytes) -> Request:
     action = header.findtext("a:Action", "", NS)
     if action not in ACTIONS:
         raise Fault(2150858825, "a:ActionNotSupported", f"action {action!r} is not supported")
-    seconds = re.fullmatch(r"PT([0-9.]+)S", header.findtext("w:OperationTimeout", "PT60S", NS))
+    timeout = header.findtext("w:OperationTimeout", "PT60S", NS)
+    seconds = re.fullmatch(r"PT([0-9.]+)S", timeout)
     if seconds is None:
-        raise bad_request("OperationTimeout is no duration in seconds")
+        reason = f"The XML contains an invalid timeout field in the SOAP header: {timeout}."
+        raise Fault(2150858767, "a:InvalidMessageInformationHeader", reason)
     return Request(
         action=ACTIONS[action],
         message_id=header.findtext("a:MessageID", "", NS),
@@ -166,6 +169,13 @@ def created(resource: str, shell_id: str) -> etree._Element:
     etree.SubElement(reference, f"{{{W}}}ResourceURI").text = resource
     selectors = etree.SubElement(reference, f"{{{W}}}SelectorSet")
     etree.SubElement(selectors, f"{{{W}}}Selector", Name="ShellId").text = shell_id
+    return made
+
+
+def service_settings(envelope_kilobytes: int) -> etree._Element:
+    """Of cfg:Config the one that clients ask for: how large a message may be."""
+    made = etree.Element(f"{{{CONFIG}}}Config", nsmap={"cfg": CONFIG})
+    etree.SubElement(made, f"{{{CONFIG}}}MaxEnvelopeSizekb").text = str(envelope_kilobytes)
     return made
 
 

@@ -285,6 +285,7 @@ def install_farm(call: Call) -> list[Row]:
     grant_service(call.host, ssl.certificate.thumbprint)
     _make_token_certificates(call, farm, database)
     call.world.farms.append(farm)
+    call.world.principals.setdefault(farm.account, []).append(f"host/{name}")
     alternate = ssl.certificate.covers(f"certauth.{name}") and call.host.version != "2012 R2"
     database.properties["TlsClientPort"] = 443 if alternate else call.number("TlsClientPort", 49443)
     join(call.host, farm, ssl.certificate.thumbprint, call.now, primary=call.host, database=database, alternate=alternate)

@@ -89,3 +89,20 @@ def remove_certificate(call: Call) -> list[Row]:
     _entry(call)
     del call.host.store[call.thumbprint()]
     return []
+
+
+@cmdlet("Get-IsthmusServicePrincipal")
+def get_service_principal(call: Call) -> list[Row]:
+    """Of the whole forest, by the global catalog: values are compared without case (MS-ADTS section 3.1.1.2.2.4)."""
+    service = call.host.services.get("adfssrv")
+    if service is None:
+        raise call.fail("the account of the service adfssrv, , is not known in the directory", "RuntimeException")
+    if not call.world.global_catalog:
+        raise call.fail("The specified domain or forest does not exist or cannot be contacted.", "MethodInvocationException")
+    wanted = {f"{kind}/{call.text('Name')}".lower() for kind in ("host", "http")}
+    found = {account: [name for name in names if name.lower() in wanted] for account, names in call.world.principals.items()}
+    return [
+        {"Account": account, "Names": names, "IsService": account.lower() == service.account.lower()}
+        for account, names in found.items()
+        if names
+    ]

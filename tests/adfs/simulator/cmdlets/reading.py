@@ -120,7 +120,8 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
         "EncryptionCertificateRevocationCheck": PsEnum("CheckChainExcludeRoot", 5),
         "SigningCertificateRevocationCheck": PsEnum("CheckChainExcludeRoot", 5),
         "RequestSigningCertificate": [],
-        "SignatureAlgorithm": "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+        "SignatureAlgorithm": "http://www.w3.org/"
+        + ("2000/09/xmldsig#rsa-sha1" if each.sha1 else "2001/04/xmldsig-more#rsa-sha256"),
         "ProtocolProfile": "WsFed-SAML",
         "PublishedThroughProxy": False,
         "TokenLifetime": 0,

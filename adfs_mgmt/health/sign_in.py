@@ -1,0 +1,165 @@
+"""Judgement on tokens that were asked for with a test account. Pure.
+
+What a token says is compared with what the farm says of itself, and, where it was not read, with what its metadata says:
+a token is right if the primary token-signing certificate signed it, the farm issued it, now, for whom it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from adfs_mgmt.farm.contradictions import short
+from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Token, Use
+from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.health.forecast import primary_of
+from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.tokens import reference
+from adfs_mgmt.health.wording import name_of
+
+NAME = "synthetic-token"
+_ENTRA = "urn:federation:MicrosoftOnline"
+_ENDPOINTS = "usernamemixed"
+_LOG = "its event log AD FS/Admin"
+_ANOTHER = "set `synthetic_relying_party` to one"
+_REMEDIES = {
+    SignInOutcome.BAD_TOKEN: f"Look at {_LOG}, and at what stands between here and AD FS.",
+    SignInOutcome.REFUSED: "The name or password is wrong, or the account is locked, disabled or expired: AD FS does not "
+    "say which. Look at the account, then at `synthetic_user` and `synthetic_password_file`.",
+    SignInOutcome.DENIED: f"Let the account in by the access control policy of that relying party, or {_ANOTHER} that does.",
+    SignInOutcome.UNKNOWN_PARTY: "Set `synthetic_relying_party` to one that is there and enabled: isthmus adfs status lists "
+    "them.",
+    SignInOutcome.NOT_OFFERED: f"Enable-AdfsEndpoint -TargetAddressPath …/{_ENDPOINTS}, restart adfssrv; or is the service "
+    "down?",
+    SignInOutcome.UNTRUSTED: "The password was not sent. Set `tls_ca_file`, or mend the certificate: isthmus adfs ssl plan.",
+    SignInOutcome.UNREACHED: "Is the server up, the service running, the port open?",
+    SignInOutcome.NO_VERDICT: f"Look at {_LOG}; compare the clocks; see what stands between here and AD FS.",
+}
+_NOT_PROXIED = (
+    "Where clients outside need it: Set-AdfsEndpoint -TargetAddressPath … -Proxy $true, restart adfssrv and proxies. Else "
+    "set `federation_address` to a node or the nodes' load balancer."
+)
+_OTHER_ISSUER = (
+    "Another farm answers there, or a claim rule of that relying party sets the issuer: choose another "
+    "`synthetic_relying_party`."
+)
+_SAID = {
+    SignInOutcome.BAD_TOKEN: "what came is no good token",
+    SignInOutcome.REFUSED: "the test account was refused",
+    SignInOutcome.DENIED: "the test account may not have a token for {party}",
+    SignInOutcome.UNKNOWN_PARTY: "it knows no relying party {party}",
+    SignInOutcome.NOT_OFFERED: f"it offers no {_ENDPOINTS}",
+    SignInOutcome.UNTRUSTED: "its TLS certificate is not trusted",
+    SignInOutcome.UNREACHED: "it is not reached",
+    SignInOutcome.NO_VERDICT: "no token came",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What a token of this farm says. Empty where it is not known."""
+
+    signers: frozenset[str]
+    issuers: frozenset[str]
+
+
+def judge_sign_ins(
+    farm: Farm, outside: Outside | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
+) -> Iterator[Check]:
+    """Each address that was asked."""
+    expected = _Expected(_signers(farm, outside), _issuers(farm, outside))
+    nodes_issue = any(each.token for each in sign_ins if outside is None or each.host != outside.federation_name)
+    for each in sign_ins:
+        if each.token is not None:
+            yield _token(each, each.token, expected, thresholds)
+        elif nodes_issue and each.outcome is SignInOutcome.NOT_OFFERED and outside and each.host == outside.federation_name:
+            yield warned(NAME, each.host, f"{_said(each)}, though nodes do", _NOT_PROXIED)
+        else:
+            yield _no_token(each, thresholds)
+
+
+def _signers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+    """The primary token-signing certificate; else who signs the metadata, which is the same."""
+    node = reference(farm)
+    primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
+    if primary is not None:
+        return frozenset({primary.thumbprint})
+    return frozenset(each.signed_by for each in (outside.served if outside else ()) if each.signed_by)
+
+
+def _issuers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+    if farm.properties.identifier:
+        return frozenset({farm.properties.identifier})
+    return frozenset(each.entity_id for each in (outside.served if outside else ()) if each.signed_by and each.entity_id)
+
+
+def _no_token(asked: SyntheticSignIn, thresholds: Thresholds) -> Check:
+    where = name_of(asked.host)
+    if asked.outcome is SignInOutcome.NOT_ASKED:
+        return warned(NAME, where, f"not asked, so that the account is not locked: {asked.reason}", "See there.")
+    if asked.outcome is SignInOutcome.ENCRYPTED:
+        seen = f"a token in {asked.milliseconds:.0f} ms, encrypted for {asked.relying_party}, so it cannot be looked into"
+        return _speed(where, f"{seen}; {_ANOTHER} without an encryption certificate", asked, thresholds)
+    return failed(NAME, where, _said(asked), _REMEDIES[asked.outcome])
+
+
+def _said(asked: SyntheticSignIn) -> str:
+    said = _SAID[asked.outcome].format(party=asked.relying_party)
+    return said + (f" ({asked.reason})" if asked.reason else "")
+
+
+def _token(asked: SyntheticSignIn, token: Token, expected: _Expected, thresholds: Thresholds) -> Check:
+    where = name_of(asked.host)
+    wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
+    if wrong:
+        return failed(NAME, where, "; ".join(seen for seen, _ in wrong), wrong[0][1])
+    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short(token.signer.thumbprint)}"
+    if not expected.signers:
+        return warned(
+            NAME, where, f"{seen}; which certificate is the primary is not known", "Let a node or metadata be read."
+        )
+    if token.sha1:
+        remedy = "Set-AdfsRelyingPartyTrust -SignatureAlgorithm http://www.w3.org/2001/04/xmldsig-more#rsa-sha256."
+        return warned(NAME, where, f"{seen} with SHA-1", remedy)
+    return _speed(where, seen, asked, thresholds)
+
+
+def _speed(where: str, seen: str, asked: SyntheticSignIn, thresholds: Thresholds) -> Check:
+    if asked.milliseconds <= thresholds.slow_milliseconds:
+        return passed(NAME, where, seen)
+    remedy = "Congestion: look at load, at the way to a domain controller, at the database, at the rules' attribute stores."
+    return warned(NAME, where, f"{seen}: slow", remedy)
+
+
+_Fault = tuple[str, str]
+"""What was seen, and the remedy."""
+
+
+def _wrong_signer(token: Token, expected: _Expected) -> Iterator[_Fault]:
+    if expected.signers and token.signer.thumbprint not in expected.signers:
+        names = ", ".join(short(each) for each in sorted(expected.signers))
+        remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
+        yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
+
+
+def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) -> Iterator[_Fault]:
+    """A clock may differ a little."""
+    remedy = "Compare its clock with a third one: w32tm /query /status there, or this workstation."
+    if token.not_before > asked.at + thresholds.clock_seconds:
+        yield f"good only in {token.not_before - asked.at:.0f} s", remedy
+    if token.not_after <= asked.at - thresholds.clock_seconds:
+        yield f"not good any more since {asked.at - token.not_after:.0f} s", remedy
+
+
+def _wrong_names(asked: SyntheticSignIn, token: Token, expected: _Expected) -> Iterator[_Fault]:
+    """For several domains Entra ID wants an issuer for each, which a claim rule of that relying party writes."""
+    if asked.relying_party not in token.audiences:
+        seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"
+        yield seen, f"Look at that relying party's identifiers, or {_ANOTHER}."
+    if expected.issuers and token.issuer not in expected.issuers and asked.relying_party != _ENTRA:
+        yield f"issued by {token.issuer[:200]!r} instead of {_some(expected.issuers)}", _OTHER_ISSUER
+
+
+def _some(names: Iterable[str]) -> str:
+    """A few of them."""
+    return ", ".join(each[:200] for each in sorted(names)[:3])

@@ -1,0 +1,179 @@
+"""What AD FS's administrators expect of health checks: each a fault of a simulated farm that is read and looked at whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from adfs_mgmt.farm.outside import look_outside
+from adfs_mgmt.farm.read import read, with_certificates
+from adfs_mgmt.farm.token_request import Account, sign_in
+from adfs_mgmt.health.check import Check
+from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.settings import Thresholds
+from tests.adfs.farm.served import settings_of
+from tests.adfs.simulator.serve import Network
+from tests.adfs.simulator.shell import SimulatedShell
+from tests.adfs.simulator.simulator import ManualClock, Simulator
+from tests.adfs.simulator.state import SIGNING, Configuration, Person, SslBinding
+from tests.adfs.simulator.x509 import Cert, build
+
+NODE, OTHER, WAP, NAME = "adfs1.corp.example.com", "adfs2.corp.example.com", "wap1.dmz.corp.example.com", "fs.example.com"
+USER, PASSWORD = "probe@example.com", "Pr0be-Passw0rd"
+
+
+async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Check]:
+    """As `isthmus adfs check` makes them."""
+    now = time.time()
+    with Network(simulator) as network:
+        settings = settings_of(simulator, network)
+        outside = await look_outside(settings, now)
+        farm = with_certificates(await read(SimulatedShell(simulator), settings, now), outside.certificates.values())
+        identifier = f"http://{NAME}/adfs/services/trust"
+        tokens = await sign_in(settings, Account(USER, PASSWORD), outside, identifier, now)
+    return judge(farm, outside, thresholds, now, (), tokens)
+
+
+def change(simulator: Simulator, what: Callable[[Configuration], None]) -> None:
+    """The configuration of every node."""
+    for host in simulator.world.nodes(simulator.world.farms[0]):
+        assert host.node is not None
+        what(host.node.configuration)
+
+
+def set_properties(**properties: object) -> Callable[[Simulator], None]:
+    return lambda simulator: change(simulator, lambda each: each.properties.update(properties))
+
+
+def bind(simulator: Simulator, certificate: Cert, host: str = OTHER, **how: Any) -> None:
+    """In place of what was bound there."""
+    simulator.put(host, certificate, **how)
+    rows = simulator[host].bindings
+    simulator[host].bindings = [SslBinding(row.host_name, row.port, certificate.thumbprint) for row in rows]
+
+
+def self_signed(simulator: Simulator) -> None:
+    now = simulator.world.clock()
+    bind(simulator, build(simulator.world.keys.take(), NAME, now - 60, now + 300 * 86400, names=[NAME]))
+
+
+def end_trust(simulator: Simulator) -> None:
+    proxy = simulator[WAP].proxy
+    assert proxy is not None
+    proxy.trust_ends = simulator.world.clock() - 1
+
+
+def stop_all(simulator: Simulator) -> None:
+    for host in (NODE, OTHER):
+        simulator.stop_service(host)
+
+
+def lose_key(simulator: Simulator) -> None:
+    for entry in simulator[OTHER].store.values():
+        entry.has_key = False
+
+
+def lose_right(simulator: Simulator) -> None:
+    signing = simulator.world.farms[0].shared.primary(SIGNING)
+    assert signing is not None
+    simulator[OTHER].store[signing.certificate.thumbprint].readers.clear()
+
+
+def turn_off(simulator: Simulator) -> None:
+    def off(configuration: Configuration) -> None:
+        configuration.endpoints = [replace(row, enabled=row.path != "/adfs/ls/") for row in configuration.endpoints]
+
+    change(simulator, off)
+
+
+def unbind(host: str, names: tuple[str, ...] = ()) -> Callable[[Simulator], None]:
+    def work(simulator: Simulator) -> None:
+        simulator[host].bindings = [row for row in simulator[host].bindings if row.host_name in names]
+
+    return work
+
+
+def refuse(simulator: Simulator) -> None:
+    simulator.world.people[USER].expired = True
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the list: how it comes about, and which check says so where."""
+
+    check: str
+    where: str
+    status: str
+    fault: Callable[[Simulator], object] = lambda _: None
+    farm: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+
+ITEMS = {
+    "synthetic token": Item("synthetic-token", NODE, "fail", refuse),
+    "service running": Item("service", OTHER, "fail", lambda s: s.stop_service(OTHER)),
+    "database reachable": Item("database", OTHER, "fail", lambda s: s.stop_service(OTHER, "MSSQL$MICROSOFT##WID")),
+    "proxy reaches the federation service": Item("proxy-trust", WAP, "fail", stop_all),
+    "proxy passes on what it serves": Item("metadata", WAP, "fail", stop_all),
+    "proxy trust valid": Item("proxy-trust", WAP, "fail", end_trust),
+    "proxy component ill": Item("proxy-health", WAP, "fail", end_trust),
+    "congestion": Item("speed", WAP, "warn", thresholds=Thresholds(slow_milliseconds=0.001)),
+    "SSL expiring": Item("ssl-certificate", NODE, "warn", farm={"ssl_days": 60.0}),
+    "SSL expiring on a proxy": Item("ssl-certificate", WAP, "warn", farm={"ssl_days": 60.0}),
+    "SSL expired": Item("ssl-certificate", OTHER, "fail", farm={"ssl_days": -0.5}),
+    "SSL self-signed": Item("ssl-certificate", OTHER, "fail", self_signed),
+    "SSL missing": Item("ssl-certificate", OTHER, "fail", lambda s: s[OTHER].store.clear()),
+    "SSL without a private key": Item("ssl-certificate", OTHER, "fail", lose_key),
+    "SSL not bound": Item("ssl-binding", OTHER, "fail", unbind(OTHER)),
+    "SSL bound to the wrong name": Item("ssl-binding", OTHER, "fail", unbind(OTHER, ("localhost",))),
+    "SSL not bound on a proxy": Item("ssl-binding", WAP, "fail", unbind(WAP)),
+    "SSL for another name": Item("ssl-certificate", OTHER, "fail", lambda s: bind(s, s.issue("other.example.com"))),
+    "token certificate expiring": Item(
+        "token-signing", "prod", "warn", farm={"managed": False, "auto_rollover": False, "signing_days": 20.0}
+    ),
+    "token certificate expired": Item(
+        "token-decrypting", "prod", "fail", farm={"managed": False, "auto_rollover": False, "decrypting_days": -1.0}
+    ),
+    "token certificate unreadable": Item("token-signing-key", OTHER, "fail", lose_right, farm={"managed": False}),
+    "SPN missing": Item("service-principal-name", NAME, "fail", lambda s: s.world.principals.clear()),
+    "SPN doubled": Item(
+        "service-principal-name", NAME, "fail", lambda s: s.world.principals.update({"CORP\\x": [f"host/{NAME}"]})
+    ),
+    "auditing off": Item("auditing", "prod", "warn", set_properties(AuditLevel=["None"])),
+    "extranet lockout off": Item("extranet-lockout", "prod", "warn", set_properties(ExtranetLockoutEnabled=False)),
+    "endpoints off": Item("endpoints", "prod", "fail", turn_off),
+    "time skew": Item("clock", OTHER, "warn", lambda s: s.skew(OTHER, 61.5)),
+    "time skew of a proxy": Item("clock", WAP, "warn", lambda s: s.skew(WAP, -61.5)),
+    "certificate mismatch between nodes": Item(
+        "contradiction-bindings", OTHER, "warn", lambda s: bind(s, s.issue(NAME)), farm={"nodes": 3}
+    ),
+}
+"""The federation name as a CNAME is in test_judge: names of this machine's resolver cannot be simulated."""
+
+
+@pytest.mark.parametrize("item", ITEMS)
+async def test_each_item_has_its_check(item: str) -> None:
+    """It passes on a farm in which all is well (or is not there, as contradictions are), and says the fault where it is."""
+    wanted = ITEMS[item]
+    simulator = Simulator(ManualClock(time.time()))
+    simulator.farm(**{"nodes": 2, "proxies": 1, **wanted.farm})
+    simulator.world.people[USER] = Person(password=PASSWORD)
+    wanted.fault(simulator)
+    found = [each for each in await checks(simulator, wanted.thresholds) if each.name == wanted.check]
+    assert wanted.status in {each.status for each in found if each.where == wanted.where}, found
+    assert all(each.remedy for each in found if each.status != "pass")
+
+
+async def test_nothing_is_wrong_with_the_farm_itself() -> None:
+    """So that each fault above is the fault's own."""
+    simulator = Simulator(ManualClock(time.time()))
+    simulator.farm(nodes=2, proxies=1)
+    simulator.world.people[USER] = Person(password=PASSWORD)
+    found = await checks(simulator, Thresholds())
+    assert [each for each in found if each.status != "pass"] == []
+    names = {each.name for each in found}
+    assert {item.check for item in ITEMS.values()} - names == {"contradiction-bindings", "token-signing-key"}

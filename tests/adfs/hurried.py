@@ -1,0 +1,75 @@
+"""The real `isthmus` with shorter waits, for tests that kill it: the constants by which it gives servers time, nothing else.
+
+usage: python -m tests.adfs.hurried < CALLS > EVENTS
+
+Each line of CALLS is a JSON list: a file for the output, then the command line. Each call is a process of its own, forked
+from this one, in which everything is imported already (that takes longer than the work). EVENTS are `pid N`, then
+`ended CODE`, which is negative for a signal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from adfs_mgmt.deploy import plan as deploy_plan
+from adfs_mgmt.deploy import run as deploy_run
+from adfs_mgmt.deploy import work as _deploy_work
+from adfs_mgmt.remoting import winrm as _winrm
+from adfs_mgmt.rollover import looking as _looking
+from adfs_mgmt.rollover import run as rollover_run
+from adfs_mgmt.rollover.stage import RolloverPolicy
+from adfs_mgmt.trust import port as _port
+from isthmus import cli
+from isthmus.cli.adfs import check as _check
+from isthmus.cli.adfs import deploy as _deploy
+from isthmus.cli.adfs import rollover as _rollover
+from isthmus.cli.adfs import ssl as _ssl
+
+IMPORTED = (_check, _deploy, _deploy_work, _looking, _port, _rollover, _ssl, _winrm)
+SETTLED = 0.3
+"""Seconds for an act whose fate is open, instead of one to three minutes: the simulated host decides at once."""
+POLL = 0.1
+"""Seconds between two looks, instead of 5 and 15."""
+
+
+def hurry() -> None:
+    """Shorten the waits."""
+    defaults = RolloverPolicy.__init__.__kwdefaults__ or {}
+    assert defaults["settle_seconds"] == 60.0, "it is set by another name now"
+    assert deploy_plan.SETTLE == 180.0, "it is set by another name now"
+    defaults["settle_seconds"] = deploy_plan.SETTLE = SETTLED
+    rollover_run.POLL = deploy_run.PAUSE = POLL
+
+
+def call(output: str, words: list[str]) -> int:
+    """Run a command line in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        _become(output)
+        cli.main(words)
+    tell(f"pid {child}")
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def tell(event: str) -> None:
+    """Whoever started this."""
+    sys.stdout.write(f"{event}\n")
+    sys.stdout.flush()
+
+
+def _become(output: str) -> None:
+    """Standard files of its own."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+
+
+if __name__ == "__main__":
+    hurry()
+    for line in sys.stdin:
+        file, *arguments = json.loads(line)
+        tell(f"ended {call(file, arguments)}")
