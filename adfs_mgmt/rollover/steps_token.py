@@ -387,7 +387,7 @@ _COMMON = (
     Stage(
         name="withdraw",
         number=8,
-        title="and Entra ID",
+        title="the old certificate leaves Entra ID",
         promise="no federated domain has the old certificate, all have the new one",
         missing=_withdraw_missing,
         refuses=_withdraw_refuses,

@@ -168,7 +168,7 @@ class Story:
         print(f"\n\033[1m$ isthmus adfs {shown}\033[0m", flush=True)
         done = subprocess.run(
             [sys.executable, "-m", "isthmus", "adfs", *words],
-            env={**os.environ, "ISTHMUS_CONFIG": str(self.site.config), "COLUMNS": "100"},
+            env={**os.environ, "ISTHMUS_CONFIG": str(self.site.config)},
             stdin=subprocess.DEVNULL,
             check=False,
         )

@@ -14,6 +14,7 @@ import click
 from isthmus import logging
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs import adfs_config, load
+from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.adfs.shells import open_shell
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_option, moment, reporting, run_async
 
@@ -349,18 +350,20 @@ def show(plan: Plan) -> None:
     click.secho(f"{wish.operation.value} {wish.name}, farm {wish.farm} ({wish.federation_name})", bold=True)
     click.echo(f"plan {plan.id}, made {moment(plan.made_at)} by {plan.made_by}\n")
     for check in plan.checks:
-        click.echo(f"  {click.style(f'{check.verdict.value:8}', fg=_MARKS[check.verdict.value])}{check}")
+        verdict = f"  {check.verdict.value:8}"
+        line = wrapped(f"{verdict}{check}", " " * 12)
+        click.echo(click.style(verdict, fg=_MARKS[check.verdict.value]) + line.removeprefix(verdict))
     for title, steps in (("Steps", plan.steps), ("If it is undone", plan.undo)):
         if steps:
             click.echo(f"\n{title}:")
         for number, step in enumerate(steps, 1):
             click.echo(f"  {number}. {step.title}: {step.promise}")
             for command in step.commands:
-                click.echo(f"       {command}")
+                click.echo(wrapped(f"       {command}", " " * 11))
     if plan.notes and plan.steps:
         click.echo("\nYours to do:")
         for note in plan.notes:
-            click.echo(f"  - {note}")
+            click.echo(wrapped(f"  - {note}", "    "))
     click.echo()
 
 
@@ -389,7 +392,7 @@ class _Shown:
 
     def act(self, act: Act) -> None:
         """A command is sent."""
-        click.echo(f"          {act.id}", err=self._err)
+        click.echo(wrapped(f"          {act.id}", " " * 14), err=self._err)
 
 
 def _is_terminal() -> bool:

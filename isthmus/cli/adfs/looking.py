@@ -126,6 +126,13 @@ def wrapped(text: str, indent: str) -> str:
     return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
+def echo_plan(text: str) -> None:
+    """A plan, its lines broken between words on a terminal, each under its own beginning; and an empty line."""
+    for line in text.splitlines():
+        click.echo(wrapped(line, " " * (len(line) - len(line.lstrip()) + 6)))
+    click.echo()
+
+
 def plain(value: Any) -> Any:
     """For JSON: without the certificates' DER."""
     return _without_der(msgspec.to_builtins(value))

@@ -31,6 +31,7 @@ from adfs_mgmt.rollover.stage import RolloverPolicy
 from adfs_mgmt.trust.errors import TrustError
 from certs import CertsError
 from isthmus.adfs_settings import AdfsSettings
+from isthmus.cli.adfs.looking import echo_plan
 from isthmus.cli.output import REFUSED, Failure, emit_json, reporting, run_async
 
 if TYPE_CHECKING:
@@ -237,9 +238,9 @@ def show_plan(made: Plan, save: Path | None, *, as_json: bool) -> None:
     if as_json:
         emit_json(showing.plan_data(made))
         return
-    click.echo(showing.plan_text(made))
+    echo_plan(showing.plan_text(made))
     if save is not None:
-        click.echo(f"\nSaved in {save}. It can be applied with --plan {save} while the farm stays as it is.")
+        click.echo(f"Saved in {save}. It can be applied with --plan {save} while the farm stays as it is.")
 
 
 def begin(at: Desk, journal: Journal, made: Plan) -> None:
