@@ -7,6 +7,7 @@ signer: that is for the caller to compare with what the farm says.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from adfs_mgmt.farm.signature import DS, decoded, parse_xml, texts, verify_signa
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_CERTIFICATES = 200
+_REMEMBERED_BYTES = 256 * 1024
+"""What AD FS serves has some 50 KB."""
 _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _WHAT = "federation metadata"
 
@@ -38,7 +41,11 @@ class Metadata:
 
 
 def read_metadata(data: bytes) -> Metadata:
-    """Parse and check a document. CPU only; some 10 ms. Raises Unreadable."""
+    """Parse and check a document. CPU only; some 10 ms, once for the same bytes. Raises Unreadable."""
+    return _remembered(data) if len(data) <= _REMEMBERED_BYTES else _read(data)
+
+
+def _read(data: bytes) -> Metadata:
     root = parse_xml(data, _WHAT, MAX_BYTES)
     if root.tag != f"{_MD}EntityDescriptor":
         raise Unreadable(_WHAT, "its root is not an EntityDescriptor")
@@ -50,6 +57,10 @@ def read_metadata(data: bytes) -> Metadata:
         signed_by=signer,
         signature_problem=problem,
     )
+
+
+_remembered = functools.lru_cache(maxsize=64)(_read)
+"""Nodes of a farm serve the same document, and a rollover looks at them again and again."""
 
 
 def _certificates(root: etree._Element, use: str) -> tuple[Certificate, ...]:

@@ -123,3 +123,9 @@ def test_a_damaged_document_is_never_believed_for_other_certificates(at: int, pu
         return
     if read.signed_by is not None:
         assert read == read_metadata(SIGNED)
+
+
+def test_the_same_document_is_checked_once() -> None:
+    """Every node serves it; another one, however alike, is looked at for itself."""
+    assert read_metadata(SIGNED) is read_metadata(bytes(bytearray(SIGNED)))
+    assert read_metadata(SIGNED + b"\n") is not read_metadata(SIGNED)
