@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from directory import DirectorySettings, TlsSettings
 from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
@@ -19,6 +21,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     silent = [item.nodeid for item in items if not getattr(getattr(item, "function", None), "__doc__", None)]
     if silent:
         raise pytest.UsageError("tests without a docstring: " + ", ".join(silent[:5]))
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """For tests of commands, which set up logging: that is global."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -54,21 +54,6 @@ def ready(run: Run, relay_config: Path) -> Path:
     return relay_config
 
 
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    """`run` sets up logging, which is global."""
-    import logging
-
-    import structlog
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command below a group."""
     context = click.Context(group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,6 @@ from tests.adfs.simulator.simulator import ManualClock, Simulator
 from tests.adfs.simulator.state import Person
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def simulator() -> Simulator:
-    made = Simulator(ManualClock(time.time()))
-    made.farm(nodes=2, proxies=1)
-    return made
-
-
-@pytest.fixture
-def config(simulator: Simulator, tmp_path: Path) -> Iterator[Path]:
-    with stand(simulator, tmp_path) as path:
-        yield path
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,7 @@ from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import Replay
 from isthmus.cli import cli
 from isthmus.cli.output import Failure
-from tests.adfs.health.stand import stand
-from tests.adfs.simulator.simulator import ManualClock, Simulator
-
-
-@pytest.fixture
-def simulator() -> Simulator:
-    made = Simulator(ManualClock(time.time()))
-    made.farm(nodes=2, proxies=1)
-    return made
-
-
-@pytest.fixture
-def config(simulator: Simulator, tmp_path: Path) -> Iterator[Path]:
-    with stand(simulator, tmp_path) as path:
-        yield path
+from tests.adfs.simulator.simulator import Simulator
 
 
 def run(*words: object) -> None:

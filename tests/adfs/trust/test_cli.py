@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from click.testing import CliRunner, Result
 
 from adfs_mgmt.farm.certificate import read_certificate
@@ -22,6 +20,8 @@ from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ADMIN, ManualClock, Simulator
 from tests.adfs.trust.conftest import EVERYTHING, base64_of, federation, settings_for, signing
 from tests.fakes.graph import FakeGraph
+
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 Run = Callable[..., Result]
 
@@ -77,17 +77,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         made.federate("example.org", made.signing())
         graph.add_domain("managed.example")
         yield made
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    """The commands set up logging, which is global."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
