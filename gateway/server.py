@@ -60,6 +60,7 @@ _LAST_ANSWERS = 5.0
 """Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
 
 Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -72,8 +73,15 @@ def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
 class Relay:
     """The rooms of one relay process, put together."""
 
-    def __init__(self, settings: ServerSettings, keys: Keys, store: Store, clock: Clock = time.time) -> None:
-        self.settings, self.store, self._clock = settings, store, clock
+    def __init__(
+        self,
+        settings: ServerSettings,
+        keys: Keys,
+        store: Store,
+        clock: Clock = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.settings, self.store, self._clock, self._sleep = settings, store, clock, sleep
         self._authority, self._identity = keys.authority, keys.identity
         self.metrics = Metrics()
         self.dispatcher = Dispatcher(settings.core, clock)
@@ -247,7 +255,7 @@ class Relay:
         """Look after the sessions once a second, after the books once a minute. Runs until cancelled."""
         beat = 0
         while True:
-            await asyncio.sleep(1.0)
+            await self._sleep(1.0)
             try:
                 self.hub.tick()
             except Exception:
@@ -293,15 +301,20 @@ class Relay:
 
 
 @asynccontextmanager
-async def serving(settings: ServerSettings, *, clock: Clock = time.time) -> AsyncIterator[Relay]:
-    """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError."""
+async def serving(
+    settings: ServerSettings, *, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[Relay]:
+    """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError.
+
+    clock: Unix seconds. sleep: waits between two rounds of housekeeping.
+    """
     check_settings(settings)
     keys = load_keys(settings, clock())
     async with AsyncExitStack() as stack:
         _claim(stack, settings.state_dir)
         store = open_relay_store(settings, keys.secret)
         stack.push_async_callback(store.close)
-        relay = Relay(settings, keys, store, clock)
+        relay = Relay(settings, keys, store, clock, sleep)
         await relay.roster.load()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -67,6 +67,11 @@ class Hub:
     def links(self) -> list[Link]:
         """The connections that finished their handshake."""
         return self._dispatcher.links
+
+    @property
+    def open(self) -> Collection[Link]:
+        """All open connections, those in their handshake among them."""
+        return self._open
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the endpoint."""

@@ -73,6 +73,16 @@ class Admission:
         self._users: OrderedDict[tuple[str, bool], LockRecord] = OrderedDict()
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
 
+    @property
+    def users(self) -> int:
+        """User names that are remembered, familiar and unfamiliar places apart."""
+        return len(self._users)
+
+    @property
+    def addresses(self) -> int:
+        """Client addresses that are remembered."""
+        return len(self._addresses)
+
     def check(self, request: AdmissionRequest, now: float) -> Admitted | Refused:
         """Decide. An Admitted must be settled or abandoned."""
         user = normalise(request.user_name)
