@@ -12,8 +12,8 @@ import structlog
 
 import directory
 from certs import MachineIdentity
+from gateway.app import init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import init, serving
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings

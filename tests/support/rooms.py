@@ -15,9 +15,9 @@ from typing import Any
 from gateway.agent.agent import Agent
 from gateway.agent.enrol import enrol
 from gateway.agent.settings import AgentCoreSettings
-from gateway.relay.attempt import Attempt
+from gateway.app import Relay, ServerSettings, init, serving
+from gateway.relay.credentials.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings
-from gateway.server import Relay, ServerSettings, init, serving
 from isthmus.demo.stand import free_port
 from isthmus.demo.throwaway_tls import write_certificates
 

@@ -16,13 +16,13 @@ import structlog
 from aiohttp import WSMsgType
 
 from certs import Authority, MachineIdentity, Role
+from gateway.app import Relay, init, serving
 from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentFacts, AgentSession, CloseCode, Trust
 from gateway.protocol.events import Closed, Event, Opened
 from gateway.protocol.messages import Bye, encode
-from gateway.relay.control import SOCKET_NAME
+from gateway.relay.administration.control import SOCKET_NAME
+from gateway.relay.agents.endpoint import CONNECT_PATH
 from gateway.relay.errors import EnrolmentRefused, RelayError, RenewalRefused, UnknownAgent
-from gateway.relay.hub import CONNECT_PATH
-from gateway.server import Relay, init, serving
 from gateway.store import AgentRecord
 from tests.support.rooms import server_settings
 

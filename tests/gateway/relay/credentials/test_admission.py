@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import Outcome
-from gateway.relay.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, Refused
-from gateway.relay.admission.throttle import address_key
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, Refused
+from gateway.relay.credentials.admission.throttle import address_key
 
 NOW = 1_800_000_000.0
 SETTINGS = AdmissionSettings()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, RelaySession, Trust
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
-from gateway.relay.dispatch import Dispatched, Dispatcher, domain_of
-from gateway.relay.link import Link, Task
+from gateway.relay.agents.connection import Link, Task
+from gateway.relay.agents.dispatch import Dispatched, Dispatcher, domain_of
 from gateway.relay.settings import RelayCoreSettings
 
 P = ParamSpec("P")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.protocol.outcome import Outcome
-from gateway.relay.admission import lockout, throttle
-from gateway.relay.admission.lockout import LockRecord
-from gateway.relay.admission.settings import AdmissionSettings
-from gateway.relay.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission import lockout, throttle
+from gateway.relay.credentials.admission.lockout import LockRecord
+from gateway.relay.credentials.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
 
 R = TypeVar("R")
 

@@ -18,18 +18,18 @@ from aiohttp.typedefs import Middleware
 
 from gateway.keys import Keys, init, load_keys, renew_if_due
 from gateway.protocol import CloseCode
-from gateway.relay.administration import Administration, AgentView
-from gateway.relay.admission import Admission
-from gateway.relay.authenticator import RelayAuthenticator
-from gateway.relay.canary import CanaryKeeper
-from gateway.relay.control import SOCKET_NAME, bind_control_socket, control_app
-from gateway.relay.dispatch import Dispatcher
-from gateway.relay.enrolment import Enrolment
-from gateway.relay.hub import Hub
+from gateway.relay.administration.acts import Administration, AgentView
+from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket, control_app
+from gateway.relay.agents.canary import CanaryKeeper
+from gateway.relay.agents.dispatch import Dispatcher
+from gateway.relay.agents.endpoint import Hub
+from gateway.relay.agents.enrolment import Enrolment
+from gateway.relay.agents.registry import Roster
+from gateway.relay.credentials.admission import Admission
+from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.metrics import Metrics
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.relay.roster import Roster
-from gateway.server_settings import (
+from gateway.settings import (
     ServerError,
     ServerSettings,
     check_settings,

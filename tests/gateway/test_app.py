@@ -24,9 +24,7 @@ from hypothesis import strategies as st
 from structlog.typing import EventDict
 
 from certs import CertsError, KeyStoreError, MachineIdentity
-from gateway.protocol import Outcome
-from gateway.relay.control import SOCKET_NAME
-from gateway.server import (
+from gateway.app import (
     Relay,
     ServerError,
     ServerSettings,
@@ -38,6 +36,8 @@ from gateway.server import (
     split_address,
     tls_context,
 )
+from gateway.protocol import Outcome
+from gateway.relay.administration.control import SOCKET_NAME
 from gateway.signin.pages import Pages
 from gateway.store import StoreError, StoreUnavailable
 from isthmus.demo.stand import free_port

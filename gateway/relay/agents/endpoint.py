@@ -25,11 +25,11 @@ from gateway.protocol import (
     Trust,
 )
 from gateway.protocol.events import Closed, Event, Opened, RenewalRequested
-from gateway.relay.dispatch import Dispatcher
+from gateway.relay.agents.connection import Link
+from gateway.relay.agents.dispatch import Dispatcher
+from gateway.relay.agents.registry import Roster
 from gateway.relay.errors import RenewalRefused
-from gateway.relay.link import Link
 from gateway.relay.request import CLIENT_ADDRESS
-from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 from gateway.store import StoreError
 
