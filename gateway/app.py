@@ -16,15 +16,15 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.keys import Keys, init, load_keys, renew_if_due
+from gateway.keys import RelayKeys, init, load_keys, renew_if_due
 from gateway.protocol import CloseCode
 from gateway.relay.administration.acts import Administration, AgentView
 from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket, control_app
 from gateway.relay.agents.canary import CanaryKeeper
 from gateway.relay.agents.dispatch import Dispatcher
-from gateway.relay.agents.endpoint import Hub
+from gateway.relay.agents.endpoint import AgentEndpoint
 from gateway.relay.agents.enrolment import Enrolment
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.credentials.admission import Admission
 from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.metrics import Metrics
@@ -37,7 +37,7 @@ from gateway.settings import (
     tls_context,
     trusted_networks,
 )
-from gateway.signin import Api, DeviceCookie, FormToken, Pages, Sessions, Signer, SignInPages, client_address
+from gateway.signin import Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, client_address
 from gateway.store import AuditEvent, Store, StoreError, open_store
 
 __all__ = [
@@ -76,7 +76,7 @@ class Relay:
     def __init__(
         self,
         settings: ServerSettings,
-        keys: Keys,
+        keys: RelayKeys,
         store: Store,
         clock: Clock = time.time,
         sleep: Sleep = asyncio.sleep,
@@ -87,13 +87,13 @@ class Relay:
         self.dispatcher = Dispatcher(settings.core, clock)
         self.metrics.watch(self.dispatcher)
         self.admission = Admission(settings.admission)
-        self.roster = Roster(store.agents)
-        self.enrolment = Enrolment(settings.core, keys.authority, store.tokens, self.roster, store.audit, clock)
-        self.hub = Hub(
+        self.registry = AgentRegistry(store.agents)
+        self.enrolment = Enrolment(settings.core, keys.authority, store.tokens, self.registry, store.audit, clock)
+        self.endpoint = AgentEndpoint(
             settings.core,
             keys.identity,
             keys.authority.certificate,
-            self.roster,
+            self.registry,
             self.dispatcher,
             renew=self.enrolment.renew,
             alarm=self._alarm,
@@ -110,7 +110,7 @@ class Relay:
             timeout=settings.core.sign_in_timeout,
         )
         self.api = Api(settings.signin, self.authenticator, store.api_keys, clock)
-        signer = Signer(keys.secret)
+        signer = CookieSigner(keys.secret)
         form_token = FormToken(signer)
         self.pages = SignInPages(
             settings.signin,
@@ -124,13 +124,13 @@ class Relay:
         )
         self.administration = Administration(
             store,
-            self.roster,
+            self.registry,
             relay_url=settings.public_url.rstrip("/"),
             authority_fingerprint=keys.authority.fingerprint,
             token_lifetime=settings.core.token_lifetime,
             clock=clock,
             live=self._live,
-            disconnect=lambda name, why: self.hub.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
+            disconnect=lambda name, why: self.endpoint.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
             unlock=self.admission.unlock,
             forget_api_key=self.api.forget,
         )
@@ -147,7 +147,7 @@ class Relay:
         self.pages.add_routes(app)
         self.api.add_routes(app)
         self.enrolment.add_routes(app)
-        self.hub.add_routes(app)
+        self.endpoint.add_routes(app)
         app.router.add_get("/healthz", self._healthz)
         return app
 
@@ -190,7 +190,7 @@ class Relay:
         return web.json_response({"status": "ok"})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        agents = sorted({link.name for link in self.hub.links if link.usable})
+        agents = sorted({connection.name for connection in self.endpoint.connections if connection.usable})
         ready = False
         if not await self._store_takes_writes():
             status = "the store refuses writes"
@@ -216,17 +216,17 @@ class Relay:
 
     def _live(self) -> dict[str, AgentView]:
         views: dict[str, AgentView] = {}
-        for link in self.hub.links:
-            opened = link.opened
+        for connection in self.endpoint.connections:
+            opened = connection.opened
             if opened is None:
                 continue
-            view = views.setdefault(link.name, AgentView(name=link.name, serial="", not_after=0.0))
+            view = views.setdefault(connection.name, AgentView(name=connection.name, serial="", not_after=0.0))
             view.connections += 1
-            view.outstanding += link.outstanding
-            view.latency_ms = max(view.latency_ms, link.latency * 1000)
-            view.clock_skew = link.clock_skew
-            view.software, view.domains, view.address = opened.software, link.domains, link.address
-            view.directories = link.status
+            view.outstanding += connection.outstanding
+            view.latency_ms = max(view.latency_ms, connection.latency * 1000)
+            view.clock_skew = connection.clock_skew
+            view.software, view.domains, view.address = opened.software, connection.domains, connection.address
+            view.directories = connection.status
         return views
 
     def _alarm(self, event: str, fields: dict[str, str]) -> None:
@@ -246,8 +246,8 @@ class Relay:
     async def _quarantine(self, name: str, why: str) -> None:
         """Close first: the store may be slow, or refuse."""
         self._alarm("agent.quarantined", {"agent": name, "why": why})
-        self.hub.close_agent(name, CloseCode.QUARANTINED, "quarantined")
-        await self.roster.revoke(name, self._clock(), f"quarantined: {why}")
+        self.endpoint.close_agent(name, CloseCode.QUARANTINED, "quarantined")
+        await self.registry.revoke(name, self._clock(), f"quarantined: {why}")
 
     # -- time
 
@@ -257,7 +257,7 @@ class Relay:
         while True:
             await self._sleep(1.0)
             try:
-                self.hub.tick()
+                self.endpoint.tick()
             except Exception:
                 log.exception("tick.failed")
             beat += 1
@@ -266,17 +266,17 @@ class Relay:
 
     async def tidy(self) -> None:
         """Look after the books: once a minute, see `tick`. A duty that fails keeps no other one from being done."""
-        for duty in (self._renew_identity, self.flush, self.roster.load, self._purge_sessions, self._note_head):
+        for duty in (self._renew_identity, self.flush, self.registry.load, self._purge_sessions, self._note_head):
             try:
                 await duty()
             except Exception:
                 log.exception("housekeeping.failed", duty=duty.__name__.strip("_"))
 
     async def flush(self) -> None:
-        """Write what the roster knows and the store does not; also at the end. Logs a store that refuses."""
-        self.hub.note_seen()
+        """Write what the registry knows and the store does not; also at the end. Logs a store that refuses."""
+        self.endpoint.note_seen()
         try:
-            await self.roster.flush()
+            await self.registry.flush()
         except StoreError:
             log.exception("housekeeping.failed", duty="flush")
             self._unflushed = True
@@ -297,7 +297,7 @@ class Relay:
         renewed = renew_if_due(self.settings.state_dir, self._authority, self._identity, self._clock())
         if renewed is not None:
             self._identity = renewed
-            self.hub.use(renewed)
+            self.endpoint.use(renewed)
 
 
 @asynccontextmanager
@@ -315,7 +315,7 @@ async def serving(
         store = open_relay_store(settings, keys.secret)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
-        await relay.roster.load()
+        await relay.registry.load()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
         if settings.metrics_listen:
@@ -330,7 +330,7 @@ async def serving(
             yield relay
         finally:
             log.info("relay.draining", outstanding=relay.dispatcher.outstanding)
-            await relay.hub.drain(settings.core.drain_timeout)
+            await relay.endpoint.drain(settings.core.drain_timeout)
 
 
 async def run(settings: ServerSettings, stop: asyncio.Event) -> None:

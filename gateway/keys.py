@@ -56,7 +56,7 @@ def _issue_identity(state: Path, authority: Authority, name: str, now: float) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class RelayKeys:
     """What `init` made."""
 
     authority: Authority
@@ -64,7 +64,7 @@ class Keys:
     secret: bytes = field(repr=False)
 
 
-def load_keys(settings: ServerSettings, now: float) -> Keys:
+def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
     """Load them; the relay's own certificate is renewed where due, by the authority beside it.
 
     Raises ServerError, certs.KeyStoreError.
@@ -83,7 +83,7 @@ def load_keys(settings: ServerSettings, now: float) -> Keys:
         raise KeyStoreError(state / "secret.key", problem, "restore it from the backup")
     if identity.authority != authority.certificate:
         raise KeyStoreError(state / "identity", "is of another authority", "restore it and the authority from one backup")
-    return Keys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
+    return RelayKeys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
 
 
 def renew_if_due(state: Path, authority: Authority, identity: MachineIdentity, now: float) -> MachineIdentity | None:

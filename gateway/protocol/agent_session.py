@@ -41,8 +41,8 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
 from gateway.protocol.sealing import REKEY_AFTER, Opener, SealKey, announcement_text, pair_text, seal_answer
-from gateway.protocol.session import Session, State, transcript
-from gateway.protocol.trust import Signer, Trust, verify_proof
+from gateway.protocol.session import ProtocolSession, SessionState, transcript
+from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,10 @@ class _Open:
     begun: bool = False
 
 
-class AgentSession(Session):
+class AgentSession(ProtocolSession):
     """Listens first. Takes requests up to its capacity, each of them once, none after its deadline."""
 
-    def __init__(self, identity: Signer, trust: Trust, facts: AgentFacts, *, now: float) -> None:
+    def __init__(self, identity: IdentitySigner, trust: PeerTrust, facts: AgentFacts, *, now: float) -> None:
         super().__init__(now, ping_interval=10.0)
         self.relay = ""
         self.session_id = ""
@@ -91,7 +91,7 @@ class AgentSession(Session):
     def begin(self, number: int, now: float) -> bool:
         """Mark that the bind is about to be made; False if it is too late for that: then nothing may be bound."""
         request = self._open.get(number)
-        if request is None or self.state is not State.OPEN:
+        if request is None or self.state is not SessionState.OPEN:
             return False
         if not request.begun:
             if now + self.clock_offset > request.begin_by:
@@ -103,17 +103,17 @@ class AgentSession(Session):
     def answer(self, number: int, body: AnswerBody) -> None:
         """Answer a request; one that was cancelled or whose session is over is dropped."""
         request = self._open.pop(number, None)
-        if request is not None and self.state is State.OPEN:
+        if request is not None and self.state is SessionState.OPEN:
             self._outbox.append(Answer(number, seal_answer(request.reply_key, number, self._identity.name, body)))
 
     def refuse(self, number: int, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
         """Give a request back before it has begun, so that another agent may take it."""
-        if self._open.pop(number, None) is not None and self.state is State.OPEN:
+        if self._open.pop(number, None) is not None and self.state is SessionState.OPEN:
             self._outbox.append(Refuse(number, reason))
 
     def set_capacity(self, requests: int) -> None:
         """Take this many requests at once from now on."""
-        if self.state is State.OPEN and requests != self.capacity:
+        if self.state is SessionState.OPEN and requests != self.capacity:
             self.capacity = requests
             self._outbox.append(Capacity(requests))
 
@@ -123,7 +123,7 @@ class AgentSession(Session):
 
     def send_status(self, directories: dict[str, str]) -> None:
         """Tell the operator how the directories are, by domain controller."""
-        if self.state is State.OPEN:
+        if self.state is SessionState.OPEN:
             self._outbox.append(Status(directories, self.in_flight))
 
     # -- handshake
@@ -131,9 +131,9 @@ class AgentSession(Session):
     def _greet(self, message: Any, frame: bytes, now: float, events: list[Event]) -> None:
         if isinstance(message, Bye):
             events.append(self._end_by_peer(message))
-        elif isinstance(message, Hello) and self.state is State.GREETING:
+        elif isinstance(message, Hello) and self.state is SessionState.GREETING:
             self._take_hello(message, frame, now)
-        elif isinstance(message, Welcome) and self.state is State.PROVING:
+        elif isinstance(message, Welcome) and self.state is SessionState.PROVING:
             self._take_welcome(message, frame, now)
             events.append(Opened(self._peer, self.session_id))
         else:
@@ -164,7 +164,7 @@ class AgentSession(Session):
         )
         self._agent_hello = encode(AgentHello(body, self._identity.sign(transcript(b"agent", frame, body))))
         self._raw.append(self._agent_hello)
-        self.state = State.PROVING
+        self.state = SessionState.PROVING
 
     def _take_welcome(self, welcome: Welcome, frame: bytes, now: float) -> None:
         said = (self._hello, self._agent_hello)

@@ -53,7 +53,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RequestRefused:
     """Relay: the agent did not begin and will not."""
 
     id: int
@@ -119,7 +119,7 @@ Event = (
     | RequestCancelled
     | BegunReceived
     | Answered
-    | Refused
+    | RequestRefused
     | CapacityChanged
     | PeerDraining
     | RenewalRequested

@@ -140,7 +140,7 @@ class Renewed(_Message, frozen=True, tag="renewed"):
     certificate: Der
 
 
-class RenewalRefused(_Message, frozen=True, tag="renewal-refused"):
+class RenewalDenied(_Message, frozen=True, tag="renewal-refused"):
     """The certificate request was not accepted."""
 
     reason: Text
@@ -215,7 +215,7 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = Request | Cancel | PairKey | Renewed | RenewalRefused | Ping | Pong | Drain | Bye
+ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
 ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Status | Ping | Pong | Drain | Bye
 
 # --- sealed bodies -----------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds for the whole handshake."""
 
 
-class State(enum.Enum):
+class SessionState(enum.Enum):
     """Where a session stands."""
 
     GREETING = "greeting"
@@ -56,11 +56,11 @@ def transcript(label: bytes, *parts: bytes) -> bytes:
     return label + digest.digest()
 
 
-class Session(ABC):
+class ProtocolSession(ABC):
     """One websocket's conversation, without the websocket."""
 
     def __init__(self, now: float, ping_interval: float) -> None:
-        self.state = State.GREETING
+        self.state = SessionState.GREETING
         self.closed: Closed | None = None
         self.draining = False
         """This end said Drain."""
@@ -76,7 +76,7 @@ class Session(ABC):
 
     def receive(self, frame: bytes, now: float) -> list[Event]:
         """Take one binary frame; return what it means. After `Closed` everything is ignored."""
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return []
         events: list[Event] = []
         try:
@@ -92,9 +92,9 @@ class Session(ABC):
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass: pings, and giving up on a silent peer. To be called about once a second."""
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return []
-        if self.state is not State.OPEN:
+        if self.state is not SessionState.OPEN:
             if now - self._started > HANDSHAKE_TIMEOUT:
                 return [self.close(CloseCode.SILENT, "handshake took too long")]
             return []
@@ -118,7 +118,7 @@ class Session(ABC):
 
     def drain(self) -> None:
         """Tell the peer that this end is about to leave; what is in flight goes on."""
-        if self.state is State.OPEN and not self.draining:
+        if self.state is SessionState.OPEN and not self.draining:
             self.draining = True
             self._outbox.append(Drain())
 
@@ -127,7 +127,7 @@ class Session(ABC):
         if self.closed is None:
             self._say_bye(Bye(int(code), reason[:256]))
             self.closed = Closed(int(code), reason, by_peer=False, detail=detail)
-            self.state = State.CLOSED
+            self.state = SessionState.CLOSED
         return self.closed
 
     # -- for the two ends
@@ -149,7 +149,7 @@ class Session(ABC):
 
     def _secure(self, writer: bytes, reader: bytes) -> None:
         self._writer, self._reader = RecordWriter(writer), RecordReader(reader)
-        self.state = State.OPEN
+        self.state = SessionState.OPEN
 
     def _measured(self, latency: float, clock_skew: float) -> None:  # noqa: B027
         """A ping came back."""
@@ -157,7 +157,7 @@ class Session(ABC):
     # -- common messages
 
     def _take(self, message: Any, now: float, events: list[Event]) -> None:
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return
         if isinstance(message, Ping):
             self._outbox.append(Pong(message.time, now))
@@ -179,7 +179,7 @@ class Session(ABC):
         events.append(measured)
 
     def _end_by_peer(self, bye: Bye) -> Closed:
-        self.state = State.CLOSED
+        self.state = SessionState.CLOSED
         self.closed = Closed(bye.code, bye.reason, by_peer=True)
         return self.closed
 

@@ -11,7 +11,7 @@ from certs import CertificateRefused, Role, VerifiedPeer, verify_certificate, ve
 from gateway.protocol.errors import PeerExpired, PeerRefused
 
 
-class Signer(Protocol):
+class IdentitySigner(Protocol):
     """An identity that can sign (certs.MachineIdentity is one)."""
 
     @property
@@ -33,7 +33,7 @@ def accept_anyone(peer: VerifiedPeer) -> None:
     """No check beyond the certificate itself."""
 
 
-class Trust:
+class PeerTrust:
     """Accepts peers of one role whose certificate the authority issued.
 
     authority: the pinned CA certificate. check: raises PeerRefused (or PeerRevoked) for a peer that may not come in.

@@ -64,7 +64,7 @@ class Metrics:
 
 
 class _Agents:
-    """Reads the live links whenever Prometheus asks."""
+    """Reads the live connections whenever Prometheus asks."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -75,13 +75,13 @@ class _Agents:
         outstanding = GaugeMetricFamily("isthmus_agent_outstanding", "Requests under way.", labels=["agent"])
         latency = GaugeMetricFamily("isthmus_agent_ping_seconds", "Last ping, there and back.", labels=["agent"])
         skew = GaugeMetricFamily("isthmus_agent_clock_skew_seconds", "Agent's clock minus ours.", labels=["agent"])
-        names = sorted({link.name for link in self._dispatcher.links})
+        names = sorted({connection.name for connection in self._dispatcher.connections})
         for name in names:
-            links = [link for link in self._dispatcher.links if link.name == name]
-            connections.add_metric([name], len(links))
-            outstanding.add_metric([name], sum(link.outstanding for link in links))
-            latency.add_metric([name], max(link.latency for link in links))
-            skew.add_metric([name], max((link.clock_skew for link in links), key=abs))
+            own = [connection for connection in self._dispatcher.connections if connection.name == name]
+            connections.add_metric([name], len(own))
+            outstanding.add_metric([name], sum(connection.outstanding for connection in own))
+            latency.add_metric([name], max(connection.latency for connection in own))
+            skew.add_metric([name], max((connection.clock_skew for connection in own), key=abs))
         waiting = GaugeMetricFamily("isthmus_signins_waiting", "Sign-ins that wait for an agent with room.")
         waiting.add_metric([], self._dispatcher.waiting)
         yield from (connections, outstanding, latency, skew, waiting)

@@ -59,7 +59,7 @@ class ChangePasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
         return f"ChangePasswordRequest(user_name={self.user_name!r}, …)"
 
 
-class Answer(msgspec.Struct, omit_defaults=True):
+class ApiAnswer(msgspec.Struct, omit_defaults=True):
     """What a back end learns."""
 
     outcome: Outcome
@@ -190,7 +190,7 @@ def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
         raise ApiProblem(429, "too many tries", "smart lockout refused this attempt", verdict.retry_after)
     if verdict.outcome.is_infrastructure:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
-    answer = Answer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
+    answer = ApiAnswer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
     return web.Response(body=_encode(answer), content_type="application/json", headers=_HEADERS)
 
 

@@ -39,7 +39,7 @@ def digest(value: str) -> bytes:
     return hashlib.sha256(value.encode("utf-8", "replace")).digest()
 
 
-class Signer:
+class CookieSigner:
     """HMAC-SHA256 under a key of the relay; `purpose` keeps uses apart."""
 
     def __init__(self, key: bytes) -> None:
@@ -61,7 +61,7 @@ class DeviceCookie:
     It proves nothing but that; it only keeps a stranger's guesses from locking the person out here.
     """
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: CookieSigner) -> None:
         self._signer = signer
 
     def make(self, user: str) -> str:
@@ -78,7 +78,7 @@ class DeviceCookie:
 class FormToken:
     """Against forged forms: the page carries a signature over a random cookie, another site can neither read nor set it."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: CookieSigner) -> None:
         self._signer = signer
 
     def token(self, cookie: str) -> str:

@@ -15,7 +15,7 @@ from certs import CertsError
 from gateway.app import ServerError, ServerSettings, load_keys, open_relay_store
 from gateway.relay.administration.acts import Administration, AgentView, ApiKeyView, AuditView, TokenView
 from gateway.relay.administration.control import SOCKET_NAME
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import RelayError
 from gateway.store import AuditBroken, StoreError
 from isthmus.cli.output import UNREACHABLE, Failure
@@ -117,7 +117,7 @@ class RelayAdmin:
         try:
             acts = Administration(
                 store,
-                Roster(store.agents),
+                AgentRegistry(store.agents),
                 relay_url=settings.public_url.rstrip("/"),
                 authority_fingerprint=keys.authority.fingerprint,
                 token_lifetime=settings.core.token_lifetime,

@@ -1,4 +1,4 @@
-"""The page of the metrics, from the collectors, which are shown one made-up link and controller to measure."""
+"""The page of the metrics, from the collectors, which are shown one made-up connection and controller to measure."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ the relay's there is a gauge `…_created`, the Unix time at which it started.""
 def relay() -> list[Metric]:
     """The relay's, with one agent connected and one sign-in counted."""
     metrics = Metrics()
-    link = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
-    metrics.watch(cast(Any, SimpleNamespace(links=[link], waiting=0)))
+    connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
+    metrics.watch(cast(Any, SimpleNamespace(connections=[connection], waiting=0)))
     metrics.count("signin", Outcome.SUCCESS, 1.0)
     metrics.alerts.labels("a")
     return list(metrics.registry.collect())

@@ -327,7 +327,7 @@ async def test_a_taken_port_is_told_so_and_nothing_is_left_behind(settings: Serv
     assert str(refused.value).endswith("is another server there?")
     assert not (settings.state_dir / SOCKET_NAME).exists()
     async with serving(settings) as running:
-        assert running.hub.links == []
+        assert running.endpoint.connections == []
 
 
 async def test_a_damaged_database_is_told_so(settings: ServerSettings) -> None:
@@ -413,8 +413,8 @@ async def test_health_is_the_process_and_readiness_is_an_agent(settings: ServerS
         async with agent(tmp_path, running, people, "agent1"):
             response, body = await get(operator + "/readyz")
             assert (response.status, json.loads(body)) == (200, {"status": "ready", "agents": ["agent1"]})
-            for link in running.hub.links:
-                link.session.drain()
+            for connection in running.endpoint.connections:
+                connection.session.drain()
             response, _ = await get(operator + "/readyz")
             assert response.status == 503
 
@@ -611,7 +611,7 @@ async def test_an_alarm_is_in_the_trail_the_metrics_and_the_log(
     async with serving(settings) as running:
         state = await enrolled(tmp_path, running, "agent1")
         async with agent(tmp_path, running, people, state_dir=state), agent(tmp_path, running, people, state_dir=state):
-            raised = len(running.hub.links) - 2  # each connection of the second one
+            raised = len(running.endpoint.connections) - 2  # each connection of the second one
             await eventually(lambda: all_written(running, raised))
             alarms = await alarms_of(running)
             assert {(entry.kind, entry.actor, entry.subject) for entry in alarms} == {
@@ -675,11 +675,11 @@ async def test_the_relays_certificate_is_renewed_whatever_the_store_says(
     """A database that cannot be written must not end in a relay that no agent believes."""
     clock = Clock()
     async with serving(settings, clock=clock) as running:
-        before = running.hub.identity.certificate_der
+        before = running.endpoint.identity.certificate_der
         monkeypatch.setattr(running.store.sessions, "purge", broken("database or disk is full"))
         clock.ahead = 25 * DAY
         await running.tidy()
-        assert running.hub.identity.certificate_der != before
+        assert running.endpoint.identity.certificate_der != before
 
 
 async def test_an_agent_that_is_away_was_seen_when_it_was_there_last(settings: ServerSettings, tmp_path: Path) -> None:
@@ -697,7 +697,7 @@ async def test_an_agent_that_is_away_was_seen_when_it_was_there_last(settings: S
             clock.ahead = 20.0
             assert await seen() >= connected + 20.0
             clock.ahead = 25.0
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         left = clock()
         clock.ahead = 3600.0
         assert connected + 25.0 <= await seen() <= left
@@ -714,7 +714,7 @@ async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings
     """And the sessions every second."""
     async with serving(replace(settings, metrics_listen=""), sleep=fast) as running:
         ticks, tidied = 0, asyncio.Event()
-        tick = running.hub.tick
+        tick = running.endpoint.tick
 
         def count() -> None:
             nonlocal ticks
@@ -724,7 +724,7 @@ async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings
         async def note() -> None:
             tidied.set()
 
-        monkeypatch.setattr(running.hub, "tick", count)
+        monkeypatch.setattr(running.endpoint, "tick", count)
         monkeypatch.setattr(running, "tidy", note)
         async with asyncio.timeout(10):
             await tidied.wait()
@@ -743,5 +743,5 @@ async def test_one_session_that_fails_does_not_stop_the_clock_for_all(
             ticks += 1
             raise RuntimeError("a defect")
 
-        monkeypatch.setattr(running.hub, "tick", fail)
+        monkeypatch.setattr(running.endpoint, "tick", fail)
         await eventually(lambda: ticks >= 3)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from certs import EnrolmentToken, check_name
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import UnknownAgent
 from gateway.store import ApiKeyRecord, AuditEntry, AuditEvent, Store, TokenRecord
 
@@ -83,7 +83,7 @@ class Administration:
     def __init__(
         self,
         store: Store,
-        roster: Roster,
+        registry: AgentRegistry,
         *,
         relay_url: str,
         authority_fingerprint: str,
@@ -94,7 +94,7 @@ class Administration:
         unlock: Callable[[str], bool] = lambda _user: False,
         forget_api_key: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
-        self._store, self._roster, self._clock = store, roster, clock
+        self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
 
@@ -150,12 +150,12 @@ class Administration:
 
         Raises UnknownAgent; StoreError where it could not be written, although the running relay lets nobody in again.
         """
-        if name not in self._roster.names():
-            await self._roster.load()
-        if name not in self._roster.names():
+        if name not in self._registry.names():
+            await self._registry.load()
+        if name not in self._registry.names():
             raise UnknownAgent(name)
         ended = self._disconnect(name, why)
-        await self._roster.revoke(name, self._clock(), why)
+        await self._registry.revoke(name, self._clock(), why)
         await self._record("agent.revoked", actor, name, why)
         return ended
 

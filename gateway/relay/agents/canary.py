@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.protocol import Outcome
-from gateway.relay.agents.connection import Link, Task
+from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
 
 log = structlog.get_logger()
@@ -54,29 +54,29 @@ class CanaryKeeper:
         while True:
             pause = self._interval / max(len(self._usable()), 1)
             await asyncio.sleep(self._rng.uniform(0.5 * pause, 1.5 * pause))
-            links = self._usable()
+            connections = self._usable()
             try:
-                if links:
-                    await self.probe(self._rng.choice(links))
+                if connections:
+                    await self.probe(self._rng.choice(connections))
             except Exception:
                 log.exception("canary.failed")
 
-    def _usable(self) -> list[Link]:
-        return [link for link in self._dispatcher.links if link.usable]
+    def _usable(self) -> list[AgentConnection]:
+        return [connection for connection in self._dispatcher.connections if connection.usable]
 
-    async def probe(self, link: Link) -> Outcome | None:
+    async def probe(self, connection: AgentConnection) -> Outcome | None:
         """Ask this agent about nobody; quarantine it if it says yes. Returns what it said, None if nothing.
 
         Raises whatever `quarantine` raises.
         """
-        named = [domain for domain in link.domains if "." in domain]
+        named = [domain for domain in connection.domains if "." in domain]
         user, password = invent_person(self._rng.choice(named) if named else "example.com", self._rng)
         deadline = self._clock() + self._timeout
         task = Task("verify", user, password, "", deadline, secrets.token_hex(8))
-        dispatched = await self._dispatcher.ask(link, task)
+        dispatched = await self._dispatcher.ask(connection, task)
         if not isinstance(dispatched, Dispatched):
             return None
         if dispatched.body.outcome is Outcome.SUCCESS or dispatched.body.password_proven:
-            log.critical("agent.accepted_canary", agent=link.name, address=link.address)
-            await self._quarantine(link.name, "it accepted the password of a person who does not exist")
+            log.critical("agent.accepted_canary", agent=connection.name, address=connection.address)
+            await self._quarantine(connection.name, "it accepted the password of a person who does not exist")
         return dispatched.body.outcome

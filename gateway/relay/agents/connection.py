@@ -1,6 +1,6 @@
 """One live agent connection: a protocol session, the requests on it, and what is known of the agent.
 
-A link knows nothing of websockets: its shell (see `hub`) feeds it frames and takes frames from it.
+A connection knows nothing of websockets: its shell (see `hub`) feeds it frames and takes frames from it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway.protocol import AnswerBody, CloseCode, RelaySession, request_body
-from gateway.protocol.events import (
+from gateway.protocol import (
+    AnswerBody,
     Answered,
     BegunReceived,
     CapacityChanged,
+    CloseCode,
     Closed,
     Event,
     Measured,
     Opened,
     PeerDraining,
-    Refused,
+    RelaySession,
     RenewalRequested,
+    RequestRefused,
     StatusReceived,
+    request_body,
 )
 
 log = structlog.get_logger()
@@ -70,10 +73,10 @@ class Reply:
     """A bind may have been made: nobody else may be asked."""
 
 
-class Link:
+class AgentConnection:
     """An agent connection as the dispatcher sees it."""
 
-    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[Link], None]) -> None:
+    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[AgentConnection], None]) -> None:
         self.session = session
         self.address = address
         self.opened: Opened | None = None
@@ -169,7 +172,7 @@ class Link:
             case BegunReceived(number):
                 if number in self._pending:
                     self._pending[number].begun = True
-            case Refused(number, reason):
+            case RequestRefused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
                 self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
             case Measured(latency, clock_skew):

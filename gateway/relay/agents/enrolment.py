@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
 from gateway.relay.request import CLIENT_ADDRESS, read_body
 from gateway.relay.settings import RelayCoreSettings
@@ -47,12 +47,12 @@ class Enrolment:
         settings: RelayCoreSettings,
         authority: Authority,
         tokens: TokenStore,
-        roster: Roster,
+        registry: AgentRegistry,
         audit: AuditLog,
         clock: Callable[[], float],
     ) -> None:
         self._settings, self._authority, self._tokens = settings, authority, tokens
-        self._roster, self._audit, self._clock = roster, audit, clock
+        self._registry, self._audit, self._clock = registry, audit, clock
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the endpoint."""
@@ -96,7 +96,7 @@ class Enrolment:
             raise EnrolmentRefused(f"the token is {spent.reason}") from spent
         except (CertsError, ValueError, binascii.Error) as error:
             raise EnrolmentRefused(str(error)) from error
-        await self._roster.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
+        await self._registry.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
         await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
         authority = self._authority.certificate_der
         return {
@@ -114,10 +114,10 @@ class Enrolment:
             )
         except CertificateRefused as refused:
             raise RenewalRefused(str(refused)) from refused
-        if self._roster.status(peer.name, peer.serial) != "enrolled":
+        if self._registry.status(peer.name, peer.serial) != "enrolled":
             raise RenewalRefused("this agent was revoked")
-        await self._roster.enrol(
-            self._agent_record(peer.name, self._roster.allowed(peer.name, peer.serial), certificate, now, "")
+        await self._registry.enrol(
+            self._agent_record(peer.name, self._registry.allowed(peer.name, peer.serial), certificate, now, "")
         )
         await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
         return certificate

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from gateway.protocol.events import Opened
+from gateway.protocol import Opened
 from gateway.store import AgentRecord, AgentStore, Sighting, StoreError
 
 
-class Roster:
+class AgentRegistry:
     """A copy of the store's agents that is kept current by whoever changes them through it."""
 
     def __init__(self, store: AgentStore) -> None:

@@ -11,7 +11,7 @@ import structlog
 from gateway.protocol import AnswerBody, Outcome
 from gateway.relay.agents.connection import Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
-from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, Refused
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.attempt import Attempt, Verdict
 from gateway.relay.metrics import Metrics
 from gateway.store import AuditEvent, AuditLog, StoreError
@@ -50,7 +50,7 @@ class RelayAuthenticator:
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
         started = time.perf_counter()
         decision = await self._admit(attempt)
-        if isinstance(decision, Refused):
+        if isinstance(decision, AttemptRefused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
             return await self._record(kind, attempt, verdict, decision.reason)
         settled = False
@@ -64,7 +64,7 @@ class RelayAuthenticator:
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, dispatched.body.detail)
 
-    async def _admit(self, attempt: Attempt) -> Admitted | Refused:
+    async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
         """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
         request = AdmissionRequest(
             user_name=attempt.user_name,
@@ -75,7 +75,7 @@ class RelayAuthenticator:
         )
         decision = self._admission.check(request, self._clock())
         for _ in range(_PATIENCE):
-            if not (isinstance(decision, Refused) and decision.reason == "busy"):
+            if not (isinstance(decision, AttemptRefused) and decision.reason == "busy"):
                 break
             await asyncio.sleep(_PAUSE)
             decision = self._admission.check(request, self._clock())

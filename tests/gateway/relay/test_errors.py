@@ -17,7 +17,7 @@ from aiohttp import WSMsgType
 
 from certs import Authority, MachineIdentity, Role
 from gateway.app import Relay, init, serving
-from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentFacts, AgentSession, CloseCode, Trust
+from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentFacts, AgentSession, CloseCode, PeerTrust
 from gateway.protocol.events import Closed, Event, Opened
 from gateway.protocol.messages import Bye, encode
 from gateway.relay.administration.control import SOCKET_NAME
@@ -148,7 +148,7 @@ async def test_another_subprotocol_is_refused(door: Door) -> None:
     for protocol in ("isthmus.agent.v99", "chat"):
         async with door.connect(protocol) as ws:
             assert await door.closed_with(ws) == ([], 1002)
-    assert door.relay.hub.links == []
+    assert door.relay.endpoint.connections == []
 
 
 STRANGE: dict[str, tuple[bytes | str, set[int]]] = {
@@ -170,7 +170,7 @@ async def test_what_is_no_handshake_ends_the_connection(door: Door) -> None:
                 await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
                 _, told = await door.closed_with(ws)
             assert told in codes, kind
-    assert door.relay.hub.links == []
+    assert door.relay.endpoint.connections == []
     assert {entry["log_level"] for entry in logs} <= {"info", "warning"}
 
 
@@ -188,14 +188,14 @@ async def test_who_says_nothing_is_given_up(door: Door) -> None:
     async with door.connect() as ws:
         await ws.receive_bytes()
         door.clock.ahead = 10.5
-        door.relay.hub.tick()
+        door.relay.endpoint.tick()
         _, told = await door.closed_with(ws)
     assert told == CloseCode.SILENT
 
 
 def present(door: Door, identity: MachineIdentity) -> AgentSession:
     """An agent's end of a session under this identity."""
-    trust = Trust(Authority.load(door.relay.settings.state_dir / "authority").certificate, Role.RELAY)
+    trust = PeerTrust(Authority.load(door.relay.settings.state_dir / "authority").certificate, Role.RELAY)
     facts = AgentFacts(instance="i1", capacity=4, domains=("*",), software="test")
     return AgentSession(identity, trust, facts, now=door.clock())
 
@@ -225,14 +225,14 @@ async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door,
     name = "agent2" if known == "serial" else "agent1"
     if known != "neither":
         record = AgentRecord(name=name, serial=f"{serials[known]:x}", not_after=identity.not_after, issued_at=now)
-        await door.relay.roster.enrol(record)
+        await door.relay.registry.enrol(record)
     told = await said_to(door, present(door, identity))
     assert isinstance(told, Closed)
     assert (told.code, told.by_peer) == (CloseCode.REFUSED, True)
-    assert door.relay.hub.links == []
+    assert door.relay.endpoint.connections == []
     record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
     if known == "neither":  # the same one, enrolled, is let in
-        await door.relay.roster.enrol(record)
+        await door.relay.registry.enrol(record)
         assert isinstance(await said_to(door, present(door, identity)), Opened)
 
 
@@ -245,13 +245,13 @@ async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door
     async with door.connect() as failing, door.connect() as other:
         for ws in (failing, other):
             await ws.receive_bytes()
-        first = min(door.relay.hub.open, key=lambda link: link.connected_at)
+        first = min(door.relay.endpoint.open, key=lambda connection: connection.connected_at)
         monkeypatch.setattr(first.session, "tick", fail)
-        door.relay.hub.tick()
+        door.relay.endpoint.tick()
         _, told = await door.closed_with(failing)
         assert told == CloseCode.GOING_AWAY
         door.clock.ahead = 10.5
-        door.relay.hub.tick()
+        door.relay.endpoint.tick()
         _, told = await door.closed_with(other)
         assert told == CloseCode.SILENT
 
@@ -272,7 +272,7 @@ async def test_more_connections_than_allowed_are_turned_away(door: Door) -> None
 
 async def test_a_stopping_relay_takes_no_new_connection(door: Door) -> None:
     """It says so instead of letting them wait."""
-    await door.relay.hub.drain(0.0)
+    await door.relay.endpoint.drain(0.0)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await door.connect()
     assert refused.value.status == 503

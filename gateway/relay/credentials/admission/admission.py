@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.protocol.outcome import Outcome
+from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import lockout, throttle
 from gateway.relay.credentials.admission.lockout import LockRecord
 from gateway.relay.credentials.admission.settings import AdmissionSettings
@@ -46,7 +46,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AttemptRefused:
     """It may not. `retry_after` is seconds; `reason` is for the operator only: `locked`, `address`, or `busy` where as
     many attempts for this name are under way as may still fail."""
 
@@ -83,7 +83,7 @@ class Admission:
         """Client addresses that are remembered."""
         return len(self._addresses)
 
-    def check(self, request: AdmissionRequest, now: float) -> Admitted | Refused:
+    def check(self, request: AdmissionRequest, now: float) -> Admitted | AttemptRefused:
         """Decide. An Admitted must be settled or abandoned."""
         user = normalise(request.user_name)
         address = address_key(request.address)
@@ -91,7 +91,7 @@ class Admission:
             record = self._addresses.get(address)
             wait = throttle.refusal(record, self._settings, now) if record is not None else 0.0
             if wait > 0:
-                return Refused(wait, "address")
+                return AttemptRefused(wait, "address")
         digest = hmac.digest(self._key, request.password.encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
         key = (user, request.familiar)
         lock = self._users.get(key)
@@ -100,7 +100,7 @@ class Admission:
             lock = self._users[key] = LockRecord(touched=now)
         wait = lockout.refusal(lock, digest, self._settings, now)
         if wait > 0:
-            return Refused(wait, "locked" if now < lock.locked_until else "busy")
+            return AttemptRefused(wait, "locked" if now < lock.locked_until else "busy")
         lockout.begin(lock, now)
         self._users.move_to_end(key)
         if request.throttled:

@@ -1,4 +1,4 @@
-"""Which agent is asked and who is asked next: real links and sessions in memory, and time that is not waited for."""
+"""Which agent is asked and who is asked next: real connections and sessions in memory, and time that is not waited for."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, RelaySession, Trust
+from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, PeerTrust, RelaySession
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
-from gateway.relay.agents.connection import Link, Task
+from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher, domain_of
 from gateway.relay.settings import RelayCoreSettings
 
@@ -91,16 +91,16 @@ class World:
 
 
 class Station:
-    """An agent at the far end of a link: it takes what it is sent, and does what the test says."""
+    """An agent at the far end of a connection: it takes what it is sent, and does what the test says."""
 
     def __init__(self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int) -> None:
         world, now = exchange.world, exchange.clock()
-        trusts = [Trust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
+        trusts = [PeerTrust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
         facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test")
         self._exchange = exchange
         self._near = RelaySession(world.relay, trusts[0], now=now)
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
-        self.link = Link(self._near, address="192.0.2.1", on_change=exchange.dispatcher.link_changed)
+        self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
         self.requests: list[RequestReceived] = []
         self.cancelled: list[int] = []
         self._begun: dict[int, str] = {}
@@ -130,9 +130,9 @@ class Station:
                 self._hear(event)
         for frame in to_relay:
             for event in self._near.receive(frame, now):
-                self.link.take(event)
+                self.connection.take(event)
                 if isinstance(event, Opened):
-                    self.link.opened = event
+                    self.connection.opened = event
         return bool(to_agent or to_relay)
 
     def _hear(self, event: Event) -> None:
@@ -169,11 +169,11 @@ class Station:
 
     def hang_up(self) -> None:
         """The connection breaks: what the hub does then."""
-        if self.link in self._exchange.dispatcher.links:
-            self._exchange.dispatcher.links.remove(self.link)
+        if self.connection in self._exchange.dispatcher.connections:
+            self._exchange.dispatcher.connections.remove(self.connection)
         self._near.close(CloseCode.GOING_AWAY, "connection ended")
-        self.link.lose()
-        self._exchange.dispatcher.links_changed()
+        self.connection.lose()
+        self._exchange.dispatcher.connections_changed()
 
 
 class Exchange:
@@ -191,10 +191,10 @@ class Exchange:
         station = Station(self, name, domains or ("*",), capacity)
         while station.carry():
             pass
-        station.link.latency = latency
+        station.connection.latency = latency
         self.stations.append(station)
-        self.dispatcher.links.append(station.link)
-        self.dispatcher.links_changed()
+        self.dispatcher.connections.append(station.connection)
+        self.dispatcher.connections_changed()
         return station
 
     def sign_in(self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT) -> asyncio.Task[Dispatched]:
@@ -233,13 +233,13 @@ class Exchange:
         for number in station.open:
             assert station.begin(number)
         await self.settle()
-        assert station.link.outstanding == count
+        assert station.connection.outstanding == count
         return tasks
 
 
 def _domain(station: Station) -> str:
-    assert station.link.opened is not None
-    return station.link.opened.domains[0].replace("*", "other.example.com")
+    assert station.connection.opened is not None
+    return station.connection.opened.domains[0].replace("*", "other.example.com")
 
 
 async def outcome(task: asyncio.Task[Dispatched]) -> tuple[Outcome, str]:
@@ -489,8 +489,8 @@ async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_ask
     """However much it claims, `*` included."""
     exchange = Exchange(world)
     greedy = exchange.agent("greedy", "corp", "other", "*")
-    greedy.link.allowed = ("corp", "third")
-    exchange.dispatcher.links_changed()
+    greedy.connection.allowed = ("corp", "third")
+    exchange.dispatcher.connections_changed()
     for user in ("anna@corp", "anna@other", "anna@third", "anna"):
         exchange.sign_in(user)
         await exchange.settle()
@@ -515,9 +515,9 @@ async def test_who_is_leaving_is_never_asked(world: World, end: str) -> None:
     leaving, staying = exchange.agent("leaving"), exchange.agent("staying", latency=1.0)
     {
         "agent drains": leaving.end.drain,
-        "relay drains": leaving.link.session.drain,
+        "relay drains": leaving.connection.session.drain,
         "agent closes": lambda: leaving.end.close(CloseCode.GOING_AWAY, "bye"),
-        "relay closes": lambda: leaving.link.close(CloseCode.GOING_AWAY, "bye"),
+        "relay closes": lambda: leaving.connection.close(CloseCode.GOING_AWAY, "bye"),
         "connection breaks": leaving.hang_up,
     }[end]()
     await exchange.settle()
@@ -561,10 +561,10 @@ async def test_among_many_the_one_that_can_is_found(world: World) -> None:
     exchange = Exchange(world)
     for number in range(25):
         exchange.agent(f"full{number % 5}", "corp", capacity=1)
-        exchange.agent(f"leaving{number % 5}", "corp").link.session.drain()
+        exchange.agent(f"leaving{number % 5}", "corp").connection.session.drain()
         exchange.agent(f"foreign{number % 5}", "other")
-        exchange.agent(f"suspect{number % 5}", "corp").link.suspect = True
-    full = [station for station in exchange.stations if station.link.name.startswith("full")]
+        exchange.agent(f"suspect{number % 5}", "corp").connection.suspect = True
+    full = [station for station in exchange.stations if station.connection.name.startswith("full")]
     for number in range(len(full)):
         exchange.sign_in(f"busy{number}@corp")
         await exchange.settle()
@@ -660,7 +660,7 @@ async def test_an_agent_lost_after_it_had_begun_ends_the_attempt(world: World, e
     elif end == "agent closes":
         first.end.close(CloseCode.GOING_AWAY, "bye")
     else:
-        first.link.close(CloseCode.REVOKED, "revoked")
+        first.connection.close(CloseCode.REVOKED, "revoked")
     await exchange.settle()
     assert await outcome(pending) == (Outcome.TRY_AGAIN, "first")
     assert (await pending).begun
@@ -719,7 +719,7 @@ async def test_the_deadline_ends_it(world: World) -> None:
     assert exchange.dispatcher.outstanding == 0
     slow.answer(Outcome.SUCCESS, number)
     await exchange.settle()
-    assert slow.link.usable
+    assert slow.connection.usable
 
 
 @in_virtual_time
@@ -770,7 +770,7 @@ async def test_who_waits_is_served_in_order(world: World) -> None:
     await exchange.settle()
     assert exchange.dispatcher.waiting == 6
     while station.open:
-        assert station.link.outstanding <= 2
+        assert station.connection.outstanding <= 2
         station.answer()
         await exchange.settle()
     assert station.asked == users
@@ -987,7 +987,7 @@ async def test_who_is_cancelled_while_being_checked_leaves_nothing_behind(world:
     assert pending.cancelled()
     assert exchange.dispatcher.outstanding == exchange.dispatcher.waiting == 0
     assert station.cancelled == [station.requests[0].id]
-    assert station.link.has_room
+    assert station.connection.has_room
 
 
 @in_virtual_time
@@ -1055,7 +1055,7 @@ async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
     await exchange.settle()
     assert (await outcome(pending))[0].is_infrastructure
     assert station.asked == []
-    assert station.link.usable
+    assert station.connection.usable
     assert exchange.dispatcher.outstanding == 0
 
 
@@ -1076,7 +1076,7 @@ async def _live_a_life(world: World, rng: random.Random, queue_limit: int) -> No
     exchange = Exchange(world, queue_limit=queue_limit)
     people: dict[str, tuple[asyncio.Task[Dispatched], float]] = {}
     for step in range(60):
-        if rng.random() < 0.15 or not exchange.dispatcher.links:
+        if rng.random() < 0.15 or not exchange.dispatcher.connections:
             domains = rng.choice([("*",), ("north",), ("south",), ("north", "south")])
             exchange.agent(f"agent{rng.randrange(4)}", *domains, capacity=rng.randrange(1, 4))
         for number in range(rng.randrange(4)):
@@ -1084,7 +1084,7 @@ async def _live_a_life(world: World, rng: random.Random, queue_limit: int) -> No
             people[user] = exchange.sign_in(user), exchange.clock()
         await exchange.settle()
         for station in exchange.stations:
-            if station.link.session.closed is None:
+            if station.connection.session.closed is None:
                 _do_something(station, rng)
         if people and rng.random() < 0.1:
             rng.choice(list(people.values()))[0].cancel()
