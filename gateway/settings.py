@@ -7,8 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.relay.credentials.admission import AdmissionSettings
-from gateway.relay.settings import RelayCoreSettings
+from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import SignInSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -6,7 +6,6 @@ checks it (relay), what applications speak (federation).
 
 from gateway.signin.api import Api
 from gateway.signin.branding import BadBranding
-from gateway.signin.browser import client_address
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.pages import Pages
 from gateway.signin.sessions import Session, Sessions
@@ -24,5 +23,4 @@ __all__ = [
     "Sessions",
     "SignInPages",
     "SignInSettings",
-    "client_address",
 ]

@@ -11,8 +11,7 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Outcome
-from gateway.relay.credentials.attempt import Attempt, Authenticator, Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
@@ -82,7 +81,7 @@ class SignInPages:
         router.add_get("/static/{tag}/{name}", self._pages.static)
         app.middlewares.append(self._missing)
 
-    # -- for other rooms
+    # -- for other packages
 
     async def session_of(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser."""

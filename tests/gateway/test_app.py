@@ -36,7 +36,9 @@ from gateway.app import (
     split_address,
     tls_context,
 )
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import Outcome
+from gateway.relay import AgentEndpoint
 from gateway.relay.administration.control import SOCKET_NAME
 from gateway.signin.pages import Pages
 from gateway.store import StoreError, StoreUnavailable
@@ -563,7 +565,7 @@ async def test_a_sign_in_that_cannot_be_recorded_is_not_given(settings: ServerSe
         assert (response.status, json.loads(body)["status"]) == (200, "ready")
         response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
         assert (response.status, json.loads(body)["outcome"]) == (200, "success")
-        lines = running.metrics.text().decode().splitlines()
+        lines = running.metrics_text().decode().splitlines()
         assert 'isthmus_signin_total{kind="signin",outcome="not_recorded"} 1.0' in lines
         assert 'isthmus_signin_total{kind="signin",outcome="success"} 1.0' in lines
         assert "isthmus_pta_errors_total 1.0" in lines
@@ -577,7 +579,7 @@ async def test_a_store_that_refuses_writes_is_noticed_without_a_sign_in(settings
     readiness = f"http://{settings.metrics_listen}/readyz"
     async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, FakeDirectories({})):
         with locked(settings):
-            await running.tidy()
+            await running.housekeeping.tidy()
             assert (await get(readiness))[0].status == 503
         assert (await get(readiness))[0].status == 200
 
@@ -618,7 +620,7 @@ async def test_an_alarm_is_in_the_trail_the_metrics_and_the_log(
                 ("alert.agent.cloned", "relay", "agent1")
             }
             assert alarms[0].detail["agent"] == "agent1"
-            assert f'isthmus_alerts_total{{event="agent.cloned"}} {len(alarms)}.0' in running.metrics.text().decode()
+            assert f'isthmus_alerts_total{{event="agent.cloned"}} {len(alarms)}.0' in running.metrics_text().decode()
     assert {entry["log_level"] for entry in events(logs, "agent.cloned")} == {"critical"}
 
 
@@ -636,7 +638,7 @@ async def test_an_alarm_that_was_raised_last_is_still_written(settings: ServerSe
         state = await enrolled(tmp_path, running, "agent1")
         people = FakeDirectories({})
         async with agent(tmp_path, running, people, state_dir=state), agent(tmp_path, running, people, state_dir=state):
-            counted = running.metrics.text().decode()
+            counted = running.metrics_text().decode()
     async with serving(settings) as again:
         assert f'isthmus_alerts_total{{event="agent.cloned"}} {len(await alarms_of(again))}.0' in counted
         assert await again.administration.verify_audit() is not None
@@ -661,10 +663,10 @@ async def test_housekeeping_that_fails_is_logged_and_the_relay_goes_on(
         with monkeypatch.context() as patch:
             patch.setattr(running.store.sessions, "purge", broken("database or disk is full"))
             for _ in range(2):
-                await running.tidy()
+                await running.housekeeping.tidy()
         assert len(events(logs, "housekeeping.failed")) == 2
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
-        await running.tidy()
+        await running.housekeeping.tidy()
     assert len(events(logs, "housekeeping.failed")) == 2
     assert events(logs, "audit.head")
 
@@ -678,7 +680,7 @@ async def test_the_relays_certificate_is_renewed_whatever_the_store_says(
         before = running.endpoint.identity.certificate_der
         monkeypatch.setattr(running.store.sessions, "purge", broken("database or disk is full"))
         clock.ahead = 25 * DAY
-        await running.tidy()
+        await running.housekeeping.tidy()
         assert running.endpoint.identity.certificate_der != before
 
 
@@ -688,7 +690,7 @@ async def test_an_agent_that_is_away_was_seen_when_it_was_there_last(settings: S
     async with serving(settings, clock=clock) as running:
 
         async def seen() -> float:
-            await running.tidy()
+            await running.housekeeping.tidy()
             (record,) = await running.store.agents.all()
             return record.seen_at or 0.0
 
@@ -712,20 +714,19 @@ async def fast(seconds: float) -> None:
 
 async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the sessions every second."""
-    async with serving(replace(settings, metrics_listen=""), sleep=fast) as running:
-        ticks, tidied = 0, asyncio.Event()
-        tick = running.endpoint.tick
+    ticks, tidied, tick = 0, asyncio.Event(), AgentEndpoint.tick
 
-        def count() -> None:
-            nonlocal ticks
-            ticks += 1
-            tick()
+    def count(endpoint: AgentEndpoint) -> None:
+        nonlocal ticks
+        ticks += 1
+        tick(endpoint)
 
-        async def note() -> None:
-            tidied.set()
+    async def note(_housekeeping: Housekeeping) -> None:
+        tidied.set()
 
-        monkeypatch.setattr(running.endpoint, "tick", count)
-        monkeypatch.setattr(running, "tidy", note)
+    monkeypatch.setattr(AgentEndpoint, "tick", count)
+    monkeypatch.setattr(Housekeeping, "tidy", note)
+    async with serving(replace(settings, metrics_listen=""), sleep=fast):
         async with asyncio.timeout(10):
             await tidied.wait()
     assert 59 <= ticks <= 61
@@ -735,13 +736,13 @@ async def test_one_session_that_fails_does_not_stop_the_clock_for_all(
     settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it nobody is pinged and no silent agent is given up."""
-    async with serving(replace(settings, metrics_listen=""), sleep=fast) as running:
-        ticks = 0
+    ticks = 0
 
-        def fail() -> None:
-            nonlocal ticks
-            ticks += 1
-            raise RuntimeError("a defect")
+    def fail(_endpoint: AgentEndpoint) -> None:
+        nonlocal ticks
+        ticks += 1
+        raise RuntimeError("a defect")
 
-        monkeypatch.setattr(running.endpoint, "tick", fail)
+    monkeypatch.setattr(AgentEndpoint, "tick", fail)
+    async with serving(replace(settings, metrics_listen=""), sleep=fast):
         await eventually(lambda: ticks >= 3)

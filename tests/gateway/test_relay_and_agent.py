@@ -228,10 +228,10 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
     ahead = 0.0
     async with serving(settings, clock=lambda: time.time() + ahead) as running:
         before = MachineIdentity.load(tmp_path / "relay" / "identity")
-        await running.tidy()
+        await running.housekeeping.tidy()
         assert running.endpoint.identity.certificate_der == before.certificate_der
         ahead = 25 * 86400.0
-        await running.tidy()
+        await running.housekeeping.tidy()
         after = MachineIdentity.load(tmp_path / "relay" / "identity")
         assert after.not_after > before.not_after
         assert running.endpoint.identity.certificate_der == after.certificate_der

@@ -6,72 +6,19 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from certs import EnrolmentToken, check_name
-from gateway.relay.agents.registry import AgentRegistry
-from gateway.relay.errors import UnknownAgent
-from gateway.store import ApiKeyRecord, AuditEntry, AuditEvent, Store, TokenRecord
-
-API_KEY_PREFIX = "isk_"
-
-
-class AgentView(msgspec.Struct, kw_only=True):
-    """An agent as an administrator sees it. Times are Unix seconds."""
-
-    name: str
-    serial: str
-    not_after: float
-    revoked_at: float | None = None
-    revoked_why: str = ""
-    seen_at: float | None = None
-    software: str = ""
-    domains: tuple[str, ...] = ()
-    address: str = ""
-    connections: int = 0
-    """Live ones; 0 where the relay does not run."""
-    outstanding: int = 0
-    latency_ms: float = 0.0
-    clock_skew: float = 0.0
-    directories: dict[str, str] = {}
-
-
-class TokenView(msgspec.Struct, kw_only=True):
-    """A new enrolment token; `text` is shown this once."""
-
-    name: str
-    text: str
-    expires_at: float
-
-
-class ApiKeyView(msgspec.Struct, kw_only=True):
-    """An API key; `secret` is shown when it is made, never again."""
-
-    id: str
-    name: str
-    created_at: float
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    secret: str = ""
-
-
-class AuditView(msgspec.Struct, kw_only=True):
-    """An entry of the audit trail."""
-
-    seq: int
-    hash: str
-    time: float
-    kind: str
-    actor: str
-    subject: str
-    object_guid: str
-    outcome: str
-    address: str
-    agent: str
-    correlation_id: str
-    milliseconds: float
-    detail: dict[str, str]
-
+from gateway.relay.administration.views import (
+    API_KEY_PREFIX,
+    AgentView,
+    ApiKeyView,
+    AuditView,
+    TokenView,
+    api_key_view,
+    audit_view,
+)
+from gateway.relay.agents import AgentRegistry
+from gateway.relay.errors import AuditReplaced, UnknownAgent
+from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
 """What the running relay knows of its connections, by agent name."""
@@ -179,16 +126,7 @@ class Administration:
 
     async def api_keys(self) -> list[ApiKeyView]:
         """Every API key, without secrets."""
-        return [
-            ApiKeyView(
-                id=record.id,
-                name=record.name,
-                created_at=record.created_at,
-                expires_at=record.expires_at,
-                revoked_at=record.revoked_at,
-            )
-            for record in await self._store.api_keys.all()
-        ]
+        return [api_key_view(record) for record in await self._store.api_keys.all()]
 
     async def revoke_api_key(self, key_id: str, actor: str) -> bool:
         """Revoke an API key at once; False where there is no such live key."""
@@ -208,27 +146,16 @@ class Administration:
         head = await self._store.audit.verify(progress)
         return audit_view(head) if head is not None else None
 
+    async def check_noted(self, seq: int, digest: str) -> None:
+        """Whether the trail still holds the entry that was noted elsewhere: its number and its hash, hex.
+
+        `verify_audit` alone takes an older copy of the whole database for good. Raises AuditReplaced.
+        """
+        entries = await self._store.audit.entries(limit=1, before=seq + 1)
+        if not entries or (entries[0].seq, entries[0].hash) != (seq, digest.lower()):
+            raise AuditReplaced(seq)
+
     async def _record(self, kind: str, actor: str, subject: str, detail: str = "") -> None:
         extra = {"detail": detail} if detail else {}
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
-
-
-def audit_view(entry: AuditEntry) -> AuditView:
-    """An entry for people and programs."""
-    event = entry.event
-    return AuditView(
-        seq=entry.seq,
-        hash=entry.hash,
-        time=event.time,
-        kind=event.kind,
-        actor=event.actor,
-        subject=event.subject,
-        object_guid=event.object_guid,
-        outcome=event.outcome,
-        address=event.address,
-        agent=event.agent,
-        correlation_id=event.correlation_id,
-        milliseconds=event.milliseconds,
-        detail=dict(event.detail),
-    )

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import Outcome
 from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
@@ -47,8 +48,12 @@ class CanaryKeeper:
         self._timeout = timeout
         self._rng = random.SystemRandom()
 
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Send them for as long as the relay serves."""
+        housekeeping.beside("canaries", self.run)
+
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Send them until cancelled; returns where there are to be none."""
         if self._interval <= 0:
             return
         while True:

@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 from cryptography import x509
 
 from certs import Role, VerifiedPeer
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
@@ -79,6 +80,11 @@ class AgentEndpoint:
     def add_routes(self, app: web.Application) -> None:
         """Serve the endpoint."""
         app.router.add_get(CONNECT_PATH, self.connect)
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Let time pass on the connections; write once a minute who is there."""
+        housekeeping.every_second(self.tick)
+        housekeeping.every_minute("flush", self.flush)
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """One agent connection, from the upgrade to its end."""
@@ -229,10 +235,14 @@ class AgentEndpoint:
             connection.close(CloseCode.EXPIRED, "certificate expired")
         connection.wake.set()
 
-    def note_seen(self) -> None:
-        """Tell the registry who is there now."""
+    async def flush(self) -> None:
+        """Write who is there now, and what else the store does not know; also at the end. Logs a store that refuses."""
         for connection in self.connections:
             self._note_seen(connection)
+        try:
+            await self._registry.flush()
+        except StoreError:
+            log.exception("housekeeping.failed", duty="flush")
 
     def _note_seen(self, connection: AgentConnection) -> None:
         if connection.opened is not None:
@@ -250,6 +260,12 @@ class AgentEndpoint:
         for connection in connections:
             connection.close(code, reason)
         return len(connections)
+
+    async def quarantine(self, name: str, why: str) -> None:
+        """Revoke an agent that lied. Raises StoreError where that could not be written; it is cut off all the same."""
+        self._alarm("agent.quarantined", {"agent": name, "why": why})
+        self.close_agent(name, CloseCode.QUARANTINED, "quarantined")  # first: the store may be slow, or refuse
+        await self._registry.revoke(name, self._clock(), f"quarantined: {why}")
 
     async def drain(self, patience: float) -> None:
         """Take no new connection, let what is in flight finish, then say goodbye."""

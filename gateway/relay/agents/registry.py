@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import Opened
 from gateway.store import AgentRecord, AgentStore, Sighting, StoreError
 
@@ -21,6 +22,12 @@ class AgentRegistry:
         self._unwritten: dict[str, tuple[float, str]] = {}
         """Revocations that the store has not taken yet, by agent name: time and reason."""
         self._sightings: dict[tuple[str, str], Sighting] = {}
+        self.refusing = False
+        """The store did not take the last `flush`."""
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Read once a minute what other processes wrote."""
+        housekeeping.every_minute("load", self.load)
 
     async def load(self) -> None:
         """Read everything anew; another process may have changed it."""
@@ -76,10 +83,18 @@ class AgentRegistry:
 
     async def flush(self) -> None:
         """Write what the store does not know yet. Raises StoreError; then the next call tries again."""
-        await self._write_revocations()
+        try:
+            await self._write_revocations()
+            await self._write_sightings()
+        except StoreError:
+            self.refusing = True
+            raise
+        self.refusing = False
+
+    async def _write_sightings(self) -> None:
         sightings, self._sightings = self._sightings, {}
         try:
             await self._store.seen(list(sightings.values()))
         except StoreError:
-            self._sightings = {**sightings, **self._sightings}
+            self._sightings = {**sightings, **self._sightings}  # what was seen meanwhile is the newer
             raise

@@ -9,11 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.agents.connection import Task
-from gateway.relay.agents.dispatch import Dispatched, Dispatcher
+from gateway.relay.agents import Dispatched, Dispatcher, Task
 from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.attempt import Attempt, Verdict
-from gateway.relay.metrics import Metrics
+from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
@@ -31,7 +30,7 @@ class RelayAuthenticator:
         admission: Admission,
         dispatcher: Dispatcher,
         audit: AuditLog,
-        metrics: Metrics,
+        metrics: SignInMetrics,
         *,
         timeout: float,
         clock: Callable[[], float],

@@ -16,10 +16,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.protocol import Outcome
 from gateway.relay.credentials.attempt import Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, client_address
 from gateway.signin import CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
 from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet
-from gateway.signin.browser import client_address, safe_path
+from gateway.signin.browser import safe_path
 from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, waiting_time
 from gateway.store import AuditEvent, Store, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator

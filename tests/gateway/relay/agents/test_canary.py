@@ -166,7 +166,7 @@ async def test_an_agent_that_says_yes_is_found_and_thrown_out(tmp_path: Path) ->
         alerts = await server.administration.audit(limit=9, before=None, kind="alert.agent.quarantined", subject="")
         assert [entry.subject for entry in alerts] == ["backdoored"] * len(alerts)
         assert alerts
-        assert b'isthmus_alerts_total{event="agent.quarantined"}' in server.metrics.text()
+        assert b'isthmus_alerts_total{event="agent.quarantined"}' in server.metrics_text()
 
 
 async def test_an_agent_that_says_no_is_left_alone(tmp_path: Path) -> None:
@@ -292,12 +292,12 @@ async def test_a_revocation_that_the_store_refused_is_in_force_and_written_later
             patch.setattr(server.store.agents, "revoke", full)
             with pytest.raises(StoreUnavailable):
                 await server.administration.revoke("agent1", "stolen", "test")
-            await server.tidy()
+            await server.housekeeping.tidy()
             await eventually(lambda: not made.state.ready)
             await asyncio.sleep(0.3)  # it tries to come in
             assert server.endpoint.connections == []
             assert [record.revoked_at for record in await server.store.agents.all()] == [None]
-        await server.tidy()
+        await server.housekeeping.tidy()
         (record,) = await server.store.agents.all()
         assert record.revoked_at is not None
         assert record.revoked_why == "stolen"
@@ -396,7 +396,7 @@ async def test_a_canary_is_nobodys_sign_in(tmp_path: Path) -> None:
         assert [user for user in people.binds if server.admission.unlock(user)] == []
         assert server.admission.locked(1e12) == []
         assert await trail(server, "signin") == []
-        assert b"isthmus_pta_authentications_total 0.0" in server.metrics.text()
+        assert b"isthmus_pta_authentications_total 0.0" in server.metrics_text()
         assert (await server.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
         assert await trail(server, "signin") == [ANNA]
 
