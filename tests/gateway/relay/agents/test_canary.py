@@ -22,7 +22,7 @@ from gateway.relay.agents.canary import CanaryKeeper, invent_person
 from gateway.relay.agents.dispatch import domain_of
 from gateway.signin.forms import check_text
 from gateway.store import StoreUnavailable
-from tests.gateway.relay.agents.test_dispatch import NOW, SILENCE, Exchange, Station, World, in_virtual_time
+from tests.gateway.relay.agents.exchange import NOW, SILENCE, Exchange, Station, World, in_virtual_time
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, eventually, relay
 
