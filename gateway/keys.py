@@ -59,7 +59,7 @@ def _issue_identity(state: Path, authority: Authority, name: str, now: float) ->
 
 @dataclass(frozen=True, slots=True)
 class RelayKeys:
-    """What `init` made."""
+    """The three that `init` made, as they are at this start."""
 
     authority: Authority
     identity: MachineIdentity

@@ -19,7 +19,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """One relay process."""
+    """Where one relay process listens, keeps its state and takes its HTTPS certificate from."""
 
     state_dir: Path
     """Directory (mode 0700) for keys, the database and the control socket."""

@@ -94,7 +94,7 @@ class AgentSession(ProtocolSession):
         if request is None or self.state is not SessionState.OPEN:
             return False
         if not request.begun:
-            if now + self.clock_offset > request.begin_by:
+            if now + self.clock_offset > request.begin_by:  # by then the relay may have asked another agent
                 return False
             request.begun = True
             self._outbox.append(Begun(number))
@@ -146,7 +146,7 @@ class AgentSession(ProtocolSession):
         if self._peer.name != hello.relay:
             raise MalformedFrame(f"relay calls itself {hello.relay!r}, its certificate says {self._peer.name!r}")
         self.relay, self._hello = hello.relay, frame
-        self.clock_offset = hello.time - now
+        self.clock_offset = hello.time - now  # off by the way here; each pong makes it better
         assert self._seal_key is not None  # noqa: S101 - made in __init__
         body = encode(
             AgentIntroduction(
@@ -172,7 +172,7 @@ class AgentSession(ProtocolSession):
         acceptance = decode_acceptance(welcome.body)
         assert self._seal_key is not None  # noqa: S101 - forgotten only below
         secret = self._seal_key.open(acceptance.sealed_secret, info=transcript(b"secret", *said))
-        self._seal_key = None
+        self._seal_key = None  # forgotten: what was recorded stays closed even to who steals this memory later
         self.session_id, self.ping_interval = acceptance.session, acceptance.ping_interval
         self._announced_at = self._pinged = now
         salt = transcript(b"keys", *said, frame)
@@ -254,4 +254,4 @@ class AgentSession(ProtocolSession):
         secret = self._seal_key.open(pair.sealed_secret, info=info)
         self._seal_key = None
         opener = Opener(secret, salt=info, relay=pair.relay, agent=self._identity.name)
-        self._openers = [opener, *self._openers[:1]]
+        self._openers = [opener, *self._openers[:1]]  # requests under the key before may still be on their way

@@ -32,7 +32,7 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestCancelled:
-    """Agent: nobody waits any more. A request that has begun goes on and its answer is dropped."""
+    """Agent: nobody waits any more. The bind of a request that has begun is finished and its answer dropped."""
 
     id: int
 
@@ -46,7 +46,7 @@ class BegunReceived:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Relay: what the directory said."""
+    """Relay: a request was answered; the answer opened under its reply key."""
 
     id: int
     body: AnswerBody

@@ -93,7 +93,7 @@ class RelaySession(ProtocolSession):
 
     def use(self, identity: IdentitySigner) -> None:
         """Sign what comes from now on with a renewed identity of the same name; a handshake under way keeps the old one."""
-        if self.state is SessionState.OPEN:
+        if self.state is SessionState.OPEN:  # else Hello has shown the old certificate, and Welcome must fit it
             self._identity = identity
 
     # -- handshake
@@ -107,6 +107,8 @@ class RelaySession(ProtocolSession):
         introduction = decode_introduction(message.body)
         if introduction.version != VERSION:
             raise VersionMismatch(f"agent speaks version {introduction.version}, this relay {VERSION}")
+        # names, seals and the registry go by `introduction.agent`: it must be the certified one. The proof comes last:
+        # it covers all that was looked at before
         peer = self._trust.verify(introduction.certificate, now)
         if peer.name != introduction.agent:
             raise MalformedFrame(f"agent calls itself {introduction.agent!r}, its certificate says {peer.name!r}")
@@ -155,7 +157,7 @@ class RelaySession(ProtocolSession):
             events.append(StatusReceived(message.directories, message.in_flight))
 
     def _known(self, number: int) -> bool:
-        """False for a request that was given up; raises for one that was never sent."""
+        """False for a request that was given up: the word crossed our Cancel. Raises for one that was never sent."""
         if number > self._last_request:
             raise UnexpectedMessage(f"request {number} was never sent")
         return number in self._reply_keys

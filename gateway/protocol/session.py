@@ -10,7 +10,7 @@
                                 ◄──────────  Begun / Answer / Refuse / Capacity / Announce / Renew / Status
     Ping, Pong, Drain, Bye  ◄────────────►
 
-    state                relay goes on by        agent goes on by
+    state                relay moves on by       agent moves on by
     GREETING             AgentHello -> OPEN      Hello -> PROVING
     PROVING              -                       Welcome -> OPEN
     OPEN                 any record              any record
@@ -40,7 +40,7 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 
 
 class SessionState(enum.Enum):
-    """Where a session stands."""
+    """Where a session stands; the table above says what each state takes."""
 
     GREETING = "greeting"
     PROVING = "proving"
@@ -49,7 +49,11 @@ class SessionState(enum.Enum):
 
 
 def transcript(label: bytes, *parts: bytes) -> bytes:
-    """The text that a handshake signature covers: what both have seen, and whose turn it is."""
+    """The text that a handshake signature covers: what both have seen, and whose turn it is.
+
+    Each part is preceded by its length, so that no two conversations have one transcript. The label keeps a signature of
+    one end from being reflected as the other's.
+    """
     digest = hashlib.sha256(b"isthmus.agent.v1 transcript")
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
@@ -86,7 +90,7 @@ class ProtocolSession(ABC):
                 for message in self._decode(self._reader.open(frame)):
                     self._take(message, now, events)
         except ProtocolError as error:
-            events.append(self._fail(error))
+            events.append(self._fail(error))  # with what the frame said before the error: that was good
         self._heard = now
         return events
 
@@ -117,7 +121,7 @@ class ProtocolSession(ABC):
         return frames
 
     def drain(self) -> None:
-        """Tell the peer that this end is about to leave; what is in flight goes on."""
+        """Tell the peer that this end is about to leave; what is in flight is finished."""
         if self.state is SessionState.OPEN and not self.draining:
             self.draining = True
             self._outbox.append(Drain())
@@ -172,8 +176,11 @@ class ProtocolSession(ABC):
             self._handle(message, now, events)
 
     def _take_pong(self, pong: Pong, now: float, events: list[Event]) -> None:
+        # latency and clock skew come from what the peer echoes, and deadlines depend on them: an echo of a time at
+        # which no ping can have been sent would shift them as the peer likes
         if not self._started <= pong.echo <= now:
             raise UnexpectedMessage("pong to a ping that was never sent")
+        # the peer's clock was read half-way, if both ways take equally long (RFC 5905 section 8)
         measured = Measured(latency=now - pong.echo, clock_skew=pong.time - (pong.echo + now) / 2)
         self._measured(measured.latency, measured.clock_skew)
         events.append(measured)
@@ -195,6 +202,7 @@ class ProtocolSession(ABC):
     def _seal_batch(self, batch: list[Any]) -> None:
         assert self._writer is not None  # noqa: S101 - frames() asked
         content = encode(batch)
+        # by halves, until each part is a record that the other end takes
         if len(batch) > MAX_BATCH or (len(content) > MAX_FRAME - TAG and len(batch) > 1):
             half = len(batch) // 2
             self._seal_batch(batch[:half])

@@ -1,4 +1,14 @@
-"""Who the other end must be: a certificate of the pinned authority, in its role, and a signature by its key."""
+"""Who the other end must be: a certificate of the pinned authority, in its role, and a signature by its key.
+
+`certs.verify_certificate` says whom a certificate names: one authority, one role, valid now. Three things it cannot know,
+and whoever takes a certificate from the wire must see to each:
+
+- that this very certificate is (still) wanted: `check`, which asks the relay's registry by name and serial number;
+- that the other end holds its key: `verify_proof`, over a text that this end has a fresh part in;
+- that the other end calls itself by the certified name: the sessions compare it.
+
+The relay verifies agents (in the handshake), agents verify relays (in the handshake and for each new pair key).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +31,7 @@ class IdentitySigner(Protocol):
 
     @property
     def certificate_der(self) -> bytes:
-        """The certificate, DER."""
+        """The certificate (X.509, DER) that the other end is shown."""
         ...
 
     def sign(self, data: bytes) -> bytes:
@@ -30,7 +40,7 @@ class IdentitySigner(Protocol):
 
 
 def accept_anyone(peer: VerifiedPeer) -> None:
-    """No check beyond the certificate itself."""
+    """No check beyond the certificate: right for agents, which know no list of relays."""
 
 
 class PeerTrust:
@@ -55,7 +65,7 @@ class PeerTrust:
 
 
 def verify_proof(peer: VerifiedPeer, signature: bytes, text: bytes) -> None:
-    """Check the peer's signature. Raises PeerRefused."""
+    """Check that the peer signed `text`, which must hold something fresh of this end. Raises PeerRefused."""
     try:
         verify_signature(peer, signature, text)
     except CertificateRefused as refused:

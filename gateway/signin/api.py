@@ -66,7 +66,7 @@ class ChangePasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApiAnswer(msgspec.Struct, omit_defaults=True):
-    """What a back end learns."""
+    """Body of a 200: what came of a check, whatever it is."""
 
     outcome: Outcome
     correlation_id: str
@@ -81,7 +81,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Api:
-    """The endpoints."""
+    """The endpoints, for callers with an API key. clock: Unix seconds."""
 
     def __init__(
         self, settings: SignInSettings, authenticator: Authenticator, keys: ApiKeyStore, clock: Callable[[], float]
@@ -90,7 +90,7 @@ class Api:
         self._known: dict[bytes, tuple[float, str, str]] = {}
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoints."""
+        """The three addresses of this module's header."""
         app.router.add_post("/api/v1/authenticate", self.authenticate)
         app.router.add_post("/api/v1/change-password", self.change_password)
         app.router.add_get("/api/v1/openapi.json", self.openapi)
@@ -100,7 +100,7 @@ class Api:
         self._known = {digest: known for digest, known in self._known.items() if known[1] != key_id}
 
     async def authenticate(self, request: web.Request) -> web.Response:
-        """Check a credential."""
+        """Check a credential: 200 with its outcome, 401 for a bad API key, 429 to wait, 503 where nobody can judge it."""
         correlation_id = request[CORRELATION_ID]
         try:
             caller = await self._caller(request)

@@ -25,7 +25,7 @@ def set_cookie(response: web.StreamResponse, name: str, value: str, max_age: flo
 
 
 def delete_cookie(response: web.StreamResponse, name: str) -> None:
-    """Delete a cookie."""
+    """Have the browser drop a cookie; with the same attributes, or browsers keep the `__Host-` one."""
     response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Lax")
 
 
@@ -58,7 +58,7 @@ class CookieSigner:
 class DeviceCookie:
     """Says that a user signed in from this browser before: `<random>.<signature over random and user>`.
 
-    It proves nothing but that; it only keeps a stranger's guesses from locking the person out here.
+    It proves nothing but that; it only keeps an outsider's guesses from locking the person out here.
     """
 
     def __init__(self, signer: CookieSigner) -> None:

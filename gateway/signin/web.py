@@ -68,7 +68,7 @@ class SignInPages:
         self._form_token, self._device, self._origin = form_token, device, origin
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the pages."""
+        """Sign-in, account and static files; and a page for addresses that are none."""
         router = app.router
         router.add_get("/", self._guarded(self.home))
         router.add_get("/signin", self._guarded(self.show))
@@ -94,7 +94,7 @@ class SignInPages:
     # -- sign in
 
     async def home(self, _request: web.Request) -> web.Response:
-        """There is nothing else here."""
+        """To the account page: there is nothing else at the root."""
         return self._pages.redirect("/account")
 
     async def show(self, request: web.Request) -> web.Response:
@@ -225,7 +225,7 @@ class SignInPages:
         await self._sessions.end(request, response)
         return response
 
-    # -- small things
+    # -- parts of the steps above
 
     def _attempt(self, request: web.Request, user_name: str, password: str) -> Attempt:
         return Attempt(

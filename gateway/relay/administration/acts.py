@@ -93,7 +93,7 @@ class Administration:
         return [newest[name] for name in sorted(newest)]
 
     async def revoke(self, name: str, why: str, actor: str) -> int:
-        """Revoke an agent and end its connections at once; returns how many there were.
+        """Revoke an agent and end its connections immediately; returns how many there were.
 
         Raises UnknownAgent; StoreError where it could not be written, although the running relay lets nobody in again.
         """
@@ -101,7 +101,7 @@ class Administration:
             await self._registry.load()
         if name not in self._registry.names():
             raise UnknownAgent(name)
-        ended = self._disconnect(name, why)
+        ended = self._disconnect(name, why)  # no await before the registry knows: it cannot come back between
         await self._registry.revoke(name, self._clock(), why)
         await self._record("agent.revoked", actor, name, why)
         return ended
@@ -129,7 +129,7 @@ class Administration:
         return [api_key_view(record) for record in await self._store.api_keys.all()]
 
     async def revoke_api_key(self, key_id: str, actor: str) -> bool:
-        """Revoke an API key at once; False where there is no such live key."""
+        """Revoke an API key, in force immediately; False where there is no such live key."""
         revoked = await self._store.api_keys.revoke(key_id, self._clock())
         self._forget(key_id)
         if revoked:

@@ -38,7 +38,7 @@ class CreateToken(Order):
 
 
 class Revoke(Order):
-    """An agent."""
+    """name: of an agent; why: for the trail and the agent's operator."""
 
     name: str
     why: str
@@ -46,7 +46,7 @@ class Revoke(Order):
 
 
 class Unlock(Order):
-    """A user name."""
+    """user: a user name as typed; spelling counts, case does not."""
 
     user: str
     actor: str
@@ -61,7 +61,7 @@ class CreateApiKey(Order):
 
 
 class RevokeApiKey(Order):
-    """A key by its id."""
+    """key_id: as `api_keys` lists it; not the secret."""
 
     key_id: str
     actor: str

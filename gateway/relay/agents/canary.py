@@ -1,7 +1,7 @@
 """Canaries: now and then an agent is asked about somebody who does not exist.
 
 An agent that says yes accepts any password: that is what a backdoored one looks like (Secureworks, 2022). It is
-revoked at once and an alert is raised. To the agent a canary looks like any other request.
+revoked immediately and an alert is raised. To the agent a canary looks like any other request.
 """
 
 from __future__ import annotations

@@ -6,6 +6,16 @@ pick ──► ask ──► answer ──────────────�
  │        ├──► lost, begun ──► TRY_AGAIN   (a second bind could cost a bad-password count)
  │        └──► deadline    ──► TIMED_OUT
  └── all busy: wait for room until the deadline, then BUSY; nobody there: NO_AGENT
+
+The order of choice, and why:
+
+1. Only agents that answer for the domain by name; those that take all (`*`) get what nobody ever claimed. A forest whose
+   agents are away is not handed to the agents of another forest, which would say "unknown user".
+2. The agent that was asked about this account last, for a minute: its lock-out guard has seen the wrong passwords.
+3. Who let no request lie, then the fewest requests for its capacity, then the nearest.
+4. No agent twice for one request: what it refused once it would refuse again, and the person waits.
+
+Everything here runs on one event loop. Between two `await` nothing changes; after each, a connection may be gone.
 """
 
 from __future__ import annotations
@@ -26,9 +36,11 @@ from gateway.relay.settings import RelayCoreSettings
 log = structlog.get_logger()
 
 _SAMPLE = 16
-"""Links that are compared where there are more."""
+"""Connections that are compared where there are more."""
 _STICKY_SECONDS = 60.0
+"""For how long an account is asked about at the same agent."""
 _STICKY_NAMES = 10_000
+"""Accounts for which that is remembered; beyond that the one asked about longest ago is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class _Waiter:
 
 
 class Dispatcher:
-    """Chooses among the live connections."""
+    """Chooses among the live connections. clock: Unix seconds."""
 
     def __init__(self, settings: RelayCoreSettings, clock: Callable[[], float]) -> None:
         self.connections: list[AgentConnection] = []
@@ -88,7 +100,10 @@ class Dispatcher:
         return len(self._waiting)
 
     async def dispatch(self, task: Task) -> Dispatched:
-        """Have a task done by some agent. Never raises for what an agent does; cancelling gives the task up."""
+        """Have a task done by some agent, within its deadline. Never raises for what an agent does.
+
+        Cancelling gives the task up; a bind that has begun still ends at its agent.
+        """
         domain, account = domain_of(task.user_name), account_of(task.user_name)
         tried: set[AgentConnection] = set()
         reply: AnswerBody | None = None
@@ -96,12 +111,13 @@ class Dispatcher:
         while True:
             connection = self._same_as_before(account, domain, tried) or self._least_loaded(domain, tried)
             if connection is None:
+                # who waited and was then told "busy" waits again at the head: others came later
                 connection = await self._wait_for_room(domain, tried, task.deadline, first=waited)
                 waited = True
             if connection is None:
                 nobody = not self._somebody(domain, tried)
                 return Dispatched((reply or AnswerBody(Outcome.NO_AGENT)) if nobody else AnswerBody(Outcome.BUSY))
-            if not connection.usable:  # gone between the two moments
+            if not connection.usable:  # gone between being promised and this task's turn on the loop
                 continue
             tried.add(connection)
             self._remember(account, connection)
@@ -109,7 +125,7 @@ class Dispatcher:
             if isinstance(result, Dispatched):
                 if not _worth_another(result):
                     return result
-                reply = result.body
+                reply = result.body  # told if nobody else is there: "no directory" says more than "no agent"
             elif result is Loss.FULL:
                 reply = reply or AnswerBody(Outcome.BUSY)
 
@@ -132,11 +148,11 @@ class Dispatcher:
 
     def _give_room(self, connection: AgentConnection) -> None:
         while self._waiting and connection.usable and connection.has_room:
-            waiter = next((each for each in self._waiting if self._may_ask(connection, each)), None)
+            waiter = next((waiter for waiter in self._waiting if self._may_ask(connection, waiter)), None)
             if waiter is None:
                 return
             self._waiting.remove(waiter)
-            connection.reserved += 1
+            connection.reserved += 1  # until the waiter's turn on the loop: nobody may overtake it there
             waiter.connection.set_result(connection)
 
     def connections_changed(self) -> None:
@@ -156,12 +172,15 @@ class Dispatcher:
     # -- choosing
 
     def _pool(self, domain: str) -> Sequence[AgentConnection]:
-        """The connections that answer for a domain by name, or else those that answer for all; usable or not."""
+        """The connections that answer for a domain by name, or else those that answer for all; usable or not.
+
+        Computed once for each change of connections: with thousands of agents it is too much for each sign-in.
+        """
         if self._by_domain is None:
             self._by_domain = defaultdict(list)
             for connection in self.connections:
-                for each in connection.domains:
-                    self._by_domain[each].append(connection)
+                for domain_name in connection.domains:
+                    self._by_domain[domain_name].append(connection)
             self._claimed.update(self._by_domain)
         return self._by_domain.get(domain if domain in self._claimed else "*", ())
 
@@ -212,6 +231,7 @@ class Dispatcher:
         # an answer in time needs some of the time left
         patience = (deadline - self._clock()) - self._settings.begin_timeout
         try:
+            # not wait_for: a promise that comes in the moment of the time-out must not be cancelled, but used
             await asyncio.wait((waiter.connection,), timeout=max(patience, 0.0))
         except asyncio.CancelledError:
             connection = self._leave(waiter)

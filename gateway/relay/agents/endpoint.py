@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 CONNECT_PATH = "/agent/v1/connect"
 _FAILED = "error at the relay"
-"""What an agent is told after an exception that nobody expected: its connection ends, the others go on."""
+"""What an agent is told after an exception that nobody expected: its connection ends, the others continue."""
 Alarm = Callable[[str, dict[str, str]], None]
 """Raises an alert for the operator: event name and fields."""
 
@@ -78,7 +78,7 @@ class AgentEndpoint:
         return self._open
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoint."""
+        """GET /agent/v1/connect, behind whatever names the client (see `gateway.relay.request`)."""
         app.router.add_get(CONNECT_PATH, self.connect)
 
     def add_jobs(self, housekeeping: Housekeeping) -> None:
@@ -103,8 +103,9 @@ class AgentEndpoint:
         session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
         connection = AgentConnection(session, address=address, on_change=self._dispatcher.connection_changed)
         connection.connected_at = now
-        connection.wake.set()
+        connection.wake.set()  # the relay speaks first: its Hello is to be sent
         self._open.add(connection)
+        # a task of its own: an agent that reads slowly must not keep its own answers from being read
         writer = asyncio.create_task(self._write(ws, connection), name=f"agent-writer-{address}")
         try:
             await self._read(ws, connection)
@@ -112,7 +113,7 @@ class AgentEndpoint:
             log.exception("agent.failed", agent=connection.name, address=connection.address)
             connection.close(CloseCode.GOING_AWAY, _FAILED)
         finally:
-            self._remove(connection)
+            self._remove(connection)  # first: what had not begun goes to another agent now, not after the goodbye
             connection.wake.set()
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(writer, 5.0)
@@ -164,7 +165,10 @@ class AgentEndpoint:
             log.info("agent.closed", agent=connection.name, code=event.code, reason=event.reason, detail=event.detail)
 
     def _admit(self, connection: AgentConnection, opened: Opened) -> None:
-        """A second live process under one name is what a stolen identity looks like."""
+        """The handshake is done: from here on the agent may be asked.
+
+        A second live process under one name is what a stolen identity looks like.
+        """
         for other in self.connections:
             if other.name == connection.name and other.opened and other.opened.instance != opened.instance:
                 self._alarm(
@@ -172,7 +176,7 @@ class AgentEndpoint:
                 )
                 break
         connection.opened = opened
-        connection.allowed = self._registry.allowed(connection.name, opened.peer.serial)
+        connection.allowed = self._registry.allowed(connection.name, opened.peer.serial)  # before anybody may ask it
         if beyond := sorted(set(opened.domains) - set(connection.domains)):
             log.warning("agent.claims_too_much", agent=connection.name, domains=beyond, allowed=connection.allowed)
         self.connections.append(connection)
@@ -210,6 +214,7 @@ class AgentEndpoint:
             connection.session.send_renewal_denied("the relay cannot write its records at present")
 
     def _check(self, peer: VerifiedPeer) -> None:
+        """The handshake's last question. From memory: it is asked within `receive`, where nothing can be awaited."""
         status = self._registry.status(peer.name, peer.serial)
         if status == "revoked":
             raise PeerRevoked(f"certificate {peer.serial:x} of {peer.name} was revoked")
@@ -255,7 +260,7 @@ class AgentEndpoint:
             connection.session.use(identity)
 
     def close_agent(self, name: str, code: CloseCode, reason: str) -> int:
-        """End every live connection of an agent at once; returns how many there were."""
+        """End every live connection of an agent immediately; returns how many there were."""
         connections = [connection for connection in self.connections if connection.name == name]
         for connection in connections:
             connection.close(code, reason)

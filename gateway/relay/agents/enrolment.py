@@ -32,7 +32,7 @@ MAX_ORDER = 64 * 1024
 
 
 class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What an agent sends."""
+    """Body of POST /agent/v1/enrol: the token's id, the request (PKCS #10, RFC 2986) and the proof, both in base64."""
 
     token: str
     csr: str
@@ -40,7 +40,7 @@ class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Enrolment:
-    """Issues certificates to agents."""
+    """Issues certificates to agents: the first for a token, the next ones over the session. clock: Unix seconds."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class Enrolment:
         self._registry, self._audit, self._clock = registry, audit, clock
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoint."""
+        """POST /agent/v1/enrol."""
         app.router.add_post(ENROL_PATH, self.handle)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """The endpoint."""
+        """Answer an enrolment: 200, 400 for what is none, 403 for a refusal, 503 where nothing can be written."""
         address = request[CLIENT_ADDRESS]
         try:
             order = msgspec.json.decode(await read_body(request, MAX_ORDER), type=EnrolmentRequest)
@@ -86,6 +86,8 @@ class Enrolment:
         now = self._clock()
         try:
             csr, proof = base64.b64decode(order.csr, validate=True), base64.b64decode(order.proof, validate=True)
+            # the token is spent last: a request that is refused for another reason leaves it good. Of two who redeem it
+            # in the same moment one succeeds; the certificate of the other is registered nowhere, so no relay takes it
             token = await self._tokens.peek(order.token, now)
             verify_proof(token.key, proof, "enrol", csr)
             certificate = self._authority.issue(

@@ -35,7 +35,7 @@ class AgentRegistry:
             self._records = {(record.name, record.serial): record for record in await self._store.all()}
 
     def status(self, name: str, serial: int) -> Literal["enrolled", "revoked", "unknown"]:
-        """What is known of a certificate."""
+        """What is known of a certificate: exactly this serial number under exactly this name."""
         record = self._records.get((name, f"{serial:x}"))
         if record is None:
             return "unknown"
@@ -47,7 +47,7 @@ class AgentRegistry:
         return record.allowed if record is not None else ()
 
     async def enrol(self, record: AgentRecord) -> None:
-        """A certificate was issued."""
+        """A certificate was issued: from now on its holder is let in. Raises StoreError; then it is not."""
         await self._write_revocations()  # later they would hit the new certificate too
         async with self._changing:
             await self._store.add(record)
@@ -56,7 +56,7 @@ class AgentRegistry:
     async def revoke(self, name: str, now: float, why: str) -> int:
         """Revoke all certificates of an agent. Returns how many were not revoked before.
 
-        In force at once, before the store is asked. Raises StoreError where that did not take it: `flush` tries again.
+        In force immediately, before the store is asked. Raises StoreError where that did not take it: `flush` tries again.
         """
         self._revoked.update(key for key in self._records if key[0] == name)
         self._unwritten[name] = (now, why)
@@ -71,7 +71,7 @@ class AgentRegistry:
             self._unwritten.pop(name, None)
 
     def names(self) -> set[str]:
-        """Every agent that was ever enrolled."""
+        """The agents that were ever enrolled, revoked ones too."""
         return {name for name, _ in self._records}
 
     def seen(self, opened: Opened, now: float, address: str) -> None:

@@ -1,4 +1,9 @@
-"""The one door to a credential check: admission, dispatch, audit, in this order."""
+"""The one way to a credential check: admission, dispatch, audit.
+
+The order matters. Admission comes before anybody is asked and learns the outcome before the trail is written: while a
+slow store is waited for, the next guess must already be counted. The trail comes before the answer: what it did not take
+is not given.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +57,7 @@ class RelayAuthenticator:
         if isinstance(decision, AttemptRefused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
             return await self._record(kind, attempt, verdict, decision.reason)
-        settled = False
+        settled = False  # a browser that goes away cancels this task: its place must not stay taken
         try:
             dispatched = await self._dispatch(operation, attempt, new_password)
             self._admission.settle(decision, dispatched.body.outcome, self._clock())

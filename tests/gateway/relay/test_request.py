@@ -29,7 +29,7 @@ async def test_every_answer_has_an_id_of_its_own(settings: ServerSettings) -> No
             response, _ = await get(path, method, headers={"X-Correlation-Id": "mine"})
             ids.append(response.headers["X-Correlation-Id"])
     assert len(set(ids)) == 6
-    assert all(len(each) == 16 and int(each, 16) >= 0 for each in ids)
+    assert all(len(name) == 16 and int(name, 16) >= 0 for name in ids)
 
 
 @pytest.mark.parametrize(("path", "method"), [("/nowhere", "GET"), ("/signin", "PUT"), ("/agent/v1/connect", "GET")])

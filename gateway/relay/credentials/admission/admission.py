@@ -25,7 +25,7 @@ _RIGHT = frozenset({Outcome.SUCCESS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRequest:
-    """An attempt, before anybody is asked."""
+    """What admission must know of an attempt."""
 
     user_name: str
     password: str = field(repr=False)
@@ -56,7 +56,7 @@ class AttemptRefused:
 
 @dataclass(frozen=True, slots=True)
 class LockView:
-    """A user name that is locked."""
+    """A user name that is locked, from familiar or unfamiliar places, until a Unix time; `locks` in a row."""
 
     user: str
     familiar: bool
@@ -96,7 +96,7 @@ class Admission:
         key = (user, request.familiar)
         lock = self._users.get(key)
         if lock is None:
-            self._make_room(self._users, lambda each: lockout.is_stale(each, self._settings, now), _expendable(now))
+            self._make_room(self._users, lambda record: lockout.is_stale(record, self._settings, now), _expendable(now))
             lock = self._users[key] = LockRecord(touched=now)
         wait = lockout.refusal(lock, digest, self._settings, now)
         if wait > 0:
@@ -115,7 +115,7 @@ class Admission:
         lockout.end(record)
         if outcome in _RIGHT:
             lockout.succeed(record)
-            if not record.in_flight:
+            if not record.in_flight:  # else the others under way would be counted on no record, and not at all
                 del self._users[ticket.key]
             return False
         if outcome not in _COUNTED:
@@ -125,7 +125,7 @@ class Admission:
         return lockout.fail(record, ticket.digest, self._settings, now)
 
     def abandon(self, ticket: Admitted, now: float) -> None:
-        """Nothing came of it."""
+        """Nothing came of it: the caller was cancelled or failed. Counts for nothing."""
         record = self._users.get(ticket.key)
         if record is not None:
             lockout.end(record)
@@ -142,7 +142,7 @@ class Admission:
         return found
 
     def locked(self, now: float) -> list[LockView]:
-        """Who is locked now."""
+        """The user names that are locked now."""
         return [
             LockView(user, familiar, record.locked_until, record.locks)
             for (user, familiar), record in self._users.items()
@@ -153,7 +153,9 @@ class Admission:
         record = self._addresses.get(address)
         if record is None:
             self._make_room(
-                self._addresses, lambda each: throttle.is_stale(each, self._settings, now), lambda each: not each.failed
+                self._addresses,
+                lambda record: throttle.is_stale(record, self._settings, now),
+                lambda record: not record.failed,
             )
             record = self._addresses[address] = AddressRecord(seen=now)
         self._addresses.move_to_end(address)

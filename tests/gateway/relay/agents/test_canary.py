@@ -185,7 +185,7 @@ async def test_an_agent_that_says_no_is_left_alone(tmp_path: Path) -> None:
     assert {view.name: view.revoked_at is None for view in views} == {"honest": True, "backdoored": False}
 
 
-@pytest.mark.parametrize("said", [each for each in Outcome if each is not Outcome.SUCCESS])
+@pytest.mark.parametrize("said", [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS])
 @in_virtual_time
 async def test_only_a_yes_is_an_alarm(world: World, said: Outcome) -> None:
     """No directory, a lockout or a time-out is nobody's guilt."""

@@ -406,7 +406,7 @@ async def test_no_directory_after_a_bind_has_begun_is_final(world: World) -> Non
     assert second.asked == []
 
 
-@pytest.mark.parametrize("said", [each for each in Outcome if each is not Outcome.NO_DIRECTORY])
+@pytest.mark.parametrize("said", [outcome for outcome in Outcome if outcome is not Outcome.NO_DIRECTORY])
 @in_virtual_time
 async def test_what_a_directory_said_is_final(world: World, said: Outcome) -> None:
     """Nobody else is asked for a second opinion."""
