@@ -42,10 +42,10 @@ $(RECORDINGS): | $(STAMP)
 
 demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
 	@deploy/ensure-packages samba
-	$(BIN)/isthmus demo $(if $(ONCE),--once)
+	$(BIN)/python -m demo.signin $(if $(ONCE),--once)
 
-demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: mend it and end)
-	$(BIN)/python -m tests.adfs.demo $(if $(ONCE),--once)
+demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
+	$(BIN)/python -m demo.adfs $(if $(ONCE),--once)
 
 test test-adfs: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
 
