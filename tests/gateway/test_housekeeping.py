@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,3 +127,55 @@ async def test_one_session_that_fails_does_not_stop_the_clock_for_all(
     monkeypatch.setattr(AgentEndpoint, "tick", fail)
     async with serving(replace(settings, metrics_listen=""), sleep=fast):
         await eventually(lambda: ticks >= 3)
+
+
+async def test_a_minutes_jobs_are_done_in_the_order_in_which_they_were_registered(logs: list[EventDict]) -> None:
+    """One that fails is logged by name and keeps no other one from being done."""
+    housekeeping, done = Housekeeping(), list[str]()
+
+    async def note(name: str) -> None:
+        done.append(name)
+        if name == "second":
+            raise RuntimeError("a defect")
+
+    for name in ("first", "second", "third"):
+        housekeeping.every_minute(name, functools.partial(note, name))
+    await housekeeping.tidy()
+    assert done == ["first", "second", "third"]
+    assert [entry["duty"] for entry in events(logs, "housekeeping.failed")] == ["second"]
+
+
+async def test_time_passes_for_all_even_if_one_fails(logs: list[EventDict]) -> None:
+    """Each of those who are told every second."""
+    housekeeping, ticks = Housekeeping(), list[str]()
+
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    housekeeping.every_second(fail)
+    housekeeping.every_second(lambda: ticks.append("second"))
+    housekeeping.tick()
+    assert ticks == ["second"]
+    assert len(events(logs, "tick.failed")) == 1
+
+
+async def test_what_runs_beside_ends_with_the_block() -> None:
+    """Whatever it is doing, and even if another loop has failed meanwhile."""
+    housekeeping, ended = Housekeeping(), asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def fail() -> None:
+        raise RuntimeError("a defect")
+
+    housekeeping.beside("waits", wait)
+    housekeeping.beside("fails", fail)
+    async with housekeeping.running():
+        await eventually(lambda: {"waits", "relay-ticker"} <= {task.get_name() for task in asyncio.all_tasks()})
+        await asyncio.sleep(0)
+    assert ended.is_set()
+    assert not {"waits", "relay-ticker", "fails"} & {task.get_name() for task in asyncio.all_tasks()}
