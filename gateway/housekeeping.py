@@ -75,10 +75,17 @@ class Housekeeping:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run all jobs for as long as the block lasts."""
-        tasks = [asyncio.create_task(loop(), name=name) for name, loop in self._loops]
+        tasks = [asyncio.create_task(_guarded(name, loop), name=name) for name, loop in self._loops]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _guarded(name: str, loop: Loop) -> None:
+    try:
+        await loop()
+    except Exception:
+        log.exception("housekeeping.failed", duty=name)

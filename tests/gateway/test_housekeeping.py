@@ -159,8 +159,8 @@ async def test_time_passes_for_all_even_if_one_fails(logs: list[EventDict]) -> N
     assert len(events(logs, "tick.failed")) == 1
 
 
-async def test_what_runs_beside_ends_with_the_block() -> None:
-    """Whatever it is doing, and even if another loop has failed meanwhile."""
+async def test_what_runs_beside_ends_with_the_block(logs: list[EventDict]) -> None:
+    """Whatever it is doing, and even if another loop has failed meanwhile, which is logged."""
     housekeeping, ended = Housekeeping(), asyncio.Event()
 
     async def wait() -> None:
@@ -178,4 +178,5 @@ async def test_what_runs_beside_ends_with_the_block() -> None:
         await eventually(lambda: {"waits", "relay-ticker"} <= {task.get_name() for task in asyncio.all_tasks()})
         await asyncio.sleep(0)
     assert ended.is_set()
+    assert [entry["duty"] for entry in events(logs, "housekeeping.failed")] == ["fails"]
     assert not {"waits", "relay-ticker", "fails"} & {task.get_name() for task in asyncio.all_tasks()}
