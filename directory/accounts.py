@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from directory import wire
+from directory.errors import Ambiguous
 from directory.guard import Counters, from_filetime
 from directory.model import Group, Identity
 from directory.names import LoginName
@@ -94,6 +95,16 @@ class Accounts:
     def is_called(self, account: Account, name: LoginName) -> bool:
         """Whether a login attribute holds the very name that was typed."""
         return _has(account, self._login, {name.text.casefold().encode()})
+
+    def choose(self, name: LoginName, found: list[Account]) -> Account:
+        """The account meant, of at least one found. One that has the name itself comes before one that it is merely implied
+        for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
+        if len(found) > 1:
+            explicit = [account for account in found if self.is_called(account, name)]
+            if len(explicit) != 1:
+                raise Ambiguous(name.text, tuple(account.dn for account in found))
+            return explicit[0]
+        return found[0]
 
     def identity(self, account: Account, groups: tuple[Group, ...]) -> Identity:
         """Who it is."""

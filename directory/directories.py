@@ -78,6 +78,11 @@ class Directories:
         names = (*self._by_suffix, *self._by_netbios)
         return (*names, "*") if len(self._lanes) == 1 else names
 
+    def directory_of(self, name: str) -> str | None:
+        """Name of the directory that a name belongs to, as it is typed; None where there is none, or no telling which."""
+        lane = self._lane(parse_name(name))
+        return lane.directory.settings.name if lane is not None else None
+
     async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> Verdict:
         """Check a credential before `deadline` (Unix seconds). Never raises but for what `before_bind` raises.
 

@@ -25,7 +25,6 @@ from directory.accounts import Account, Accounts
 from directory.controller import Controller, is_server_fault
 from directory.errors import (
     Abandoned,
-    Ambiguous,
     DirectoryError,
     LinkError,
     LinkTimedOut,
@@ -288,19 +287,9 @@ class OneDirectory:
         )
         if not found:
             return None
-        account = self._only(name, [Account(*each) for each in found])
+        account = self._accounts.choose(name, [Account(*each) for each in found])
         self._found.put(key, (account.dn, account.guid))
         return account
-
-    def _only(self, name: LoginName, found: list[Account]) -> Account:
-        """The account meant. One that has the name itself comes before one that it is merely implied for, as in AD's own
-        order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
-        if len(found) > 1:
-            explicit = [account for account in found if self._accounts.is_called(account, name)]
-            if len(explicit) != 1:
-                raise Ambiguous(name.text, tuple(account.dn for account in found))
-            return explicit[0]
-        return found[0]
 
     async def _identify(self, link: Link, account: Account) -> Identity:
         return self._accounts.identity(account, await self._groups.of(link, account))
