@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from directory.credentials.checker import BeforeBind, OneDirectory
 from directory.errors import NotFound, SettingsProblem
+from directory.ldap.discovery import resolve_servers
 from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
-from directory.names import LoginName, parse_name
-from directory.one import BeforeBind, OneDirectory
-from directory.resolve import resolve_servers
+from directory.people.names import LoginName, parse_name
 from directory.settings import DirectorySettings
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ import pytest
 
 from certs import Authority, EnrolmentToken
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings

@@ -11,16 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.accounts import Account, Accounts, format_sid
-from directory.circuit import Circuit
+from directory.credentials.guard import (
+    Counters,
+    LockoutPolicy,
+    decide,
+    effective_count,
+    from_filetime,
+    from_interval,
+    is_locked,
+)
+from directory.credentials.reservations import Reservations
 from directory.errors import Ambiguous
-from directory.groups import Cache
-from directory.guard import Counters, LockoutPolicy, decide, effective_count, from_filetime, from_interval, is_locked
+from directory.ldap.circuit import Circuit
+from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
 from directory.model import Outcome
-from directory.names import LONGEST, parse_name, password_is_possible
-from directory.reservations import Reservations
+from directory.people.accounts import Account, Accounts, format_sid
+from directory.people.groups import Cache
+from directory.people.names import LONGEST, parse_name, password_is_possible
 from directory.settings import DirectorySettings
-from directory.subcodes import PROVEN, UNPROVEN, judge_refusal
 
 POLICY = LockoutPolicy(threshold=5, window=1800.0, duration=1800.0)
 NOW = 1_800_000_000.0

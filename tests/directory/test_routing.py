@@ -28,7 +28,7 @@ from directory.errors import (
     ServiceAccountRefused,
     SettingsProblem,
 )
-from directory.resolve import resolve_servers
+from directory.ldap.discovery import resolve_servers
 
 
 def settings(name: str, **fields: object) -> DirectorySettings:

@@ -7,11 +7,11 @@ import contextlib
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from directory import wire
+from directory.ldap import codec
 
-SUCCESS = wire.integer(0, 0x0A) + wire.octets(b"") + wire.octets(b"")
+SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
 WRONG = (
-    wire.integer(49, 0x0A) + wire.octets(b"") + wire.octets(b"80090308: LdapErr: DSID-0C09044E, comment: x, data 52e, v4563")
+    codec.integer(49, 0x0A) + codec.octets(b"") + codec.octets(b"80090308: LdapErr: DSID-0C09044E, comment: x, data 52e, v4563")
 )
 DN = b"CN=Anna,DC=corp"
 PASSWORD = b"right"
@@ -77,7 +77,7 @@ class FakeLdapServer:
         received = b""
         while data := await reader.read(65536):
             received += data
-            while (size := wire.message_size(received)) and len(received) >= size:
+            while (size := codec.message_size(received)) and len(received) >= size:
                 message, received = received[:size], received[size:]
                 reply = self._answer(message)
                 if reply is None:
@@ -86,7 +86,7 @@ class FakeLdapServer:
 
     def _answer(self, message: bytes) -> bytes | None:
         """What goes back; None hangs up."""
-        number, tag, start, end = wire.open_message(message)
+        number, tag, start, end = codec.open_message(message)
         if tag == _UNBIND:
             return None
         if tag == _SEARCH:
@@ -96,23 +96,23 @@ class FakeLdapServer:
         return self._bound(number, message, start, end)
 
     def _found(self, number: int, message: bytes, start: int) -> bytes:
-        _, first, after = wire.header(message, start)
+        _, first, after = codec.header(message, start)
         base = message[first:after]
-        _, first, after = wire.header(message, after)
+        _, first, after = codec.header(message, after)
         entry = b""
-        if base and message[first:after] == bytes((wire.SCOPE_BASE,)) and base != DN:
+        if base and message[first:after] == bytes((codec.SCOPE_BASE,)) and base != DN:
             entry = _entry(base, lockoutThreshold=str(self.threshold).encode(), lockOutObservationWindow=b"-18000000000")
         elif base:
             guid = b"0123456789abcdef"
             entry = _entry(DN, objectGUID=guid, sAMAccountName=b"anna", userPrincipalName=b"anna@corp", badPwdCount=b"0")
-        found = wire.message(number, entry) if entry else b""
-        return found + wire.message(number, wire.tlv(wire.SEARCH_DONE, SUCCESS))
+        found = codec.message(number, entry) if entry else b""
+        return found + codec.message(number, codec.tlv(codec.SEARCH_DONE, SUCCESS))
 
     def _bound(self, number: int, message: bytes, start: int, end: int) -> bytes | None:
-        _, _, after = wire.header(message, start)  # the version
-        _, first, after = wire.header(message, after)
+        _, _, after = codec.header(message, start)  # the version
+        _, first, after = codec.header(message, after)
         dn = message[first:after]
-        _, first, after = wire.header(message, after)
+        _, first, after = codec.header(message, after)
         assert after == end
         password = message[first:after]
         self.binds.append((dn, password))
@@ -124,11 +124,11 @@ class FakeLdapServer:
         if self.at_bind == "garbage":
             return b"HTTP/1.1 400 Bad Request\r\n\r\n"
         result = SUCCESS if (dn, password) == (DN, PASSWORD) else WRONG
-        return wire.message(number, wire.tlv(wire.BIND_RESPONSE, result))
+        return codec.message(number, codec.tlv(codec.BIND_RESPONSE, result))
 
 
 def _entry(dn: bytes, **attributes: bytes) -> bytes:
     parts = [
-        wire.tlv(0x30, wire.octets(name.encode()) + wire.tlv(0x31, wire.octets(value))) for name, value in attributes.items()
+        codec.tlv(0x30, codec.octets(name.encode()) + codec.tlv(0x31, codec.octets(value))) for name, value in attributes.items()
     ]
-    return wire.tlv(wire.ENTRY, wire.octets(dn) + wire.tlv(0x30, b"".join(parts)))
+    return codec.tlv(codec.ENTRY, codec.octets(dn) + codec.tlv(0x30, b"".join(parts)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.settings import AgentCoreSettings
 from gateway.relay.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings

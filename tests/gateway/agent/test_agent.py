@@ -19,7 +19,7 @@ from structlog.typing import EventDict
 import directory
 from certs import MachineIdentity
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
 from gateway.protocol import CloseCode, Outcome
 from gateway.server import Relay, init, serving
