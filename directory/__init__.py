@@ -5,20 +5,30 @@ What belongs here: Active Directory's and other directories' words and quirks. W
 
 from directory.directories import Directories
 from directory.errors import Abandoned, DirectoryError
-from directory.model import Check, ControllerHealth, Credential, Group, Identity, Outcome, Verdict
+from directory.model import (
+    Check,
+    CheckOutcome,
+    CheckResult,
+    ControllerHealth,
+    ControllerState,
+    Credential,
+    DirectoryGroup,
+    DirectoryIdentity,
+)
 from directory.settings import DirectorySettings, TlsSettings
 
 __all__ = [
     "Abandoned",
     "Check",
+    "CheckOutcome",
+    "CheckResult",
     "ControllerHealth",
+    "ControllerState",
     "Credential",
     "Directories",
     "DirectoryError",
+    "DirectoryGroup",
+    "DirectoryIdentity",
     "DirectorySettings",
-    "Group",
-    "Identity",
-    "Outcome",
     "TlsSettings",
-    "Verdict",
 ]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from directory.credentials.checker import BeforeBind, OneDirectory
 from directory.errors import NotFound, SettingsProblem
 from directory.ldap.discovery import resolve_servers
-from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
+from directory.model import Check, CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
 from directory.people.names import LoginName, parse_name
 from directory.settings import DirectorySettings
 
@@ -60,8 +60,8 @@ class Directories:
         self._lanes: list[_Lane] = []
         self._by_suffix: dict[str, _Lane] = {}
         self._by_netbios: dict[str, _Lane] = {}
-        for each in settings:
-            self._add(_Lane(OneDirectory(each, resolve_servers(each), clock)))
+        for directory in settings:
+            self._add(_Lane(OneDirectory(directory, resolve_servers(directory), clock)))
 
     def _add(self, lane: _Lane) -> None:
         settings = lane.directory.settings
@@ -83,26 +83,26 @@ class Directories:
         lane = self._lane(parse_name(name))
         return lane.directory.settings.name if lane is not None else None
 
-    async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> Verdict:
+    async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> CheckResult:
         """Check a credential before `deadline` (Unix seconds). Never raises but for what `before_bind` raises.
 
         `before_bind` is awaited once, right before the first bind; raising Abandoned there forbids it.
         """
         lane = self._lane(parse_name(credential.name))
         if lane is None:
-            return Verdict(Outcome.WRONG_CREDENTIAL, detail="no directory for such a name")
-        verdict = await lane.run(lambda: lane.directory.verify(credential, deadline, before_bind))
-        return verdict or Verdict(Outcome.BUSY, detail="too many checks wait for this directory")
+            return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
+        result = await lane.run(lambda: lane.directory.verify(credential, deadline, before_bind))
+        return result or CheckResult(CheckOutcome.BUSY, detail="too many checks wait for this directory")
 
     async def change_password(
         self, name: str, old: str, new: str, *, deadline: float, before_bind: BeforeBind | None = None
-    ) -> Verdict:
+    ) -> CheckResult:
         """Change a password, proving the old one; works where it has expired or must be changed. Otherwise as `verify`."""
         lane = self._lane(parse_name(name))
         if lane is None:
-            return Verdict(Outcome.WRONG_CREDENTIAL, detail="no directory for such a name")
-        verdict = await lane.run(lambda: lane.directory.change_password(name, old, new, deadline, before_bind))
-        return verdict or Verdict(Outcome.BUSY, detail="too many checks wait for this directory")
+            return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
+        result = await lane.run(lambda: lane.directory.change_password(name, old, new, deadline, before_bind))
+        return result or CheckResult(CheckOutcome.BUSY, detail="too many checks wait for this directory")
 
     async def reset_password(self, name: str, new: str, *, must_change: bool = True) -> None:
         """Set a password as the service account. Raises NotFound, Ambiguous, NoDirectory, ServerRefused."""
@@ -111,7 +111,7 @@ class Directories:
             raise NotFound(name)
         await lane.run(lambda: lane.directory.reset_password(name, new, must_change=must_change))
 
-    async def find_user(self, name: str) -> Identity | None:
+    async def find_user(self, name: str) -> DirectoryIdentity | None:
         """Who answers to a name; None where nobody does. Raises Ambiguous, NoDirectory."""
         lane = self._lane(parse_name(name))
         if lane is None:

@@ -25,7 +25,7 @@ from ldap3.core.exceptions import (
 from directory.credentials.checker import OneDirectory
 from directory.credentials.guard import from_generalized_time
 from directory.credentials.policies import domain_root
-from directory.errors import DirectoryError, LinkError
+from directory.errors import DirectoryError, LdapConnectionError
 from directory.ldap.controller import Controller
 from directory.model import Check
 from directory.settings import DirectorySettings
@@ -44,12 +44,12 @@ async def inspect(directory: OneDirectory) -> list[Check]:
     for controller in directory.controllers:
         title = f"{directory.settings.name} {controller}"
         try:
-            link = await controller.open()
-        except LinkError as error:
+            connection = await controller.open()
+        except LdapConnectionError as error:
             checks.append(Check(f"{title}: TLS", "fail", error.reason, "Check name, port, firewall and `tls.ca_file`."))
             continue
-        checks.append(_certificate(title, link.certificate()))
-        link.unbind()
+        checks.append(_certificate(title, connection.certificate()))
+        connection.unbind()
         if refused_by:
             seen = f"not tried: {refused_by} refused it, and each try counts against it"
             checks.append(Check(f"{title}: service account", "warn", seen, "See there."))
@@ -178,7 +178,7 @@ def _rights(title: str, settings: DirectorySettings, connection: ldap3.Connectio
             f"{title}: rights",
             "warn",
             "users are readable, their nested groups (tokenGroups) are not",
-            "Add it to the group Windows Authorization Access Group.",
+            "Add it to the group Windows Authorization Access DirectoryGroup.",
         )
     return Check(f"{title}: rights", "pass", "users, bad-password counts and nested groups are readable")
 
@@ -210,5 +210,5 @@ def _search(
         connection.search(base, matching, scope, attributes=attributes, paged_size=_SAMPLE)
     except (LDAPNoSuchObjectResult, LDAPInsufficientAccessRightsResult):
         return []
-    entries = (each for each in connection.response or () if each["type"] == "searchResEntry")
+    entries = (entry for entry in connection.response or () if entry["type"] == "searchResEntry")
     return [{**entry["raw_attributes"], "dn": entry["dn"]} for entry in entries]

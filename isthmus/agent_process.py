@@ -69,7 +69,8 @@ class AgentMetrics:
         labels = ["directory", "controller"]
         up = GaugeMetricFamily("isthmus_controller_up", "1 while the domain controller is used.", labels=labels)
         binds = CounterMetricFamily("isthmus_controller_binds", "Passwords checked there.", labels=labels)
-        for each in self._directories.health():
-            up.add_metric([each.directory, each.controller], float(each.state == "closed"))
-            binds.add_metric([each.directory, each.controller], each.binds)
+        for controller in self._directories.health():
+            names = [controller.directory, controller.controller]
+            up.add_metric(names, float(controller.state == "up"))
+            binds.add_metric(names, controller.binds)
         yield from (up, binds)

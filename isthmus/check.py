@@ -88,7 +88,7 @@ async def _relay(relay: str, context: ssl.SSLContext, proxy: str | bool | None) 
     if not isinstance(proxy, str):
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            lines.append(Check(f"{relay}: DNS", "pass", ", ".join(sorted({str(each[4][0]) for each in found}))))
+            lines.append(Check(f"{relay}: DNS", "pass", ", ".join(sorted({str(address[4][0]) for address in found}))))
         except OSError as error:
             return [Check(f"{relay}: DNS", "fail", str(error), "Check the relay's name and this machine's DNS.")]
     return [*lines, *await _talk(relay, context, proxy)]
@@ -136,9 +136,9 @@ def _clock(relay: str, date: str) -> Check:
 async def _sign_in(directories: directory.Directories, user: str, password: str) -> Check:
     started = time.time()
     credential = directory.Credential(user, password)
-    verdict = await directories.verify(credential, deadline=started + TIMEOUT)
+    result = await directories.verify(credential, deadline=started + TIMEOUT)
     milliseconds = (time.time() - started) * 1000
-    seen = f"{verdict.outcome.value} {verdict.detail} after {milliseconds:.0f} ms at {verdict.controller or 'no controller'}"
-    if verdict.identity is None:
+    seen = f"{result.outcome.value} {result.detail} after {milliseconds:.0f} ms at {result.controller or 'no controller'}"
+    if result.identity is None:
         return Check(f"sign-in of {user}", "fail", seen, "The page tells a stranger less than this.")
-    return Check(f"sign-in of {user}", "pass", f"{seen}, {len(verdict.identity.groups)} groups")
+    return Check(f"sign-in of {user}", "pass", f"{seen}, {len(result.identity.groups)} groups")

@@ -12,7 +12,7 @@ import structlog
 from directory.credentials.guard import LockoutPolicy, from_interval
 from directory.ldap import codec
 from directory.ldap.codec import Entry
-from directory.ldap.connection import Link
+from directory.ldap.connection import LdapConnection
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ def domain_root(base_dn: str) -> str:
 
 
 class Policies:
-    """Reads policies through whichever link is at hand, and keeps them for `policy_cache_seconds`."""
+    """Reads policies through whichever connection is at hand, and keeps them for `policy_cache_seconds`."""
 
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
@@ -43,22 +43,22 @@ class Policies:
         self._known: dict[bytes, tuple[float, LockoutPolicy]] = {}
         self._counted: tuple[float, bool] = (0.0, False)
 
-    async def of(self, link: Link, resultant: bytes | None) -> LockoutPolicy:
-        """The policy of an account; `resultant` is its msDS-ResultantPSO. Raises LinkError, ServerRefused."""
+    async def of(self, connection: LdapConnection, resultant: bytes | None) -> LockoutPolicy:
+        """The policy of an account; `resultant` is its msDS-ResultantPSO. Raises LdapConnectionError, ServerRefused."""
         key = resultant or b""
         known = self._known.get(key)
         now = time.monotonic()
         if known is not None and known[0] > now:
             return known[1]
-        policy = await self._read(link, resultant)
+        policy = await self._read(connection, resultant)
         self._known[key] = (now + self._settings.policy_cache_seconds, policy)
         return policy
 
-    async def _read(self, link: Link, resultant: bytes | None) -> LockoutPolicy:
+    async def _read(self, connection: LdapConnection, resultant: bytes | None) -> LockoutPolicy:
         base = resultant if resultant is not None else self._root
         wanted = _FINE if resultant is not None else _DOMAIN
         timeout = self._settings.search_timeout
-        found = await link.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
+        found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
         names = _DOMAIN_KEYS if resultant is None else _FINE_KEYS
         if found and names[0] in found[0][1]:
             return _policy(found[0][1], names)
@@ -72,9 +72,12 @@ class Policies:
         )
         return assumed
 
-    async def counts_are_readable(self, link: Link, *, seen: bool) -> bool:
+    async def counts_are_readable(self, connection: LdapConnection, *, seen: bool) -> bool:
         """Whether the service account sees `badPwdCount`; `seen` where an account came with one. One without says little:
-        on a domain controller where its password never was wrong it has none, either. Raises LinkError, ServerRefused."""
+        on a domain controller where its password never was wrong it has none, either.
+
+        Raises LdapConnectionError, ServerRefused.
+        """
         until, readable = self._counted
         now = time.monotonic()
         if seen:
@@ -83,7 +86,7 @@ class Policies:
             return readable
         else:
             timeout = self._settings.search_timeout
-            found = await link.search(self._root, codec.SCOPE_SUBTREE, _COUNTED, _NOTHING, limit=2, timeout=timeout)
+            found = await connection.search(self._root, codec.SCOPE_SUBTREE, _COUNTED, _NOTHING, limit=2, timeout=timeout)
             readable = len(found) > 1  # its own it reads in any case
             if not readable:
                 log.error(

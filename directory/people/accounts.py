@@ -11,7 +11,7 @@ from directory.credentials.policies import integer_of
 from directory.errors import Ambiguous
 from directory.ldap import codec
 from directory.ldap.codec import Entry
-from directory.model import Group, Identity
+from directory.model import DirectoryGroup, DirectoryIdentity
 from directory.people.names import LoginName
 from directory.settings import DirectorySettings
 
@@ -81,7 +81,7 @@ class Accounts:
             if name.netbios or name.suffix in self._own_suffixes:
                 alternatives += [codec.equals(b"uid", name.user.encode())]
             return codec.any_of(alternatives)
-        alternatives = [] if name.netbios else [codec.equals(each, name.text.encode()) for each in self._login]
+        alternatives = [] if name.netbios else [codec.equals(attribute, name.text.encode()) for attribute in self._login]
         if not name.suffix or name.suffix == self._settings.name.lower():
             # DOMAIN\\name, a bare name, and the implicit UPN name@domain (MS-ADTS section 5.1.1.1.1)
             alternatives.append(codec.equals(b"sAMAccountName", name.user.encode()))
@@ -106,12 +106,12 @@ class Accounts:
             return explicit[0]
         return found[0]
 
-    def identity(self, account: Account, groups: tuple[Group, ...]) -> Identity:
+    def identity(self, account: Account, groups: tuple[DirectoryGroup, ...]) -> DirectoryIdentity:
         """Who it is."""
         entry = account.entry
         login = _text(entry, b"userprincipalname" if self._is_ad else b"uid")
         account_name = _text(entry, b"samaccountname" if self._is_ad else b"uid")
-        return Identity(
+        return DirectoryIdentity(
             object_guid=_guid(account.guid, self._is_ad),
             user_name=login or f"{account_name}@{self._settings.name}",
             domain=self._settings.name,
@@ -132,7 +132,7 @@ class Accounts:
 
 
 def _has(account: Account, names: list[bytes], wanted: set[bytes]) -> bool:
-    values = (value.decode("utf-8", "replace") for each in names for value in account.entry.get(each.lower(), ()))
+    values = (value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ()))
     return any(value.casefold().encode() in wanted for value in values)
 
 

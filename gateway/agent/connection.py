@@ -47,7 +47,7 @@ class Route:
         return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
 
 
-class Connection:
+class RelayConnection:
     """Runs once, from connecting to the end; the agent makes a new one each time.
 
     clock: of the session, Unix seconds; it must neither jump nor stop while the connection lasts. The session measures how
@@ -60,7 +60,7 @@ class Connection:
         make_session: Callable[[float], AgentSession],
         validator: Validator,
         directory_clock: Callable[[], float],
-        on_event: Callable[[Connection, Event], None],
+        on_event: Callable[[RelayConnection, Event], None],
         clock: Callable[[], float],
     ) -> None:
         self._route, self._validator, self._on_event = route, validator, on_event

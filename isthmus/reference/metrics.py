@@ -45,7 +45,7 @@ def relay() -> list[Metric]:
 def agent() -> list[Metric]:
     """The agent's, with one relay connected and one domain controller."""
     state = SimpleNamespace(connected={"a": 1}, in_flight=0, certificate_ends=0.0)
-    controller = SimpleNamespace(directory="a", controller="a", state="closed", binds=0)
+    controller = SimpleNamespace(directory="a", controller="a", state="up", binds=0)
     running = SimpleNamespace(state=state, outcomes={"success": 1})
     directories = SimpleNamespace(health=lambda: [controller])
     return list(AgentMetrics(cast(Any, running), cast(Any, directories)).collect())

@@ -24,7 +24,7 @@ from directory.credentials.reservations import Reservations
 from directory.errors import Ambiguous
 from directory.ldap.circuit import Circuit
 from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
-from directory.model import Outcome
+from directory.model import CheckOutcome
 from directory.people.accounts import Account, Accounts, format_sid
 from directory.people.groups import Cache
 from directory.people.names import LONGEST, parse_name, password_is_possible
@@ -128,46 +128,46 @@ def test_times_of_active_directory() -> None:
 # -- circuit
 
 
-def test_a_circuit_opens_at_once_tries_once_and_closes() -> None:
-    """CLOSED, OPEN, one trial, CLOSED."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+def test_a_circuit_is_down_at_once_probed_once_and_up_again() -> None:
+    """UP, DOWN, one probe, UP."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     assert circuit.failed("refused", NOW)
-    assert not circuit.may_trial(NOW + 1.9)
-    assert circuit.may_trial(NOW + 2)
-    assert not circuit.may_trial(NOW + 2.1)
+    assert not circuit.may_probe(NOW + 1.9)
+    assert circuit.may_probe(NOW + 2)
+    assert not circuit.may_probe(NOW + 2.1)
     assert circuit.succeeded()
-    assert (circuit.state, circuit.failures) == ("closed", 0)
+    assert (circuit.state, circuit.failures) == ("up", 0)
     assert not circuit.succeeded()
 
 
 def test_the_pause_doubles_up_to_its_ceiling() -> None:
-    """2, 4, 8, 8 …; a late failure of an open circuit changes nothing."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+    """2, 4, 8, 8 …; a late failure of a server that is down changes nothing."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     now, pauses = NOW, []
     circuit.failed("x", now)
     for _ in range(4):
         pauses.append(circuit.pause)
         circuit.failed("late", now)
         now = circuit.retry_at
-        assert circuit.may_trial(now)
+        assert circuit.may_probe(now)
         circuit.failed("x", now)
     assert pauses == [2, 4, 8, 8]
 
 
 def test_a_clock_that_jumps_back_makes_the_next_try_due_at_once() -> None:
     """Rather than never."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     circuit.failed("x", NOW)
-    assert circuit.may_trial(NOW - 3600)
+    assert circuit.may_probe(NOW - 3600)
 
 
-def test_a_trial_that_is_never_reported_is_given_up() -> None:
-    """After `trial_seconds` somebody else may try."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+def test_a_probe_that_is_never_reported_is_given_up() -> None:
+    """After `probe_seconds` somebody else may try."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     circuit.failed("x", NOW)
-    assert circuit.may_trial(NOW + 2)
-    assert not circuit.may_trial(NOW + 11.9)
-    assert circuit.may_trial(NOW + 12)
+    assert circuit.may_probe(NOW + 2)
+    assert not circuit.may_probe(NOW + 11.9)
+    assert circuit.may_probe(NOW + 12)
 
 
 # -- reservations
@@ -268,7 +268,7 @@ def test_states_that_prove_the_password(code: int) -> None:
 def test_what_proves_nothing_is_not_told(text: str) -> None:
     """Unknown sub-codes are a wrong credential."""
     outcome, proven, _ = judge_refusal(text)
-    assert outcome in {Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED}
+    assert outcome in {CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.ACCOUNT_LOCKED}
     assert not proven
 
 

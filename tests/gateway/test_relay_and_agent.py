@@ -97,7 +97,7 @@ async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, peopl
 
 async def test_an_agent_without_directory_hands_over_to_another(tmp_path: Path, people: FakeDirectories) -> None:
     """Nothing was bound, so another agent may try."""
-    cut_off = FakeDirectories({}, outcome=directory.Outcome.NO_DIRECTORY)
+    cut_off = FakeDirectories({}, outcome=directory.CheckOutcome.NO_DIRECTORY)
     async with (
         relay(tmp_path) as running,
         agent(tmp_path, running, cut_off, "cut-off"),

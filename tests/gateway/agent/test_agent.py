@@ -53,7 +53,7 @@ class GatedDirectories(FakeDirectories):
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         verdict = await super().verify(credential, deadline=deadline, before_bind=before_bind)
         async with asyncio.timeout(20):
             await self.gate.wait()
@@ -193,7 +193,7 @@ class SlowDirectories(FakeDirectories):
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         self.reached.set()
         async with asyncio.timeout(20):
             await self.gate.wait()
@@ -385,8 +385,8 @@ class Reports:
 
     def health(self) -> list[directory.ControllerHealth]:
         self.asked += 1
-        closed = directory.ControllerHealth("corp", "dc1:636", "closed", 0, 0, 0.0, "", 0, 0, 0)
-        return [closed, replace(closed, controller="dc2:636", state="open")]
+        up = directory.ControllerHealth("corp", "dc1:636", "up", 0, 0, 0.0, "", 0, 0, 0)
+        return [up, replace(up, controller="dc2:636", state="down"), replace(up, controller="dc3:636", state="probing")]
 
 
 async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
@@ -483,10 +483,11 @@ async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirec
 
 
 async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Path, people: FakeDirectories) -> None:
-    """By controller."""
+    """By controller, in the protocol's words."""
+    states = {"dc1:636": "closed", "dc2:636": "open", "dc3:636": "half_open"}
     people.health = Reports(people).health  # type: ignore[method-assign]
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        await eventually(lambda: running.hub.links[0].status == {"dc1:636": "closed", "dc2:636": "open"})
+        await eventually(lambda: running.hub.links[0].status == states)
         views = await running.administration.agents()
     assert views[0].domains == ("corp.example.com", "corp")
     assert views[0].software == "test"
@@ -565,4 +566,4 @@ async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeD
         with pytest.raises(asyncio.CancelledError):
             await task
         await eventually(lambda: not running.hub.links)
-        assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("keep ")]
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("keep ")]
