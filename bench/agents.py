@@ -14,9 +14,7 @@ from pathlib import Path
 import structlog
 
 import directory
-from gateway.agent.agent import Agent
-from gateway.agent.enrolment import enrol
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import Agent, AgentCoreSettings, enrol
 
 
 class NoDirectories(directory.Directories):

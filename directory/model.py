@@ -88,16 +88,6 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the troubleshooter."""
-
-    name: str
-    status: Literal["pass", "warn", "fail"]
-    seen: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ControllerHealth:
     """State of one domain controller, for metrics and status pages."""
 

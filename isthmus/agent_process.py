@@ -11,9 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 
 import directory
-from gateway.agent.agent import Agent
-from gateway.agent.clock import steady_clock
-from gateway.agent.health import HealthServer
+from gateway.agent import Agent, HealthServer, steady_clock
 from isthmus.agent_settings import AgentSettings
 
 log = structlog.get_logger()

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from directory.credentials.guard import from_generalized_time
 from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, LdapConnectionError, ServiceAccountRefused
 from directory.ldap import codec
 from directory.ldap.circuit import Circuit
 from directory.ldap.connection import Address, LdapConnection
 from directory.ldap.service_login import ServiceLogin
+from directory.ldap.values import from_generalized_time
 from directory.model import ControllerHealth
 from directory.settings import DirectorySettings
 

@@ -1,18 +1,13 @@
-"""DirectoryGroup memberships, nested ones and the primary group included."""
+"""Group memberships, nested ones and the primary group included."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from typing import Generic, TypeVar
-
-from directory.ldap import codec
-from directory.ldap.connection import LdapConnection
+from directory.ldap import LdapConnection, codec
+from directory.ldap.values import format_sid
 from directory.model import DirectoryGroup
-from directory.people.accounts import Account, format_sid
+from directory.people.accounts import Account
+from directory.people.cache import Cache
 from directory.settings import DirectorySettings
-
-V = TypeVar("V")
 
 _TOKEN_GROUPS = codec.attribute_list(("tokenGroups",))
 _NAME = codec.attribute_list(("sAMAccountName", "cn"))
@@ -21,36 +16,6 @@ _DEPTH = 8
 """Nesting that is followed in a directory without tokenGroups."""
 _MOST = 2000
 """Groups of one person at most."""
-
-
-class Cache(Generic[V]):
-    """Bounded, with an end for each entry; the least recently used goes first."""
-
-    def __init__(self, entries: int, seconds: float) -> None:
-        self._entries, self._seconds = entries, seconds
-        self._kept: OrderedDict[bytes, tuple[float, V]] = OrderedDict()
-
-    def get(self, key: bytes) -> V | None:
-        """What was kept, unless it is too old."""
-        kept = self._kept.get(key)
-        if kept is None or kept[0] <= time.monotonic():
-            return None
-        self._kept.move_to_end(key)
-        return kept[1]
-
-    def put(self, key: bytes, value: V) -> None:
-        """Keep it."""
-        if self._seconds <= 0:
-            return
-        self._kept[key] = (time.monotonic() + self._seconds, value)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._entries:
-            self._kept.popitem(last=False)
-
-    def drop(self, key: bytes) -> None:
-        """Forget it."""
-        self._kept.pop(key, None)
-
 
 _Direct = tuple[tuple[bytes, ...], tuple[bytes, ...]]
 

@@ -21,9 +21,9 @@ import directory
 from certs import CertsError, MachineIdentity, Role, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
-from gateway.agent.connection import RelayConnection, Route
-from gateway.agent.errors import AgentError, NotEnrolled, RelayUnreachable
-from gateway.agent.routes import make_routes
+from gateway.agent.connection import RelayConnection
+from gateway.agent.errors import NotEnrolled, RelayUnreachable
+from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
 from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
@@ -286,6 +286,3 @@ _REFUSALS = {
     int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
     int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
 }
-
-
-__all__ = ["Agent", "AgentError", "AgentState"]

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,33 +17,17 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 import directory
 from gateway.agent.errors import RelayUnreachable
+from gateway.agent.routes import Route
 from gateway.agent.validator import Validator
 from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
 from gateway.protocol.events import Closed, Event, Measured, Opened, RenewalAnswered, RequestReceived
 
 log = structlog.get_logger()
 
-CONNECT_PATH = "/agent/v1/connect"
 OPEN_TIMEOUT = 10.0
 """Seconds for TCP, proxy, TLS and the websocket handshake together."""
 TICK = 1.0
 """Seconds between looks at the clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How to reach a relay."""
-
-    relay: str
-    """`https://host[:port]`, no path."""
-    tls: ssl.SSLContext
-    proxy: str | bool | None
-    """URL with credentials, True for the environment's, None for none."""
-
-    @property
-    def url(self) -> str:
-        """The websocket's address."""
-        return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
 
 
 class RelayConnection:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from prometheus_client.core import Metric
 
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import AgentCoreSettings
 from gateway.protocol import Outcome
 from gateway.relay.metrics import Metrics
 from gateway.server import ServerSettings

@@ -19,11 +19,7 @@ import pytest
 from certs import Authority, EnrolmentToken
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from gateway.agent.agent import Agent
-from gateway.agent.enrolment import enrol
-from gateway.agent.errors import EnrolmentFailed
-from gateway.agent.routes import make_routes
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import Agent, AgentCoreSettings, EnrolmentFailed, enrol, make_routes
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
 from gateway.server import Relay, init, serving

@@ -26,9 +26,7 @@ import pytest
 from yarl import URL
 
 from demo.stand import free_port
-from gateway.agent.agent import Agent
-from gateway.agent.errors import AgentError, EnrolmentFailed, RelayUnreachable
-from gateway.agent.routes import make_routes
+from gateway.agent import Agent, AgentError, EnrolmentFailed, RelayUnreachable, make_routes
 from gateway.protocol import Outcome
 from gateway.server import Relay, init, serving
 from tests.support.connect_proxy import ConnectProxy

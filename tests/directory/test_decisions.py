@@ -11,23 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.credentials.guard import (
-    Counters,
-    LockoutPolicy,
-    decide,
-    effective_count,
-    from_filetime,
-    from_interval,
-    is_locked,
-)
+from directory.credentials.guard import Counters, decide, effective_count, is_locked
+from directory.credentials.lockout_policy import LockoutPolicy
+from directory.credentials.passwords import LONGEST_PASSWORD, password_is_possible
 from directory.credentials.reservations import Reservations
 from directory.errors import Ambiguous
 from directory.ldap.circuit import Circuit
 from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
+from directory.ldap.values import format_sid, from_filetime, from_interval
 from directory.model import CheckOutcome
-from directory.people.accounts import Account, Accounts, format_sid
-from directory.people.groups import Cache
-from directory.people.names import LONGEST, parse_name, password_is_possible
+from directory.people.accounts import Account, Accounts
+from directory.people.cache import Cache
+from directory.people.names import LONGEST, parse_name
 from directory.settings import DirectorySettings
 
 POLICY = LockoutPolicy(threshold=5, window=1800.0, duration=1800.0)
@@ -72,7 +67,7 @@ def test_any_text_is_a_name_or_none(text: str) -> None:
     assert name is None or name.text.encode()
 
 
-@pytest.mark.parametrize("password", ["", "a\0b", "x" * (LONGEST + 1), "\ud800"])
+@pytest.mark.parametrize("password", ["", "a\0b", "x" * (LONGEST_PASSWORD + 1), "\ud800"])
 def test_passwords_that_must_never_be_bound_with(password: str) -> None:
     """The empty one above all: it makes an anonymous bind that succeeds."""
     assert not password_is_possible(password)

@@ -12,8 +12,9 @@ import pytest
 
 from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain
-from directory import Abandoned, Check, CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
+from directory import Abandoned, CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
 from directory.errors import Ambiguous, NotFound, ServerRefused
+from findings import Finding
 from tests.support.forwarder import Forwarder
 
 pytestmark = pytest.mark.samba
@@ -185,7 +186,7 @@ async def test_a_count_that_cannot_be_read_is_not_taken_for_zero(make: Make, ben
     """A threshold of 3 is assumed, and our own wrong attempts are counted; the troubleshooter says why."""
     directories = make()
     assert await spend(directories, ben) == [CheckOutcome.WRONG_CREDENTIAL] * 2 + [CheckOutcome.WOULD_LOCK_OUT] * 4
-    rights = next(check for check in await directories.check() if check.name.endswith("rights"))
+    rights = next(finding for finding in await directories.check() if finding.name == "rights")
     assert (rights.status, "badPwdCount" in rights.seen) == ("fail", True)
 
 
@@ -449,14 +450,14 @@ async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
     assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
 
 
-def lines(checks: list[Check]) -> dict[str, str]:
-    """The last word of each name, and its status."""
-    return {check.name.rpartition(": ")[2]: check.status for check in checks}
+def statuses(findings: list[Finding]) -> dict[str, str]:
+    """By name of the check."""
+    return {finding.name: finding.status for finding in findings}
 
 
 async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
     """All but the throwaway certificate's short life."""
-    found = lines(await make().check())
+    found = statuses(await make().check())
     assert found.pop("TLS") in {"pass", "warn"}
     assert found == {"service account": "pass", "clock": "pass", "lockout policy": "pass", "rights": "pass"}
 
@@ -464,7 +465,7 @@ async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
 async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
     """Trust, the service account, a margin that leaves nothing."""
     (tmp_path / "password").write_text("wrong")
-    assert lines(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
-    assert lines(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
-    assert lines(await make(lockout_margin=4).check())["lockout policy"] == "fail"
-    assert lines(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}
+    assert statuses(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
+    assert statuses(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
+    assert statuses(await make(lockout_margin=4).check())["lockout policy"] == "fail"
+    assert statuses(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}
