@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.agent.enrolment import enrol
     from gateway.agent.errors import AgentError, EnrolmentFailed, NotEnrolled, RelayUnreachable
     from gateway.agent.health import HealthServer, HealthUnavailable
+    from gateway.agent.ports import CredentialDirectories
     from gateway.agent.routes import BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
     from gateway.agent.settings import AgentCoreSettings
     from gateway.agent.validator import Validator
@@ -26,6 +27,7 @@ __all__ = [
     "AgentError",
     "AgentState",
     "BadRoute",
+    "CredentialDirectories",
     "EnrolmentFailed",
     "HealthServer",
     "HealthUnavailable",
@@ -49,6 +51,7 @@ _MODULES = {
     "enrolment": ("enrol",),
     "errors": ("AgentError", "EnrolmentFailed", "NotEnrolled", "RelayUnreachable"),
     "health": ("HealthServer", "HealthUnavailable"),
+    "ports": ("CredentialDirectories",),
     "routes": ("BadRoute", "Route", "known_relays", "make_routes", "proxy_of", "tls_context"),
     "settings": ("AgentCoreSettings",),
     "validator": ("Validator",),

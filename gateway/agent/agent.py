@@ -23,6 +23,7 @@ from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
 from gateway.agent.connection import RelayConnection
 from gateway.agent.errors import NotEnrolled, RelayUnreachable
+from gateway.agent.ports import CredentialDirectories
 from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
@@ -66,7 +67,7 @@ class Agent:
         self,
         settings: AgentCoreSettings,
         state_dir: Path,
-        directories: directory.Directories,
+        directories: CredentialDirectories,
         *,
         software: str,
         clock: Callable[[], float] = time.time,

@@ -6,16 +6,14 @@ import base64
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 import structlog
 
 import directory
+from gateway.agent.ports import CredentialDirectories
 from gateway.protocol import AnswerBody, Group, Identity, Outcome, RequestBody
 
 log = structlog.get_logger()
-
-BeforeBind = Callable[[], Awaitable[None]]
 
 MAX_DETAIL = 200
 
@@ -23,12 +21,12 @@ MAX_DETAIL = 200
 class Validator:
     """Asks the directories, and never raises: whatever goes wrong there is an outcome."""
 
-    def __init__(self, directories: directory.Directories) -> None:
+    def __init__(self, directories: CredentialDirectories) -> None:
         self._directories = directories
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> AnswerBody | None:
+    async def check(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> AnswerBody | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
         `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
@@ -62,7 +60,7 @@ class Validator:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL])
 
-    async def _ask(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> directory.CheckResult:
+    async def _ask(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> directory.CheckResult:
         if body.operation == "change":
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind

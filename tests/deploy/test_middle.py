@@ -319,7 +319,7 @@ async def test_an_altered_handshake_opens_no_session(
 
 async def _converse_once(settings: AgentCoreSettings, state: Path, people: FakeDirectories) -> tuple[Closed, AgentSession]:
     """One conversation of an agent, from connecting to its end."""
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
     connection = made.make_connection(route)
     closed = await asyncio.wait_for(connection.run(), 15)

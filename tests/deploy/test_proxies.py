@@ -463,7 +463,7 @@ async def test_a_dead_proxy_is_named_but_its_password_is_not_shown(tmp_path: Pat
 async def _connection_error(home: Path, state: Path, people: FakeDirectories, **how: Any) -> AgentError:
     """What one try of an agent to connect came to."""
     settings = agent_settings(home, **how)
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
     connection = made.make_connection(route)
     with pytest.raises(AgentError) as caught:

@@ -320,7 +320,7 @@ async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(
 async def test_an_agent_without_an_identity_was_never_enrolled(tmp_path: Path, people: FakeDirectories) -> None:
     """It says so, and how to."""
     with pytest.raises(NotEnrolled):
-        Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")  # type: ignore[arg-type]
+        Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")
 
 
 # -- certificate
@@ -559,7 +559,7 @@ async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeD
     """And leaves no task behind."""
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
-        made = Agent(agent_settings(tmp_path), state, people, software="test")  # type: ignore[arg-type]
+        made = Agent(agent_settings(tmp_path), state, people, software="test")
         task = asyncio.create_task(made.run())
         await eventually(lambda: len(running.hub.links) == 2)
         task.cancel()

@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 import directory
-from directory import errors
-from gateway.agent.validator import MAX_DETAIL, BeforeBind, Validator
+from directory import BeforeBind, errors
+from gateway.agent.validator import MAX_DETAIL, Validator
 from gateway.protocol import AnswerBody, Group, Outcome
 from gateway.protocol.messages import RequestBody, decode_answer_body, encode
 from tests.support.fakes import FakeDirectories
@@ -262,7 +262,7 @@ async def test_outcomes_are_counted_apart(people: FakeDirectories) -> None:
 
 async def test_a_broken_directory_is_counted_too() -> None:
     """An outage that no metric shows is found by users first."""
-    validator = Validator(BrokenDirectories({}, error=errors.NoDirectory("corp", (), "down")))  # type: ignore[arg-type]
+    validator = Validator(BrokenDirectories({}, error=errors.NoDirectory("corp", (), "down")))
     await ask(validator, request())
     assert validator.outcomes == {"no_directory": 1}
 
