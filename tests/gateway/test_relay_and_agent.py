@@ -21,24 +21,6 @@ from tests.support.rooms import agent, attempt, enrolled, eventually, relay, ser
 ANNA = "anna@corp.example.com"
 
 
-class Calendar:
-    """The day by which an agent renews its certificate."""
-
-    days = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.days * 86400.0
-
-    def renewal_is_due(self) -> None:
-        """From now on; within `status_interval` it is asked for."""
-        self.days = 25.0
-
-
-def serial(state: Path) -> int:
-    """Of the certificate that an agent has."""
-    return MachineIdentity.load(state / "identity").serial
-
-
 @pytest.fixture
 def people() -> FakeDirectories:
     return FakeDirectories({ANNA: "right"})
@@ -89,19 +71,18 @@ async def test_agents_answer_for_their_own_domains_only(tmp_path: Path, people: 
 async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path, people: FakeDirectories) -> None:
     """An agent of another forest that claims ours, and everything else, is not asked: nor after its renewal."""
     people.domains = ("corp.example.com", "corp", "*")
-    calendar = Calendar()
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1", ("Other.example.com",))
-        async with agent(tmp_path, running, people, state_dir=state, clock=calendar, status_interval=0.05):
+        async with agent(tmp_path, running, people, state_dir=state) as made:
             for name in (ANNA, "CORP\\anna", "anna"):
                 verdict = await running.authenticator.authenticate(attempt(name, "right"))
                 assert verdict.outcome is Outcome.NO_AGENT
             assert people.binds == []
             people.domains = ("other.example.com",)
-            before = serial(state)
-            calendar.renewal_is_due()
-            await eventually(lambda: serial(state) != before)
-            assert running.registry.allowed("agent1", serial(state)) == ("other.example.com",)
+            before = made.identity.serial
+            assert made.renew_now()
+            await eventually(lambda: made.identity.serial != before)
+            assert running.registry.allowed("agent1", made.identity.serial) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -116,7 +97,7 @@ async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, peopl
 
 async def test_an_agent_without_directory_hands_over_to_another(tmp_path: Path, people: FakeDirectories) -> None:
     """Nothing was bound, so another agent may try."""
-    cut_off = FakeDirectories({}, outcome=directory.Outcome.NO_DIRECTORY)
+    cut_off = FakeDirectories({}, outcome=directory.CheckOutcome.NO_DIRECTORY)
     async with (
         relay(tmp_path) as running,
         agent(tmp_path, running, cut_off, "cut-off"),
@@ -145,17 +126,14 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
     async def full(_record: Any) -> None:
         raise StoreUnavailable("relay.db", "database or disk is full", "make room")
 
-    calendar = Calendar()
     with structlog.testing.capture_logs() as logs:
-        async with (
-            relay(tmp_path) as running,
-            agent(tmp_path, running, people, clock=calendar, status_interval=0.05),
-        ):
+        async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+            await eventually(lambda: sum(made.state.connected.values()) == 2)
             monkeypatch.setattr(running.store.agents, "add", full)
-            before = serial(tmp_path / "agent1")
-            calendar.renewal_is_due()
+            before = made.identity.serial
+            assert made.renew_now()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
-            assert serial(tmp_path / "agent1") == before
+            assert made.identity.serial == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
             assert len(running.endpoint.connections) == 2
 
@@ -213,12 +191,11 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
 
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
-    calendar, state = Calendar(), tmp_path / "agent1"
-    async with relay(tmp_path) as running, agent(tmp_path, running, people, clock=calendar, status_interval=0.05):
-        before = serial(state)
-        calendar.renewal_is_due()
-        await eventually(lambda: serial(state) != before)
-        assert running.registry.status("agent1", serial(state)) == "enrolled"
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        before = made.identity.serial
+        assert made.renew_now()
+        await eventually(lambda: made.identity.serial != before)
+        assert running.registry.status("agent1", made.identity.serial) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
@@ -239,7 +216,7 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrol import enrol
+    from gateway.agent.enrolment import enrol
     from gateway.agent.errors import EnrolmentFailed
     from tests.support.rooms import agent_settings
 
