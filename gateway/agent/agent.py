@@ -27,8 +27,7 @@ from gateway.agent.ports import CredentialDirectories
 from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
-from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
-from gateway.protocol.events import Closed, Event, Opened, RenewalAnswered
+from gateway.protocol import AgentFacts, AgentSession, CloseCode, Closed, Event, Opened, PeerTrust, RenewalAnswered
 
 log = structlog.get_logger()
 
@@ -173,7 +172,7 @@ class Agent:
 
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
-        trust = Trust(identity.authority, Role.RELAY)
+        trust = PeerTrust(identity.authority, Role.RELAY)
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:

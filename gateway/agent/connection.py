@@ -19,8 +19,19 @@ import directory
 from gateway.agent.errors import RelayUnreachable
 from gateway.agent.routes import Route
 from gateway.agent.validator import Validator
-from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
-from gateway.protocol.events import Closed, Event, Measured, Opened, RenewalAnswered, RequestReceived
+from gateway.protocol import (
+    MAX_FRAME,
+    SUBPROTOCOL,
+    AgentSession,
+    CloseCode,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    ProtocolError,
+    RenewalAnswered,
+    RequestReceived,
+)
 
 log = structlog.get_logger()
 

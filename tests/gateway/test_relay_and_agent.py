@@ -12,13 +12,31 @@ import structlog
 
 import directory
 from certs import MachineIdentity
+from gateway.app import init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import init, serving
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
 
 ANNA = "anna@corp.example.com"
+
+
+class Calendar:
+    """The day by which an agent renews its certificate."""
+
+    days = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.days * 86400.0
+
+    def renewal_is_due(self) -> None:
+        """From now on; within `status_interval` it is asked for."""
+        self.days = 25.0
+
+
+def serial(state: Path) -> int:
+    """Of the certificate that an agent has."""
+    return MachineIdentity.load(state / "identity").serial
 
 
 @pytest.fixture
@@ -71,18 +89,19 @@ async def test_agents_answer_for_their_own_domains_only(tmp_path: Path, people: 
 async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path, people: FakeDirectories) -> None:
     """An agent of another forest that claims ours, and everything else, is not asked: nor after its renewal."""
     people.domains = ("corp.example.com", "corp", "*")
+    calendar = Calendar()
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1", ("Other.example.com",))
-        async with agent(tmp_path, running, people, state_dir=state) as made:
+        async with agent(tmp_path, running, people, state_dir=state, clock=calendar, status_interval=0.05):
             for name in (ANNA, "CORP\\anna", "anna"):
                 verdict = await running.authenticator.authenticate(attempt(name, "right"))
                 assert verdict.outcome is Outcome.NO_AGENT
             assert people.binds == []
             people.domains = ("other.example.com",)
-            before = made.identity.serial
-            assert made.renew_now()
-            await eventually(lambda: made.identity.serial != before)
-            assert running.roster.allowed("agent1", made.identity.serial) == ("other.example.com",)
+            before = serial(state)
+            calendar.renewal_is_due()
+            await eventually(lambda: serial(state) != before)
+            assert running.registry.allowed("agent1", serial(state)) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -115,7 +134,7 @@ async def test_a_revoked_agent_is_cut_off_at_once_and_stays_out(tmp_path: Path, 
         assert ended == 2
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await asyncio.sleep(0.5)
-        assert running.hub.links == []
+        assert running.endpoint.connections == []
 
 
 async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
@@ -126,16 +145,19 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
     async def full(_record: Any) -> None:
         raise StoreUnavailable("relay.db", "database or disk is full", "make room")
 
+    calendar = Calendar()
     with structlog.testing.capture_logs() as logs:
-        async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-            await eventually(lambda: sum(made.state.connected.values()) == 2)
+        async with (
+            relay(tmp_path) as running,
+            agent(tmp_path, running, people, clock=calendar, status_interval=0.05),
+        ):
             monkeypatch.setattr(running.store.agents, "add", full)
-            before = made.identity.serial
-            assert made.renew_now()
+            before = serial(tmp_path / "agent1")
+            calendar.renewal_is_due()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
-            assert made.identity.serial == before
+            assert serial(tmp_path / "agent1") == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
 
 
 async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirectories) -> None:
@@ -146,7 +168,7 @@ async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirec
                 await eventually(lambda: sum(made.state.connected.values()) == 2)
             async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
                 await running.administration.revoke("revoked", "stolen", "test")
-                await eventually(lambda: not running.hub.links)
+                await eventually(lambda: not running.endpoint.connections)
     told = {
         (entry["agent"], entry["code"], entry["reason"], entry["by_agent"])
         for entry in logs
@@ -162,9 +184,9 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
     """It says yes to a person who does not exist."""
     backdoored = FakeDirectories({}, accept_anything=True)
     async with relay(tmp_path) as running, agent(tmp_path, running, backdoored):
-        outcome = await running.canaries.probe(running.hub.links[0])
+        outcome = await running.canaries.probe(running.endpoint.connections[0])
         assert outcome is Outcome.SUCCESS
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         views = await running.administration.agents()
         assert views[0].revoked_at is not None
         assert "quarantined" in views[0].revoked_why
@@ -175,8 +197,8 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
 async def test_an_honest_agent_survives_its_canary(tmp_path: Path, people: FakeDirectories) -> None:
     """It says no, and stays."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        assert await running.canaries.probe(running.hub.links[0]) is Outcome.WRONG_CREDENTIAL
-        assert len(running.hub.links) == 2
+        assert await running.canaries.probe(running.endpoint.connections[0]) is Outcome.WRONG_CREDENTIAL
+        assert len(running.endpoint.connections) == 2
 
 
 async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDirectories) -> None:
@@ -191,11 +213,12 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
 
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
-    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made.identity.serial
-        assert made.renew_now()
-        await eventually(lambda: made.identity.serial != before)
-        assert running.roster.status("agent1", made.identity.serial) == "enrolled"
+    calendar, state = Calendar(), tmp_path / "agent1"
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, clock=calendar, status_interval=0.05):
+        before = serial(state)
+        calendar.renewal_is_due()
+        await eventually(lambda: serial(state) != before)
+        assert running.registry.status("agent1", serial(state)) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
@@ -205,19 +228,18 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
     ahead = 0.0
     async with serving(settings, clock=lambda: time.time() + ahead) as running:
         before = MachineIdentity.load(tmp_path / "relay" / "identity")
-        await running.tidy()
-        assert running.hub.identity.certificate_der == before.certificate_der
+        await running.housekeeping.tidy()
+        assert running.endpoint.identity.certificate_der == before.certificate_der
         ahead = 25 * 86400.0
-        await running.tidy()
+        await running.housekeeping.tidy()
         after = MachineIdentity.load(tmp_path / "relay" / "identity")
         assert after.not_after > before.not_after
-        assert running.hub.identity.certificate_der == after.certificate_der
+        assert running.endpoint.identity.certificate_der == after.certificate_der
 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrolment import enrol
-    from gateway.agent.errors import EnrolmentFailed
+    from gateway.agent import EnrolmentFailed, enrol
     from tests.support.rooms import agent_settings
 
     async with relay(tmp_path) as running:

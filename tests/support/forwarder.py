@@ -91,9 +91,9 @@ class Forwarder:
                     break
                 if not (answers and self.silent):
                     sink.sendall(data)
-        for connection in (source, sink):
+        for end in (source, sink):
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)
             with self._lock:
-                self._open.discard(connection)
-            connection.close()
+                self._open.discard(end)
+            end.close()

@@ -15,9 +15,9 @@ from typing import Any
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from gateway.agent import Agent, AgentCoreSettings, enrol
-from gateway.relay.attempt import Attempt
+from gateway.app import Relay, ServerSettings, init, serving
+from gateway.relay.credentials.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings
-from gateway.server import Relay, ServerSettings, init, serving
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:
@@ -65,19 +65,23 @@ async def agent(
     state_dir: Path | None = None,
     *,
     until: Callable[[], Any] | None = None,
+    clock: Callable[[], float] = time.time,
     **core: Any,
 ) -> AsyncIterator[Agent]:
-    """An agent that is enrolled, connected (or as far as `until` says), and drained at the end."""
+    """An agent that is enrolled, connected (or as far as `until` says), and drained at the end.
+
+    clock: what its certificate is renewed by.
+    """
     state = state_dir or await enrolled(home, running, name, **core)
-    before = len(running.hub.links)
-    made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
+    before = len(running.endpoint.connections)
+    made = Agent(agent_settings(home, **core), state, directories, software="test", clock=clock, directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
         own = agent_settings(home, **core).connections
 
         def connected() -> bool:
             """At both ends: the relay is there first."""
-            return len(running.hub.links) >= before + own and sum(made.state.connected.values()) >= own
+            return len(running.endpoint.connections) >= before + own and sum(made.state.connected.values()) >= own
 
         await eventually(until or (lambda: connected() or task.done()))
         yield made
