@@ -216,8 +216,7 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrolment import enrol
-    from gateway.agent.errors import EnrolmentFailed
+    from gateway.agent import EnrolmentFailed, enrol
     from tests.support.rooms import agent_settings
 
     async with relay(tmp_path) as running:
