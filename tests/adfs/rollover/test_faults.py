@@ -20,6 +20,7 @@ from adfs_mgmt.rollover.model import Partner, PartnerKind
 from adfs_mgmt.rollover.run import End, Outcome
 from tests.adfs.rollover.driving import Fuse, begin, drive, end_state, once, opened
 from tests.adfs.rollover.world import DAY, NEW_SSL, NOW, TOKEN, World, certificate, thumb
+from tests.support.examples import examples
 
 
 def text_of(outcome: Outcome) -> str:
@@ -281,7 +282,7 @@ class Chaos:
             Fuse(0)(what)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kills=st.sets(st.integers(1, 160), max_size=5),
     lost=st.sets(

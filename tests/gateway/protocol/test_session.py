@@ -44,6 +44,7 @@ from gateway.protocol.events import (
 )
 from gateway.protocol.messages import MAX_FRAME, MAX_HANDSHAKE, Answer, Bye, Hello, PairKey, Pong, encode
 from gateway.protocol.trust import IdentitySigner, accept_anyone
+from tests.support.examples import examples
 
 NOW = 1_800_000_000.0
 
@@ -197,7 +198,7 @@ def test_secrets_are_in_no_repr(world: World) -> None:
     assert "Correct-Horse-77" not in repr(ends.pump())
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_flipped_bit_ends_the_session_and_nothing_else(world: World, data: st.DataObject) -> None:
     """Whatever bit of whatever frame an attacker flips, no end raises and no changed message is taken."""
@@ -224,7 +225,7 @@ def test_a_flipped_bit_ends_the_session_and_nothing_else(world: World, data: st.
     assert not any(isinstance(event, RequestReceived) and event.body.password != "right" for event in events)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frame=st.binary(max_size=2000))
 def test_garbage_never_raises(world: World, frame: bytes) -> None:
     """Both ends, before and after the handshake."""

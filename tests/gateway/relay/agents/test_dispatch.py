@@ -22,6 +22,7 @@ from tests.gateway.relay.agents.exchange import (
     in_virtual_time,
     outcome,
 )
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -837,7 +838,7 @@ async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
 # -- all of it together
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rng=st.randoms(use_true_random=True), queue_limit=st.sampled_from([0, 3, 100]))
 def test_whatever_agents_do_everybody_is_answered_in_time_and_nobody_bound_twice(
     world: World, rng: random.Random, queue_limit: int
