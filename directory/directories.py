@@ -8,14 +8,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from directory.credentials import BeforeBind, CredentialChecker, reset_password
-from directory.errors import NotFound, SettingsProblem
+from directory.errors import NoDirectory, NotFound, SettingsProblem
 from directory.ldap import Controllers, resolve_servers
 from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
-from findings import Finding
+from findings import Finding, warned
 
 T = TypeVar("T")
+
+
+class _TooMuchWaits(NoDirectory):
+    """The queue is full: nothing was asked. To a check it is an outcome, to everything else an error."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory, (), "too many checks wait for this directory")
+
+    def __str__(self) -> str:
+        return f"{self.directory}: {self.reason}; nothing was asked. Try again, or raise `connections`"
 
 
 class _Directory:
@@ -33,10 +43,10 @@ class _Directory:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Run it when its turn has come; None where too much waits already."""
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run it when its turn has come. Raises _TooMuchWaits immediately where too much waits already."""
         if self._under_way >= self._limit:
-            return None
+            raise _TooMuchWaits(self.settings.name)
         self._under_way += 1
         self._idle.clear()
         try:
@@ -96,8 +106,10 @@ class Directories:
         directory = self._home(parse_name(credential.name))
         if directory is None:
             return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
-        result = await directory.run(lambda: directory.checker.verify(credential, deadline, before_bind))
-        return result or CheckResult(CheckOutcome.BUSY, detail="too many checks wait for this directory")
+        try:
+            return await directory.run(lambda: directory.checker.verify(credential, deadline, before_bind))
+        except _TooMuchWaits as busy:
+            return CheckResult(CheckOutcome.BUSY, detail=busy.reason)
 
     async def change_password(
         self, name: str, old: str, new: str, *, deadline: float, before_bind: BeforeBind | None = None
@@ -107,8 +119,10 @@ class Directories:
         if directory is None:
             return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
         checker = directory.checker
-        result = await directory.run(lambda: checker.change_password(name, old, new, deadline, before_bind))
-        return result or CheckResult(CheckOutcome.BUSY, detail="too many checks wait for this directory")
+        try:
+            return await directory.run(lambda: checker.change_password(name, old, new, deadline, before_bind))
+        except _TooMuchWaits as busy:
+            return CheckResult(CheckOutcome.BUSY, detail=busy.reason)
 
     async def reset_password(self, name: str, new: str, *, must_change: bool = True) -> None:
         """Set a password as the service account. Raises NotFound, Ambiguous, NoDirectory, ServerRefused."""
@@ -132,11 +146,14 @@ class Directories:
         """Find out what is wrong with each domain controller and the service account; never raises."""
         from directory.inspection import inspect  # brings ldap3 with it, which nobody else needs here
 
-        async def inspected(directory: _Directory) -> list[Finding] | None:
-            return await directory.run(lambda: inspect(directory.settings, directory.controllers))
+        async def inspected(directory: _Directory) -> list[Finding]:
+            try:
+                return await directory.run(lambda: inspect(directory.settings, directory.controllers))
+            except _TooMuchWaits as busy:
+                return [warned("load", directory.settings.name, busy.reason, "Check again when less is under way.")]
 
         found = await asyncio.gather(*map(inspected, self._all))
-        return [finding for findings in found for finding in findings or ()]
+        return [finding for findings in found for finding in findings]
 
     def health(self) -> list[ControllerHealth]:
         """The state of each domain controller, now."""

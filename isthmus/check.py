@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import socket
 import ssl
 import time
@@ -10,17 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import aiohttp
-import click
 
 import directory
 from certs import CertsError, MachineIdentity
 from findings import Finding, failed, passed, warned
 from gateway.agent import AgentError, known_relays, proxy_of, tls_context
 from isthmus.agent_settings import AgentSettings
-from isthmus.cli.output import moment
 
 TIMEOUT = 10.0
-_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "yellow"}
 
 
 async def check_agent(
@@ -33,20 +31,6 @@ async def check_agent(
         if on_finding is not None:
             on_finding(finding)
     return found
-
-
-def as_line(finding: Finding) -> dict[str, str]:
-    """A finding as `--json` shows it: `name` says where, too."""
-    name = f"{finding.where}: {finding.name}" if finding.where else finding.name
-    return {"name": name, "status": finding.status, "seen": finding.seen, "remedy": finding.remedy}
-
-
-def print_finding(finding: Finding) -> None:
-    """One line for people, and the remedy below it."""
-    status, name = finding.status, as_line(finding)["name"]
-    click.echo(f"{click.style(status.upper(), fg=_COLOURS[status])}  {name}: {finding.seen}")
-    if finding.remedy and status != "pass":
-        click.echo(f"      {finding.remedy}")
 
 
 async def _checks(settings: AgentSettings, user: str | None, password: str) -> AsyncIterator[Finding]:
@@ -82,7 +66,8 @@ def _identity(settings: AgentSettings) -> Finding:
         return failed("identity", "", f"none in {path}", "Enrol: isthmus agent enrol --token TOKEN")
     except CertsError as error:
         return failed("identity", "", str(error), "Enrol again: isthmus agent enrol --token TOKEN")
-    seen = f"{identity.name}, certificate ends {moment(identity.not_after)}"
+    ends = dt.datetime.fromtimestamp(identity.not_after, dt.UTC)
+    seen = f"{identity.name}, certificate ends {ends:%Y-%m-%d %H:%M}Z"
     if time.time() > identity.not_after:
         return failed("identity", "", f"{seen}: expired", "Enrol again: isthmus agent enrol --token TOKEN")
     return passed("identity", "", seen)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+# Tags of operations: [APPLICATION n] of RFC 4511 appendix B; 0x60 marks a constructed one
 BIND_RESPONSE, ENTRY, SEARCH_DONE, REFERENCE, MODIFY_RESPONSE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x73, 0x67, 0x78
 SCOPE_BASE, SCOPE_ONE, SCOPE_SUBTREE = 0, 1, 2
 MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE = 0, 1, 2
@@ -67,16 +68,18 @@ def message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
 
 
 def control(oid: bytes, *, critical: bool = False) -> bytes:
-    """A control without a value."""
+    """A control without a value (section 4.1.11)."""
     return tlv(0x30, octets(oid) + (b"\x01\x01\xff" if critical else b""))
 
 
 def bind_request(name: bytes, password: bytes) -> bytes:
-    """A simple bind, version 3."""
+    """A simple bind, version 3 (RFC 4511 section 4.2): the password is `simple`, [0] of the choice."""
     return tlv(0x60, b"\x02\x01\x03" + octets(name) + tlv(0x80, password))
 
 
-UNBIND = b"\x42\x00"
+UNBIND = b"\x42\x00"  # [APPLICATION 2] NULL, section 4.3: it has no answer
+
+# Filters (section 4.5.1.7): and [0], or [1], equalityMatch [3], present [7]
 
 
 def equals(attribute: bytes, value: bytes) -> bytes:
@@ -108,13 +111,14 @@ def attribute_list(names: Iterable[str]) -> bytes:
 
 
 def search_request(base: bytes, scope: int, matching: bytes, attributes: bytes, *, limit: int, seconds: int) -> bytes:
-    """A search that dereferences no aliases; `limit` entries at most, `seconds` at most on the server."""
+    """A search (section 4.5.1) that dereferences no aliases; `limit` entries at most, `seconds` at most on the server."""
+    # neverDerefAliases is the second enumerated 0; the last three bytes are typesOnly FALSE
     head = octets(base) + bytes((0x0A, 1, scope, 0x0A, 1, 0)) + integer(limit) + integer(seconds) + b"\x01\x01\x00"
     return tlv(0x63, head + matching + attributes)
 
 
 def modify_request(dn: bytes, changes: Iterable[tuple[int, bytes, bytes]]) -> bytes:
-    """A modify; each change is (operation, attribute, value)."""
+    """A modify (section 4.6); each change is (operation, attribute, value)."""
     parts = [
         tlv(0x30, integer(kind, 0x0A) + tlv(0x30, octets(attribute) + tlv(0x31, octets(value))))
         for kind, attribute, value in changes
@@ -138,7 +142,7 @@ def header(data: bytes | bytearray, at: int) -> tuple[int, int, int]:
         at += 2
         if size >= 0x80:
             count = size & 0x7F
-            if not 1 <= count <= 4:
+            if not 1 <= count <= 4:  # 0 would be the indefinite form, which section 5.1 forbids
                 raise CodecError("a length that LDAP does not allow")
             size = int.from_bytes(data[at : at + count], "big")
             at += count

@@ -148,6 +148,7 @@ class RelayConnection:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            # Taken before the frames: one that asks while they are sent has its own frame in the next round only
             begins, self._begins = self._begins, []
             with contextlib.suppress(ConnectionClosed):
                 for frame in session.frames():

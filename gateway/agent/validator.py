@@ -41,7 +41,7 @@ class Validator:
             except directory.DirectoryError as error:
                 log.warning("directory.failed", user=body.user_name, error=str(error))
                 return self._failed(str(error))
-            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity for ever
+            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
                 # The kind alone: what somebody else's error quotes may be the password
                 log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
                 return self._failed(f"the agent failed ({type(error).__name__})")

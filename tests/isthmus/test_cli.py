@@ -416,6 +416,8 @@ def test_check_goes_on_to_the_end_and_names_remedies(run: Run, agent_config: Pat
     assert failed[0] == "identity"
     assert any("connection" in name for name in failed)
     assert any(name.startswith("corp") for name in failed)
+    assert all(list(line) == ["name", "status", "seen", "remedy"] for line in json.loads(out))
+    assert any(name.startswith("corp") and name.endswith(": TLS") for name in failed)
     assert "FAIL  identity" in run("agent", "check", "--config", agent_config)[1]
 
 

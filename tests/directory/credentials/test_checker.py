@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings
+from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, NoDirectory
 from tests.support.ldap_server import DN, PASSWORD, FakeLdapServer
 
 RIGHT = Credential("anna@corp", PASSWORD.decode())
@@ -86,6 +86,25 @@ async def test_a_controller_that_is_lost_before_the_bind_is_replaced(make: Make,
     result = await verify(directories, WRONG)
     assert (result.outcome, result.controller) == (CheckOutcome.WRONG_CREDENTIAL, second.name)
     assert second.binds == [(DN, b"wrong")]
+
+
+async def test_what_finds_the_queue_full_says_so_and_is_not_taken_for_done(make: Make) -> None:
+    """A reset that was never tried is no success, somebody who was never looked for is not nobody."""
+    async with FakeLdapServer(at_bind="silent") as server:
+        directories = make([server], connections=1, queue=0, bind_timeout=0.5)
+        attempt = asyncio.create_task(verify(directories, RIGHT))
+        await asyncio.wait_for(server.bound.wait(), 5)
+        asked = server.searches
+        assert (await verify(directories, RIGHT)).outcome is CheckOutcome.BUSY
+        changed = await directories.change_password("anna@corp", "right", "new-one", deadline=time.time() + 5)
+        assert changed.outcome is CheckOutcome.BUSY
+        with pytest.raises(NoDirectory, match="too many checks wait"):
+            await directories.reset_password("anna@corp", "Reset-Strait-77")
+        with pytest.raises(NoDirectory, match="too many checks wait"):
+            await directories.find_user("anna@corp")
+        assert [(finding.name, finding.status) for finding in await directories.check()] == [("load", "warn")]
+        assert server.searches == asked
+        assert (await attempt).outcome is CheckOutcome.TIMED_OUT
 
 
 async def cancel(task: asyncio.Task[CheckResult]) -> None:

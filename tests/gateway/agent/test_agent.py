@@ -465,6 +465,19 @@ async def test_a_renewal_without_an_answer_is_asked_for_again_after_an_hour(
     assert len(events(logs, "certificate.renewal_asked")) == 2
 
 
+async def test_a_renewal_can_be_asked_for_at_any_time(tmp_path: Path, people: FakeDirectories) -> None:
+    """With nobody to ask it says so; with a relay a new key is in use, although the old certificate was fresh."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path) as made:
+            assert not made.renew_now()
+            await eventually(lambda: made.state.ready)
+            before = made.identity.serial
+            assert made.renew_now()
+            await eventually(lambda: made.identity.serial != before)
+            assert running.registry.status("agent1", made.identity.serial) == "enrolled"
+
+
 async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirectories, logs: list[EventDict]) -> None:
     """Nobody to ask is no reason to stop."""
     clock = Clock()
