@@ -13,7 +13,7 @@ COVER := $(BIN)/python -m coverage run -m pytest
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live clean
+.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs
 	@mkdir -p build/live
 	ISTHMUS_LIVE=$(abspath $(CONFIG)) ISTHMUS_LIVE_FARM=$(FARM) ISTHMUS_LIVE_CHANGE=$(CHANGE) \
 		ISTHMUS_LIVE_RESULTS=$(abspath build/live) $(PYTEST) tests/adfs/live
+
+mutants: $(STAMP) ## change the decisions one place at a time: some test must notice each change
+	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench
