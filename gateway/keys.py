@@ -23,7 +23,7 @@ from certs import (
     read_private,
     renewal_due,
 )
-from gateway.server_settings import ServerError, ServerSettings
+from gateway.settings import ServerError, ServerSettings
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from prometheus_client.exposition import generate_latest
 from gateway.protocol import Outcome
 
 if TYPE_CHECKING:
-    from gateway.relay.dispatch import Dispatcher
+    from gateway.relay.agents.dispatch import Dispatcher
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 

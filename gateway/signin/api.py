@@ -19,8 +19,8 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Identity, Outcome
-from gateway.relay.administration import API_KEY_PREFIX
-from gateway.relay.attempt import Attempt, Authenticator, Verdict
+from gateway.relay.administration.acts import API_KEY_PREFIX
+from gateway.relay.credentials.attempt import Attempt, Authenticator, Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, read_body
 from gateway.signin.errors import ApiProblem
 from gateway.signin.settings import SignInSettings

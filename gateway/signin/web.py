@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Outcome
-from gateway.relay.attempt import Attempt, Authenticator, Verdict
+from gateway.relay.credentials.attempt import Attempt, Authenticator, Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path

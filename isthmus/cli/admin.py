@@ -12,11 +12,11 @@ import aiohttp
 import msgspec
 
 from certs import CertsError
-from gateway.relay.administration import Administration, AgentView, ApiKeyView, AuditView, TokenView
-from gateway.relay.control import SOCKET_NAME
+from gateway.app import ServerError, ServerSettings, load_keys, open_relay_store
+from gateway.relay.administration.acts import Administration, AgentView, ApiKeyView, AuditView, TokenView
+from gateway.relay.administration.control import SOCKET_NAME
+from gateway.relay.agents.registry import Roster
 from gateway.relay.errors import RelayError
-from gateway.relay.roster import Roster
-from gateway.server import ServerError, ServerSettings, load_keys, open_relay_store
 from gateway.store import AuditBroken, StoreError
 from isthmus.cli.output import UNREACHABLE, Failure
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from certs import CertsError
-from gateway import server
+from gateway import app
 from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import config, logging
@@ -64,8 +64,8 @@ def init(config: Path, name: str, as_json: bool) -> None:
       sudo -u isthmus-relay isthmus relay init --name relay1
     """
     settings = _load(config)
-    with reporting(CertsError, ValueError, server.ServerError, OSError):
-        authority = server.init(settings.server, name=name, now=time.time())
+    with reporting(CertsError, ValueError, app.ServerError, OSError):
+        authority = app.init(settings.server, name=name, now=time.time())
     result = {"state_dir": str(settings.server.state_dir), "name": name, "authority_fingerprint": authority.fingerprint}
     if as_json:
         emit_json(result)
@@ -94,10 +94,10 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await server.run(settings.server, stop)
+        await app.run(settings.server, stop)
 
     take_turns()
-    with reporting(server.ServerError, StoreError, CertsError, BadBranding):
+    with reporting(app.ServerError, StoreError, CertsError, BadBranding):
         run_async(serve())
 
 

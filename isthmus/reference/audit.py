@@ -31,7 +31,14 @@ MEANINGS = {
 
 _RECORDERS = {"_record": "", "_alarm": "alert.", "_check": ""}
 """Methods whose first argument is a kind -> what stands before it."""
-_ROOMS = ("gateway.relay", "gateway.signin", "gateway")
+_PACKAGES = (
+    "gateway.relay",
+    "gateway.relay.credentials",
+    "gateway.relay.agents",
+    "gateway.relay.administration",
+    "gateway.signin",
+    "gateway",
+)
 
 
 class KindsDiffer(Exception):
@@ -83,8 +90,8 @@ def check_kinds(found: set[str]) -> None:
 
 
 def recorded_kinds() -> set[str]:
-    """The kinds that the rooms of the relay record."""
-    files = [file for room in _ROOMS for file in importlib.resources.files(room).iterdir()]
+    """The kinds that the packages of the relay record."""
+    files = [file for package in _PACKAGES for file in importlib.resources.files(package).iterdir()]
     return {kind for file in files if file.name.endswith(".py") for kind in _kinds_in(file)}
 
 

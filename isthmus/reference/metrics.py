@@ -10,9 +10,9 @@ from typing import Any, cast
 from prometheus_client.core import Metric
 
 from gateway.agent.settings import AgentCoreSettings
+from gateway.app import ServerSettings
 from gateway.protocol import Outcome
 from gateway.relay.metrics import Metrics
-from gateway.server import ServerSettings
 from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 

@@ -23,9 +23,9 @@ from gateway.agent.enrol import enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings
+from gateway.app import Relay, init, serving
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
-from gateway.server import Relay, init, serving
 from isthmus.demo.stand import free_port
 from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.fakes import FakeDirectories

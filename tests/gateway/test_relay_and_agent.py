@@ -12,13 +12,31 @@ import structlog
 
 import directory
 from certs import MachineIdentity
+from gateway.app import init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import init, serving
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
 
 ANNA = "anna@corp.example.com"
+
+
+class Calendar:
+    """The day by which an agent renews its certificate."""
+
+    days = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.days * 86400.0
+
+    def renewal_is_due(self) -> None:
+        """From now on; within `status_interval` it is asked for."""
+        self.days = 25.0
+
+
+def serial(state: Path) -> int:
+    """Of the certificate that an agent has."""
+    return MachineIdentity.load(state / "identity").serial
 
 
 @pytest.fixture
@@ -71,20 +89,19 @@ async def test_agents_answer_for_their_own_domains_only(tmp_path: Path, people: 
 async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path, people: FakeDirectories) -> None:
     """An agent of another forest that claims ours, and everything else, is not asked: nor after its renewal."""
     people.domains = ("corp.example.com", "corp", "*")
+    calendar = Calendar()
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1", ("Other.example.com",))
-        async with agent(tmp_path, running, people, state_dir=state) as made:
+        async with agent(tmp_path, running, people, state_dir=state, clock=calendar, status_interval=0.05):
             for name in (ANNA, "CORP\\anna", "anna"):
                 verdict = await running.authenticator.authenticate(attempt(name, "right"))
                 assert verdict.outcome is Outcome.NO_AGENT
             assert people.binds == []
             people.domains = ("other.example.com",)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
-            await eventually(lambda: made._identity.serial != before)
-            assert running.roster.allowed("agent1", made._identity.serial) == ("other.example.com",)
+            before = serial(state)
+            calendar.renewal_is_due()
+            await eventually(lambda: serial(state) != before)
+            assert running.roster.allowed("agent1", serial(state)) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -128,16 +145,17 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
     async def full(_record: Any) -> None:
         raise StoreUnavailable("relay.db", "database or disk is full", "make room")
 
+    calendar = Calendar()
     with structlog.testing.capture_logs() as logs:
-        async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-            await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+        async with (
+            relay(tmp_path) as running,
+            agent(tmp_path, running, people, clock=calendar, status_interval=0.05),
+        ):
             monkeypatch.setattr(running.store.agents, "add", full)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
+            before = serial(tmp_path / "agent1")
+            calendar.renewal_is_due()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
-            assert made._identity.serial == before
+            assert serial(tmp_path / "agent1") == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
             assert len(running.hub.links) == 2
 
@@ -147,7 +165,7 @@ async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirec
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running:
             async with agent(tmp_path, running, people, "leaving") as made:
-                await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+                await eventually(lambda: sum(made.state.connected.values()) == 2)
             async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
                 await running.administration.revoke("revoked", "stolen", "test")
                 await eventually(lambda: not running.hub.links)
@@ -195,14 +213,12 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
 
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
-    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made._identity.serial
-        connection = next(iter(made._live))
-        assert connection.session is not None
-        connection.session.send_renewal(made._identity.begin_renewal())
-        connection.poke()
-        await eventually(lambda: made._identity.serial != before)
-        assert running.roster.status("agent1", made._identity.serial) == "enrolled"
+    calendar, state = Calendar(), tmp_path / "agent1"
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, clock=calendar, status_interval=0.05):
+        before = serial(state)
+        calendar.renewal_is_due()
+        await eventually(lambda: serial(state) != before)
+        assert running.roster.status("agent1", serial(state)) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 import pytest
 
-from gateway import server
-from gateway.relay.control import SOCKET_NAME, bind_control_socket
+from gateway import app
+from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
 from isthmus import cli, config
 from isthmus.cli.admin import RelayAdmin
 from isthmus.cli.output import Failure
@@ -324,7 +324,7 @@ async def test_administration_through_the_running_relay(ready: Path) -> None:
     """Every act, over the control socket; they count at once."""
     settings = config.load(ready, RelaySettings).server
     admin = RelayAdmin(settings)
-    async with server.serving(settings):
+    async with app.serving(settings):
         assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
         token = await admin.create_token("dc1")
         assert admin.reached_relay

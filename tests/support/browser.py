@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
-from gateway.relay.admission import AdmissionSettings
-from gateway.server import init, serving
+from gateway.app import init, serving
+from gateway.relay.credentials.admission import AdmissionSettings
 from gateway.signin import SignInSettings
 from gateway.signin.branding import contrast
 from tests.support.fakes import FakeDirectories

@@ -10,7 +10,7 @@ from typing import Any
 
 import directory
 from gateway.protocol import Identity, Outcome
-from gateway.relay.attempt import Attempt, Verdict
+from gateway.relay.credentials.attempt import Attempt, Verdict
 
 
 @dataclass
@@ -79,7 +79,7 @@ class FakeDirectories:
 
 
 class FakeAuthenticator:
-    """The door of `gateway.relay.attempt.Authenticator`; answers what it is told, records what it is asked."""
+    """The door of `gateway.relay.credentials.attempt.Authenticator`; answers what it is told, records what it is asked."""
 
     def __init__(self) -> None:
         self.people = {"anna@corp.example.com": "Sommer-2026!"}

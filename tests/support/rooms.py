@@ -15,9 +15,9 @@ from typing import Any
 from gateway.agent.agent import Agent
 from gateway.agent.enrol import enrol
 from gateway.agent.settings import AgentCoreSettings
-from gateway.relay.attempt import Attempt
+from gateway.app import Relay, ServerSettings, init, serving
+from gateway.relay.credentials.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings
-from gateway.server import Relay, ServerSettings, init, serving
 from isthmus.demo.stand import free_port
 from isthmus.demo.throwaway_tls import write_certificates
 
@@ -67,12 +67,16 @@ async def agent(
     state_dir: Path | None = None,
     *,
     until: Callable[[], Any] | None = None,
+    clock: Callable[[], float] = time.time,
     **core: Any,
 ) -> AsyncIterator[Agent]:
-    """An agent that is enrolled, connected (or as far as `until` says), and drained at the end."""
+    """An agent that is enrolled, connected (or as far as `until` says), and drained at the end.
+
+    clock: what its certificate is renewed by.
+    """
     state = state_dir or await enrolled(home, running, name, **core)
     before = len(running.hub.links)
-    made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
+    made = Agent(agent_settings(home, **core), state, directories, software="test", clock=clock, directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
         own = agent_settings(home, **core).connections

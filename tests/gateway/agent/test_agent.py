@@ -21,8 +21,8 @@ from certs import MachineIdentity
 from gateway.agent.agent import Agent
 from gateway.agent.enrol import enrol
 from gateway.agent.errors import NotEnrolled
+from gateway.app import Relay, init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import Relay, init, serving
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 

@@ -21,7 +21,7 @@ from gateway.agent.enrol import ENROL_PATH, enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import known_relays
 from gateway.agent.settings import AgentCoreSettings
-from gateway.server import Relay
+from gateway.app import Relay
 from isthmus.demo.stand import free_port
 from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.rooms import agent_settings, relay

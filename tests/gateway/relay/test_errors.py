@@ -15,12 +15,15 @@ import pytest
 import structlog
 from aiohttp import WSMsgType
 
-from gateway.protocol import MAX_FRAME, SUBPROTOCOL, CloseCode
+from certs import Authority, MachineIdentity, Role
+from gateway.app import Relay, init, serving
+from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentFacts, AgentSession, CloseCode, Trust
+from gateway.protocol.events import Closed, Event, Opened
 from gateway.protocol.messages import Bye, encode
-from gateway.relay.control import SOCKET_NAME
+from gateway.relay.administration.control import SOCKET_NAME
+from gateway.relay.agents.endpoint import CONNECT_PATH
 from gateway.relay.errors import EnrolmentRefused, RelayError, RenewalRefused, UnknownAgent
-from gateway.relay.hub import CONNECT_PATH
-from gateway.server import Relay, init, serving
+from gateway.store import AgentRecord
 from tests.support.rooms import server_settings
 
 TOO_BIG = 1009
@@ -190,6 +193,49 @@ async def test_who_says_nothing_is_given_up(door: Door) -> None:
     assert told == CloseCode.SILENT
 
 
+def present(door: Door, identity: MachineIdentity) -> AgentSession:
+    """An agent's end of a session under this identity."""
+    trust = Trust(Authority.load(door.relay.settings.state_dir / "authority").certificate, Role.RELAY)
+    facts = AgentFacts(instance="i1", capacity=4, domains=("*",), software="test")
+    return AgentSession(identity, trust, facts, now=door.clock())
+
+
+async def said_to(door: Door, session: AgentSession) -> Event:
+    """What came of the handshake."""
+    async with door.connect() as ws:
+        while True:
+            for event in session.receive(await ws.receive_bytes(timeout=5), door.clock()):
+                return event
+            for frame in session.frames():
+                await ws.send_bytes(frame)
+
+
+@pytest.mark.parametrize("known", ["name", "serial", "neither"])
+async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door, tmp_path: Path, known: str) -> None:
+    """The authority issued it (to be found in a backup, say): it must be this name's, and this very one."""
+    authority, now = Authority.load(door.relay.settings.state_dir / "authority"), door.clock()
+
+    def issue(name: str) -> MachineIdentity:
+        home = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"
+        certificate = authority.issue(MachineIdentity.begin(home, name=name), name=name, role=Role.AGENT, now=now)
+        return MachineIdentity.install(home, certificate, authority.certificate_der, name=name, role=Role.AGENT, now=now)
+
+    identity = issue("agent1")
+    serials = {"name": issue("agent1").serial, "serial": identity.serial, "neither": 7}
+    name = "agent2" if known == "serial" else "agent1"
+    if known != "neither":
+        record = AgentRecord(name=name, serial=f"{serials[known]:x}", not_after=identity.not_after, issued_at=now)
+        await door.relay.roster.enrol(record)
+    told = await said_to(door, present(door, identity))
+    assert isinstance(told, Closed)
+    assert (told.code, told.by_peer) == (CloseCode.REFUSED, True)
+    assert door.relay.hub.links == []
+    record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
+    if known == "neither":  # the same one, enrolled, is let in
+        await door.relay.roster.enrol(record)
+        assert isinstance(await said_to(door, present(door, identity)), Opened)
+
+
 async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time passes for them, and it alone is closed."""
 
@@ -199,7 +245,7 @@ async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door
     async with door.connect() as failing, door.connect() as other:
         for ws in (failing, other):
             await ws.receive_bytes()
-        first = min(door.relay.hub._open, key=lambda link: link.connected_at)
+        first = min(door.relay.hub.open, key=lambda link: link.connected_at)
         monkeypatch.setattr(first.session, "tick", fail)
         door.relay.hub.tick()
         _, told = await door.closed_with(failing)

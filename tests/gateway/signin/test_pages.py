@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.protocol import Outcome
-from gateway.relay.attempt import Verdict
+from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import DeviceCookie, FormToken, Pages, Sessions, Signer, SignInPages, SignInSettings
 from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet

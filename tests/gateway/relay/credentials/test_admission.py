@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import Outcome
-from gateway.relay.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, Refused
-from gateway.relay.admission.throttle import address_key
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, Refused
+from gateway.relay.credentials.admission.throttle import address_key
 
 NOW = 1_800_000_000.0
 SETTINGS = AdmissionSettings()
@@ -116,6 +117,51 @@ def test_a_thousand_parallel_guesses_are_no_more_than_the_threshold() -> None:
     assert not attempt(admission, "one more", NOW)
 
 
+def test_failures_under_way_after_a_success_still_count() -> None:
+    """The owner signs in while somebody guesses: that clears what was counted, not what is still to be."""
+    admission = Admission(SETTINGS)
+    tickets = [admission.check(request(password), NOW) for password in ("right", "guess1", "guess2", "guess3")]
+    assert all(isinstance(ticket, Admitted) for ticket in tickets)
+    owner, *guesses = [ticket for ticket in tickets if isinstance(ticket, Admitted)]
+    admission.settle(owner, Outcome.SUCCESS, NOW)
+    last = admission.check(request("guess4"), NOW)
+    assert isinstance(last, Admitted)
+    assert isinstance(admission.check(request("guess5"), NOW), Refused)  # four are under way: as many as may fail
+    for ticket in guesses:
+        assert not admission.settle(ticket, Outcome.WRONG_CREDENTIAL, NOW)
+    assert admission.settle(last, Outcome.WRONG_CREDENTIAL, NOW)
+    assert [view.user for view in admission.locked(NOW)] == ["anna@corp"]
+
+
+def test_a_name_is_forgotten_with_its_last_success() -> None:
+    """Where nothing is under way, nothing is kept of somebody against whom nothing is held."""
+    admission = Admission(SETTINGS)
+    assert attempt(admission, "wrong", NOW)
+    assert attempt(admission, "right", NOW, Outcome.SUCCESS)
+    assert admission.users == 0
+
+
+def test_a_known_wrong_password_while_probing_locks_again() -> None:
+    """After a lock one attempt decides, and one that was wrong before is no better than a new one."""
+    admission = Admission(SETTINGS)
+    lock(admission)
+    assert attempt(admission, f"wrong{SETTINGS.threshold - 1}", NOW + 61)
+    (view,) = admission.locked(NOW + 61)
+    assert view.until - (NOW + 61) == 2 * SETTINGS.lock_seconds
+    assert not attempt(admission, "right", NOW + 62, Outcome.SUCCESS)
+
+
+def test_while_probing_one_attempt_is_under_way_at_a_time() -> None:
+    """A known wrong password gets no place of its own beside it."""
+    admission = Admission(SETTINGS)
+    lock(admission)
+    assert isinstance(admission.check(request("guess"), NOW + 61), Admitted)
+    for password in ("another", f"wrong{SETTINGS.threshold - 1}"):
+        decision = admission.check(request(password), NOW + 61)
+        assert isinstance(decision, Refused)
+        assert decision.reason == "busy"
+
+
 def test_what_is_abandoned_frees_its_place() -> None:
     """A browser that went away blocks nobody."""
     admission = Admission(SETTINGS)
@@ -141,6 +187,23 @@ def test_spraying_one_password_over_many_people_is_throttled() -> None:
     assert passed == SETTINGS.address_failures
     assert attempt(admission, "x", NOW, user_name="other@corp", address="198.51.100.9", throttled=True)
     assert attempt(admission, "x", NOW + 61, user_name="later@corp", throttled=True)
+
+
+def test_the_throttle_forgets_a_name_after_its_window_and_no_sooner() -> None:
+    """Names that failed long ago neither keep an address out nor let it spray anew without limit."""
+    admission = Admission(SETTINGS)
+    half = SETTINGS.address_failures // 2
+
+    def spray(tag: str, now: float, tries: int = 100) -> int:
+        return sum(attempt(admission, "x", now, user_name=f"{tag}{n}@corp", throttled=True) for n in range(tries))
+
+    assert spray("early", NOW, half) == half
+    assert spray("late", NOW + 40) == half
+    refused = admission.check(request(user_name="next@corp", throttled=True), NOW + 50)
+    assert isinstance(refused, Refused)
+    assert refused.retry_after == pytest.approx(10)
+    assert spray("after", NOW + 61) == half  # the late ones still count
+    assert spray("again", NOW + 101) == half
 
 
 def test_one_address_has_a_rate() -> None:
@@ -172,8 +235,8 @@ def test_memory_is_bounded_and_a_flood_does_not_unlock() -> None:
             address=f"10.0.{number // 250}.{number % 250}",
             throttled=True,
         )
-    assert len(admission._users) <= 50
-    assert len(admission._addresses) <= 50
+    assert admission.users <= 50
+    assert admission.addresses <= 50
     assert not attempt(admission, "guess", NOW)
 
 
@@ -183,14 +246,15 @@ def test_records_are_forgotten_in_time() -> None:
     attempt(admission, "wrong", NOW)
     attempt(admission, "x", NOW + 2 * 86400, Outcome.SUCCESS, user_name="other")
     attempt(admission, "y", NOW + 2 * 86400, user_name="third")
-    assert ("anna@corp", False) not in admission._users
+    assert admission.users == 1
 
 
 def test_no_password_is_kept() -> None:
     """Keyed digests only, and no repr tells one."""
     admission = Admission(SETTINGS)
     attempt(admission, "Correct-Horse", NOW)
-    assert "Correct-Horse" not in repr(admission._users)
+    assert b"anna@corp" in pickle.dumps(admission)  # all that it remembers
+    assert b"Correct-Horse" not in pickle.dumps(admission)
     assert "Correct-Horse" not in repr(request("Correct-Horse"))
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from gateway.relay.administration import Administration
+from gateway.relay.administration.acts import Administration
 from gateway.relay.errors import RelayError
 from gateway.store import StoreError
 

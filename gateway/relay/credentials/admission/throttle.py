@@ -9,7 +9,7 @@ import ipaddress
 from collections import deque
 from dataclasses import dataclass, field
 
-from gateway.relay.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.settings import AdmissionSettings
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from gateway.relay.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.settings import AdmissionSettings
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.link import Link, Loss, Task
+from gateway.relay.agents.connection import Link, Loss, Task
 from gateway.relay.settings import RelayCoreSettings
 
 log = structlog.get_logger()

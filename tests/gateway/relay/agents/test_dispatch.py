@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, RelaySession, Trust
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
-from gateway.relay.dispatch import Dispatched, Dispatcher, domain_of
-from gateway.relay.link import Link, Task
+from gateway.relay.agents.connection import Link, Task
+from gateway.relay.agents.dispatch import Dispatched, Dispatcher, domain_of
 from gateway.relay.settings import RelayCoreSettings
 
 P = ParamSpec("P")
@@ -434,6 +434,29 @@ async def test_one_agent_is_asked_about_one_account_however_it_is_spelt(world: W
             exchange.sign_in(user)
             await exchange.settle()
     assert sorted(len(station.asked) for station in stations) == [0, 0, 6]
+
+
+@in_virtual_time
+async def test_an_account_is_tied_to_an_agent_for_a_minute(world: World) -> None:
+    """One agent counts its wrong passwords best; but who was busy once is not asked for ever."""
+    exchange = Exchange(world)
+    first = exchange.agent("agent1")
+    await exchange.occupy(first, 1)
+    exchange.sign_in()
+    await exchange.settle()
+    first.answer(number=first.open[-1])
+    await exchange.settle()
+    second = exchange.agent("agent2")
+    asked = len(first.asked)
+    await exchange.pass_time(59.0)
+    exchange.sign_in()
+    await exchange.settle()
+    assert (len(first.asked), len(second.asked)) == (asked + 1, 0)
+    first.answer(number=first.open[-1])
+    await exchange.pass_time(61.0)
+    exchange.sign_in()
+    await exchange.settle()
+    assert (len(first.asked), len(second.asked)) == (asked + 1, 1)
 
 
 @in_virtual_time

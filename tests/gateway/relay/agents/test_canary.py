@@ -16,13 +16,13 @@ import pytest
 import structlog
 
 import directory
+from gateway.app import Relay
 from gateway.protocol import CloseCode, Outcome
-from gateway.relay.canary import CanaryKeeper, invent_person
-from gateway.relay.dispatch import domain_of
-from gateway.server import Relay
+from gateway.relay.agents.canary import CanaryKeeper, invent_person
+from gateway.relay.agents.dispatch import domain_of
 from gateway.signin.forms import check_text
 from gateway.store import StoreUnavailable
-from tests.gateway.relay.test_dispatch import NOW, SILENCE, Exchange, Station, World, in_virtual_time
+from tests.gateway.relay.agents.test_dispatch import NOW, SILENCE, Exchange, Station, World, in_virtual_time
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, eventually, relay
 

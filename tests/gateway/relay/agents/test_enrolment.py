@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from multidict import CIMultiDictProxy
 
 from certs import EnrolmentToken, Role, VerifiedPeer, prove, verify_certificate, verify_proof
-from gateway.relay.administration import AuditView
+from gateway.app import Relay, init, serving
+from gateway.relay.administration.acts import AuditView
 from gateway.relay.errors import RenewalRefused
-from gateway.server import Relay, init, serving
 from gateway.store import StoreUnavailable
 from tests.support.rooms import server_settings
 

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.protocol import Outcome
-from gateway.relay.dispatch import Dispatched, Dispatcher
-from gateway.relay.link import Link, Task
+from gateway.relay.agents.connection import Link, Task
+from gateway.relay.agents.dispatch import Dispatched, Dispatcher
 
 log = structlog.get_logger()
 

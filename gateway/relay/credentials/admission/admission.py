@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.protocol.outcome import Outcome
-from gateway.relay.admission import lockout, throttle
-from gateway.relay.admission.lockout import LockRecord
-from gateway.relay.admission.settings import AdmissionSettings
-from gateway.relay.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission import lockout, throttle
+from gateway.relay.credentials.admission.lockout import LockRecord
+from gateway.relay.credentials.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
 
 R = TypeVar("R")
 
@@ -72,6 +72,16 @@ class Admission:
         self._key = key or secrets.token_bytes(32)
         self._users: OrderedDict[tuple[str, bool], LockRecord] = OrderedDict()
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
+
+    @property
+    def users(self) -> int:
+        """User names that are remembered, familiar and unfamiliar places apart."""
+        return len(self._users)
+
+    @property
+    def addresses(self) -> int:
+        """Client addresses that are remembered."""
+        return len(self._addresses)
 
     def check(self, request: AdmissionRequest, now: float) -> Admitted | Refused:
         """Decide. An Admitted must be settled or abandoned."""

@@ -18,18 +18,18 @@ from aiohttp.typedefs import Middleware
 
 from gateway.keys import Keys, init, load_keys, renew_if_due
 from gateway.protocol import CloseCode
-from gateway.relay.administration import Administration, AgentView
-from gateway.relay.admission import Admission
-from gateway.relay.authenticator import RelayAuthenticator
-from gateway.relay.canary import CanaryKeeper
-from gateway.relay.control import SOCKET_NAME, bind_control_socket, control_app
-from gateway.relay.dispatch import Dispatcher
-from gateway.relay.enrolment import Enrolment
-from gateway.relay.hub import Hub
+from gateway.relay.administration.acts import Administration, AgentView
+from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket, control_app
+from gateway.relay.agents.canary import CanaryKeeper
+from gateway.relay.agents.dispatch import Dispatcher
+from gateway.relay.agents.endpoint import Hub
+from gateway.relay.agents.enrolment import Enrolment
+from gateway.relay.agents.registry import Roster
+from gateway.relay.credentials.admission import Admission
+from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.metrics import Metrics
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.relay.roster import Roster
-from gateway.server_settings import (
+from gateway.settings import (
     ServerError,
     ServerSettings,
     check_settings,
@@ -60,6 +60,7 @@ _LAST_ANSWERS = 5.0
 """Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
 
 Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -72,8 +73,15 @@ def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
 class Relay:
     """The rooms of one relay process, put together."""
 
-    def __init__(self, settings: ServerSettings, keys: Keys, store: Store, clock: Clock = time.time) -> None:
-        self.settings, self.store, self._clock = settings, store, clock
+    def __init__(
+        self,
+        settings: ServerSettings,
+        keys: Keys,
+        store: Store,
+        clock: Clock = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.settings, self.store, self._clock, self._sleep = settings, store, clock, sleep
         self._authority, self._identity = keys.authority, keys.identity
         self.metrics = Metrics()
         self.dispatcher = Dispatcher(settings.core, clock)
@@ -247,7 +255,7 @@ class Relay:
         """Look after the sessions once a second, after the books once a minute. Runs until cancelled."""
         beat = 0
         while True:
-            await asyncio.sleep(1.0)
+            await self._sleep(1.0)
             try:
                 self.hub.tick()
             except Exception:
@@ -293,15 +301,20 @@ class Relay:
 
 
 @asynccontextmanager
-async def serving(settings: ServerSettings, *, clock: Clock = time.time) -> AsyncIterator[Relay]:
-    """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError."""
+async def serving(
+    settings: ServerSettings, *, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[Relay]:
+    """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError.
+
+    clock: Unix seconds. sleep: waits between two rounds of housekeeping.
+    """
     check_settings(settings)
     keys = load_keys(settings, clock())
     async with AsyncExitStack() as stack:
         _claim(stack, settings.state_dir)
         store = open_relay_store(settings, keys.secret)
         stack.push_async_callback(store.close)
-        relay = Relay(settings, keys, store, clock)
+        relay = Relay(settings, keys, store, clock, sleep)
         await relay.roster.load()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.admission import Admission, AdmissionRequest, Admitted, Refused
-from gateway.relay.attempt import Attempt, Verdict
-from gateway.relay.dispatch import Dispatched, Dispatcher
-from gateway.relay.link import Task
+from gateway.relay.agents.connection import Task
+from gateway.relay.agents.dispatch import Dispatched, Dispatcher
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, Refused
+from gateway.relay.credentials.attempt import Attempt, Verdict
 from gateway.relay.metrics import Metrics
 from gateway.store import AuditEvent, AuditLog, StoreError
 

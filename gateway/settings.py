@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.relay.admission import AdmissionSettings
+from gateway.relay.credentials.admission import AdmissionSettings
 from gateway.relay.settings import RelayCoreSettings
 from gateway.signin import SignInSettings
 

@@ -18,9 +18,9 @@ import structlog
 from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
+from gateway.relay.agents.registry import Roster
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
 from gateway.relay.request import CLIENT_ADDRESS, read_body
-from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 from gateway.store import AgentRecord, AuditEvent, AuditLog, StoreError, TokenSpent, TokenStore
 

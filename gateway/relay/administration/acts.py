@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from certs import EnrolmentToken, check_name
+from gateway.relay.agents.registry import Roster
 from gateway.relay.errors import UnknownAgent
-from gateway.relay.roster import Roster
 from gateway.store import ApiKeyRecord, AuditEntry, AuditEvent, Store, TokenRecord
 
 API_KEY_PREFIX = "isk_"

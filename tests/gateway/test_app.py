@@ -24,9 +24,7 @@ from hypothesis import strategies as st
 from structlog.typing import EventDict
 
 from certs import CertsError, KeyStoreError, MachineIdentity
-from gateway.protocol import Outcome
-from gateway.relay.control import SOCKET_NAME
-from gateway.server import (
+from gateway.app import (
     Relay,
     ServerError,
     ServerSettings,
@@ -38,6 +36,9 @@ from gateway.server import (
     split_address,
     tls_context,
 )
+from gateway.protocol import Outcome
+from gateway.relay.administration.control import SOCKET_NAME
+from gateway.signin.pages import Pages
 from gateway.store import StoreError, StoreUnavailable
 from isthmus.demo.stand import free_port
 from tests.support.fakes import FakeDirectories
@@ -515,8 +516,8 @@ async def test_a_defect_is_told_with_its_id_and_nothing_else(
     def fail(*_args: Any, **_kinds: Any) -> Any:
         raise RuntimeError("a defect in /opt/isthmus")
 
-    async with serving(settings) as running, browser(settings) as get:
-        monkeypatch.setattr(running.pages._pages, "render", fail)
+    async with serving(settings), browser(settings) as get:
+        monkeypatch.setattr(Pages, "render", fail)
         response, body = await get("/signin")
     assert response.status == 500
     assert response.headers["X-Correlation-Id"] in body.decode()
@@ -704,17 +705,14 @@ async def test_an_agent_that_is_away_was_seen_when_it_was_there_last(settings: S
         assert view.seen_at == await seen()
 
 
-@pytest.fixture
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+async def fast(seconds: float) -> None:
     """A second takes five milliseconds."""
-    sleep = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", lambda seconds, result=None: sleep(seconds / 200, result))
+    await asyncio.sleep(seconds / 200)
 
 
-@pytest.mark.usefixtures("fast")
 async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the sessions every second."""
-    async with serving(replace(settings, metrics_listen="")) as running:
+    async with serving(replace(settings, metrics_listen=""), sleep=fast) as running:
         ticks, tidied = 0, asyncio.Event()
         tick = running.hub.tick
 
@@ -733,12 +731,11 @@ async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings
     assert 59 <= ticks <= 61
 
 
-@pytest.mark.usefixtures("fast")
 async def test_one_session_that_fails_does_not_stop_the_clock_for_all(
     settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it nobody is pinged and no silent agent is given up."""
-    async with serving(replace(settings, metrics_listen="")) as running:
+    async with serving(replace(settings, metrics_listen=""), sleep=fast) as running:
         ticks = 0
 
         def fail() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -25,11 +25,11 @@ from gateway.protocol import (
     Trust,
 )
 from gateway.protocol.events import Closed, Event, Opened, RenewalRequested
-from gateway.relay.dispatch import Dispatcher
+from gateway.relay.agents.connection import Link
+from gateway.relay.agents.dispatch import Dispatcher
+from gateway.relay.agents.registry import Roster
 from gateway.relay.errors import RenewalRefused
-from gateway.relay.link import Link
 from gateway.relay.request import CLIENT_ADDRESS
-from gateway.relay.roster import Roster
 from gateway.relay.settings import RelayCoreSettings
 from gateway.store import StoreError
 
@@ -67,6 +67,11 @@ class Hub:
     def links(self) -> list[Link]:
         """The connections that finished their handshake."""
         return self._dispatcher.links
+
+    @property
+    def open(self) -> Collection[Link]:
+        """All open connections, those in their handshake among them."""
+        return self._open
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the endpoint."""

@@ -1,0 +1,1 @@
+"""What an administrator can do, and how the running relay is reached."""

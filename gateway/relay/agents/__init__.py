@@ -1,0 +1,1 @@
+"""The agents: their connections, who is asked, who is enrolled, and who lies."""

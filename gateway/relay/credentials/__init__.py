@@ -1,0 +1,1 @@
+"""May this attempt go on, who checks it, what came of it."""
