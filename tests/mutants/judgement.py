@@ -73,7 +73,7 @@ class Report:
     listed: list[Survivor]
     unlisted: list[Survivor]
     stale: list[Change]
-    """Listed, and no survivor (any more)."""
+    """Listed more often than it survives."""
     too_many: int
     """Listed beyond MOST_LISTED."""
 
@@ -110,31 +110,29 @@ def is_killed(mutant: Mutant) -> bool:
     return mutant.status in _KILLED
 
 
-def judge(mutants: list[Mutant], survivors: list[Survivor], listed: dict[Change, str]) -> Report:
-    """Compare what survived with the list."""
+def judge(mutants: list[Mutant], survivors: list[Survivor], listed: list[Change]) -> Report:
+    """Compare what survived with the list. The same line may stand twice in a function: then each is listed for itself."""
     wording = [survivor for survivor in survivors if survivor.is_wording]
-    others = [survivor for survivor in survivors if not survivor.is_wording]
-    alive = {survivor.change for survivor in others}
-    return Report(
-        mutants,
-        wording,
-        [survivor for survivor in others if survivor.change in listed],
-        [survivor for survivor in others if survivor.change not in listed],
-        [change for change in listed if change not in alive],
-        max(0, len(listed) - MOST_LISTED),
-    )
+    left, known, unknown = Counter(listed), [], []
+    for survivor in survivors:
+        if survivor.is_wording:
+            continue
+        if left[survivor.change]:
+            left[survivor.change] -= 1
+            known.append(survivor)
+        else:
+            unknown.append(survivor)
+    return Report(mutants, wording, known, unknown, list(left.elements()), max(0, len(listed) - MOST_LISTED))
 
 
-def read_listed(text: str) -> dict[Change, str]:
-    """The reason for each survivor that is listed. Raises ValueError where one is listed twice or without a reason."""
-    listed: dict[Change, str] = {}
+def read_listed(text: str) -> list[Change]:
+    """Each survivor that is listed. Raises ValueError where one is listed without a reason."""
+    listed = []
     for entry in tomllib.loads(text).get("survivor", []):
         change = Change(entry["function"], entry["code"], entry["mutant"])
-        if change in listed:
-            raise ValueError(f"listed twice:\n{_entry(change)}")
         if not entry.get("reason", "").strip():
             raise ValueError(f"listed without a reason:\n{_entry(change)}")
-        listed[change] = entry["reason"]
+        listed.append(change)
     return listed
 
 

@@ -36,12 +36,18 @@ def test_a_survivor_passes_only_if_it_is_listed() -> None:
     """With its reason."""
     survivor = Survivor(MUTANT, CHANGE)
     assert judge([MUTANT], [survivor], read_listed(listing(CHANGE))).problems() == []
-    (problem,) = judge([MUTANT], [survivor], {}).problems()
+    (problem,) = judge([MUTANT], [survivor], []).problems()
     assert "if now >= end:" in problem
     with pytest.raises(ValueError, match="without a reason"):
         read_listed(listing(CHANGE, reason=" "))
-    with pytest.raises(ValueError, match="twice"):
-        read_listed(listing(CHANGE, CHANGE))
+
+
+def test_a_line_that_stands_twice_is_listed_twice() -> None:
+    """Where one of them is killed, one entry too many is listed."""
+    both = [Survivor(MUTANT, CHANGE), Survivor(MUTANT, CHANGE)]
+    assert len(judge([MUTANT], both, read_listed(listing(CHANGE))).unlisted) == 1
+    assert judge([MUTANT], both, read_listed(listing(CHANGE, CHANGE))).problems() == []
+    assert judge([MUTANT], both[:1], read_listed(listing(CHANGE, CHANGE))).stale == [CHANGE]
 
 
 def test_a_list_that_is_no_longer_true_does_not_pass() -> None:
@@ -73,7 +79,7 @@ def test_the_wording_of_a_sentence_is_no_decision(code: str, mutant: str, is_wor
     """That there is one may be; a single word or bytes may be read by a program."""
     survivor = Survivor(MUTANT, Change(FUNCTION, code, mutant))
     assert survivor.is_wording is is_wording
-    assert bool(judge([MUTANT], [survivor], {}).problems()) is not is_wording
+    assert bool(judge([MUTANT], [survivor], []).problems()) is not is_wording
 
 
 def test_whatever_mutmut_cannot_decide_is_no_kill() -> None:
@@ -82,7 +88,7 @@ def test_whatever_mutmut_cannot_decide_is_no_kill() -> None:
     text = "".join(f"    directory.guard.x_decide__mutmut_{number}: {word}\n" for number, word in enumerate(said))
     mutants = parse_results(text)
     assert [mutant.status for mutant in mutants] == list(said)
-    report = judge(mutants, [Survivor(mutants[1], CHANGE)], {})
+    report = judge(mutants, [Survivor(mutants[1], CHANGE)], [])
     assert "no tests" in report.problems()[0]
     assert report.table().splitlines()[-1].split() == ["together", "3", "1", "1", "0", "0", "1"]
 
