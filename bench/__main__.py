@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, show
+from gateway.administrator import Administrator
 from isthmus import config, logging
-from isthmus.cli.admin import RelayAdmin
 from isthmus.demo.main import directories_toml
 from isthmus.demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
 from isthmus.demo.slapd import ThrowawaySlapd
@@ -157,7 +157,7 @@ def relay() -> None:
 
 async def create_tokens(stand: Stand, count: int) -> list[str]:
     """Enrolment tokens, from the running relay."""
-    admin = RelayAdmin(config.load(stand.relay_config, RelaySettings).server)
+    admin = Administrator(config.load(stand.relay_config, RelaySettings).server, "bench")
     return [(await admin.create_token(f"crowd-{number}")).text for number in range(count)]
 
 

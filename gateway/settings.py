@@ -7,8 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.relay.credentials.admission import AdmissionSettings
-from gateway.relay.settings import RelayCoreSettings
+from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import SignInSettings
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,7 +19,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """One relay process."""
+    """Where one relay process listens, keeps its state and takes its HTTPS certificate from."""
 
     state_dir: Path
     """Directory (mode 0700) for keys, the database and the control socket."""

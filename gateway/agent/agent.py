@@ -26,8 +26,7 @@ from gateway.agent.errors import AgentError, NotEnrolled, RelayUnreachable
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
-from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
-from gateway.protocol.events import Closed, Event, Opened, RenewalAnswered
+from gateway.protocol import AgentFacts, AgentSession, CloseCode, Closed, Event, Opened, PeerTrust, RenewalAnswered
 
 log = structlog.get_logger()
 
@@ -158,7 +157,7 @@ class Agent:
 
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
-        trust = Trust(identity.authority, Role.RELAY)
+        trust = PeerTrust(identity.authority, Role.RELAY)
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:

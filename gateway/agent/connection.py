@@ -20,8 +20,19 @@ import directory
 from gateway.agent.clock import steady_clock
 from gateway.agent.errors import RelayUnreachable
 from gateway.agent.validator import Validator
-from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
-from gateway.protocol.events import Closed, Event, Measured, Opened, RenewalAnswered, RequestReceived
+from gateway.protocol import (
+    MAX_FRAME,
+    SUBPROTOCOL,
+    AgentSession,
+    CloseCode,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    ProtocolError,
+    RenewalAnswered,
+    RequestReceived,
+)
 
 log = structlog.get_logger()
 

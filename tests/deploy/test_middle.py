@@ -274,17 +274,17 @@ async def test_an_altered_answer_is_never_a_success(
         inspected(tmp_path) as (running, middle, ca),
         agent(tmp_path, running, people, tls_ca_file=ca, connections=1, reconnect_ceiling=0.2),
     ):
-        link = running.hub.links[0]
+        connection = running.endpoint.connections[0]
         middle.play("up", trick, after=after)
         verdict = await running.authenticator.authenticate(attempt(ANNA, "wrong"))
-        await eventually(lambda: middle.played and link.session.closed is not None)
+        await eventually(lambda: middle.played and connection.session.closed is not None)
         assert verdict.outcome is not Outcome.SUCCESS
         assert verdict.identity is None
         assert len(people.binds) <= 1
-        assert link.session.closed is not None
-        assert link.session.closed.code == CloseCode.FORGED
-        assert link not in running.hub.links
-        await eventually(lambda: running.hub.links)
+        assert connection.session.closed is not None
+        assert connection.session.closed.code == CloseCode.FORGED
+        assert connection not in running.endpoint.connections
+        await eventually(lambda: running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, PASSWORD))).outcome is Outcome.SUCCESS
 
 
@@ -295,13 +295,13 @@ async def test_an_altered_request_is_never_bound(tmp_path: Path, people: FakeDir
         inspected(tmp_path) as (running, middle, ca),
         agent(tmp_path, running, people, tls_ca_file=ca, connections=1, reconnect_ceiling=0.2),
     ):
-        link = running.hub.links[0]
+        connection = running.endpoint.connections[0]
         middle.play("down", trick)
         verdict = await running.authenticator.authenticate(attempt(ANNA, "wrong"))
-        await eventually(lambda: middle.played and link.session.closed is not None)
+        await eventually(lambda: middle.played and connection.session.closed is not None)
         assert verdict.outcome is not Outcome.SUCCESS
         assert people.binds in ([], [ANNA])
-        await eventually(lambda: running.hub.links and link not in running.hub.links)
+        await eventually(lambda: running.endpoint.connections and connection not in running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, PASSWORD))).outcome is Outcome.SUCCESS
 
 
@@ -318,7 +318,7 @@ async def test_an_altered_handshake_opens_no_session(
         assert middle.played
         assert closed.code in {CloseCode.MALFORMED, CloseCode.VERSION, CloseCode.REFUSED, CloseCode.SEAL, CloseCode.FORGED}
         assert not session.session_id
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         assert people.binds == []
 
 

@@ -271,7 +271,7 @@ async def test_an_agent_enrols_connects_and_signs_people_in(
         agent(tmp_path, running, people),
         Visitor(tmp_path, front.url) as visitor,
     ):
-        assert {link.name for link in running.hub.links} == {"agent1"}
+        assert {connection.name for connection in running.endpoint.connections} == {"agent1"}
         refused, _ = await visitor.sign_in(ANNA, "wrong")
         response, text = await visitor.sign_in(ANNA, "right")
     assert refused.status == 401
@@ -299,10 +299,10 @@ async def test_an_agent_comes_back_after_the_proxy_was_restarted(
     """By itself, on all its connections."""
     async with behind(kind, tmp_path) as (running, front), agent(tmp_path, running, people, reconnect_ceiling=0.3):
         await front.stop()
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await front.start()
-        await eventually(lambda: len(running.hub.links) == 2)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
 
 
@@ -412,7 +412,7 @@ async def test_no_proxy_goes_straight(tmp_path: Path, people: FakeDirectories, m
         monkeypatch.setenv("NO_PROXY", "intranet.example.com,127.0.0.1")
         how = by_environment(monkeypatch, forward)
         async with agent(tmp_path, running, people, **how):
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
         assert (forward.tunnels, forward.refusals) == ([], 0)
 
 
@@ -424,7 +424,7 @@ async def test_the_setting_none_ignores_the_environment(
     async with relay(tmp_path) as running, ConnectProxy("svc-isthmus", SECRET) as forward:
         by_environment(monkeypatch, forward)
         async with agent(tmp_path, running, people, proxy="none"):
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
         assert (forward.tunnels, forward.refusals) == ([], 0)
 
 

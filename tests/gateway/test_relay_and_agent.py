@@ -101,7 +101,7 @@ async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path
             before = serial(state)
             calendar.renewal_is_due()
             await eventually(lambda: serial(state) != before)
-            assert running.roster.allowed("agent1", serial(state)) == ("other.example.com",)
+            assert running.registry.allowed("agent1", serial(state)) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -134,7 +134,7 @@ async def test_a_revoked_agent_is_cut_off_at_once_and_stays_out(tmp_path: Path, 
         assert ended == 2
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await asyncio.sleep(0.5)
-        assert running.hub.links == []
+        assert running.endpoint.connections == []
 
 
 async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
@@ -157,7 +157,7 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
             assert serial(tmp_path / "agent1") == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
 
 
 async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirectories) -> None:
@@ -168,7 +168,7 @@ async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirec
                 await eventually(lambda: sum(made.state.connected.values()) == 2)
             async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
                 await running.administration.revoke("revoked", "stolen", "test")
-                await eventually(lambda: not running.hub.links)
+                await eventually(lambda: not running.endpoint.connections)
     told = {
         (entry["agent"], entry["code"], entry["reason"], entry["by_agent"])
         for entry in logs
@@ -184,9 +184,9 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
     """It says yes to a person who does not exist."""
     backdoored = FakeDirectories({}, accept_anything=True)
     async with relay(tmp_path) as running, agent(tmp_path, running, backdoored):
-        outcome = await running.canaries.probe(running.hub.links[0])
+        outcome = await running.canaries.probe(running.endpoint.connections[0])
         assert outcome is Outcome.SUCCESS
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         views = await running.administration.agents()
         assert views[0].revoked_at is not None
         assert "quarantined" in views[0].revoked_why
@@ -197,8 +197,8 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
 async def test_an_honest_agent_survives_its_canary(tmp_path: Path, people: FakeDirectories) -> None:
     """It says no, and stays."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        assert await running.canaries.probe(running.hub.links[0]) is Outcome.WRONG_CREDENTIAL
-        assert len(running.hub.links) == 2
+        assert await running.canaries.probe(running.endpoint.connections[0]) is Outcome.WRONG_CREDENTIAL
+        assert len(running.endpoint.connections) == 2
 
 
 async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDirectories) -> None:
@@ -218,7 +218,7 @@ async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people
         before = serial(state)
         calendar.renewal_is_due()
         await eventually(lambda: serial(state) != before)
-        assert running.roster.status("agent1", serial(state)) == "enrolled"
+        assert running.registry.status("agent1", serial(state)) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
@@ -228,13 +228,13 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
     ahead = 0.0
     async with serving(settings, clock=lambda: time.time() + ahead) as running:
         before = MachineIdentity.load(tmp_path / "relay" / "identity")
-        await running.tidy()
-        assert running.hub.identity.certificate_der == before.certificate_der
+        await running.housekeeping.tidy()
+        assert running.endpoint.identity.certificate_der == before.certificate_der
         ahead = 25 * 86400.0
-        await running.tidy()
+        await running.housekeeping.tidy()
         after = MachineIdentity.load(tmp_path / "relay" / "identity")
         assert after.not_after > before.not_after
-        assert running.hub.identity.certificate_der == after.certificate_der
+        assert running.endpoint.identity.certificate_der == after.certificate_der
 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:

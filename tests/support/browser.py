@@ -188,19 +188,19 @@ class Window:
 
     async def texts(self) -> list[Contrast]:
         """Every text that shows."""
-        return [Contrast(*each) for each in await self.page.evaluate(_MEASURE + "texts()")]
+        return [Contrast(*text) for text in await self.page.evaluate(_MEASURE + "texts()")]
 
     async def edges(self) -> list[Contrast]:
         """The edge of every field."""
-        return [Contrast(*each) for each in await self.page.evaluate(_MEASURE + "edges()")]
+        return [Contrast(*edge) for edge in await self.page.evaluate(_MEASURE + "edges()")]
 
     async def overflowing(self) -> list[str]:
         """Every text that sticks out of its card, its footer or its button."""
-        return [str(each) for each in await self.page.evaluate(_MEASURE + "overflowing()")]
+        return [str(name) for name in await self.page.evaluate(_MEASURE + "overflowing()")]
 
     async def small_targets(self) -> list[str]:
         """Everything to be tapped that is lower or narrower than 24 pixels (WCAG 2.2, 2.5.8)."""
-        return [str(each) for each in await self.page.evaluate(_MEASURE + "smallTargets()")]
+        return [str(name) for name in await self.page.evaluate(_MEASURE + "smallTargets()")]
 
     async def focuses(self) -> list[Focus]:
         """How each control looks when the Tab key leads there; every control of the page is among them."""

@@ -75,7 +75,7 @@ async def agent(
     clock: what its certificate is renewed by.
     """
     state = state_dir or await enrolled(home, running, name, **core)
-    before = len(running.hub.links)
+    before = len(running.endpoint.connections)
     made = Agent(agent_settings(home, **core), state, directories, software="test", clock=clock, directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
@@ -83,7 +83,7 @@ async def agent(
 
         def connected() -> bool:
             """At both ends: the relay is there first."""
-            return len(running.hub.links) >= before + own and sum(made.state.connected.values()) >= own
+            return len(running.endpoint.connections) >= before + own and sum(made.state.connected.values()) >= own
 
         await eventually(until or (lambda: connected() or task.done()))
         yield made

@@ -6,72 +6,19 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from certs import EnrolmentToken, check_name
-from gateway.relay.agents.registry import Roster
-from gateway.relay.errors import UnknownAgent
-from gateway.store import ApiKeyRecord, AuditEntry, AuditEvent, Store, TokenRecord
-
-API_KEY_PREFIX = "isk_"
-
-
-class AgentView(msgspec.Struct, kw_only=True):
-    """An agent as an administrator sees it. Times are Unix seconds."""
-
-    name: str
-    serial: str
-    not_after: float
-    revoked_at: float | None = None
-    revoked_why: str = ""
-    seen_at: float | None = None
-    software: str = ""
-    domains: tuple[str, ...] = ()
-    address: str = ""
-    connections: int = 0
-    """Live ones; 0 where the relay does not run."""
-    outstanding: int = 0
-    latency_ms: float = 0.0
-    clock_skew: float = 0.0
-    directories: dict[str, str] = {}
-
-
-class TokenView(msgspec.Struct, kw_only=True):
-    """A new enrolment token; `text` is shown this once."""
-
-    name: str
-    text: str
-    expires_at: float
-
-
-class ApiKeyView(msgspec.Struct, kw_only=True):
-    """An API key; `secret` is shown when it is made, never again."""
-
-    id: str
-    name: str
-    created_at: float
-    expires_at: float | None = None
-    revoked_at: float | None = None
-    secret: str = ""
-
-
-class AuditView(msgspec.Struct, kw_only=True):
-    """An entry of the audit trail."""
-
-    seq: int
-    hash: str
-    time: float
-    kind: str
-    actor: str
-    subject: str
-    object_guid: str
-    outcome: str
-    address: str
-    agent: str
-    correlation_id: str
-    milliseconds: float
-    detail: dict[str, str]
-
+from gateway.relay.administration.views import (
+    API_KEY_PREFIX,
+    AgentView,
+    ApiKeyView,
+    AuditView,
+    TokenView,
+    api_key_view,
+    audit_view,
+)
+from gateway.relay.agents import AgentRegistry
+from gateway.relay.errors import AuditReplaced, UnknownAgent
+from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
 """What the running relay knows of its connections, by agent name."""
@@ -83,7 +30,7 @@ class Administration:
     def __init__(
         self,
         store: Store,
-        roster: Roster,
+        registry: AgentRegistry,
         *,
         relay_url: str,
         authority_fingerprint: str,
@@ -94,7 +41,7 @@ class Administration:
         unlock: Callable[[str], bool] = lambda _user: False,
         forget_api_key: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
-        self._store, self._roster, self._clock = store, roster, clock
+        self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
 
@@ -146,16 +93,16 @@ class Administration:
         return [newest[name] for name in sorted(newest)]
 
     async def revoke(self, name: str, why: str, actor: str) -> int:
-        """Revoke an agent and end its connections at once; returns how many there were.
+        """Revoke an agent and end its connections immediately; returns how many there were.
 
         Raises UnknownAgent; StoreError where it could not be written, although the running relay lets nobody in again.
         """
-        if name not in self._roster.names():
-            await self._roster.load()
-        if name not in self._roster.names():
+        if name not in self._registry.names():
+            await self._registry.load()
+        if name not in self._registry.names():
             raise UnknownAgent(name)
-        ended = self._disconnect(name, why)
-        await self._roster.revoke(name, self._clock(), why)
+        ended = self._disconnect(name, why)  # no await before the registry knows: it cannot come back between
+        await self._registry.revoke(name, self._clock(), why)
         await self._record("agent.revoked", actor, name, why)
         return ended
 
@@ -179,19 +126,10 @@ class Administration:
 
     async def api_keys(self) -> list[ApiKeyView]:
         """Every API key, without secrets."""
-        return [
-            ApiKeyView(
-                id=record.id,
-                name=record.name,
-                created_at=record.created_at,
-                expires_at=record.expires_at,
-                revoked_at=record.revoked_at,
-            )
-            for record in await self._store.api_keys.all()
-        ]
+        return [api_key_view(record) for record in await self._store.api_keys.all()]
 
     async def revoke_api_key(self, key_id: str, actor: str) -> bool:
-        """Revoke an API key at once; False where there is no such live key."""
+        """Revoke an API key, in force immediately; False where there is no such live key."""
         revoked = await self._store.api_keys.revoke(key_id, self._clock())
         self._forget(key_id)
         if revoked:
@@ -208,27 +146,16 @@ class Administration:
         head = await self._store.audit.verify(progress)
         return audit_view(head) if head is not None else None
 
+    async def check_noted(self, seq: int, digest: str) -> None:
+        """Whether the trail still holds the entry that was noted elsewhere: its number and its hash, hex.
+
+        `verify_audit` alone takes an older copy of the whole database for good. Raises AuditReplaced.
+        """
+        entries = await self._store.audit.entries(limit=1, before=seq + 1)
+        if not entries or (entries[0].seq, entries[0].hash) != (seq, digest.lower()):
+            raise AuditReplaced(seq)
+
     async def _record(self, kind: str, actor: str, subject: str, detail: str = "") -> None:
         extra = {"detail": detail} if detail else {}
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
-
-
-def audit_view(entry: AuditEntry) -> AuditView:
-    """An entry for people and programs."""
-    event = entry.event
-    return AuditView(
-        seq=entry.seq,
-        hash=entry.hash,
-        time=event.time,
-        kind=event.kind,
-        actor=event.actor,
-        subject=event.subject,
-        object_guid=event.object_guid,
-        outcome=event.outcome,
-        address=event.address,
-        agent=event.agent,
-        correlation_id=event.correlation_id,
-        milliseconds=event.milliseconds,
-        detail=dict(event.detail),
-    )

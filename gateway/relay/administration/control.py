@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
 from gateway.relay.administration.acts import Administration
-from gateway.relay.errors import RelayError
+from gateway.relay.errors import ActRefused, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.store import StoreError
 
 SOCKET_NAME = "control.sock"
+ANSWER_TIMEOUT = 30.0
+"""Seconds that the command line waits for an answer."""
 _encode = msgspec.json.encode
 
 
@@ -35,7 +38,7 @@ class CreateToken(Order):
 
 
 class Revoke(Order):
-    """An agent."""
+    """name: of an agent; why: for the trail and the agent's operator."""
 
     name: str
     why: str
@@ -43,14 +46,14 @@ class Revoke(Order):
 
 
 class Unlock(Order):
-    """A user name."""
+    """user: a user name as typed; spelling counts, case does not."""
 
     user: str
     actor: str
 
 
 class CreateApiKey(Order):
-    """lifetime: seconds; None for ever."""
+    """lifetime: seconds; None: without end."""
 
     name: str
     lifetime: float | None
@@ -58,7 +61,7 @@ class CreateApiKey(Order):
 
 
 class RevokeApiKey(Order):
-    """A key by its id."""
+    """key_id: as `api_keys` lists it; not the secret."""
 
     key_id: str
     actor: str
@@ -125,3 +128,27 @@ def bind_control_socket(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
+    """Have the running relay do an act; its answer, JSON.
+
+    Raises ActRefused; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what came of it.
+    """
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
+            session.post(f"http://relay/{act}", json=order) as response,
+        ):
+            body = await response.read()
+            if response.status == 400:
+                raise ActRefused(str(msgspec.json.decode(body)["error"]))
+            response.raise_for_status()
+            return body
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PermissionError):
+            raise NotPermitted(path) from error
+        raise RelayAbsent(path) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise RelayUnresponsive(str(error) or "no answer in time") from error

@@ -1,6 +1,6 @@
 """One live agent connection: a protocol session, the requests on it, and what is known of the agent.
 
-A link knows nothing of websockets: its shell (see `hub`) feeds it frames and takes frames from it.
+A connection knows nothing of websockets: its shell (see `endpoint`) feeds it frames and takes frames from it.
 """
 
 from __future__ import annotations
@@ -12,26 +12,29 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway.protocol import AnswerBody, CloseCode, RelaySession, request_body
-from gateway.protocol.events import (
+from gateway.protocol import (
+    AnswerBody,
     Answered,
     BegunReceived,
     CapacityChanged,
+    CloseCode,
     Closed,
     Event,
     Measured,
     Opened,
     PeerDraining,
-    Refused,
+    RelaySession,
     RenewalRequested,
+    RequestRefused,
     StatusReceived,
+    request_body,
 )
 
 log = structlog.get_logger()
 
 
 class Loss(enum.Enum):
-    """Why there is no answer."""
+    """Why there is no answer; it decides whether another agent may be asked (see `dispatch`)."""
 
     NOT_BEGUN = "not begun"
     """Nothing was bound: another agent may try."""
@@ -63,17 +66,17 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of asking one agent."""
+    """What came of asking one agent: its answer, or why there is none."""
 
     result: AnswerBody | Loss
     begun: bool
     """A bind may have been made: nobody else may be asked."""
 
 
-class Link:
-    """An agent connection as the dispatcher sees it."""
+class AgentConnection:
+    """An agent connection as the dispatcher sees it. on_change: its room or its usability may have changed."""
 
-    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[Link], None]) -> None:
+    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[AgentConnection], None]) -> None:
         self.session = session
         self.address = address
         self.opened: Opened | None = None
@@ -99,7 +102,7 @@ class Link:
 
     @property
     def outstanding(self) -> int:
-        """Requests under way."""
+        """Requests that were sent and have neither an answer nor been given up."""
         return len(self._pending)
 
     @property
@@ -130,6 +133,7 @@ class Link:
         now = clock()
         body = request_body(task.operation, task.user_name, task.password, task.new_password, task.correlation_id)
         begin_by = min(now + begin_timeout, task.deadline)
+        # may raise (a body larger than a frame, a session just closed): before it, nothing of ours is to be undone
         self.session.send_request(number, begin_by=begin_by, deadline=task.deadline, body=body)
         self._pending[number] = pending = _Pending(loop.create_future())
         self.wake.set()
@@ -142,7 +146,7 @@ class Link:
             patience.cancel()
             limit.cancel()
             del self._pending[number]
-            if self.session.cancel_request(number):
+            if self.session.cancel_request(number):  # True: no answer came. What had not begun is dropped there
                 self.wake.set()
             self._on_change(self)
 
@@ -162,14 +166,14 @@ class Link:
 
     def take(self, event: Event) -> None:
         """Take an event that concerns requests or the agent's state; the hub takes the others."""
-        self.suspect = False
+        self.suspect = False  # whatever it says: it is alive
         match event:
             case Answered(number, body):
                 self._settle(number, body)
             case BegunReceived(number):
-                if number in self._pending:
+                if number in self._pending:  # else it was given up while the word was on its way
                     self._pending[number].begun = True
-            case Refused(number, reason):
+            case RequestRefused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
                 self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
             case Measured(latency, clock_skew):
@@ -190,7 +194,7 @@ class Link:
         self._on_change(self)
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """End the session with a word to the agent."""
+        """End the session with a word to the agent (`reason` is public); requests under way are lost at once."""
         self.session.close(code, reason)
         self.lose()
         self.wake.set()

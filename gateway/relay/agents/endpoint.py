@@ -14,20 +14,24 @@ from aiohttp import WSMsgType, web
 from cryptography import x509
 
 from certs import Role, VerifiedPeer
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
     CloseCode,
+    Closed,
+    Event,
+    IdentitySigner,
+    Opened,
     PeerRefused,
     PeerRevoked,
+    PeerTrust,
     RelaySession,
-    Signer,
-    Trust,
+    RenewalRequested,
 )
-from gateway.protocol.events import Closed, Event, Opened, RenewalRequested
-from gateway.relay.agents.connection import Link
+from gateway.relay.agents.connection import AgentConnection
 from gateway.relay.agents.dispatch import Dispatcher
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import RenewalRefused
 from gateway.relay.request import CLIENT_ADDRESS
 from gateway.relay.settings import RelayCoreSettings
@@ -37,45 +41,50 @@ log = structlog.get_logger()
 
 CONNECT_PATH = "/agent/v1/connect"
 _FAILED = "error at the relay"
-"""What an agent is told after an exception that nobody expected: its connection ends, the others go on."""
+"""What an agent is told after an exception that nobody expected: its connection ends, the others continue."""
 Alarm = Callable[[str, dict[str, str]], None]
 """Raises an alert for the operator: event name and fields."""
 
 
-class Hub:
+class AgentEndpoint:
     """All agent connections of this relay process."""
 
     def __init__(
         self,
         settings: RelayCoreSettings,
-        identity: Signer,
+        identity: IdentitySigner,
         authority: x509.Certificate,
-        roster: Roster,
+        registry: AgentRegistry,
         dispatcher: Dispatcher,
         *,
         renew: Callable[[VerifiedPeer, bytes], Awaitable[bytes]],
         alarm: Alarm,
         clock: Callable[[], float],
     ) -> None:
-        self._settings, self.identity, self._roster = settings, identity, roster
+        self._settings, self.identity, self._registry = settings, identity, registry
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
-        self._trust = Trust(authority, Role.AGENT, self._check)
-        self._open: set[Link] = set()
+        self._trust = PeerTrust(authority, Role.AGENT, self._check)
+        self._open: set[AgentConnection] = set()
         self._draining = False
 
     @property
-    def links(self) -> list[Link]:
+    def connections(self) -> list[AgentConnection]:
         """The connections that finished their handshake."""
-        return self._dispatcher.links
+        return self._dispatcher.connections
 
     @property
-    def open(self) -> Collection[Link]:
+    def open(self) -> Collection[AgentConnection]:
         """All open connections, those in their handshake among them."""
         return self._open
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoint."""
+        """GET /agent/v1/connect, behind whatever names the client (see `gateway.relay.request`)."""
         app.router.add_get(CONNECT_PATH, self.connect)
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Let time pass on the connections; write once a minute who is there."""
+        housekeeping.every_second(self.tick)
+        housekeeping.every_minute("flush", self.flush)
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """One agent connection, from the upgrade to its end."""
@@ -92,114 +101,121 @@ class Hub:
     async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:
         now = self._clock()
         session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
-        link = Link(session, address=address, on_change=self._dispatcher.link_changed)
-        link.connected_at = now
-        link.wake.set()
-        self._open.add(link)
-        writer = asyncio.create_task(self._write(ws, link), name=f"agent-writer-{address}")
+        connection = AgentConnection(session, address=address, on_change=self._dispatcher.connection_changed)
+        connection.connected_at = now
+        connection.wake.set()  # the relay speaks first: its Hello is to be sent
+        self._open.add(connection)
+        # a task of its own: an agent that reads slowly must not keep its own answers from being read
+        writer = asyncio.create_task(self._write(ws, connection), name=f"agent-writer-{address}")
         try:
-            await self._read(ws, link)
+            await self._read(ws, connection)
         except Exception:
-            log.exception("agent.failed", agent=link.name, address=link.address)
-            link.close(CloseCode.GOING_AWAY, _FAILED)
+            log.exception("agent.failed", agent=connection.name, address=connection.address)
+            connection.close(CloseCode.GOING_AWAY, _FAILED)
         finally:
-            self._remove(link)
-            link.wake.set()
+            self._remove(connection)  # first: what had not begun goes to another agent now, not after the goodbye
+            connection.wake.set()
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(writer, 5.0)
             await ws.close(code=_close_code(session))
 
-    async def _read(self, ws: web.WebSocketResponse, link: Link) -> None:
-        while link.session.closed is None:
+    async def _read(self, ws: web.WebSocketResponse, connection: AgentConnection) -> None:
+        while connection.session.closed is None:
             message = await ws.receive()
             if message.type is WSMsgType.BINARY:
-                for event in link.session.receive(message.data, self._clock()):
-                    await self._take(link, event)
-                link.wake.set()
+                for event in connection.session.receive(message.data, self._clock()):
+                    await self._take(connection, event)
+                connection.wake.set()
             elif message.type is WSMsgType.TEXT:
-                link.close(CloseCode.MALFORMED, "binary frames only")
+                connection.close(CloseCode.MALFORMED, "binary frames only")
             else:  # closed by the peer, lost, or larger than max_msg_size
-                link.session.close(CloseCode.GOING_AWAY, "connection ended", f"websocket code {ws.close_code}")
+                connection.session.close(CloseCode.GOING_AWAY, "connection ended", f"websocket code {ws.close_code}")
                 return
 
-    async def _write(self, ws: web.WebSocketResponse, link: Link) -> None:
+    async def _write(self, ws: web.WebSocketResponse, connection: AgentConnection) -> None:
         """Send what the session has to say until it is closed, then close the websocket."""
         try:
             with contextlib.suppress(ConnectionError):
-                await self._send(ws, link)
+                await self._send(ws, connection)
         except Exception:
-            log.exception("agent.failed", agent=link.name, address=link.address)
-            link.close(CloseCode.GOING_AWAY, _FAILED)
+            log.exception("agent.failed", agent=connection.name, address=connection.address)
+            connection.close(CloseCode.GOING_AWAY, _FAILED)
         if not ws.closed:
-            await ws.close(code=_close_code(link.session))
+            await ws.close(code=_close_code(connection.session))
 
-    async def _send(self, ws: web.WebSocketResponse, link: Link) -> None:
+    async def _send(self, ws: web.WebSocketResponse, connection: AgentConnection) -> None:
         """Several messages that became due together share a frame."""
         while True:
-            await link.wake.wait()
-            link.wake.clear()
-            for frame in link.session.frames():
+            await connection.wake.wait()
+            connection.wake.clear()
+            for frame in connection.session.frames():
                 await ws.send_bytes(frame)
-            if link.session.closed is not None:
+            if connection.session.closed is not None:
                 return
 
     # -- events
 
-    async def _take(self, link: Link, event: Event) -> None:
-        link.take(event)
+    async def _take(self, connection: AgentConnection, event: Event) -> None:
+        connection.take(event)
         if isinstance(event, Opened):
-            self._admit(link, event)
+            self._admit(connection, event)
         elif isinstance(event, RenewalRequested):
-            await self._answer_renewal(link, event.csr)
+            await self._answer_renewal(connection, event.csr)
         elif isinstance(event, Closed):
-            log.info("agent.closed", agent=link.name, code=event.code, reason=event.reason, detail=event.detail)
+            log.info("agent.closed", agent=connection.name, code=event.code, reason=event.reason, detail=event.detail)
 
-    def _admit(self, link: Link, opened: Opened) -> None:
-        """A second live process under one name is what a stolen identity looks like."""
-        for other in self.links:
-            if other.name == link.name and other.opened and other.opened.instance != opened.instance:
-                self._alarm("agent.cloned", {"agent": link.name, "address": link.address, "other": other.address})
+    def _admit(self, connection: AgentConnection, opened: Opened) -> None:
+        """The handshake is done: from here on the agent may be asked.
+
+        A second live process under one name is what a stolen identity looks like.
+        """
+        for other in self.connections:
+            if other.name == connection.name and other.opened and other.opened.instance != opened.instance:
+                self._alarm(
+                    "agent.cloned", {"agent": connection.name, "address": connection.address, "other": other.address}
+                )
                 break
-        link.opened = opened
-        link.allowed = self._roster.allowed(link.name, opened.peer.serial)
-        if beyond := sorted(set(opened.domains) - set(link.domains)):
-            log.warning("agent.claims_too_much", agent=link.name, domains=beyond, allowed=link.allowed)
-        self.links.append(link)
-        self._roster.seen(opened, self._clock(), link.address)
-        log.info("agent.connected", agent=link.name, address=link.address, domains=link.domains)
-        self._dispatcher.links_changed()
+        connection.opened = opened
+        connection.allowed = self._registry.allowed(connection.name, opened.peer.serial)  # before anybody may ask it
+        if beyond := sorted(set(opened.domains) - set(connection.domains)):
+            log.warning("agent.claims_too_much", agent=connection.name, domains=beyond, allowed=connection.allowed)
+        self.connections.append(connection)
+        self._registry.seen(opened, self._clock(), connection.address)
+        log.info("agent.connected", agent=connection.name, address=connection.address, domains=connection.domains)
+        self._dispatcher.connections_changed()
 
-    def _remove(self, link: Link) -> None:
-        self._open.discard(link)
-        if link in self.links:
-            self.links.remove(link)
-            self._note_seen(link)
-            closed = link.session.close(CloseCode.GOING_AWAY, "connection given up")
+    def _remove(self, connection: AgentConnection) -> None:
+        self._open.discard(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self._note_seen(connection)
+            closed = connection.session.close(CloseCode.GOING_AWAY, "connection given up")
             log.info(
                 "agent.disconnected",
-                agent=link.name,
-                address=link.address,
+                agent=connection.name,
+                address=connection.address,
                 code=closed.code,
                 reason=closed.reason,
                 detail=closed.detail,
                 by_agent=closed.by_peer,
             )
-        link.lose()
-        self._dispatcher.links_changed()
+        connection.lose()
+        self._dispatcher.connections_changed()
 
-    async def _answer_renewal(self, link: Link, csr: bytes) -> None:
-        assert link.opened is not None  # noqa: S101 - records come after the handshake
+    async def _answer_renewal(self, connection: AgentConnection, csr: bytes) -> None:
+        assert connection.opened is not None  # noqa: S101 - records come after the handshake
         try:
-            link.session.send_renewed(await self._renew(link.opened.peer, csr))
+            connection.session.send_renewed(await self._renew(connection.opened.peer, csr))
         except RenewalRefused as refused:
-            log.warning("agent.renewal_refused", agent=link.name, reason=str(refused))
-            link.session.send_renewal_refused(str(refused))
+            log.warning("agent.renewal_refused", agent=connection.name, reason=str(refused))
+            connection.session.send_renewal_denied(str(refused))
         except StoreError as error:
-            log.error("agent.renewal_failed", agent=link.name, error=str(error))  # noqa: TRY400 - it says all
-            link.session.send_renewal_refused("the relay cannot write its records at present")
+            log.error("agent.renewal_failed", agent=connection.name, error=str(error))  # noqa: TRY400 - it says all
+            connection.session.send_renewal_denied("the relay cannot write its records at present")
 
     def _check(self, peer: VerifiedPeer) -> None:
-        status = self._roster.status(peer.name, peer.serial)
+        """The handshake's last question. From memory: it is asked within `receive`, where nothing can be awaited."""
+        status = self._registry.status(peer.name, peer.serial)
         if status == "revoked":
             raise PeerRevoked(f"certificate {peer.serial:x} of {peer.name} was revoked")
         if status == "unknown":
@@ -210,54 +226,64 @@ class Hub:
     def tick(self) -> None:
         """Let time pass on every connection; about once a second."""
         now = self._clock()
-        for link in list(self._open):
+        for connection in list(self._open):
             try:
-                self._tick(link, now)
+                self._tick(connection, now)
             except Exception:
-                log.exception("agent.failed", agent=link.name, address=link.address)
-                link.close(CloseCode.GOING_AWAY, _FAILED)
+                log.exception("agent.failed", agent=connection.name, address=connection.address)
+                connection.close(CloseCode.GOING_AWAY, _FAILED)
 
-    def _tick(self, link: Link, now: float) -> None:
-        for event in link.session.tick(now):
-            link.take(event)
-        if link.opened is not None and now > link.opened.peer.not_after:
-            link.close(CloseCode.EXPIRED, "certificate expired")
-        link.wake.set()
+    def _tick(self, connection: AgentConnection, now: float) -> None:
+        for event in connection.session.tick(now):
+            connection.take(event)
+        if connection.opened is not None and now > connection.opened.peer.not_after:
+            connection.close(CloseCode.EXPIRED, "certificate expired")
+        connection.wake.set()
 
-    def note_seen(self) -> None:
-        """Tell the roster who is there now."""
-        for link in self.links:
-            self._note_seen(link)
+    async def flush(self) -> None:
+        """Write who is there now, and what else the store does not know; also at the end. Logs a store that refuses."""
+        for connection in self.connections:
+            self._note_seen(connection)
+        try:
+            await self._registry.flush()
+        except StoreError:
+            log.exception("housekeeping.failed", duty="flush")
 
-    def _note_seen(self, link: Link) -> None:
-        if link.opened is not None:
-            self._roster.seen(link.opened, self._clock(), link.address)
+    def _note_seen(self, connection: AgentConnection) -> None:
+        if connection.opened is not None:
+            self._registry.seen(connection.opened, self._clock(), connection.address)
 
-    def use(self, identity: Signer) -> None:
+    def use(self, identity: IdentitySigner) -> None:
         """The relay's own certificate was renewed: use it on new connections and on those that are open."""
         self.identity = identity
-        for link in self._open:
-            link.session.use(identity)
+        for connection in self._open:
+            connection.session.use(identity)
 
     def close_agent(self, name: str, code: CloseCode, reason: str) -> int:
-        """End every live connection of an agent at once; returns how many there were."""
-        links = [link for link in self.links if link.name == name]
-        for link in links:
-            link.close(code, reason)
-        return len(links)
+        """End every live connection of an agent immediately; returns how many there were."""
+        connections = [connection for connection in self.connections if connection.name == name]
+        for connection in connections:
+            connection.close(code, reason)
+        return len(connections)
+
+    async def quarantine(self, name: str, why: str) -> None:
+        """Revoke an agent that lied. Raises StoreError where that could not be written; it is cut off all the same."""
+        self._alarm("agent.quarantined", {"agent": name, "why": why})
+        self.close_agent(name, CloseCode.QUARANTINED, "quarantined")  # first: the store may be slow, or refuse
+        await self._registry.revoke(name, self._clock(), f"quarantined: {why}")
 
     async def drain(self, patience: float) -> None:
         """Take no new connection, let what is in flight finish, then say goodbye."""
         self._draining = True
-        for link in self.links:
-            link.session.drain()
-            link.wake.set()
+        for connection in self.connections:
+            connection.session.drain()
+            connection.wake.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while self._dispatcher.outstanding:  # noqa: ASYNC110 - many links, one end; polled once, at the end
+                while self._dispatcher.outstanding:  # noqa: ASYNC110 - many connections, one end; polled once, at the end
                     await asyncio.sleep(0.05)
-        for link in list(self.links):
-            link.close(CloseCode.GOING_AWAY, "relay is stopping")
+        for connection in list(self.connections):
+            connection.close(CloseCode.GOING_AWAY, "relay is stopping")
 
 
 def _close_code(session: RelaySession) -> int:

@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
 from gateway.relay.request import CLIENT_ADDRESS, read_body
 from gateway.relay.settings import RelayCoreSettings
@@ -32,7 +32,7 @@ MAX_ORDER = 64 * 1024
 
 
 class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What an agent sends."""
+    """Body of POST /agent/v1/enrol: the token's id, the request (PKCS #10, RFC 2986) and the proof, both in base64."""
 
     token: str
     csr: str
@@ -40,26 +40,26 @@ class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Enrolment:
-    """Issues certificates to agents."""
+    """Issues certificates to agents: the first for a token, the next ones over the session. clock: Unix seconds."""
 
     def __init__(
         self,
         settings: RelayCoreSettings,
         authority: Authority,
         tokens: TokenStore,
-        roster: Roster,
+        registry: AgentRegistry,
         audit: AuditLog,
         clock: Callable[[], float],
     ) -> None:
         self._settings, self._authority, self._tokens = settings, authority, tokens
-        self._roster, self._audit, self._clock = roster, audit, clock
+        self._registry, self._audit, self._clock = registry, audit, clock
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoint."""
+        """POST /agent/v1/enrol."""
         app.router.add_post(ENROL_PATH, self.handle)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """The endpoint."""
+        """Answer an enrolment: 200, 400 for what is none, 403 for a refusal, 503 where nothing can be written."""
         address = request[CLIENT_ADDRESS]
         try:
             order = msgspec.json.decode(await read_body(request, MAX_ORDER), type=EnrolmentRequest)
@@ -86,6 +86,8 @@ class Enrolment:
         now = self._clock()
         try:
             csr, proof = base64.b64decode(order.csr, validate=True), base64.b64decode(order.proof, validate=True)
+            # the token is spent last: a request that is refused for another reason leaves it good. Of two who redeem it
+            # in the same moment one succeeds; the certificate of the other is registered nowhere, so no relay takes it
             token = await self._tokens.peek(order.token, now)
             verify_proof(token.key, proof, "enrol", csr)
             certificate = self._authority.issue(
@@ -96,7 +98,7 @@ class Enrolment:
             raise EnrolmentRefused(f"the token is {spent.reason}") from spent
         except (CertsError, ValueError, binascii.Error) as error:
             raise EnrolmentRefused(str(error)) from error
-        await self._roster.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
+        await self._registry.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
         await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
         authority = self._authority.certificate_der
         return {
@@ -114,10 +116,10 @@ class Enrolment:
             )
         except CertificateRefused as refused:
             raise RenewalRefused(str(refused)) from refused
-        if self._roster.status(peer.name, peer.serial) != "enrolled":
+        if self._registry.status(peer.name, peer.serial) != "enrolled":
             raise RenewalRefused("this agent was revoked")
-        await self._roster.enrol(
-            self._agent_record(peer.name, self._roster.allowed(peer.name, peer.serial), certificate, now, "")
+        await self._registry.enrol(
+            self._agent_record(peer.name, self._registry.allowed(peer.name, peer.serial), certificate, now, "")
         )
         await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
         return certificate

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from gateway.protocol.events import Opened
+from gateway.housekeeping import Housekeeping
+from gateway.protocol import Opened
 from gateway.store import AgentRecord, AgentStore, Sighting, StoreError
 
 
-class Roster:
+class AgentRegistry:
     """A copy of the store's agents that is kept current by whoever changes them through it."""
 
     def __init__(self, store: AgentStore) -> None:
@@ -21,6 +22,12 @@ class Roster:
         self._unwritten: dict[str, tuple[float, str]] = {}
         """Revocations that the store has not taken yet, by agent name: time and reason."""
         self._sightings: dict[tuple[str, str], Sighting] = {}
+        self.refusing = False
+        """The store did not take the last `flush`."""
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Read once a minute what other processes wrote."""
+        housekeeping.every_minute("load", self.load)
 
     async def load(self) -> None:
         """Read everything anew; another process may have changed it."""
@@ -28,7 +35,7 @@ class Roster:
             self._records = {(record.name, record.serial): record for record in await self._store.all()}
 
     def status(self, name: str, serial: int) -> Literal["enrolled", "revoked", "unknown"]:
-        """What is known of a certificate."""
+        """What is known of a certificate: exactly this serial number under exactly this name."""
         record = self._records.get((name, f"{serial:x}"))
         if record is None:
             return "unknown"
@@ -40,7 +47,7 @@ class Roster:
         return record.allowed if record is not None else ()
 
     async def enrol(self, record: AgentRecord) -> None:
-        """A certificate was issued."""
+        """A certificate was issued: from now on its holder is let in. Raises StoreError; then it is not."""
         await self._write_revocations()  # later they would hit the new certificate too
         async with self._changing:
             await self._store.add(record)
@@ -49,7 +56,7 @@ class Roster:
     async def revoke(self, name: str, now: float, why: str) -> int:
         """Revoke all certificates of an agent. Returns how many were not revoked before.
 
-        In force at once, before the store is asked. Raises StoreError where that did not take it: `flush` tries again.
+        In force immediately, before the store is asked. Raises StoreError where that did not take it: `flush` tries again.
         """
         self._revoked.update(key for key in self._records if key[0] == name)
         self._unwritten[name] = (now, why)
@@ -64,7 +71,7 @@ class Roster:
             self._unwritten.pop(name, None)
 
     def names(self) -> set[str]:
-        """Every agent that was ever enrolled."""
+        """The agents that were ever enrolled, revoked ones too."""
         return {name for name, _ in self._records}
 
     def seen(self, opened: Opened, now: float, address: str) -> None:
@@ -76,10 +83,18 @@ class Roster:
 
     async def flush(self) -> None:
         """Write what the store does not know yet. Raises StoreError; then the next call tries again."""
-        await self._write_revocations()
+        try:
+            await self._write_revocations()
+            await self._write_sightings()
+        except StoreError:
+            self.refusing = True
+            raise
+        self.refusing = False
+
+    async def _write_sightings(self) -> None:
         sightings, self._sightings = self._sightings, {}
         try:
             await self._store.seen(list(sightings.values()))
         except StoreError:
-            self._sightings = {**sightings, **self._sightings}
+            self._sightings = {**sightings, **self._sightings}  # what was seen meanwhile is the newer
             raise

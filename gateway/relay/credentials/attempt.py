@@ -10,7 +10,7 @@ from gateway.protocol import Identity, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One person's try to sign in."""
+    """A user name, a password, and where they came from."""
 
     user_name: str
     """As typed, white space stripped: userPrincipalName, DOMAIN\\name or an alternate login."""
@@ -29,14 +29,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of an attempt."""
+    """What came of an attempt: the agent's outcome, or admission's refusal."""
 
     outcome: Outcome | None
     """None: admission refused the attempt (smart lockout or throttle), nobody was asked."""
     identity: Identity | None = None
     password_proven: bool = False
     """The directory says the password was right although it refused the sign-in (expired, disabled, …). Only then may
-    the page name the reason; a stranger must not learn it."""
+    the page name the reason; whoever does not know the password must not learn it."""
     retry_after: float = 0.0
     """Seconds until admission would let another attempt pass; only where outcome is None."""
     agent: str = ""
@@ -44,12 +44,12 @@ class Verdict:
 
     @property
     def succeeded(self) -> bool:
-        """The person is who they say."""
+        """The directory accepted the password and the sign-in."""
         return self.outcome is Outcome.SUCCESS
 
 
 class Authenticator(Protocol):
-    """The one door to a credential check: admission, dispatch to an agent, audit."""
+    """The one way to a credential check: admission, dispatch to an agent, audit."""
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Check a credential. Never raises for a refused credential or a broken directory.

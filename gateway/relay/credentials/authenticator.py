@@ -1,4 +1,9 @@
-"""The one door to a credential check: admission, dispatch, audit, in this order."""
+"""The one way to a credential check: admission, dispatch, audit.
+
+The order matters. Admission comes before anybody is asked and learns the outcome before the trail is written: while a
+slow store is waited for, the next guess must already be counted. The trail comes before the answer: what it did not take
+is not given.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,10 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.agents.connection import Task
-from gateway.relay.agents.dispatch import Dispatched, Dispatcher
-from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, Refused
+from gateway.relay.agents import Dispatched, Dispatcher, Task
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.attempt import Attempt, Verdict
-from gateway.relay.metrics import Metrics
+from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
@@ -31,7 +35,7 @@ class RelayAuthenticator:
         admission: Admission,
         dispatcher: Dispatcher,
         audit: AuditLog,
-        metrics: Metrics,
+        metrics: SignInMetrics,
         *,
         timeout: float,
         clock: Callable[[], float],
@@ -50,10 +54,10 @@ class RelayAuthenticator:
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
         started = time.perf_counter()
         decision = await self._admit(attempt)
-        if isinstance(decision, Refused):
+        if isinstance(decision, AttemptRefused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
             return await self._record(kind, attempt, verdict, decision.reason)
-        settled = False
+        settled = False  # a browser that goes away cancels this task: its place must not stay taken
         try:
             dispatched = await self._dispatch(operation, attempt, new_password)
             self._admission.settle(decision, dispatched.body.outcome, self._clock())
@@ -64,7 +68,7 @@ class RelayAuthenticator:
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, dispatched.body.detail)
 
-    async def _admit(self, attempt: Attempt) -> Admitted | Refused:
+    async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
         """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
         request = AdmissionRequest(
             user_name=attempt.user_name,
@@ -75,7 +79,7 @@ class RelayAuthenticator:
         )
         decision = self._admission.check(request, self._clock())
         for _ in range(_PATIENCE):
-            if not (isinstance(decision, Refused) and decision.reason == "busy"):
+            if not (isinstance(decision, AttemptRefused) and decision.reason == "busy"):
                 break
             await asyncio.sleep(_PAUSE)
             decision = self._admission.check(request, self._clock())

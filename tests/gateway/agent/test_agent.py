@@ -114,7 +114,7 @@ async def test_a_relay_that_is_not_there_is_asked_again_until_it_is(
         await eventually(lambda: len(events(logs, "relay.unreachable")) >= 6)
         assert not made.state.ready
         async with serving(settings) as second:
-            await eventually(lambda: len(second.hub.links) == 2)
+            await eventually(lambda: len(second.endpoint.connections) == 2)
             verdict = await second.authenticator.authenticate(attempt(ANNA, "right"))
     assert verdict.outcome is Outcome.SUCCESS
     assert all(entry["seconds"] <= 0.2 for entry in events(logs, "relay.retry"))
@@ -168,7 +168,7 @@ async def test_a_relay_of_another_authority_gets_no_requests_through(
         async with running_agent(state, people, tmp_path / "impostor", relays=(url,)) as made:
             await eventually(lambda: len(events(logs, "relay.retry")) >= 2)
             assert not made.state.ready
-            assert impostor.hub.links == []
+            assert impostor.endpoint.connections == []
     assert events(logs, "relay.retry")[0]["seconds"] >= 5.0
     assert events(logs, "agent.refused_by_relay") == []
 
@@ -200,7 +200,7 @@ async def test_an_agent_that_was_revoked_while_it_was_off_is_told_in_the_handsha
         await running.administration.revoke("agent1", "stolen", "test")
         async with running_agent(state, people, tmp_path) as made:
             await eventually(lambda: len(events(logs, "agent.refused_by_relay")) == 2)
-            assert running.hub.links == []
+            assert running.endpoint.connections == []
             assert not made.state.ready
     assert "revoked" in events(logs, "agent.refused_by_relay")[0]["remedy"]
 
@@ -210,7 +210,7 @@ async def test_a_quarantined_agent_is_called_compromised(
 ) -> None:
     """Enrolling it anew is not what the log advises."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        running.hub.close_agent("agent1", CloseCode.QUARANTINED, "quarantined")
+        running.endpoint.close_agent("agent1", CloseCode.QUARANTINED, "quarantined")
         await eventually(lambda: events(logs, "agent.refused_by_relay"))
     remedy = events(logs, "agent.refused_by_relay")[0]["remedy"]
     assert "compromised" in remedy
@@ -222,12 +222,12 @@ async def test_an_agent_that_was_enrolled_anew_takes_the_new_identity(tmp_path: 
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
         async with agent(tmp_path, running, people, state_dir=state) as made:
-            await running.roster.revoke("agent1", time.time(), "by mistake")
+            await running.registry.revoke("agent1", time.time(), "by mistake")
             token = await running.administration.create_token("agent1", "test")
             renewed = await enrol(agent_settings(tmp_path), state, token.text, time.time())
-            running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
+            running.endpoint.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
             await eventually(lambda: made._identity.serial == renewed.serial)
-            assert running.roster.status("agent1", renewed.serial) == "enrolled"
+            assert running.registry.status("agent1", renewed.serial) == "enrolled"
 
 
 async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
@@ -237,7 +237,7 @@ async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
         before = made._identity.serial
         (tmp_path / "agent1" / "identity" / "identity.pem").write_text("half a fi")
-        running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked")
+        running.endpoint.close_agent("agent1", CloseCode.REVOKED, "revoked")
         await eventually(lambda: events(logs, "identity.unusable"))
         assert made._identity.serial == before
     assert "enrol this machine anew" in events(logs, "identity.unusable")[0]["error"]
@@ -248,7 +248,7 @@ async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(
 ) -> None:
     """A relay that restarts says goodbye."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
-        running.hub.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
+        running.endpoint.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
         await eventually(lambda: len(events(logs, "relay.retry")) == 2)
         await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
     assert events(logs, "agent.refused_by_relay") == []
@@ -279,9 +279,10 @@ async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
             after = made._identity
             assert after.serial != before.serial
             assert after.certificate.public_key() != before.certificate.public_key()
-            assert running.roster.status("agent1", after.serial) == "enrolled"
+            assert running.registry.status("agent1", after.serial) == "enrolled"
             verdicts = []
-            while [link.opened and link.opened.peer.serial for link in running.hub.links] != [after.serial] * 2:
+            live = running.endpoint.connections
+            while [connection.opened and connection.opened.peer.serial for connection in live] != [after.serial] * 2:
                 verdicts.append(await running.authenticator.authenticate(attempt(ANNA, "right", throttled=False)))
             assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
         renewals = await running.administration.audit(limit=50, before=None, kind="agent.renewed", subject="")
@@ -294,7 +295,7 @@ async def test_a_session_whose_certificate_ended_is_opened_anew_without_an_alarm
 ) -> None:
     """The relay ends it by the clock; the agent has a newer certificate and needs nobody's help."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
-        running.hub.close_agent("agent1", CloseCode.EXPIRED, "certificate expired")
+        running.endpoint.close_agent("agent1", CloseCode.EXPIRED, "certificate expired")
         await eventually(lambda: len(events(logs, "relay.retry")) == 2)
         await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
     assert events(logs, "agent.refused_by_relay") == []
@@ -307,11 +308,11 @@ async def test_a_fresh_certificate_is_left_alone(tmp_path: Path, people: FakeDir
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock):
-            await eventually(lambda: running.hub.links)
-            link, reports = running.hub.links[0], Reports(people)
+            await eventually(lambda: running.endpoint.connections)
+            connection, reports = running.endpoint.connections[0], Reports(people)
             people.health = reports.health  # type: ignore[method-assign]
             await eventually(lambda: reports.asked >= 8)
-            assert not link.session.closed
+            assert not connection.session.closed
     assert events(logs, "certificate.renewal_asked") == []
 
 
@@ -337,7 +338,7 @@ async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
             before = made._identity.serial
-            await running.roster.revoke("agent1", time.time(), "not told to the hub")
+            await running.registry.revoke("agent1", time.time(), "not told to the endpoint")
             clock.ahead = 25 * DAY
             await eventually(lambda: events(logs, "certificate.renewal_refused"))
             assert made.state.ready
@@ -424,7 +425,7 @@ async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Pa
     """By controller."""
     people.health = Reports(people).health  # type: ignore[method-assign]
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        await eventually(lambda: running.hub.links[0].status == {"dc1:636": "closed", "dc2:636": "open"})
+        await eventually(lambda: running.endpoint.connections[0].status == {"dc1:636": "closed", "dc2:636": "open"})
         views = await running.administration.agents()
     assert views[0].domains == ("corp.example.com", "corp")
     assert views[0].software == "test"
@@ -434,8 +435,8 @@ async def test_without_domains_the_agent_answers_for_all(tmp_path: Path, people:
     """One directory and no routing."""
     people.domains = ()
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        assert running.hub.links[0].opened is not None
-        assert running.hub.links[0].opened.domains == ("*",)
+        assert running.endpoint.connections[0].opened is not None
+        assert running.endpoint.connections[0].opened.domains == ("*",)
         await running.authenticator.authenticate(attempt(ANNA, "right"))
         assert made.outcomes == {"success": 1}
 
@@ -451,7 +452,7 @@ async def test_stopping_drains_what_is_in_flight(tmp_path: Path, logs: list[Even
         await eventually(lambda: len(gated.binds) == 2)
         made.stop()
         await eventually(lambda: events(logs, "agent.draining"))
-        await eventually(lambda: not any(link.usable for link in running.hub.links))
+        await eventually(lambda: not any(connection.usable for connection in running.endpoint.connections))
         late = await running.authenticator.authenticate(attempt("carl@corp.example.com", "right"))
         assert late.outcome is Outcome.NO_AGENT
         assert not any(check.done() for check in checks)
@@ -498,9 +499,9 @@ async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeD
         state = await enrolled(tmp_path, running, "agent1")
         made = Agent(agent_settings(tmp_path), state, people, software="test")  # type: ignore[arg-type]
         task = asyncio.create_task(made.run())
-        await eventually(lambda: len(running.hub.links) == 2)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("keep ")]

@@ -61,7 +61,7 @@ async def test_a_token_becomes_an_identity(tmp_path: Path) -> None:
     async with relay(tmp_path) as running:
         token = await token_of(running)
         identity = await redeem(tmp_path, token)
-        assert running.roster.status("agent1", identity.serial) == "enrolled"
+        assert running.registry.status("agent1", identity.serial) == "enrolled"
         assert "agent.enrolled" in await kinds(running)
     assert (identity.name, identity.role) == ("agent1", Role.AGENT)
     assert known_relays(AgentCoreSettings(), tmp_path / "agent1") == (token.relay_url,)

@@ -20,9 +20,9 @@ from gateway.protocol import (
     CloseCode,
     Outcome,
     PeerRevoked,
+    PeerTrust,
     RelaySession,
-    State,
-    Trust,
+    SessionState,
     request_body,
 )
 from gateway.protocol.errors import PeerRefused
@@ -35,15 +35,15 @@ from gateway.protocol.events import (
     Measured,
     Opened,
     PeerDraining,
-    Refused,
     RenewalAnswered,
     RenewalRequested,
     RequestCancelled,
     RequestReceived,
+    RequestRefused,
     StatusReceived,
 )
 from gateway.protocol.messages import MAX_FRAME, MAX_HANDSHAKE, Answer, Bye, Hello, PairKey, Pong, encode
-from gateway.protocol.trust import Signer, accept_anyone
+from gateway.protocol.trust import IdentitySigner, accept_anyone
 
 NOW = 1_800_000_000.0
 
@@ -88,7 +88,7 @@ class Ends:
     def exchange_words(self, now: float) -> None:
         """Each end hears from the other, so that none takes the other for lost."""
         self.agent.send_status({})
-        self.relay.send_renewal_refused("not yet")
+        self.relay.send_renewal_denied("not yet")
         self.pump(now)
 
     def pump(self, now: float = NOW, tamper: Callable[[bytes], bytes] = lambda frame: frame) -> list[Event]:
@@ -121,15 +121,15 @@ class World:
 
     def ends(
         self,
-        relay: Signer | None = None,
-        agent: Signer | None = None,
+        relay: IdentitySigner | None = None,
+        agent: IdentitySigner | None = None,
         capacity: int = 8,
         now: float = NOW,
         check: Callable[[VerifiedPeer], None] = accept_anyone,
     ) -> Ends:
         trust_agents, trust_relays = (
-            Trust(self.authority.certificate, Role.AGENT, check),
-            Trust(self.authority.certificate, Role.RELAY),
+            PeerTrust(self.authority.certificate, Role.AGENT, check),
+            PeerTrust(self.authority.certificate, Role.RELAY),
         )
         facts = AgentFacts(instance="i1", capacity=capacity, domains=("corp",), software="1")
         return Ends(
@@ -141,7 +141,7 @@ class World:
     def open(self, **kinds: int) -> Ends:
         ends = self.ends(**kinds)  # type: ignore[arg-type]
         ends.pump()
-        assert ends.relay.state is ends.agent.state is State.OPEN
+        assert ends.relay.state is ends.agent.state is SessionState.OPEN
         return ends
 
 
@@ -216,11 +216,11 @@ def test_a_flipped_bit_ends_the_session_and_nothing_else(world: World, data: st.
         return bytes(changed)
 
     events = ends.pump(tamper=tamper)
-    if ends.relay.state is State.OPEN and ends.agent.state is State.OPEN:
+    if ends.relay.state is SessionState.OPEN and ends.agent.state is SessionState.OPEN:
         ask(ends)
         events += ends.pump(tamper=tamper)
     if count > victim:
-        assert ends.relay.state is State.CLOSED or ends.agent.state is State.CLOSED or victim == 0
+        assert ends.relay.state is SessionState.CLOSED or ends.agent.state is SessionState.CLOSED or victim == 0
     assert not any(isinstance(event, RequestReceived) and event.body.password != "right" for event in events)
 
 
@@ -366,14 +366,14 @@ def test_an_agent_refuses_what_it_must_not_begin(world: World) -> None:
     """Late, draining, and more than its capacity."""
     ends = world.open(capacity=1)
     ask(ends, 1, deadline=NOW - 1)
-    assert Refused(1, "late") in ends.pump()
+    assert RequestRefused(1, "late") in ends.pump()
     ask(ends, 2)
     ask(ends, 3)
-    assert Refused(3, "busy") in ends.pump()
+    assert RequestRefused(3, "busy") in ends.pump()
     ends.agent.answer(2, AnswerBody(Outcome.SUCCESS))
     ends.agent.drain()
     ask(ends, 4)
-    assert Refused(4, "draining") in ends.pump()
+    assert RequestRefused(4, "draining") in ends.pump()
 
 
 def test_no_bind_begins_after_begin_by(world: World) -> None:
@@ -447,7 +447,7 @@ def test_a_sealed_request_opens_once(world: World) -> None:
     ends.relay.unsent.append(ends.relay.unsent[0])
     events = ends.pump()
     assert sum(isinstance(event, RequestReceived) for event in events) == 1
-    assert Refused(1, "unsealable") in events
+    assert RequestRefused(1, "unsealable") in events
 
 
 def test_a_seal_is_bound_to_its_deadline(world: World) -> None:
@@ -455,7 +455,7 @@ def test_a_seal_is_bound_to_its_deadline(world: World) -> None:
     ends = world.open()
     ask(ends)
     ends.relay.unsent[0] = replace(ends.relay.unsent[0], deadline=NOW + 999)
-    assert Refused(1, "unsealable") in ends.pump()
+    assert RequestRefused(1, "unsealable") in ends.pump()
 
 
 def test_a_request_number_is_never_used_twice(world: World) -> None:
@@ -502,7 +502,7 @@ def test_a_seal_key_is_forgotten_once_it_was_used(world: World) -> None:
     later = NOW + 601
     ends.exchange_words(later)
     pair = renew_seal_key(ends, later)
-    assert ends.agent.state is State.OPEN
+    assert ends.agent.state is SessionState.OPEN
     ends.relay.unsent.append(pair)
     ends.pump(later)
     assert closed(ends).code == CloseCode.UNEXPECTED
@@ -517,7 +517,7 @@ def test_a_relay_renews_its_identity_under_an_open_session(world: World) -> None
     ends.exchange_words(later)
     pair = renew_seal_key(ends, later)
     assert pair.certificate == renewed.certificate_der
-    assert ends.relay.state is ends.agent.state is State.OPEN
+    assert ends.relay.state is ends.agent.state is SessionState.OPEN
     ask(ends, 9, begin_by=later + 4, deadline=later + 15)
     assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
 
@@ -533,7 +533,7 @@ def test_keys_move_on_with_the_records(world: World) -> None:
         ends.agent.refuse(number, "cancelled")
         for frame in ends.agent.frames():
             ends.relay.receive(frame, NOW)
-    assert ends.relay.state is ends.agent.state is State.OPEN
+    assert ends.relay.state is ends.agent.state is SessionState.OPEN
 
 
 def test_pings_measure_latency_and_clock_skew(world: World) -> None:
@@ -577,7 +577,7 @@ def test_draining_capacity_status_and_renewal_travel(world: World) -> None:
     assert RenewalRequested(b"csr") in events
     assert PeerDraining() in events
     ends.relay.send_renewed(b"certificate")
-    ends.relay.send_renewal_refused("no")
+    ends.relay.send_renewal_denied("no")
     ends.relay.close(CloseCode.GOING_AWAY, "bye")
     events = ends.pump()
     assert RenewalAnswered(certificate=b"certificate") in events

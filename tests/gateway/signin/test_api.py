@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 
 from gateway.protocol import Outcome
 from gateway.relay.administration.acts import Administration
-from gateway.relay.agents.registry import Roster
+from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Api, SignInSettings
@@ -63,7 +63,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     api.add_routes(app)
     administration = Administration(
         store,
-        Roster(store.agents),
+        AgentRegistry(store.agents),
         relay_url="https://relay.example",
         authority_fingerprint="ab" * 32,
         token_lifetime=900,

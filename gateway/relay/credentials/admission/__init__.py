@@ -4,7 +4,7 @@ Two guards, both pure: `lockout` for each user name, `throttle` for each client 
 What does not: asking AD, keeping time, telling the person.
 """
 
-from gateway.relay.credentials.admission.admission import Admission, AdmissionRequest, Admitted, LockView, Refused
+from gateway.relay.credentials.admission.admission import Admission, AdmissionRequest, Admitted, AttemptRefused, LockView
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
-__all__ = ["Admission", "AdmissionRequest", "AdmissionSettings", "Admitted", "LockView", "Refused"]
+__all__ = ["Admission", "AdmissionRequest", "AdmissionSettings", "Admitted", "AttemptRefused", "LockView"]

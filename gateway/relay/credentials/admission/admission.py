@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway.protocol.outcome import Outcome
+from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import lockout, throttle
 from gateway.relay.credentials.admission.lockout import LockRecord
 from gateway.relay.credentials.admission.settings import AdmissionSettings
@@ -25,7 +25,7 @@ _RIGHT = frozenset({Outcome.SUCCESS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRequest:
-    """An attempt, before anybody is asked."""
+    """What admission must know of an attempt."""
 
     user_name: str
     password: str = field(repr=False)
@@ -46,7 +46,7 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AttemptRefused:
     """It may not. `retry_after` is seconds; `reason` is for the operator only: `locked`, `address`, or `busy` where as
     many attempts for this name are under way as may still fail."""
 
@@ -56,7 +56,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LockView:
-    """A user name that is locked."""
+    """A user name that is locked, from familiar or unfamiliar places, until a Unix time; `locks` in a row."""
 
     user: str
     familiar: bool
@@ -83,7 +83,7 @@ class Admission:
         """Client addresses that are remembered."""
         return len(self._addresses)
 
-    def check(self, request: AdmissionRequest, now: float) -> Admitted | Refused:
+    def check(self, request: AdmissionRequest, now: float) -> Admitted | AttemptRefused:
         """Decide. An Admitted must be settled or abandoned."""
         user = normalise(request.user_name)
         address = address_key(request.address)
@@ -91,16 +91,16 @@ class Admission:
             record = self._addresses.get(address)
             wait = throttle.refusal(record, self._settings, now) if record is not None else 0.0
             if wait > 0:
-                return Refused(wait, "address")
+                return AttemptRefused(wait, "address")
         digest = hmac.digest(self._key, request.password.encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
         key = (user, request.familiar)
         lock = self._users.get(key)
         if lock is None:
-            self._make_room(self._users, lambda each: lockout.is_stale(each, self._settings, now), _is_expendable)
+            self._make_room(self._users, lambda record: lockout.is_stale(record, self._settings, now), _is_expendable)
             lock = self._users[key] = LockRecord()
         wait = lockout.refusal(lock, self._settings, now)
         if wait > 0:
-            return Refused(wait, "locked" if now < lock.locked_until else "busy")
+            return AttemptRefused(wait, "locked" if now < lock.locked_until else "busy")
         lockout.begin(lock, now)
         self._users.move_to_end(key)
         if request.throttled:
@@ -115,7 +115,7 @@ class Admission:
         lockout.end(record)
         if outcome in _RIGHT:
             lockout.succeed(record)
-            if not record.in_flight:
+            if not record.in_flight:  # else the others under way would be counted on no record, and not at all
                 del self._users[ticket.key]
             return False
         if outcome not in _COUNTED:
@@ -125,7 +125,7 @@ class Admission:
         return lockout.fail(record, ticket.digest, self._settings, now)
 
     def abandon(self, ticket: Admitted, now: float) -> None:
-        """Nothing came of it."""
+        """Nothing came of it: the caller was cancelled or failed. Counts for nothing."""
         record = self._users.get(ticket.key)
         if record is not None:
             lockout.end(record)
@@ -142,7 +142,7 @@ class Admission:
         return found
 
     def locked(self, now: float) -> list[LockView]:
-        """Who is locked now."""
+        """The user names that are locked now."""
         return [
             LockView(user, familiar, record.locked_until, record.locks)
             for (user, familiar), record in self._users.items()
@@ -153,7 +153,9 @@ class Admission:
         record = self._addresses.get(address)
         if record is None:
             self._make_room(
-                self._addresses, lambda each: throttle.is_stale(each, self._settings, now), lambda each: not each.failed
+                self._addresses,
+                lambda record: throttle.is_stale(record, self._settings, now),
+                lambda record: not record.failed,
             )
             record = self._addresses[address] = AddressRecord(seen=now)
         self._addresses.move_to_end(address)

@@ -13,7 +13,7 @@
 
 - Only *different* wrong passwords count: the last few are kept as keyed digests, so that a phone with an old password
   does not lock its owner out.
-- Familiar and unfamiliar places count apart: a stranger's guesses do not lock out the person at their own desk.
+- Familiar and unfamiliar places count apart: an outsider's guesses do not lock out the person at their own desk.
 - An attempt under way counts as a failure until it is settled: a thousand parallel guesses pass no more than the
   threshold allows.
 - Outcomes of the infrastructure count for nothing. Neither do those for which the password was right (expired, must
@@ -52,13 +52,13 @@ def refusal(record: LockRecord, settings: AdmissionSettings, now: float) -> floa
 
 
 def begin(record: LockRecord, now: float) -> None:
-    """An attempt goes on to AD."""
+    """An attempt is passed on to AD: from now on it counts as a failure, until `end`."""
     record.in_flight += 1
     record.touched = now
 
 
 def end(record: LockRecord) -> None:
-    """An attempt is settled, or given up."""
+    """An attempt is settled or given up: it no longer counts as one under way."""
     record.in_flight = max(record.in_flight - 1, 0)
 
 
@@ -86,5 +86,5 @@ def fail(record: LockRecord, digest: bytes, settings: AdmissionSettings, now: fl
 
 
 def is_stale(record: LockRecord, settings: AdmissionSettings, now: float) -> bool:
-    """Nothing of it matters any more."""
+    """Whether it may be forgotten: nothing under way, no lock, and the last wrong password long ago."""
     return not record.in_flight and now >= record.locked_until and now - record.touched > settings.forget_after

@@ -11,7 +11,7 @@ class AdmissionSettings:
 
     threshold: int = 4
     """Different wrong passwords in a row after which a user name is locked here. Must lie below AD's own lockout
-    threshold, so that strangers lock people out here and not in AD."""
+    threshold, so that outsiders lock accounts here and not in AD."""
     lock_seconds: float = 60.0
     """Seconds of the first lock; should last longer than AD's observation window shrinks its count."""
     lock_ceiling: float = 3600.0

@@ -43,7 +43,7 @@ def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> f
         record.attempts.popleft()
     if len(record.attempts) >= settings.address_rate:
         return record.attempts[0] - begin
-    if len(record.failed) >= settings.address_failures:
+    if len(record.failed) >= settings.address_failures:  # only now: who stays below costs no look at each name
         record.failed = {name: when for name, when in record.failed.items() if when > begin}
         if len(record.failed) >= settings.address_failures:
             return min(record.failed.values()) - begin
@@ -51,16 +51,16 @@ def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> f
 
 
 def attempt(record: AddressRecord, now: float) -> None:
-    """An attempt goes on."""
+    """Count an attempt that is passed on."""
     record.attempts.append(now)
     record.seen = now
 
 
 def fail(record: AddressRecord, user: str, now: float) -> None:
-    """It was refused by AD."""
+    """Count a user name for which AD refused the password."""
     record.failed[user] = now
 
 
 def is_stale(record: AddressRecord, settings: AdmissionSettings, now: float) -> bool:
-    """Nothing of it matters any more."""
+    """Whether it may be forgotten: the address was not seen for a whole window."""
     return now - record.seen > settings.address_window

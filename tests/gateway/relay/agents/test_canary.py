@@ -22,7 +22,7 @@ from gateway.relay.agents.canary import CanaryKeeper, invent_person
 from gateway.relay.agents.dispatch import domain_of
 from gateway.signin.forms import check_text
 from gateway.store import StoreUnavailable
-from tests.gateway.relay.agents.test_dispatch import NOW, SILENCE, Exchange, Station, World, in_virtual_time
+from tests.gateway.relay.agents.exchange import NOW, SILENCE, Exchange, Station, World, in_virtual_time
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, eventually, relay
 
@@ -124,7 +124,7 @@ async def test_a_canary_is_of_the_agents_own_domains(world: World, domains: tupl
     station = exchange.agent("agent1", *domains)
     keep = keeper(exchange, Quarantine())
     for _ in range(30):
-        async with running(keep.probe(station.link)):  # type: ignore[arg-type]
+        async with running(keep.probe(station.connection)):  # type: ignore[arg-type]
             await exchange.settle()
             say_no(station)
             await exchange.settle()
@@ -137,7 +137,7 @@ async def test_on_the_wire_a_canary_is_a_request_like_any_other(world: World) ->
     """The same operation, the same time, an id of the same form."""
     exchange = Exchange(world)
     station = exchange.agent("agent1")
-    async with running(keeper(exchange, Quarantine()).probe(station.link)):  # type: ignore[arg-type]
+    async with running(keeper(exchange, Quarantine()).probe(station.connection)):  # type: ignore[arg-type]
         exchange.sign_in()
         await exchange.settle()
     canary, person = station.requests
@@ -157,7 +157,7 @@ async def test_an_agent_that_says_yes_is_found_and_thrown_out(tmp_path: Path) ->
         relay(tmp_path, canary_interval=0.02) as server,
         agent(tmp_path, server, backdoored, "backdoored", until=lambda: backdoored.binds, reconnect_ceiling=0.1) as made,
     ):
-        await eventually(lambda: backdoored.binds and not server.hub.links)
+        await eventually(lambda: backdoored.binds and not server.endpoint.connections)
         await eventually(lambda: not made.state.ready)
         (view,) = await server.administration.agents()
         assert view.revoked_at is not None
@@ -166,7 +166,7 @@ async def test_an_agent_that_says_yes_is_found_and_thrown_out(tmp_path: Path) ->
         alerts = await server.administration.audit(limit=9, before=None, kind="alert.agent.quarantined", subject="")
         assert [entry.subject for entry in alerts] == ["backdoored"] * len(alerts)
         assert alerts
-        assert b'isthmus_alerts_total{event="agent.quarantined"}' in server.metrics.text()
+        assert b'isthmus_alerts_total{event="agent.quarantined"}' in server.metrics_text()
 
 
 async def test_an_agent_that_says_no_is_left_alone(tmp_path: Path) -> None:
@@ -178,20 +178,20 @@ async def test_an_agent_that_says_no_is_left_alone(tmp_path: Path) -> None:
         agent(tmp_path, server, backdoored, "backdoored", until=lambda: backdoored.binds),
     ):
         await eventually(lambda: len(honest.binds) >= 5 and backdoored.binds)
-        await eventually(lambda: {link.name for link in server.hub.links} == {"honest"})
-        assert len(server.hub.links) == 2
+        await eventually(lambda: {connection.name for connection in server.endpoint.connections} == {"honest"})
+        assert len(server.endpoint.connections) == 2
         assert (await server.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
         views = await server.administration.agents()
     assert {view.name: view.revoked_at is None for view in views} == {"honest": True, "backdoored": False}
 
 
-@pytest.mark.parametrize("said", [each for each in Outcome if each is not Outcome.SUCCESS])
+@pytest.mark.parametrize("said", [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS])
 @in_virtual_time
 async def test_only_a_yes_is_an_alarm(world: World, said: Outcome) -> None:
     """No directory, a lockout or a time-out is nobody's guilt."""
     exchange, quarantine = Exchange(world), Quarantine()
     station = exchange.agent("agent1")
-    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.link))
+    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.connection))
     await exchange.settle()
     station.answer(said)
     await exchange.settle()
@@ -205,7 +205,7 @@ async def test_a_password_that_was_never_given_cannot_be_proven(world: World, sa
     """The page tells such a person the reason, or lets them choose a new password: that is a yes too."""
     exchange, quarantine = Exchange(world), Quarantine()
     station = exchange.agent("agent1")
-    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.link))
+    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.connection))
     await exchange.settle()
     station.answer(said, password_proven=True)
     await exchange.settle()
@@ -223,14 +223,14 @@ async def test_a_silent_agent_is_no_alarm(world: World, begun: bool, seconds: fl
     """It may have a slow directory."""
     exchange, quarantine = Exchange(world), Quarantine()
     station = exchange.agent("agent1")
-    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.link))
+    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.connection))
     await exchange.settle()
     assert not begun or station.begin()
     await exchange.pass_time(seconds + 0.1)
     assert probe.done()
     assert await probe is said
     assert quarantine.names == []
-    assert station.link.outstanding == 0
+    assert station.connection.outstanding == 0
 
 
 @pytest.mark.parametrize(("begun", "said"), [(False, None), (True, Outcome.TRY_AGAIN)])
@@ -239,7 +239,7 @@ async def test_an_agent_that_is_lost_in_the_middle_is_no_alarm(world: World, beg
     """Machines restart."""
     exchange, quarantine = Exchange(world), Quarantine()
     station = exchange.agent("agent1")
-    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.link))
+    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.connection))
     await exchange.settle()
     assert not begun or station.begin()
     await exchange.settle()
@@ -254,7 +254,7 @@ async def test_an_agent_that_refuses_a_canary_is_no_alarm(world: World) -> None:
     """It has its hands full; and no other agent gets that canary."""
     exchange, quarantine = Exchange(world), Quarantine()
     station, other = exchange.agent("agent1"), exchange.agent("other")
-    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.link))
+    probe = asyncio.create_task(keeper(exchange, quarantine).probe(station.connection))
     await exchange.settle()
     station.refuse("busy")
     await exchange.settle()
@@ -275,8 +275,8 @@ async def test_a_store_that_fails_does_not_keep_a_backdoored_agent_in(
     async with relay(tmp_path) as server, agent(tmp_path, server, backdoored):
         monkeypatch.setattr(server.store.agents, "revoke", full)
         with contextlib.suppress(StoreUnavailable):
-            await server.canaries.probe(server.hub.links[0])
-        assert not [link for link in server.hub.links if link.usable]
+            await server.canaries.probe(server.endpoint.connections[0])
+        assert not [connection for connection in server.endpoint.connections if connection.usable]
 
 
 async def test_a_revocation_that_the_store_refused_is_in_force_and_written_later(
@@ -292,12 +292,12 @@ async def test_a_revocation_that_the_store_refused_is_in_force_and_written_later
             patch.setattr(server.store.agents, "revoke", full)
             with pytest.raises(StoreUnavailable):
                 await server.administration.revoke("agent1", "stolen", "test")
-            await server.tidy()
+            await server.housekeeping.tidy()
             await eventually(lambda: not made.state.ready)
             await asyncio.sleep(0.3)  # it tries to come in
-            assert server.hub.links == []
+            assert server.endpoint.connections == []
             assert [record.revoked_at for record in await server.store.agents.all()] == [None]
-        await server.tidy()
+        await server.housekeeping.tidy()
         (record,) = await server.store.agents.all()
         assert record.revoked_at is not None
         assert record.revoked_why == "stolen"
@@ -360,7 +360,7 @@ async def test_who_is_leaving_gets_no_canary_and_does_not_end_them(world: World,
             await serve(exchange, 100.0, say_no)
             asked = list(leaving.asked)
             if end == "closes":
-                leaving.link.close(CloseCode.GOING_AWAY, "bye")
+                leaving.connection.close(CloseCode.GOING_AWAY, "bye")
                 leaving.hang_up()
             else:
                 leaving.end.drain()
@@ -391,12 +391,12 @@ async def test_a_canary_is_nobodys_sign_in(tmp_path: Path) -> None:
     people = FakeDirectories({ANNA: "right"})
     async with relay(tmp_path) as server, agent(tmp_path, server, people):
         for _ in range(30):
-            assert await server.canaries.probe(server.hub.links[0]) is Outcome.WRONG_CREDENTIAL
+            assert await server.canaries.probe(server.endpoint.connections[0]) is Outcome.WRONG_CREDENTIAL
         assert len(people.binds) == 30
         assert [user for user in people.binds if server.admission.unlock(user)] == []
         assert server.admission.locked(1e12) == []
         assert await trail(server, "signin") == []
-        assert b"isthmus_pta_authentications_total 0.0" in server.metrics.text()
+        assert b"isthmus_pta_authentications_total 0.0" in server.metrics_text()
         assert (await server.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
         assert await trail(server, "signin") == [ANNA]
 
@@ -424,7 +424,7 @@ async def test_a_canary_is_given_the_time_of_a_sign_in(tmp_path: Path) -> None:
     people = HurriedDirectories({ANNA: "right"})
     async with relay(tmp_path, sign_in_timeout=8.0) as server, agent(tmp_path, server, people):
         await server.authenticator.authenticate(attempt(ANNA, "right"))
-        await server.canaries.probe(server.hub.links[0])
+        await server.canaries.probe(server.endpoint.connections[0])
     person, canary = people.seconds
     assert canary == pytest.approx(person, abs=1.0)
 
@@ -434,7 +434,7 @@ async def test_the_alarm_names_the_agent_in_the_log(tmp_path: Path) -> None:
     backdoored = FakeDirectories({}, accept_anything=True)
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as server, agent(tmp_path, server, backdoored):
-            await server.canaries.probe(server.hub.links[0])
+            await server.canaries.probe(server.endpoint.connections[0])
     critical = [entry for entry in logs if entry["log_level"] == "critical"]
     assert {entry["agent"] for entry in critical} == {"agent1"}
     assert "agent.accepted_canary" in {entry["event"] for entry in critical}

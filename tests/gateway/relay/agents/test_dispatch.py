@@ -1,252 +1,27 @@
-"""Which agent is asked and who is asked next: real links and sessions in memory, and time that is not waited for."""
+"""Which agent is asked and who is asked next: real connections and sessions in memory, and time that is not waited for."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
-import selectors
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any, Literal, ParamSpec
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, RelaySession, Trust
-from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
-from gateway.relay.agents.connection import Link, Task
-from gateway.relay.agents.dispatch import Dispatched, Dispatcher, domain_of
-from gateway.relay.settings import RelayCoreSettings
-
-P = ParamSpec("P")
-NOW = 1_800_000_000.0
-TIMEOUT = 15.0
-BEGIN = 4.0
-SILENCE = BEGIN + 1.0
-"""Seconds after which an agent that did not begin is given up: one more than it has to begin."""
-
-
-# -- time
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting, moves the clock on."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
-        if not ready and timeout is None:
-            raise AssertionError("the test waits for something that will never happen")
-        if not ready and timeout is not None:
-            self.now += max(timeout, 0.0)
-        return ready
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Its clock jumps to the next timer whenever there is nothing to do: hours pass in no time."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now
-
-
-def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test on a loop of its own, where time is not waited for."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(test(*args, **kwargs))
-
-    return run
-
-
-# -- agents in memory
-
-
-class World:
-    """An authority, a relay, and agents' identities, each made once."""
-
-    def __init__(self, home: Path) -> None:
-        self._home, self._agents = home, dict[str, MachineIdentity]()
-        self.authority = Authority.create(home / "ca", name="test", now=NOW)
-        self.relay = self._issue("relay1", Role.RELAY)
-
-    def agent(self, name: str) -> MachineIdentity:
-        if name not in self._agents:
-            self._agents[name] = self._issue(name, Role.AGENT)
-        return self._agents[name]
-
-    def _issue(self, name: str, role: Role) -> MachineIdentity:
-        csr = MachineIdentity.begin(self._home / name, name=name)
-        der = self.authority.issue(csr, name=name, role=role, now=NOW)
-        return MachineIdentity.install(self._home / name, der, self.authority.certificate_der, name=name, role=role, now=NOW)
-
-
-class Station:
-    """An agent at the far end of a link: it takes what it is sent, and does what the test says."""
-
-    def __init__(self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int) -> None:
-        world, now = exchange.world, exchange.clock()
-        trusts = [Trust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
-        facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test")
-        self._exchange = exchange
-        self._near = RelaySession(world.relay, trusts[0], now=now)
-        self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
-        self.link = Link(self._near, address="192.0.2.1", on_change=exchange.dispatcher.link_changed)
-        self.requests: list[RequestReceived] = []
-        self.cancelled: list[int] = []
-        self._begun: dict[int, str] = {}
-        self._done: set[int] = set()
-
-    @property
-    def asked(self) -> list[str]:
-        """The names that this agent was ever asked about."""
-        return [request.body.user_name for request in self.requests]
-
-    @property
-    def open(self) -> list[int]:
-        """The numbers of the requests that wait for this agent, oldest first."""
-        return [request.id for request in self.requests if request.id not in self._done]
-
-    @property
-    def begun(self) -> list[str]:
-        """Names of those whom this agent was about to bind."""
-        return list(self._begun.values())
-
-    def carry(self) -> bool:
-        """Carry what either end has to say; False where both are silent."""
-        to_agent, to_relay = self._near.frames(), self.end.frames()
-        now = self._exchange.clock()
-        for frame in to_agent:
-            for event in self.end.receive(frame, now):
-                self._hear(event)
-        for frame in to_relay:
-            for event in self._near.receive(frame, now):
-                self.link.take(event)
-                if isinstance(event, Opened):
-                    self.link.opened = event
-        return bool(to_agent or to_relay)
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, RequestReceived):
-            self.requests.append(event)
-        elif isinstance(event, RequestCancelled):
-            self.cancelled.append(event.id)
-            self._done.add(event.id)
-
-    # -- what it does, by default to the oldest request
-
-    def _take(self, number: int | None, *, done: bool = True) -> int:
-        number = self.open[0] if number is None else number
-        if done:
-            self._done.add(number)
-        return number
-
-    def begin(self, number: int | None = None) -> bool:
-        number = self._take(number, done=False)
-        allowed = self.end.begin(number, self._exchange.clock())
-        if allowed:
-            self._begun[number] = next(request.body.user_name for request in self.requests if request.id == number)
-        return allowed
-
-    def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: int | None = None, **fields: Any) -> None:
-        self.end.answer(self._take(number), AnswerBody(outcome, **fields))
-
-    def refuse(self, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
-        self.end.refuse(self._take(None), reason)
-
-    def ping(self) -> None:
-        """Say a word that concerns no request."""
-        self.end.send_status({})
-
-    def hang_up(self) -> None:
-        """The connection breaks: what the hub does then."""
-        if self.link in self._exchange.dispatcher.links:
-            self._exchange.dispatcher.links.remove(self.link)
-        self._near.close(CloseCode.GOING_AWAY, "connection ended")
-        self.link.lose()
-        self._exchange.dispatcher.links_changed()
-
-
-class Exchange:
-    """A dispatcher and the agents that it knows."""
-
-    def __init__(self, world: World, **core: Any) -> None:
-        self.world, self.stations = world, list[Station]()
-        self.dispatcher = Dispatcher(RelayCoreSettings(**{"begin_timeout": BEGIN, **core}), self.clock)
-
-    def clock(self) -> float:
-        return NOW + asyncio.get_running_loop().time()
-
-    def agent(self, name: str = "agent1", *domains: str, capacity: int = 4, latency: float = 0.0) -> Station:
-        """An agent that has just connected; it answers for all unless domains are given."""
-        station = Station(self, name, domains or ("*",), capacity)
-        while station.carry():
-            pass
-        station.link.latency = latency
-        self.stations.append(station)
-        self.dispatcher.links.append(station.link)
-        self.dispatcher.links_changed()
-        return station
-
-    def sign_in(self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT) -> asyncio.Task[Dispatched]:
-        return asyncio.create_task(self.dispatcher.dispatch(self.task(user, timeout)), name=f"sign-in {user}")
-
-    def task(self, user: str, timeout: float = TIMEOUT) -> Task:
-        return Task(
-            operation="verify",
-            user_name=user,
-            password="right",
-            new_password="",
-            deadline=self.clock() + timeout,
-            correlation_id="c0ffee",
-        )
-
-    async def settle(self) -> None:
-        """Let everything happen that needs no time."""
-        quiet = 0
-        while quiet < 5:
-            await asyncio.sleep(0)
-            moved = [station.carry() for station in self.stations]
-            quiet = 0 if any(moved) else quiet + 1
-
-    async def pass_time(self, seconds: float) -> None:
-        """Let time pass, and what is due meanwhile happen."""
-        await self.settle()
-        until = self.clock() + seconds
-        while (left := until - self.clock()) > 0:
-            await asyncio.sleep(min(left, 0.5))
-            await self.settle()
-
-    async def occupy(self, station: Station, count: int) -> list[asyncio.Task[Dispatched]]:
-        """Keep an agent busy with this many, who are all begun; no other agent may be there yet."""
-        tasks = [self.sign_in(f"busy{number}@{_domain(station)}", timeout=1e6) for number in range(count)]
-        await self.settle()
-        for number in station.open:
-            assert station.begin(number)
-        await self.settle()
-        assert station.link.outstanding == count
-        return tasks
-
-
-def _domain(station: Station) -> str:
-    assert station.link.opened is not None
-    return station.link.opened.domains[0].replace("*", "other.example.com")
-
-
-async def outcome(task: asyncio.Task[Dispatched]) -> tuple[Outcome, str]:
-    """What came of it, which must be known by now, and from whom."""
-    assert task.done()
-    dispatched = await task
-    return dispatched.body.outcome, dispatched.agent
+from gateway.protocol import AnswerBody, CloseCode, Outcome
+from gateway.relay.agents.dispatch import Dispatched, domain_of
+from tests.gateway.relay.agents.exchange import (
+    BEGIN,
+    SILENCE,
+    TIMEOUT,
+    Exchange,
+    Station,
+    VirtualTimeLoop,
+    World,
+    in_virtual_time,
+    outcome,
+)
 
 
 @pytest.fixture(scope="module")
@@ -489,8 +264,8 @@ async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_ask
     """However much it claims, `*` included."""
     exchange = Exchange(world)
     greedy = exchange.agent("greedy", "corp", "other", "*")
-    greedy.link.allowed = ("corp", "third")
-    exchange.dispatcher.links_changed()
+    greedy.connection.allowed = ("corp", "third")
+    exchange.dispatcher.connections_changed()
     for user in ("anna@corp", "anna@other", "anna@third", "anna"):
         exchange.sign_in(user)
         await exchange.settle()
@@ -515,9 +290,9 @@ async def test_who_is_leaving_is_never_asked(world: World, end: str) -> None:
     leaving, staying = exchange.agent("leaving"), exchange.agent("staying", latency=1.0)
     {
         "agent drains": leaving.end.drain,
-        "relay drains": leaving.link.session.drain,
+        "relay drains": leaving.connection.session.drain,
         "agent closes": lambda: leaving.end.close(CloseCode.GOING_AWAY, "bye"),
-        "relay closes": lambda: leaving.link.close(CloseCode.GOING_AWAY, "bye"),
+        "relay closes": lambda: leaving.connection.close(CloseCode.GOING_AWAY, "bye"),
         "connection breaks": leaving.hang_up,
     }[end]()
     await exchange.settle()
@@ -561,10 +336,10 @@ async def test_among_many_the_one_that_can_is_found(world: World) -> None:
     exchange = Exchange(world)
     for number in range(25):
         exchange.agent(f"full{number % 5}", "corp", capacity=1)
-        exchange.agent(f"leaving{number % 5}", "corp").link.session.drain()
+        exchange.agent(f"leaving{number % 5}", "corp").connection.session.drain()
         exchange.agent(f"foreign{number % 5}", "other")
-        exchange.agent(f"suspect{number % 5}", "corp").link.suspect = True
-    full = [station for station in exchange.stations if station.link.name.startswith("full")]
+        exchange.agent(f"suspect{number % 5}", "corp").connection.suspect = True
+    full = [station for station in exchange.stations if station.connection.name.startswith("full")]
     for number in range(len(full)):
         exchange.sign_in(f"busy{number}@corp")
         await exchange.settle()
@@ -631,7 +406,7 @@ async def test_no_directory_after_a_bind_has_begun_is_final(world: World) -> Non
     assert second.asked == []
 
 
-@pytest.mark.parametrize("said", [each for each in Outcome if each is not Outcome.NO_DIRECTORY])
+@pytest.mark.parametrize("said", [outcome for outcome in Outcome if outcome is not Outcome.NO_DIRECTORY])
 @in_virtual_time
 async def test_what_a_directory_said_is_final(world: World, said: Outcome) -> None:
     """Nobody else is asked for a second opinion."""
@@ -660,7 +435,7 @@ async def test_an_agent_lost_after_it_had_begun_ends_the_attempt(world: World, e
     elif end == "agent closes":
         first.end.close(CloseCode.GOING_AWAY, "bye")
     else:
-        first.link.close(CloseCode.REVOKED, "revoked")
+        first.connection.close(CloseCode.REVOKED, "revoked")
     await exchange.settle()
     assert await outcome(pending) == (Outcome.TRY_AGAIN, "first")
     assert (await pending).begun
@@ -719,7 +494,7 @@ async def test_the_deadline_ends_it(world: World) -> None:
     assert exchange.dispatcher.outstanding == 0
     slow.answer(Outcome.SUCCESS, number)
     await exchange.settle()
-    assert slow.link.usable
+    assert slow.connection.usable
 
 
 @in_virtual_time
@@ -770,7 +545,7 @@ async def test_who_waits_is_served_in_order(world: World) -> None:
     await exchange.settle()
     assert exchange.dispatcher.waiting == 6
     while station.open:
-        assert station.link.outstanding <= 2
+        assert station.connection.outstanding <= 2
         station.answer()
         await exchange.settle()
     assert station.asked == users
@@ -987,7 +762,7 @@ async def test_who_is_cancelled_while_being_checked_leaves_nothing_behind(world:
     assert pending.cancelled()
     assert exchange.dispatcher.outstanding == exchange.dispatcher.waiting == 0
     assert station.cancelled == [station.requests[0].id]
-    assert station.link.has_room
+    assert station.connection.has_room
 
 
 @in_virtual_time
@@ -1055,7 +830,7 @@ async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
     await exchange.settle()
     assert (await outcome(pending))[0].is_infrastructure
     assert station.asked == []
-    assert station.link.usable
+    assert station.connection.usable
     assert exchange.dispatcher.outstanding == 0
 
 
@@ -1076,7 +851,7 @@ async def _live_a_life(world: World, rng: random.Random, queue_limit: int) -> No
     exchange = Exchange(world, queue_limit=queue_limit)
     people: dict[str, tuple[asyncio.Task[Dispatched], float]] = {}
     for step in range(60):
-        if rng.random() < 0.15 or not exchange.dispatcher.links:
+        if rng.random() < 0.15 or not exchange.dispatcher.connections:
             domains = rng.choice([("*",), ("north",), ("south",), ("north", "south")])
             exchange.agent(f"agent{rng.randrange(4)}", *domains, capacity=rng.randrange(1, 4))
         for number in range(rng.randrange(4)):
@@ -1084,7 +859,7 @@ async def _live_a_life(world: World, rng: random.Random, queue_limit: int) -> No
             people[user] = exchange.sign_in(user), exchange.clock()
         await exchange.settle()
         for station in exchange.stations:
-            if station.link.session.closed is None:
+            if station.connection.session.closed is None:
                 _do_something(station, rng)
         if people and rng.random() < 0.1:
             rng.choice(list(people.values()))[0].cancel()

@@ -24,7 +24,7 @@ from multidict import CIMultiDictProxy
 
 from certs import EnrolmentToken, Role, VerifiedPeer, prove, verify_certificate, verify_proof
 from gateway.app import Relay, init, serving
-from gateway.relay.administration.acts import AuditView
+from gateway.relay import AuditView
 from gateway.relay.errors import RenewalRefused
 from gateway.store import StoreUnavailable
 from tests.support.rooms import server_settings

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol import Outcome
-from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, Refused
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted, AttemptRefused
 from gateway.relay.credentials.admission.throttle import address_key
 
 NOW = 1_800_000_000.0
@@ -27,7 +27,7 @@ def attempt(
 ) -> bool:
     """Try; True if it went on to AD."""
     decision = admission.check(request(password, **fields), now)
-    if isinstance(decision, Refused):
+    if isinstance(decision, AttemptRefused):
         assert decision.retry_after > 0
         return False
     admission.settle(decision, outcome, now)
@@ -111,7 +111,7 @@ def test_a_thousand_parallel_guesses_are_no_more_than_the_threshold() -> None:
     decisions = [admission.check(request(f"guess{number}"), NOW) for number in range(1000)]
     admitted = [decision for decision in decisions if isinstance(decision, Admitted)]
     assert len(admitted) == SETTINGS.threshold
-    assert {decision.reason for decision in decisions if isinstance(decision, Refused)} == {"busy"}
+    assert {decision.reason for decision in decisions if isinstance(decision, AttemptRefused)} == {"busy"}
     for ticket in admitted:
         admission.settle(ticket, Outcome.WRONG_CREDENTIAL, NOW)
     assert not attempt(admission, "one more", NOW)
@@ -126,7 +126,7 @@ def test_failures_under_way_after_a_success_still_count() -> None:
     admission.settle(owner, Outcome.SUCCESS, NOW)
     last = admission.check(request("guess4"), NOW)
     assert isinstance(last, Admitted)
-    assert isinstance(admission.check(request("guess5"), NOW), Refused)  # four are under way: as many as may fail
+    assert isinstance(admission.check(request("guess5"), NOW), AttemptRefused)  # four are under way: as many as may fail
     for ticket in guesses:
         assert not admission.settle(ticket, Outcome.WRONG_CREDENTIAL, NOW)
     assert admission.settle(last, Outcome.WRONG_CREDENTIAL, NOW)
@@ -158,7 +158,7 @@ def test_while_probing_one_attempt_is_under_way_at_a_time() -> None:
     assert isinstance(admission.check(request("guess"), NOW + 61), Admitted)
     for password in ("another", f"wrong{SETTINGS.threshold - 1}"):
         decision = admission.check(request(password), NOW + 61)
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, AttemptRefused)
         assert decision.reason == "busy"
 
 
@@ -200,7 +200,7 @@ def test_the_throttle_forgets_a_name_after_its_window_and_no_sooner() -> None:
     assert spray("early", NOW, half) == half
     assert spray("late", NOW + 40) == half
     refused = admission.check(request(user_name="next@corp", throttled=True), NOW + 50)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, AttemptRefused)
     assert refused.retry_after == pytest.approx(10)
     assert spray("after", NOW + 61) == half  # the late ones still count
     assert spray("again", NOW + 101) == half
