@@ -56,6 +56,7 @@ def test_a_successor_is_due_to_the_second() -> None:
     """`create_before` the active key's end."""
     assert due_at(FAR - 2001, key("old", KeyState.ACTIVE)) == []
     assert due_at(FAR - 2000, key("old", KeyState.ACTIVE)) == [(Action.CREATE, "")]
+    assert due_at(NOW) == [(Action.CREATE, "")]  # where there is none
 
 
 def test_a_key_is_published_before_anything_else() -> None:

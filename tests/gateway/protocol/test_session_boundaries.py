@@ -45,7 +45,7 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import TAG
 from gateway.protocol.session import transcript
-from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, RelayEnd, World, ask
+from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, RelayEnd, World, ask, open_with_skew
 
 SEALED_SECRET = 1088 + 32 + 32 + 16
 """ML-KEM-768 ciphertext, X25519 key, 32 bytes of secret, tag of AES-GCM."""
@@ -278,6 +278,16 @@ def test_a_request_is_late_from_its_deadline_on(world: World) -> None:
     assert ends.agent.unsent == [Refuse(1, "late")]
 
 
+@pytest.mark.parametrize("skew", [-250.0, 250.0])
+def test_a_deadline_is_told_on_the_agents_own_clock(world: World, skew: float) -> None:
+    """To the second: it says how long the directory may take."""
+    ends = open_with_skew(world, skew)
+    ask(ends, 1, deadline=NOW + 15)
+    (event,) = carry(ends.relay, ends.agent, NOW + skew)
+    assert isinstance(event, RequestReceived)
+    assert event.deadline == NOW + skew + 15
+
+
 def test_a_bind_may_begin_at_begin_by(world: World) -> None:
     """And is announced once."""
     ends = world.open()
@@ -460,7 +470,7 @@ def test_a_seal_key_that_nobody_answered_is_not_announced_again(world: World) ->
 
 def _status_free_word(ends: Ends) -> bytes:
     """A record of the relay's that means nothing to time."""
-    ends.relay.send_renewal_refused("not yet")
+    ends.relay.send_renewal_denied("not yet")
     (frame,) = ends.relay.frames()
     return frame
 

@@ -204,6 +204,14 @@ def test_each_refusal_says_why_and_for_how_long() -> None:
     assert refusal(admission, "carl", NOW + 59.5) == (0.5, "address")
 
 
+def test_in_the_second_in_which_a_lock_ends_a_name_is_busy_and_no_longer_locked() -> None:
+    """Somebody else's attempt is under way: waiting a moment is all it takes."""
+    admission = Admission(AdmissionSettings(threshold=1))
+    fail(admission)
+    admitted(admission, now=NOW + 60)
+    assert refusal(admission, now=NOW + 60) == (1.0, "busy")
+
+
 def test_the_key_of_the_digests_has_256_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as SHA-256 gives; each process has its own."""
     asked: list[int] = []
