@@ -213,7 +213,7 @@ async def test_nobody_waits_for_what_is_spent(clock: Clock) -> None:
     """Waiting would bring nothing back."""
     reservations = Reservations(clock=clock)
     await spend(reservations, b"anna", refused=True)
-    task = asyncio.create_task(reservations.take(b"anna", 1, read_at=0.0, give_up=clock.now + 1e6))
+    task = asyncio.create_task(reservations.take(b"anna", 1, read_at=0.0, give_up=clock.now + 10))
     assert await settled(task)
     assert task.result() is False
 
@@ -284,7 +284,7 @@ async def test_who_is_under_way_or_waits_is_never_forgotten(clock: Clock) -> Non
     clock.now += 3600
     for key in (b"under way", b"waiting"):
         assert await reservations.take(key, 1, read_at=clock.now, give_up=0)
-    task = asyncio.create_task(reservations.take(b"waiting", 1, read_at=clock.now, give_up=clock.now + 1e6))
+    task = asyncio.create_task(reservations.take(b"waiting", 1, read_at=clock.now, give_up=clock.now + 10))
     await asyncio.sleep(0)
     await spend(reservations, b"new", refused=False)
     assert not await reservations.take(b"under way", 1, read_at=clock.now, give_up=0)
@@ -299,7 +299,7 @@ async def test_what_a_cancelled_attempt_left_behind_makes_room(clock: Clock) -> 
     """Its turn came, and it was cancelled in the same moment: nothing is held against the account."""
     reservations = Reservations(most_accounts=1, clock=clock)
     assert await reservations.take(b"anna", 1, read_at=0.0, give_up=0)
-    task = asyncio.create_task(reservations.take(b"anna", 1, read_at=0.0, give_up=clock.now + 1e6))
+    task = asyncio.create_task(reservations.take(b"anna", 1, read_at=0.0, give_up=clock.now + 10))
     await asyncio.sleep(0)
     reservations.give_back(b"anna", refused=False)
     task.cancel()

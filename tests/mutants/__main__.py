@@ -6,6 +6,7 @@ mutants that may survive, each with its reason. Exit code 0: every other mutant 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,10 @@ def run() -> None:
     """Tests every mutant and shows how far it is. Raises SystemExit where mutmut itself fails."""
     command = [str(MUTMUT), "run", "--max-children", str(CHILDREN)]
     said: list[str] = []
-    with subprocess.Popen(command, cwd=WORKSPACE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}  # the same tests first each time: mutmut keeps them in sets
+    with subprocess.Popen(
+        command, cwd=WORKSPACE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         shown = 0.0
         for line in updates(process.stdout):
