@@ -52,8 +52,8 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
       isthmus agent enrol --token-file - < token
     """
     from certs import CertsError
-    from gateway.agent.enrol import enrol as redeem
-    from gateway.agent.errors import AgentError, EnrolmentFailed
+    from gateway.agent import AgentError, EnrolmentFailed
+    from gateway.agent import enrol as redeem
 
     settings = _load(config)
     if token_file is not None:
@@ -90,7 +90,7 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     """
     import directory
     from certs import CertsError
-    from gateway.agent.errors import AgentError
+    from gateway.agent import AgentError
     from isthmus.agent_process import serve
 
     settings = _load(config)
@@ -122,12 +122,13 @@ def check(config: Path, user: str | None, as_json: bool) -> None:
       isthmus agent check
       isthmus agent check --user anna@corp.example.com
     """
-    from isthmus.check import check_agent, print_report
+    from findings import worst
+    from isthmus.check import as_line, check_agent, print_finding
 
     settings = _load(config)
     password = click.prompt("Password", hide_input=True, err=True) if user else ""
-    report = run_async(check_agent(settings, user, password, on_line=None if as_json else print_report))
+    found = run_async(check_agent(settings, user, password, on_finding=None if as_json else print_finding))
     if as_json:
-        emit_json(report)
-    if any(line.status == "fail" for line in report):
+        emit_json([as_line(finding) for finding in found])
+    if worst(found) == "fail":
         raise SystemExit(1)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import AgentCoreSettings
 from gateway.alarms import Alarms
 from gateway.app import ServerSettings
 from gateway.protocol import Outcome
@@ -47,7 +47,7 @@ def relay() -> list[Metric]:
 def agent() -> list[Metric]:
     """The agent's, with one relay connected and one domain controller."""
     state = SimpleNamespace(connected={"a": 1}, in_flight=0, certificate_ends=0.0)
-    controller = SimpleNamespace(directory="a", controller="a", state="closed", binds=0)
+    controller = SimpleNamespace(directory="a", controller="a", state="up", binds=0)
     running = SimpleNamespace(state=state, outcomes={"success": 1})
     directories = SimpleNamespace(health=lambda: [controller])
     return list(AgentMetrics(cast(Any, running), cast(Any, directories)).collect())

@@ -17,17 +17,12 @@ from typing import Literal
 import pytest
 
 from certs import Authority, EnrolmentToken
-from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.enrol import enrol
-from gateway.agent.errors import EnrolmentFailed
-from gateway.agent.routes import make_routes
-from gateway.agent.settings import AgentCoreSettings
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
+from gateway.agent import Agent, AgentCoreSettings, EnrolmentFailed, enrol, make_routes
 from gateway.app import Relay, init, serving
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, server_settings
 
@@ -324,9 +319,9 @@ async def test_an_altered_handshake_opens_no_session(
 
 async def _converse_once(settings: AgentCoreSettings, state: Path, people: FakeDirectories) -> tuple[Closed, AgentSession]:
     """One conversation of an agent, from connecting to its end."""
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     closed = await asyncio.wait_for(connection.run(), 15)
     assert connection.session is not None
     return closed, connection.session

@@ -25,13 +25,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.errors import AgentError, EnrolmentFailed, RelayUnreachable
-from gateway.agent.routes import make_routes
+from demo.stand import free_port
+from gateway.agent import Agent, AgentError, EnrolmentFailed, RelayUnreachable, make_routes
 from gateway.app import Relay, init, serving
 from gateway.protocol import Outcome
-from isthmus.demo.stand import free_port
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
@@ -466,9 +463,9 @@ async def test_a_dead_proxy_is_named_but_its_password_is_not_shown(tmp_path: Pat
 async def _connection_error(home: Path, state: Path, people: FakeDirectories, **how: Any) -> AgentError:
     """What one try of an agent to connect came to."""
     settings = agent_settings(home, **how)
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     with pytest.raises(AgentError) as caught:
         await asyncio.wait_for(connection.run(), 15)
     return caught.value

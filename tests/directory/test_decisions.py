@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.accounts import Account, Accounts, format_sid
-from directory.circuit import Circuit
+from directory.credentials.guard import Counters, decide, effective_count, is_locked
+from directory.credentials.lockout_policy import LockoutPolicy
+from directory.credentials.passwords import LONGEST_PASSWORD, password_is_possible
+from directory.credentials.reservations import Reservations
 from directory.errors import Ambiguous
-from directory.groups import Cache
-from directory.guard import Counters, LockoutPolicy, decide, effective_count, from_filetime, from_interval, is_locked
-from directory.model import Outcome
-from directory.names import LONGEST, parse_name, password_is_possible
-from directory.one import OneDirectory
-from directory.reservations import Reservations
+from directory.ldap.circuit import Circuit
+from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
+from directory.ldap.values import format_sid, from_filetime, from_interval
+from directory.model import CheckOutcome
+from directory.people.accounts import Account, Accounts
+from directory.people.cache import Cache
+from directory.people.names import LONGEST, parse_name
 from directory.settings import DirectorySettings
-from directory.subcodes import PROVEN, UNPROVEN, judge_refusal
 
 POLICY = LockoutPolicy(threshold=5, window=1800.0, duration=1800.0)
 NOW = 1_800_000_000.0
@@ -65,7 +67,7 @@ def test_any_text_is_a_name_or_none(text: str) -> None:
     assert name is None or name.text.encode()
 
 
-@pytest.mark.parametrize("password", ["", "a\0b", "x" * (LONGEST + 1), "\ud800"])
+@pytest.mark.parametrize("password", ["", "a\0b", "x" * (LONGEST_PASSWORD + 1), "\ud800"])
 def test_passwords_that_must_never_be_bound_with(password: str) -> None:
     """The empty one above all: it makes an anonymous bind that succeeds."""
     assert not password_is_possible(password)
@@ -121,46 +123,46 @@ def test_times_of_active_directory() -> None:
 # -- circuit
 
 
-def test_a_circuit_opens_at_once_tries_once_and_closes() -> None:
-    """CLOSED, OPEN, one trial, CLOSED."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+def test_a_circuit_is_down_at_once_probed_once_and_up_again() -> None:
+    """UP, DOWN, one probe, UP."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     assert circuit.failed("refused", NOW)
-    assert not circuit.may_trial(NOW + 1.9)
-    assert circuit.may_trial(NOW + 2)
-    assert not circuit.may_trial(NOW + 2.1)
+    assert not circuit.may_probe(NOW + 1.9)
+    assert circuit.may_probe(NOW + 2)
+    assert not circuit.may_probe(NOW + 2.1)
     assert circuit.succeeded()
-    assert (circuit.state, circuit.failures) == ("closed", 0)
+    assert (circuit.state, circuit.failures) == ("up", 0)
     assert not circuit.succeeded()
 
 
 def test_the_pause_doubles_up_to_its_ceiling() -> None:
-    """2, 4, 8, 8 …; a late failure of an open circuit changes nothing."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+    """2, 4, 8, 8 …; a late failure of a server that is down changes nothing."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     now, pauses = NOW, []
     circuit.failed("x", now)
     for _ in range(4):
         pauses.append(circuit.pause)
         circuit.failed("late", now)
         now = circuit.retry_at
-        assert circuit.may_trial(now)
+        assert circuit.may_probe(now)
         circuit.failed("x", now)
     assert pauses == [2, 4, 8, 8]
 
 
 def test_a_clock_that_jumps_back_makes_the_next_try_due_at_once() -> None:
     """Rather than never."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     circuit.failed("x", NOW)
-    assert circuit.may_trial(NOW - 3600)
+    assert circuit.may_probe(NOW - 3600)
 
 
-def test_a_trial_that_is_never_reported_is_given_up() -> None:
-    """After `trial_seconds` somebody else may try."""
-    circuit = Circuit(first_pause=2, longest_pause=8, trial_seconds=10)
+def test_a_probe_that_is_never_reported_is_given_up() -> None:
+    """After `probe_seconds` somebody else may try."""
+    circuit = Circuit(first_pause=2, longest_pause=8, probe_seconds=10)
     circuit.failed("x", NOW)
-    assert circuit.may_trial(NOW + 2)
-    assert not circuit.may_trial(NOW + 11.9)
-    assert circuit.may_trial(NOW + 12)
+    assert circuit.may_probe(NOW + 2)
+    assert not circuit.may_probe(NOW + 11.9)
+    assert circuit.may_probe(NOW + 12)
 
 
 # -- reservations
@@ -193,6 +195,39 @@ async def test_nobody_waits_past_the_deadline() -> None:
     assert await reservations.take(b"anna", 1, read_at=0.0, give_up=0)
     assert not await reservations.take(b"anna", 1, read_at=0.0, give_up=time.monotonic() + 0.01)
     assert await reservations.take(b"ben", 1, read_at=0.0, give_up=0)
+
+
+async def test_an_attempt_cancelled_while_it_waits_leaves_nothing_behind() -> None:
+    """It takes no attempt from who comes next, and is not waited for: the account is forgotten when it is idle."""
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    read_at = time.monotonic()
+    waiting = asyncio.create_task(reservations.take(b"anna", 1, read_at=read_at, give_up=time.monotonic() + 10))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    reservations.give_back(b"anna", refused=False)
+    assert len(reservations) == 0
+    assert await reservations.take(b"anna", 1, read_at=read_at, give_up=0)
+    assert len(reservations) == 1
+
+
+async def test_a_cancelled_attempt_does_not_take_the_turn_of_one_that_still_waits() -> None:
+    """Two wait, the first of them is cancelled just as the attempt that they wait for ends: the second goes on."""
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    give_up = time.monotonic() + 10
+    first, second = (
+        asyncio.create_task(reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=give_up)) for _ in range(2)
+    )
+    await asyncio.sleep(0)
+    first.cancel()
+    reservations.give_back(b"anna", refused=False)
+    assert await second
+    assert first.cancelled()
+    reservations.give_back(b"anna", refused=False)
+    assert len(reservations) == 0
 
 
 async def test_spent_attempts_older_than_the_count_are_in_the_count() -> None:
@@ -228,7 +263,7 @@ def test_states_that_prove_the_password(code: int) -> None:
 def test_what_proves_nothing_is_not_told(text: str) -> None:
     """Unknown sub-codes are a wrong credential."""
     outcome, proven, _ = judge_refusal(text)
-    assert outcome in {Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED}
+    assert outcome in {CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.ACCOUNT_LOCKED}
     assert not proven
 
 
@@ -260,17 +295,17 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
     assert found == {"department": ("Sales",), "photo": ("/wA=",), "bell": ("YQc=",)}
 
 
-async def test_an_explicit_name_comes_before_an_implied_one() -> None:
+def test_an_explicit_name_comes_before_an_implied_one() -> None:
     """MS-ADTS 5.1.1.1.1: userPrincipalName first; two that are called so are an error, never a guess."""
-    one = OneDirectory(settings(), ("127.0.0.1:9",), time.time)
+    accounts = Accounts(settings())
     name = parse_name("anna@corp.example.com")
     assert name is not None
     implied = Account("CN=a", {b"samaccountname": [b"anna"]})
     explicit = Account("CN=b", {b"samaccountname": [b"other"], b"userprincipalname": [b"Anna@corp.example.com"]})
-    assert one._only(name, [implied, explicit]) is explicit
+    assert accounts.choose(name, [implied, explicit]) is explicit
     for pair in ([implied, implied], [explicit, explicit]):
         with pytest.raises(Ambiguous, match="CN="):
-            one._only(name, pair)
+            accounts.choose(name, pair)
 
 
 def test_a_cache_forgets_the_oldest_and_what_is_too_old() -> None:

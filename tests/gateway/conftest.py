@@ -11,8 +11,8 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from demo.stand import free_port
 from gateway.app import ServerSettings, init
-from isthmus.demo.stand import free_port
 from tests.support.rooms import server_settings
 
 

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from structlog.typing import EventDict
 
+from demo.stand import free_port
 from gateway.app import (
     ServerError,
     ServerSettings,
@@ -21,7 +22,6 @@ from gateway.app import (
 )
 from gateway.relay.administration.control import SOCKET_NAME
 from gateway.store import StoreError
-from isthmus.demo.stand import free_port
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, eventually
 from tests.support.visitors import browser, events

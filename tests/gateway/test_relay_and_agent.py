@@ -116,7 +116,7 @@ async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, peopl
 
 async def test_an_agent_without_directory_hands_over_to_another(tmp_path: Path, people: FakeDirectories) -> None:
     """Nothing was bound, so another agent may try."""
-    cut_off = FakeDirectories({}, outcome=directory.Outcome.NO_DIRECTORY)
+    cut_off = FakeDirectories({}, outcome=directory.CheckOutcome.NO_DIRECTORY)
     async with (
         relay(tmp_path) as running,
         agent(tmp_path, running, cut_off, "cut-off"),
@@ -239,8 +239,7 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrol import enrol
-    from gateway.agent.errors import EnrolmentFailed
+    from gateway.agent import EnrolmentFailed, enrol
     from tests.support.rooms import agent_settings
 
     async with relay(tmp_path) as running:

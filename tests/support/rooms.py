@@ -12,14 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
-from gateway.agent.settings import AgentCoreSettings
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
+from gateway.agent import Agent, AgentCoreSettings, enrol
 from gateway.app import Relay, ServerSettings, init, serving
 from gateway.relay.credentials.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:

@@ -414,7 +414,7 @@ class HurriedDirectories(FakeDirectories):
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         self.seconds.append(deadline - self.clock())
         return await super().verify(credential, deadline=deadline, before_bind=before_bind)
 
