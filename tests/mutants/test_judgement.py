@@ -28,9 +28,7 @@ def listing(*changes: Change, reason: str = "equivalent") -> str:
 def test_a_mutant_is_known_by_its_function_and_its_lines() -> None:
     """Not by mutmut's number, nor by where it stands."""
     assert (MUTANT.module, MUTANT.function) == ("gateway.protocol.session", FUNCTION)
-    assert (
-        Mutant("directory.credentials.guard.x_decide__mutmut_31", "killed").function == "directory.credentials.guard.decide"
-    )
+    assert Mutant("certs.policy.x_due__mutmut_31", "killed").function == "certs.policy.due"
     assert parse_show(MUTANT, DIFF).change == CHANGE
 
 
@@ -87,9 +85,7 @@ def test_the_wording_of_a_sentence_is_no_decision(code: str, mutant: str, is_wor
 def test_whatever_mutmut_cannot_decide_is_no_kill() -> None:
     """Only a failing test is, or one that never ends."""
     said = ("killed", "no tests", "timeout")
-    text = "".join(
-        f"    directory.credentials.guard.x_decide__mutmut_{number}: {word}\n" for number, word in enumerate(said)
-    )
+    text = "".join(f"    certs.policy.x_due__mutmut_{number}: {word}\n" for number, word in enumerate(said))
     mutants = parse_results(text)
     assert [mutant.status for mutant in mutants] == list(said)
     report = judge(mutants, [Survivor(mutants[1], CHANGE)], [])
