@@ -96,9 +96,9 @@ class Admission:
         key = (user, request.familiar)
         lock = self._users.get(key)
         if lock is None:
-            self._make_room(self._users, lambda record: lockout.is_stale(record, self._settings, now), _expendable(now))
-            lock = self._users[key] = LockRecord(touched=now)
-        wait = lockout.refusal(lock, digest, self._settings, now)
+            self._make_room(self._users, lambda record: lockout.is_stale(record, self._settings, now), _is_expendable)
+            lock = self._users[key] = LockRecord()
+        wait = lockout.refusal(lock, self._settings, now)
         if wait > 0:
             return AttemptRefused(wait, "locked" if now < lock.locked_until else "busy")
         lockout.begin(lock, now)
@@ -179,8 +179,8 @@ class Admission:
             del records[next(victims, next(iter(records)))]  # type: ignore[arg-type]
 
 
-def _expendable(now: float) -> Callable[[LockRecord], bool]:
-    return lambda record: not record.in_flight and record.locked_until <= now and not record.locks
+def _is_expendable(record: LockRecord) -> bool:
+    return not record.in_flight and not record.locks
 
 
 def normalise(user_name: str) -> str:

@@ -41,13 +41,11 @@ class LockRecord:
     touched: float = 0.0
 
 
-def refusal(record: LockRecord, digest: bytes, settings: AdmissionSettings, now: float) -> float:
+def refusal(record: LockRecord, settings: AdmissionSettings, now: float) -> float:
     """Seconds until another attempt may pass; 0 if this one may now."""
     if now < record.locked_until:
         return record.locked_until - now
     allowed = 1 if record.locks else settings.threshold - record.failures
-    if digest in record.digests and not record.locks:
-        allowed = max(allowed, 1)
     if record.in_flight >= max(allowed, 1):
         return 1.0  # the others are about to be settled
     return 0.0
