@@ -12,11 +12,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import (
     Binding,
-    Certificate,
     Endpoint,
     FarmCertificate,
     KeyAccess,
@@ -28,6 +25,7 @@ from adfs_mgmt.farm.model import (
     Use,
 )
 from adfs_mgmt.remoting import Thing
+from certs import Certificate, CertificateUnreadable, read_certificate
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
@@ -130,7 +128,7 @@ def _certificate(thing: Thing) -> Certificate:
     """By its DER; one that our parser refuses still has what Windows says of it."""
     raw = thing.get("RawData")
     if isinstance(raw, bytes):
-        with suppress(Unreadable):
+        with suppress(CertificateUnreadable):
             return read_certificate(raw)
     return Certificate(
         thumbprint=text(thing, "Thumbprint").upper(),

@@ -9,9 +9,10 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Certificate, Farm, Outside, Use
+from adfs_mgmt.farm.model import Farm, Outside, Use
 from adfs_mgmt.trust.model import Configuration, Domain, EntraTrust
 from adfs_mgmt.trust.status import explain_update
+from certs import Certificate
 
 DAY = 86400.0
 _REBUILD = "If it stays so, rebuild it: `isthmus adfs trust convert DOMAIN managed --without-backup`, then federated"

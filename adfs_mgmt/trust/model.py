@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.model import Certificate
+from certs import Certificate
 
 
 class Authentication(enum.StrEnum):

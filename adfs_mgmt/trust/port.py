@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotThere
-from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.model import Domain
 from adfs_mgmt.trust.update import publish, retire
+from certs import Certificate
+from foundation.graph import Graph, NotThere
 
 
 class Entra:

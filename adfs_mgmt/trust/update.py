@@ -15,21 +15,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import encode, read_configuration
-from adfs_mgmt.trust.errors import (
-    GraphError,
-    LiveKeyLost,
-    NotTaken,
-    OutcomeUnknown,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-)
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, Domain, Slot
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate
+from foundation.graph import Graph, GraphError, OutcomeUnknown, SignInRefused
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)
 """Seconds between looks at a change, before it counts as not there: some half a minute in all."""
@@ -62,7 +54,7 @@ class DomainResult:
     changed: bool = False
     text: str = ""
     """What was done, or why it was not."""
-    error: TrustError | None = field(default=None, repr=False)
+    error: TrustError | GraphError | None = field(default=None, repr=False)
 
 
 def plan_publish(domain: Domain, certificate: Certificate, live: str) -> Change | None:
@@ -115,7 +107,7 @@ async def for_each(domains: Sequence[Domain], act: Callable[[Domain], Awaitable[
             results.append(await act(domain))
         except SignInRefused:
             raise
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             results.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
     return results
 

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.rollover.sources import Material, from_pfx
+from certs import Certificate, Material, from_pfx
 from isthmus.cli.adfs import rolling
 from isthmus.cli.adfs.rolling import Desk
 from isthmus.cli.output import Failure, reporting
