@@ -37,7 +37,7 @@ class Entra:
 
     async def publish(self, domain: str, certificate: Certificate, keep: str, now: float) -> str:
         """Into the slot that does not hold `keep` (thumbprint; empty where there is none to keep, after a theft), read back;
-        what was done, in words. Doing it again does nothing. Raises TrustError."""
+        what was done, in words. Doing it again does nothing. Raises TrustError, GraphError."""
         graph = await self._graph(domain, now)
         live = keep or certificate.thumbprint
         current = await read_one(graph, domain)

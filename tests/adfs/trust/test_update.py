@@ -10,12 +10,12 @@ import pytest
 
 from adfs_mgmt.trust.backup import Backups, load_backup
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged, TrustError
+from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged
 from adfs_mgmt.trust.model import Domain, Slot
 from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
 from certs import Certificate
-from foundation.graph import Graph, GraphError, SignInRefused, Unreachable
+from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing, slots
 from tests.fakes.graph import FakeGraph
 
@@ -305,7 +305,7 @@ async def test_the_port_of_the_rollover(
     assert found["example.com"].configuration.slots() == (live.thumbprint, coming.thumbprint)
     await entra.withdraw("example.com", live.thumbprint, coming.thumbprint, NOW)
     assert slots(tenant, "example.com") == (base64_of(coming), base64_of(coming))
-    with pytest.raises(TrustError, match=r"partner\.example"):
+    with pytest.raises(NotThere, match=r"partner\.example"):
         await entra.publish("partner.example", coming, "", NOW)
 
 
