@@ -20,7 +20,7 @@ from adfs_mgmt.trust.entra import encode, read_configuration
 from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, Domain, Slot
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
-from certs import Certificate
+from certs import Certificate, normal_thumbprint
 from foundation.graph import Graph, GraphError, OutcomeUnknown, SignInRefused
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)
@@ -181,7 +181,7 @@ def _change(domain: str, configuration: Configuration, slot: Slot, certificate: 
         domain=domain,
         slot=slot,
         certificate=certificate,
-        live=live.upper(),
+        live=normal_thumbprint(live),
         before=configuration.slots(),
         replaces=held.thumbprint if held else "",
     )

@@ -19,6 +19,7 @@ from certs import Certificate
 from foundation.graph import Graph, GraphError, SignInRefused
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import outside_option
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.adfs.trust_tables import show_checks
 from isthmus.cli.adfs.trust_work import (
     confirm,
@@ -43,7 +44,7 @@ _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaB
 @tenant_option
 @outside_option
 @click.option("--domain", "only_domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
-@click.option("--retire", default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
+@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
 @yes_option
 @json_option
 def update(

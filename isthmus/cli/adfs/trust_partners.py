@@ -10,6 +10,7 @@ import click
 from adfs_mgmt.farm.model import RelyingParty
 from certs import Certificate
 from isthmus.cli.adfs import adfs_config, load
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import Failure, emit_json, json_option, moment, reporting, table
 
 farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
@@ -84,7 +85,7 @@ def set_(config: Path, farm: str, partner: str, kind: str, every: float | None, 
 @adfs_config
 @farm_option
 @click.argument("partner")
-@click.argument("thumbprint")
+@click.argument("thumbprint", type=pasted)
 @json_option
 def acknowledge_(config: Path, farm: str, partner: str, thumbprint: str, as_json: bool) -> None:
     """Note that a partner has put in the certificate with this thumbprint.
