@@ -9,14 +9,19 @@ from dataclasses import dataclass, replace
 
 from adfs_mgmt.deploy.model import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, HostFacts, Operation, Secrets, Situation, Wish
 from adfs_mgmt.deploy.plan import procedure
-from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.asking import Asking, Host
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings, split_host
-from adfs_mgmt.remoting import Command, RemotingError, Shell, Thing
-from adfs_mgmt.remoting.catalogue import STORE
+from adfs_mgmt.farm import (
+    ExternalView,
+    Farm,
+    FarmQuery,
+    FarmSettings,
+    HostQuery,
+    SyncRole,
+    read_external_view,
+    read_farm,
+    split_host,
+    windows,
+)
+from adfs_mgmt.remoting import MACHINE_STORE, Command, RemotingError, Shell, Thing
 from adfs_mgmt.rollover.model import Act, Record
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
@@ -32,7 +37,7 @@ class Lookout:
     wish: Wish
     clock: Callable[[], float]
     """Unix seconds."""
-    outside: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
     """What looks from outside."""
     _farm: Farm | None = None
 
@@ -42,7 +47,7 @@ class Lookout:
         Never raises for a server that does not answer. Cancelling stops the looking.
         """
         others = _without(self.settings, self.wish)
-        self._farm = await read(self.shell, others, self.clock())
+        self._farm = await read_farm(self.shell, others, self.clock())
         seen = await self.look()
         seen = replace(seen, resolves_to=await self._resolve())
         if secrets is not None and seen.host.has(self.wish.operation.role) and seen.host.role is None:
@@ -55,7 +60,7 @@ class Lookout:
         if farm is None:
             return await self.begin()
         if farm.primary is None and farm.nodes:  # it may be back
-            farm = self._farm = await read(self.shell, _without(self.settings, self.wish), self.clock())
+            farm = self._farm = await read_farm(self.shell, _without(self.settings, self.wish), self.clock())
         host, (listed, farm_error) = await asyncio.gather(self._host(), self._listed(farm))
         primary = farm.primary
         watched = (*((primary.host,) if primary else ()), self.wish.host)
@@ -72,17 +77,17 @@ class Lookout:
         )
 
     async def _host(self) -> HostFacts:
-        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=self.wish.host)
+        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=self.wish.host)
         try:
             return await self._facts(asked)
         except RemotingError as error:
             return HostFacts(host=self.wish.host, error=error.reason)
 
-    async def _facts(self, asked: Host) -> HostFacts:
+    async def _facts(self, asked: HostQuery) -> HostFacts:
         computer = await asked.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         system = await asked.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         features = await asked.ask("Get-WindowsFeature", Name=_FEATURES)
-        stored = await asked.ask("Get-ChildItem", Path=(STORE,))
+        stored = await asked.ask("Get-ChildItem", Path=(MACHINE_STORE,))
         facts = HostFacts(
             host=self.wish.host,
             error="; ".join(asked.errors),
@@ -97,7 +102,7 @@ class Lookout:
             return await self._proxy_facts(asked, facts)
         return await self._node_facts(asked, facts)
 
-    async def _node_facts(self, asked: Host, facts: HostFacts) -> HostFacts:
+    async def _node_facts(self, asked: HostQuery, facts: HostFacts) -> HostFacts:
         if not facts.has(ADFS_ROLE):
             return facts
         service = await asked.try_for("Get-Service", Name=("adfssrv",))
@@ -117,7 +122,7 @@ class Lookout:
             federation_name=windows.text(properties, "HostName"),
         )
 
-    async def _proxy_facts(self, asked: Host, facts: HostFacts) -> HostFacts:
+    async def _proxy_facts(self, asked: HostQuery, facts: HostFacts) -> HostFacts:
         if not facts.has(PROXY_ROLE):
             return facts
         service = await asked.try_for("Get-Service", Name=("appproxysvc",))
@@ -139,7 +144,7 @@ class Lookout:
             return None, "no primary answers"
         if farm.properties.behaviour_level == 1:
             return None, ""
-        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=primary.host)
+        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=primary.host)
         try:
             answer = await asked.ask_for("Get-AdfsFarmInformation")
         except RemotingError as error:

@@ -6,9 +6,8 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Binding, Farm, Served, StoredCertificate, SyncRole
-from adfs_mgmt.farm.settings import split_host
-from adfs_mgmt.remoting.command import Credential, Secret
+from adfs_mgmt.farm import Binding, Farm, Served, StoredCertificate, SyncRole, split_host
+from adfs_mgmt.remoting import PSCredential, Secret
 from adfs_mgmt.rollover.model import Act, Record
 from certs import normal_thumbprint
 
@@ -83,9 +82,9 @@ class Secrets:
     admin: Secret = field(default=Secret(""), repr=False)
     trust_admin: Secret = field(default=Secret(""), repr=False)
 
-    def credential(self, wish: Wish, which: str) -> Credential:
+    def credential(self, wish: Wish, which: str) -> PSCredential:
         """`which`: service_account, admin or trust_admin."""
-        return Credential(getattr(wish, which), getattr(self, which))
+        return PSCredential(getattr(wish, which), getattr(self, which))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

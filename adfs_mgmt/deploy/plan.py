@@ -17,9 +17,8 @@ from __future__ import annotations
 from adfs_mgmt.deploy import stages
 from adfs_mgmt.deploy.model import Operation, Plan, Planned, Procedure, Secrets, Situation, Stage, Verdict, Wish
 from adfs_mgmt.deploy.preflight import check, service_account, thumbprint
-from adfs_mgmt.farm.model import Use
-from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.remoting.command import Command
+from adfs_mgmt.farm import Use
+from adfs_mgmt.remoting import CATALOGUE, Command
 from adfs_mgmt.rollover.model import Act, Record, Step, StepKind
 
 VERSION = 1

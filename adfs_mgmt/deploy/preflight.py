@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from adfs_mgmt.deploy.model import Check, HostFacts, Operation, Situation, Verdict, Wish
-from adfs_mgmt.farm.model import KeyAccess, Node, SyncRole, Use
+from adfs_mgmt.farm import KeyAccess, Node, SyncRole, Use
 from certs import normal_thumbprint
 
 MAX_WID_NODES = 30

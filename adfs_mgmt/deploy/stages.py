@@ -16,9 +16,8 @@ from adfs_mgmt.deploy.model import (
     Wish,
 )
 from adfs_mgmt.deploy.preflight import is_gmsa, service_account, thumbprint
-from adfs_mgmt.farm.model import SyncRole
-from adfs_mgmt.remoting.catalogue import make
-from adfs_mgmt.remoting.command import Value
+from adfs_mgmt.farm import SyncRole
+from adfs_mgmt.remoting import Value, make_command
 from adfs_mgmt.rollover.model import Act, Record
 
 SYNC_PATIENCE = 960.0
@@ -47,7 +46,9 @@ def _role(wish: Wish) -> Stage:
         return () if seen.host.has(feature) else (f"{feature} is {seen.host.features.get(feature) or 'not there'}",)
 
     def acts(_seen: Situation, _record: Record) -> tuple[Act, ...]:
-        return (Act(host=wish.host, what=make("Install-WindowsFeature", Name=(feature,), IncludeManagementTools=True)),)
+        return (
+            Act(host=wish.host, what=make_command("Install-WindowsFeature", Name=(feature,), IncludeManagementTools=True)),
+        )
 
     return Stage(name="role", title=f"install the role {feature}", promise="it is installed", missing=missing, acts=acts)
 
@@ -66,7 +67,7 @@ def _role_off(wish: Wish, *, undo: bool) -> Stage:
 
     def acts(seen: Situation, record: Record) -> tuple[Act, ...]:
         names = leaving(seen, record) or (feature,)
-        return (Act(host=wish.host, what=make("Uninstall-WindowsFeature", Name=names, IncludeManagementTools=True)),)
+        return (Act(host=wish.host, what=make_command("Uninstall-WindowsFeature", Name=names, IncludeManagementTools=True)),)
 
     return Stage(name="role off", title=f"remove the role {feature}", promise="it is gone", missing=missing, acts=acts)
 
@@ -85,7 +86,7 @@ def _entry_off(wish: Wish, *, undo: bool) -> Stage:
         primary = seen.farm.primary
         if primary is None or seen.farm.properties.behaviour_level == 1:  # 2012 R2 keeps no table
             return ()
-        return (Act(host=primary.host, what=make("Set-AdfsFarmInformation", RemoveNode=(wish.name,))),)
+        return (Act(host=primary.host, what=make_command("Set-AdfsFarmInformation", RemoveNode=(wish.name,))),)
 
     return Stage(
         name="entry off",
@@ -102,7 +103,7 @@ def _tested(wish: Wish, name: str, parameters: Callable[[Situation], dict[str, V
         return () if done else (f"{name} has not been run",)
 
     def acts(seen: Situation, _record: Record) -> tuple[Act, ...]:
-        return (Act(host=wish.host, what=make(name, **parameters(seen))),)
+        return (Act(host=wish.host, what=make_command(name, **parameters(seen))),)
 
     title = "let Windows test the prerequisites"
     return Stage(name="test", title=title, promise="none is missing", missing=missing, acts=acts)
@@ -178,7 +179,7 @@ def _node_add(wish: Wish, secrets: Secrets) -> Procedure:
     def join(seen: Situation, record: Record) -> tuple[Act, ...]:
         # the first try may have left half a database behind; one in SQL Server is the farm's own
         again: dict[str, Value] = {"OverwriteConfiguration": True} if _begun(record, _JOIN) and not wish.sql else {}
-        return (Act(host=wish.host, what=make("Add-AdfsFarmNode", **parameters(seen), **again)),)
+        return (Act(host=wish.host, what=make_command("Add-AdfsFarmNode", **parameters(seen), **again)),)
 
     def not_synchronised(seen: Situation, _record: Record) -> tuple[str, ...]:
         host = seen.host
@@ -247,7 +248,7 @@ def _farm_new(wish: Wish, secrets: Secrets) -> Procedure:
     def install(seen: Situation, record: Record) -> tuple[Act, ...]:
         # what the first try left behind is ours: before it the server belonged to no farm
         again: dict[str, Value] = {"OverwriteConfiguration": True} if _begun(record, _JOIN) else {}
-        return (Act(host=wish.host, what=make("Install-AdfsFarm", **parameters(seen), **again)),)
+        return (Act(host=wish.host, what=make_command("Install-AdfsFarm", **parameters(seen), **again)),)
 
     forward = (
         _role(wish),
@@ -263,7 +264,7 @@ def _proxy_add(wish: Wish, secrets: Secrets) -> Procedure:
         return () if seen.host.joined else (f"{wish.name} has no configuration: no trust with the farm",)
 
     def join(seen: Situation, _record: Record) -> tuple[Act, ...]:
-        command = make(
+        command = make_command(
             "Install-WebApplicationProxy",
             FederationServiceName=wish.federation_name,
             FederationServiceTrustCredential=secrets.credential(wish, "trust_admin"),

@@ -19,9 +19,7 @@ from adfs_mgmt.deploy.plan import differences, make_plan, procedure
 from adfs_mgmt.deploy.preflight import is_gmsa, service_account
 from adfs_mgmt.deploy.run import Progress, Runner
 from adfs_mgmt.deploy.saved import wish_from, wish_text, with_id
-from adfs_mgmt.farm.model import Outside
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover.errors import FarmChanged, Refused
@@ -40,7 +38,7 @@ class Deployment:
     clock: Callable[[], float] = time.time
     """Unix seconds."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    outside: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
     who: str = ""
 
     def journal_path(self, name: str) -> Path:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
+from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, inconsistencies
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.principal import judge_principal
 from adfs_mgmt.health.seen import judge_outside
@@ -31,7 +30,7 @@ _INSIDE_ONLY = ("/adfs/services/trust/2005/windowstransport", "/adfs/services/tr
 
 def judge(
     farm: Farm,
-    outside: Outside | None,
+    outside: ExternalView | None,
     thresholds: Thresholds,
     now: float,
     trusts: Sequence[EntraTrust] = (),
@@ -59,7 +58,7 @@ def judge(
     return [*checks, *_agreement(farm, outside)]
 
 
-def _entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -> Iterator[Check]:
+def _entra(farm: Farm, outside: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Check]:
     for found in compare(trust, keys_of(farm, outside), now):
         where, remedy = found.domain or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
         if found.weight is Weight.OK:
@@ -68,8 +67,8 @@ def _entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -
             yield (failed if found.weight is Weight.FAILURE else warned)("entra", where, found.what, remedy)
 
 
-def _agreement(farm: Farm, outside: Outside | None) -> Iterator[Check]:
-    found = contradictions(farm, outside)
+def _agreement(farm: Farm, outside: ExternalView | None) -> Iterator[Check]:
+    found = inconsistencies(farm, outside)
     for each in found:
         seen = f"{each.what} ({each.one}; {each.other})"
         judge_it = warned if each.kind in _PERHAPS_MEANT else failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Farm, Outside, Use
+from adfs_mgmt.farm import ExternalView, Farm, Use
 from adfs_mgmt.farm.windows import is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.settings import Thresholds
@@ -41,7 +41,7 @@ class Line:
     """AD FS renews it by itself."""
 
 
-def certificate_lines(farm: Farm, outside: Outside | None) -> list[Line]:
+def certificate_lines(farm: Farm, outside: ExternalView | None) -> list[Line]:
     """By group; in a group by end, then by thumbprint."""
     lines = [*_configured(farm), *_bound(farm)]
     if outside is not None:
@@ -111,7 +111,7 @@ def _line(group: str, certificate: Certificate, host: str) -> Line:
     return Line(group=group, certificate=certificate, role="", hosts=(host,), managed=group == PROXY_TRUST)
 
 
-def _seen(outside: Outside, known: set[str]) -> list[Line]:
+def _seen(outside: ExternalView, known: set[str]) -> list[Line]:
     """Certificates that no server named."""
     lines = []
     for served in outside.served:

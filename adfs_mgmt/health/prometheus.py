@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from adfs_mgmt.farm.model import Farm, Outside
+from adfs_mgmt.farm import ExternalView, Farm
 from adfs_mgmt.health.check import Check
 from adfs_mgmt.health.lines import certificate_lines
 from certs import Certificate
@@ -12,7 +12,7 @@ from certs import Certificate
 _VALUE = {"pass": 0, "warn": 1, "fail": 2}
 
 
-def prometheus(judged: Sequence[tuple[Farm, Outside | None, Sequence[Check]]]) -> str:
+def prometheus(judged: Sequence[tuple[Farm, ExternalView | None, Sequence[Check]]]) -> str:
     """Of several farms. Times are Unix seconds, as Prometheus's own are."""
     lines = [
         "# HELP isthmus_adfs_check Outcome of a check: 0 pass, 1 warn, 2 fail.",
@@ -37,7 +37,7 @@ def prometheus(judged: Sequence[tuple[Farm, Outside | None, Sequence[Check]]]) -
     return "\n".join(lines) + "\n"
 
 
-def _ends(farm: Farm, outside: Outside | None) -> Iterable[str]:
+def _ends(farm: Farm, outside: ExternalView | None) -> Iterable[str]:
     for line in certificate_lines(farm, outside):
         certificate: Certificate = line.certificate
         labels = (("farm", farm.name), ("use", line.group), ("role", line.role), ("thumbprint", certificate.thumbprint))

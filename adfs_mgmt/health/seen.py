@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.model import Farm, Outside, Served
+from adfs_mgmt.farm import ExternalView, Farm, Served
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.servers import clock, ssl_check
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.wording import name_of
 
 
-def judge_outside(farm: Farm, outside: Outside, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def judge_outside(farm: Farm, outside: ExternalView, thresholds: Thresholds, now: float) -> Iterator[Check]:
     """The federation name, then every address."""
     yield _alias(outside)
     read = {host.host for host in farm.hosts if not host.error}
@@ -19,14 +19,14 @@ def judge_outside(farm: Farm, outside: Outside, thresholds: Thresholds, now: flo
         yield from _served(outside, served, served.host in read, thresholds, now)
 
 
-def _alias(outside: Outside) -> Check:
+def _alias(outside: ExternalView) -> Check:
     if not outside.canonical_name:
         return passed("name", outside.federation_name, "not an alias")
     seen = f"an alias (CNAME) of {outside.canonical_name}: browsers ask for a Kerberos ticket for that name"
     return warned("name", outside.federation_name, seen, "Make it an A or AAAA record.")
 
 
-def _served(outside: Outside, served: Served, is_read: bool, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def _served(outside: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float) -> Iterator[Check]:
     where = name_of(served.host)
     yield _tls(where, served)
     if served.tls is not None and not is_read:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use, short_name
 from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import key_check, reference
@@ -155,10 +154,10 @@ def _certificates(
         names = [row.host_name for row in bindings if row.thumbprint == thumbprint and row.host_name.lower() != "localhost"]
         row = held.get(thumbprint)
         if row is None:
-            seen = f"{short(thumbprint)} is bound, but not in LocalMachine\\My"
+            seen = f"{short_name(thumbprint)} is bound, but not in LocalMachine\\My"
             yield failed("ssl-certificate", where, seen, "Import it there with its private key, or bind another.")
         elif row.key is KeyAccess.NO_KEY:
-            seen = f"{short(thumbprint)} has no private key there"
+            seen = f"{short_name(thumbprint)} has no private key there"
             yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
         else:
             yield ssl_check("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
@@ -228,7 +227,7 @@ def _applications(where: str, proxy: Proxy, thresholds: Thresholds, now: float) 
         name, certificate = "application-certificate", held.get(each.thumbprint)
         host = each.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
         if certificate is None:
-            seen = f"{each.name}: {short(each.thumbprint)} is not in LocalMachine\\My"
+            seen = f"{each.name}: {short_name(each.thumbprint)} is not in LocalMachine\\My"
             yield failed(name, where, seen, "Import it there with its private key.")
             continue
         check = ssl_check(name, where, certificate, (host,), thresholds, now)

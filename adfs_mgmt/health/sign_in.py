@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Use
+from adfs_mgmt.farm import ExternalView, Farm, SignInOutcome, SyntheticSignIn, Use, short_name
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.settings import Thresholds
@@ -65,7 +64,7 @@ class _Expected:
 
 
 def judge_sign_ins(
-    farm: Farm, outside: Outside | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
+    farm: Farm, outside: ExternalView | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
 ) -> Iterator[Check]:
     """Each address that was asked."""
     expected = _Expected(_signers(farm, outside), _issuers(farm, outside))
@@ -79,7 +78,7 @@ def judge_sign_ins(
             yield _no_token(each, thresholds)
 
 
-def _signers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _signers(farm: Farm, outside: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
     node = reference(farm)
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
@@ -88,7 +87,7 @@ def _signers(farm: Farm, outside: Outside | None) -> frozenset[str]:
     return frozenset(each.signed_by for each in (outside.served if outside else ()) if each.signed_by)
 
 
-def _issuers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _issuers(farm: Farm, outside: ExternalView | None) -> frozenset[str]:
     if farm.properties.identifier:
         return frozenset({farm.properties.identifier})
     return frozenset(each.entity_id for each in (outside.served if outside else ()) if each.signed_by and each.entity_id)
@@ -114,7 +113,7 @@ def _token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, thresh
     wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
     if wrong:
         return failed(NAME, where, "; ".join(seen for seen, _ in wrong), wrong[0][1])
-    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short(token.signer.thumbprint)}"
+    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short_name(token.signer.thumbprint)}"
     if not expected.signers:
         return warned(
             NAME, where, f"{seen}; which certificate is the primary is not known", "Let a node or metadata be read."
@@ -138,9 +137,9 @@ _Fault = tuple[str, str]
 
 def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
-        names = ", ".join(short(each) for each in sorted(expected.signers))
+        names = ", ".join(short_name(each) for each in sorted(expected.signers))
         remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
-        yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
+        yield f"signed by {short_name(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
 def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:

@@ -12,7 +12,7 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
-from adfs_mgmt.farm.model import Farm, Outside
+from adfs_mgmt.farm import ExternalView, Farm
 from adfs_mgmt.health.check import DAY, Status
 from adfs_mgmt.health.forecast import LATE, Happening
 from adfs_mgmt.health.lines import PROXY_TRUST, Line, certificate_lines, limits
@@ -25,7 +25,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
 
-def timeline(farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float) -> str:
+def timeline(farm: Farm, outside: ExternalView | None, thresholds: Thresholds, now: float) -> str:
     """The page, as HTML. `now` is Unix seconds."""
     lines = certificate_lines(farm, outside)
     scale = Scale.around(now, [line.certificate.not_after for line in lines])
@@ -62,7 +62,7 @@ def _trust_ends(line: Line, left: float) -> bool:
     return line.group == PROXY_TRUST and left < 7 * DAY
 
 
-def _head(farm: Farm, outside: Outside | None, lines: Sequence[Line], thresholds: Thresholds, now: float) -> str:
+def _head(farm: Farm, outside: ExternalView | None, lines: Sequence[Line], thresholds: Thresholds, now: float) -> str:
     name = farm.properties.federation_name or (outside.federation_name if outside else "")
     statuses = [status_of(line, thresholds, now) for line in lines]
     counts = ", ".join(f"{statuses.count(status)} {word}" for status, word in _WORDS.items() if status in statuses)

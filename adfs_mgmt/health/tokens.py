@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Node, Outside, Use
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, KeyAccess, Node, Use, short_name
 from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
 from adfs_mgmt.health.forecast import LATE, Event, Happening, events, primary_of, successor_of
 from adfs_mgmt.health.settings import Thresholds
@@ -16,7 +15,7 @@ _ROLL = "Roll it over: isthmus adfs rollover plan."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
-def judge_tokens(farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def judge_tokens(farm: Farm, outside: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
     """From the farm's configuration; from its metadata where that could not be read."""
     node = reference(farm)
     if node is None:
@@ -85,7 +84,7 @@ def _unmanaged(
 ) -> Check:
     left = (primary.not_after - now) / DAY
     successor = successor_of(rows)
-    remedy = f"Promote {short(successor.thumbprint)} once partners know it." if successor else _ROLL
+    remedy = f"Promote {short_name(successor.thumbprint)} once partners know it." if successor else _ROLL
     if left < thresholds.token_failure_days:
         return failed(name, farm.name, f"{seen}; AutoCertificateRollover is off", remedy)
     if left < thresholds.token_warning_days:
@@ -116,7 +115,7 @@ def _is_local(farm: Farm, certificate: Certificate) -> bool:
 
 def key_check(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> Check:
     """Whether the service can use the key of this certificate on this node."""
-    where, which = name_of(node.host), short(thumbprint)
+    where, which = name_of(node.host), short_name(thumbprint)
     row = next((row for row in node.stored if row.certificate.thumbprint == thumbprint), None)
     if row is None:
         return failed(name, where, f"{which} is not in LocalMachine\\My", "Import it there with its private key.")
@@ -131,7 +130,7 @@ def key_check(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> C
     return passed(name, where, f"the key of {which} is {known}")
 
 
-def _from_metadata(outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def _from_metadata(outside: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
     """Who signs the metadata is the primary. Whether AD FS renews it by itself cannot be seen from outside."""
     if outside is None:
         return
@@ -149,6 +148,6 @@ def _from_metadata(outside: Outside | None, thresholds: Thresholds, now: float) 
             yield passed("token-signing", outside.federation_name, seen)
 
 
-def _announced(outside: Outside, primary: Certificate) -> bool:
+def _announced(outside: ExternalView, primary: Certificate) -> bool:
     known = (outside.certificates[name] for served in outside.served for name in served.signing)
     return any(each.not_after > primary.not_after for each in known)

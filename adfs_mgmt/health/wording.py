@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.settings import split_host
+from adfs_mgmt.farm import short_name, split_host
 from adfs_mgmt.health.check import DAY
 from certs import Certificate
 
@@ -31,8 +30,10 @@ def ending(certificate: Certificate, now: float) -> str:
     """Which one, and when it ends."""
     verb = "ends" if certificate.not_after > now else "ended"
     if not certificate.not_after:
-        return f"{short(certificate.thumbprint)}: its end is not known"
-    return f"{short(certificate.thumbprint)} {verb} {day(certificate.not_after)} ({distance(certificate.not_after, now)})"
+        return f"{short_name(certificate.thumbprint)}: its end is not known"
+    return (
+        f"{short_name(certificate.thumbprint)} {verb} {day(certificate.not_after)} ({distance(certificate.not_after, now)})"
+    )
 
 
 def name_of(host: str) -> str:

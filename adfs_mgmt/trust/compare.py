@@ -9,7 +9,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Farm, Outside, Use
+from adfs_mgmt.farm import ExternalView, Farm, Use
 from adfs_mgmt.trust.model import Configuration, Domain, EntraTrust
 from adfs_mgmt.trust.status import explain_update
 from certs import Certificate
@@ -68,7 +68,7 @@ def keys_of_farm(farm: Farm) -> Keys:
     )
 
 
-def keys_of_outside(outside: Outside) -> Keys:
+def keys_of_outside(outside: ExternalView) -> Keys:
     """Out of the metadata: AD FS signs it with the key that signs tokens, whatever the order of the certificates.
 
     `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
@@ -86,7 +86,7 @@ def keys_of_outside(outside: Outside) -> Keys:
     )
 
 
-def keys_of(farm: Farm, outside: Outside | None) -> Keys:
+def keys_of(farm: Farm, outside: ExternalView | None) -> Keys:
     """Out of the servers where the primary answered, else out of what anybody sees."""
     inside = keys_of_farm(farm)
     if inside.live is not None or outside is None:

@@ -14,8 +14,7 @@ from isthmus.cli.adfs.looking import Look, chosen, farm_option, look_at, outside
 from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.model import SyntheticSignIn
-    from adfs_mgmt.farm.token_request import Account
+    from adfs_mgmt.farm import SyntheticSignIn, TestAccount
     from adfs_mgmt.health.check import Check
     from adfs_mgmt.trust.model import EntraTrust
     from isthmus.adfs_settings import AdfsSettings
@@ -78,19 +77,18 @@ def command(
         raise SystemExit(1)
 
 
-def _accounts(settings: AdfsSettings, names: Sequence[str]) -> dict[str, Account]:
+def _accounts(settings: AdfsSettings, names: Sequence[str]) -> dict[str, TestAccount]:
     """The test accounts by farm, of those that have one: read before anything is looked at. Raises Failure."""
-    from adfs_mgmt.farm.errors import Unreadable
-    from adfs_mgmt.farm.token_request import read_account
+    from adfs_mgmt.farm import Unreadable, read_test_account
 
     with reporting(Unreadable):
-        found = {farm.name: read_account(farm) for farm in chosen(settings, names)}
+        found = {farm.name: read_test_account(farm) for farm in chosen(settings, names)}
     return {name: account for name, account in found.items() if account is not None}
 
 
-def _sign_in(look: Look, account: Account) -> tuple[SyntheticSignIn, ...]:
+def _sign_in(look: Look, account: TestAccount) -> tuple[SyntheticSignIn, ...]:
     """A token of each node, and of the federation name."""
-    from adfs_mgmt.farm.token_request import sign_in
+    from adfs_mgmt.farm import sign_in
 
     said = [each.entity_id for each in look.outside.served if each.signed_by and each.entity_id]
     usual = f"http://{look.settings.federation_name}/adfs/services/trust"

@@ -22,7 +22,7 @@ from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_op
 if TYPE_CHECKING:
     from adfs_mgmt.deploy.model import Plan, Secrets, Wish
     from adfs_mgmt.deploy.work import Deployment
-    from adfs_mgmt.farm.settings import FarmSettings
+    from adfs_mgmt.farm import FarmSettings
     from adfs_mgmt.rollover.model import Act, Record, Step
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -44,8 +44,7 @@ def command(directory: Path, group: str, gmsa: str, as_json: bool) -> None:
     Example:
       isthmus adfs jea --directory ./jea --group 'CORP\\AD FS operators'
     """
-    from adfs_mgmt.remoting import jea
-    from adfs_mgmt.remoting.catalogue import HostKind
+    from adfs_mgmt.remoting import HostKind, jea
 
     with reporting(OSError):
         written = jea.write_files(directory, group, gmsa.removesuffix("$"))

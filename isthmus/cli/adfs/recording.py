@@ -12,7 +12,7 @@ from isthmus.cli.adfs.looking import plain, wrapped
 from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.model import Farm
+    from adfs_mgmt.farm import Farm
     from adfs_mgmt.remoting import Replay
 
 _NODE, _PROXY = "Get-AdfsSyncProperties", "Get-WebApplicationProxySslCertificate"
@@ -33,7 +33,7 @@ def command(file: Path, as_json: bool) -> None:
     Example:
       isthmus adfs recording status.jsonl
     """
-    from adfs_mgmt.farm.model import Outside
+    from adfs_mgmt.farm import ExternalView
     from adfs_mgmt.remoting import RecordingDamaged, Replay
     from isthmus.cli.adfs import tables
 
@@ -45,7 +45,7 @@ def command(file: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"farm": plain(farm), "failures": failures})
         return
-    tables.show(farm, Outside(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
+    tables.show(farm, ExternalView(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
     click.echo()
     click.secho("Errors", bold=True)
     for failure in failures:
@@ -56,15 +56,14 @@ def command(file: Path, as_json: bool) -> None:
 
 async def _read(replay: Replay, name: str, made: float) -> Farm:
     """As it was read then: by the first clock of the recording, else by the file's. Raises Failure."""
-    from adfs_mgmt.farm.read import read
-    from adfs_mgmt.farm.settings import FarmSettings
-    from adfs_mgmt.remoting.catalogue import make
+    from adfs_mgmt.farm import FarmSettings, read_farm
+    from adfs_mgmt.remoting import make_command
 
     nodes = tuple(host for host, commands in replay.hosts.items() if _NODE in commands)
     proxies = tuple(host for host, commands in replay.hosts.items() if _PROXY in commands)
     if not nodes:
         raise Failure(f"{name}: no farm was read in it; record `isthmus adfs status` or `check`")
-    moments = await replay.run(nodes[0], make("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
+    moments = await replay.run(nodes[0], make_command("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
     now = next((value for thing in moments for value in thing.values() if isinstance(value, dt.datetime)), None)
     settings = FarmSettings(name=name, federation_name="", nodes=nodes, proxies=proxies)
-    return await read(replay, settings, now.timestamp() if now else made, metadata=None)
+    return await read_farm(replay, settings, now.timestamp() if now else made, metadata=None)

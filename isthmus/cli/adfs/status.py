@@ -27,7 +27,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) 
       isthmus adfs status --farm prod --outside
       isthmus adfs status --json | jq '.farms[].contradictions'
     """
-    from adfs_mgmt.farm.contradictions import contradictions
+    from adfs_mgmt.farm import inconsistencies
     from isthmus.cli.adfs import tables
 
     looks = look_at(load(config), names, outside_only=outside)
@@ -38,7 +38,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) 
                     {
                         "farm": plain(look.farm),
                         "outside": plain(look.outside),
-                        "contradictions": plain(contradictions(look.farm, look.outside)),
+                        "contradictions": plain(inconsistencies(look.farm, look.outside)),
                     }
                     for look in looks
                 ]

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 
 import click
 
-from adfs_mgmt.farm.contradictions import Finding, contradictions, short
-from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
+from adfs_mgmt.farm import (
+    Binding,
+    ExternalView,
+    Farm,
+    Inconsistency,
+    KeyAccess,
+    Node,
+    Proxy,
+    Served,
+    SyncRole,
+    inconsistencies,
+    short_name,
+)
 from adfs_mgmt.health.lines import SEEN, Line, certificate_lines
 from adfs_mgmt.health.wording import common_name, day, distance, name_of
 from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.output import moment, table
 
 
-def show(farm: Farm, outside: Outside) -> None:
+def show(farm: Farm, outside: ExternalView) -> None:
     """All of it, section by section; empty ones are left out."""
     _heading(farm, outside)
     nodes = [_node(each, farm) for each in farm.nodes]
@@ -31,7 +42,7 @@ def show(farm: Farm, outside: Outside) -> None:
         click.echo(f"{on} of {len(farm.endpoints)} are on, {out} through proxies")
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), [_seen(e) for e in outside.served])
     _problems(farm, outside)
-    _contradictions(contradictions(farm, outside))
+    _contradictions(inconsistencies(farm, outside))
 
 
 def _title(text: str) -> None:
@@ -45,7 +56,7 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) 
         table(headers, rows, "none")
 
 
-def _heading(farm: Farm, outside: Outside) -> None:
+def _heading(farm: Farm, outside: ExternalView) -> None:
     click.secho(f"{farm.name}: {outside.federation_name}", bold=True)
     if farm.error:
         click.echo(f"Configuration: {farm.error}")
@@ -119,7 +130,7 @@ def _bindings(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for host in farm.hosts:
         for row in host.bindings:
-            found[_bound(row), short(row.thumbprint)].append(name_of(host.host).partition(".")[0])
+            found[_bound(row), short_name(row.thumbprint)].append(name_of(host.host).partition(".")[0])
     return [(name, thumbprint, ", ".join(hosts)) for (name, thumbprint), hosts in found.items()]
 
 
@@ -131,7 +142,7 @@ def _applications(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for proxy in farm.proxies:
         for each in proxy.applications:
-            found[each.name, each.external_url, short(each.thumbprint)].append(name_of(proxy.host).partition(".")[0])
+            found[each.name, each.external_url, short_name(each.thumbprint)].append(name_of(proxy.host).partition(".")[0])
     return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
 
 
@@ -143,18 +154,18 @@ def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
 
 
 def _seen(served: Served) -> tuple[str, ...]:
-    tls = short(served.tls.thumbprint) if served.tls else "-"
+    tls = short_name(served.tls.thumbprint) if served.tls else "-"
     return (
         name_of(served.host),
         f"{tls} untrusted" if served.tls_problem else tls,
-        short(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
+        short_name(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
         str(len(served.signing)),
         "ok" if served.probe_ok else "no",
         f"{served.milliseconds:.0f}" if served.milliseconds else "-",
     )
 
 
-def _problems(farm: Farm, outside: Outside) -> None:
+def _problems(farm: Farm, outside: ExternalView) -> None:
     """Why something is not known."""
     rows = [(name_of(host.host), host.error) for host in farm.hosts if host.error]
     rows += [(name_of(each.host), f"TLS: {each.tls_problem}") for each in outside.served if each.tls_problem]
@@ -162,7 +173,7 @@ def _problems(farm: Farm, outside: Outside) -> None:
     _section("Not read, or not as it should be", ("Host", "Reason"), rows)
 
 
-def _contradictions(found: Sequence[Finding]) -> None:
+def _contradictions(found: Sequence[Inconsistency]) -> None:
     _title("Contradictions")
     if not found:
         click.echo("none: what the servers say, and what they serve, agrees")

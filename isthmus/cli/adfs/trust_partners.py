@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from adfs_mgmt.farm.model import RelyingParty
+from adfs_mgmt.farm import RelyingParty
 from certs import Certificate
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.thumbprints import thumbprint as pasted

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from adfs_mgmt.deploy.model import Operation, Plan, Secrets, Wish
 from adfs_mgmt.deploy.work import Deployment
-from adfs_mgmt.farm.model import Outside, Served
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import Command, Secret, Shell, Thing
-from adfs_mgmt.remoting.catalogue import CATALOGUE
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served
+from adfs_mgmt.remoting import CATALOGUE, Command, Secret, Shell, Thing
 from adfs_mgmt.rollover.model import Act, Record, Step
 from certs import read_certificate
 from tests.adfs.simulator.shell import SimulatedShell
@@ -135,11 +133,11 @@ class Scene:
         """Plan and apply."""
         return await self.deployment().apply(await self.plan(operation, **more), SECRETS)
 
-    async def outside(self, settings: FarmSettings, now: float) -> Outside:
+    async def outside(self, settings: FarmSettings, now: float) -> ExternalView:
         """What each host would show, from the simulator's own state."""
         self.simulator.settle()
         served = tuple(self._served(host) for host in (*settings.nodes, *settings.proxies))
-        return Outside(federation_name=settings.federation_name, read_at=now, served=served)
+        return ExternalView(federation_name=settings.federation_name, read_at=now, served=served)
 
     def _served(self, host: str) -> Served:
         here = self.simulator.world.host(host.partition("=")[0])

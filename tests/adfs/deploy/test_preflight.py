@@ -14,7 +14,7 @@ from adfs_mgmt.deploy import preflight
 from adfs_mgmt.deploy.model import HostFacts, Operation, Plan, Situation, Verdict
 from adfs_mgmt.deploy.plan import make_plan
 from adfs_mgmt.deploy.saved import load, save
-from adfs_mgmt.farm.model import Farm, Node, Properties, SyncRole
+from adfs_mgmt.farm import Farm, Node, Properties, SyncRole
 from adfs_mgmt.rollover.errors import FarmChanged, PlanUnusable, Refused
 from tests.adfs.deploy.support import DOMAIN, NAME, NEW, PRIMARY, SECRETS, Scene, failed
 from tests.adfs.simulator.state import RelyingParty

@@ -13,10 +13,8 @@ import pytest
 
 from adfs_mgmt.deploy.model import Operation, Secrets, Wish
 from adfs_mgmt.deploy.work import Deployment
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import Secret
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.farm import FarmSettings
+from adfs_mgmt.remoting import RemotingSettings, Secret, WinRm
 from tests.adfs import endpoints
 from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch
 from tests.adfs.simulator.serve import Network

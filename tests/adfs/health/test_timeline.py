@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
 from adfs_mgmt.health.forecast import Happening, events
 from adfs_mgmt.health.lines import GROUPS, PROXY_TRUST, SEEN, certificate_lines
 from adfs_mgmt.health.settings import Thresholds
