@@ -23,8 +23,8 @@ from adfs_mgmt.remoting import (
     WinRm,
     make_command,
 )
-from isthmus.demo.people import Person
-from isthmus.demo.samba import ThrowawayDomain
+from demo.people import Person
+from demo.samba import ThrowawayDomain
 from tests.adfs.remoting.conftest import Hosts, Pki
 from tests.adfs.remoting.realm import Realm, shift_clock
 from tests.adfs.simulator.wsman import WsManServer
