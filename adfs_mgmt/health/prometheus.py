@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from adfs_mgmt.farm.model import Certificate, Farm, Outside
 from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.lines import certificate_lines
+from adfs_mgmt.health.inventory import certificate_lines
 
 _VALUE = {"pass": 0, "warn": 1, "fail": 2}
 

@@ -13,9 +13,9 @@ from adfs_mgmt.farm.contradictions import short
 from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Token, Use
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.forecast import primary_of
+from adfs_mgmt.health.rendering import name_of
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference
-from adfs_mgmt.health.wording import name_of
 
 NAME = "synthetic-token"
 _ENTRA = "urn:federation:MicrosoftOnline"

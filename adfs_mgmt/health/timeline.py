@@ -13,12 +13,12 @@ from importlib.resources import files
 from itertools import groupby
 
 from adfs_mgmt.farm.model import Farm, Outside
+from adfs_mgmt.health.chart import MARKS, Scale, axis, strip
 from adfs_mgmt.health.check import DAY, Status
 from adfs_mgmt.health.forecast import LATE, Happening
-from adfs_mgmt.health.lines import PROXY_TRUST, Line, certificate_lines, limits
+from adfs_mgmt.health.inventory import PROXY_TRUST, Line, certificate_lines, limits
+from adfs_mgmt.health.rendering import common_name, day, distance
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.strip import MARKS, Scale, axis, strip
-from adfs_mgmt.health.wording import common_name, day, distance
 
 _WORDS: dict[Status, str] = {"pass": "good", "warn": "warning", "fail": "alarm"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -52,7 +52,7 @@ def command(
       isthmus adfs check --outside --farm prod --fail-on warn
       isthmus adfs check --prometheus > /var/lib/node_exporter/adfs.prom
     """
-    from adfs_mgmt.health.judge import judge
+    from adfs_mgmt.health.checks import judge
     from adfs_mgmt.health.prometheus import prometheus as exposition
 
     if prometheus and as_json:

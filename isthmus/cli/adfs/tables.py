@@ -9,8 +9,8 @@ import click
 
 from adfs_mgmt.farm.contradictions import Finding, contradictions, short
 from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
-from adfs_mgmt.health.lines import SEEN, Line, certificate_lines
-from adfs_mgmt.health.wording import common_name, day, distance, name_of
+from adfs_mgmt.health.inventory import SEEN, Line, certificate_lines
+from adfs_mgmt.health.rendering import common_name, day, distance, name_of
 from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.output import moment, table
 

@@ -25,7 +25,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, output: Path, a
       isthmus adfs timeline --output certificates.html
       isthmus adfs timeline --farm prod --outside --output prod.html
     """
-    from adfs_mgmt.health.lines import certificate_lines
+    from adfs_mgmt.health.inventory import certificate_lines
     from adfs_mgmt.health.timeline import timeline
 
     settings = load(config)

@@ -20,7 +20,7 @@ from adfs_mgmt.farm.assertion import read_assertion
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import SignInOutcome, SyntheticSignIn, Token
 from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13, WS_TRUST_2005, Fault, Protocol, make_request, read_answer
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NOW

@@ -20,7 +20,7 @@ from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import unread
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.health.check import worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples
 from tests.adfs.farm.served import settings_of

@@ -12,7 +12,7 @@ from adfs_mgmt.farm.model import Farm, KeyAccess, SyncRole, Use
 from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import NOT_ASKED, read
 from adfs_mgmt.health.check import worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting import Command, Thing
 from tests.adfs.farm.served import settings_of

@@ -16,7 +16,7 @@ from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13
 from adfs_mgmt.farm.token_request import Account, sign_in
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW

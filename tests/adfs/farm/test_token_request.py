@@ -16,7 +16,7 @@ from adfs_mgmt.farm.read import unread
 from adfs_mgmt.farm.token_message import WS_TRUST_13, WS_TRUST_2005, make_request
 from adfs_mgmt.farm.token_request import Account, read_account, sign_in
 from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network

@@ -13,7 +13,7 @@ from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import read, with_certificates
 from adfs_mgmt.farm.token_request import Account, sign_in
 from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network

@@ -9,7 +9,7 @@ import pytest
 from adfs_mgmt.farm.model import Farm, ServicePrincipal
 from adfs_mgmt.farm.read import read
 from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW, principal

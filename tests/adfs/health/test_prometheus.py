@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.prometheus import prometheus
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
 from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.health.chart import Scale
 from adfs_mgmt.health.forecast import Happening, events
-from adfs_mgmt.health.lines import GROUPS, PROXY_TRUST, SEEN, certificate_lines
+from adfs_mgmt.health.inventory import GROUPS, PROXY_TRUST, SEEN, certificate_lines
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.strip import Scale
 from adfs_mgmt.health.timeline import status_of, timeline
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW

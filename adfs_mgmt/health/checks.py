@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from adfs_mgmt.farm.contradictions import contradictions
 from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
 from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.health.external import judge_outside
 from adfs_mgmt.health.principal import judge_principal
-from adfs_mgmt.health.seen import judge_outside
+from adfs_mgmt.health.rendering import name_of
 from adfs_mgmt.health.servers import judge_node, judge_proxy
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.sign_in import judge_sign_ins
 from adfs_mgmt.health.tokens import judge_tokens
-from adfs_mgmt.health.wording import name_of
 from adfs_mgmt.trust.compare import Weight, compare, keys_of
 from adfs_mgmt.trust.model import EntraTrust
 

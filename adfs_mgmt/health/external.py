@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from adfs_mgmt.farm.model import Farm, Outside, Served
 from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.health.rendering import name_of
 from adfs_mgmt.health.servers import clock, ssl_check
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.wording import name_of
 
 
 def judge_outside(farm: Farm, outside: Outside, thresholds: Thresholds, now: float) -> Iterator[Check]:

@@ -9,8 +9,8 @@ from html import escape
 
 from adfs_mgmt.health.check import DAY, Status
 from adfs_mgmt.health.forecast import Happening
-from adfs_mgmt.health.lines import Line
-from adfs_mgmt.health.wording import day
+from adfs_mgmt.health.inventory import Line
+from adfs_mgmt.health.rendering import day
 
 MARKS = {
     Happening.GENERATION: '<circle r="5"/>',

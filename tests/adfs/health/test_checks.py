@@ -24,7 +24,7 @@ from adfs_mgmt.farm.model import (
     Use,
 )
 from adfs_mgmt.health.check import Check, worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import judge
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.trust.model import Authentication, Configuration, Domain, EntraTrust, Slot
 from tests.adfs.farm import samples

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from adfs_mgmt.farm.model import Certificate, Farm, Outside, Use
 from adfs_mgmt.farm.windows import is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
+from adfs_mgmt.health.rendering import name_of
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference
-from adfs_mgmt.health.wording import name_of
 
 SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
 PROXY_TRUST, SEEN = "Proxy trust", "Seen from outside"
