@@ -1,42 +1,23 @@
-"""Times and certificates for people."""
+"""Certificates and hosts as people read them."""
 
 from __future__ import annotations
-
-import datetime as dt
 
 from adfs_mgmt.farm.contradictions import short
 from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.farm.settings import split_host
-from adfs_mgmt.health.check import DAY
+from foundation.times import day, distance
 
 
-def day(moment: float) -> str:
-    """UTC; years that no calendar of ours has are said to be far."""
-    try:
-        return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y-%m-%d}" if moment else "unknown"
-    except (ValueError, OverflowError, OSError):
-        return "far future" if moment > 0 else "far past"
-
-
-def distance(moment: float, now: float) -> str:
-    """`in 12 days`, `3 days ago`, `today`."""
-    days = round((moment - now) / DAY)
-    if abs(moment - now) < DAY / 2:
-        return "today"
-    counted = f"{abs(days)} day{'' if abs(days) == 1 else 's'}"
-    return f"in {counted}" if moment > now else f"{counted} ago"
-
-
-def ending(certificate: Certificate, now: float) -> str:
-    """Which one, and when it ends."""
+def end_text(certificate: Certificate, now: float) -> str:
+    """Which certificate it is, by the beginning of its thumbprint, and when it ends or ended."""
     verb = "ends" if certificate.not_after > now else "ended"
     if not certificate.not_after:
         return f"{short(certificate.thumbprint)}: its end is not known"
     return f"{short(certificate.thumbprint)} {verb} {day(certificate.not_after)} ({distance(certificate.not_after, now)})"
 
 
-def name_of(host: str) -> str:
-    """A server without its address."""
+def host_label(host: str) -> str:
+    """A host of the settings, `name=address`, without its address."""
     return split_host(host)[0]
 
 

@@ -16,8 +16,8 @@ from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_a
 if TYPE_CHECKING:
     from adfs_mgmt.farm.model import SyntheticSignIn
     from adfs_mgmt.farm.token_request import Account
-    from adfs_mgmt.health.check import Check
     from adfs_mgmt.trust.model import EntraTrust
+    from findings import Finding
     from isthmus.adfs_settings import AdfsSettings
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
@@ -52,8 +52,8 @@ def command(
       isthmus adfs check --outside --farm prod --fail-on warn
       isthmus adfs check --prometheus > /var/lib/node_exporter/adfs.prom
     """
-    from adfs_mgmt.health.checks import judge
-    from adfs_mgmt.health.prometheus import prometheus as exposition
+    from adfs_mgmt.health.checks import check_farm
+    from adfs_mgmt.health.prometheus import prometheus_text
 
     if prometheus and as_json:
         raise click.UsageError("Give --prometheus or --json.")
@@ -64,10 +64,10 @@ def command(
     for look in looks:
         trusts, troubles = ([], []) if outside else _trusts(settings, look.farm.name, look.farm.read_at)
         tokens = _sign_in(look, accounts[look.farm.name]) if look.farm.name in accounts else ()
-        checks = judge(look.farm, look.outside, settings.thresholds, look.farm.read_at, trusts, tokens)
+        checks = check_farm(look.farm, look.outside, settings.thresholds, look.farm.read_at, trusts, tokens)
         judged.append((look, [*troubles, *checks]))
     if prometheus:
-        click.echo(exposition([(look.farm, look.outside, checks) for look, checks in judged]), nl=False)
+        click.echo(prometheus_text([(look.farm, look.outside, checks) for look, checks in judged]), nl=False)
     elif as_json:
         emit_json({"farms": [{"name": look.farm.name, "checks": plain(checks)} for look, checks in judged]})
     else:
@@ -99,12 +99,12 @@ def _sign_in(look: Look, account: Account) -> tuple[SyntheticSignIn, ...]:
         return run_async(sign_in(look.settings, account, look.outside, identifier, time.time(), on_host=step))
 
 
-def _trusts(settings: AdfsSettings, farm: str, now: float) -> tuple[list[EntraTrust], list[Check]]:
+def _trusts(settings: AdfsSettings, farm: str, now: float) -> tuple[list[EntraTrust], list[Finding]]:
     """What the tenants say that are federated with this farm, and a warning for each that does not answer."""
     if not settings.entra:
         return [], []
-    from adfs_mgmt.health.check import warned
     from adfs_mgmt.trust.entra import read
+    from findings import warned
     from isthmus.cli.adfs.trust_work import on_graph, pairs
 
     trusts, troubles = [], []
@@ -117,7 +117,7 @@ def _trusts(settings: AdfsSettings, farm: str, now: float) -> tuple[list[EntraTr
     return trusts, troubles
 
 
-def _print(name: str, checks: Sequence[Check], everything: bool) -> None:
+def _print(name: str, checks: Sequence[Finding], everything: bool) -> None:
     """The worst first; hosts with the same words together."""
     shown = [check for check in checks if everything or check.status != "pass"]
     for status in ("fail", "warn", "pass"):
@@ -131,7 +131,7 @@ def _print(name: str, checks: Sequence[Check], everything: bool) -> None:
     click.echo(f"{name}: {counts['fail']} fail, {counts['warn']} warn, {counts['pass']} pass")
 
 
-def _together(checks: Iterable[Check]) -> dict[tuple[str, str, str], list[str]]:
+def _together(checks: Iterable[Finding]) -> dict[tuple[str, str, str], list[str]]:
     found: dict[tuple[str, str, str], list[str]] = {}
     for check in checks:
         found.setdefault((check.name, check.seen, check.remedy), []).append(check.where)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import farm_option, look_at, outside_option, plain
 from isthmus.cli.output import UNREACHABLE, emit_json, json_option
+
+if TYPE_CHECKING:
+    from adfs_mgmt.farm.model import Outside
 
 
 @click.command("status")
@@ -37,7 +41,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) 
                 "farms": [
                     {
                         "farm": plain(look.farm),
-                        "outside": plain(look.outside),
+                        "outside": _outside_data(look.outside),
                         "contradictions": plain(contradictions(look.farm, look.outside)),
                     }
                     for look in looks
@@ -51,3 +55,12 @@ def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) 
             tables.show(look.farm, look.outside)
     if any(look.blind for look in looks):
         raise SystemExit(UNREACHABLE)
+
+
+def _outside_data(outside: Outside) -> dict[str, Any]:
+    """For programs: what did not work at an address is one text there."""
+    data: dict[str, Any] = plain(outside)
+    for row, served in zip(data["served"], outside.served, strict=True):
+        del row["errors"]
+        row["error"] = served.error
+    return data

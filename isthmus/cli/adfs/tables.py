@@ -9,8 +9,9 @@ import click
 
 from adfs_mgmt.farm.contradictions import Finding, contradictions, short
 from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
-from adfs_mgmt.health.inventory import SEEN, Line, certificate_lines
-from adfs_mgmt.health.rendering import common_name, day, distance, name_of
+from adfs_mgmt.health.inventory import EXTERNAL, CertificateEntry, certificate_inventory
+from adfs_mgmt.health.rendering import common_name, host_label
+from foundation.times import day, distance
 from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.output import moment, table
 
@@ -21,7 +22,7 @@ def show(farm: Farm, outside: Outside) -> None:
     nodes = [_node(each, farm) for each in farm.nodes]
     _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes)
     _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), [_proxy(each, farm) for each in farm.proxies])
-    _certificates(farm, certificate_lines(farm, outside))
+    _certificates(farm, certificate_inventory(farm, outside))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
     _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
     _section("Relying parties", ("Name", "On", "Metadata watched", "Identifier"), _relying_parties(farm))
@@ -70,22 +71,22 @@ def _node(node: Node, farm: Farm) -> tuple[str, ...]:
         poll = age if node.last_sync_ok else f"{age}, failed"
     known = bool(node.windows)
     service = ("runs" if node.service_running else "stopped") if known else "-"
-    return name_of(node.host), node.windows or "-", role, poll, service, _clock(node.clock_skew) if known else "-"
+    return host_label(node.host), node.windows or "-", role, poll, service, _clock(node.clock_skew) if known else "-"
 
 
 def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
     if not proxy.stored and not proxy.bindings:
-        return name_of(proxy.host), "-", "-", "-", "-"
+        return host_label(proxy.host), "-", "-", "-", "-"
     trust = "holds" if proxy.trust_ok and not 0 < proxy.trust_ends <= farm.read_at else "broken"
     service = "runs" if proxy.service_running else "stopped"
-    return name_of(proxy.host), service, trust, moment(proxy.trust_ends), _clock(proxy.clock_skew)
+    return host_label(proxy.host), service, trust, moment(proxy.trust_ends), _clock(proxy.clock_skew)
 
 
 def _clock(skew: float) -> str:
     return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
 
 
-def _certificates(farm: Farm, lines: Sequence[Line]) -> None:
+def _certificates(farm: Farm, lines: Sequence[CertificateEntry]) -> None:
     """Two lines each: at 80 columns a whole thumbprint leaves no room for much else."""
     if lines:
         _title("Certificates")
@@ -97,15 +98,15 @@ def _certificates(farm: Farm, lines: Sequence[Line]) -> None:
         click.echo(f"  {line.certificate.thumbprint}  {common_name(line.certificate)}")
 
 
-def _keys(farm: Farm, line: Line) -> str:
+def _keys(farm: Farm, line: CertificateEntry) -> str:
     """Who can use the private key: where it lies in stores, by its state there; otherwise AD FS shares it itself."""
-    if line.group == SEEN:
+    if line.group == EXTERNAL:
         return ", ".join(line.hosts)
     where: defaultdict[KeyAccess, list[str]] = defaultdict(list)
     for host in farm.hosts:
         for row in host.stored:
             if row.certificate.thumbprint == line.certificate.thumbprint:
-                where[row.key].append(name_of(host.host))
+                where[row.key].append(host_label(host.host))
     if not where:
         return "in AD FS" if line.role else "not found"
     return "; ".join(f"{key.value} on {_some(hosts)}" for key, hosts in where.items())
@@ -119,7 +120,7 @@ def _bindings(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for host in farm.hosts:
         for row in host.bindings:
-            found[_bound(row), short(row.thumbprint)].append(name_of(host.host).partition(".")[0])
+            found[_bound(row), short(row.thumbprint)].append(host_label(host.host).partition(".")[0])
     return [(name, thumbprint, ", ".join(hosts)) for (name, thumbprint), hosts in found.items()]
 
 
@@ -131,7 +132,7 @@ def _applications(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for proxy in farm.proxies:
         for each in proxy.applications:
-            found[each.name, each.external_url, short(each.thumbprint)].append(name_of(proxy.host).partition(".")[0])
+            found[each.name, each.external_url, short(each.thumbprint)].append(host_label(proxy.host).partition(".")[0])
     return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
 
 
@@ -145,7 +146,7 @@ def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
 def _seen(served: Served) -> tuple[str, ...]:
     tls = short(served.tls.thumbprint) if served.tls else "-"
     return (
-        name_of(served.host),
+        host_label(served.host),
         f"{tls} untrusted" if served.tls_problem else tls,
         short(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
         str(len(served.signing)),
@@ -156,9 +157,9 @@ def _seen(served: Served) -> tuple[str, ...]:
 
 def _problems(farm: Farm, outside: Outside) -> None:
     """Why something is not known."""
-    rows = [(name_of(host.host), host.error) for host in farm.hosts if host.error]
-    rows += [(name_of(each.host), f"TLS: {each.tls_problem}") for each in outside.served if each.tls_problem]
-    rows += [(name_of(each.host), each.error) for each in outside.served if each.error]
+    rows = [(host_label(host.host), host.error) for host in farm.hosts if host.error]
+    rows += [(host_label(each.host), f"TLS: {each.tls_problem}") for each in outside.served if each.tls_problem]
+    rows += [(host_label(each.host), each.error) for each in outside.served if each.error]
     _section("Not read, or not as it should be", ("Host", "Reason"), rows)
 
 
@@ -167,6 +168,6 @@ def _contradictions(found: Sequence[Finding]) -> None:
     if not found:
         click.echo("none: what the servers say, and what they serve, agrees")
     for each in found:
-        click.secho(wrapped(f"! {name_of(each.where)}: {each.what}", "  "), fg="red")
+        click.secho(wrapped(f"! {host_label(each.where)}: {each.what}", "  "), fg="red")
         for text in (each.one, each.other, each.remedy):
             click.echo(wrapped(f"    {text}", "    "))

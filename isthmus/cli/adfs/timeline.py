@@ -25,7 +25,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, output: Path, a
       isthmus adfs timeline --output certificates.html
       isthmus adfs timeline --farm prod --outside --output prod.html
     """
-    from adfs_mgmt.health.inventory import certificate_lines
+    from adfs_mgmt.health.inventory import certificate_inventory
     from adfs_mgmt.health.timeline import timeline
 
     settings = load(config)
@@ -36,7 +36,7 @@ def command(config: Path, names: tuple[str, ...], outside: bool, output: Path, a
     page = timeline(look.farm, look.outside, settings.thresholds, look.farm.read_at)
     with reporting(OSError):
         output.write_text(page, encoding="utf-8")
-    count = len(certificate_lines(look.farm, look.outside))
+    count = len(certificate_inventory(look.farm, look.outside))
     if as_json:
         emit_json({"farm": look.farm.name, "file": str(output), "certificates": count})
     else:

@@ -144,11 +144,11 @@ class Scene:
     def _served(self, host: str) -> Served:
         here = self.simulator.world.host(host.partition("=")[0])
         if here is None:
-            return Served(host=host, port=443, error="Name or service not known")
+            return Served(host=host, port=443, errors={"TLS": "Name or service not known"})
         backend = here if here.node else self._backend(here)
         runs = here.online and backend is not None and backend.running("adfssrv")
         if not runs or backend is None or backend.node is None or not here.bindings:
-            return Served(host=host, port=443, error="Connection refused")
+            return Served(host=host, port=443, errors={"TLS": "Connection refused"})
         tls = read_certificate(here.store[here.bindings[0].thumbprint].certificate.der)
         signing = tuple(each.certificate.thumbprint for each in backend.node.configuration.of(SIGNING))
         return Served(host=host, port=443, tls=tls, signing=signing, probe_ok=here.node is not None)

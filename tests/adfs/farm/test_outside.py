@@ -19,9 +19,9 @@ from adfs_mgmt.farm.model import Outside, Served
 from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import unread
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.health.check import worst
-from adfs_mgmt.health.checks import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import worst
 from tests.adfs.farm import samples
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -55,7 +55,7 @@ async def test_a_healthy_farm(simulator: Simulator, network: Network) -> None:
         assert abs(served.clock_skew) < 3
         assert served.signed_by in outside.certificates
     farm = unread(settings_of(simulator, network), simulator.world.clock())
-    assert worst(judge(farm, outside, Thresholds(), simulator.world.clock())) == "pass"
+    assert worst(check_farm(farm, outside, Thresholds(), simulator.world.clock())) == "pass"
 
 
 async def test_a_host_that_is_off(simulator: Simulator, network: Network) -> None:

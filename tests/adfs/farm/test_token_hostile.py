@@ -16,7 +16,7 @@ from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13
 from adfs_mgmt.farm.token_request import Account, sign_in
-from adfs_mgmt.health.checks import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
@@ -182,7 +182,7 @@ async def test_a_forged_token_is_a_failure_and_says_why(tmp_path: Path) -> None:
         done = await stand.ask()
     assert [each.outcome for each in done] == [SignInOutcome.BAD_TOKEN, SignInOutcome.BAD_TOKEN]
     assert "signature" in done[0].reason
-    checks = judge(FARM, None, Thresholds(), NOW, (), done)
+    checks = check_farm(FARM, None, Thresholds(), NOW, (), done)
     assert {each.status for each in checks if each.name == "synthetic-token"} == {"fail"}
 
 

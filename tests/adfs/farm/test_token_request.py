@@ -15,9 +15,9 @@ from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import unread
 from adfs_mgmt.farm.token_message import WS_TRUST_13, WS_TRUST_2005, make_request
 from adfs_mgmt.farm.token_request import Account, read_account, sign_in
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.checks import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -53,9 +53,9 @@ class Farm:
         assert [each.host for each in done] == [*settings.nodes, settings.federation_name]
         return {each.host.partition("=")[0]: each for each in done}
 
-    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Check]:
+    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Finding]:
         farm = unread(self.settings, time.time())
-        checks = judge(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
+        checks = check_farm(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
         return {each.where: each for each in checks if each.name == "synthetic-token"}
 
     def each(self, change: Any) -> None:
@@ -215,7 +215,7 @@ async def test_a_node_that_signs_with_a_certificate_that_is_not_primary(farm: Fa
     farm_of = unread(farm.settings, time.time())
     checks = {
         each.where: each
-        for each in judge(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
+        for each in check_farm(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
         if each.name == "synthetic-token"
     }
     assert {where: check.status for where, check in checks.items()} == {
