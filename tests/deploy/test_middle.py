@@ -17,6 +17,8 @@ from typing import Literal
 import pytest
 
 from certs import Authority, EnrolmentToken
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
 from gateway.agent.connection import Connection
 from gateway.agent.enrol import enrol
@@ -26,8 +28,6 @@ from gateway.agent.settings import AgentCoreSettings
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
 from gateway.server import Relay, init, serving
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, server_settings
 

@@ -25,13 +25,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from demo.stand import free_port
 from gateway.agent.agent import Agent
 from gateway.agent.connection import Connection
 from gateway.agent.errors import AgentError, EnrolmentFailed, RelayUnreachable
 from gateway.agent.routes import make_routes
 from gateway.protocol import Outcome
 from gateway.server import Relay, init, serving
-from isthmus.demo.stand import free_port
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings

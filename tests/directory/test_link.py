@@ -15,6 +15,8 @@ from typing import cast
 
 import pytest
 
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from directory import tls, wire
 from directory.errors import (
     CertificateRefused,
@@ -27,8 +29,6 @@ from directory.errors import (
 )
 from directory.link import Address, Link, parse_server
 from directory.settings import TlsSettings
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 
 SUCCESS = wire.integer(0, 0x0A) + wire.octets(b"") + wire.octets(b"")
 Answer = Callable[[bytes], bytes | None]

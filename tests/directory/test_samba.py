@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.people import Person
+from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import Abandoned, Check, Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
 from directory.errors import Ambiguous, NotFound, ServerRefused
-from isthmus.demo.people import Person
-from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
 from tests.support.forwarder import Forwarder
 
 pytestmark = pytest.mark.samba

@@ -17,13 +17,13 @@ import pytest
 from aiohttp import web
 
 from certs import Authority, EnrolmentToken, MachineIdentity, Role, TokenRefused, prove
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from gateway.agent.enrol import ENROL_PATH, enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import known_relays
 from gateway.agent.settings import AgentCoreSettings
 from gateway.server import Relay
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.rooms import agent_settings, relay
 
 Answer = Callable[[dict[str, str]], web.Response]
