@@ -1,4 +1,4 @@
-"""The agent's settings file, put together from the rooms' own. Apart from the relay's: neither loads the other's rooms."""
+"""The agent's settings file, put together from the packages' own. Apart from the relay's: neither loads the other's packages."""
 
 from __future__ import annotations
 

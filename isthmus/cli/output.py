@@ -33,7 +33,7 @@ class Failure(Exception):
 
 @contextmanager
 def reporting(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn the rooms' errors into a Failure."""
+    """Turn the packages' errors into a Failure."""
     try:
         yield
     except kinds as error:
