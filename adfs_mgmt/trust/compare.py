@@ -1,6 +1,6 @@
 """What Entra ID knows against what the farm has. Pure.
 
-`Keys` is what a farm signs with, from whichever view there is: its servers over WinRM, or its metadata from outside.
+`SigningKeys` is what a farm signs with, from whichever view there is: its servers over WinRM, or its metadata from outside.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm.model import Certificate, Farm, Outside, Use
-from adfs_mgmt.trust.model import Configuration, Domain, EntraTrust
+from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.status import explain_update
 
 DAY = 86400.0
@@ -42,7 +42,7 @@ class TrustFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class SigningKeys:
     """The token-signing certificates of a farm."""
 
     federation_name: str
@@ -54,12 +54,12 @@ class Keys:
     """Whether the farm has the relying party of Microsoft Online; None where that cannot be seen."""
 
 
-def keys_of_farm(farm: Farm) -> Keys:
+def keys_of_farm(farm: Farm) -> SigningKeys:
     """Out of the primary's configuration. `live` is None without a primary that answers."""
     primary = farm.primary
     rows = [row for row in primary.certificates if row.use is Use.SIGNING] if primary else []
     known = [identifier.lower() for party in farm.relying_parties if party.enabled for identifier in party.identifiers]
-    return Keys(
+    return SigningKeys(
         federation_name=farm.properties.federation_name,
         live=next((row.certificate for row in rows if row.is_primary), None),
         coming=tuple(row.certificate for row in rows if not row.is_primary),
@@ -67,7 +67,7 @@ def keys_of_farm(farm: Farm) -> Keys:
     )
 
 
-def keys_of_outside(outside: Outside) -> Keys:
+def keys_of_outside(outside: Outside) -> SigningKeys:
     """Out of the metadata: AD FS signs it with the key that signs tokens, whatever the order of the certificates.
 
     `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
@@ -78,14 +78,14 @@ def keys_of_outside(outside: Outside) -> Keys:
     if live is not None and live.thumbprint not in offered:
         live = None  # it signed the document and is no token-signing certificate: not AD FS's doing
     coming = [outside.certificates[each] for each in offered if each in outside.certificates]
-    return Keys(
+    return SigningKeys(
         federation_name=outside.federation_name,
         live=live,
         coming=tuple(each for each in coming if live is None or each.thumbprint != live.thumbprint),
     )
 
 
-def keys_of(farm: Farm, outside: Outside | None) -> Keys:
+def keys_of(farm: Farm, outside: Outside | None) -> SigningKeys:
     """Out of the servers where the primary answered, else out of what anybody sees."""
     inside = keys_of_farm(farm)
     if inside.live is not None or outside is None:
@@ -93,7 +93,7 @@ def keys_of(farm: Farm, outside: Outside | None) -> Keys:
     return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft)
 
 
-def compare(trust: EntraTrust, keys: Keys, now: float) -> list[TrustFinding]:
+def compare(trust: EntraTrust, keys: SigningKeys, now: float) -> list[TrustFinding]:
     """Findings, the farm's first, then by domain; a domain that is as it should be has one that says so."""
     found: list[TrustFinding] = []
     domains = trust.federated_with(keys.federation_name)
@@ -113,7 +113,7 @@ def compare(trust: EntraTrust, keys: Keys, now: float) -> list[TrustFinding]:
     return found
 
 
-def _of_domain(domain: Domain, keys: Keys, now: float) -> Iterator[TrustFinding]:
+def _of_domain(domain: FederatedDomain, keys: SigningKeys, now: float) -> Iterator[TrustFinding]:
     if domain.configuration is None:
         yield _failure(domain, f"its federation cannot be read: {domain.error}", _REBUILD)
         return
@@ -128,7 +128,9 @@ def _of_domain(domain: Domain, keys: Keys, now: float) -> Iterator[TrustFinding]
         yield _warning(domain, explain_update(configuration.update), "")
 
 
-def _live(domain: Domain, configuration: Configuration, live: Certificate, keys: Keys, now: float) -> Iterator[TrustFinding]:
+def _live(
+    domain: FederatedDomain, configuration: Configuration, live: Certificate, keys: SigningKeys, now: float
+) -> Iterator[TrustFinding]:
     publish, roll = "Publish it: `isthmus adfs trust update`", "Roll it over: `isthmus adfs rollover plan`"
     if configuration.slot_of(live.thumbprint) is None:
         yield _failure(domain, f"Entra ID does not know {live.thumbprint}, which signs now: nobody can sign in", publish)
@@ -144,7 +146,7 @@ def _live(domain: Domain, configuration: Configuration, live: Certificate, keys:
         yield _warning(domain, text, roll)
 
 
-def _strangers(domain: Domain, configuration: Configuration, keys: Keys) -> Iterator[TrustFinding]:
+def _strangers(domain: FederatedDomain, configuration: Configuration, keys: SigningKeys) -> Iterator[TrustFinding]:
     """A certificate at Entra ID that the farm does not have can sign tokens for anybody in the domain."""
     if keys.live is None:
         return
@@ -160,7 +162,7 @@ def _strangers(domain: Domain, configuration: Configuration, keys: Keys) -> Iter
             yield _warning(domain, text, remedy)
 
 
-def _addresses(domain: Domain, configuration: Configuration, keys: Keys) -> Iterator[TrustFinding]:
+def _addresses(domain: FederatedDomain, configuration: Configuration, keys: SigningKeys) -> Iterator[TrustFinding]:
     expected = keys.federation_name.lower()
     addresses = {
         "activeSignInUri": configuration.active_sign_in_uri,
@@ -171,9 +173,9 @@ def _addresses(domain: Domain, configuration: Configuration, keys: Keys) -> Iter
             yield _warning(domain, f"{name} is {address}, not at {expected}", "Correct it, or restore a backup")
 
 
-def _failure(domain: Domain, what: str, remedy: str) -> TrustFinding:
+def _failure(domain: FederatedDomain, what: str, remedy: str) -> TrustFinding:
     return TrustFinding(weight=Weight.FAILURE, domain=domain.name, what=what, remedy=remedy)
 
 
-def _warning(domain: Domain, what: str, remedy: str) -> TrustFinding:
+def _warning(domain: FederatedDomain, what: str, remedy: str) -> TrustFinding:
     return TrustFinding(weight=Weight.WARNING, domain=domain.name, what=what, remedy=remedy)

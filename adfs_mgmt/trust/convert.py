@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.compare import Keys
+from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.entra import encode, parse_configuration, read_one
 from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, NotConfirmed, NotTaken, OutcomeUnknown, Refused
 from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Authentication, Domain, EntraTrust
+from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 0.0)
 
@@ -42,7 +42,7 @@ class Check:
     remedy: str = ""
 
 
-def configuration_for(domain: str, keys: Keys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
+def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
     """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
 
     The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
@@ -70,7 +70,7 @@ def configuration_for(domain: str, keys: Keys, *, mfa: str = "", only_domain: bo
 
 
 def check_federate(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: Keys | None = None
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: SigningKeys | None = None
 ) -> list[Check]:
     """The checklist before federating. Pure."""
     domain = trust.domain(name)
@@ -109,7 +109,9 @@ def check_manage(trust: EntraTrust, name: str) -> list[Check]:
     ]
 
 
-async def federate(graph: Graph, name: str, values: Mapping[str, Any], checks: list[Check], *, confirmation: str) -> Domain:
+async def federate(
+    graph: Graph, name: str, values: Mapping[str, Any], checks: list[Check], *, confirmation: str
+) -> FederatedDomain:
     """Create the configuration. `confirmation` is the domain's name. Raises Refused, NotConfirmed, GraphError, NotTaken."""
     check_allowed(f"federating {name}", name, checks, confirmation)
     with contextlib.suppress(OutcomeUnknown):  # the reading back decides
@@ -127,7 +129,7 @@ async def manage(
     backups: Backups,
     now: float,
     without_backup: bool = False,
-) -> tuple[Domain, Path | None]:
+) -> tuple[FederatedDomain, Path | None]:
     """Make it managed; the domain afterwards, and the backup of its configuration. Raises as `federate`.
 
     A configuration that cannot be read (Graph answers 500 for one that was made without a certificate) can only be rebuilt
@@ -163,7 +165,7 @@ async def _backed_up(graph: Graph, name: str, backups: Backups, now: float, with
     return backups.save(name, domain.configuration, f"before making {name} managed", now)
 
 
-async def _settled(graph: Graph, name: str, good: Callable[[Domain], bool]) -> Domain:
+async def _settled(graph: Graph, name: str, good: Callable[[FederatedDomain], bool]) -> FederatedDomain:
     for pause in _LOOKS:
         try:
             seen = await read_one(graph, name)

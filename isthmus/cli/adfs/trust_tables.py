@@ -8,7 +8,7 @@ import click
 
 from adfs_mgmt.trust.compare import TrustFinding, Weight
 from adfs_mgmt.trust.convert import Check, State
-from adfs_mgmt.trust.model import Domain, EntraTrust, Slot
+from adfs_mgmt.trust.model import EntraTrust, FederatedDomain, Slot
 from adfs_mgmt.trust.status import explain_update
 from isthmus.cli.output import moment, table
 
@@ -46,7 +46,7 @@ def show_checks(checks: Sequence[Check]) -> None:
         click.echo("  (? only you can know)")
 
 
-def _domain(domain: Domain) -> tuple[str, ...]:
+def _domain(domain: FederatedDomain) -> tuple[str, ...]:
     notes = [
         "default" if domain.is_default else "",
         "initial" if domain.is_initial else "",
@@ -59,7 +59,7 @@ def _domain(domain: Domain) -> tuple[str, ...]:
     return domain.name, domain.authentication.value.lower(), service, mfa, ", ".join(filter(None, notes))
 
 
-def _configuration(domain: Domain) -> None:
+def _configuration(domain: FederatedDomain) -> None:
     click.echo()
     click.secho(domain.name, bold=True)
     if domain.configuration is None:

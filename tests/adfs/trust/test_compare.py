@@ -19,12 +19,12 @@ from adfs_mgmt.farm.model import (
     SyncRole,
     Use,
 )
-from adfs_mgmt.trust.compare import Keys, Weight, compare, keys_of_farm, keys_of_outside
+from adfs_mgmt.trust.compare import SigningKeys, Weight, compare, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import (
     Authentication,
     Configuration,
-    Domain,
     EntraTrust,
+    FederatedDomain,
     Slot,
     UpdateStatus,
 )
@@ -44,15 +44,15 @@ def _trust(*certificates: Certificate, **more: object) -> EntraTrust:
         certificates=dict(zip(Slot, certificates, strict=False)),
     )
     configuration = replace(configuration, **more)  # type: ignore[arg-type]
-    domain = Domain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
+    domain = FederatedDomain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
     return EntraTrust(tenant="t", read_at=NOW, domains=(domain,))
 
 
-def _keys(live: Certificate | None, *coming: Certificate) -> Keys:
-    return Keys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
+def _keys(live: Certificate | None, *coming: Certificate) -> SigningKeys:
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
 
 
-def _found(trust: EntraTrust, keys: Keys) -> list[tuple[Weight, str]]:
+def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Weight, str]]:
     return [(each.weight, each.what) for each in compare(trust, keys, NOW)]
 
 
@@ -109,13 +109,13 @@ def test_no_domain_and_no_key(live: Certificate) -> None:
     empty = EntraTrust(tenant="t", read_at=NOW, domains=())
     assert "no domain" in _found(empty, _keys(live))[0][1]
     assert "not known" in _found(_trust(live), _keys(None))[0][1]
-    without = Keys(federation_name=FEDERATION, live=live, knows_microsoft=False)
+    without = SigningKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
     assert compare(_trust(live), without, NOW)[0].weight is Weight.FAILURE
 
 
 def test_a_domain_that_could_not_be_read(live: Certificate) -> None:
     """It is a failure, not left out."""
-    broken = Domain(name="b.example", authentication=Authentication.FEDERATED, error="Graph answered 500")
+    broken = FederatedDomain(name="b.example", authentication=Authentication.FEDERATED, error="Graph answered 500")
     trust = EntraTrust(tenant="t", read_at=NOW, domains=(broken,))
     assert "Graph answered 500" in _found(trust, _keys(live))[0][1]
 
@@ -135,7 +135,7 @@ def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None
     farm = Farm(
         name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
     )
-    assert keys_of_farm(farm) == Keys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
+    assert keys_of_farm(farm) == SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
     assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
     assert keys_of_farm(replace(farm, nodes=())).live is None
 

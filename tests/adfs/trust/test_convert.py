@@ -9,7 +9,7 @@ import pytest
 
 from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups, creation_of, load_backup
-from adfs_mgmt.trust.compare import Keys
+from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.convert import State, check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
 from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused, Rejected
@@ -19,8 +19,8 @@ from tests.adfs.trust.conftest import FEDERATION, Naps, federation, signing
 from tests.fakes.graph import FakeGraph
 
 
-def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> Keys:
-    return Keys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
+def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> SigningKeys:
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
 
 
 def _failing(trust: EntraTrust, name: str, values: dict[str, Any]) -> list[str]:
