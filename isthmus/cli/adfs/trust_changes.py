@@ -11,15 +11,16 @@ import click
 from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backup, Backups, creation_of, load_backup, plan_restore, restore
 from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.convert import Check, State, check_federate, check_manage, configuration_for, federate, manage
+from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
 from adfs_mgmt.trust.errors import Refused, SignInRefused, TrustError
 from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
 from adfs_mgmt.trust.update import Change, DomainResult, apply, plan_publish, plan_retire
+from findings import Finding
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import outside_option
-from isthmus.cli.adfs.trust_tables import show_checks
+from isthmus.cli.adfs.trust_tables import show_checklist
 from isthmus.cli.adfs.trust_work import (
     confirm,
     confirmed_name,
@@ -127,7 +128,7 @@ def convert(
     else:
         checks = check_manage(trust, domain)
     _show_conversion(domain, kind, values, checks, as_json)
-    if any(each.state is State.FAILS for each in checks):
+    if any(line.status == "fail" for line in checks):
         raise Failure("nothing was changed: see what is not so (!)")
     typed = confirmed_name(domain, confirmation, as_json=as_json)
     backups = Backups(settings.state_dir, pair.entra.tenant)
@@ -248,9 +249,8 @@ def _planned(
 
 def _plan_publish(domain: FederatedDomain, keys: SigningKeys, live: Certificate) -> Change | None:
     change = plan_publish(domain, live, live.thumbprint)
-    successor = max(keys.coming, key=lambda each: each.not_after, default=None)
-    if change is None and successor is not None and successor.not_after > live.not_after:
-        return plan_publish(domain, successor, live.thumbprint)
+    if change is None and keys.successor is not None:
+        return plan_publish(domain, keys.successor, live.thumbprint)
     return change
 
 
@@ -314,14 +314,14 @@ def _federation(domain: str, keys: SigningKeys, source: Path | None, mfa: str, o
     return creation_of(taken) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
-def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Check], as_json: bool) -> None:
+def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Finding], as_json: bool) -> None:
     if as_json:
         return
     click.secho(f"{domain} to {kind}", bold=True)
     for name, value in values.items():
         shown = "…" if name.endswith("ertificate") else value
         click.echo(f"  {name} = {shown}")
-    show_checks(checks)
+    show_checklist(checks)
 
 
 async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[FederatedDomain, dict[str, Any]]:
