@@ -8,6 +8,7 @@ name (our JEA endpoint asks the directory).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from adfs_mgmt.farm.contradictions import contradictions
 from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
@@ -18,7 +19,7 @@ from adfs_mgmt.health.servers import check_node, check_proxy
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.sign_in import check_sign_ins
 from adfs_mgmt.health.tokens import check_tokens
-from adfs_mgmt.trust.compare import Weight, compare, keys_of
+from adfs_mgmt.trust.compare import compare, keys_of
 from adfs_mgmt.trust.model import EntraTrust
 from findings import Finding, failed, passed, warned
 
@@ -68,11 +69,8 @@ def check_farm(
 
 def _check_entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
     for found in compare(trust, keys_of(farm, outside), now):
-        where, remedy = found.domain or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
-        if found.weight is Weight.OK:
-            yield passed("entra", where, found.what)
-        else:
-            yield (failed if found.weight is Weight.FAILURE else warned)("entra", where, found.what, remedy)
+        remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
+        yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
 
 
 def _check_agreement(farm: Farm, outside: Outside | None) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.remoting import Secret
-from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.model import FederatedDomain
 
 
 class Trust(Protocol):
     """Entra ID's side (`adfs_mgmt.trust.port.Entra`). Every method raises TrustError."""
 
-    async def domains(self, now: float) -> Sequence[Domain]:
+    async def domains(self, now: float) -> Sequence[FederatedDomain]:
         """The domains that are federated with this farm; one that cannot be read has an `error`."""
         ...
 

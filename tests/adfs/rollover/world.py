@@ -406,12 +406,12 @@ class World:
         )
 
 
-def trust_domains(world: World) -> tuple[trust_model.Domain, ...]:
+def trust_domains(world: World) -> tuple[trust_model.FederatedDomain, ...]:
     """As the trust room has them."""
     found = []
     for name, names in world.domains.items():
         slots = {slot: world.certificate(each) for slot, each in zip(trust_model.Slot, names, strict=False)}
         configuration = trust_model.Configuration(id="1", issuer_uri="http://x", certificates=slots)
         federated = trust_model.Authentication.FEDERATED
-        found.append(trust_model.Domain(name=name, authentication=federated, configuration=configuration))
+        found.append(trust_model.FederatedDomain(name=name, authentication=federated, configuration=configuration))
     return tuple(found)
