@@ -15,7 +15,7 @@ from findings import Finding, failed, passed, warned
 from foundation.times import DAY
 
 _RENEW = "Renew it: isthmus adfs ssl plan."
-_WINRM = "Finding name, port, firewall, the WinRM listener and the account's rights."
+_WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
 
 
 def check_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Finding]:

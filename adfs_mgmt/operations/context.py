@@ -14,8 +14,8 @@ from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionErro
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.rollover.acme_settings import AcmeSettings
+from adfs_mgmt.rollover.run import Clock, WallClock
 from adfs_mgmt.trust.settings import EntraSettings
-from foundation.procedures import Clock, WallClock
 
 
 class OperationSettings(Protocol):
@@ -104,9 +104,7 @@ class OperationContext:
         """As `farm`; one that can be changed. Raises NotPossible for one that is observed from outside only."""
         farm = self.farm(name)
         if not farm.winrm or not farm.nodes:
-            raise NotPossible(
-                f"farm {farm.name} is observed from outside only; name its nodes in the settings to change it"
-            )
+            raise NotPossible(f"farm {farm.name} is observed from outside only; name its nodes in the settings to change it")
         return farm
 
     def tenants(self, name: str = "") -> tuple[FederatedTenant, ...]:
@@ -131,8 +129,10 @@ class OperationContext:
     async def shell(self) -> AsyncIterator[Shell]:
         """The way to the servers, closed afterwards. Raises RemotingError, FileUnusable."""
         shell = self.connect(self.settings.remoting)
+        if self.recording is not None:
+            shell = _recorder(shell, self.recording)
         try:
-            yield shell if self.recording is None else _recorder(shell, self.recording)
+            yield shell
         finally:
             await shell.close()
 

@@ -12,10 +12,11 @@ from adfs_mgmt.farm.read import read, unread, with_certificates
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.farm.token_request import Account, read_account, sign_in
 from adfs_mgmt.health import check_farm
-from adfs_mgmt.operations.context import OperationContext
-from adfs_mgmt.operations.tenants import read_trust
+from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
+from adfs_mgmt.trust.entra import read as read_tenant
 from adfs_mgmt.trust.errors import TrustError
+from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.model import EntraTrust
 from findings import Finding, warned
 
@@ -89,13 +90,19 @@ async def _observe(
     )
 
 
+async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:
+    """Every domain of a tenant, as Entra ID has it. Raises TrustError."""
+    async with Graph(tenant.entra) as graph:
+        return await read_tenant(graph, now)
+
+
 async def check_farms(
     context: OperationContext, farms: Sequence[FarmSettings], *, external_only: bool = False, on_host: OnHost = _silent
 ) -> list[FarmReport]:
     """Observe and check: servers, tenants that are federated with them, and a sign-in where there is a test account.
 
-    With `external_only` neither tenants nor test accounts are used. Raises Unreadable for a test account that cannot be read,
-    before anything is observed; RemotingError for settings that cannot work.
+    With `external_only` neither tenants nor test accounts are used. Raises Unreadable for a test account that cannot be
+    read, before anything is observed; RemotingError for settings that cannot work.
     """
     accounts = {} if external_only else _accounts(farms)
     reports = []

@@ -30,10 +30,7 @@ async def read_recording(path: Path) -> RecordedFarm:
 
     Raises RecordingDamaged; FileUnusable for a file that cannot be read or in which no farm was read.
     """
-    try:
-        replay, made = Replay(path), path.stat().st_mtime
-    except OSError as error:
-        raise FileUnusable(path, f"cannot be read ({error.strerror})") from error
+    replay, made = _opened(path)
     nodes = tuple(host for host, commands in replay.hosts.items() if _NODE in commands)
     proxies = tuple(host for host, commands in replay.hosts.items() if _PROXY in commands)
     if not nodes:
@@ -44,3 +41,11 @@ async def read_recording(path: Path) -> RecordedFarm:
     settings = FarmSettings(name=path.name, federation_name="", nodes=nodes, proxies=proxies)
     farm = await read(replay, settings, now.timestamp(), metadata=None)
     return RecordedFarm(farm=farm, failures=tuple(str(error) for error in replay.failures))
+
+
+def _opened(path: Path) -> tuple[Replay, float]:
+    """The recording, and when its file was written."""
+    try:
+        return Replay(path), path.stat().st_mtime
+    except OSError as error:
+        raise FileUnusable(path, f"cannot be read ({error.strerror})") from error

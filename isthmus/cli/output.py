@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +65,14 @@ def emit_json(value: Any, *, err: bool = False) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), err=err)
 
 
+def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
+    """What was done: a sentence for people, its values for programs."""
+    if as_json:
+        emit_json(values)
+    else:
+        click.echo(text)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
     """Print a table for people."""
     from rich.console import Console
@@ -91,3 +101,11 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except ImportError:  # Windows
         return asyncio.run(work)
     return uvloop.run(work)
+
+
+def wrapped(text: str, indent: str) -> str:
+    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere as it is."""
+    if not sys.stdout.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

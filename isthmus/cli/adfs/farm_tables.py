@@ -1,38 +1,52 @@
-"""A farm as tables for people: readable from 80 columns on."""
+"""A farm as tables for people, readable from 80 columns on, and as data for programs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from adfs_mgmt.farm.contradictions import Finding, contradictions, short
 from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
-from adfs_mgmt.health.inventory import EXTERNAL, CertificateEntry, certificate_inventory
-from adfs_mgmt.health.rendering import common_name, host_label
-from foundation.times import day, distance
-from isthmus.cli.adfs.looking import wrapped
-from isthmus.cli.output import moment, table
+from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, common_name, host_label
+from foundation.times import day, distance, minute
+from isthmus.cli.adfs.observation import plain
+from isthmus.cli.output import table, wrapped
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import FarmObservation
 
 
-def show(farm: Farm, outside: Outside) -> None:
+def show(farm: Farm, external: Outside) -> None:
     """All of it, section by section; empty ones are left out."""
-    _heading(farm, outside)
-    nodes = [_node(each, farm) for each in farm.nodes]
+    _heading(farm, external)
+    nodes, proxies = [_node(node, farm) for node in farm.nodes], [_proxy(proxy, farm) for proxy in farm.proxies]
     _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes)
-    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), [_proxy(each, farm) for each in farm.proxies])
-    _certificates(farm, certificate_inventory(farm, outside))
+    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), proxies)
+    _certificates(farm, certificate_inventory(farm, external))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
     _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
     _section("Relying parties", ("Name", "On", "Metadata watched", "Identifier"), _relying_parties(farm))
     if farm.endpoints:
-        on, out = sum(each.enabled for each in farm.endpoints), sum(each.enabled and each.proxied for each in farm.endpoints)
+        on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
-        click.echo(f"{on} of {len(farm.endpoints)} are on, {out} through proxies")
-    _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), [_seen(e) for e in outside.served])
-    _problems(farm, outside)
-    _contradictions(contradictions(farm, outside))
+        click.echo(f"{len(on)} of {len(farm.endpoints)} are on, {sum(row.proxied for row in on)} through proxies")
+    served = [_served(row) for row in external.served]
+    _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
+    _problems(farm, external)
+    _contradictions(contradictions(farm, external))
+
+
+def farm_data(observation: FarmObservation) -> dict[str, Any]:
+    """For programs: what did not work at an address is one text there."""
+    external = plain(observation.external)
+    for row, served in zip(external["served"], observation.external.served, strict=True):
+        del row["errors"]
+        row["error"] = served.error
+    found = plain(contradictions(observation.farm, observation.external))
+    return {"farm": plain(observation.farm), "outside": external, "contradictions": found}
 
 
 def _title(text: str) -> None:
@@ -46,8 +60,8 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) 
         table(headers, rows, "none")
 
 
-def _heading(farm: Farm, outside: Outside) -> None:
-    click.secho(f"{farm.name}: {outside.federation_name}", bold=True)
+def _heading(farm: Farm, external: Outside) -> None:
+    click.secho(f"{farm.name}: {external.federation_name}", bold=True)
     if farm.error:
         click.echo(f"Configuration: {farm.error}")
         return
@@ -79,36 +93,36 @@ def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
         return host_label(proxy.host), "-", "-", "-", "-"
     trust = "holds" if proxy.trust_ok and not 0 < proxy.trust_ends <= farm.read_at else "broken"
     service = "runs" if proxy.service_running else "stopped"
-    return host_label(proxy.host), service, trust, moment(proxy.trust_ends), _clock(proxy.clock_skew)
+    return host_label(proxy.host), service, trust, minute(proxy.trust_ends), _clock(proxy.clock_skew)
 
 
 def _clock(skew: float) -> str:
     return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
 
 
-def _certificates(farm: Farm, lines: Sequence[CertificateEntry]) -> None:
+def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
     """Two lines each: at 80 columns a whole thumbprint leaves no room for much else."""
-    if lines:
+    if entries:
         _title("Certificates")
-    for line in lines:
-        end = line.certificate.not_after
+    for entry in entries:
+        end = entry.certificate.not_after
         ends = f"{day(end)}, {distance(end, farm.read_at)}" if end else "end not known"
-        state = ", ".join(each for each in (line.role, _keys(farm, line)) if each)
-        click.echo(f"{line.group:<22}  {ends:<23}  {state}")
-        click.echo(f"  {line.certificate.thumbprint}  {common_name(line.certificate)}")
+        state = ", ".join(part for part in (entry.role, _keys(farm, entry)) if part)
+        click.echo(f"{entry.group:<22}  {ends:<23}  {state}")
+        click.echo(f"  {entry.certificate.thumbprint}  {common_name(entry.certificate)}")
 
 
-def _keys(farm: Farm, line: CertificateEntry) -> str:
+def _keys(farm: Farm, entry: CertificateEntry) -> str:
     """Who can use the private key: where it lies in stores, by its state there; otherwise AD FS shares it itself."""
-    if line.group == EXTERNAL:
-        return ", ".join(line.hosts)
+    if entry.group == EXTERNAL:
+        return ", ".join(entry.hosts)
     where: defaultdict[KeyAccess, list[str]] = defaultdict(list)
     for host in farm.hosts:
         for row in host.stored:
-            if row.certificate.thumbprint == line.certificate.thumbprint:
+            if row.certificate.thumbprint == entry.certificate.thumbprint:
                 where[row.key].append(host_label(host.host))
     if not where:
-        return "in AD FS" if line.role else "not found"
+        return "in AD FS" if entry.role else "not found"
     return "; ".join(f"{key.value} on {_some(hosts)}" for key, hosts in where.items())
 
 
@@ -131,19 +145,21 @@ def _bound(row: Binding) -> str:
 def _applications(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for proxy in farm.proxies:
-        for each in proxy.applications:
-            found[each.name, each.external_url, short(each.thumbprint)].append(host_label(proxy.host).partition(".")[0])
+        for application in proxy.applications:
+            found[application.name, application.external_url, short(application.thumbprint)].append(
+                host_label(proxy.host).partition(".")[0]
+            )
     return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
 
 
 def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
     return [
-        (each.name, "yes" if each.enabled else "no", "yes" if each.monitoring else "no", ", ".join(each.identifiers))
-        for each in farm.relying_parties
+        (party.name, "yes" if party.enabled else "no", "yes" if party.monitoring else "no", ", ".join(party.identifiers))
+        for party in farm.relying_parties
     ]
 
 
-def _seen(served: Served) -> tuple[str, ...]:
+def _served(served: Served) -> tuple[str, ...]:
     tls = short(served.tls.thumbprint) if served.tls else "-"
     return (
         host_label(served.host),
@@ -155,11 +171,11 @@ def _seen(served: Served) -> tuple[str, ...]:
     )
 
 
-def _problems(farm: Farm, outside: Outside) -> None:
+def _problems(farm: Farm, external: Outside) -> None:
     """Why something is not known."""
     rows = [(host_label(host.host), host.error) for host in farm.hosts if host.error]
-    rows += [(host_label(each.host), f"TLS: {each.tls_problem}") for each in outside.served if each.tls_problem]
-    rows += [(host_label(each.host), each.error) for each in outside.served if each.error]
+    rows += [(host_label(row.host), f"TLS: {row.tls_problem}") for row in external.served if row.tls_problem]
+    rows += [(host_label(row.host), row.error) for row in external.served if row.error]
     _section("Not read, or not as it should be", ("Host", "Reason"), rows)
 
 
@@ -167,7 +183,7 @@ def _contradictions(found: Sequence[Finding]) -> None:
     _title("Contradictions")
     if not found:
         click.echo("none: what the servers say, and what they serve, agrees")
-    for each in found:
-        click.secho(wrapped(f"! {host_label(each.where)}: {each.what}", "  "), fg="red")
-        for text in (each.one, each.other, each.remedy):
+    for difference in found:
+        click.secho(wrapped(f"! {host_label(difference.where)}: {difference.what}", "  "), fg="red")
+        for text in (difference.one, difference.other, difference.remedy):
             click.echo(wrapped(f"    {text}", "    "))
