@@ -10,6 +10,7 @@ from adfs_mgmt.farm.model import Binding, Farm, Served, StoredCertificate, SyncR
 from adfs_mgmt.farm.settings import split_host
 from adfs_mgmt.remoting.command import Credential, Secret
 from adfs_mgmt.rollover.model import Act, Record
+from certs import normal_thumbprint
 
 ADFS_ROLE = "ADFS-Federation"
 PROXY_ROLE = "Web-Application-Proxy"
@@ -126,7 +127,7 @@ class HostFacts:
 
     def certificate(self, thumbprint: str) -> StoredCertificate | None:
         """In its store."""
-        return next((row for row in self.stored if row.certificate.thumbprint == thumbprint.upper()), None)
+        return next((row for row in self.stored if row.certificate.thumbprint == normal_thumbprint(thumbprint)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from adfs_mgmt.deploy.model import Check, HostFacts, Operation, Situation, Verdict, Wish
 from adfs_mgmt.farm.model import KeyAccess, Node, SyncRole, Use
+from certs import normal_thumbprint
 
 MAX_WID_NODES = 30
 MAX_WID_TRUSTS = 100
@@ -44,7 +45,7 @@ def primary_thumbprint(seen: Situation) -> str:
 
 def thumbprint(wish: Wish, seen: Situation) -> str:
     """The SSL certificate that the host shall have."""
-    return wish.thumbprint.upper() or primary_thumbprint(seen)
+    return normal_thumbprint(wish.thumbprint) or primary_thumbprint(seen)
 
 
 def service_account(wish: Wish, seen: Situation) -> str:
@@ -185,7 +186,7 @@ def _check_own_token_keys(wish: Wish, seen: Situation) -> Iterator[Check]:
         return
     for use, wanted in ((Use.SIGNING, wish.signing), (Use.DECRYPTING, wish.decrypting)):
         if wanted:
-            yield from _check_stored(f"{use} certificate", wanted.upper(), seen.host, seen.now)
+            yield from _check_stored(f"{use} certificate", normal_thumbprint(wanted), seen.host, seen.now)
             row = seen.host.certificate(wanted)
             if row is not None and row.cng:
                 yield _failed(f"{use} certificate", "its key is in a CNG provider", "import it into a CSP (certutil -csp)")

@@ -16,6 +16,7 @@ from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.adfs.shells import open_shell
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_option, moment, reporting, run_async
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def proxy_command() -> None:
 @click.argument("host")
 @_every
 @_joining
-@click.option("--thumbprint", default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
 @click.option("--display-name", default="", help="What the sign-in page is headed with.")
 @click.option(
     "--signing", default="", help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one."
@@ -121,7 +122,7 @@ def farm_new(call: _Call, host: str, **options: str) -> None:
 @click.argument("host")
 @_every
 @_joining
-@click.option("--thumbprint", default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
 @click.option("--http-port", default=80, show_default=True, help="The primary's HTTP port (HttpPort of Get-AdfsProperties).")
 def node_add(call: _Call, host: str, **options: Any) -> None:
     """Add HOST to a farm: preflight, plan, role, join, first synchronisation, probe.
@@ -153,7 +154,7 @@ def node_remove(call: _Call, host: str, **options: Any) -> None:
 @proxy_command.command("add")
 @click.argument("host")
 @_every
-@click.option("--thumbprint", default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
 @click.option(
     "--trust-user", "trust_admin", default="", help="Local administrator of the federation servers, for the trust."
 )

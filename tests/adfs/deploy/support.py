@@ -8,12 +8,12 @@ from pathlib import Path
 
 from adfs_mgmt.deploy.model import Operation, Plan, Secrets, Wish
 from adfs_mgmt.deploy.work import Deployment
-from adfs_mgmt.farm.certificate import read_certificate
 from adfs_mgmt.farm.model import Outside, Served
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import Command, Secret, Shell, Thing
 from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.rollover.model import Act, Record, Step
+from certs import read_certificate
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
 from tests.adfs.simulator.state import SIGNING, Farm, Host

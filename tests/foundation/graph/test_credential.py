@@ -9,10 +9,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adfs_mgmt.trust.entra import read
-from adfs_mgmt.trust.errors import FileProblem, PermissionMissing, SignInRefused, TrustError, Unreachable
-from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.settings import EntraSettings
-from adfs_mgmt.trust.signin import SignIn
+from foundation.graph import (
+    ApplicationCredential,
+    CredentialUnusable,
+    Graph,
+    GraphError,
+    PermissionMissing,
+    SignInRefused,
+    Unreachable,
+)
 from tests.adfs.trust.conftest import EVERYTHING, Naps, settings_for
 from tests.fakes.graph import FakeGraph, make_certificate
 from tests.fakes.graph.pki import key_pem, pem
@@ -151,7 +157,7 @@ async def test_an_authority_out_of_reach(tenant: FakeGraph, tmp_path: Path) -> N
 async def test_a_sick_authority(graph: Graph, tenant: FakeGraph, path: str) -> None:
     """5xx at sign-in is no refusal: it may be tried again."""
     tenant.fault(503, 10, path=path)
-    with pytest.raises(TrustError) as caught:
+    with pytest.raises(GraphError) as caught:
         await read(graph, 0)
     assert not isinstance(caught.value, SignInRefused)
 
@@ -160,7 +166,7 @@ async def test_a_sick_authority(graph: Graph, tenant: FakeGraph, path: str) -> N
 async def test_an_authority_that_answers_rubbish(graph: Graph, tenant: FakeGraph, body: bytes) -> None:
     """Whatever the sign-in endpoint answers, our own error comes of it."""
     tenant.fault(path="oauth2", times=5, body=body)
-    with pytest.raises(TrustError):
+    with pytest.raises(GraphError):
         await read(graph, 0)
 
 
@@ -168,7 +174,7 @@ async def test_an_authority_that_answers_rubbish(graph: Graph, tenant: FakeGraph
 async def test_discovery_that_answers_rubbish(graph: Graph, tenant: FakeGraph, body: bytes) -> None:
     """Likewise what OpenID Connect discovery answers."""
     tenant.fault(path="openid-configuration", times=5, body=body)
-    with pytest.raises(TrustError):
+    with pytest.raises(GraphError):
         await read(graph, 0)
 
 
@@ -177,7 +183,7 @@ async def test_a_secret_that_others_may_read_is_not_used(tenant: FakeGraph, sett
     assert settings.secret_file is not None
     settings.secret_file.chmod(0o644)
     async with Graph(settings) as graph:
-        with pytest.raises(FileProblem, match="chmod 600"):
+        with pytest.raises(CredentialUnusable, match="chmod 600"):
             await read(graph, 0)
     assert tenant.identity.attempts == 0
 
@@ -192,14 +198,14 @@ async def test_a_missing_secret_file(tenant: FakeGraph, tmp_path: Path, naps: Na
     """The file that is not there is named."""
     settings = settings_for(tenant, tenant.register("app"), tmp_path, secret_file=tmp_path / "gone")
     async with Graph(settings, sleep=naps) as graph:
-        with pytest.raises(FileProblem, match="gone"):
+        with pytest.raises(CredentialUnusable, match="gone"):
             await read(graph, 0)
 
 
 def test_nothing_of_the_credential_is_shown(settings: EntraSettings) -> None:
-    """A SignIn shows who, never with what."""
+    """A ApplicationCredential shows who, never with what."""
     assert settings.secret_file is not None
-    assert settings.secret_file.read_text().strip() not in repr(SignIn(settings))
+    assert settings.secret_file.read_text().strip() not in repr(ApplicationCredential(settings))
 
 
 @pytest.mark.parametrize(
@@ -212,6 +218,6 @@ async def test_a_certificate_file_that_is_none(tenant: FakeGraph, tmp_path: Path
     file.chmod(0o600)
     settings = settings_for(tenant, tenant.register("app"), tmp_path, certificate_file=file)
     async with Graph(settings) as graph:
-        with pytest.raises(FileProblem, match=r"app\.pem"):
+        with pytest.raises(CredentialUnusable, match=r"app\.pem"):
             await read(graph, 0)
     assert tenant.identity.attempts == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adfs_mgmt.rollover.acme import AcmeError, AcmeRefused, AcmeSettings, AcmeUnreachable, obtain
 from certs import CertsError
+from certs.acme import AcmeError, AcmeRefused, AcmeSettings, AcmeUnreachable, obtain
 
 HTTP = AcmeSettings(directory="http://127.0.0.1:1/dir", challenge="http-01", agree_terms=True)
 DNS = dataclasses.replace(HTTP, challenge="dns-01", hook=Path("/bin/true"))

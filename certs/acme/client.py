@@ -17,29 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.rollover.acme_proofs import shown
-from adfs_mgmt.rollover.acme_server import AcmeServer
-from adfs_mgmt.rollover.acme_settings import (
-    AcmeError,
-    AcmeRefused,
-    AcmeSettings,
-    AcmeTimedOut,
-    AcmeUnreachable,
-    ChallengeFailed,
-    HookFailed,
-)
+from certs.acme.errors import AcmeError, AcmeRefused, AcmeTimedOut
+from certs.acme.proofs import shown
+from certs.acme.server import AcmeServer
+from certs.acme.settings import AcmeSettings
 from certs.files import private_directory
-
-__all__ = [
-    "AcmeError",
-    "AcmeRefused",
-    "AcmeSettings",
-    "AcmeTimedOut",
-    "AcmeUnreachable",
-    "ChallengeFailed",
-    "HookFailed",
-    "obtain",
-]
 
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 

@@ -1,4 +1,4 @@
-"""XML that strangers send, and the enveloped signature over all of one element (XML Signature, section 2.2). CPU only.
+"""The enveloped signature over all of one element (XML Signature, section 2.2). CPU only.
 
 Nothing here trusts the signer: that is for the caller to compare. What a signature says counts for the element that came
 back from the verification and for no other, so that a signed element cannot be hidden in, or beside, one that is not.
@@ -18,9 +18,9 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
+from certs import Certificate, read_certificate
+from foundation.saml.errors import SamlError
+from foundation.xml import hardened_parser
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _METHODS = frozenset(each for each in SignatureMethod if "HMAC" not in each.name)
@@ -37,27 +37,16 @@ class Signed:
     """The signature or its digest is made with SHA-1."""
 
 
-def parse_xml(data: bytes, what: str, limit: int) -> etree._Element:
-    """The root of a document. Raises Unreadable, which names `what`."""
-    if len(data) > limit:
-        raise Unreadable(what, f"more than {limit} bytes")
-    _reject_doctype(data, what)
-    try:
-        return etree.fromstring(data, parser=_parser())
-    except (etree.LxmlError, ValueError) as error:
-        raise Unreadable(what, "not well-formed XML") from error
-
-
 def verify_signature(data: bytes, what: str, id_attribute: str, *, sha1: bool = False) -> Signed:
     """Verify that the document's root is signed, as a whole, by the certificate that its own signature names. Raises
-    Unreadable, which names `what`. With `sha1` that algorithm is taken, too."""
-    root = etree.fromstring(data, parser=_parser())
+    SamlError, which names `what`. With `sha1` that algorithm is taken, too."""
+    root = etree.fromstring(data, parser=hardened_parser())
     signatures = root.findall(f"{DS}Signature")
     if len(signatures) != 1:
-        raise Unreadable(what, "it is not signed" if not signatures else "it has several signatures")
+        raise SamlError(what, "it is not signed" if not signatures else "it has several signatures")
     found = list(texts(signatures[0].iter(f"{DS}X509Certificate")))
     if len(found) != 1:
-        raise Unreadable(what, f"its signature names {len(found)} certificates instead of one")
+        raise SamlError(what, f"its signature names {len(found)} certificates instead of one")
     der = decoded(found[0], what)
     certificate = read_certificate(der, f"{what}, signing certificate")
     signed = _verified(data, root, what, id_attribute, x509.load_der_x509_certificate(der), sha1)
@@ -70,30 +59,11 @@ def texts(elements: Iterable[etree._Element]) -> Iterator[str]:
 
 
 def decoded(text: str, what: str) -> bytes:
-    """Base64 with any white space. Raises Unreadable."""
+    """Base64 with any white space. Raises SamlError."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unreadable(what, "a certificate is not base64") from error
-
-
-def _parser() -> etree.XMLParser:
-    """Fixed encoding, so that what `_reject_doctype` looked at is what is parsed."""
-    return etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-    )
-
-
-def _reject_doctype(data: bytes, what: str) -> None:
-    """No document type, so no entities: they expand in attributes even where the parser leaves them alone in text."""
-    if b"<!DOCTYPE" in data or b"\0" in data:
-        raise Unreadable(what, "it has a document type or is not UTF-8, which AD FS's never is")
+        raise SamlError(what, "a certificate is not base64") from error
 
 
 def _verified(
@@ -111,16 +81,16 @@ def _verified(
         result = XMLVerifier().verify(
             data,
             x509_cert=certificate,
-            parser=_parser(),
+            parser=hardened_parser(),
             expect_config=expected,
             id_attribute=id_attribute,
             validate_schema=True,
         )
     except (SignXMLException, etree.LxmlError, UnsupportedAlgorithm, ValueError, TypeError, LookupError) as error:
-        raise Unreadable(what, "its signature does not hold") from error
+        raise SamlError(what, "its signature does not hold") from error
     signed = None if isinstance(result, list) else result.signed_xml
     if signed is None or signed.tag != root.tag or signed.get(id_attribute) != root.get(id_attribute):
-        raise Unreadable(what, "its signature covers something else than the document")
+        raise SamlError(what, "its signature covers something else than the document")
     return signed
 
 

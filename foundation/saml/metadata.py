@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.farm.signature import DS, decoded, parse_xml, texts, verify_signature
+from certs import Certificate, read_certificate
+from foundation.saml.errors import SamlError, as_saml_error
+from foundation.saml.model import Metadata
+from foundation.saml.signature import DS, decoded, texts, verify_signature
+from foundation.xml import parse_xml
 
-MAX_BYTES = 5 * 1024 * 1024
+MAX_METADATA_BYTES = 5 * 1024 * 1024
 MAX_CERTIFICATES = 200
 _REMEMBERED_BYTES = 256 * 1024
 """What AD FS serves has some 50 KB."""
@@ -26,29 +26,16 @@ _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 _WHAT = "federation metadata"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
-    """What one metadata document says."""
-
-    entity_id: str
-    signing: tuple[Certificate, ...]
-    """In document order, each once."""
-    encryption: tuple[Certificate, ...]
-    signed_by: Certificate | None
-    """Whose key signed the whole document; None where it is not signed or the signature does not hold."""
-    signature_problem: str = ""
-    """Why `signed_by` is None."""
-
-
 def read_metadata(data: bytes) -> Metadata:
-    """Parse and check a document. CPU only; some 10 ms, once for the same bytes. Raises Unreadable."""
-    return _remembered(data) if len(data) <= _REMEMBERED_BYTES else _read(data)
+    """Parse and check a document. CPU only; some 10 ms, once for the same bytes. Raises SamlError."""
+    with as_saml_error():
+        return _remembered(data) if len(data) <= _REMEMBERED_BYTES else _read(data)
 
 
 def _read(data: bytes) -> Metadata:
-    root = parse_xml(data, _WHAT, MAX_BYTES)
+    root = parse_xml(data, _WHAT, MAX_METADATA_BYTES)
     if root.tag != f"{_MD}EntityDescriptor":
-        raise Unreadable(_WHAT, "its root is not an EntityDescriptor")
+        raise SamlError(_WHAT, "its root is not an EntityDescriptor")
     signer, problem = _signer(data)
     return Metadata(
         entity_id=root.get("entityID", ""),
@@ -73,7 +60,7 @@ def _each_certificate(root: etree._Element, use: str) -> Iterator[Certificate]:
     descriptors = [each for each in root.iter(f"{_MD}KeyDescriptor") if each.get("use", use) == use]
     found = [text for each in descriptors for text in texts(each.iter(f"{DS}X509Certificate"))]
     if len(found) > MAX_CERTIFICATES:
-        raise Unreadable(_WHAT, f"more than {MAX_CERTIFICATES} certificates")
+        raise SamlError(_WHAT, f"more than {MAX_CERTIFICATES} certificates")
     yield from (read_certificate(decoded(text, _WHAT), f"{_WHAT}, {use} certificate") for text in found)
 
 
@@ -81,5 +68,5 @@ def _signer(data: bytes) -> tuple[Certificate | None, str]:
     """The certificate in the root's own signature, if its key made that signature over the whole document."""
     try:
         return verify_signature(data, _WHAT, "ID").by, ""
-    except Unreadable as error:
+    except SamlError as error:
         return None, error.reason

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Token
-from adfs_mgmt.farm.signature import verify_signature
+from foundation.saml.errors import SamlError, as_saml_error
+from foundation.saml.model import Assertion
+from foundation.saml.signature import verify_signature
 
 _WHAT = "token"
 MAX_AUDIENCES = 50
@@ -46,15 +46,16 @@ def is_encrypted(element: etree._Element) -> bool:
     return element.tag in _ENCRYPTED
 
 
-def read_assertion(element: etree._Element) -> Token:
-    """Verify and read an assertion, wherever it stands. Raises Unreadable."""
+def read_assertion(element: etree._Element) -> Assertion:
+    """Verify and read an assertion, wherever it stands. Raises SamlError."""
     version = next((each for each in _VERSIONS if each.tag == element.tag), None)
     if version is None:
-        raise Unreadable(_WHAT, "it is not a SAML assertion")
+        raise SamlError(_WHAT, "it is not a SAML assertion")
     alone = etree.tostring(element, with_tail=False)
-    signed = verify_signature(alone, _WHAT, version.id_attribute, sha1=True)
+    with as_saml_error():
+        signed = verify_signature(alone, _WHAT, version.id_attribute, sha1=True)
     conditions = _only(signed.element, version, "Conditions")
-    return Token(
+    return Assertion(
         version=version.name,
         issuer=_issuer(signed.element, version),
         audiences=_audiences(conditions, version),
@@ -68,7 +69,7 @@ def read_assertion(element: etree._Element) -> Token:
 def _only(parent: etree._Element, version: _Version, name: str) -> etree._Element:
     found = parent.findall(f"{{{version.namespace}}}{name}")
     if len(found) != 1:
-        raise Unreadable(_WHAT, f"it has {len(found)} elements {name} instead of one")
+        raise SamlError(_WHAT, f"it has {len(found)} elements {name} instead of one")
     return found[0]
 
 
@@ -84,7 +85,7 @@ def _audiences(conditions: etree._Element, version: _Version) -> tuple[str, ...]
     restriction = _only(conditions, version, version.restriction)
     found = restriction.findall(f"{{{version.namespace}}}Audience")
     if len(found) > MAX_AUDIENCES:
-        raise Unreadable(_WHAT, f"more than {MAX_AUDIENCES} audiences")
+        raise SamlError(_WHAT, f"more than {MAX_AUDIENCES} audiences")
     return tuple(_text(each) for each in found)
 
 
@@ -93,10 +94,10 @@ def _time(conditions: etree._Element, name: str) -> float:
     try:
         moment = dt.datetime.fromisoformat(text)
         if moment.tzinfo is None:
-            raise Unreadable(_WHAT, f"its {name} is in no time zone")
+            raise SamlError(_WHAT, f"its {name} is in no time zone")
         return moment.timestamp()
     except (ValueError, OverflowError) as error:
-        raise Unreadable(_WHAT, f"its {name} is not a time" if text else f"it has no {name}") from error
+        raise SamlError(_WHAT, f"its {name} is not a time" if text else f"it has no {name}") from error
 
 
 def _text(element: etree._Element) -> str:

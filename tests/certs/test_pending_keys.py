@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from adfs_mgmt.rollover.errors import SourceError
-from adfs_mgmt.rollover.pfx import PROVIDER
-from adfs_mgmt.rollover.sources import Vault, checked, from_pem, from_pfx
+from certs import PendingKeys, SourceError, from_pem, from_pfx
+from certs.pfx import PROVIDER
+from certs.sources import checked
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +53,25 @@ def pfx_file(directory: Path, key: rsa.RSAPrivateKey, password: str = "swordfish
 def test_a_pfx_comes_out_with_a_legacy_provider(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
     """The PFX for the hosts opens with its password, holds the same key and chain, and names a CSP for Windows."""
     material = from_pfx(*pfx_file(tmp_path, key))
-    vault = Vault(tmp_path / "state")
-    content, password = vault.pfx(vault.put(material))
-    again, certificate, chain = pkcs12.load_key_and_certificates(content, password.text.encode())
+    vault = PendingKeys(tmp_path / "state")
+    pfx = vault.pfx(vault.put(material))
+    again, certificate, chain = pkcs12.load_key_and_certificates(pfx.content, pfx.password.encode())
     assert isinstance(again, rsa.RSAPrivateKey)
     assert again.private_numbers() == key.private_numbers()
     assert certificate == material.certificate
     assert tuple(chain) == material.chain
-    assert PROVIDER.encode("utf-16-be") in content
-    assert password.text not in repr(password)
-    assert vault.pfx(material.model.thumbprint)[1].text != password.text
+    assert PROVIDER.encode("utf-16-be") in pfx.content
+    assert pfx.password not in repr(pfx)
+    assert vault.pfx(material.model.thumbprint).password != pfx.password
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_reads_it(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
     """A second implementation checks the MAC and sees the attribute."""
-    vault = Vault(tmp_path / "state")
-    content, password = vault.pfx(vault.put(from_pfx(*pfx_file(tmp_path, key))))
-    (tmp_path / "out.pfx").write_bytes(content)
-    (tmp_path / "secret").write_text(password.text)
+    vault = PendingKeys(tmp_path / "state")
+    pfx = vault.pfx(vault.put(from_pfx(*pfx_file(tmp_path, key))))
+    (tmp_path / "out.pfx").write_bytes(pfx.content)
+    (tmp_path / "secret").write_text(pfx.password)
     command = ["openssl", "pkcs12", "-in", "out.pfx", "-passin", "file:secret", "-nodes", "-legacy"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30).stdout
     assert f"Microsoft CSP Name: {PROVIDER}" in shown
@@ -79,7 +79,7 @@ def test_openssl_reads_it(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
 
 def test_the_vault_is_private_and_forgets(tmp_path: Path, key: rsa.RSAPrivateKey) -> None:
     """Mode 0600 in a directory of mode 0700; afterwards the key is gone, and asking for it says what to do."""
-    vault = Vault(tmp_path / "state")
+    vault = PendingKeys(tmp_path / "state")
     thumbprint = vault.put(from_pfx(*pfx_file(tmp_path, key)))
     file = tmp_path / "state" / "keys" / f"{thumbprint}.pem"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -125,7 +125,7 @@ def test_key_and_certificate_belong_together(key: rsa.RSAPrivateKey) -> None:
 
 def test_an_enterprise_ca(tmp_path: Path) -> None:
     """The request goes out to a file, the key stays here, the answer finds its key again; a foreign answer is refused."""
-    vault = Vault(tmp_path / "state")
+    vault = PendingKeys(tmp_path / "state")
     vault.request(["fs.example.com", "certauth.fs.example.com"], tmp_path / "fs.csr")
     request = x509.load_pem_x509_csr((tmp_path / "fs.csr").read_bytes())
     assert request.is_signature_valid

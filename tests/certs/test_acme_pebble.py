@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from adfs_mgmt.rollover.acme import (
+from certs.acme import (
     AcmeError,
     AcmeRefused,
     AcmeSettings,

@@ -18,9 +18,10 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from adfs_mgmt.trust.errors import (
+from foundation.graph.credential import ApplicationCredential, TokenSource
+from foundation.graph.errors import (
     Conflict,
-    FileProblem,
+    CredentialUnusable,
     GraphError,
     MalformedAnswer,
     NotThere,
@@ -30,8 +31,7 @@ from adfs_mgmt.trust.errors import (
     Throttled,
     Unreachable,
 )
-from adfs_mgmt.trust.settings import EntraSettings
-from adfs_mgmt.trust.signin import SignIn, Tokens
+from foundation.graph.settings import GraphSettings
 
 MAX_BYTES = 4 * 1024 * 1024
 """Of one answer. A page of domains has some 50 KB."""
@@ -56,12 +56,12 @@ class _Answer:
 class Graph:
     """One tenant's Graph. Use as an async context manager. Safe to use from several tasks at once."""
 
-    def __init__(self, settings: EntraSettings, *, tokens: Tokens | None = None, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, settings: GraphSettings, *, tokens: TokenSource | None = None, sleep: Sleep = asyncio.sleep) -> None:
         self.tenant = settings.tenant
         self._base = settings.graph.rstrip("/")
         self._timeout = settings.timeout
         self._ca_file = settings.tls_ca_file
-        self._tokens = tokens or SignIn(settings)
+        self._tokens = tokens or ApplicationCredential(settings)
         self._session: aiohttp.ClientSession | None = None
         self.sleep = sleep
 
@@ -168,7 +168,7 @@ class Graph:
             return ssl.create_default_context(cafile=str(self._ca_file))
         except OSError as error:
             problem = "cannot be read as a CA certificate in PEM"
-            raise FileProblem(self._ca_file, problem, "correct tls_ca_file in [[entra]]") from error
+            raise CredentialUnusable(self._ca_file, problem, "correct tls_ca_file in [[entra]]") from error
 
     def _url(self, path: tuple[str, ...]) -> str:
         return f"{self._base}/v1.0/" + "/".join(quote(part, safe="") for part in path)

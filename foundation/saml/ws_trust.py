@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import SignInOutcome
-from adfs_mgmt.farm.signature import parse_xml
+from foundation.saml.errors import SamlError, as_saml_error
+from foundation.saml.model import Fault
+from foundation.xml import parse_xml
 
-MAX_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
 """Of an answer: a token with hundreds of groups has some ten thousand."""
 _WHAT = "answer"
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -37,7 +37,7 @@ _REASON_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class WsTrust:
     """One version of WS-Trust."""
 
     path: str
@@ -50,36 +50,24 @@ class Protocol:
         return f"{{{self.namespace}}}{name}"
 
 
-WS_TRUST_13 = Protocol(
+WS_TRUST_13 = WsTrust(
     "/adfs/services/trust/13/usernamemixed",
     "http://docs.oasis-open.org/ws-sx/ws-trust/200512",
     "http://docs.oasis-open.org/ws-sx/ws-trust/200512/Bearer",
 )
-WS_TRUST_2005 = Protocol(
+WS_TRUST_2005 = WsTrust(
     "/adfs/services/trust/2005/usernamemixed",
     "http://schemas.xmlsoap.org/ws/2005/02/trust",
     "http://schemas.xmlsoap.org/ws/2005/05/identity/NoProofKey",
 )
-PROTOCOLS = (WS_TRUST_13, WS_TRUST_2005)
+WS_TRUST_VERSIONS = (WS_TRUST_13, WS_TRUST_2005)
 """Best first."""
-
-_ACCESS_CODES = ("MSIS7068", "MSIS5007")
-"""The relying party's rules said no, not the directory."""
-_PARTY_CODES = ("ID3082", "MSIS3020")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A refusal, in AD FS's words."""
-
-    outcome: SignInOutcome
-    text: str
 
 
 # -- asking
 
 
-def make_request(protocol: Protocol, to: str, user: str, password: str, relying_party: str, now: float) -> bytes:
+def make_token_request(protocol: WsTrust, to: str, user: str, password: str, relying_party: str, now: float) -> bytes:
     """The message; `to` is the endpoint's URL under the federation name. Raises ValueError for characters that XML does not
     have; its text does not hold the password."""
     envelope = etree.Element(f"{{{_SOAP}}}Envelope", nsmap={"s": _SOAP, "a": _ADDRESSING, "u": _UTILITY})
@@ -104,7 +92,7 @@ def _add_account(header: etree._Element, user: str, password: str, now: float, m
     _add(token, _SECURITY, "Password", password, {"Type": _PASSWORD_TEXT})
 
 
-def _add_wish(body: etree._Element, protocol: Protocol, relying_party: str) -> None:
+def _add_wish(body: etree._Element, protocol: WsTrust, relying_party: str) -> None:
     wish = _add(body, protocol.namespace, "RequestSecurityToken")
     reference = _add(_add(wish, _POLICY, "AppliesTo"), _ADDRESSING, "EndpointReference")
     _add(reference, _ADDRESSING, "Address", relying_party)
@@ -130,11 +118,12 @@ def _moment(seconds: float) -> str:
 # -- reading
 
 
-def read_answer(data: bytes, protocol: Protocol) -> etree._Element | Fault:
-    """The one element that stands where the token belongs, or the fault. Raises Unreadable."""
-    root = parse_xml(data, _WHAT, MAX_BYTES)
+def read_token_answer(data: bytes, protocol: WsTrust) -> etree._Element | Fault:
+    """The one element that stands where the token belongs, or the fault. Raises SamlError."""
+    with as_saml_error():
+        root = parse_xml(data, _WHAT, MAX_ANSWER_BYTES)
     if root.tag != f"{{{_SOAP}}}Envelope":
-        raise Unreadable(_WHAT, "it is not a SOAP 1.2 envelope")
+        raise SamlError(_WHAT, "it is not a SOAP 1.2 envelope")
     body = _only(root, f"{{{_SOAP}}}Body")
     fault = body.find(f"{{{_SOAP}}}Fault")
     if fault is not None:
@@ -144,27 +133,22 @@ def read_answer(data: bytes, protocol: Protocol) -> etree._Element | Fault:
     response = _only(body, protocol.tag("RequestSecurityTokenResponse"))
     inside = list(_only(response, protocol.tag("RequestedSecurityToken")).iterchildren(etree.Element))
     if len(inside) != 1:
-        raise Unreadable(_WHAT, f"{len(inside)} elements stand where one token belongs")
+        raise SamlError(_WHAT, f"{len(inside)} elements stand where one token belongs")
     return inside[0]
 
 
 def _only(parent: etree._Element, tag: str) -> etree._Element:
     found = parent.findall(tag)
     if len(found) != 1:
-        raise Unreadable(_WHAT, f"it has {len(found)} elements {etree.QName(tag).localname} instead of one")
+        raise SamlError(_WHAT, f"it has {len(found)} elements {etree.QName(tag).localname} instead of one")
     return found[0]
 
 
 def _read_fault(fault: etree._Element) -> Fault:
-    codes = [(each.text or "").strip().rpartition(":")[2] for each in fault.iter(f"{{{_SOAP}}}Value")][:5]
-    text = readable(next((each.text or "" for each in fault.iter(f"{{{_SOAP}}}Text")), ""))
-    if any(code in text for code in _ACCESS_CODES):
-        return Fault(SignInOutcome.DENIED, text)
-    if "FailedAuthentication" in codes:
-        return Fault(SignInOutcome.REFUSED, text)
-    if "InvalidScope" in codes or any(code in text for code in _PARTY_CODES):
-        return Fault(SignInOutcome.UNKNOWN_PARTY, text)
-    return Fault(SignInOutcome.NO_VERDICT, text or readable(" ".join(codes)) or "no reason")
+    """SOAP 1.2 section 5.4: a subcode's value is a qualified name, of which the local part is told."""
+    codes = [(value.text or "").strip().rpartition(":")[2] for value in fault.iter(f"{{{_SOAP}}}Value")][:5]
+    text = next((reason.text or "" for reason in fault.iter(f"{{{_SOAP}}}Text")), "")
+    return Fault(tuple(readable(code) for code in codes), readable(text))
 
 
 def readable(text: str) -> str:

@@ -1,8 +1,8 @@
 """A token for Graph, by msal: client credentials with a certificate or a secret.
 
-A refused credential is tried once in the life of a `SignIn`: what follows raises the same refusal. msal blocks, so it runs
-in a thread. It speaks through `_Http`, not through its own session: `requests` prefers the CA of its environment variables
-to the one that a session was told, and would follow a redirect with the secret in the body.
+A refused credential is tried once in the life of an `ApplicationCredential`: what follows raises the same refusal. msal
+blocks, so it runs in a thread. It speaks through `_Http`, not through its own session: `requests` prefers the CA of its
+environment variables to the one that a session was told, and would follow a redirect with the secret in the body.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.trust.aadsts import explain
-from adfs_mgmt.trust.errors import FileProblem, GraphError, MalformedAnswer, SignInRefused, Unreachable
-from adfs_mgmt.trust.settings import EntraSettings
-from certs.errors import KeyStoreError
-from certs.files import read_private
+from certs import KeyStoreError, read_private
+from foundation.graph.aadsts import explain
+from foundation.graph.errors import CredentialUnusable, GraphError, MalformedAnswer, SignInRefused, Unreachable
+from foundation.graph.settings import GraphSettings
 
 WHAT = "signing in to Entra ID"
 
 
-class Tokens(Protocol):
+class TokenSource(Protocol):
     """Where Graph's client gets its tokens."""
 
     async def token(self, *, fresh: bool = False) -> str:
@@ -41,10 +40,10 @@ class Tokens(Protocol):
         ...
 
 
-class SignIn:
+class ApplicationCredential:
     """The application's sign-in. The credential is read when it is first needed and kept by msal alone."""
 
-    def __init__(self, settings: EntraSettings) -> None:
+    def __init__(self, settings: GraphSettings) -> None:
         self._settings = settings
         self._http = _Http(settings)
         self._application: Any = None
@@ -52,10 +51,10 @@ class SignIn:
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
-        return f"SignIn(tenant={self._settings.tenant!r}, client_id={self._settings.client_id!r})"
+        return f"ApplicationCredential(tenant={self._settings.tenant!r}, client_id={self._settings.client_id!r})"
 
     async def token(self, *, fresh: bool = False) -> str:
-        """A token, out of msal's cache while it lasts. Raises SignInRefused, Unreachable, FileProblem.
+        """A token, out of msal's cache while it lasts. Raises SignInRefused, Unreachable, CredentialUnusable.
 
         Cancelling stops waiting; the request goes on in its thread for as long as its timeout.
         """
@@ -115,7 +114,7 @@ class SignIn:
 class _Http:
     """What msal needs of an HTTP client."""
 
-    def __init__(self, settings: EntraSettings) -> None:
+    def __init__(self, settings: GraphSettings) -> None:
         self._verify = str(settings.tls_ca_file) if settings.tls_ca_file else _system_ca()
         self._timeout = settings.timeout
         self._session = requests.Session()
@@ -145,17 +144,19 @@ def _system_ca() -> str | bool:
     return paths.cafile or paths.capath or True
 
 
-def _credential(settings: EntraSettings) -> Any:
+def _credential(settings: GraphSettings) -> Any:
     try:
         if settings.certificate_file is not None:
             return _certificate(settings.certificate_file, read_private(settings.certificate_file))
         if settings.secret_file is not None:
             return read_private(settings.secret_file).decode("utf-8").rstrip("\r\n")
     except KeyStoreError as error:
-        raise FileProblem(error.path, error.problem, error.remedy) from error
+        raise CredentialUnusable(error.path, error.problem, error.remedy) from error
     except (FileNotFoundError, UnicodeDecodeError) as error:
         path = settings.certificate_file or settings.secret_file or Path()
-        raise FileProblem(path, "there is no such file, or it is not text", "correct [[entra]] in the settings") from error
+        raise CredentialUnusable(
+            path, "there is no such file, or it is not text", "correct [[entra]] in the settings"
+        ) from error
     raise SignInRefused(WHAT, "the settings name neither certificate_file nor secret_file", "Add one to [[entra]]")
 
 
@@ -167,13 +168,15 @@ def _certificate(path: Path, pem: bytes) -> dict[str, str]:
         text = pem.decode("ascii")
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         problem = "does not hold a certificate and its key without a password, in PEM"
-        raise FileProblem(path, problem, "correct certificate_file in [[entra]]") from error
+        raise CredentialUnusable(path, problem, "correct certificate_file in [[entra]]") from error
     if not isinstance(key, rsa.RSAPrivateKey) or certificate.public_key() != key.public_key():
-        raise FileProblem(path, "its certificate is not that of its key, or the key is not RSA", "put the right pair there")
+        raise CredentialUnusable(
+            path, "its certificate is not that of its key, or the key is not RSA", "put the right pair there"
+        )
     return {"private_key": text, "public_certificate": text}
 
 
-def _unreachable(settings: EntraSettings, error: Exception) -> Unreachable:
+def _unreachable(settings: GraphSettings, error: Exception) -> Unreachable:
     host = urlsplit(settings.authority).hostname
     if isinstance(error, requests.exceptions.SSLError):
         remedy = "A proxy that inspects TLS has a CA of its own: set tls_ca_file in [[entra]]"

@@ -1,17 +1,17 @@
-"""X.509 certificates into the model, by their DER (RFC 5280)."""
+"""An X.509 certificate as data, read from its DER (RFC 5280)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
+from certs.errors import CertificateUnreadable
+from certs.thumbprint import thumbprint_of
 
 MAX_DER = 65536
 """Bytes. A certificate with hundreds of names has some ten thousand."""
@@ -25,19 +25,32 @@ _MALFORMED = (
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One X.509 certificate, wherever it was seen."""
+
+    thumbprint: str
+    """SHA-1 of the DER, 40 upper-case hexadecimal digits, as Windows shows it."""
+    subject: str
+    issuer: str
+    not_before: float
+    not_after: float
+    names: tuple[str, ...] = ()
+    """dNSName of the subject alternative names."""
+    server_auth: bool = False
+    """Extended key usage has id-kp-serverAuth, or is absent."""
+    self_signed: bool = False
+    der: bytes = field(default=b"", repr=False)
+
+
 def read_certificate(der: bytes, what: str = "certificate") -> Certificate:
-    """One certificate, whatever its state. Raises Unreadable, which names `what`."""
+    """One certificate, whatever its state. Raises CertificateUnreadable, which names `what`."""
     if len(der) > MAX_DER:
-        raise Unreadable(what, f"{len(der)} bytes, at most {MAX_DER} are read")
+        raise CertificateUnreadable(what, f"{len(der)} bytes, at most {MAX_DER} are read")
     try:
         return _read(x509.load_der_x509_certificate(der), der)
     except _MALFORMED as error:
-        raise Unreadable(what, "not an X.509 certificate in DER") from error
-
-
-def thumbprint(der: bytes) -> str:
-    """As Windows shows it: SHA-1, 40 upper-case hexadecimal digits. A name, not a proof."""
-    return hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+        raise CertificateUnreadable(what, "not an X.509 certificate in DER") from error
 
 
 def covers(certificate: Certificate, name: str) -> bool:
@@ -49,7 +62,7 @@ def covers(certificate: Certificate, name: str) -> bool:
 
 def _read(parsed: x509.Certificate, der: bytes) -> Certificate:
     return Certificate(
-        thumbprint=thumbprint(der),
+        thumbprint=thumbprint_of(der),
         subject=parsed.subject.rfc4514_string(),
         issuer=parsed.issuer.rfc4514_string(),
         not_before=parsed.not_valid_before_utc.timestamp(),

@@ -1,7 +1,7 @@
-"""Where a new certificate comes from when AD FS does not make it (a PFX file, an enterprise CA, ACME), and where its key is.
+"""Keys of certificates that are on their way into the hosts' stores, and of requests that a CA has not answered.
 
     PFX file ──────────────► check ─┐
-    CA: request ─► CSR, answer ─────┼─► Vault (state_dir/keys, 0600) ─► a PFX for a CSP, for each import ─► forgotten
+    CA: request ─► CSR, answer ─────┼─► PendingKeys (state_dir/keys, 0600) ─► a PFX for each import ─► forgotten
     ACME: acme.obtain(names) ───────┘
 
 Certificates that an administrator has put into the hosts' stores need none of this: their thumbprint is enough.
@@ -13,95 +13,24 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.remoting import Secret
-from adfs_mgmt.rollover import pfx
-from adfs_mgmt.rollover.errors import SourceError
-from certs import CertsError, atomic_write, private_directory, read_private
-from certs.files import read_public
+from certs.errors import CertsError, SourceError
+from certs.files import atomic_write, private_directory, read_private, read_public
+from certs.pfx import Pfx, make_pfx
+from certs.sources import MALFORMED, Material, checked, spki
 
 _KEY_BITS = 2048
 """Of keys that are made here. AD FS and the oldest relying parties take it; NIST SP 800-57 allows it until 2030."""
-_MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """A certificate with its key. Never shown, never logged."""
-
-    key: rsa.RSAPrivateKey
-    certificate: x509.Certificate
-    chain: tuple[x509.Certificate, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Material({self.model.thumbprint})"
-
-    @property
-    def model(self) -> Certificate:
-        """As the planner sees it."""
-        return _model(self.certificate)
-
-    @property
-    def issuers(self) -> tuple[Certificate, ...]:
-        """Its chain, as the planner sees it."""
-        return tuple(_model(each) for each in self.chain)
-
-
-def from_pfx(path: Path, password_file: Path | None) -> Material:
-    """A PFX file; its password from a file of its own, one line end cut off. Raises SourceError."""
-    password = _password(password_file) if password_file else None
-    try:
-        key, certificate, others = pkcs12.load_key_and_certificates(read_public(path), password)
-    except FileNotFoundError as error:
-        raise SourceError(str(path), "there is no such file", "check its name") from error
-    except CertsError as error:
-        raise SourceError(str(path), str(error), "give a PFX file") from error
-    except _MALFORMED as error:
-        raise SourceError(str(path), "is no PFX file, or the password is wrong", "check --password-file") from error
-    if key is None or certificate is None:
-        raise SourceError(str(path), "has no certificate with its private key", "export it again, private key included")
-    return checked(str(path), key, certificate, tuple(others))
-
-
-def checked(source: str, key: object, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Material:
-    """The two belong together, and AD FS can use them. Raises SourceError."""
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise SourceError(source, "its key is no RSA key, which AD FS needs", "ask for a certificate with an RSA key")
-    if _spki(certificate.public_key()) != _spki(key.public_key()):
-        raise SourceError(source, "the certificate does not belong to the key", "give the certificate for this key")
-    return Material(key=key, certificate=certificate, chain=chain)
-
-
-def from_pem(source: str, key: bytes, chain: bytes) -> Material:
-    """What `adfs_mgmt.rollover.acme.obtain` answers: a key (PKCS #8) and its chain, both PEM. Raises SourceError."""
-    try:
-        loaded = load_pem_private_key(key, None)
-        certificate, *issuers = x509.load_pem_x509_certificates(chain)
-    except _MALFORMED as error:
-        raise SourceError(source, "answered with no key or certificate that can be read", "try again") from error
-    return checked(source, loaded, certificate, tuple(issuers))
-
-
-class Vault:
+class PendingKeys:
     """Keys of certificates that are on their way into the hosts' stores, and of requests that a CA has not answered."""
 
     def __init__(self, state_dir: Path) -> None:
@@ -126,15 +55,14 @@ class Vault:
             raise SourceError("the key store", problem, "give its PFX file again (plan or apply with --pfx)") from error
         except CertsError as error:
             raise SourceError("the key store", str(error), "mend that, or give the PFX file again") from error
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise SourceError(str(self._directory / name), "is damaged", "give the PFX file again") from error
         return checked(str(self._directory / name), key, certificate, tuple(chain))
 
-    def pfx(self, thumbprint: str) -> tuple[bytes, Secret]:
+    def pfx(self, thumbprint: str) -> Pfx:
         """For one import. Raises SourceError."""
         material = self.get(thumbprint)
-        content, password = pfx.for_csp(material.key, material.certificate, material.chain)
-        return content, Secret(password)
+        return make_pfx(material.key, material.certificate, material.chain)
 
     def forget(self, thumbprint: str, put_before: float = math.inf) -> None:
         """The hosts have it: it is not kept here. One that was put here again since then (Unix seconds) stays."""
@@ -169,7 +97,7 @@ class Vault:
             found = _certificates(content)
         except FileNotFoundError as error:
             raise SourceError(str(path), "there is no such file", "check its name") from error
-        except (CertsError, *_MALFORMED) as error:
+        except (CertsError, *MALFORMED) as error:
             raise SourceError(str(path), "has no certificate (PEM or DER)", "save it as Base-64 encoded X.509") from error
         leaf, *chain = found
         try:
@@ -177,7 +105,7 @@ class Vault:
         except FileNotFoundError as error:
             remedy = "it must be the answer to a request that was made here, with this state_dir; or give a PFX file"
             raise SourceError(str(path), "no key here belongs to it", remedy) from error
-        except (CertsError, *_MALFORMED) as error:
+        except (CertsError, *MALFORMED) as error:
             raise SourceError(
                 str(path), "the key that was kept for it cannot be read", "ask for a new certificate"
             ) from error
@@ -192,22 +120,6 @@ class Vault:
             raise SourceError("the key store", str(error), "mend that first") from error
 
 
-def _model(certificate: x509.Certificate) -> Certificate:
-    try:
-        return read_certificate(certificate.public_bytes(Encoding.DER))
-    except Unreadable as error:
-        raise SourceError("the certificate", str(error), "take another") from error
-
-
-def _password(path: Path) -> bytes:
-    try:
-        return read_private(path).removesuffix(b"\n").removesuffix(b"\r")
-    except FileNotFoundError as error:
-        raise SourceError(str(path), "there is no such file", "check --password-file") from error
-    except CertsError as error:
-        raise SourceError(str(path), str(error), "mend that first") from error
-
-
 def _certificates(content: bytes) -> list[x509.Certificate]:
     if b"-----BEGIN" in content:
         return x509.load_pem_x509_certificates(content)
@@ -218,15 +130,8 @@ def _pem(key: rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _spki(key: object) -> bytes:
-    try:
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
-    except _MALFORMED:
-        return b""
-
-
 def _spki_name(holder: rsa.RSAPrivateKey | x509.Certificate) -> str:
-    return hashlib.sha256(_spki(holder.public_key())).hexdigest()[:32]
+    return hashlib.sha256(spki(holder.public_key())).hexdigest()[:32]
 
 
 def _usage() -> x509.KeyUsage:

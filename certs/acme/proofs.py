@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from adfs_mgmt.rollover.acme_settings import AcmeSettings, ChallengeFailed, HookFailed
+from certs.acme.errors import ChallengeFailed, HookFailed
+from certs.acme.settings import AcmeSettings
 
 _log = structlog.get_logger()
 

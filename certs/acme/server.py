@@ -18,8 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from adfs_mgmt.rollover.acme_proofs import Proof
-from adfs_mgmt.rollover.acme_settings import AcmeError, AcmeRefused, AcmeSettings, AcmeUnreachable, ChallengeFailed
+from certs.acme.errors import AcmeError, AcmeRefused, AcmeUnreachable, ChallengeFailed
+from certs.acme.proofs import Proof
+from certs.acme.settings import AcmeSettings
 from certs.files import atomic_write, read_private
 
 if TYPE_CHECKING:  # an optional dependency: loaded when a certificate is asked for, not when settings are read
