@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from isthmus.demo.throwaway_tls import write_certificates
+from demo.throwaway_tls import write_certificates
 
 
 class StandFailed(Exception):

@@ -1,6 +1,6 @@
-"""`make demo-adfs`: a simulated AD FS farm whose token-signing certificate is about to end, and the commands that mend it.
+"""`make demo-adfs`: a simulated AD FS farm whose token-signing certificate is about to end, and the commands that replace it.
 
-usage: python -m tests.adfs.demo [--once]
+usage: python -m demo.adfs [--once]
 
 Simulated: the servers (WinRM, metadata, TLS) and Entra ID. Real: everything of Isthmus, run as commands, over the network.
 Partners and the old certificate get no time here (`--wait-days 0 --soak-days 0`), which nobody should do to real ones, and
@@ -79,7 +79,7 @@ def world(home: Path) -> Iterator[Site]:
     for host in simulator.world.nodes(farm):
         if host.node is not None:
             host.node.configuration.poll = POLL
-    ssl = next(each.certificate for each in farm.shared.certificates if each.use == "Service-Communications")
+    ssl = next(row.certificate for row in farm.shared.certificates if row.use == "Service-Communications")
     simulator.host(NEW_NODE)
     simulator.put(NEW_NODE, ssl)
     farm.gmsa_hosts.add(NEW_NODE)
@@ -137,7 +137,7 @@ level = "warning"
 
 def federate(graph: FakeGraph, simulator: Simulator, farm: Farm) -> None:
     """Two domains, with the certificate that signs now."""
-    signing = next(each for each in farm.shared.certificates if each.use == "Token-Signing" and each.is_primary)
+    signing = next(row for row in farm.shared.certificates if row.use == "Token-Signing" and row.is_primary)
     base = "https://fs.example.com/adfs"
     for domain in ("example.com", "example.org"):
         graph.add_domain(

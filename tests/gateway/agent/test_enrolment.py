@@ -17,13 +17,13 @@ import pytest
 from aiohttp import web
 
 from certs import Authority, EnrolmentToken, MachineIdentity, Role, TokenRefused, prove
-from gateway.agent.enrol import ENROL_PATH, enrol
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
+from gateway.agent.enrolment import ENROL_PATH, enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import known_relays
 from gateway.agent.settings import AgentCoreSettings
 from gateway.server import Relay
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.rooms import agent_settings, relay
 
 Answer = Callable[[dict[str, str]], web.Response]
@@ -166,7 +166,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path:
 
 async def test_a_silent_relay_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a time that is told."""
-    monkeypatch.setattr("gateway.agent.enrol.TIMEOUT", 0.2)
+    monkeypatch.setattr("gateway.agent.enrolment.TIMEOUT", 0.2)
 
     async def silent(_request: web.Request) -> web.Response:
         await gone.wait()

@@ -15,7 +15,8 @@ from typing import cast
 
 import pytest
 
-from directory import tls, wire
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from directory.errors import (
     CertificateRefused,
     ConnectFailed,
@@ -25,12 +26,11 @@ from directory.errors import (
     ServerRefused,
     SettingsProblem,
 )
-from directory.link import Address, Link, parse_server
+from directory.ldap import codec, tls
+from directory.ldap.connection import Address, Link, parse_server
 from directory.settings import TlsSettings
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 
-SUCCESS = wire.integer(0, 0x0A) + wire.octets(b"") + wire.octets(b"")
+SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
 Answer = Callable[[bytes], bytes | None]
 """What a message is answered with; nothing hangs up, None says no more."""
 
@@ -65,16 +65,16 @@ async def linked() -> AsyncIterator[Linked]:
     await asyncio.wait(conversations, timeout=5)
 
 
-async def search(link: Link) -> list[tuple[str, wire.Entry]]:
+async def search(link: Link) -> list[tuple[str, codec.Entry]]:
     """Any search."""
-    return await link.search(b"DC=x", wire.SCOPE_SUBTREE, wire.ANYTHING, wire.attribute_list(["cn"]), limit=3, timeout=5)
+    return await link.search(b"DC=x", codec.SCOPE_SUBTREE, codec.ANYTHING, codec.attribute_list(["cn"]), limit=3, timeout=5)
 
 
 async def test_entries_are_collected_until_the_search_is_done(linked: Linked) -> None:
     """References to other servers are passed over: referrals are off."""
-    entry = wire.message(1, wire.tlv(wire.ENTRY, wire.octets(b"CN=a") + wire.tlv(0x30, b"")))
-    reference = wire.message(1, wire.tlv(wire.REFERENCE, wire.octets(b"ldap://elsewhere")))
-    done = wire.message(1, wire.tlv(wire.SEARCH_DONE, SUCCESS))
+    entry = codec.message(1, codec.tlv(codec.ENTRY, codec.octets(b"CN=a") + codec.tlv(0x30, b"")))
+    reference = codec.message(1, codec.tlv(codec.REFERENCE, codec.octets(b"ldap://elsewhere")))
+    done = codec.message(1, codec.tlv(codec.SEARCH_DONE, SUCCESS))
     link = await linked(lambda _: reference + entry + entry + done)
     assert [dn for dn, _ in await search(link)] == ["CN=a", "CN=a"]
 
@@ -83,10 +83,10 @@ async def test_entries_are_collected_until_the_search_is_done(linked: Linked) ->
     "reply",
     [
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        wire.message(9, wire.tlv(wire.SEARCH_DONE, SUCCESS)),
-        wire.message(1, wire.tlv(wire.MODIFY_RESPONSE, SUCCESS)),
-        wire.message(1, wire.tlv(wire.SEARCH_DONE, b"\x0a")),
-        wire.message(1, wire.tlv(wire.ENTRY, b"\x04\x01a")),
+        codec.message(9, codec.tlv(codec.SEARCH_DONE, SUCCESS)),
+        codec.message(1, codec.tlv(codec.MODIFY_RESPONSE, SUCCESS)),
+        codec.message(1, codec.tlv(codec.SEARCH_DONE, b"\x0a")),
+        codec.message(1, codec.tlv(codec.ENTRY, b"\x04\x01a")),
         b"\x30\x84\x7f\xff\xff\xff",
         b"\x30\x03\x02\x01",
     ],
@@ -95,15 +95,15 @@ async def test_what_is_no_answer_to_the_question_ends_the_link(linked: Linked, r
     """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the link is closed."""
     link = await linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
     with pytest.raises((Malformed, LinkTimedOut)):
-        await link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, wire.attribute_list([]), limit=1, timeout=0.2)
+        await link.search(b"", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=0.2)
     with pytest.raises(LinkBroken):
         await link.bind(b"a", b"b", 1)
 
 
 async def test_a_refused_search_is_an_error_of_the_server(linked: Linked) -> None:
     """With its code and its text."""
-    refusal = wire.integer(50, 0x0A) + wire.octets(b"") + wire.octets(b"insufficient rights")
-    link = await linked(lambda _: wire.message(1, wire.tlv(wire.SEARCH_DONE, refusal)))
+    refusal = codec.integer(50, 0x0A) + codec.octets(b"") + codec.octets(b"insufficient rights")
+    link = await linked(lambda _: codec.message(1, codec.tlv(codec.SEARCH_DONE, refusal)))
     with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
         await search(link)
 
@@ -111,10 +111,10 @@ async def test_a_refused_search_is_an_error_of_the_server(linked: Linked) -> Non
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (wire.message(0, wire.tlv(wire.EXTENDED_RESPONSE, SUCCESS)), LinkBroken),
-        (wire.message(2, wire.tlv(wire.BIND_RESPONSE, SUCCESS)), Malformed),
-        (wire.message(1, wire.tlv(wire.MODIFY_RESPONSE, SUCCESS)), Malformed),
-        (wire.message(1, wire.tlv(wire.BIND_RESPONSE, b"\x0a\x01")), Malformed),
+        (codec.message(0, codec.tlv(codec.EXTENDED_RESPONSE, SUCCESS)), LinkBroken),
+        (codec.message(2, codec.tlv(codec.BIND_RESPONSE, SUCCESS)), Malformed),
+        (codec.message(1, codec.tlv(codec.MODIFY_RESPONSE, SUCCESS)), Malformed),
+        (codec.message(1, codec.tlv(codec.BIND_RESPONSE, b"\x0a\x01")), Malformed),
         (b"\x30\x02\x04\x00", Malformed),
         (b"", LinkBroken),
     ],
@@ -140,7 +140,7 @@ async def test_silence_costs_one_timeout(linked: Linked) -> None:
 
 async def test_a_server_that_spoke_unasked_is_stale(linked: Linked) -> None:
     """As one that hung up is."""
-    link = await linked(lambda _: wire.message(1, wire.tlv(wire.BIND_RESPONSE, SUCCESS)) * 2)
+    link = await linked(lambda _: codec.message(1, codec.tlv(codec.BIND_RESPONSE, SUCCESS)) * 2)
     assert not link.is_stale()
     assert (await link.bind(b"a", b"b", 5)).code == 0
     assert link.is_stale()

@@ -16,9 +16,9 @@ import time
 from collections.abc import AsyncIterator
 
 from directory.errors import ServiceAccountRefused
+from directory.ldap.subcodes import judge_refusal
 from directory.model import Outcome
 from directory.settings import DirectorySettings
-from directory.subcodes import judge_refusal
 
 WRONG_PASSWORD_PAUSE = 900.0
 """Seconds without another try of a password that was wrong: two in an observation window of 30 minutes."""

@@ -15,11 +15,11 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-from directory import tls, wire
 from directory.errors import ConnectFailed, LinkBroken, LinkTimedOut, Malformed, ServerRefused, SettingsProblem
-from directory.wire import Entry, Result
+from directory.ldap import codec, tls
+from directory.ldap.codec import Entry, Result
 
-_SEARCH_ANSWERS = (wire.ENTRY, wire.REFERENCE, wire.SEARCH_DONE)
+_SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +141,17 @@ class Link:
 
     async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> Result:  # noqa: ASYNC109
         """A simple bind. `LinkBroken.sent` tells whether the server may have judged the password."""
-        data = await self._ask(wire.bind_request(name, password), wire.BIND_RESPONSE, timeout, controls)
+        data = await self._ask(codec.bind_request(name, password), codec.BIND_RESPONSE, timeout, controls)
         return self._result(data)
 
     async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> Result:  # noqa: ASYNC109
         """Modifies one object; each change is (operation, attribute, value)."""
-        data = await self._ask(wire.modify_request(dn, changes), wire.MODIFY_RESPONSE, timeout)
+        data = await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
         return self._result(data)
 
     async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> Result:  # noqa: ASYNC109
         """The extended operation of RFC 3062."""
-        data = await self._ask(wire.password_modify_request(dn, old, new), wire.EXTENDED_RESPONSE, timeout)
+        data = await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
         return self._result(data)
 
     async def search(
@@ -165,22 +165,22 @@ class Link:
         timeout: float,  # noqa: ASYNC109 - the server is told it too
     ) -> list[tuple[str, Entry]]:
         """Entries as (DN, attributes). A base that does not exist gives none; hitting `limit` gives what came."""
-        request = wire.search_request(base, scope, matching, attributes, limit=limit, seconds=int(timeout) + 1)
+        request = codec.search_request(base, scope, matching, attributes, limit=limit, seconds=int(timeout) + 1)
         give_up = time.monotonic() + timeout
         self._send(request)
         found: list[tuple[str, Entry]] = []
         try:
             while True:
                 data = await self._receive(give_up, timeout)
-                number, tag, start, end = wire.open_message(data)
+                number, tag, start, end = codec.open_message(data)
                 if number != self._number or tag not in _SEARCH_ANSWERS:
-                    raise wire.WireError("an answer to something else")
-                if tag == wire.ENTRY:
-                    found.append(wire.read_entry(data, start, end))
-                elif tag == wire.SEARCH_DONE:
+                    raise codec.WireError("an answer to something else")
+                if tag == codec.ENTRY:
+                    found.append(codec.read_entry(data, start, end))
+                elif tag == codec.SEARCH_DONE:
                     break
-            result = wire.read_result(data, start, end)
-        except (wire.WireError, IndexError) as error:
+            result = codec.read_result(data, start, end)
+        except (codec.WireError, IndexError) as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if result.code not in (0, 4, 32):  # success, sizeLimitExceeded, noSuchObject
@@ -194,15 +194,15 @@ class Link:
     def unbind(self) -> None:
         """Says good-bye, then hangs up."""
         if not self._transport.is_closing():
-            self._transport.write(wire.message(self._number + 1, wire.UNBIND))
+            self._transport.write(codec.message(self._number + 1, codec.UNBIND))
         self._transport.close()
 
     async def _ask(self, request: bytes, expected: int, timeout: float, controls: bytes = b"") -> bytes:  # noqa: ASYNC109
         self._send(request, controls)
         data = await self._receive(time.monotonic() + timeout, timeout)
         try:
-            number, tag, _, _ = wire.open_message(data)
-        except wire.WireError as error:
+            number, tag, _, _ = codec.open_message(data)
+        except codec.WireError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if number == 0:  # RFC 4511 section 4.4.1: notice of disconnection
@@ -215,9 +215,9 @@ class Link:
 
     def _result(self, data: bytes) -> Result:
         try:
-            _, _, start, end = wire.open_message(data)
-            return wire.read_result(data, start, end)
-        except wire.WireError as error:
+            _, _, start, end = codec.open_message(data)
+            return codec.read_result(data, start, end)
+        except codec.WireError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
 
@@ -225,7 +225,7 @@ class Link:
         if self._stream.lost is not None or self._transport.is_closing():
             raise LinkBroken(self.server, self._stream.lost or "closed", sent=False)
         self._number += 1
-        self._transport.write(wire.message(self._number, request, controls))
+        self._transport.write(codec.message(self._number, request, controls))
 
     async def _receive(self, give_up: float, timeout: float) -> bytes:  # noqa: ASYNC109
         """The next whole message."""
@@ -233,8 +233,8 @@ class Link:
         buffer = stream.buffer
         while True:
             try:
-                size = wire.message_size(buffer)
-            except wire.WireError as error:
+                size = codec.message_size(buffer)
+            except codec.WireError as error:
                 self.close()
                 raise Malformed(self.server, str(error)) from error
             if size and len(buffer) >= size:

@@ -20,12 +20,11 @@ from typing import NamedTuple
 
 import structlog
 
-from directory import wire
-from directory.accounts import Account, Accounts
-from directory.controller import Controller, is_server_fault
+from directory.credentials.guard import decide
+from directory.credentials.policies import Policies
+from directory.credentials.reservations import Reservations
 from directory.errors import (
     Abandoned,
-    Ambiguous,
     DirectoryError,
     LinkError,
     LinkTimedOut,
@@ -33,18 +32,18 @@ from directory.errors import (
     NotFound,
     ServerRefused,
 )
-from directory.groups import Cache, Groups
-from directory.guard import decide
-from directory.link import Link, parse_server
+from directory.ldap import codec
+from directory.ldap.codec import Result
+from directory.ldap.connection import Link, parse_server
+from directory.ldap.controller import Controller, is_server_fault
+from directory.ldap.service_login import ServiceAccount
+from directory.ldap.subcodes import judge_refusal
+from directory.ldap.tls import make_context, normalise_fingerprint
 from directory.model import Credential, Identity, Outcome, Verdict
-from directory.names import LoginName, parse_name, password_is_possible
-from directory.policies import Policies
-from directory.reservations import Reservations
-from directory.service import ServiceAccount
+from directory.people.accounts import Account, Accounts
+from directory.people.groups import Cache, Groups
+from directory.people.names import LoginName, parse_name, password_is_possible
 from directory.settings import DirectorySettings
-from directory.subcodes import judge_refusal
-from directory.tls import make_context, normalise_fingerprint
-from directory.wire import Result
 
 log = structlog.get_logger()
 
@@ -95,7 +94,7 @@ class OneDirectory:
             Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock, service)
             for server in servers
         ]
-        self._bind_controls = wire.control(wire.PASSWORD_POLICY) if settings.kind == "ldap" else b""
+        self._bind_controls = codec.control(codec.PASSWORD_POLICY) if settings.kind == "ldap" else b""
         self._accounts = Accounts(settings)
         self._groups = Groups(settings)
         self._policies = Policies(settings)
@@ -278,36 +277,26 @@ class OneDirectory:
             dn, guid = known
             accounts = self._accounts
             wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
-            found = await self._search(link, dn, wire.SCOPE_BASE, wire.ANYTHING, wanted)
+            found = await self._search(link, dn, codec.SCOPE_BASE, codec.ANYTHING, wanted)
             account = Account(*found[0]) if found else None
             if account is not None and self._accounts.answers_to(account, name):
                 return account
             self._found.drop(key)
         found = await self._search(
-            link, self.settings.base_dn, wire.SCOPE_SUBTREE, self._accounts.matching(name), self._accounts.attributes
+            link, self.settings.base_dn, codec.SCOPE_SUBTREE, self._accounts.matching(name), self._accounts.attributes
         )
         if not found:
             return None
-        account = self._only(name, [Account(*each) for each in found])
+        account = self._accounts.choose(name, [Account(*each) for each in found])
         self._found.put(key, (account.dn, account.guid))
         return account
-
-    def _only(self, name: LoginName, found: list[Account]) -> Account:
-        """The account meant. One that has the name itself comes before one that it is merely implied for, as in AD's own
-        order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
-        if len(found) > 1:
-            explicit = [account for account in found if self._accounts.is_called(account, name)]
-            if len(explicit) != 1:
-                raise Ambiguous(name.text, tuple(account.dn for account in found))
-            return explicit[0]
-        return found[0]
 
     async def _identify(self, link: Link, account: Account) -> Identity:
         return self._accounts.identity(account, await self._groups.of(link, account))
 
     async def _search(
         self, link: Link, base: str, scope: int, matching: bytes, attributes: bytes
-    ) -> list[tuple[str, wire.Entry]]:
+    ) -> list[tuple[str, codec.Entry]]:
         timeout = self.settings.search_timeout
         return await link.search(base.encode(), scope, matching, attributes, limit=3, timeout=timeout)
 
@@ -316,9 +305,9 @@ class OneDirectory:
         if self.settings.kind == "ldap":
             result = await link.change_password(account.dn.encode(), None, new.encode(), timeout)
         else:
-            changes = [(wire.MODIFY_REPLACE, b"unicodePwd", _quoted(new))]
+            changes = [(codec.MODIFY_REPLACE, b"unicodePwd", _quoted(new))]
             if must_change:
-                changes.append((wire.MODIFY_REPLACE, b"pwdLastSet", b"0"))
+                changes.append((codec.MODIFY_REPLACE, b"pwdLastSet", b"0"))
             result = await link.modify(account.dn.encode(), changes, timeout)
         if result.code != 0:
             raise ServerRefused(link.server, "reset a password", result.code, result.text)
@@ -368,7 +357,7 @@ _POLICY_ERRORS = {
 
 
 def _judge_bind(result: Result) -> Verdict:
-    policy = wire.read_password_policy(result.controls) if result.controls else None
+    policy = codec.read_password_policy(result.controls) if result.controls else None
     if policy in _POLICY_ERRORS and result.code in {0, 49}:
         outcome, proven = _POLICY_ERRORS[policy]
         detail = f"password policy error {policy}"
@@ -402,7 +391,7 @@ def _judge_change(result: Result) -> Verdict:
 def _ad_change(check: _Check) -> list[tuple[int, bytes, bytes]]:
     """Delete the old, add the new: a change, for which policy and history hold (MS-ADTS section 3.1.1.3.1.5)."""
     old, new = _quoted(check.password), _quoted(check.new_password or "")
-    return [(wire.MODIFY_DELETE, b"unicodePwd", old), (wire.MODIFY_ADD, b"unicodePwd", new)]
+    return [(codec.MODIFY_DELETE, b"unicodePwd", old), (codec.MODIFY_ADD, b"unicodePwd", new)]
 
 
 def _quoted(password: str) -> bytes:

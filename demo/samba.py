@@ -21,9 +21,9 @@ from types import TracebackType
 
 import structlog
 
-from isthmus.demo import people as inhabitants
-from isthmus.demo.people import Person
-from isthmus.demo.throwaway_tls import write_certificates
+from demo import people as inhabitants
+from demo.people import Person
+from demo.throwaway_tls import write_certificates
 
 _log = structlog.get_logger()
 _SYSTEM_PYTHON = "/usr/bin/python3"
@@ -192,7 +192,7 @@ class ThrowawayDomain:
     # -- accounts ---------------------------------------------------------------------------------------------------
 
     def create_people(self) -> dict[str, Person]:
-        """One person in every account state, by account name; see `isthmus.demo.people`."""
+        """One person in every account state, by account name; see `demo.people`."""
         self.people = inhabitants.people(self.dns_domain)
         self.edit(inhabitants.steps(self.people, self.base_dn, self._clock()))
         return self.people

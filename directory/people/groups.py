@@ -6,17 +6,17 @@ import time
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from directory import wire
-from directory.accounts import Account, format_sid
-from directory.link import Link
+from directory.ldap import codec
+from directory.ldap.connection import Link
 from directory.model import Group
+from directory.people.accounts import Account, format_sid
 from directory.settings import DirectorySettings
 
 V = TypeVar("V")
 
-_TOKEN_GROUPS = wire.attribute_list(("tokenGroups",))
-_NAME = wire.attribute_list(("sAMAccountName", "cn"))
-_GROUP = wire.attribute_list(("cn", "entryUUID"))
+_TOKEN_GROUPS = codec.attribute_list(("tokenGroups",))
+_NAME = codec.attribute_list(("sAMAccountName", "cn"))
+_GROUP = codec.attribute_list(("cn", "entryUUID"))
 _DEPTH = 8
 """Nesting that is followed in a directory without tokenGroups."""
 _MOST = 2000
@@ -93,7 +93,7 @@ class Groups:
         """tokenGroups: what the domain controller itself would put into a token (MS-ADTS section 3.1.1.4.5.19)."""
         tokens = account.entry.get(b"tokengroups")
         if tokens is None:
-            found = await self._search(link, account.dn.encode(), wire.SCOPE_BASE, wire.ANYTHING, _TOKEN_GROUPS)
+            found = await self._search(link, account.dn.encode(), codec.SCOPE_BASE, codec.ANYTHING, _TOKEN_GROUPS)
             tokens = found[0][1].get(b"tokengroups", []) if found else []
         return tuple([await self._name(link, sid) for sid in tokens])
 
@@ -101,7 +101,7 @@ class Groups:
         known = self._names.get(sid)
         if known is None:
             text = format_sid(sid)
-            found = await self._search(link, f"<SID={text}>".encode(), wire.SCOPE_BASE, wire.ANYTHING, _NAME)
+            found = await self._search(link, f"<SID={text}>".encode(), codec.SCOPE_BASE, codec.ANYTHING, _NAME)
             name = text
             for _, entry in found:
                 name = next((entry[each][0].decode() for each in (b"samaccountname", b"cn") if entry.get(each)), text)
@@ -117,9 +117,9 @@ class Groups:
         for _ in range(_DEPTH):
             if not wave or len(found) >= _MOST:
                 break
-            wanted = [wire.equals(each, dn.encode()) for dn in wave for each in (b"member", b"uniqueMember")]
+            wanted = [codec.equals(each, dn.encode()) for dn in wave for each in (b"member", b"uniqueMember")]
             entries = await self._search(
-                link, self._settings.base_dn.encode(), wire.SCOPE_SUBTREE, wire.any_of(wanted), _GROUP
+                link, self._settings.base_dn.encode(), codec.SCOPE_SUBTREE, codec.any_of(wanted), _GROUP
             )
             wave = [dn for dn, _ in entries if dn not in found]
             for dn, entry in entries:
@@ -129,6 +129,6 @@ class Groups:
 
     async def _search(
         self, link: Link, base: bytes, scope: int, matching: bytes, attributes: bytes
-    ) -> list[tuple[str, wire.Entry]]:
+    ) -> list[tuple[str, codec.Entry]]:
         timeout = self._settings.search_timeout
         return await link.search(base, scope, matching, attributes, limit=_MOST, timeout=timeout)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.demo.browser import Browser, Page
-from isthmus.demo.people import Person
-from isthmus.demo.samba import DomainUnavailable, ServiceAccount, ThrowawayDomain
-from isthmus.demo.stand import Stand, StandFailed
+from demo.browser import Browser, Page
+from demo.people import Person
+from demo.samba import DomainUnavailable, ServiceAccount, ThrowawayDomain
+from demo.stand import Stand, StandFailed
+from isthmus import logging
 
 AGENTS = ("agent-1", "agent-2")
 PORT = 8443
@@ -50,7 +51,8 @@ _SEEN = {
 
 
 def main(*, once: bool) -> int:
-    """Run the demo; 0 if all went as expected."""
+    """0 if all went as expected. `once`: sign everybody in, print a table, clean up, and end."""
+    logging.set_up("warning", "text")
     out = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))

@@ -31,6 +31,10 @@ class Reservations:
         self._accounts: dict[bytes, _Account] = {}
         self._most = most_accounts
 
+    def __len__(self) -> int:
+        """Accounts that something is remembered about."""
+        return len(self._accounts)
+
     async def take(self, key: bytes, allowance: int, *, read_at: float, give_up: float) -> bool:
         """Reserves one attempt of `allowance`, beside those refused since `read_at`; waits for others until `give_up`."""
         account = self._accounts.get(key)

@@ -6,13 +6,14 @@ import base64
 import uuid
 from dataclasses import dataclass
 
-from directory import wire
-from directory.guard import Counters, from_filetime
+from directory.credentials.guard import Counters, from_filetime
+from directory.credentials.policies import integer_of
+from directory.errors import Ambiguous
+from directory.ldap import codec
+from directory.ldap.codec import Entry
 from directory.model import Group, Identity
-from directory.names import LoginName
-from directory.policies import integer_of
+from directory.people.names import LoginName
 from directory.settings import DirectorySettings
-from directory.wire import Entry
 
 _AD = (
     "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
@@ -67,8 +68,8 @@ class Accounts:
         self._settings = settings
         self._is_ad = settings.kind == "ad"
         names = (_AD if self._is_ad else _LDAP) + settings.attributes
-        self.attributes = wire.attribute_list(names)
-        self.attributes_with_groups = wire.attribute_list((*names, "tokenGroups")) if self._is_ad else self.attributes
+        self.attributes = codec.attribute_list(names)
+        self.attributes_with_groups = codec.attribute_list((*names, "tokenGroups")) if self._is_ad else self.attributes
         self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
         default = ("userPrincipalName",) if self._is_ad else ("uid", "mail")
         self._login = [name.encode() for name in settings.login_attributes or default]
@@ -76,15 +77,15 @@ class Accounts:
     def matching(self, name: LoginName) -> bytes:
         """The filter for a name. Values travel by length: nothing needs escaping (RFC 4511 section 4.5.1.7)."""
         if not self._is_ad:
-            alternatives = [wire.equals(attribute, name.text.encode()) for attribute in self._login]
+            alternatives = [codec.equals(attribute, name.text.encode()) for attribute in self._login]
             if name.netbios or name.suffix in self._own_suffixes:
-                alternatives += [wire.equals(b"uid", name.user.encode())]
-            return wire.any_of(alternatives)
-        alternatives = [] if name.netbios else [wire.equals(each, name.text.encode()) for each in self._login]
+                alternatives += [codec.equals(b"uid", name.user.encode())]
+            return codec.any_of(alternatives)
+        alternatives = [] if name.netbios else [codec.equals(each, name.text.encode()) for each in self._login]
         if not name.suffix or name.suffix == self._settings.name.lower():
             # DOMAIN\\name, a bare name, and the implicit UPN name@domain (MS-ADTS section 5.1.1.1.1)
-            alternatives.append(wire.equals(b"sAMAccountName", name.user.encode()))
-        return wire.all_of((wire.equals(b"objectCategory", b"person"), wire.any_of(alternatives)))
+            alternatives.append(codec.equals(b"sAMAccountName", name.user.encode()))
+        return codec.all_of((codec.equals(b"objectCategory", b"person"), codec.any_of(alternatives)))
 
     def answers_to(self, account: Account, name: LoginName) -> bool:
         """Whether an account read by its DN still has the name by which it was once found."""
@@ -94,6 +95,16 @@ class Accounts:
     def is_called(self, account: Account, name: LoginName) -> bool:
         """Whether a login attribute holds the very name that was typed."""
         return _has(account, self._login, {name.text.casefold().encode()})
+
+    def choose(self, name: LoginName, found: list[Account]) -> Account:
+        """The account meant, of at least one found. One that has the name itself comes before one that it is merely implied
+        for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
+        if len(found) > 1:
+            explicit = [account for account in found if self.is_called(account, name)]
+            if len(explicit) != 1:
+                raise Ambiguous(name.text, tuple(account.dn for account in found))
+            return explicit[0]
+        return found[0]
 
     def identity(self, account: Account, groups: tuple[Group, ...]) -> Identity:
         """Who it is."""

@@ -9,23 +9,23 @@ from dataclasses import replace
 
 import structlog
 
-from directory import wire
-from directory.guard import LockoutPolicy, from_interval
-from directory.link import Link
+from directory.credentials.guard import LockoutPolicy, from_interval
+from directory.ldap import codec
+from directory.ldap.codec import Entry
+from directory.ldap.connection import Link
 from directory.settings import DirectorySettings
-from directory.wire import Entry
 
 log = structlog.get_logger()
 
 _DOMAIN_NAMES = ("lockoutThreshold", "lockOutObservationWindow", "lockoutDuration")
 _FINE_NAMES = ("msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-LockoutDuration")
-_DOMAIN, _FINE = wire.attribute_list(_DOMAIN_NAMES), wire.attribute_list(_FINE_NAMES)
+_DOMAIN, _FINE = codec.attribute_list(_DOMAIN_NAMES), codec.attribute_list(_FINE_NAMES)
 _DOMAIN_KEYS = tuple(name.lower().encode() for name in _DOMAIN_NAMES)
 _FINE_KEYS = tuple(name.lower().encode() for name in _FINE_NAMES)
 _NEVER = LockoutPolicy(threshold=0, window=0.0, duration=0.0)
 _DOMAIN_ROOT = re.compile(r"(?:^|(?<!\\),)\s*(dc=[^,]+(?:,\s*dc=[^,]+)*)$", re.IGNORECASE)
-_COUNTED = wire.all_of((wire.equals(b"objectCategory", b"person"), wire.present(b"badPwdCount")))
-_NOTHING = wire.attribute_list(("1.1",))  # RFC 4511 section 4.5.1.8: no attributes
+_COUNTED = codec.all_of((codec.equals(b"objectCategory", b"person"), codec.present(b"badPwdCount")))
+_NOTHING = codec.attribute_list(("1.1",))  # RFC 4511 section 4.5.1.8: no attributes
 
 
 def domain_root(base_dn: str) -> str:
@@ -58,7 +58,7 @@ class Policies:
         base = resultant if resultant is not None else self._root
         wanted = _FINE if resultant is not None else _DOMAIN
         timeout = self._settings.search_timeout
-        found = await link.search(base, wire.SCOPE_BASE, wire.ANYTHING, wanted, limit=1, timeout=timeout)
+        found = await link.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
         names = _DOMAIN_KEYS if resultant is None else _FINE_KEYS
         if found and names[0] in found[0][1]:
             return _policy(found[0][1], names)
@@ -83,7 +83,7 @@ class Policies:
             return readable
         else:
             timeout = self._settings.search_timeout
-            found = await link.search(self._root, wire.SCOPE_SUBTREE, _COUNTED, _NOTHING, limit=2, timeout=timeout)
+            found = await link.search(self._root, codec.SCOPE_SUBTREE, _COUNTED, _NOTHING, limit=2, timeout=timeout)
             readable = len(found) > 1  # its own it reads in any case
             if not readable:
                 log.error(

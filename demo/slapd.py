@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from isthmus.demo.samba import DomainUnavailable
-from isthmus.demo.throwaway_tls import write_certificates
+from demo.samba import DomainUnavailable
+from demo.throwaway_tls import write_certificates
 
 BASE_DN = "dc=people,dc=example,dc=org"
 SERVICE_DN = f"cn=reader,{BASE_DN}"
@@ -160,7 +160,7 @@ ca_file = "{self.ca_file}"
         lapsed = _LAPSED.format(base=BASE_DN, secret=ssha(PASSWORD))
         crews = ""
         for first in range(0, self.count, _CREW):
-            members = "".join(f"member: {self.dn(each)}\n" for each in range(first, min(first + _CREW, self.count)))
+            members = "".join(f"member: {self.dn(number)}\n" for number in range(first, min(first + _CREW, self.count)))
             crews += _CREW_ENTRY.format(number=first // _CREW, base=BASE_DN, members=members)
         fleet = "".join(f"member: cn=crew{number},{BASE_DN}\n" for number in range((self.count - 1) // _CREW + 1))
         return _TOP.format(base=BASE_DN, reader=ssha(reader), members=fleet) + crews + people + lapsed

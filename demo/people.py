@@ -8,7 +8,7 @@ from dataclasses import dataclass
 DAY = 86_400
 
 
-class State(enum.Enum):
+class AccountState(enum.Enum):
     """What is the matter with an account, if anything."""
 
     FINE = "fine"
@@ -34,7 +34,7 @@ class Person:
     """The right one."""
     typed: str
     """What the demo types; differs from the right one for who shows a wrong password."""
-    state: State
+    state: AccountState
     expected: str
     """The outcome, in the words of `gateway.protocol.Outcome`."""
     groups: tuple[str, ...] = ()
@@ -53,17 +53,17 @@ class Person:
 
 
 _PEOPLE = (
-    ("anna", "Anna", "Berg", State.FINE, "success", ("Engineering", "Printers")),
-    ("ben", "Ben", "Castillo", State.FINE, "wrong_credential", ("Engineering",)),
-    ("clara", "Clara", "Dubois", State.PASSWORD_EXPIRED, "password_expired", ()),
-    ("dario", "Dario", "Esposito", State.MUST_CHANGE, "must_change", ()),
-    ("emma", "Emma", "Fischer", State.DISABLED, "account_disabled", ()),
-    ("felix", "Felix", "Grant", State.LOCKED, "account_locked", ()),
-    ("greta", "Greta", "Holm", State.ACCOUNT_EXPIRED, "account_expired", ()),
-    ("hugo", "Hugo", "Ivanov", State.LOGON_HOURS, "logon_hours", ()),
-    ("ida", "Ida", "Jensen", State.WORKSTATION, "workstation", ()),
-    ("jonas", "Jonas", "Keller", State.NEARLY_LOCKED, "would_lock_out", ()),
-    ("zoe", "Zoë", "Łukasz", State.FINE, "success", ("Printers",)),
+    ("anna", "Anna", "Berg", AccountState.FINE, "success", ("Engineering", "Printers")),
+    ("ben", "Ben", "Castillo", AccountState.FINE, "wrong_credential", ("Engineering",)),
+    ("clara", "Clara", "Dubois", AccountState.PASSWORD_EXPIRED, "password_expired", ()),
+    ("dario", "Dario", "Esposito", AccountState.MUST_CHANGE, "must_change", ()),
+    ("emma", "Emma", "Fischer", AccountState.DISABLED, "account_disabled", ()),
+    ("felix", "Felix", "Grant", AccountState.LOCKED, "account_locked", ()),
+    ("greta", "Greta", "Holm", AccountState.ACCOUNT_EXPIRED, "account_expired", ()),
+    ("hugo", "Hugo", "Ivanov", AccountState.LOGON_HOURS, "logon_hours", ()),
+    ("ida", "Ida", "Jensen", AccountState.WORKSTATION, "workstation", ()),
+    ("jonas", "Jonas", "Keller", AccountState.NEARLY_LOCKED, "would_lock_out", ()),
+    ("zoe", "Zoë", "Łukasz", AccountState.FINE, "success", ("Printers",)),
 )
 
 GROUPS = {"Engineering": ("Staff",), "Staff": ("Everybody",), "Everybody": (), "Printers": ()}
@@ -127,26 +127,26 @@ def _entry(person: Person, unit: str, now: float) -> dict[str, object]:
         "sn": person.surname,
         "displayName": person.display_name,
         "mail": f"{person.account_name}.{person.surname.lower()}@example.com".encode("ascii", "ignore").decode(),
-        "userAccountControl": "514" if person.state is State.DISABLED else "512",
+        "userAccountControl": "514" if person.state is AccountState.DISABLED else "512",
         "password": person.password,
     }
-    if person.state is State.MUST_CHANGE:
+    if person.state is AccountState.MUST_CHANGE:
         fields["pwdLastSet"] = 0
-    elif person.state is State.ACCOUNT_EXPIRED:
+    elif person.state is AccountState.ACCOUNT_EXPIRED:
         fields["accountExpires"] = filetime(now - DAY)
-    elif person.state is State.WORKSTATION:
+    elif person.state is AccountState.WORKSTATION:
         fields["userWorkstations"] = "RECEPTION-PC"
     return fields
 
 
 def _special(person: Person, now: float) -> dict[str, object]:
     """Attributes that only the server itself may write."""
-    if person.state is State.PASSWORD_EXPIRED:
+    if person.state is AccountState.PASSWORD_EXPIRED:
         return {"pwdLastSet": filetime(now - 90 * DAY)}
-    if person.state is State.LOCKED:
+    if person.state is AccountState.LOCKED:
         return {"badPwdCount": 5, "badPasswordTime": filetime(now), "lockoutTime": filetime(now)}
-    if person.state is State.NEARLY_LOCKED:
+    if person.state is AccountState.NEARLY_LOCKED:
         return {"badPwdCount": 4, "badPasswordTime": filetime(now)}
-    if person.state is State.LOGON_HOURS:
+    if person.state is AccountState.LOGON_HOURS:
         return {"logonHours": "\0" * 21}
     return {}

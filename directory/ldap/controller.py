@@ -10,20 +10,20 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from directory import wire
-from directory.circuit import Circuit
+from directory.credentials.guard import from_generalized_time
 from directory.errors import ConnectFailed, LinkBroken, LinkError, LinkTimedOut, ServiceAccountRefused
-from directory.guard import from_generalized_time
-from directory.link import Address, Link
+from directory.ldap import codec
+from directory.ldap.circuit import Circuit
+from directory.ldap.connection import Address, Link
+from directory.ldap.service_login import ServiceAccount
 from directory.model import ControllerHealth
-from directory.service import ServiceAccount
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()
 
 _GOODBYE = 1.0
 """Seconds to wait for connections to end."""
-_CURRENT_TIME = wire.attribute_list(("currentTime",))
+_CURRENT_TIME = codec.attribute_list(("currentTime",))
 
 
 class Controller:
@@ -194,7 +194,7 @@ class Controller:
 
     async def _compare_clocks(self, link: Link) -> None:
         timeout = self._settings.search_timeout
-        found = await link.search(b"", wire.SCOPE_BASE, wire.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
+        found = await link.search(b"", codec.SCOPE_BASE, codec.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
         values = found[0][1].get(b"currenttime") if found else None
         theirs = from_generalized_time(values[0]) if values else None
         self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
