@@ -13,7 +13,7 @@ COVER := $(BIN)/python -m coverage run -m pytest
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live clean
+.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +42,10 @@ $(RECORDINGS): | $(STAMP)
 
 demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
 	@deploy/ensure-packages samba
-	$(BIN)/isthmus demo $(if $(ONCE),--once)
+	$(BIN)/python -m demo.signin $(if $(ONCE),--once)
 
-demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: mend it and end)
-	$(BIN)/python -m tests.adfs.demo $(if $(ONCE),--once)
+demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
+	$(BIN)/python -m demo.adfs $(if $(ONCE),--once)
 
 test test-adfs: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
 
@@ -106,6 +106,9 @@ test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench
 	$(BIN)/python -m bench
+
+figures: $(STAMP) ## how large the code is, which class names stand twice, who imports past an interface
+	$(BIN)/python -m tests.structure
 
 docs: $(STAMP) ## the reference pages from the code, and a check of every link
 	$(BIN)/python -m isthmus.reference docs

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, show
+from demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
+from demo.signin import directories_toml
+from demo.slapd import ThrowawaySlapd
+from demo.stand import Stand
 from isthmus import config, logging
 from isthmus.cli.admin import RelayAdmin
-from isthmus.demo.main import directories_toml
-from isthmus.demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
-from isthmus.demo.slapd import ThrowawaySlapd
-from isthmus.demo.stand import Stand
 from isthmus.relay_settings import RelaySettings
 
 QUICK = "--quick" in sys.argv

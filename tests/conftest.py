@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 import structlog
 
+from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
-from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
 
 hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
 hypothesis.settings.load_profile("isthmus")

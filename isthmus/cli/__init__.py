@@ -16,7 +16,6 @@ _PARTS = {
     "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),
     "adfs": ("isthmus.cli.adfs", "AD FS farms: certificates, servers, the trust with Entra ID."),
     "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
-    "demo": ("isthmus.cli.demo", "A throwaway Active Directory with people to sign in as."),
     "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),
 }
 
@@ -38,7 +37,6 @@ def cli(ctx: click.Context, debug: bool) -> None:
                              isthmus relay token --config relay.toml --name dc1-agent
     Next to the directory:   isthmus agent enrol --config agent.toml --token isth1.…
                              isthmus agent run --config agent.toml
-    To see it work:          isthmus demo
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable.
     """

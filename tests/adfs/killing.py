@@ -28,8 +28,8 @@ from aiohttp import web
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.rollover import journal
+from demo.adfs import PASSWORD, write_settings
 from tests.adfs import endpoints
-from tests.adfs.demo import PASSWORD, write_settings
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ADMIN, Simulator
 from tests.adfs.simulator.state import SERVICE, Farm, Host, Node

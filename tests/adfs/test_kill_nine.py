@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.adfs.demo import PASSWORD
+from demo.adfs import PASSWORD
 from tests.adfs.killing import NEW_NODE, NEW_PROXY, Caller, Site, When, other_farm, site
 from tests.adfs.simulator.simulator import ADMIN
 

@@ -17,17 +17,16 @@ from typing import Literal
 import pytest
 
 from certs import Authority, EnrolmentToken
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
 from gateway.server import Relay, init, serving
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, server_settings
 
@@ -326,7 +325,7 @@ async def _converse_once(settings: AgentCoreSettings, state: Path, people: FakeD
     """One conversation of an agent, from connecting to its end."""
     made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     closed = await asyncio.wait_for(connection.run(), 15)
     assert connection.session is not None
     return closed, connection.session

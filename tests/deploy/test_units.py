@@ -17,15 +17,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from demo.browser import Browser
+from demo.samba import ServiceAccount, ThrowawayDomain
+from demo.signin import directories_toml
+from demo.stand import Stand
 from gateway.agent.settings import AgentCoreSettings
 from gateway.relay.settings import RelayCoreSettings
 from isthmus import config
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli import cli
-from isthmus.demo.browser import Browser
-from isthmus.demo.main import directories_toml
-from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
-from isthmus.demo.stand import Stand
 from isthmus.relay_settings import RelaySettings
 
 ROOT = Path(__file__).parents[2]

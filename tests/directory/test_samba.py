@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.people import Person
+from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import Abandoned, Check, Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
 from directory.errors import Ambiguous, NotFound, ServerRefused
-from isthmus.demo.people import Person
-from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
 from tests.support.forwarder import Forwarder
 
 pytestmark = pytest.mark.samba
@@ -379,6 +379,29 @@ async def test_a_bind_whose_answer_is_lost_is_never_repeated(
     assert not verdict.password_checked
     assert await bad_passwords(plain, ben.upn) == 1
     domain.set_password("ben", ben.password)
+
+
+async def test_a_lost_answer_costs_one_wrong_password_although_another_controller_is_sound(
+    make: Make, ben: Person, forwarders: list[Forwarder]
+) -> None:
+    """A second bind there would make it two, as the real domain controller counts them."""
+    plain = make(attributes=("badPwdCount",))
+    servers = tuple(forwarder.server for forwarder in forwarders)
+    assert (await verify(make(servers=servers), ben.upn, ben.password)).outcome is Outcome.SUCCESS
+    first, second = first_and_second(forwarders)
+
+    async def swallow_the_answer() -> None:
+        first.silent = True
+
+    directories = make(servers=servers, bind_timeout=1.5)
+    verdict = await verify(directories, ben.upn, "wrong", before_bind=swallow_the_answer)
+    assert (verdict.outcome, verdict.controller) == (Outcome.TIMED_OUT, first.server)
+    assert (verdict.bound, verdict.password_checked) == (True, False)
+    assert await bad_passwords(plain, ben.upn) == 1
+    first.silent = False
+    again = await verify(make(servers=(second.server,)), ben.upn, "wrong")
+    assert again.outcome is Outcome.WRONG_CREDENTIAL
+    assert await bad_passwords(plain, ben.upn) == 2
 
 
 async def test_a_deadline_is_kept(make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]) -> None:

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
 from directory import Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
 from directory.errors import NotFound, ServerRefused
-from isthmus.demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
 
 pytestmark = pytest.mark.slapd
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from structlog.typing import EventDict
 
 from certs import CertsError, KeyStoreError, MachineIdentity
+from demo.stand import free_port
 from gateway.protocol import Outcome
 from gateway.relay.control import SOCKET_NAME
 from gateway.server import (
@@ -39,7 +40,6 @@ from gateway.server import (
     tls_context,
 )
 from gateway.store import StoreError, StoreUnavailable
-from isthmus.demo.stand import free_port
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, server_settings
 

@@ -12,12 +12,12 @@ from typing import Any
 import click
 import pytest
 
+from demo.stand import free_port
 from gateway import server
 from gateway.relay.control import SOCKET_NAME, bind_control_socket
 from isthmus import cli, config
 from isthmus.cli.admin import RelayAdmin
 from isthmus.cli.output import Failure
-from isthmus.demo.stand import free_port
 from isthmus.relay_settings import RelaySettings
 
 Run = Callable[..., tuple[int, str, str]]
@@ -67,10 +67,10 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 def test_every_command_has_help_json_and_an_example() -> None:
-    """Completion prints a script and the demo a table for people: these two have no JSON."""
+    """Completion prints a script, which has no JSON."""
     for path, command in commands(cli.cli):
         assert command.help, path
-        if path[0] in {"completion", "demo"}:
+        if path[0] == "completion":
             continue
         assert any("--json" in option.opts for option in command.params), path
         assert ":\n" in command.help, f"{path} has no example"

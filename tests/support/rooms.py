@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.settings import AgentCoreSettings
 from gateway.relay.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings
 from gateway.server import Relay, ServerSettings, init, serving
-from isthmus.demo.stand import free_port
-from isthmus.demo.throwaway_tls import write_certificates
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:

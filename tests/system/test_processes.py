@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from isthmus.demo.browser import Browser
-from isthmus.demo.main import directories_toml, seen
-from isthmus.demo.samba import ServiceAccount, ThrowawayDomain
-from isthmus.demo.stand import Stand, StandFailed
+from demo.browser import Browser
+from demo.samba import ServiceAccount, ThrowawayDomain
+from demo.signin import directories_toml, seen
+from demo.stand import Stand, StandFailed
 
 pytestmark = [pytest.mark.system, pytest.mark.samba]
 

@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from isthmus.demo.people import Person
-from isthmus.demo.samba import ThrowawayDomain
+from demo.people import Person
+from demo.samba import ThrowawayDomain
 
 _CONFIGURATION = """\
 [libdefaults]

@@ -17,8 +17,8 @@ from adfs_mgmt.remoting import AccessDenied, CredentialRefused, HostUnreachable,
 from adfs_mgmt.remoting.catalogue import make
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.winrm import WinRm
-from isthmus.demo.people import Person
-from isthmus.demo.samba import ThrowawayDomain
+from demo.people import Person
+from demo.samba import ThrowawayDomain
 from tests.adfs.remoting.conftest import Hosts, Pki
 from tests.adfs.remoting.realm import Realm, shift_clock
 from tests.adfs.simulator.wsman import WsManServer

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from adfs_mgmt.remoting.jea_functions import FUNCTIONS
-from isthmus.demo.samba import ThrowawayDomain
+from demo.samba import ThrowawayDomain
 
 pytestmark = pytest.mark.samba
 BODY = FUNCTIONS["Get-IsthmusServicePrincipal"]

@@ -7,8 +7,8 @@ import socket
 import aiohttp
 import pytest
 
+from demo.stand import free_port
 from gateway.agent.health import HealthServer, HealthUnavailable
-from isthmus.demo.stand import free_port
 
 
 async def get(address: str, path: str) -> tuple[int, str, str]:

@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from demo.throwaway_tls import write_certificates
 from gateway.agent.errors import NotEnrolled
 from gateway.agent.routes import BadRoute, known_relays, make_routes, proxy_of, remember_relays, tls_context
 from gateway.agent.settings import AgentCoreSettings
-from isthmus.demo.throwaway_tls import write_certificates
 
 RELAY = "https://relay.example.com"
 
