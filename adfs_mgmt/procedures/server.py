@@ -1,16 +1,16 @@
-"""What is wished for, what was seen, and what will be done about it. Pure data."""
+"""What is asked for, what is observed, and what a procedure about one server remembers. Pure data."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Binding, Farm, Served, StoredCertificate, SyncRole
+from adfs_mgmt.farm.model import Binding, Farm, Node, Served, StoredCertificate, SyncRole
 from adfs_mgmt.farm.settings import split_host
 from adfs_mgmt.remoting.command import Credential, Secret
-from adfs_mgmt.rollover.model import Act, Record
 from certs import normal_thumbprint
+from foundation.procedures import View
 
 ADFS_ROLE = "ADFS-Federation"
 PROXY_ROLE = "Web-Application-Proxy"
@@ -18,7 +18,7 @@ WID_FEATURE = "Windows-Internal-Database"
 
 
 class Operation(enum.StrEnum):
-    """What can be done. Its value is the journal's `kind`, too."""
+    """What can be done about a server. Its value is the kind of the procedure, too."""
 
     FARM_NEW = "farm new"
     NODE_ADD = "node add"
@@ -33,12 +33,12 @@ class Operation(enum.StrEnum):
 
     @property
     def adds(self) -> bool:
-        """Whether it can be undone by the same steps backwards."""
+        """Whether a server joins, which can be undone."""
         return self in {Operation.FARM_NEW, Operation.NODE_ADD, Operation.PROXY_ADD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ServerSpec:
     """What somebody asked for. Everything that a plan depends on besides the farm; no secret."""
 
     operation: Operation
@@ -52,7 +52,7 @@ class Wish:
     service_account: str = ""
     """`CORP\\adfs$` (a gMSA) or `CORP\\adfs`; empty for that of the primary."""
     admin: str = ""
-    """User of the credential that the host goes on with to domain controllers and to the primary; empty for the session's
+    """User of the credential by which the host reaches domain controllers and the primary; empty for the session's
     own, which needs delegation or CredSSP."""
     trust_admin: str = ""
     """Proxy: user of the credential that sets up its trust, a local administrator of the federation servers."""
@@ -83,13 +83,9 @@ class Secrets:
     admin: Secret = field(default=Secret(""), repr=False)
     trust_admin: Secret = field(default=Secret(""), repr=False)
 
-    def credential(self, wish: Wish, which: str) -> Credential:
-        """`which`: service_account, admin or trust_admin."""
-        return Credential(getattr(wish, which), getattr(self, which))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
+class ObservedServer:
     """The server that an operation is about, as it says."""
 
     host: str
@@ -131,13 +127,13 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class ServerObservation:
     """Everything that is known at one moment."""
 
     now: float
     farm: Farm
     """Without the host that the operation is about. A farm that is to be made has no nodes."""
-    host: HostFacts
+    host: ObservedServer
     listed: tuple[str, ...] | None = None
     """Names of nodes in the farm's own table, lower case; None where the farm keeps none (2012 R2) or cannot be asked."""
     farm_error: str = ""
@@ -149,83 +145,57 @@ class Situation:
     resolves_to: tuple[str, ...] | None = None
     """Addresses of the federation name, from here; None where that was not looked at."""
 
+    @property
+    def primary_thumbprint(self) -> str:
+        """The SSL certificate of the primary, for the federation name; empty where there is none."""
+        bindings = self.farm.primary.bindings if self.farm.primary else ()
+        name = self.farm.properties.federation_name.lower()
+        return next((row.thumbprint for row in bindings if row.host_name.lower() == name), "")
 
-class Verdict(enum.StrEnum):
-    """Of a check."""
+    def thumbprint(self, spec: ServerSpec) -> str:
+        """The SSL certificate that the host shall have."""
+        return normal_thumbprint(spec.thumbprint) or self.primary_thumbprint
 
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-    LATER = "later"
-    """It cannot be known yet; the step that will prove it is named."""
+    def service_account(self, spec: ServerSpec) -> str:
+        """The account that the service shall run as."""
+        return spec.service_account or (self.farm.primary.service_account if self.farm.primary else "")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One condition that must hold before anything is changed."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.detail}" + (f"; {self.remedy}" if self.remedy else "")
+    def lists(self, name: str) -> bool:
+        """Whether the farm's own table has a node of that name."""
+        return name in (self.listed or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One step of a procedure: what it promises, how to see that, and what brings it about."""
+class ServerState:
+    """What a procedure remembers: what was asked for, and what the host had before: that is not taken away from it."""
 
-    name: str
-    title: str
-    promise: str
-    """The postcondition, in words."""
-    missing: Callable[[Situation, Record], tuple[str, ...]]
-    """What of the postcondition does not hold. Empty: it holds."""
-    acts: Callable[[Situation, Record], tuple[Act, ...]] | None = None
-    """None: it comes by itself, within `patience` seconds."""
-    patience: float = 0.0
+    spec: ServerSpec
+    plan: str = ""
+    had_role: bool = False
+    had_wid: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Procedure:
-    """All stages of an operation, in order, and those that clean up after a failed attempt."""
+@dataclass(frozen=True, slots=True)
+class ServerView(View[ServerObservation, ServerState]):
+    """What the rows decide on. The secrets are nowhere else."""
 
-    forward: tuple[Stage, ...]
-    back: tuple[Stage, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A stage in a plan, for people: commands as an administrator would type them."""
-
-    stage: str
-    title: str
-    promise: str
-    commands: tuple[str, ...] = ()
-    """`host: command`; none where it comes by itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A plan that can be saved, reviewed, and applied by somebody else."""
-
-    version: int
-    id: str
-    made_at: float
-    made_by: str
-    wish: Wish
-    checks: tuple[Check, ...]
-    steps: tuple[Planned, ...]
-    undo: tuple[Planned, ...]
-    """What cleans up, if it is asked to."""
-    marks: Mapping[str, str]
-    """What of farm and host it depends on, by name: where one differs later, the plan is not applied."""
-    notes: tuple[str, ...] = ()
-    """What is left for people to do."""
+    secrets: Secrets = field(default=Secrets(), repr=False)
 
     @property
-    def refused(self) -> tuple[Check, ...]:
-        """Checks that must be mended first."""
-        return tuple(check for check in self.checks if check.verdict is Verdict.FAILED)
+    def spec(self) -> ServerSpec:
+        """What was asked for."""
+        return self.state.spec
+
+    @property
+    def host(self) -> ObservedServer:
+        """The server."""
+        return self.observed.host
+
+    @property
+    def primary(self) -> Node | None:
+        """The farm's server that takes changes."""
+        return self.observed.farm.primary
+
+    def credential(self, which: str) -> Credential:
+        """`which`: admin or trust_admin."""
+        return Credential(getattr(self.spec, which), getattr(self.secrets, which))

@@ -1,4 +1,4 @@
-"""Looks at the farm and at the server that an operation is about. Changes nothing."""
+"""Observes the farm and the server that an operation is about. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,124 +7,119 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.deploy.model import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, HostFacts, Operation, Secrets, Situation, Wish
-from adfs_mgmt.deploy.plan import procedure
 from adfs_mgmt.farm import windows
 from adfs_mgmt.farm.asking import Asking, Host
 from adfs_mgmt.farm.model import Farm, Outside, SyncRole
 from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import read
 from adfs_mgmt.farm.settings import FarmSettings, split_host
-from adfs_mgmt.remoting import Command, RemotingError, Shell, Thing
+from adfs_mgmt.procedures.server import (
+    ADFS_ROLE,
+    PROXY_ROLE,
+    WID_FEATURE,
+    ObservedServer,
+    Operation,
+    ServerObservation,
+    ServerSpec,
+)
+from adfs_mgmt.remoting import RemotingError, Shell, Thing
 from adfs_mgmt.remoting.catalogue import STORE
-from adfs_mgmt.rollover.model import Act, Record
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
-TEST_TIMEOUT = 300.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Lookout:
-    """Looks again and again. The farm is read once, by `begin`; then only what an operation changes."""
+class ServerObserver:
+    """The farm is read once, by `observe_all`; then only what an operation changes."""
 
     shell: Shell
     settings: FarmSettings
-    wish: Wish
+    spec: ServerSpec
     clock: Callable[[], float]
     """Unix seconds."""
     outside: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
     """What looks from outside."""
     _farm: Farm | None = None
 
-    async def begin(self, secrets: Secrets | None = None) -> Situation:
-        """Read the farm, then look. With `secrets`, Windows is asked to test the prerequisites if the role is there already.
+    async def observe_all(self) -> ServerObservation:
+        """Read the farm, then observe the server. Never raises for one that does not answer."""
+        self._farm = await read(self.shell, _without(self.settings, self.spec), self.clock())
+        return replace(await self.observe(), resolves_to=await self._resolve())
 
-        Never raises for a server that does not answer. Cancelling stops the looking.
-        """
-        others = _without(self.settings, self.wish)
-        self._farm = await read(self.shell, others, self.clock())
-        seen = await self.look()
-        seen = replace(seen, resolves_to=await self._resolve())
-        if secrets is not None and seen.host.has(self.wish.operation.role) and seen.host.role is None:
-            seen = replace(seen, host=replace(seen.host, join_problems=await self._test(seen, secrets)))
-        return seen
-
-    async def look(self) -> Situation:
-        """What an operation changes."""
+    async def observe(self) -> ServerObservation:
+        """What an operation changes. Never raises for a server that does not answer."""
         farm = self._farm
-        if farm is None:
-            return await self.begin()
-        if farm.primary is None and farm.nodes:  # it may be back
-            farm = self._farm = await read(self.shell, _without(self.settings, self.wish), self.clock())
+        if farm is None or (farm.primary is None and farm.nodes):  # it may be back
+            farm = self._farm = await read(self.shell, _without(self.settings, self.spec), self.clock())
         host, (listed, farm_error) = await asyncio.gather(self._host(), self._listed(farm))
         primary = farm.primary
-        watched = (*((primary.host,) if primary else ()), self.wish.host)
+        watched = (*((primary.host,) if primary else ()), self.spec.host)
         outside = await self.outside(replace(self.settings, nodes=watched, proxies=()), self.clock())
-        served = {each.host: each for each in outside.served}
-        return Situation(
+        served = {row.host: row for row in outside.served}
+        return ServerObservation(
             now=self.clock(),
             farm=farm,
             host=host,
             listed=listed,
             farm_error=farm_error,
-            served=served.get(self.wish.host),
+            served=served.get(self.spec.host),
             reference=served.get(primary.host) if primary else None,
         )
 
-    async def _host(self) -> HostFacts:
-        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=self.wish.host)
+    async def _host(self) -> ObservedServer:
+        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=self.spec.host)
         try:
-            return await self._facts(asked)
+            return await self._observed(asked)
         except RemotingError as error:
-            return HostFacts(host=self.wish.host, error=error.reason)
+            return ObservedServer(host=self.spec.host, error=error.reason)
 
-    async def _facts(self, asked: Host) -> HostFacts:
+    async def _observed(self, asked: Host) -> ObservedServer:
         computer = await asked.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         system = await asked.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         features = await asked.ask("Get-WindowsFeature", Name=_FEATURES)
         stored = await asked.ask("Get-ChildItem", Path=(STORE,))
-        facts = HostFacts(
-            host=self.wish.host,
+        found = ObservedServer(
+            host=self.spec.host,
             error="; ".join(asked.errors),
             fqdn=windows.fqdn(computer),
             domain=windows.text(computer, "Domain").lower() if windows.flag(computer, "PartOfDomain") else "",
             windows=windows.windows_version(system),
             clock_skew=windows.when(system, "LocalDateTime") - asked.asking.clock,
-            features={windows.text(each, "Name"): windows.text(each, "InstallState") for each in features},
+            features={windows.text(row, "Name"): windows.text(row, "InstallState") for row in features},
             stored=windows.stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
         )
-        if self.wish.operation.role == PROXY_ROLE:
-            return await self._proxy_facts(asked, facts)
-        return await self._node_facts(asked, facts)
+        if self.spec.operation.role == PROXY_ROLE:
+            return await self._proxy(asked, found)
+        return await self._node(asked, found)
 
-    async def _node_facts(self, asked: Host, facts: HostFacts) -> HostFacts:
-        if not facts.has(ADFS_ROLE):
-            return facts
+    async def _node(self, asked: Host, found: ObservedServer) -> ObservedServer:
+        if not found.has(ADFS_ROLE):
+            return found
         service = await asked.try_for("Get-Service", Name=("adfssrv",))
         sync = _first(await asked.try_for("Get-AdfsSyncProperties"))
         role = windows.sync_role(sync)
         bindings = await asked.try_for("Get-AdfsSslCertificate") if role else None
         properties = _first(await asked.try_for("Get-AdfsProperties") if role is SyncRole.PRIMARY else None)
         return replace(
-            facts,
+            found,
             service_running=_running(service),
             role=role,
             primary=windows.text(sync, "PrimaryComputerName"),
             last_sync=windows.when(sync, "LastSyncTime"),
             last_sync_ok=windows.sync_ok(sync),
             poll_seconds=windows.seconds(sync, "PollDuration", 300.0),
-            bindings=tuple(windows.binding(each) for each in bindings or ()),
+            bindings=tuple(windows.binding(row) for row in bindings or ()),
             federation_name=windows.text(properties, "HostName"),
         )
 
-    async def _proxy_facts(self, asked: Host, facts: HostFacts) -> HostFacts:
-        if not facts.has(PROXY_ROLE):
-            return facts
+    async def _proxy(self, asked: Host, found: ObservedServer) -> ObservedServer:
+        if not found.has(PROXY_ROLE):
+            return found
         service = await asked.try_for("Get-Service", Name=("appproxysvc",))
         health = await asked.try_for("Get-WebApplicationProxyHealth")
         configuration = await asked.try_for("Get-WebApplicationProxyConfiguration")
         return replace(
-            facts,
+            found,
             service_running=_running(service),
             joined=configuration is not None,
             unhealthy=windows.unhealthy(health or []),
@@ -133,7 +128,7 @@ class Lookout:
     async def _listed(self, farm: Farm) -> tuple[tuple[str, ...] | None, str]:
         """The farm's own table of nodes, and why it cannot be had. 2012 R2 keeps none."""
         primary = farm.primary
-        if self.wish.operation not in {Operation.NODE_ADD, Operation.NODE_REMOVE}:
+        if self.spec.operation not in {Operation.NODE_ADD, Operation.NODE_REMOVE}:
             return None, ""
         if primary is None:
             return None, "no primary answers"
@@ -154,47 +149,20 @@ class Lookout:
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
                 found = await asyncio.get_running_loop().getaddrinfo(
-                    self.wish.federation_name, None, type=socket.SOCK_STREAM
+                    self.spec.federation_name, None, type=socket.SOCK_STREAM
                 )
         except (OSError, TimeoutError, UnicodeError):
             return ()
         return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
-    async def _test(self, seen: Situation, secrets: Secrets) -> tuple[str, ...] | None:
-        """Windows' own test, which changes nothing; None where there is none for this operation."""
-        empty = Record(id="", kind="", farm=self.wish.farm, started=0.0, by="")
-        stage = next((each for each in procedure(self.wish, secrets).forward if each.name == "test"), None)
-        if stage is None or stage.acts is None:
-            return None
-        found: list[str] = []
-        for act in stage.acts(seen, empty):
-            try:
-                found += problems(await self.shell.run(act.host, command_of(act), timeout=TEST_TIMEOUT))
-            except RemotingError as error:
-                found.append(error.reason)
-        return tuple(found)
 
-
-def command_of(act: Act) -> Command:
-    """Deployments consist of commands alone; what else a rollover knows (Graph, key imports) has no place in them."""
-    if not isinstance(act.what, Command):
-        raise TypeError(f"no command: {act}")
-    return act.what
-
-
-def problems(answer: list[Thing]) -> tuple[str, ...]:
-    """What deployment cmdlets report as their output, not as an error: rows with a Status of `Error`."""
-    found = (windows.text(each, "Message") for each in answer if windows.text(each, "Status").lower() == "error")
-    return tuple(dict.fromkeys(found))
-
-
-def _without(settings: FarmSettings, wish: Wish) -> FarmSettings:
+def _without(settings: FarmSettings, spec: ServerSpec) -> FarmSettings:
     """The farm without the server in question, which may be in the settings already."""
 
     def others(hosts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(host for host in hosts if split_host(host)[0].lower() != wish.name)
+        return tuple(host for host in hosts if split_host(host)[0].lower() != spec.name)
 
-    nodes = () if wish.operation is Operation.FARM_NEW else others(settings.nodes)
+    nodes = () if spec.operation is Operation.FARM_NEW else others(settings.nodes)
     return replace(settings, nodes=nodes, proxies=others(settings.proxies))
 
 
