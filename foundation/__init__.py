@@ -1,1 +1,1 @@
-"""What every package may use, and what knows none of them."""
+"""What every package may use: XML from outside, SAML, Microsoft Graph, procedures, times. It knows no AD FS farm."""

@@ -15,7 +15,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import Certificate, FarmCertificate, Properties
+from adfs_mgmt.farm.model import FarmCertificate, Properties
+from certs import Certificate
 from foundation.times import DAY
 
 LATE = 1.5 * DAY

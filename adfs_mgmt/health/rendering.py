@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.farm.settings import split_host
+from certs import Certificate
 from foundation.times import day, distance
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adfs_mgmt.farm.certificate import covers
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Binding, Certificate, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import check_key, reference_node
+from certs import Certificate, covers
 from findings import Finding, failed, passed, warned
 from foundation.times import DAY
 

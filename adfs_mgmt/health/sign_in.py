@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Token, Use
+from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Use
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference_node
 from findings import Finding, failed, passed, warned
+from foundation.saml import Assertion
 
 NAME = "synthetic-token"
 _ENTRA = "urn:federation:MicrosoftOnline"
@@ -113,7 +114,7 @@ def _said(asked: SyntheticSignIn) -> str:
     return said + (f" ({asked.reason})" if asked.reason else "")
 
 
-def _check_token(asked: SyntheticSignIn, token: Token, expected: _Expected, thresholds: Thresholds) -> Finding:
+def _check_token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, thresholds: Thresholds) -> Finding:
     where = host_label(asked.host)
     wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
     if wrong:
@@ -140,14 +141,14 @@ _Fault = tuple[str, str]
 """What was seen, and the remedy."""
 
 
-def _wrong_signer(token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
         names = ", ".join(short(thumbprint) for thumbprint in sorted(expected.signers))
         remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
         yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
-def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) -> Iterator[_Fault]:
+def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:
     """A clock may differ a little."""
     remedy = "Compare its clock with a third one: w32tm /query /status there, or this workstation."
     if token.not_before > asked.at + thresholds.clock_seconds:
@@ -156,7 +157,7 @@ def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) ->
         yield f"not good any more since {asked.at - token.not_after:.0f} s", remedy
 
 
-def _wrong_names(asked: SyntheticSignIn, token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_names(asked: SyntheticSignIn, token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     """For several domains Entra ID wants an issuer for each, which a claim rule of that relying party writes."""
     if asked.relying_party not in token.audiences:
         seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"

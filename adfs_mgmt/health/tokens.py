@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Node, Outside, Use
+from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Node, Outside, Use
 from adfs_mgmt.health.forecast import LATE, Event, EventKind, events, primary_of, successor_of
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
+from certs import Certificate
 from findings import Finding, failed, passed, warned
 from foundation.times import DAY, day, distance
 

@@ -13,9 +13,9 @@ from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.acme_settings import AcmeSettings
 from adfs_mgmt.rollover.run import Clock, WallClock
 from adfs_mgmt.trust.settings import EntraSettings
+from certs.acme import AcmeSettings
 
 
 class OperationSettings(Protocol):

@@ -16,9 +16,9 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust.entra import read as read_tenant
 from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.model import EntraTrust
 from findings import Finding, warned
+from foundation.graph import Graph, GraphError
 
 OnHost = Callable[[str], None]
 """Hears of each host that is done."""
@@ -91,7 +91,7 @@ async def _observe(
 
 
 async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:
-    """Every domain of a tenant, as Entra ID has it. Raises TrustError."""
+    """Every domain of a tenant, as Entra ID has it. Raises TrustError, GraphError."""
     async with Graph(tenant.entra) as graph:
         return await read_tenant(graph, now)
 
@@ -140,7 +140,7 @@ async def _trusts(context: OperationContext, farm: str, now: float) -> tuple[lis
         if tenant.farm.name == farm:
             try:
                 trusts.append(await read_trust(tenant, now))
-            except TrustError as error:
+            except (TrustError, GraphError) as error:
                 remedy = "Look at it: isthmus adfs trust show."
                 troubles.append(warned("entra", tenant.entra.tenant, str(error), remedy))
     return trusts, troubles

@@ -8,8 +8,8 @@ from pathlib import Path
 from adfs_mgmt.operations.context import OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import OnHost, observe_farms
-from adfs_mgmt.trust.partners import Kind, Ledger, Ledgers, acknowledge, classify, learn, saw
 from adfs_mgmt.trust.watch import PartnerWarning, Sight, judge, look
+from certs import Ledger, Ledgers, PartnerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ async def refresh_partners(context: OperationContext, farm: str = "", *, on_host
     if observed.error or observed.primary is None:
         raise NotPossible(f"farm {settings.name} did not say its relying parties: {observed.error or 'no primary answered'}")
     with Ledgers(context.state_dir).changing(settings.name) as box:
-        box.ledger = learn(box.ledger, observed.relying_parties)
+        box.ledger = box.ledger.learn(observed.relying_parties)
         return box.ledger
 
 
@@ -41,20 +41,20 @@ def classify_partner(
     context: OperationContext,
     farm: str,
     partner: str,
-    kind: Kind,
+    kind: PartnerKind,
     *,
     refresh: float | None = None,
     contact: str | None = None,
 ) -> None:
     """Say how a partner (name or identifier) learns of a new certificate. `refresh` in seconds. Raises TrustError."""
     with Ledgers(context.state_dir).changing(context.farm(farm).name) as box:
-        box.ledger = classify(box.ledger, partner, kind, refresh=refresh, contact=contact)
+        box.ledger = box.ledger.classify(partner, kind, refresh=refresh, contact=contact)
 
 
 def acknowledge_certificate(context: OperationContext, farm: str, partner: str, thumbprint: str, by: str) -> None:
     """Note that a partner has put in the certificate with this thumbprint; `by`: whose word that is. Raises TrustError."""
     with Ledgers(context.state_dir).changing(context.farm(farm).name) as box:
-        box.ledger = acknowledge(box.ledger, partner, thumbprint, by, context.now())
+        box.ledger = box.ledger.acknowledge(partner, thumbprint, by, context.now())
 
 
 async def watch_partners(context: OperationContext, farm: str = "", *, ca_file: Path | None = None) -> MetadataReport:
@@ -67,5 +67,5 @@ async def watch_partners(context: OperationContext, farm: str = "", *, ca_file: 
             warnings += judge(partner, sight, context.now())
             if sight.watched and not sight.error:
                 thumbprints = [certificate.thumbprint for certificate in sight.certificates]
-                box.ledger = saw(box.ledger, partner.name, thumbprints, context.now())
+                box.ledger = box.ledger.note_metadata(partner.name, thumbprints, context.now())
     return MetadataReport(sights=tuple(sights), warnings=tuple(warnings))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import observe_farms, read_trust
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of
+from certs import Certificate
 from findings import Finding
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, Node, Proxy, Use
+from adfs_mgmt.farm.model import Farm, FarmCertificate, Node, Proxy, Use
 from adfs_mgmt.rollover import bindings, checks, steps_ssl, tokens
 from adfs_mgmt.rollover.errors import Refused
 from adfs_mgmt.rollover.model import Facts, Record, Snapshot
 from adfs_mgmt.rollover.stage import RolloverPolicy, View
 from adfs_mgmt.rollover.steps_arrival import stored
+from certs import Certificate
 
 Kind = Literal["token", "emergency", "ssl"]
 

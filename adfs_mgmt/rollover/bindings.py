@@ -6,22 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.certificate import covers
-from adfs_mgmt.farm.model import (
-    Binding,
-    Certificate,
-    Node,
-    Properties,
-    Proxy,
-    PublishedApplication,
-    SyncRole,
-    Use,
-)
+from adfs_mgmt.farm.model import Binding, Node, Properties, Proxy, PublishedApplication, SyncRole, Use
 from adfs_mgmt.remoting import catalogue
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.record import stage_act
 from adfs_mgmt.rollover.stage import View
+from certs import Certificate, covers
 
 _MEMBERS_FROM = 3
 """Farm behaviour level (2016) from which Set-AdfsSslCertificate goes from node to node by itself, unless told where."""

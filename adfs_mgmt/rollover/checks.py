@@ -8,9 +8,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.farm.certificate import covers
-from adfs_mgmt.farm.model import Certificate, KeyAccess, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm.model import KeyAccess, StoredCertificate, SyncRole, Use
 from adfs_mgmt.rollover.stage import View
+from certs import Certificate, covers
 
 DAY = 86400.0
 _RSA_BITS = 2048

@@ -6,8 +6,7 @@ RolloverError
 ├── PlanUnusable     a saved plan that is damaged, of another version, or of another farm
 ├── JournalError     the journal is damaged, of a newer version, open to others, or cannot be written; nothing was done
 │   └── JournalLocked    another administrator is at it
-├── ActFailed        a command or an update of the trust failed; has its effect: none, refused or unknown
-└── SourceError      the new certificate cannot be had, or is not fit for its use
+└── ActFailed        a command or an update of the trust failed; has its effect: none, refused or unknown
 """
 
 from __future__ import annotations
@@ -77,17 +76,6 @@ class JournalLocked(JournalError):
     def __init__(self, path: Path, holder: str) -> None:
         super().__init__(path, f"in use {holder}" if holder else "in use", "Wait until that has ended.")
         self.holder = holder
-
-
-class SourceError(RolloverError):
-    """A new certificate that cannot be had or used."""
-
-    def __init__(self, source: str, problem: str, remedy: str) -> None:
-        super().__init__(source, problem, remedy)
-        self.source, self.problem, self.remedy = source, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.source}: {self.problem}; {self.remedy}"
 
 
 class ActFailed(RolloverError):

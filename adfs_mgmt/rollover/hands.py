@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.remoting import AccessDenied, Command, HostUnreachable, Interrupted, RemotingError, Shell, Thing, catalogue
-from adfs_mgmt.rollover.errors import ActFailed, Effect, SourceError
+from adfs_mgmt.remoting import (
+    AccessDenied,
+    Command,
+    HostUnreachable,
+    Interrupted,
+    RemotingError,
+    Secret,
+    Shell,
+    Thing,
+    catalogue,
+)
+from adfs_mgmt.rollover.errors import ActFailed, Effect
 from adfs_mgmt.rollover.model import Act, Import, Publish, Snapshot, Withdraw
 from adfs_mgmt.rollover.ports import Keys, Trust
-from adfs_mgmt.trust.errors import LiveKeyLost, MalformedAnswer, NotTaken, OutcomeUnknown, TrustError
+from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
+from certs import Certificate, SourceError, normal_thumbprint
+from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown
 
 Look = Callable[[], Awaitable[Snapshot]]
 _TIMEOUT = 60.0
@@ -47,7 +58,7 @@ class Hands:
                 await self._trust.publish(what.domain, self._certificate(act, what), what.keep, self._now())
             else:
                 await self._trust.withdraw(what.domain, what.thumbprint, what.keep, self._now())
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             raise ActFailed(act.host, str(error), _effect_of_trust(error)) from error
 
     async def _command(self, host: str, command: Command) -> list[Thing]:
@@ -60,11 +71,13 @@ class Hands:
         if self._keys is None:
             raise ActFailed(host, f"the key of {what.thumbprint} is not here; give its PFX file again", "none")
         try:
-            pfx, password = self._keys.pfx(what.thumbprint)
+            pfx = self._keys.pfx(what.thumbprint)
         except SourceError as error:
             raise ActFailed(host, str(error), "none") from error
-        answer = await self._command(host, catalogue.make("Import-IsthmusCertificate", Pfx=pfx, Password=password))
-        found = {str(thing.get("Thumbprint", "")).upper() for thing in answer}
+        answer = await self._command(
+            host, catalogue.make("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
+        )
+        found = {normal_thumbprint(str(thing.get("Thumbprint", ""))) for thing in answer}
         if answer and what.thumbprint not in found:
             raise ActFailed(host, f"{host}: imported {', '.join(sorted(found))} instead of {what.thumbprint}", "refused")
 
@@ -82,7 +95,7 @@ def _effect(error: RemotingError) -> Effect:
     return "unknown" if isinstance(error, Interrupted) else "refused"
 
 
-def _effect_of_trust(error: TrustError) -> Effect:
+def _effect_of_trust(error: TrustError | GraphError) -> Effect:
     if isinstance(error, OutcomeUnknown | MalformedAnswer):
         return "unknown"
     return "refused" if isinstance(error, NotTaken | LiveKeyLost) else "none"

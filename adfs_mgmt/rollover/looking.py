@@ -14,7 +14,8 @@ from adfs_mgmt.rollover.partners import known
 from adfs_mgmt.rollover.ports import Trust
 from adfs_mgmt.trust import model as trust_model
 from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.partners import Ledger
+from certs import Ledger
+from foundation.graph import GraphError
 
 
 async def look(
@@ -38,7 +39,7 @@ async def _domains(trust: Trust | None, now: float) -> tuple[tuple[Domain, ...],
         return (), ()
     try:
         found: Sequence[trust_model.FederatedDomain] = await trust.domains(now)
-    except TrustError as error:
+    except (TrustError, GraphError) as error:
         return (), (f"Entra ID cannot be asked ({error})",)
     problems = tuple(f"domain {each.name} cannot be read ({each.error})" for each in found if each.error)
     return tuple(domain(each) for each in found if not each.error), problems

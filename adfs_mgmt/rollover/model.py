@@ -9,8 +9,9 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Certificate, Farm, Outside
+from adfs_mgmt.farm.model import Farm, Outside
 from adfs_mgmt.remoting.command import Command
+from certs import Certificate, Partner
 
 Facts = Mapping[str, str]
 """What a rollover must remember, by name: thumbprints before and after, settings as they were. Never a secret."""
@@ -28,29 +29,6 @@ class Domain:
     """Thumbprints in its slots, one or two, `signingCertificate` first."""
     update_status: str = ""
     """Result of Entra ID's own last update (`signingCertificateUpdateStatus`); empty where it says none."""
-
-
-class PartnerKind(enum.StrEnum):
-    """How a partner learns of a new certificate."""
-
-    AUTOMATIC = "automatic"
-    """It reads our metadata by itself, at least every `refresh` seconds."""
-    MANUAL = "manual"
-    """Somebody there must do something, and says so (or we find out)."""
-    UNKNOWN = "unknown"
-    """Nobody has said. It holds nothing up, and is named in every plan."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partner:
-    """A relying party, and how it learns of a new certificate."""
-
-    name: str
-    kind: PartnerKind = PartnerKind.UNKNOWN
-    refresh: float = 86400.0
-    """Of an automatic one: seconds within which it has read our metadata anew."""
-    knows: tuple[str, ...] = ()
-    """Thumbprints of ours that somebody has said it knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.remoting import Secret
 from adfs_mgmt.trust.model import FederatedDomain
+from certs import Certificate, Pfx
 
 
 class Trust(Protocol):
-    """Entra ID's side (`adfs_mgmt.trust.port.Entra`). Every method raises TrustError."""
+    """Entra ID's side (`adfs_mgmt.trust.port.Entra`). Every method raises TrustError, GraphError."""
 
     async def domains(self, now: float) -> Sequence[FederatedDomain]:
         """The domains that are federated with this farm; one that cannot be read has an `error`."""
@@ -30,6 +29,6 @@ class Trust(Protocol):
 class Keys(Protocol):
     """Where the keys of new certificates are until the hosts have them."""
 
-    def pfx(self, thumbprint: str) -> tuple[bytes, Secret]:
-        """As PKCS #12 that Windows imports into a CSP, with its password, made for one import. Raises SourceError."""
+    def pfx(self, thumbprint: str) -> Pfx:
+        """As PKCS #12 that Windows imports into a CSP, made for one import. Raises SourceError."""
         ...

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 
 from adfs_mgmt.farm.model import Node, Use
 from adfs_mgmt.rollover import checks, tokens
-from adfs_mgmt.rollover.model import Act, PartnerKind
+from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.restarting import restarted
 from adfs_mgmt.rollover.stage import Stage, View, converging
 from adfs_mgmt.rollover.steps_token import tells_entra
+from certs import PartnerKind
 
 WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
 """Acknowledgements: the farm's keys come first, Entra ID after them; and somebody has told it by hand."""

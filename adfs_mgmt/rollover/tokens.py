@@ -9,9 +9,9 @@ from dataclasses import replace
 from adfs_mgmt.farm.model import FarmCertificate, Node, SyncRole, Use
 from adfs_mgmt.remoting import catalogue
 from adfs_mgmt.rollover import checks
-from adfs_mgmt.rollover.model import Act, PartnerKind, Publish, Withdraw
+from adfs_mgmt.rollover.model import Act, Publish, Withdraw
 from adfs_mgmt.rollover.stage import View
-from certs import policy
+from certs import PartnerKind, policy
 from certs.errors import RolloverRefused
 
 NEW = "0" * 40

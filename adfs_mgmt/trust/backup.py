@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.trust.entra import parse_configuration, read_configuration
-from adfs_mgmt.trust.errors import FileProblem, MalformedAnswer, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import FileProblem, NotTaken, Refused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from certs.errors import KeyStoreError
 from certs.files import private_directory, read_private
+from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"

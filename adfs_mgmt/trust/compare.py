@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Certificate, Farm, Outside, Use
+from adfs_mgmt.farm.model import Farm, Outside, Use
 from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.status import explain_update
+from certs import Certificate
 from findings import Finding, failed, passed, warned
 
 DAY = 86400.0

@@ -15,10 +15,10 @@ from typing import Any
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.entra import encode, parse_configuration, read_one
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, NotConfirmed, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 from findings import Finding, failed, passed, undecided
+from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown
 
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 0.0)
 

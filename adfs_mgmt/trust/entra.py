@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, NotThere, SignInRefused, TrustError
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import TrustError
 from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from certs import Certificate, CertificateUnreadable, read_certificate
+from foundation.graph import Graph, GraphError, MalformedAnswer, NotThere, SignInRefused
 
 DOMAINS_AT_ONCE = 4
 """Configurations that are read at the same time: Graph throttles."""
@@ -109,7 +107,7 @@ def parse_configuration(value: Mapping[str, Any], what: str) -> Configuration:
     for slot in Slot:
         try:
             found = _certificate(value.get(slot), slot)
-        except Unreadable as error:
+        except CertificateUnreadable as error:
             problems.append(str(error))
         else:
             certificates |= {slot: found} if found else {}
@@ -138,11 +136,11 @@ def _certificate(value: object, slot: Slot) -> Certificate | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Unreadable(slot, "it is not text")
+        raise CertificateUnreadable(slot, "it is not text")
     try:
         der = base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unreadable(slot, "it is not base64") from error
+        raise CertificateUnreadable(slot, "it is not base64") from error
     return read_certificate(der, slot)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.model import Certificate
+from certs import Certificate, normal_thumbprint
 
 
 class Authentication(enum.StrEnum):
@@ -85,7 +85,7 @@ class Configuration:
         return (urlsplit(self.passive_sign_in_uri).hostname or "").lower()
 
     def _holds(self, slot: Slot, thumbprint: str) -> bool:
-        return slot in self.certificates and self.certificates[slot].thumbprint == thumbprint.upper()
+        return slot in self.certificates and self.certificates[slot].thumbprint == normal_thumbprint(thumbprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

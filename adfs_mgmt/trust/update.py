@@ -15,21 +15,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import encode, read_configuration
-from adfs_mgmt.trust.errors import (
-    GraphError,
-    LiveKeyLost,
-    NotTaken,
-    OutcomeUnknown,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-)
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate, normal_thumbprint
+from foundation.graph import Graph, GraphError, OutcomeUnknown, SignInRefused
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)
 """Seconds between looks at a change, before it counts as not there: some half a minute in all."""
@@ -62,7 +54,7 @@ class DomainResult:
     changed: bool = False
     text: str = ""
     """What was done, or why it was not."""
-    error: TrustError | None = field(default=None, repr=False)
+    error: TrustError | GraphError | None = field(default=None, repr=False)
 
 
 def plan_publish(domain: FederatedDomain, certificate: Certificate, live: str) -> Change | None:
@@ -119,7 +111,7 @@ async def for_each(
             results.append(await act(domain))
         except SignInRefused:
             raise
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             results.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
     return results
 
@@ -193,7 +185,7 @@ def _change(domain: str, configuration: Configuration, slot: Slot, certificate: 
         domain=domain,
         slot=slot,
         certificate=certificate,
-        live=live.upper(),
+        live=normal_thumbprint(live),
         before=configuration.slots(),
         replaces=held.thumbprint if held else "",
     )

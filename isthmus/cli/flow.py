@@ -184,3 +184,15 @@ def result_data(result: RunResult) -> dict[str, Any]:
         "step": step_data(result.step),
         "record": record_data(result.record),
     }
+
+
+def plan_data(plan: Plan[Any]) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+def record_data(record: Record[Any]) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+def step_data(step: Step) -> dict[str, Any]:
+    raise NotImplementedError

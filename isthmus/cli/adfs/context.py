@@ -74,17 +74,21 @@ def failures(config: Path | None = None) -> Iterator[None]:
 def _failure(error: Exception, config: Path | None) -> Failure | None:
     from adfs_mgmt.farm.errors import Unreadable
     from adfs_mgmt.operations import LiveKeyUnknown, OperationError, SettingsError
-    from adfs_mgmt.remoting import RecordingDamaged, RemotingError
+    from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RecordingDamaged, RemotingError
     from adfs_mgmt.rollover.errors import RolloverError
-    from adfs_mgmt.trust.errors import Throttled, TrustError, Unreachable
+    from adfs_mgmt.trust.errors import TrustError
     from certs import CertsError
+    from foundation.graph import GraphError, Throttled, Unreachable
+    from foundation.procedures import ProcedureError
 
     if isinstance(error, SettingsError) and config is not None:
         return Failure(f"{config}: {error}")
-    if isinstance(error, Unreachable | Throttled | LiveKeyUnknown):
+    if isinstance(error, Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied):
         return Failure(str(error), UNREACHABLE)
-    known = (OperationError, RolloverError, RemotingError, RecordingDamaged, TrustError, CertsError, Unreadable)
-    return Failure(str(error), REFUSED) if isinstance(error, known) else None
+    own = OperationError | ProcedureError | RolloverError | RemotingError | RecordingDamaged
+    if isinstance(error, own | TrustError | GraphError | CertsError | Unreadable):
+        return Failure(str(error), REFUSED)
+    return None
 
 
 @contextmanager

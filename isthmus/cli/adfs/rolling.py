@@ -26,10 +26,10 @@ from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.plan import Plan
 from adfs_mgmt.rollover.run import End, Outcome, Progress, Rollover, apply
-from adfs_mgmt.rollover.sources import Vault
 from adfs_mgmt.rollover.stage import RolloverPolicy
 from adfs_mgmt.trust.errors import TrustError
-from certs import CertsError
+from certs import CertsError, PendingKeys
+from foundation.graph import GraphError
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs.looking import echo_plan
 from isthmus.cli.output import REFUSED, Failure, emit_json, reporting, run_async
@@ -60,7 +60,7 @@ due_option = click.option(
     metavar="DAYS",
     help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
-ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
+ERRORS = (RolloverError, RemotingError, TrustError, GraphError, CertsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class Desk:
         return self.settings.state_dir / "rollover" / f"{safe}-{self.track}.jsonl"
 
     @property
-    def vault(self) -> Vault:
+    def vault(self) -> PendingKeys:
         """Keys on their way."""
-        return Vault(self.settings.state_dir)
+        return PendingKeys(self.settings.state_dir)
 
     @property
     def policy(self) -> RolloverPolicy:
@@ -144,9 +144,9 @@ class Desk:
         """Connections to everything, closed afterwards."""
         from adfs_mgmt.rollover.hands import Hands
         from adfs_mgmt.rollover.looking import look
-        from adfs_mgmt.trust.graph import Graph
-        from adfs_mgmt.trust.partners import Ledgers
         from adfs_mgmt.trust.port import Entra
+        from certs import Ledgers
+        from foundation.graph import Graph
         from isthmus.cli.adfs.shells import open_shell
 
         async with AsyncExitStack() as stack:

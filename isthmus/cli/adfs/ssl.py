@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.sources import Material, from_pem
+from certs import Material, from_pem
 from isthmus.cli.adfs import adfs_config, load, rolling
 from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
 from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
@@ -172,8 +172,8 @@ def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
 
 def _from_acme(at: Desk, names: tuple[str, ...]) -> Material:
     """For the names that are bound now, and those that were given."""
-    from adfs_mgmt.rollover.acme import AcmeError, obtain
     from adfs_mgmt.rollover.beginning import names_bound
+    from certs.acme import AcmeError, obtain
 
     wanted = sorted({*names_bound(at.look().farm), *(name.lower() for name in names)})
     with reporting(AcmeError, *rolling.ERRORS):

@@ -8,18 +8,19 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backup, Backups, creation_of, load_backup, plan_restore, restore
 from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import Refused, SignInRefused, TrustError
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import Refused, TrustError
 from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
 from adfs_mgmt.trust.update import Change, DomainResult, apply, plan_publish, plan_retire
+from certs import Certificate
 from findings import Finding
+from foundation.graph import Graph, GraphError, SignInRefused
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import outside_option
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.adfs.trust_tables import show_checklist
 from isthmus.cli.adfs.trust_work import (
     confirm,
@@ -44,7 +45,7 @@ _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaB
 @tenant_option
 @outside_option
 @click.option("--domain", "only_domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
-@click.option("--retire", default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
+@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
 @yes_option
 @json_option
 def update(
@@ -122,7 +123,7 @@ def convert(
     values: dict[str, Any] = {}
     if kind == "federated":
         keys = farm_keys(settings, pair.farm, outside_only=outside)
-        with reporting(TrustError):
+        with reporting(TrustError, GraphError):
             values = _federation(domain, keys, source, mfa or "", only_domain)
         checks = check_federate(trust, domain, values, now(), keys)
     else:
@@ -168,7 +169,7 @@ def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -
     found = [each for each in trust.domains if each.federated and (not domains or each.name in domains)]
     missing = set(domains) - {each.name for each in found}
     unread = [each for each in found if each.error]
-    with reporting(TrustError):
+    with reporting(TrustError, GraphError):
         backups = Backups(settings.state_dir, pair.entra.tenant)
         saved = {
             e.name: backups.save(e.name, e.configuration, "by hand", now()) for e in found if e.configuration is not None
@@ -202,7 +203,7 @@ def restore_(config: Path, tenant: str, outside: bool, file: Path, mfa: bool, bl
     """
     settings = load(config)
     pair = only(pairs(settings, tenant))
-    with reporting(TrustError):
+    with reporting(TrustError, GraphError):
         taken = load_backup(file)
     live = "" if blind else live_of(farm_keys(settings, pair.farm, outside_only=outside)).thumbprint
     domain, values = on_graph(pair.entra, lambda graph: _plan_restore(graph, taken, live, mfa))
@@ -240,7 +241,7 @@ def _planned(
     for domain in domains:
         try:
             change = plan_retire(domain, retire, live.thumbprint) if retire else _plan_publish(domain, keys, live)
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             problems.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
         else:
             changes += [change] if change else []
@@ -261,7 +262,7 @@ async def _apply_all(graph: Graph, changes: Sequence[Change], backups: Backups) 
             saved = await apply(graph, change, backups, now())
         except SignInRefused:
             raise  # not tried again for the other domains
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             results.append(DomainResult(domain=change.domain, done=False, text=str(error), error=error))
         else:
             text = f"{change} (backup: {saved})"

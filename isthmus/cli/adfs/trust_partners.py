@@ -82,10 +82,10 @@ def set_(
       isthmus adfs trust partners set urn:payroll manual --contact 'Ada, 555-0100'
     """
     from adfs_mgmt.operations import classify_partner
-    from adfs_mgmt.trust.partners import Kind
+    from certs import PartnerKind
 
     refresh = None if every is None else every * 3600
-    classify_partner(context, farm, partner, Kind(kind), refresh=refresh, contact=contact)
+    classify_partner(context, farm, partner, PartnerKind(kind), refresh=refresh, contact=contact)
     emit_said(f"{partner} is {kind}.", as_json=as_json, partner=partner, kind=kind)
 
 

@@ -14,8 +14,8 @@ from foundation.times import minute
 from isthmus.cli.output import table
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.model import Certificate
     from adfs_mgmt.operations import TrustComparison
+    from certs import Certificate
 
 WEIGHTS: dict[Status, str] = {"fail": "failure", "warn": "warning", "pass": "ok", "unknown": "unknown"}
 """How a finding about the trust is weighed, for people and for programs."""

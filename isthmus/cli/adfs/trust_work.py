@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.compare import SigningKeys, keys_of
-from adfs_mgmt.trust.errors import GraphError, Throttled, TrustError, Unreachable
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import TrustError
 from adfs_mgmt.trust.model import FederatedDomain
 from adfs_mgmt.trust.settings import EntraSettings
+from certs import Certificate
+from foundation.graph import Graph, GraphError, Throttled, Unreachable
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs.looking import look_at
 from isthmus.cli.output import UNREACHABLE, Failure, moment, run_async
@@ -80,7 +80,7 @@ def on_graph(entra: EntraSettings, work: Callable[[Graph], Awaitable[T]]) -> T:
         return run_async(running())
     except (Unreachable, Throttled) as error:
         raise Failure(str(error), UNREACHABLE) from error
-    except TrustError as error:
+    except (TrustError, GraphError) as error:
         raise Failure(str(error)) from error
 
 
@@ -157,7 +157,7 @@ def until(certificate: Certificate) -> str:
     return f"until {moment(certificate.not_after)}"
 
 
-def error_kind(error: TrustError | None) -> str:
+def error_kind(error: TrustError | GraphError | None) -> str:
     """For programs."""
     return type(error).__name__ if isinstance(error, GraphError | TrustError) else ""
 

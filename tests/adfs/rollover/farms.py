@@ -7,14 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.rollover.hands import Hands
 from adfs_mgmt.rollover.looking import look
 from adfs_mgmt.rollover.model import Snapshot
-from adfs_mgmt.rollover.sources import Vault
 from adfs_mgmt.trust.model import Authentication, Configuration, FederatedDomain, Slot
-from adfs_mgmt.trust.partners import Ledger
+from certs import Certificate, Ledger, PendingKeys
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -59,7 +57,7 @@ class Site:
     farm: Farm
     settings: FarmSettings
     trust: MemoryTrust
-    vault: Vault
+    vault: PendingKeys
     ledger: Ledger = field(default_factory=lambda: Ledger(farm="prod"))
 
     @property
@@ -99,4 +97,4 @@ def site(clock: ManualClock, state: Path, **wish: object) -> Iterator[Site]:
             http_port=network.http_port,
             tls_ca_file=network.ca_file,
         )
-        yield Site(simulator, clock, farm, settings, MemoryTrust({}), Vault(state))
+        yield Site(simulator, clock, farm, settings, MemoryTrust({}), PendingKeys(state))

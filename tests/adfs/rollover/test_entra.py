@@ -12,8 +12,8 @@ from adfs_mgmt.rollover.errors import ActFailed
 from adfs_mgmt.rollover.hands import Hands
 from adfs_mgmt.rollover.looking import domain
 from adfs_mgmt.rollover.model import Act, Publish, Snapshot, Withdraw
-from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.port import Entra
+from foundation.graph import Graph
 from tests.adfs.rollover.world import World
 from tests.adfs.trust.conftest import EVERYTHING, FEDERATION, Naps, federation, settings_for, signing
 from tests.fakes.graph import FakeGraph

@@ -16,8 +16,8 @@ from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.errors import Refused
-from adfs_mgmt.rollover.model import Partner, PartnerKind
 from adfs_mgmt.rollover.run import End, Outcome
+from certs import Partner, PartnerKind
 from tests.adfs.rollover.driving import Fuse, begin, drive, end_state, once, opened
 from tests.adfs.rollover.world import DAY, NEW_SSL, NOW, TOKEN, World, certificate, thumb
 

@@ -16,15 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import Certificate, KeyAccess, RelyingParty, StoredCertificate, Use
+from adfs_mgmt.farm.model import KeyAccess, RelyingParty, StoredCertificate, Use
 from adfs_mgmt.rollover import plan, showing
 from adfs_mgmt.rollover.beginning import Request, facts
 from adfs_mgmt.rollover.errors import FarmChanged, PlanUnusable, Refused
-from adfs_mgmt.rollover.model import Partner, PartnerKind, Record, Snapshot
+from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.partners import OFFICE, known
 from adfs_mgmt.rollover.stage import RolloverPolicy
-from adfs_mgmt.trust.partners import Kind, Ledger, classify, learn
+from certs import Certificate, Ledger, Partner, PartnerKind, read_certificate
 from tests.adfs.rollover.world import DAY, NAME, NEW_SSL, NOW, OLD, TOKEN, World, certificate, thumb
 
 POLICY = RolloverPolicy()
@@ -253,7 +252,7 @@ async def test_partners_out_of_the_ledger() -> None:
         RelyingParty(name="Gone", identifiers=("urn:g",), enabled=False),
     )
     farm = (await world.look()).farm
-    ledger = classify(learn(Ledger(farm="prod"), farm.relying_parties), "Intranet", Kind.AUTOMATIC, refresh=3600.0)
+    ledger = Ledger(farm="prod").learn(farm.relying_parties).classify("Intranet", PartnerKind.AUTOMATIC, refresh=3600.0)
     assert [(each.name, each.kind) for each in known(farm, ledger, entra=True)] == [("Intranet", PartnerKind.AUTOMATIC)]
     alone = known(farm, Ledger(farm="prod"), entra=False)
     assert [(each.name, each.kind.value) for each in alone] == [("O365", "manual"), ("Intranet", "unknown")]

@@ -12,8 +12,8 @@ from adfs_mgmt.rollover import beginning, plan
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.run import End, Outcome, Rollover, apply
-from adfs_mgmt.rollover.sources import checked
 from adfs_mgmt.rollover.tokens import primary_of
+from certs.sources import checked
 from tests.adfs.rollover.farms import Site, site
 from tests.adfs.rollover.world import TOKEN
 from tests.adfs.simulator.simulator import ManualClock

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adfs_mgmt.farm.model import (
     Binding,
-    Certificate,
     Farm,
     FarmCertificate,
     KeyAccess,
@@ -33,11 +32,11 @@ from adfs_mgmt.farm.model import (
     SyncRole,
     Use,
 )
-from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, Secret, Thing
-from adfs_mgmt.rollover.errors import SourceError
-from adfs_mgmt.rollover.model import Domain, Partner, Snapshot
+from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, Thing
+from adfs_mgmt.rollover.model import Domain, Snapshot
 from adfs_mgmt.trust import model as trust_model
-from adfs_mgmt.trust.errors import OutcomeUnknown, Unreachable
+from certs import Certificate, Partner, Pfx, SourceError
+from foundation.graph import OutcomeUnknown, Unreachable
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
@@ -267,10 +266,10 @@ class World:
 
     # -- keys
 
-    def pfx(self, thumbprint: str) -> tuple[bytes, Secret]:
+    def pfx(self, thumbprint: str) -> Pfx:
         if thumbprint not in self.vault:
             raise SourceError(thumbprint, "its key is not here", "give the PFX file again")
-        return thumbprint.encode(), Secret("swordfish")
+        return Pfx(thumbprint.encode(), "swordfish")
 
     # -- trust
 

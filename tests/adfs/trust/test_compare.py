@@ -7,18 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.model import (
-    Certificate,
-    Farm,
-    FarmCertificate,
-    Node,
-    Outside,
-    Properties,
-    RelyingParty,
-    Served,
-    SyncRole,
-    Use,
-)
+from adfs_mgmt.farm.model import Farm, FarmCertificate, Node, Outside, Properties, RelyingParty, Served, SyncRole, Use
 from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import (
     Authentication,
@@ -28,6 +17,7 @@ from adfs_mgmt.trust.model import (
     Slot,
     UpdateStatus,
 )
+from certs import Certificate
 from findings import Status
 from tests.adfs.trust.conftest import DAY, FEDERATION, signing
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups, creation_of, load_backup
 from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused, Rejected
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
 from adfs_mgmt.trust.model import EntraTrust
+from certs import Certificate
+from foundation.graph import Graph, Rejected
 from tests.adfs.trust.conftest import FEDERATION, Naps, federation, signing
 from tests.fakes.graph import FakeGraph
 

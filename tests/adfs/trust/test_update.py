@@ -8,23 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups, load_backup
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import (
-    FileProblem,
-    LiveKeyLost,
-    NotTaken,
-    Refused,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-    Unreachable,
-)
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged
 from adfs_mgmt.trust.model import FederatedDomain, Slot
 from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
+from certs import Certificate
+from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing, slots
 from tests.fakes.graph import FakeGraph
 
@@ -238,7 +229,7 @@ async def test_every_domain_by_itself(
 
     results = {each.domain: each for each in await for_each(domains, one)}
     assert not results["example.com"].done
-    assert isinstance(results["example.com"].error, TrustError)
+    assert isinstance(results["example.com"].error, GraphError)
     assert results["example.org"].changed
     assert slots(tenant, "example.org") == (base64_of(live), base64_of(coming))
     assert len(tenant.domains.all["partner.example"].writes) == 0
@@ -314,7 +305,7 @@ async def test_the_port_of_the_rollover(
     assert found["example.com"].configuration.slots() == (live.thumbprint, coming.thumbprint)
     await entra.withdraw("example.com", live.thumbprint, coming.thumbprint, NOW)
     assert slots(tenant, "example.com") == (base64_of(coming), base64_of(coming))
-    with pytest.raises(TrustError, match=r"partner\.example"):
+    with pytest.raises(NotThere, match=r"partner\.example"):
         await entra.publish("partner.example", coming, "", NOW)
 
 
