@@ -1,4 +1,4 @@
-"""The settings file of `isthmus adfs`, put together from the rooms' own."""
+"""The settings file of `isthmus adfs`, put together from the packages' own."""
 
 from __future__ import annotations
 

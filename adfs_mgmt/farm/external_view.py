@@ -20,7 +20,7 @@ from yarl import URL
 
 from adfs_mgmt.farm.errors import Unreadable, as_unreadable
 from adfs_mgmt.farm.http import bounded, host_header, why
-from adfs_mgmt.farm.model import ExternalView, Served
+from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from certs import Certificate, read_certificate
 from foundation.saml import MAX_METADATA_BYTES, Metadata, read_metadata
@@ -93,21 +93,20 @@ class _Looker:
         if on_host is not None:
             on_host(host)
         served = Served(host=host, port=self.settings.https_port)
-        for part, error in (tls, metadata, probe):
-            served = part(served)
-            served = replace(served, error="; ".join(each for each in (served.error, error) if each))
+        for change in (tls, metadata, probe):
+            served = change(served)
         return served
 
-    async def _try(self, what: str, work: Awaitable[Callable[[Served], Served]]) -> tuple[Callable[[Served], Served], str]:
-        """What was seen, as a change of `Served`, and what went wrong."""
+    async def _try(self, part: ServedPart, work: Awaitable[Callable[[Served], Served]]) -> Callable[[Served], Served]:
+        """What was seen, or what went wrong, as a change of `Served`."""
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
                 with as_unreadable():
-                    return await work, ""
+                    return await work
         except Unreadable as error:
-            return _unchanged, f"{what}: {error.reason}"
+            return _broken(part, error.reason)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return _unchanged, f"{what}: {why(error, self.settings.outside_timeout)}"
+            return _broken(part, why(error, self.settings.outside_timeout))
 
     async def _see_tls(self, address: str) -> Callable[[Served], Served]:
         """The certificate, trusted or not, and why a client would not trust it."""
@@ -151,7 +150,7 @@ class _Looker:
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,
-            error="; ".join(each for each in (served.error, _prefixed("metadata: ", read.signature_problem)) if each),
+            errors={**served.errors, **({"metadata": read.signature_problem} if read.signature_problem else {})},
         )
 
     async def get_metadata(self, session: aiohttp.ClientSession, address: str) -> tuple[bytes, float | None]:
@@ -207,12 +206,8 @@ class _Looker:
         return "" if canonical.lower() == name.lower() else canonical
 
 
-def _unchanged(served: Served) -> Served:
-    return served
-
-
-def _prefixed(prefix: str, text: str) -> str:
-    return prefix + text if text else ""
+def _broken(part: ServedPart, reason: str) -> Callable[[Served], Served]:
+    return lambda served: replace(served, errors={**served.errors, part: reason})
 
 
 def _anything() -> ssl.SSLContext:

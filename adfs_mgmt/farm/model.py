@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from certs import Certificate
 from foundation.saml import Assertion
@@ -225,6 +226,10 @@ class Farm:
         return next((node for node in self.nodes if node.role is SyncRole.PRIMARY and not node.error), None)
 
 
+ServedPart = Literal["TLS", "metadata", "probe"]
+"""What is looked at on one address, each with its own fate."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What one address really serves under the federation name."""
@@ -248,8 +253,13 @@ class Served:
     """How long the metadata took, TLS handshake included."""
     clock_skew: float | None = None
     """Seconds that its clock is ahead of ours by its HTTP `Date`, to the second; None where it sent none."""
-    error: str = ""
-    """What did not work, all of it."""
+    errors: Mapping[ServedPart, str] = field(default_factory=dict)
+    """What did not work, and why."""
+
+    @property
+    def error(self) -> str:
+        """All of it, each part named; empty where everything worked."""
+        return "; ".join(f"{part}: {why}" for part, why in self.errors.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from adfs_mgmt.remoting.catalogue import (
     NotInCatalogue,
     ParameterKind,
     make_command,
+    timeout_of,
 )
 from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
 from adfs_mgmt.remoting.errors import (
@@ -63,6 +64,7 @@ __all__ = [
     "Value",
     "WinRm",
     "make_command",
+    "timeout_of",
     "write_files",
 ]
 

@@ -36,14 +36,14 @@ async def _domains(trust: Trust | None, now: float) -> tuple[tuple[Domain, ...],
     if trust is None:
         return (), ()
     try:
-        found: Sequence[trust_model.Domain] = await trust.domains(now)
+        found: Sequence[trust_model.FederatedDomain] = await trust.domains(now)
     except (TrustError, GraphError) as error:
         return (), (f"Entra ID cannot be asked ({error})",)
     problems = tuple(f"domain {each.name} cannot be read ({each.error})" for each in found if each.error)
     return tuple(domain(each) for each in found if not each.error), problems
 
 
-def domain(each: trust_model.Domain) -> Domain:
+def domain(each: trust_model.FederatedDomain) -> Domain:
     """As the planner sees it."""
     configuration = each.configuration
     if configuration is None:

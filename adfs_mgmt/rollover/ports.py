@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.model import FederatedDomain
 from certs import Certificate, Pfx
 
 
 class Trust(Protocol):
     """Entra ID's side (`adfs_mgmt.trust.port.Entra`). Every method raises TrustError, GraphError."""
 
-    async def domains(self, now: float) -> Sequence[Domain]:
+    async def domains(self, now: float) -> Sequence[FederatedDomain]:
         """The domains that are federated with this farm; one that cannot be read has an `error`."""
         ...
 

@@ -48,7 +48,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors of the rooms become one clear message."""
+    """Entry point: errors of the packages become one clear message."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code: Any = cli.main(arguments, prog_name="isthmus", standalone_mode=False)

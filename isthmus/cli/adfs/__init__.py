@@ -48,7 +48,7 @@ def command(context: click.Context, record: Path | None) -> None:
       isthmus adfs recording status.jsonl
     """
     if record is not None:
-        from isthmus.cli.adfs.shells import record_to
+        from isthmus.cli.adfs.context import record_to
 
         record_to(context, record)
 

@@ -14,9 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, Served, inconsistencies, read_external_view, unread_farm
-from adfs_mgmt.health.check import worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import worst
 from foundation.saml import MAX_METADATA_BYTES
 from tests.adfs.farm import samples
 from tests.adfs.farm.served import settings_of
@@ -51,7 +51,7 @@ async def test_a_healthy_farm(simulator: Simulator, network: Network) -> None:
         assert abs(served.clock_skew) < 3
         assert served.signed_by in outside.certificates
     farm = unread_farm(settings_of(simulator, network), simulator.world.clock())
-    assert worst(judge(farm, outside, Thresholds(), simulator.world.clock())) == "pass"
+    assert worst(check_farm(farm, outside, Thresholds(), simulator.world.clock())) == "pass"
 
 
 async def test_a_host_that_is_off(simulator: Simulator, network: Network) -> None:

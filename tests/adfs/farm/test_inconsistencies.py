@@ -158,7 +158,7 @@ def test_hosts_that_did_not_answer_contradict_nobody() -> None:
     farm = samples.farm()
     silent = changed_node(farm, 1, certificates=(), bindings=(), role=None, primary="", error="not reached")
     outside = samples.outside(farm)
-    quiet = tuple(Served(host=each.host, port=443, error="no answer") for each in outside.served)
+    quiet = tuple(Served(host=each.host, port=443, errors={"TLS": "no answer"}) for each in outside.served)
     assert inconsistencies(silent, replace(outside, served=quiet)) == []
 
 

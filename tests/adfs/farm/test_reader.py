@@ -9,10 +9,10 @@ import pytest
 
 from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use, inconsistencies, read_external_view, read_farm
 from adfs_mgmt.farm.reader import NOT_ASKED
-from adfs_mgmt.health.check import worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting import Command, Thing
+from findings import worst
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
@@ -37,7 +37,7 @@ async def test_every_version_is_read(simulator: Simulator, version: str, wid: bo
     assert farm.properties.behaviour_level == {"2012 R2": 1, "2016": 3}.get(version, 4)
     assert [node.role for node in farm.nodes] == [SyncRole.PRIMARY, SyncRole.SECONDARY if wid else SyncRole.PRIMARY]
     assert all(not host.error for host in farm.hosts)
-    checks = judge(farm, None, Thresholds(), simulator.world.clock())
+    checks = check_farm(farm, None, Thresholds(), simulator.world.clock())
     assert worst([check for check in checks if check.name not in {"auditing", "extranet-lockout"}]) == "pass"
 
 
@@ -86,7 +86,7 @@ async def test_a_primary_that_is_off(simulator: Simulator) -> None:
     assert farm.error.startswith("the primary was not read")
     assert farm.nodes[1].bindings
     assert farm.nodes[1].error == ""
-    assert worst(judge(farm, None, Thresholds(), simulator.world.clock())) == "fail"
+    assert worst(check_farm(farm, None, Thresholds(), simulator.world.clock())) == "fail"
 
 
 async def test_a_secondary_that_answers_is_asked_for_the_farm(simulator: Simulator) -> None:
@@ -108,7 +108,7 @@ async def test_a_stopped_service(simulator: Simulator) -> None:
     assert not node.service_running
     assert node.windows == "2019"
     assert node.stored
-    checks = judge(await reading(simulator), None, Thresholds(), simulator.world.clock())
+    checks = check_farm(await reading(simulator), None, Thresholds(), simulator.world.clock())
     assert ("service", "fail") in {(check.name, check.status) for check in checks if check.where.startswith("adfs2")}
 
 

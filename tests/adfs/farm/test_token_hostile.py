@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, SignInOutcome, SyntheticSignIn, TestAccount, sign_in
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
 from tests.adfs.farm import samples
@@ -180,7 +180,7 @@ async def test_a_forged_token_is_a_failure_and_says_why(tmp_path: Path) -> None:
         done = await stand.ask()
     assert [each.outcome for each in done] == [SignInOutcome.BAD_TOKEN, SignInOutcome.BAD_TOKEN]
     assert "signature" in done[0].reason
-    checks = judge(FARM, None, Thresholds(), NOW, (), done)
+    checks = check_farm(FARM, None, Thresholds(), NOW, (), done)
     assert {each.status for each in checks if each.name == "synthetic-token"} == {"fail"}
 
 

@@ -20,9 +20,9 @@ from adfs_mgmt.farm import (
     sign_in,
     unread_farm,
 )
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from foundation.saml import WS_TRUST_13, WS_TRUST_2005, make_token_request
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -59,9 +59,9 @@ class Farm:
         assert [each.host for each in done] == [*settings.nodes, settings.federation_name]
         return {each.host.partition("=")[0]: each for each in done}
 
-    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Check]:
+    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Finding]:
         farm = unread_farm(self.settings, time.time())
-        checks = judge(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
+        checks = check_farm(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
         return {each.where: each for each in checks if each.name == "synthetic-token"}
 
     def each(self, change: Any) -> None:
@@ -221,7 +221,7 @@ async def test_a_node_that_signs_with_a_certificate_that_is_not_primary(farm: Fa
     farm_of = unread_farm(farm.settings, time.time())
     checks = {
         each.where: each
-        for each in judge(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
+        for each in check_farm(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
         if each.name == "synthetic-token"
     }
     assert {where: check.status for where, check in checks.items()} == {

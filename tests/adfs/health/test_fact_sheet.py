@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in, with_certificates
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
@@ -24,7 +24,7 @@ NODE, OTHER, WAP, NAME = "adfs1.corp.example.com", "adfs2.corp.example.com", "wa
 USER, PASSWORD = "probe@example.com", "Pr0be-Passw0rd"
 
 
-async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Check]:
+async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
     """As `isthmus adfs check` makes them."""
     now = time.time()
     with Network(simulator) as network:
@@ -33,7 +33,7 @@ async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Check]:
         farm = with_certificates(await read_farm(SimulatedShell(simulator), settings, now), outside.certificates.values())
         identifier = f"http://{NAME}/adfs/services/trust"
         tokens = await sign_in(settings, TestAccount(USER, PASSWORD), outside, identifier, now)
-    return judge(farm, outside, thresholds, now, (), tokens)
+    return check_farm(farm, outside, thresholds, now, (), tokens)
 
 
 def change(simulator: Simulator, what: Callable[[Configuration], None]) -> None:
@@ -150,7 +150,7 @@ ITEMS = {
         "contradiction-bindings", OTHER, "warn", lambda s: bind(s, s.issue(NAME)), farm={"nodes": 3}
     ),
 }
-"""The federation name as a CNAME is in test_judge: names of this machine's resolver cannot be simulated."""
+"""The federation name as a CNAME is in test_checks: names of this machine's resolver cannot be simulated."""
 
 
 @pytest.mark.parametrize("item", ITEMS)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from adfs_mgmt.farm import Farm, ServicePrincipal, read_farm
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW, principal
 from tests.adfs.farm.served import settings_of
@@ -20,8 +20,8 @@ OWN, OTHER = "EXAMPLE\\adfs$", "EXAMPLE\\WEB1$"
 COMMAND = "Get-IsthmusServicePrincipal"
 
 
-def judged(farm: Farm) -> list[Check]:
-    return [each for each in judge(farm, None, Thresholds(), NOW) if each.name == "service-principal-name"]
+def judged(farm: Farm) -> list[Finding]:
+    return [each for each in check_farm(farm, None, Thresholds(), NOW) if each.name == "service-principal-name"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.rollover.hands import Hands
 from adfs_mgmt.rollover.looking import look
 from adfs_mgmt.rollover.model import Snapshot
-from adfs_mgmt.trust.model import Authentication, Configuration, Domain, Slot
+from adfs_mgmt.trust.model import Authentication, Configuration, FederatedDomain, Slot
 from certs import Certificate, Ledger, PendingKeys
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
@@ -25,9 +25,9 @@ class MemoryTrust:
 
     slots: dict[str, list[Certificate]]
 
-    async def domains(self, now: float) -> tuple[Domain, ...]:
+    async def domains(self, now: float) -> tuple[FederatedDomain, ...]:
         return tuple(
-            Domain(
+            FederatedDomain(
                 name=name,
                 authentication=Authentication.FEDERATED,
                 configuration=Configuration(

@@ -392,7 +392,7 @@ class World:
 
     def _served(self, host: str) -> Served:
         if host in self.offline or not self.running(host):
-            return Served(host=host, port=443, error="no answer")
+            return Served(host=host, port=443, errors={"TLS": "no answer"})
         config = self.seen(host if host in self.nodes else self.nodes[0])
         return Served(
             host=host,
@@ -405,12 +405,12 @@ class World:
         )
 
 
-def trust_domains(world: World) -> tuple[trust_model.Domain, ...]:
+def trust_domains(world: World) -> tuple[trust_model.FederatedDomain, ...]:
     """As the trust room has them."""
     found = []
     for name, names in world.domains.items():
         slots = {slot: world.certificate(each) for slot, each in zip(trust_model.Slot, names, strict=False)}
         configuration = trust_model.Configuration(id="1", issuer_uri="http://x", certificates=slots)
         federated = trust_model.Authentication.FEDERATED
-        found.append(trust_model.Domain(name=name, authentication=federated, configuration=configuration))
+        found.append(trust_model.FederatedDomain(name=name, authentication=federated, configuration=configuration))
     return tuple(found)
