@@ -21,14 +21,14 @@ import os
 import re
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
 
@@ -87,21 +87,7 @@ class Scrubber:
 
     def value(self, value: Any) -> Any:
         """As JSON. Bytes and secrets keep their kind only."""
-        if isinstance(value, Secret):
-            return {"$secret": ""}
-        if isinstance(value, PSCredential):
-            return {"$credential": self.text(value.user)}
-        if isinstance(value, bytes):
-            return {"$bytes": ""}
-        if isinstance(value, dt.datetime):
-            return {"$time": value.astimezone(dt.UTC).isoformat()}
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self._name(name): self.value(each) for name, each in value.items()}
-        if isinstance(value, Sequence):
-            return [self.value(each) for each in value]
-        return value
+        return _encoded(value, self.text, self._name)
 
     def _is_name(self, word: str) -> bool:
         """Whether an error's word is a name: one that was met, or in capitals, or with digits as hosts have them."""
@@ -239,7 +225,7 @@ class Replay:
 
     async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
         """See Shell. What was not recorded fails as CommandFailed."""
-        lines = self._answers.get(_key(host.partition("=")[0], command.name, _plain(command.parameters)))
+        lines = self._answers.get(_key(host.partition("=")[0], command.name, _encoded(command.parameters)))
         if not lines:
             raise CommandFailed(host, command.name, f"the recording has no such command: {command}")
         line = lines.popleft() if len(lines) > 1 else lines[0]
@@ -255,21 +241,21 @@ def _key(host: str, command: str, parameters: Any) -> str:
     return json.dumps([host, command, parameters], sort_keys=True)
 
 
-def _plain(parameters: Mapping[str, Value]) -> Any:
-    """Parameters as the Recorder writes them, without replacing anything."""
-    return {name: _encoded(value) for name, value in parameters.items()}
-
-
-def _encoded(value: Value) -> Any:
+def _encoded(value: Any, text: Callable[[str], str] = str, name: Callable[[str], str] = str) -> Any:
+    """A value as JSON, with what `text` makes of its texts and `name` of the names of its properties."""
     if isinstance(value, Secret):
         return {"$secret": ""}
     if isinstance(value, PSCredential):
-        return {"$credential": value.user}
+        return {"$credential": text(value.user)}
     if isinstance(value, bytes):
         return {"$bytes": ""}
     if isinstance(value, dt.datetime):
         return {"$time": value.astimezone(dt.UTC).isoformat()}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {name(key): _encoded(inner, text, name) for key, inner in value.items()}
+    return [_encoded(inner, text, name) for inner in value] if isinstance(value, Sequence) else value
 
 
 def _thing(value: Any) -> Any:
