@@ -39,7 +39,7 @@ class PendingKeys:
     def put(self, material: Material) -> str:
         """Keep it until `forget`; its thumbprint. Raises SourceError."""
         thumbprint = material.model.thumbprint
-        pem = b"".join(each.public_bytes(Encoding.PEM) for each in (material.certificate, *material.chain))
+        pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in (material.certificate, *material.chain))
         self._write(f"{thumbprint}.pem", _pem(material.key) + pem)
         return thumbprint
 

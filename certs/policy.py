@@ -145,7 +145,7 @@ def apply(keys: Sequence[KeyRecord], step: Step, policy: Policy, now: float) -> 
         records[key.id] = replace(key, state=KeyState.RETIRED, since=now)
     else:
         raise RolloverRefused(step.key, step.action.value, "a key is made by its owner, not by the policy")
-    return [records[each.id] for each in keys]
+    return [records[key.id] for key in keys]
 
 
 def acknowledge(key: KeyRecord, partner: str) -> KeyRecord:

@@ -40,7 +40,7 @@ class Material:
     @property
     def issuers(self) -> tuple[Certificate, ...]:
         """Its chain, as the planner sees it."""
-        return tuple(_model(each) for each in self.chain)
+        return tuple(_model(issuer) for issuer in self.chain)
 
 
 def from_pfx(path: Path, password_file: Path | None) -> Material:

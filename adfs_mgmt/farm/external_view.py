@@ -140,13 +140,13 @@ class _Looker:
         body, skew = await self.get_metadata(session, address)
         took = (time.monotonic() - begun) * 1000
         read = await asyncio.to_thread(read_metadata, body)
-        for each in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
-            self._keep(each)
+        for certificate in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
+            self._keep(certificate)
         return lambda served: replace(
             served,
             entity_id=read.entity_id,
-            signing=tuple(each.thumbprint for each in read.signing),
-            encryption=tuple(each.thumbprint for each in read.encryption),
+            signing=tuple(certificate.thumbprint for certificate in read.signing),
+            encryption=tuple(certificate.thumbprint for certificate in read.encryption),
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from adfs_mgmt.remoting import CommandFailed, Shell, Thing, Value, make_command
+from adfs_mgmt.remoting import CommandFailed, PSObject, Shell, Value, make_command
 
 COMMAND_TIMEOUT = 30.0
 """Seconds for each command."""
@@ -36,7 +36,7 @@ class HostQuery:
     host: str
     errors: list[str] = field(default_factory=list)
 
-    async def ask(self, command: str, **parameters: Value) -> list[Thing]:
+    async def ask(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers; nothing where the command fails."""
         try:
             return await self.run(command, **parameters)
@@ -45,17 +45,17 @@ class HostQuery:
                 self.errors.append(f"{error.command}: {error.reason}")
             return []
 
-    async def ask_for(self, command: str, **parameters: Value) -> Thing:
+    async def ask_for(self, command: str, **parameters: Value) -> PSObject:
         """The first thing that it answers; an empty one for none."""
         return next(iter(await self.ask(command, **parameters)), {})
 
-    async def try_for(self, command: str, **parameters: Value) -> list[Thing] | None:
+    async def try_for(self, command: str, **parameters: Value) -> list[PSObject] | None:
         """None where the command fails, without a note: not every host has it."""
         try:
             return await self.run(command, **parameters)
         except CommandFailed:
             return None
 
-    async def run(self, command: str, **parameters: Value) -> list[Thing]:
+    async def run(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers. Raises RemotingError, CommandFailed too."""
         return await self.asking.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)

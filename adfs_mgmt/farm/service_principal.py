@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adfs_mgmt.farm import windows
 from adfs_mgmt.farm.model import Node, PrincipalHolder, ServicePrincipal, SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
-from adfs_mgmt.remoting import CommandFailed, NotInCatalogue, RemotingError, Thing
+from adfs_mgmt.remoting import CommandFailed, NotInCatalogue, PSObject, RemotingError
 
 _ABSENT = "CommandNotFoundException"
 """Without our JEA endpoint, or with one of before it had this function."""
@@ -33,7 +33,7 @@ async def read_principal(asking: FarmQuery, nodes: Sequence[Node], name: str) ->
     return None
 
 
-def _holder(row: Thing) -> PrincipalHolder:
+def _holder(row: PSObject) -> PrincipalHolder:
     return PrincipalHolder(
         account=windows.text(row, "Account"),
         names=windows.texts(row, "Names"),

@@ -101,7 +101,7 @@ async def sign_in(
             if on_host is not None:
                 on_host(host)
 
-        while waiting and not any(each.outcome in _ACCEPTED for each in done.values()):
+        while waiting and not any(result.outcome in _ACCEPTED for result in done.values()):
             host = waiting.pop(0)
             await ask(host)
             if done[host].outcome not in _UNTRIED | _ACCEPTED:
@@ -113,7 +113,7 @@ async def sign_in(
 
 def _ordered(settings: FarmSettings, outside: ExternalView) -> list[str]:
     """Those first whose metadata came by trusted TLS: one that hangs must not be the one that decides."""
-    well = {each.host for each in outside.served if each.signing and not each.tls_problem}
+    well = {served.host for served in outside.served if served.signing and not served.tls_problem}
     return sorted([*settings.nodes, settings.federation_name], key=lambda host: host not in well)
 
 

@@ -12,10 +12,10 @@ from adfs_mgmt.remoting import (
     Command,
     HostUnreachable,
     Interrupted,
+    PSObject,
     RemotingError,
     Secret,
     Shell,
-    Thing,
     make_command,
     timeout_of,
 )
@@ -114,7 +114,7 @@ class AdfsExecutor:
         return certificate
 
 
-async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
+async def run_command(shell: Shell, host: str, command: Command) -> list[PSObject]:
     """Its output; within the time that the catalogue has for it. Raises ActFailed.
 
     Deployment cmdlets report what is wrong as their output, not as an error: rows with a Status of `Error`.
@@ -128,7 +128,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
     return answer
 
 
-def reported_problems(answer: Sequence[Thing]) -> tuple[str, ...]:
+def reported_problems(answer: Sequence[PSObject]) -> tuple[str, ...]:
     """Messages of the rows whose Status is `Error`, each once."""
     found = (str(row.get("Message", "")) for row in answer if str(row.get("Status", "")).lower() == "error")
     return tuple(dict.fromkeys(found))

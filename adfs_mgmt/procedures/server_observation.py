@@ -28,7 +28,7 @@ from adfs_mgmt.procedures.server import (
     ServerObservation,
     ServerSpec,
 )
-from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, Thing
+from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
@@ -171,9 +171,9 @@ def _without(settings: FarmSettings, spec: ServerSpec) -> FarmSettings:
     return replace(settings, nodes=nodes, proxies=others(settings.proxies))
 
 
-def _first(answer: list[Thing] | None) -> Thing:
+def _first(answer: list[PSObject] | None) -> PSObject:
     return next(iter(answer or ()), {})
 
 
-def _running(answer: list[Thing] | None) -> bool:
+def _running(answer: list[PSObject] | None) -> bool:
     return windows.text(_first(answer), "Status") == "Running"

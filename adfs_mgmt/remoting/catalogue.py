@@ -280,13 +280,13 @@ def make_command(name: str, **parameters: Value) -> Command:
     if cmdlet is None:
         raise NotInCatalogue(name, "is not in the catalogue; add it there, with the type of each parameter")
     given: dict[str, Value] = {}
-    for each, value in parameters.items():
-        parameter = cmdlet.parameters.get(each)
+    for key, value in parameters.items():
+        parameter = cmdlet.parameters.get(key)
         if parameter is None:
-            raise NotInCatalogue(name, f"-{each} is not in the catalogue; there is {_names(cmdlet)}")
-        check_value(name, each, parameter, value)
+            raise NotInCatalogue(name, f"-{key} is not in the catalogue; there is {_names(cmdlet)}")
+        check_value(name, key, parameter, value)
         if not (parameter.kind is ParameterKind.SWITCH and value is False):
-            given[each] = value
+            given[key] = value
     _check_presence(cmdlet, given)
     if cmdlet.confirms:
         given["Confirm"] = False

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
 
@@ -63,7 +63,7 @@ _CODE = re.compile(r"(?:PS|MSIS|WMI|ADMIN)[0-9]{2,5}")
 _CATALOGUED = frozenset(
     word.casefold()
     for cmdlet in CATALOGUE.values()
-    for text in (cmdlet.name, *cmdlet.parameters, *(each for p in cmdlet.parameters.values() for each in p.choices))
+    for text in (cmdlet.name, *cmdlet.parameters, *(choice for p in cmdlet.parameters.values() for choice in p.choices))
     for word in _WORD.findall(text)
 )
 
@@ -147,7 +147,7 @@ class Recorder:
         self._scrub = Scrubber(key or secrets.token_bytes(32))
         self._file: BinaryIO | None = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See Shell."""
         try:
             answer = await self._shell.run(host, command, timeout=timeout)
@@ -223,7 +223,7 @@ class Replay:
             if "error" in line:
                 self.failures.append(_error(line["host"], line["command"], line["error"]))
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See Shell. What was not recorded fails as CommandFailed."""
         lines = self._answers.get(_key(host.partition("=")[0], command.name, _encoded(command.parameters)))
         if not lines:
@@ -231,7 +231,7 @@ class Replay:
         line = lines.popleft() if len(lines) > 1 else lines[0]
         if "error" in line:
             raise _error(host, command.name, line["error"])
-        return [_thing(each) for each in line["answer"]]
+        return [_thing(row) for row in line["answer"]]
 
     async def close(self) -> None:
         """See Shell."""
@@ -260,14 +260,14 @@ def _encoded(value: Any, text: Callable[[str], str] = str, name: Callable[[str],
 
 def _thing(value: Any) -> Any:
     if isinstance(value, list):
-        return [_thing(each) for each in value]
+        return [_thing(item) for item in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"$time"}:
         return dt.datetime.fromisoformat(value["$time"])
     if set(value) == {"$bytes"}:
         return base64.b64decode(value["$bytes"])
-    return {name: _thing(each) for name, each in value.items()}
+    return {name: _thing(inner) for name, inner in value.items()}
 
 
 def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:

@@ -9,10 +9,10 @@ from adfs_mgmt.remoting import (
     Command,
     HostUnreachable,
     Interrupted,
+    PSObject,
     RemotingError,
     Secret,
     Shell,
-    Thing,
     make_command,
 )
 from adfs_mgmt.rollover.errors import ActFailed, Effect
@@ -61,7 +61,7 @@ class Hands:
         except (TrustError, GraphError) as error:
             raise ActFailed(act.host, str(error), _effect_of_trust(error)) from error
 
-    async def _command(self, host: str, command: Command) -> list[Thing]:
+    async def _command(self, host: str, command: Command) -> list[PSObject]:
         try:
             return await self._shell.run(host, command, timeout=_SLOW.get(command.name, _TIMEOUT))
         except RemotingError as error:

@@ -40,11 +40,11 @@ async def obtain(names: Sequence[str], settings: AcmeSettings, state_dir: Path) 
             key = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=settings.key_bits)
             order = await server.order(_request(wanted, key))
             open_ones = server.unproven(order)
-            async with shown([each.proof for each in open_ones], settings):
-                for each in open_ones:
-                    await server.answer(each)
-                for each in open_ones:
-                    await server.wait_until_valid(each)
+            async with shown([authorisation.proof for authorisation in open_ones], settings):
+                for authorisation in open_ones:
+                    await server.answer(authorisation)
+                for authorisation in open_ones:
+                    await server.wait_until_valid(authorisation)
             chain = await server.finalise(order)
     except TimeoutError as error:
         raise AcmeTimedOut(settings.directory, f"no certificate after {settings.timeout:.0f} s; raise `timeout`") from error

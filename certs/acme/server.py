@@ -103,11 +103,11 @@ class AcmeServer:
 
     def unproven(self, order: messages.OrderResource) -> list[Authorisation]:
         """What has to be shown, for the names that the server does not remember (RFC 8555, 7.1.3)."""
-        return [self._to_prove(each) for each in order.authorizations if each.body.status.name != "valid"]
+        return [self._to_prove(resource) for resource in order.authorizations if resource.body.status.name != "valid"]
 
     def _to_prove(self, resource: messages.AuthorizationResource) -> Authorisation:
         domain, kind = resource.body.identifier.value, self.settings.challenge
-        offered = {each.chall.typ: each for each in resource.body.challenges}
+        offered = {challenge.chall.typ: challenge for challenge in resource.body.challenges}
         if kind not in offered:
             raise ChallengeFailed(self.settings.directory, domain, f"it takes {' or '.join(offered)}, not {kind}")
         chosen = offered[kind]
@@ -204,21 +204,21 @@ async def _call(settings: AcmeSettings, function: Callable[..., T], *arguments: 
 
 def _problem(error: messages.Error) -> str:
     """A problem document and those inside it, for people."""
-    inside = [f"{each.identifier.value if each.identifier else 'order'}: {each.detail}" for each in error.subproblems or ()]
+    inside = [f"{part.identifier.value if part.identifier else 'order'}: {part.detail}" for part in error.subproblems or ()]
     return "; ".join([f"refused ({error.code or error.typ}): {error.detail or error.title}", *inside])
 
 
 def _innermost(error: BaseException) -> BaseException:
     """What requests wraps, mostly twice."""
     while inner := next(
-        (each for each in (*error.args, getattr(error, "reason", None)) if isinstance(each, BaseException)), None
+        (cause for cause in (*error.args, getattr(error, "reason", None)) if isinstance(cause, BaseException)), None
     ):
         error = inner
     return error
 
 
 def _why(found: messages.AuthorizationResource, status: str) -> str:
-    said = [_problem(each.error) for each in found.body.challenges if each.error is not None]
+    said = [_problem(challenge.error) for challenge in found.body.challenges if challenge.error is not None]
     return "; ".join(said) or f"the authorisation is {status}"
 
 

@@ -153,5 +153,5 @@ def _read_fault(fault: etree._Element) -> Fault:
 
 def readable(text: str) -> str:
     """What a stranger wrote, on one line, without what a terminal would obey."""
-    line = "".join(each for each in " ".join(text[: 4 * _REASON_LENGTH].split()) if each.isprintable())
+    line = "".join(character for character in " ".join(text[: 4 * _REASON_LENGTH].split()) if character.isprintable())
     return line[:_REASON_LENGTH]

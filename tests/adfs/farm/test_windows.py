@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adfs_mgmt.farm import KeyAccess, Properties, windows
-from adfs_mgmt.remoting import Thing
+from adfs_mgmt.remoting import PSObject
 from certs import CertificateUnreadable, covers, read_certificate
 from tests.adfs.farm import samples
 
@@ -51,11 +51,11 @@ def test_durations(value: str | int | None, seconds: float) -> None:
 
 def test_keys_in_a_store() -> None:
     """With and without the endpoint that knows who may read them."""
-    row: Thing = {"Thumbprint": "ab" * 20, "HasPrivateKey": True, "RawData": samples.tls().der}
+    row: PSObject = {"Thumbprint": "ab" * 20, "HasPrivateKey": True, "RawData": samples.tls().der}
     (alone,) = windows.stored([row], None)
     assert alone.key is KeyAccess.UNKNOWN
     assert alone.certificate.names == (samples.NAME,)
-    access: Thing = {"Thumbprint": "AB" * 20, "HasPrivateKey": True, "Readable": False, "Cng": True}
+    access: PSObject = {"Thumbprint": "AB" * 20, "HasPrivateKey": True, "Readable": False, "Cng": True}
     (known,) = windows.stored([row], [access])
     assert (known.key, known.cng) == (KeyAccess.NOT_GRANTED, True)
     (none,) = windows.stored([{**row, "HasPrivateKey": False}], None)
@@ -73,7 +73,7 @@ def test_a_certificate_that_our_parser_refuses() -> None:
 def test_old_and_new_ways_to_audit() -> None:
     """2012 R2 has log levels."""
 
-    def level(answer: Thing) -> tuple[str, ...]:
+    def level(answer: PSObject) -> tuple[str, ...]:
         return windows.properties(answer, {}, windows="2019", sql=False, bindings=()).audit_level
 
     assert level({"AuditLevel": ["Basic"]}) == ("Basic",)
@@ -103,7 +103,7 @@ _THINGS = st.dictionaries(
 
 
 @given(_THINGS)
-def test_any_answer_can_be_read(thing: Thing) -> None:
+def test_any_answer_can_be_read(thing: PSObject) -> None:
     """A host may answer anything: no shape of a value stops the reading."""
     windows.stored([thing], [thing])
     windows.binding(thing)
