@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.remoting import CommandFailed, PSObject, Shell, Value, make_command
 
 COMMAND_TIMEOUT = 30.0
@@ -13,18 +13,12 @@ _SECONDARY = "PS0033"
 """A secondary of a WID farm does not tell the configuration: that is no fault of it."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmQuery:
     """One reading of a farm."""
 
     shell: Shell
-    now: float
-    _begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def clock(self) -> float:
-        """Unix seconds: `now` of the reading, and what has passed since."""
-        return self.now + time.monotonic() - self._begun
+    clock: FarmClock
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +26,7 @@ class HostQuery:
     """One host while it is asked. A command that fails is noted in `errors`; what ends the conversation is raised:
     HostUnreachable, AccessDenied, Interrupted."""
 
-    asking: FarmQuery
+    query: FarmQuery
     host: str
     errors: list[str] = field(default_factory=list)
 
@@ -58,4 +52,4 @@ class HostQuery:
 
     async def run(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers. Raises RemotingError, CommandFailed too."""
-        return await self.asking.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)
+        return await self.query.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)

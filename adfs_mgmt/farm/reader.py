@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from adfs_mgmt.farm import windows
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import fetch_metadata
 from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
@@ -46,7 +47,7 @@ async def read_farm(
     """
     if not settings.winrm or not settings.nodes:
         return unread_farm(settings, now)
-    asking, slots = FarmQuery(shell=shell, now=now), asyncio.Semaphore(hosts_at_once)
+    query, slots = FarmQuery(shell=shell, clock=FarmClock(now)), asyncio.Semaphore(hosts_at_once)
 
     async def bounded(host: str, work: Awaitable[T]) -> T:
         async with slots:
@@ -55,13 +56,13 @@ async def read_farm(
             on_host(host)
         return found
 
-    nodes = [_NodeReader(asking, host) for host in settings.nodes]
-    proxies = [_ProxyReader(asking, host) for host in settings.proxies]
+    nodes = [_NodeReader(query, host) for host in settings.nodes]
+    proxies = [_ProxyReader(query, host) for host in settings.proxies]
     readers: list[_NodeReader | _ProxyReader] = [*nodes, *proxies]
     await asyncio.gather(*(bounded(reader.host.host, reader.read()) for reader in readers))
     read_nodes, read_proxies = [reader.node for reader in nodes], [reader.proxy for reader in proxies]
     farm = _assembled(settings, now, await _farm_wide(nodes), read_nodes, read_proxies)
-    farm = replace(farm, principal=await read_principal(asking, farm.nodes, settings.federation_name))
+    farm = replace(farm, principal=await read_principal(query, farm.nodes, settings.federation_name))
     return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
@@ -147,8 +148,8 @@ def _on_sql_server(nodes: Sequence[Node]) -> bool:
 class _NodeReader:
     """Reads one federation server. `node` is what is known so far."""
 
-    def __init__(self, asking: FarmQuery, host: str) -> None:
-        self.host = HostQuery(asking=asking, host=host)
+    def __init__(self, query: FarmQuery, host: str) -> None:
+        self.host = HostQuery(query=query, host=host)
         self.node = Node(host=host)
         self.wide: _FarmWide | None = None
         self._utc_offset = 0.0
@@ -204,7 +205,7 @@ class _NodeReader:
 
     async def read_farm_wide(self) -> None:
         """Into `wide`. A node that is gone meanwhile leaves its reason there."""
-        asked = HostQuery(asking=self.host.asking, host=self.host.host)
+        asked = HostQuery(query=self.host.query, host=self.host.host)
         try:
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
@@ -214,9 +215,7 @@ class _NodeReader:
             self.wide = _FarmWide(properties=Properties(), error=f"{asked.host}: {error.reason}")
             return
         self.wide = _FarmWide(
-            properties=windows.properties(
-                answer, level[0], windows=self.node.windows, sql=False, bindings=self.node.bindings
-            ),
+            properties=windows.properties(answer, level[0], windows=self.node.windows, bindings=self.node.bindings),
             relying_parties=tuple(windows.relying_party(row) for row in partners),
             endpoints=tuple(windows.endpoint(row) for row in endpoints),
             error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
@@ -226,8 +225,8 @@ class _NodeReader:
 class _ProxyReader:
     """Reads one Web Application Proxy. `proxy` is what is known so far."""
 
-    def __init__(self, asking: FarmQuery, host: str) -> None:
-        self.host = HostQuery(asking=asking, host=host)
+    def __init__(self, query: FarmQuery, host: str) -> None:
+        self.host = HostQuery(query=query, host=host)
         self.proxy = Proxy(host=host)
 
     async def read(self) -> None:
@@ -269,9 +268,9 @@ class _ProxyReader:
 
 async def _clock_skew(host: HostQuery) -> float:
     """Seconds that its clock is ahead of ours, less half the round trip: not of the first command, which has to connect."""
-    before = host.asking.clock
+    before = host.query.clock.now()
     answer = await host.ask_for("Get-Date")
-    after = host.asking.clock
+    after = host.query.clock.now()
     there = next((value for value in answer.values() if isinstance(value, dt.datetime)), None)
     return there.timestamp() - (before + after) / 2 if there is not None else 0.0
 

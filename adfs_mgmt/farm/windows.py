@@ -222,9 +222,7 @@ def _moment(value: str, utc_offset: float) -> float:
 # -- the whole farm
 
 
-def properties(
-    answer: PSObject, information: PSObject, *, windows: str, sql: bool, bindings: tuple[Binding, ...]
-) -> Properties:
+def properties(answer: PSObject, information: PSObject, *, windows: str, bindings: tuple[Binding, ...]) -> Properties:
     """Of `Get-AdfsProperties`, and `Get-AdfsFarmInformation`, which 2012 R2 has not."""
     name = text(answer, "HostName")
     alternate = any(row.host_name.lower() == f"certauth.{name}".lower() for row in bindings)
@@ -240,7 +238,6 @@ def properties(
         tls_client_port=number(answer, "TlsClientPort", 49443),
         alternate_tls_binding=alternate,
         behaviour_level=level,
-        sql=sql,
         audit_level=_audit_level(answer),
         extranet_lockout=flag(answer, "ExtranetLockoutEnabled"),
     )

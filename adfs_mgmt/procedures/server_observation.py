@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from adfs_mgmt.farm import (
     ExternalView,
     Farm,
+    FarmClock,
     FarmQuery,
     FarmSettings,
     HostQuery,
@@ -72,7 +73,7 @@ class ServerObserver:
         )
 
     async def _host(self) -> ObservedServer:
-        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=self.spec.host)
+        asked = HostQuery(query=FarmQuery(shell=self.shell, clock=FarmClock(self.clock())), host=self.spec.host)
         try:
             return await self._observed(asked)
         except RemotingError as error:
@@ -89,7 +90,7 @@ class ServerObserver:
             fqdn=windows.fqdn(computer),
             domain=windows.text(computer, "Domain").lower() if windows.flag(computer, "PartOfDomain") else "",
             windows=windows.windows_version(system),
-            clock_skew=windows.when(system, "LocalDateTime") - asked.asking.clock,
+            clock_skew=windows.when(system, "LocalDateTime") - asked.query.clock.now(),
             features={windows.text(row, "Name"): windows.text(row, "InstallState") for row in features},
             stored=windows.stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
         )
@@ -139,7 +140,7 @@ class ServerObserver:
             return None, "no primary answers"
         if farm.properties.behaviour_level == 1:
             return None, ""
-        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=primary.host)
+        asked = HostQuery(query=FarmQuery(shell=self.shell, clock=FarmClock(self.clock())), host=primary.host)
         try:
             answer = await asked.ask_for("Get-AdfsFarmInformation")
         except RemotingError as error:

@@ -74,7 +74,7 @@ def test_old_and_new_ways_to_audit() -> None:
     """2012 R2 has log levels."""
 
     def level(answer: PSObject) -> tuple[str, ...]:
-        return windows.properties(answer, {}, windows="2019", sql=False, bindings=()).audit_level
+        return windows.properties(answer, {}, windows="2019", bindings=()).audit_level
 
     assert level({"AuditLevel": ["Basic"]}) == ("Basic",)
     assert level({"LogLevel": ["Errors", "SuccessAudits", "FailureAudits"]}) == ("SuccessAudits", "FailureAudits")
@@ -83,7 +83,7 @@ def test_old_and_new_ways_to_audit() -> None:
 
 def test_answers_without_anything() -> None:
     """Defaults, no exception."""
-    assert windows.properties({}, {}, windows="", sql=False, bindings=()) == Properties()
+    assert windows.properties({}, {}, windows="", bindings=()) == Properties()
     assert windows.sync_role({}) is None
     assert windows.windows_version({"BuildNumber": "99999"}) == "build 99999"
     assert windows.fqdn({"Name": "STS1", "Domain": "WORKGROUP"}) == "sts1"
@@ -114,7 +114,7 @@ def test_any_answer_can_be_read(thing: PSObject) -> None:
     windows.sync_role(thing)
     windows.windows_version(thing)
     windows.farm_certificates([{**thing, "CertificateType": "Token-Signing"}], {})
-    windows.properties(thing, thing, windows="2019", sql=False, bindings=(windows.binding(thing),))
+    windows.properties(thing, thing, windows="2019", bindings=(windows.binding(thing),))
 
 
 # -- certificates
