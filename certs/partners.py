@@ -187,13 +187,13 @@ class Ledgers:
             raise KeyStoreError(path, "is no ledger of partners, or is damaged", "restore it, or move it away") from error
 
     @contextlib.contextmanager
-    def changing(self, farm: str) -> Iterator[Box]:
-        """Load, let the caller change `box.ledger`, save; alone, as far as this machine goes. Raises KeyStoreError."""
+    def changing(self, farm: str) -> Iterator[LedgerEdit]:
+        """Load, let the caller change `edit.ledger`, save; alone, as far as this machine goes. Raises KeyStoreError."""
         private_directory(self._state_dir)
         with _locked(self._path(farm).with_suffix(".lock")):
-            box = Box(self.load(farm))
-            yield box
-            self._save(box.ledger)
+            edit = LedgerEdit(self.load(farm))
+            yield edit
+            self._save(edit.ledger)
 
     def _save(self, ledger: Ledger) -> None:
         data = json.dumps(
@@ -207,7 +207,7 @@ class Ledgers:
 
 
 @dataclass(slots=True)
-class Box:
+class LedgerEdit:
     """A ledger that is being changed."""
 
     ledger: Ledger

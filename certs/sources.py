@@ -91,7 +91,7 @@ def _password(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise SourceError(str(path), "there is no such file", "check --password-file") from error
     except CertsError as error:
-        raise SourceError(str(path), str(error), "mend that first") from error
+        raise SourceError(str(path), str(error), "fix that first") from error
 
 
 def spki(key: object) -> bytes:

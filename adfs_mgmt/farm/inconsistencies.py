@@ -223,14 +223,14 @@ def _tls_between(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     if not views:
         return
     usual = _usual(Counter(views.values()))
-    for host, seen in views.items():
-        if seen != usual:
+    for host, thumbprint in views.items():
+        if thumbprint != usual:
             yield Inconsistency(
                 kind="served-tls-differs",
                 where=host,
                 what="it serves another TLS certificate than most",
                 one=f"most: {short_name(usual)}",
-                other=f"{_name_of(host)}: {short_name(seen)}",
+                other=f"{_name_of(host)}: {short_name(thumbprint)}",
                 remedy="A renewal that forgot this host, or another device in front of it.",
             )
 
@@ -261,17 +261,17 @@ def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     primary = _reference(farm)
     if primary is None or not served.signing:
         return
-    for use, seen in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
+    for use, published in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
         rows = {row.certificate.thumbprint: row for row in primary.certificates if row.use is use}
         # AD FS publishes only the primary certificate for encryption
         expected = {name for name, row in rows.items() if row.is_primary or use is Use.SIGNING}
-        if expected - set(seen) or set(seen) - set(rows):
+        if expected - set(published) or set(published) - set(rows):
             yield Inconsistency(
                 kind="metadata",
                 where=served.host,
                 what=f"its metadata and the configuration name different {use.value} certificates",
                 one=f"configuration of {_name_of(primary.host)}: {_listed(expected)}",
-                other=f"metadata: {_listed(seen)}",
+                other=f"metadata: {_listed(published)}",
                 remedy="Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata "
                 "there learn the wrong certificates meanwhile.",
             )

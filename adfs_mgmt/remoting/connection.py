@@ -166,7 +166,7 @@ class RunspaceConnection:
             except _ShellGone:
                 self.drop()
                 if attempt == 2:
-                    raise HostUnreachable(self.host.name, "its shells end at once; nothing was run") from None
+                    raise HostUnreachable(self.host.name, "its shells end immediately; nothing was run") from None
             except (Interrupted, AccessDenied, HostUnreachable):
                 self.drop()
                 raise

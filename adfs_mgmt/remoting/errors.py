@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class RemotingError(Exception):
-    """Base of everything that this room raises. `host` is as in the settings."""
+    """Base of everything that this package raises. `host` is as in the settings."""
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(host, reason)

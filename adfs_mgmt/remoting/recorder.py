@@ -138,7 +138,7 @@ class Scrubber:
 class Recorder:
     """A Shell that writes down what another one does. The file is only its owner's to read.
 
-    Where it cannot be written any more (a full disk), recording ends with a warning, and the work goes on.
+    Where it cannot be written any more (a full disk), recording ends with a warning, and the work continues.
     """
 
     def __init__(self, shell: Shell, path: Path, *, key: bytes | None = None) -> None:

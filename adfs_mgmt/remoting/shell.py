@@ -1,4 +1,4 @@
-"""The port to a Windows host: what the rest of the room implements, and everybody else uses."""
+"""The port to a Windows host: what `WinRm`, `Recorder` and `Replay` implement, and everybody else uses."""
 
 from __future__ import annotations
 

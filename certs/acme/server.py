@@ -136,9 +136,9 @@ class AcmeServer:
 
     async def finalise(self, order: messages.OrderResource) -> bytes:
         """The chain of a proven order: the preferred one."""
-        order = await _call(self.settings, _begin, self._acme, order)
+        order = await _call(self.settings, _request_certificate, self._acme, order)
         while True:
-            done = await _call(self.settings, _look_at, self._acme, order)
+            done = await _call(self.settings, _poll_order, self._acme, order)
             if done is not None:
                 return _preferred([done.fullchain_pem, *done.alternative_fullchains_pem], self.settings)
 
@@ -153,8 +153,8 @@ def _register(acme: client.ClientV2, net: client.ClientNetwork, wanted: messages
         net.account = messages.RegistrationResource(body=messages.Registration(), uri=known.location)
 
 
-def _begin(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource:
-    """Ask for the certificate; where the server has not yet seen that all is proven, `_look_at` asks again."""
+def _request_certificate(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource:
+    """Ask for the certificate; where the server has not yet seen that all is proven, `_poll_order` asks again."""
     from acme import messages
 
     try:
@@ -165,7 +165,7 @@ def _begin(acme: client.ClientV2, order: messages.OrderResource) -> messages.Ord
         return order
 
 
-def _look_at(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource | None:
+def _poll_order(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource | None:
     """The order with its certificate; None where it is not there yet. In short slices, so that the thread does not outlive
     us."""
     from acme import errors
