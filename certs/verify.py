@@ -48,7 +48,7 @@ class Role(enum.StrEnum):
 
 _SIGNATURE_HEAD = b"\x03\x41\x00"
 """BIT STRING of 64 bytes, no bit unused (X.690 section 8.6.2). The signature is not part of what is signed, and parsers let
-unused bits through: one certificate would have several fingerprints, and a revocation by fingerprint would miss it."""
+unused bits through: one certificate would have several fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
