@@ -1,4 +1,4 @@
-"""The agent's settings file, put together from the rooms' own. Apart from the relay's: neither loads the other's rooms."""
+"""The agent's settings file, put together from the packages' own, apart from the relay's: neither loads the other."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
 
-Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `Outside`, what
+Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `ExternalView`, what
 anybody on the network sees. Where they contradict each other is for `contradictions` to say.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from certs import Certificate
 from foundation.saml import Assertion
@@ -225,6 +226,10 @@ class Farm:
         return next((node for node in self.nodes if node.role is SyncRole.PRIMARY and not node.error), None)
 
 
+ServedPart = Literal["TLS", "metadata", "probe"]
+"""What is looked at on one address, each with its own fate."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What one address really serves under the federation name."""
@@ -248,12 +253,17 @@ class Served:
     """How long the metadata took, TLS handshake included."""
     clock_skew: float | None = None
     """Seconds that its clock is ahead of ours by its HTTP `Date`, to the second; None where it sent none."""
-    error: str = ""
-    """What did not work, all of it."""
+    errors: Mapping[ServedPart, str] = field(default_factory=dict)
+    """What did not work, and why."""
+
+    @property
+    def error(self) -> str:
+        """All of it, each part named; empty where everything worked."""
+        return "; ".join(f"{part}: {why}" for part, why in self.errors.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class ExternalView:
     """What anybody on the network sees of a farm, without a credential."""
 
     federation_name: str
@@ -293,7 +303,7 @@ class SignInOutcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSignIn:
-    """A token that was asked for with a test account, at one address. Never in `Outside`, which needs no credential."""
+    """A token that was asked for with a test account, at one address. Never in `ExternalView`, which needs no credential."""
 
     host: str
     """The node, or the federation name itself."""

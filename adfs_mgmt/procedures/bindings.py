@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.model import Binding, Farm, Node, Properties, Proxy, PublishedApplication, SyncRole, Use
+from adfs_mgmt.farm import Binding, Farm, Node, Properties, Proxy, PublishedApplication, SyncRole, Use
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.view import FarmView
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.remoting import make_command
 from certs import Certificate, covers
 from foundation.procedures import Act, Condition
 
@@ -49,28 +49,28 @@ def bind(view: FarmView[Any], node: Node, thumbprint: str) -> Act:
     """One node's rows. The mode decides the cmdlet: the wrong one would switch the mode."""
     level, member = view.farm.properties.behaviour_level, (node.fqdn or node.host.split("=")[0],)
     if view.farm.properties.alternate_tls_binding:
-        command = catalogue.make("Set-AdfsAlternateTlsClientBinding", Thumbprint=thumbprint, Member=member, Force=True)
+        command = make_command("Set-AdfsAlternateTlsClientBinding", Thumbprint=thumbprint, Member=member, Force=True)
     elif level >= _MEMBERS_FROM:
-        command = catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member)
+        command = make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member)
     else:
-        command = catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint)
+        command = make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint)
     return Act(place=node.host, what=command)
 
 
 def bind_proxy(proxy: Proxy, thumbprint: str) -> Act:
     """All rows of one proxy."""
-    return Act(place=proxy.host, what=catalogue.make("Set-WebApplicationProxySslCertificate", Thumbprint=thumbprint))
+    return Act(place=proxy.host, what=make_command("Set-WebApplicationProxySslCertificate", Thumbprint=thumbprint))
 
 
 def set_application(proxy: Proxy, id_: str, thumbprint: str) -> Act:
     """One published application."""
-    command = catalogue.make("Set-WebApplicationProxyApplication", ID=id_, ExternalCertificateThumbprint=thumbprint)
+    command = make_command("Set-WebApplicationProxyApplication", ID=id_, ExternalCertificateThumbprint=thumbprint)
     return Act(place=proxy.host, what=command)
 
 
 def set_service(view: FarmView[Any], thumbprint: str) -> Act:
     """Service-Communications is a setting of its own."""
-    command = catalogue.make("Set-AdfsCertificate", CertificateType=Use.SERVICE.value, Thumbprint=thumbprint)
+    command = make_command("Set-AdfsCertificate", CertificateType=Use.SERVICE.value, Thumbprint=thumbprint)
     return Act(place=view.primary, what=command)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from adfs_mgmt.farm.model import Node, Use
+from adfs_mgmt.farm import Node, Use
 from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates, schedule

@@ -16,7 +16,8 @@ from adfs_mgmt.remoting import (
     Secret,
     Shell,
     Thing,
-    catalogue,
+    make_command,
+    timeout_of,
 )
 from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
 from adfs_mgmt.trust.model import FederatedDomain
@@ -99,7 +100,7 @@ class AdfsExecutor:
             pfx = self._keys.pfx(what.thumbprint)
         except SourceError as error:
             raise ActFailed(host, str(error), "none") from error
-        command = catalogue.make("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
+        command = make_command("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
         answer = await run_command(self._shell, host, command)
         found = {normal_thumbprint(str(row.get("Thumbprint", ""))) for row in answer}
         if answer and what.thumbprint not in found:
@@ -119,7 +120,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
     Deployment cmdlets report what is wrong as their output, not as an error: rows with a Status of `Error`.
     """
     try:
-        answer = await shell.run(host, command, timeout=catalogue.timeout_of(command.name))
+        answer = await shell.run(host, command, timeout=timeout_of(command.name))
     except RemotingError as error:
         raise ActFailed(host, str(error), effect_on_host(error)) from error
     if problems := reported_problems(answer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Farm, Outside
+from adfs_mgmt.farm import ExternalView, Farm
 from adfs_mgmt.trust.model import FederatedDomain
 from certs import Certificate, Ledger, Partner, PartnerKind
 
@@ -18,7 +18,7 @@ class FarmObservation:
     """The farm from both sides, Entra ID's domains, and the partners."""
 
     farm: Farm
-    outside: Outside | None = None
+    outside: ExternalView | None = None
     domains: tuple[FederatedDomain, ...] = ()
     partners: tuple[Partner, ...] = ()
     problems: tuple[str, ...] = ()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings, read_external_view, read_farm
 from adfs_mgmt.procedures.executor import FederatedDomains
 from adfs_mgmt.procedures.observation import FarmObservation, partners_of
 from adfs_mgmt.remoting import Shell
@@ -22,7 +20,7 @@ async def observe(
 ) -> FarmObservation:
     """Everything as it is now. What cannot be read is in the observation. Changes nothing; cancelling stops it."""
     farm, outside, (domains, problems) = await asyncio.gather(
-        read(shell, settings, now()), look_outside(settings, now()), _domains(trust, now())
+        read_farm(shell, settings, now()), read_external_view(settings, now()), _domains(trust, now())
     )
     return FarmObservation(
         farm=farm,

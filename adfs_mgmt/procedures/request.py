@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from adfs_mgmt.farm.model import FarmCertificate, Node, Proxy, Use
+from adfs_mgmt.farm import FarmCertificate, Node, Proxy, Use
 from adfs_mgmt.procedures import bindings, checks, stores
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.ssl import SslState

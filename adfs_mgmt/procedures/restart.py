@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from adfs_mgmt.farm.model import Node, SyncRole
+from adfs_mgmt.farm import Node, SyncRole
 from adfs_mgmt.procedures.view import SERVICE, FarmView
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.remoting import make_command
 from foundation.procedures import Act, Condition, Stage
 
 FarmViewT = TypeVar("FarmViewT", bound=FarmView[Any])
@@ -52,7 +52,7 @@ def _conditions(view: FarmViewT, stage: str) -> list[Condition]:
 
 def _restart(node: Node) -> Act:
     """The federation service, and what depends on it."""
-    return Act(place=node.host, what=catalogue.make("Restart-Service", Name=(SERVICE,), Force=True))
+    return Act(place=node.host, what=make_command("Restart-Service", Name=(SERVICE,), Force=True))
 
 
 def _away(view: FarmViewT, node: Node) -> str:

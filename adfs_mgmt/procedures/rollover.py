@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adfs_mgmt.farm.model import Node, Proxy, Use
+from adfs_mgmt.farm import Node, Proxy, Use
 from adfs_mgmt.procedures import emergency, ssl
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.request import RolloverRequest, initial_state

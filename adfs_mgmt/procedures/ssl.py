@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from adfs_mgmt.farm.model import KeyAccess, Node, Proxy, PublishedApplication, Use
+from adfs_mgmt.farm import KeyAccess, Node, Proxy, PublishedApplication, Use
 from adfs_mgmt.procedures import bindings, checks, stores
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adfs_mgmt.farm.model import KeyAccess, Node, Proxy, StoredCertificate
+from adfs_mgmt.farm import KeyAccess, Node, Proxy, StoredCertificate
 from adfs_mgmt.procedures.acts import import_key
 from adfs_mgmt.procedures.view import FarmView
 from foundation.procedures import Condition

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic
 
-from adfs_mgmt.farm.model import Farm, Served
+from adfs_mgmt.farm import Farm, Served
 from adfs_mgmt.procedures.observation import FarmObservation
 from certs import policy
 from foundation.procedures import Condition, StateT, View

@@ -25,7 +25,8 @@ from xml.etree.ElementTree import Element
 
 import requests
 import structlog
-from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp import complex_objects
+from pypsrp.complex_objects import PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import TaggedValue
@@ -33,8 +34,8 @@ from pypsrp.wsman import NAMESPACES, WSMan, WSManAction
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 
-from adfs_mgmt.remoting.account import Account
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.account import RemotingAccount
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
 from adfs_mgmt.remoting.errors import (
     CATEGORIES,
     AccessDenied,
@@ -47,6 +48,7 @@ from adfs_mgmt.remoting.errors import (
 from adfs_mgmt.remoting.kerberos import explain_host
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.values import read_output
+from foundation.xml import MalformedXml, check_limits
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,8 @@ _IDLE = 20.0
 _SHELL_IDLE = 900
 """Seconds after which a host lets go of a shell that we left."""
 
+_MAX_ENVELOPE = 4 * 1024 * 1024
+"""Bytes of one SOAP envelope: hosts are set to send 500 KB at most (DSP0226 section 6.2, MaxEnvelopeSize)."""
 _NOT_OFFERED = "CredSSP being an available authentication method"
 """requests-credssp's words for a host that offers other ways only; nothing was shown to it."""
 _CREDSSP = 5
@@ -93,10 +97,31 @@ class _WsMan(WSMan):
         return answer.find("s:Body", namespaces=NAMESPACES)
 
 
-class Connection:
+def _checked(send: Callable[..., bytes]) -> Callable[..., bytes]:
+    """pypsrp parses what the host sent without limits: they are applied before. Raises WinRMError."""
+
+    def sent(*args: Any, **options: Any) -> bytes:
+        try:
+            answer = send(*args, **options)
+        except WinRMTransportError as error:  # in which pypsrp looks for a fault
+            try:
+                check_limits(error.response_text.encode(), "the host's answer", _MAX_ENVELOPE)
+            except MalformedXml:
+                raise WinRMTransportError("http", error.code, "") from error
+            raise
+        try:
+            check_limits(answer, "the host's answer", _MAX_ENVELOPE)
+        except MalformedXml as error:
+            raise WinRMError(str(error)) from error
+        return answer
+
+    return sent
+
+
+class RunspaceConnection:
     """To one host."""
 
-    def __init__(self, place: Place, settings: RemotingSettings, account: Account) -> None:
+    def __init__(self, place: Place, settings: RemotingSettings, account: RemotingAccount) -> None:
         self.place = place
         self._settings = settings
         self._account = account
@@ -190,6 +215,7 @@ class Connection:
         wsman.transport.session = session = wsman.transport._build_session()
         session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
+        wsman.transport.send = _checked(wsman.transport.send)  # type: ignore[method-assign]
         if settings.tls and self.place.address != self.place.name:
             _verify_as(session, self.place.name)
         return wsman
@@ -199,7 +225,7 @@ class Connection:
         pipeline = PowerShell(self._pool)
         pipeline.add_cmdlet(command.name)
         with self._sending():
-            if any(isinstance(value, Secret | Credential) for value in command.parameters.values()):
+            if any(isinstance(value, Secret | PSCredential) for value in command.parameters.values()):
                 self._pool.exchange_keys()
             for name, value in command.parameters.items():
                 pipeline.add_parameter(name, _wire(value))
@@ -214,7 +240,10 @@ class Connection:
         self._check_errors(command, pipeline)
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()  # it told all it had to tell
-        return [read_output(each) for each in pipeline.output]
+        try:
+            return [read_output(value) for value in pipeline.output]
+        except MalformedXml as error:
+            raise Interrupted(self.place.name, f"the answer to {command.name} cannot be read ({error})") from error
 
     def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
         for warning in pipeline.streams.warning:
@@ -371,8 +400,9 @@ def _wire(value: Value) -> Any:
     """A parameter's value as pypsrp sends it: MS-PSRP 2.2.5."""
     if isinstance(value, Secret):
         return TaggedValue("SS", value.text)
-    if isinstance(value, Credential):
-        return PSCredential(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
+    if isinstance(value, PSCredential):
+        wire = complex_objects.PSCredential
+        return wire(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, dt.datetime):

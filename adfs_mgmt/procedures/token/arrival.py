@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from adfs_mgmt.farm.model import KeyAccess, Node, Use
+from adfs_mgmt.farm import KeyAccess, Node, Use
 from adfs_mgmt.procedures import checks, stores
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.token.state import NEW, TokenState, TokenView

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from adfs_mgmt.farm.model import FarmCertificate, Node, SyncRole, Use
+from adfs_mgmt.farm import FarmCertificate, Node, SyncRole, Use
 from adfs_mgmt.procedures import checks
 from adfs_mgmt.procedures.token.state import TokenView
 from adfs_mgmt.procedures.view import SERVICE, FarmView
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.remoting import make_command
 from foundation.procedures import Act, Condition
 
 # -- commands
@@ -17,7 +17,7 @@ from foundation.procedures import Act, Condition
 
 def update(view: FarmView[Any], use: Use, *, urgent: bool = False, name: str = "") -> Act:
     """AD FS makes a certificate by itself. Urgent: it is the primary one immediately."""
-    command = catalogue.make("Update-AdfsCertificate", CertificateType=use.value, Urgent=urgent)
+    command = make_command("Update-AdfsCertificate", CertificateType=use.value, Urgent=urgent)
     return Act(place=view.primary, what=command, name=name)
 
 
@@ -37,13 +37,13 @@ def remove(view: FarmView[Any], use: Use, thumbprint: str) -> Act:
 
 
 def _of_farm(view: FarmView[Any], name: str, **parameters: Any) -> Act:
-    return Act(place=view.primary, what=catalogue.make(name, **parameters))
+    return Act(place=view.primary, what=make_command(name, **parameters))
 
 
 def grant(node: Node, thumbprint: str, account: str = "") -> Act:
     """The service account may read the key."""
     account = account or node.service_account or f"NT SERVICE\\{SERVICE}"
-    return Act(place=node.host, what=catalogue.make("Grant-IsthmusKeyAccess", Thumbprint=thumbprint, Account=account))
+    return Act(place=node.host, what=make_command("Grant-IsthmusKeyAccess", Thumbprint=thumbprint, Account=account))
 
 
 def auto_is(view: FarmView[Any], wanted: bool) -> Condition:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.procedures import checks
 from adfs_mgmt.procedures.token.certificates import primary_of
 from adfs_mgmt.procedures.token.state import TokenView

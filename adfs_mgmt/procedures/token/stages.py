@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adfs_mgmt.farm.model import Node, Use
+from adfs_mgmt.farm import Node, Use
 from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import arrival, certificates, schedule

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
 
 NEW = "0" * 40

@@ -20,7 +20,7 @@ from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_option, moment, reporting, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.settings import FarmSettings
+    from adfs_mgmt.farm import FarmSettings
     from adfs_mgmt.procedures.deployment import Deployment
     from adfs_mgmt.procedures.server import Secrets, ServerSpec, ServerState
     from foundation.procedures import Plan, Progress, RunResult

@@ -16,9 +16,9 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm.model import SignInOutcome, SyntheticSignIn
+from adfs_mgmt.farm import SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.token_request import outcome_of
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from foundation.saml import (
     MAX_ANSWER_BYTES,
@@ -65,7 +65,7 @@ def reread(element: etree._Element) -> etree._Element:
 def status(token: Assertion, party: str = PARTY) -> tuple[str, str]:
     """Status of the check, and what was seen."""
     asked = SyntheticSignIn(host="sts1.example.com", outcome=SignInOutcome.ISSUED, relying_party=party, at=NOW, token=token)
-    checks = judge(FARM, samples.outside(FARM), Thresholds(), NOW, (), [asked])
+    checks = check_farm(FARM, samples.outside(FARM), Thresholds(), NOW, (), [asked])
     (found,) = [each for each in checks if each.name == "synthetic-token"]
     assert bool(found.remedy) is (found.status != "pass")
     return found.status, found.seen
@@ -126,7 +126,7 @@ def test_a_farm_of_which_nothing_is_known() -> None:
     """A token alone proves nothing: a warning."""
     nothing = replace(FARM, nodes=(), properties=replace(FARM.properties, identifier=""))
     (asked, *_) = samples.sign_ins(FARM)
-    checks = judge(nothing, None, Thresholds(), NOW, (), [asked])
+    checks = check_farm(nothing, None, Thresholds(), NOW, (), [asked])
     assert [each.status for each in checks if each.name == "synthetic-token"] == ["warn"]
 
 
@@ -137,7 +137,7 @@ def test_a_slow_token_is_a_warning() -> None:
         replace(asked, milliseconds=1501),
         replace(asked, milliseconds=1501, outcome=SignInOutcome.ENCRYPTED, token=None),
     ]
-    found = [each for each in judge(FARM, None, Thresholds(), NOW, (), slow) if each.name == "synthetic-token"]
+    found = [each for each in check_farm(FARM, None, Thresholds(), NOW, (), slow) if each.name == "synthetic-token"]
     assert [each.status for each in found] == ["warn", "warn"]
     assert all("slow" in each.seen for each in found)
 

@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Binding,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
     Node,
-    Outside,
     Properties,
     Proxy,
     PublishedApplication,
@@ -337,7 +337,7 @@ class World:
         )
         served = tuple(self._served(host) for host in (*self.nodes, *self.proxies))
         names = {each for rows in self.config.token.values() for each in rows}
-        outside = Outside(
+        outside = ExternalView(
             federation_name=NAME,
             read_at=self.time,
             served=served,
@@ -392,7 +392,7 @@ class World:
 
     def _served(self, host: str) -> Served:
         if host in self.offline or not self.running(host):
-            return Served(host=host, port=443, error="no answer")
+            return Served(host=host, port=443, errors={"TLS": "no answer"})
         config = self.seen(host if host in self.nodes else self.nodes[0])
         return Served(
             host=host,

@@ -1,96 +1,100 @@
-"""Judgement on a whole farm: what Connect Health's administrators expect to be told, without an agent. Pure.
+"""Checks of a whole farm: what Connect Health's administrators expect to be told, without an agent. Pure.
 
-Only what was read is judged. Two things are read only where that is set up: whether a sign-in gets a token (`synthetic_user`
-in the farm's settings, a test account), and who has the service principal name (our JEA endpoint asks the directory).
+Only what was read is checked. Two things are read only where that is set up: whether a sign-in gets a token
+(`synthetic_user` in the farm's settings, a test account), and who has the service principal
+name (our JEA endpoint asks the directory).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole, SyntheticSignIn
-from adfs_mgmt.health.check import Check, failed, passed, warned
-from adfs_mgmt.health.principal import judge_principal
-from adfs_mgmt.health.seen import judge_outside
-from adfs_mgmt.health.servers import judge_node, judge_proxy
+from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, inconsistencies
+from adfs_mgmt.health.external import check_external
+from adfs_mgmt.health.principal import check_principal
+from adfs_mgmt.health.rendering import host_label
+from adfs_mgmt.health.servers import check_node, check_proxy
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.sign_in import judge_sign_ins
-from adfs_mgmt.health.tokens import judge_tokens
-from adfs_mgmt.health.wording import name_of
+from adfs_mgmt.health.sign_in import check_sign_ins
+from adfs_mgmt.health.tokens import check_tokens
 from adfs_mgmt.trust.compare import compare, keys_of
 from adfs_mgmt.trust.model import EntraTrust
+from findings import Finding, failed, passed, warned
 
 _LEVELS = {"2012 R2": 1, "2016": 3, "2019": 4, "2022": 4, "2025": 4}
 _WID_NODES, _WID_TRUSTS = 30, 100
 _PERHAPS_MEANT = {"bindings", "served-tls-differs"}
-"""A proxy may have a certificate of its own: whether it is good is judged by itself."""
+"""A proxy may have a certificate of its own: whether it is good has a check of its own."""
 _NEEDED = ("/adfs/ls/", "/adfs/oauth2/", "/FederationMetadata/2007-06/FederationMetadata.xml")
 _INSIDE_ONLY = ("/adfs/services/trust/2005/windowstransport", "/adfs/services/trust/13/windowstransport")
 
 
-def judge(
+def check_farm(
     farm: Farm,
-    outside: Outside | None,
+    outside: ExternalView | None,
     thresholds: Thresholds,
     now: float,
     trusts: Sequence[EntraTrust] = (),
     sign_ins: Sequence[SyntheticSignIn] = (),
-) -> list[Check]:
-    """Every check, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants that
-    are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
-    checks = [*judge_tokens(farm, outside, thresholds, now)]
+) -> list[Finding]:
+    """Every finding, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants
+    that are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
+    findings = [*check_tokens(farm, outside, thresholds, now)]
     for trust in trusts:
-        checks += _entra(farm, outside, trust, now)
+        findings += _check_entra(farm, outside, trust, now)
     if not farm.error:
-        checks += [*_primary(farm), *_levels(farm), *_limits(farm), *_switches(farm), *_endpoints(farm)]
+        findings += [
+            *_check_primary(farm),
+            *_check_levels(farm),
+            *_check_limits(farm),
+            *_check_switches(farm),
+            *_check_endpoints(farm),
+        ]
     elif farm.nodes:
-        checks.append(
+        findings.append(
             failed("configuration", farm.name, farm.error, "No node could read the farm's configuration: see them.")
         )
-    checks += judge_principal(farm)
+    findings += check_principal(farm)
     for node in farm.nodes:
-        checks += judge_node(farm, node, thresholds, now)
+        findings += check_node(farm, node, thresholds, now)
     for proxy in farm.proxies:
-        checks += judge_proxy(farm, proxy, thresholds, now)
+        findings += check_proxy(farm, proxy, thresholds, now)
     if outside is not None:
-        checks += judge_outside(farm, outside, thresholds, now)
-    checks += judge_sign_ins(farm, outside, sign_ins, thresholds)
-    return [*checks, *_agreement(farm, outside)]
+        findings += check_external(farm, outside, thresholds, now)
+    findings += check_sign_ins(farm, outside, sign_ins, thresholds)
+    return [*findings, *_check_agreement(farm, outside)]
 
 
-def _entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -> Iterator[Check]:
+def _check_entra(farm: Farm, outside: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
     for found in compare(trust, keys_of(farm, outside), now):
-        where, remedy = found.where or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
-        if found.status == "pass":
-            yield passed("entra", where, found.seen)
-        else:
-            yield (failed if found.status == "fail" else warned)("entra", where, found.seen, remedy)
+        remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
+        yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
 
 
-def _agreement(farm: Farm, outside: Outside | None) -> Iterator[Check]:
-    found = contradictions(farm, outside)
-    for each in found:
-        seen = f"{each.what} ({each.one}; {each.other})"
-        judge_it = warned if each.kind in _PERHAPS_MEANT else failed
-        yield judge_it(f"contradiction-{each.kind}", name_of(each.where), seen, each.remedy)
+def _check_agreement(farm: Farm, outside: ExternalView | None) -> Iterator[Finding]:
+    found = inconsistencies(farm, outside)
+    for difference in found:
+        seen = f"{difference.what} ({difference.one}; {difference.other})"
+        finding = warned if difference.kind in _PERHAPS_MEANT else failed
+        yield finding(f"contradiction-{difference.kind}", host_label(difference.where), seen, difference.remedy)
     if not found:
         yield passed("contradictions", farm.name, "what the servers say and what they serve agrees")
 
 
-def _primary(farm: Farm) -> Iterator[Check]:
+def _check_primary(farm: Farm) -> Iterator[Finding]:
     """Several primaries are a contradiction, and said there."""
     if farm.properties.sql:
         return
     primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]
     if primaries:
-        yield passed("primary", farm.name, name_of(primaries[0].host))
+        yield passed("primary", farm.name, host_label(primaries[0].host))
     else:
         remedy = "Bring it back, list it in the settings, or make another one: Set-AdfsSyncProperties -Role PrimaryComputer."
         yield failed("primary", farm.name, "no node is the primary: nothing can be changed", remedy)
 
 
-def _levels(farm: Farm) -> Iterator[Check]:
+def _check_levels(farm: Farm) -> Iterator[Finding]:
     """The farm can only do what its behaviour level says, whatever Windows its nodes have."""
     possible = [_LEVELS[node.windows] for node in farm.nodes if node.windows in _LEVELS]
     level = farm.properties.behaviour_level
@@ -103,7 +107,7 @@ def _levels(farm: Farm) -> Iterator[Check]:
         yield passed("behaviour-level", farm.name, str(level))
 
 
-def _limits(farm: Farm) -> Iterator[Check]:
+def _check_limits(farm: Farm) -> Iterator[Finding]:
     if farm.properties.sql or (not farm.relying_parties and not farm.nodes):
         return
     seen = f"{len(farm.nodes)} nodes and {len(farm.relying_parties)} relying parties on WID"
@@ -114,8 +118,8 @@ def _limits(farm: Farm) -> Iterator[Check]:
         yield passed("limits", farm.name, seen)
 
 
-def _switches(farm: Farm) -> Iterator[Check]:
-    audit = [each for each in farm.properties.audit_level if each.lower() != "none"]
+def _check_switches(farm: Farm) -> Iterator[Finding]:
+    audit = [level for level in farm.properties.audit_level if level.lower() != "none"]
     if audit:
         yield passed("auditing", farm.name, ", ".join(audit))
     else:
@@ -130,7 +134,7 @@ def _switches(farm: Farm) -> Iterator[Check]:
         yield warned("extranet-lockout", farm.name, "off: guessing outside locks accounts inside", remedy)
 
 
-def _endpoints(farm: Farm) -> Iterator[Check]:
+def _check_endpoints(farm: Farm) -> Iterator[Finding]:
     if not farm.endpoints:
         return
     rows = {row.path.lower(): row for row in farm.endpoints}

@@ -1,45 +1,47 @@
-"""Judgement on what anybody on the network sees. Pure."""
+"""Checks of what anybody on the network sees. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.model import Farm, Outside, Served
-from adfs_mgmt.health.check import Check, failed, passed, warned
-from adfs_mgmt.health.servers import clock, ssl_check
+from adfs_mgmt.farm import ExternalView, Farm, Served, ServedPart
+from adfs_mgmt.health.rendering import host_label
+from adfs_mgmt.health.servers import check_clock, check_ssl
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.wording import name_of
+from findings import Finding, failed, passed, warned
 
 
-def judge_outside(farm: Farm, outside: Outside, thresholds: Thresholds, now: float) -> Iterator[Check]:
-    """The federation name, then every address."""
-    yield _alias(outside)
+def check_external(farm: Farm, outside: ExternalView, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+    """The federation name, then every address that serves it."""
+    yield _check_alias(outside)
     read = {host.host for host in farm.hosts if not host.error}
     for served in outside.served:
-        yield from _served(outside, served, served.host in read, thresholds, now)
+        yield from _check_served(outside, served, served.host in read, thresholds, now)
 
 
-def _alias(outside: Outside) -> Check:
+def _check_alias(outside: ExternalView) -> Finding:
     if not outside.canonical_name:
         return passed("name", outside.federation_name, "not an alias")
     seen = f"an alias (CNAME) of {outside.canonical_name}: browsers ask for a Kerberos ticket for that name"
     return warned("name", outside.federation_name, seen, "Make it an A or AAAA record.")
 
 
-def _served(outside: Outside, served: Served, is_read: bool, thresholds: Thresholds, now: float) -> Iterator[Check]:
-    where = name_of(served.host)
-    yield _tls(where, served)
+def _check_served(
+    outside: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
+) -> Iterator[Finding]:
+    where = host_label(served.host)
+    yield _check_tls(where, served)
     if served.tls is not None and not is_read:
-        yield ssl_check("ssl-certificate", where, served.tls, (outside.federation_name,), thresholds, now)
-    yield _metadata(where, served)
-    yield _probe(where, served)
+        yield check_ssl("ssl-certificate", where, served.tls, (outside.federation_name,), thresholds, now)
+    yield _check_metadata(where, served)
+    yield _check_probe(where, served)
     if served.milliseconds:
-        yield _speed(where, served, thresholds)
+        yield _check_speed(where, served, thresholds)
     if served.clock_skew is not None and not is_read:
-        yield clock(where, served.clock_skew, thresholds)
+        yield check_clock(where, served.clock_skew, thresholds)
 
 
-def _tls(where: str, served: Served) -> Check:
+def _check_tls(where: str, served: Served) -> Finding:
     if served.tls is None:
         return failed("tls", where, _error(served, "TLS"), "Is the service running, the port open, the certificate bound?")
     if not served.tls_problem:
@@ -52,7 +54,7 @@ def _tls(where: str, served: Served) -> Check:
     return failed("tls", where, served.tls_problem, "Renew it: isthmus adfs ssl plan.")
 
 
-def _metadata(where: str, served: Served) -> Check:
+def _check_metadata(where: str, served: Served) -> Finding:
     if not served.signing:
         return failed(
             "metadata", where, _error(served, "metadata"), "Is the endpoint enabled (and proxied), the service up?"
@@ -63,7 +65,7 @@ def _metadata(where: str, served: Served) -> Check:
     return passed("metadata", where, f"{len(served.signing)} token-signing certificate(s), signed")
 
 
-def _probe(where: str, served: Served) -> Check:
+def _check_probe(where: str, served: Served) -> Finding:
     if served.probe_ok:
         return passed("probe", where, "/adfs/probe answers")
     return failed(
@@ -71,14 +73,12 @@ def _probe(where: str, served: Served) -> Check:
     )
 
 
-def _speed(where: str, served: Served, thresholds: Thresholds) -> Check:
+def _check_speed(where: str, served: Served, thresholds: Thresholds) -> Finding:
     seen = f"metadata took {served.milliseconds:.0f} ms"
     if served.milliseconds <= thresholds.slow_milliseconds:
         return passed("speed", where, seen)
     return warned("speed", where, seen, "Congestion: look at load, at the way between proxy and node, at the database.")
 
 
-def _error(served: Served, part: str) -> str:
-    """What went wrong with this part of the look."""
-    found = [each.partition(": ")[2] for each in served.error.split("; ") if each.startswith(f"{part}: ")]
-    return found[0] if found else "nothing was served"
+def _error(served: Served, part: ServedPart) -> str:
+    return served.errors.get(part, "nothing was served")

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Endpoint,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
-    Outside,
     Properties,
     PublishedApplication,
     Served,
@@ -23,21 +23,21 @@ from adfs_mgmt.farm.model import (
     SyncRole,
     Use,
 )
-from adfs_mgmt.health.check import Check, worst
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot
+from findings import Finding, worst
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
 
 LIMITS = Thresholds()
 
 
-def wrong(farm: Farm, outside: Outside | None = None, now: float = NOW) -> list[tuple[str, str, str]]:
+def wrong(farm: Farm, outside: ExternalView | None = None, now: float = NOW) -> list[tuple[str, str, str]]:
     """What does not pass: name, first label of where, status."""
     return [
         (each.name, each.where.partition(".")[0], each.status)
-        for each in judge(farm, outside, LIMITS, now)
+        for each in check_farm(farm, outside, LIMITS, now)
         if each.status != "pass"
     ]
 
@@ -63,7 +63,7 @@ def stored(farm: Farm, **changes: Any) -> tuple[StoredCertificate, ...]:
 def test_a_farm_in_which_all_is_well() -> None:
     """Every check is there, and passes."""
     farm = samples.farm()
-    checks = judge(farm, samples.outside(farm), LIMITS, NOW, (), samples.sign_ins(farm))
+    checks = check_farm(farm, samples.outside(farm), LIMITS, NOW, (), samples.sign_ins(farm))
     assert worst(checks) == "pass", [each for each in checks if each.status != "pass"]
     assert {
         "token-signing", "token-decrypting", "primary", "behaviour-level", "limits", "auditing", "extranet-lockout",
@@ -162,7 +162,7 @@ def test_each_fault_is_named(fault: str) -> None:
     """By the check that is for it, on the host where it is; and it has a remedy."""
     make, expected = FAULTS[fault]
     assert expected in wrong(make())
-    assert all(each.remedy for each in judge(make(), None, LIMITS, NOW) if each.status != "pass")
+    assert all(each.remedy for each in check_farm(make(), None, LIMITS, NOW) if each.status != "pass")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,9 @@ def test_each_fault_is_named(fault: str) -> None:
 def test_ssl_certificates(tls: samples.Made, expected: str) -> None:
     """By end, names, usage and issuer, on nodes and proxies alike."""
     found = {
-        each.where: each.status for each in judge(samples.farm(ssl=tls), None, LIMITS, NOW) if each.name == "ssl-certificate"
+        each.where: each.status
+        for each in check_farm(samples.farm(ssl=tls), None, LIMITS, NOW)
+        if each.name == "ssl-certificate"
     }
     assert set(found.values()) == {expected}
     assert len(found) == 3
@@ -192,9 +194,9 @@ def test_ssl_certificates(tls: samples.Made, expected: str) -> None:
 # -- token certificates
 
 
-def token(*sign_with: samples.Made, auto: bool, now: float = NOW) -> Check:
+def token(*sign_with: samples.Made, auto: bool, now: float = NOW) -> Finding:
     farm = properties(samples.farm(sign_with=sign_with), auto_rollover=auto)
-    return next(each for each in judge(farm, None, LIMITS, now) if each.name == "token-signing")
+    return next(each for each in check_farm(farm, None, LIMITS, now) if each.name == "token-signing")
 
 
 @pytest.mark.parametrize(("days", "expected"), [(200, "pass"), (31, "pass"), (29, "warn"), (6, "fail"), (-1, "fail")])
@@ -249,7 +251,7 @@ def test_an_ended_decrypting_certificate_says_what_it_breaks() -> None:
     ended = FarmCertificate(use=Use.DECRYPTING, certificate=samples.decrypting(-1, key=9).seen, is_primary=True)
     rows = tuple(ended if row.use is Use.DECRYPTING else row for row in farm.nodes[0].certificates)
     farm = replace(farm, nodes=tuple(replace(each, certificates=rows) for each in farm.nodes))
-    check = next(each for each in judge(farm, None, LIMITS, NOW) if each.name == "token-decrypting")
+    check = next(each for each in check_farm(farm, None, LIMITS, NOW) if each.name == "token-decrypting")
     assert "does not start" in check.seen
 
 
@@ -285,12 +287,12 @@ def test_no_primary_certificate() -> None:
 # -- from outside alone
 
 
-def alone(outside: Outside, now: float = NOW) -> list[tuple[str, str, str]]:
+def alone(outside: ExternalView, now: float = NOW) -> list[tuple[str, str, str]]:
     farm = Farm(name="prod", read_at=now, properties=Properties(), nodes=(), error="not asked over WinRM")
     return wrong(farm, outside, now)
 
 
-def served(outside: Outside, host: str = "sts2.example.com", **changes: Any) -> Outside:
+def served(outside: ExternalView, host: str = "sts2.example.com", **changes: Any) -> ExternalView:
     return replace(outside, served=tuple(replace(e, **changes) if e.host == host else e for e in outside.served))
 
 
@@ -313,10 +315,10 @@ def test_ends_are_seen_from_outside() -> None:
     [
         ({"tls_problem": "certificate has expired"}, ("tls", "sts2", "fail")),
         ({"tls_problem": "unable to get local issuer certificate"}, ("tls", "sts2", "warn")),
-        ({"tls": None, "error": "TLS: refused"}, ("tls", "sts2", "fail")),
-        ({"signed_by": "", "error": "metadata: it is not signed"}, ("metadata", "sts2", "fail")),
-        ({"signing": (), "encryption": (), "error": "metadata: HTTP 503"}, ("metadata", "sts2", "fail")),
-        ({"probe_ok": False, "error": "probe: HTTP 503"}, ("probe", "sts2", "fail")),
+        ({"tls": None, "errors": {"TLS": "refused"}}, ("tls", "sts2", "fail")),
+        ({"signed_by": "", "errors": {"metadata": "it is not signed"}}, ("metadata", "sts2", "fail")),
+        ({"signing": (), "encryption": (), "errors": {"metadata": "HTTP 503"}}, ("metadata", "sts2", "fail")),
+        ({"probe_ok": False, "errors": {"probe": "HTTP 503"}}, ("probe", "sts2", "fail")),
         ({"milliseconds": 2000.0}, ("speed", "sts2", "warn")),
         ({"clock_skew": 300.0}, ("clock", "sts2", "warn")),
     ],
@@ -344,7 +346,7 @@ def test_a_database_on_sql_server() -> None:
     """It is reached where the configuration is told."""
     farm = properties(FARM, sql=True)
     farm = replace(farm, nodes=tuple(replace(each, wid_running=None, role=SyncRole.PRIMARY) for each in farm.nodes))
-    checks = [each for each in judge(farm, None, LIMITS, NOW) if each.name == "database"]
+    checks = [each for each in check_farm(farm, None, LIMITS, NOW) if each.name == "database"]
     assert [each.status for each in checks] == ["pass", "pass"]
     assert "SQL Server" in checks[0].seen
 
@@ -368,7 +370,7 @@ def test_contradictions_are_failures() -> None:
             port=st.integers(),
             signing=st.tuples(st.text(max_size=3)),
             signed_by=st.sampled_from(["", samples.signing().seen.thumbprint]),
-            error=st.text(max_size=10),
+            errors=st.dictionaries(st.sampled_from(["TLS", "metadata", "probe"]), st.text(max_size=10)),
             clock_skew=st.none() | st.floats(allow_nan=False),
             milliseconds=st.floats(0, 1e9),
             tls=st.none() | st.builds(lambda end: replace(samples.tls().seen, not_after=end), st.floats(-1e18, 1e18)),
@@ -379,8 +381,8 @@ def test_contradictions_are_failures() -> None:
 def test_whatever_was_served_is_judged(views: list[Served]) -> None:
     """No answer of a hostile host stops the judgement of the others."""
     certificates = {samples.signing().seen.thumbprint: samples.signing().seen}
-    outside = Outside(federation_name="fs.example.com", read_at=NOW, served=tuple(views), certificates=certificates)
-    assert judge(samples.farm(), outside, LIMITS, NOW)
+    outside = ExternalView(federation_name="fs.example.com", read_at=NOW, served=tuple(views), certificates=certificates)
+    assert check_farm(samples.farm(), outside, LIMITS, NOW)
 
 
 def entra(*known: samples.Made) -> EntraTrust:
@@ -396,7 +398,7 @@ def entra(*known: samples.Made) -> EntraTrust:
 def test_what_entra_id_knows_is_judged_too(known: bool) -> None:
     """It has to know what the farm signs with."""
     trust = entra(samples.signing() if known else samples.signing(9, key=9))
-    checks = judge(FARM, samples.outside(FARM), LIMITS, NOW, [trust])
+    checks = check_farm(FARM, samples.outside(FARM), LIMITS, NOW, [trust])
     found = [check for check in checks if check.name == "entra" and check.where == "example.com"]
     assert found
     assert any(check.status == "fail" for check in found) is not known

@@ -19,9 +19,9 @@ import aiohttp
 from yarl import URL
 
 from adfs_mgmt.farm.errors import Unreadable, as_unreadable
-from adfs_mgmt.farm.model import Outside, Served
+from adfs_mgmt.farm.http import bounded, host_header, why
+from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from adfs_mgmt.farm.wire import bounded, host_header, why
 from certs import Certificate, read_certificate
 from foundation.saml import MAX_METADATA_BYTES, Metadata, read_metadata
 
@@ -32,7 +32,9 @@ HOSTS_AT_ONCE = 48
 _PROBE_BYTES = 1024
 
 
-async def look_outside(settings: FarmSettings, now: float, *, on_host: Callable[[str], None] | None = None) -> Outside:
+async def read_external_view(
+    settings: FarmSettings, now: float, *, on_host: Callable[[str], None] | None = None
+) -> ExternalView:
     """Look at every host and at the federation name itself. `on_host` hears of each that is done. Never raises.
 
     `now` is Unix seconds. Cancelling closes the connections.
@@ -47,7 +49,7 @@ async def look_outside(settings: FarmSettings, now: float, *, on_host: Callable[
         served, alias = await asyncio.gather(
             asyncio.gather(*(looker.look(session, host, on_host) for host in hosts)), looker.canonical_name()
         )
-    return Outside(
+    return ExternalView(
         federation_name=settings.federation_name,
         read_at=now,
         served=tuple(served),
@@ -91,21 +93,20 @@ class _Looker:
         if on_host is not None:
             on_host(host)
         served = Served(host=host, port=self.settings.https_port)
-        for part, error in (tls, metadata, probe):
-            served = part(served)
-            served = replace(served, error="; ".join(each for each in (served.error, error) if each))
+        for change in (tls, metadata, probe):
+            served = change(served)
         return served
 
-    async def _try(self, what: str, work: Awaitable[Callable[[Served], Served]]) -> tuple[Callable[[Served], Served], str]:
-        """What was seen, as a change of `Served`, and what went wrong."""
+    async def _try(self, part: ServedPart, work: Awaitable[Callable[[Served], Served]]) -> Callable[[Served], Served]:
+        """What was seen, or what went wrong, as a change of `Served`."""
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
                 with as_unreadable():
-                    return await work, ""
+                    return await work
         except Unreadable as error:
-            return _unchanged, f"{what}: {error.reason}"
+            return _broken(part, error.reason)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return _unchanged, f"{what}: {why(error, self.settings.outside_timeout)}"
+            return _broken(part, why(error, self.settings.outside_timeout))
 
     async def _see_tls(self, address: str) -> Callable[[Served], Served]:
         """The certificate, trusted or not, and why a client would not trust it."""
@@ -149,7 +150,7 @@ class _Looker:
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,
-            error="; ".join(each for each in (served.error, _prefixed("metadata: ", read.signature_problem)) if each),
+            errors={**served.errors, **({"metadata": read.signature_problem} if read.signature_problem else {})},
         )
 
     async def get_metadata(self, session: aiohttp.ClientSession, address: str) -> tuple[bytes, float | None]:
@@ -205,12 +206,8 @@ class _Looker:
         return "" if canonical.lower() == name.lower() else canonical
 
 
-def _unchanged(served: Served) -> Served:
-    return served
-
-
-def _prefixed(prefix: str, text: str) -> str:
-    return prefix + text if text else ""
+def _broken(part: ServedPart, reason: str) -> Callable[[Served], Served]:
+    return lambda served: replace(served, errors={**served.errors, part: reason})
 
 
 def _anything() -> ssl.SSLContext:

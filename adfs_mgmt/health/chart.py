@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
-from adfs_mgmt.health.check import DAY, Status
-from adfs_mgmt.health.forecast import Happening
-from adfs_mgmt.health.lines import Line
-from adfs_mgmt.health.wording import day
+from adfs_mgmt.health.forecast import EventKind
+from adfs_mgmt.health.inventory import CertificateEntry
+from findings import Status
+from foundation.times import DAY, day
 
 MARKS = {
-    Happening.GENERATION: '<circle r="5"/>',
-    Happening.PROMOTION: '<path d="M0 -6 L6 5 L-6 5 Z"/>',
-    Happening.CRITICAL: '<path d="M0 -6 L6 0 L0 6 L-6 0 Z"/>',
+    EventKind.GENERATION: '<circle r="5"/>',
+    EventKind.PROMOTION: '<path d="M0 -6 L6 5 L-6 5 Z"/>',
+    EventKind.CRITICAL: '<path d="M0 -6 L6 0 L0 6 L-6 0 Z"/>',
 }
 _BACK, _AHEAD_LEAST, _AHEAD_MOST = 60, 120, 430
 _MIDDLE, _TOP, _HEIGHT = 16, 7, 18
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class TimeScale:
     """The stretch of time that is shown; Unix seconds."""
 
     begin: float
@@ -30,7 +30,7 @@ class Scale:
     now: float
 
     @classmethod
-    def around(cls, now: float, ends: list[float]) -> Scale:
+    def around(cls, now: float, ends: list[float]) -> TimeScale:
         """From two months ago to the last end, within reason."""
         last = max((end for end in ends if end), default=now)
         ahead = min(max((last - now) / DAY + 15, _AHEAD_LEAST), _AHEAD_MOST)
@@ -51,7 +51,7 @@ class Scale:
             yield self.place(first.timestamp()), first
 
 
-def axis(scale: Scale) -> str:
+def axis(scale: TimeScale) -> str:
     """Months, and where now is."""
     parts = [_tick(at, month) for at, month in scale.months() if at < 97]
     now = scale.place(scale.now)
@@ -71,33 +71,44 @@ def _tick(at: float, month: dt.datetime) -> str:
     )
 
 
-def strip(scale: Scale, line: Line, status: Status, limits: tuple[float, float], number: int, title: str, text: str) -> str:
-    """One certificate. `limits`: days before its end; `text` says in words what is drawn."""
+def certificate_chart(
+    scale: TimeScale,
+    entry: CertificateEntry,
+    status: Status,
+    limits: tuple[float, float],
+    *,
+    number: int,
+    title: str,
+    description: str,
+) -> str:
+    """One certificate. `limits`: days before its end; `number` makes the ids unique on the page;
+    `description` says in words what is drawn, for those who cannot see it."""
     parts = [f'<line class="grid" x1="{at:.2f}%" x2="{at:.2f}%" y1="0" y2="100%"/>' for at, _ in scale.months()]
-    parts += [*_bar(scale, line, status), *_limits(scale, line, limits), _upright("now", scale.place(scale.now))]
-    parts += _events(scale, line)
+    parts += [*_bar(scale, entry, status), *_limits(scale, entry, limits), _upright("now", scale.place(scale.now))]
+    parts += _events(scale, entry)
     return (
         f'<svg class="strip" role="img" aria-labelledby="t{number} d{number}">'
-        f'<title id="t{number}">{escape(title)}</title><desc id="d{number}">{escape(text)}</desc>{"".join(parts)}</svg>'
+        f'<title id="t{number}">{escape(title)}</title><desc id="d{number}">{escape(description)}</desc>'
+        f"{''.join(parts)}</svg>"
     )
 
 
-def _bar(scale: Scale, line: Line, status: Status) -> Iterator[str]:
-    begin, end = line.certificate.not_before, line.certificate.not_after
+def _bar(scale: TimeScale, entry: CertificateEntry, status: Status) -> Iterator[str]:
+    begin, end = entry.certificate.not_before, entry.certificate.not_after
     if not end or end < begin:
         return
     left, right = scale.place(begin), scale.place(end)
-    waiting = " waiting" if line.role in {"next", "secondary"} else ""
+    waiting = " waiting" if entry.role in {"next", "secondary"} else ""
     yield (
         f'<rect class="bar {status}{waiting}" x="{left:.2f}%" y="{_TOP}" width="{max(right - left, 0.4):.2f}%"'
         f' height="{_HEIGHT}" rx="3"/>'
     )
 
 
-def _limits(scale: Scale, line: Line, limits: tuple[float, float]) -> Iterator[str]:
+def _limits(scale: TimeScale, entry: CertificateEntry, limits: tuple[float, float]) -> Iterator[str]:
     for days, kind in zip(limits, ("warning", "failure"), strict=True):
-        at = line.certificate.not_after - days * DAY
-        if days and line.certificate.not_after and scale.shows(at):
+        at = entry.certificate.not_after - days * DAY
+        if days and entry.certificate.not_after and scale.shows(at):
             yield _upright(f"limit {kind}", scale.place(at))
 
 
@@ -107,11 +118,11 @@ def _upright(kind: str, place: float) -> str:
     return f'<line class="halo" {where}/><line class="{kind}" {where}/>'
 
 
-def _events(scale: Scale, line: Line) -> Iterator[str]:
+def _events(scale: TimeScale, entry: CertificateEntry) -> Iterator[str]:
     """The later ones first: where they overlap, the next one is on top."""
-    for event in sorted(line.events, key=lambda each: -each.at):
+    for event in sorted(entry.events, key=lambda event: -event.at):
         if scale.shows(event.at):
             yield (
                 f'<svg x="{scale.place(event.at):.2f}%" y="{_MIDDLE}" overflow="visible"><g class="event">'
-                f"<title>{day(event.at)}: {escape(event.why)}</title>{MARKS[event.what]}</g></svg>"
+                f"<title>{day(event.at)}: {escape(event.why)}</title>{MARKS[event.kind]}</g></svg>"
             )
