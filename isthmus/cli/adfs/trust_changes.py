@@ -8,16 +8,33 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore
-from adfs_mgmt.trust.checklist import configuration_for, configuration_from
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.conversion import FEDERATED, MANAGED, plan_federated, plan_managed, resume, under_way
-from adfs_mgmt.trust.conversion import convert as convert_domain
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.journals import DomainJournals
-from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
-from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_all, plan_updates
+from adfs_mgmt.trust import (
+    FEDERATED,
+    MANAGED,
+    Backup,
+    Backups,
+    DomainJournals,
+    DomainResult,
+    EntraTrust,
+    FederatedDomain,
+    SigningKeys,
+    SlotChange,
+    TrustError,
+    apply_changes,
+    configuration_for,
+    configuration_from,
+    convert_domain,
+    is_converting,
+    load_backup,
+    plan_federated,
+    plan_managed,
+    plan_restore,
+    plan_updates,
+    read_domain,
+    read_tenant,
+    restore_domain,
+    resume_conversion,
+)
 from findings import Finding
 from foundation.graph import Graph, GraphError
 from foundation.procedures import ProcedureError
@@ -69,7 +86,7 @@ def update(
     pair = only(pairs(settings, tenant))
     keys = farm_keys(settings, pair.farm, outside_only=outside)
     live = live_of(keys)
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
+    trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
     domains = _chosen(trust, keys.federation_name, only_domains)
     changes, problems = plan_updates(domains, keys, live, retire)
     if not as_json:
@@ -82,7 +99,7 @@ def update(
     confirm("Do this?", yes=yes, as_json=as_json)
     backups = Backups(settings.state_dir, pair.entra.tenant)
     journals = DomainJournals(settings.state_dir, pair.entra.tenant)
-    results = on_graph(pair.entra, lambda graph: apply_all(graph, changes, backups, now(), journals.open))
+    results = on_graph(pair.entra, lambda graph: apply_changes(graph, changes, backups, now(), journals.open))
     _finish([*results, *problems], as_json, plan=[str(each) for each in changes])
 
 
@@ -125,12 +142,12 @@ def convert(
     pair = only(pairs(settings, tenant))
     backups, journals = Backups(settings.state_dir, pair.entra.tenant), DomainJournals(settings.state_dir, pair.entra.tenant)
     with reporting(ProcedureError):
-        interrupted = under_way(journals.record(domain), FEDERATED if kind == "federated" else MANAGED)
+        interrupted = is_converting(journals.record(domain), FEDERATED if kind == "federated" else MANAGED)
     plan = None
     if interrupted:
         click.echo(f"{domain} to {kind}: continuing what was interrupted", err=as_json)
     else:
-        trust = on_graph(pair.entra, lambda graph: read(graph, now()))
+        trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
         if kind == "federated":
             keys = farm_keys(settings, pair.farm, outside_only=outside)
             with reporting(TrustError, GraphError):
@@ -147,7 +164,7 @@ def convert(
     async def work(graph: Graph) -> Path | None:
         with journals.open(domain, now()) as journal:
             if plan is None:
-                done = await resume(graph, confirmation=typed, backups=backups, journal=journal, now=now())
+                done = await resume_conversion(graph, confirmation=typed, backups=backups, journal=journal, now=now())
             else:
                 done = await convert_domain(graph, plan, confirmation=typed, backups=backups, journal=journal, now=now())
         return done.backup
@@ -174,7 +191,7 @@ def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -
     """
     settings = load(config)
     pair = only(pairs(settings, tenant))
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
+    trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
     found = [each for each in trust.domains if each.federated and (not domains or each.name in domains)]
     missing = set(domains) - {each.name for each in found}
     unread = [each for each in found if each.error]
@@ -289,14 +306,14 @@ def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: 
 
 
 async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[FederatedDomain, dict[str, Any]]:
-    domain = await read_one(graph, taken.domain)
+    domain = await read_domain(graph, taken.domain)
     return domain, plan_restore(taken, domain, live=live, with_mfa=mfa)
 
 
 async def _restore(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any], backups: Backups) -> Path | None:
     """What is there now is saved before it is written over."""
     saved = backups.save(domain.name, domain.configuration, "before a restore", now()) if domain.configuration else None
-    await restore(graph, domain, values)
+    await restore_domain(graph, domain, values)
     return saved
 
 

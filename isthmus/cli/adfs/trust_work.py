@@ -11,10 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from adfs_mgmt.trust.compare import SigningKeys, keys_of
-from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.model import FederatedDomain
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust import EntraSettings, FederatedDomain, SigningKeys, TrustError, keys_of
 from certs import Certificate
 from foundation.graph import Graph, GraphError, Throttled, Unreachable
 from foundation.procedures import ProcedureError
