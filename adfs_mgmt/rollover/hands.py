@@ -18,7 +18,7 @@ from adfs_mgmt.remoting import (
 from adfs_mgmt.rollover.errors import ActFailed, Effect
 from adfs_mgmt.rollover.model import Act, Import, Publish, Snapshot, Withdraw
 from adfs_mgmt.rollover.ports import Keys, Trust
-from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
+from adfs_mgmt.trust import LiveKeyLost, NotTaken, TrustError
 from certs import Certificate, SourceError, normal_thumbprint
 from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown
 

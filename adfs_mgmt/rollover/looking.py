@@ -10,8 +10,8 @@ from adfs_mgmt.remoting import Shell
 from adfs_mgmt.rollover.model import Domain, Snapshot
 from adfs_mgmt.rollover.partners import known
 from adfs_mgmt.rollover.ports import Trust
+from adfs_mgmt.trust import TrustError
 from adfs_mgmt.trust import model as trust_model
-from adfs_mgmt.trust.errors import TrustError
 from certs import Ledger
 from foundation.graph import GraphError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain
 from certs import Certificate, Pfx
 
 

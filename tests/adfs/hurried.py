@@ -41,7 +41,7 @@ def hurry() -> None:
     defaults["settle_seconds"] = SETTLED
     rollover_run.POLL = POLL
     quick = Rules(settle=SETTLED, poll=POLL)
-    deployment.PROCEDURES = {kind: replace(table, rules=quick) for kind, table in deployment.PROCEDURES.items()}
+    deployment.SERVER_PROCEDURES = {kind: replace(table, rules=quick) for kind, table in deployment.SERVER_PROCEDURES.items()}
 
 
 def call(output: str, words: list[str]) -> int:

@@ -246,14 +246,14 @@ class _Call:
         self._end(await work.resume(spec.name, secrets, undo=self.undo))
 
     async def _begin(self, work: Deployment, spec: ServerSpec, secrets: Secrets) -> None:
-        from adfs_mgmt.procedures.deployment import STATES, plan_data
+        from adfs_mgmt.procedures.deployment import SERVER_STATES, server_plan_data
         from foundation.procedures import load as load_plan
         from foundation.procedures import save
 
-        plan = await work.plan(spec, secrets) if self.plan_file is None else load_plan(self.plan_file, STATES)
+        plan = await work.plan(spec, secrets) if self.plan_file is None else load_plan(self.plan_file, SERVER_STATES)
         _check_same(f"plan {plan.digest}", plan.state.spec, spec)
         if self.as_json and (not self.yes or plan.failed):
-            emit_json(plan_data(plan))
+            emit_json(server_plan_data(plan))
         elif not self.as_json:
             show(plan)
         if plan.failed:
@@ -339,7 +339,7 @@ def _password(path: Path | None) -> Any:
 
 def show(plan: Plan[ServerState]) -> None:
     """A plan for people: checks, steps with their commands, what is left to do."""
-    from adfs_mgmt.procedures.deployment import plan_data
+    from adfs_mgmt.procedures.deployment import server_plan_data
     from adfs_mgmt.procedures.preflight import explain
 
     click.secho(plan.title, bold=True)
@@ -349,7 +349,7 @@ def show(plan: Plan[ServerState]) -> None:
         verdict = f"  {word:8}"
         line = wrapped(f"{verdict}{explain(finding)}", " " * 12)
         click.echo(click.style(verdict, fg=colour) + line.removeprefix(verdict))
-    data = plan_data(plan)
+    data = server_plan_data(plan)
     for title, steps in (("Steps", data["steps"]), ("If it is undone", data["undo"])):
         if steps:
             click.echo(f"\n{title}:")

@@ -26,7 +26,7 @@ from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.plan import Plan
 from adfs_mgmt.rollover.run import End, Outcome, Progress, Rollover, apply
 from adfs_mgmt.rollover.stage import RolloverPolicy
-from adfs_mgmt.trust.errors import TrustError
+from adfs_mgmt.trust import TrustError
 from certs import CertsError, PendingKeys
 from foundation.graph import GraphError
 from isthmus.adfs_settings import AdfsSettings
@@ -143,7 +143,7 @@ class Desk:
         """Connections to everything, closed afterwards."""
         from adfs_mgmt.rollover.hands import Hands
         from adfs_mgmt.rollover.looking import look
-        from adfs_mgmt.trust.port import Entra
+        from adfs_mgmt.trust import Entra
         from certs import Ledgers
         from foundation.graph import Graph
         from isthmus.cli.adfs.shells import open_shell
