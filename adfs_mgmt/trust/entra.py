@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.model import Authentication, Configuration, Domain, EntraTrust, Slot, UpdateStatus
+from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
 from certs import Certificate, CertificateUnreadable, read_certificate
 from foundation.graph import Graph, GraphError, MalformedAnswer, NotThere, SignInRefused
 
@@ -37,7 +37,7 @@ async def read(graph: Graph, now: float) -> EntraTrust:
     domains = [read_domain(each) for each in listed]
     limit = asyncio.Semaphore(DOMAINS_AT_ONCE)
 
-    async def complete(domain: Domain) -> Domain:
+    async def complete(domain: FederatedDomain) -> FederatedDomain:
         async with limit:
             return await _with_configuration(graph, domain)
 
@@ -45,7 +45,7 @@ async def read(graph: Graph, now: float) -> EntraTrust:
     return EntraTrust(tenant=graph.tenant, read_at=now, domains=tuple(completed))
 
 
-async def read_one(graph: Graph, name: str) -> Domain:
+async def read_one(graph: Graph, name: str) -> FederatedDomain:
     """One domain, as it is now. Raises GraphError, whatever cannot be read."""
     what = f"reading domain {name}"
     domain = read_domain(await graph.get(what, "domains", name))
@@ -65,7 +65,7 @@ async def read_configuration(graph: Graph, name: str) -> Configuration:
     return parse_configuration(found[0], what)
 
 
-async def _with_configuration(graph: Graph, domain: Domain) -> Domain:
+async def _with_configuration(graph: Graph, domain: FederatedDomain) -> FederatedDomain:
     if not domain.federated:
         return domain
     try:
@@ -80,14 +80,14 @@ async def _with_configuration(graph: Graph, domain: Domain) -> Domain:
         return replace(domain, error=str(error))
 
 
-def read_domain(value: Mapping[str, Any]) -> Domain:
+def read_domain(value: Mapping[str, Any]) -> FederatedDomain:
     """A domain out of Graph's JSON. Raises MalformedAnswer."""
     name, kind = value.get("id"), value.get("authenticationType")
     if not isinstance(name, str) or not _is_domain_name(name):
         raise MalformedAnswer("listing the domains", "a domain without a usable name")
     if kind not in set(Authentication):
         raise MalformedAnswer(f"reading domain {name}", "an authenticationType that is neither Managed nor Federated")
-    return Domain(
+    return FederatedDomain(
         name=name,
         authentication=Authentication(kind),
         is_default=value.get("isDefault") is True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.model import FederatedDomain
 from adfs_mgmt.trust.update import publish, retire
 from certs import Certificate
 from foundation.graph import Graph, NotThere
@@ -22,12 +22,12 @@ class Entra:
         self._state_dir = state_dir
         self._of: dict[str, Graph] = {}
 
-    async def domains(self, now: float) -> tuple[Domain, ...]:
+    async def domains(self, now: float) -> tuple[FederatedDomain, ...]:
         """Those that are federated with this farm, each with its certificates. One that cannot be read has an `error`.
 
         Raises GraphError where a tenant cannot be listed.
         """
-        found: list[Domain] = []
+        found: list[FederatedDomain] = []
         for graph in self._graphs:
             trust = await read(graph, now)
             own = trust.federated_with(self._federation_name)

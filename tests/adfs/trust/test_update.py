@@ -11,7 +11,7 @@ import pytest
 from adfs_mgmt.trust.backup import Backups, load_backup
 from adfs_mgmt.trust.entra import read, read_one
 from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged
-from adfs_mgmt.trust.model import Domain, Slot
+from adfs_mgmt.trust.model import FederatedDomain, Slot
 from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
 from certs import Certificate
@@ -224,7 +224,7 @@ async def test_every_domain_by_itself(
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
     domains = (await read(graph, NOW)).federated_with(FEDERATION)
 
-    async def one(domain: Domain) -> DomainResult:
+    async def one(domain: FederatedDomain) -> DomainResult:
         return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
 
     results = {each.domain: each for each in await for_each(domains, one)}
@@ -244,7 +244,7 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     before = tenant.identity.attempts
     async with Graph(settings) as refused:
 
-        async def one(domain: Domain) -> DomainResult:
+        async def one(domain: FederatedDomain) -> DomainResult:
             return await publish(refused, domain, signing("x"), live=domain_live(domain), backups=backups, now=NOW)
 
         with pytest.raises(SignInRefused):
@@ -252,7 +252,7 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     assert tenant.identity.attempts == before + 1
 
 
-def domain_live(domain: Domain) -> str:
+def domain_live(domain: FederatedDomain) -> str:
     assert domain.configuration is not None
     return domain.configuration.certificates[Slot.SIGNING].thumbprint
 
