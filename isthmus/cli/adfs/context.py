@@ -72,10 +72,11 @@ def failures(config: Path | None = None) -> Iterator[None]:
 
 
 def _failure(error: Exception, config: Path | None) -> Failure | None:
+    from adfs_mgmt.rollover.errors import RolloverError
+
     from adfs_mgmt.farm import Unreadable
     from adfs_mgmt.operations import LiveKeyUnknown, OperationError, SettingsError
     from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RecordingDamaged, RemotingError
-    from adfs_mgmt.rollover.errors import RolloverError
     from adfs_mgmt.trust import TrustError
     from certs import CertsError
     from foundation.graph import GraphError, Throttled, Unreachable

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from isthmus.cli.adfs import rollover, ssl
 from isthmus.cli.output import Failure
-from tests.adfs.rollover.farms import Site, site
+from tests.adfs.procedures.farms import Site, site
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock
 
@@ -114,7 +114,7 @@ def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
         "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": True}
     )
     applied = read(rollover.command, "apply", "--plan", str(saved), "--yes")
-    assert applied["record"]["facts"]["uses"] == "Token-Signing"
+    assert applied["record"]["facts"]["uses"] == ["Token-Signing"]
     assert "is under way" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
 
 
