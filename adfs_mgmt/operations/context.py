@@ -12,9 +12,9 @@ from adfs_mgmt.farm import FarmSettings, split_host
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
 from adfs_mgmt.remoting import RemotingSettings, Shell
-from adfs_mgmt.rollover.run import Clock, WallClock
 from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
+from foundation.procedures import Clock, WallClock
 
 
 class OperationSettings(Protocol):

@@ -72,8 +72,6 @@ def failures(config: Path | None = None) -> Iterator[None]:
 
 
 def _failure(error: Exception, config: Path | None) -> Failure | None:
-    from adfs_mgmt.rollover.errors import RolloverError
-
     from adfs_mgmt.farm import Unreadable
     from adfs_mgmt.operations import LiveKeyUnknown, OperationError, SettingsError
     from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RecordingDamaged, RemotingError
@@ -86,7 +84,7 @@ def _failure(error: Exception, config: Path | None) -> Failure | None:
         return Failure(f"{config}: {error}")
     if isinstance(error, Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied):
         return Failure(str(error), UNREACHABLE)
-    own = OperationError | ProcedureError | RolloverError | RemotingError | RecordingDamaged
+    own = OperationError | ProcedureError | RemotingError | RecordingDamaged
     if isinstance(error, own | TrustError | GraphError | CertsError | Unreadable):
         return Failure(str(error), REFUSED)
     return None

@@ -386,7 +386,7 @@ class World:
 
     def _served(self, host: str) -> Served:
         if host in self.offline or not self.running(host):
-            return Served(host=host, port=443, error="no answer")
+            return Served(host=host, port=443, errors={"TLS": "no answer"})
         config = self.seen(host if host in self.nodes else self.nodes[0])
         return Served(
             host=host,
