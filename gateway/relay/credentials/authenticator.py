@@ -3,6 +3,9 @@
 The order matters. Admission comes before anybody is asked and learns the outcome before the trail is written: while a
 slow store is waited for, the next guess must already be counted. The trail comes before the answer: what it did not take
 is not given.
+
+Where admission's own store is down, nobody is asked: a guess that nothing counts would be free, and the trail, which has
+the same store, would not take the sign-in either. The answer is the same, NOT_RECORDED.
 """
 
 from __future__ import annotations
@@ -18,13 +21,17 @@ from gateway.relay.agents import Dispatched, Dispatcher, Task
 from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.attempt import Attempt, Verdict
 from gateway.relay.credentials.metrics import SignInMetrics
+from gateway.relay.credentials.places import Places
 from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
 
-_PAUSE = 0.02
-_PATIENCE = 250
-"""Pauses (5 s together) that an attempt waits for others of the same user name."""
+_PATIENCE = 5.0
+"""Seconds that an attempt waits for others for the same account."""
+_ELSEWHERE = 1.0
+"""Seconds after which it looks again unasked: what it waits for may be under way on another node."""
+_LEASE_MARGIN = 5.0
+"""Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
 
 
 class RelayAuthenticator:
@@ -42,6 +49,7 @@ class RelayAuthenticator:
     ) -> None:
         self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
         self._metrics, self._timeout, self._clock = metrics, timeout, clock
+        self._places = Places()
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Check a credential; see `attempt.Authenticator`."""
@@ -53,36 +61,72 @@ class RelayAuthenticator:
 
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
         started = time.perf_counter()
-        decision = await self._admit(attempt)
+        try:
+            decision = await self._admit(attempt)
+        except StoreError as error:
+            self._log_uncounted(attempt, error)
+            return await self._record(kind, attempt, Verdict(outcome=Outcome.NOT_RECORDED), "")
         if isinstance(decision, AttemptRefused):
             verdict = Verdict(outcome=None, retry_after=decision.retry_after)
             return await self._record(kind, attempt, verdict, decision.reason)
         settled = False  # a browser that goes away cancels this task: its place must not stay taken
         try:
             dispatched = await self._dispatch(operation, attempt, new_password)
-            self._admission.settle(decision, dispatched.body.outcome, self._clock())
+            body = dispatched.body
+            await self._settle(decision, attempt, body)
             settled = True
         finally:
             if not settled:
-                self._admission.abandon(decision, self._clock())
+                await self._abandon(decision, attempt)
+            self._places.wake(decision.lease)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
-        return await self._record(kind, attempt, verdict, dispatched.body.detail)
+        return await self._record(kind, attempt, verdict, body.detail)
+
+    async def _settle(self, admitted: Admitted, attempt: Attempt, body: AnswerBody) -> None:
+        """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
+        try:
+            await self._admission.settle(
+                admitted,
+                body.outcome,
+                self._clock(),
+                account=getattr(body, "account", b""),
+                account_key=getattr(body, "account_key", ""),
+            )
+        except StoreError as error:
+            self._log_uncounted(attempt, error)
+
+    async def _abandon(self, admitted: Admitted, attempt: Attempt) -> None:
+        try:
+            await self._admission.abandon(admitted, self._clock())
+        except StoreError as error:
+            self._log_uncounted(attempt, error)
+
+    def _log_uncounted(self, attempt: Attempt, error: StoreError) -> None:
+        log.error("signin.not_counted", user=attempt.user_name, via=attempt.via, error=str(error))
 
     async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
-        """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
+        """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
+        now = self._clock()
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,
             address=attempt.address,
             familiar=attempt.familiar,
             throttled=attempt.throttled,
+            deadline=now + _PATIENCE + self._timeout + _LEASE_MARGIN,
+            correlation_id=attempt.correlation_id,
         )
-        decision = self._admission.check(request, self._clock())
-        for _ in range(_PATIENCE):
-            if not (isinstance(decision, AttemptRefused) and decision.reason == "busy"):
-                break
-            await asyncio.sleep(_PAUSE)
-            decision = self._admission.check(request, self._clock())
+        decision = await self._admission.check(request, now)
+        waited_for: tuple[bytes, ...] = ()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE
+        while isinstance(decision, AttemptRefused) and decision.waits_for and (left := until - loop.time()) > 0:
+            first, waited_for = bool(waited_for), decision.waits_for
+            await self._places.wait(waited_for, min(left, _ELSEWHERE), first=first)
+            decision = await self._admission.check(request, self._clock())
+        if not (isinstance(decision, AttemptRefused) and decision.waits_for):
+            for key in waited_for:  # whoever got a place, or was refused for another reason, is out of the next one's way
+                self._places.wake(key)
         return decision
 
     async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:

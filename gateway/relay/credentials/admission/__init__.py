@@ -1,10 +1,26 @@
 """Admission (smart lockout): may this attempt go on to Active Directory?
 
-Two guards, both pure: `lockout` for each user name, `throttle` for each client address. What belongs here: deciding.
+Two guards, both pure: `lockout` for each account, `throttle` for each client address. What belongs here: deciding.
 What does not: asking AD, keeping time, telling the person.
 """
 
 from gateway.relay.credentials.admission.admission import Admission, AdmissionRequest, Admitted, AttemptRefused, LockView
+from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
+from gateway.relay.credentials.admission.port import AdmissionRows, AdmissionStore, Row, Rule
+from gateway.relay.credentials.admission.record import LockRecord
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
-__all__ = ["Admission", "AdmissionRequest", "AdmissionSettings", "Admitted", "AttemptRefused", "LockView"]
+__all__ = [
+    "Admission",
+    "AdmissionRequest",
+    "AdmissionRows",
+    "AdmissionSettings",
+    "AdmissionStore",
+    "Admitted",
+    "AttemptRefused",
+    "LockRecord",
+    "LockView",
+    "MemoryAdmissionStore",
+    "Row",
+    "Rule",
+]

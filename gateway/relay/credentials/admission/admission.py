@@ -1,26 +1,46 @@
-"""Both guards together, over bounded memory."""
+"""Both guards together: which records an attempt concerns, what is asked of each, and where its failure counts.
+
+    spelling  ──(account known)──►  account      the rule's record, shared by all spellings
+        │
+        └──(not yet)──►  the spelling's own record, and beside it its namesakes': what is under way for any spelling with
+                         the same local part, since all of them may turn out to be the same account
+
+An answer says whose account it was about. Where something is held against that account, its spelling remembers it, and
+what was counted against the spelling moves there.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+from msgspec.structs import replace
+
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import lockout, throttle
-from gateway.relay.credentials.admission.lockout import LockRecord
-from gateway.relay.credentials.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.lockout import Guess
+from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
+from gateway.relay.credentials.admission.names import fold_name, local_part
+from gateway.relay.credentials.admission.port import AdmissionStore
+from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord
+from gateway.relay.credentials.admission.settings import LONGEST_LEASE, AdmissionSettings
 from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
 
-R = TypeVar("R")
+T = TypeVar("T")
+Records = Mapping[bytes, LockRecord]
+Changes = dict[bytes, LockRecord | None]
 
 _COUNTED = frozenset({Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED})
 """AD was asked and the password was wrong, or may have been."""
 _RIGHT = frozenset({Outcome.SUCCESS})
+
+_SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
+"""Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,156 +53,319 @@ class AdmissionRequest:
     familiar: bool = False
     throttled: bool = True
     """False where the address is that of a trusted back end: it stands for many people."""
+    deadline: float = 0.0
+    """Unix seconds by which it is settled or lost; 0: `LONGEST_LEASE` from now."""
+    correlation_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """It may go on; hand this back to `settle` or `abandon`."""
 
-    user: str
-    key: tuple[str, bool]
-    digest: bytes = field(repr=False)
+    number: bytes
+    deadline: float
+    """Of its lease."""
+    familiar: bool
+    spelling: bytes
+    """Key of its spelling's record."""
+    namesakes: bytes
+    """Key of the record of its local part."""
+    lease: bytes
+    """Key of the record that holds its lease."""
+    digest: bytes
+    """Of its password, keyed."""
     address: str
+    """As it is counted; empty where it is not."""
+    correlation_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptRefused:
-    """It may not. `retry_after` is seconds; `reason` is for the operator only: `locked`, `address`, or `busy` where as
-    many attempts for this name are under way as may still fail."""
+    """It may not. `retry_after` is seconds; `reason` is for the operator only: `address`, or those of `lockout.Refusal`."""
 
     retry_after: float
     reason: str
+    waits_for: tuple[bytes, ...] = ()
+    """Where it is busy: keys of the records whose leases are in its way."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockView:
-    """A user name that is locked, from familiar or unfamiliar places, until a Unix time; `locks` in a row."""
+    """What is locked, for familiar or unfamiliar places, until a Unix time; `locks` in a row."""
 
-    user: str
+    key: bytes
+    """Of the account, or of the spelling where that is not known. Names are not remembered."""
     familiar: bool
     until: float
     locks: int
+    failures: int
+    correlation_id: str
+    """Of the attempt that failed last."""
+
+
+class _Answer(msgspec.Struct, frozen=True, gc=False):
+    """What an agent said of an attempt."""
+
+    outcome: Outcome
+    account: bytes
+    account_key: str
+    key: bytes
+    """Of the account's record."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """The rule needs another record before it can decide."""
+
+    key: bytes
 
 
 class Admission:
-    """Smart lockout and throttling. Times are Unix seconds, parameters of each call."""
+    """Smart lockout and throttling. Times are Unix seconds, parameters of each call.
 
-    def __init__(self, settings: AdmissionSettings, *, key: bytes | None = None) -> None:
+    key: of the digests of names and passwords, the same on all nodes and after a restart; without one, a random one.
+    store: without one, this process's memory. Where the store is down, every coroutine raises the store's error: nothing
+    was decided, so nobody may be asked.
+    """
+
+    def __init__(
+        self, settings: AdmissionSettings, *, key: bytes | None = None, store: AdmissionStore | None = None
+    ) -> None:
         self._settings = settings
         self._key = key or secrets.token_bytes(32)
-        self._users: OrderedDict[tuple[str, bool], LockRecord] = OrderedDict()
+        self._store = store if store is not None else MemoryAdmissionStore(settings)
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
-
-    @property
-    def users(self) -> int:
-        """User names that are remembered, familiar and unfamiliar places apart."""
-        return len(self._users)
+        self._node, self._numbers = secrets.token_bytes(8), 0
 
     @property
     def addresses(self) -> int:
         """Client addresses that are remembered."""
         return len(self._addresses)
 
-    def check(self, request: AdmissionRequest, now: float) -> Admitted | AttemptRefused:
+    async def check(self, request: AdmissionRequest, now: float) -> Admitted | AttemptRefused:
         """Decide. An Admitted must be settled or abandoned."""
-        user = normalise(request.user_name)
-        address = address_key(request.address)
+        address = ""
         if request.throttled:
+            address = address_key(request.address)
             record = self._addresses.get(address)
             wait = throttle.refusal(record, self._settings, now) if record is not None else 0.0
             if wait > 0:
                 return AttemptRefused(wait, "address")
-        digest = hmac.digest(self._key, request.password.encode("utf-8", "surrogatepass"), hashlib.sha256)[:16]
-        key = (user, request.familiar)
-        lock = self._users.get(key)
-        if lock is None:
-            self._make_room(self._users, lambda record: lockout.is_stale(record, self._settings, now), _is_expendable)
-            lock = self._users[key] = LockRecord()
-        wait = lockout.refusal(lock, self._settings, now)
-        if wait > 0:
-            return AttemptRefused(wait, "locked" if now < lock.locked_until else "busy")
-        lockout.begin(lock, now)
-        self._users.move_to_end(key)
+        folded = fold_name(request.user_name)
+        namesake = local_part(folded)
+        spelling = self._key_of(_SPELLING, folded, request.familiar)
+        namesakes = self._key_of(_NAMESAKES, namesake, request.familiar)
+        guess = Guess(
+            self._next_number(), self._password_digest(namesake, request.password), request.deadline or now + LONGEST_LEASE
+        )
+
+        def rule(records: Records) -> tuple[Records, bytes | AttemptRefused | _Missing]:
+            return self._decide(records, guess, request.familiar, spelling, namesakes, now)
+
+        def unknown(records: Records) -> tuple[Changes, bytes] | None:
+            """Nothing is remembered, as for nearly everybody: what the rule would say, in a tenth of the time."""
+            if records:
+                return None
+            return {namesakes: LockRecord(leases=(Lease(guess.number, guess.deadline),))}, namesakes
+
+        lease: bytes | AttemptRefused = await self._apply((spelling, namesakes), rule, unknown)
+        if isinstance(lease, AttemptRefused):
+            return lease
         if request.throttled:
             throttle.attempt(self._address(address, now), now)
-        return Admitted(user, key, digest, address if request.throttled else "")
+        return Admitted(
+            number=guess.number,
+            deadline=guess.deadline,
+            familiar=request.familiar,
+            spelling=spelling,
+            namesakes=namesakes,
+            lease=lease,
+            digest=guess.digest,
+            address=address,
+            correlation_id=request.correlation_id,
+        )
 
-    def settle(self, ticket: Admitted, outcome: Outcome, now: float) -> bool:
-        """Say what came of it; True if the name is locked now."""
-        record = self._users.get(ticket.key)
-        if record is None:
-            return False
-        lockout.end(record)
-        if outcome in _RIGHT:
-            lockout.succeed(record)
-            if not record.in_flight:  # else the others under way would be counted on no record, and not at all
-                del self._users[ticket.key]
-            return False
-        if outcome not in _COUNTED:
-            return False
-        if ticket.address:
-            throttle.fail(self._address(ticket.address, now), ticket.user, now)
-        return lockout.fail(record, ticket.digest, self._settings, now)
+    def _decide(
+        self, records: Records, guess: Guess, familiar: bool, spelling: bytes, namesakes: bytes, now: float
+    ) -> tuple[Records, bytes | AttemptRefused | _Missing]:
+        """What the attempt concerns, and the rule on it: the key of the record that holds its lease now, or why not."""
+        own, near = records[spelling], records[namesakes]
+        known = own.account or near.account
+        key = _account(known, familiar) if known else b""
+        if key and key not in records:
+            return records, _Missing(key)
+        account = records[key] if key else BLANK
+        after: Records
+        if own.account:
+            decided, refusal = lockout.decide(account, guess, self._settings, now, near)
+            after, lease = {key: decided}, key
+        else:  # one lease for whatever spelling of that name: each may turn out to be the account that near points to
+            decided, refusal = lockout.decide(replace(own, leases=near.leases), guess, self._settings, now, account)
+            after = {spelling: replace(decided, leases=()), namesakes: replace(near, leases=decided.leases)}
+            lease = namesakes
+        if refusal is None:
+            return after, lease
+        return after, AttemptRefused(
+            refusal.retry_after, refusal.reason, (namesakes, key) if refusal.reason == "busy" else ()
+        )
 
-    def abandon(self, ticket: Admitted, now: float) -> None:
+    async def settle(
+        self, ticket: Admitted, outcome: Outcome, now: float, *, account: bytes = b"", account_key: str = ""
+    ) -> bool:
+        """Say what came of it, and whose account the answer was about; True if that locks it.
+
+        account: the answer's keyed digest, empty where nobody was found; account_key: the id of the digest's key.
+        """
+        if outcome in _COUNTED and ticket.address:
+            throttle.fail(self._address(ticket.address, now), ticket.spelling, now)
+        answer = _Answer(outcome, account, account_key, _account(account, ticket.familiar))
+
+        def rule(records: Records) -> tuple[Records, bool | _Missing]:
+            return self._settle(records, ticket, answer, now)
+
+        def unknown(records: Records) -> tuple[Changes, bool] | None:
+            """The password was right, and nothing is remembered but this attempt."""
+            if outcome not in _RIGHT or len(records) != 1 or records.get(ticket.lease) != alone:
+                return None
+            return {ticket.lease: None}, False
+
+        alone = LockRecord(leases=(Lease(ticket.number, ticket.deadline),))
+        keys = {ticket.spelling, ticket.namesakes, ticket.lease}
+        if account:
+            keys.add(answer.key)
+        return await self._apply(tuple(keys), rule, unknown)
+
+    def _settle(self, records: Records, ticket: Admitted, answer: _Answer, now: float) -> tuple[Records, bool | _Missing]:
+        """The lease ends; what was counted moves to the account, if that is new; then the outcome counts there."""
+        own = records[ticket.spelling]
+        before = _account(own.account, ticket.familiar) if own.account else ticket.spelling
+        if before not in records:
+            return records, _Missing(before)
+        after = {key: lockout.current(record, self._settings, now) for key, record in records.items()}
+        after[ticket.lease] = lockout.release(after[ticket.lease], ticket.number)
+        subject = answer.key if answer.account else before
+        if subject != before and not (own.account and own.account_key == answer.account_key):
+            # not where the same key made both: then the spelling is another person's now, who did nothing yet
+            after[subject] = lockout.merge(after[subject], after[before], self._settings)
+            after[before] = lockout.succeed(after[before])
+        held = after[subject]
+        if answer.outcome in _RIGHT:
+            after[subject] = lockout.succeed(held)
+            after[ticket.spelling] = lockout.succeed(after[ticket.spelling])
+            if after[ticket.namesakes].account == answer.account:  # else it points to a namesake who is being guessed at
+                after[ticket.namesakes] = lockout.succeed(after[ticket.namesakes])
+        elif answer.outcome in _COUNTED:
+            after[subject] = lockout.fail(held, ticket.digest, self._settings, now, ticket.correlation_id)
+        if answer.account and lockout.is_held(after[subject]):
+            for key in (ticket.spelling, ticket.namesakes):
+                after[key] = self._pointing(after[key], answer, now)
+        return after, after[subject].locked_until > max(held.locked_until, now)
+
+    def _pointing(self, record: LockRecord, answer: _Answer, now: float) -> LockRecord:
+        """A spelling's record that points to its account. Not written anew for each failure."""
+        fresh = now - record.touched <= self._settings.forget_after / 2
+        if (record.account, record.account_key) == (answer.account, answer.account_key) and fresh:
+            return record
+        return replace(record, account=answer.account, account_key=answer.account_key, touched=now)
+
+    async def abandon(self, ticket: Admitted, now: float) -> None:
         """Nothing came of it: the caller was cancelled or failed. Counts for nothing."""
-        record = self._users.get(ticket.key)
-        if record is not None:
-            lockout.end(record)
 
-    def unlock(self, user_name: str) -> bool:
-        """Forget what is counted against a user name; False where nothing was."""
-        user = normalise(user_name)
+        def rule(records: Records) -> tuple[Records, None]:
+            return {ticket.lease: lockout.release(records[ticket.lease], ticket.number)}, None
+
+        await self._apply((ticket.lease,), rule)
+
+    async def unlock(self, user_names: Iterable[str], accounts: Iterable[bytes] = ()) -> bool:
+        """Forget what is counted against an account: any of its spellings, or its digests. False where nothing was."""
         found = False
         for familiar in (False, True):
-            record = self._users.get((user, familiar))
-            if record is not None:
-                found = found or record.failures > 0
-                lockout.succeed(record)
+            keys = [_account(account, familiar) for account in accounts]
+            for user_name in user_names:
+                folded = fold_name(user_name)
+                keys.append(self._key_of(_SPELLING, folded, familiar))
+                keys.append(self._key_of(_NAMESAKES, local_part(folded), familiar))
+
+            def rule(records: Records, familiar: bool = familiar) -> tuple[Records, bool | _Missing]:
+                for record in records.values():
+                    if record.account and (key := _account(record.account, familiar)) not in records:
+                        return records, _Missing(key)
+                cleared = {key: lockout.succeed(record) for key, record in records.items()}
+                return cleared, any(lockout.is_held(record) for record in records.values())
+
+            found = await self._apply(tuple(keys), rule) or found
         return found
 
-    def locked(self, now: float) -> list[LockView]:
-        """The user names that are locked now."""
+    async def locked(self, now: float) -> list[LockView]:
+        """What is locked now."""
         return [
-            LockView(user, familiar, record.locked_until, record.locks)
-            for (user, familiar), record in self._users.items()
+            LockView(key, key[-1:].isupper(), record.locked_until, record.locks, record.failures, record.correlation_id)
+            for key, record in await self._store.records()
             if record.locked_until > now
         ]
+
+    async def purge(self, now: float) -> int:
+        """Forget what nobody needs any more; returns how many records."""
+        return await self._store.purge(now)
+
+    async def _apply(
+        self,
+        keys: Sequence[bytes],
+        rule: Callable[[Records], tuple[Records, T | _Missing]],
+        shortcut: Callable[[Records], tuple[Changes, T] | None] = lambda _: None,
+    ) -> T:
+        """Apply a rule that sees a blank record where there is none, and may find that it needs one more.
+
+        shortcut: the same as the rule, where it says anything.
+        """
+        while True:
+            wanted = keys
+
+            def complete(records: Records, wanted: Sequence[bytes] = wanted) -> tuple[Changes, T | _Missing]:
+                known = shortcut(records)
+                if known is not None:
+                    return known
+                before = {key: records.get(key, BLANK) for key in wanted}
+                after, result = rule(before)
+                changed = {key: record for key, record in after.items() if record != before[key]}
+                return {key: None if record == BLANK else record for key, record in changed.items()}, result
+
+            result = await self._store.apply(keys, complete)
+            if not isinstance(result, _Missing):
+                return result
+            keys = (*keys, result.key)
+
+    def _next_number(self) -> bytes:
+        self._numbers += 1
+        return self._node + self._numbers.to_bytes(8, "big")
+
+    def _key_of(self, kind: bytes, name: str, familiar: bool) -> bytes:
+        kind = kind[familiar : familiar + 1]
+        return hashlib.blake2b(kind + name.encode("utf-8", "surrogatepass"), digest_size=15, key=self._key).digest() + kind
+
+    def _password_digest(self, namesake: str, password: str) -> bytes:
+        """Of the same password of two people: not the same, so that stored digests tell nothing by themselves."""
+        text = f"password\0{namesake}\0{password}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16, key=self._key).digest()
 
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
         if record is None:
-            self._make_room(
-                self._addresses,
-                lambda record: throttle.is_stale(record, self._settings, now),
-                lambda record: not record.failed,
-            )
+            self._make_room(now)
             record = self._addresses[address] = AddressRecord(seen=now)
         self._addresses.move_to_end(address)
         return record
 
-    def _make_room(
-        self,
-        records: OrderedDict[tuple[str, bool], R] | OrderedDict[str, R],
-        stale: Callable[[R], bool],
-        expendable: Callable[[R], bool],
-    ) -> None:
-        """Before one is added: stale records go first, then the oldest that hold nothing against anybody, then any.
-
-        Flooding with invented names cannot push out a locked one while there are others.
-        """
+    def _make_room(self, now: float) -> None:
+        """Before an address is added: the oldest goes if it is stale. Then the oldest without a failure, then any."""
+        records = self._addresses
         oldest = next(iter(records), None)
-        if oldest is not None and stale(records[oldest]):  # type: ignore[index]  # one of the two kinds of key, as in records
-            del records[oldest]  # type: ignore[arg-type]
+        if oldest is not None and throttle.is_stale(records[oldest], self._settings, now):
+            del records[oldest]
         while len(records) >= self._settings.records:
-            victims = (key for key, record in list(records.items())[:64] if expendable(record))
-            del records[next(victims, next(iter(records)))]  # type: ignore[arg-type]
+            victims = (address for address, record in list(records.items())[:64] if not record.failed)
+            del records[next(victims, next(iter(records)))]
 
 
-def _is_expendable(record: LockRecord) -> bool:
-    return not record.in_flight and not record.locks
-
-
-def normalise(user_name: str) -> str:
-    """The name as it is counted: case and surrounding space do not matter to AD, so they must not matter here."""
-    return user_name.strip().casefold()
+def _account(account: bytes, familiar: bool) -> bytes:
+    """Key of an account's record: its digest is keyed already."""
+    return account[:15] + _ACCOUNT[familiar : familiar + 1]

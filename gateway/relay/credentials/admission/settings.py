@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_NAME = 1024
+"""Characters of a user name: userPrincipalName's own bound (its rangeUpper is 1024); no directory is asked about more."""
+LONGEST_LEASE = 300.0
+"""Seconds that an attempt can be under way at most, even where the clock was set back meanwhile."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
@@ -17,12 +18,13 @@ class AddressRecord:
     """What is remembered of an address. Times are Unix seconds."""
 
     attempts: deque[float] = field(default_factory=deque)
-    failed: dict[str, float] = field(default_factory=dict)
-    """User name -> when it failed last."""
+    failed: dict[bytes, float] = field(default_factory=dict)
+    """Key of a user name -> when it failed last."""
     seen: float = 0.0
     """When the address was seen last."""
 
 
+@lru_cache(maxsize=4096)
 def address_key(address: str) -> str:
     """The address as it is counted: IPv4 as it is, IPv6 by its /64."""
     try:
@@ -56,7 +58,7 @@ def attempt(record: AddressRecord, now: float) -> None:
     record.seen = now
 
 
-def fail(record: AddressRecord, user: str, now: float) -> None:
+def fail(record: AddressRecord, user: bytes, now: float) -> None:
     """Count a user name for which AD refused the password."""
     record.failed[user] = now
 

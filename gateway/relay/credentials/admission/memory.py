@@ -1,0 +1,88 @@
+"""Records in this process's memory: bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from gateway.relay.credentials.admission import lockout
+from gateway.relay.credentials.admission.port import Rule
+from gateway.relay.credentials.admission.record import LockRecord
+from gateway.relay.credentials.admission.settings import AdmissionSettings
+
+T = TypeVar("T")
+
+_LOOKED_AT = 64
+"""Records among which one is looked for that may go, where there is no room: a bound on time."""
+_AT_ONCE = 1000
+"""Records that one call of `purge` forgets at most: the event loop waits meanwhile."""
+
+
+class MemoryAdmissionStore:
+    """Implements `port.AdmissionStore` for one node. `apply` never suspends: nobody is cancelled in its midst."""
+
+    def __init__(self, settings: AdmissionSettings) -> None:
+        self._settings = settings
+        self._records: OrderedDict[bytes, LockRecord] = OrderedDict()
+        """The one that was changed last at the end."""
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
+        """See `port.AdmissionStore`."""
+        records = self._records
+        changes, result = rule({key: records[key] for key in keys if key in records})
+        for key, record in changes.items():
+            if record is None:
+                records.pop(key, None)
+            elif key in records:
+                records[key] = record
+                records.move_to_end(key)
+            else:
+                if len(records) >= self._settings.records:
+                    self._make_room(changes)
+                records[key] = record
+        return result
+
+    async def records(self) -> list[tuple[bytes, LockRecord]]:
+        """See `port.AdmissionStore`."""
+        return list(self._records.items())
+
+    async def purge(self, now: float) -> int:
+        """See `port.AdmissionStore`; the oldest first."""
+        gone: list[bytes] = []
+        for key, record in self._records.items():
+            if len(gone) == _AT_ONCE or not lockout.is_stale(record, self._settings, now):
+                break
+            gone.append(key)
+        for key in gone:
+            self.forgotten(key, self._records.pop(key))
+        return len(gone)
+
+    def load(self, records: Mapping[bytes, LockRecord]) -> None:
+        """What was there before a restart, the one that was changed last at the end."""
+        self._records.update(records)
+
+    def get(self, key: bytes) -> LockRecord | None:
+        """The record under a key."""
+        return self._records.get(key)
+
+    def forgotten(self, key: bytes, record: LockRecord) -> None:
+        """Called for each record that was stale, or had to go to make room."""
+
+    def _make_room(self, wanted: Mapping[bytes, LockRecord | None]) -> None:
+        """The oldest that hold nothing against anybody go first, then any: flooding with invented names cannot push out
+        a locked one while there are others. Not those that are being written."""
+        while len(self._records) >= self._settings.records:
+            oldest = [key for key, _ in zip(self._records, range(_LOOKED_AT), strict=False) if key not in wanted]
+            expendable = (key for key in oldest if _is_expendable(self._records[key]))
+            victim = next(expendable, oldest[0] if oldest else None)
+            if victim is None:
+                return
+            self.forgotten(victim, self._records.pop(victim))
+
+
+def _is_expendable(record: LockRecord) -> bool:
+    return not record.leases and not record.locks

@@ -1,0 +1,51 @@
+"""The spellings of a user name, folded as a directory folds them: for counting only, never for asking anybody.
+
+Folding too much makes two people share a budget until their accounts are known; folding too little gives a guesser
+another budget for each spelling. So this folds whatever some directory may ignore.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from gateway.relay.credentials.admission.settings import LONGEST_NAME
+
+TOO_LONG = "\0"
+"""Stands for every name that is too long to be anybody's: they share one record, and none costs more than a short one."""
+
+_BLANKS = re.compile(r" *([\\@]) *")
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
+"""Categories of characters that nobody sees. Directories refuse or skip them."""
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties) beyond those categories."""
+
+
+def fold_name(user_name: str) -> str:
+    """The name as it is counted: NFKC, no case, no hidden characters, no blanks around it, `\\` and `@`."""
+    name = user_name.strip()
+    if len(name) > LONGEST_NAME:
+        return TOO_LONG
+    if name.isascii():
+        name = name.casefold()
+    else:
+        # full case folding, then composed again: folding can take a composition apart; what is ignorable goes before
+        # and after, since NFKC makes some
+        visible = _IGNORABLE.sub("", unicodedata.normalize("NFKC", name))
+        name = _IGNORABLE.sub("", unicodedata.normalize("NFKC", visible.casefold()))
+    if not name.isprintable():
+        name = "".join(character for character in name if unicodedata.category(character) not in _HIDDEN)
+        name = "".join(" " if character.isspace() else character for character in name)
+    if " " in name:
+        name = _BLANKS.sub(r"\1", name).strip()
+    return name
+
+
+def local_part(folded: str) -> str:
+    """What all spellings of an account share mostly: `corp\\anna`, `anna@corp.example.com`, `anna`. Accents go, too."""
+    user = folded.rpartition("\\")[2]
+    user = user.rpartition("@")[0] or user
+    if user.isascii():
+        return user
+    taken_apart = unicodedata.normalize("NFKD", user)
+    return "".join(character for character in taken_apart if not unicodedata.combining(character))

@@ -1,0 +1,106 @@
+"""Admission's records on one node: in memory, and whatever is held against somebody in the store, too.
+
+Kind of state: counts. Attempts under way end with the process, so they are not written; neither is anything for a
+sign-in that succeeds where nothing was held against anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import structlog
+from msgspec import ValidationError
+from msgspec.structs import replace
+
+from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, MemoryAdmissionStore, Row, Rule
+from gateway.relay.credentials.admission.lockout import expiry
+from gateway.relay.credentials.admission.record import BLANK, decode, encode
+from gateway.store import StoreError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class JournaledAdmissionStore(MemoryAdmissionStore):
+    """Implements `AdmissionStore` for one node whose counts survive a restart.
+
+    Memory decides, at once; a change is written before `apply` returns. What the store did not take is logged, goes on
+    counting in memory, and is written with the next change: a store that is down loosens nothing while the process
+    lives, and nobody signs in while it is down, since the audit trail has the same store.
+    """
+
+    def __init__(self, settings: AdmissionSettings, rows: AdmissionRows) -> None:
+        super().__init__(settings)
+        self._rows = rows
+        self._unwritten: set[bytes] = set()
+        self._writing = asyncio.Lock()
+
+    async def restore(self) -> None:
+        """Read what was there before this start. Raises StoreError."""
+        records = {}
+        for key, value, _ in await self._rows.all():
+            try:
+                records[key] = decode(value)
+            except ValidationError as error:  # one record that cannot be read must not keep the relay from starting
+                log.warning("admission.unreadable", key=key.hex(), error=str(error))
+        self.load(dict(sorted(records.items(), key=lambda item: item[1].touched)))
+
+    async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
+        """See `port.AdmissionStore`."""
+        before = [self.get(key) for key in keys]
+        result = await super().apply(keys, rule)
+        for key, record in zip(keys, before, strict=True):
+            after = self.get(key)
+            if after is not record and _lasting(after) != _lasting(record):
+                self._unwritten.add(key)
+        if self._unwritten:
+            await self._write()
+        return result
+
+    async def purge(self, now: float) -> int:
+        """See `port.AdmissionStore`."""
+        gone = await super().purge(now)
+        if self._unwritten:
+            await self._write()
+        return gone
+
+    def forgotten(self, key: bytes, record: LockRecord) -> None:
+        """What is forgotten here must not come back with a restart."""
+        if _lasting(record) != BLANK:
+            self._unwritten.add(key)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            keys, self._unwritten = self._unwritten, set()
+            if not keys:  # whoever held the lock took ours along
+                return
+            written = False
+            try:
+                await self._rows.save(*self._split(keys))
+                written = True
+            except StoreError as error:
+                log.error("admission.not_saved", records=len(keys), error=str(error))  # noqa: TRY400 - it says all
+            finally:  # cancelled, too
+                if not written:
+                    self._unwritten |= keys
+
+    def _split(self, keys: Iterable[bytes]) -> tuple[list[Row], list[bytes]]:
+        rows: list[Row] = []
+        gone: list[bytes] = []
+        for key in sorted(keys):
+            record = _lasting(self.get(key))
+            if record == BLANK:
+                gone.append(key)
+            else:
+                rows.append((key, encode(record), expiry(record, self._settings)))
+        return rows, gone
+
+
+def _lasting(record: LockRecord | None) -> LockRecord:
+    """Without what ends with the process."""
+    if record is None:
+        return BLANK
+    return replace(record, leases=()) if record.leases else record

@@ -1,0 +1,50 @@
+"""Admission's records for several nodes: all of them in the store, attempts under way included.
+
+Kind of state: counts. Every attempt is one transaction before and one after; the store puts those that wait into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, Row, Rule
+from gateway.relay.credentials.admission.lockout import expiry
+from gateway.relay.credentials.admission.record import decode, encode
+
+T = TypeVar("T")
+
+
+class SharedAdmissionStore:
+    """Implements `AdmissionStore` over `AdmissionRows`.
+
+    Raises StoreError where the store is down: nothing was decided then, so nobody is asked and nobody signs in. A lease
+    whose settlement could not be written ends with its deadline.
+    """
+
+    def __init__(self, settings: AdmissionSettings, rows: AdmissionRows) -> None:
+        self._settings, self._rows = settings, rows
+
+    async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
+        """See `port.AdmissionStore`."""
+
+        def in_rows(values: Mapping[bytes, bytes]) -> tuple[list[Row], list[bytes], T]:
+            changes, result = rule({key: decode(value) for key, value in values.items()})
+            rows = [(key, encode(record), self._expiry(record)) for key, record in changes.items() if record is not None]
+            return rows, [key for key, record in changes.items() if record is None], result
+
+        return await self._rows.apply(sorted(keys), in_rows)
+
+    async def records(self) -> list[tuple[bytes, LockRecord]]:
+        """See `port.AdmissionStore`."""
+        return [(key, decode(value)) for key, value, _ in await self._rows.all()]
+
+    async def purge(self, now: float) -> int:
+        """See `port.AdmissionStore`."""
+        return await self._rows.purge(now)
+
+    def _expiry(self, record: LockRecord) -> float:
+        deadlines = [lease.deadline for lease in record.leases]
+        if not record.touched:  # nothing but attempts under way
+            return max(deadlines, default=0.0)
+        return max(expiry(record, self._settings), *deadlines)
