@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 import structlog
 
+from demo.postgres import ThrowawayPostgres
 from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
 from tests.support.examples import LONG_EXAMPLES
@@ -24,7 +25,7 @@ hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are n
 hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
 hypothesis.settings.load_profile("isthmus")
 
-_SERVERS = ("samba", "browser", "pebble", "slapd", "proxy")
+_SERVERS = ("samba", "browser", "pebble", "slapd", "postgres", "proxy")
 """Markers whose tests share one server, in the order in which they begin: what takes longest first."""
 _ROOM = 1 << 30
 """Bytes that must be free in memory before temporary files go there."""
@@ -73,6 +74,13 @@ def restored_logging() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[ThrowawayPostgres]:
+    """A real PostgreSQL; each test makes databases of its own there."""
+    with ThrowawayPostgres() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
