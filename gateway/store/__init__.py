@@ -6,6 +6,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
     agents tokens api_keys sessions
     once seen           what happens once; what was seen before
+    admission           what is counted against names: opaque rows, changed by a rule
     keyring             keys by use, two valid at a time
     generations         whether a copy is old
     duties purge        what one node does for all
@@ -14,6 +15,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     database schema     connections, threads, time-outs; which release can read what
 """
 
+from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule
 from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
@@ -43,6 +45,9 @@ from gateway.store.tokens import TokenRecord, TokenStore
 from gateway.store.unit import UnitOfWork
 
 __all__ = [
+    "AdmissionRow",
+    "AdmissionRowStore",
+    "AdmissionRule",
     "AgentPresence",
     "AgentRecord",
     "AgentStore",

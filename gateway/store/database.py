@@ -130,6 +130,10 @@ class Database:
         """Run `work` on a cursor of the driver itself: SQLAlchemy's part would cost more than the commit."""
         return cast(T, await self._wait("trail", self._on_cursor, _Job(work)))
 
+    async def write_cursor(self, work: Callable[[Any], T]) -> T:
+        """The same, beside the trail."""
+        return cast(T, await self._wait("write", self._on_cursor, _Job(work)))
+
     async def in_portions(self, work: Callable[[sa.Connection, int], int]) -> int:
         """Delete what is superfluous, `PORTION` rows at a time: `work` gets the number, returns how many it deleted."""
         total = 0

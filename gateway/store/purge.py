@@ -31,7 +31,7 @@ class Purge:
         if lease is None:
             return
         try:
-            for subject in (self._store.sessions, self._store.once, self._store.seen):
+            for subject in (self._store.sessions, self._store.once, self._store.seen, self._store.admission):
                 await subject.purge(now)
         except StoreError:
             await self._store.duties.give_up(lease)  # somebody else, or we next minute, may have more luck

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from gateway.store.admission import AdmissionRowStore, SqlAdmission
 from gateway.store.agents import AgentStore, SqlAgents
 from gateway.store.api_keys import ApiKeyStore, SqlApiKeys
 from gateway.store.audit import AuditLog, SqlAuditLog
@@ -86,6 +87,16 @@ class Store(Protocol):
         """Which agents are where."""
         ...
 
+    @property
+    def admission(self) -> AdmissionRowStore:
+        """What was counted against names."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may use it at the same time, beside commands on this machine."""
+        ...
+
     def unit(self) -> UnitOfWork:
         """Several changes in one transaction."""
         ...
@@ -115,6 +126,8 @@ class SqlStore:
         self.generations = SqlGenerations(database)
         self.duties = SqlDuties(database)
         self.presence = SqlPresence(database)
+        self.admission = SqlAdmission(database)
+        self.shared = database.dialect.name == "postgresql"
         self.generations.watch(GENERATION, self.keyring.load)
 
     def unit(self) -> UnitOfWork:

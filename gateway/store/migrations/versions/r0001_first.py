@@ -46,6 +46,13 @@ def _shared() -> None:
         sa.Column("number", _BIG, nullable=False),
         sa.Column("until", sa.Float, nullable=False),
     )
+    op.create_table(
+        "admission",
+        sa.Column("key", sa.LargeBinary, primary_key=True),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        sa.Column("expires_at", sa.Float, nullable=False),
+    )
+    op.create_index("ix_admission_expires_at", "admission", ["expires_at"])
 
 
 def _audit() -> None:
