@@ -90,7 +90,7 @@ class SqlAdmission:
 
     async def save(self, rows: Sequence[AdmissionRow], gone: Sequence[bytes]) -> None:
         """See `AdmissionRowStore`."""
-        changed = {**{key: (b"", 0.0) for key in gone}, **{key: (value, until) for key, value, until in rows}}
+        changed = {**dict.fromkeys(gone, (b"", 0.0)), **{key: (value, until) for key, value, until in rows}}
         await self._database.write_cursor(lambda cursor: self._write(cursor, changed))
 
     async def apply(self, keys: Sequence[bytes], rule: AdmissionRule[T]) -> T:
