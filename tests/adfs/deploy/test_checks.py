@@ -113,7 +113,7 @@ CASES: list[tuple[Operation, dict[str, dict[str, Any]], str]] = [
     (NODE, {"seen": primary(service_account="")}, "fail service account: not known which"),
     (NODE, {"host": {"join_problems": None}}, "unknown service account: CORP\\adfs-svc$: Test-AdfsFarmJoin will"),
     (NODE, {"host": REFUSED}, "fail service account and prerequisites: no; Set-ADServiceAccount adfs-"),
-    (NODE, {"host": REFUSED, "spec": {"service_account": "CORP\\u"}}, "fail service account and prerequisites: no; fix that"),
+    (NODE, {"host": REFUSED, "spec": {"service_account": "CORP\\u"}}, "fail service account and prerequisites: no; fix"),
     (NEW_FARM, {"host": {"join_problems": None}}, "unknown service account: CORP\\adfs-svc$: Test-AdfsFarmInst"),
     (NEW_FARM, {"spec": {"service_account": ""}}, "fail service account: not known which"),
     (NEW_FARM, {"spec": {"thumbprint": ""}}, "fail SSL certificate: not known which"),
