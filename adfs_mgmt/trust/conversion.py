@@ -197,8 +197,10 @@ async def resume_conversion(
 
 
 def is_converting(record: Record[Any] | None, kind: str = "") -> bool:
-    """Whether a conversion (of this kind) was interrupted and can continue."""
-    return record is not None and record.open and record.kind in CONVERSIONS and kind in {"", record.kind}
+    """Whether a conversion (of this kind, and not on its way back) was interrupted and can continue."""
+    if record is None or not record.open or record.kind not in CONVERSIONS:
+        return False
+    return not kind or (record.kind == kind and not record.back)
 
 
 def check_allowed(plan: Plan[ConversionState], confirmation: str) -> None:
