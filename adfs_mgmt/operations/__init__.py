@@ -6,6 +6,7 @@ came of it goes out as data, and what went wrong is an error of this package or 
 """
 
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext, OperationSettings
+from adfs_mgmt.operations.data import plan_data, record_data, result_data, standing_data
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, OperationError, SelectionError, SettingsError
 from adfs_mgmt.operations.jea import JeaFiles, write_jea_files
 from adfs_mgmt.operations.observation import FarmObservation, FarmReport, check_farms, observe_farms, read_trust, steps_of
@@ -18,6 +19,7 @@ from adfs_mgmt.operations.partners import (
     watch_partners,
 )
 from adfs_mgmt.operations.recordings import RecordedFarm, read_recording
+from adfs_mgmt.operations.servers import ServerOperation, server_operation
 from adfs_mgmt.operations.tenants import (
     BackupResult,
     LiveKeyUnknown,
@@ -27,6 +29,8 @@ from adfs_mgmt.operations.tenants import (
     live_key,
     signing_keys,
 )
+from adfs_mgmt.procedures.deployment import plan_data as server_plan_data
+from adfs_mgmt.procedures.server import Operation, Secrets
 
 __all__ = [
     "BackupResult",
@@ -38,11 +42,14 @@ __all__ = [
     "LiveKeyUnknown",
     "MetadataReport",
     "NotPossible",
+    "Operation",
     "OperationContext",
     "OperationError",
     "OperationSettings",
     "RecordedFarm",
+    "Secrets",
     "SelectionError",
+    "ServerOperation",
     "SettingsError",
     "TrustComparison",
     "acknowledge_certificate",
@@ -52,11 +59,17 @@ __all__ = [
     "compare_trusts",
     "live_key",
     "observe_farms",
+    "plan_data",
     "read_partners",
     "read_recording",
     "read_trust",
+    "record_data",
     "refresh_partners",
+    "result_data",
+    "server_operation",
+    "server_plan_data",
     "signing_keys",
+    "standing_data",
     "steps_of",
     "watch_partners",
     "write_jea_files",

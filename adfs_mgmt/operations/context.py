@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from adfs_mgmt.farm.model import Outside
+from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.settings import FarmSettings, split_host
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.run import Clock, WallClock
 from adfs_mgmt.trust.settings import EntraSettings
 from certs.acme import AcmeSettings
+from foundation.procedures import Clock, Progress, WallClock
 
 
 class OperationSettings(Protocol):
@@ -54,6 +56,14 @@ class FederatedTenant:
     farm: FarmSettings
 
 
+OnProgress = Callable[[Progress], None]
+"""Hears of what a run is doing."""
+
+
+def silent(progress: Progress) -> None:
+    """For whoever does not watch."""
+
+
 def connect(settings: RemotingSettings) -> Shell:
     """A shell over WinRM. Raises RemotingError for settings that cannot work."""
     from adfs_mgmt.remoting.winrm import WinRm
@@ -69,6 +79,8 @@ class OperationContext:
     recording: Path | None = None
     """A new file for what is said to the servers and what they answer, with names replaced; None: it is not written down."""
     connect: Callable[[RemotingSettings], Shell] = connect
+    external: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    """What observes servers as anybody on the network does."""
     clock: Clock = field(default_factory=WallClock)
 
     def __post_init__(self) -> None:

@@ -98,9 +98,8 @@ class Deployment:
     who: str = field(default_factory=procedures.whoami)
 
     def journal_path(self, name: str) -> Path:
-        """Of a server, by its fully qualified name, whatever characters its farm's name has."""
-        name = f"{quote(self.settings.name, safe='')}.{quote(name.lower(), safe='')}.journal"
-        return self.state_dir / "deploy" / name
+        """Of a server, by its fully qualified name."""
+        return journal_path(self.state_dir, self.settings.name, name)
 
     def record(self, name: str) -> Record[ServerState] | None:
         """What was done about a server last. Raises JournalError."""
@@ -195,6 +194,11 @@ class ServerExecutor(ServerObserver):
     async def do(self, act: Act) -> None:
         """Run a command. Raises ActFailed."""
         await run_command(self.shell, act.place, act.what)
+
+
+def journal_path(state_dir: Path, farm: str, name: str) -> Path:
+    """Of a server, whatever characters its farm's name has."""
+    return state_dir / "deploy" / f"{quote(farm, safe='')}.{quote(name.lower(), safe='')}.journal"
 
 
 def make_plan(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[ServerState]:
