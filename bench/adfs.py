@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.farm import FarmSettings
+from adfs_mgmt.remoting import RemotingSettings
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Record, Snapshot
 from adfs_mgmt.rollover.plan import next_step, plan

@@ -1,6 +1,6 @@
 """A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
 
-Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `Outside`, what
+Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `ExternalView`, what
 anybody on the network sees. Where they contradict each other is for `contradictions` to say.
 """
 
@@ -263,7 +263,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class ExternalView:
     """What anybody on the network sees of a farm, without a credential."""
 
     federation_name: str
@@ -303,7 +303,7 @@ class SignInOutcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSignIn:
-    """A token that was asked for with a test account, at one address. Never in `Outside`, which needs no credential."""
+    """A token that was asked for with a test account, at one address. Never in `ExternalView`, which needs no credential."""
 
     host: str
     """The node, or the federation name itself."""

@@ -22,10 +22,10 @@ import aiohttp
 from yarl import URL
 
 from adfs_mgmt.farm.errors import Unreadable, as_unreadable
-from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
-from adfs_mgmt.farm.outside import HOSTS_AT_ONCE
+from adfs_mgmt.farm.external_view import HOSTS_AT_ONCE
+from adfs_mgmt.farm.http import bounded, host_header, why
+from adfs_mgmt.farm.model import ExternalView, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from adfs_mgmt.farm.wire import bounded, host_header, why
 from foundation.saml import (
     MAX_ANSWER_BYTES,
     WS_TRUST_VERSIONS,
@@ -48,14 +48,16 @@ _PARTY_CODES = ("ID3082", "MSIS3020")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class TestAccount:
     """Who asks."""
+
+    __test__ = False  # for pytest, which takes it for one of its own
 
     user: str
     password: str = field(repr=False)
 
 
-def read_account(settings: FarmSettings) -> Account | None:
+def read_test_account(settings: FarmSettings) -> TestAccount | None:
     """The test account of the settings; None where there is none. Raises Unreadable."""
     if not settings.synthetic_user:
         return None
@@ -66,13 +68,13 @@ def read_account(settings: FarmSettings) -> Account | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Unreadable(what, f"{path} cannot be read: {type(error).__name__}") from error
-    return Account(settings.synthetic_user, text.removesuffix("\n").removesuffix("\r"))
+    return TestAccount(settings.synthetic_user, text.removesuffix("\n").removesuffix("\r"))
 
 
 async def sign_in(
     settings: FarmSettings,
-    account: Account,
-    outside: Outside,
+    account: TestAccount,
+    outside: ExternalView,
     identifier: str,
     now: float,
     *,
@@ -109,7 +111,7 @@ async def sign_in(
     return tuple(done[host] for host in [*settings.nodes, settings.federation_name])
 
 
-def _ordered(settings: FarmSettings, outside: Outside) -> list[str]:
+def _ordered(settings: FarmSettings, outside: ExternalView) -> list[str]:
     """Those first whose metadata came by trusted TLS: one that hangs must not be the one that decides."""
     well = {each.host for each in outside.served if each.signing and not each.tls_problem}
     return sorted([*settings.nodes, settings.federation_name], key=lambda host: host not in well)
@@ -124,7 +126,7 @@ class _Asker:
     """One round."""
 
     settings: FarmSettings
-    account: Account
+    account: TestAccount
     relying_party: str
     now: float
     begun: float = field(default_factory=time.monotonic)

@@ -15,7 +15,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import FarmCertificate, Properties
+from adfs_mgmt.farm import FarmCertificate, Properties
 from certs import Certificate
 from foundation.times import DAY
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.model import Farm, PrincipalHolder, ServicePrincipal
+from adfs_mgmt.farm import Farm, PrincipalHolder, ServicePrincipal
 from findings import Finding, failed, passed, warned
 
 NAME = "service-principal-name"

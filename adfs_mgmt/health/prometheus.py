@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from adfs_mgmt.farm.model import Farm, Outside
+from adfs_mgmt.farm import ExternalView, Farm
 from adfs_mgmt.health.inventory import certificate_inventory
 from findings import Finding, Labels, exposition, finding_lines, gauge_lines
 
-Checked = Sequence[tuple[Farm, Outside | None, Sequence[Finding]]]
+Checked = Sequence[tuple[Farm, ExternalView | None, Sequence[Finding]]]
 """Farms, with what was found of each."""
 
 
@@ -30,8 +30,8 @@ def prometheus_text(checked: Checked) -> str:
 
 
 def _ends(checked: Checked) -> Iterator[tuple[Labels, float]]:
-    for farm, outside, _ in checked:
-        for entry in certificate_inventory(farm, outside):
+    for farm, external, _ in checked:
+        for entry in certificate_inventory(farm, external):
             certificate = entry.certificate
             if certificate.not_after:
                 labels = (("use", entry.group), ("role", entry.role), ("thumbprint", certificate.thumbprint))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use, short_name
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import check_key, reference_node
@@ -157,10 +156,10 @@ def _check_certificates(
         names = [row.host_name for row in bindings if row.thumbprint == thumbprint and row.host_name.lower() != "localhost"]
         row = held.get(thumbprint)
         if row is None:
-            seen = f"{short(thumbprint)} is bound, but not in LocalMachine\\My"
+            seen = f"{short_name(thumbprint)} is bound, but not in LocalMachine\\My"
             yield failed("ssl-certificate", where, seen, "Import it there with its private key, or bind another.")
         elif row.key is KeyAccess.NO_KEY:
-            seen = f"{short(thumbprint)} has no private key there"
+            seen = f"{short_name(thumbprint)} has no private key there"
             yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
         else:
             yield check_ssl("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
@@ -232,7 +231,7 @@ def _check_applications(where: str, proxy: Proxy, thresholds: Thresholds, now: f
         name, certificate = "application-certificate", held.get(application.thumbprint)
         host = application.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
         if certificate is None:
-            seen = f"{application.name}: {short(application.thumbprint)} is not in LocalMachine\\My"
+            seen = f"{application.name}: {short_name(application.thumbprint)} is not in LocalMachine\\My"
             yield failed(name, where, seen, "Import it there with its private key.")
             continue
         found = check_ssl(name, where, certificate, (host,), thresholds, now)

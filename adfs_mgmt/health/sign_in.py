@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Use
+from adfs_mgmt.farm import ExternalView, Farm, SignInOutcome, SyntheticSignIn, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
@@ -65,37 +64,40 @@ class _Expected:
 
 
 def check_sign_ins(
-    farm: Farm, outside: Outside | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
+    farm: Farm, external: ExternalView | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
 ) -> Iterator[Finding]:
     """One finding for each address that was asked."""
-    expected = _Expected(_signers(farm, outside), _issuers(farm, outside))
-    name = outside.federation_name if outside else ""
+    expected = _Expected(_signers(farm, external), _issuers(farm, external))
+    name = external.federation_name if external else ""
     nodes_issue = any(asked.token for asked in sign_ins if asked.host != name)
     for asked in sign_ins:
         if asked.token is not None:
             yield _check_token(asked, asked.token, expected, thresholds)
         elif (
-            nodes_issue and asked.outcome is SignInOutcome.NOT_OFFERED and outside and asked.host == outside.federation_name
+            nodes_issue
+            and asked.outcome is SignInOutcome.NOT_OFFERED
+            and external
+            and asked.host == external.federation_name
         ):
             yield warned(NAME, asked.host, f"{_said(asked)}, though nodes do", _NOT_PROXIED)
         else:
             yield _check_refusal(asked, thresholds)
 
 
-def _signers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _signers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
     node = reference_node(farm)
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
     if primary is not None:
         return frozenset({primary.thumbprint})
-    return frozenset(served.signed_by for served in (outside.served if outside else ()) if served.signed_by)
+    return frozenset(served.signed_by for served in (external.served if external else ()) if served.signed_by)
 
 
-def _issuers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _issuers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     if farm.properties.identifier:
         return frozenset({farm.properties.identifier})
     return frozenset(
-        served.entity_id for served in (outside.served if outside else ()) if served.signed_by and served.entity_id
+        served.entity_id for served in (external.served if external else ()) if served.signed_by and served.entity_id
     )
 
 
@@ -119,7 +121,7 @@ def _check_token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, 
     wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
     if wrong:
         return failed(NAME, where, "; ".join(seen for seen, _ in wrong), wrong[0][1])
-    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short(token.signer.thumbprint)}"
+    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short_name(token.signer.thumbprint)}"
     if not expected.signers:
         return warned(
             NAME, where, f"{seen}; which certificate is the primary is not known", "Let a node or metadata be read."
@@ -143,9 +145,9 @@ _Fault = tuple[str, str]
 
 def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
-        names = ", ".join(short(thumbprint) for thumbprint in sorted(expected.signers))
+        names = ", ".join(short_name(thumbprint) for thumbprint in sorted(expected.signers))
         remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
-        yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
+        yield f"signed by {short_name(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
 def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:

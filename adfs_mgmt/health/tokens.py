@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Node, Outside, Use
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, KeyAccess, Node, Use, short_name
 from adfs_mgmt.health.forecast import LATE, Event, EventKind, events, primary_of, successor_of
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
@@ -17,11 +16,11 @@ _ROLL = "Roll it over: isthmus adfs rollover plan."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
-def check_tokens(farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+def check_tokens(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """From the farm's configuration; from its metadata where that could not be read."""
     node = reference_node(farm)
     if node is None:
-        yield from _check_metadata(outside, thresholds, now)
+        yield from _check_metadata(external, thresholds, now)
         return
     for use, name in _SLUG.items():
         rows = [row for row in node.certificates if row.use is use]
@@ -86,7 +85,7 @@ def _unmanaged(
 ) -> Finding:
     left = (primary.not_after - now) / DAY
     successor = successor_of(rows)
-    remedy = f"Promote {short(successor.thumbprint)} once partners know it." if successor else _ROLL
+    remedy = f"Promote {short_name(successor.thumbprint)} once partners know it." if successor else _ROLL
     if left < thresholds.token_failure_days:
         return failed(name, farm.name, f"{seen}; AutoCertificateRollover is off", remedy)
     if left < thresholds.token_warning_days:
@@ -117,7 +116,7 @@ def _is_local(farm: Farm, certificate: Certificate) -> bool:
 
 def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> Finding:
     """Whether the service can use the key of this certificate on this node."""
-    where, which = host_label(node.host), short(thumbprint)
+    where, which = host_label(node.host), short_name(thumbprint)
     row = next((row for row in node.stored if row.certificate.thumbprint == thumbprint), None)
     if row is None:
         return failed(name, where, f"{which} is not in LocalMachine\\My", "Import it there with its private key.")
@@ -132,24 +131,25 @@ def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> F
     return passed(name, where, f"the key of {which} is {known}")
 
 
-def _check_metadata(outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Who signs the metadata is the primary. Whether AD FS renews it by itself cannot be seen from outside."""
-    if outside is None:
+    if external is None:
         return
-    signers = {served.signed_by for served in outside.served if served.signed_by}
+    signers = {served.signed_by for served in external.served if served.signed_by}
     rows = [
-        FarmCertificate(use=Use.SIGNING, certificate=outside.certificates[name], is_primary=True) for name in sorted(signers)
+        FarmCertificate(use=Use.SIGNING, certificate=external.certificates[name], is_primary=True)
+        for name in sorted(signers)
     ]
     for row in rows:
         seen, left = end_text(row.certificate, now), (row.certificate.not_after - now) / DAY
         if left < thresholds.token_failure_days:
-            yield failed("token-signing", outside.federation_name, seen, _ROLL)
-        elif left < thresholds.token_warning_days and not _announced(outside, row.certificate):
-            yield warned("token-signing", outside.federation_name, f"{seen}; no successor is published", _ROLL)
+            yield failed("token-signing", external.federation_name, seen, _ROLL)
+        elif left < thresholds.token_warning_days and not _announced(external, row.certificate):
+            yield warned("token-signing", external.federation_name, f"{seen}; no successor is published", _ROLL)
         else:
-            yield passed("token-signing", outside.federation_name, seen)
+            yield passed("token-signing", external.federation_name, seen)
 
 
-def _announced(outside: Outside, primary: Certificate) -> bool:
-    known = (outside.certificates[name] for served in outside.served for name in served.signing)
+def _announced(external: ExternalView, primary: Certificate) -> bool:
+    known = (external.certificates[name] for served in external.served for name in served.signing)
     return any(certificate.not_after > primary.not_after for certificate in known)

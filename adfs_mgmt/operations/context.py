@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from adfs_mgmt.farm.model import Outside
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.settings import FarmSettings, split_host
+from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view, split_host
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
-from adfs_mgmt.remoting import Shell
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting import RemotingSettings, Shell
 from adfs_mgmt.trust.settings import EntraSettings
 from certs.acme import AcmeSettings
 from foundation.procedures import Clock, Progress, WallClock
@@ -66,7 +63,7 @@ def silent(progress: Progress) -> None:
 
 def connect(settings: RemotingSettings) -> Shell:
     """A shell over WinRM. Raises RemotingError for settings that cannot work."""
-    from adfs_mgmt.remoting.winrm import WinRm
+    from adfs_mgmt.remoting import WinRm
 
     return WinRm(settings)
 
@@ -79,7 +76,7 @@ class OperationContext:
     recording: Path | None = None
     """A new file for what is said to the servers and what they answer, with names replaced; None: it is not written down."""
     connect: Callable[[RemotingSettings], Shell] = connect
-    external: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
     """What observes servers as anybody on the network does."""
     clock: Clock = field(default_factory=WallClock)
 

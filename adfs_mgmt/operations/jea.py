@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adfs_mgmt.operations.errors import FileUnusable
-from adfs_mgmt.remoting import jea
-from adfs_mgmt.remoting.catalogue import HostKind
+from adfs_mgmt.remoting import HostKind, jea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,19 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import Farm, Outside, SyntheticSignIn
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read, unread, with_certificates
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.farm.token_request import Account, read_account, sign_in
+from adfs_mgmt.farm import (
+    ExternalView,
+    Farm,
+    FarmSettings,
+    SyntheticSignIn,
+    TestAccount,
+    read_external_view,
+    read_farm,
+    read_test_account,
+    sign_in,
+    unread_farm,
+    with_certificates,
+)
 from adfs_mgmt.health import check_farm
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
@@ -34,7 +42,7 @@ class FarmObservation:
 
     settings: FarmSettings
     farm: Farm
-    external: Outside
+    external: ExternalView
 
     @property
     def blind(self) -> bool:
@@ -80,11 +88,11 @@ async def _observe(
 ) -> FarmObservation:
     """Both sides at the same time. What the metadata has completes what was read."""
     now = context.now()
-    observing = look_outside(settings, now, on_host=on_host)
+    observing = read_external_view(settings, now, on_host=on_host)
     if shell is None:
-        external, farm = await observing, unread(settings, now)
+        external, farm = await observing, unread_farm(settings, now)
     else:
-        external, farm = await asyncio.gather(observing, read(shell, settings, now, on_host=on_host))
+        external, farm = await asyncio.gather(observing, read_farm(shell, settings, now, on_host=on_host))
     return FarmObservation(
         settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external
     )
@@ -117,13 +125,13 @@ async def check_farms(
     return reports
 
 
-def _accounts(farms: Sequence[FarmSettings]) -> Mapping[str, Account]:
-    found = {farm.name: read_account(farm) for farm in farms}
+def _accounts(farms: Sequence[FarmSettings]) -> Mapping[str, TestAccount]:
+    found = {farm.name: read_test_account(farm) for farm in farms}
     return {name: account for name, account in found.items() if account is not None}
 
 
 async def _sign_in(
-    context: OperationContext, observation: FarmObservation, account: Account, on_host: OnHost
+    context: OperationContext, observation: FarmObservation, account: TestAccount, on_host: OnHost
 ) -> tuple[SyntheticSignIn, ...]:
     """A token of each node, and of the federation name."""
     external, settings = observation.external, observation.settings

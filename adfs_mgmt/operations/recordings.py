@@ -6,12 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Farm
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import Farm, FarmSettings, read_farm
 from adfs_mgmt.operations.errors import FileUnusable
-from adfs_mgmt.remoting import Replay
-from adfs_mgmt.remoting.catalogue import make
+from adfs_mgmt.remoting import Replay, make_command
 
 _NODE, _PROXY = "Get-AdfsSyncProperties", "Get-WebApplicationProxySslCertificate"
 """Whoever was asked this was taken for one."""
@@ -35,11 +32,11 @@ async def read_recording(path: Path) -> RecordedFarm:
     proxies = tuple(host for host, commands in replay.hosts.items() if _PROXY in commands)
     if not nodes:
         raise FileUnusable(path.name, "no farm was read in it; record `isthmus adfs status` or `check`")
-    answers = await replay.run(nodes[0], make("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
+    answers = await replay.run(nodes[0], make_command("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
     times = (value for answer in answers for value in answer.values() if isinstance(value, dt.datetime))
     now = next(times, dt.datetime.fromtimestamp(made, dt.UTC))
     settings = FarmSettings(name=path.name, federation_name="", nodes=nodes, proxies=proxies)
-    farm = await read(replay, settings, now.timestamp(), metadata=None)
+    farm = await read_farm(replay, settings, now.timestamp(), metadata=None)
     return RecordedFarm(farm=farm, failures=tuple(str(error) for error in replay.failures))
 
 

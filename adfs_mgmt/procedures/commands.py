@@ -12,8 +12,8 @@ from adfs_mgmt.remoting import (
     RemotingError,
     Shell,
     Thing,
+    timeout_of,
 )
-from adfs_mgmt.remoting.catalogue import timeout_of
 from foundation.procedures import ActFailed, Effect
 
 

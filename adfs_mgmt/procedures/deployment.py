@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.farm.model import Outside, Use
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import ExternalView, FarmSettings, Use, read_external_view
 from adfs_mgmt.procedures.commands import problems, run_command
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
@@ -31,8 +29,7 @@ from adfs_mgmt.procedures.server import (
 )
 from adfs_mgmt.procedures.server_observation import ServerObserver
 from adfs_mgmt.procedures.server_parts import PREFLIGHT, TEST
-from adfs_mgmt.remoting import RemotingError, Shell
-from adfs_mgmt.remoting.catalogue import timeout_of
+from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
 from foundation import procedures
 from foundation.procedures import (
     Act,
@@ -93,7 +90,7 @@ class Deployment:
     state_dir: Path
     progress: Callable[[Progress], None] = _silent
     clock: Clock = field(default_factory=WallClock)
-    outside: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
     """What looks at servers from outside."""
     who: str = field(default_factory=procedures.whoami)
 

@@ -8,7 +8,7 @@ Sources: the reference of Add-AdfsFarmNode, Test-AdfsFarmJoin, Set-AdfsFarmInfor
 
 from __future__ import annotations
 
-from adfs_mgmt.farm.model import SyncRole
+from adfs_mgmt.farm import SyncRole
 from adfs_mgmt.procedures.preflight import is_gmsa
 from adfs_mgmt.procedures.server import ADFS_ROLE, Operation, ServerView
 from adfs_mgmt.procedures.server_parts import (
@@ -24,7 +24,7 @@ from adfs_mgmt.procedures.server_parts import (
     role_off,
     tested,
 )
-from adfs_mgmt.remoting.command import Credential, Value
+from adfs_mgmt.remoting import PSCredential, Value
 from foundation.procedures import Condition, Stage
 
 SYNC_PATIENCE = 960.0
@@ -39,7 +39,7 @@ def account(view: ServerView) -> dict[str, Value]:
     credential = {} if not view.spec.admin else {"Credential": view.credential("admin")}
     if is_gmsa(name):
         return {"GroupServiceAccountIdentifier": name, **credential}
-    return {"ServiceAccountCredential": Credential(name, view.secrets.service_account), **credential}
+    return {"ServiceAccountCredential": PSCredential(name, view.secrets.service_account), **credential}
 
 
 def homeless(view: ServerView) -> str:

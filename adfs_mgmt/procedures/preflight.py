@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from adfs_mgmt.farm.model import KeyAccess, Node, SyncRole, Use
+from adfs_mgmt.farm import KeyAccess, Node, SyncRole, Use
 from adfs_mgmt.procedures.server import ADFS_ROLE, Operation, ServerObservation, ServerSpec
 from certs import normal_thumbprint
 from findings import Finding, failed, passed, undecided, warned

@@ -19,7 +19,7 @@ from adfs_mgmt.procedures.server_parts import (
     role,
     role_off,
 )
-from adfs_mgmt.remoting.command import Value
+from adfs_mgmt.remoting import Value
 from foundation.procedures import Condition, Stage
 
 HEALTH_PATIENCE = 300.0

@@ -6,9 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Binding, Farm, Node, Served, StoredCertificate, SyncRole
-from adfs_mgmt.farm.settings import split_host
-from adfs_mgmt.remoting.command import Credential, Secret
+from adfs_mgmt.farm import Binding, Farm, Node, Served, StoredCertificate, SyncRole, split_host
+from adfs_mgmt.remoting import PSCredential, Secret
 from certs import normal_thumbprint
 from foundation.procedures import View
 
@@ -196,6 +195,6 @@ class ServerView(View[ServerObservation, ServerState]):
         """The farm's server that takes changes."""
         return self.observed.farm.primary
 
-    def credential(self, which: str) -> Credential:
+    def credential(self, which: str) -> PSCredential:
         """`which`: admin or trust_admin."""
-        return Credential(getattr(self.spec, which), getattr(self.secrets, which))
+        return PSCredential(getattr(self.spec, which), getattr(self.secrets, which))

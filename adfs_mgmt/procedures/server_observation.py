@@ -7,12 +7,18 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.asking import Asking, Host
-from adfs_mgmt.farm.model import Farm, Outside, SyncRole
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings, split_host
+from adfs_mgmt.farm import (
+    ExternalView,
+    Farm,
+    FarmQuery,
+    FarmSettings,
+    HostQuery,
+    SyncRole,
+    read_external_view,
+    read_farm,
+    split_host,
+    windows,
+)
 from adfs_mgmt.procedures.server import (
     ADFS_ROLE,
     PROXY_ROLE,
@@ -22,8 +28,7 @@ from adfs_mgmt.procedures.server import (
     ServerObservation,
     ServerSpec,
 )
-from adfs_mgmt.remoting import RemotingError, Shell, Thing
-from adfs_mgmt.remoting.catalogue import STORE
+from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, Thing
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
@@ -37,20 +42,20 @@ class ServerObserver:
     spec: ServerSpec
     clock: Callable[[], float]
     """Unix seconds."""
-    outside: Callable[[FarmSettings, float], Awaitable[Outside]] = look_outside
+    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
     """What looks from outside."""
     _farm: Farm | None = None
 
     async def observe_all(self) -> ServerObservation:
         """Read the farm, then observe the server. Never raises for one that does not answer."""
-        self._farm = await read(self.shell, _without(self.settings, self.spec), self.clock())
+        self._farm = await read_farm(self.shell, _without(self.settings, self.spec), self.clock())
         return replace(await self.observe(), resolves_to=await self._resolve())
 
     async def observe(self) -> ServerObservation:
         """What an operation changes. Never raises for a server that does not answer."""
         farm = self._farm
         if farm is None or (farm.primary is None and farm.nodes):  # it may be back
-            farm = self._farm = await read(self.shell, _without(self.settings, self.spec), self.clock())
+            farm = self._farm = await read_farm(self.shell, _without(self.settings, self.spec), self.clock())
         host, (listed, farm_error) = await asyncio.gather(self._host(), self._listed(farm))
         primary = farm.primary
         watched = (*((primary.host,) if primary else ()), self.spec.host)
@@ -67,17 +72,17 @@ class ServerObserver:
         )
 
     async def _host(self) -> ObservedServer:
-        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=self.spec.host)
+        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=self.spec.host)
         try:
             return await self._observed(asked)
         except RemotingError as error:
             return ObservedServer(host=self.spec.host, error=error.reason)
 
-    async def _observed(self, asked: Host) -> ObservedServer:
+    async def _observed(self, asked: HostQuery) -> ObservedServer:
         computer = await asked.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         system = await asked.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         features = await asked.ask("Get-WindowsFeature", Name=_FEATURES)
-        stored = await asked.ask("Get-ChildItem", Path=(STORE,))
+        stored = await asked.ask("Get-ChildItem", Path=(MACHINE_STORE,))
         found = ObservedServer(
             host=self.spec.host,
             error="; ".join(asked.errors),
@@ -92,7 +97,7 @@ class ServerObserver:
             return await self._proxy(asked, found)
         return await self._node(asked, found)
 
-    async def _node(self, asked: Host, found: ObservedServer) -> ObservedServer:
+    async def _node(self, asked: HostQuery, found: ObservedServer) -> ObservedServer:
         if not found.has(ADFS_ROLE):
             return found
         service = await asked.try_for("Get-Service", Name=("adfssrv",))
@@ -112,7 +117,7 @@ class ServerObserver:
             federation_name=windows.text(properties, "HostName"),
         )
 
-    async def _proxy(self, asked: Host, found: ObservedServer) -> ObservedServer:
+    async def _proxy(self, asked: HostQuery, found: ObservedServer) -> ObservedServer:
         if not found.has(PROXY_ROLE):
             return found
         service = await asked.try_for("Get-Service", Name=("appproxysvc",))
@@ -134,7 +139,7 @@ class ServerObserver:
             return None, "no primary answers"
         if farm.properties.behaviour_level == 1:
             return None, ""
-        asked = Host(asking=Asking(shell=self.shell, now=self.clock()), host=primary.host)
+        asked = HostQuery(asking=FarmQuery(shell=self.shell, now=self.clock()), host=primary.host)
         try:
             answer = await asked.ask_for("Get-AdfsFarmInformation")
         except RemotingError as error:

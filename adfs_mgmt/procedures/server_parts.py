@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 from adfs_mgmt.procedures.preflight import preflight, refusals
 from adfs_mgmt.procedures.server import ADFS_ROLE, WID_FEATURE, Operation, ServerState, ServerView
-from adfs_mgmt.remoting.catalogue import CATALOGUE, make
-from adfs_mgmt.remoting.command import Value
+from adfs_mgmt.remoting import CATALOGUE, Value, make_command
 from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
 
 EFFECT_PATIENCE = 300.0
@@ -47,7 +46,7 @@ def procedure(operation: Operation, *rows: Stage[ServerView], back_order: tuple[
 
 def command(view: ServerView, name: str, parameters: Mapping[str, Value], *, known_as: str = "", host: str = "") -> Act:
     """A command for the server, or for another host."""
-    what = make(name, **parameters)
+    what = make_command(name, **parameters)
     return Act(place=host or view.spec.host, what=what, name=known_as, changes=CATALOGUE[name].changes)
 
 

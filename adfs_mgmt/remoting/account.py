@@ -89,7 +89,7 @@ class Shown(NamedTuple):
     password: str | None
 
 
-class Account:
+class RemotingAccount:
     """Of the settings; for all hosts. Safe to use from several threads."""
 
     def __init__(self, settings: RemotingSettings) -> None:

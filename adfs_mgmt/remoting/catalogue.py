@@ -28,7 +28,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Value
 
 
 class NotInCatalogue(ValueError):
@@ -50,7 +50,7 @@ class HostKind(enum.StrEnum):
     PROXY = "proxy"
 
 
-class Kind(enum.Enum):
+class ParameterKind(enum.Enum):
     """Type of a parameter: what Python value it takes, and what .NET type it is on the host."""
 
     TEXT = "String"
@@ -64,16 +64,16 @@ class Kind(enum.Enum):
     CREDENTIAL = "PSCredential"
 
 
-_PYTHON: dict[Kind, type | tuple[type, ...]] = {
-    Kind.TEXT: str,
-    Kind.TEXTS: tuple,
-    Kind.INTEGER: int,
-    Kind.SWITCH: bool,
-    Kind.BOOLEAN: bool,
-    Kind.BYTES: bytes,
-    Kind.TIME: dt.datetime,
-    Kind.SECRET: Secret,
-    Kind.CREDENTIAL: Credential,
+_PYTHON: dict[ParameterKind, type | tuple[type, ...]] = {
+    ParameterKind.TEXT: str,
+    ParameterKind.TEXTS: tuple,
+    ParameterKind.INTEGER: int,
+    ParameterKind.SWITCH: bool,
+    ParameterKind.BOOLEAN: bool,
+    ParameterKind.BYTES: bytes,
+    ParameterKind.TIME: dt.datetime,
+    ParameterKind.SECRET: Secret,
+    ParameterKind.CREDENTIAL: PSCredential,
 }
 
 
@@ -81,7 +81,7 @@ _PYTHON: dict[Kind, type | tuple[type, ...]] = {
 class Parameter:
     """One parameter. `choices` and `pattern` (a regular expression for the whole) hold for each text of several."""
 
-    kind: Kind
+    kind: ParameterKind
     required: bool = False
     choices: tuple[str, ...] = ()
     pattern: str = ""
@@ -114,26 +114,28 @@ _WID = "MSSQL$MICROSOFT##WID"
 _HOST = r"[A-Za-z0-9._-]{1,255}"
 
 THUMBPRINT = r"[0-9A-Fa-f]{40}"
-STORE = "Cert:\\LocalMachine\\My"
+_CLASSES = ("Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service")
+_GUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+MACHINE_STORE = "Cert:\\LocalMachine\\My"
 
-_text = Parameter(kind=Kind.TEXT)
-_texts = Parameter(kind=Kind.TEXTS)
-_integer = Parameter(kind=Kind.INTEGER)
-_switch = Parameter(kind=Kind.SWITCH)
-_boolean = Parameter(kind=Kind.BOOLEAN)
-_credential = Parameter(kind=Kind.CREDENTIAL)
-_thumbprint = Parameter(kind=Kind.TEXT, pattern=THUMBPRINT)
-_the_thumbprint = Parameter(kind=Kind.TEXT, required=True, pattern=THUMBPRINT)
-_thumbprints = Parameter(kind=Kind.TEXTS, pattern=THUMBPRINT)
-_host = Parameter(kind=Kind.TEXT, pattern=_HOST)
-_hosts = Parameter(kind=Kind.TEXTS, pattern=_HOST)
+_text = Parameter(kind=ParameterKind.TEXT)
+_texts = Parameter(kind=ParameterKind.TEXTS)
+_integer = Parameter(kind=ParameterKind.INTEGER)
+_switch = Parameter(kind=ParameterKind.SWITCH)
+_boolean = Parameter(kind=ParameterKind.BOOLEAN)
+_credential = Parameter(kind=ParameterKind.CREDENTIAL)
+_thumbprint = Parameter(kind=ParameterKind.TEXT, pattern=THUMBPRINT)
+_the_thumbprint = Parameter(kind=ParameterKind.TEXT, required=True, pattern=THUMBPRINT)
+_thumbprints = Parameter(kind=ParameterKind.TEXTS, pattern=THUMBPRINT)
+_host = Parameter(kind=ParameterKind.TEXT, pattern=_HOST)
+_hosts = Parameter(kind=ParameterKind.TEXTS, pattern=_HOST)
 
 
-def _chosen(kind: Kind, *choices: str, required: bool = False) -> Parameter:
+def _chosen(kind: ParameterKind, *choices: str, required: bool = False) -> Parameter:
     return Parameter(kind=kind, choices=choices, required=required)
 
 
-_token_type = _chosen(Kind.TEXT, *_TYPES, required=True)
+_token_type = _chosen(ParameterKind.TEXT, *_TYPES, required=True)
 _farm_join = {
     "CertificateThumbprint": _thumbprint,
     "GroupServiceAccountIdentifier": _text,
@@ -146,7 +148,7 @@ _farm_join = {
 }
 _farm_new = {
     "CertificateThumbprint": _the_thumbprint,
-    "FederationServiceName": Parameter(kind=Kind.TEXT, required=True, pattern=_HOST),
+    "FederationServiceName": Parameter(kind=ParameterKind.TEXT, required=True, pattern=_HOST),
     "FederationServiceDisplayName": _text,
     "GroupServiceAccountIdentifier": _text,
     "ServiceAccountCredential": _credential,
@@ -191,7 +193,7 @@ _CMDLETS = (
         "Get-AdfsCertificate",
         _ADFS,
         NODE,
-        CertificateType=_chosen(Kind.TEXTS, *_TYPES, "Service-Communications"),
+        CertificateType=_chosen(ParameterKind.TEXTS, *_TYPES, "Service-Communications"),
         Thumbprint=_thumbprints,
     ),
     _reads("Get-AdfsSslCertificate", _ADFS, NODE),
@@ -235,7 +237,7 @@ _CMDLETS = (
         _ADFS,
         NODE,
         {
-            "CertificateType": _chosen(Kind.TEXT, *_TYPES, "Service-Communications", required=True),
+            "CertificateType": _chosen(ParameterKind.TEXT, *_TYPES, "Service-Communications", required=True),
             "Thumbprint": _the_thumbprint,
             "IsPrimary": _switch,
         },
@@ -258,7 +260,7 @@ _CMDLETS = (
         "Set-AdfsFarmInformation",
         _ADFS,
         NODE,
-        {"RemoveNode": Parameter(kind=Kind.TEXTS, required=True, pattern=_HOST)},
+        {"RemoveNode": Parameter(kind=ParameterKind.TEXTS, required=True, pattern=_HOST)},
     ),
     _changes(
         "Add-AdfsFarmNode",
@@ -286,7 +288,7 @@ _CMDLETS = (
         _WAP,
         PROXY,
         {
-            "ID": Parameter(kind=Kind.TEXT, required=True, pattern=r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+            "ID": Parameter(kind=ParameterKind.TEXT, required=True, pattern=_GUID),
             "ExternalCertificateThumbprint": _the_thumbprint,
         },
         confirms=False,
@@ -296,42 +298,42 @@ _CMDLETS = (
         _WAP,
         PROXY,
         {
-            "FederationServiceName": Parameter(kind=Kind.TEXT, required=True, pattern=_HOST),
-            "FederationServiceTrustCredential": Parameter(kind=Kind.CREDENTIAL, required=True),
+            "FederationServiceName": Parameter(kind=ParameterKind.TEXT, required=True, pattern=_HOST),
+            "FederationServiceTrustCredential": Parameter(kind=ParameterKind.CREDENTIAL, required=True),
             "CertificateThumbprint": _the_thumbprint,
             "HttpsPort": _integer,
             "TlsClientPort": _integer,
         },
         confirms=False,
     ),
-    _reads("Get-WindowsFeature", _SERVERS, BOTH, Name=_chosen(Kind.TEXTS, *_FEATURES, required=True)),
+    _reads("Get-WindowsFeature", _SERVERS, BOTH, Name=_chosen(ParameterKind.TEXTS, *_FEATURES, required=True)),
     _changes(
         "Install-WindowsFeature",
         _SERVERS,
         BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
+        {"Name": _chosen(ParameterKind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
     ),
     _changes(
         "Uninstall-WindowsFeature",
         _SERVERS,
         BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
+        {"Name": _chosen(ParameterKind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
     ),
-    _reads("Get-Service", _MANAGEMENT, BOTH, Name=_chosen(Kind.TEXTS, *_SERVICES, _WID, required=True)),
+    _reads("Get-Service", _MANAGEMENT, BOTH, Name=_chosen(ParameterKind.TEXTS, *_SERVICES, _WID, required=True)),
     _changes(
         "Restart-Service",
         _MANAGEMENT,
         BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_SERVICES, required=True), "Force": _switch},
+        {"Name": _chosen(ParameterKind.TEXTS, *_SERVICES, required=True), "Force": _switch},
     ),
-    _reads("Get-ChildItem", _MANAGEMENT, BOTH, Path=_chosen(Kind.TEXTS, STORE, required=True)),
+    _reads("Get-ChildItem", _MANAGEMENT, BOTH, Path=_chosen(ParameterKind.TEXTS, MACHINE_STORE, required=True)),
     _reads("Get-Date", _UTILITY, BOTH),
     _reads(
         "Get-CimInstance",
         "CimCmdlets",
         BOTH,
-        ClassName=_chosen(Kind.TEXT, "Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service", required=True),
-        Filter=_chosen(Kind.TEXT, "Name='adfssrv'"),
+        ClassName=_chosen(ParameterKind.TEXT, *_CLASSES, required=True),
+        Filter=_chosen(ParameterKind.TEXT, "Name='adfssrv'"),
     ),
     _reads("Get-IsthmusKeyAccess", "", BOTH, Thumbprint=_thumbprints),
     _changes(
@@ -339,8 +341,8 @@ _CMDLETS = (
         "",
         BOTH,
         {
-            "Pfx": Parameter(kind=Kind.BYTES, required=True),
-            "Password": Parameter(kind=Kind.SECRET, required=True),
+            "Pfx": Parameter(kind=ParameterKind.BYTES, required=True),
+            "Password": Parameter(kind=ParameterKind.SECRET, required=True),
         },
         confirms=False,
     ),
@@ -348,11 +350,11 @@ _CMDLETS = (
         "Grant-IsthmusKeyAccess",
         "",
         BOTH,
-        {"Thumbprint": _the_thumbprint, "Account": Parameter(kind=Kind.TEXT, required=True)},
+        {"Thumbprint": _the_thumbprint, "Account": Parameter(kind=ParameterKind.TEXT, required=True)},
         confirms=False,
     ),
     _changes("Remove-IsthmusCertificate", "", BOTH, {"Thumbprint": _the_thumbprint}, confirms=False),
-    _reads("Get-IsthmusServicePrincipal", "", NODE, Name=Parameter(kind=Kind.TEXT, required=True, pattern=_HOST)),
+    _reads("Get-IsthmusServicePrincipal", "", NODE, Name=Parameter(kind=ParameterKind.TEXT, required=True, pattern=_HOST)),
 )
 
 CATALOGUE: Mapping[str, Cmdlet] = {cmdlet.name: cmdlet for cmdlet in _CMDLETS}
@@ -378,7 +380,7 @@ def timeout_of(name: str) -> float:
     return _SLOW.get(name, _TIMEOUT)
 
 
-def make(name: str, **parameters: Value) -> Command:
+def make_command(name: str, **parameters: Value) -> Command:
     """A command that can be sent. A switch that is False is left out. Raises NotInCatalogue."""
     cmdlet = CATALOGUE.get(name)
     if cmdlet is None:
@@ -389,7 +391,7 @@ def make(name: str, **parameters: Value) -> Command:
         if parameter is None:
             raise NotInCatalogue(name, f"-{each} is not in the catalogue; there is {_names(cmdlet)}")
         check_value(name, each, parameter, value)
-        if not (parameter.kind is Kind.SWITCH and value is False):
+        if not (parameter.kind is ParameterKind.SWITCH and value is False):
             given[each] = value
     _check_presence(cmdlet, given)
     if cmdlet.confirms:
@@ -400,7 +402,7 @@ def make(name: str, **parameters: Value) -> Command:
 def check_value(command: str, name: str, parameter: Parameter, value: object) -> None:
     """Raise NotInCatalogue where the value is not of the parameter's kind, choices and pattern."""
     right = isinstance(value, _PYTHON[parameter.kind])
-    if parameter.kind is Kind.INTEGER:
+    if parameter.kind is ParameterKind.INTEGER:
         right = right and not isinstance(value, bool)
     if not right:
         raise NotInCatalogue(command, f"-{name} is a {parameter.kind.value}, not a {type(value).__name__}")

@@ -21,14 +21,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class PSCredential:
     """Sent as a PSCredential."""
 
     user: str
     password: Secret
 
 
-Value = str | int | bool | bytes | dt.datetime | Secret | Credential | tuple[str, ...]
+Value = str | int | bool | bytes | dt.datetime | Secret | PSCredential | tuple[str, ...]
 """What a parameter can be. True alone is a switch."""
 
 Scalar = str | int | float | bool | bytes | dt.datetime | None
@@ -62,7 +62,7 @@ def _shown(name: str, value: Value) -> str:
         return f"-{name} '{value:%Y-%m-%dT%H:%M:%SZ}'"
     if isinstance(value, tuple):
         return f"-{name} " + ",".join(_quoted(each) for each in value)
-    if isinstance(value, Credential):
+    if isinstance(value, PSCredential):
         return f"-{name} <{value.user}>"
     return f"-{name} {_quoted(str(value))}"
 

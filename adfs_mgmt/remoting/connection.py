@@ -25,7 +25,8 @@ from xml.etree.ElementTree import Element
 
 import requests
 import structlog
-from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp import complex_objects
+from pypsrp.complex_objects import PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import TaggedValue
@@ -33,8 +34,8 @@ from pypsrp.wsman import NAMESPACES, WSMan, WSManAction
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 
-from adfs_mgmt.remoting.account import Account
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.account import RemotingAccount
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
 from adfs_mgmt.remoting.errors import (
     CATEGORIES,
     AccessDenied,
@@ -93,10 +94,10 @@ class _WsMan(WSMan):
         return answer.find("s:Body", namespaces=NAMESPACES)
 
 
-class Connection:
+class RunspaceConnection:
     """To one host."""
 
-    def __init__(self, place: Place, settings: RemotingSettings, account: Account) -> None:
+    def __init__(self, place: Place, settings: RemotingSettings, account: RemotingAccount) -> None:
         self.place = place
         self._settings = settings
         self._account = account
@@ -199,7 +200,7 @@ class Connection:
         pipeline = PowerShell(self._pool)
         pipeline.add_cmdlet(command.name)
         with self._sending():
-            if any(isinstance(value, Secret | Credential) for value in command.parameters.values()):
+            if any(isinstance(value, Secret | PSCredential) for value in command.parameters.values()):
                 self._pool.exchange_keys()
             for name, value in command.parameters.items():
                 pipeline.add_parameter(name, _wire(value))
@@ -371,8 +372,9 @@ def _wire(value: Value) -> Any:
     """A parameter's value as pypsrp sends it: MS-PSRP 2.2.5."""
     if isinstance(value, Secret):
         return TaggedValue("SS", value.text)
-    if isinstance(value, Credential):
-        return PSCredential(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
+    if isinstance(value, PSCredential):
+        wire = complex_objects.PSCredential
+        return wire(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, dt.datetime):

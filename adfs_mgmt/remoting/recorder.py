@@ -28,7 +28,7 @@ from typing import Any, BinaryIO
 import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
 
@@ -89,7 +89,7 @@ class Scrubber:
         """As JSON. Bytes and secrets keep their kind only."""
         if isinstance(value, Secret):
             return {"$secret": ""}
-        if isinstance(value, Credential):
+        if isinstance(value, PSCredential):
             return {"$credential": self.text(value.user)}
         if isinstance(value, bytes):
             return {"$bytes": ""}
@@ -263,7 +263,7 @@ def _plain(parameters: Mapping[str, Value]) -> Any:
 def _encoded(value: Value) -> Any:
     if isinstance(value, Secret):
         return {"$secret": ""}
-    if isinstance(value, Credential):
+    if isinstance(value, PSCredential):
         return {"$credential": value.user}
     if isinstance(value, bytes):
         return {"$bytes": ""}

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from adfs_mgmt.remoting.account import Account
+from adfs_mgmt.remoting.account import RemotingAccount
 from adfs_mgmt.remoting.command import Command, Thing
-from adfs_mgmt.remoting.connection import Connection, Place
+from adfs_mgmt.remoting.connection import Place, RunspaceConnection
 from adfs_mgmt.remoting.errors import AccessDenied, CredentialRefused
 from adfs_mgmt.remoting.settings import RemotingSettings
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 class _Lane:
     """The way to one host: commands to it go one after the other."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: RunspaceConnection) -> None:
         self.connection = connection
         self.turn = asyncio.Lock()
         self.opened = False
@@ -43,7 +43,7 @@ class WinRm:
 
     def __init__(self, settings: RemotingSettings) -> None:
         self._settings = settings
-        self._account = Account(settings)
+        self._account = RemotingAccount(settings)
         self._lanes: dict[str, _Lane] = {}
         self._threads = ThreadPoolExecutor(settings.hosts_at_once, thread_name_prefix="winrm")
         self._first = asyncio.Lock()
@@ -76,7 +76,7 @@ class WinRm:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _lane(self, host: str) -> _Lane:
-        return _Lane(Connection(Place.of(host), self._settings, self._account))
+        return _Lane(RunspaceConnection(Place.of(host), self._settings, self._account))
 
     async def _open(self, lane: _Lane) -> None:
         self._check_refusal(lane)

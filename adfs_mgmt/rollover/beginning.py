@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from adfs_mgmt.farm.model import Farm, FarmCertificate, Node, Proxy, Use
+from adfs_mgmt.farm import Farm, FarmCertificate, Node, Proxy, Use
 from adfs_mgmt.rollover import bindings, checks, steps_ssl, tokens
 from adfs_mgmt.rollover.errors import Refused
 from adfs_mgmt.rollover.model import Facts, Record, Snapshot

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.model import Binding, Node, Properties, Proxy, PublishedApplication, SyncRole, Use
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.farm import Binding, Node, Properties, Proxy, PublishedApplication, SyncRole, Use
+from adfs_mgmt.remoting import make_command
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.record import stage_act
@@ -62,11 +62,11 @@ def bind(view: View, node: Node, thumbprint: str) -> Act:
     if view.farm.properties.alternate_tls_binding:
         return Act(
             host=node.host,
-            what=catalogue.make("Set-AdfsAlternateTlsClientBinding", Thumbprint=thumbprint, Member=member, Force=True),
+            what=make_command("Set-AdfsAlternateTlsClientBinding", Thumbprint=thumbprint, Member=member, Force=True),
         )
     if level >= _MEMBERS_FROM:
-        return Act(host=node.host, what=catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member))
-    return Act(host=node.host, what=catalogue.make("Set-AdfsSslCertificate", Thumbprint=thumbprint))
+        return Act(host=node.host, what=make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member))
+    return Act(host=node.host, what=make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint))
 
 
 def bind_all(view: View, stage: str, wanted: Callable[[Node], str]) -> tuple[Act, ...]:
@@ -94,18 +94,18 @@ def _refused(view: View, stage: str, act: Act) -> bool:
 
 def set_service(view: View, thumbprint: str) -> Act:
     """Service-Communications is a setting of its own."""
-    command = catalogue.make("Set-AdfsCertificate", CertificateType=Use.SERVICE.value, Thumbprint=thumbprint)
+    command = make_command("Set-AdfsCertificate", CertificateType=Use.SERVICE.value, Thumbprint=thumbprint)
     return Act(host=view.primary, what=command)
 
 
 def bind_proxy(proxy: Proxy, thumbprint: str) -> Act:
     """All rows of one proxy."""
-    return Act(host=proxy.host, what=catalogue.make("Set-WebApplicationProxySslCertificate", Thumbprint=thumbprint))
+    return Act(host=proxy.host, what=make_command("Set-WebApplicationProxySslCertificate", Thumbprint=thumbprint))
 
 
 def set_application(proxy: Proxy, id_: str, thumbprint: str) -> Act:
     """One published application."""
-    command = catalogue.make("Set-WebApplicationProxyApplication", ID=id_, ExternalCertificateThumbprint=thumbprint)
+    command = make_command("Set-WebApplicationProxyApplication", ID=id_, ExternalCertificateThumbprint=thumbprint)
     return Act(host=proxy.host, what=command)
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.farm.model import KeyAccess, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import KeyAccess, StoredCertificate, SyncRole, Use
 from adfs_mgmt.rollover.stage import View
 from certs import Certificate, covers
 

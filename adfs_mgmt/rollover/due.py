@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import bindings, tokens
 from adfs_mgmt.rollover.beginning import Kind
 from adfs_mgmt.rollover.errors import Refused

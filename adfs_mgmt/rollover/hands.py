@@ -13,7 +13,7 @@ from adfs_mgmt.remoting import (
     Secret,
     Shell,
     Thing,
-    catalogue,
+    make_command,
 )
 from adfs_mgmt.rollover.errors import ActFailed, Effect
 from adfs_mgmt.rollover.model import Act, Import, Publish, Snapshot, Withdraw
@@ -75,7 +75,7 @@ class Hands:
         except SourceError as error:
             raise ActFailed(host, str(error), "none") from error
         answer = await self._command(
-            host, catalogue.make("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
+            host, make_command("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
         )
         found = {normal_thumbprint(str(thing.get("Thumbprint", ""))) for thing in answer}
         if answer and what.thumbprint not in found:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings, read_external_view, read_farm
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.rollover.model import Domain, Snapshot
 from adfs_mgmt.rollover.partners import known
@@ -23,7 +21,7 @@ async def look(
 ) -> Snapshot:
     """Everything as it is now. What cannot be read is in the snapshot. Changes nothing."""
     farm, outside, (domains, problems) = await asyncio.gather(
-        read(shell, settings, now()), look_outside(settings, now()), _domains(trust, now())
+        read_farm(shell, settings, now()), read_external_view(settings, now()), _domains(trust, now())
     )
     return Snapshot(
         farm=farm,

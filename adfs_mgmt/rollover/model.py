@@ -9,8 +9,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Farm, Outside
-from adfs_mgmt.remoting.command import Command
+from adfs_mgmt.farm import ExternalView, Farm
+from adfs_mgmt.remoting import Command
 from certs import Certificate, Partner
 
 Facts = Mapping[str, str]
@@ -36,7 +36,7 @@ class Snapshot:
     """Everything that is known at one moment."""
 
     farm: Farm
-    outside: Outside | None = None
+    outside: ExternalView | None = None
     domains: tuple[Domain, ...] = ()
     partners: tuple[Partner, ...] = ()
     problems: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from adfs_mgmt.farm.model import Farm
+from adfs_mgmt.farm import Farm
 from certs import Ledger, Partner, PartnerKind
 
 OFFICE = "urn:federation:MicrosoftOnline"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adfs_mgmt.farm.model import Node, Proxy
+from adfs_mgmt.farm import Node, Proxy
 from adfs_mgmt.rollover import beginning, steps_back, steps_emergency, steps_ssl, steps_ssl_back, steps_token, tokens
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.errors import FarmChanged, Refused

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from adfs_mgmt.farm.model import Node, SyncRole
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.farm import Node, SyncRole
+from adfs_mgmt.remoting import make_command
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.stage import Stage, View
 from adfs_mgmt.rollover.tokens import SERVICE
@@ -38,7 +38,7 @@ def of_running(view: View, problems: Sequence[str]) -> list[str]:
 
 def _restart(host: str) -> Act:
     """The federation service, and what depends on it."""
-    return Act(host=host, what=catalogue.make("Restart-Service", Name=(SERVICE,), Force=True))
+    return Act(host=host, what=make_command("Restart-Service", Name=(SERVICE,), Force=True))
 
 
 def _healthy(view: View, node: Node) -> bool:

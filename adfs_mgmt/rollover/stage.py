@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.model import Farm, Served, Use
+from adfs_mgmt.farm import Farm, Served, Use
 from adfs_mgmt.rollover.model import Act, Record, Snapshot, Step, StepKind
 from adfs_mgmt.rollover.record import stage_act
 from certs import policy

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adfs_mgmt.farm.model import KeyAccess, Node, StoredCertificate, Use
+from adfs_mgmt.farm import KeyAccess, Node, StoredCertificate, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act, Import
 from adfs_mgmt.rollover.stage import Stage, View, converging

@@ -9,7 +9,7 @@ with nothing but the primary within reach.
 
 from __future__ import annotations
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.restarting import of_running, restarted

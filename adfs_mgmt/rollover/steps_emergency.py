@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from adfs_mgmt.farm.model import Node, Use
+from adfs_mgmt.farm import Node, Use
 from adfs_mgmt.rollover import checks, tokens
 from adfs_mgmt.rollover.model import Act
 from adfs_mgmt.rollover.restarting import restarted

@@ -12,12 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from adfs_mgmt.farm.model import (
-    KeyAccess,
-    Node,
-    Proxy,
-    StoredCertificate,
-)
+from adfs_mgmt.farm import KeyAccess, Node, Proxy, StoredCertificate
 from adfs_mgmt.rollover import bindings, checks, tokens
 from adfs_mgmt.rollover.bindings import bound, new
 from adfs_mgmt.rollover.bindings import old as had

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from adfs_mgmt.farm.model import FarmCertificate, Node, SyncRole, Use
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.farm import FarmCertificate, Node, SyncRole, Use
+from adfs_mgmt.remoting import make_command
 from adfs_mgmt.rollover import checks
 from adfs_mgmt.rollover.model import Act, Publish, Withdraw
 from adfs_mgmt.rollover.stage import View
@@ -25,38 +25,36 @@ SERVICE = "adfssrv"
 
 def update(view: View, use: Use, *, urgent: bool = False) -> Act:
     """AD FS makes a certificate by itself."""
-    return Act(host=view.primary, what=catalogue.make("Update-AdfsCertificate", CertificateType=use.value, Urgent=urgent))
+    return Act(host=view.primary, what=make_command("Update-AdfsCertificate", CertificateType=use.value, Urgent=urgent))
 
 
 def add(view: View, use: Use, thumbprint: str) -> Act:
     """A certificate that is in every node's store becomes a secondary one."""
-    return Act(
-        host=view.primary, what=catalogue.make("Add-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint)
-    )
+    return Act(host=view.primary, what=make_command("Add-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint))
 
 
 def make_primary(view: View, use: Use, thumbprint: str) -> Act:
     """It signs or decrypts from now on."""
-    command = catalogue.make("Set-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint, IsPrimary=True)
+    command = make_command("Set-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint, IsPrimary=True)
     return Act(host=view.primary, what=command)
 
 
 def remove(view: View, use: Use, thumbprint: str) -> Act:
     """It is no longer the farm's."""
     return Act(
-        host=view.primary, what=catalogue.make("Remove-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint)
+        host=view.primary, what=make_command("Remove-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint)
     )
 
 
 def set_auto(view: View, on: bool) -> Act:
     """AutoCertificateRollover."""
-    return Act(host=view.primary, what=catalogue.make("Set-AdfsProperties", AutoCertificateRollover=on))
+    return Act(host=view.primary, what=make_command("Set-AdfsProperties", AutoCertificateRollover=on))
 
 
 def grant(node: Node, thumbprint: str, account: str = "") -> Act:
     """The service account may read the key."""
     account = account or node.service_account or f"NT SERVICE\\{SERVICE}"
-    return Act(host=node.host, what=catalogue.make("Grant-IsthmusKeyAccess", Thumbprint=thumbprint, Account=account))
+    return Act(host=node.host, what=make_command("Grant-IsthmusKeyAccess", Thumbprint=thumbprint, Account=account))
 
 
 def publish(domain: str, thumbprint: str, keep: str) -> Act:

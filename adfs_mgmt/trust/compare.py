@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Farm, Outside, Use
+from adfs_mgmt.farm import ExternalView, Farm, Use
 from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.status import explain_update
 from certs import Certificate
@@ -53,7 +53,7 @@ def keys_of_farm(farm: Farm) -> SigningKeys:
     )
 
 
-def keys_of_outside(outside: Outside) -> SigningKeys:
+def keys_of_outside(outside: ExternalView) -> SigningKeys:
     """Out of the metadata: AD FS signs it with the key that signs tokens, whatever the order of the certificates.
 
     `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
@@ -71,7 +71,7 @@ def keys_of_outside(outside: Outside) -> SigningKeys:
     )
 
 
-def keys_of(farm: Farm, outside: Outside | None) -> SigningKeys:
+def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
     """Out of the servers where the primary answered, else out of what anybody sees."""
     inside = keys_of_farm(farm)
     if inside.live is not None or outside is None:

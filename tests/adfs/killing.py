@@ -26,7 +26,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from aiohttp import web
 
-from adfs_mgmt.remoting.catalogue import CATALOGUE
+from adfs_mgmt.remoting import CATALOGUE
 from adfs_mgmt.rollover import journal
 from demo.adfs import PASSWORD, write_settings
 from tests.adfs import endpoints

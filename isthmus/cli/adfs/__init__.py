@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from adfs_mgmt.farm.settings import split_host
+from adfs_mgmt.farm import split_host
 from isthmus import config
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.lazy import LazyGroup

@@ -83,7 +83,7 @@ def exit_code(error: BaseException | None) -> int:
 
 def _failure(error: Exception, config: Path | None) -> Failure | None:
     """None for what is a mistake of the program."""
-    from adfs_mgmt.farm.errors import Unreadable
+    from adfs_mgmt.farm import Unreadable
     from adfs_mgmt.operations import OperationError, SettingsError
     from adfs_mgmt.remoting import RecordingDamaged, RemotingError
     from adfs_mgmt.rollover.errors import RolloverError

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.farm.contradictions import Finding, contradictions, short
-from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Outside, Proxy, Served, SyncRole
+from adfs_mgmt.farm import (
+    Binding,
+    ExternalView,
+    Farm,
+    Inconsistency,
+    KeyAccess,
+    Node,
+    Proxy,
+    Served,
+    SyncRole,
+    inconsistencies,
+    short_name,
+)
 from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, common_name, host_label
 from foundation.times import day, distance, minute
 from isthmus.cli.adfs.observation import plain
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
     from adfs_mgmt.operations import FarmObservation
 
 
-def show(farm: Farm, external: Outside) -> None:
+def show(farm: Farm, external: ExternalView) -> None:
     """All of it, section by section; empty ones are left out."""
     _heading(farm, external)
     nodes, proxies = [_node(node, farm) for node in farm.nodes], [_proxy(proxy, farm) for proxy in farm.proxies]
@@ -36,7 +47,7 @@ def show(farm: Farm, external: Outside) -> None:
     served = [_served(row) for row in external.served]
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
     _problems(farm, external)
-    _contradictions(contradictions(farm, external))
+    _contradictions(inconsistencies(farm, external))
 
 
 def farm_data(observation: FarmObservation) -> dict[str, Any]:
@@ -45,7 +56,7 @@ def farm_data(observation: FarmObservation) -> dict[str, Any]:
     for row, served in zip(external["served"], observation.external.served, strict=True):
         del row["errors"]
         row["error"] = served.error
-    found = plain(contradictions(observation.farm, observation.external))
+    found = plain(inconsistencies(observation.farm, observation.external))
     return {"farm": plain(observation.farm), "outside": external, "contradictions": found}
 
 
@@ -60,7 +71,7 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) 
         table(headers, rows, "none")
 
 
-def _heading(farm: Farm, external: Outside) -> None:
+def _heading(farm: Farm, external: ExternalView) -> None:
     click.secho(f"{farm.name}: {external.federation_name}", bold=True)
     if farm.error:
         click.echo(f"Configuration: {farm.error}")
@@ -134,7 +145,7 @@ def _bindings(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for host in farm.hosts:
         for row in host.bindings:
-            found[_bound(row), short(row.thumbprint)].append(host_label(host.host).partition(".")[0])
+            found[_bound(row), short_name(row.thumbprint)].append(host_label(host.host).partition(".")[0])
     return [(name, thumbprint, ", ".join(hosts)) for (name, thumbprint), hosts in found.items()]
 
 
@@ -146,7 +157,7 @@ def _applications(farm: Farm) -> list[tuple[str, ...]]:
     found: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for proxy in farm.proxies:
         for application in proxy.applications:
-            found[application.name, application.external_url, short(application.thumbprint)].append(
+            found[application.name, application.external_url, short_name(application.thumbprint)].append(
                 host_label(proxy.host).partition(".")[0]
             )
     return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
@@ -160,18 +171,18 @@ def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
 
 
 def _served(served: Served) -> tuple[str, ...]:
-    tls = short(served.tls.thumbprint) if served.tls else "-"
+    tls = short_name(served.tls.thumbprint) if served.tls else "-"
     return (
         host_label(served.host),
         f"{tls} untrusted" if served.tls_problem else tls,
-        short(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
+        short_name(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
         str(len(served.signing)),
         "ok" if served.probe_ok else "no",
         f"{served.milliseconds:.0f}" if served.milliseconds else "-",
     )
 
 
-def _problems(farm: Farm, external: Outside) -> None:
+def _problems(farm: Farm, external: ExternalView) -> None:
     """Why something is not known."""
     rows = [(host_label(host.host), host.error) for host in farm.hosts if host.error]
     rows += [(host_label(row.host), f"TLS: {row.tls_problem}") for row in external.served if row.tls_problem]
@@ -179,7 +190,7 @@ def _problems(farm: Farm, external: Outside) -> None:
     _section("Not read, or not as it should be", ("Host", "Reason"), rows)
 
 
-def _contradictions(found: Sequence[Finding]) -> None:
+def _contradictions(found: Sequence[Inconsistency]) -> None:
     _title("Contradictions")
     if not found:
         click.echo("none: what the servers say, and what they serve, agrees")

@@ -25,7 +25,7 @@ def command(file: Path, as_json: bool) -> None:
     Example:
       isthmus adfs recording status.jsonl
     """
-    from adfs_mgmt.farm.model import Outside
+    from adfs_mgmt.farm import ExternalView
     from adfs_mgmt.operations import read_recording
     from isthmus.cli.adfs import farm_tables
 
@@ -35,7 +35,7 @@ def command(file: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"farm": plain(farm), "failures": recorded.failures})
         return
-    farm_tables.show(farm, Outside(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
+    farm_tables.show(farm, ExternalView(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
     click.echo()
     click.secho("Errors", bold=True)
     for failure in recorded.failures:

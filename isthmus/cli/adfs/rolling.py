@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.farm.model import Use
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings, Use
 from adfs_mgmt.remoting import RemotingError
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan as plans

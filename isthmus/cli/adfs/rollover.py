@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import plan as plans
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Record

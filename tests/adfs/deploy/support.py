@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Outside, Served
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served
 from adfs_mgmt.procedures.deployment import Deployment
 from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
-from adfs_mgmt.remoting import Command, Secret, Shell, Thing
-from adfs_mgmt.remoting.catalogue import CATALOGUE
+from adfs_mgmt.remoting import CATALOGUE, Command, Secret, Shell, Thing
 from certs import read_certificate
 from foundation.procedures import End, Plan, Progress, Record, RunResult
 from tests.adfs.simulator.shell import SimulatedShell
@@ -147,11 +145,11 @@ class Scene:
         """Plan and apply."""
         return done(await self.deployment().apply(await self.plan(operation, **more), SECRETS))
 
-    async def outside(self, settings: FarmSettings, now: float) -> Outside:
+    async def outside(self, settings: FarmSettings, now: float) -> ExternalView:
         """What each host would show, from the simulator's own state."""
         self.simulator.settle()
         served = tuple(self._served(host) for host in (*settings.nodes, *settings.proxies))
-        return Outside(federation_name=settings.federation_name, read_at=now, served=served)
+        return ExternalView(federation_name=settings.federation_name, read_at=now, served=served)
 
     def _served(self, host: str) -> Served:
         here = self.simulator.world.host(host.partition("=")[0])

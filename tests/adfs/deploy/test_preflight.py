@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, Node, Properties, SyncRole
+from adfs_mgmt.farm import Farm, Node, Properties, SyncRole
 from adfs_mgmt.procedures.deployment import STATES, make_plan
 from adfs_mgmt.procedures.preflight import explain, preflight
 from adfs_mgmt.procedures.server import ObservedServer, Operation, ServerObservation

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.procedures.deployment import Deployment
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec
-from adfs_mgmt.remoting import Secret
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.remoting import RemotingSettings, Secret, WinRm
 from tests.adfs import endpoints
 from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch, done
 from tests.adfs.simulator.serve import Network

@@ -17,14 +17,14 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Binding,
     Endpoint,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
     Node,
-    Outside,
     PrincipalHolder,
     Properties,
     Proxy,
@@ -243,7 +243,7 @@ def _proxy(number: int, bound: Certificate) -> Proxy:
     )
 
 
-def outside(of: Farm) -> Outside:
+def outside(of: Farm) -> ExternalView:
     """What everybody sees of such a farm, and it agrees."""
     rows = of.nodes[0].certificates
     names = tuple(row.certificate.thumbprint for row in rows if row.use is Use.SIGNING)
@@ -262,7 +262,7 @@ def outside(of: Farm) -> Outside:
         clock_skew=0.2,
     )
     hosts = [*(node.host for node in of.nodes), *(proxy.host for proxy in of.proxies), NAME]
-    return Outside(
+    return ExternalView(
         federation_name=NAME,
         read_at=NOW,
         served=tuple(replace(served, host=host) for host in hosts),

@@ -16,7 +16,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm.model import SignInOutcome, SyntheticSignIn
+from adfs_mgmt.farm import SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.token_request import outcome_of
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds

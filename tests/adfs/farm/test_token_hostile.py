@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.farm.token_request import Account, sign_in
+from adfs_mgmt.farm import ExternalView, FarmSettings, SignInOutcome, SyntheticSignIn, TestAccount, sign_in
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
@@ -35,9 +33,9 @@ class Stand:
         self.requests: list[bytes] = []
 
     async def ask(self) -> list[SyntheticSignIn]:
-        outside = Outside(federation_name=NAME, read_at=NOW, served=())
+        outside = ExternalView(federation_name=NAME, read_at=NOW, served=())
         async with asyncio.timeout(20):
-            done = await sign_in(self.settings, Account("probe@example.com", PASSWORD), outside, PARTY, time.time())
+            done = await sign_in(self.settings, TestAccount("probe@example.com", PASSWORD), outside, PARTY, time.time())
         return list(done)
 
 
@@ -150,8 +148,8 @@ async def test_one_that_looks_well_decides(tmp_path: Path) -> None:
     """A node that hangs comes after the name, whose metadata was read: both are told from each other."""
     seen = replace(samples.outside(FARM).served[-1], host=NAME)
     async with serving(tmp_path, hanging_at("127.0.0.1")) as stand:
-        outside = Outside(federation_name=NAME, read_at=NOW, served=(seen,))
-        node, name = await sign_in(stand.settings, Account("probe@example.com", PASSWORD), outside, PARTY, time.time())
+        outside = ExternalView(federation_name=NAME, read_at=NOW, served=(seen,))
+        node, name = await sign_in(stand.settings, TestAccount("probe@example.com", PASSWORD), outside, PARTY, time.time())
     assert (node.outcome, name.outcome) == (SignInOutcome.NO_VERDICT, SignInOutcome.ISSUED)
 
 

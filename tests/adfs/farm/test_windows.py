@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.model import KeyAccess, Properties
+from adfs_mgmt.farm import KeyAccess, Properties, windows
 from adfs_mgmt.remoting import Thing
 from certs import CertificateUnreadable, covers, read_certificate
 from tests.adfs.farm import samples

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Endpoint,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
-    Outside,
     Properties,
     PublishedApplication,
     Served,
@@ -33,7 +33,7 @@ from tests.adfs.farm.samples import DAY, NOW
 LIMITS = Thresholds()
 
 
-def wrong(farm: Farm, outside: Outside | None = None, now: float = NOW) -> list[tuple[str, str, str]]:
+def wrong(farm: Farm, outside: ExternalView | None = None, now: float = NOW) -> list[tuple[str, str, str]]:
     """What does not pass: name, first label of where, status."""
     return [
         (each.name, each.where.partition(".")[0], each.status)
@@ -287,12 +287,12 @@ def test_no_primary_certificate() -> None:
 # -- from outside alone
 
 
-def alone(outside: Outside, now: float = NOW) -> list[tuple[str, str, str]]:
+def alone(outside: ExternalView, now: float = NOW) -> list[tuple[str, str, str]]:
     farm = Farm(name="prod", read_at=now, properties=Properties(), nodes=(), error="not asked over WinRM")
     return wrong(farm, outside, now)
 
 
-def served(outside: Outside, host: str = "sts2.example.com", **changes: Any) -> Outside:
+def served(outside: ExternalView, host: str = "sts2.example.com", **changes: Any) -> ExternalView:
     return replace(outside, served=tuple(replace(e, **changes) if e.host == host else e for e in outside.served))
 
 
@@ -381,7 +381,7 @@ def test_contradictions_are_failures() -> None:
 def test_whatever_was_served_is_judged(views: list[Served]) -> None:
     """No answer of a hostile host stops the judgement of the others."""
     certificates = {samples.signing().seen.thumbprint: samples.signing().seen}
-    outside = Outside(federation_name="fs.example.com", read_at=NOW, served=tuple(views), certificates=certificates)
+    outside = ExternalView(federation_name="fs.example.com", read_at=NOW, served=tuple(views), certificates=certificates)
     assert check_farm(samples.farm(), outside, LIMITS, NOW)
 
 

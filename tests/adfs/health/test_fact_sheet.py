@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read, with_certificates
-from adfs_mgmt.farm.token_request import Account, sign_in
+from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in, with_certificates
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding
@@ -31,10 +29,10 @@ async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
     now = time.time()
     with Network(simulator) as network:
         settings = settings_of(simulator, network)
-        outside = await look_outside(settings, now)
-        farm = with_certificates(await read(SimulatedShell(simulator), settings, now), outside.certificates.values())
+        outside = await read_external_view(settings, now)
+        farm = with_certificates(await read_farm(SimulatedShell(simulator), settings, now), outside.certificates.values())
         identifier = f"http://{NAME}/adfs/services/trust"
-        tokens = await sign_in(settings, Account(USER, PASSWORD), outside, identifier, now)
+        tokens = await sign_in(settings, TestAccount(USER, PASSWORD), outside, identifier, now)
     return check_farm(farm, outside, thresholds, now, (), tokens)
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, ServicePrincipal
-from adfs_mgmt.farm.read import read
+from adfs_mgmt.farm import Farm, ServicePrincipal, read_farm
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding
@@ -64,7 +63,7 @@ def simulator() -> Simulator:
 
 
 async def reading(simulator: Simulator) -> Farm:
-    return await read(SimulatedShell(simulator), settings_of(simulator), simulator.world.clock())
+    return await read_farm(SimulatedShell(simulator), settings_of(simulator), simulator.world.clock())
 
 
 def asked(simulator: Simulator) -> list[str]:
@@ -119,7 +118,7 @@ async def test_a_directory_that_does_not_answer_is_said(simulator: Simulator) ->
 async def test_a_name_that_is_none(simulator: Simulator) -> None:
     """It reaches no host."""
     settings = replace(settings_of(simulator), federation_name="fs.example.com)(cn=*")
-    farm = await read(SimulatedShell(simulator), settings, simulator.world.clock())
+    farm = await read_farm(SimulatedShell(simulator), settings, simulator.world.clock())
     assert farm.principal is not None
     assert "no name of a host" in farm.principal.error
     assert asked(simulator) == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
 from adfs_mgmt.health.chart import TimeScale
 from adfs_mgmt.health.forecast import EventKind, events
 from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory

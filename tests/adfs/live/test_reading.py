@@ -7,10 +7,8 @@ import time
 
 import pytest
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import SyncRole, Use
-from adfs_mgmt.remoting import Command, CommandFailed
-from adfs_mgmt.remoting.catalogue import HostKind
+from adfs_mgmt.farm import SyncRole, Use, inconsistencies
+from adfs_mgmt.remoting import Command, CommandFailed, HostKind
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Snapshot
@@ -51,7 +49,7 @@ def test_every_certificate_is_known_whole(seen: Seen) -> None:
 
 def test_inside_and_outside_agree(seen: Seen) -> None:
     """A healthy farm contradicts itself nowhere: neither does our reading of it."""
-    found = contradictions(seen.farm, seen.outside)
+    found = inconsistencies(seen.farm, seen.outside)
     assert [f"{each.where}: {each.what} ({each.one}; {each.other})" for each in found] == []
     assert [each.host for each in seen.outside.served if not each.probe_ok or not each.signed_by] == []
 

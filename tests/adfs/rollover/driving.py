@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import beginning, plan
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover.beginning import Request

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.rollover.hands import Hands
 from adfs_mgmt.rollover.looking import look
 from adfs_mgmt.rollover.model import Snapshot

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, Outside, Properties
+from adfs_mgmt.farm import ExternalView, Farm, Properties
 from adfs_mgmt.rollover.errors import ActFailed
 from adfs_mgmt.rollover.hands import Hands
 from adfs_mgmt.rollover.looking import domain
@@ -24,7 +24,7 @@ async def test_publish_and_withdraw(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
     old, new = signing("old"), signing("new")
-    outside = Outside(federation_name=FEDERATION, read_at=0.0, served=(), certificates={new.thumbprint: new})
+    outside = ExternalView(federation_name=FEDERATION, read_at=0.0, served=(), certificates={new.thumbprint: new})
     farm = Farm(name="prod", read_at=0.0, properties=Properties(), nodes=())
 
     async def look() -> Snapshot:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover import plan
 from adfs_mgmt.rollover.beginning import Request

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.remoting import Secret, catalogue
+from adfs_mgmt.remoting import Secret, make_command
 from adfs_mgmt.rollover import journal as journals
 from adfs_mgmt.rollover.errors import JournalError, JournalLocked
 from adfs_mgmt.rollover.journal import Journal
 from adfs_mgmt.rollover.model import Act
 
-ACT = Act(host="n1", what=catalogue.make("Set-AdfsProperties", AutoCertificateRollover=False))
+ACT = Act(host="n1", what=make_command("Set-AdfsProperties", AutoCertificateRollover=False))
 
 
 def written(path: Path) -> Journal:
@@ -126,7 +126,7 @@ def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_secrets_are_not_in_it(tmp_path: Path) -> None:
     """A command with a password and a key is written as it is shown to people."""
-    act = Act(host="n1", what=catalogue.make("Import-IsthmusCertificate", Pfx=b"the key", Password=Secret("swordfish")))
+    act = Act(host="n1", what=make_command("Import-IsthmusCertificate", Pfx=b"the key", Password=Secret("swordfish")))
     with written(tmp_path / "j.jsonl") as journal:
         journal.begin("import", act, now=5.0)
     content = (tmp_path / "j.jsonl").read_text()

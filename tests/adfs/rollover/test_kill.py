@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.remoting import catalogue
+from adfs_mgmt.remoting import make_command
 from adfs_mgmt.rollover import beginning
 from adfs_mgmt.rollover.beginning import Request
 from adfs_mgmt.rollover.model import Act
@@ -112,7 +112,7 @@ async def test_an_act_in_doubt_is_given_time(tmp_path: Path) -> None:
     facts = beginning.facts(request, await world.look(), RolloverPolicy(), world.time)
     with opened(tmp_path / "j.jsonl", world) as journal:
         journal.start("r1", "token", "prod", facts, now=world.time)
-        act = Act(host="n1", what=catalogue.make("Update-AdfsCertificate", CertificateType="Token-Signing"))
+        act = Act(host="n1", what=make_command("Update-AdfsCertificate", CertificateType="Token-Signing"))
         journal.begin("create", act, now=world.time)
     began = world.time
     seen: list[float] = []

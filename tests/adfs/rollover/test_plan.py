@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adfs_mgmt.farm.model import KeyAccess, RelyingParty, StoredCertificate, Use
+from adfs_mgmt.farm import KeyAccess, RelyingParty, StoredCertificate, Use
 from adfs_mgmt.rollover import plan, showing
 from adfs_mgmt.rollover.beginning import Request, facts
 from adfs_mgmt.rollover.errors import FarmChanged, PlanUnusable, Refused

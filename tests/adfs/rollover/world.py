@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Binding,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
     Node,
-    Outside,
     Properties,
     Proxy,
     PublishedApplication,
@@ -337,7 +337,7 @@ class World:
         )
         served = tuple(self._served(host) for host in (*self.nodes, *self.proxies))
         names = {each for rows in self.config.token.values() for each in rows}
-        outside = Outside(
+        outside = ExternalView(
             federation_name=NAME,
             read_at=self.time,
             served=served,

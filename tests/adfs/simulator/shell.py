@@ -10,9 +10,9 @@ from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
     CommandFailed,
-    Credential,
     HostUnreachable,
     Interrupted,
+    PSCredential,
     Secret,
     Thing,
     Value,
@@ -62,7 +62,7 @@ class SimulatedShell:
 def _sent(value: Value) -> object:
     if isinstance(value, Secret):
         return SecureText(value.text)
-    if isinstance(value, Credential):
+    if isinstance(value, PSCredential):
         return PsCredential(value.user, SecureText(value.password.text))
     if isinstance(value, tuple):
         return list(value)

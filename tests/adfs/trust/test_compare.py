@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, FarmCertificate, Node, Outside, Properties, RelyingParty, Served, SyncRole, Use
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, RelyingParty, Served, SyncRole, Use
 from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import (
     Authentication,
@@ -138,7 +138,7 @@ def test_keys_out_of_the_metadata(live: Certificate, coming: Certificate, second
         Served(host="a", port=443, signing=both, signed_by=live.thumbprint),
         Served(host="b", port=443, signing=both, signed_by=names[second]),
     )
-    outside = Outside(
+    outside = ExternalView(
         federation_name=FEDERATION, read_at=0, served=served, certificates={each.thumbprint: each for each in (live, coming)}
     )
     keys = keys_of_outside(outside)

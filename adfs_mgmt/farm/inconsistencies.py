@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import Farm, Node, Outside, Proxy, Served, SyncRole, Use
+from adfs_mgmt.farm.model import ExternalView, Farm, Node, Proxy, Served, SyncRole, Use
 from adfs_mgmt.farm.settings import split_host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Inconsistency:
     """Two views that contradict each other."""
 
     kind: str
@@ -32,7 +32,7 @@ class Finding:
     remedy: str
 
 
-def contradictions(farm: Farm, outside: Outside | None = None) -> list[Finding]:
+def inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
     """Every contradiction, farm-wide ones first, then by host. Empty where all views agree."""
     found = [*_primaries(farm), *_configurations(farm), *_bindings(farm)]
     if outside is not None:
@@ -42,7 +42,7 @@ def contradictions(farm: Farm, outside: Outside | None = None) -> list[Finding]:
     return found
 
 
-def short(thumbprint: str) -> str:
+def short_name(thumbprint: str) -> str:
     """Enough of it to tell two apart."""
     return thumbprint[:12] if thumbprint else "none"
 
@@ -52,19 +52,19 @@ def _name_of(host: str) -> str:
 
 
 def _listed(thumbprints: Iterable[str]) -> str:
-    return ", ".join(short(each) for each in sorted(thumbprints)) or "none"
+    return ", ".join(short_name(each) for each in sorted(thumbprints)) or "none"
 
 
 # -- among the servers
 
 
-def _primaries(farm: Farm) -> Iterator[Finding]:
+def _primaries(farm: Farm) -> Iterator[Inconsistency]:
     """A WID farm has one primary, and every secondary polls that one."""
     if farm.error or farm.properties.sql:
         return
     primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]
     if len(primaries) > 1:
-        yield Finding(
+        yield Inconsistency(
             kind="primary",
             where=farm.name,
             what="several nodes take themselves for the primary",
@@ -74,7 +74,7 @@ def _primaries(farm: Farm) -> Iterator[Finding]:
         )
     for node in farm.nodes:
         if len(primaries) == 1 and node.primary and not _is(primaries[0], node.primary):
-            yield Finding(
+            yield Inconsistency(
                 kind="primary",
                 where=node.host,
                 what="it polls another primary than the farm's",
@@ -91,7 +91,7 @@ def _is(node: Node, name: str) -> bool:
     return name.lower() in known | {each.partition(".")[0] for each in known}
 
 
-def _configurations(farm: Farm) -> Iterator[Finding]:
+def _configurations(farm: Farm) -> Iterator[Inconsistency]:
     """`Get-AdfsCertificate` says the same on every node, or a secondary is behind."""
     nodes = [node for node in farm.nodes if node.certificates]
     yes = farm.primary or next(iter(nodes), None)
@@ -101,7 +101,7 @@ def _configurations(farm: Farm) -> Iterator[Finding]:
         for use in (Use.SIGNING, Use.DECRYPTING, Use.SERVICE):
             ours, theirs = _configured(yes, use), _configured(node, use)
             if ours != theirs:
-                yield Finding(
+                yield Inconsistency(
                     kind="certificates",
                     where=node.host,
                     what=f"its configuration names other {use.value} certificates",
@@ -117,10 +117,10 @@ def _configured(node: Node, use: Use) -> frozenset[tuple[str, bool]]:
 
 def _rows(rows: Iterable[tuple[str, bool]]) -> str:
     ordered = sorted(rows, key=lambda row: (not row[1], row[0]))
-    return ", ".join(short(name) + (" (primary)" if primary else "") for name, primary in ordered) or "none"
+    return ", ".join(short_name(name) + (" (primary)" if primary else "") for name, primary in ordered) or "none"
 
 
-def _bindings(farm: Farm) -> Iterator[Finding]:
+def _bindings(farm: Farm) -> Iterator[Inconsistency]:
     """The same name and port have the same certificate everywhere; what most nodes have is right, or most proxies."""
     votes: dict[tuple[str, int], Counter[str]] = {}
     for hosts in (farm.nodes, farm.proxies):
@@ -132,11 +132,11 @@ def _bindings(farm: Farm) -> Iterator[Finding]:
         for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
             names = ", ".join(f"{row.host_name}:{row.port}" for row, each in rows if usual == each != row.thumbprint)
             theirs = {row.thumbprint for row, each in rows if usual == each != row.thumbprint}
-            yield Finding(
+            yield Inconsistency(
                 kind="bindings",
                 where=host.host,
                 what=f"another certificate than elsewhere is bound to {names}",
-                one=f"{'nodes' if farm.nodes else 'most'}: {short(usual)}",
+                one=f"{'nodes' if farm.nodes else 'most'}: {short_name(usual)}",
                 other=f"{_name_of(host.host)}: {_listed(theirs)}",
                 remedy=_set_ssl(host, usual),
             )
@@ -163,11 +163,11 @@ def _set_ssl(host: Node | Proxy, thumbprint: str) -> str:
 # -- inside against outside
 
 
-def _name(farm: Farm, outside: Outside) -> Iterator[Finding]:
+def _name(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     if farm.error:
         return
     if farm.properties.federation_name.lower() != outside.federation_name.lower():
-        yield Finding(
+        yield Inconsistency(
             kind="federation-name",
             where=farm.name,
             what="the farm has another name than the settings say",
@@ -177,7 +177,7 @@ def _name(farm: Farm, outside: Outside) -> Iterator[Finding]:
         )
     for served in outside.served:
         if served.entity_id and farm.properties.identifier and served.entity_id != farm.properties.identifier:
-            yield Finding(
+            yield Inconsistency(
                 kind="federation-name",
                 where=served.host,
                 what="its metadata is another federation service's",
@@ -187,7 +187,7 @@ def _name(farm: Farm, outside: Outside) -> Iterator[Finding]:
             )
 
 
-def _metadata_between(outside: Outside) -> Iterator[Finding]:
+def _metadata_between(outside: ExternalView) -> Iterator[Inconsistency]:
     views = {each.host: each for each in outside.served if each.signing or each.encryption}
     if not views:
         return
@@ -195,7 +195,7 @@ def _metadata_between(outside: Outside) -> Iterator[Finding]:
     usual = max(sorted(votes), key=lambda keys: votes[keys])
     for host, served in views.items():
         if _keys(served) != usual:
-            yield Finding(
+            yield Inconsistency(
                 kind="metadata",
                 where=host,
                 what="its metadata names other certificates than most",
@@ -216,7 +216,7 @@ def _described(keys: _Keys) -> str:
     return f"signing {_listed(keys[0])}; encryption {_listed(keys[1])}"
 
 
-def _tls_between(farm: Farm, outside: Outside) -> Iterator[Finding]:
+def _tls_between(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     """Only where the servers' own word is not known: else each is compared with its binding."""
     bound = {host.host for host in farm.hosts if host.bindings}
     views = {each.host: each.tls.thumbprint for each in outside.served if each.tls is not None and each.host not in bound}
@@ -225,29 +225,29 @@ def _tls_between(farm: Farm, outside: Outside) -> Iterator[Finding]:
     usual = _usual(Counter(views.values()))
     for host, seen in views.items():
         if seen != usual:
-            yield Finding(
+            yield Inconsistency(
                 kind="served-tls-differs",
                 where=host,
                 what="it serves another TLS certificate than most",
-                one=f"most: {short(usual)}",
-                other=f"{_name_of(host)}: {short(seen)}",
+                one=f"most: {short_name(usual)}",
+                other=f"{_name_of(host)}: {short_name(seen)}",
                 remedy="A renewal that forgot this host, or another device in front of it.",
             )
 
 
-def _served_tls(farm: Farm, served: Served) -> Iterator[Finding]:
+def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     host = _host(farm, served.host)
     if host is None or served.tls is None:
         return
     name = farm.properties.federation_name.lower()
     bound = next((row.thumbprint for row in host.bindings if row.host_name.lower() == name and row.port == 443), "")
     if bound and bound != served.tls.thumbprint:
-        yield Finding(
+        yield Inconsistency(
             kind="served-tls",
             where=served.host,
             what="it serves another TLS certificate than its binding says",
-            one=f"binding: {short(bound)}",
-            other=f"served: {short(served.tls.thumbprint)}",
+            one=f"binding: {short_name(bound)}",
+            other=f"served: {short_name(served.tls.thumbprint)}",
             remedy="Look for another binding that wins (netsh http show sslcert: an IP:port row beats a name), or for a "
             "device that ends TLS in front of it.",
         )
@@ -257,7 +257,7 @@ def _host(farm: Farm, name: str) -> Node | Proxy | None:
     return next((each for each in farm.hosts if each.host == name), None)
 
 
-def _served_metadata(farm: Farm, served: Served) -> Iterator[Finding]:
+def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     primary = _reference(farm)
     if primary is None or not served.signing:
         return
@@ -266,7 +266,7 @@ def _served_metadata(farm: Farm, served: Served) -> Iterator[Finding]:
         # AD FS publishes only the primary certificate for encryption
         expected = {name for name, row in rows.items() if row.is_primary or use is Use.SIGNING}
         if expected - set(seen) or set(seen) - set(rows):
-            yield Finding(
+            yield Inconsistency(
                 kind="metadata",
                 where=served.host,
                 what=f"its metadata and the configuration name different {use.value} certificates",
@@ -277,18 +277,18 @@ def _served_metadata(farm: Farm, served: Served) -> Iterator[Finding]:
             )
 
 
-def _signer(farm: Farm, served: Served) -> Iterator[Finding]:
+def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     primary = _reference(farm)
     if primary is None or not served.signed_by:
         return
     rows = {row.certificate.thumbprint: row.is_primary for row in primary.certificates if row.use is Use.SIGNING}
     if not rows.get(served.signed_by, False):
-        yield Finding(
+        yield Inconsistency(
             kind="signer",
             where=served.host,
             what="its metadata is signed by a certificate that is not the primary",
             one=f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}",
-            other=f"signed by {short(served.signed_by)}{_stranger(served.signed_by, rows)}",
+            other=f"signed by {short_name(served.signed_by)}{_stranger(served.signed_by, rows)}",
             remedy="The node signs tokens with it as well: wait for its next poll, then restart its service (adfssrv).",
         )
 

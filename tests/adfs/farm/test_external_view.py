@@ -13,11 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Outside, Served
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import unread
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served, inconsistencies, read_external_view, unread_farm
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import worst
@@ -31,11 +27,11 @@ from tests.adfs.simulator.state import SslBinding
 ADFS2 = "adfs2.corp.example.com"
 
 
-async def look(simulator: Simulator, network: Network) -> Outside:
-    return await look_outside(settings_of(simulator, network), simulator.world.clock())
+async def look(simulator: Simulator, network: Network) -> ExternalView:
+    return await read_external_view(settings_of(simulator, network), simulator.world.clock())
 
 
-def of(outside: Outside, host: str) -> Served:
+def of(outside: ExternalView, host: str) -> Served:
     return next(each for each in outside.served if each.host.startswith(host))
 
 
@@ -54,7 +50,7 @@ async def test_a_healthy_farm(simulator: Simulator, network: Network) -> None:
         assert served.clock_skew is not None
         assert abs(served.clock_skew) < 3
         assert served.signed_by in outside.certificates
-    farm = unread(settings_of(simulator, network), simulator.world.clock())
+    farm = unread_farm(settings_of(simulator, network), simulator.world.clock())
     assert worst(check_farm(farm, outside, Thresholds(), simulator.world.clock())) == "pass"
 
 
@@ -87,7 +83,7 @@ async def test_an_untrusted_certificate_is_seen(simulator: Simulator, network: N
     assert served.tls.thumbprint == ended.thumbprint
     assert "expired" in served.tls_problem
     assert len(served.signing) == 1
-    found = contradictions(unread(settings_of(simulator, network), 0.0), outside)
+    found = inconsistencies(unread_farm(settings_of(simulator, network), 0.0), outside)
     assert [each.kind for each in found] == ["served-tls-differs"]
 
 
@@ -103,7 +99,7 @@ async def test_progress(simulator: Simulator, network: Network) -> None:
     """Each host once, and the name."""
     seen: list[str] = []
     settings = settings_of(simulator, network)
-    await look_outside(settings, simulator.world.clock(), on_host=seen.append)
+    await read_external_view(settings, simulator.world.clock(), on_host=seen.append)
     assert sorted(seen) == sorted((*settings.nodes, *settings.proxies, settings.federation_name))
 
 
@@ -111,7 +107,7 @@ async def test_a_name_that_does_not_resolve() -> None:
     """An error, no exception, whatever the name looks like."""
     for name in ("fs.invalid", "x" * 300, "a..b", "fs.invalid\x00"):
         settings = FarmSettings(name="x", federation_name=name, outside_timeout=2.0)
-        outside = await look_outside(settings, time.time())
+        outside = await read_external_view(settings, time.time())
         assert outside.served[0].error
         assert outside.canonical_name == ""
 
@@ -223,7 +219,7 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: "
 async def test_hostile_answers_are_errors(tmp_path: Path, handler: Handler, reason: str) -> None:
     """Soon, in bounded memory, and with TLS seen all the same."""
     async with hostile(tmp_path, handler) as settings, asyncio.timeout(10):
-        (served,) = (await look_outside(settings, samples.NOW)).served
+        (served,) = (await read_external_view(settings, samples.NOW)).served
     metadata = next(each for each in served.error.split("; ") if each.startswith("metadata: "))
     assert reason in metadata
     assert served.tls is not None
@@ -233,7 +229,7 @@ async def test_hostile_answers_are_errors(tmp_path: Path, handler: Handler, reas
 async def test_a_port_without_tls(tmp_path: Path) -> None:
     """Said, not raised."""
     async with hostile(tmp_path, saying(b"SSH-2.0-OpenSSH_9\r\n"), tls=False) as settings, asyncio.timeout(10):
-        (served,) = (await look_outside(settings, samples.NOW)).served
+        (served,) = (await read_external_view(settings, samples.NOW)).served
     assert served.tls is None
     assert served.error.startswith("TLS: ")
 
@@ -245,7 +241,7 @@ async def test_one_hostile_host_does_not_hold_up_the_others(simulator: Simulator
         ports = replace(settings, federation_address="127.0.0.1", outside_timeout=3.0)
         assert bad.https_port != settings.https_port
         begun = time.monotonic()
-        outside = await look_outside(ports, simulator.world.clock())
+        outside = await read_external_view(ports, simulator.world.clock())
         assert of(outside, "adfs1").error == ""
         assert of(outside, "fs.").error
         assert time.monotonic() - begun < 10

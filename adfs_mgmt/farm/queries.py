@@ -1,12 +1,11 @@
-"""Asking one host, and noting what it does not answer. What a refused credential means for others is the Shell's."""
+"""FarmQuery one host, and noting what it does not answer. What a refused credential means for others is the Shell's."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 
-from adfs_mgmt.remoting import CommandFailed, Shell, Thing, Value
-from adfs_mgmt.remoting.catalogue import make
+from adfs_mgmt.remoting import CommandFailed, Shell, Thing, Value, make_command
 
 COMMAND_TIMEOUT = 30.0
 """Seconds for each command."""
@@ -15,7 +14,7 @@ _SECONDARY = "PS0033"
 
 
 @dataclass(slots=True, kw_only=True)
-class Asking:
+class FarmQuery:
     """One reading of a farm."""
 
     shell: Shell
@@ -29,11 +28,11 @@ class Asking:
 
 
 @dataclass(slots=True, kw_only=True)
-class Host:
+class HostQuery:
     """One host while it is asked. A command that fails is noted in `errors`; what ends the conversation is raised:
     HostUnreachable, AccessDenied, Interrupted."""
 
-    asking: Asking
+    asking: FarmQuery
     host: str
     errors: list[str] = field(default_factory=list)
 
@@ -59,4 +58,4 @@ class Host:
 
     async def run(self, command: str, **parameters: Value) -> list[Thing]:
         """What it answers. Raises RemotingError, CommandFailed too."""
-        return await self.asking.shell.run(self.host, make(command, **parameters), timeout=COMMAND_TIMEOUT)
+        return await self.asking.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)

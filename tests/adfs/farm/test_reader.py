@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import Farm, KeyAccess, SyncRole, Use
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import NOT_ASKED, read
+from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use, inconsistencies, read_external_view, read_farm
+from adfs_mgmt.farm.reader import NOT_ASKED
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting import Command, Thing
@@ -25,7 +23,7 @@ DAY = 86400.0
 
 async def reading(simulator: Simulator, network: Network | None = None) -> Farm:
     settings = settings_of(simulator, network)
-    return await read(SimulatedShell(simulator), settings, simulator.world.clock())
+    return await read_farm(SimulatedShell(simulator), settings, simulator.world.clock())
 
 
 @pytest.mark.parametrize("version", ["2012 R2", "2016", "2019", "2022", "2025"])
@@ -68,7 +66,7 @@ async def test_metadata_gives_the_rest(simulator: Simulator, network: Network) -
     farm = await reading(simulator, network)
     rows = farm.nodes[0].certificates
     assert all(row.certificate.der for row in rows)
-    assert contradictions(farm, await look_outside(settings_of(simulator, network), simulator.world.clock())) == []
+    assert inconsistencies(farm, await read_external_view(settings_of(simulator, network), simulator.world.clock())) == []
 
 
 async def test_a_node_that_is_off(simulator: Simulator) -> None:
@@ -138,7 +136,7 @@ async def test_a_refused_credential(simulator: Simulator) -> None:
     """Every host says so; nothing is raised."""
     simulator.farm(nodes=2, proxies=1)
     shell = SimulatedShell(simulator, user="CORP\\nobody")
-    farm = await read(shell, settings_of(simulator), simulator.world.clock())
+    farm = await read_farm(shell, settings_of(simulator), simulator.world.clock())
     assert all("not allowed" in host.error for host in farm.hosts)
 
 
@@ -180,7 +178,7 @@ async def test_a_farm_that_is_not_to_be_asked(simulator: Simulator) -> None:
     """No command is sent."""
     simulator.farm(nodes=1, proxies=0)
     settings = replace(settings_of(simulator), winrm=False)
-    farm = await read(SimulatedShell(simulator), settings, simulator.world.clock())
+    farm = await read_farm(SimulatedShell(simulator), settings, simulator.world.clock())
     assert farm.error == NOT_ASKED
     assert simulator.log == []
 
@@ -197,7 +195,7 @@ async def test_progress(simulator: Simulator) -> None:
     simulator.farm(nodes=2, proxies=1)
     seen: list[str] = []
     settings = settings_of(simulator)
-    await read(SimulatedShell(simulator), settings, simulator.world.clock(), on_host=seen.append)
+    await read_farm(SimulatedShell(simulator), settings, simulator.world.clock(), on_host=seen.append)
     assert sorted(seen) == sorted((*settings.nodes, *settings.proxies))
 
 
@@ -217,5 +215,5 @@ async def test_hosts_are_read_at_the_same_time(simulator: Simulator) -> None:
             await inner.close()
 
     async with asyncio.timeout(20):
-        farm = await read(Gathering(), settings, simulator.world.clock())
+        farm = await read_farm(Gathering(), settings, simulator.world.clock())
     assert not any(host.error for host in farm.hosts)

@@ -19,9 +19,9 @@ import aiohttp
 from yarl import URL
 
 from adfs_mgmt.farm.errors import Unreadable, as_unreadable
-from adfs_mgmt.farm.model import Outside, Served, ServedPart
+from adfs_mgmt.farm.http import bounded, host_header, why
+from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from adfs_mgmt.farm.wire import bounded, host_header, why
 from certs import Certificate, read_certificate
 from foundation.saml import MAX_METADATA_BYTES, Metadata, read_metadata
 
@@ -32,7 +32,9 @@ HOSTS_AT_ONCE = 48
 _PROBE_BYTES = 1024
 
 
-async def look_outside(settings: FarmSettings, now: float, *, on_host: Callable[[str], None] | None = None) -> Outside:
+async def read_external_view(
+    settings: FarmSettings, now: float, *, on_host: Callable[[str], None] | None = None
+) -> ExternalView:
     """Look at every host and at the federation name itself. `on_host` hears of each that is done. Never raises.
 
     `now` is Unix seconds. Cancelling closes the connections.
@@ -47,7 +49,7 @@ async def look_outside(settings: FarmSettings, now: float, *, on_host: Callable[
         served, alias = await asyncio.gather(
             asyncio.gather(*(looker.look(session, host, on_host) for host in hosts)), looker.canonical_name()
         )
-    return Outside(
+    return ExternalView(
         federation_name=settings.federation_name,
         read_at=now,
         served=tuple(served),

@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.asking import Asking, Host
 from adfs_mgmt.farm.errors import Unreadable
+from adfs_mgmt.farm.external_view import fetch_metadata
 from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
-from adfs_mgmt.farm.outside import fetch_metadata
-from adfs_mgmt.farm.principal import read_principal
+from adfs_mgmt.farm.queries import FarmQuery, HostQuery
+from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import RemotingError, Shell
-from adfs_mgmt.remoting.catalogue import STORE
+from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell
 from certs import Certificate
 from foundation.saml import Metadata
 
@@ -32,7 +31,7 @@ T = TypeVar("T")
 FetchMetadata = Callable[[FarmSettings, str, float], Awaitable[Metadata]]
 
 
-async def read(
+async def read_farm(
     shell: Shell,
     settings: FarmSettings,
     now: float,
@@ -46,8 +45,8 @@ async def read(
     Cancelling stops the reading; nothing is changed by it.
     """
     if not settings.winrm or not settings.nodes:
-        return unread(settings, now)
-    asking, slots = Asking(shell=shell, now=now), asyncio.Semaphore(hosts_at_once)
+        return unread_farm(settings, now)
+    asking, slots = FarmQuery(shell=shell, now=now), asyncio.Semaphore(hosts_at_once)
 
     async def bounded(host: str, work: Awaitable[T]) -> T:
         async with slots:
@@ -65,7 +64,7 @@ async def read(
     return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
-def unread(settings: FarmSettings, now: float) -> Farm:
+def unread_farm(settings: FarmSettings, now: float) -> Farm:
     """A farm that is looked at from outside only."""
     properties = Properties(federation_name=settings.federation_name)
     return Farm(name=settings.name, read_at=now, properties=properties, nodes=(), error=NOT_ASKED)
@@ -147,8 +146,8 @@ def _on_sql_server(nodes: Sequence[Node]) -> bool:
 class _NodeReader:
     """Reads one federation server. `seen` is what is known so far."""
 
-    def __init__(self, asking: Asking, host: str) -> None:
-        self.host = Host(asking=asking, host=host)
+    def __init__(self, asking: FarmQuery, host: str) -> None:
+        self.host = HostQuery(asking=asking, host=host)
         self.seen = Node(host=host)
         self.wide: _FarmWide | None = None
         self._utc_offset = 0.0
@@ -204,7 +203,7 @@ class _NodeReader:
 
     async def read_farm_wide(self) -> None:
         """Into `wide`. A node that is gone meanwhile leaves its reason there."""
-        asked = Host(asking=self.host.asking, host=self.host.host)
+        asked = HostQuery(asking=self.host.asking, host=self.host.host)
         try:
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
@@ -226,8 +225,8 @@ class _NodeReader:
 class _ProxyReader:
     """Reads one Web Application Proxy. `seen` is what is known so far."""
 
-    def __init__(self, asking: Asking, host: str) -> None:
-        self.host = Host(asking=asking, host=host)
+    def __init__(self, asking: FarmQuery, host: str) -> None:
+        self.host = HostQuery(asking=asking, host=host)
         self.seen = Proxy(host=host)
 
     async def read(self) -> None:
@@ -267,7 +266,7 @@ class _ProxyReader:
             self.seen = replace(self.seen, applications=tuple(windows.application(each) for each in rows))
 
 
-async def _clock_skew(host: Host) -> float:
+async def _clock_skew(host: HostQuery) -> float:
     """Seconds that its clock is ahead of ours, less half the round trip: not of the first command, which has to connect."""
     before = host.asking.clock
     answer = await host.ask_for("Get-Date")
@@ -276,6 +275,6 @@ async def _clock_skew(host: Host) -> float:
     return there.timestamp() - (before + after) / 2 if there is not None else 0.0
 
 
-async def _stored(host: Host) -> tuple[StoredCertificate, ...]:
-    things = await host.ask("Get-ChildItem", Path=(STORE,))
+async def _stored(host: HostQuery) -> tuple[StoredCertificate, ...]:
+    things = await host.ask("Get-ChildItem", Path=(MACHINE_STORE,))
     return windows.stored(things, await host.try_for("Get-IsthmusKeyAccess"))
