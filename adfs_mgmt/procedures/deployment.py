@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, Use, read_external_view
-from adfs_mgmt.procedures.commands import problems, run_command
+from adfs_mgmt.procedures.executor import reported_problems, run_command
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
 from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
@@ -183,7 +183,7 @@ class ServerExecutor(ServerObserver):
         found: list[str] = []
         for act in procedures.acts_of(row.conditions(self.table.view(seen, record, seen.now))):
             try:
-                found += problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
+                found += reported_problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
             except RemotingError as error:
                 found.append(error.reason)
         return replace(seen, host=replace(seen.host, join_problems=tuple(found)))

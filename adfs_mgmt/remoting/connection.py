@@ -48,6 +48,7 @@ from adfs_mgmt.remoting.errors import (
 from adfs_mgmt.remoting.kerberos import explain_host
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.values import read_output
+from foundation.xml import MalformedXml, check_limits
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ _IDLE = 20.0
 _SHELL_IDLE = 900
 """Seconds after which a host lets go of a shell that we left."""
 
+_MAX_ENVELOPE = 4 * 1024 * 1024
+"""Bytes of one SOAP envelope: hosts are set to send 500 KB at most (DSP0226 section 6.2, MaxEnvelopeSize)."""
 _NOT_OFFERED = "CredSSP being an available authentication method"
 """requests-credssp's words for a host that offers other ways only; nothing was shown to it."""
 _CREDSSP = 5
@@ -92,6 +95,27 @@ class _WsMan(WSMan):
         """Without pypsrp's own retries, which sleep longer than a command's time."""
         answer = self.invoke(WSManAction.RECEIVE, resource_uri, resource, option_set, selector_set, timeout)
         return answer.find("s:Body", namespaces=NAMESPACES)
+
+
+def _checked(send: Callable[..., bytes]) -> Callable[..., bytes]:
+    """pypsrp parses what the host sent without limits: they are applied before. Raises WinRMError."""
+
+    def sent(*args: Any, **options: Any) -> bytes:
+        try:
+            answer = send(*args, **options)
+        except WinRMTransportError as error:  # in which pypsrp looks for a fault
+            try:
+                check_limits(error.response_text.encode(), "the host's answer", _MAX_ENVELOPE)
+            except MalformedXml:
+                raise WinRMTransportError("http", error.code, "") from error
+            raise
+        try:
+            check_limits(answer, "the host's answer", _MAX_ENVELOPE)
+        except MalformedXml as error:
+            raise WinRMError(str(error)) from error
+        return answer
+
+    return sent
 
 
 class RunspaceConnection:
@@ -191,6 +215,7 @@ class RunspaceConnection:
         wsman.transport.session = session = wsman.transport._build_session()
         session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
+        wsman.transport.send = _checked(wsman.transport.send)  # type: ignore[method-assign]
         if settings.tls and self.place.address != self.place.name:
             _verify_as(session, self.place.name)
         return wsman
@@ -215,7 +240,10 @@ class RunspaceConnection:
         self._check_errors(command, pipeline)
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()  # it told all it had to tell
-        return [read_output(each) for each in pipeline.output]
+        try:
+            return [read_output(value) for value in pipeline.output]
+        except MalformedXml as error:
+            raise Interrupted(self.place.name, f"the answer to {command.name} cannot be read ({error})") from error
 
     def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
         for warning in pipeline.streams.warning:

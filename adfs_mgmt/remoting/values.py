@@ -19,9 +19,10 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
 from adfs_mgmt.remoting.command import Scalar, Thing
+from foundation.xml import parse_elements
 
 Property = Scalar | list[Scalar | Thing] | Thing
 """What a property can be."""
@@ -31,15 +32,25 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(Z|[+-]\d\d
 _LISTS = ("LST", "IE", "QUE", "STK")
 
 
+MAX_BYTES = 32 * 1024 * 1024
+"""Of one object. A certificate with its chain has some 20 KB."""
+MAX_NODES = 1_000_000
+"""Of one object: `Get-AdfsProperties` has some 600."""
+
+
 def read_output(value: Any) -> Thing:
-    """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`."""
+    """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`. Raises MalformedXml."""
     if isinstance(value, Element):  # a SecureString, where no keys were exchanged
         return {"": _plain(_Reader().read(value))}
     xml = value if isinstance(value, str) and value.startswith("<Obj") else getattr(value, "_xml", None)
     if xml is not None:
-        read = _Reader().read(fromstring(xml))  # noqa: S314 - pypsrp parsed it already
+        read = _Reader().read(parse_elements(_bytes(xml), "CLIXML", MAX_BYTES, max_nodes=MAX_NODES))
         return read if isinstance(read, dict) else {"": read}
     return {"": _plain(value)}
+
+
+def _bytes(xml: str | bytes) -> bytes:
+    return xml if isinstance(xml, bytes) else xml.encode("utf-8", "surrogatepass")
 
 
 def read_time(text: str) -> dt.datetime:

@@ -1,7 +1,7 @@
 """What can go wrong with the trust itself. What goes wrong on the way to Entra ID is a GraphError (`foundation.graph`).
 
 TrustError
-├── Refused               our own checks said no: nothing was changed. Every reason with its remedy
+├── TrustRefused          our own checks said no: nothing was changed. Every reason with its remedy
 ├── TrustChanged          somebody else changed the trust after it was looked at: nothing was changed
 ├── NotTaken              a change was answered with success and is not there
 ├── LiveKeyLost           a change cost the trust the key that signs now; `restored` says whether it is back
@@ -11,25 +11,17 @@ TrustError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+
+from foundation.procedures import Refused
 
 
 class TrustError(Exception):
-    """Base of everything that this room raises."""
+    """Base of this package's errors."""
 
 
-class Refused(TrustError):
-    """A check of ours failed. `reasons` are sentences, each with what to do about it."""
-
-    def __init__(self, what: str, reasons: Sequence[str]) -> None:
-        super().__init__(what, tuple(reasons))
-        self.what, self.reasons = what, tuple(reasons)
-
-    def __str__(self) -> str:
-        if len(self.reasons) == 1:
-            return f"{self.what} is refused: {self.reasons[0]}"
-        return f"{self.what} is refused:" + "".join(f"\n  - {reason}" for reason in self.reasons)
+class TrustRefused(Refused, TrustError):
+    """A check of ours said no: nothing was changed. `reasons` are sentences, each with what to do about it."""
 
 
 class TrustChanged(TrustError):

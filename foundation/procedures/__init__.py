@@ -35,7 +35,7 @@ from foundation.procedures.events import (
 )
 from foundation.procedures.file_journal import FileJournal, history, read, whoami
 from foundation.procedures.journal import Journal, MemoryJournal
-from foundation.procedures.model import Act, ActId, Condition, Record, Step, StepKind
+from foundation.procedures.model import Act, ActId, Condition, ObservedT, Record, StateT, Step, StepKind
 from foundation.procedures.plan import (
     Plan,
     StepData,
@@ -59,7 +59,7 @@ from foundation.procedures.planner import (
 )
 from foundation.procedures.rendering import moment, plan_text, record_data, record_text, step_text
 from foundation.procedures.runner import Clock, End, Executor, Progress, RunResult, WallClock, run
-from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, acts_of
+from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, ViewT, acts_of
 
 __all__ = [
     "Acknowledged",
@@ -84,6 +84,7 @@ __all__ = [
     "JournalError",
     "JournalLocked",
     "MemoryJournal",
+    "ObservedT",
     "Plan",
     "PlanOutdated",
     "PlanUnusable",
@@ -97,6 +98,7 @@ __all__ = [
     "RunResult",
     "Stage",
     "Started",
+    "StateT",
     "StateTypes",
     "Step",
     "StepData",
@@ -104,6 +106,7 @@ __all__ = [
     "Stopped",
     "Turned",
     "View",
+    "ViewT",
     "WallClock",
     "acts_of",
     "blank",

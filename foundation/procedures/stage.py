@@ -90,7 +90,7 @@ class Stage(Generic[ViewT]):
     final: str = ""
     """Once an act of it was begun there is no turning round any more. Why not, in words."""
     back: Stage[ViewT] | None = None
-    """How it is undone."""
+    """How it is undone; rows that bring about the same may share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +149,12 @@ class Procedure(Generic[ViewT]):
     rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
-        backs = {stage.back.name for stage in self.stages if stage.back}
+        backs = {stage.back.name: stage.back for stage in self.stages if stage.back}
+        shared = all(backs[stage.back.name] is stage.back for stage in self.stages if stage.back)
         names = [stage.name for stage in self.stages]
-        if len({*names, *backs}) != len(names) + sum(stage.back is not None for stage in self.stages):
+        if not shared or len({*names, *backs}) != len(names) + len(backs):
             raise ValueError(f"two stages of {self.kind} have one name")
-        if self.back_order and (set(self.back_order) != backs or len(self.back_order) != len(backs)):
+        if self.back_order and (set(self.back_order) != set(backs) or len(self.back_order) != len(backs)):
             raise ValueError(f"the way back of {self.kind} does not name each of its stages once")
         if not set(self.undone) <= set(names):
             raise ValueError(f"{self.kind} undoes stages that it does not have")

@@ -20,7 +20,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from certs import Certificate, read_certificate
 from foundation.saml.errors import SamlError
-from foundation.xml import hardened_parser
+from foundation.xml import hardened_parser, parse_xml
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 _METHODS = frozenset(each for each in SignatureMethod if "HMAC" not in each.name)
@@ -40,7 +40,7 @@ class Signed:
 def verify_signature(data: bytes, what: str, id_attribute: str, *, sha1: bool = False) -> Signed:
     """Verify that the document's root is signed, as a whole, by the certificate that its own signature names. Raises
     SamlError, which names `what`. With `sha1` that algorithm is taken, too."""
-    root = etree.fromstring(data, parser=hardened_parser())
+    root = parse_xml(data, what, len(data))
     signatures = root.findall(f"{DS}Signature")
     if len(signatures) != 1:
         raise SamlError(what, "it is not signed" if not signatures else "it has several signatures")

@@ -11,7 +11,9 @@ from directory.ldap import codec
 
 SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
 WRONG = (
-    codec.integer(49, 0x0A) + codec.octets(b"") + codec.octets(b"80090308: LdapErr: DSID-0C09044E, comment: x, data 52e, v4563")
+    codec.integer(49, 0x0A)
+    + codec.octets(b"")
+    + codec.octets(b"80090308: LdapErr: DSID-0C09044E, comment: x, data 52e, v4563")
 )
 DN = b"CN=Anna,DC=corp"
 PASSWORD = b"right"
@@ -129,6 +131,7 @@ class FakeLdapServer:
 
 def _entry(dn: bytes, **attributes: bytes) -> bytes:
     parts = [
-        codec.tlv(0x30, codec.octets(name.encode()) + codec.tlv(0x31, codec.octets(value))) for name, value in attributes.items()
+        codec.tlv(0x30, codec.octets(name.encode()) + codec.tlv(0x31, codec.octets(value)))
+        for name, value in attributes.items()
     ]
     return codec.tlv(codec.ENTRY, codec.octets(dn) + codec.tlv(0x30, b"".join(parts)))

@@ -8,16 +8,19 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.trust.backup import Backup, Backups, creation_of, load_backup, plan_restore, restore
+from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore
+from adfs_mgmt.trust.checklist import configuration_for, configuration_from
 from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
+from adfs_mgmt.trust.conversion import FEDERATED, MANAGED, plan_federated, plan_managed, resume, under_way
+from adfs_mgmt.trust.conversion import convert as convert_domain
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import Refused, TrustError
+from adfs_mgmt.trust.errors import TrustError
+from adfs_mgmt.trust.journals import DomainJournals
 from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
-from adfs_mgmt.trust.update import Change, DomainResult, apply, plan_publish, plan_retire
-from certs import Certificate
+from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_all, plan_updates
 from findings import Finding
-from foundation.graph import Graph, GraphError, SignInRefused
+from foundation.graph import Graph, GraphError
+from foundation.procedures import ProcedureError
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import outside_option
 from isthmus.cli.adfs.thumbprints import thumbprint as pasted
@@ -68,7 +71,7 @@ def update(
     live = live_of(keys)
     trust = on_graph(pair.entra, lambda graph: read(graph, now()))
     domains = _chosen(trust, keys.federation_name, only_domains)
-    changes, problems = _planned(domains, keys, live, retire)
+    changes, problems = plan_updates(domains, keys, live, retire)
     if not as_json:
         _show_plan(domains, changes, problems)
     if not changes:
@@ -78,7 +81,8 @@ def update(
         emit_json({"plan": [str(each) for each in changes], "problems": [each.text for each in problems]})
     confirm("Do this?", yes=yes, as_json=as_json)
     backups = Backups(settings.state_dir, pair.entra.tenant)
-    results = on_graph(pair.entra, lambda graph: _apply_all(graph, changes, backups))
+    journals = DomainJournals(settings.state_dir, pair.entra.tenant)
+    results = on_graph(pair.entra, lambda graph: apply_all(graph, changes, backups, now(), journals.open))
     _finish([*results, *problems], as_json, plan=[str(each) for each in changes])
 
 
@@ -119,29 +123,34 @@ def convert(
     """
     settings = load(config)
     pair = only(pairs(settings, tenant))
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
-    values: dict[str, Any] = {}
-    if kind == "federated":
-        keys = farm_keys(settings, pair.farm, outside_only=outside)
-        with reporting(TrustError, GraphError):
-            values = _federation(domain, keys, source, mfa or "", only_domain)
-        checks = check_federate(trust, domain, values, now(), keys)
+    backups, journals = Backups(settings.state_dir, pair.entra.tenant), DomainJournals(settings.state_dir, pair.entra.tenant)
+    with reporting(ProcedureError):
+        interrupted = under_way(journals.record(domain), FEDERATED if kind == "federated" else MANAGED)
+    plan = None
+    if interrupted:
+        click.echo(f"{domain} to {kind}: continuing what was interrupted", err=as_json)
     else:
-        checks = check_manage(trust, domain)
-    _show_conversion(domain, kind, values, checks, as_json)
-    if any(line.status == "fail" for line in checks):
-        raise Failure("nothing was changed: see what is not so (!)")
+        trust = on_graph(pair.entra, lambda graph: read(graph, now()))
+        if kind == "federated":
+            keys = farm_keys(settings, pair.farm, outside_only=outside)
+            with reporting(TrustError, GraphError):
+                values = _federation(domain, keys, source, mfa or "", only_domain)
+            plan = plan_federated(trust, domain, values, now(), keys=keys)
+        else:
+            plan = plan_managed(trust, domain, now(), without_backup=without_backup)
+        if not as_json:
+            _show_conversion(domain, kind, plan.state.values, plan.findings)
+        if plan.failed:
+            raise Failure("nothing was changed: see what is not so (!)")
     typed = confirmed_name(domain, confirmation, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
 
     async def work(graph: Graph) -> Path | None:
-        if kind == "federated":
-            await federate(graph, domain, values, checks, confirmation=typed)
-            return None
-        _, saved = await manage(
-            graph, domain, checks, confirmation=typed, backups=backups, now=now(), without_backup=without_backup
-        )
-        return saved
+        with journals.open(domain, now()) as journal:
+            if plan is None:
+                done = await resume(graph, confirmation=typed, backups=backups, journal=journal, now=now())
+            else:
+                done = await convert_domain(graph, plan, confirmation=typed, backups=backups, journal=journal, now=now())
+        return done.backup
 
     saved = on_graph(pair.entra, work)
     if as_json:
@@ -232,45 +241,7 @@ def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Se
     return [each for each in domains if each.name.lower() in {name.lower() for name in names}]
 
 
-def _planned(
-    domains: Sequence[FederatedDomain], keys: SigningKeys, live: Certificate, retire: str
-) -> tuple[list[Change], list[DomainResult]]:
-    """For each domain one change at most: the live key first, then its successor."""
-    changes: list[Change] = []
-    problems: list[DomainResult] = []
-    for domain in domains:
-        try:
-            change = plan_retire(domain, retire, live.thumbprint) if retire else _plan_publish(domain, keys, live)
-        except (TrustError, GraphError) as error:
-            problems.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
-        else:
-            changes += [change] if change else []
-    return changes, problems
-
-
-def _plan_publish(domain: FederatedDomain, keys: SigningKeys, live: Certificate) -> Change | None:
-    change = plan_publish(domain, live, live.thumbprint)
-    if change is None and keys.successor is not None:
-        return plan_publish(domain, keys.successor, live.thumbprint)
-    return change
-
-
-async def _apply_all(graph: Graph, changes: Sequence[Change], backups: Backups) -> list[DomainResult]:
-    results: list[DomainResult] = []
-    for change in changes:
-        try:
-            saved = await apply(graph, change, backups, now())
-        except SignInRefused:
-            raise  # not tried again for the other domains
-        except (TrustError, GraphError) as error:
-            results.append(DomainResult(domain=change.domain, done=False, text=str(error), error=error))
-        else:
-            text = f"{change} (backup: {saved})"
-            results.append(DomainResult(domain=change.domain, done=True, changed=True, text=text))
-    return results
-
-
-def _show_plan(domains: Sequence[FederatedDomain], changes: Sequence[Change], problems: Sequence[DomainResult]) -> None:
+def _show_plan(domains: Sequence[FederatedDomain], changes: Sequence[SlotChange], problems: Sequence[DomainResult]) -> None:
     click.secho("Plan", bold=True)
     planned = {each.domain for each in changes} | {each.domain for each in problems}
     for change in changes:
@@ -306,18 +277,10 @@ def _finish(results: Sequence[DomainResult], as_json: bool, *, plan: list[str]) 
 def _federation(domain: str, keys: SigningKeys, source: Path | None, mfa: str, only_domain: bool) -> dict[str, Any]:
     if source is None:
         return configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
-    taken = load_backup(source)
-    if taken.domain.lower() != domain.lower():
-        raise Refused(f"federating {domain}", [f"{source.name} is a backup of {taken.domain}"])
-    if keys.live is not None and taken.configuration.slot_of(keys.live.thumbprint) is None:
-        reason = f"{source.name} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"
-        raise Refused(f"federating {domain}", [reason])
-    return creation_of(taken) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
+    return configuration_from(load_backup(source), domain, keys, mfa=mfa)
 
 
-def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Finding], as_json: bool) -> None:
-    if as_json:
-        return
+def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Finding]) -> None:
     click.secho(f"{domain} to {kind}", bold=True)
     for name, value in values.items():
         shown = "…" if name.endswith("ertificate") else value

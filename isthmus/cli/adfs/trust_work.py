@@ -17,6 +17,7 @@ from adfs_mgmt.trust.model import FederatedDomain
 from adfs_mgmt.trust.settings import EntraSettings
 from certs import Certificate
 from foundation.graph import Graph, GraphError, Throttled, Unreachable
+from foundation.procedures import ProcedureError
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs.looking import look_at
 from isthmus.cli.output import UNREACHABLE, Failure, moment, run_async
@@ -80,7 +81,7 @@ def on_graph(entra: EntraSettings, work: Callable[[Graph], Awaitable[T]]) -> T:
         return run_async(running())
     except (Unreachable, Throttled) as error:
         raise Failure(str(error), UNREACHABLE) from error
-    except (TrustError, GraphError) as error:
+    except (TrustError, GraphError, ProcedureError) as error:
         raise Failure(str(error)) from error
 
 
@@ -157,9 +158,9 @@ def until(certificate: Certificate) -> str:
     return f"until {moment(certificate.not_after)}"
 
 
-def error_kind(error: TrustError | GraphError | None) -> str:
+def error_kind(error: Exception | None) -> str:
     """For programs."""
-    return type(error).__name__ if isinstance(error, GraphError | TrustError) else ""
+    return type(error).__name__ if error else ""
 
 
 def _farm_of(settings: AdfsSettings, entra: EntraSettings) -> str:

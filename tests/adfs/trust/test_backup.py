@@ -9,7 +9,7 @@ import pytest
 
 from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore
 from adfs_mgmt.trust.entra import read_one
-from adfs_mgmt.trust.errors import FileProblem, NotTaken, Refused
+from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from certs import Certificate
 from foundation.graph import Graph
 from tests.adfs.trust.conftest import base64_of, federation, signing, slots
@@ -57,7 +57,7 @@ async def test_the_mfa_behaviour_is_left_alone(graph: Graph, tenant: FakeGraph, 
 async def test_a_backup_without_the_live_key_is_refused(graph: Graph, backups: Backups) -> None:
     """An old backup would take the key away that signs now."""
     backup = await _taken(graph, backups)
-    with pytest.raises(Refused, match="sign-in would break"):
+    with pytest.raises(TrustRefused, match="sign-in would break"):
         plan_restore(backup, await read_one(graph, "example.com"), live=signing("new").thumbprint)
 
 
@@ -65,7 +65,7 @@ async def test_a_managed_domain_is_not_restored_but_converted(graph: Graph, tena
     """The refusal names the command for it."""
     backup = await _taken(graph, backups)
     tenant.domains.all["example.com"].configuration = None
-    with pytest.raises(Refused, match="trust convert"):
+    with pytest.raises(TrustRefused, match="trust convert"):
         plan_restore(backup, await read_one(graph, "example.com"))
 
 

@@ -195,6 +195,17 @@ def test_convert_there_and_back(run: Run, stage: Stage) -> None:
     assert {name: value for name, value in stage.held("example.com").items() if name != "id"} == before
 
 
+def test_an_interrupted_conversion_goes_on(run: Run, stage: Stage) -> None:
+    """By the same command, without its checklist, which would have it that there is nothing to convert."""
+    stage.graph.fault(403, path="/v1.0/domains/example.com", method="PATCH")
+    assert "lacks a permission" in str(run("convert", "example.com", "managed", "--confirm", "example.com").exception)
+    result = run("convert", "example.com", "managed", "--confirm", "example.com")
+    assert result.exit_code == 0, result.exception
+    assert "continuing what was interrupted" in result.output
+    assert not stage.held("example.com")
+    assert "managed already" in run("convert", "example.com", "managed", "--confirm", "example.com").output
+
+
 def test_convert_needs_the_name(run: Run, stage: Stage) -> None:
     """No terminal, no --confirm: nothing happens. Nor with another name."""
     for more in ([], ["--confirm", "yes"], ["--confirm", "example.org"]):

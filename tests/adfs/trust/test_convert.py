@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adfs_mgmt.trust.backup import Backups, creation_of, load_backup
+from adfs_mgmt.trust.checklist import check_federate, check_manage, configuration_for
 from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
+from adfs_mgmt.trust.conversion import Converted, convert, plan_federated, plan_managed
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
-from adfs_mgmt.trust.model import EntraTrust
+from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, TrustRefused
+from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
 from certs import Certificate
 from foundation.graph import Graph, Rejected
+from foundation.procedures import MemoryJournal
 from tests.adfs.trust.conftest import FEDERATION, Naps, federation, signing
 from tests.fakes.graph import FakeGraph
 
 
 def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> SigningKeys:
     return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
+
+
+async def _federate(
+    graph: Graph, name: str, values: dict[str, Any], *, confirmation: str, keys: SigningKeys | None = None
+) -> FederatedDomain:
+    plan = plan_federated(await read(graph, 0), name, values, time.time(), keys=keys)
+    unused = Backups(Path("unused"), graph.tenant)
+    return (
+        await convert(graph, plan, confirmation=confirmation, backups=unused, journal=MemoryJournal(), now=time.time())
+    ).domain
+
+
+async def _manage(graph: Graph, name: str, backups: Backups, **more: Any) -> Converted:
+    plan = plan_managed(await read(graph, 0), name, time.time(), **more)
+    return await convert(graph, plan, confirmation=name, backups=backups, journal=MemoryJournal(), now=time.time())
 
 
 def _failing(trust: EntraTrust, name: str, values: dict[str, Any]) -> list[str]:
@@ -34,7 +52,7 @@ async def test_a_managed_domain_is_federated(
     values = configuration_for("managed.example", _keys(live, coming))
     checks = check_federate(await read(graph, 0), "managed.example", values, time.time(), _keys(live))
     assert not [line for line in checks if line.status == "fail"]
-    domain = await federate(graph, "managed.example", values, checks, confirmation="Managed.Example")
+    domain = await _federate(graph, "managed.example", values, confirmation="Managed.Example", keys=_keys(live))
     assert domain.federated
     assert domain.configuration is not None
     assert domain.configuration.slots() == (live.thumbprint, coming.thumbprint)
@@ -48,9 +66,8 @@ async def test_the_confirmation_names_the_domain(
 ) -> None:
     """Nothing else counts, and nothing was sent."""
     values = configuration_for("managed.example", _keys(live))
-    checks = check_federate(await read(graph, 0), "managed.example", values, time.time())
     with pytest.raises(NotConfirmed):
-        await federate(graph, "managed.example", values, checks, confirmation=confirmation)
+        await _federate(graph, "managed.example", values, confirmation=confirmation)
     assert tenant.domains.all["managed.example"].configuration is None
 
 
@@ -73,9 +90,8 @@ async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: C
 async def test_a_checklist_that_fails_stops_it(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """With the right confirmation, too."""
     values = configuration_for(tenant.tenant, _keys(live))
-    checks = check_federate(await read(graph, 0), tenant.tenant, values, time.time())
-    with pytest.raises(Refused, match="default"):
-        await federate(graph, tenant.tenant, values, checks, confirmation=tenant.tenant)
+    with pytest.raises(TrustRefused, match="default"):
+        await _federate(graph, tenant.tenant, values, confirmation=tenant.tenant)
     assert ("POST", f"/v1.0/domains/{tenant.tenant}/federationConfiguration") not in tenant.requests
 
 
@@ -91,7 +107,7 @@ async def test_certificates_are_looked_at(graph: Graph, tenant: FakeGraph, live:
     assert "valid now" in failing(configuration_for("managed.example", _keys(signing(begins=86400.0))))
     assert "there is a signing certificate" in failing({key: good[key] for key in good if key != "signingCertificate"})
     assert "can be read" in failing({**good, "nextSigningCertificate": "AAAA"})
-    with pytest.raises(Refused, match="not known"):
+    with pytest.raises(TrustRefused, match="not known"):
         configuration_for("managed.example", _keys(None))
 
 
@@ -127,13 +143,11 @@ async def test_to_managed_and_back_as_it_was(graph: Graph, tenant: FakeGraph, li
     """The backup that is made on the way federates the domain again, its MFA behaviour included."""
     values = federation("example.com", live, federatedIdpMfaBehavior="rejectMfaByFederatedIdp")
     tenant.add_domain("example.com", federation=values)
-    checks = check_manage(await read(graph, 0), "example.com")
-    domain, path = await manage(graph, "example.com", checks, confirmation="example.com", backups=backups, now=time.time())
-    assert not domain.federated
-    assert path is not None
-    again = creation_of(load_backup(path))
-    checks = check_federate(await read(graph, 0), "example.com", again, time.time())
-    await federate(graph, "example.com", again, checks, confirmation="example.com")
+    converted = await _manage(graph, "example.com", backups)
+    assert not converted.domain.federated
+    assert converted.backup is not None
+    again = creation_of(load_backup(converted.backup))
+    await _federate(graph, "example.com", again, confirmation="example.com")
     restored = tenant.domains.all["example.com"].configuration
     assert restored is not None
     assert {name: restored[name] for name in values} == values
@@ -143,21 +157,18 @@ async def test_what_cannot_be_made_managed(graph: Graph, tenant: FakeGraph, back
     """A managed one, and one that is not there; passwords in the cloud are asked for."""
     trust = await read(graph, 0)
     for name in ("managed.example", "nowhere.example"):
-        with pytest.raises(Refused):
-            await manage(graph, name, check_manage(trust, name), confirmation=name, backups=backups, now=0)
+        with pytest.raises(TrustRefused):
+            await _manage(graph, name, backups)
     assert any("password hash sync" in line.seen for line in check_manage(trust, "example.com"))
 
 
 async def test_no_backup_no_conversion(graph: Graph, tenant: FakeGraph, backups: Backups) -> None:
     """A domain whose configuration Graph cannot show is converted only where that is accepted; that is its rebuilding."""
     tenant.add_domain("broken.example", broken=True)
-    checks = check_manage(await read(graph, 0), "broken.example")
-    with pytest.raises(Refused, match="backed up"):
-        await manage(graph, "broken.example", checks, confirmation="broken.example", backups=backups, now=0)
-    domain, path = await manage(
-        graph, "broken.example", checks, confirmation="broken.example", backups=backups, now=0, without_backup=True
-    )
-    assert (domain.federated, path) == (False, None)
+    with pytest.raises(TrustRefused, match="backed up"):
+        await _manage(graph, "broken.example", backups)
+    converted = await _manage(graph, "broken.example", backups, without_backup=True)
+    assert (converted.domain.federated, converted.backup) == (False, None)
 
 
 @pytest.mark.parametrize("more", [{"status": 503}, {"drop": True}])
@@ -167,17 +178,15 @@ async def test_a_lost_answer_to_the_conversion(
     """The domain is looked at, not federated twice."""
     tenant.fault(path="managed.example/federationConfiguration", method="POST", after_effect=True, **more)  # type: ignore[arg-type]
     values = configuration_for("managed.example", _keys(live))
-    checks = check_federate(await read(graph, 0), "managed.example", values, time.time())
-    assert (await federate(graph, "managed.example", values, checks, confirmation="managed.example")).federated
+    assert (await _federate(graph, "managed.example", values, confirmation="managed.example")).federated
     assert len(tenant.domains.all["managed.example"].writes) == 1
 
 
 async def test_a_conversion_that_is_not_taken(graph: Graph, tenant: FakeGraph, backups: Backups, naps: Naps) -> None:
-    """An answer that got lost before any effect: it is looked for a while, and not claimed."""
-    tenant.fault(503, path="/v1.0/domains/example.com", method="PATCH")
-    checks = check_manage(await read(graph, 0), "example.com")
+    """Answers that get lost before any effect: it is looked for a while, and not claimed."""
+    tenant.fault(503, 9, path="/v1.0/domains/example.com", method="PATCH")
     with pytest.raises(NotTaken, match="the conversion"):
-        await manage(graph, "example.com", checks, confirmation="example.com", backups=backups, now=0)
+        await _manage(graph, "example.com", backups)
     assert (await read_one(graph, "example.com")).federated
     assert sum(naps.taken) >= 15
 
@@ -185,10 +194,9 @@ async def test_a_conversion_that_is_not_taken(graph: Graph, tenant: FakeGraph, b
 async def test_a_conversion_that_cannot_be_seen(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """A federation that Graph made and cannot show is an error, not a success."""
     values = configuration_for("managed.example", _keys(live))
-    checks = check_federate(await read(graph, 0), "managed.example", values, time.time())
     tenant.fault(400, 99, "managed.example/federationConfiguration", method="GET")
     with pytest.raises(Rejected):
-        await federate(graph, "managed.example", values, checks, confirmation="managed.example")
+        await _federate(graph, "managed.example", values, confirmation="managed.example")
 
 
 async def test_graph_does_not_federate_by_authentication_type(graph: Graph, tenant: FakeGraph) -> None:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from adfs_mgmt.trust.backup import Backups, load_backup
+from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged
+from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, TrustChanged, TrustRefused
 from adfs_mgmt.trust.model import FederatedDomain, Slot
 from adfs_mgmt.trust.port import Entra
-from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
+from adfs_mgmt.trust.update import DomainResult, apply, apply_all, plan_publish, plan_updates, publish, retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
+from foundation.procedures import MemoryJournal
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing, slots
 from tests.fakes.graph import FakeGraph
 
 NOW = 1_700_000_000.0
 CONFIGURATION = "/v1.0/domains/example.com/federationConfiguration/"
+
+
+def _in_memory(domain: str, now: float) -> AbstractContextManager[MemoryJournal]:
+    return nullcontext(MemoryJournal())
 
 
 async def _publish(graph: Graph, backups: Backups, live: Certificate, coming: Certificate) -> DomainResult:
@@ -165,11 +172,21 @@ async def test_a_lost_answer_is_looked_after(
 async def test_a_change_that_got_lost(
     graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate, more: dict[str, object]
 ) -> None:
-    """5xx or a broken connection before any effect: it is not claimed to be done, and nothing is lost."""
-    tenant.fault(path=CONFIGURATION, method="PATCH", **{"status": 500, **more})  # type: ignore[arg-type]
+    """5xx or broken connections before any effect: it is not claimed to be done, and nothing is lost."""
+    tenant.fault(path=CONFIGURATION, method="PATCH", times=9, **{"status": 500, **more})  # type: ignore[arg-type]
     with pytest.raises(NotTaken):
         await _publish(graph, backups, live, coming)
     assert slots(tenant, "example.com") == (base64_of(live), None)
+
+
+async def test_a_change_that_got_lost_once(
+    graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate, naps: Naps
+) -> None:
+    """Once it would have shown, and has not, it is sent again; not sooner."""
+    tenant.fault(503, path=CONFIGURATION, method="PATCH")
+    assert (await _publish(graph, backups, live, coming)).changed
+    assert sum(naps.taken) >= 30
+    assert tenant.domains.all["example.com"].writes == [{"nextSigningCertificate": base64_of(coming)}]
 
 
 async def test_two_administrators(
@@ -204,7 +221,7 @@ async def test_an_unknown_live_key_refuses_the_next_one(
     graph: Graph, tenant: FakeGraph, backups: Backups, coming: Certificate
 ) -> None:
     """Publishing a successor while Entra ID does not know the live key hides that sign-in is broken."""
-    with pytest.raises(Refused, match="broken already"):
+    with pytest.raises(TrustRefused, match="broken already"):
         await _publish(graph, backups, signing("elsewhere"), coming)
 
 
@@ -223,11 +240,10 @@ async def test_every_domain_by_itself(
     """One domain that fails does not stop the other, and each has its result."""
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
     domains = (await read(graph, NOW)).federated_with(FEDERATION)
-
-    async def one(domain: FederatedDomain) -> DomainResult:
-        return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
-
-    results = {each.domain: each for each in await for_each(domains, one)}
+    keys = SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,))
+    changes, problems = plan_updates(domains, keys, live)
+    assert problems == []
+    results = {result.domain: result for result in await apply_all(graph, changes, backups, NOW, _in_memory)}
     assert not results["example.com"].done
     assert isinstance(results["example.com"].error, GraphError)
     assert results["example.org"].changed
@@ -243,12 +259,9 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     settings.secret_file.write_text("wrong")
     before = tenant.identity.attempts
     async with Graph(settings) as refused:
-
-        async def one(domain: FederatedDomain) -> DomainResult:
-            return await publish(refused, domain, signing("x"), live=domain_live(domain), backups=backups, now=NOW)
-
+        changes = [plan_publish(domain, signing("x"), domain_live(domain)) for domain in domains]
         with pytest.raises(SignInRefused):
-            await for_each(domains, one)
+            await apply_all(refused, [change for change in changes if change], backups, NOW, _in_memory)
     assert tenant.identity.attempts == before + 1
 
 
@@ -284,9 +297,9 @@ async def test_the_next_rollover_after_retiring(
 async def test_the_live_key_is_never_retired(graph: Graph, backups: Backups, live: Certificate) -> None:
     """Neither the live key itself, nor anything while Entra ID does not know the live key."""
     domain = await read_one(graph, "example.com")
-    with pytest.raises(Refused, match="signs now"):
+    with pytest.raises(TrustRefused, match="signs now"):
         await retire(graph, domain, live.thumbprint.lower(), live=live.thumbprint, backups=backups, now=NOW)
-    with pytest.raises(Refused, match="Publish it first"):
+    with pytest.raises(TrustRefused, match="Publish it first"):
         await retire(graph, domain, live.thumbprint, live="A" * 40, backups=backups, now=NOW)
 
 

@@ -1,36 +1,32 @@
-"""A domain between managed and federated: a checklist, a confirmation that names it, the change, the reading back.
+"""What must hold before a domain is converted, and the configuration that federates it. Pure.
 
-To federate is to create a federation configuration, which converts the domain by itself; `authenticationType` cannot be set
-to Federated. To make a domain managed is to set `authenticationType` to Managed, which drops its configuration (Graph v1.0,
-"Create internalDomainFederation", "Update domain"). Both change the sign-in of every user of the domain and its subdomains.
+Source: Microsoft Graph v1.0, "Create internalDomainFederation", "Update domain".
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adfs_mgmt.trust.backup import Backups
+from adfs_mgmt.trust.backup import Backup, creation_of
 from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.entra import encode, parse_configuration, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
-from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
+from adfs_mgmt.trust.entra import encode, parse_configuration
+from adfs_mgmt.trust.errors import TrustRefused
+from adfs_mgmt.trust.model import EntraTrust
 from findings import Finding, failed, passed, undecided
-from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown
-
-_LOOKS = (1.0, 2.0, 4.0, 8.0, 0.0)
+from foundation.graph import MalformedAnswer
 
 
 def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
     """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
 
     The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
-    `only_domain` takes the farm's identifier instead. Raises Refused without a certificate.
+    `only_domain` takes the farm's identifier instead. Raises TrustRefused without a certificate.
     """
     if keys.live is None:
-        raise Refused(f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"])
+        raise TrustRefused(
+            f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"]
+        )
     base = f"https://{keys.federation_name}/adfs"
     issuer = f"http://{keys.federation_name}/adfs/services/trust" if only_domain else f"http://{domain}/adfs/services/trust/"
     values: dict[str, Any] = {
@@ -47,6 +43,16 @@ def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_dom
     if keys.successor is not None:
         values["nextSigningCertificate"] = encode(keys.successor)
     return values | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
+
+
+def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: str = "") -> dict[str, Any]:
+    """As a backup has it. Raises TrustRefused for that of another domain, or one without the certificate that signs now."""
+    what, file = f"federating {domain}", backup.path.name
+    if backup.domain.lower() != domain.lower():
+        raise TrustRefused(what, [f"{file} is a backup of {backup.domain}"])
+    if keys.live is not None and backup.configuration.slot_of(keys.live.thumbprint) is None:
+        raise TrustRefused(what, [f"{file} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"])
+    return creation_of(backup) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
 def check_federate(
@@ -84,76 +90,6 @@ def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
         _question(name, "multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
         *_subdomains(trust, name),
     ]
-
-
-async def federate(
-    graph: Graph, name: str, values: Mapping[str, Any], checks: list[Finding], *, confirmation: str
-) -> FederatedDomain:
-    """Create the configuration. `confirmation` is the domain's name. Raises Refused, NotConfirmed, GraphError, NotTaken."""
-    check_allowed(f"federating {name}", name, checks, confirmation)
-    with contextlib.suppress(OutcomeUnknown):  # the reading back decides
-        await graph.post(f"federating {name}", values, "domains", name, "federationConfiguration")
-    wanted = parse_configuration({**values, "id": "wanted"}, name).slots()
-    return await _settled(graph, name, lambda seen: seen.configuration is not None and seen.configuration.slots() == wanted)
-
-
-async def manage(
-    graph: Graph,
-    name: str,
-    checks: list[Finding],
-    *,
-    confirmation: str,
-    backups: Backups,
-    now: float,
-    without_backup: bool = False,
-) -> tuple[FederatedDomain, Path | None]:
-    """Make it managed; the domain afterwards, and the backup of its configuration. Raises as `federate`.
-
-    A configuration that cannot be read (Graph answers 500 for one that was made without a certificate) can only be rebuilt
-    by way of managed: `without_backup` goes on where there is nothing that could be backed up.
-    """
-    check_allowed(f"making {name} managed", name, checks, confirmation)
-    backup = await _backed_up(graph, name, backups, now, without_backup)
-    with contextlib.suppress(OutcomeUnknown):  # the reading back decides
-        body = {"authenticationType": Authentication.MANAGED.value}
-        await graph.patch(f"making {name} managed", body, "domains", name)
-    return await _settled(graph, name, lambda seen: not seen.federated), backup
-
-
-def check_allowed(what: str, name: str, checks: list[Finding], confirmation: str) -> None:
-    """Raises Refused for a check that fails, NotConfirmed for a confirmation that is another name."""
-    failed = [f"not so: {line.seen}. {line.remedy}" for line in checks if line.status == "fail"]
-    if failed:
-        raise Refused(what, failed)
-    if confirmation.strip().lower() != name.lower():
-        raise NotConfirmed(name)
-
-
-async def _backed_up(graph: Graph, name: str, backups: Backups, now: float, without: bool) -> Path | None:
-    try:
-        domain = await read_one(graph, name)
-    except GraphError as error:
-        if without:
-            return None
-        reason = f"its configuration cannot be backed up ({error}). Try again; --without-backup goes on all the same"
-        raise Refused(f"making {name} managed", [reason]) from error
-    if domain.configuration is None:
-        return None
-    return backups.save(name, domain.configuration, f"before making {name} managed", now)
-
-
-async def _settled(graph: Graph, name: str, good: Callable[[FederatedDomain], bool]) -> FederatedDomain:
-    for pause in _LOOKS:
-        try:
-            seen = await read_one(graph, name)
-        except GraphError:
-            if not pause:
-                raise
-        else:
-            if good(seen):
-                return seen
-        await graph.sleep(pause)
-    raise NotTaken(name, "the conversion")
 
 
 def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Iterator[Finding]:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adfs_mgmt.farm import KeyAccess, StoredCertificate, SyncRole, Use
-from adfs_mgmt.rollover.stage import View
+from adfs_mgmt.procedures.view import FarmView
 from certs import Certificate, covers
 
 DAY = 86400.0
 _RSA_BITS = 2048
 
 
-def reachable(view: View) -> list[str]:
+def reachable(view: FarmView[Any]) -> list[str]:
     """Every node can be asked, and one takes changes."""
     wrong = [
         f"node {node.host} cannot be read ({node.error}); bring it back, or take it out of the farm, and apply again"
         for node in view.farm.nodes
         if node.error
     ]
-    return wrong + primary(view)
+    return wrong + has_primary(view)
 
 
-def primary(view: View) -> list[str]:
+def has_primary(view: FarmView[Any]) -> list[str]:
     """One node takes changes."""
     if view.farm.error:
         return [f"the farm cannot be read ({view.farm.error}); see to that first"]
@@ -39,7 +40,7 @@ def primary(view: View) -> list[str]:
     return []
 
 
-def proxies_reachable(view: View) -> list[str]:
+def proxies_reachable(view: FarmView[Any]) -> list[str]:
     """Every proxy can be asked."""
     return [
         f"proxy {proxy.host} cannot be read ({proxy.error}); bring it back, or take it out of the settings, and apply again"
@@ -48,7 +49,7 @@ def proxies_reachable(view: View) -> list[str]:
     ]
 
 
-def synchronised(view: View) -> list[str]:
+def synchronised(view: FarmView[Any]) -> list[str]:
     """Secondaries have polled lately, and say that it went well."""
     wrong = []
     for node in view.farm.nodes:
@@ -65,7 +66,7 @@ def synchronised(view: View) -> list[str]:
     return wrong
 
 
-def clocks(view: View) -> list[str]:
+def clocks(view: FarmView[Any]) -> list[str]:
     """Clocks agree."""
     hosts = [("node", node.host, node.clock_skew) for node in view.farm.nodes if not node.error]
     hosts += [("proxy", proxy.host, proxy.clock_skew) for proxy in view.farm.proxies if not proxy.error]
@@ -76,14 +77,13 @@ def clocks(view: View) -> list[str]:
     ]
 
 
-def seen_from_outside(view: View) -> list[str]:
+def seen_from_outside(view: FarmView[Any]) -> list[str]:
     """Every node's metadata can be looked at."""
-    if view.snapshot.outside is None:
+    if view.observed.outside is None:
         return ["the farm was not looked at from outside, so nobody would see what its nodes serve"]
-    seen = {row.host: row for row in view.snapshot.outside.served}
-    wrong = []
+        wrong = []
     for node in view.farm.nodes:
-        row = seen.get(node.host)
+        row = view.served.get(node.host)
         if row is None or not (row.signing or row.encryption):
             why = (row.error if row else "") or "nothing was read there"
             wrong.append(
@@ -92,12 +92,12 @@ def seen_from_outside(view: View) -> list[str]:
     return wrong
 
 
-def trust_read(view: View) -> list[str]:
+def trust_read(view: FarmView[Any]) -> list[str]:
     """Entra ID and whatever else was asked has answered."""
-    return [f"{problem}; see to that, then apply again" for problem in view.snapshot.problems]
+    return [f"{problem}; see to that, then apply again" for problem in view.observed.problems]
 
 
-def makes_certificates(view: View) -> list[str]:
+def makes_certificates(view: FarmView[Any]) -> list[str]:
     """AD FS makes token certificates by itself."""
     if view.farm.properties.auto_rollover:
         return []
@@ -107,7 +107,7 @@ def makes_certificates(view: View) -> list[str]:
     ]
 
 
-def start(view: View) -> list[str]:
+def start(view: FarmView[Any]) -> list[str]:
     """Everything that must hold before anything is touched."""
     return [
         *reachable(view),
@@ -166,13 +166,13 @@ def _key_usage(parsed: x509.Certificate) -> x509.KeyUsage | None:
         return None
 
 
-def usable_again(view: View, thumbprint: str, where: str) -> list[str]:
+def usable_again(view: FarmView[Any], thumbprint: str, where: str) -> list[str]:
     """Whether a certificate that a rollback would bring back is still worth something. One that was not seen may be."""
-    certificate = view.snapshot.certificate(thumbprint)
+    certificate = view.observed.certificate(thumbprint)
     if certificate is None or not 0 < certificate.not_after <= view.now:
         return []
     return [
-        f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Go on with the "
+        f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Continue with the "
         "new one (rollback --cancel where it is going back already), or roll over to another"
     ]
 
@@ -201,7 +201,7 @@ def chain(leaf: Certificate, issuers: tuple[Certificate, ...], now: float) -> li
     wrong, current = [], leaf
     rest = list(issuers)
     while rest:
-        issuer = next((each for each in rest if each.subject == current.issuer), None)
+        issuer = next((candidate for candidate in rest if candidate.subject == current.issuer), None)
         if issuer is None:
             break
         rest.remove(issuer)
