@@ -9,7 +9,7 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext, Oper
 from adfs_mgmt.operations.data import plan_data, record_data, result_data, standing_data
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, OperationError, SelectionError, SettingsError
 from adfs_mgmt.operations.jea import JeaFiles, write_jea_files
-from adfs_mgmt.operations.observation import FarmObservation, FarmReport, check_farms, observe_farms, read_trust, steps_of
+from adfs_mgmt.operations.observation import ObservedFarm, FarmReport, check_farms, observe_farms, read_trust, steps_of
 from adfs_mgmt.operations.partners import (
     MetadataReport,
     acknowledge_certificate,
@@ -34,7 +34,7 @@ from adfs_mgmt.procedures.server import Operation, Secrets
 
 __all__ = [
     "BackupResult",
-    "FarmObservation",
+    "ObservedFarm",
     "FarmReport",
     "FederatedTenant",
     "FileUnusable",

@@ -108,9 +108,14 @@ def confirm(question: str, expected: str, manner: Manner) -> None:
         return
     if manner.as_json or not someone_is_there():
         raise Failure("nothing was changed: this is the plan; do it with --yes")
-    typed: str = click.prompt(question, default="", show_default=False, err=True)
-    if typed.strip().casefold() != expected.casefold():
+    if ask(question).casefold() != expected.casefold():
         raise Failure(f"that is not {expected}; nothing was changed")
+
+
+def ask(question: str) -> str:
+    """What somebody types, without blanks around it; empty for nothing."""
+    typed: str = click.prompt(question, default="", show_default=False, err=True)
+    return typed.strip()
 
 
 def someone_is_there() -> bool:
