@@ -16,21 +16,14 @@ from typing import Any, Literal
 from adfs_mgmt.farm import FarmSettings, Use
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures import (
-    TRACKS,
-    WITHOUT_ENTRA,
-    AdfsExecutor,
-    FarmObservation,
-    RolloverPolicy,
-    RolloverRequest,
-    current_plan,
-    first_end,
-    imported,
-    names_bound,
-    observe,
-    plan_rollover,
-    procedure_of,
-)
+from adfs_mgmt.procedures.bindings import names_bound
+from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
+from adfs_mgmt.procedures.executor import AdfsExecutor
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.observer import observe
+from adfs_mgmt.procedures.request import RolloverRequest, first_end
+from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
+from adfs_mgmt.procedures.view import RolloverPolicy
 from certs import Ledgers, Material, PendingKeys, from_pem, from_pfx, parse_thumbprint
 from foundation.procedures import (
     Acknowledged,
@@ -120,7 +113,7 @@ class CertificateOperation:
     async def plan(self, request: RolloverRequest) -> Plan[Any]:
         """From a fresh observation; nothing is changed. Raises Refused, with every reason."""
         previous = self.under_way if request.kind == "emergency" else None
-        return plan_rollover(request, await self.observe(), self._policy, self.context.now(), whoami(), previous)
+        return plan(request, await self.observe(), self._policy, self.context.now(), whoami(), previous)
 
     async def load(self, path: Path) -> Plan[Any]:
         """A saved plan, if the farm is still as it was. Raises PlanUnusable, PlanOutdated."""
@@ -131,7 +124,7 @@ class CertificateOperation:
             command = {"token": "rollover"}.get(made.kind, made.kind)
             use = f"apply it with `isthmus adfs {command} apply --plan {path}`"
             raise PlanUnusable(path, f"is a plan of another kind; {use}")
-        return current_plan(made, await self.observe(), self._policy, self.context.now())
+        return current(made, await self.observe(), self._policy, self.context.now())
 
     async def first_end(self, uses: Sequence[Use] = ()) -> float:
         """When the first certificate ends that would be replaced, Unix seconds. Raises Refused where that is not known."""
@@ -331,9 +324,7 @@ class CertificateOperation:
             raise NotPossible(self._nothing)
         async with self._executor() as executor:
             procedure = self._procedure(record)
-            result = await run(
-                procedure, executor, journal, clock=self.context.clock, patience=patience, progress=progress
-            )
+            result = await run(procedure, executor, journal, clock=self.context.clock, patience=patience, progress=progress)
         if result.record.finished:
             self.tidy(result.record)
         return result

@@ -18,7 +18,7 @@ def plan_data(plan: Plan[Any]) -> dict[str, Any]:
         "kind": plan.kind,
         "made_at": plan.made_at,
         "made_by": plan.made_by,
-        "facts": msgspec.to_builtins(plan.state),
+        "facts": _facts(plan.state),
         "fingerprint": dict(plan.marks),
         "steps": plan.steps,
     }
@@ -32,7 +32,7 @@ def record_data(record: Record[Any]) -> dict[str, Any]:
         "farm": record.subject,
         "started": record.started,
         "by": record.by,
-        "facts": msgspec.to_builtins(record.state),
+        "facts": _facts(record.state),
         "held": dict(record.completed),
         "begun": str(record.begun or ""),
         "acknowledged": dict(record.acknowledged),
@@ -58,3 +58,20 @@ def result_data(result: RunResult) -> dict[str, Any]:
         "step": step_data(result.step),
         "record": record_data(result.record),
     }
+
+
+def _facts(state: Any) -> dict[str, str]:
+    """What a procedure remembers, flat: `old/Token-Signing`; lists with commas, yes and no."""
+    found: dict[str, str] = {}
+    _flatten("", msgspec.to_builtins(state), found)
+    return found
+
+
+def _flatten(name: str, value: Any, found: dict[str, str]) -> None:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _flatten(f"{name}/{key}" if name else str(key), part, found)
+    elif isinstance(value, list | tuple):
+        found[name] = ",".join(map(str, value))
+    elif value is not None:
+        found[name] = ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -83,9 +83,7 @@ async def observe_farms(
         return [await _observe(context, shell if farm.winrm else None, farm, on_host) for farm in farms]
 
 
-async def _observe(
-    context: OperationContext, shell: Shell | None, settings: FarmSettings, on_host: OnHost
-) -> ObservedFarm:
+async def _observe(context: OperationContext, shell: Shell | None, settings: FarmSettings, on_host: OnHost) -> ObservedFarm:
     """Both sides at the same time. What the metadata has completes what was read."""
     now = context.now()
     observing = read_external_view(settings, now, on_host=on_host)
@@ -93,9 +91,7 @@ async def _observe(
         external, farm = await observing, unread_farm(settings, now)
     else:
         external, farm = await asyncio.gather(observing, read_farm(shell, settings, now, on_host=on_host))
-    return ObservedFarm(
-        settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external
-    )
+    return ObservedFarm(settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external)
 
 
 async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:

@@ -11,30 +11,22 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import read_trust
 from adfs_mgmt.operations.tenants import live_key, signing_keys
-from adfs_mgmt.trust import (
+from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore
+from adfs_mgmt.trust.checklist import configuration_for, configuration_from
+from adfs_mgmt.trust.conversion import (
     FEDERATED,
     MANAGED,
-    Backups,
     ConversionState,
-    DomainJournals,
-    DomainResult,
-    EntraTrust,
-    FederatedDomain,
-    SlotChange,
-    apply_all,
-    configuration_for,
-    configuration_from,
     convert,
-    load_backup,
     plan_federated,
     plan_managed,
-    plan_restore,
-    plan_updates,
-    read_one,
-    restore,
     resume,
     under_way,
 )
+from adfs_mgmt.trust.entra import read_one
+from adfs_mgmt.trust.journals import DomainJournals
+from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
+from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_all, plan_updates
 from foundation.graph import Graph
 from foundation.procedures import Plan, whoami
 
@@ -157,9 +149,7 @@ async def apply_conversion(context: OperationContext, conversion: Conversion, co
                 done = await resume(graph, confirmation=confirmation, backups=backups, journal=journal, now=now)
             else:
                 plan = conversion.plan
-                done = await convert(
-                    graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now
-                )
+                done = await convert(graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now)
     return done.backup
 
 

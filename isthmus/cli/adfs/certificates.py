@@ -32,9 +32,7 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
     ),
-    click.option(
-        "--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."
-    ),
+    click.option("--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."),
 )
 cancel_option = click.option(
     "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
@@ -146,7 +144,9 @@ def show_status(work: CertificateOperation, *, as_json: bool) -> None:
     flow.show_standing(standing, nothing, standing_data(standing), Manner(yes=False, as_json=as_json))
 
 
-def roll_back(work: CertificateOperation, to: str, patience: float, what: str, manner: Manner, *, undo: bool = False) -> None:
+def roll_back(
+    work: CertificateOperation, to: str, patience: float, what: str, manner: Manner, *, undo: bool = False
+) -> None:
     """Say what it comes to, have it confirmed, do it. `to`: how far; empty for forward again."""
     record = run_async(work.check_way_back(to, undo=undo))
     if not manner.as_json:

@@ -83,16 +83,16 @@ def exit_code(error: BaseException | None) -> int:
 
 def _failure(error: Exception, config: Path | None) -> Failure | None:
     """None for what is a mistake of the program."""
+
     from adfs_mgmt.farm import Unreadable
     from adfs_mgmt.operations import OperationError, SettingsError
     from adfs_mgmt.remoting import RecordingDamaged, RemotingError
-    from adfs_mgmt.rollover.errors import RolloverError
     from adfs_mgmt.trust.errors import TrustError
     from certs import CertsError
     from foundation.graph import GraphError
     from foundation.procedures import ProcedureError
 
-    known = OperationError | ProcedureError | RolloverError | RemotingError | RecordingDamaged | TrustError | GraphError
+    known = OperationError | ProcedureError | RemotingError | RecordingDamaged | TrustError | GraphError
     if not isinstance(error, known | CertsError | Unreadable):
         return None
     text = f"{config}: {error}" if isinstance(error, SettingsError) and config is not None else str(error)

@@ -176,9 +176,7 @@ def acknowledge(context: OperationContext, farm: str, names: tuple[str, ...], as
 @patience_option
 @yes_option
 @json_option
-def promote(
-    context: OperationContext, farm: str, names: tuple[str, ...], patience: float, yes: bool, as_json: bool
-) -> None:
+def promote(context: OperationContext, farm: str, names: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
     """Let the new certificate come into use, and see that every node uses it.
 
     Refused while a known partner does not have it, or the time that partners get is not over.
@@ -234,9 +232,7 @@ def _open_gate(
 @patience_option
 @yes_option
 @json_option
-def rollback(
-    context: OperationContext, farm: str, to: str, cancel: bool, patience: float, yes: bool, as_json: bool
-) -> None:
+def rollback(context: OperationContext, farm: str, to: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
     """Go back. Possible until `retire`, and while the old certificate has not ended.
 
     \b

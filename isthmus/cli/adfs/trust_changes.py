@@ -202,9 +202,7 @@ def restore_(
     from adfs_mgmt.operations import apply_restoration, plan_restoration
 
     manner, found = Manner(yes=yes, as_json=as_json), context.tenant(tenant)
-    planned = run_async(
-        plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside)
-    )
+    planned = run_async(plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside))
     names = list(planned.values)
     if not as_json:
         said = f"{', '.join(names)} will be written" if names else "nothing differs"
