@@ -8,7 +8,7 @@ from pathlib import Path
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting import RemotingSettings
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
 from isthmus.log_settings import LogSettings
 

@@ -18,8 +18,7 @@ from adfs_mgmt.health.servers import check_node, check_proxy
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.sign_in import check_sign_ins
 from adfs_mgmt.health.tokens import check_tokens
-from adfs_mgmt.trust.compare import compare, keys_of
-from adfs_mgmt.trust.model import EntraTrust
+from adfs_mgmt.trust import EntraTrust, compare_trust, keys_of
 from findings import Finding, failed, passed, warned
 
 _LEVELS = {"2012 R2": 1, "2016": 3, "2019": 4, "2022": 4, "2025": 4}
@@ -67,7 +66,7 @@ def check_farm(
 
 
 def _check_entra(farm: Farm, external: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
-    for found in compare(trust, keys_of(farm, external), now):
+    for found in compare_trust(trust, keys_of(farm, external), now):
         remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
         yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
 

@@ -337,7 +337,7 @@ class CertificateOperation:
     @asynccontextmanager
     async def _executor(self) -> AsyncIterator[AdfsExecutor]:
         """Connections to everything, closed afterwards."""
-        from adfs_mgmt.trust.port import Entra
+        from adfs_mgmt.trust import Entra
         from foundation.graph import Graph
 
         context, farm = self.context, self.farm

@@ -12,7 +12,7 @@ from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view, split
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
 from adfs_mgmt.remoting import RemotingSettings, Shell
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
 from foundation.procedures import Clock, Progress, WallClock
 

@@ -22,9 +22,7 @@ from adfs_mgmt.farm import (
 from adfs_mgmt.health import check_farm
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
-from adfs_mgmt.trust.entra import read as read_tenant
-from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.model import EntraTrust
+from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
 from findings import Finding, warned
 from foundation.graph import Graph, GraphError
 

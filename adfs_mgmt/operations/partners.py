@@ -8,7 +8,7 @@ from pathlib import Path
 from adfs_mgmt.operations.context import OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import OnHost, observe_farms
-from adfs_mgmt.trust.watch import PartnerWarning, Sight, judge, look
+from adfs_mgmt.trust import PartnerMetadata, PartnerWarning, judge_partner, read_partner_metadata
 from certs import Ledger, Ledgers, PartnerKind
 
 
@@ -16,7 +16,7 @@ from certs import Ledger, Ledgers, PartnerKind
 class MetadataReport:
     """What the partners' own metadata was like, and what is to be said of it."""
 
-    sights: tuple[Sight, ...]
+    sights: tuple[PartnerMetadata, ...]
     warnings: tuple[PartnerWarning, ...]
 
 
@@ -61,10 +61,10 @@ async def watch_partners(context: OperationContext, farm: str = "", *, ca_file: 
     """Read the partners' own metadata, and note what it has. Raises TrustError for the ledger, never for a partner."""
     with Ledgers(context.state_dir).changing(context.farm(farm).name) as box:
         partners = box.ledger.partners
-        sights = await look(partners, ca_file=ca_file)
+        sights = await read_partner_metadata(partners, ca_file=ca_file)
         warnings: list[PartnerWarning] = []
         for partner, sight in zip(partners, sights, strict=True):
-            warnings += judge(partner, sight, context.now())
+            warnings += judge_partner(partner, sight, context.now())
             if sight.watched and not sight.error:
                 thumbprints = [certificate.thumbprint for certificate in sight.certificates]
                 box.ledger = box.ledger.note_metadata(partner.name, thumbprints, context.now())

@@ -11,7 +11,7 @@ from typing import Any
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures.deployment import STATES, Deployment, journal_path
+from adfs_mgmt.procedures.deployment import SERVER_STATES, Deployment, server_journal
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
 from foundation.procedures import Plan, RunResult, load, read
 
@@ -33,7 +33,7 @@ class ServerOperation:
 
     def load(self, path: Path) -> Plan[ServerState]:
         """A saved plan for this operation. Raises PlanUnusable; NotPossible for one of something else."""
-        plan = load(path, STATES)
+        plan = load(path, SERVER_STATES)
         _check_same(f"plan {plan.digest}", plan.state.spec, self.spec)
         return plan
 
@@ -44,7 +44,7 @@ class ServerOperation:
 
     def check_resumable(self) -> None:
         """Whether what is under way at this server, if anything is, is what was asked for. Raises NotPossible."""
-        record = read(journal_path(self.context.state_dir, self.farm.name, self.spec.name), STATES)
+        record = read(server_journal(self.context.state_dir, self.farm.name, self.spec.name), SERVER_STATES)
         if record is not None and record.open:
             _check_same("what is under way there", record.state.spec, self.spec)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import observe_farms, read_trust
-from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of
+from adfs_mgmt.trust import Backups, SigningKeys, compare_trust, keys_of
 from certs import Certificate
 from findings import Finding
 
@@ -54,7 +53,7 @@ async def compare_trusts(
     for tenant in tenants:
         trust = await read_trust(tenant, context.now())
         keys = await signing_keys(context, tenant, external_only=external_only)
-        findings = tuple(compare(trust, keys, context.now()))
+        findings = tuple(compare_trust(trust, keys, context.now()))
         found.append(TrustComparison(tenant=trust.tenant, farm=tenant.farm.name, findings=findings))
     return found
 

@@ -11,22 +11,30 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import read_trust
 from adfs_mgmt.operations.tenants import live_key, signing_keys
-from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore
-from adfs_mgmt.trust.checklist import configuration_for, configuration_from
-from adfs_mgmt.trust.conversion import (
+from adfs_mgmt.trust import (
     FEDERATED,
     MANAGED,
+    Backups,
     ConversionState,
-    convert,
+    DomainJournals,
+    DomainResult,
+    EntraTrust,
+    FederatedDomain,
+    SlotChange,
+    apply_changes,
+    configuration_for,
+    configuration_from,
+    convert_domain,
+    is_converting,
+    load_backup,
     plan_federated,
     plan_managed,
-    resume,
-    under_way,
+    plan_restore,
+    plan_updates,
+    read_domain,
+    restore_domain,
+    resume_conversion,
 )
-from adfs_mgmt.trust.entra import read_one
-from adfs_mgmt.trust.journals import DomainJournals
-from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
-from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_all, plan_updates
 from foundation.graph import Graph
 from foundation.procedures import Plan, whoami
 
@@ -75,7 +83,7 @@ async def apply_trust_update(context: OperationContext, update: TrustUpdate) -> 
     name = update.tenant.entra.tenant
     backups, journals = Backups(context.state_dir, name), DomainJournals(context.state_dir, name)
     async with Graph(update.tenant.entra) as graph:
-        done = await apply_all(graph, update.changes, backups, context.now(), journals.open)
+        done = await apply_changes(graph, update.changes, backups, context.now(), journals.open)
     return (*done, *update.problems)
 
 
@@ -122,7 +130,7 @@ async def plan_conversion(
     """
     kind = FEDERATED if to == "federated" else MANAGED
     record = DomainJournals(context.state_dir, tenant.entra.tenant).record(domain)
-    if under_way(record, kind):
+    if is_converting(record, kind):
         return Conversion(tenant=tenant, domain=domain, to=to, plan=None)
     trust = await read_trust(tenant, context.now())
     if to == "managed":
@@ -146,10 +154,12 @@ async def apply_conversion(context: OperationContext, conversion: Conversion, co
     async with Graph(conversion.tenant.entra) as graph:
         with DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
             if conversion.plan is None:
-                done = await resume(graph, confirmation=confirmation, backups=backups, journal=journal, now=now)
+                done = await resume_conversion(graph, confirmation=confirmation, backups=backups, journal=journal, now=now)
             else:
                 plan = conversion.plan
-                done = await convert(graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now)
+                done = await convert_domain(
+                    graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now
+                )
     return done.backup
 
 
@@ -179,7 +189,7 @@ async def plan_restoration(
     taken = load_backup(file)
     live = "" if blind else live_key(await signing_keys(context, tenant, external_only=external_only)).thumbprint
     async with Graph(tenant.entra) as graph:
-        domain = await read_one(graph, taken.domain)
+        domain = await read_domain(graph, taken.domain)
     values = plan_restore(taken, domain, live=live, with_mfa=with_mfa)
     return Restoration(tenant=tenant, domain=domain, values=values)
 
@@ -191,5 +201,5 @@ async def apply_restoration(context: OperationContext, restoration: Restoration)
         backups = Backups(context.state_dir, restoration.tenant.entra.tenant)
         saved = backups.save(domain.name, domain.configuration, "before a restore", context.now())
     async with Graph(restoration.tenant.entra) as graph:
-        await restore(graph, domain, restoration.values)
+        await restore_domain(graph, domain, restoration.values)
     return saved

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, Use, read_external_view
-from adfs_mgmt.procedures.executor import reported_problems, run_command
+from adfs_mgmt.procedures.commands import problems, run_command
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
 from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
@@ -45,11 +45,11 @@ from foundation.procedures import (
     WallClock,
 )
 
-PROCEDURES: Mapping[str, Procedure[ServerView]] = {
+SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
     table.kind: table for table in (FARM_NEW, NODE_ADD, NODE_REMOVE, PROXY_ADD, PROXY_REMOVE)
 }
 """By kind."""
-STATES: Mapping[str, type[Any]] = dict.fromkeys(PROCEDURES, ServerState)
+SERVER_STATES: Mapping[str, type[Any]] = dict.fromkeys(SERVER_PROCEDURES, ServerState)
 _SETTINGS = "Put the {} into the settings file, under [[farms]] {}."
 _NOTES: dict[str, tuple[str, ...]] = {
     Operation.FARM_NEW: (
@@ -96,11 +96,11 @@ class Deployment:
 
     def journal_path(self, name: str) -> Path:
         """Of a server, by its fully qualified name."""
-        return journal_path(self.state_dir, self.settings.name, name)
+        return server_journal(self.state_dir, self.settings.name, name)
 
     def record(self, name: str) -> Record[ServerState] | None:
         """What was done about a server last. Raises JournalError."""
-        return procedures.read(self.journal_path(name), STATES)
+        return procedures.read(self.journal_path(name), SERVER_STATES)
 
     async def plan(self, spec: ServerSpec, secrets: Secrets | None = None) -> Plan[ServerState]:
         """Observe, check and plan; nothing is changed. With `secrets`, Windows tests the prerequisites if the role is there.
@@ -108,7 +108,7 @@ class Deployment:
         Never raises for servers that do not answer: that is a failed check.
         """
         executor = self._executor(spec, secrets or Secrets())
-        return make_plan(spec, await (executor.observe_tested() if secrets else executor.observe_all()), by=self.who)
+        return plan_server(spec, await (executor.observe_tested() if secrets else executor.observe_all()), by=self.who)
 
     async def apply(self, plan: Plan[ServerState], secrets: Secrets) -> RunResult:
         """Do it, if the farm is as it was; `resume` continues after a kill. Raises Refused, PlanOutdated, JournalError."""
@@ -119,13 +119,13 @@ class Deployment:
                 raise Refused(_title(spec), (reason,))
             executor = self._executor(spec, secrets)
             seen = await executor.observe_tested()
-            now_planned = make_plan(spec, seen, by=self.who)
+            now_planned = plan_server(spec, seen, by=self.who)
             if now_planned.failed:
                 raise Refused(_title(spec), tuple(map(explain, now_planned.failed)))
             procedures.check_current(plan, now_planned)
             check_secrets(spec, seen, secrets)
             now, state = self.clock.now(), replace(now_planned.state, plan=plan.digest)
-            table = PROCEDURES[plan.kind]
+            table = SERVER_PROCEDURES[plan.kind]
             for event in procedures.start(table, journal.record, f"{plan.digest}@{now:.0f}", plan.subject, state):
                 journal.append(event, now)
             return await self._run(executor, journal)
@@ -136,7 +136,9 @@ class Deployment:
             record: Record[ServerState] | None = journal.record
             if record is None or not record.open:
                 raise Refused(f"work on {name}", ("nothing is under way there: leave --resume and --undo out",))
-            turned = procedures.turn_back(PROCEDURES[record.kind], record, "start") if undo and not record.back else None
+            turned = (
+                procedures.turn_back(SERVER_PROCEDURES[record.kind], record, "start") if undo and not record.back else None
+            )
             executor = self._executor(record.state.spec, secrets)
             seen = await executor.observe_all()
             if turned is not None:
@@ -159,7 +161,12 @@ class Deployment:
         )
 
     def _journal(self, name: str) -> FileJournal:
-        return FileJournal(self.journal_path(name), STATES, now=self.clock.now(), who=self.who)
+        return FileJournal(self.journal_path(name), SERVER_STATES, now=self.clock.now(), who=self.who)
+
+
+def server_journal(state_dir: Path, farm: str, name: str) -> Path:
+    """Of one server of one farm, whatever characters their names have."""
+    return state_dir / "deploy" / f"{quote(farm, safe='')}.{quote(name.lower(), safe='')}.journal"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +178,7 @@ class ServerExecutor(ServerObserver):
     @property
     def table(self) -> Procedure[ServerView]:
         """The procedure, with the secrets in its view and nowhere else."""
-        return replace(PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
+        return replace(SERVER_PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
 
     async def observe_tested(self) -> ServerObservation:
         """Everything, and what Windows' own test of the prerequisites says, where the role is there for it already."""
@@ -183,7 +190,7 @@ class ServerExecutor(ServerObserver):
         found: list[str] = []
         for act in procedures.acts_of(row.conditions(self.table.view(seen, record, seen.now))):
             try:
-                found += reported_problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
+                found += problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
             except RemotingError as error:
                 found.append(error.reason)
         return replace(seen, host=replace(seen.host, join_problems=tuple(found)))
@@ -193,16 +200,11 @@ class ServerExecutor(ServerObserver):
         await run_command(self.shell, act.place, act.what)
 
 
-def journal_path(state_dir: Path, farm: str, name: str) -> Path:
-    """Of a server, whatever characters its farm's name has."""
-    return state_dir / "deploy" / f"{quote(farm, safe='')}.{quote(name.lower(), safe='')}.journal"
-
-
-def make_plan(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[ServerState]:
+def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[ServerState]:
     """The whole plan as of now; with failed checks it is a list of what to fix. Pure."""
     operation = spec.operation
     return procedures.make(
-        PROCEDURES[operation],
+        SERVER_PROCEDURES[operation],
         seen,
         subject=f"farm {spec.farm}",
         title=f"{_title(spec)}, farm {spec.farm} ({spec.federation_name})",
@@ -259,9 +261,9 @@ def check_secrets(spec: ServerSpec, seen: ServerObservation, secrets: Secrets) -
 _VERDICTS = {"pass": "ok", "warn": "warning", "fail": "failed", "unknown": "later"}
 
 
-def plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
+def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
     """A plan for programs."""
-    table = PROCEDURES[plan.kind]
+    table = SERVER_PROCEDURES[plan.kind]
     backs = {row.name: row.back for row in table.stages if row.back}
     undone = {backs[step.stage].name: step.undo for step in plan.steps if step.stage in backs}
     return {

@@ -19,8 +19,7 @@ from adfs_mgmt.remoting import (
     make_command,
     timeout_of,
 )
-from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
-from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain, LiveKeyLost, NotTaken, TrustError
 from certs import Certificate, Pfx, SourceError, normal_thumbprint
 from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown
 from foundation.procedures import Act, ActFailed, Effect

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm import ExternalView, Farm
-from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain
 from certs import Certificate, Ledger, Partner, PartnerKind
 
 OFFICE = "urn:federation:MicrosoftOnline"

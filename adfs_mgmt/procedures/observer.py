@@ -9,8 +9,7 @@ from adfs_mgmt.farm import FarmSettings, read_external_view, read_farm
 from adfs_mgmt.procedures.executor import FederatedDomains
 from adfs_mgmt.procedures.observation import FarmObservation, partners_of
 from adfs_mgmt.remoting import Shell
-from adfs_mgmt.trust.errors import TrustError
-from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain, TrustError
 from certs import Ledger
 from foundation.graph import GraphError
 

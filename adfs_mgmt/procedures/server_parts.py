@@ -19,7 +19,6 @@ TEST = "test"
 JOIN = "join"
 CLEANED_UP = "cleaned up"
 
-Rows = tuple[Stage[ServerView], ...]
 Parameters = Callable[[ServerView], dict[str, Value]]
 
 
@@ -163,14 +162,14 @@ def _served(view: ServerView) -> list[Condition]:
     if served is None:
         return [condition(False, "it was not looked at yet")]
     if served.tls is None:
-        return [condition(False, served.error or "nobody answers on its TLS port")]
+        return [condition(False, served.errors.get("TLS") or "nobody answers on its TLS port")]
     same = not served.signing or reference is None or set(served.signing) == set(reference.signing)
     probed = served.probe_ok or view.spec.operation.role != ADFS_ROLE
     return [
         condition(served.tls.thumbprint == wanted, f"it serves the certificate {served.tls.thumbprint}, not {wanted}"),
-        condition(bool(served.signing), served.error or "its metadata has no signing certificate"),
+        condition(bool(served.signing), served.errors.get("metadata") or "its metadata has no signing certificate"),
         condition(same, "its metadata has other signing certificates than the primary's"),
-        condition(probed, served.error or "/adfs/probe does not answer"),
+        condition(probed, served.errors.get("probe") or "/adfs/probe does not answer"),
     ]
 
 

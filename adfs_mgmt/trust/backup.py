@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.trust.entra import parse_configuration, read_configuration
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
+from adfs_mgmt.trust.reader import parse_configuration, read_configuration
 from certs.errors import KeyStoreError
 from certs.files import private_directory, read_private
 from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
@@ -154,7 +154,7 @@ def properties_of(configuration: Configuration) -> dict[str, Any]:
     return {name: raw[name] for name in (*RESTORABLE, _MFA) if raw.get(name) is not None}
 
 
-async def restore(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any]) -> None:
+async def restore_domain(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any]) -> None:
     """Write what `plan_restore` found, and read it back. Raises TrustError."""
     if domain.configuration is None or not values:
         return

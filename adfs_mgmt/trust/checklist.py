@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adfs_mgmt.trust.backup import Backup, creation_of
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.entra import encode, parse_configuration
+from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import EntraTrust
+from adfs_mgmt.trust.reader import encode, parse_configuration
 from findings import Finding, failed, passed, undecided
 from foundation.graph import MalformedAnswer
 

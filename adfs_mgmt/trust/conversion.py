@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.trust import domain_work
+from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups, properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.domain_work import BackupWanted, DomainExecutor, DomainObservation, GraphChange
-from adfs_mgmt.trust.entra import parse_configuration
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.domain_executor import BackupWanted, DomainExecutor, DomainObservation, GraphChange
 from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
+from adfs_mgmt.trust.reader import parse_configuration
 from foundation import procedures
 from foundation.graph import Graph
 from foundation.procedures import Act, Condition, Journal, Plan, PlanOutdated, Procedure, Record, Rollback, Stage, View
@@ -89,7 +89,7 @@ def _federated(view: ConversionView) -> list[Condition]:
 
 
 def _stage(name: str, conditions: Any, title: str, promise: str, **more: Any) -> Stage[ConversionView]:
-    patience = domain_work.PATIENCE
+    patience = domain_executor.PATIENCE
     return Stage(
         name=name,
         title=title,
@@ -116,10 +116,10 @@ def _procedure(kind: str, *stages: Stage[ConversionView]) -> Procedure[Conversio
         view=View,
         stages=stages,
         rollbacks=(Rollback(to="start"),),
-        unavailable=domain_work.unreadable,
-        unavailable_patience=domain_work.PATIENCE,
+        unavailable=domain_executor.unreadable,
+        unavailable_patience=domain_executor.PATIENCE,
         supersedes={MANAGED: "given up", FEDERATED: "given up", "trust update": "given up"},
-        rules=domain_work.RULES,
+        rules=domain_executor.RULES,
     )
 
 
@@ -165,7 +165,7 @@ def plan_federated(
     return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, by)
 
 
-async def convert(
+async def convert_domain(
     graph: Graph, plan: Plan[ConversionState], *, confirmation: str, backups: Backups, journal: Journal, now: float
 ) -> Converted:
     """Do it. `confirmation` is the domain's name. Raises TrustError, GraphError, PlanOutdated, JournalError."""
@@ -177,31 +177,24 @@ async def convert(
         raise executor.error or TrustRefused(plan.title, [observed.error])
     if differences := procedures.differing(plan, replace(plan, marks=_marks(observed.domain))):
         raise PlanOutdated(plan.subject, differences)
-    await domain_work.start(journal, CONVERSIONS[plan.kind], name, plan.state, now)
+    await domain_executor.start(journal, CONVERSIONS[plan.kind], name, plan.state, now)
     return await _run(executor, journal, plan.kind)
 
 
-async def resume(graph: Graph, *, confirmation: str, backups: Backups, journal: Journal, now: float) -> Converted:
-    """Continue the conversion that is open in the journal. Raises as `convert`."""
+async def resume_conversion(
+    graph: Graph, *, confirmation: str, backups: Backups, journal: Journal, now: float, undo: bool = False
+) -> Converted:
+    """Continue the conversion that is open in the journal, or undo it. Raises as `convert_domain`."""
     record = journal.record
-    if not under_way(record) or record is None:
-        raise TrustRefused("going on", ["no conversion is under way there"])
+    if record is None or not is_converting(record):
+        raise TrustRefused("continuing", ["no conversion is under way there"])
     check_confirmation(record.state.domain, confirmation)
-    return await _run(DomainExecutor(graph, record.state.domain, backups, now), journal, record.kind)
-
-
-async def roll_back(graph: Graph, *, confirmation: str, backups: Backups, journal: Journal, now: float) -> Converted:
-    """Undo the conversion that is open in the journal. Raises as `convert`."""
-    record = journal.record
-    if not under_way(record) or record is None:
-        raise TrustRefused("rolling back", ["no conversion is under way there"])
-    check_confirmation(record.state.domain, confirmation)
-    if not record.back:
+    if undo and not record.back:
         await journal.write(procedures.turn_back(CONVERSIONS[record.kind], record, "start"), now)
     return await _run(DomainExecutor(graph, record.state.domain, backups, now), journal, record.kind)
 
 
-def under_way(record: Record[Any] | None, kind: str = "") -> bool:
+def is_converting(record: Record[Any] | None, kind: str = "") -> bool:
     """Whether a conversion (of this kind) was interrupted and can continue."""
     return record is not None and record.open and record.kind in CONVERSIONS and kind in {"", record.kind}
 
@@ -220,8 +213,8 @@ def check_confirmation(domain: str, confirmation: str) -> None:
 
 
 async def _run(executor: DomainExecutor, journal: Journal, kind: str) -> Converted:
-    result = await domain_work.run(CONVERSIONS[kind], executor, journal)
-    domain_work.raise_for(result, executor, "the conversion")
+    result = await domain_executor.run(CONVERSIONS[kind], executor, journal)
+    domain_executor.raise_for(result, executor, "the conversion")
     domain, backup = (await executor.observe()).domain, result.record.state.backup
     if domain is None:
         raise executor.error or TrustRefused(kind, [])

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 from adfs_mgmt.trust.conversion import FEDERATED, MANAGED, ConversionState
-from adfs_mgmt.trust.update import KIND, SlotChange
+from adfs_mgmt.trust.update import UPDATE_KIND, SlotChange
 from foundation.procedures import FileJournal, Record, StateTypes, read
 
-STATES: StateTypes = {KIND: SlotChange, MANAGED: ConversionState, FEDERATED: ConversionState}
+STATES: StateTypes = {UPDATE_KIND: SlotChange, MANAGED: ConversionState, FEDERATED: ConversionState}
 """By kind of the procedure."""
 
 

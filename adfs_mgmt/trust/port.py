@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.entra import read, read_one
 from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import publish, retire
 from certs import Certificate
 from foundation.graph import Graph, NotThere
@@ -29,7 +29,7 @@ class Entra:
         """
         found: list[FederatedDomain] = []
         for graph in self._graphs:
-            trust = await read(graph, now)
+            trust = await read_tenant(graph, now)
             own = trust.federated_with(self._federation_name)
             self._of |= {domain.name.lower(): graph for domain in own}
             found += own
@@ -40,13 +40,13 @@ class Entra:
         what was done, in words. Doing it again does nothing. Raises TrustError, GraphError."""
         graph = await self._graph(domain, now)
         live = keep or certificate.thumbprint
-        current = await read_one(graph, domain)
+        current = await read_domain(graph, domain)
         return (await publish(graph, current, certificate, live=live, backups=self._backups(graph), now=now)).text
 
     async def withdraw(self, domain: str, thumbprint: str, keep: str, now: float) -> str:
         """Out of the slot that holds it; `keep` must be in the other one and is read back. Raises TrustError."""
         graph = await self._graph(domain, now)
-        current = await read_one(graph, domain)
+        current = await read_domain(graph, domain)
         return (await retire(graph, current, thumbprint, live=keep, backups=self._backups(graph), now=now)).text
 
     async def close(self) -> None:

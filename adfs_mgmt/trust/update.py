@@ -16,13 +16,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from adfs_mgmt.trust import domain_work
+from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.domain_work import BackupWanted, DomainExecutor, DomainObservation, change_configuration
-from adfs_mgmt.trust.entra import encode, read_one
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.domain_executor import BackupWanted, DomainExecutor, DomainObservation, change_configuration
 from adfs_mgmt.trust.errors import LiveKeyLost, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust.reader import encode, read_domain
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
 from certs import Certificate, normal_thumbprint
 from foundation import procedures
@@ -41,7 +41,7 @@ from foundation.procedures import (
     View,
 )
 
-KIND = "trust update"
+UPDATE_KIND = "trust update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def _as_before(view: UpdateView) -> list[Condition]:
 
 
 UPDATE: Procedure[UpdateView] = Procedure(
-    kind=KIND,
+    kind=UPDATE_KIND,
     state=SlotChange,
     view=View,
     stages=(
@@ -144,7 +144,7 @@ UPDATE: Procedure[UpdateView] = Procedure(
             title="write the free slot",
             promise="Entra ID shows the certificate, and the one that signs now",
             conditions=_written,
-            patience=lambda view: domain_work.PATIENCE,
+            patience=lambda view: domain_executor.PATIENCE,
             repeats=False,
             back=Stage(
                 name="put back",
@@ -156,10 +156,10 @@ UPDATE: Procedure[UpdateView] = Procedure(
         ),
     ),
     rollbacks=(Rollback(to="start"),),
-    unavailable=domain_work.unreadable,
-    unavailable_patience=domain_work.PATIENCE,
-    supersedes={KIND: "given up", "trust managed": "given up", "trust federated": "given up"},
-    rules=domain_work.RULES,
+    unavailable=domain_executor.unreadable,
+    unavailable_patience=domain_executor.PATIENCE,
+    supersedes={UPDATE_KIND: "given up", "trust managed": "given up", "trust federated": "given up"},
+    rules=domain_executor.RULES,
 )
 
 
@@ -186,7 +186,7 @@ def _plan_next(domain: FederatedDomain, keys: SigningKeys, live: Certificate) ->
     return change
 
 
-def make_plan(change: SlotChange, domain: FederatedDomain, now: float, by: str = "") -> Plan[SlotChange]:
+def plan_change(change: SlotChange, domain: FederatedDomain, now: float, by: str = "") -> Plan[SlotChange]:
     """For a reviewer, and to be saved. Pure."""
     return procedures.make(
         UPDATE,
@@ -200,25 +200,27 @@ def make_plan(change: SlotChange, domain: FederatedDomain, now: float, by: str =
     )
 
 
-async def apply(graph: Graph, change: SlotChange, backups: Backups, now: float, journal: Journal | None = None) -> Path:
+async def apply_change(
+    graph: Graph, change: SlotChange, backups: Backups, now: float, journal: Journal | None = None
+) -> Path:
     """Do one change; the backup that was made before it. Raises TrustError, GraphError, JournalError.
 
     `journal`: where it is written down; none where the caller has one. Cancelling in the middle leaves the one slot written
     or not; the live key is not touched either way.
     """
-    domain, journal = await read_one(graph, change.domain), journal or MemoryJournal()
+    domain, journal = await read_domain(graph, change.domain), journal or MemoryJournal()
     found = domain.configuration.slots() if domain.configuration else ()
     if found != change.before:
         raise TrustChanged(change.domain, _shown(change.before), _shown(found))
     executor = DomainExecutor(graph, change.domain, backups, now)
-    await domain_work.start(journal, UPDATE, change.domain, change, now)
-    result = await domain_work.run(UPDATE, executor, journal)
+    await domain_executor.start(journal, UPDATE, change.domain, change, now)
+    result = await domain_executor.run(UPDATE, executor, journal)
     saved: SlotChange = result.record.state
     if result.end is not End.DONE and change.live in change.before and await _lost(executor, change.live):
         await journal.write(procedures.turn_back(UPDATE, result.record, "start"), executor.clock.now())
-        restored = (await domain_work.run(UPDATE, executor, journal)).end is End.DONE
+        restored = (await domain_executor.run(UPDATE, executor, journal)).end is End.DONE
         raise LiveKeyLost(change.domain, change.live, restored=restored, backup=Path(saved.backup))
-    domain_work.raise_for(result, executor, change.certificate.thumbprint)
+    domain_executor.raise_for(result, executor, change.certificate.thumbprint)
     return Path(saved.backup)
 
 
@@ -228,7 +230,7 @@ async def _lost(executor: DomainExecutor, live: str) -> bool:
     return configuration is not None and configuration.slot_of(live) is None
 
 
-async def apply_all(
+async def apply_changes(
     graph: Graph,
     changes: Sequence[SlotChange],
     backups: Backups,
@@ -241,7 +243,7 @@ async def apply_all(
     for change in changes:
         try:
             with open_journal(change.domain, now) as journal:
-                backup = await apply(graph, change, backups, now, journal)
+                backup = await apply_change(graph, change, backups, now, journal)
         except SignInRefused:
             raise
         except (TrustError, GraphError, ProcedureError) as error:
@@ -280,7 +282,7 @@ async def _done(
 ) -> DomainResult:
     if change is None:
         return DomainResult(domain=domain.name, done=True, text=f"{domain.name}: {otherwise}")
-    return _changed(change, await apply(graph, change, backups, now))
+    return _changed(change, await apply_change(graph, change, backups, now))
 
 
 def _configuration_of(domain: FederatedDomain) -> Configuration:

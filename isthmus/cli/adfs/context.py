@@ -87,7 +87,7 @@ def _failure(error: Exception, config: Path | None) -> Failure | None:
     from adfs_mgmt.farm import Unreadable
     from adfs_mgmt.operations import OperationError, SettingsError
     from adfs_mgmt.remoting import RecordingDamaged, RemotingError
-    from adfs_mgmt.trust.errors import TrustError
+    from adfs_mgmt.trust import TrustError
     from certs import CertsError
     from foundation.graph import GraphError
     from foundation.procedures import ProcedureError

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain, Slot
-from adfs_mgmt.trust.status import explain_update
+from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
 from findings import Finding, Status
 from foundation.times import minute
 from isthmus.cli.output import table

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.procedures.deployment import STATES
+from adfs_mgmt.procedures.deployment import SERVER_STATES
 from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.server import Operation
 from adfs_mgmt.remoting import CommandFailed
@@ -299,7 +299,7 @@ async def test_two_administrators_at_once(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     plan = await scene.plan()
     path = scene.deployment().journal_path(NEW)
-    with FileJournal(path, STATES, now=scene.clock(), who="bob@ws2"), pytest.raises(JournalLocked, match="bob@ws2"):
+    with FileJournal(path, SERVER_STATES, now=scene.clock(), who="bob@ws2"), pytest.raises(JournalLocked, match="bob@ws2"):
         await scene.deployment().apply(plan, SECRETS)
     scene.simulator.drop_during("Install-WindowsFeature", 99)
     assert (await scene.deployment().apply(plan, SECRETS)).end is End.STOPPED

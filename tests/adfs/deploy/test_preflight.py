@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adfs_mgmt.farm import Farm, Node, Properties, SyncRole
-from adfs_mgmt.procedures.deployment import STATES, make_plan
+from adfs_mgmt.procedures.deployment import SERVER_STATES, plan_server
 from adfs_mgmt.procedures.preflight import explain, preflight
 from adfs_mgmt.procedures.server import ObservedServer, Operation, ServerObservation
 from foundation.procedures import End, Plan, PlanOutdated, PlanUnusable, Refused, load, save
@@ -152,7 +152,7 @@ async def test_a_saved_plan_is_applied_by_somebody_else(tmp_path: Path) -> None:
     assert any("Set-AdfsFarmInformation" in command for step in read["steps"] for command in step["undo"])
     bob = scene.deployment()
     bob.who = "bob@ws2"
-    record = done(await bob.apply(load(tmp_path / "plan.json", STATES), SECRETS))
+    record = done(await bob.apply(load(tmp_path / "plan.json", SERVER_STATES), SECRETS))
     assert (record.outcome, record.by) == ("done", "bob@ws2")
 
 
@@ -186,13 +186,13 @@ async def test_a_plan_that_was_spoilt_is_not_applied(spoil: Callable[[str], str]
     save(await Scene(tmp_path).plan(), path)
     path.write_text(spoil(path.read_text()))
     with pytest.raises(PlanUnusable, match=said):
-        load(path, STATES)
+        load(path, SERVER_STATES)
 
 
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     """With its path."""
     with pytest.raises(PlanUnusable, match=r"plan\.json: cannot be read"):
-        load(tmp_path / "plan.json", STATES)
+        load(tmp_path / "plan.json", SERVER_STATES)
 
 
 # -- size
@@ -212,7 +212,7 @@ def test_a_plan_for_a_farm_of_a_thousand_nodes_takes_less_than_a_second(tmp_path
     farm = Farm(name="prod", read_at=0.0, properties=Properties(federation_name=NAME, sql=True), nodes=nodes)
     seen = ServerObservation(now=1.0, farm=farm, host=ObservedServer(host=NEW, windows="2019", domain=DOMAIN))
     begun = time.perf_counter()
-    plan = make_plan(Scene(tmp_path).spec(), seen, by="ann")
+    plan = plan_server(Scene(tmp_path).spec(), seen, by="ann")
     assert time.perf_counter() - begun < 1
     assert isinstance(plan, Plan)
     assert plan.marks["nodes"].count(",") == 999

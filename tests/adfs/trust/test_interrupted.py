@@ -11,17 +11,37 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust import conversion
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.checklist import configuration_for
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.conversion import Converted, convert, plan_federated, plan_managed, under_way
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
-from adfs_mgmt.trust.journals import STATES, DomainJournals
-from adfs_mgmt.trust.update import apply, make_plan, plan_publish
+from adfs_mgmt.trust import (
+    Backups,
+    Converted,
+    DomainJournals,
+    FileProblem,
+    NotConfirmed,
+    NotTaken,
+    TrustRefused,
+    configuration_for,
+    load_backup,
+    plan_federated,
+    plan_managed,
+)
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.conversion import convert_domain, is_converting, resume_conversion
+from adfs_mgmt.trust.domain_executor import effect_of
+from adfs_mgmt.trust.journals import STATES
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from adfs_mgmt.trust.update import apply_change, plan_change, plan_publish
 from certs import Certificate
-from foundation.graph import Graph
+from foundation.graph import (
+    Conflict,
+    Graph,
+    MalformedAnswer,
+    OutcomeUnknown,
+    PermissionMissing,
+    Rejected,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+)
 from foundation.procedures import JournalLocked, Plan, PlanOutdated, load, save
 from tests.adfs.trust.conftest import FEDERATION, base64_of, federation, signing, slots
 from tests.fakes.graph import FakeGraph
@@ -70,7 +90,7 @@ class Killer:
 
 async def planned(graph: Graph, name: str, live: Certificate) -> Plan[Any]:
     """To the other kind."""
-    trust = await read(graph, NOW)
+    trust = await read_tenant(graph, NOW)
     if name == "managed.example":
         keys = SigningKeys(federation_name=FEDERATION, live=live)
         return plan_federated(trust, name, configuration_for(name, keys), time.time(), keys=keys)
@@ -80,7 +100,7 @@ async def planned(graph: Graph, name: str, live: Certificate) -> Plan[Any]:
 async def going_on(graph: Graph, name: str, backups: Backups, journals: DomainJournals) -> Converted:
     """As the same command does it, if it was interrupted after it had begun."""
     with journals.open(name, NOW) as journal:
-        return await conversion.resume(graph, confirmation=name, backups=backups, journal=journal, now=NOW)
+        return await resume_conversion(graph, confirmation=name, backups=backups, journal=journal, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["example.com", "managed.example"])
@@ -89,15 +109,15 @@ async def test_a_conversion_that_is_killed_goes_on(
 ) -> None:
     """Before the request and after it: in the end it is converted, by one request, with one backup of what there was."""
     for number in range(2):
-        before = await read_one(graph, name)
+        before = await read_domain(graph, name)
         plan, killer = await planned(graph, name, live), Killer(graph, number)
         with pytest.raises(Killed), journals.open(name, NOW) as journal:
-            await convert(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
+            await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
         killer.revive()
-        assert under_way(journals.record(name), plan.kind)
+        assert is_converting(journals.record(name), plan.kind)
         converted = await going_on(graph, name, backups, journals)
         assert converted.domain.federated is not before.federated
-        assert not under_way(journals.record(name))
+        assert not is_converting(journals.record(name))
         if name == "example.com":
             assert converted.backup is not None
             assert load_backup(converted.backup).configuration.slots() == (live.thumbprint, "")
@@ -118,7 +138,7 @@ async def test_a_conversion_that_is_killed_after_every_line_goes_on(
     """Whatever is on disk is enough."""
     sync = os.fsync
     for number in count():
-        before = await read_one(graph, name)
+        before = await read_domain(graph, name)
         plan = await planned(graph, name, live)
         left = iter(range(number, -1, -1))
 
@@ -130,17 +150,17 @@ async def test_a_conversion_that_is_killed_after_every_line_goes_on(
         monkeypatch.setattr(os, "fsync", sync_and_die)
         try:
             with journals.open(name, NOW) as journal:
-                await convert(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
+                await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
         except Killed:
             monkeypatch.setattr(os, "fsync", sync)
-            if under_way(journals.record(name)):
+            if is_converting(journals.record(name)):
                 await going_on(graph, name, backups, journals)
         else:
             assert number >= 4
             break
         finally:
             monkeypatch.setattr(os, "fsync", sync)
-        assert (await read_one(graph, name)).federated is not before.federated
+        assert (await read_domain(graph, name)).federated is not before.federated
         tenant.add_domain(name, federation=federation(name, live) if before.federated else None)
 
 
@@ -150,18 +170,52 @@ async def test_an_interrupted_conversion_is_undone(
 ) -> None:
     """From before and after the request: as it was, its configuration included."""
     for number in range(2):
-        before = await read_one(graph, name)
+        before = await read_domain(graph, name)
         plan, killer = await planned(graph, name, live), Killer(graph, number)
         with pytest.raises(Killed), journals.open(name, NOW) as journal:
-            await convert(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
+            await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
         killer.revive()
         with journals.open(name, NOW) as journal:
-            await conversion.roll_back(graph, confirmation=name, backups=backups, journal=journal, now=NOW)
-        after = await read_one(graph, name)
+            await resume_conversion(graph, confirmation=name, backups=backups, journal=journal, now=NOW, undo=True)
+        after = await read_domain(graph, name)
         assert (after.federated, after.certificates) == (before.federated, before.certificates)
         record = journals.record(name)
         assert record is not None
         assert record.outcome == "rolled back"
+
+
+async def test_a_conversion_that_somebody_else_did_otherwise(
+    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
+) -> None:
+    """With other certificates: theirs stand, and ours is not said to be done."""
+    plan, killer = await planned(graph, "managed.example", live), Killer(graph, 0)
+    with pytest.raises(Killed), journals.open("managed.example", NOW) as journal:
+        await convert_domain(graph, plan, confirmation="managed.example", backups=backups, journal=journal, now=NOW)
+    killer.revive()
+    theirs = signing("theirs")
+    tenant.add_domain("managed.example", federation=federation("managed.example", theirs))
+    with pytest.raises(NotTaken, match="the conversion"):
+        await going_on(graph, "managed.example", backups, journals)
+    assert (await read_domain(graph, "managed.example")).certificates == (theirs.thumbprint,)
+
+
+@pytest.mark.parametrize(
+    ("error", "effect"),
+    [
+        (OutcomeUnknown("x", "lost"), "unknown"),
+        (MalformedAnswer("x", "no JSON"), "unknown"),
+        (SignInRefused("x", "wrong secret"), "none"),
+        (Unreachable("x", "no answer"), "none"),
+        (Throttled("x", 60.0), "none"),
+        (FileProblem(Path("x"), "full", "make room"), "none"),
+        (PermissionMissing("x", "403"), "refused"),
+        (Rejected("x", "400"), "refused"),
+        (Conflict("x", "409"), "refused"),
+    ],
+)
+def test_what_a_failed_change_left_behind(error: Exception, effect: str) -> None:
+    """Only what surely never ran is no try; what may have run is looked after."""
+    assert effect_of(error) == effect
 
 
 async def test_what_is_undone_is_in_the_plan(graph: Graph, live: Certificate) -> None:
@@ -180,17 +234,17 @@ async def test_what_is_not_under_way_is_not_gone_on_with(
         await going_on(graph, "example.com", backups, journals)
     with journals.open("example.com", NOW) as journal:
         with pytest.raises(TrustRefused, match="no conversion is under way"):
-            await conversion.roll_back(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW)
+            await resume_conversion(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW, undo=True)
         with pytest.raises(JournalLocked):
             journals.open("example.com", NOW)
     plan, killer = await planned(graph, "example.com", live), Killer(graph, 0)
     with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await convert(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
+        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
     killer.revive()
-    for act in (conversion.resume, conversion.roll_back):
+    for undo in (False, True):
         with pytest.raises(NotConfirmed), journals.open("example.com", NOW) as journal:
-            await act(graph, confirmation="yes", backups=backups, journal=journal, now=NOW)
-    assert (await read_one(graph, "example.com")).federated
+            await resume_conversion(graph, confirmation="yes", backups=backups, journal=journal, now=NOW, undo=undo)
+    assert (await read_domain(graph, "example.com")).federated
 
 
 async def test_a_plan_that_was_overtaken(
@@ -201,8 +255,10 @@ async def test_a_plan_that_was_overtaken(
     save(await planned(graph, "example.com", live), path)
     tenant.add_domain("example.com", federation=federation("example.com", live, signing("theirs")))
     with pytest.raises(PlanOutdated, match="certificates: was"), journals.open("example.com", NOW) as journal:
-        await convert(graph, load(path, STATES), confirmation="example.com", backups=backups, journal=journal, now=NOW)
-    assert (await read_one(graph, "example.com")).federated
+        await convert_domain(
+            graph, load(path, STATES), confirmation="example.com", backups=backups, journal=journal, now=NOW
+        )
+    assert (await read_domain(graph, "example.com")).federated
     assert journals.record("example.com") is None
 
 
@@ -218,20 +274,20 @@ async def test_an_update_that_is_killed_is_planned_anew(
     tmp_path: Path,
 ) -> None:
     """Before the request it is done by the next command, after it there is nothing left; a saved plan does as well."""
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     path = tmp_path / "plan.json"
-    save(make_plan(change, await read_one(graph, "example.com"), NOW, "ann"), path)
+    save(plan_change(change, await read_domain(graph, "example.com"), NOW, "ann"), path)
     plan, killer = load(path, STATES), Killer(graph, number)
     assert plan.state == change
     with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await apply(graph, plan.state, backups, NOW, journal)
+        await apply_change(graph, plan.state, backups, NOW, journal)
     killer.revive()
-    again = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    again = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert (again is None) is (number == 1)
     if again is not None:
         with journals.open("example.com", NOW) as journal:
-            await apply(graph, again, backups, NOW, journal)
+            await apply_change(graph, again, backups, NOW, journal)
     assert slots(tenant, "example.com") == (base64_of(live), base64_of(coming))
     assert len(tenant.domains.all["example.com"].writes) == 1
 
@@ -242,12 +298,12 @@ async def test_the_last_word_about_a_domain_counts(
     """A conversion that was interrupted before anything happened is over when somebody updates the domain instead."""
     plan, killer = await planned(graph, "example.com", live), Killer(graph, 0)
     with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await convert(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
+        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
     killer.revive()
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     with journals.open("example.com", NOW) as journal:
-        await apply(graph, change, backups, NOW, journal)
+        await apply_change(graph, change, backups, NOW, journal)
     record = journals.record("example.com")
     assert record is not None
     assert (record.kind, record.outcome) == ("trust update", "done")

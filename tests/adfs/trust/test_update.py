@@ -9,13 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, TrustChanged, TrustRefused
-from adfs_mgmt.trust.model import FederatedDomain, Slot
-from adfs_mgmt.trust.port import Entra
-from adfs_mgmt.trust.update import DomainResult, apply, apply_all, plan_publish, plan_updates, publish, retire
+from adfs_mgmt.trust import (
+    Backups,
+    DomainResult,
+    Entra,
+    FederatedDomain,
+    FileProblem,
+    LiveKeyLost,
+    NotTaken,
+    Slot,
+    TrustChanged,
+    TrustRefused,
+    load_backup,
+    plan_updates,
+)
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, publish, retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from foundation.procedures import MemoryJournal
@@ -31,7 +41,7 @@ def _in_memory(domain: str, now: float) -> AbstractContextManager[MemoryJournal]
 
 
 async def _publish(graph: Graph, backups: Backups, live: Certificate, coming: Certificate) -> DomainResult:
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
 
 
@@ -108,7 +118,7 @@ async def test_a_lost_slot_that_cannot_be_put_back_is_shouted(
     """Where the way back fails as well, the error names the backup."""
     tenant.faults.lose_other_slot = True
     tenant.add_domain("example.com", federation=federation("example.com", live, signing("third")))
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
 
     async def nap(seconds: float) -> None:
@@ -116,7 +126,7 @@ async def test_a_lost_slot_that_cannot_be_put_back_is_shouted(
 
     graph.sleep = nap
     with pytest.raises(LiveKeyLost, match="COULD NOT BE PUT BACK") as caught:
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
     assert caught.value.backup is not None
     assert str(caught.value.backup) in str(caught.value)
 
@@ -193,14 +203,14 @@ async def test_two_administrators(
     graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate
 ) -> None:
     """What changed between plan and change is not overwritten."""
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     theirs = signing("theirs")
     held = tenant.domains.all["example.com"].configuration
     assert held is not None
     held["nextSigningCertificate"] = base64_of(theirs)
     with pytest.raises(TrustChanged, match=theirs.thumbprint):
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
     assert slots(tenant, "example.com") == (base64_of(live), base64_of(theirs))
 
 
@@ -210,11 +220,11 @@ async def test_slots_that_changed_places(
     """The same two certificates the other way round: the planned slot holds the live key now, and is not written."""
     old = signing("old")
     tenant.add_domain("example.com", federation=federation("example.com", live, old))
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     tenant.add_domain("example.com", federation=federation("example.com", old, live))
     with pytest.raises(TrustChanged):
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
 
 
 async def test_an_unknown_live_key_refuses_the_next_one(
@@ -239,11 +249,11 @@ async def test_every_domain_by_itself(
 ) -> None:
     """One domain that fails does not stop the other, and each has its result."""
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
-    domains = (await read(graph, NOW)).federated_with(FEDERATION)
+    domains = (await read_tenant(graph, NOW)).federated_with(FEDERATION)
     keys = SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,))
     changes, problems = plan_updates(domains, keys, live)
     assert problems == []
-    results = {result.domain: result for result in await apply_all(graph, changes, backups, NOW, _in_memory)}
+    results = {result.domain: result for result in await apply_changes(graph, changes, backups, NOW, _in_memory)}
     assert not results["example.com"].done
     assert isinstance(results["example.com"].error, GraphError)
     assert results["example.org"].changed
@@ -253,7 +263,7 @@ async def test_every_domain_by_itself(
 
 async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, graph: Graph, backups: Backups) -> None:
     """A credential that is refused is not tried for each domain."""
-    domains = (await read(graph, NOW)).federated_with(FEDERATION)
+    domains = (await read_tenant(graph, NOW)).federated_with(FEDERATION)
     settings = settings_for(tenant, tenant.register("app"), tmp_path)
     assert settings.secret_file is not None
     settings.secret_file.write_text("wrong")
@@ -261,7 +271,7 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     async with Graph(settings) as refused:
         changes = [plan_publish(domain, signing("x"), domain_live(domain)) for domain in domains]
         with pytest.raises(SignInRefused):
-            await apply_all(refused, [change for change in changes if change], backups, NOW, _in_memory)
+            await apply_changes(refused, [change for change in changes if change], backups, NOW, _in_memory)
     assert tenant.identity.attempts == before + 1
 
 
@@ -276,11 +286,11 @@ async def test_retiring_puts_the_live_key_into_both_slots(
     """The old one is gone, the live one is there, and its own slot was not written."""
     old = signing("old")
     tenant.add_domain("example.com", federation=federation("example.com", old, live))
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     await retire(graph, domain, old.thumbprint, live=live.thumbprint, backups=backups, now=NOW)
     assert tenant.domains.all["example.com"].writes == [{"signingCertificate": base64_of(live)}]
     again = await retire(
-        graph, await read_one(graph, "example.com"), old.thumbprint, live=live.thumbprint, backups=backups, now=NOW
+        graph, await read_domain(graph, "example.com"), old.thumbprint, live=live.thumbprint, backups=backups, now=NOW
     )
     assert (again.done, again.changed) == (True, False)
 
@@ -296,7 +306,7 @@ async def test_the_next_rollover_after_retiring(
 
 async def test_the_live_key_is_never_retired(graph: Graph, backups: Backups, live: Certificate) -> None:
     """Neither the live key itself, nor anything while Entra ID does not know the live key."""
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     with pytest.raises(TrustRefused, match="signs now"):
         await retire(graph, domain, live.thumbprint.lower(), live=live.thumbprint, backups=backups, now=NOW)
     with pytest.raises(TrustRefused, match="Publish it first"):
@@ -337,7 +347,7 @@ async def test_a_farm_without_answer_changes_nothing(
     tenant: FakeGraph, settings: object, naps: Naps, graph: Graph, backups: Backups, live: Certificate, coming: Certificate
 ) -> None:
     """No connection for the PATCH: Unreachable, after the bounded number of tries."""
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     await tenant.stop()
     with pytest.raises(Unreachable):
         await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)

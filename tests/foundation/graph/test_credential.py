@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from adfs_mgmt.trust.entra import read
+from adfs_mgmt.trust.reader import read_tenant
 from adfs_mgmt.trust.settings import EntraSettings
 from foundation.graph import (
     ApplicationCredential,
@@ -29,7 +29,7 @@ WRONG = "hunter2-hunter2-hunter2"
 async def _refusal(settings: EntraSettings) -> SignInRefused:
     async with Graph(settings) as graph:
         with pytest.raises(SignInRefused) as caught:
-            await read(graph, 0)
+            await read_tenant(graph, 0)
     return caught.value
 
 
@@ -41,7 +41,7 @@ async def test_a_wrong_secret_is_tried_once(tenant: FakeGraph, tmp_path: Path) -
     async with Graph(settings) as graph:
         for _ in range(3):
             with pytest.raises(SignInRefused, match="secret_file") as caught:
-                await read(graph, 0)
+                await read_tenant(graph, 0)
     assert tenant.identity.attempts == 1
     assert caught.value.code == "AADSTS7000215"
     assert WRONG not in str(caught.value) + repr(caught.value) + repr(graph) + repr(settings)
@@ -93,7 +93,7 @@ def _with_certificate(tenant: FakeGraph, tmp_path: Path, *, registered: bool) ->
 async def test_a_certificate_signs_in(tenant: FakeGraph, tmp_path: Path) -> None:
     """RFC 7523: the assertion that msal makes of our PEM is accepted: signature, thumbprint, audience, times."""
     async with Graph(_with_certificate(tenant, tmp_path, registered=True)) as graph:
-        assert (await read(graph, 0)).domains
+        assert (await read_tenant(graph, 0)).domains
 
 
 async def test_an_unregistered_certificate(tenant: FakeGraph, tmp_path: Path) -> None:
@@ -105,17 +105,17 @@ async def test_an_unregistered_certificate(tenant: FakeGraph, tmp_path: Path) ->
 
 async def test_one_token_serves_many_requests(graph: Graph, tenant: FakeGraph) -> None:
     """msal's cache is used: no sign-in for each request."""
-    await read(graph, 0)
-    await read(graph, 0)
+    await read_tenant(graph, 0)
+    await read_tenant(graph, 0)
     assert tenant.identity.attempts == 1
 
 
 async def test_an_expired_token_is_renewed_once(graph: Graph, tenant: FakeGraph) -> None:
     """Graph's 401 for a token that expired early brings a fresh one, and the request is done."""
-    await read(graph, 0)
+    await read_tenant(graph, 0)
     start = tenant.clock()
     tenant.clock = lambda: start + 4000
-    assert (await read(graph, 0)).domains
+    assert (await read_tenant(graph, 0)).domains
     assert tenant.identity.attempts == 2
 
 
@@ -123,7 +123,7 @@ async def test_a_token_for_something_else_is_not_renewed_for_ever(graph: Graph, 
     """A token that Graph never accepts ends in an error after one renewal."""
     tenant.identity.audience = "https://management.azure.com"
     with pytest.raises(PermissionMissing, match="does not accept our token"):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
     assert tenant.identity.attempts == 2
 
 
@@ -132,7 +132,7 @@ async def test_an_untrusted_authority_gets_no_secret(tenant: FakeGraph, tmp_path
     settings = settings_for(tenant, tenant.register("app"), tmp_path, tls_ca_file=None)
     async with Graph(settings) as graph:
         with pytest.raises(Unreachable, match="not trusted here"):
-            await read(graph, 0)
+            await read_tenant(graph, 0)
     assert tenant.identity.attempts == 0
 
 
@@ -142,7 +142,7 @@ async def test_our_ca_wins_over_the_environments(
     """`requests` would take REQUESTS_CA_BUNDLE over what a session was told."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     async with Graph(settings) as graph:
-        assert (await read(graph, 0)).domains
+        assert (await read_tenant(graph, 0)).domains
 
 
 async def test_an_authority_out_of_reach(tenant: FakeGraph, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_an_authority_out_of_reach(tenant: FakeGraph, tmp_path: Path) -> N
     settings = settings_for(tenant, tenant.register("app"), tmp_path, authority="https://127.0.0.1:9")
     async with Graph(settings) as graph:
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1 cannot be reached"):
-            await read(graph, 0)
+            await read_tenant(graph, 0)
 
 
 @pytest.mark.parametrize("path", ["openid-configuration", "oauth2"])
@@ -158,7 +158,7 @@ async def test_a_sick_authority(graph: Graph, tenant: FakeGraph, path: str) -> N
     """5xx at sign-in is no refusal: it may be tried again."""
     tenant.fault(503, 10, path=path)
     with pytest.raises(GraphError) as caught:
-        await read(graph, 0)
+        await read_tenant(graph, 0)
     assert not isinstance(caught.value, SignInRefused)
 
 
@@ -167,7 +167,7 @@ async def test_an_authority_that_answers_rubbish(graph: Graph, tenant: FakeGraph
     """Whatever the sign-in endpoint answers, our own error comes of it."""
     tenant.fault(path="oauth2", times=5, body=body)
     with pytest.raises(GraphError):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'"text"', b"null", b'{"token_endpoint": 7}'])
@@ -175,7 +175,7 @@ async def test_discovery_that_answers_rubbish(graph: Graph, tenant: FakeGraph, b
     """Likewise what OpenID Connect discovery answers."""
     tenant.fault(path="openid-configuration", times=5, body=body)
     with pytest.raises(GraphError):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 async def test_a_secret_that_others_may_read_is_not_used(tenant: FakeGraph, settings: EntraSettings) -> None:
@@ -184,7 +184,7 @@ async def test_a_secret_that_others_may_read_is_not_used(tenant: FakeGraph, sett
     settings.secret_file.chmod(0o644)
     async with Graph(settings) as graph:
         with pytest.raises(CredentialUnusable, match="chmod 600"):
-            await read(graph, 0)
+            await read_tenant(graph, 0)
     assert tenant.identity.attempts == 0
 
 
@@ -199,7 +199,7 @@ async def test_a_missing_secret_file(tenant: FakeGraph, tmp_path: Path, naps: Na
     settings = settings_for(tenant, tenant.register("app"), tmp_path, secret_file=tmp_path / "gone")
     async with Graph(settings, sleep=naps) as graph:
         with pytest.raises(CredentialUnusable, match="gone"):
-            await read(graph, 0)
+            await read_tenant(graph, 0)
 
 
 def test_nothing_of_the_credential_is_shown(settings: EntraSettings) -> None:
@@ -219,5 +219,5 @@ async def test_a_certificate_file_that_is_none(tenant: FakeGraph, tmp_path: Path
     settings = settings_for(tenant, tenant.register("app"), tmp_path, certificate_file=file)
     async with Graph(settings) as graph:
         with pytest.raises(CredentialUnusable, match=r"app\.pem"):
-            await read(graph, 0)
+            await read_tenant(graph, 0)
     assert tenant.identity.attempts == 0

@@ -8,15 +8,8 @@ from dataclasses import replace
 import pytest
 
 from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, RelyingParty, Served, SyncRole, Use
-from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of_farm, keys_of_outside
-from adfs_mgmt.trust.model import (
-    Authentication,
-    Configuration,
-    EntraTrust,
-    FederatedDomain,
-    Slot,
-    UpdateStatus,
-)
+from adfs_mgmt.trust import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of_farm, keys_of_outside
 from certs import Certificate
 from findings import Status
 from tests.adfs.trust.conftest import DAY, FEDERATION, signing
@@ -44,7 +37,7 @@ def _keys(live: Certificate | None, *coming: Certificate) -> SigningKeys:
 
 
 def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Status, str]]:
-    return [(finding.status, finding.seen) for finding in compare(trust, keys, NOW)]
+    return [(finding.status, finding.seen) for finding in compare_trust(trust, keys, NOW)]
 
 
 def test_all_is_well(live: Certificate) -> None:
@@ -99,7 +92,7 @@ def test_no_domain_and_no_key(live: Certificate) -> None:
     assert "no domain" in _found(empty, _keys(live))[0][1]
     assert "not known" in _found(_trust(live), _keys(None))[0][1]
     without = SigningKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
-    assert compare(_trust(live), without, NOW)[0].status == "fail"
+    assert compare_trust(_trust(live), without, NOW)[0].status == "fail"
 
 
 def test_a_domain_that_could_not_be_read(live: Certificate) -> None:

@@ -25,7 +25,7 @@ MAX_DOMAINS = 5000
 _NO_CONFIGURATION = "it is federated without a configuration: convert it to managed, then to federated again"
 
 
-async def read(graph: Graph, now: float) -> EntraTrust:
+async def read_tenant(graph: Graph, now: float) -> EntraTrust:
     """Every domain of the tenant, and the configuration of each federated one.
 
     A configuration that cannot be read is its domain's `error`; SignInRefused and a failure to list raise GraphError.
@@ -34,21 +34,21 @@ async def read(graph: Graph, now: float) -> EntraTrust:
     listed = await graph.get_all("listing the domains", "domains")
     if len(listed) > MAX_DOMAINS:
         raise MalformedAnswer("listing the domains", f"{len(listed)} domains")
-    domains = [read_domain(each) for each in listed]
+    domains = [parse_domain(value) for value in listed]
     limit = asyncio.Semaphore(DOMAINS_AT_ONCE)
 
     async def complete(domain: FederatedDomain) -> FederatedDomain:
         async with limit:
             return await _with_configuration(graph, domain)
 
-    completed = await asyncio.gather(*(complete(each) for each in domains))
+    completed = await asyncio.gather(*(complete(domain) for domain in domains))
     return EntraTrust(tenant=graph.tenant, read_at=now, domains=tuple(completed))
 
 
-async def read_one(graph: Graph, name: str) -> FederatedDomain:
+async def read_domain(graph: Graph, name: str) -> FederatedDomain:
     """One domain, as it is now. Raises GraphError, whatever cannot be read."""
     what = f"reading domain {name}"
-    domain = read_domain(await graph.get(what, "domains", name))
+    domain = parse_domain(await graph.get(what, "domains", name))
     if not domain.federated:
         return domain
     return replace(domain, configuration=await read_configuration(graph, name))
@@ -80,7 +80,7 @@ async def _with_configuration(graph: Graph, domain: FederatedDomain) -> Federate
         return replace(domain, error=str(error))
 
 
-def read_domain(value: Mapping[str, Any]) -> FederatedDomain:
+def parse_domain(value: Mapping[str, Any]) -> FederatedDomain:
     """A domain out of Graph's JSON. Raises MalformedAnswer."""
     name, kind = value.get("id"), value.get("authenticationType")
     if not isinstance(name, str) or not _is_domain_name(name):
@@ -167,4 +167,4 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 
 def _is_domain_name(name: str) -> bool:
     """So much that it can go into a path and onto a terminal."""
-    return 0 < len(name) <= 253 and all(each.isalnum() or each in ".-_" for each in name)
+    return 0 < len(name) <= 253 and all(letter.isalnum() or letter in ".-_" for letter in name)

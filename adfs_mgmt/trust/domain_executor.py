@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.entra import read_configuration, read_domain
 from adfs_mgmt.trust.errors import NotTaken, TrustError, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
+from adfs_mgmt.trust.reader import parse_domain, read_configuration
 from foundation import procedures
 from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown, SignInRefused, Throttled, Unreachable
 from foundation.procedures import Act, ActFailed, Condition, Effect, End, Journal, Procedure, Rules, RunResult, View
@@ -74,7 +74,7 @@ class DomainExecutor:
         """As it is now. Raises SignInRefused, after which nothing can be said of any domain."""
         domain, self.error = None, None
         try:
-            domain = read_domain(await self.graph.get(f"reading domain {self.name}", "domains", self.name))
+            domain = parse_domain(await self.graph.get(f"reading domain {self.name}", "domains", self.name))
             if domain.federated:
                 domain = replace(domain, configuration=await read_configuration(self.graph, self.name))
         except SignInRefused:

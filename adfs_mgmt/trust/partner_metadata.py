@@ -25,7 +25,7 @@ SOON = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class PartnerMetadata:
     """What a partner's metadata was like."""
 
     partner: str
@@ -45,7 +45,12 @@ class PartnerWarning:
     remedy: str
 
 
-async def look(partners: Sequence[Partner], *, timeout: float = 15.0, ca_file: Path | None = None) -> list[Sight]:  # noqa: ASYNC109
+async def read_partner_metadata(
+    partners: Sequence[Partner],
+    *,
+    timeout: float = 15.0,  # noqa: ASYNC109
+    ca_file: Path | None = None,
+) -> list[PartnerMetadata]:
     """Fetch every partner's metadata, some at a time; `timeout` in seconds for each. Never raises for a partner's fault."""
     limit = asyncio.Semaphore(AT_ONCE)
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -58,35 +63,35 @@ async def look(partners: Sequence[Partner], *, timeout: float = 15.0, ca_file: P
         trust_env=True,
     ) as session:
 
-        async def one(partner: Partner) -> Sight:
+        async def one(partner: Partner) -> PartnerMetadata:
             async with limit:
                 return await _look_at(session, partner)
 
-        return list(await asyncio.gather(*(one(each) for each in partners)))
+        return list(await asyncio.gather(*(one(partner) for partner in partners)))
 
 
-def judge(partner: Partner, sight: Sight, now: float) -> list[PartnerWarning]:
+def judge_partner(partner: Partner, found: PartnerMetadata, now: float) -> list[PartnerWarning]:
     """What is worth saying of one. Pure."""
-    if not sight.watched:
+    if not found.watched:
         return []
-    if sight.error:
-        return [_warning(partner, f"its metadata cannot be read: {sight.error}", "Ask its owner, or correct the address")]
-    return [*_changes(partner, sight), *_ends(partner, sight, now)]
+    if found.error:
+        return [_warning(partner, f"its metadata cannot be read: {found.error}", "Ask its owner, or correct the address")]
+    return [*_changes(partner, found), *_ends(partner, found, now)]
 
 
-async def _look_at(session: aiohttp.ClientSession, partner: Partner) -> Sight:
+async def _look_at(session: aiohttp.ClientSession, partner: Partner) -> PartnerMetadata:
     if not partner.metadata_url:
-        return Sight(partner=partner.name, watched=False)
+        return PartnerMetadata(partner=partner.name, watched=False)
     try:
         metadata = await _fetch(session, partner.metadata_url)
     except SamlError as error:
-        return Sight(partner=partner.name, error=error.reason)
+        return PartnerMetadata(partner=partner.name, error=error.reason)
     except TimeoutError:
-        return Sight(partner=partner.name, error="no answer in time")
+        return PartnerMetadata(partner=partner.name, error="no answer in time")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Sight(partner=partner.name, error=_reason(error))
-    found = {each.thumbprint: each for each in (*metadata.signing, *metadata.encryption)}
-    return Sight(partner=partner.name, certificates=tuple(found.values()))
+        return PartnerMetadata(partner=partner.name, error=_reason(error))
+    found = {row.thumbprint: row for row in (*metadata.signing, *metadata.encryption)}
+    return PartnerMetadata(partner=partner.name, certificates=tuple(found.values()))
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> Metadata:
@@ -109,11 +114,11 @@ def _reason(error: Exception) -> str:
     return "cannot be reached"
 
 
-def _changes(partner: Partner, sight: Sight) -> Iterable[PartnerWarning]:
+def _changes(partner: Partner, found: PartnerMetadata) -> Iterable[PartnerWarning]:
     """Only where it was looked at before."""
     if not partner.seen_at:
         return
-    current = {each.thumbprint for each in sight.certificates}
+    current = {certificate.thumbprint for certificate in found.certificates}
     for thumbprint in sorted(current - set(partner.seen)):
         text = f"its metadata has a new certificate, {thumbprint}"
         yield _warning(partner, text, "Where AD FS does not watch its metadata: Update-AdfsRelyingPartyTrust")
@@ -123,15 +128,14 @@ def _changes(partner: Partner, sight: Sight) -> Iterable[PartnerWarning]:
         )
 
 
-def _ends(partner: Partner, sight: Sight, now: float) -> Iterable[PartnerWarning]:
-    for each in sight.certificates:
-        if each.not_after <= now:
-            yield _warning(partner, f"its certificate {each.thumbprint} has ended", "Ask its owner for a new one")
-        elif each.not_after - now < SOON:
-            days = (each.not_after - now) / 86400
-            yield _warning(
-                partner, f"its certificate {each.thumbprint} ends in {days:.0f} days", "Ask its owner for another"
-            )
+def _ends(partner: Partner, found: PartnerMetadata, now: float) -> Iterable[PartnerWarning]:
+    for certificate in found.certificates:
+        name, left = certificate.thumbprint, certificate.not_after - now
+        if left <= 0:
+            yield _warning(partner, f"its certificate {name} has ended", "Ask its owner for a new one")
+        elif left < SOON:
+            text = f"its certificate {name} ends in {left / 86400:.0f} days"
+            yield _warning(partner, text, "Ask its owner for another")
 
 
 def _warning(partner: Partner, what: str, remedy: str) -> PartnerWarning:

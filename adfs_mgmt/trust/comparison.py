@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm import ExternalView, Farm, Use
 from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
-from adfs_mgmt.trust.status import explain_update
+from adfs_mgmt.trust.update_status import explain_update
 from certs import Certificate
 from findings import Finding, failed, passed, warned
 
@@ -79,7 +79,7 @@ def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
     return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft)
 
 
-def compare(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Finding]:
+def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Finding]:
     """Findings, the farm's first (with an empty `where`), then by domain; a domain that is as it should be has a `pass`."""
     found = list(_of_farm(trust, keys))
     for domain in trust.federated_with(keys.federation_name):

@@ -8,13 +8,25 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, creation_of, load_backup
-from adfs_mgmt.trust.checklist import check_federate, check_manage, configuration_for
-from adfs_mgmt.trust.compare import SigningKeys
-from adfs_mgmt.trust.conversion import Converted, convert, plan_federated, plan_managed
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, TrustRefused
-from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
+from adfs_mgmt.trust import (
+    Backups,
+    Converted,
+    EntraTrust,
+    FederatedDomain,
+    NotConfirmed,
+    NotTaken,
+    TrustRefused,
+    check_federate,
+    check_manage,
+    configuration_for,
+    load_backup,
+    plan_federated,
+    plan_managed,
+)
+from adfs_mgmt.trust.backup import creation_of
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.conversion import convert_domain
+from adfs_mgmt.trust.reader import read_domain, read_tenant
 from certs import Certificate
 from foundation.graph import Graph, Rejected
 from foundation.procedures import MemoryJournal
@@ -29,16 +41,18 @@ def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = T
 async def _federate(
     graph: Graph, name: str, values: dict[str, Any], *, confirmation: str, keys: SigningKeys | None = None
 ) -> FederatedDomain:
-    plan = plan_federated(await read(graph, 0), name, values, time.time(), keys=keys)
+    plan = plan_federated(await read_tenant(graph, 0), name, values, time.time(), keys=keys)
     unused = Backups(Path("unused"), graph.tenant)
     return (
-        await convert(graph, plan, confirmation=confirmation, backups=unused, journal=MemoryJournal(), now=time.time())
+        await convert_domain(
+            graph, plan, confirmation=confirmation, backups=unused, journal=MemoryJournal(), now=time.time()
+        )
     ).domain
 
 
 async def _manage(graph: Graph, name: str, backups: Backups, **more: Any) -> Converted:
-    plan = plan_managed(await read(graph, 0), name, time.time(), **more)
-    return await convert(graph, plan, confirmation=name, backups=backups, journal=MemoryJournal(), now=time.time())
+    plan = plan_managed(await read_tenant(graph, 0), name, time.time(), **more)
+    return await convert_domain(graph, plan, confirmation=name, backups=backups, journal=MemoryJournal(), now=time.time())
 
 
 def _failing(trust: EntraTrust, name: str, values: dict[str, Any]) -> list[str]:
@@ -50,7 +64,7 @@ async def test_a_managed_domain_is_federated(
 ) -> None:
     """The configuration is created whole, both certificates in it, without an MFA behaviour that nobody asked for."""
     values = configuration_for("managed.example", _keys(live, coming))
-    checks = check_federate(await read(graph, 0), "managed.example", values, time.time(), _keys(live))
+    checks = check_federate(await read_tenant(graph, 0), "managed.example", values, time.time(), _keys(live))
     assert not [line for line in checks if line.status == "fail"]
     domain = await _federate(graph, "managed.example", values, confirmation="Managed.Example", keys=_keys(live))
     assert domain.federated
@@ -75,7 +89,7 @@ async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: C
     """Default, initial, unverified, sub- and federated domains, each by its own line."""
     tenant.add_domain("new.example", is_verified=False)
     tenant.add_domain("eu.managed.example", is_root=False)
-    trust = await read(graph, 0)
+    trust = await read_tenant(graph, 0)
     values = configuration_for("x.example", _keys(live))
     assert _failing(trust, tenant.tenant, values) == [
         f"{tenant.tenant} is no onmicrosoft.com domain",
@@ -97,7 +111,7 @@ async def test_a_checklist_that_fails_stops_it(graph: Graph, tenant: FakeGraph, 
 
 async def test_certificates_are_looked_at(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """Ended, not yet begun, missing and unreadable ones are found before Graph is asked."""
-    trust = await read(graph, 0)
+    trust = await read_tenant(graph, 0)
 
     def failing(values: dict[str, Any]) -> str:
         return "; ".join(_failing(trust, "managed.example", values))
@@ -116,13 +130,13 @@ async def test_the_issuer_is_unique(graph: Graph, tenant: FakeGraph, live: Certi
     one = configuration_for("example.com", _keys(live), only_domain=True)
     tenant.add_domain("example.com", federation=one)
     two = configuration_for("managed.example", _keys(live), only_domain=True)
-    assert "unique" in _failing(await read(graph, 0), "managed.example", two)[0]
+    assert "unique" in _failing(await read_tenant(graph, 0), "managed.example", two)[0]
 
 
 async def test_what_only_a_person_knows_is_asked(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """The MFA default, the claim rule and the subdomains are questions, not green lines."""
     tenant.add_domain("eu.managed.example", is_root=False)
-    trust = await read(graph, 0)
+    trust = await read_tenant(graph, 0)
     values = configuration_for("managed.example", _keys(live))
     asked = [line.seen for line in check_federate(trust, "managed.example", values, 0) if line.status == "unknown"]
     assert len(asked) == 3
@@ -135,7 +149,7 @@ async def test_what_only_a_person_knows_is_asked(graph: Graph, tenant: FakeGraph
 async def test_the_farm_needs_its_relying_party(graph: Graph, live: Certificate) -> None:
     """A farm that does not know Microsoft Online cannot sign anybody in there."""
     values = configuration_for("managed.example", _keys(live))
-    checks = check_federate(await read(graph, 0), "managed.example", values, time.time(), _keys(live, known=False))
+    checks = check_federate(await read_tenant(graph, 0), "managed.example", values, time.time(), _keys(live, known=False))
     assert any(line.status == "fail" and "Microsoft Online" in line.seen for line in checks)
 
 
@@ -155,7 +169,7 @@ async def test_to_managed_and_back_as_it_was(graph: Graph, tenant: FakeGraph, li
 
 async def test_what_cannot_be_made_managed(graph: Graph, tenant: FakeGraph, backups: Backups) -> None:
     """A managed one, and one that is not there; passwords in the cloud are asked for."""
-    trust = await read(graph, 0)
+    trust = await read_tenant(graph, 0)
     for name in ("managed.example", "nowhere.example"):
         with pytest.raises(TrustRefused):
             await _manage(graph, name, backups)
@@ -187,7 +201,7 @@ async def test_a_conversion_that_is_not_taken(graph: Graph, tenant: FakeGraph, b
     tenant.fault(503, 9, path="/v1.0/domains/example.com", method="PATCH")
     with pytest.raises(NotTaken, match="the conversion"):
         await _manage(graph, "example.com", backups)
-    assert (await read_one(graph, "example.com")).federated
+    assert (await read_domain(graph, "example.com")).federated
     assert sum(naps.taken) >= 15
 
 
@@ -203,4 +217,4 @@ async def test_graph_does_not_federate_by_authentication_type(graph: Graph, tena
     """The way that we do not take: Graph refuses it, in its own words."""
     with pytest.raises(Rejected, match="currently not supported"):
         await graph.patch("federating", {"authenticationType": "Federated"}, "domains", "managed.example")
-    assert not (await read_one(graph, "managed.example")).federated
+    assert not (await read_domain(graph, "managed.example")).federated

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adfs_mgmt.trust.watch import Sight, judge, look
+from adfs_mgmt.trust.partner_metadata import PartnerMetadata, judge_partner, read_partner_metadata
 from certs import Certificate, Partner
 from foundation.saml import MAX_METADATA_BYTES
 from tests.adfs.trust.conftest import DAY, signing
@@ -43,9 +43,9 @@ class Site:
         headers = {"Location": f"{self.url}/elsewhere"} if self.status == 302 else {}
         return web.Response(body=self.body, status=self.status, headers=headers)
 
-    async def see(self, url: str = "") -> Sight:
+    async def see(self, url: str = "") -> PartnerMetadata:
         partner = Partner(name="Wiki", metadata_url=url or f"{self.url}/metadata")
-        (sight,) = await look([partner], ca_file=self.pki.ca_file)
+        (sight,) = await read_partner_metadata([partner], ca_file=self.pki.ca_file)
         return sight
 
 
@@ -89,7 +89,7 @@ async def test_addresses_that_are_not_asked(site: Site) -> None:
     """Plain HTTP and other schemes out of AD FS's configuration are not followed; no address is no error."""
     for url in ("http://127.0.0.1:1/", "file:///etc/passwd", "gopher://x"):
         assert "HTTPS" in (await site.see(url)).error
-    (sight,) = await look([Partner(name="none")])
+    (sight,) = await read_partner_metadata([Partner(name="none")])
     assert (sight.watched, sight.error) == (False, "")
     assert "reached" in (await site.see("https://127.0.0.1:9/")).error
     assert site.asked == 0
@@ -98,7 +98,7 @@ async def test_addresses_that_are_not_asked(site: Site) -> None:
 async def test_tls_is_verified(site: Site, live: Certificate) -> None:
     """Another CA than ours is not trusted."""
     site.body = document(live)
-    (sight,) = await look([Partner(name="Wiki", metadata_url=f"{site.url}/")])
+    (sight,) = await read_partner_metadata([Partner(name="Wiki", metadata_url=f"{site.url}/")])
     assert "not trusted" in sight.error
     assert site.asked == 0
 
@@ -108,7 +108,9 @@ def test_what_is_worth_saying(live: Certificate, coming: Certificate) -> None:
     ended, ending = signing(begins=-9 * DAY, ends=-DAY), signing(ends=9.5 * DAY)
 
     def said(partner: Partner, *certificates: Certificate) -> list[str]:
-        return [each.what for each in judge(partner, Sight(partner="Wiki", certificates=certificates), NOW)]
+        return [
+            each.what for each in judge_partner(partner, PartnerMetadata(partner="Wiki", certificates=certificates), NOW)
+        ]
 
     fresh, known = Partner(name="Wiki"), Partner(name="Wiki", seen=(live.thumbprint,), seen_at=1.0)
     assert said(fresh, live) == []
@@ -119,5 +121,5 @@ def test_what_is_worth_saying(live: Certificate, coming: Certificate) -> None:
     assert len(said(known, coming)) == 2
     assert "has ended" in said(fresh, ended)[0]
     assert "ends in 9 days" in said(fresh, ending)[0] or "ends in 10 days" in said(fresh, ending)[0]
-    assert judge(fresh, Sight(partner="Wiki", watched=False), NOW) == []
-    assert "cannot be read: why" in judge(fresh, Sight(partner="Wiki", error="why"), NOW)[0].what
+    assert judge_partner(fresh, PartnerMetadata(partner="Wiki", watched=False), NOW) == []
+    assert "cannot be read: why" in judge_partner(fresh, PartnerMetadata(partner="Wiki", error="why"), NOW)[0].what
