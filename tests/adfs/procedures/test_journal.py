@@ -9,7 +9,7 @@ from adfs_mgmt.procedures.rollover import STATES
 from adfs_mgmt.procedures.ssl import SslState
 from adfs_mgmt.procedures.token.state import EmergencyState, TokenState
 from adfs_mgmt.remoting import Secret, make_command
-from foundation.procedures import Act, Begun, FileJournal, Started, read
+from foundation.procedures import Act, ActBegun, FileJournal, Started, read
 
 TOKEN = TokenState(
     uses=(Use.SIGNING,),
@@ -29,7 +29,7 @@ def test_secrets_are_not_in_it(tmp_path: Path) -> None:
     act = Act(place="n1", what=make_command("Import-IsthmusCertificate", Pfx=b"the key", Password=Secret("swordfish")))
     with FileJournal(tmp_path / "j.jsonl", STATES, now=1_000.0) as journal:
         journal.append(Started(id="r1", kind="token", subject="prod", state=TOKEN), 1.0)
-        journal.append(Begun(act=act.id("import")), 5.0)
+        journal.append(ActBegun(act=act.id("import")), 5.0)
     content = (tmp_path / "j.jsonl").read_text()
     assert "Import-IsthmusCertificate" in content
     assert "swordfish" not in content

@@ -15,7 +15,7 @@ import pytest
 from adfs_mgmt.procedures.request import RolloverRequest
 from adfs_mgmt.procedures.rollover import STATES
 from adfs_mgmt.remoting import make_command
-from foundation.procedures import ActId, Begun, End, read
+from foundation.procedures import ActBegun, ActId, End, read
 from tests.adfs.procedures.driving import Fuse, begin, drive, end_state, move_on, once, opened, turn
 from tests.adfs.procedures.world import NEW_SSL, TOKEN, World, certificate, thumb
 from tests.foundation.procedures.lamps import Killed
@@ -112,7 +112,7 @@ async def test_an_act_in_doubt_is_given_time(tmp_path: Path) -> None:
     await begin(tmp_path / "j.jsonl", world, request)
     with opened(tmp_path / "j.jsonl", world) as journal:
         command = make_command("Update-AdfsCertificate", CertificateType="Token-Signing")
-        journal.append(Begun(act=ActId("create", "n1", str(command))), world.time)
+        journal.append(ActBegun(act=ActId("create", "n1", str(command))), world.time)
     began = world.time
     seen: list[float] = []
     world.event = lambda what: seen.append(world.time) if what.startswith("before Update") else None
