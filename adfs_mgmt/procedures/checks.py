@@ -81,7 +81,7 @@ def seen_from_outside(view: FarmView[Any]) -> list[str]:
     """Every node's metadata can be looked at."""
     if view.observed.outside is None:
         return ["the farm was not looked at from outside, so nobody would see what its nodes serve"]
-        wrong = []
+    wrong = []
     for node in view.farm.nodes:
         row = view.served.get(node.host)
         if row is None or not (row.signing or row.encryption):

@@ -16,12 +16,12 @@ from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates, schedule
 from adfs_mgmt.procedures.token.stages import tells_entra
-from adfs_mgmt.procedures.token.state import EmergencyState, TokenView, with_placeholders
+from adfs_mgmt.procedures.token.state import EmergencyState, TokenRolloverView, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging
 from certs import PartnerKind
 from foundation.procedures import Condition, Procedure, Stage
 
-View = TokenView[EmergencyState]
+View = TokenRolloverView[EmergencyState]
 WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
 """Acknowledgements: the farm's keys come first, Entra ID after them; and somebody has told it by hand."""
 
@@ -272,7 +272,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
         kind="emergency",
         state=EmergencyState,
         stages=STAGES,
-        view=lambda observed, record, now: TokenView(observed, record, now, rules),
+        view=lambda observed, record, now: TokenRolloverView(observed, record, now, rules),
         no_rollback="an emergency rollover has no way back: the old certificates are gone",
         supersedes={"token": "superseded by an emergency"},
         foreseen=with_placeholders,

@@ -53,7 +53,7 @@ def initial_state(
 ) -> ReplacedState | SslState:
     """What the journal starts with. `previous`: work that an emergency may supersede. Raises Refused, with every reason."""
     empty = Record(id="", kind=request.kind, subject=observed.farm.name, started=now, by="", state=None)
-    view = View(observed, empty, policy, now)
+    view: View = FarmView(observed, empty, now, policy)
     if request.kind == "token":
         return _token(request, view)
     return _emergency(request, view, previous) if request.kind == "emergency" else _ssl(request, view)

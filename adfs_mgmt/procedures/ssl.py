@@ -309,7 +309,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
         kind="ssl",
         state=SslState,
         stages=STAGES,
-        view=lambda observed, record, now: FarmView[SslState](observed, record, now, rules),
+        view=lambda observed, record, now: FarmView(observed, record, now, rules),
         back_order=(
             "applications back",
             "bind-proxies back",

@@ -20,8 +20,8 @@ from foundation.procedures.errors import (
 )
 from foundation.procedures.events import (
     Acknowledged,
+    ActBegun,
     Acted,
-    Begun,
     Completed,
     Entry,
     Event,
@@ -64,10 +64,10 @@ from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View,
 __all__ = [
     "Acknowledged",
     "Act",
+    "ActBegun",
     "ActFailed",
     "ActId",
     "Acted",
-    "Begun",
     "Clock",
     "Completed",
     "Condition",

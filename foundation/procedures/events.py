@@ -35,7 +35,7 @@ class Started(_Event, frozen=True):
     state: Any
 
 
-class Begun(_Event, frozen=True):
+class ActBegun(_Event, frozen=True, tag="begun"):
     """An act is about to be done."""
 
     act: ActId
@@ -86,7 +86,7 @@ class Finished(_Event, frozen=True):
     outcome: str
 
 
-Event: TypeAlias = Started | Begun | Acted | Failed | Stopped | Completed | Acknowledged | Turned | Finished
+Event: TypeAlias = Started | ActBegun | Acted | Failed | Stopped | Completed | Acknowledged | Turned | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def after(record: Record[Any] | None, entry: Entry) -> Record[Any]:
 
 def kind_of(event: Event) -> str:
     """As in the journal."""
-    return type(event).__name__.lower()
+    return str(type(event).__struct_config__.tag)
 
 
 def encode(event: Event) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _state(data: Any, kind: str, types: StateTypes) -> Any:
     return msgspec.convert(data, types[kind])
 
 
-def _begun(record: Record[Any], event: Begun, at: float) -> Record[Any]:
+def _begun(record: Record[Any], event: ActBegun, at: float) -> Record[Any]:
     tries = {**record.tries, event.act: record.tries.get(event.act, 0) + 1}
     return replace(record, begun=event.act, begun_at=at, tries=tries, problem="", failure="")
 
@@ -205,7 +205,7 @@ def _finished(record: Record[Any], event: Finished, at: float) -> Record[Any]:
 
 
 _CHANGES: dict[type[Any], Callable[[Record[Any], Any, float], Record[Any]]] = {
-    Begun: _begun,
+    ActBegun: _begun,
     Acted: _acted,
     Failed: _failed,
     Stopped: _stopped,

@@ -212,6 +212,8 @@ def _checked(path: Path, content: Any, state: type[Any]) -> Plan[Any]:
         plan = replace(plan, state=msgspec.convert(plan.state, state))
     except (msgspec.ValidationError, RecursionError) as error:
         raise PlanUnusable(path, f"is no plan, or is damaged ({error})") from error
+    if "digest" not in content:
+        raise PlanUnusable(path, "is no plan, or is damaged (it has no digest)")
     if plan.digest != _digest(plan) or set(content) != set(Plan.__dataclass_fields__):
         raise PlanUnusable(path, "was changed after it was made (its digest does not fit)")
     return plan

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, Protocol
 
 from foundation.procedures import planner
 from foundation.procedures.errors import ActFailed, Refused
-from foundation.procedures.events import Acted, Begun, Event, Failed, Stopped
+from foundation.procedures.events import ActBegun, Acted, Event, Failed, Stopped
 from foundation.procedures.journal import Journal
 from foundation.procedures.model import Act, Condition, Record, Step, StepKind
 from foundation.procedures.stage import Procedure, ViewT
@@ -167,7 +167,7 @@ class _Run(Generic[ViewT]):
     async def _do(self, step: Step) -> RunResult | None:
         for act in step.acts[:1] if step.one_at_a_time else step.acts:
             self._tell("act", step, str(act))
-            await self._write(Begun(act=act.id(step.stage)))
+            await self._write(ActBegun(act=act.id(step.stage)))
             try:
                 await self.executor.do(act)
             except ActFailed as failed:

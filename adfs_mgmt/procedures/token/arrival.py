@@ -10,11 +10,11 @@ import msgspec
 from adfs_mgmt.farm import KeyAccess, Node, Use
 from adfs_mgmt.procedures import checks, stores
 from adfs_mgmt.procedures.token import certificates
-from adfs_mgmt.procedures.token.state import NEW, TokenState, TokenView
+from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState
 from adfs_mgmt.procedures.view import converging
 from foundation.procedures import Condition, Stage
 
-View = TokenView[TokenState]
+View = TokenRolloverView[TokenState]
 
 
 def to_start(view: View) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from adfs_mgmt.farm import FarmCertificate, Node, SyncRole, Use
 from adfs_mgmt.procedures import checks
-from adfs_mgmt.procedures.token.state import TokenView
+from adfs_mgmt.procedures.token.state import TokenRolloverView
 from adfs_mgmt.procedures.view import SERVICE, FarmView
 from adfs_mgmt.remoting import make_command
 from foundation.procedures import Act, Condition
@@ -76,20 +76,20 @@ def has(node: Node | None, use: Use, thumbprint: str) -> bool:
     return any(row.certificate.thumbprint == thumbprint for row in rows(node, use))
 
 
-def arrived(view: TokenView[Any], use: Use) -> list[str]:
+def arrived(view: TokenRolloverView[Any], use: Use) -> list[str]:
     """Thumbprints that were not there when the work started."""
     known = view.state.known.get(use, ())
     return [row.certificate.thumbprint for row in rows(view.farm.primary, use) if row.certificate.thumbprint not in known]
 
 
-def is_primary(view: TokenView[Any], use: Use, thumbprint: str) -> Condition:
+def is_primary(view: TokenRolloverView[Any], use: Use, thumbprint: str) -> Condition:
     """On the node that takes changes."""
     now = primary_of(view.farm.primary, use)
     problem = "" if now == thumbprint else f"{thumbprint} is not primary for {use.value}"
     return Condition(view.primary, problem, make_primary(view, use, thumbprint))
 
 
-def intact(view: TokenView[Any], *, old_needed: bool = True) -> list[str]:
+def intact(view: TokenRolloverView[Any], *, old_needed: bool = True) -> list[str]:
     """Nobody else has meddled: the farm has the two certificates, no third, and the promotion clock stands still."""
     node, wrong = view.farm.primary, []
     if node is None:
@@ -118,7 +118,7 @@ def frozen(view: FarmView[Any]) -> list[str]:
     return []
 
 
-def steady(view: TokenView[Any]) -> list[str]:
+def steady(view: TokenRolloverView[Any]) -> list[str]:
     """Preconditions of every stage between creating and retiring."""
     return [*checks.reachable(view), *checks.synchronised(view), *checks.clocks(view), *intact(view), *frozen(view)]
 
@@ -162,13 +162,13 @@ def _changed_at(view: FarmView[Any], stages: tuple[str, ...]) -> float:
     return max(times, default=record.started)
 
 
-def primary_everywhere(view: TokenView[Any], use: Use, thumbprint: str, *changed_by: str) -> list[Condition]:
+def primary_everywhere(view: TokenRolloverView[Any], use: Use, thumbprint: str, *changed_by: str) -> list[Condition]:
     """Every node has it as the one in use."""
     text = f"{thumbprint} is not primary for {use.value} yet"
     return on_nodes(view, lambda node: primary_of(node, use) == thumbprint, text, changed_by)
 
 
-def gone_everywhere(view: TokenView[Any], use: Use, thumbprint: str, *changed_by: str) -> list[Condition]:
+def gone_everywhere(view: TokenRolloverView[Any], use: Use, thumbprint: str, *changed_by: str) -> list[Condition]:
     """No node knows it any more; the act takes it out."""
     text = f"still has {thumbprint} for {use.value}"
     act = remove(view, use, thumbprint)
@@ -192,7 +192,7 @@ def signed_by(view: FarmView[Any], thumbprint: str) -> list[Condition]:
     return [Condition(node.host, "" if signs(node.host) else text) for node in view.farm.nodes]
 
 
-def needed_at_entra(view: TokenView[Any], thumbprint: str, instead: str) -> list[str]:
+def needed_at_entra(view: TokenRolloverView[Any], thumbprint: str, instead: str) -> list[str]:
     """Why a token-signing certificate must not be taken out of Entra ID: another than `instead` signs, somewhere."""
     node = view.farm.primary
     if node is None:

@@ -9,12 +9,12 @@ from typing import Any
 from adfs_mgmt.farm import Use
 from adfs_mgmt.procedures import checks
 from adfs_mgmt.procedures.token.certificates import primary_of
-from adfs_mgmt.procedures.token.state import TokenView
+from adfs_mgmt.procedures.token.state import TokenRolloverView
 from certs import PartnerKind, policy
 from certs.errors import RolloverRefused
 
 
-def lagging(view: TokenView[Any]) -> dict[str, str]:
+def lagging(view: TokenRolloverView[Any]) -> dict[str, str]:
     """Known partners that do not know the new certificate, and why we think so. Unknown ones hold nothing up."""
     if not view.signing:
         return {}
@@ -31,7 +31,7 @@ def lagging(view: TokenView[Any]) -> dict[str, str]:
     return late
 
 
-def questions(view: TokenView[Any]) -> dict[str, str]:
+def questions(view: TokenRolloverView[Any]) -> dict[str, str]:
     """What people must say before promotion, unless the old certificate is about to end."""
     if critical(view):
         return {}
@@ -43,7 +43,7 @@ def questions(view: TokenView[Any]) -> dict[str, str]:
     }
 
 
-def not_due(view: TokenView[Any], action: policy.Action) -> list[str]:
+def not_due(view: TokenRolloverView[Any], action: policy.Action) -> list[str]:
     """Why promotion or retirement must not be done now, for each certificate that it has not been done to yet."""
     wrong = []
     for use in view.uses:
@@ -62,22 +62,22 @@ def not_due(view: TokenView[Any], action: policy.Action) -> list[str]:
     return wrong
 
 
-def promotion_at(view: TokenView[Any]) -> float:
+def promotion_at(view: TokenRolloverView[Any]) -> float:
     """When partners will have had their time."""
     return max((_published_at(view) + _policy(view, use).publish_for for use in view.uses), default=0.0)
 
 
-def retirement_at(view: TokenView[Any]) -> float:
+def retirement_at(view: TokenRolloverView[Any]) -> float:
     """When nothing that the old certificate signed is accepted any more."""
     return view.record.completed.get("serve", view.now) + view.policy.keys.retire_after
 
 
-def critical(view: TokenView[Any]) -> bool:
+def critical(view: TokenRolloverView[Any]) -> bool:
     """Whether an old certificate is about to end, so that waiting for partners no longer helps them."""
     return any(view.now >= _end(view, view.old(use)) - view.policy.keys.critical for use in view.uses)
 
 
-def _policy(view: TokenView[Any], use: Use) -> policy.Policy:
+def _policy(view: TokenRolloverView[Any], use: Use) -> policy.Policy:
     """The policy, with a waiting time that is at least the slowest partner's refresh.
 
     Nobody needs a new token-decrypting certificate in advance: the old one goes on decrypting.
@@ -88,12 +88,12 @@ def _policy(view: TokenView[Any], use: Use) -> policy.Policy:
     return replace(view.policy.keys, publish_for=max(view.policy.keys.publish_for, max(automatic, default=0.0)))
 
 
-def _published_at(view: TokenView[Any]) -> float:
+def _published_at(view: TokenRolloverView[Any]) -> float:
     """When the last partner that we can tell had been told."""
     return max(view.record.completed.get("appear", math.inf), view.record.completed.get("publish", 0.0))
 
 
-def _keys(view: TokenView[Any], use: Use) -> list[policy.KeyRecord]:
+def _keys(view: TokenRolloverView[Any], use: Use) -> list[policy.KeyRecord]:
     """Old and new, in the words of the state machine that every key has."""
     promoted = view.record.completed.get("serve", 0.0)
     in_use = primary_of(view.farm.primary, use) == view.new(use)
@@ -116,7 +116,7 @@ def _keys(view: TokenView[Any], use: Use) -> list[policy.KeyRecord]:
     return [old, new]
 
 
-def _end(view: TokenView[Any], thumbprint: str) -> float:
+def _end(view: TokenRolloverView[Any], thumbprint: str) -> float:
     """Infinity where it is not known: never a reason to hurry."""
     certificate = view.observed.certificate(thumbprint)
     return (certificate.not_after if certificate else 0.0) or math.inf
@@ -125,13 +125,13 @@ def _end(view: TokenView[Any], thumbprint: str) -> float:
 # -- what plans say about it
 
 
-def waiting_note(view: TokenView[Any]) -> list[str]:
+def waiting_note(view: TokenRolloverView[Any]) -> list[str]:
     """How long partners get."""
     longest = max(_policy(view, use).publish_for for use in view.uses)
     return [f"at least {longest / checks.DAY:g} days from publication"]
 
 
-def hurry_note(view: TokenView[Any]) -> list[str]:
+def hurry_note(view: TokenRolloverView[Any]) -> list[str]:
     """For whom nothing waits any more."""
     late = lagging(view)
     if late and critical(view):
@@ -139,7 +139,7 @@ def hurry_note(view: TokenView[Any]) -> list[str]:
     return []
 
 
-def partner_notes(view: TokenView[Any]) -> list[str]:
+def partner_notes(view: TokenRolloverView[Any]) -> list[str]:
     """Who is to be told by a person, and of whom nobody knows."""
     if not view.signing:
         return []

@@ -24,12 +24,12 @@ from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import arrival, certificates, schedule
 from adfs_mgmt.procedures.token.arrival import to_start
-from adfs_mgmt.procedures.token.state import NEW, TokenState, TokenView, agreed, with_placeholders
+from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState, agreed, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging, of_running
 from certs import policy
 from foundation.procedures import Condition, Procedure, Record, Rollback, Stage
 
-View = TokenView[TokenState]
+View = TokenRolloverView[TokenState]
 
 
 def gate(name: str, text: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _fit(view: View) -> list[str]:
 # -- 3 publish, 4 verify
 
 
-def tells_entra(view: TokenView[Any]) -> bool:
+def tells_entra(view: TokenRolloverView[Any]) -> bool:
     """Whether there are federated domains to be told (or there may be, but they could not be read)."""
     return view.signing and bool(view.observed.domains or view.observed.problems)
 
@@ -499,7 +499,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
     """By this policy, unless other times were agreed on at the start."""
 
     def view(observed: Any, record: Record[Any], now: float) -> View:
-        return TokenView(observed, record, now, agreed(record.state, rules))
+        return TokenRolloverView(observed, record, now, agreed(record.state, rules))
 
     return Procedure(
         kind="token",

@@ -53,7 +53,7 @@ ReplacedT = TypeVar("ReplacedT", bound=ReplacedState)
 
 
 @dataclass(frozen=True, slots=True)
-class TokenView(FarmView[ReplacedT], Generic[ReplacedT]):
+class TokenRolloverView(FarmView[ReplacedT], Generic[ReplacedT]):
     """A farm whose token certificates are replaced."""
 
     @property

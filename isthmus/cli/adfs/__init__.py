@@ -22,9 +22,9 @@ _PARTS = {
     "rollover": (f"{_HERE}.rollover", "Roll token-signing and token-decrypting certificates."),
     "ssl": (f"{_HERE}.ssl", "Roll the SSL and Service-Communications certificate, proxies included."),
     "trust": (f"{_HERE}.trust", "The trust with Entra ID and with other partners."),
-    "farm": (f"{_HERE}.deploy:farm_command", "Make the first server of a new farm."),
-    "node": (f"{_HERE}.deploy:node_command", "Add or remove a federation server."),
-    "proxy": (f"{_HERE}.deploy:proxy_command", "Add or remove a Web Application Proxy."),
+    "farm": (f"{_HERE}.servers:farm_command", "Make the first server of a new farm."),
+    "node": (f"{_HERE}.servers:node_command", "Add or remove a federation server."),
+    "proxy": (f"{_HERE}.servers:proxy_command", "Add or remove a Web Application Proxy."),
     "jea": (f"{_HERE}.jea", "Write the least-privilege endpoint for the servers."),
     "recording": (f"{_HERE}.recording", "Show a farm as a recording has it, pseudonyms and all."),
 }

@@ -71,24 +71,32 @@ def failures(config: Path | None = None) -> Iterator[None]:
         raise failure from error
 
 
+def exit_code(error: BaseException | None) -> int:
+    """Of what went wrong: programs can tell what could not be reached from what was refused."""
+    from adfs_mgmt.operations import LiveKeyUnknown
+    from adfs_mgmt.remoting import AccessDenied, HostUnreachable
+    from foundation.graph import Throttled, Unreachable
+
+    away = Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied
+    return UNREACHABLE if isinstance(error, away) else REFUSED
+
+
 def _failure(error: Exception, config: Path | None) -> Failure | None:
+    """None for what is a mistake of the program."""
+
     from adfs_mgmt.farm import Unreadable
-    from adfs_mgmt.operations import LiveKeyUnknown, OperationError, SettingsError
-    from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RecordingDamaged, RemotingError
-    from adfs_mgmt.rollover.errors import RolloverError
+    from adfs_mgmt.operations import OperationError, SettingsError
+    from adfs_mgmt.remoting import RecordingDamaged, RemotingError
     from adfs_mgmt.trust import TrustError
     from certs import CertsError
-    from foundation.graph import GraphError, Throttled, Unreachable
+    from foundation.graph import GraphError
     from foundation.procedures import ProcedureError
 
-    if isinstance(error, SettingsError) and config is not None:
-        return Failure(f"{config}: {error}")
-    if isinstance(error, Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied):
-        return Failure(str(error), UNREACHABLE)
-    own = OperationError | ProcedureError | RolloverError | RemotingError | RecordingDamaged
-    if isinstance(error, own | TrustError | GraphError | CertsError | Unreadable):
-        return Failure(str(error), REFUSED)
-    return None
+    known = OperationError | ProcedureError | RemotingError | RecordingDamaged | TrustError | GraphError
+    if not isinstance(error, known | CertsError | Unreadable):
+        return None
+    text = f"{config}: {error}" if isinstance(error, SettingsError) and config is not None else str(error)
+    return Failure(text, exit_code(error))
 
 
 @contextmanager

@@ -11,20 +11,23 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.checklist import configuration_for
-from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import (
+from adfs_mgmt.trust import (
+    Backups,
     Converted,
-    convert_domain,
-    is_converting,
+    DomainJournals,
+    FileProblem,
+    NotConfirmed,
+    NotTaken,
+    TrustRefused,
+    configuration_for,
+    load_backup,
     plan_federated,
     plan_managed,
-    resume_conversion,
 )
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.conversion import convert_domain, is_converting, resume_conversion
 from adfs_mgmt.trust.domain_executor import effect_of
-from adfs_mgmt.trust.errors import FileProblem, NotConfirmed, NotTaken, TrustRefused
-from adfs_mgmt.trust.journals import STATES, DomainJournals
+from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import apply_change, plan_change, plan_publish
 from certs import Certificate

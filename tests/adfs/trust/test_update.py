@@ -9,21 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, TrustChanged, TrustRefused
-from adfs_mgmt.trust.model import FederatedDomain, Slot
-from adfs_mgmt.trust.port import Entra
-from adfs_mgmt.trust.reader import read_domain, read_tenant
-from adfs_mgmt.trust.update import (
+from adfs_mgmt.trust import (
+    Backups,
     DomainResult,
-    SlotChange,
-    apply_change,
-    apply_changes,
-    plan_publish,
-    plan_retire,
+    Entra,
+    FederatedDomain,
+    FileProblem,
+    LiveKeyLost,
+    NotTaken,
+    Slot,
+    TrustChanged,
+    TrustRefused,
+    load_backup,
     plan_updates,
 )
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from adfs_mgmt.trust.update import SlotChange, apply_change, apply_changes, plan_publish, plan_retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from foundation.procedures import MemoryJournal

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from foundation.procedures import (
     Acknowledged,
     Act,
+    ActBegun,
     Acted,
-    Begun,
     Completed,
     Event,
     Failed,
@@ -46,7 +46,7 @@ def written(path: Path) -> FileJournal:
     """A journal with a few lines, still open."""
     journal = FileJournal(path, TYPES, now=1_000.0, who="ann@ws1")
     journal.append(Started(id="r1", kind="lamps", subject="house", state=STATE), 1_001.0)
-    journal.append(Begun(act=ACT), 1_002.0)
+    journal.append(ActBegun(act=ACT), 1_002.0)
     journal.append(Acted(act=ACT), 1_003.0)
     journal.append(Completed(stage="wire", state=LampState(colour="red", before={}, made="x")), 1_004.0)
     return journal
@@ -71,9 +71,9 @@ def test_every_event_survives_the_file(tmp_path: Path) -> None:
     memory = MemoryJournal(who="ann@ws1")
     events: list[Event] = [
         Started(id="r1", kind="lamps", subject="house", state=STATE),
-        Begun(act=ACT),
+        ActBegun(act=ACT),
         Failed(why="no spool", effect="none"),
-        Begun(act=ACT),
+        ActBegun(act=ACT),
         Failed(why="no answer", effect="unknown"),
         Stopped(why="enough"),
         Acknowledged(name="cut"),
@@ -173,7 +173,7 @@ def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(JournalError, match=r"No space left.*nothing was done"):
-            journal.append(Begun(act=ACT), 3.0)
+            journal.append(ActBegun(act=ACT), 3.0)
         with pytest.raises(JournalError, match="an act was done whose end could not be written down"):
             journal.append(Acted(act=ACT), 3.0)
 
@@ -185,7 +185,7 @@ def test_lines_that_cannot_follow_are_refused(tmp_path: Path) -> None:
         journal.append(second, 9.0)
     with FileJournal(tmp_path / "empty.jsonl", TYPES, now=1.0) as journal:
         with pytest.raises(JournalError, match="nothing is under way"):
-            journal.append(Begun(act=ACT), 9.0)
+            journal.append(ActBegun(act=ACT), 9.0)
         assert journal.record is None
 
 

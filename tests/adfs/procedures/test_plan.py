@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -17,25 +18,26 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adfs_mgmt.farm import KeyAccess, RelyingParty, StoredCertificate, Use
-from adfs_mgmt.rollover import plan, showing
-from adfs_mgmt.rollover.beginning import Request, facts
-from adfs_mgmt.rollover.errors import FarmChanged, PlanUnusable, Refused
-from adfs_mgmt.rollover.model import Record, Snapshot
-from adfs_mgmt.rollover.partners import OFFICE, known
-from adfs_mgmt.rollover.stage import RolloverPolicy
+from adfs_mgmt.procedures.observation import OFFICE, FarmObservation, partners_of
+from adfs_mgmt.procedures.request import RolloverRequest, initial_state
+from adfs_mgmt.procedures.rollover import STATES, current, plan, procedure_of
+from adfs_mgmt.procedures.ssl import SslState
+from adfs_mgmt.procedures.token.state import NEW, TokenState, agreed
+from adfs_mgmt.procedures.view import RolloverPolicy
 from certs import Certificate, Ledger, Partner, PartnerKind, read_certificate
-from tests.adfs.rollover.world import DAY, NAME, NEW_SSL, NOW, OLD, TOKEN, World, certificate, thumb
+from foundation.procedures import PlanOutdated, PlanUnusable, Refused, blank, load, next_step, plan_text, save
+from tests.adfs.procedures.world import DAY, NAME, NEW_SSL, NOW, OLD, TOKEN, World, certificate, thumb
 
 POLICY = RolloverPolicy()
-SIGN = Request(kind="token", uses=(Use.SIGNING,))
+SIGN = RolloverRequest(kind="token", uses=(Use.SIGNING,))
 
 
-async def refused(world: World, request: Request, **changes: Any) -> str:
+async def refused(world: World, request: RolloverRequest, **changes: Any) -> str:
     """Why."""
-    snapshot = await world.look()
-    snapshot = replace(snapshot, farm=replace(snapshot.farm, **changes)) if changes else snapshot
+    observed = await world.observe()
+    observed = replace(observed, farm=replace(observed.farm, **changes)) if changes else observed
     with pytest.raises(Refused) as caught:
-        facts(request, snapshot, POLICY, world.time)
+        initial_state(request, observed, POLICY, world.time)
     return str(caught.value)
 
 
@@ -81,14 +83,14 @@ def issued(
 async def test_token_certificates_that_are_not_fit(bad: dict[str, Any], words: str) -> None:
     """Each is refused before anything is touched, with the reason."""
     world = World()
-    wish = Request(kind="token", uses=(Use.SIGNING,), certificate=issued(**bad), material=True)
+    wish = RolloverRequest(kind="token", uses=(Use.SIGNING,), certificate=issued(**bad), material=True)
     assert words in await refused(world, wish)
     assert world.log == []
 
 
 async def test_wrong_usage_for_decrypting() -> None:
     """A certificate for signatures alone cannot decrypt."""
-    wish = Request(kind="token", uses=(Use.DECRYPTING,), certificate=issued("sign"), material=True)
+    wish = RolloverRequest(kind="token", uses=(Use.DECRYPTING,), certificate=issued("sign"), material=True)
     assert "lacks keyEncipherment" in await refused(World(), wish)
 
 
@@ -110,7 +112,9 @@ async def test_certificates_in_the_stores_that_are_not_fit(row: dict[str, Any] |
     else:
         world.stores["n2"][good.thumbprint] = StoredCertificate(certificate=good, **row)
     with pytest.raises(Refused, match=words):
-        facts(Request(kind="token", uses=(Use.SIGNING,), certificate=good), await world.look(), POLICY, NOW)
+        initial_state(
+            RolloverRequest(kind="token", uses=(Use.SIGNING,), certificate=good), await world.observe(), POLICY, NOW
+        )
 
 
 @pytest.mark.parametrize(
@@ -123,17 +127,19 @@ async def test_certificates_in_the_stores_that_are_not_fit(row: dict[str, Any] |
 )
 async def test_ssl_certificates_that_are_not_fit(bad: dict[str, Any], words: str) -> None:
     """The facts about SSL certificates that cost outages."""
-    assert words in await refused(World(), Request(kind="ssl", certificate=issued(**bad), material=True))
+    assert words in await refused(World(), RolloverRequest(kind="ssl", certificate=issued(**bad), material=True))
 
 
 async def test_ssl_names() -> None:
     """certauth is needed where client TLS is on 443, and names of published applications always."""
     good = issued()
-    wish = Request(kind="ssl", certificate=good, material=True)
-    snapshot = await World(proxies=("p1",)).look()
-    assert facts(wish, snapshot, POLICY, NOW)["new/SSL"] == good.thumbprint
+    wish = RolloverRequest(kind="ssl", certificate=good, material=True)
+    observed = await World(proxies=("p1",)).observe()
+    state = initial_state(wish, observed, POLICY, NOW)
+    assert isinstance(state, SslState)
+    assert state.new == good.thumbprint
     assert f"does not cover certauth.{NAME}" in await refused(World(alternate=True), wish)
-    proxy = snapshot.farm.proxies[0]
+    proxy = observed.farm.proxies[0]
     moved = replace(proxy, applications=(replace(proxy.applications[0], external_url="https://shop.example.com/"),))
     assert "application app (https://shop.example.com/)" in await refused(World(proxies=("p1",)), wish, proxies=(moved,))
     more = replace(wish, names=("enterpriseregistration.example.com",))
@@ -143,18 +149,18 @@ async def test_ssl_names() -> None:
 async def test_self_signed_and_broken_chain() -> None:
     """A self-signed SSL certificate, and a chain whose issuer has not signed it."""
     alone = replace(certificate(NEW_SSL), self_signed=True)
-    assert "is self-signed" in await refused(World(), Request(kind="ssl", certificate=alone, material=True))
+    assert "is self-signed" in await refused(World(), RolloverRequest(kind="ssl", certificate=alone, material=True))
     leaf = issued()
     impostor = replace(issued(), subject="CN=CA")
-    wish = Request(kind="ssl", certificate=leaf, chain=(impostor,), material=True)
+    wish = RolloverRequest(kind="ssl", certificate=leaf, chain=(impostor,), material=True)
     assert "was not signed by the key of CN=CA" in await refused(World(), wish)
 
 
 async def test_farms_that_are_not_ready() -> None:
     """Every reason at once, each with what to do about it."""
     world = World(offline={"n3"})
-    snapshot = await world.look()
-    nodes = list(snapshot.farm.nodes)
+    observed = await world.observe()
+    nodes = list(observed.farm.nodes)
     nodes[0] = replace(nodes[0], clock_skew=400.0)
     nodes[1] = replace(nodes[1], last_sync=NOW - 7200)
     text = await refused(world, SIGN, nodes=tuple(nodes))
@@ -180,8 +186,9 @@ async def test_a_certificate_that_adfs_has_made_already_is_taken() -> None:
     world = World()
     fresh = thumb("by-itself")
     world.config.token[Use.SIGNING].append(fresh)
-    found = facts(SIGN, await world.look(), POLICY, NOW)
-    assert found["new/Token-Signing"] == fresh
+    state = initial_state(SIGN, await world.observe(), POLICY, NOW)
+    assert isinstance(state, TokenState)
+    assert state.new == {Use.SIGNING: fresh}
     world.config.token[Use.SIGNING].append(thumb("third"))
     assert "has more Token-Signing certificates than the one in use" in await refused(world, SIGN)
 
@@ -189,8 +196,8 @@ async def test_a_certificate_that_adfs_has_made_already_is_taken() -> None:
 async def test_the_plan_as_text_and_file(tmp_path: Path) -> None:
     """It names every host and command, what each step promises and how it is undone; saved, it is the same plan."""
     world = World()
-    made = plan.plan(Request(kind="token", uses=TOKEN), await world.look(), POLICY, NOW, "ann")
-    text = showing.plan_text(made)
+    made = plan(RolloverRequest(kind="token", uses=TOKEN), await world.observe(), POLICY, NOW, "ann")
+    text = plan_text(made).replace(NEW, "<new>")
     assert text.count("into the free slot") == 2
     for words in (
         "n1: Update-AdfsCertificate -CertificateType 'Token-Signing'",
@@ -204,23 +211,23 @@ async def test_the_plan_as_text_and_file(tmp_path: Path) -> None:
         "n1: Set-AdfsProperties -AutoCertificateRollover:$true",
     ):
         assert words in text
-    showing.save(made, tmp_path / "plan.json")
-    loaded = showing.load(tmp_path / "plan.json")
-    assert (loaded.digest, loaded.facts, loaded.fingerprint) == (made.digest, made.facts, made.fingerprint)
-    plan.check_unchanged(loaded, await world.look())
+    save(made, tmp_path / "plan.json")
+    loaded = load(tmp_path / "plan.json", STATES)
+    assert loaded == made
+    assert current(loaded, await world.observe(), POLICY, NOW).steps == made.steps
     assert world.log == []
 
 
 async def test_a_changed_farm_is_refused(tmp_path: Path) -> None:
     """A saved plan is for the farm that it was made for, and the refusal says what has changed."""
     world = World()
-    made = plan.plan(SIGN, await world.look(), POLICY, NOW)
+    made = plan(SIGN, await world.observe(), POLICY, NOW)
     world.time += 3600
-    plan.check_unchanged(made, await world.look())
+    current(made, await world.observe(), POLICY, world.time)
     world.domains["a.example"].append(thumb("other"))
     world.config.auto = False
-    with pytest.raises(FarmChanged) as caught:
-        plan.check_unchanged(made, await world.look())
+    with pytest.raises(PlanOutdated) as caught:
+        current(made, await world.observe(), POLICY, world.time)
     assert caught.value.differences == ("properties is not what it was", "domain a.example is not what it was")
 
 
@@ -228,19 +235,19 @@ async def test_a_changed_farm_is_refused(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda c: {**c, "version": 9}, "version 9"),
-        (lambda c: {**c, "facts": {**c["facts"], "new/Token-Signing": "F" * 40}}, "was changed after it was made"),
+        (lambda c: {**c, "state": {**c["state"], "new": {"Token-Signing": "F" * 40}}}, "was changed after it was made"),
         (lambda c: {**c, "kind": "party"}, "for 'party'"),
-        (lambda c: {**c, "facts": {"x": 1}}, "damaged"),
+        (lambda c: {**c, "state": {"x": 1}}, "damaged"),
         (lambda c: [c], "version None"),
     ],
 )
 async def test_saved_plans_that_cannot_be_used(tmp_path: Path, change: Any, words: str) -> None:
     """Another version, an edited or damaged file: refused, with what is wrong."""
-    showing.save(plan.plan(SIGN, await World().look(), POLICY, NOW), tmp_path / "plan.json")
+    save(plan(SIGN, await World().observe(), POLICY, NOW), tmp_path / "plan.json")
     content = json.loads((tmp_path / "plan.json").read_text())
     (tmp_path / "plan.json").write_text(json.dumps(change(content)))
     with pytest.raises(PlanUnusable, match=words):
-        showing.load(tmp_path / "plan.json")
+        load(tmp_path / "plan.json", STATES)
 
 
 async def test_partners_out_of_the_ledger() -> None:
@@ -251,37 +258,40 @@ async def test_partners_out_of_the_ledger() -> None:
         RelyingParty(name="Intranet", identifiers=("urn:i",)),
         RelyingParty(name="Gone", identifiers=("urn:g",), enabled=False),
     )
-    farm = (await world.look()).farm
+    farm = (await world.observe()).farm
     ledger = Ledger(farm="prod").learn(farm.relying_parties).classify("Intranet", PartnerKind.AUTOMATIC, refresh=3600.0)
-    assert [(each.name, each.kind) for each in known(farm, ledger, entra=True)] == [("Intranet", PartnerKind.AUTOMATIC)]
-    alone = known(farm, Ledger(farm="prod"), entra=False)
+    assert [(each.name, each.kind) for each in partners_of(farm, ledger, entra=True)] == [
+        ("Intranet", PartnerKind.AUTOMATIC)
+    ]
+    alone = partners_of(farm, Ledger(farm="prod"), entra=False)
     assert [(each.name, each.kind.value) for each in alone] == [("O365", "manual"), ("Intranet", "unknown")]
 
 
 def test_a_thousand_nodes_within_a_second() -> None:
     """A whole plan, its fingerprint and the next step of a farm that no farm is as large as."""
-    snapshot = large()
+    observed = large()
     begun = time.perf_counter()
-    made = plan.plan(Request(kind="token", uses=TOKEN), snapshot, POLICY, NOW)
-    record = Record(id="r", kind="token", farm="prod", started=NOW, by="", facts=made.facts)
-    step = plan.next_step(snapshot, record, POLICY, NOW)
+    made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, POLICY, NOW)
+    table = procedure_of("token", POLICY)
+    step = next_step(table, observed, blank(table, "prod", made.state, NOW), NOW)
     took = time.perf_counter() - begun
     assert step.stage == "create"
     assert sum(len(each.acts) for each in made.steps) > 1000
     assert took < 1.0
 
 
-def large() -> Snapshot:
+def large() -> FarmObservation:
     """One thousand nodes."""
     import asyncio
 
     world = World(nodes=tuple(f"n{number}" for number in range(1000)))
     world.partners = tuple(Partner(name=f"p{number}") for number in range(100))
-    return asyncio.run(world.look())
+    return asyncio.run(world.observe())
 
 
 def test_waiting_is_until_the_slowest_partner() -> None:
     """Times that were agreed on at the start hold, whatever the policy says later."""
-    agreed = plan.agreed({"publish_for": "60", "retire_after": str(3 * DAY)}, POLICY)
-    assert (agreed.keys.publish_for, agreed.keys.retire_after) == (60.0, 3 * DAY)
-    assert plan.agreed({}, POLICY) == POLICY
+    state = TokenState(uses=TOKEN, old={}, known={}, auto=True, auto_after=True, supplied=False, material=False)
+    keys = agreed(msgspec.structs.replace(state, publish_for=60.0, retire_after=3 * DAY), POLICY).keys
+    assert (keys.publish_for, keys.retire_after) == (60.0, 3 * DAY)
+    assert agreed(state, POLICY) == POLICY

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from isthmus.cli.adfs import rollover, ssl
 from isthmus.cli.output import Failure
-from tests.adfs.rollover.farms import Site, site
+from tests.adfs.procedures.farms import Site, site
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock
 

@@ -1,7 +1,7 @@
 """A farm in memory, small and quick: what the planner's and the runner's tests walk through many times over.
 
-It speaks the ports of the room (Shell, Trust, Keys, Clock) and answers `look` with the model itself. The simulator's tests
-go the whole way, over `farm.read`.
+It speaks the ports of the package (Shell, FederatedDomains, KeySource, Clock) and answers `observe` with the model itself.
+The simulator's tests go the whole way, over `farm.read`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from adfs_mgmt.farm import (
     SyncRole,
     Use,
 )
+from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, Thing
-from adfs_mgmt.rollover.model import Domain, Snapshot
 from adfs_mgmt.trust import model as trust_model
 from certs import Certificate, Partner, Pfx, SourceError
 from foundation.graph import OutcomeUnknown, Unreachable
@@ -52,10 +52,6 @@ def thumb(name: str) -> str:
 
 OLD, OLD_D, NEW, NEW_D = thumb("old-s"), thumb("old-d"), thumb("made-1"), thumb("made-2")
 OLD_SSL, NEW_SSL = thumb("old-tls"), thumb("new-tls")
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 @functools.cache
@@ -321,7 +317,7 @@ class World:
         """When a secondary last did: a service that is down polls nobody."""
         return (self.time if self.running(host) else self.stopped_at[host]) // POLL * POLL
 
-    async def look(self) -> Snapshot:
+    async def observe(self) -> FarmObservation:
         farm = Farm(
             name="prod",
             read_at=self.time,
@@ -343,11 +339,9 @@ class World:
             served=served,
             certificates={name: self.certificate(name) for name in names},
         )
-        domains = (
-            () if self.entra_down else tuple(Domain(name=name, certificates=tuple(c)) for name, c in self.domains.items())
-        )
+        domains = () if self.entra_down else trust_domains(self)
         problems = ("Entra ID cannot be reached",) if self.entra_down else ()
-        return Snapshot(farm=farm, outside=outside, domains=domains, partners=self.partners, problems=problems)
+        return FarmObservation(farm=farm, outside=outside, domains=domains, partners=self.partners, problems=problems)
 
     def _node(self, host: str) -> Node:
         if host in self.offline:
@@ -406,7 +400,7 @@ class World:
 
 
 def trust_domains(world: World) -> tuple[trust_model.FederatedDomain, ...]:
-    """As the trust room has them."""
+    """As the trust has them."""
     found = []
     for name, names in world.domains.items():
         slots = {slot: world.certificate(each) for slot, each in zip(trust_model.Slot, names, strict=False)}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adfs_mgmt.farm import FarmSettings
-from adfs_mgmt.rollover.hands import Hands
-from adfs_mgmt.rollover.looking import look
-from adfs_mgmt.rollover.model import Snapshot
+from adfs_mgmt.procedures.executor import AdfsExecutor
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.observer import observe
 from adfs_mgmt.trust.model import Authentication, Configuration, FederatedDomain, Slot
 from certs import Certificate, Ledger, PendingKeys
 from tests.adfs.simulator.serve import Network
@@ -74,11 +74,11 @@ class Site:
     async def sleep(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    async def look(self) -> Snapshot:
-        return await look(SimulatedShell(self.simulator), self.settings, self.trust, self.ledger, self.now)
+    async def observe(self) -> FarmObservation:
+        return await observe(SimulatedShell(self.simulator), self.settings, self.trust, self.ledger, self.now)
 
-    def hands(self) -> Hands:
-        return Hands(SimulatedShell(self.simulator), self.look, self.trust, self.vault, self.now)
+    def executor(self) -> AdfsExecutor:
+        return AdfsExecutor(SimulatedShell(self.simulator), self.observe, self.trust, self.vault, self.now)
 
 
 @contextmanager

@@ -8,44 +8,44 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.rollover import beginning, plan
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.journal import Journal
-from adfs_mgmt.rollover.run import End, Outcome, Rollover, apply
-from adfs_mgmt.rollover.tokens import primary_of
+from adfs_mgmt.procedures.bindings import names_bound
+from adfs_mgmt.procedures.request import RolloverRequest, initial_state
+from adfs_mgmt.procedures.rollover import STATES, procedure_of
+from adfs_mgmt.procedures.token.certificates import primary_of
 from certs.sources import checked
-from tests.adfs.rollover.farms import Site, site
-from tests.adfs.rollover.world import TOKEN
+from foundation.procedures import Acknowledged, End, FileJournal, RunResult, run, start, turn_back
+from tests.adfs.procedures.driving import POLICY, procedure
+from tests.adfs.procedures.farms import Site, site
+from tests.adfs.procedures.world import TOKEN
 from tests.adfs.simulator.simulator import ManualClock
 
-WORK = Rollover()
 
-
-async def drive(at: Site, path: Path, request: Request, *, stop: str = "") -> Outcome:
+async def drive(at: Site, path: Path, request: RolloverRequest, *, stop: str = "") -> RunResult:
     """To the end, or to the stage `stop`."""
-    facts = beginning.facts(request, await at.look(), WORK.policy, at.now())
-    with Journal(path, now=at.now(), who="ann@ws1") as journal:
-        if journal.record is None or not journal.record.open:
-            journal.start("r1", request.kind, "prod", facts, now=at.now())
+    state = initial_state(request, await at.observe(), POLICY, at.now())
+    with FileJournal(path, STATES, now=at.now(), who="ann@ws1") as journal:
+        for event in start(procedure_of(request.kind, POLICY), journal.record, "r1", "prod", state):
+            journal.append(event, at.now())
         return await go_on(at, journal, stop)
 
 
-async def go_on(at: Site, journal: Journal, stop: str = "") -> Outcome:
+async def go_on(at: Site, journal: FileJournal, stop: str = "") -> RunResult:
     """As an administrator who answers and comes back."""
     for _ in range(20):
-        outcome = await apply(WORK, at.hands(), journal, clock=at)
+        assert journal.record is not None
+        outcome = await run(procedure(journal.record), at.executor(), journal, clock=at)
         if outcome.end not in {End.WAITING, End.ASKING} or outcome.step.stage == stop:
             return outcome
         for name in outcome.step.ask:
-            journal.acknowledge(name, now=at.now())
+            journal.append(Acknowledged(name=name), at.now())
         at.time = max(at.time, outcome.step.until)
     raise AssertionError(outcome)
 
 
 async def signing(at: Site) -> Any:
     """The certificate that signs, with its DER."""
-    snapshot = await at.look()
-    found = snapshot.certificate(primary_of(snapshot.farm.primary, TOKEN[0]))
+    observed = await at.observe()
+    found = observed.certificate(primary_of(observed.farm.primary, TOKEN[0]))
     assert found is not None
     return found
 
@@ -56,15 +56,15 @@ async def test_token_rollover_of_each_windows(version: str, tmp_path: Path) -> N
     with site(ManualClock(time.time()), tmp_path, version=version, nodes=2, proxies=1, signing_days=30.0) as at:
         before = await signing(at)
         at.trust.slots = {"a.example": [before], "b.example": [before]}
-        outcome = await drive(at, tmp_path / "j.jsonl", Request(kind="token", uses=TOKEN))
+        outcome = await drive(at, tmp_path / "j.jsonl", RolloverRequest(kind="token", uses=TOKEN))
         assert outcome.end is End.DONE, outcome
         after = await signing(at)
         assert after.thumbprint != before.thumbprint
         assert [[each.thumbprint for each in slots] for slots in at.trust.slots.values()] == [[after.thumbprint]] * 2
-        snapshot = await at.look()
-        assert snapshot.farm.properties.auto_rollover
-        assert snapshot.outside is not None
-        nodes = [row for row in snapshot.outside.served if row.host in at.settings.nodes]
+        observed = await at.observe()
+        assert observed.farm.properties.auto_rollover
+        assert observed.outside is not None
+        nodes = [row for row in observed.outside.served if row.host in at.settings.nodes]
         assert {row.signed_by for row in nodes} == {after.thumbprint}
 
 
@@ -74,13 +74,14 @@ async def test_rollback_and_on_again(tmp_path: Path) -> None:
         before = await signing(at)
         at.trust.slots = {"a.example": [before]}
         path = tmp_path / "j.jsonl"
-        assert (await drive(at, path, Request(kind="token", uses=TOKEN), stop="soak")).step.stage == "soak"
+        assert (await drive(at, path, RolloverRequest(kind="token", uses=TOKEN), stop="soak")).step.stage == "soak"
         new = await signing(at)
         assert new != before
-        with Journal(path, now=at.now()) as journal:
+        with FileJournal(path, STATES, now=at.now()) as journal:
             assert journal.record is not None
-            journal.turn("published", now=at.now(), forget=plan.turn_back(journal.record, "published"))
-            outcome = await apply(WORK, at.hands(), journal, clock=at)
+            table = procedure(journal.record)
+            journal.append(turn_back(table, journal.record, "published"), at.now())
+            outcome = await run(table, at.executor(), journal, clock=at)
             assert outcome.step.stage == "approve", outcome
             assert await signing(at) == before
             outcome = await go_on(at, journal)
@@ -98,28 +99,29 @@ async def test_supplied_certificate_without_auto_rollover(tmp_path: Path) -> Non
         assert outcome.end is End.DONE, outcome
         assert request.certificate is not None
         assert (await signing(at)).thumbprint == request.certificate.thumbprint
-        assert not (await at.look()).farm.properties.auto_rollover
+        assert not (await at.observe()).farm.properties.auto_rollover
 
 
 @pytest.mark.parametrize(("version", "alternate"), [("2012 R2", False), ("2019", False), ("2019", True)])
 async def test_ssl_everywhere_and_back(version: str, alternate: bool, tmp_path: Path) -> None:
     """Nodes, proxies, applications and Service-Communications get the new certificate, and the old one again afterwards."""
     with site(ManualClock(time.time()), tmp_path, version=version, alternate_tls=alternate, nodes=2, proxies=1) as at:
-        names = sorted({*beginning.names_bound((await at.look()).farm), "app1.example.com"})
+        names = sorted({*names_bound((await at.observe()).farm), "app1.example.com"})
         request = supplied(at, "ssl", *names)
-        before = await at.look()
+        before = await at.observe()
         path = tmp_path / "j.jsonl"
         outcome = await drive(at, path, request)
         assert outcome.end is End.DONE, outcome
         assert request.certificate is not None
-        assert tls_of(await at.look()) == {request.certificate.thumbprint}
-        with Journal(path, now=at.now()) as journal:
-            record = outcome.record
-            journal.start("undo", "ssl", "prod", record.facts, now=at.now())
-            journal.turn("start", now=at.now(), forget=plan.turn_back(record, "start"))
+        assert tls_of(await at.observe()) == {request.certificate.thumbprint}
+        with FileJournal(path, STATES, now=at.now()) as journal:
+            table = procedure(outcome.record)
+            for event in start(table, journal.record, "undo", "prod", outcome.record.state):
+                journal.append(event, at.now())
+            journal.append(turn_back(table, outcome.record, "start"), at.now())
             outcome = await go_on(at, journal)
         assert outcome.end is End.DONE, outcome
-        assert tls_of(await at.look()) == tls_of(before)
+        assert tls_of(await at.observe()) == tls_of(before)
 
 
 async def test_emergency(tmp_path: Path) -> None:
@@ -127,7 +129,7 @@ async def test_emergency(tmp_path: Path) -> None:
     with site(ManualClock(time.time()), tmp_path) as at:
         before = await signing(at)
         at.trust.slots = {"a.example": [before]}
-        outcome = await drive(at, tmp_path / "j.jsonl", Request(kind="emergency", uses=TOKEN))
+        outcome = await drive(at, tmp_path / "j.jsonl", RolloverRequest(kind="emergency", uses=TOKEN))
         assert outcome.end is End.DONE, outcome
         after = await signing(at)
         assert after.thumbprint != before.thumbprint
@@ -135,14 +137,14 @@ async def test_emergency(tmp_path: Path) -> None:
         assert after.thumbprint in {each.thumbprint for each in at.trust.slots["a.example"]}
 
 
-def supplied(at: Site, kind: Any, *names: str) -> Request:
+def supplied(at: Site, kind: Any, *names: str) -> RolloverRequest:
     """A certificate of the simulated CA, its key in the vault."""
     issued = at.simulator.issue(*names, days=365.0)
     material = checked("test", issued.key, issued.parsed, ())
     at.vault.put(material)
-    return Request(kind=kind, uses=TOKEN[:1], certificate=material.model, material=True)
+    return RolloverRequest(kind=kind, uses=TOKEN[:1], certificate=material.model, material=True)
 
 
-def tls_of(snapshot: Any) -> set[str]:
+def tls_of(observed: Any) -> set[str]:
     """What is served."""
-    return {row.tls.thumbprint for row in snapshot.outside.served if row.tls}
+    return {row.tls.thumbprint for row in observed.outside.served if row.tls}

@@ -12,33 +12,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adfs_mgmt.farm import Use
-from adfs_mgmt.rollover import journal as journals
-from adfs_mgmt.rollover import plan
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.errors import Refused
-from adfs_mgmt.rollover.run import End, Outcome
+from adfs_mgmt.procedures.request import RolloverRequest
+from adfs_mgmt.procedures.rollover import STATES
 from certs import Partner, PartnerKind
-from tests.adfs.rollover.driving import Fuse, begin, drive, end_state, once, opened
-from tests.adfs.rollover.world import DAY, NEW_SSL, NOW, TOKEN, World, certificate, thumb
+from foundation.procedures import Acknowledged, Completed, End, Refused, RunResult, read, turn_back
+from tests.adfs.procedures.driving import Fuse, begin, drive, end_state, once, opened, procedure, turn
+from tests.adfs.procedures.world import DAY, NEW_SSL, NOW, TOKEN, World, certificate, thumb
 
 
-def text_of(outcome: Outcome) -> str:
+def text_of(outcome: RunResult) -> str:
     """What the administrator is told."""
-    return " ".join([outcome.problem, *outcome.step.reasons, *outcome.step.missing])
+    return " ".join([outcome.problem, *outcome.step.reasons, *map(str, outcome.step.missing)])
 
 
-def _token() -> tuple[World, Request]:
-    return World(nodes=("n1", "n2")), Request(kind="token", uses=TOKEN)
+def _token() -> tuple[World, RolloverRequest]:
+    return World(nodes=("n1", "n2")), RolloverRequest(kind="token", uses=TOKEN)
 
 
-def _ssl() -> tuple[World, Request]:
+def _ssl() -> tuple[World, RolloverRequest]:
     world = World(nodes=("n1", "n2"), proxies=("p1",), vault={NEW_SSL})
-    return world, Request(kind="ssl", certificate=certificate(NEW_SSL), material=True)
+    return world, RolloverRequest(kind="ssl", certificate=certificate(NEW_SSL), material=True)
 
 
 @pytest.mark.parametrize(("story", "host"), [(_token, "n1"), (_token, "n2"), (_ssl, "n2"), (_ssl, "p1")])
 async def test_a_server_goes_away_at_each_step(
-    story: Callable[[], tuple[World, Request]], host: str, tmp_path: Path
+    story: Callable[[], tuple[World, RolloverRequest]], host: str, tmp_path: Path
 ) -> None:
     """Whenever it goes, the run stops and names it; when it is back, the same end is reached."""
     clean, request = story()
@@ -78,11 +76,11 @@ async def test_promotion_waits_for_known_partners(tmp_path: Path) -> None:
     assert any("Wiki" in note for note in outcome.step.notes)
     world.time += 8 * DAY
     with opened(path, world) as journal:
-        journal.acknowledge("promote", now=world.time)
+        journal.append(Acknowledged(name="promote"), world.time)
     assert (await once(path, world)).step.ask == ("Payroll",)
     assert world.config.token[Use.SIGNING][0] == thumb("old-s")
     with opened(path, world) as journal:
-        journal.acknowledge("Payroll", now=world.time)
+        journal.append(Acknowledged(name="Payroll"), world.time)
     assert (await once(path, world)).step.stage == "soak"
 
 
@@ -108,7 +106,7 @@ async def test_when_the_old_one_is_about_to_end_nothing_waits(tmp_path: Path) ->
     outcome = await once(path, world)
     assert outcome.step.ask == ("promote",)
     with opened(path, world) as journal:
-        journal.acknowledge("promote", now=world.time)
+        journal.append(Acknowledged(name="promote"), world.time)
     assert (await once(path, world)).step.stage == "soak"
 
 
@@ -183,7 +181,7 @@ async def test_a_command_that_never_works_is_given_up(tmp_path: Path, monkeypatc
 
 async def test_never_two_nodes_away_at_once(tmp_path: Path) -> None:
     """In a rolling restart the next node waits until the one before it serves again; the primary is last."""
-    world, request = World(restart_seconds=45.0), Request(kind="token", uses=TOKEN)
+    world, request = World(restart_seconds=45.0), RolloverRequest(kind="token", uses=TOKEN)
     away: list[int] = []
     world.event = lambda what: (
         away.append(sum(at > world.time for at in world.back_at.values())) if what == "before Restart-Service" else None
@@ -195,7 +193,7 @@ async def test_never_two_nodes_away_at_once(tmp_path: Path) -> None:
 
 async def test_a_node_that_does_not_come_back(tmp_path: Path) -> None:
     """It stops there, names the node, and leaves the others alone."""
-    world, request = World(restart_seconds=1e9), Request(kind="token", uses=TOKEN)
+    world, request = World(restart_seconds=1e9), RolloverRequest(kind="token", uses=TOKEN)
     outcome = await drive(tmp_path / "j.jsonl", world, request=request)
     assert outcome.end is End.STOPPED
     assert "n2: the federation service does not answer" in text_of(outcome)
@@ -208,8 +206,8 @@ async def test_lost_at_the_last_moment(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=request, stop=lambda outcome: outcome.step.ask == ("promote",))
     with opened(path, world) as journal:
-        journal.acknowledge("promote", now=world.time)
-        journal.hold("approve", {}, now=world.time)
+        journal.append(Acknowledged(name="promote"), world.time)
+        journal.append(Completed(stage="approve"), world.time)
     world.domains["b.example"] = [thumb("old-s")]
     world.event = Chaos(world, set(), set())
     outcome = await once(path, world)
@@ -224,7 +222,7 @@ async def test_a_partner_that_comes_to_light_before_promotion(tmp_path: Path) ->
     await drive(path, world, request=request, stop=lambda outcome: outcome.step.ask == ("promote",))
     world.partners = (Partner(name="Payroll", kind=PartnerKind.MANUAL),)
     with opened(path, world) as journal:
-        journal.acknowledge("promote", now=world.time)
+        journal.append(Acknowledged(name="promote"), world.time)
     outcome = await once(path, world)
     assert outcome.end is End.REFUSED
     assert "Payroll" in text_of(outcome)
@@ -236,14 +234,14 @@ async def test_no_way_back_after_the_old_one_is_gone(tmp_path: Path) -> None:
     world, request = _token()
     path = tmp_path / "j.jsonl"
     world.interrupt = {"withdraw"}
-    outcome = await drive(path, world, request=request, stop=lambda outcome: "remove" in outcome.record.held)
+    outcome = await drive(path, world, request=request, stop=lambda outcome: "remove" in outcome.record.completed)
     with pytest.raises(Refused, match="no way back"):
-        plan.turn_back(outcome.record, "start")
-    await drive(tmp_path / "e.jsonl", world, request=Request(kind="emergency", uses=TOKEN))
-    record = journals.read(tmp_path / "e.jsonl")
+        turn_back(procedure(outcome.record), outcome.record, "start")
+    await drive(tmp_path / "e.jsonl", world, request=RolloverRequest(kind="emergency", uses=TOKEN))
+    record = read(tmp_path / "e.jsonl", STATES)
     assert record is not None
     with pytest.raises(Refused, match="emergency"):
-        plan.turn_back(record, "start")
+        turn_back(procedure(record), record, "start")
 
 
 async def test_back_to_published_and_on(tmp_path: Path) -> None:
@@ -251,8 +249,7 @@ async def test_back_to_published_and_on(tmp_path: Path) -> None:
     world, request = _token()
     path = tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=request, stop=lambda outcome: outcome.step.stage == "soak")
-    with opened(path, world) as journal:
-        journal.turn("published", now=world.time, forget=plan.turn_back(outcome.record, "published"))
+    turn(path, world, outcome.record, "published")
     outcome = await once(path, world)
     assert outcome.step.stage == "approve"
     assert world.config.token[Use.SIGNING] == [thumb("old-s"), thumb("made-1")]
@@ -297,11 +294,10 @@ def test_never_an_outage(tmp_path_factory: pytest.TempPathFactory, kills: set[in
     path = tmp_path_factory.mktemp("chaos") / "j.jsonl"
 
     async def story() -> None:
-        soak: Callable[[Outcome], bool] = lambda outcome: outcome.step.stage == "soak"  # noqa: E731
+        soak: Callable[[RunResult], bool] = lambda outcome: outcome.step.stage == "soak"  # noqa: E731
         outcome = await drive(path, world, request=request, stop=soak)
         if back and outcome.end is not End.DONE:
-            with opened(path, world) as journal:
-                journal.turn(back, now=world.time, forget=plan.turn_back(outcome.record, back))
+            turn(path, world, outcome.record, back)
         outcome = await drive(path, world, request=request)
         assert outcome.end is End.DONE, outcome
         kept = thumb("old-s") if back == "start" else world.config.token[Use.SIGNING][0]

@@ -9,23 +9,26 @@ from pathlib import Path
 import pytest
 
 from adfs_mgmt.farm import Use
-from adfs_mgmt.rollover import journal as journals
-from adfs_mgmt.rollover import plan
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.errors import JournalError, Refused
-from adfs_mgmt.rollover.model import StepKind
-from adfs_mgmt.rollover.run import End, Outcome
-from tests.adfs.rollover.driving import WORK, begin, drive, once, opened
-from tests.adfs.rollover.test_faults import Chaos, text_of
-from tests.adfs.rollover.world import DAY, NEW, NEW_D, NEW_SSL, NOW, OLD, OLD_D, OLD_SSL, TOKEN, World, certificate
+from adfs_mgmt.procedures.request import RolloverRequest
+from adfs_mgmt.procedures.rollover import STATES, plan
+from foundation.procedures import (
+    Acknowledged,
+    Completed,
+    End,
+    JournalError,
+    Refused,
+    StepKind,
+    check_harmless,
+    next_step,
+    read,
+    turn_forward,
+)
+from foundation.procedures import file_journal as journals
+from tests.adfs.procedures.driving import POLICY, begin, drive, once, opened, procedure, turn
+from tests.adfs.procedures.test_faults import Chaos, text_of
+from tests.adfs.procedures.world import DAY, NEW, NEW_D, NEW_SSL, NOW, OLD, OLD_D, OLD_SSL, TOKEN, World, certificate
 
-TOKENS = Request(kind="token", uses=TOKEN)
-
-
-def turn(path: Path, world: World, outcome: Outcome, to: str) -> None:
-    """An administrator says: go back."""
-    with opened(path, world) as journal:
-        journal.turn(to, now=world.time, forget=plan.turn_back(outcome.record, to))
+TOKENS = RolloverRequest(kind="token", uses=TOKEN)
 
 
 def promote_by_hand(world: World) -> None:
@@ -42,7 +45,7 @@ async def test_rollback_of_what_somebody_else_promoted(to: str, tmp_path: Path) 
     assert outcome.end is End.WAITING
     promote_by_hand(world)
     world.event = Chaos(world, set(), set())
-    turn(path, world, outcome, to)
+    turn(path, world, outcome.record, to)
     outcome = await drive(path, world, stop=lambda outcome: not outcome.record.back)
     assert world.config.token[Use.SIGNING][0] == OLD
     assert world.restarted == ["n2", "n1"]
@@ -54,9 +57,9 @@ async def test_rollback_while_somebody_promotes_in_the_middle_of_it(tmp_path: Pa
     """The old one signed again, then somebody promotes the new one once more: nothing is taken from Entra ID."""
     world, path = World(nodes=("n1", "n2")), tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
-    turn(path, world, outcome, "start")
+    turn(path, world, outcome.record, "start")
     outcome = await once(path, world)
-    assert outcome.step.stage == "linger"
+    assert outcome.step.stage == "grace period"
     promote_by_hand(world)
     world.event = Chaos(world, set(), set())
     world.time += 3 * DAY
@@ -72,13 +75,12 @@ async def test_no_way_back_to_a_token_certificate_that_has_ended(tmp_path: Path)
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
     world.time = NOW + 15.5 * DAY
     with pytest.raises(Refused, match=f"{OLD}.*has ended"):
-        plan.check_way_back(await world.look(), outcome.record, "published", WORK.policy, world.time)
-    turn(path, world, outcome, "published")
+        check_harmless(procedure(outcome.record), await world.observe(), outcome.record, "published", world.time)
+    turn(path, world, outcome.record, "published")
     outcome = await once(path, world)
     assert outcome.end is End.REFUSED
     assert world.config.token[Use.SIGNING][0] == NEW
-    with opened(path, world) as journal:
-        journal.turn("", now=world.time, forget=plan.turn_forward(outcome.record))
+    turn(path, world, outcome.record, "")
     assert (await drive(path, world)).end is End.DONE
     assert world.config.token[Use.SIGNING] == [NEW]
 
@@ -86,20 +88,17 @@ async def test_no_way_back_to_a_token_certificate_that_has_ended(tmp_path: Path)
 async def test_no_way_back_to_an_ssl_certificate_that_has_ended(tmp_path: Path) -> None:
     """Every browser would refuse it: said before anything is bound; forward again ends where it was."""
     world = World(nodes=("n1", "n2"), proxies=("p1",), vault={NEW_SSL}, dates={OLD_SSL: certificate(OLD_SSL, NOW + DAY)})
-    request, path = Request(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
-    outcome = await drive(path, world, request=request, stop=lambda outcome: "bind" in outcome.record.held)
+    request, path = RolloverRequest(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
+    outcome = await drive(path, world, request=request, stop=lambda outcome: "bind" in outcome.record.completed)
     record = outcome.record
     world.time = NOW + 2 * DAY
     with pytest.raises(Refused, match=f"{OLD_SSL}.*has ended"):
-        plan.check_way_back(await world.look(), record, "start", WORK.policy, world.time)
-    with opened(path, world) as journal:
-        journal.start("r2", "ssl", "prod", record.facts, now=world.time)
-        journal.turn("start", now=world.time, forget=plan.turn_back(record, "start"))
+        check_harmless(procedure(record), await world.observe(), record, "start", world.time)
+    turn(path, world, record, "start")
     outcome = await once(path, world)
     assert outcome.end is End.REFUSED
     assert world.bindings["p1"]["fs.example.com"] == NEW_SSL
-    with opened(path, world) as journal:
-        journal.turn("", now=world.time, forget=plan.turn_forward(outcome.record))
+    turn(path, world, outcome.record, "")
     assert (await drive(path, world)).record.outcome == "done"
 
 
@@ -108,19 +107,19 @@ async def test_back_at_published_nobody_can_cancel(tmp_path: Path) -> None:
     world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
     with pytest.raises(Refused, match="not on its way back"):
-        plan.turn_forward(outcome.record)
+        turn_forward(procedure(outcome.record), outcome.record)
 
 
 @pytest.mark.parametrize("story", ["token", "ssl"])
 async def test_rollback_starts_the_node_that_did_not_come_back(story: str, tmp_path: Path) -> None:
     """With the new certificate a node's service did not start: the way back begins with that node, and ends."""
     world, path = World(vault={NEW_SSL}, restart_seconds=1e9), tmp_path / "j.jsonl"
-    request = TOKENS if story == "token" else Request(kind="ssl", certificate=certificate(NEW_SSL), material=True)
+    request = TOKENS if story == "token" else RolloverRequest(kind="ssl", certificate=certificate(NEW_SSL), material=True)
     outcome = await drive(path, world, request=request)
     assert outcome.end is End.STOPPED
     assert world.restarted == ["n2"]
     world.restart_seconds = 0.0
-    turn(path, world, outcome, "start")
+    turn(path, world, outcome.record, "start")
     outcome = await drive(path, world)
     assert outcome.record.outcome == "rolled back", text_of(outcome)
     assert world.restarted == ["n2", "n2", "n3", "n1"]
@@ -141,7 +140,7 @@ async def test_the_old_one_stays_while_a_domain_could_not_do_without(tmp_path: P
     world, path = World(nodes=("n1", "n2")), tmp_path / "j.jsonl"
     await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.ask == ("retire",))
     with opened(path, world) as journal:
-        journal.acknowledge("retire", now=world.time)
+        journal.append(Acknowledged(name="retire"), world.time)
     world.domains["new.example"] = [OLD]
     outcome = await once(path, world)
     assert outcome.end is End.REFUSED
@@ -156,7 +155,7 @@ async def test_the_old_one_stays_while_a_domain_could_not_do_without(tmp_path: P
 async def test_an_ssl_certificate_that_ended_while_the_work_rested(tmp_path: Path) -> None:
     """Whoever comes back after months does not bind what has ended meanwhile."""
     world = World(nodes=("n1", "n2"), vault={NEW_SSL}, dates={NEW_SSL: certificate(NEW_SSL, NOW + 60 * DAY)})
-    request, path = Request(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
+    request, path = RolloverRequest(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
     world.event = lambda what: world.offline.add("n2") if what == "after Grant-IsthmusKeyAccess" else None
     assert (await drive(path, world, request=request)).end is not End.DONE
     world.event, world.time = lambda what: None, NOW + 61 * DAY
@@ -174,7 +173,7 @@ async def test_a_token_certificate_that_ended_while_partners_took_their_time(tmp
     await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.ask == ("promote",))
     world.time = NOW + 41 * DAY
     with opened(path, world) as journal:
-        journal.acknowledge("promote", now=world.time)
+        journal.append(Acknowledged(name="promote"), world.time)
     outcome = await once(path, world)
     assert outcome.end is End.REFUSED
     assert "has expired" in text_of(outcome)
@@ -185,15 +184,13 @@ async def test_a_token_certificate_that_ended_while_partners_took_their_time(tmp
 async def test_secondaries_that_do_not_bind_themselves(alternate: bool, tmp_path: Path) -> None:
     """One of them says PS0033: the run stops and says so; the next one lets the primary bind them, forward and back."""
     world = World(vault={NEW_SSL}, secondaries_bind=False, alternate=alternate)
-    request, path = Request(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
+    request, path = RolloverRequest(kind="ssl", certificate=certificate(NEW_SSL), material=True), tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=request)
     assert outcome.end is End.STOPPED
     assert "PS0033" in text_of(outcome)
-    outcome = await drive(path, world, stop=lambda outcome: "bind" in outcome.record.held)
+    outcome = await drive(path, world, stop=lambda outcome: "bind" in outcome.record.completed)
     assert all(set(rows.values()) == {NEW_SSL} for rows in world.bindings.values()), text_of(outcome)
-    with opened(path, world) as journal:
-        journal.start("r2", "ssl", "prod", outcome.record.facts, now=world.time)
-        journal.turn("start", now=world.time, forget=plan.turn_back(outcome.record, "start"))
+    turn(path, world, outcome.record, "start")
     assert (await once(path, world)).end is End.STOPPED
     assert (await once(path, world)).record.outcome == "rolled back"
     assert all(set(rows.values()) == {OLD_SSL} for rows in world.bindings.values())
@@ -232,7 +229,7 @@ async def test_a_disk_that_is_full_after_an_act(tmp_path: Path, monkeypatch: pyt
 async def test_a_farm_of_one_node_is_told_what_a_restart_means(tmp_path: Path) -> None:
     """There is nobody else who could serve meanwhile."""
     for nodes, words in ((("n1",), "n1 is the only node"), (("n1", "n2"), "")):
-        made = plan.plan(TOKENS, await World(nodes=nodes).look(), WORK.policy, NOW)
+        made = plan(TOKENS, await World(nodes=nodes).observe(), POLICY, NOW)
         [restart] = [step for step in made.steps if step.stage == "restart"]
         assert words in " ".join(restart.notes)
         assert bool(restart.notes) is bool(words)
@@ -242,14 +239,14 @@ async def test_a_farm_of_one_node_is_told_what_a_restart_means(tmp_path: Path) -
 async def test_an_emergency_on_a_primary_that_shows_nothing(stage: str, tmp_path: Path) -> None:
     """An empty answer is not taken for a farm from which every stolen certificate is gone."""
     world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
-    await begin(path, world, Request(kind="emergency", uses=TOKEN))
+    await begin(path, world, RolloverRequest(kind="emergency", uses=TOKEN))
     with opened(path, world) as journal:
         for each in ("automatic", "renew")[: 1 if stage == "renew" else 2]:
-            journal.hold(each, {}, now=world.time)
+            journal.append(Completed(stage=each), world.time)
     world.config.token = {Use.SIGNING: [], Use.DECRYPTING: []}
-    snapshot, record = await world.look(), journals.read(path)
+    observed, record = await world.observe(), read(path, STATES)
     assert record is not None
-    step = plan.next_step(snapshot, record, WORK.policy, world.time)
+    step = next_step(procedure(record), observed, record, world.time)
     assert (step.kind, step.stage) == (StepKind.REFUSE, stage)
     assert "n1 shows no primary Token-Signing certificate" in step.reasons[0]
 
@@ -260,10 +257,10 @@ async def test_an_emergency_while_entra_id_is_away(tmp_path: Path) -> None:
     world.entra_down = True
     stolen = list(world.config.token[Use.SIGNING])
     with pytest.raises(Refused, match="--without-entra"):
-        await begin(path, world, Request(kind="emergency", uses=TOKEN))
-    await begin(path, world, Request(kind="emergency", uses=TOKEN, without_entra=True))
+        await begin(path, world, RolloverRequest(kind="emergency", uses=TOKEN))
+    await begin(path, world, RolloverRequest(kind="emergency", uses=TOKEN, without_entra=True))
     with opened(path, world) as journal:
-        journal.acknowledge("without-entra", now=world.time)
+        journal.append(Acknowledged(name="without-entra"), world.time)
     outcome = await once(path, world)
     assert (outcome.end, outcome.step.ask) == (End.ASKING, ("entra-told",))
     assert not set(stolen) & set(world.config.token[Use.SIGNING])
@@ -278,10 +275,10 @@ async def test_an_emergency_that_somebody_told_entra_id_of_by_hand(tmp_path: Pat
     """Their word ends the waiting."""
     world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
     world.entra_down = True
-    await begin(path, world, Request(kind="emergency", uses=TOKEN, without_entra=True))
+    await begin(path, world, RolloverRequest(kind="emergency", uses=TOKEN, without_entra=True))
     with opened(path, world) as journal:
-        journal.acknowledge("without-entra", now=world.time)
+        journal.append(Acknowledged(name="without-entra"), world.time)
     await once(path, world)
     with opened(path, world) as journal:
-        journal.acknowledge("entra-told", now=world.time)
+        journal.append(Acknowledged(name="entra-told"), world.time)
     assert (await once(path, world)).step.ask == ("tokens-revoked",)
