@@ -15,10 +15,16 @@ from adfs_mgmt.farm import (
     FarmSettings,
     HostQuery,
     SyncRole,
+    read_binding,
     read_external_view,
     read_farm,
+    read_fqdn,
+    read_stored,
+    read_sync_ok,
+    read_sync_role,
+    read_unhealthy,
+    read_windows_version,
     split_host,
-    windows,
 )
 from adfs_mgmt.procedures.server import (
     ADFS_ROLE,
@@ -29,7 +35,7 @@ from adfs_mgmt.procedures.server import (
     ServerObservation,
     ServerSpec,
 )
-from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell
+from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell, flag_of, seconds_of, text_of, texts_of, time_of
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
@@ -87,12 +93,12 @@ class ServerObserver:
         found = ObservedServer(
             host=self.spec.host,
             error="; ".join(asked.errors),
-            fqdn=windows.fqdn(computer),
-            domain=windows.text(computer, "Domain").lower() if windows.flag(computer, "PartOfDomain") else "",
-            windows=windows.windows_version(system),
-            clock_skew=windows.when(system, "LocalDateTime") - asked.query.clock.now(),
-            features={windows.text(row, "Name"): windows.text(row, "InstallState") for row in features},
-            stored=windows.stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
+            fqdn=read_fqdn(computer),
+            domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
+            windows=read_windows_version(system),
+            clock_skew=time_of(system, "LocalDateTime") - asked.query.clock.now(),
+            features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
+            stored=read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
         )
         if self.spec.operation.role == PROXY_ROLE:
             return await self._proxy(asked, found)
@@ -103,19 +109,19 @@ class ServerObserver:
             return found
         service = await asked.try_for("Get-Service", Name=("adfssrv",))
         sync = _first(await asked.try_for("Get-AdfsSyncProperties"))
-        role = windows.sync_role(sync)
+        role = read_sync_role(sync)
         bindings = await asked.try_for("Get-AdfsSslCertificate") if role else None
         properties = _first(await asked.try_for("Get-AdfsProperties") if role is SyncRole.PRIMARY else None)
         return replace(
             found,
             service_running=_running(service),
             role=role,
-            primary=windows.text(sync, "PrimaryComputerName"),
-            last_sync=windows.when(sync, "LastSyncTime"),
-            last_sync_ok=windows.sync_ok(sync),
-            poll_seconds=windows.seconds(sync, "PollDuration", 300.0),
-            bindings=tuple(windows.binding(row) for row in bindings or ()),
-            federation_name=windows.text(properties, "HostName"),
+            primary=text_of(sync, "PrimaryComputerName"),
+            last_sync=time_of(sync, "LastSyncTime"),
+            last_sync_ok=read_sync_ok(sync),
+            poll_seconds=seconds_of(sync, "PollDuration", 300.0),
+            bindings=tuple(read_binding(row) for row in bindings or ()),
+            federation_name=text_of(properties, "HostName"),
         )
 
     async def _proxy(self, asked: HostQuery, found: ObservedServer) -> ObservedServer:
@@ -128,7 +134,7 @@ class ServerObserver:
             found,
             service_running=_running(service),
             joined=configuration is not None,
-            unhealthy=windows.unhealthy(health or []),
+            unhealthy=read_unhealthy(health or []),
         )
 
     async def _listed(self, farm: Farm) -> tuple[tuple[str, ...] | None, str]:
@@ -147,7 +153,7 @@ class ServerObserver:
             return None, f"{primary.host} does not answer ({error.reason})"
         if asked.errors:
             return None, f"{primary.host}: {'; '.join(asked.errors)}"
-        return tuple(name.lower() for name in windows.texts(answer, "FarmNodes")), ""
+        return tuple(name.lower() for name in texts_of(answer, "FarmNodes")), ""
 
     async def _resolve(self) -> tuple[str, ...] | None:
         if self.settings.federation_address:
@@ -177,4 +183,4 @@ def _first(answer: list[PSObject] | None) -> PSObject:
 
 
 def _running(answer: list[PSObject] | None) -> bool:
-    return windows.text(_first(answer), "Status") == "Running"
+    return text_of(_first(answer), "Status") == "Running"

@@ -29,6 +29,7 @@ from adfs_mgmt.remoting.errors import (
     NoTicket,
     RemotingError,
 )
+from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
@@ -63,7 +64,13 @@ __all__ = [
     "Shell",
     "Value",
     "WinRm",
+    "flag_of",
+    "integer_of",
     "make_command",
+    "seconds_of",
+    "text_of",
+    "texts_of",
+    "time_of",
     "timeout_of",
     "write_files",
 ]
