@@ -19,7 +19,7 @@ from adfs_mgmt.remoting.catalogue import (
     make_command,
     timeout_of,
 )
-from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     AccessDenied,
     CommandFailed,
@@ -29,6 +29,7 @@ from adfs_mgmt.remoting.errors import (
     NoTicket,
     RemotingError,
 )
+from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
@@ -52,6 +53,7 @@ __all__ = [
     "NoTicket",
     "NotInCatalogue",
     "PSCredential",
+    "PSObject",
     "ParameterKind",
     "Recorder",
     "RecordingDamaged",
@@ -60,10 +62,15 @@ __all__ = [
     "Replay",
     "Secret",
     "Shell",
-    "Thing",
     "Value",
     "WinRm",
+    "flag_of",
+    "integer_of",
     "make_command",
+    "seconds_of",
+    "text_of",
+    "texts_of",
+    "time_of",
     "timeout_of",
     "write_files",
 ]

@@ -40,9 +40,8 @@ def hurry() -> None:
     assert (defaults["settle"], defaults["poll"]) == (180.0, 15.0), "they are set by other names now"
     defaults |= {"settle": SETTLED, "poll": POLL}
     quick = Rules()
-    deployment.SERVER_PROCEDURES = {
-        kind: replace(table, rules=quick) for kind, table in deployment.SERVER_PROCEDURES.items()
-    }
+    table = {kind: replace(procedure, rules=quick) for kind, procedure in deployment.SERVER_PROCEDURES.items()}
+    deployment.SERVER_PROCEDURES = table
 
 
 def call(output: str, words: list[str]) -> int:
