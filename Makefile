@@ -9,11 +9,15 @@ STAMP := $(VENV)/.installed
 KERBEROS := $(VENV)/.kerberos
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
-COVER := $(BIN)/python -m coverage run -m pytest
+# How many tests run at a time. Those that share a server stay together (tests/conftest.py)
+WORKERS := 2
+SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
+ON_REAL_SERVERS := samba slapd browser proxy pebble
+COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures clean
+.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,15 +51,26 @@ demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1
 demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
 	$(BIN)/python -m demo.adfs $(if $(ONCE),--once)
 
-test test-adfs: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
+test test-adfs test-long coverage: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
 
-test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test: fast ones first, then those on real servers; coverage at the end
-	@deploy/ensure-packages samba slapd browser proxy pebble
+test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test but the long ones: fast ones first, then those on servers
+	@deploy/ensure-packages $(ON_REAL_SERVERS)
+	$(PYTEST) $(SPREAD) -m "not ($(SERVERS) or long)"
+	$(PYTEST) $(SPREAD) -m "($(SERVERS)) and not long" --durations=10
+
+test-long: $(KERBEROS) $(RECORDINGS) ## long simulations, kill -9 at every step, and many more examples of what hypothesis makes up
+	@deploy/ensure-packages $(ON_REAL_SERVERS)
+	$(PYTEST) $(SPREAD) -m "long or hypothesis" --hypothesis-profile=long --durations=10
+
+coverage: $(KERBEROS) $(RECORDINGS) ## the same tests as `make test`: 90 % of the branches of each package
+	@deploy/ensure-packages $(ON_REAL_SERVERS)
 	$(BIN)/python -m coverage erase
-	$(COVER) -m "not ($(SERVERS))"
-	$(COVER) -m "$(SERVERS)"
+	$(BIN)/python -m coverage run -m pytest $(SPREAD) -m "not long"
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report --skip-covered --fail-under=90
+	@failed=0; for package in $(COVERED); do \
+		echo; echo "$$package:"; \
+		$(BIN)/python -m coverage report --skip-covered --include="$$package/*" --fail-under=90 || failed=1; \
+	done; exit $$failed
 
 lint: $(STAMP) ## ruff, mypy --strict, import layers
 	$(BIN)/ruff check --quiet .
@@ -64,44 +79,47 @@ lint: $(STAMP) ## ruff, mypy --strict, import layers
 	$(BIN)/lint-imports
 
 test-unit: $(STAMP) ## the fast tests alone: no server is started
-	$(PYTEST) -m "not ($(SERVERS))"
+	$(PYTEST) $(SPREAD) -m "not ($(SERVERS) or long)"
 
 test-samba: $(STAMP) ## the tests on a real Active Directory (Samba) alone
 	@deploy/ensure-packages samba
-	$(PYTEST) -m "samba and not kerberos"
+	$(PYTEST) -m "samba and not (kerberos or long)"
 
 test-slapd: $(STAMP) ## the tests on a real OpenLDAP alone
 	@deploy/ensure-packages slapd
-	$(PYTEST) -m slapd
+	$(PYTEST) -m "slapd and not long"
 
 test-system: $(STAMP) ## the tests on whole Isthmus processes alone
 	@deploy/ensure-packages samba
-	$(PYTEST) -m system
+	$(PYTEST) $(SPREAD) -m "system and not long"
 
 test-browser: $(STAMP) ## the tests in Chromium alone
 	@deploy/ensure-packages browser
-	$(PYTEST) -m browser
+	$(PYTEST) -m "browser and not long"
 
 test-proxy: $(STAMP) ## the tests behind nginx and HAProxy alone
 	@deploy/ensure-packages proxy
-	$(PYTEST) -m proxy
+	$(PYTEST) -m "proxy and not long"
 
 test-pebble: $(STAMP) ## the tests on pebble, a real ACME server, alone
 	@deploy/ensure-packages pebble
-	$(PYTEST) -m pebble
+	$(PYTEST) -m "pebble and not long"
 
 test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
-	$(PYTEST) -m "adfs and not (samba or pebble or system or browser or kerberos)"
+	$(PYTEST) $(SPREAD) -m "adfs and not (samba or pebble or system or browser or kerberos or long)"
 
 test-kerberos: $(KERBEROS) ## the tests on WinRM with Kerberos and a real Active Directory (Samba) alone
 	@deploy/ensure-packages samba
-	$(PYTEST) -m kerberos
+	$(PYTEST) -m "kerberos and not long"
 
 test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
 	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }
 	@mkdir -p build/live
 	ISTHMUS_LIVE=$(abspath $(CONFIG)) ISTHMUS_LIVE_FARM=$(FARM) ISTHMUS_LIVE_CHANGE=$(CHANGE) \
 		ISTHMUS_LIVE_RESULTS=$(abspath build/live) $(PYTEST) tests/adfs/live
+
+mutants: $(STAMP) ## change the decisions one place at a time: some test must notice each change
+	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench

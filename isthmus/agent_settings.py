@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from directory.settings import DirectorySettings
-from gateway.agent.settings import AgentCoreSettings
+from directory import DirectorySettings
+from gateway.agent import AgentCoreSettings
 from isthmus.log_settings import LogSettings
 
 

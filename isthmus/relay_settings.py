@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.server import ServerSettings
+from gateway.app import ServerSettings
 from isthmus.log_settings import LogSettings
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -11,16 +15,53 @@ import structlog
 
 from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
+from tests.support.examples import LONG_EXAMPLES
+
+_HERE = Path(__file__).parent
+
 
 hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
+hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
 hypothesis.settings.load_profile("isthmus")
 
+_SERVERS = ("samba", "browser", "pebble", "slapd", "proxy")
+"""Markers whose tests share one server, in the order in which they begin: what takes longest first."""
+_ROOM = 1 << 30
+"""Bytes that must be free in memory before temporary files go there."""
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test says in one sentence what it is for."""
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files are kept in memory where that is possible: journals and databases are synced thousands of times."""
+    memory = Path("/dev/shm")  # noqa: S108 - pytest and tempfile make directories of their own in it
+    if "TMPDIR" not in os.environ and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every test says in one sentence what it is for. Several processes: one for each server, or module."""
     silent = [item.nodeid for item in items if not getattr(getattr(item, "function", None), "__doc__", None)]
     if silent:
         raise pytest.UsageError("tests without a docstring: " + ", ".join(silent[:5]))
+    if "long" not in config.option.markexpr:
+        items[:] = [item for item in items if item.get_closest_marker("long") is None]
+    for item in items:
+        if item.get_closest_marker("apart") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_rank)  # a long one that begins last is waited for alone
+
+
+def _group(item: pytest.Item) -> str:
+    """What runs in one process, one after the other."""
+    return next((name for name in _SERVERS if item.get_closest_marker(name)), str(item.path.relative_to(_HERE)))
+
+
+def _rank(item: pytest.Item) -> int:
+    group = _group(item)
+    if group in _SERVERS:
+        return _SERVERS.index(group)
+    return len(_SERVERS) + (item.get_closest_marker("system") is None)
 
 
 @pytest.fixture

@@ -7,27 +7,14 @@ a margin of 1 an attempt is allowed while fewer than 4 are counted: were it wron
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from directory.credentials.lockout_policy import LockoutPolicy
+from directory.ldap.codec import Entry
+from directory.ldap.values import from_filetime, integer_of
 
 UF_LOCKOUT = 0x10
 """In msDS-User-Account-Control-Computed (MS-ADTS 3.1.1.4.5.17)."""
-_EPOCH = 11_644_473_600
-_STEPS = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class LockoutPolicy:
-    """Of a domain, or of a password settings object."""
-
-    threshold: int
-    """Wrong passwords that lock; 0 never locks."""
-    window: float
-    """Seconds after which wrong passwords are forgotten."""
-    duration: float
-    """Seconds that a lock lasts; infinity until an administrator ends it."""
 
 
 class Counters(NamedTuple):
@@ -51,22 +38,14 @@ class Decision(NamedTuple):
     detail: str
 
 
-def from_filetime(value: int) -> float:
-    """A FILETIME (100 ns since 1601) as Unix seconds; 0 stays 0."""
-    return value / _STEPS - _EPOCH if value > 0 else 0.0
-
-
-def from_generalized_time(value: bytes) -> float | None:
-    """A GeneralizedTime in UTC (RFC 4517 section 3.3.13) as Unix seconds, to the second; None where it is none."""
-    try:
-        return dt.datetime.strptime(value[:14].decode(), "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC).timestamp()
-    except ValueError:
-        return None
-
-
-def from_interval(value: int) -> float:
-    """A negative interval of 100 ns steps as seconds; the smallest integer means for ever."""
-    return math.inf if value <= -(2**63) else -value / _STEPS
+def read_counters(account: Entry) -> Counters:
+    """What the domain controller that sent this entry knows of wrong passwords."""
+    return Counters(
+        bad_count=integer_of(account, b"badpwdcount"),
+        bad_time=from_filetime(integer_of(account, b"badpasswordtime")),
+        locked_at=from_filetime(integer_of(account, b"lockouttime")),
+        computed=None,  # constructed: it would cost 0.2 ms a search and says no more than lockoutTime and the policy
+    )
 
 
 def effective_count(counters: Counters, policy: LockoutPolicy, now: float) -> int:

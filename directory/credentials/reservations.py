@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
 _KEEP = 1800.0
 """Seconds that a spent attempt is remembered when memory is short: AD's usual observation window."""
@@ -25,9 +26,10 @@ class _Account:
 
 
 class Reservations:
-    """By account (any hashable key); times are `time.monotonic()` seconds."""
+    """By account (any hashable key); times are seconds of `clock`, which never jumps."""
 
-    def __init__(self, *, most_accounts: int = 10_000) -> None:
+    def __init__(self, *, most_accounts: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._accounts: dict[bytes, _Account] = {}
         self._most = most_accounts
 
@@ -40,7 +42,7 @@ class Reservations:
         account = self._accounts.get(key)
         if account is None:
             if len(self._accounts) >= self._most:
-                self._forget(time.monotonic())
+                self._forget(self._clock())
             account = self._accounts[key] = _Account()
         while True:
             refused = sum(1 for at in account.refused if at >= read_at)
@@ -52,7 +54,7 @@ class Reservations:
             changed = asyncio.get_running_loop().create_future()
             account.waiting.add(changed)
             try:
-                await asyncio.wait((changed,), timeout=max(0.0, give_up - time.monotonic()))
+                await asyncio.wait((changed,), timeout=max(0.0, give_up - self._clock()))
             finally:
                 account.waiting.discard(changed)
             if not changed.done():
@@ -63,7 +65,7 @@ class Reservations:
         account = self._accounts[key]
         account.under_way -= 1
         if refused:
-            account.refused.append(time.monotonic())
+            account.refused.append(self._clock())
         if account.waiting:
             for changed in account.waiting:
                 if not changed.done():

@@ -1,67 +1,66 @@
-"""Whether to bother a domain controller: one circuit for each.
+"""Whether to bother a domain controller: a circuit breaker for each.
 
-              failure                      retry time reached: one trial only
-    CLOSED ───────────────► OPEN ───────────────────────────────► HALF_OPEN
-      ▲                      ▲                                        │  │
-      │                      └──────────── trial failed, pause x 2 ───┘  │
-      └───────────────────────────────── trial succeeded ────────────────┘
+           failure                   retry time reached: one probe only
+    UP ───────────────► DOWN ───────────────────────────────────► PROBING
+    ▲                     ▲                                        │   │
+    │                     └──────────── probe failed, pause x 2 ───┘   │
+    └──────────────────────────────── probe succeeded ─────────────────┘
 
-One failure opens it: callers report only what is the server's fault (refused, unreachable, silent for a whole
-timeout), and another domain controller is there to be asked. While OPEN nobody waits for this one, so a server that
-hangs costs one timeout. A trial that is never reported back is given up after `trial_seconds`. `now` is Unix seconds;
-a clock that jumps back more than one pause makes the next try due at once rather than never.
+One failure is enough: callers report only what is the server's fault (refused, unreachable, silent for a whole timeout),
+and another domain controller is there to be asked. While DOWN nobody waits for this one, so a server that hangs costs
+one timeout. A probe that is never reported back is given up after `probe_seconds`. `now` is Unix seconds; a clock that
+jumps back more than one pause makes the next try due immediately rather than never.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
-State = Literal["closed", "open", "half_open"]
+from directory.model import ControllerState
 
 
 class Circuit:
     """The state of one domain controller; not locked, the owner does that."""
 
-    __slots__ = ("_first", "_most", "_trial", "failures", "last_error", "opened_at", "pause", "retry_at", "state")
+    __slots__ = ("_first", "_most", "_probe", "down_since", "failures", "last_error", "pause", "retry_at", "state")
 
-    def __init__(self, *, first_pause: float, longest_pause: float, trial_seconds: float) -> None:
-        self.state: State = "closed"
+    def __init__(self, *, first_pause: float, longest_pause: float, probe_seconds: float) -> None:
+        self.state: ControllerState = "up"
         self.failures = 0
         self.retry_at = 0.0
-        self.opened_at = 0.0
+        self.down_since = 0.0
+        """Or since when it is probed."""
         self.pause = first_pause
         self.last_error = ""
         self._first = first_pause
         self._most = longest_pause
-        self._trial = trial_seconds
+        self._probe = probe_seconds
 
-    def may_trial(self, now: float) -> bool:
-        """True, once, when an open circuit is due for its trial; the caller must then make it and report."""
-        if self.state == "closed" or (now < self.retry_at and now >= self.opened_at - self.pause):
+    def may_probe(self, now: float) -> bool:
+        """True, once, when a server that is down is due for a probe; the caller must then make it and report."""
+        if self.state == "up" or (now < self.retry_at and now >= self.down_since - self.pause):
             return False
-        self.state = "half_open"
-        self.retry_at = now + self._trial
-        self.opened_at = now
+        self.state = "probing"
+        self.retry_at = now + self._probe
+        self.down_since = now
         return True
 
     def succeeded(self) -> bool:
-        """Closes it; True where it was not closed before."""
-        changed = self.state != "closed"
-        self.state = "closed"
+        """It is up; True where it was not before."""
+        changed = self.state != "up"
+        self.state = "up"
         self.failures = 0
         self.retry_at = 0.0
         self.pause = self._first
         return changed
 
     def failed(self, reason: str, now: float) -> bool:
-        """Opens it; True where it was closed before. Late failures of an open circuit do not lengthen the pause."""
-        changed = self.state == "closed"
+        """It is down; True where it was up before. Late failures of one that is down do not lengthen the pause."""
+        changed = self.state == "up"
         self.failures += 1
         self.last_error = reason
-        if self.state == "half_open":
+        if self.state == "probing":
             self.pause = min(self.pause * 2, self._most)
-        if self.state != "open":
-            self.state = "open"
-            self.opened_at = now
+        if self.state != "down":
+            self.state = "down"
+            self.down_since = now
             self.retry_at = now + self.pause
         return changed

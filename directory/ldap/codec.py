@@ -2,7 +2,7 @@
 
 Written by hand because this is the hot path: a sign-in is one search and one bind, and ldap3 spends nine times more
 processor time on the two (measured, see docs/decisions/0001). Pure: bytes in,
-values out, no socket. Every read is bounded by the length that its header states; anything odd is a `WireError`.
+values out, no socket. Every read is bounded by the length that its header states; anything odd is a `CodecError`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+# Tags of operations: [APPLICATION n] of RFC 4511 appendix B; 0x60 marks a constructed one
 BIND_RESPONSE, ENTRY, SEARCH_DONE, REFERENCE, MODIFY_RESPONSE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x73, 0x67, 0x78
 SCOPE_BASE, SCOPE_ONE, SCOPE_SUBTREE = 0, 1, 2
 MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE = 0, 1, 2
@@ -22,11 +23,11 @@ Entry = dict[bytes, list[bytes]]
 """Attribute name in lower case -> raw values."""
 
 
-class WireError(ValueError):
+class CodecError(ValueError):
     """These bytes are not the LDAP that was expected. The text says what was odd, never what was in them."""
 
 
-class Result(NamedTuple):
+class LdapResult(NamedTuple):
     """LDAPResult (RFC 4511 section 4.1.9)."""
 
     code: int
@@ -67,16 +68,18 @@ def message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
 
 
 def control(oid: bytes, *, critical: bool = False) -> bytes:
-    """A control without a value."""
+    """A control without a value (section 4.1.11)."""
     return tlv(0x30, octets(oid) + (b"\x01\x01\xff" if critical else b""))
 
 
 def bind_request(name: bytes, password: bytes) -> bytes:
-    """A simple bind, version 3."""
+    """A simple bind, version 3 (RFC 4511 section 4.2): the password is `simple`, [0] of the choice."""
     return tlv(0x60, b"\x02\x01\x03" + octets(name) + tlv(0x80, password))
 
 
-UNBIND = b"\x42\x00"
+UNBIND = b"\x42\x00"  # [APPLICATION 2] NULL, section 4.3: it has no answer
+
+# Filters (section 4.5.1.7): and [0], or [1], equalityMatch [3], present [7]
 
 
 def equals(attribute: bytes, value: bytes) -> bytes:
@@ -108,13 +111,14 @@ def attribute_list(names: Iterable[str]) -> bytes:
 
 
 def search_request(base: bytes, scope: int, matching: bytes, attributes: bytes, *, limit: int, seconds: int) -> bytes:
-    """A search that dereferences no aliases; `limit` entries at most, `seconds` at most on the server."""
+    """A search (section 4.5.1) that dereferences no aliases; `limit` entries at most, `seconds` at most on the server."""
+    # neverDerefAliases is the second enumerated 0; the last three bytes are typesOnly FALSE
     head = octets(base) + bytes((0x0A, 1, scope, 0x0A, 1, 0)) + integer(limit) + integer(seconds) + b"\x01\x01\x00"
     return tlv(0x63, head + matching + attributes)
 
 
 def modify_request(dn: bytes, changes: Iterable[tuple[int, bytes, bytes]]) -> bytes:
-    """A modify; each change is (operation, attribute, value)."""
+    """A modify (section 4.6); each change is (operation, attribute, value)."""
     parts = [
         tlv(0x30, integer(kind, 0x0A) + tlv(0x30, octets(attribute) + tlv(0x31, octets(value))))
         for kind, attribute, value in changes
@@ -132,20 +136,20 @@ def password_modify_request(dn: bytes, old: bytes | None, new: bytes) -> bytes:
 
 
 def header(data: bytes | bytearray, at: int) -> tuple[int, int, int]:
-    """(tag, start of content, end of content) of the element at `at`; raises `WireError` where it is cut short."""
+    """(tag, start of content, end of content) of the element at `at`; raises `CodecError` where it is cut short."""
     try:
         tag, size = data[at], data[at + 1]
         at += 2
         if size >= 0x80:
             count = size & 0x7F
-            if not 1 <= count <= 4:
-                raise WireError("a length that LDAP does not allow")
+            if not 1 <= count <= 4:  # 0 would be the indefinite form, which section 5.1 forbids
+                raise CodecError("a length that LDAP does not allow")
             size = int.from_bytes(data[at : at + count], "big")
             at += count
     except IndexError as error:
-        raise WireError("an element is cut short") from error
+        raise CodecError("an element is cut short") from error
     if at + size > len(data):
-        raise WireError("an element is longer than what holds it")
+        raise CodecError("an element is longer than what holds it")
     return tag, at, at + size
 
 
@@ -154,18 +158,18 @@ def message_size(data: bytes | bytearray) -> int:
     if len(data) < 2:
         return 0
     if data[0] != 0x30:
-        raise WireError("this is no LDAP message")
+        raise CodecError("this is no LDAP message")
     size = data[1]
     if size < 0x80:
         return 2 + size
     count = size & 0x7F
     if not 1 <= count <= 4:
-        raise WireError("a length that LDAP does not allow")
+        raise CodecError("a length that LDAP does not allow")
     if len(data) < 2 + count:
         return 0
     total = 2 + count + int.from_bytes(data[2 : 2 + count], "big")
     if total > LARGEST_MESSAGE:
-        raise WireError(f"a message of {total} bytes is more than the {LARGEST_MESSAGE} allowed")
+        raise CodecError(f"a message of {total} bytes is more than the {LARGEST_MESSAGE} allowed")
     return total
 
 
@@ -174,23 +178,23 @@ def open_message(data: bytes) -> tuple[int, int, int, int]:
     tag, at, _ = header(data, 0)
     kind, start, end = header(data, at)
     if tag != 0x30 or kind != 0x02 or not 1 <= end - start <= 4:
-        raise WireError("this is no LDAP message")
+        raise CodecError("this is no LDAP message")
     number = int.from_bytes(data[start:end], "big")
     tag, start, end = header(data, end)
     return number, tag, start, end
 
 
-def read_result(data: bytes, start: int, end: int) -> Result:
+def read_result(data: bytes, start: int, end: int) -> LdapResult:
     """LDAPResult, as bind, search done, modify and extended responses all begin."""
     tag, first, after = header(data, start)
     if tag != 0x0A or after > end:
-        raise WireError("a result without a code")
+        raise CodecError("a result without a code")
     code = int.from_bytes(data[first:after], "big")
     _, _, after = header(data, after)
     tag, first, after = header(data, after)
     if tag != 0x04 or after > end:
-        raise WireError("a result without its texts")
-    return Result(code, data[first:after].decode("utf-8", "replace").rstrip("\0"), bytes(data[end:]))
+        raise CodecError("a result without its texts")
+    return LdapResult(code, data[first:after].decode("utf-8", "replace").rstrip("\0"), bytes(data[end:]))
 
 
 def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
@@ -199,7 +203,7 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
     dn = data[first:after].decode("utf-8", "replace")
     tag, at, stop = header(data, after)
     if tag != 0x30 or stop != end:
-        raise WireError("an entry without attributes")
+        raise CodecError("an entry without attributes")
     found: Entry = {}
     while at < stop:
         _, at, attribute_end = header(data, at)
@@ -207,7 +211,7 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
         name = data[first:after].lower()
         _, at, values_end = header(data, after)
         if values_end != attribute_end or attribute_end > stop:
-            raise WireError("an attribute is longer than its entry")
+            raise CodecError("an attribute is longer than its entry")
         values = []
         while at < values_end:
             size = data[at + 1]
@@ -217,7 +221,7 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
                 _, first, at = header(data, at)
             values.append(data[first:at])
         if at != values_end:
-            raise WireError("a value is longer than its attribute")
+            raise CodecError("a value is longer than its attribute")
         found[name] = values
     return dn, found
 

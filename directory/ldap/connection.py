@@ -1,8 +1,8 @@
 """One connection to one directory server: one operation at a time, every wait bounded.
 
-A link is owned by one task between borrowing and giving back. After any error it is closed and never used again, so
-that a late answer can never be taken for the answer to a later question. Cancelling an operation leaves the link in the
-middle of it: whoever lent it closes it.
+A connection is owned by one task between borrowing and giving back. After any error it is closed and never used again,
+so that a late answer can never be taken for the answer to a later question. Cancelling an operation leaves the connection
+in the middle of it: whoever lent it closes it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-from directory.errors import ConnectFailed, LinkBroken, LinkTimedOut, Malformed, ServerRefused, SettingsProblem
+from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, Malformed, ServerRefused, SettingsProblem
 from directory.ldap import codec, tls
-from directory.ldap.codec import Entry, Result
+from directory.ldap.codec import Entry, LdapResult
 
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
@@ -85,7 +85,7 @@ class _Stream(asyncio.Protocol):
             self.more.set_result(None)
 
 
-class Link:
+class LdapConnection:
     """An open connection. `used_at` is `time.monotonic()` of its last use."""
 
     __slots__ = ("_loop", "_number", "_stream", "_transport", "server", "used_at")
@@ -98,7 +98,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
 
     @classmethod
-    async def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> Link:  # noqa: ASYNC109
+    async def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> LdapConnection:  # noqa: ASYNC109
         """Connects, with TLS unless the address says otherwise; `timeout` seconds for TCP and again for TLS."""
         server, loop, stream = str(address), asyncio.get_running_loop(), _Stream()
         try:
@@ -139,17 +139,17 @@ class Link:
         poll.register(plain.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> Result:  # noqa: ASYNC109
-        """A simple bind. `LinkBroken.sent` tells whether the server may have judged the password."""
+    async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> LdapResult:  # noqa: ASYNC109
+        """A simple bind. `ConnectionBroken.sent` tells whether the server may have judged the password."""
         data = await self._ask(codec.bind_request(name, password), codec.BIND_RESPONSE, timeout, controls)
         return self._result(data)
 
-    async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> Result:  # noqa: ASYNC109
+    async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> LdapResult:  # noqa: ASYNC109
         """Modifies one object; each change is (operation, attribute, value)."""
         data = await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
         return self._result(data)
 
-    async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> Result:  # noqa: ASYNC109
+    async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> LdapResult:  # noqa: ASYNC109
         """The extended operation of RFC 3062."""
         data = await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
         return self._result(data)
@@ -174,13 +174,13 @@ class Link:
                 data = await self._receive(give_up, timeout)
                 number, tag, start, end = codec.open_message(data)
                 if number != self._number or tag not in _SEARCH_ANSWERS:
-                    raise codec.WireError("an answer to something else")
+                    raise codec.CodecError("an answer to something else")
                 if tag == codec.ENTRY:
                     found.append(codec.read_entry(data, start, end))
                 elif tag == codec.SEARCH_DONE:
                     break
             result = codec.read_result(data, start, end)
-        except (codec.WireError, IndexError) as error:
+        except (codec.CodecError, IndexError) as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if result.code not in (0, 4, 32):  # success, sizeLimitExceeded, noSuchObject
@@ -202,28 +202,28 @@ class Link:
         data = await self._receive(time.monotonic() + timeout, timeout)
         try:
             number, tag, _, _ = codec.open_message(data)
-        except codec.WireError as error:
+        except codec.CodecError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if number == 0:  # RFC 4511 section 4.4.1: notice of disconnection
             self.close()
-            raise LinkBroken(self.server, "the server hung up with a notice", sent=True)
+            raise ConnectionBroken(self.server, "the server hung up with a notice", sent=True)
         if number != self._number or tag != expected:
             self.close()
             raise Malformed(self.server, "an answer to something else")
         return data
 
-    def _result(self, data: bytes) -> Result:
+    def _result(self, data: bytes) -> LdapResult:
         try:
             _, _, start, end = codec.open_message(data)
             return codec.read_result(data, start, end)
-        except codec.WireError as error:
+        except codec.CodecError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
 
     def _send(self, request: bytes, controls: bytes = b"") -> None:
         if self._stream.lost is not None or self._transport.is_closing():
-            raise LinkBroken(self.server, self._stream.lost or "closed", sent=False)
+            raise ConnectionBroken(self.server, self._stream.lost or "closed", sent=False)
         self._number += 1
         self._transport.write(codec.message(self._number, request, controls))
 
@@ -234,7 +234,7 @@ class Link:
         while True:
             try:
                 size = codec.message_size(buffer)
-            except codec.WireError as error:
+            except codec.CodecError as error:
                 self.close()
                 raise Malformed(self.server, str(error)) from error
             if size and len(buffer) >= size:
@@ -242,10 +242,10 @@ class Link:
                 del buffer[:size]
                 return data
             if stream.lost is not None:
-                raise LinkBroken(self.server, stream.lost, sent=True)
+                raise ConnectionBroken(self.server, stream.lost, sent=True)
             if not await self._more(give_up):
                 self.close()
-                raise LinkTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout)
+                raise ConnectionTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout)
 
     async def _more(self, give_up: float) -> bool:
         """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`."""

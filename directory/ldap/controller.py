@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from directory.credentials.guard import from_generalized_time
-from directory.errors import ConnectFailed, LinkBroken, LinkError, LinkTimedOut, ServiceAccountRefused
+from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, LdapConnectionError, ServiceAccountRefused
 from directory.ldap import codec
 from directory.ldap.circuit import Circuit
-from directory.ldap.connection import Address, Link
-from directory.ldap.service_login import ServiceAccount
+from directory.ldap.connection import Address, LdapConnection
+from directory.ldap.service_login import ServiceLogin
+from directory.ldap.values import from_generalized_time
 from directory.model import ControllerHealth
 from directory.settings import DirectorySettings
 
@@ -39,7 +39,7 @@ class Controller:
         context: ssl.SSLContext,
         pins: tuple[str, ...],
         clock: Callable[[], float],
-        service: ServiceAccount,
+        service: ServiceLogin,
     ) -> None:
         self.address = address
         self.clock_skew = 0.0
@@ -52,11 +52,11 @@ class Controller:
         self._circuit = Circuit(
             first_pause=settings.retry_seconds,
             longest_pause=settings.retry_seconds_most,
-            trial_seconds=settings.connect_timeout * 2 + settings.search_timeout,
+            probe_seconds=settings.connect_timeout * 2 + settings.search_timeout,
         )
-        self._searching: list[Link] = []
-        self._binding: list[Link] = []
-        self._open: set[Link] = set()
+        self._searching: list[LdapConnection] = []
+        self._binding: list[LdapConnection] = []
+        self._open: set[LdapConnection] = set()
         self._ending: set[asyncio.Future[None]] = set()
 
     def __str__(self) -> str:
@@ -65,51 +65,51 @@ class Controller:
     # -- circuit
 
     @property
-    def is_closed(self) -> bool:
-        """It is to be used."""
-        return self._circuit.state == "closed"
+    def is_up(self) -> bool:
+        """Whether it is used."""
+        return self._circuit.state == "up"
 
-    def may_trial(self) -> bool:
+    def may_probe(self) -> bool:
         """True, once, where it failed and is due for another try."""
-        return self._circuit.may_trial(self._clock())
+        return self._circuit.may_probe(self._clock())
 
     def succeeded(self) -> None:
         """It answered."""
-        if self._circuit.state != "closed" and self._circuit.succeeded():
-            log.info("dc.closed", controller=str(self))
+        if self._circuit.state != "up" and self._circuit.succeeded():
+            log.info("dc.up", controller=str(self))
 
-    def failed(self, error: LinkError) -> None:
+    def failed(self, error: LdapConnectionError) -> None:
         """It did not: leave it alone for a while, and drop what is open to it."""
-        for link in self._idle():
-            self._drop(link)
+        for connection in self._idle():
+            self._drop(connection)
         if self._circuit.failed(str(error), self._clock()):
-            log.warning("dc.opened", controller=str(self), error=str(error))
+            log.warning("dc.down", controller=str(self), error=str(error))
 
     # -- connections
 
     @asynccontextmanager
-    async def searching(self) -> AsyncIterator[Link]:
-        """A connection bound as the service account. Raises LinkError, ServiceAccountRefused, SettingsProblem."""
-        async with self._lent(self._searching, self._sign_in) as link:
+    async def searching(self) -> AsyncIterator[LdapConnection]:
+        """A connection bound as the service account. Raises LdapConnectionError, ServiceAccountRefused, SettingsProblem."""
+        async with self._lent(self._searching, self._sign_in) as connection:
             self.searches += 1
-            yield link
+            yield connection
 
     @asynccontextmanager
-    async def binding(self) -> AsyncIterator[Link]:
-        """A connection to bind on. Raises LinkError."""
-        async with self._lent(self._binding, None) as link:
+    async def binding(self) -> AsyncIterator[LdapConnection]:
+        """A connection to bind on. Raises LdapConnectionError."""
+        async with self._lent(self._binding, None) as connection:
             self.binds += 1
-            yield link
+            yield connection
 
     async def close(self) -> None:
         """Hang up; returns when the connections have ended."""
-        for link in self._idle():
-            link.unbind()
-            self._end(link)
+        for connection in self._idle():
+            connection.unbind()
+            self._end(connection)
         if self._ending:
             await asyncio.wait(self._ending, timeout=_GOODBYE)
 
-    def _idle(self) -> list[Link]:
+    def _idle(self) -> list[LdapConnection]:
         """What lies in the pools, taken out of them."""
         idle = [*self._searching, *self._binding]
         self._searching.clear()
@@ -126,80 +126,82 @@ class Controller:
             failures=circuit.failures,
             in_flight=self.in_flight,
             retry_at=circuit.retry_at,
-            last_error=circuit.last_error if circuit.state != "closed" else "",
+            last_error=circuit.last_error if circuit.state != "up" else "",
             binds=self.binds,
             searches=self.searches,
             connections=len(self._open),
         )
 
     @asynccontextmanager
-    async def _lent(self, pool: list[Link], prepare: Callable[[Link], Awaitable[None]] | None) -> AsyncIterator[Link]:
-        link = self._take(pool)
-        if link is None:
-            link = await self.open()
-            self._open.add(link)
+    async def _lent(
+        self, pool: list[LdapConnection], prepare: Callable[[LdapConnection], Awaitable[None]] | None
+    ) -> AsyncIterator[LdapConnection]:
+        connection = self._take(pool)
+        if connection is None:
+            connection = await self.open()
+            self._open.add(connection)
             try:
                 if prepare is not None:
-                    await prepare(link)
+                    await prepare(connection)
             except BaseException:
-                self._drop(link)
+                self._drop(connection)
                 raise
         try:
-            yield link
+            yield connection
         except BaseException:
-            self._drop(link)
+            self._drop(connection)
             raise
-        link.used_at = time.monotonic()
-        pool.append(link)
+        connection.used_at = time.monotonic()
+        pool.append(connection)
 
-    def _take(self, pool: list[Link]) -> Link | None:
+    def _take(self, pool: list[LdapConnection]) -> LdapConnection | None:
         """An idle connection that is still good."""
         oldest = time.monotonic() - self._settings.idle_seconds
         while pool:
-            link = pool.pop()
-            if link.used_at >= oldest and not link.is_stale():
-                return link
-            self._drop(link)
+            connection = pool.pop()
+            if connection.used_at >= oldest and not connection.is_stale():
+                return connection
+            self._drop(connection)
         return None
 
-    def _drop(self, link: Link) -> None:
-        link.close()
-        self._end(link)
+    def _drop(self, connection: LdapConnection) -> None:
+        connection.close()
+        self._end(connection)
 
-    def _end(self, link: Link) -> None:
-        self._open.discard(link)
-        self._ending.add(link.closed)
-        link.closed.add_done_callback(self._ending.discard)
+    def _end(self, connection: LdapConnection) -> None:
+        self._open.discard(connection)
+        self._ending.add(connection.closed)
+        connection.closed.add_done_callback(self._ending.discard)
 
-    async def open(self) -> Link:
-        """A new connection. Raises ConnectFailed, CertificateRefused."""
-        return await Link.open(self.address, self._context, self._pins, self._settings.connect_timeout)
+    async def open(self) -> LdapConnection:
+        """A new connection. Raises ConnectFailed, ServerCertificateRefused."""
+        return await LdapConnection.open(self.address, self._context, self._pins, self._settings.connect_timeout)
 
-    async def _sign_in(self, link: Link) -> None:
+    async def _sign_in(self, connection: LdapConnection) -> None:
         service, settings = self._service, self._settings
         if service.user:
             async with service.password(str(self)) as password:
-                if self._circuit.state == "open":  # it failed somebody else while we waited for our turn
+                if self._circuit.state == "down":  # it failed somebody else while we waited for our turn
                     raise ConnectFailed(str(self), self._circuit.last_error)
-                result = await link.bind(service.user.encode(), password.encode(), settings.bind_timeout)
+                result = await connection.bind(service.user.encode(), password.encode(), settings.bind_timeout)
                 if result.code == 49:
                     service.refused(password, result.text)
                     raise ServiceAccountRefused(str(self), service.user, result.text)
                 if result.code != 0:
                     reason = f"bind of the service account: LDAP result {result.code}, {result.text}"
-                    raise LinkBroken(str(self), reason, sent=True)
+                    raise ConnectionBroken(str(self), reason, sent=True)
                 service.accepted(password)
         if settings.kind == "ad":
-            await self._compare_clocks(link)
+            await self._compare_clocks(connection)
 
-    async def _compare_clocks(self, link: Link) -> None:
+    async def _compare_clocks(self, connection: LdapConnection) -> None:
         timeout = self._settings.search_timeout
-        found = await link.search(b"", codec.SCOPE_BASE, codec.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
+        found = await connection.search(b"", codec.SCOPE_BASE, codec.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
         values = found[0][1].get(b"currenttime") if found else None
         theirs = from_generalized_time(values[0]) if values else None
         self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
 
 
-def is_server_fault(error: LinkError) -> bool:
+def is_server_fault(error: LdapConnectionError) -> bool:
     """Whether other requests would fare no better there; a bind that was slow says less than a search that was."""
-    return not (isinstance(error, LinkTimedOut) and error.waited < 1.0)
+    return not (isinstance(error, ConnectionTimedOut) and error.waited < 1.0)

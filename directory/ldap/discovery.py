@@ -34,5 +34,5 @@ def _from_dns(domain: str) -> tuple[str, ...]:
             continue
         records = sorted(answer, key=lambda record: (record.priority, random.random() / (record.weight or 0.1)))  # noqa: S311
         return tuple(f"{str(record.target).rstrip('.')}:636" for record in records)
-    remedy = "Name them in `servers`, or mend the DNS."
+    remedy = "Name them in `servers`, or fix the DNS."
     raise SettingsProblem("domain", f"DNS knows no domain controllers ({problem})", remedy)

@@ -17,14 +17,14 @@ from collections.abc import AsyncIterator
 
 from directory.errors import ServiceAccountRefused
 from directory.ldap.subcodes import judge_refusal
-from directory.model import Outcome
+from directory.model import CheckOutcome
 from directory.settings import DirectorySettings
 
 WRONG_PASSWORD_PAUSE = 900.0
 """Seconds without another try of a password that was wrong: two in an observation window of 30 minutes."""
 
 
-class ServiceAccount:
+class ServiceLogin:
     """One for a directory, shared by its domain controllers. Times are `time.monotonic()` seconds."""
 
     def __init__(self, settings: DirectorySettings) -> None:
@@ -58,7 +58,7 @@ class ServiceAccount:
     def refused(self, password: str, text: str) -> None:
         """It was refused with this diagnostic message: a wrong password counts against the account, a state does not."""
         outcome, _, self._reason = judge_refusal(text)
-        wrong = outcome is Outcome.WRONG_CREDENTIAL
+        wrong = outcome is CheckOutcome.WRONG_CREDENTIAL
         pause = WRONG_PASSWORD_PAUSE if wrong else self._settings.retry_seconds_most
         self._proven, self._refused, self._retry_at = b"", _digest(password), time.monotonic() + pause
 

@@ -26,25 +26,25 @@ from __future__ import annotations
 
 import re
 
-from directory.model import Outcome
+from directory.model import CheckOutcome
 
 _DATA = re.compile(r"\bdata ([0-9a-f]{1,8})\b", re.IGNORECASE)
 
-PROVEN: dict[int, Outcome] = {
-    0x52F: Outcome.ACCOUNT_DISABLED,
-    0x530: Outcome.LOGON_HOURS,
-    0x531: Outcome.WORKSTATION,
-    0x532: Outcome.PASSWORD_EXPIRED,
-    0x533: Outcome.ACCOUNT_DISABLED,
-    0x569: Outcome.ACCOUNT_DISABLED,
-    0x701: Outcome.ACCOUNT_EXPIRED,
-    0x773: Outcome.MUST_CHANGE,
+PROVEN: dict[int, CheckOutcome] = {
+    0x52F: CheckOutcome.ACCOUNT_DISABLED,
+    0x530: CheckOutcome.LOGON_HOURS,
+    0x531: CheckOutcome.WORKSTATION,
+    0x532: CheckOutcome.PASSWORD_EXPIRED,
+    0x533: CheckOutcome.ACCOUNT_DISABLED,
+    0x569: CheckOutcome.ACCOUNT_DISABLED,
+    0x701: CheckOutcome.ACCOUNT_EXPIRED,
+    0x773: CheckOutcome.MUST_CHANGE,
 }
-UNPROVEN: dict[int, Outcome] = {
-    0x525: Outcome.WRONG_CREDENTIAL,
-    0x52E: Outcome.WRONG_CREDENTIAL,
-    0x568: Outcome.WRONG_CREDENTIAL,
-    0x775: Outcome.ACCOUNT_LOCKED,
+UNPROVEN: dict[int, CheckOutcome] = {
+    0x525: CheckOutcome.WRONG_CREDENTIAL,
+    0x52E: CheckOutcome.WRONG_CREDENTIAL,
+    0x568: CheckOutcome.WRONG_CREDENTIAL,
+    0x775: CheckOutcome.ACCOUNT_LOCKED,
 }
 
 
@@ -54,11 +54,11 @@ def read_subcode(text: str) -> int | None:
     return int(match.group(1), 16) if match else None
 
 
-def judge_refusal(text: str) -> tuple[Outcome, bool, str]:
+def judge_refusal(text: str) -> tuple[CheckOutcome, bool, str]:
     """(outcome, password proven, detail) of a bind with result 49; an unknown sub-code is a wrong credential."""
     code = read_subcode(text)
     if code is None:
-        return Outcome.WRONG_CREDENTIAL, False, "no sub-code"
+        return CheckOutcome.WRONG_CREDENTIAL, False, "no sub-code"
     if code in PROVEN:
         return PROVEN[code], True, f"data {code:x}"
-    return UNPROVEN.get(code, Outcome.WRONG_CREDENTIAL), False, f"data {code:x}"
+    return UNPROVEN.get(code, CheckOutcome.WRONG_CREDENTIAL), False, f"data {code:x}"

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import ssl
 
-from directory.errors import CertificateRefused, ConnectFailed, SettingsProblem
+from directory.errors import ConnectFailed, ServerCertificateRefused, SettingsProblem
 from directory.settings import TlsSettings
 
 
@@ -43,13 +43,13 @@ async def secure(
     pins: tuple[str, ...],
     timeout: float,  # noqa: ASYNC109 - the loop's own for a handshake
 ) -> asyncio.Transport:
-    """Shakes hands over `plain`; raises `CertificateRefused` before one byte of LDAP is sent."""
+    """Shakes hands over `plain`; raises `ServerCertificateRefused` before one byte of LDAP is sent."""
     try:
         secured = await asyncio.get_running_loop().start_tls(
             plain, protocol, context, server_hostname=host, ssl_handshake_timeout=timeout
         )
     except ssl.SSLCertVerificationError as error:
-        raise CertificateRefused(
+        raise ServerCertificateRefused(
             server,
             f"its certificate is not trusted: {error.verify_message}. "
             "Name the right authority in `tls.ca_file`, and the server as in its certificate.",
@@ -63,7 +63,7 @@ async def secure(
     if pins:
         try:
             check_pin(certificate_of(secured) or b"", server, pins)
-        except CertificateRefused:
+        except ServerCertificateRefused:
             secured.abort()
             raise
     return secured
@@ -76,9 +76,9 @@ def certificate_of(transport: asyncio.BaseTransport) -> bytes | None:
 
 
 def check_pin(certificate: bytes, server: str, pins: tuple[str, ...]) -> None:
-    """Raises `CertificateRefused` unless the DER certificate has one of the fingerprints (normalised)."""
+    """Raises `ServerCertificateRefused` unless the DER certificate has one of the fingerprints (normalised)."""
     seen = hashlib.sha256(certificate).hexdigest()
     if not any(hmac.compare_digest(seen, pin) for pin in pins):
-        raise CertificateRefused(
+        raise ServerCertificateRefused(
             server, f"its certificate's SHA-256 fingerprint is {seen}, which `tls.pinned_sha256` does not list."
         )

@@ -1,17 +1,14 @@
-"""Accounts: how a person is searched for, and how an entry becomes an identity."""
+"""Accounts: how a person is searched for, and how an entry becomes an identity. Pure."""
 
 from __future__ import annotations
 
-import base64
-import uuid
 from dataclasses import dataclass
 
-from directory.credentials.guard import Counters, from_filetime
-from directory.credentials.policies import integer_of
 from directory.errors import Ambiguous
 from directory.ldap import codec
 from directory.ldap.codec import Entry
-from directory.model import Group, Identity
+from directory.ldap.values import as_text, format_guid, format_sid, text_of
+from directory.model import DirectoryGroup, DirectoryIdentity
 from directory.people.names import LoginName
 from directory.settings import DirectorySettings
 
@@ -19,6 +16,7 @@ _AD = (
     "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
     "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "memberOf", "primaryGroupID",
 )  # fmt: skip
+"""What the lockout guard reads is asked for with the rest: a search of its own would double what a sign-in costs."""
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
 
@@ -38,31 +36,9 @@ class Account:
                 return values[0]
         return self.dn.lower().encode()
 
-    @property
-    def resultant_policy(self) -> bytes | None:
-        """DN of its fine-grained password policy, if there is one."""
-        values = self.entry.get(b"msds-resultantpso")
-        return values[0] if values else None
-
-    @property
-    def shows_count(self) -> bool:
-        """Whether it came with a count of wrong passwords."""
-        return b"badpwdcount" in self.entry
-
-    @property
-    def counters(self) -> Counters:
-        """What this domain controller knows of its wrong passwords."""
-        entry = self.entry
-        return Counters(
-            bad_count=integer_of(entry, b"badpwdcount"),
-            bad_time=from_filetime(integer_of(entry, b"badpasswordtime")),
-            locked_at=from_filetime(integer_of(entry, b"lockouttime")),
-            computed=None,  # constructed: it would cost 0.2 ms a search and says no more than lockoutTime and the policy
-        )
-
 
 class Accounts:
-    """What to ask one directory for."""
+    """What one directory is asked for about people, and how its entries are read; by `kind` and login attributes."""
 
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
@@ -81,7 +57,7 @@ class Accounts:
             if name.netbios or name.suffix in self._own_suffixes:
                 alternatives += [codec.equals(b"uid", name.user.encode())]
             return codec.any_of(alternatives)
-        alternatives = [] if name.netbios else [codec.equals(each, name.text.encode()) for each in self._login]
+        alternatives = [] if name.netbios else [codec.equals(attribute, name.text.encode()) for attribute in self._login]
         if not name.suffix or name.suffix == self._settings.name.lower():
             # DOMAIN\\name, a bare name, and the implicit UPN name@domain (MS-ADTS section 5.1.1.1.1)
             alternatives.append(codec.equals(b"sAMAccountName", name.user.encode()))
@@ -106,24 +82,24 @@ class Accounts:
             return explicit[0]
         return found[0]
 
-    def identity(self, account: Account, groups: tuple[Group, ...]) -> Identity:
+    def identity(self, account: Account, groups: tuple[DirectoryGroup, ...]) -> DirectoryIdentity:
         """Who it is."""
         entry = account.entry
-        login = _text(entry, b"userprincipalname" if self._is_ad else b"uid")
-        account_name = _text(entry, b"samaccountname" if self._is_ad else b"uid")
-        return Identity(
-            object_guid=_guid(account.guid, self._is_ad),
+        login = text_of(entry, b"userprincipalname" if self._is_ad else b"uid")
+        account_name = text_of(entry, b"samaccountname" if self._is_ad else b"uid")
+        return DirectoryIdentity(
+            object_guid=format_guid(account.guid) if self._is_ad else account.guid.decode("utf-8", "replace").lower(),
             user_name=login or f"{account_name}@{self._settings.name}",
             domain=self._settings.name,
             sid=format_sid(entry[b"objectsid"][0]) if entry.get(b"objectsid") else "",
             account_name=account_name,
-            mail=_text(entry, b"mail"),
-            display_name=_text(entry, b"displayname") or _text(entry, b"cn"),
-            given_name=_text(entry, b"givenname"),
-            surname=_text(entry, b"sn"),
+            mail=text_of(entry, b"mail"),
+            display_name=text_of(entry, b"displayname") or text_of(entry, b"cn"),
+            given_name=text_of(entry, b"givenname"),
+            surname=text_of(entry, b"sn"),
             dn=account.dn,
             groups=groups,
-            attributes={name: tuple(map(_printable, entry[key])) for name, key in self._wanted if entry.get(key)},
+            attributes={name: tuple(map(as_text, entry[key])) for name, key in self._wanted if entry.get(key)},
         )
 
     @property
@@ -132,31 +108,5 @@ class Accounts:
 
 
 def _has(account: Account, names: list[bytes], wanted: set[bytes]) -> bool:
-    values = (value.decode("utf-8", "replace") for each in names for value in account.entry.get(each.lower(), ()))
+    values = (value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ()))
     return any(value.casefold().encode() in wanted for value in values)
-
-
-def format_sid(raw: bytes) -> str:
-    """A binary SID as `S-1-…` (MS-DTYP section 2.4.2)."""
-    authority = int.from_bytes(raw[2:8], "big")
-    parts = [int.from_bytes(raw[at : at + 4], "little") for at in range(8, 8 + 4 * raw[1], 4)]
-    return "-".join(map(str, ("S", raw[0], authority, *parts)))
-
-
-def _guid(raw: bytes, is_ad: bool) -> str:
-    if is_ad and len(raw) == 16:
-        return str(uuid.UUID(bytes_le=raw))
-    return raw.decode("utf-8", "replace").lower()
-
-
-def _text(entry: Entry, name: bytes) -> str:
-    values = entry.get(name)
-    return values[0].decode("utf-8", "replace") if values else ""
-
-
-def _printable(value: bytes) -> str:
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode()
-    return text if text.isprintable() else base64.b64encode(value).decode()

@@ -37,14 +37,3 @@ def parse_name(text: str) -> LoginName | None:
     if at:
         return LoginName(text, user, suffix.lower(), "") if user and suffix else None
     return LoginName(text, text, "", "")
-
-
-def password_is_possible(password: str) -> bool:
-    """False for what must never be bound with: an empty password makes an anonymous bind that "succeeds"."""
-    if not password or len(password) > LONGEST or "\0" in password:
-        return False
-    try:
-        password.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -21,13 +21,13 @@ import directory
 from certs import CertsError, MachineIdentity, Role, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
-from gateway.agent.connection import Connection, Route
-from gateway.agent.errors import AgentError, NotEnrolled, RelayUnreachable
-from gateway.agent.routes import make_routes
+from gateway.agent.connection import RelayConnection
+from gateway.agent.errors import NotEnrolled, RelayUnreachable
+from gateway.agent.ports import CredentialDirectories
+from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
-from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
-from gateway.protocol.events import Closed, Event, Opened, RenewalAnswered
+from gateway.protocol import AgentFacts, AgentSession, CloseCode, Closed, Event, Opened, PeerTrust, RenewalAnswered
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Agent:
         self,
         settings: AgentCoreSettings,
         state_dir: Path,
-        directories: directory.Directories,
+        directories: CredentialDirectories,
         *,
         software: str,
         clock: Callable[[], float] = time.time,
@@ -89,7 +89,7 @@ class Agent:
             domains=tuple(directories.domains) or ("*",),
             software=software,
         )
-        self._live: set[Connection] = set()
+        self._live: set[RelayConnection] = set()
         self._stopping = asyncio.Event()
         self._renewal_asked = 0.0
         self._moving: asyncio.Task[None] | None = None
@@ -101,7 +101,7 @@ class Agent:
         for connection in self._live:
             if connection.session is not None and connection.session.session_id:
                 connected[connection.relay] += 1
-        in_flight = sum(each.in_flight for each in self._live)
+        in_flight = sum(connection.in_flight for connection in self._live)
         return AgentState(connected, self._identity.not_after, in_flight)
 
     @property
@@ -165,14 +165,14 @@ class Agent:
         self._explain(closed)
         return closed.code
 
-    def make_connection(self, route: Route) -> Connection:
+    def make_connection(self, route: Route) -> RelayConnection:
         """One that has not begun yet; `run` makes its own, whoever makes another runs it."""
         clock = self._session_clock or steady_clock()
-        return Connection(route, self._make_session, self._validator, self._directory_clock, self._take, clock)
+        return RelayConnection(route, self._make_session, self._validator, self._directory_clock, self._take, clock)
 
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
-        trust = Trust(identity.authority, Role.RELAY)
+        trust = PeerTrust(identity.authority, Role.RELAY)
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:
@@ -188,7 +188,7 @@ class Agent:
         except (CertsError, OSError) as error:
             log.error("identity.unusable", error=str(error))  # noqa: TRY400 - the text says it all
 
-    def _take(self, connection: Connection, event: Event) -> None:
+    def _take(self, connection: RelayConnection, event: Event) -> None:
         if isinstance(event, Opened):
             self._report(connection)
         elif isinstance(event, RenewalAnswered):
@@ -204,9 +204,10 @@ class Agent:
                 self._report(connection)
             await asyncio.sleep(interval)
 
-    def _report(self, connection: Connection) -> None:
+    def _report(self, connection: RelayConnection) -> None:
         if connection.session is not None:
-            connection.session.send_status({each.controller: each.state for each in self._directories.health()})
+            states = {health.controller: _PROTOCOL_STATES[health.state] for health in self._directories.health()}
+            connection.session.send_status(states)
             connection.poke()
 
     def _renew_if_due(self) -> None:
@@ -276,6 +277,8 @@ class Agent:
         await asyncio.sleep(0.1)
 
 
+_PROTOCOL_STATES: dict[directory.ControllerState, str] = {"up": "closed", "down": "open", "probing": "half_open"}
+"""The protocol's words for a domain controller, which are a circuit breaker's (docs/reference/protocol.md, `status`)."""
 _RE_ENROL = "on the relay `isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
 _REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
@@ -283,6 +286,3 @@ _REFUSALS = {
     int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
     int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
 }
-
-
-__all__ = ["Agent", "AgentError", "AgentState"]

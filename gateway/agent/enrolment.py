@@ -24,8 +24,17 @@ TIMEOUT = 15.0
 """Seconds for the whole exchange."""
 
 
-async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, now: float) -> MachineIdentity:
-    """Redeem a token and install the identity. Raises EnrolmentFailed, CertsError (a bad token), BadRoute.
+async def enrol(
+    settings: AgentCoreSettings,
+    state_dir: Path,
+    token_text: str,
+    now: float,
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - the HTTP client's own
+) -> MachineIdentity:
+    """Redeem a token and install the identity; `timeout` seconds for the relay's answer.
+
+    Raises EnrolmentFailed, CertsError (a bad token), BadRoute.
 
     Cancelling leaves an identity that was there before in place.
     """
@@ -35,7 +44,8 @@ async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, n
     directory = state_dir / "identity"
     csr = MachineIdentity.begin(directory, name=token.name)
     proof = prove(token.key, "enrol", csr)
-    answer = await _post(settings, token.relay_url, {"token": token.id, "csr": _text(csr), "proof": _text(proof)})
+    request = {"token": token.id, "csr": _text(csr), "proof": _text(proof)}
+    answer = await _post(settings, token.relay_url, request, timeout)
     try:
         certificate, authority, proof = (base64.b64decode(answer[key]) for key in ("certificate", "authority", "proof"))
         token.check_authority(authority)
@@ -47,9 +57,9 @@ async def enrol(settings: AgentCoreSettings, state_dir: Path, token_text: str, n
     return identity
 
 
-async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any], seconds: float) -> dict[str, Any]:
     proxy = proxy_of(settings)
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, trust_env=proxy is True) as session,
@@ -62,7 +72,7 @@ async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any]) -
         ):
             return _content(relay, response.status, await response.read())
     except TimeoutError as error:
-        raise EnrolmentFailed(relay, f"no answer within {TIMEOUT:g} s") from error
+        raise EnrolmentFailed(relay, f"no answer within {seconds:g} s") from error
     except aiohttp.ClientHttpProxyError as error:
         # Without its cause: that quotes the proxy's URL, password included
         raise EnrolmentFailed(relay, f"the proxy answered {error.status} {error.message}") from None

@@ -31,7 +31,14 @@ MEANINGS = {
 
 _RECORDERS = {"_record": "", "_alarm": "alert.", "_check": ""}
 """Methods whose first argument is a kind -> what stands before it."""
-_PACKAGES = ("gateway.relay", "gateway.signin", "gateway")
+_PACKAGES = (
+    "gateway.relay",
+    "gateway.relay.credentials",
+    "gateway.relay.agents",
+    "gateway.relay.administration",
+    "gateway.signin",
+    "gateway",
+)
 
 
 class KindsDiffer(Exception):
@@ -83,7 +90,7 @@ def check_kinds(found: set[str]) -> None:
 
 
 def recorded_kinds() -> set[str]:
-    """The kinds that the relay's packages record."""
+    """The kinds that the packages of the relay record."""
     files = [file for package in _PACKAGES for file in importlib.resources.files(package).iterdir()]
     return {kind for file in files if file.name.endswith(".py") for kind in _kinds_in(file)}
 

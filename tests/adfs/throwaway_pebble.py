@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 
 EAB_KEY_ID = "kid-1"
@@ -33,7 +34,7 @@ class ThrowawayPebble:
         self.home = Path(tempfile.mkdtemp(prefix="isthmus-pebble-"))
         self.ca_file = self.home / "tls" / "ca.pem"
         self.hook = self.home / "hook"
-        self.http_port, self._port, self._management, self._dns, self._records = _free_ports(5)
+        self.http_port, self._port, self._management, self._dns, self._records = (free_port() for _ in range(5))
         self.directory = f"https://127.0.0.1:{self._port}/dir"
         self._eab = eab
         self._environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20", "PEBBLE_AUTHZREUSE": "0"}
@@ -131,9 +132,3 @@ case $1 in present) to=set-txt ;; cleanup) to=clear-txt ;; esac
             time.sleep(0.02)
         logs = "".join(path.read_text(errors="replace")[-600:] for path in self.home.glob("*.log"))
         raise RuntimeError(f"pebble did not start: {logs}")
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]

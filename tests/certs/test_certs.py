@@ -30,6 +30,7 @@ from certs import (
     verify_proof,
     verify_signature,
 )
+from tests.support.examples import examples
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -188,7 +189,7 @@ def test_names_that_no_machine_may_bear(authority: Authority, tmp_path: Path, na
         authority.issue(csr, name=name, role=Role.AGENT, now=NOW)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_changed_certificates_are_refused(
     authority: Authority, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

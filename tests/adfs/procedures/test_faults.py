@@ -18,6 +18,7 @@ from certs import Partner, PartnerKind
 from foundation.procedures import Acknowledged, Completed, End, Refused, RunResult, read, turn_back
 from tests.adfs.procedures.driving import Fuse, begin, drive, end_state, once, opened, procedure, turn
 from tests.adfs.procedures.world import DAY, NEW_SSL, NOW, TOKEN, World, certificate, thumb
+from tests.support.examples import examples
 
 
 def text_of(outcome: RunResult) -> str:
@@ -278,7 +279,7 @@ class Chaos:
             Fuse(0)(what)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kills=st.sets(st.integers(1, 160), max_size=5),
     lost=st.sets(

@@ -74,7 +74,7 @@ def test_an_entry_comes_back_as_it_was_sent(dn: bytes, attributes: dict[bytes, l
 
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    """Anything odd is a WireError or an IndexError, which the link turns into its own; nothing else."""
+    """Anything odd is a CodecError or an IndexError, which the connection turns into its own; nothing else."""
     readers = (
         codec.message_size,
         codec.open_message,
@@ -84,7 +84,7 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
     for read in readers:
         try:
             read(data)
-        except (codec.WireError, IndexError):
+        except (codec.CodecError, IndexError):
             continue
 
 
@@ -96,18 +96,18 @@ def test_a_flipped_byte_is_an_error_or_another_entry_never_a_crash(at: int, othe
     try:
         _, _, start, end = codec.open_message(bytes(data))
         codec.read_entry(bytes(data), start, end)
-    except (codec.WireError, IndexError):
+    except (codec.CodecError, IndexError):
         return
     assert codec.message_size(data) >= 2
 
 
 def test_sizes_are_bounded() -> None:
     """A header that promises gigabytes is refused before one byte of them is waited for."""
-    with pytest.raises(codec.WireError, match="more than"):
+    with pytest.raises(codec.CodecError, match="more than"):
         codec.message_size(b"\x30\x84\x7f\xff\xff\xff")
-    with pytest.raises(codec.WireError, match="no LDAP"):
+    with pytest.raises(codec.CodecError, match="no LDAP"):
         codec.message_size(b"HTTP/1.1 400")
-    with pytest.raises(codec.WireError, match="length"):
+    with pytest.raises(codec.CodecError, match="length"):
         codec.message_size(b"\x30\x80")
     assert codec.message_size(b"\x30") == 0
     assert codec.message_size(b"\x30\x82\x01") == 0
@@ -118,7 +118,7 @@ def test_results_are_read_with_their_text() -> None:
     """The diagnostic message is where AD puts its sub-codes; a trailing NUL is AD's habit."""
     content = codec.integer(49, 0x0A) + codec.octets(b"") + codec.octets(b"80090308: data 52e, v4563\0")
     assert codec.read_result(content, 0, len(content))[:2] == (49, "80090308: data 52e, v4563")
-    with pytest.raises(codec.WireError, match="code"):
+    with pytest.raises(codec.CodecError, match="code"):
         codec.read_result(codec.octets(b"x"), 0, 3)
 
 

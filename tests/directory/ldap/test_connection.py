@@ -18,16 +18,16 @@ import pytest
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from directory.errors import (
-    CertificateRefused,
     ConnectFailed,
-    LinkBroken,
-    LinkTimedOut,
+    ConnectionBroken,
+    ConnectionTimedOut,
     Malformed,
+    ServerCertificateRefused,
     ServerRefused,
     SettingsProblem,
 )
 from directory.ldap import codec, tls
-from directory.ldap.connection import Address, Link, parse_server
+from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.settings import TlsSettings
 
 SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
@@ -35,16 +35,16 @@ Answer = Callable[[bytes], bytes | None]
 """What a message is answered with; nothing hangs up, None says no more."""
 
 
-Linked = Callable[[Answer], Awaitable[Link]]
+Connect = Callable[[Answer], Awaitable[LdapConnection]]
 
 
 @pytest.fixture
-async def linked() -> AsyncIterator[Linked]:
-    """A link to a server that answers each message with whatever a function makes of it; empty means: hang up."""
+async def connect() -> AsyncIterator[Connect]:
+    """A connection to a server that answers each message with whatever a function makes of it; empty means: hang up."""
     conversations: list[asyncio.Task[None]] = []
     async with AsyncExitStack() as opened:
 
-        async def connect(answer: Answer) -> Link:
+        async def connect_to(answer: Answer) -> LdapConnection:
             async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 conversations.append(cast("asyncio.Task[None]", asyncio.current_task()))
                 with contextlib.suppress(OSError):
@@ -57,26 +57,28 @@ async def linked() -> AsyncIterator[Linked]:
 
             server = await opened.enter_async_context(await asyncio.start_server(serve, "127.0.0.1", 0))
             address = Address("127.0.0.1", server.sockets[0].getsockname()[1], secure=False)
-            link = await Link.open(address, tls.make_context(TlsSettings()), (), 5)
-            opened.callback(link.close)
-            return link
+            connection = await LdapConnection.open(address, tls.make_context(TlsSettings()), (), 5)
+            opened.callback(connection.close)
+            return connection
 
-        yield connect
+        yield connect_to
     await asyncio.wait(conversations, timeout=5)
 
 
-async def search(link: Link) -> list[tuple[str, codec.Entry]]:
+async def search(connection: LdapConnection) -> list[tuple[str, codec.Entry]]:
     """Any search."""
-    return await link.search(b"DC=x", codec.SCOPE_SUBTREE, codec.ANYTHING, codec.attribute_list(["cn"]), limit=3, timeout=5)
+    return await connection.search(
+        b"DC=x", codec.SCOPE_SUBTREE, codec.ANYTHING, codec.attribute_list(["cn"]), limit=3, timeout=5
+    )
 
 
-async def test_entries_are_collected_until_the_search_is_done(linked: Linked) -> None:
+async def test_entries_are_collected_until_the_search_is_done(connect: Connect) -> None:
     """References to other servers are passed over: referrals are off."""
     entry = codec.message(1, codec.tlv(codec.ENTRY, codec.octets(b"CN=a") + codec.tlv(0x30, b"")))
     reference = codec.message(1, codec.tlv(codec.REFERENCE, codec.octets(b"ldap://elsewhere")))
     done = codec.message(1, codec.tlv(codec.SEARCH_DONE, SUCCESS))
-    link = await linked(lambda _: reference + entry + entry + done)
-    assert [dn for dn, _ in await search(link)] == ["CN=a", "CN=a"]
+    connection = await connect(lambda _: reference + entry + entry + done)
+    assert [dn for dn, _ in await search(connection)] == ["CN=a", "CN=a"]
 
 
 @pytest.mark.parametrize(
@@ -91,60 +93,60 @@ async def test_entries_are_collected_until_the_search_is_done(linked: Linked) ->
         b"\x30\x03\x02\x01",
     ],
 )
-async def test_what_is_no_answer_to_the_question_ends_the_link(linked: Linked, reply: bytes) -> None:
-    """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the link is closed."""
-    link = await linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
-    with pytest.raises((Malformed, LinkTimedOut)):
-        await link.search(b"", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=0.2)
-    with pytest.raises(LinkBroken):
-        await link.bind(b"a", b"b", 1)
+async def test_what_is_no_answer_to_the_question_ends_the_connection(connect: Connect, reply: bytes) -> None:
+    """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the connection is closed."""
+    connection = await connect(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
+    with pytest.raises((Malformed, ConnectionTimedOut)):
+        await connection.search(b"", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=0.2)
+    with pytest.raises(ConnectionBroken):
+        await connection.bind(b"a", b"b", 1)
 
 
-async def test_a_refused_search_is_an_error_of_the_server(linked: Linked) -> None:
+async def test_a_refused_search_is_an_error_of_the_server(connect: Connect) -> None:
     """With its code and its text."""
     refusal = codec.integer(50, 0x0A) + codec.octets(b"") + codec.octets(b"insufficient rights")
-    link = await linked(lambda _: codec.message(1, codec.tlv(codec.SEARCH_DONE, refusal)))
+    connection = await connect(lambda _: codec.message(1, codec.tlv(codec.SEARCH_DONE, refusal)))
     with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
-        await search(link)
+        await search(connection)
 
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (codec.message(0, codec.tlv(codec.EXTENDED_RESPONSE, SUCCESS)), LinkBroken),
+        (codec.message(0, codec.tlv(codec.EXTENDED_RESPONSE, SUCCESS)), ConnectionBroken),
         (codec.message(2, codec.tlv(codec.BIND_RESPONSE, SUCCESS)), Malformed),
         (codec.message(1, codec.tlv(codec.MODIFY_RESPONSE, SUCCESS)), Malformed),
         (codec.message(1, codec.tlv(codec.BIND_RESPONSE, b"\x0a\x01")), Malformed),
         (b"\x30\x02\x04\x00", Malformed),
-        (b"", LinkBroken),
+        (b"", ConnectionBroken),
     ],
 )
 async def test_a_bind_is_never_taken_for_answered_by_anything_else(
-    linked: Linked, reply: bytes, expected: type[Exception]
+    connect: Connect, reply: bytes, expected: type[Exception]
 ) -> None:
     """A notice of disconnection, another message's number, another operation, a hang-up: the password may be out."""
-    link = await linked(lambda _: reply)
+    connection = await connect(lambda _: reply)
     with pytest.raises(expected) as caught:
-        await link.bind(b"a", b"secret-word", 5)
+        await connection.bind(b"a", b"secret-word", 5)
     assert caught.value.sent  # type: ignore[attr-defined]
     assert "secret-word" not in str(caught.value)
 
 
-async def test_silence_costs_one_timeout(linked: Linked) -> None:
+async def test_silence_costs_one_timeout(connect: Connect) -> None:
     """And says how long it was."""
-    link = await linked(lambda _: None)
-    with pytest.raises(LinkTimedOut, match=r"0\.05 s") as caught:
-        await link.bind(b"a", b"b", 0.05)
+    connection = await connect(lambda _: None)
+    with pytest.raises(ConnectionTimedOut, match=r"0\.05 s") as caught:
+        await connection.bind(b"a", b"b", 0.05)
     assert caught.value.waited == 0.05
 
 
-async def test_a_server_that_spoke_unasked_is_stale(linked: Linked) -> None:
+async def test_a_server_that_spoke_unasked_is_stale(connect: Connect) -> None:
     """As one that hung up is."""
-    link = await linked(lambda _: codec.message(1, codec.tlv(codec.BIND_RESPONSE, SUCCESS)) * 2)
-    assert not link.is_stale()
-    assert (await link.bind(b"a", b"b", 5)).code == 0
-    assert link.is_stale()
-    link.unbind()
+    connection = await connect(lambda _: codec.message(1, codec.tlv(codec.BIND_RESPONSE, SUCCESS)) * 2)
+    assert not connection.is_stale()
+    assert (await connection.bind(b"a", b"b", 5)).code == 0
+    assert connection.is_stale()
+    connection.unbind()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ async def test_nobody_listens() -> None:
     """It is told which server."""
     port = free_port()
     with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}"):
-        await Link.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
+        await LdapConnection.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
 
 
 @pytest.fixture
@@ -208,46 +210,46 @@ def fingerprint(home: Path) -> str:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert((home / "cert.pem").read_text())).hexdigest()
 
 
-async def open_link(address: Address, settings: TlsSettings) -> Link:
+async def open_connection(address: Address, settings: TlsSettings) -> LdapConnection:
     """With these settings."""
     pins = tuple(map(tls.normalise_fingerprint, settings.pinned_sha256))
-    return await Link.open(address, tls.make_context(settings), pins, 5)
+    return await LdapConnection.open(address, tls.make_context(settings), pins, 5)
 
 
 async def test_the_right_authority_is_believed(tls_server: Address, tmp_path: Path) -> None:
     """And its certificate can be looked at."""
-    link = await open_link(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
-    assert link.certificate()
-    link.close()
+    connection = await open_connection(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
+    assert connection.certificate()
+    connection.close()
 
 
 async def test_a_wrong_authority_is_not(tls_server: Address, tmp_path: Path) -> None:
     """Neither the system's store nor another CA file."""
     write_certificates(tmp_path / "other", dns_name="dc1.example.com", address="127.0.0.1")
     for settings in (TlsSettings(), TlsSettings(ca_file=tmp_path / "other" / "ca.pem")):
-        with pytest.raises(CertificateRefused, match="not trusted"):
-            await open_link(tls_server, settings)
+        with pytest.raises(ServerCertificateRefused, match="not trusted"):
+            await open_connection(tls_server, settings)
 
 
 async def test_a_wrong_name_is_not(tls_server: Address, tmp_path: Path) -> None:
     """The certificate names 127.0.0.1 and dc1.example.com only."""
-    with pytest.raises(CertificateRefused, match="not trusted"):
-        await open_link(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
+    with pytest.raises(ServerCertificateRefused, match="not trusted"):
+        await open_connection(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
 
 
 async def test_a_pin_alone_replaces_the_authority_and_beside_one_both_must_hold(tls_server: Address, tmp_path: Path) -> None:
     """With colons or without."""
     right = fingerprint(tmp_path)
     spaced = ":".join(right[at : at + 2] for at in range(0, 64, 2)).upper()
-    (await open_link(tls_server, TlsSettings(pinned_sha256=(spaced,)))).close()
-    (await open_link(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem"))).close()
+    (await open_connection(tls_server, TlsSettings(pinned_sha256=(spaced,)))).close()
+    (await open_connection(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem"))).close()
     for settings in (
         TlsSettings(pinned_sha256=("0" * 64,)),
         TlsSettings(pinned_sha256=("0" * 64,), ca_file=tmp_path / "ca.pem"),
         TlsSettings(pinned_sha256=(right,), ca_file=_other_authority(tmp_path)),
     ):
-        with pytest.raises(CertificateRefused):
-            await open_link(tls_server, settings)
+        with pytest.raises(ServerCertificateRefused):
+            await open_connection(tls_server, settings)
 
 
 def _other_authority(home: Path) -> Path:
@@ -268,4 +270,4 @@ async def test_a_server_that_speaks_no_tls_or_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("127.0.0.1", silent.getsockname()[1])
         with pytest.raises(ConnectFailed, match="no TLS handshake in time"):
-            await Link.open(address, tls.make_context(TlsSettings()), (), 0.05)
+            await LdapConnection.open(address, tls.make_context(TlsSettings()), (), 0.05)

@@ -23,7 +23,7 @@ from gateway.agent.enrolment import ENROL_PATH, enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import known_relays
 from gateway.agent.settings import AgentCoreSettings
-from gateway.server import Relay
+from gateway.app import Relay
 from tests.support.rooms import agent_settings, relay
 
 Answer = Callable[[dict[str, str]], web.Response]
@@ -33,14 +33,16 @@ async def token_of(running: Relay, name: str = "agent1") -> EnrolmentToken:
     return EnrolmentToken.parse((await running.administration.create_token(name, "test")).text)
 
 
-async def redeem(home: Path, token: EnrolmentToken, name: str = "agent1", now: float | None = None) -> MachineIdentity:
-    return await enrol(agent_settings(home), home / name, token.text, time.time() if now is None else now)
+async def redeem(
+    home: Path, token: EnrolmentToken, name: str = "agent1", now: float | None = None, **how: Any
+) -> MachineIdentity:
+    return await enrol(agent_settings(home), home / name, token.text, time.time() if now is None else now, **how)
 
 
-async def failure(home: Path, token: EnrolmentToken, now: float | None = None) -> str:
+async def failure(home: Path, token: EnrolmentToken, now: float | None = None, **how: Any) -> str:
     """The message of an enrolment that must fail; it names the relay, and tells no secret."""
     with pytest.raises(EnrolmentFailed) as raised:
-        await redeem(home, token, now=now)
+        await redeem(home, token, now=now, **how)
     text = str(raised.value)
     assert text.startswith(f"{token.relay_url} did not enrol this agent: ")
     assert token.text not in text
@@ -61,7 +63,7 @@ async def test_a_token_becomes_an_identity(tmp_path: Path) -> None:
     async with relay(tmp_path) as running:
         token = await token_of(running)
         identity = await redeem(tmp_path, token)
-        assert running.roster.status("agent1", identity.serial) == "enrolled"
+        assert running.registry.status("agent1", identity.serial) == "enrolled"
         assert "agent.enrolled" in await kinds(running)
     assert (identity.name, identity.role) == ("agent1", Role.AGENT)
     assert known_relays(AgentCoreSettings(), tmp_path / "agent1") == (token.relay_url,)
@@ -164,9 +166,8 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path:
     assert "Sesam-1" not in text
 
 
-async def test_a_silent_relay_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_relay_is_given_up(tmp_path: Path) -> None:
     """After a time that is told."""
-    monkeypatch.setattr("gateway.agent.enrolment.TIMEOUT", 0.2)
 
     async def silent(_request: web.Request) -> web.Response:
         await gone.wait()
@@ -174,7 +175,7 @@ async def test_a_silent_relay_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
 
     gone = asyncio.Event()
     async with https(tmp_path, silent) as url:
-        assert "no answer within 0.2 s" in await failure(tmp_path, token_for(url, "00" * 32))
+        assert "no answer within 0.2 s" in await failure(tmp_path, token_for(url, "00" * 32), timeout=0.2)
         gone.set()
 
 

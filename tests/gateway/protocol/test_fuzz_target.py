@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from gateway.protocol.events import Closed
 from tests.fuzz.fuzz_protocol import STAGES, fuzz_one
+from tests.support.examples import examples
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(0, len(STAGES) - 1), st.binary(max_size=400))
 def test_whatever_comes_a_session_gives_events_or_ends(stage: int, data: bytes) -> None:
     """Each stage by itself: an exception that escapes is a finding."""
