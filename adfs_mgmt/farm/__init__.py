@@ -36,12 +36,14 @@ from adfs_mgmt.farm.model import (
     SyntheticSignIn,
     Use,
 )
+from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.farm.settings import FarmSettings, split_host
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
     from adfs_mgmt.farm.queries import FarmQuery, HostQuery
     from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
+    from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
     from adfs_mgmt.farm.windows import is_proxy_trust
 
@@ -49,11 +51,15 @@ _LATER = {
     **dict.fromkeys(("fetch_metadata", "read_external_view"), "adfs_mgmt.farm.external_view"),
     **dict.fromkeys(("FarmQuery", "HostQuery"), "adfs_mgmt.farm.queries"),
     **dict.fromkeys(("read_farm", "unread_farm", "with_certificates"), "adfs_mgmt.farm.reader"),
+    **dict.fromkeys(("read_listed_nodes", "read_server"), "adfs_mgmt.farm.server_reader"),
     **dict.fromkeys(("TestAccount", "read_test_account", "sign_in"), "adfs_mgmt.farm.token_request"),
     "is_proxy_trust": "adfs_mgmt.farm.windows",
 }
 
 __all__ = [
+    "ADFS_ROLE",
+    "PROXY_ROLE",
+    "WID_FEATURE",
     "Binding",
     "Endpoint",
     "ExternalView",
@@ -65,6 +71,7 @@ __all__ = [
     "Inconsistency",
     "KeyAccess",
     "Node",
+    "ObservedServer",
     "PrincipalHolder",
     "Properties",
     "Proxy",
@@ -85,6 +92,8 @@ __all__ = [
     "is_proxy_trust",
     "read_external_view",
     "read_farm",
+    "read_listed_nodes",
+    "read_server",
     "read_test_account",
     "short_name",
     "sign_in",

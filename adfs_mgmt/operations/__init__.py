@@ -12,6 +12,7 @@ from adfs_mgmt.operations.certificates import (
     CertificateSource,
     Gate,
     RolloverRequest,
+    Track,
     certificate_operation,
 )
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext, OperationSettings
@@ -81,6 +82,7 @@ __all__ = [
     "SelectionError",
     "ServerOperation",
     "SettingsError",
+    "Track",
     "TrustComparison",
     "TrustUpdate",
     "acknowledge_certificate",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from adfs_mgmt.farm import windows
 from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
@@ -30,7 +29,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
 
 def problems(answer: list[Thing]) -> tuple[str, ...]:
     """What deployment cmdlets report as their output: rows with a Status of `Error`."""
-    found = (windows.text(row, "Message") for row in answer if windows.text(row, "Status").lower() == "error")
+    found = (str(row.get("Message", "")) for row in answer if str(row.get("Status", "")).lower() == "error")
     return tuple(dict.fromkeys(found))
 
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE, Cmdlet, HostKind, Parameter
-from adfs_mgmt.remoting.functions import FUNCTIONS
+from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 
 _EVERYWHERE = ("CimCmdlets", "ServerManager")
 """Modules of ours that are on every Windows Server, role or not. Those of the engine are loaded anyway."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import FarmCertificate, KeyAccess, Node, Properties, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import ADFS_ROLE, FarmCertificate, KeyAccess, Node, Properties, Proxy, StoredCertificate, SyncRole, Use
 from adfs_mgmt.procedures.preflight import explain, preflight
-from adfs_mgmt.procedures.server import ADFS_ROLE, Operation
+from adfs_mgmt.procedures.server import Operation
 from findings import Finding
 from tests.adfs.deploy.cases import ADD_PROXY, FARM, NEW_FARM, NODE, NOW, OTHER, PRIMARY_NODE, SSL, Case, certificate, served
 from tests.adfs.deploy.support import NAME, PROXY

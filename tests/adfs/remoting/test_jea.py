@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from adfs_mgmt.remoting import CATALOGUE, HostKind, ParameterKind, jea
-from adfs_mgmt.remoting.functions import FUNCTIONS
+from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 from isthmus.cli.adfs.jea import command as jea_command
 from tests.adfs.simulator.endpoint import PARSER, Role, entries, literals, read_hashtable, tables, text, walk
 from tests.adfs.simulator.errors import PsError

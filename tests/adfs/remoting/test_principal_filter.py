@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from adfs_mgmt.remoting.functions import FUNCTIONS
+from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 from demo.samba import ThrowawayDomain
 
 pytestmark = pytest.mark.samba

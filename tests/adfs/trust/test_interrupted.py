@@ -184,6 +184,22 @@ async def test_an_interrupted_conversion_is_undone(
         assert record.outcome == "rolled back"
 
 
+async def test_an_undo_that_is_killed_goes_on_as_an_undo(
+    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
+) -> None:
+    """It is not what the command for the conversion continues."""
+    plan, killer = await planned(graph, "example.com", live), Killer(graph, 1)
+    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
+        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
+    killer.left = 0
+    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
+        await resume_conversion(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW, undo=True)
+    killer.revive()
+    assert not is_converting(journals.record("example.com"), plan.kind)
+    assert is_converting(journals.record("example.com"))
+    assert (await going_on(graph, "example.com", backups, journals)).domain.federated
+
+
 async def test_a_conversion_that_somebody_else_did_otherwise(
     graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
 ) -> None:

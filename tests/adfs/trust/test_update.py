@@ -25,7 +25,7 @@ from adfs_mgmt.trust import (
 )
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.reader import read_domain, read_tenant
-from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, publish, retire
+from adfs_mgmt.trust.update import SlotChange, apply_change, apply_changes, plan_publish, plan_retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from foundation.procedures import MemoryJournal
@@ -38,6 +38,26 @@ CONFIGURATION = "/v1.0/domains/example.com/federationConfiguration/"
 
 def _in_memory(domain: str, now: float) -> AbstractContextManager[MemoryJournal]:
     return nullcontext(MemoryJournal())
+
+
+async def publish(
+    graph: Graph, domain: FederatedDomain, certificate: Certificate, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Into the free slot of one domain."""
+    return await _done(graph, plan_publish(domain, certificate, live), backups)
+
+
+async def retire(
+    graph: Graph, domain: FederatedDomain, old: str, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Out of one domain."""
+    return await _done(graph, plan_retire(domain, old, live), backups)
+
+
+async def _done(graph: Graph, change: SlotChange | None, backups: Backups) -> DomainResult:
+    if change is not None:
+        await apply_change(graph, change, backups, NOW)
+    return DomainResult(domain="", done=True, changed=change is not None)
 
 
 async def _publish(graph: Graph, backups: Backups, live: Certificate, coming: Certificate) -> DomainResult:
