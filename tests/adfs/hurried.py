@@ -40,8 +40,9 @@ def hurry() -> None:
     assert (defaults["settle"], defaults["poll"]) == (180.0, 15.0), "they are set by other names now"
     defaults |= {"settle": SETTLED, "poll": POLL}
     quick = Rules()
-    table = {kind: replace(procedure, rules=quick) for kind, procedure in deployment.SERVER_PROCEDURES.items()}
-    deployment.SERVER_PROCEDURES = table
+    deployment.SERVER_PROCEDURES = {
+        kind: replace(table, rules=quick) for kind, table in deployment.SERVER_PROCEDURES.items()
+    }
 
 
 def call(output: str, words: list[str]) -> int:

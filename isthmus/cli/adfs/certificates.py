@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,13 +11,14 @@ import click
 
 from foundation.times import DAY, minute
 from isthmus.cli import flow
+from isthmus.cli.adfs.context import farm_option, operation
 from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.flow import Manner
 from isthmus.cli.output import emit_json, emit_said, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
-    from adfs_mgmt.operations import CertificateOperation, CertificateSource, RolloverRequest
+    from adfs_mgmt.operations import CertificateOperation, CertificateSource, OperationContext, RolloverRequest, Track
     from foundation.procedures import Plan, RunResult
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +56,21 @@ def certificate_options(function: F) -> F:
     return function
 
 
+def certificate_command(track: Track) -> Callable[[F], F]:
+    """A command about one farm's certificates: the function gets the work and the manner."""
+
+    def decorated(function: F) -> F:
+        @functools.wraps(function)
+        def call(context: OperationContext, manner: Manner, farm: str, **given: Any) -> Any:
+            from adfs_mgmt.operations import certificate_operation
+
+            return function(certificate_operation(context, farm, track), manner, **given)
+
+        return operation(farm_option(call))  # type: ignore[return-value]
+
+    return decorated
+
+
 def source_of(given: dict[str, Any]) -> CertificateSource:
     """Out of these options."""
     from adfs_mgmt.operations import CertificateSource
@@ -62,22 +79,22 @@ def source_of(given: dict[str, Any]) -> CertificateSource:
     return CertificateSource(**{name: given[name] for name in names if name in given})
 
 
-def show_plan(plan: Plan[Any], *, as_json: bool) -> None:
+def show_plan(plan: Plan[Any], manner: Manner) -> None:
     """For people, or for programs."""
     from adfs_mgmt.operations import plan_data
 
-    if as_json:
+    if manner.as_json:
         emit_json(plan_data(plan))
     else:
         flow.show_plan(plan)
 
 
-def only_plan(work: CertificateOperation, request: RolloverRequest, save: Path | None, *, as_json: bool) -> None:
+def only_plan(work: CertificateOperation, request: RolloverRequest, save: Path | None, manner: Manner) -> None:
     """A plan that is shown, and saved where asked."""
     plan = run_async(work.plan(request))
-    show_plan(plan, as_json=as_json)
+    show_plan(plan, manner)
     if save is not None:
-        flow.save_plan(plan, save, Manner(yes=False, as_json=as_json))
+        flow.save_plan(plan, save, manner)
 
 
 def apply(
@@ -100,7 +117,7 @@ def apply(
         if plan_file is not None:
             raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
         work.supply(source)
-    elif _is_due(work, *due, as_json=manner.as_json):
+    elif _is_due(work, *due, manner):
         if plan_file is not None:
             work.supply(source)
             plan = run_async(work.load(plan_file))
@@ -119,7 +136,7 @@ async def _planned(work: CertificateOperation, requested: Callable[[], Awaitable
 def propose(work: CertificateOperation, plan: Plan[Any], manner: Manner) -> None:
     """Show it, and have it confirmed."""
     if manner.shows_plan:
-        show_plan(plan, as_json=manner.as_json)
+        show_plan(plan, manner)
     confirm(work, manner)
 
 
@@ -135,13 +152,13 @@ def finish(result: RunResult, manner: Manner) -> None:
     flow.show_result(result, result_data(result), manner)
 
 
-def show_status(work: CertificateOperation, *, as_json: bool) -> None:
+def show_status(work: CertificateOperation, manner: Manner) -> None:
     """Where it stands."""
     from adfs_mgmt.operations import standing_data
 
     standing = run_async(work.standing())
     nothing = f"No {work.track} rollover of farm {work.farm.name} was ever begun here."
-    flow.show_standing(standing, nothing, standing_data(standing), Manner(yes=False, as_json=as_json))
+    flow.show_standing(standing, nothing, standing_data(standing), manner)
 
 
 def roll_back(
@@ -155,7 +172,7 @@ def roll_back(
     finish(flow.follow(lambda tell: work.roll_back(to, patience=patience, progress=tell, undo=undo)), manner)
 
 
-def _is_due(work: CertificateOperation, uses: Sequence[Use], within: float | None, *, as_json: bool) -> bool:
+def _is_due(work: CertificateOperation, uses: Sequence[Use], within: float | None, manner: Manner) -> bool:
     """Says why not."""
     if within is None:
         return True
@@ -163,5 +180,5 @@ def _is_due(work: CertificateOperation, uses: Sequence[Use], within: float | Non
     if end - work.context.now() <= within * DAY:
         return True
     text = f"Nothing is due: what farm {work.farm.name} uses ends {minute(end)}."
-    emit_said(text, as_json=as_json, end="not due", ends=end)
+    emit_said(text, as_json=manner.as_json, end="not due", ends=end)
     return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from isthmus import config
+from isthmus.cli.flow import Manner
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, config_option, reporting
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def open_context(path: Path) -> OperationContext:
 
 
 def operation(function: F) -> F:
-    """A command over an operation context: adds `--config`, and turns the packages' errors into a Failure."""
+    """A command over an operation context: adds `--config`, and turns the packages' errors into a Failure.
+
+    The function gets the context and the manner, which `--yes` and `--json` say.
+    """
 
     @config_option("/etc/isthmus/adfs.toml")
     @functools.wraps(function)
-    def call(config: Path, **given: Any) -> Any:
+    def call(config: Path, as_json: bool, yes: bool = False, **given: Any) -> Any:
         with failures(config):
-            return function(open_context(config), **given)
+            return function(open_context(config), Manner(yes=yes, as_json=as_json), **given)
 
     return call  # type: ignore[return-value]
 

@@ -11,14 +11,13 @@ import click
 from foundation.times import DAY
 from isthmus.cli import flow
 from isthmus.cli.adfs import certificates
-from isthmus.cli.adfs.certificates import cancel_option, certificate_options, due_option, source_of
-from isthmus.cli.adfs.context import farm_option, operation
+from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
 from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
 from isthmus.cli.output import emit_said, json_option, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
-    from adfs_mgmt.operations import CertificateOperation, Gate, OperationContext, RolloverRequest
+    from adfs_mgmt.operations import CertificateOperation, Gate, RolloverRequest
 
 _USES = ("signing", "decrypting")
 
@@ -55,12 +54,6 @@ def _wanted(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _work(context: OperationContext, farm: str) -> CertificateOperation:
-    from adfs_mgmt.operations import certificate_operation
-
-    return certificate_operation(context, farm, "token")
-
-
 def _uses(names: Sequence[str]) -> tuple[Use, ...]:
     from adfs_mgmt.farm import Use
 
@@ -75,12 +68,11 @@ async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: b
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @_wanted
 @save_option
 @json_option
-def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool, **given: Any) -> None:
+def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given: Any) -> None:
     """Show every step of a rollover. Nothing is changed.
 
     \b
@@ -88,13 +80,11 @@ def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool,
       isthmus adfs rollover plan                                   # AD FS makes the certificates
       isthmus adfs rollover plan --use signing --pfx new.pfx --password-file new.password --save plan.json
     """
-    work = _work(context, farm)
-    certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, as_json=as_json)
+    certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @_wanted
 @plan_option
 @click.option("--unattended", is_flag=True, help="Promote and retire as soon as that may be, without being told again.")
@@ -103,14 +93,12 @@ def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool,
 @yes_option
 @json_option
 def apply(
-    context: OperationContext,
-    farm: str,
+    work: CertificateOperation,
+    manner: Manner,
     plan_file: Path | None,
     unattended: bool,
     within: float | None,
     patience: float,
-    yes: bool,
-    as_json: bool,
     **given: Any,
 ) -> None:
     """Begin a rollover, or go on with the one that is under way, as far as can be gone now.
@@ -125,7 +113,6 @@ def apply(
     """
     from adfs_mgmt.operations import GATES
 
-    work = _work(context, farm)
     certificates.apply(
         work,
         source_of(given),
@@ -133,50 +120,47 @@ def apply(
         plan_file=plan_file,
         due=(_uses(given["uses"]), within),
         patience=patience,
-        manner=Manner(yes=yes, as_json=as_json),
+        manner=manner,
         gates=tuple(GATES) if unattended else (),
     )
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @json_option
-def status(context: OperationContext, farm: str, as_json: bool) -> None:
+def status(work: CertificateOperation, manner: Manner) -> None:
     """Show where the rollover stands, and what it waits for. Nothing is changed.
 
     \b
     Example:
       isthmus adfs rollover status --json
     """
-    certificates.show_status(_work(context, farm), as_json=as_json)
+    certificates.show_status(work, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @click.argument("names", nargs=-1, required=True)
 @json_option
-def acknowledge(context: OperationContext, farm: str, names: tuple[str, ...], as_json: bool) -> None:
+def acknowledge(work: CertificateOperation, manner: Manner, names: tuple[str, ...]) -> None:
     """Say that a partner knows the new certificate, or that something else that was asked for was done.
 
     \b
     Example:
       isthmus adfs rollover acknowledge "Intranet" "Payroll"
     """
-    run_async(_work(context, farm).acknowledge(names))
+    run_async(work.acknowledge(names))
     text = f"Noted: {', '.join(names)}. `isthmus adfs rollover status` shows what else is waited for."
-    emit_said(text, as_json=as_json, acknowledged=list(names))
+    emit_said(text, as_json=manner.as_json, acknowledged=list(names))
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @click.option("--acknowledge", "names", multiple=True, metavar="PARTNER", help="A partner that knows; may be given again.")
 @patience_option
 @yes_option
 @json_option
-def promote(context: OperationContext, farm: str, names: tuple[str, ...], patience: float, yes: bool, as_json: bool) -> None:
+def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], patience: float) -> None:
     """Let the new certificate come into use, and see that every node uses it.
 
     Refused while a known partner does not have it, or the time that partners get is not over.
@@ -185,25 +169,22 @@ def promote(context: OperationContext, farm: str, names: tuple[str, ...], patien
     Example:
       isthmus adfs rollover promote --acknowledge "Payroll"
     """
-    manner = Manner(yes=yes, as_json=as_json)
-    _open_gate(_work(context, farm), "promote", names, "the new certificate signs from now on", patience, manner)
+    _open_gate(work, "promote", names, "the new certificate signs from now on", patience, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @patience_option
 @yes_option
 @json_option
-def retire(context: OperationContext, farm: str, patience: float, yes: bool, as_json: bool) -> None:
+def retire(work: CertificateOperation, manner: Manner, patience: float) -> None:
     """Take the old certificate away, from the farm and from Entra ID. There is no way back after that.
 
     \b
     Example:
       isthmus adfs rollover retire
     """
-    manner = Manner(yes=yes, as_json=as_json)
-    _open_gate(_work(context, farm), "retire", (), "the old certificate goes; there is no way back", patience, manner)
+    _open_gate(work, "retire", (), "the old certificate goes; there is no way back", patience, manner)
 
 
 def _open_gate(
@@ -219,8 +200,7 @@ def _open_gate(
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @click.option(
     "--to",
     type=click.Choice(["published", "start"]),
@@ -232,7 +212,7 @@ def _open_gate(
 @patience_option
 @yes_option
 @json_option
-def rollback(context: OperationContext, farm: str, to: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, patience: float) -> None:
     """Go back. Possible until `retire`, and while the old certificate has not ended.
 
     \b
@@ -240,13 +220,11 @@ def rollback(context: OperationContext, farm: str, to: str, cancel: bool, patien
       isthmus adfs rollover rollback --to start
     """
     what = "goes forward again" if cancel else f"goes back to {to}"
-    manner = Manner(yes=yes, as_json=as_json)
-    certificates.roll_back(_work(context, farm), "" if cancel else to, patience, what, manner)
+    certificates.roll_back(work, "" if cancel else to, patience, what, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @use_option
 @click.option(
     "--without-entra", is_flag=True, help="Entra ID cannot be asked: the farm's keys come first, it is told at the end."
@@ -255,13 +233,7 @@ def rollback(context: OperationContext, farm: str, to: str, cancel: bool, patien
 @yes_option
 @json_option
 def emergency(
-    context: OperationContext,
-    farm: str,
-    uses: tuple[str, ...],
-    without_entra: bool,
-    patience: float,
-    yes: bool,
-    as_json: bool,
+    work: CertificateOperation, manner: Manner, uses: tuple[str, ...], without_entra: bool, patience: float
 ) -> None:
     """A key was stolen: new certificates at once. No waiting for partners, no way back.
 
@@ -273,7 +245,7 @@ def emergency(
     """
     from adfs_mgmt.operations import WITHOUT_ENTRA, RolloverRequest
 
-    work, manner, plan = _work(context, farm), Manner(yes=yes, as_json=as_json), None
+    plan = None
     if work.under_way is None or work.under_way.kind != "emergency":
         wanted = RolloverRequest(kind="emergency", uses=_uses(uses), without_entra=without_entra)
         plan = run_async(work.plan(wanted))
@@ -284,18 +256,17 @@ def emergency(
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("token")
 @click.option("--name", "names", multiple=True, help="A DNS name; the farm's own by default. May be given again.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the request (PEM).")
 @json_option
-def request(context: OperationContext, farm: str, names: tuple[str, ...], out: Path, as_json: bool) -> None:
+def request(work: CertificateOperation, manner: Manner, names: tuple[str, ...], out: Path) -> None:
     """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here.
 
     \b
     Example:
       isthmus adfs rollover request --out fs.csr
     """
-    wanted = _work(context, farm).make_request(names, out)
-    text = f"Wrote {out} for {', '.join(wanted)}. The key is in {context.state_dir}/keys: keep that directory."
-    emit_said(text, as_json=as_json, request=str(out), names=list(wanted))
+    wanted = work.make_request(names, out)
+    text = f"Wrote {out} for {', '.join(wanted)}. The key is in {work.context.state_dir}/keys: keep that directory."
+    emit_said(text, as_json=manner.as_json, request=str(out), names=list(wanted))

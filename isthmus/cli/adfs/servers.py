@@ -16,7 +16,7 @@ from isthmus.cli.output import Failure, emit_json, json_option, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext, ServerOperation
-    from adfs_mgmt.procedures.server import Secrets
+    from adfs_mgmt.procedures import Secrets
     from adfs_mgmt.remoting import Secret
     from foundation.procedures import RunResult
     from isthmus.cli.flow import Manner
@@ -48,7 +48,7 @@ def _server_command(kind: str) -> Callable[[F], F]:
 
     def decorated(function: F) -> F:
         @functools.wraps(function)
-        def call(context: OperationContext, host: str, farm: str, yes: bool, as_json: bool, **given: Any) -> None:
+        def call(context: OperationContext, manner: Manner, host: str, farm: str, **given: Any) -> None:
             from adfs_mgmt.operations import Operation, server_operation
 
             how = {name: given.pop(name) for name in ("save", "plan_file", "resume", "undo")}
@@ -56,7 +56,6 @@ def _server_command(kind: str) -> Callable[[F], F]:
                 raise click.UsageError("Give one of --save, --plan, --resume and --undo.")
             secrets = _secrets(given)
             work = server_operation(context, farm, Operation(kind), host, secrets, **given)
-            manner = flow.Manner(yes=yes, as_json=as_json)
             if how["resume"] or how["undo"]:
                 _resume(work, manner, undo=how["undo"])
             else:

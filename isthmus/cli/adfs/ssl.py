@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from isthmus.cli.adfs import certificates
-from isthmus.cli.adfs.certificates import cancel_option, certificate_options, due_option, source_of
-from isthmus.cli.adfs.context import farm_option, operation
+from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
 from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
 from isthmus.cli.output import Failure, json_option, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.operations import CertificateOperation, OperationContext, RolloverRequest
+    from adfs_mgmt.operations import CertificateOperation, RolloverRequest
 
 
 @click.group("ssl")
@@ -44,12 +43,6 @@ def _wanted(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _work(context: OperationContext, farm: str) -> CertificateOperation:
-    from adfs_mgmt.operations import certificate_operation
-
-    return certificate_operation(context, farm, "ssl")
-
-
 async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:
     if sum(bool(given[way]) for way in ("pfx", "answer", "thumbprint", "acme")) != 1:
         raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
@@ -57,12 +50,11 @@ async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: b
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("ssl")
 @_wanted
 @save_option
 @json_option
-def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool, **given: Any) -> None:
+def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given: Any) -> None:
     """Check a new certificate and show every step. Nothing is changed on the servers.
 
     \b
@@ -70,13 +62,11 @@ def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool,
       isthmus adfs ssl plan --pfx fs.pfx --password-file fs.password
       isthmus adfs ssl plan --acme --save plan.json
     """
-    work = _work(context, farm)
-    certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, as_json=as_json)
+    certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("ssl")
 @_wanted
 @plan_option
 @due_option
@@ -84,14 +74,7 @@ def plan(context: OperationContext, farm: str, save: Path | None, as_json: bool,
 @yes_option
 @json_option
 def apply(
-    context: OperationContext,
-    farm: str,
-    plan_file: Path | None,
-    within: float | None,
-    patience: float,
-    yes: bool,
-    as_json: bool,
-    **given: Any,
+    work: CertificateOperation, manner: Manner, plan_file: Path | None, within: float | None, patience: float, **given: Any
 ) -> None:
     """Begin, or go on with what is under way, to the end.
 
@@ -101,7 +84,6 @@ def apply(
       isthmus adfs ssl apply --plan plan.json --yes
       isthmus adfs ssl apply --acme --if-ends-within 30 --yes     # from a timer, once a day
     """
-    work = _work(context, farm)
     certificates.apply(
         work,
         source_of(given),
@@ -109,32 +91,30 @@ def apply(
         plan_file=plan_file,
         due=((), within),
         patience=patience,
-        manner=Manner(yes=yes, as_json=as_json),
+        manner=manner,
     )
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("ssl")
 @json_option
-def status(context: OperationContext, farm: str, as_json: bool) -> None:
+def status(work: CertificateOperation, manner: Manner) -> None:
     """Show where it stands, and what it waits for. Nothing is changed.
 
     \b
     Example:
       isthmus adfs ssl status
     """
-    certificates.show_status(_work(context, farm), as_json=as_json)
+    certificates.show_status(work, manner)
 
 
 @command.command()
-@operation
-@farm_option
+@certificate_command("ssl")
 @cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(context: OperationContext, farm: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+def rollback(work: CertificateOperation, manner: Manner, cancel: bool, patience: float) -> None:
     """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores and valid.
 
     \b
@@ -143,5 +123,4 @@ def rollback(context: OperationContext, farm: str, cancel: bool, patience: float
     """
     undone = "is undone, every server gets the certificate that it had before"
     what, to = ("goes forward again", "") if cancel else (undone, "start")
-    manner = Manner(yes=yes, as_json=as_json)
-    certificates.roll_back(_work(context, farm), to, patience, what, manner, undo=True)
+    certificates.roll_back(work, to, patience, what, manner, undo=True)

@@ -30,13 +30,7 @@ tenant_option = click.option("--tenant", default="", metavar="TENANT", help="The
 @yes_option
 @json_option
 def update(
-    context: OperationContext,
-    tenant: str,
-    outside: bool,
-    domains: tuple[str, ...],
-    retire: str,
-    yes: bool,
-    as_json: bool,
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, domains: tuple[str, ...], retire: str
 ) -> None:
     """Publish the certificate that signs now, else its successor, to every domain that is federated with the farm.
 
@@ -51,18 +45,18 @@ def update(
     """
     from adfs_mgmt.operations import apply_trust_update, plan_trust_update
 
-    manner, found = Manner(yes=yes, as_json=as_json), context.tenant(tenant)
+    found = context.tenant(tenant)
     planned = run_async(plan_trust_update(context, found, domains=domains, retire=retire, external_only=outside))
     changes = [str(change) for change in planned.changes]
-    if not as_json:
+    if not manner.as_json:
         _show_update(planned)
     results: Sequence[DomainResult] = planned.problems
     if changes:
-        if as_json and not yes:
+        if manner.as_json and not manner.yes:
             emit_json({"plan": changes, "problems": [problem.text for problem in planned.problems]})
         flow.confirm("Do this? Type yes", "yes", manner)
         results = run_async(apply_trust_update(context, planned))
-    _show_results(results, changes, as_json=as_json)
+    _show_results(results, changes, as_json=manner.as_json)
 
 
 def _show_update(planned: TrustUpdate) -> None:
@@ -105,13 +99,13 @@ def _result_data(result: DomainResult) -> dict[str, Any]:
 @json_option
 def convert(
     context: OperationContext,
+    manner: Manner,
     tenant: str,
     outside: bool,
     domain: str,
     kind: Any,
     mfa: str | None,
     confirmation: str,
-    as_json: bool,
     **how: Any,
 ) -> None:
     """Convert a domain between managed and federated, after a checklist and a confirmation that names the domain.
@@ -128,14 +122,14 @@ def convert(
 
     found = context.tenant(tenant)
     conversion = run_async(plan_conversion(context, found, domain, kind, mfa=mfa or "", external_only=outside, **how))
-    _show_conversion(conversion, as_json=as_json)
+    _show_conversion(conversion, as_json=manner.as_json)
     if conversion.plan is not None and conversion.plan.failed:
         raise Failure("nothing was changed: see what is not so (!)")
-    if not confirmation and not as_json and flow.someone_is_there():
+    if not confirmation and not manner.as_json and flow.someone_is_there():
         confirmation = flow.ask(f"Type the domain's name to convert {domain}")
     saved = run_async(apply_conversion(context, conversion, confirmation))
     text = f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else "")
-    emit_said(text, as_json=as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
+    emit_said(text, as_json=manner.as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
 
 
 def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
@@ -156,7 +150,7 @@ def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
 @tenant_option
 @click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
 @json_option
-def backup(context: OperationContext, tenant: str, domains: tuple[str, ...], as_json: bool) -> None:
+def backup(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
     """Copy the federation of these domains (of all, for none) into files of state_dir/backups, mode 0600.
 
     \b
@@ -169,7 +163,7 @@ def backup(context: OperationContext, tenant: str, domains: tuple[str, ...], as_
     result = run_async(back_up(context, context.tenant(tenant), domains))
     text = "\n".join(f"{name}: {path}" for name, path in result.saved.items())
     saved = {name: str(path) for name, path in result.saved.items()}
-    emit_said(text, as_json=as_json, saved=saved, not_saved=list(result.problems))
+    emit_said(text, as_json=manner.as_json, saved=saved, not_saved=list(result.problems))
     if result.problems:
         raise Failure("; ".join(result.problems.values()))
 
@@ -184,14 +178,7 @@ def backup(context: OperationContext, tenant: str, domains: tuple[str, ...], as_
 @yes_option
 @json_option
 def restore_(
-    context: OperationContext,
-    tenant: str,
-    outside: bool,
-    file: Path,
-    mfa: bool,
-    blind: bool,
-    yes: bool,
-    as_json: bool,
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool
 ) -> None:
     """Write what a backup holds back to its domain: only what differs, and never without the key that signs now.
 
@@ -201,19 +188,19 @@ def restore_(
     """
     from adfs_mgmt.operations import apply_restoration, plan_restoration
 
-    manner, found = Manner(yes=yes, as_json=as_json), context.tenant(tenant)
+    found = context.tenant(tenant)
     planned = run_async(plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside))
     names = list(planned.values)
-    if not as_json:
+    if not manner.as_json:
         said = f"{', '.join(names)} will be written" if names else "nothing differs"
         click.echo(f"{planned.domain.name}: {said}")
-    elif names and not yes:
+    elif names and not manner.yes:
         emit_json({"domain": planned.domain.name, "plan": names})
     saved = None
     if names:
         flow.confirm("Do this? Type yes", "yes", manner)
         saved = run_async(apply_restoration(context, planned))
-    _show_restored(planned, saved, as_json=as_json)
+    _show_restored(planned, saved, as_json=manner.as_json)
 
 
 def _show_restored(planned: Restoration, saved: Path | None, *, as_json: bool) -> None:
