@@ -57,7 +57,7 @@ def covers(certificate: Certificate, name: str) -> bool:
     """Whether a client would accept the certificate for this DNS name (RFC 6125 section 6.4.3: one leftmost label)."""
     wanted = name.lower().rstrip(".")
     _, _, parent = wanted.partition(".")
-    return any(each.lower() in {wanted, f"*.{parent}"} for each in certificate.names)
+    return any(own.lower() in {wanted, f"*.{parent}"} for own in certificate.names)
 
 
 def _read(parsed: x509.Certificate, der: bytes) -> Certificate:

@@ -21,7 +21,7 @@ Reason = Literal["malformed", "wrong_authority", "wrong_role", "expired", "not_y
 
 
 class CertsError(Exception):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class KeyStoreError(CertsError):

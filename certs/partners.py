@@ -187,27 +187,27 @@ class Ledgers:
             raise KeyStoreError(path, "is no ledger of partners, or is damaged", "restore it, or move it away") from error
 
     @contextlib.contextmanager
-    def changing(self, farm: str) -> Iterator[Box]:
-        """Load, let the caller change `box.ledger`, save; alone, as far as this machine goes. Raises KeyStoreError."""
+    def changing(self, farm: str) -> Iterator[LedgerEdit]:
+        """Load, let the caller change `edit.ledger`, save; alone, as far as this machine goes. Raises KeyStoreError."""
         private_directory(self._state_dir)
         with _locked(self._path(farm).with_suffix(".lock")):
-            box = Box(self.load(farm))
-            yield box
-            self._save(box.ledger)
+            edit = LedgerEdit(self.load(farm))
+            yield edit
+            self._save(edit.ledger)
 
     def _save(self, ledger: Ledger) -> None:
         data = json.dumps(
-            {"version": VERSION, "farm": ledger.farm, "partners": [_plain(each) for each in ledger.partners]}, indent=2
+            {"version": VERSION, "farm": ledger.farm, "partners": [_plain(partner) for partner in ledger.partners]}, indent=2
         )
         atomic_write(self._path(ledger.farm), data.encode() + b"\n")
 
     def _path(self, farm: str) -> Path:
-        safe = "".join(each if each.isalnum() or each in "-_" else "_" for each in farm)
+        safe = "".join(character if character.isalnum() or character in "-_" else "_" for character in farm)
         return self._state_dir / f"partners-{safe}.json"
 
 
 @dataclass(slots=True)
-class Box:
+class LedgerEdit:
     """A ledger that is being changed."""
 
     ledger: Ledger
@@ -242,7 +242,7 @@ def _plain(partner: Partner) -> dict[str, Any]:
         "metadata_url": partner.metadata_url,
         "seen": list(partner.seen),
         "seen_at": partner.seen_at,
-        "acknowledged": {name: {"by": each.by, "at": each.at} for name, each in partner.acknowledged.items()},
+        "acknowledged": {name: {"by": said.by, "at": said.at} for name, said in partner.acknowledged.items()},
     }
 
 
@@ -252,7 +252,7 @@ def _parsed(content: Any, farm: str, path: Path) -> Ledger:
         raise KeyStoreError(path, problem, "use the program that wrote it")
     if content["farm"] != farm:
         raise KeyStoreError(path, f"is of farm {content['farm']!r}", f"move it away: it was looked for as {farm!r}'s")
-    return Ledger(farm=farm, partners=tuple(_partner(each) for each in content["partners"]))
+    return Ledger(farm=farm, partners=tuple(_partner(partner) for partner in content["partners"]))
 
 
 def _partner(value: Any) -> Partner:
@@ -266,6 +266,6 @@ def _partner(value: Any) -> Partner:
         seen=tuple(map(str, value["seen"])),
         seen_at=float(value["seen_at"]),
         acknowledged={
-            name: Acknowledgement(by=str(each["by"]), at=float(each["at"])) for name, each in value["acknowledged"].items()
+            name: Acknowledgement(by=str(said["by"]), at=float(said["at"])) for name, said in value["acknowledged"].items()
         },
     )

@@ -39,7 +39,7 @@ class PendingKeys:
     def put(self, material: Material) -> str:
         """Keep it until `forget`; its thumbprint. Raises SourceError."""
         thumbprint = material.model.thumbprint
-        pem = b"".join(each.public_bytes(Encoding.PEM) for each in (material.certificate, *material.chain))
+        pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in (material.certificate, *material.chain))
         self._write(f"{thumbprint}.pem", _pem(material.key) + pem)
         return thumbprint
 
@@ -54,7 +54,7 @@ class PendingKeys:
             problem = f"the key of {thumbprint} is not here"
             raise SourceError("the key store", problem, "give its PFX file again (plan or apply with --pfx)") from error
         except CertsError as error:
-            raise SourceError("the key store", str(error), "mend that, or give the PFX file again") from error
+            raise SourceError("the key store", str(error), "fix that, or give the PFX file again") from error
         except MALFORMED as error:
             raise SourceError(str(self._directory / name), "is damaged", "give the PFX file again") from error
         return checked(str(self._directory / name), key, certificate, tuple(chain))
@@ -117,7 +117,7 @@ class PendingKeys:
             private_directory(self._directory)
             atomic_write(self._directory / name, content)
         except CertsError as error:
-            raise SourceError("the key store", str(error), "mend that first") from error
+            raise SourceError("the key store", str(error), "fix that first") from error
 
 
 def _certificates(content: bytes) -> list[x509.Certificate]:

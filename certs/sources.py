@@ -40,7 +40,7 @@ class Material:
     @property
     def issuers(self) -> tuple[Certificate, ...]:
         """Its chain, as the planner sees it."""
-        return tuple(_model(each) for each in self.chain)
+        return tuple(_model(issuer) for issuer in self.chain)
 
 
 def from_pfx(path: Path, password_file: Path | None) -> Material:
@@ -91,7 +91,7 @@ def _password(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise SourceError(str(path), "there is no such file", "check --password-file") from error
     except CertsError as error:
-        raise SourceError(str(path), str(error), "mend that first") from error
+        raise SourceError(str(path), str(error), "fix that first") from error
 
 
 def spki(key: object) -> bytes:

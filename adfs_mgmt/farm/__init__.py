@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.inconsistencies import Inconsistency, inconsistencies, short_name
 from adfs_mgmt.farm.model import (
@@ -65,6 +66,7 @@ __all__ = [
     "ExternalView",
     "Farm",
     "FarmCertificate",
+    "FarmClock",
     "FarmQuery",
     "FarmSettings",
     "HostQuery",

@@ -18,8 +18,9 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable, as_unreadable
-from adfs_mgmt.farm.http import bounded, host_header, why
+from adfs_mgmt.farm.http import bounded, host_header, open_session, why
 from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from certs import Certificate, read_certificate
@@ -39,32 +40,28 @@ async def read_external_view(
 
     `now` is Unix seconds. Cancelling closes the connections.
     """
-    looker = _Looker(settings, now)
-    async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # a few bytes that unpack to gigabytes stay a few bytes
-        headers={"Accept-Encoding": "identity", "User-Agent": "isthmus"},
-    ) as session:
+    observer = _Observer(settings, FarmClock(now))
+    async with open_session() as session:
         hosts = [*settings.nodes, *settings.proxies, settings.federation_name]
         served, alias = await asyncio.gather(
-            asyncio.gather(*(looker.look(session, host, on_host) for host in hosts)), looker.canonical_name()
+            asyncio.gather(*(observer.observe(session, host, on_host) for host in hosts)), observer.canonical_name()
         )
     return ExternalView(
         federation_name=settings.federation_name,
         read_at=now,
         served=tuple(served),
-        certificates=looker.certificates,
+        certificates=observer.certificates,
         canonical_name=alias,
     )
 
 
 async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metadata:
     """The metadata of one host. Raises Unreadable, whatever the reason."""
-    looker = _Looker(settings, now)
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session:
+    observer = _Observer(settings, FarmClock(now))
+    async with open_session() as session:
         try:
             async with asyncio.timeout(settings.outside_timeout):
-                body, _ = await looker.get_metadata(session, address_of(settings, host))
+                body, _ = await observer.get_metadata(session, address_of(settings, host))
                 with as_unreadable():
                     return await asyncio.to_thread(read_metadata, body)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
@@ -72,23 +69,22 @@ async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metad
 
 
 @dataclass(slots=True)
-class _Looker:
-    """One look around."""
+class _Observer:
+    """One round over all addresses."""
 
     settings: FarmSettings
-    now: float
+    clock: FarmClock
     certificates: dict[str, Certificate] = field(default_factory=dict)
-    begun: float = field(default_factory=time.monotonic)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS_AT_ONCE))
 
-    async def look(self, session: aiohttp.ClientSession, host: str, on_host: Callable[[str], None] | None) -> Served:
-        """One host: three looks at once, each with its own fate."""
+    async def observe(self, session: aiohttp.ClientSession, host: str, on_host: Callable[[str], None] | None) -> Served:
+        """One host: TLS, metadata and probe at the same time, each with a result of its own."""
         address = address_of(self.settings, host)
         async with self._slots:
             tls, metadata, probe = await asyncio.gather(
-                self._try("TLS", self._see_tls(address)),
-                self._try("metadata", self._see_metadata(session, address)),
-                self._try("probe", self._see_probe(session, address)),
+                self._try("TLS", self._read_tls(address)),
+                self._try("metadata", self._read_metadata(session, address)),
+                self._try("probe", self._read_probe(session, address)),
             )
         if on_host is not None:
             on_host(host)
@@ -98,7 +94,7 @@ class _Looker:
         return served
 
     async def _try(self, part: ServedPart, work: Awaitable[Callable[[Served], Served]]) -> Callable[[Served], Served]:
-        """What was seen, or what went wrong, as a change of `Served`."""
+        """What was read, or what went wrong, as a change of `Served`."""
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
                 with as_unreadable():
@@ -108,7 +104,7 @@ class _Looker:
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             return _broken(part, why(error, self.settings.outside_timeout))
 
-    async def _see_tls(self, address: str) -> Callable[[Served], Served]:
+    async def _read_tls(self, address: str) -> Callable[[Served], Served]:
         """The certificate, trusted or not, and why a client would not trust it."""
         problem = ""
         try:
@@ -135,18 +131,18 @@ class _Looker:
     def _trusting(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.settings.tls_ca_file or None)
 
-    async def _see_metadata(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
-        begun = time.monotonic()
+    async def _read_metadata(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
+        started = time.monotonic()
         body, skew = await self.get_metadata(session, address)
-        took = (time.monotonic() - begun) * 1000
+        took = (time.monotonic() - started) * 1000
         read = await asyncio.to_thread(read_metadata, body)
-        for each in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
-            self._keep(each)
+        for certificate in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
+            self._keep(certificate)
         return lambda served: replace(
             served,
             entity_id=read.entity_id,
-            signing=tuple(each.thumbprint for each in read.signing),
-            encryption=tuple(each.thumbprint for each in read.encryption),
+            signing=tuple(certificate.thumbprint for certificate in read.signing),
+            encryption=tuple(certificate.thumbprint for certificate in read.encryption),
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,
@@ -167,7 +163,7 @@ class _Looker:
                 raise Unreadable("metadata", f"HTTP {response.status}")
             return await bounded(response, MAX_METADATA_BYTES), self._skew(response)
 
-    async def _see_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
+    async def _read_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         url = URL.build(scheme="http", host=address, port=self.settings.http_port, path=PROBE_PATH)
         headers = {"Host": host_header(self.settings.federation_name, self.settings.http_port, 80)}
         async with session.get(url, headers=headers, allow_redirects=False) as response:
@@ -185,7 +181,7 @@ class _Looker:
             there = parsedate_to_datetime(response.headers.get("Date", "")).timestamp() + 0.5
         except (ValueError, TypeError, OverflowError):
             return None
-        return there - (self.now + time.monotonic() - self.begun)
+        return there - self.clock.now()
 
     def _keep(self, certificate: Certificate) -> Certificate:
         return self.certificates.setdefault(certificate.thumbprint, certificate)

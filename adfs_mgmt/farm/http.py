@@ -9,6 +9,16 @@ import aiohttp
 from adfs_mgmt.farm.errors import Unreadable
 
 
+def open_session(timeout: aiohttp.ClientTimeout | None = None) -> aiohttp.ClientSession:
+    """No cookies, and nothing is unpacked: a few bytes that unpack to gigabytes stay a few bytes."""
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "isthmus"},
+        timeout=timeout or aiohttp.ClientTimeout(),
+    )
+
+
 def host_header(name: str, port: int, default: int) -> str:
     """The federation name, with the port where that is not the usual one."""
     return name + ("" if port == default else f":{port}")

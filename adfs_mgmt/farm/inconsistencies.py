@@ -52,7 +52,7 @@ def _name_of(host: str) -> str:
 
 
 def _listed(thumbprints: Iterable[str]) -> str:
-    return ", ".join(short_name(each) for each in sorted(thumbprints)) or "none"
+    return ", ".join(short_name(thumbprint) for thumbprint in sorted(thumbprints)) or "none"
 
 
 # -- among the servers
@@ -88,7 +88,7 @@ def _primaries(farm: Farm) -> Iterator[Inconsistency]:
 def _is(node: Node, name: str) -> bool:
     """The short name counts, too: that is what older versions of Windows put there."""
     known = {_name_of(node.host).lower(), node.fqdn.lower()}
-    return name.lower() in known | {each.partition(".")[0] for each in known}
+    return name.lower() in known | {full.partition(".")[0] for full in known}
 
 
 def _configurations(farm: Farm) -> Iterator[Inconsistency]:
@@ -130,8 +130,8 @@ def _bindings(farm: Farm) -> Iterator[Inconsistency]:
     for host in farm.hosts:
         rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in host.bindings]
         for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
-            names = ", ".join(f"{row.host_name}:{row.port}" for row, each in rows if usual == each != row.thumbprint)
-            theirs = {row.thumbprint for row, each in rows if usual == each != row.thumbprint}
+            names = ", ".join(f"{row.host_name}:{row.port}" for row, other in rows if usual == other != row.thumbprint)
+            theirs = {row.thumbprint for row, other in rows if usual == other != row.thumbprint}
             yield Inconsistency(
                 kind="bindings",
                 where=host.host,
@@ -152,7 +152,7 @@ def _votes(hosts: Sequence[Node] | Sequence[Proxy]) -> dict[tuple[str, int], Cou
 
 def _usual(votes: Counter[str], ends: Mapping[str, float] | None = None) -> str:
     """What most say; of two that are as frequent the one that ends later, which a renewal brought; else always the same."""
-    return max(sorted(votes), key=lambda each: (votes[each], (ends or {}).get(each, 0.0)))
+    return max(sorted(votes), key=lambda thumbprint: (votes[thumbprint], (ends or {}).get(thumbprint, 0.0)))
 
 
 def _set_ssl(host: Node | Proxy, thumbprint: str) -> str:
@@ -188,10 +188,10 @@ def _name(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
 
 
 def _metadata_between(outside: ExternalView) -> Iterator[Inconsistency]:
-    views = {each.host: each for each in outside.served if each.signing or each.encryption}
+    views = {served.host: served for served in outside.served if served.signing or served.encryption}
     if not views:
         return
-    votes = Counter(_keys(each) for each in views.values())
+    votes = Counter(_keys(served) for served in views.values())
     usual = max(sorted(votes), key=lambda keys: votes[keys])
     for host, served in views.items():
         if _keys(served) != usual:
@@ -219,18 +219,18 @@ def _described(keys: _Keys) -> str:
 def _tls_between(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     """Only where the servers' own word is not known: else each is compared with its binding."""
     bound = {host.host for host in farm.hosts if host.bindings}
-    views = {each.host: each.tls.thumbprint for each in outside.served if each.tls is not None and each.host not in bound}
+    views = {row.host: row.tls.thumbprint for row in outside.served if row.tls is not None and row.host not in bound}
     if not views:
         return
     usual = _usual(Counter(views.values()))
-    for host, seen in views.items():
-        if seen != usual:
+    for host, thumbprint in views.items():
+        if thumbprint != usual:
             yield Inconsistency(
                 kind="served-tls-differs",
                 where=host,
                 what="it serves another TLS certificate than most",
                 one=f"most: {short_name(usual)}",
-                other=f"{_name_of(host)}: {short_name(seen)}",
+                other=f"{_name_of(host)}: {short_name(thumbprint)}",
                 remedy="A renewal that forgot this host, or another device in front of it.",
             )
 
@@ -254,24 +254,24 @@ def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
 
 
 def _host(farm: Farm, name: str) -> Node | Proxy | None:
-    return next((each for each in farm.hosts if each.host == name), None)
+    return next((host for host in farm.hosts if host.host == name), None)
 
 
 def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     primary = _reference(farm)
     if primary is None or not served.signing:
         return
-    for use, seen in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
+    for use, published in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
         rows = {row.certificate.thumbprint: row for row in primary.certificates if row.use is use}
         # AD FS publishes only the primary certificate for encryption
         expected = {name for name, row in rows.items() if row.is_primary or use is Use.SIGNING}
-        if expected - set(seen) or set(seen) - set(rows):
+        if expected - set(published) or set(published) - set(rows):
             yield Inconsistency(
                 kind="metadata",
                 where=served.host,
                 what=f"its metadata and the configuration name different {use.value} certificates",
                 one=f"configuration of {_name_of(primary.host)}: {_listed(expected)}",
-                other=f"metadata: {_listed(seen)}",
+                other=f"metadata: {_listed(published)}",
                 remedy="Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata "
                 "there learn the wrong certificates meanwhile.",
             )

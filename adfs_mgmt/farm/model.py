@@ -227,7 +227,7 @@ class Farm:
 
 
 ServedPart = Literal["TLS", "metadata", "probe"]
-"""What is looked at on one address, each with its own fate."""
+"""What is read at one address, each with a result of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

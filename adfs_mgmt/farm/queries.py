@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
-from adfs_mgmt.remoting import CommandFailed, Shell, Thing, Value, make_command
+from adfs_mgmt.farm.clock import FarmClock
+from adfs_mgmt.remoting import CommandFailed, PSObject, Shell, Value, make_command
 
 COMMAND_TIMEOUT = 30.0
 """Seconds for each command."""
@@ -13,18 +13,12 @@ _SECONDARY = "PS0033"
 """A secondary of a WID farm does not tell the configuration: that is no fault of it."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmQuery:
     """One reading of a farm."""
 
     shell: Shell
-    now: float
-    _begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def clock(self) -> float:
-        """Unix seconds: `now` of the reading, and what has passed since."""
-        return self.now + time.monotonic() - self._begun
+    clock: FarmClock
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,11 +26,11 @@ class HostQuery:
     """One host while it is asked. A command that fails is noted in `errors`; what ends the conversation is raised:
     HostUnreachable, AccessDenied, Interrupted."""
 
-    asking: FarmQuery
+    query: FarmQuery
     host: str
     errors: list[str] = field(default_factory=list)
 
-    async def ask(self, command: str, **parameters: Value) -> list[Thing]:
+    async def ask(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers; nothing where the command fails."""
         try:
             return await self.run(command, **parameters)
@@ -45,17 +39,17 @@ class HostQuery:
                 self.errors.append(f"{error.command}: {error.reason}")
             return []
 
-    async def ask_for(self, command: str, **parameters: Value) -> Thing:
+    async def ask_for(self, command: str, **parameters: Value) -> PSObject:
         """The first thing that it answers; an empty one for none."""
         return next(iter(await self.ask(command, **parameters)), {})
 
-    async def try_for(self, command: str, **parameters: Value) -> list[Thing] | None:
+    async def try_for(self, command: str, **parameters: Value) -> list[PSObject] | None:
         """None where the command fails, without a note: not every host has it."""
         try:
             return await self.run(command, **parameters)
         except CommandFailed:
             return None
 
-    async def run(self, command: str, **parameters: Value) -> list[Thing]:
+    async def run(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers. Raises RemotingError, CommandFailed too."""
-        return await self.asking.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)
+        return await self.query.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)

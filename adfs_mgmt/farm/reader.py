@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from adfs_mgmt.farm import windows
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import fetch_metadata
 from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
@@ -46,7 +47,7 @@ async def read_farm(
     """
     if not settings.winrm or not settings.nodes:
         return unread_farm(settings, now)
-    asking, slots = FarmQuery(shell=shell, now=now), asyncio.Semaphore(hosts_at_once)
+    query, slots = FarmQuery(shell=shell, clock=FarmClock(now)), asyncio.Semaphore(hosts_at_once)
 
     async def bounded(host: str, work: Awaitable[T]) -> T:
         async with slots:
@@ -55,12 +56,13 @@ async def read_farm(
             on_host(host)
         return found
 
-    nodes = [_NodeReader(asking, host) for host in settings.nodes]
-    proxies = [_ProxyReader(asking, host) for host in settings.proxies]
+    nodes = [_NodeReader(query, host) for host in settings.nodes]
+    proxies = [_ProxyReader(query, host) for host in settings.proxies]
     readers: list[_NodeReader | _ProxyReader] = [*nodes, *proxies]
-    await asyncio.gather(*(bounded(each.host.host, each.read()) for each in readers))
-    farm = _assembled(settings, now, await _farm_wide(nodes), [each.seen for each in nodes], [each.seen for each in proxies])
-    farm = replace(farm, principal=await read_principal(asking, farm.nodes, settings.federation_name))
+    await asyncio.gather(*(bounded(reader.host.host, reader.read()) for reader in readers))
+    read_nodes, read_proxies = [reader.node for reader in nodes], [reader.proxy for reader in proxies]
+    farm = _assembled(settings, now, await _farm_wide(nodes), read_nodes, read_proxies)
+    farm = replace(farm, principal=await read_principal(query, farm.nodes, settings.federation_name))
     return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
@@ -72,7 +74,7 @@ def unread_farm(settings: FarmSettings, now: float) -> Farm:
 
 def with_certificates(farm: Farm, known: Iterable[Certificate]) -> Farm:
     """The same farm, with the DER of those of its certificates of which only a text was to be had."""
-    by_name = {each.thumbprint: each for each in known if each.der}
+    by_name = {certificate.thumbprint: certificate for certificate in known if certificate.der}
     return replace(farm, nodes=tuple(_completed(node, by_name) for node in farm.nodes))
 
 
@@ -107,14 +109,14 @@ class _FarmWide:
 
 async def _farm_wide(nodes: Sequence[_NodeReader]) -> _FarmWide:
     """From the primary, which has read it already; else from the first node that answers."""
-    wide = next((each.wide for each in nodes if each.wide is not None and not each.wide.error), None)
-    for each in nodes:
-        if wide is None and each.seen.certificates:
-            await each.read_farm_wide()
-            wide = each.wide if each.wide is not None and not each.wide.error else None
+    wide = next((reader.wide for reader in nodes if reader.wide is not None and not reader.wide.error), None)
+    for reader in nodes:
+        if wide is None and reader.node.certificates:
+            await reader.read_farm_wide()
+            wide = reader.wide if reader.wide is not None and not reader.wide.error else None
     if wide is not None:
         return wide
-    half = next((each.wide for each in nodes if each.wide is not None), None)
+    half = next((reader.wide for reader in nodes if reader.wide is not None), None)
     return half or _FarmWide(
         properties=Properties(), error="the primary was not read, and no other node tells the configuration"
     )
@@ -144,11 +146,11 @@ def _on_sql_server(nodes: Sequence[Node]) -> bool:
 
 
 class _NodeReader:
-    """Reads one federation server. `seen` is what is known so far."""
+    """Reads one federation server. `node` is what is known so far."""
 
-    def __init__(self, asking: FarmQuery, host: str) -> None:
-        self.host = HostQuery(asking=asking, host=host)
-        self.seen = Node(host=host)
+    def __init__(self, query: FarmQuery, host: str) -> None:
+        self.host = HostQuery(query=query, host=host)
+        self.node = Node(host=host)
         self.wide: _FarmWide | None = None
         self._utc_offset = 0.0
 
@@ -159,33 +161,33 @@ class _NodeReader:
             await self._read_services()
             await self._read_sync()
             await self._read_certificates()
-            if self.seen.role is SyncRole.PRIMARY:
+            if self.node.role is SyncRole.PRIMARY:
                 await self.read_farm_wide()
         except RemotingError as error:
             self.host.errors.append(error.reason)
-        self.seen = replace(self.seen, error="; ".join(self.host.errors))
+        self.node = replace(self.node, error="; ".join(self.host.errors))
 
     async def _read_system(self) -> None:
         system = await self.host.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         computer = await self.host.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         skew = await _clock_skew(self.host)
         self._utc_offset = windows.number(system, "CurrentTimeZone") * 60.0
-        self.seen = replace(self.seen, clock_skew=skew, windows=windows.windows_version(system), fqdn=windows.fqdn(computer))
+        self.node = replace(self.node, clock_skew=skew, windows=windows.windows_version(system), fqdn=windows.fqdn(computer))
 
     async def _read_services(self) -> None:
         service = await self.host.ask_for("Get-CimInstance", ClassName="Win32_Service", Filter="Name='adfssrv'")
         database = await self.host.try_for("Get-Service", Name=(_WID,))
-        self.seen = replace(
-            self.seen,
+        self.node = replace(
+            self.node,
             service_running=windows.text(service, "State") == "Running",
             service_account=windows.text(service, "StartName"),
-            wid_running=any(windows.text(each, "Status") == "Running" for each in database) if database else None,
+            wid_running=any(windows.text(row, "Status") == "Running" for row in database) if database else None,
         )
 
     async def _read_sync(self) -> None:
         sync = await self.host.ask_for("Get-AdfsSyncProperties")
-        self.seen = replace(
-            self.seen,
+        self.node = replace(
+            self.node,
             role=windows.sync_role(sync),
             primary=windows.text(sync, "PrimaryComputerName"),
             last_sync=windows.when(sync, "LastSyncTime"),
@@ -194,16 +196,16 @@ class _NodeReader:
         )
 
     async def _read_certificates(self) -> None:
-        self.seen = replace(self.seen, stored=await _stored(self.host))
+        self.node = replace(self.node, stored=await _stored(self.host))
         bindings = await self.host.ask("Get-AdfsSslCertificate")
-        self.seen = replace(self.seen, bindings=tuple(windows.binding(each) for each in bindings))
-        known = {row.certificate.thumbprint: row.certificate for row in self.seen.stored}
+        self.node = replace(self.node, bindings=tuple(windows.binding(row) for row in bindings))
+        known = {row.certificate.thumbprint: row.certificate for row in self.node.stored}
         rows = await self.host.ask("Get-AdfsCertificate")
-        self.seen = replace(self.seen, certificates=windows.farm_certificates(rows, known, self._utc_offset))
+        self.node = replace(self.node, certificates=windows.farm_certificates(rows, known, self._utc_offset))
 
     async def read_farm_wide(self) -> None:
         """Into `wide`. A node that is gone meanwhile leaves its reason there."""
-        asked = HostQuery(asking=self.host.asking, host=self.host.host)
+        asked = HostQuery(query=self.host.query, host=self.host.host)
         try:
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
@@ -213,21 +215,19 @@ class _NodeReader:
             self.wide = _FarmWide(properties=Properties(), error=f"{asked.host}: {error.reason}")
             return
         self.wide = _FarmWide(
-            properties=windows.properties(
-                answer, level[0], windows=self.seen.windows, sql=False, bindings=self.seen.bindings
-            ),
-            relying_parties=tuple(windows.relying_party(each) for each in partners),
-            endpoints=tuple(windows.endpoint(each) for each in endpoints),
-            error="; ".join(f"{asked.host}: {each}" for each in asked.errors),
+            properties=windows.properties(answer, level[0], windows=self.node.windows, bindings=self.node.bindings),
+            relying_parties=tuple(windows.relying_party(row) for row in partners),
+            endpoints=tuple(windows.endpoint(row) for row in endpoints),
+            error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
         )
 
 
 class _ProxyReader:
-    """Reads one Web Application Proxy. `seen` is what is known so far."""
+    """Reads one Web Application Proxy. `proxy` is what is known so far."""
 
-    def __init__(self, asking: FarmQuery, host: str) -> None:
-        self.host = HostQuery(asking=asking, host=host)
-        self.seen = Proxy(host=host)
+    def __init__(self, query: FarmQuery, host: str) -> None:
+        self.host = HostQuery(query=query, host=host)
+        self.proxy = Proxy(host=host)
 
     async def read(self) -> None:
         """Everything, until the host is gone."""
@@ -237,40 +237,40 @@ class _ProxyReader:
             await self._read_trust()
         except RemotingError as error:
             self.host.errors.append(error.reason)
-        self.seen = replace(self.seen, error="; ".join(self.host.errors))
+        self.proxy = replace(self.proxy, error="; ".join(self.host.errors))
 
     async def _read_system(self) -> None:
         service = await self.host.ask_for("Get-Service", Name=(_PROXY_SERVICE,))
         skew = await _clock_skew(self.host)
-        self.seen = replace(self.seen, clock_skew=skew, service_running=windows.text(service, "Status") == "Running")
+        self.proxy = replace(self.proxy, clock_skew=skew, service_running=windows.text(service, "Status") == "Running")
 
     async def _read_certificates(self) -> None:
         stored = await _stored(self.host)
         bindings = await self.host.ask("Get-WebApplicationProxySslCertificate")
         ends = [row.certificate.not_after for row in stored if windows.is_proxy_trust(row.certificate)]
-        self.seen = replace(
-            self.seen,
+        self.proxy = replace(
+            self.proxy,
             stored=stored,
-            bindings=tuple(windows.binding(each) for each in bindings),
+            bindings=tuple(windows.binding(row) for row in bindings),
             trust_ends=max(ends, default=0.0),
         )
 
     async def _read_trust(self) -> None:
         """The proxy keeps its configuration on the nodes: where it cannot be read, the trust is broken."""
         health = await self.host.try_for("Get-WebApplicationProxyHealth")
-        self.seen = replace(self.seen, unhealthy=windows.unhealthy(health or []))
+        self.proxy = replace(self.proxy, unhealthy=windows.unhealthy(health or []))
         configuration = await self.host.try_for("Get-WebApplicationProxyConfiguration")
-        self.seen = replace(self.seen, trust_ok=configuration is not None)
+        self.proxy = replace(self.proxy, trust_ok=configuration is not None)
         if configuration is not None:
             rows = await self.host.ask("Get-WebApplicationProxyApplication")
-            self.seen = replace(self.seen, applications=tuple(windows.application(each) for each in rows))
+            self.proxy = replace(self.proxy, applications=tuple(windows.application(row) for row in rows))
 
 
 async def _clock_skew(host: HostQuery) -> float:
     """Seconds that its clock is ahead of ours, less half the round trip: not of the first command, which has to connect."""
-    before = host.asking.clock
+    before = host.query.clock.now()
     answer = await host.ask_for("Get-Date")
-    after = host.asking.clock
+    after = host.query.clock.now()
     there = next((value for value in answer.values() if isinstance(value, dt.datetime)), None)
     return there.timestamp() - (before + after) / 2 if there is not None else 0.0
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adfs_mgmt.farm import windows
+from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.model import SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
-from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, Thing
+from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
 
 async def read_server(shell: Shell, host: str, role: str, now: float) -> ObservedServer:
     """What it says about itself, and about the role that it has or shall have. Never raises for one that does not answer."""
-    asked = HostQuery(asking=FarmQuery(shell=shell, now=now), host=host)
+    asked = HostQuery(query=FarmQuery(shell=shell, clock=FarmClock(now)), host=host)
     try:
         found = await _system(asked)
         if not found.has(role):
@@ -27,7 +28,7 @@ async def read_server(shell: Shell, host: str, role: str, now: float) -> Observe
 
 async def read_listed_nodes(shell: Shell, primary: str, now: float) -> tuple[tuple[str, ...] | None, str]:
     """Names in the farm's own table, lower case; None with the reason where it cannot be had."""
-    asked = HostQuery(asking=FarmQuery(shell=shell, now=now), host=primary)
+    asked = HostQuery(query=FarmQuery(shell=shell, clock=FarmClock(now)), host=primary)
     try:
         answer = await asked.ask_for("Get-AdfsFarmInformation")
     except RemotingError as error:
@@ -48,7 +49,7 @@ async def _system(asked: HostQuery) -> ObservedServer:
         fqdn=windows.fqdn(computer),
         domain=windows.text(computer, "Domain").lower() if windows.flag(computer, "PartOfDomain") else "",
         windows=windows.windows_version(system),
-        clock_skew=windows.when(system, "LocalDateTime") - asked.asking.clock,
+        clock_skew=windows.when(system, "LocalDateTime") - asked.query.clock.now(),
         features={windows.text(row, "Name"): windows.text(row, "InstallState") for row in features},
         stored=windows.stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
     )
@@ -81,9 +82,9 @@ async def _proxy(asked: HostQuery, found: ObservedServer) -> ObservedServer:
     )
 
 
-def _first(answer: list[Thing] | None) -> Thing:
+def _first(answer: list[PSObject] | None) -> PSObject:
     return next(iter(answer or ()), {})
 
 
-def _running(answer: list[Thing] | None) -> bool:
+def _running(answer: list[PSObject] | None) -> bool:
     return windows.text(_first(answer), "Status") == "Running"

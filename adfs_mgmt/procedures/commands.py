@@ -8,15 +8,15 @@ from adfs_mgmt.remoting import (
     CommandFailed,
     HostUnreachable,
     Interrupted,
+    PSObject,
     RemotingError,
     Shell,
-    Thing,
     timeout_of,
 )
 from foundation.procedures import ActFailed, Effect
 
 
-async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
+async def run_command(shell: Shell, host: str, command: Command) -> list[PSObject]:
     """Run one at a host. Raises ActFailed, also for what a cmdlet reports as its output instead of an error."""
     try:
         answer = await shell.run(host, command, timeout=timeout_of(command.name))
@@ -27,7 +27,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
     return answer
 
 
-def problems(answer: list[Thing]) -> tuple[str, ...]:
+def problems(answer: list[PSObject]) -> tuple[str, ...]:
     """What deployment cmdlets report as their output: rows with a Status of `Error`."""
     found = (str(row.get("Message", "")) for row in answer if str(row.get("Status", "")).lower() == "error")
     return tuple(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Does the acts of procedures over a Shell, Entra ID and pending keys. What fails is an ActFailed with its effect."""
+"""Does the acts of procedures over a Shell, Entra ID and pending keys. What fails comes out as ActFailed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from adfs_mgmt.procedures.acts import KeyImport, Publication, Withdrawal
+from adfs_mgmt.procedures.commands import run_command
 from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.remoting import (
-    AccessDenied,
-    Command,
-    HostUnreachable,
-    Interrupted,
-    RemotingError,
-    Secret,
-    Shell,
-    Thing,
-    make_command,
-    timeout_of,
-)
+from adfs_mgmt.remoting import Command, Secret, Shell, make_command
 from adfs_mgmt.trust import FederatedDomain, LiveKeyLost, NotTaken, TrustError
 from certs import Certificate, Pfx, SourceError, normal_thumbprint
 from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown
@@ -111,33 +101,6 @@ class AdfsExecutor:
             problem = f"of {what.thumbprint} only the thumbprint was seen; see that a node's metadata can be read"
             raise ActFailed(act.place, problem, "none")
         return certificate
-
-
-async def run_command(shell: Shell, host: str, command: Command) -> list[Thing]:
-    """Its output; within the time that the catalogue has for it. Raises ActFailed.
-
-    Deployment cmdlets report what is wrong as their output, not as an error: rows with a Status of `Error`.
-    """
-    try:
-        answer = await shell.run(host, command, timeout=timeout_of(command.name))
-    except RemotingError as error:
-        raise ActFailed(host, str(error), effect_on_host(error)) from error
-    if problems := reported_problems(answer):
-        raise ActFailed(host, f"{host}: {command.name}: {'; '.join(problems)}", "refused")
-    return answer
-
-
-def reported_problems(answer: Sequence[Thing]) -> tuple[str, ...]:
-    """Messages of the rows whose Status is `Error`, each once."""
-    found = (str(row.get("Message", "")) for row in answer if str(row.get("Status", "")).lower() == "error")
-    return tuple(dict.fromkeys(found))
-
-
-def effect_on_host(error: RemotingError) -> Effect:
-    """What a command that failed left behind."""
-    if isinstance(error, HostUnreachable | AccessDenied):
-        return "none"
-    return "unknown" if isinstance(error, Interrupted) else "refused"
 
 
 def effect_at_entra(error: TrustError | GraphError) -> Effect:

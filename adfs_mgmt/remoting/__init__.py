@@ -19,7 +19,7 @@ from adfs_mgmt.remoting.catalogue import (
     make_command,
     timeout_of,
 )
-from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     AccessDenied,
     CommandFailed,
@@ -52,6 +52,7 @@ __all__ = [
     "NoTicket",
     "NotInCatalogue",
     "PSCredential",
+    "PSObject",
     "ParameterKind",
     "Recorder",
     "RecordingDamaged",
@@ -60,7 +61,6 @@ __all__ = [
     "Replay",
     "Secret",
     "Shell",
-    "Thing",
     "Value",
     "WinRm",
     "make_command",

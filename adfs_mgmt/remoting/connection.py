@@ -35,7 +35,7 @@ from requests_credssp.exceptions import AuthenticationException, NTStatusExcepti
 from spnego.exceptions import SpnegoError
 
 from adfs_mgmt.remoting.account import RemotingAccount
-from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     CATEGORIES,
     AccessDenied,
@@ -75,14 +75,14 @@ _CREDSSP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HostAddress:
     """A host: what it is called, and where it is. From `name` or `name=address`."""
 
     name: str
     address: str
 
     @classmethod
-    def of(cls, host: str) -> Place:
+    def of(cls, host: str) -> HostAddress:
         """From a host of the settings."""
         name, _, address = host.partition("=")
         return cls(name, address or name)
@@ -121,8 +121,8 @@ def _checked(send: Callable[..., bytes]) -> Callable[..., bytes]:
 class RunspaceConnection:
     """To one host."""
 
-    def __init__(self, place: Place, settings: RemotingSettings, account: RemotingAccount) -> None:
-        self.place = place
+    def __init__(self, host: HostAddress, settings: RemotingSettings, account: RemotingAccount) -> None:
+        self.host = host
         self._settings = settings
         self._account = account
         self._wsman: WSMan | None = None
@@ -138,11 +138,11 @@ class RunspaceConnection:
     def reach(self) -> None:
         """Whether anybody listens there. Shows no credential. Raises HostUnreachable."""
         try:
-            with socket.create_connection((self.place.address, self._settings.port), self._settings.connect_timeout):
+            with socket.create_connection((self.host.address, self._settings.port), self._settings.connect_timeout):
                 return
         except OSError as error:
             port = self._settings.port
-            raise HostUnreachable(self.place.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
+            raise HostUnreachable(self.host.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
 
     def open(self) -> None:
         """Prove who we are and make the runspace pool, if there is none. Raises RemotingError."""
@@ -155,7 +155,7 @@ class RunspaceConnection:
             self._pool = pool
             self._used = time.monotonic()
 
-    def run(self, command: Command, timeout: float) -> list[Thing]:
+    def run(self, command: Command, timeout: float) -> list[PSObject]:
         """Raises RemotingError. `timeout` is in seconds, from now."""
         deadline = time.monotonic() + timeout
         self._drop_if_dead()
@@ -166,7 +166,7 @@ class RunspaceConnection:
             except _ShellGone:
                 self.drop()
                 if attempt == 2:
-                    raise HostUnreachable(self.place.name, "its shells end at once; nothing was run") from None
+                    raise HostUnreachable(self.host.name, "its shells end immediately; nothing was run") from None
             except (Interrupted, AccessDenied, HostUnreachable):
                 self.drop()
                 raise
@@ -191,15 +191,15 @@ class RunspaceConnection:
 
     def _connect(self) -> WSMan:
         settings = self._settings
-        shown = self._account.show(self.place.name)
+        credential = self._account.credential_for(self.host.name)
         seconds = max(1, math.ceil(settings.connect_timeout))
         wsman = _WsMan(
-            self.place.address,
+            self.host.address,
             port=settings.port,
-            username=shown.user,
-            password=shown.password,
+            username=credential.user,
+            password=credential.password,
             ssl=settings.tls,
-            auth=shown.auth,
+            auth=credential.auth,
             cert_validation=str(settings.tls_ca_file) if settings.tls_ca_file else True,  # type: ignore[arg-type]  # or a path
             connection_timeout=seconds,
             operation_timeout=_POLL,
@@ -208,7 +208,7 @@ class RunspaceConnection:
             certificate_pem=str(settings.certificate_file) if settings.certificate_file else None,
             certificate_key_pem=str(settings.key_file) if settings.key_file else None,
             negotiate_service=settings.spn_service,
-            negotiate_hostname_override=self.place.name,
+            negotiate_hostname_override=self.host.name,
             credssp_auth_mechanism="ntlm",  # left to itself it shows the password to a KDC, and then to the host
             credssp_minimum_version=_CREDSSP,
         )
@@ -216,11 +216,11 @@ class RunspaceConnection:
         session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
         wsman.transport.send = _checked(wsman.transport.send)  # type: ignore[method-assign]
-        if settings.tls and self.place.address != self.place.name:
-            _verify_as(session, self.place.name)
+        if settings.tls and self.host.address != self.host.name:
+            _verify_as(session, self.host.name)
         return wsman
 
-    def _invoke(self, command: Command, deadline: float) -> list[Thing]:
+    def _invoke(self, command: Command, deadline: float) -> list[PSObject]:
         assert self._pool is not None, "it was opened"  # noqa: S101 - for the reader and the type checker
         pipeline = PowerShell(self._pool)
         pipeline.add_cmdlet(command.name)
@@ -234,7 +234,7 @@ class RunspaceConnection:
             while pipeline.state == PSInvocationState.RUNNING:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._abandoned.is_set():
-                    raise Interrupted(self.place.name, f"{command.name} did not end in time; it may still be running there")
+                    raise Interrupted(self.host.name, f"{command.name} did not end in time; it may still be running there")
                 pipeline.poll_invoke(timeout=max(1, min(_POLL, math.ceil(left))))
         self._used = time.monotonic()
         self._check_errors(command, pipeline)
@@ -243,11 +243,11 @@ class RunspaceConnection:
         try:
             return [read_output(value) for value in pipeline.output]
         except MalformedXml as error:
-            raise Interrupted(self.place.name, f"the answer to {command.name} cannot be read ({error})") from error
+            raise Interrupted(self.host.name, f"the answer to {command.name} cannot be read ({error})") from error
 
     def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
         for warning in pipeline.streams.warning:
-            log.info("remoting.warning", host=self.place.name, command=command.name, text=str(warning))
+            log.info("remoting.warning", host=self.host.name, command=command.name, text=str(warning))
         records = pipeline.streams.error
         if not records and pipeline.state == PSInvocationState.COMPLETED:
             return
@@ -257,7 +257,7 @@ class RunspaceConnection:
         first = records[0] if records else None
         number = getattr(first, "category", 0) or 0
         raise CommandFailed(
-            self.place.name,
+            self.host.name,
             command.name,
             "; ".join(texts) or "it was stopped",
             error_id=getattr(first, "fq_error", "") or "",
@@ -278,7 +278,7 @@ class RunspaceConnection:
     @contextlib.contextmanager
     def _opening(self) -> Iterator[None]:
         """Nothing was run when it fails here."""
-        name = self.place.name
+        name = self.host.name
         try:
             yield
         except RemotingError:
@@ -319,13 +319,13 @@ class RunspaceConnection:
             raise self._fault(error) from error
         except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
             raise HostUnreachable(
-                self.place.name, f"the connection broke before anything was run: {_cause(error)}"
+                self.host.name, f"the connection broke before anything was run: {_cause(error)}"
             ) from error
 
     @contextlib.contextmanager
     def _running(self, command: Command) -> Iterator[None]:
         """The command was sent, perhaps."""
-        name = self.place.name
+        name = self.host.name
         try:
             yield
         except AuthenticationError as error:
@@ -341,14 +341,14 @@ class RunspaceConnection:
 
     def _explain(self, error: SpnegoError) -> RemotingError:
         """Of a failed login with Kerberos or NTLM."""
-        settings, name = self._settings, self.place.name
+        settings, name = self._settings, self.host.name
         said = explain_host(name, settings.user, f"{settings.spn_service}/{name}", error.base_error)
         return said or self._refused(f" ({error.message})")
 
     def _refused_credssp(self, error: Exception) -> RemotingError:
         if _NOT_OFFERED in str(error):
             reason = "it does not offer CredSSP: run `Enable-WSManCredSSP -Role Server` there, or choose another `auth`"
-            return HostUnreachable(self.place.name, reason)
+            return HostUnreachable(self.host.name, reason)
         return self._refused(f" ({error})")
 
     def _refused(self, detail: str = "") -> AccessDenied:
@@ -356,11 +356,11 @@ class RunspaceConnection:
         who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
         reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
         if not self._account.hosts_judge:
-            return AccessDenied(self.place.name, reason)
-        return CredentialRefused(self.place.name, f"{reason}: check `user` and `password_file`, then start again")
+            return AccessDenied(self.host.name, reason)
+        return CredentialRefused(self.host.name, f"{reason}: check `user` and `password_file`, then start again")
 
     def _fault(self, error: WSManFaultError) -> RemotingError:
-        name, configuration = self.place.name, self._settings.configuration
+        name, configuration = self.host.name, self._settings.configuration
         if error.code == _ACCESS_DENIED:
             return AccessDenied(
                 name, f"{self._settings.user or 'you'} may not use the session configuration {configuration}"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certs.acme.errors import AcmeError, AcmeRefused, AcmeTimedOut
-from certs.acme.proofs import shown
+from certs.acme.proofs import proofs_in_place
 from certs.acme.server import AcmeServer
 from certs.acme.settings import AcmeSettings
 from certs.files import private_directory
@@ -31,7 +31,7 @@ async def obtain(names: Sequence[str], settings: AcmeSettings, state_dir: Path) 
 
     The account's key is made on first use and kept in `state_dir/acme`, mode 0600. The chain is checked to be for our key
     and for every name. Raises AcmeError, and KeyStoreError for the account's key. Cancelling removes the proofs; an order
-    that was begun is forgotten by the server in its own time.
+    that was started is forgotten by the server in its own time.
     """
     wanted = _checked_names(names, settings)
     try:
@@ -39,12 +39,12 @@ async def obtain(names: Sequence[str], settings: AcmeSettings, state_dir: Path) 
             server = await AcmeServer.connect(settings, private_directory(state_dir / "acme"))
             key = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=settings.key_bits)
             order = await server.order(_request(wanted, key))
-            open_ones = server.unproven(order)
-            async with shown([each.proof for each in open_ones], settings):
-                for each in open_ones:
-                    await server.answer(each)
-                for each in open_ones:
-                    await server.wait_until_valid(each)
+            unproven = server.unproven(order)
+            async with proofs_in_place([authorisation.proof for authorisation in unproven], settings):
+                for authorisation in unproven:
+                    await server.answer(authorisation)
+                for authorisation in unproven:
+                    await server.wait_until_valid(authorisation)
             chain = await server.finalise(order)
     except TimeoutError as error:
         raise AcmeTimedOut(settings.directory, f"no certificate after {settings.timeout:.0f} s; raise `timeout`") from error

@@ -1,4 +1,4 @@
-"""Proofs that a name is ours, shown for as long as an ACME server looks for them (RFC 8555, 8.3 and 8.4)."""
+"""Proofs that a name is ours, in place for as long as an ACME server checks them (RFC 8555, 8.3 and 8.4)."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Proof:
     """dns-01: the record's value; http-01: the key authorisation (RFC 8555, 8.1)."""
 
 
-def shown(proofs: Sequence[Proof], settings: AcmeSettings) -> contextlib.AbstractAsyncContextManager[None]:
-    """Shows the proofs while its block runs. Raises HookFailed and ChallengeFailed."""
+def proofs_in_place(proofs: Sequence[Proof], settings: AcmeSettings) -> contextlib.AbstractAsyncContextManager[None]:
+    """Puts the proofs in place while its block runs. Raises HookFailed and ChallengeFailed."""
     return _by_hook(proofs, settings) if settings.challenge == "dns-01" else _by_http(proofs, settings)
 
 

@@ -103,11 +103,11 @@ class AcmeServer:
 
     def unproven(self, order: messages.OrderResource) -> list[Authorisation]:
         """What has to be shown, for the names that the server does not remember (RFC 8555, 7.1.3)."""
-        return [self._to_prove(each) for each in order.authorizations if each.body.status.name != "valid"]
+        return [self._to_prove(resource) for resource in order.authorizations if resource.body.status.name != "valid"]
 
     def _to_prove(self, resource: messages.AuthorizationResource) -> Authorisation:
         domain, kind = resource.body.identifier.value, self.settings.challenge
-        offered = {each.chall.typ: each for each in resource.body.challenges}
+        offered = {challenge.chall.typ: challenge for challenge in resource.body.challenges}
         if kind not in offered:
             raise ChallengeFailed(self.settings.directory, domain, f"it takes {' or '.join(offered)}, not {kind}")
         chosen = offered[kind]
@@ -136,9 +136,9 @@ class AcmeServer:
 
     async def finalise(self, order: messages.OrderResource) -> bytes:
         """The chain of a proven order: the preferred one."""
-        order = await _call(self.settings, _begin, self._acme, order)
+        order = await _call(self.settings, _request_certificate, self._acme, order)
         while True:
-            done = await _call(self.settings, _look_at, self._acme, order)
+            done = await _call(self.settings, _poll_order, self._acme, order)
             if done is not None:
                 return _preferred([done.fullchain_pem, *done.alternative_fullchains_pem], self.settings)
 
@@ -153,8 +153,8 @@ def _register(acme: client.ClientV2, net: client.ClientNetwork, wanted: messages
         net.account = messages.RegistrationResource(body=messages.Registration(), uri=known.location)
 
 
-def _begin(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource:
-    """Ask for the certificate; where the server has not yet seen that all is proven, `_look_at` asks again."""
+def _request_certificate(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource:
+    """Ask for the certificate; where the server has not yet seen that all is proven, `_poll_order` asks again."""
     from acme import messages
 
     try:
@@ -165,7 +165,7 @@ def _begin(acme: client.ClientV2, order: messages.OrderResource) -> messages.Ord
         return order
 
 
-def _look_at(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource | None:
+def _poll_order(acme: client.ClientV2, order: messages.OrderResource) -> messages.OrderResource | None:
     """The order with its certificate; None where it is not there yet. In short slices, so that the thread does not outlive
     us."""
     from acme import errors
@@ -204,21 +204,21 @@ async def _call(settings: AcmeSettings, function: Callable[..., T], *arguments: 
 
 def _problem(error: messages.Error) -> str:
     """A problem document and those inside it, for people."""
-    inside = [f"{each.identifier.value if each.identifier else 'order'}: {each.detail}" for each in error.subproblems or ()]
+    inside = [f"{part.identifier.value if part.identifier else 'order'}: {part.detail}" for part in error.subproblems or ()]
     return "; ".join([f"refused ({error.code or error.typ}): {error.detail or error.title}", *inside])
 
 
 def _innermost(error: BaseException) -> BaseException:
     """What requests wraps, mostly twice."""
     while inner := next(
-        (each for each in (*error.args, getattr(error, "reason", None)) if isinstance(each, BaseException)), None
+        (cause for cause in (*error.args, getattr(error, "reason", None)) if isinstance(cause, BaseException)), None
     ):
         error = inner
     return error
 
 
 def _why(found: messages.AuthorizationResource, status: str) -> str:
-    said = [_problem(each.error) for each in found.body.challenges if each.error is not None]
+    said = [_problem(challenge.error) for challenge in found.body.challenges if challenge.error is not None]
     return "; ".join(said) or f"the authorisation is {status}"
 
 

@@ -241,7 +241,7 @@ def _details(answer: _Answer) -> _Details:
 
 
 def _clean(value: object) -> str:
-    return "".join(each for each in str(value or "")[:300] if each.isprintable())
+    return "".join(character for character in str(value or "")[:300] if character.isprintable())
 
 
 def _failure(what: str, status: int, details: _Details) -> GraphError:
@@ -280,7 +280,7 @@ def _parsed(what: str, answer: _Answer) -> Json:
 
 def _objects(what: str, page: Json) -> list[Json]:
     values = page.get("value")
-    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise MalformedAnswer(what, "the answer is not a collection")
     return values
 

@@ -48,7 +48,7 @@ def is_encrypted(element: etree._Element) -> bool:
 
 def read_assertion(element: etree._Element) -> Assertion:
     """Verify and read an assertion, wherever it stands. Raises SamlError."""
-    version = next((each for each in _VERSIONS if each.tag == element.tag), None)
+    version = next((known for known in _VERSIONS if known.tag == element.tag), None)
     if version is None:
         raise SamlError(_WHAT, "it is not a SAML assertion")
     alone = etree.tostring(element, with_tail=False)
@@ -86,7 +86,7 @@ def _audiences(conditions: etree._Element, version: _Version) -> tuple[str, ...]
     found = restriction.findall(f"{{{version.namespace}}}Audience")
     if len(found) > MAX_AUDIENCES:
         raise SamlError(_WHAT, f"more than {MAX_AUDIENCES} audiences")
-    return tuple(_text(each) for each in found)
+    return tuple(_text(audience) for audience in found)
 
 
 def _time(conditions: etree._Element, name: str) -> float:

@@ -51,14 +51,14 @@ _remembered = functools.lru_cache(maxsize=64)(_read)
 
 
 def _certificates(root: etree._Element, use: str) -> tuple[Certificate, ...]:
-    found = {each.thumbprint: each for each in _each_certificate(root, use)}
+    found = {certificate.thumbprint: certificate for certificate in _each_certificate(root, use)}
     return tuple(found.values())
 
 
 def _each_certificate(root: etree._Element, use: str) -> Iterator[Certificate]:
     """Of every role. A key descriptor without a use is for both (saml-metadata-2.0-os section 2.4.1.1)."""
-    descriptors = [each for each in root.iter(f"{_MD}KeyDescriptor") if each.get("use", use) == use]
-    found = [text for each in descriptors for text in texts(each.iter(f"{DS}X509Certificate"))]
+    descriptors = [descriptor for descriptor in root.iter(f"{_MD}KeyDescriptor") if descriptor.get("use", use) == use]
+    found = [text for descriptor in descriptors for text in texts(descriptor.iter(f"{DS}X509Certificate"))]
     if len(found) > MAX_CERTIFICATES:
         raise SamlError(_WHAT, f"more than {MAX_CERTIFICATES} certificates")
     yield from (read_certificate(decoded(text, _WHAT), f"{_WHAT}, {use} certificate") for text in found)

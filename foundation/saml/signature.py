@@ -23,7 +23,7 @@ from foundation.saml.errors import SamlError
 from foundation.xml import hardened_parser, parse_xml
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
-_METHODS = frozenset(each for each in SignatureMethod if "HMAC" not in each.name)
+_METHODS = frozenset(method for method in SignatureMethod if "HMAC" not in method.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def verify_signature(data: bytes, what: str, id_attribute: str, *, sha1: bool = 
 
 def texts(elements: Iterable[etree._Element]) -> Iterator[str]:
     """The text of each."""
-    return (each.text or "" for each in elements)
+    return (element.text or "" for element in elements)
 
 
 def decoded(text: str, what: str) -> bytes:
@@ -74,8 +74,8 @@ def _verified(
         location="./",
         expect_references=1,
         verification_time=certificate.not_valid_before_utc,
-        signature_methods=frozenset(each for each in _METHODS if sha1 or "SHA1" not in each.name),
-        digest_algorithms=frozenset(each for each in DigestAlgorithm if sha1 or "SHA1" not in each.name),
+        signature_methods=frozenset(method for method in _METHODS if sha1 or "SHA1" not in method.name),
+        digest_algorithms=frozenset(algorithm for algorithm in DigestAlgorithm if sha1 or "SHA1" not in algorithm.name),
     )
     try:
         result = XMLVerifier().verify(
@@ -95,5 +95,5 @@ def _verified(
 
 
 def _uses_sha1(signature: etree._Element) -> bool:
-    names = [each.get("Algorithm", "") for tag in ("SignatureMethod", "DigestMethod") for each in signature.iter(DS + tag)]
-    return any(name.endswith("sha1") for name in names)
+    methods = signature.iter(f"{DS}SignatureMethod", f"{DS}DigestMethod")
+    return any(method.get("Algorithm", "").endswith("sha1") for method in methods)

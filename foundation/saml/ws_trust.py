@@ -78,11 +78,12 @@ def make_token_request(protocol: WsTrust, to: str, user: str, password: str, rel
     _add(_add(header, _ADDRESSING, "ReplyTo"), _ADDRESSING, "Address", f"{_ADDRESSING}/anonymous")
     _add(header, _ADDRESSING, "To", to, must)
     _add_account(header, user, password, now, must)
-    _add_wish(_add(envelope, _SOAP, "Body"), protocol, relying_party)
+    _add_token_request(_add(envelope, _SOAP, "Body"), protocol, relying_party)
     return bytes(etree.tostring(envelope, encoding="utf-8"))
 
 
 def _add_account(header: etree._Element, user: str, password: str, now: float, must: dict[str, str]) -> None:
+    """WSS 1.0 section 10 (Timestamp) and UsernameToken Profile 1.0 section 3.1 (the password as text: TLS hides it)."""
     security = _add(header, _SECURITY, "Security", attributes=must)
     timestamp = _add(security, _UTILITY, "Timestamp", attributes={f"{{{_UTILITY}}}Id": "_0"})
     _add(timestamp, _UTILITY, "Created", _moment(now))
@@ -92,15 +93,16 @@ def _add_account(header: etree._Element, user: str, password: str, now: float, m
     _add(token, _SECURITY, "Password", password, {"Type": _PASSWORD_TEXT})
 
 
-def _add_wish(body: etree._Element, protocol: WsTrust, relying_party: str) -> None:
-    wish = _add(body, protocol.namespace, "RequestSecurityToken")
-    reference = _add(_add(wish, _POLICY, "AppliesTo"), _ADDRESSING, "EndpointReference")
+def _add_token_request(body: etree._Element, protocol: WsTrust, relying_party: str) -> None:
+    """WS-Trust 1.3 section 4.1; a bearer token (section 9.2) has no key that the asker would have to prove."""
+    request = _add(body, protocol.namespace, "RequestSecurityToken")
+    reference = _add(_add(request, _POLICY, "AppliesTo"), _ADDRESSING, "EndpointReference")
     _add(reference, _ADDRESSING, "Address", relying_party)
     if protocol is WS_TRUST_2005:  # in 1.3 the key type alone says that there is none
-        _add(wish, protocol.namespace, "KeySize", "0")
-    _add(wish, protocol.namespace, "KeyType", protocol.bearer)
-    _add(wish, protocol.namespace, "RequestType", f"{protocol.namespace}/Issue")
-    _add(wish, protocol.namespace, "TokenType", _SAML2)
+        _add(request, protocol.namespace, "KeySize", "0")
+    _add(request, protocol.namespace, "KeyType", protocol.bearer)
+    _add(request, protocol.namespace, "RequestType", f"{protocol.namespace}/Issue")
+    _add(request, protocol.namespace, "TokenType", _SAML2)
 
 
 def _add(
@@ -152,6 +154,6 @@ def _read_fault(fault: etree._Element) -> Fault:
 
 
 def readable(text: str) -> str:
-    """What a stranger wrote, on one line, without what a terminal would obey."""
-    line = "".join(each for each in " ".join(text[: 4 * _REASON_LENGTH].split()) if each.isprintable())
+    """What the other side wrote, on one line, without what a terminal would obey."""
+    line = "".join(character for character in " ".join(text[: 4 * _REASON_LENGTH].split()) if character.isprintable())
     return line[:_REASON_LENGTH]

@@ -1,4 +1,4 @@
-"""Parses XML that strangers send into an lxml tree. CPU only."""
+"""Parses XML from outside into an lxml tree. CPU only."""
 
 from __future__ import annotations
 

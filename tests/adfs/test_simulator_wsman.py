@@ -14,11 +14,11 @@ from adfs_mgmt.remoting import (
     CommandFailed,
     HostUnreachable,
     Interrupted,
+    PSObject,
     RemotingError,
     RemotingSettings,
     Secret,
     Shell,
-    Thing,
     WinRm,
     make_command,
 )
@@ -67,7 +67,7 @@ def _reading() -> list[Command]:
     return [_NEEDED.get(name) or make_command(name) for name, cmdlet in CATALOGUE.items() if name.startswith("Get-")]
 
 
-async def _answer(shell: Shell, host: str, command: Command) -> list[Thing] | tuple[str, str, str]:
+async def _answer(shell: Shell, host: str, command: Command) -> list[PSObject] | tuple[str, str, str]:
     try:
         return await shell.run(host, command)
     except CommandFailed as error:

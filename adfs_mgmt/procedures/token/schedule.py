@@ -52,7 +52,7 @@ def not_due(view: TokenRolloverView[Any], action: policy.Action) -> list[str]:
         if any(step.action is action and step.key == key for step in policy.due(records, rules, view.now)):
             continue
         try:
-            policy.apply(records, policy.Step(action=action, key=key, why=""), rules, view.now)
+            policy.apply(records, policy.KeyTransition(action=action, key=key, why=""), rules, view.now)
         except RolloverRefused as refused:
             if action is policy.Action.PROMOTE and records[1].state is policy.KeyState.ACTIVE:
                 continue

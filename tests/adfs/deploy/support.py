@@ -10,7 +10,7 @@ from adfs_mgmt.farm import ExternalView, FarmSettings, Served
 from adfs_mgmt.procedures.deployment import Deployment
 from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
-from adfs_mgmt.remoting import CATALOGUE, Command, Secret, Shell, Thing
+from adfs_mgmt.remoting import CATALOGUE, Command, PSObject, Secret, Shell
 from certs import read_certificate
 from foundation.procedures import End, Plan, Progress, Record, RunResult
 from tests.adfs.simulator.shell import SimulatedShell
@@ -69,7 +69,7 @@ class Watched:
     inner: Shell
     on: Callable[[str, str], None]
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         changes = CATALOGUE[command.name].changes
         if changes:
             self.on("before", command.name)

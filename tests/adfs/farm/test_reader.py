@@ -11,7 +11,7 @@ from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use, inconsistencies, read
 from adfs_mgmt.farm.reader import NOT_ASKED
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.remoting import Command, Thing
+from adfs_mgmt.remoting import Command, PSObject
 from findings import worst
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -206,7 +206,7 @@ async def test_hosts_are_read_at_the_same_time(simulator: Simulator) -> None:
     inner, together = SimulatedShell(simulator), asyncio.Barrier(40)
 
     class Gathering:
-        async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+        async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
             if command.name == "Get-Date":
                 await together.wait()
             return await inner.run(host, command, timeout=timeout)

@@ -26,10 +26,10 @@ from adfs_mgmt.remoting import (
     Command,
     CommandFailed,
     HostKind,
+    PSObject,
     Recorder,
     RemotingError,
     Shell,
-    Thing,
     WinRm,
     make_command,
 )
@@ -38,7 +38,7 @@ from isthmus.adfs_settings import AdfsSettings
 
 collect_ignore_glob = [] if os.environ.get("ISTHMUS_LIVE") else ["test_*.py"]
 
-Answer = list[Thing] | CommandFailed
+Answer = list[PSObject] | CommandFailed
 
 _NEEDED: dict[str, Command] = {
     "Get-ChildItem": make_command("Get-ChildItem", Path=(MACHINE_STORE,)),

@@ -33,7 +33,7 @@ from adfs_mgmt.farm import (
     Use,
 )
 from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, Thing
+from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, PSObject
 from adfs_mgmt.trust import model as trust_model
 from certs import Certificate, Partner, Pfx, SourceError
 from foundation.graph import OutcomeUnknown, Unreachable
@@ -142,7 +142,7 @@ class World:
 
     # -- shell
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         if host in self.offline:
             raise HostUnreachable(host, "no answer")
         self.event(f"before {command.name}")
@@ -158,12 +158,12 @@ class World:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _effect(self, host: str, command: Command) -> list[Thing]:
+    def _effect(self, host: str, command: Command) -> list[PSObject]:
         given = dict(command.parameters)
         if "Adfs" in command.name and command.name not in {"Set-AdfsSslCertificate", "Set-AdfsAlternateTlsClientBinding"}:
             self._needs(host, command, host == self.nodes[0], "PS0033: run this on the primary")
         thumbprint, use = str(given.get("Thumbprint", "")), str(given.get("CertificateType", ""))
-        answer: list[Thing] = getattr(self, "_" + command.name.replace("-", "_").lower())(
+        answer: list[PSObject] = getattr(self, "_" + command.name.replace("-", "_").lower())(
             host, command, thumbprint, use, given
         )
         return answer or []
@@ -218,7 +218,7 @@ class World:
 
     def _import_isthmuscertificate(
         self, host: str, command: Command, thumbprint: str, use: str, given: dict[str, object]
-    ) -> list[Thing]:
+    ) -> list[PSObject]:
         name = bytes(given["Pfx"]).decode()  # type: ignore[call-overload]
         self.stores[host][name] = StoredCertificate(certificate=self.certificate(name), key=KeyAccess.NOT_GRANTED)
         return [{"Thumbprint": name, "Cng": False, "Existed": False}]

@@ -17,12 +17,12 @@ from adfs_mgmt.remoting import (
     HostUnreachable,
     NoTicket,
     PSCredential,
+    PSObject,
     Recorder,
     RecordingDamaged,
     RemotingError,
     Replay,
     Secret,
-    Thing,
     make_command,
 )
 
@@ -33,10 +33,10 @@ NAMES = ("contoso", "corp", "fs1", "payroll", "svc-adfs", "geheim", THUMBPRINT, 
 class Scripted:
     """A Shell with one answer for each command."""
 
-    def __init__(self, answers: dict[str, list[Thing] | RemotingError]) -> None:
+    def __init__(self, answers: dict[str, list[PSObject] | RemotingError]) -> None:
         self.answers = answers
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         answer = self.answers[command.name]
         if isinstance(answer, RemotingError):
             raise answer
@@ -46,7 +46,7 @@ class Scripted:
         self.answers.clear()
 
 
-ANSWERS: dict[str, list[Thing] | RemotingError] = {
+ANSWERS: dict[str, list[PSObject] | RemotingError] = {
     "Get-AdfsProperties": [
         {
             "HostName": "fs.contoso.com",

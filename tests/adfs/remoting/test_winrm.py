@@ -349,7 +349,7 @@ def test_windows_has_kerberos_itself(monkeypatch: pytest.MonkeyPatch, password_f
     for package in ("gssapi", "krb5"):
         monkeypatch.setitem(sys.modules, package, None)
     account = RemotingAccount(RemotingSettings(user=USER, password_file=password_file))
-    assert account.show(HOSTS[0]) == ("kerberos", USER, PASSWORD)
+    assert account.credential_for(HOSTS[0]) == ("kerberos", USER, PASSWORD)
     assert account.hosts_judge
 
 
