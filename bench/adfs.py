@@ -23,10 +23,7 @@ from typing import Any
 
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.operations import OperationContext, observe_farms
-from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.procedures.request import RolloverRequest
-from adfs_mgmt.procedures.rollover import plan, procedure_of
-from adfs_mgmt.procedures.view import RolloverPolicy
+from adfs_mgmt.procedures import FarmObservation, RolloverPolicy, RolloverRequest, plan, procedure_of
 from adfs_mgmt.remoting import RemotingSettings
 from bench.measure import processor_seconds, show
 from foundation.procedures import blank, next_step

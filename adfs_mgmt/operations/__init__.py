@@ -50,8 +50,8 @@ from adfs_mgmt.operations.trust_changes import (
     plan_restoration,
     plan_trust_update,
 )
-from adfs_mgmt.procedures.deployment import server_plan_data as server_plan_data
-from adfs_mgmt.procedures.server import Operation, Secrets
+from adfs_mgmt.procedures import Operation, Secrets
+from adfs_mgmt.procedures import server_plan_data as server_plan_data
 from adfs_mgmt.trust import DomainResult
 
 __all__ = [

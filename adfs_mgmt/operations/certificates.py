@@ -16,14 +16,21 @@ from typing import Any, Literal
 from adfs_mgmt.farm import FarmSettings, Use
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures.bindings import names_bound
-from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
-from adfs_mgmt.procedures.executor import AdfsExecutor
-from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.procedures.observer import observe
-from adfs_mgmt.procedures.request import RolloverRequest, first_end
-from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
-from adfs_mgmt.procedures.view import RolloverPolicy
+from adfs_mgmt.procedures import (
+    TRACKS,
+    WITHOUT_ENTRA,
+    AdfsExecutor,
+    FarmObservation,
+    RolloverPolicy,
+    RolloverRequest,
+    current,
+    first_end,
+    imported,
+    names_bound,
+    observe,
+    plan,
+    procedure_of,
+)
 from certs import Ledgers, Material, PendingKeys, from_pem, from_pfx, parse_thumbprint
 from foundation.procedures import (
     Acknowledged,

@@ -11,8 +11,7 @@ from typing import Any
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures.deployment import SERVER_STATES, Deployment, server_journal
-from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
+from adfs_mgmt.procedures import SERVER_STATES, Deployment, Operation, Secrets, ServerSpec, ServerState, server_journal
 from foundation.procedures import Plan, RunResult, load, read
 
 

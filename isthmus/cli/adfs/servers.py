@@ -16,7 +16,7 @@ from isthmus.cli.output import Failure, emit_json, json_option, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext, ServerOperation
-    from adfs_mgmt.procedures.server import Secrets
+    from adfs_mgmt.procedures import Secrets
     from adfs_mgmt.remoting import Secret
     from foundation.procedures import RunResult
     from isthmus.cli.flow import Manner
