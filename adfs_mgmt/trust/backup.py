@@ -18,8 +18,7 @@ from typing import Any
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration, read_configuration
-from certs.errors import KeyStoreError
-from certs.files import private_directory, read_private
+from certs import KeyStoreError, private_directory, read_private
 from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
 
 VERSION = 1

@@ -322,8 +322,7 @@ def _farm(settings: AdfsSettings, name: str) -> FarmSettings:
 
 def _password(path: Path | None) -> Any:
     from adfs_mgmt.remoting import Secret
-    from certs import CertsError
-    from certs.files import read_private
+    from certs import CertsError, read_private
 
     if path is None:
         return Secret("")
