@@ -13,13 +13,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration, read_configuration
 from certs import KeyStoreError, private_directory, read_private
-from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
+from foundation.graph import MalformedAnswer, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"
