@@ -32,12 +32,35 @@ if TYPE_CHECKING:
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
+    from certs.policy import (
+        KeyAction,
+        KeyPolicy,
+        KeyRecord,
+        KeyState,
+        KeyTransition,
+        active_key,
+        apply_transition,
+        due_transitions,
+    )
     from certs.sources import Material, from_pem, from_pfx
 
 _LATER = {
     **dict.fromkeys(("Acknowledgement", "Ledger", "Ledgers", "Partner", "PartnerKind"), "certs.partners"),
     **dict.fromkeys(("Material", "from_pem", "from_pfx"), "certs.sources"),
     "PendingKeys": "certs.pending_keys",
+    **dict.fromkeys(
+        (
+            "KeyAction",
+            "KeyPolicy",
+            "KeyRecord",
+            "KeyState",
+            "KeyTransition",
+            "active_key",
+            "apply_transition",
+            "due_transitions",
+        ),
+        "certs.policy",
+    ),
     "Pfx": "certs.pfx",
 }
 """Loaded when they are first used: what agent and relay never need."""
@@ -50,7 +73,12 @@ __all__ = [
     "CertificateUnreadable",
     "CertsError",
     "EnrolmentToken",
+    "KeyAction",
+    "KeyPolicy",
+    "KeyRecord",
+    "KeyState",
     "KeyStoreError",
+    "KeyTransition",
     "Ledger",
     "Ledgers",
     "MachineIdentity",
@@ -66,9 +94,12 @@ __all__ = [
     "ThumbprintMalformed",
     "TokenRefused",
     "VerifiedPeer",
+    "active_key",
+    "apply_transition",
     "atomic_write",
     "check_name",
     "covers",
+    "due_transitions",
     "fingerprint",
     "from_pem",
     "from_pfx",

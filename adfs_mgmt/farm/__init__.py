@@ -54,10 +54,7 @@ _LATER = {
     **dict.fromkeys(("read_farm", "unread_farm", "with_certificates"), "adfs_mgmt.farm.reader"),
     **dict.fromkeys(("read_listed_nodes", "read_server"), "adfs_mgmt.farm.server_reader"),
     **dict.fromkeys(("TestAccount", "read_test_account", "sign_in"), "adfs_mgmt.farm.token_request"),
-    **dict.fromkeys(
-        ("is_proxy_trust",),
-        "adfs_mgmt.farm.rows",
-    ),
+    "is_proxy_trust": "adfs_mgmt.farm.rows",
 }
 
 __all__ = [

@@ -35,13 +35,17 @@ from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
 
 if TYPE_CHECKING:
-    from adfs_mgmt.remoting.jea import write_files
+    from adfs_mgmt.remoting.jea import JEA_MODULE, jea_role, write_endpoint_files
     from adfs_mgmt.remoting.winrm import WinRm
 
-_LATER = {"WinRm": "adfs_mgmt.remoting.winrm", "write_files": "adfs_mgmt.remoting.jea"}
+_LATER = {
+    "WinRm": "adfs_mgmt.remoting.winrm",
+    **dict.fromkeys(("JEA_MODULE", "jea_role", "write_endpoint_files"), "adfs_mgmt.remoting.jea"),
+}
 
 __all__ = [
     "CATALOGUE",
+    "JEA_MODULE",
     "MACHINE_STORE",
     "AccessDenied",
     "Command",
@@ -66,13 +70,14 @@ __all__ = [
     "WinRm",
     "flag_of",
     "integer_of",
+    "jea_role",
     "make_command",
     "seconds_of",
     "text_of",
     "texts_of",
     "time_of",
     "timeout_of",
-    "write_files",
+    "write_endpoint_files",
 ]
 
 if not TYPE_CHECKING:  # for mypy every name would be one
