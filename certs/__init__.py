@@ -29,12 +29,14 @@ from certs.token import EnrolmentToken, prove, token_id, verify_proof
 from certs.verify import Role, VerifiedPeer, fingerprint, verify_certificate, verify_signature
 
 if TYPE_CHECKING:
+    from certs.fitness import Purpose, broken_chain, uncovered, unfit_for
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
     from certs.sources import Material, from_pem, from_pfx
 
 _LATER = {
+    **dict.fromkeys(("Purpose", "broken_chain", "uncovered", "unfit_for"), "certs.fitness"),
     **dict.fromkeys(("Acknowledgement", "Ledger", "Ledgers", "Partner", "PartnerKind"), "certs.partners"),
     **dict.fromkeys(("Material", "from_pem", "from_pfx"), "certs.sources"),
     "PendingKeys": "certs.pending_keys",
@@ -60,6 +62,7 @@ __all__ = [
     "PartnerUnknown",
     "PendingKeys",
     "Pfx",
+    "Purpose",
     "Role",
     "RolloverRefused",
     "SourceError",
@@ -67,6 +70,7 @@ __all__ = [
     "TokenRefused",
     "VerifiedPeer",
     "atomic_write",
+    "broken_chain",
     "check_name",
     "covers",
     "fingerprint",
@@ -81,6 +85,8 @@ __all__ = [
     "renewal_due",
     "thumbprint_of",
     "token_id",
+    "uncovered",
+    "unfit_for",
     "verify_certificate",
     "verify_proof",
     "verify_signature",
