@@ -44,25 +44,14 @@ if TYPE_CHECKING:
     )
     from certs.sources import Material, from_pem, from_pfx
 
-_LATER = {
-    **dict.fromkeys(("Acknowledgement", "Ledger", "Ledgers", "Partner", "PartnerKind"), "certs.partners"),
-    **dict.fromkeys(("Material", "from_pem", "from_pfx"), "certs.sources"),
-    "PendingKeys": "certs.pending_keys",
-    **dict.fromkeys(
-        (
-            "KeyAction",
-            "KeyPolicy",
-            "KeyRecord",
-            "KeyState",
-            "KeyTransition",
-            "active_key",
-            "apply_transition",
-            "due_transitions",
-        ),
-        "certs.policy",
-    ),
-    "Pfx": "certs.pfx",
+_MODULES = {
+    "certs.partners": "Acknowledgement Ledger Ledgers Partner PartnerKind",
+    "certs.sources": "Material from_pem from_pfx",
+    "certs.pending_keys": "PendingKeys",
+    "certs.policy": "KeyAction KeyPolicy KeyRecord KeyState KeyTransition active_key apply_transition due_transitions",
+    "certs.pfx": "Pfx",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 """Loaded when they are first used: what agent and relay never need."""
 
 __all__ = [

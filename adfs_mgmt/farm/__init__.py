@@ -55,25 +55,15 @@ if TYPE_CHECKING:
     )
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
-_LATER = {
-    **dict.fromkeys(("fetch_metadata", "read_external_view"), "adfs_mgmt.farm.external_view"),
-    **dict.fromkeys(("FarmQuery", "HostQuery"), "adfs_mgmt.farm.queries"),
-    **dict.fromkeys(("read_farm", "unread_farm", "with_certificates"), "adfs_mgmt.farm.reader"),
-    **dict.fromkeys(("TestAccount", "read_test_account", "sign_in"), "adfs_mgmt.farm.token_request"),
-    **dict.fromkeys(
-        (
-            "is_proxy_trust",
-            "read_binding",
-            "read_fqdn",
-            "read_stored",
-            "read_sync_ok",
-            "read_sync_role",
-            "read_unhealthy",
-            "read_windows_version",
-        ),
-        "adfs_mgmt.farm.rows",
-    ),
+_MODULES = {
+    "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
+    "adfs_mgmt.farm.queries": "FarmQuery HostQuery",
+    "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
+    "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
+    "adfs_mgmt.farm.rows": "is_proxy_trust read_binding read_fqdn read_stored read_sync_ok read_sync_role read_unhealthy"
+    " read_windows_version",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "Binding",
