@@ -12,7 +12,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.inconsistencies import Inconsistency, find_inconsistencies, short_name
 from adfs_mgmt.farm.model import (
@@ -37,47 +36,39 @@ from adfs_mgmt.farm.model import (
     SyntheticSignIn,
     Use,
 )
+from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.farm.settings import FarmSettings, split_host
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
-    from adfs_mgmt.farm.queries import FarmQuery, HostQuery
     from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
-    from adfs_mgmt.farm.rows import (
-        is_proxy_trust,
-        read_binding,
-        read_fqdn,
-        read_stored,
-        read_sync_ok,
-        read_sync_role,
-        read_unhealthy,
-        read_windows_version,
-    )
+    from adfs_mgmt.farm.rows import is_proxy_trust
+    from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
 _MODULES = {
     "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
-    "adfs_mgmt.farm.queries": "FarmQuery HostQuery",
     "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
     "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
-    "adfs_mgmt.farm.rows": "is_proxy_trust read_binding read_fqdn read_stored read_sync_ok read_sync_role read_unhealthy"
-    " read_windows_version",
+    "adfs_mgmt.farm.rows": "is_proxy_trust",
+    "adfs_mgmt.farm.server_reader": "read_listed_nodes read_server",
 }
 _LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
+    "ADFS_ROLE",
+    "PROXY_ROLE",
+    "WID_FEATURE",
     "Binding",
     "Endpoint",
     "ExternalView",
     "Farm",
     "FarmCertificate",
-    "FarmClock",
-    "FarmQuery",
     "FarmSettings",
-    "HostQuery",
     "Inconsistency",
     "KeyAccess",
     "Node",
+    "ObservedServer",
     "PrincipalHolder",
     "Properties",
     "Proxy",
@@ -96,16 +87,11 @@ __all__ = [
     "fetch_metadata",
     "find_inconsistencies",
     "is_proxy_trust",
-    "read_binding",
     "read_external_view",
     "read_farm",
-    "read_fqdn",
-    "read_stored",
-    "read_sync_ok",
-    "read_sync_role",
+    "read_listed_nodes",
+    "read_server",
     "read_test_account",
-    "read_unhealthy",
-    "read_windows_version",
     "short_name",
     "sign_in",
     "split_host",

@@ -12,21 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, Use, read_external_view
+from adfs_mgmt.farm import WID_FEATURE, ExternalView, FarmSettings, Use, read_external_view
 from adfs_mgmt.procedures.commands import problems, run_command
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
 from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
 from adfs_mgmt.procedures.proxy import PROXY_ADD, PROXY_REMOVE
-from adfs_mgmt.procedures.server import (
-    WID_FEATURE,
-    Operation,
-    Secrets,
-    ServerObservation,
-    ServerSpec,
-    ServerState,
-    ServerView,
-)
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
 from adfs_mgmt.procedures.server_observation import ServerObserver
 from adfs_mgmt.procedures.server_parts import PREFLIGHT, TEST
 from adfs_mgmt.remoting import RemotingError, Shell, timeout_of

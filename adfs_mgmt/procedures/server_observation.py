@@ -10,34 +10,15 @@ from dataclasses import dataclass, replace
 from adfs_mgmt.farm import (
     ExternalView,
     Farm,
-    FarmClock,
-    FarmQuery,
     FarmSettings,
-    HostQuery,
-    SyncRole,
-    read_binding,
     read_external_view,
     read_farm,
-    read_fqdn,
-    read_stored,
-    read_sync_ok,
-    read_sync_role,
-    read_unhealthy,
-    read_windows_version,
+    read_listed_nodes,
+    read_server,
     split_host,
 )
-from adfs_mgmt.procedures.server import (
-    ADFS_ROLE,
-    PROXY_ROLE,
-    WID_FEATURE,
-    ObservedServer,
-    Operation,
-    ServerObservation,
-    ServerSpec,
-)
-from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell, flag_of, seconds_of, text_of, texts_of, time_of
-
-_FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
+from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec
+from adfs_mgmt.remoting import Shell
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +44,9 @@ class ServerObserver:
         farm = self._farm
         if farm is None or (farm.primary is None and farm.nodes):  # it may be back
             farm = self._farm = await read_farm(self.shell, _without(self.settings, self.spec), self.clock())
-        host, (listed, farm_error) = await asyncio.gather(self._host(), self._listed(farm))
+        host, (listed, farm_error) = await asyncio.gather(
+            read_server(self.shell, self.spec.host, self.spec.operation.role, self.clock()), self._listed(farm)
+        )
         primary = farm.primary
         watched = (*((primary.host,) if primary else ()), self.spec.host)
         outside = await self.outside(replace(self.settings, nodes=watched, proxies=()), self.clock())
@@ -78,82 +61,15 @@ class ServerObserver:
             reference=served.get(primary.host) if primary else None,
         )
 
-    async def _host(self) -> ObservedServer:
-        asked = HostQuery(query=FarmQuery(shell=self.shell, clock=FarmClock(self.clock())), host=self.spec.host)
-        try:
-            return await self._observed(asked)
-        except RemotingError as error:
-            return ObservedServer(host=self.spec.host, error=error.reason)
-
-    async def _observed(self, asked: HostQuery) -> ObservedServer:
-        computer = await asked.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
-        system = await asked.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
-        features = await asked.ask("Get-WindowsFeature", Name=_FEATURES)
-        stored = await asked.ask("Get-ChildItem", Path=(MACHINE_STORE,))
-        found = ObservedServer(
-            host=self.spec.host,
-            error="; ".join(asked.errors),
-            fqdn=read_fqdn(computer),
-            domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
-            windows=read_windows_version(system),
-            clock_skew=time_of(system, "LocalDateTime") - asked.query.clock.now(),
-            features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
-            stored=read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
-        )
-        if self.spec.operation.role == PROXY_ROLE:
-            return await self._proxy(asked, found)
-        return await self._node(asked, found)
-
-    async def _node(self, asked: HostQuery, found: ObservedServer) -> ObservedServer:
-        if not found.has(ADFS_ROLE):
-            return found
-        service = await asked.try_for("Get-Service", Name=("adfssrv",))
-        sync = _first(await asked.try_for("Get-AdfsSyncProperties"))
-        role = read_sync_role(sync)
-        bindings = await asked.try_for("Get-AdfsSslCertificate") if role else None
-        properties = _first(await asked.try_for("Get-AdfsProperties") if role is SyncRole.PRIMARY else None)
-        return replace(
-            found,
-            service_running=_running(service),
-            role=role,
-            primary=text_of(sync, "PrimaryComputerName"),
-            last_sync=time_of(sync, "LastSyncTime"),
-            last_sync_ok=read_sync_ok(sync),
-            poll_seconds=seconds_of(sync, "PollDuration", 300.0),
-            bindings=tuple(read_binding(row) for row in bindings or ()),
-            federation_name=text_of(properties, "HostName"),
-        )
-
-    async def _proxy(self, asked: HostQuery, found: ObservedServer) -> ObservedServer:
-        if not found.has(PROXY_ROLE):
-            return found
-        service = await asked.try_for("Get-Service", Name=("appproxysvc",))
-        health = await asked.try_for("Get-WebApplicationProxyHealth")
-        configuration = await asked.try_for("Get-WebApplicationProxyConfiguration")
-        return replace(
-            found,
-            service_running=_running(service),
-            joined=configuration is not None,
-            unhealthy=read_unhealthy(health or []),
-        )
-
     async def _listed(self, farm: Farm) -> tuple[tuple[str, ...] | None, str]:
         """The farm's own table of nodes, and why it cannot be had. 2012 R2 keeps none."""
-        primary = farm.primary
         if self.spec.operation not in {Operation.NODE_ADD, Operation.NODE_REMOVE}:
             return None, ""
-        if primary is None:
+        if farm.primary is None:
             return None, "no primary answers"
         if farm.properties.behaviour_level == 1:
             return None, ""
-        asked = HostQuery(query=FarmQuery(shell=self.shell, clock=FarmClock(self.clock())), host=primary.host)
-        try:
-            answer = await asked.ask_for("Get-AdfsFarmInformation")
-        except RemotingError as error:
-            return None, f"{primary.host} does not answer ({error.reason})"
-        if asked.errors:
-            return None, f"{primary.host}: {'; '.join(asked.errors)}"
-        return tuple(name.lower() for name in texts_of(answer, "FarmNodes")), ""
+        return await read_listed_nodes(self.shell, farm.primary.host, self.clock())
 
     async def _resolve(self) -> tuple[str, ...] | None:
         if self.settings.federation_address:
@@ -176,11 +92,3 @@ def _without(settings: FarmSettings, spec: ServerSpec) -> FarmSettings:
 
     nodes = () if spec.operation is Operation.FARM_NEW else others(settings.nodes)
     return replace(settings, nodes=nodes, proxies=others(settings.proxies))
-
-
-def _first(answer: list[PSObject] | None) -> PSObject:
-    return next(iter(answer or ()), {})
-
-
-def _running(answer: list[PSObject] | None) -> bool:
-    return text_of(_first(answer), "Status") == "Running"

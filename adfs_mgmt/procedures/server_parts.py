@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from adfs_mgmt.farm import ADFS_ROLE, WID_FEATURE
 from adfs_mgmt.procedures.preflight import preflight, refusals
-from adfs_mgmt.procedures.server import ADFS_ROLE, WID_FEATURE, Operation, ServerState, ServerView
+from adfs_mgmt.procedures.server import Operation, ServerState, ServerView
 from adfs_mgmt.remoting import CATALOGUE, Value, make_command
 from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
 

@@ -27,7 +27,7 @@ from isthmus.cli.adfs.observation import plain
 from isthmus.cli.output import table, wrapped
 
 if TYPE_CHECKING:
-    from adfs_mgmt.operations import FarmObservation
+    from adfs_mgmt.operations import ObservedFarm
 
 
 def show(farm: Farm, external: ExternalView) -> None:
@@ -50,7 +50,7 @@ def show(farm: Farm, external: ExternalView) -> None:
     _contradictions(find_inconsistencies(farm, external))
 
 
-def farm_data(observation: FarmObservation) -> dict[str, Any]:
+def farm_data(observation: ObservedFarm) -> dict[str, Any]:
     """For programs: what did not work at an address is one text there."""
     external = plain(observation.external)
     for row, served in zip(external["served"], observation.external.served, strict=True):
