@@ -253,7 +253,7 @@ class RunspaceConnection:
             return
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()
-        texts = dict.fromkeys(_message(record) for record in records)
+        texts = dict.fromkeys(message_of(record) for record in records)
         first = records[0] if records else None
         number = getattr(first, "category", 0) or 0
         raise CommandFailed(
@@ -399,7 +399,8 @@ def _wire(value: Value) -> Any:
     return value
 
 
-def _message(record: Any) -> str:
+def message_of(record: Any) -> str:
+    """The text of an error record (MS-PSRP section 2.2.3.15): its exception's message where it has one."""
     exception = getattr(record, "exception", None)
     properties = getattr(exception, "adapted_properties", None) or {}
     return str(properties.get("Message") or record).strip()
