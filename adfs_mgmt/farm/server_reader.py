@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from adfs_mgmt.farm import rows
 from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.model import SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
-from adfs_mgmt.farm.rows import (
-    read_fqdn,
-    read_stored,
-    read_sync_ok,
-    read_sync_role,
-    read_unhealthy,
-    read_windows_version,
-)
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell, flag_of, text_of, texts_of, time_of
 
@@ -53,26 +46,26 @@ async def _system(asked: HostQuery) -> ObservedServer:
     return ObservedServer(
         host=asked.host,
         error="; ".join(asked.errors),
-        fqdn=read_fqdn(computer),
+        fqdn=rows.read_fqdn(computer),
         domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
-        windows=read_windows_version(system),
+        windows=rows.read_windows_version(system),
         clock_skew=time_of(system, "LocalDateTime") - asked.query.clock.now(),
         features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
-        stored=read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
+        stored=rows.read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
     )
 
 
 async def _node(asked: HostQuery, found: ObservedServer) -> ObservedServer:
     service = await asked.try_for("Get-Service", Name=("adfssrv",))
     sync = _first(await asked.try_for("Get-AdfsSyncProperties"))
-    role = read_sync_role(sync)
+    role = rows.read_sync_role(sync)
     properties = _first(await asked.try_for("Get-AdfsProperties") if role is SyncRole.PRIMARY else None)
     return replace(
         found,
         service_running=_running(service),
         role=role,
         last_sync=time_of(sync, "LastSyncTime"),
-        last_sync_ok=read_sync_ok(sync),
+        last_sync_ok=rows.read_sync_ok(sync),
         federation_name=text_of(properties, "HostName"),
     )
 
@@ -85,7 +78,7 @@ async def _proxy(asked: HostQuery, found: ObservedServer) -> ObservedServer:
         found,
         service_running=_running(service),
         joined=configuration is not None,
-        unhealthy=read_unhealthy(health or []),
+        unhealthy=rows.read_unhealthy(health or []),
     )
 
 
