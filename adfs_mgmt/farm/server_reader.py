@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from adfs_mgmt.farm import windows
+from adfs_mgmt.farm import rows
 from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.model import SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
-from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell
+from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell, flag_of, text_of, texts_of, time_of
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
@@ -35,7 +35,7 @@ async def read_listed_nodes(shell: Shell, primary: str, now: float) -> tuple[tup
         return None, f"{primary} does not answer ({error.reason})"
     if asked.errors:
         return None, f"{primary}: {'; '.join(asked.errors)}"
-    return tuple(name.lower() for name in windows.texts(answer, "FarmNodes")), ""
+    return tuple(name.lower() for name in texts_of(answer, "FarmNodes")), ""
 
 
 async def _system(asked: HostQuery) -> ObservedServer:
@@ -46,27 +46,27 @@ async def _system(asked: HostQuery) -> ObservedServer:
     return ObservedServer(
         host=asked.host,
         error="; ".join(asked.errors),
-        fqdn=windows.fqdn(computer),
-        domain=windows.text(computer, "Domain").lower() if windows.flag(computer, "PartOfDomain") else "",
-        windows=windows.windows_version(system),
-        clock_skew=windows.when(system, "LocalDateTime") - asked.query.clock.now(),
-        features={windows.text(row, "Name"): windows.text(row, "InstallState") for row in features},
-        stored=windows.stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
+        fqdn=rows.read_fqdn(computer),
+        domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
+        windows=rows.read_windows_version(system),
+        clock_skew=time_of(system, "LocalDateTime") - asked.query.clock.now(),
+        features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
+        stored=rows.read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
     )
 
 
 async def _node(asked: HostQuery, found: ObservedServer) -> ObservedServer:
     service = await asked.try_for("Get-Service", Name=("adfssrv",))
     sync = _first(await asked.try_for("Get-AdfsSyncProperties"))
-    role = windows.sync_role(sync)
+    role = rows.read_sync_role(sync)
     properties = _first(await asked.try_for("Get-AdfsProperties") if role is SyncRole.PRIMARY else None)
     return replace(
         found,
         service_running=_running(service),
         role=role,
-        last_sync=windows.when(sync, "LastSyncTime"),
-        last_sync_ok=windows.sync_ok(sync),
-        federation_name=windows.text(properties, "HostName"),
+        last_sync=time_of(sync, "LastSyncTime"),
+        last_sync_ok=rows.read_sync_ok(sync),
+        federation_name=text_of(properties, "HostName"),
     )
 
 
@@ -78,7 +78,7 @@ async def _proxy(asked: HostQuery, found: ObservedServer) -> ObservedServer:
         found,
         service_running=_running(service),
         joined=configuration is not None,
-        unhealthy=windows.unhealthy(health or []),
+        unhealthy=rows.read_unhealthy(health or []),
     )
 
 
@@ -87,4 +87,4 @@ def _first(answer: list[PSObject] | None) -> PSObject:
 
 
 def _running(answer: list[PSObject] | None) -> bool:
-    return windows.text(_first(answer), "Status") == "Running"
+    return text_of(_first(answer), "Status") == "Running"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, inconsistencies
+from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, find_inconsistencies
 from adfs_mgmt.health.external import check_external
 from adfs_mgmt.health.principal import check_principal
 from adfs_mgmt.health.rendering import host_label
@@ -72,7 +72,7 @@ def _check_entra(farm: Farm, external: ExternalView | None, trust: EntraTrust, n
 
 
 def _check_agreement(farm: Farm, external: ExternalView | None) -> Iterator[Finding]:
-    found = inconsistencies(farm, external)
+    found = find_inconsistencies(farm, external)
     for difference in found:
         seen = f"{difference.what} ({difference.one}; {difference.other})"
         finding = warned if difference.kind in _PERHAPS_MEANT else failed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import ExternalView, Farm, Use
-from adfs_mgmt.farm.windows import is_proxy_trust
+from adfs_mgmt.farm import ExternalView, Farm, Use, is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds

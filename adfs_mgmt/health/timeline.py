@@ -25,7 +25,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
 
-def timeline(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> str:
+def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> str:
     """The page, as HTML. `now` is Unix seconds."""
     entries = certificate_inventory(farm, external)
     scale = TimeScale.around(now, [entry.certificate.not_after for entry in entries])

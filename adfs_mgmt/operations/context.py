@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view, split_host
 from adfs_mgmt.health import Thresholds
@@ -15,6 +15,9 @@ from adfs_mgmt.remoting import RemotingSettings, Shell
 from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
 from foundation.procedures import Clock, Progress, WallClock
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 
 class OperationSettings(Protocol):
@@ -51,6 +54,12 @@ class FederatedTenant:
 
     entra: EntraSettings
     farm: FarmSettings
+
+    def graph(self) -> Graph:
+        """Microsoft Graph as this tenant's application, to be entered with `async with`. Loads msal."""
+        from foundation.graph import Graph
+
+        return Graph(self.entra)
 
 
 OnProgress = Callable[[Progress], None]

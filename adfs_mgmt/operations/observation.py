@@ -24,7 +24,7 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
 from findings import Finding, warned
-from foundation.graph import Graph, GraphError
+from foundation.graph import GraphError
 
 OnHost = Callable[[str], None]
 """Hears of each host that is done."""
@@ -94,7 +94,7 @@ async def _observe(context: OperationContext, shell: Shell | None, settings: Far
 
 async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:
     """Every domain of a tenant, as Entra ID has it. Raises TrustError, GraphError."""
-    async with Graph(tenant.entra) as graph:
+    async with tenant.graph() as graph:
         return await read_tenant(graph, now)
 
 

@@ -35,7 +35,6 @@ from adfs_mgmt.trust import (
     restore_domain,
     resume_conversion,
 )
-from foundation.graph import Graph
 from foundation.procedures import Plan, whoami
 
 # -- certificates
@@ -82,7 +81,7 @@ async def apply_trust_update(context: OperationContext, update: TrustUpdate) -> 
     SignInRefused: a credential that is refused is not tried for each domain."""
     name = update.tenant.entra.tenant
     backups, journals = Backups(context.state_dir, name), DomainJournals(context.state_dir, name)
-    async with Graph(update.tenant.entra) as graph:
+    async with update.tenant.graph() as graph:
         done = await apply_changes(graph, update.changes, backups, context.now(), journals.open)
     return (*done, *update.problems)
 
@@ -151,7 +150,7 @@ async def apply_conversion(context: OperationContext, conversion: Conversion, co
     gave it. Raises NotConfirmed and other TrustErrors, GraphError, PlanOutdated, JournalError."""
     name, now = conversion.tenant.entra.tenant, context.now()
     backups = Backups(context.state_dir, name)
-    async with Graph(conversion.tenant.entra) as graph:
+    async with conversion.tenant.graph() as graph:
         with DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
             if conversion.plan is None:
                 done = await resume_conversion(graph, confirmation=confirmation, backups=backups, journal=journal, now=now)
@@ -188,7 +187,7 @@ async def plan_restoration(
     not hold that key, FileProblem, LiveKeyUnknown, GraphError."""
     taken = load_backup(file)
     live = "" if blind else live_key(await signing_keys(context, tenant, external_only=external_only)).thumbprint
-    async with Graph(tenant.entra) as graph:
+    async with tenant.graph() as graph:
         domain = await read_domain(graph, taken.domain)
     values = plan_restore(taken, domain, live=live, with_mfa=with_mfa)
     return Restoration(tenant=tenant, domain=domain, values=values)
@@ -200,6 +199,6 @@ async def apply_restoration(context: OperationContext, restoration: Restoration)
     if domain.configuration is not None:
         backups = Backups(context.state_dir, restoration.tenant.entra.tenant)
         saved = backups.save(domain.name, domain.configuration, "before a restore", context.now())
-    async with Graph(restoration.tenant.entra) as graph:
+    async with restoration.tenant.graph() as graph:
         await restore_domain(graph, domain, restoration.values)
     return saved

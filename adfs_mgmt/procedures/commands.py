@@ -11,6 +11,7 @@ from adfs_mgmt.remoting import (
     PSObject,
     RemotingError,
     Shell,
+    text_of,
     timeout_of,
 )
 from foundation.procedures import ActFailed, Effect
@@ -29,7 +30,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[PSObjec
 
 def problems(answer: list[PSObject]) -> tuple[str, ...]:
     """What deployment cmdlets report as their output: rows with a Status of `Error`."""
-    found = (str(row.get("Message", "")) for row in answer if str(row.get("Status", "")).lower() == "error")
+    found = (text_of(row, "Message") for row in answer if text_of(row, "Status").lower() == "error")
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""Does the acts of procedures over a Shell, Entra ID and pending keys. What fails is an ActFailed with its effect."""
+"""Does the acts of procedures over a Shell, Entra ID and pending keys. What fails comes out as ActFailed."""
 
 from __future__ import annotations
 

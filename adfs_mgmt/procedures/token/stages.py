@@ -26,7 +26,7 @@ from adfs_mgmt.procedures.token import arrival, certificates, schedule
 from adfs_mgmt.procedures.token.arrival import to_start
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState, agreed, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging, of_running
-from certs import policy
+from certs import KeyAction
 from foundation.procedures import Condition, Procedure, Record, Rollback, Stage
 from foundation.times import DAY
 
@@ -145,7 +145,7 @@ def _withdraw_again_refuses(view: View) -> list[str]:
 
 def _verified(view: View) -> list[Condition]:
     """A domain that has lost the new certificate meanwhile gets it again."""
-    wait = [Condition("", problem) for problem in schedule.not_due(view, policy.Action.PROMOTE)]
+    wait = [Condition("", problem) for problem in schedule.not_due(view, KeyAction.PROMOTE)]
     lost = _lost_again(view) if wait else []
     return [*lost, *wait]
 
@@ -179,7 +179,7 @@ def _to_publish_first(view: View) -> list[Condition]:
 
 def _promote_refuses(view: View) -> list[str]:
     wrong = [*_publish_refuses(view), *_fit(view)]
-    return [*wrong, *([] if _to_publish_first(view) else schedule.not_due(view, policy.Action.PROMOTE))]
+    return [*wrong, *([] if _to_publish_first(view) else schedule.not_due(view, KeyAction.PROMOTE))]
 
 
 def _in_use(view: View) -> list[Condition]:
@@ -259,7 +259,7 @@ def _served_as_before(view: View) -> list[Condition]:
 
 
 def _soaked(view: View) -> list[Condition]:
-    return [Condition("", problem) for problem in schedule.not_due(view, policy.Action.RETIRE)]
+    return [Condition("", problem) for problem in schedule.not_due(view, KeyAction.RETIRE)]
 
 
 def _grace_ends(view: View) -> float:

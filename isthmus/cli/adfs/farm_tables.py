@@ -18,7 +18,7 @@ from adfs_mgmt.farm import (
     Proxy,
     Served,
     SyncRole,
-    inconsistencies,
+    find_inconsistencies,
     short_name,
 )
 from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, common_name, host_label
@@ -47,7 +47,7 @@ def show(farm: Farm, external: ExternalView) -> None:
     served = [_served(row) for row in external.served]
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
     _problems(farm, external)
-    _contradictions(inconsistencies(farm, external))
+    _contradictions(find_inconsistencies(farm, external))
 
 
 def farm_data(observation: ObservedFarm) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def farm_data(observation: ObservedFarm) -> dict[str, Any]:
     for row, served in zip(external["served"], observation.external.served, strict=True):
         del row["errors"]
         row["error"] = served.error
-    found = plain(inconsistencies(observation.farm, observation.external))
+    found = plain(find_inconsistencies(observation.farm, observation.external))
     return {"farm": plain(observation.farm), "outside": external, "contradictions": found}
 
 

@@ -221,7 +221,7 @@ def _secrets(given: dict[str, Any]) -> Secrets:
 
 def _password(path: Path | None) -> Secret:
     from adfs_mgmt.remoting import Secret
-    from certs.files import read_private
+    from certs import read_private
 
     if path is None:
         return Secret("")

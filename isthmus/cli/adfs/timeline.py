@@ -30,7 +30,7 @@ def command(context: OperationContext, manner: Manner, names: tuple[str, ...], o
       isthmus adfs timeline --output certificates.html
       isthmus adfs timeline --farm prod --outside --output prod.html
     """
-    from adfs_mgmt.health import certificate_inventory, timeline
+    from adfs_mgmt.health import certificate_inventory, timeline_page
     from adfs_mgmt.operations import SelectionError
 
     if len(farms := context.farms(names)) > 1:
@@ -38,7 +38,7 @@ def command(context: OperationContext, manner: Manner, names: tuple[str, ...], o
     (observation,) = observe(context, names, external_only=outside)
     farm, external = observation.farm, observation.external
     with reporting(OSError):
-        output.write_text(timeline(farm, external, context.settings.thresholds, farm.read_at), encoding="utf-8")
+        output.write_text(timeline_page(farm, external, context.settings.thresholds, farm.read_at), encoding="utf-8")
     count = len(certificate_inventory(farm, external))
     if manner.as_json:
         emit_json({"farm": farm.name, "file": str(output), "certificates": count})
