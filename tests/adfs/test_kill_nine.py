@@ -1,6 +1,6 @@
 """`kill -9` at every change, in real processes: right before it takes effect, or right after, before the answer.
 
-In one walk every command that changes something is the last that its process ever sent: in turns before and after its effect,
+In one walk every command that changes something is the last its process ever sent: in turns before and after its effect,
 or, in `make test-long`, in one walk before each and in another after each (other tests have every point inside one process).
 It is started again, as an administrator would, until the work is done. Then everything is as after a run that nobody
 disturbed, and nothing that is not harmless twice was done twice.
