@@ -17,7 +17,7 @@ ON_REAL_SERVERS := samba slapd browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures clean
+.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs
 	@mkdir -p build/live
 	ISTHMUS_LIVE=$(abspath $(CONFIG)) ISTHMUS_LIVE_FARM=$(FARM) ISTHMUS_LIVE_CHANGE=$(CHANGE) \
 		ISTHMUS_LIVE_RESULTS=$(abspath build/live) $(PYTEST) tests/adfs/live
+
+mutants: $(STAMP) ## change the decisions one place at a time: some test must notice each change
+	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
 	@deploy/ensure-packages samba slapd bench

@@ -21,8 +21,8 @@ from demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
 from demo.signin import directories_toml
 from demo.slapd import ThrowawaySlapd
 from demo.stand import Stand
+from gateway.administrator import Administrator
 from isthmus import config, logging
-from isthmus.cli.admin import RelayAdmin
 from isthmus.relay_settings import RelaySettings
 
 QUICK = "--quick" in sys.argv
@@ -157,7 +157,7 @@ def relay() -> None:
 
 async def create_tokens(stand: Stand, count: int) -> list[str]:
     """Enrolment tokens, from the running relay."""
-    admin = RelayAdmin(config.load(stand.relay_config, RelaySettings).server)
+    admin = Administrator(config.load(stand.relay_config, RelaySettings).server, "bench")
     return [(await admin.create_token(f"crowd-{number}")).text for number in range(count)]
 
 

@@ -14,21 +14,24 @@ from pathlib import Path
 import structlog
 
 import directory
-from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import Agent, AgentCoreSettings, enrol
 
 
-class NoDirectories(directory.Directories):
+class NoDirectories:
     """What an idle agent asks: nothing."""
 
-    def __init__(self) -> None:
-        self._lanes, self._by_suffix, self._by_netbios = [], {}, {}
+    domains = ("bench.invalid",)
+    """Nobody is sent here."""
 
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Nobody is sent here."""
-        return ("bench.invalid",)
+    async def verify(self, *_: object, **__: object) -> directory.CheckResult:
+        """Never asked."""
+        return directory.CheckResult(directory.CheckOutcome.NO_DIRECTORY)
+
+    change_password = verify
+
+    def health(self) -> list[directory.ControllerHealth]:
+        """No domain controllers."""
+        return []
 
 
 async def main(home: Path, ca_file: Path, connections: int, tokens: list[str]) -> None:

@@ -1,24 +1,62 @@
-"""Everything that is said to a directory over LDAP: connections, binds, searches, DC health.
+"""Everything that is said to a directory over LDAP, and how Active Directory and others answer.
 
-What belongs here: Active Directory's and other directories' words and quirks. What does not: who asks (agent, sync).
+What belongs here: how a server is talked to (`ldap`), how a credential is checked or changed (`credentials`), who somebody
+is (`people`), and `Directories`, which puts them together behind one interface. What does not: who asks (agent, sync).
 """
 
+from directory.credentials import BeforeBind
 from directory.directories import Directories
-from directory.errors import Abandoned, DirectoryError
-from directory.model import Check, ControllerHealth, Credential, Group, Identity, Outcome, Verdict
+from directory.errors import (
+    Abandoned,
+    Ambiguous,
+    ConnectFailed,
+    ConnectionBroken,
+    ConnectionTimedOut,
+    DirectoryError,
+    LdapConnectionError,
+    Malformed,
+    NoDirectory,
+    NotFound,
+    ServerCertificateRefused,
+    ServerRefused,
+    ServiceAccountRefused,
+    SettingsProblem,
+)
+from directory.model import (
+    CheckOutcome,
+    CheckResult,
+    ControllerHealth,
+    ControllerState,
+    Credential,
+    DirectoryGroup,
+    DirectoryIdentity,
+)
 from directory.settings import DirectorySettings, TlsSettings
 
 __all__ = [
     "Abandoned",
-    "Check",
+    "Ambiguous",
+    "BeforeBind",
+    "CheckOutcome",
+    "CheckResult",
+    "ConnectFailed",
+    "ConnectionBroken",
+    "ConnectionTimedOut",
     "ControllerHealth",
+    "ControllerState",
     "Credential",
     "Directories",
     "DirectoryError",
+    "DirectoryGroup",
+    "DirectoryIdentity",
     "DirectorySettings",
-    "Group",
-    "Identity",
-    "Outcome",
+    "LdapConnectionError",
+    "Malformed",
+    "NoDirectory",
+    "NotFound",
+    "ServerCertificateRefused",
+    "ServerRefused",
+    "ServiceAccountRefused",
+    "SettingsProblem",
     "TlsSettings",
-    "Verdict",
 ]

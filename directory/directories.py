@@ -1,4 +1,4 @@
-"""The door: several directories behind one async face, routed by the name that was typed."""
+"""Several directories behind one asynchronous interface, routed by the name that was typed."""
 
 from __future__ import annotations
 
@@ -7,32 +7,46 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from directory.errors import NotFound, SettingsProblem
-from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
-from directory.names import LoginName, parse_name
-from directory.one import BeforeBind, OneDirectory
-from directory.resolve import resolve_servers
+from directory.credentials import BeforeBind, CredentialChecker, reset_password
+from directory.errors import NoDirectory, NotFound, SettingsProblem
+from directory.ldap import Controllers, resolve_servers
+from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
+from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
+from findings import Finding, warned
 
 T = TypeVar("T")
 
 
-class _Lane:
+class _TooMuchWaits(NoDirectory):
+    """The queue is full: nothing was asked. To a check it is an outcome, to everything else an error."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(directory, (), "too many checks wait for this directory")
+
+    def __str__(self) -> str:
+        return f"{self.directory}: {self.reason}; nothing was asked. Try again, or raise `connections`"
+
+
+class _Directory:
     """One directory, and how much of it may be under way at a time."""
 
-    def __init__(self, directory: OneDirectory) -> None:
-        self.directory = directory
-        settings = directory.settings
+    def __init__(self, settings: DirectorySettings, clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self.controllers = Controllers(settings, resolve_servers(settings), clock)
+        finder = AccountFinder(settings)
+        self.lookup = AccountLookup(self.controllers, finder)
+        self.checker = CredentialChecker(settings, self.controllers, finder, clock)
         self._turn = asyncio.Semaphore(settings.connections)
         self._limit = settings.connections + settings.queue
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Run it when its turn has come; None where too much waits already."""
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run it when its turn has come. Raises _TooMuchWaits immediately where too much waits already."""
         if self._under_way >= self._limit:
-            return None
+            raise _TooMuchWaits(self.settings.name)
         self._under_way += 1
         self._idle.clear()
         try:
@@ -45,7 +59,7 @@ class _Lane:
 
     async def close(self) -> None:
         await self._idle.wait()
-        await self.directory.close()
+        await self.controllers.close()
 
 
 class Directories:
@@ -57,89 +71,105 @@ class Directories:
     def __init__(self, settings: Sequence[DirectorySettings], *, clock: Callable[[], float] = time.time) -> None:
         if not settings:
             raise SettingsProblem("directories", "is empty", "Name at least one directory.")
-        self._lanes: list[_Lane] = []
-        self._by_suffix: dict[str, _Lane] = {}
-        self._by_netbios: dict[str, _Lane] = {}
-        for each in settings:
-            self._add(_Lane(OneDirectory(each, resolve_servers(each), clock)))
+        self._all: list[_Directory] = []
+        self._by_suffix: dict[str, _Directory] = {}
+        self._by_netbios: dict[str, _Directory] = {}
+        for directory in settings:
+            self._add(_Directory(directory, clock))
 
-    def _add(self, lane: _Lane) -> None:
-        settings = lane.directory.settings
-        self._lanes.append(lane)
+    def _add(self, directory: _Directory) -> None:
+        settings = directory.settings
+        self._all.append(directory)
         for suffix in (settings.name, *settings.upn_suffixes):
-            if self._by_suffix.setdefault(suffix.lower(), lane) is not lane:
+            if self._by_suffix.setdefault(suffix.lower(), directory) is not directory:
                 raise SettingsProblem("upn_suffixes", f"{suffix} belongs to two directories", "Name it once.")
-        if settings.netbios_name and self._by_netbios.setdefault(settings.netbios_name.lower(), lane) is not lane:
-            raise SettingsProblem("netbios_name", f"{settings.netbios_name} belongs to two directories", "Name it once.")
+        name = settings.netbios_name
+        if name and self._by_netbios.setdefault(name.lower(), directory) is not directory:
+            raise SettingsProblem("netbios_name", f"{name} belongs to two directories", "Name it once.")
 
     @property
     def domains(self) -> tuple[str, ...]:
         """What is answered for: UPN suffixes and NetBIOS names, lower case; `*` where bare names have one home."""
         names = (*self._by_suffix, *self._by_netbios)
-        return (*names, "*") if len(self._lanes) == 1 else names
+        return (*names, "*") if len(self._all) == 1 else names
 
-    async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> Verdict:
+    def directory_of(self, name: str) -> str | None:
+        """Name of the directory that a name belongs to, as it is typed; None where there is none, or no telling which."""
+        directory = self._home(parse_name(name))
+        return directory.settings.name if directory is not None else None
+
+    async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> CheckResult:
         """Check a credential before `deadline` (Unix seconds). Never raises but for what `before_bind` raises.
 
         `before_bind` is awaited once, right before the first bind; raising Abandoned there forbids it.
         """
-        lane = self._lane(parse_name(credential.name))
-        if lane is None:
-            return Verdict(Outcome.WRONG_CREDENTIAL, detail="no directory for such a name")
-        verdict = await lane.run(lambda: lane.directory.verify(credential, deadline, before_bind))
-        return verdict or Verdict(Outcome.BUSY, detail="too many checks wait for this directory")
+        directory = self._home(parse_name(credential.name))
+        if directory is None:
+            return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
+        try:
+            return await directory.run(lambda: directory.checker.verify(credential, deadline, before_bind))
+        except _TooMuchWaits as busy:
+            return CheckResult(CheckOutcome.BUSY, detail=busy.reason)
 
     async def change_password(
         self, name: str, old: str, new: str, *, deadline: float, before_bind: BeforeBind | None = None
-    ) -> Verdict:
+    ) -> CheckResult:
         """Change a password, proving the old one; works where it has expired or must be changed. Otherwise as `verify`."""
-        lane = self._lane(parse_name(name))
-        if lane is None:
-            return Verdict(Outcome.WRONG_CREDENTIAL, detail="no directory for such a name")
-        verdict = await lane.run(lambda: lane.directory.change_password(name, old, new, deadline, before_bind))
-        return verdict or Verdict(Outcome.BUSY, detail="too many checks wait for this directory")
+        directory = self._home(parse_name(name))
+        if directory is None:
+            return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no directory for such a name")
+        checker = directory.checker
+        try:
+            return await directory.run(lambda: checker.change_password(name, old, new, deadline, before_bind))
+        except _TooMuchWaits as busy:
+            return CheckResult(CheckOutcome.BUSY, detail=busy.reason)
 
     async def reset_password(self, name: str, new: str, *, must_change: bool = True) -> None:
         """Set a password as the service account. Raises NotFound, Ambiguous, NoDirectory, ServerRefused."""
-        lane = self._lane(parse_name(name))
-        if lane is None:
+        directory = self._home(parse_name(name))
+        if directory is None:
             raise NotFound(name)
-        await lane.run(lambda: lane.directory.reset_password(name, new, must_change=must_change))
+        settings, lookup = directory.settings, directory.lookup
+        await directory.run(lambda: reset_password(settings, lookup, name, new, must_change=must_change))
 
-    async def find_user(self, name: str) -> Identity | None:
+    async def find_user(self, name: str) -> DirectoryIdentity | None:
         """Who answers to a name; None where nobody does. Raises Ambiguous, NoDirectory."""
-        lane = self._lane(parse_name(name))
-        if lane is None:
+        directory = self._home(parse_name(name))
+        if directory is None:
             return None
         try:
-            return await lane.run(lambda: lane.directory.find_user(name))
+            return await directory.run(lambda: directory.lookup.find_user(name))
         except NotFound:
             return None
 
-    async def check(self) -> list[Check]:
+    async def check(self) -> list[Finding]:
         """Find out what is wrong with each domain controller and the service account; never raises."""
         from directory.inspection import inspect  # brings ldap3 with it, which nobody else needs here
 
-        found = await asyncio.gather(*(lane.run(lambda lane=lane: inspect(lane.directory)) for lane in self._lanes))  # type: ignore[misc]
-        return [check for checks in found for check in checks or ()]
+        async def inspected(directory: _Directory) -> list[Finding]:
+            try:
+                return await directory.run(lambda: inspect(directory.settings, directory.controllers))
+            except _TooMuchWaits as busy:
+                return [warned("load", directory.settings.name, busy.reason, "Check again when less is under way.")]
+
+        found = await asyncio.gather(*map(inspected, self._all))
+        return [finding for findings in found for finding in findings]
 
     def health(self) -> list[ControllerHealth]:
         """The state of each domain controller, now."""
         return [
-            controller.health(lane.directory.settings.name)
-            for lane in self._lanes
-            for controller in lane.directory.controllers
+            controller.health(directory.settings.name) for directory in self._all for controller in directory.controllers
         ]
 
     async def close(self) -> None:
         """Let what is under way end, then hang up."""
-        await asyncio.gather(*(lane.close() for lane in self._lanes))
+        await asyncio.gather(*(directory.close() for directory in self._all))
 
-    def _lane(self, name: LoginName | None) -> _Lane | None:
+    def _home(self, name: LoginName | None) -> _Directory | None:
         if name is None:
             return None
         if name.netbios:
             return self._by_netbios.get(name.netbios)
         if name.suffix and name.suffix in self._by_suffix:
             return self._by_suffix[name.suffix]
-        return self._lanes[0] if len(self._lanes) == 1 else None
+        return self._all[0] if len(self._all) == 1 else None

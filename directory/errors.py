@@ -1,26 +1,26 @@
-"""What can go wrong between us and a directory. A refused credential is not here: that is a `Verdict`.
+"""What can go wrong between us and a directory. A refused credential is not here: that is a `CheckResult`.
 
 DirectoryError
-├── SettingsProblem        a setting, or the file it names, cannot be used
-├── NoDirectory            no domain controller could be asked
-├── ServiceAccountRefused  our own account may not sign in
-├── ServerRefused          the server answered an operation with an LDAP error
-├── Ambiguous              more than one account answers to a name
-├── NotFound               no account answers to a name
-├── LinkError              the connection
-│   ├── ConnectFailed        … could not be made: nothing was sent
-│   │   └── CertificateRefused … because the server's certificate is not the one that we trust
-│   ├── LinkBroken           … broke; `sent` tells whether the request had left
-│   │   └── LinkTimedOut       … stayed silent for too long
-│   └── Malformed            … brought bytes that are not LDAP
-└── Abandoned              the caller's `before_bind` said no: nothing was bound
+├── SettingsProblem                    a setting, or the file it names, cannot be used
+├── NoDirectory                        no domain controller could be asked
+├── ServiceAccountRefused              our own account may not sign in
+├── ServerRefused                      the server answered an operation with an LDAP error
+├── Ambiguous                          more than one account answers to a name
+├── NotFound                           no account answers to a name
+├── LdapConnectionError                the connection
+│   ├── ConnectFailed                    … could not be made: nothing was sent
+│   │   └── ServerCertificateRefused       … because the server's certificate is not the one that we trust
+│   ├── ConnectionBroken                 … broke; `sent` tells whether the request had left
+│   │   └── ConnectionTimedOut             … stayed silent for too long
+│   └── Malformed                        … brought bytes that are not LDAP
+└── Abandoned                          the caller's `before_bind` said no: nothing was bound
 """
 
 from __future__ import annotations
 
 
 class DirectoryError(Exception):
-    """Base of everything that this room raises."""
+    """Base of everything that this package raises."""
 
 
 class SettingsProblem(DirectoryError):
@@ -103,7 +103,7 @@ class NotFound(DirectoryError):
         return f"No account of a configured directory answers to {self.name!r}."
 
 
-class LinkError(DirectoryError):
+class LdapConnectionError(DirectoryError):
     """Something about one connection; `server` is host:port."""
 
     sent = False
@@ -118,15 +118,15 @@ class LinkError(DirectoryError):
         return f"{self.server}: {self.reason}"
 
 
-class ConnectFailed(LinkError):
+class ConnectFailed(LdapConnectionError):
     """No connection could be made."""
 
 
-class CertificateRefused(ConnectFailed):
+class ServerCertificateRefused(ConnectFailed):
     """The server's certificate is not one that the settings trust."""
 
 
-class LinkBroken(LinkError):
+class ConnectionBroken(LdapConnectionError):
     """The connection broke in the middle of an operation."""
 
     def __init__(self, server: str, reason: str, *, sent: bool, waited: float = 0.0) -> None:
@@ -136,11 +136,11 @@ class LinkBroken(LinkError):
         """Seconds that went by before it was given up."""
 
 
-class LinkTimedOut(LinkBroken):
+class ConnectionTimedOut(ConnectionBroken):
     """The server stayed silent."""
 
 
-class Malformed(LinkError):
+class Malformed(LdapConnectionError):
     """What arrived is not LDAP, or not an answer to what was asked."""
 
     sent = True

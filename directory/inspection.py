@@ -22,13 +22,12 @@ from ldap3.core.exceptions import (
     LDAPNoSuchObjectResult,
 )
 
-from directory.controller import Controller
-from directory.errors import DirectoryError, LinkError
-from directory.guard import from_generalized_time
-from directory.model import Check
-from directory.one import OneDirectory
-from directory.policies import domain_root
+from directory.credentials.lockout_policy import domain_root
+from directory.errors import DirectoryError, LdapConnectionError
+from directory.ldap import Controller, Controllers
+from directory.ldap.values import from_generalized_time
 from directory.settings import DirectorySettings
+from findings import Finding, failed, passed, warned
 
 CLOCK_WARNING = 60.0
 """Seconds by which clocks may differ; Kerberos gives up at 300."""
@@ -37,48 +36,48 @@ _SAMPLE = 20
 """People that are looked at."""
 
 
-async def inspect(directory: OneDirectory) -> list[Check]:
-    """Every check of one directory, in order; never raises."""
-    checks: list[Check] = []
+async def inspect(settings: DirectorySettings, controllers: Controllers) -> list[Finding]:
+    """Every check of one directory, in order; never raises. `where` is the directory and the domain controller."""
+    findings: list[Finding] = []
     refused_by = ""
-    for controller in directory.controllers:
-        title = f"{directory.settings.name} {controller}"
+    for controller in controllers:
+        where = f"{settings.name} {controller}"
         try:
-            link = await controller.open()
-        except LinkError as error:
-            checks.append(Check(f"{title}: TLS", "fail", error.reason, "Check name, port, firewall and `tls.ca_file`."))
+            connection = await controller.open()
+        except LdapConnectionError as error:
+            findings.append(failed("TLS", where, error.reason, "Check name, port, firewall and `tls.ca_file`."))
             continue
-        checks.append(_certificate(title, link.certificate()))
-        link.unbind()
+        findings.append(_certificate(where, connection.certificate()))
+        connection.unbind()
         if refused_by:
             seen = f"not tried: {refused_by} refused it, and each try counts against it"
-            checks.append(Check(f"{title}: service account", "warn", seen, "See there."))
+            findings.append(warned("service account", where, seen, "See there."))
             continue
         try:
-            checks += await asyncio.to_thread(_as_service_account, title, directory.settings, controller)
+            findings += await asyncio.to_thread(_as_service_account, where, settings, controller)
         except LDAPInvalidCredentialsResult as error:
             refused_by = str(controller)
-            checks.append(_unusable(title, directory.settings, f"{error.description}, {error.message}"))
+            findings.append(_unusable(where, settings, f"{error.description}, {error.message}"))
         except (LDAPException, DirectoryError, OSError, ValueError) as error:
-            checks.append(_unusable(title, directory.settings, str(error)))
-    return checks
+            findings.append(_unusable(where, settings, str(error)))
+    return findings
 
 
-def _as_service_account(title: str, settings: DirectorySettings, controller: Controller) -> list[Check]:
+def _as_service_account(where: str, settings: DirectorySettings, controller: Controller) -> list[Finding]:
     """Blocks. Raises LDAPException, SettingsProblem, OSError, ValueError."""
     with _connect(settings, controller, settings.service_password()) as connection:
-        checks = [
-            Check(f"{title}: service account", "pass", settings.service_user or "anonymous"),
-            _clock(title, connection),
+        findings = [
+            passed("service account", where, settings.service_user or "anonymous"),
+            _clock(where, connection),
         ]
         if settings.kind == "ad":
-            return [*checks, _policy(title, settings, connection), _rights(title, settings, connection)]
-        return [*checks, _people(title, settings, connection)]
+            return [*findings, _policy(where, settings, connection), _rights(where, settings, connection)]
+        return [*findings, _people(where, settings, connection)]
 
 
-def _unusable(title: str, settings: DirectorySettings, reason: str) -> Check:
+def _unusable(where: str, settings: DirectorySettings, reason: str) -> Finding:
     remedy = "Check the account in the directory and the password in `service_password_file`."
-    return Check(f"{title}: service account", "fail", f"{settings.service_user or 'anonymous'}: {reason}", remedy)
+    return failed("service account", where, f"{settings.service_user or 'anonymous'}: {reason}", remedy)
 
 
 @contextmanager
@@ -114,73 +113,73 @@ def _connect(settings: DirectorySettings, controller: Controller, password: str)
         connection.unbind()
 
 
-def _certificate(title: str, der: bytes | None) -> Check:
+def _certificate(where: str, der: bytes | None) -> Finding:
     if der is None:
-        return Check(f"{title}: TLS", "warn", "none: passwords travel unencrypted", "Use ldaps://.")
+        return warned("TLS", where, "none: passwords travel unencrypted", "Use ldaps://.")
     end = x509.load_der_x509_certificate(der).not_valid_after_utc
     left = end.timestamp() - time.time()
     seen = f"certificate trusted, ends {end:%Y-%m-%d}"
     if left < CERTIFICATE_WARNING:
-        return Check(f"{title}: TLS", "warn", seen, "Renew the domain controller's certificate.")
-    return Check(f"{title}: TLS", "pass", seen)
+        return warned("TLS", where, seen, "Renew the domain controller's certificate.")
+    return passed("TLS", where, seen)
 
 
-def _clock(title: str, connection: ldap3.Connection) -> Check:
+def _clock(where: str, connection: ldap3.Connection) -> Finding:
     values = (connection.server.info.other if connection.server.info else {}).get("currentTime")
     theirs = from_generalized_time(str(values[0]).encode()) if values else None
     if theirs is None:
-        return Check(f"{title}: clock", "pass", "the server does not tell its time")
+        return passed("clock", where, "the server does not tell its time")
     skew = theirs - time.time()
     if abs(skew) > CLOCK_WARNING:
-        return Check(f"{title}: clock", "warn", f"{skew:+.0f} s from ours", "Synchronise both with the domain's time.")
-    return Check(f"{title}: clock", "pass", f"{skew:+.0f} s from ours")
+        return warned("clock", where, f"{skew:+.0f} s from ours", "Synchronise both with the domain's time.")
+    return passed("clock", where, f"{skew:+.0f} s from ours")
 
 
-def _policy(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
+def _policy(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
     root = domain_root(settings.base_dn)
     threshold = None
     for entry in _search(connection, root, "(objectClass=*)", ["lockoutThreshold"], scope=ldap3.BASE):
         threshold = int(entry["lockoutThreshold"][0]) if entry.get("lockoutThreshold") else None
     if threshold is None:
         seen = f"not readable: {settings.unreadable_policy_threshold} is assumed as threshold"
-        return Check(f"{title}: lockout policy", "fail", seen, f"Let the service account read {root} itself.")
+        return failed("lockout policy", where, seen, f"Let the service account read {root} itself.")
     if threshold == 0:
-        return Check(f"{title}: lockout policy", "warn", "accounts are never locked", "Set a threshold of 10 or more in AD.")
+        return warned("lockout policy", where, "accounts are never locked", "Set a threshold of 10 or more in AD.")
     if threshold <= settings.lockout_margin + 1:
-        return Check(
-            f"{title}: lockout policy",
-            "fail",
+        return failed(
+            "lockout policy",
+            where,
             f"threshold {threshold} with lockout_margin {settings.lockout_margin} leaves nothing to try",
             "Raise the threshold in AD, or lower lockout_margin.",
         )
     seen = f"locks at {threshold}; {threshold - settings.lockout_margin} may be spent here"
-    return Check(f"{title}: lockout policy", "pass", seen)
+    return passed("lockout policy", where, seen)
 
 
-def _rights(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
+def _rights(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
     """Whether the account can read of people what each check reads of them."""
     base = settings.base_dn
     wanted = ["objectGUID", "badPwdCount", "sAMAccountName", "userPrincipalName"]
     found = _search(connection, base, "(&(objectCategory=person)(objectClass=user))", wanted)
     people = [entry for entry in found if entry.get("objectGUID") and not _is_oneself(entry, settings.service_user)]
     if not people:
-        return Check(f"{title}: rights", "fail", "it finds no users", f"Let it list and read users below {base}.")
+        return failed("rights", where, "it finds no users", f"Let it list and read users below {base}.")
     if not any(entry.get("badPwdCount") for entry in people):
-        return Check(
-            f"{title}: rights",
-            "fail",
+        return failed(
+            "rights",
+            where,
             "users are readable, badPwdCount is not: the lockout guard cannot see how often AD saw wrong passwords",
             f"Let it read all properties of users below {base}, as the group Pre-Windows 2000 Compatible Access does.",
         )
     tokens = _search(connection, people[0]["dn"], "(objectClass=*)", ["tokenGroups"], scope=ldap3.BASE)
     if settings.groups and not any(entry.get("tokenGroups") for entry in tokens):
-        return Check(
-            f"{title}: rights",
-            "warn",
+        return warned(
+            "rights",
+            where,
             "users are readable, their nested groups (tokenGroups) are not",
-            "Add it to the group Windows Authorization Access Group.",
+            "Add it to the group Windows Authorization Access DirectoryGroup.",
         )
-    return Check(f"{title}: rights", "pass", "users, bad-password counts and nested groups are readable")
+    return passed("rights", where, "users, bad-password counts and nested groups are readable")
 
 
 def _is_oneself(entry: dict[str, Any], service_user: str) -> bool:
@@ -192,14 +191,14 @@ def _is_oneself(entry: dict[str, Any], service_user: str) -> bool:
     return any(name.lower() in own for name in (*names, entry["dn"]))
 
 
-def _people(title: str, settings: DirectorySettings, connection: ldap3.Connection) -> Check:
+def _people(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
     """Whether it finds people by the attributes that they sign in with."""
     names = settings.login_attributes or ("uid", "mail")
     wanted = "".join(f"({name}=*)" for name in names)
     if _search(connection, settings.base_dn, f"(|{wanted})", ["entryUUID"]):
-        return Check(f"{title}: rights", "pass", f"people are found by {', '.join(names)}")
+        return passed("rights", where, f"people are found by {', '.join(names)}")
     seen = f"nobody below {settings.base_dn} has a readable {' or '.join(names)}"
-    return Check(f"{title}: rights", "fail", seen, "Let the service account search and read people there.")
+    return failed("rights", where, seen, "Let the service account search and read people there.")
 
 
 def _search(
@@ -210,5 +209,5 @@ def _search(
         connection.search(base, matching, scope, attributes=attributes, paged_size=_SAMPLE)
     except (LDAPNoSuchObjectResult, LDAPInsufficientAccessRightsResult):
         return []
-    entries = (each for each in connection.response or () if each["type"] == "searchResEntry")
+    entries = (entry for entry in connection.response or () if entry["type"] == "searchResEntry")
     return [{**entry["raw_attributes"], "dn": entry["dn"]} for entry in entries]

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+ControllerState = Literal["up", "down", "probing"]
+"""`up`: it is used. `down`: it failed, and is left alone for a while. `probing`: one request finds out about it."""
 
-class Outcome(enum.StrEnum):
+
+class CheckOutcome(enum.StrEnum):
     """The result of one credential check or password change."""
 
     SUCCESS = "success"
@@ -38,7 +41,7 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DirectoryGroup:
     """A group that a person is in, directly or through others."""
 
     sid: str
@@ -47,7 +50,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DirectoryIdentity:
     """Who signed in."""
 
     object_guid: str
@@ -61,16 +64,16 @@ class Identity:
     given_name: str = ""
     surname: str = ""
     dn: str = ""
-    groups: tuple[Group, ...] = ()
+    groups: tuple[DirectoryGroup, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """What came of it."""
 
-    outcome: Outcome
-    identity: Identity | None = None
+    outcome: CheckOutcome
+    identity: DirectoryIdentity | None = None
     """Present on success only."""
     password_proven: bool = False
     """The directory confirmed the password. A stranger must not be told any state of an account without it."""
@@ -85,28 +88,17 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the troubleshooter."""
-
-    name: str
-    status: Literal["pass", "warn", "fail"]
-    seen: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ControllerHealth:
     """State of one domain controller, for metrics and status pages."""
 
     directory: str
     controller: str
-    state: Literal["closed", "open", "half_open"]
-    """Of its circuit: closed is the healthy one."""
+    state: ControllerState
     failures: int
     """In a row."""
     in_flight: int
     retry_at: float
-    """Unix seconds of the next try while open, else 0."""
+    """Unix seconds of the next try while it is down, else 0."""
     last_error: str
     binds: int
     """Passwords checked here since the start."""

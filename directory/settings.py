@@ -73,7 +73,7 @@ class DirectorySettings:
 
     groups_cache_seconds: float = 60.0
     """How long a person's nested group memberships may be reused, in seconds; 0 reads them at each sign-in. A change of a
-    direct membership is seen at once in any case."""
+    direct membership is seen immediately in any case."""
 
     names_cache_seconds: float = 3600.0
     """How long a group's name may be reused, in seconds: names change rarely and cost a search each."""
@@ -86,7 +86,7 @@ class DirectorySettings:
     fewer processors than this; more only makes its queue longer."""
 
     queue: int = 256
-    """Checks that may wait for a connection; past that the answer is `busy`, at once."""
+    """Checks that may wait for a connection; past that the answer is `busy`, immediately."""
 
     connect_timeout: float = 3.0
     """Seconds for TCP and TLS to be up, on a local network; a server that needs longer counts as down."""

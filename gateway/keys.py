@@ -8,6 +8,7 @@ secret.key     32 bytes: signs cookies and the audit trail; written last, so tha
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from certs import (
     read_private,
     renewal_due,
 )
-from gateway.server_settings import ServerError, ServerSettings
+from gateway.housekeeping import Housekeeping
+from gateway.settings import ServerError, ServerSettings
 
 log = structlog.get_logger()
 
@@ -56,15 +58,15 @@ def _issue_identity(state: Path, authority: Authority, name: str, now: float) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """What `init` made."""
+class RelayKeys:
+    """The three that `init` made, as they are at this start."""
 
     authority: Authority
     identity: MachineIdentity
     secret: bytes = field(repr=False)
 
 
-def load_keys(settings: ServerSettings, now: float) -> Keys:
+def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
     """Load them; the relay's own certificate is renewed where due, by the authority beside it.
 
     Raises ServerError, certs.KeyStoreError.
@@ -83,7 +85,28 @@ def load_keys(settings: ServerSettings, now: float) -> Keys:
         raise KeyStoreError(state / "secret.key", problem, "restore it from the backup")
     if identity.authority != authority.certificate:
         raise KeyStoreError(state / "identity", "is of another authority", "restore it and the authority from one backup")
-    return Keys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
+    return RelayKeys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
+
+
+class IdentityRenewal:
+    """Keeps the running relay's own certificate valid. use: takes the renewed identity; clock: Unix seconds."""
+
+    def __init__(
+        self, state: Path, keys: RelayKeys, use: Callable[[MachineIdentity], None], clock: Callable[[], float]
+    ) -> None:
+        self._state, self._authority, self._identity = state, keys.authority, keys.identity
+        self._use, self._clock = use, clock
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Look once a minute."""
+        housekeeping.every_minute("renew_identity", self.renew)
+
+    async def renew(self) -> None:
+        """Renew where it is due. Raises certs.KeyStoreError, certs.CertificateRefused."""
+        renewed = renew_if_due(self._state, self._authority, self._identity, self._clock())
+        if renewed is not None:
+            self._identity = renewed
+            self._use(renewed)
 
 
 def renew_if_due(state: Path, authority: Authority, identity: MachineIdentity, now: float) -> MachineIdentity | None:

@@ -11,9 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 
 import directory
-from gateway.agent.agent import Agent
-from gateway.agent.clock import steady_clock
-from gateway.agent.health import HealthServer
+from gateway.agent import Agent, HealthServer, steady_clock
 from isthmus.agent_settings import AgentSettings
 
 log = structlog.get_logger()
@@ -69,7 +67,8 @@ class AgentMetrics:
         labels = ["directory", "controller"]
         up = GaugeMetricFamily("isthmus_controller_up", "1 while the domain controller is used.", labels=labels)
         binds = CounterMetricFamily("isthmus_controller_binds", "Passwords checked there.", labels=labels)
-        for each in self._directories.health():
-            up.add_metric([each.directory, each.controller], float(each.state == "closed"))
-            binds.add_metric([each.directory, each.controller], each.binds)
+        for controller in self._directories.health():
+            names = [controller.directory, controller.controller]
+            up.add_metric(names, float(controller.state == "up"))
+            binds.add_metric(names, controller.binds)
         yield from (up, binds)

@@ -1,12 +1,12 @@
-"""The agent's settings file, put together from the rooms' own. Apart from the relay's: neither loads the other's rooms."""
+"""The agent's settings file, put together from the packages' own, apart from the relay's: neither loads the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from directory.settings import DirectorySettings
-from gateway.agent.settings import AgentCoreSettings
+from directory import DirectorySettings
+from gateway.agent import AgentCoreSettings
 from isthmus.log_settings import LogSettings
 
 

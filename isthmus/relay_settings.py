@@ -1,10 +1,10 @@
-"""The relay's settings file. Apart from the agent's, so that an agent need not load the relay's rooms."""
+"""The relay's settings file. Apart from the agent's, so that an agent need not load the relay's packages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.server import ServerSettings
+from gateway.app import ServerSettings
 from isthmus.log_settings import LogSettings
 
 

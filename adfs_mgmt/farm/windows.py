@@ -12,11 +12,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import (
     Binding,
-    Certificate,
     Endpoint,
     FarmCertificate,
     KeyAccess,
@@ -27,7 +24,8 @@ from adfs_mgmt.farm.model import (
     SyncRole,
     Use,
 )
-from adfs_mgmt.remoting import Thing
+from adfs_mgmt.remoting import PSObject
+from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
@@ -36,7 +34,7 @@ _PROXY_TRUST = "CN=ADFS ProxyTrust"
 # -- values
 
 
-def text(thing: Thing, *names: str) -> str:
+def text(thing: PSObject, *names: str) -> str:
     """The first of these properties that is there, as text."""
     for name in names:
         value = thing.get(name)
@@ -45,34 +43,34 @@ def text(thing: Thing, *names: str) -> str:
     return ""
 
 
-def texts(thing: Thing, name: str) -> tuple[str, ...]:
+def texts(thing: PSObject, name: str) -> tuple[str, ...]:
     """A property with several values; a single one counts as one."""
     value = thing.get(name)
     if isinstance(value, list):
-        return tuple(str(each) for each in value if each is not None and not isinstance(each, Mapping))
+        return tuple(str(item) for item in value if item is not None and not isinstance(item, Mapping))
     return (str(value),) if value not in (None, "") and not isinstance(value, Mapping) else ()
 
 
-def number(thing: Thing, name: str, default: int = 0) -> int:
+def number(thing: PSObject, name: str, default: int = 0) -> int:
     """A whole number."""
     with suppress(ValueError):
         return int(text(thing, name))
     return default
 
 
-def flag(thing: Thing, name: str, default: bool = False) -> bool:
+def flag(thing: PSObject, name: str, default: bool = False) -> bool:
     """A Boolean, which some cmdlets send as text."""
     value = text(thing, name)
     return value.lower() == "true" if value else default
 
 
-def when(thing: Thing, name: str) -> float:
+def when(thing: PSObject, name: str) -> float:
     """A time, Unix seconds; 0 where there is none, or .NET's smallest, which means never."""
     value = thing.get(name)
     return value.timestamp() if isinstance(value, dt.datetime) and value.year > 1 else 0.0
 
 
-def seconds(thing: Thing, name: str, default: float) -> float:
+def seconds(thing: PSObject, name: str, default: float) -> float:
     """A duration: a number of seconds, or .NET's `[d.]hh:mm:ss`."""
     value = text(thing, name)
     with suppress(ValueError):
@@ -80,42 +78,47 @@ def seconds(thing: Thing, name: str, default: float) -> float:
     matched = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)(?:\.\d+)?", value)
     if not matched:
         return default
-    days, hours, minutes, rest = (int(each or 0) for each in matched.groups())
+    days, hours, minutes, rest = (int(part or 0) for part in matched.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
 
 
 # -- one host
 
 
-def windows_version(system: Thing) -> str:
+def windows_version(system: PSObject) -> str:
     """Of a Win32_OperatingSystem: the name that people use."""
     build = number(system, "BuildNumber")
     return _BUILDS.get(build) or (f"build {build}" if build else "")
 
 
-def fqdn(computer: Thing) -> str:
+def fqdn(computer: PSObject) -> str:
     """Of a Win32_ComputerSystem."""
     name, domain = text(computer, "DNSHostName", "Name"), text(computer, "Domain")
     return f"{name}.{domain}".lower() if name and "." in domain else name.lower()
 
 
-def sync_role(thing: Thing) -> SyncRole | None:
+def thumbprint(thing: PSObject, name: str) -> str:
+    """In its one form; empty where it is absent."""
+    return normal_thumbprint(text(thing, name))
+
+
+def sync_role(thing: PSObject) -> SyncRole | None:
     """Of `Get-AdfsSyncProperties`."""
     return next((role for role in SyncRole if role.value.lower() == text(thing, "Role").lower()), None)
 
 
-def sync_ok(thing: Thing) -> bool:
+def sync_ok(thing: PSObject) -> bool:
     """LastSyncStatus is 0 for success; some versions say it in words."""
     return text(thing, "LastSyncStatus").lower() in {"", "0", "success", "succeeded"}
 
 
-def stored(things: list[Thing], access: list[Thing] | None) -> tuple[StoredCertificate, ...]:
+def stored(things: list[PSObject], access: list[PSObject] | None) -> tuple[StoredCertificate, ...]:
     """Rows of `Get-ChildItem Cert:\\LocalMachine\\My`, with those of `Get-IsthmusKeyAccess` where that is to be had."""
-    rows = {text(each, "Thumbprint").upper(): each for each in access or []}
-    return tuple(_stored(each, rows.get(text(each, "Thumbprint").upper())) for each in things if text(each, "Thumbprint"))
+    rows = {thumbprint(row, "Thumbprint"): row for row in access or []}
+    return tuple(_stored(row, rows.get(name)) for row in things if (name := thumbprint(row, "Thumbprint")))
 
 
-def _stored(thing: Thing, access: Thing | None) -> StoredCertificate:
+def _stored(thing: PSObject, access: PSObject | None) -> StoredCertificate:
     has_key = flag(access or thing, "HasPrivateKey")
     if not has_key:
         key = KeyAccess.NO_KEY
@@ -126,14 +129,14 @@ def _stored(thing: Thing, access: Thing | None) -> StoredCertificate:
     return StoredCertificate(certificate=_certificate(thing), key=key, cng=flag(access or {}, "Cng"))
 
 
-def _certificate(thing: Thing) -> Certificate:
+def _certificate(thing: PSObject) -> Certificate:
     """By its DER; one that our parser refuses still has what Windows says of it."""
     raw = thing.get("RawData")
     if isinstance(raw, bytes):
-        with suppress(Unreadable):
+        with suppress(CertificateUnreadable):
             return read_certificate(raw)
     return Certificate(
-        thumbprint=text(thing, "Thumbprint").upper(),
+        thumbprint=thumbprint(thing, "Thumbprint"),
         subject=text(thing, "Subject"),
         issuer=text(thing, "Issuer"),
         not_before=when(thing, "NotBefore"),
@@ -146,24 +149,24 @@ def is_proxy_trust(certificate: Certificate) -> bool:
     return certificate.subject.startswith(_PROXY_TRUST)
 
 
-def binding(thing: Thing) -> Binding:
+def binding(thing: PSObject) -> Binding:
     """A row of `Get-AdfsSslCertificate` or `Get-WebApplicationProxySslCertificate`."""
     return Binding(
         host_name=text(thing, "HostName", "Hostname"),
         port=number(thing, "PortNumber"),
-        thumbprint=text(thing, "CertificateHash").upper(),
+        thumbprint=thumbprint(thing, "CertificateHash"),
         store=text(thing, "CtlStoreName") or "MY",
     )
 
 
 def farm_certificates(
-    things: list[Thing], known: Mapping[str, Certificate], utc_offset: float = 0.0
+    things: list[PSObject], known: Mapping[str, Certificate], utc_offset: float = 0.0
 ) -> tuple[FarmCertificate, ...]:
     """Rows of `Get-AdfsCertificate`. `known`: certificates by thumbprint; `utc_offset`: the server's, seconds."""
     rows = []
     for thing in things:
         use = next((use for use in Use if use.value == text(thing, "CertificateType")), None)
-        name = text(thing, "Thumbprint").upper()
+        name = thumbprint(thing, "Thumbprint")
         if use is not None and name:
             certificate = known.get(name) or described(text(thing, "Certificate"), name, utc_offset)
             row = FarmCertificate(
@@ -219,7 +222,7 @@ def _moment(value: str, utc_offset: float) -> float:
 # -- the whole farm
 
 
-def properties(answer: Thing, information: Thing, *, windows: str, sql: bool, bindings: tuple[Binding, ...]) -> Properties:
+def properties(answer: PSObject, information: PSObject, *, windows: str, bindings: tuple[Binding, ...]) -> Properties:
     """Of `Get-AdfsProperties`, and `Get-AdfsFarmInformation`, which 2012 R2 has not."""
     name = text(answer, "HostName")
     alternate = any(row.host_name.lower() == f"certauth.{name}".lower() for row in bindings)
@@ -235,20 +238,19 @@ def properties(answer: Thing, information: Thing, *, windows: str, sql: bool, bi
         tls_client_port=number(answer, "TlsClientPort", 49443),
         alternate_tls_binding=alternate,
         behaviour_level=level,
-        sql=sql,
         audit_level=_audit_level(answer),
         extranet_lockout=flag(answer, "ExtranetLockoutEnabled"),
     )
 
 
-def _audit_level(answer: Thing) -> tuple[str, ...]:
+def _audit_level(answer: PSObject) -> tuple[str, ...]:
     """2016 and later have AuditLevel; 2012 R2 has two of the LogLevels."""
     if "AuditLevel" in answer:
         return texts(answer, "AuditLevel")
-    return tuple(each for each in texts(answer, "LogLevel") if each.endswith("Audits"))
+    return tuple(level for level in texts(answer, "LogLevel") if level.endswith("Audits"))
 
 
-def relying_party(thing: Thing) -> RelyingParty:
+def relying_party(thing: PSObject) -> RelyingParty:
     """A row of `Get-AdfsRelyingPartyTrust`."""
     return RelyingParty(
         name=text(thing, "Name"),
@@ -256,26 +258,26 @@ def relying_party(thing: Thing) -> RelyingParty:
         enabled=flag(thing, "Enabled"),
         metadata_url=text(thing, "MetadataUrl"),
         monitoring=flag(thing, "MonitoringEnabled"),
-        encryption_thumbprint=sections(text(thing, "EncryptionCertificate")).get("Thumbprint", "").upper(),
+        encryption_thumbprint=normal_thumbprint(sections(text(thing, "EncryptionCertificate")).get("Thumbprint", "")),
     )
 
 
-def endpoint(thing: Thing) -> Endpoint:
+def endpoint(thing: PSObject) -> Endpoint:
     """A row of `Get-AdfsEndpoint`."""
     return Endpoint(path=text(thing, "AddressPath"), enabled=flag(thing, "Enabled"), proxied=flag(thing, "Proxy"))
 
 
-def application(thing: Thing) -> PublishedApplication:
+def application(thing: PSObject) -> PublishedApplication:
     """A row of `Get-WebApplicationProxyApplication`."""
     return PublishedApplication(
         name=text(thing, "Name"),
         external_url=text(thing, "ExternalUrl"),
-        thumbprint=text(thing, "ExternalCertificateThumbprint").upper(),
+        thumbprint=thumbprint(thing, "ExternalCertificateThumbprint"),
         id=text(thing, "ID"),
     )
 
 
-def unhealthy(things: list[Thing]) -> tuple[str, ...]:
+def unhealthy(things: list[PSObject]) -> tuple[str, ...]:
     """Rows of `Get-WebApplicationProxyHealth` that are not OK."""
-    rows = [(text(each, "Component"), text(each, "HealthState"), "; ".join(texts(each, "Heuristics"))) for each in things]
+    rows = [(text(row, "Component"), text(row, "HealthState"), "; ".join(texts(row, "Heuristics"))) for row in things]
     return tuple(f"{name}: {state}" + (f" ({why})" if why else "") for name, state, why in rows if state.lower() != "ok")

@@ -2,11 +2,24 @@
 
 What belongs here: WSMan and PSRP, the session's recording, JEA files. What does not: what the commands are for.
 
-`WinRm` is in `remoting.winrm`, so that whoever only speaks of commands does not load pypsrp; commands are made by
-`remoting.catalogue.make`.
+`WinRm` is loaded when it is first used, so that whoever only speaks of commands does not load pypsrp.
 """
 
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from adfs_mgmt.remoting.catalogue import (
+    CATALOGUE,
+    MACHINE_STORE,
+    HostKind,
+    NotInCatalogue,
+    ParameterKind,
+    make_command,
+    timeout_of,
+)
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     AccessDenied,
     CommandFailed,
@@ -17,23 +30,47 @@ from adfs_mgmt.remoting.errors import (
     RemotingError,
 )
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
+from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
 
+if TYPE_CHECKING:
+    from adfs_mgmt.remoting.jea import write_files
+    from adfs_mgmt.remoting.winrm import WinRm
+
+_LATER = {"WinRm": "adfs_mgmt.remoting.winrm", "write_files": "adfs_mgmt.remoting.jea"}
+
 __all__ = [
+    "CATALOGUE",
+    "MACHINE_STORE",
     "AccessDenied",
     "Command",
     "CommandFailed",
-    "Credential",
     "CredentialRefused",
+    "HostKind",
     "HostUnreachable",
     "Interrupted",
     "NoTicket",
+    "NotInCatalogue",
+    "PSCredential",
+    "PSObject",
+    "ParameterKind",
     "Recorder",
     "RecordingDamaged",
     "RemotingError",
+    "RemotingSettings",
     "Replay",
     "Secret",
     "Shell",
-    "Thing",
     "Value",
+    "WinRm",
+    "make_command",
+    "timeout_of",
+    "write_files",
 ]
+
+if not TYPE_CHECKING:  # for mypy every name would be one
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

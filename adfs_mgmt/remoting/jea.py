@@ -117,7 +117,7 @@ def _visible(cmdlet: Cmdlet) -> str:
     name = _quoted(cmdlet.name)
     if not cmdlet.parameters:
         return name
-    parameters = ", ".join(_parameter(each, parameter) for each, parameter in cmdlet.parameters.items())
+    parameters = ", ".join(_parameter(key, parameter) for key, parameter in cmdlet.parameters.items())
     return f"@{{ Name = {name}; Parameters = {parameters} }}"
 
 

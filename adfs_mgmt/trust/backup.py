@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.trust.entra import parse_configuration, read_configuration
-from adfs_mgmt.trust.errors import FileProblem, MalformedAnswer, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Configuration, Domain
+from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
+from adfs_mgmt.trust.model import Configuration, FederatedDomain
+from adfs_mgmt.trust.reader import parse_configuration, read_configuration
 from certs.errors import KeyStoreError
 from certs.files import private_directory, read_private
+from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"
@@ -124,32 +124,37 @@ def load_backup(path: Path) -> Backup:
         raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
 
 
-def plan_restore(backup: Backup, domain: Domain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
+def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
     """The properties that a restore would write; empty where nothing differs. Pure.
 
     `live` is the thumbprint that signs now, where it is known: a backup without it is refused, because restoring it would
-    break sign-in. Raises Refused.
+    break sign-in. Raises TrustRefused.
     """
     what = f"restoring {backup.domain} from {backup.path.name}"
     if domain.configuration is None:
         remedy = "Convert it instead, from the same file: `isthmus adfs trust convert DOMAIN federated --from FILE`"
-        raise Refused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
+        raise TrustRefused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
     if live and backup.configuration.slot_of(live) is None:
         reason = f"it does not hold {live}, the certificate that signs now: sign-in would break. Take a newer backup"
-        raise Refused(what, [reason])
+        raise TrustRefused(what, [reason])
     names = (*RESTORABLE, _MFA) if with_mfa else RESTORABLE
     wanted, current = backup.configuration.raw, domain.configuration.raw
     return {name: wanted[name] for name in names if wanted.get(name) is not None and wanted[name] != current.get(name)}
 
 
 def creation_of(backup: Backup) -> dict[str, Any]:
-    """The properties to federate a domain again as it was. The MFA behaviour is among them where it was set: without it
-    Entra ID would fall back to accepting what the farm says, which may be less than there was."""
-    raw: Mapping[str, Any] = backup.configuration.raw
+    """The properties to federate a domain again as it was."""
+    return properties_of(backup.configuration)
+
+
+def properties_of(configuration: Configuration) -> dict[str, Any]:
+    """What federates a domain in the same way. The MFA behaviour is among it where it was set: without it Entra ID would
+    fall back to accepting what the farm says, which may be less than there was."""
+    raw: Mapping[str, Any] = configuration.raw
     return {name: raw[name] for name in (*RESTORABLE, _MFA) if raw.get(name) is not None}
 
 
-async def restore(graph: Graph, domain: Domain, values: Mapping[str, Any]) -> None:
+async def restore_domain(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any]) -> None:
     """Write what `plan_restore` found, and read it back. Raises TrustError."""
     if domain.configuration is None or not values:
         return

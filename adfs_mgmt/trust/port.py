@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotThere
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import publish, retire
+from certs import Certificate
+from foundation.graph import Graph, NotThere
 
 
 class Entra:
@@ -23,14 +22,14 @@ class Entra:
         self._state_dir = state_dir
         self._of: dict[str, Graph] = {}
 
-    async def domains(self, now: float) -> tuple[Domain, ...]:
+    async def domains(self, now: float) -> tuple[FederatedDomain, ...]:
         """Those that are federated with this farm, each with its certificates. One that cannot be read has an `error`.
 
         Raises GraphError where a tenant cannot be listed.
         """
-        found: list[Domain] = []
+        found: list[FederatedDomain] = []
         for graph in self._graphs:
-            trust = await read(graph, now)
+            trust = await read_tenant(graph, now)
             own = trust.federated_with(self._federation_name)
             self._of |= {domain.name.lower(): graph for domain in own}
             found += own
@@ -38,16 +37,16 @@ class Entra:
 
     async def publish(self, domain: str, certificate: Certificate, keep: str, now: float) -> str:
         """Into the slot that does not hold `keep` (thumbprint; empty where there is none to keep, after a theft), read back;
-        what was done, in words. Doing it again does nothing. Raises TrustError."""
+        what was done, in words. Doing it again does nothing. Raises TrustError, GraphError."""
         graph = await self._graph(domain, now)
         live = keep or certificate.thumbprint
-        current = await read_one(graph, domain)
+        current = await read_domain(graph, domain)
         return (await publish(graph, current, certificate, live=live, backups=self._backups(graph), now=now)).text
 
     async def withdraw(self, domain: str, thumbprint: str, keep: str, now: float) -> str:
         """Out of the slot that holds it; `keep` must be in the other one and is read back. Raises TrustError."""
         graph = await self._graph(domain, now)
-        current = await read_one(graph, domain)
+        current = await read_domain(graph, domain)
         return (await retire(graph, current, thumbprint, live=keep, backups=self._backups(graph), now=now)).text
 
     async def close(self) -> None:

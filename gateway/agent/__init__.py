@@ -3,3 +3,64 @@
 What belongs here: the shell around `gateway.protocol` on websockets, request intake (credits, deadlines, replays),
 and translation between the directory's words and the wire's. It opens no inbound port but a local health one.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.agent.agent import Agent, AgentState
+    from gateway.agent.clock import steady_clock
+    from gateway.agent.connection import RelayConnection
+    from gateway.agent.enrolment import enrol
+    from gateway.agent.errors import AgentError, EnrolmentFailed, NotEnrolled, RelayUnreachable
+    from gateway.agent.health import HealthServer, HealthUnavailable
+    from gateway.agent.ports import CredentialDirectories
+    from gateway.agent.routes import BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
+    from gateway.agent.settings import AgentCoreSettings
+    from gateway.agent.validator import Validator
+
+__all__ = [
+    "Agent",
+    "AgentCoreSettings",
+    "AgentError",
+    "AgentState",
+    "BadRoute",
+    "CredentialDirectories",
+    "EnrolmentFailed",
+    "HealthServer",
+    "HealthUnavailable",
+    "NotEnrolled",
+    "RelayConnection",
+    "RelayUnreachable",
+    "Route",
+    "Validator",
+    "enrol",
+    "known_relays",
+    "make_routes",
+    "proxy_of",
+    "steady_clock",
+    "tls_context",
+]
+
+_MODULES = {
+    "agent": ("Agent", "AgentState"),
+    "clock": ("steady_clock",),
+    "connection": ("RelayConnection",),
+    "enrolment": ("enrol",),
+    "errors": ("AgentError", "EnrolmentFailed", "NotEnrolled", "RelayUnreachable"),
+    "health": ("HealthServer", "HealthUnavailable"),
+    "ports": ("CredentialDirectories",),
+    "routes": ("BadRoute", "Route", "known_relays", "make_routes", "proxy_of", "tls_context"),
+    "settings": ("AgentCoreSettings",),
+    "validator": ("Validator",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: a command that reads settings needs neither websockets nor aiohttp."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

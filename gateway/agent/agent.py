@@ -21,13 +21,13 @@ import directory
 from certs import CertsError, MachineIdentity, Role, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
-from gateway.agent.connection import Connection, Route
-from gateway.agent.errors import AgentError, NotEnrolled, RelayUnreachable
-from gateway.agent.routes import make_routes
+from gateway.agent.connection import RelayConnection
+from gateway.agent.errors import NotEnrolled, RelayUnreachable
+from gateway.agent.ports import CredentialDirectories
+from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
-from gateway.protocol import AgentFacts, AgentSession, CloseCode, Trust
-from gateway.protocol.events import Closed, Event, Opened, RenewalAnswered
+from gateway.protocol import AgentFacts, AgentSession, CloseCode, Closed, Event, Opened, PeerTrust, RenewalAnswered
 
 log = structlog.get_logger()
 
@@ -57,20 +57,24 @@ class AgentState:
 class Agent:
     """Keeps connections to all relays until told to stop.
 
-    state_dir: where the identity lives. software: version shown to the relay's operator.
+    state_dir: where the identity lives. software: version shown to the relay's operator. clock: Unix seconds, for the
+    certificate. directory_clock: that of the directories' deadlines. session_clock: of every connection, Unix seconds; by
+    default each has a steady one of its own.
     """
 
     def __init__(
         self,
         settings: AgentCoreSettings,
         state_dir: Path,
-        directories: directory.Directories,
+        directories: CredentialDirectories,
         *,
         software: str,
         clock: Callable[[], float] = time.time,
         directory_clock: Callable[[], float] | None = None,
+        session_clock: Callable[[], float] | None = None,
     ) -> None:
         self._settings, self._state_dir, self._clock = settings, state_dir, clock
+        self._session_clock = session_clock
         self._directories = directories
         self._directory_clock = directory_clock or steady_clock()
         try:
@@ -85,7 +89,7 @@ class Agent:
             domains=tuple(directories.domains) or ("*",),
             software=software,
         )
-        self._live: set[Connection] = set()
+        self._live: set[RelayConnection] = set()
         self._stopping = asyncio.Event()
         self._renewal_asked = 0.0
         self._moving: asyncio.Task[None] | None = None
@@ -97,13 +101,18 @@ class Agent:
         for connection in self._live:
             if connection.session is not None and connection.session.session_id:
                 connected[connection.relay] += 1
-        in_flight = sum(each.in_flight for each in self._live)
+        in_flight = sum(connection.in_flight for connection in self._live)
         return AgentState(connected, self._identity.not_after, in_flight)
 
     @property
     def outcomes(self) -> Mapping[str, int]:
         """What came of the checks so far, counted by outcome."""
         return self._validator.outcomes
+
+    @property
+    def identity(self) -> MachineIdentity:
+        """Who it is to new sessions: the latest certificate that is installed."""
+        return self._identity
 
     async def run(self) -> None:
         """Serve until `stop` is called, then drain. Cancelling stops without draining."""
@@ -140,7 +149,7 @@ class Agent:
 
     async def _converse(self, route: Route, backoff: Backoff) -> int:
         """Run one connection to its end; returns the close code, 0 where there was no conversation."""
-        connection = Connection(route, self._make_session, self._validator, self._directory_clock, self._take)
+        connection = self.make_connection(route)
         self._live.add(connection)
         try:
             closed = await connection.run()
@@ -156,9 +165,14 @@ class Agent:
         self._explain(closed)
         return closed.code
 
+    def make_connection(self, route: Route) -> RelayConnection:
+        """One that has not begun yet; `run` makes its own, whoever makes another runs it."""
+        clock = self._session_clock or steady_clock()
+        return RelayConnection(route, self._make_session, self._validator, self._directory_clock, self._take, clock)
+
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
-        trust = Trust(identity.authority, Role.RELAY)
+        trust = PeerTrust(identity.authority, Role.RELAY)
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:
@@ -174,7 +188,7 @@ class Agent:
         except (CertsError, OSError) as error:
             log.error("identity.unusable", error=str(error))  # noqa: TRY400 - the text says it all
 
-    def _take(self, connection: Connection, event: Event) -> None:
+    def _take(self, connection: RelayConnection, event: Event) -> None:
         if isinstance(event, Opened):
             self._report(connection)
         elif isinstance(event, RenewalAnswered):
@@ -190,30 +204,35 @@ class Agent:
                 self._report(connection)
             await asyncio.sleep(interval)
 
-    def _report(self, connection: Connection) -> None:
+    def _report(self, connection: RelayConnection) -> None:
         if connection.session is not None:
-            connection.session.send_status({each.controller: each.state for each in self._directories.health()})
+            states = {health.controller: _PROTOCOL_STATES[health.state] for health in self._directories.health()}
+            connection.session.send_status(states)
             connection.poke()
 
     def _renew_if_due(self) -> None:
         now, identity = self._clock(), self._identity
         if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
             return
-        if now - self._renewal_asked < RENEWAL_RETRY:
-            return
+        if now - self._renewal_asked >= RENEWAL_RETRY:
+            self.renew_now()
+
+    def renew_now(self) -> bool:
+        """Ask for a certificate for a new key, however old this one is; False where no relay could be asked."""
         for connection in self._live:
             session = connection.session
             if session is not None and session.session_id and session.closed is None:
-                self._renewal_asked = now
+                self._renewal_asked = self._clock()
                 try:
-                    request = identity.begin_renewal()
+                    request = self._identity.begin_renewal()
                 except (CertsError, OSError) as error:
                     log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
-                    return
+                    return False
                 session.send_renewal(request)
                 connection.poke()
-                log.info("certificate.renewal_asked", agent=identity.name, ends=identity.not_after)
-                return
+                log.info("certificate.renewal_asked", agent=self._identity.name, ends=self._identity.not_after)
+                return True
+        return False
 
     def _install(self, event: RenewalAnswered) -> None:
         if event.refusal:
@@ -258,6 +277,8 @@ class Agent:
         await asyncio.sleep(0.1)
 
 
+_PROTOCOL_STATES: dict[directory.ControllerState, str] = {"up": "closed", "down": "open", "probing": "half_open"}
+"""The protocol's words for a domain controller, which are a circuit breaker's (docs/reference/protocol.md, `status`)."""
 _RE_ENROL = "on the relay `isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
 _REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
@@ -265,6 +286,3 @@ _REFUSALS = {
     int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
     int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
 }
-
-
-__all__ = ["Agent", "AgentError", "AgentState"]

@@ -10,46 +10,43 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 import directory
-from gateway.agent.clock import steady_clock
 from gateway.agent.errors import RelayUnreachable
+from gateway.agent.routes import Route
 from gateway.agent.validator import Validator
-from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
-from gateway.protocol.events import Closed, Event, Measured, Opened, RenewalAnswered, RequestReceived
+from gateway.protocol import (
+    MAX_FRAME,
+    SUBPROTOCOL,
+    AgentSession,
+    CloseCode,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    ProtocolError,
+    RenewalAnswered,
+    RequestReceived,
+)
 
 log = structlog.get_logger()
 
-CONNECT_PATH = "/agent/v1/connect"
 OPEN_TIMEOUT = 10.0
 """Seconds for TCP, proxy, TLS and the websocket handshake together."""
 TICK = 1.0
 """Seconds between looks at the clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How to reach a relay."""
+class RelayConnection:
+    """Runs once, from connecting to the end; the agent makes a new one each time.
 
-    relay: str
-    """`https://host[:port]`, no path."""
-    tls: ssl.SSLContext
-    proxy: str | bool | None
-    """URL with credentials, True for the environment's, None for none."""
-
-    @property
-    def url(self) -> str:
-        """The websocket's address."""
-        return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
-
-
-class Connection:
-    """Runs once, from connecting to the end; the agent makes a new one each time."""
+    clock: of the session, Unix seconds; it must neither jump nor stop while the connection lasts. The session measures how
+    far it is from the relay's, and reads the relay's deadlines accordingly.
+    """
 
     def __init__(
         self,
@@ -57,10 +54,11 @@ class Connection:
         make_session: Callable[[float], AgentSession],
         validator: Validator,
         directory_clock: Callable[[], float],
-        on_event: Callable[[Connection, Event], None],
+        on_event: Callable[[RelayConnection, Event], None],
+        clock: Callable[[], float],
     ) -> None:
         self._route, self._validator, self._on_event = route, validator, on_event
-        self._clock, self._directory_clock = steady_clock(), directory_clock
+        self._clock, self._directory_clock = clock, directory_clock
         self._make_session = make_session
         self._session: AgentSession | None = None
         self._wake = asyncio.Event()
@@ -150,6 +148,7 @@ class Connection:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            # Taken before the frames: one that asks while they are sent has its own frame in the next round only
             begins, self._begins = self._begins, []
             with contextlib.suppress(ConnectionClosed):
                 for frame in session.frames():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
 from certs import atomic_write
-from gateway.agent.connection import Route
 from gateway.agent.errors import AgentError, NotEnrolled
 from gateway.agent.settings import AgentCoreSettings
 
+CONNECT_PATH = "/agent/v1/connect"
 _RELAYS_FILE = "relays.json"
 
 
@@ -24,6 +25,22 @@ class BadRoute(AgentError):
 
     def __str__(self) -> str:
         return f"setting {self.key} = {self.value!r}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to reach a relay."""
+
+    relay: str
+    """`https://host[:port]`, no path."""
+    tls: ssl.SSLContext
+    proxy: str | bool | None
+    """URL with credentials, True for the environment's, None for none."""
+
+    @property
+    def url(self) -> str:
+        """The websocket's address."""
+        return self.relay.replace("https://", "wss://", 1).rstrip("/") + CONNECT_PATH
 
 
 def remember_relays(state_dir: Path, relays: list[str]) -> None:

@@ -6,16 +6,14 @@ import base64
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 import structlog
 
 import directory
+from gateway.agent.ports import CredentialDirectories
 from gateway.protocol import AnswerBody, Group, Identity, Outcome, RequestBody
 
 log = structlog.get_logger()
-
-BeforeBind = Callable[[], Awaitable[None]]
 
 MAX_DETAIL = 200
 
@@ -23,12 +21,12 @@ MAX_DETAIL = 200
 class Validator:
     """Asks the directories, and never raises: whatever goes wrong there is an outcome."""
 
-    def __init__(self, directories: directory.Directories) -> None:
+    def __init__(self, directories: CredentialDirectories) -> None:
         self._directories = directories
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> AnswerBody | None:
+    async def check(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> AnswerBody | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
         `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
@@ -37,32 +35,32 @@ class Validator:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):
             try:
-                verdict = await self._ask(body, deadline, before_bind)
+                result = await self._ask(body, deadline, before_bind)
             except directory.Abandoned:
                 return None
             except directory.DirectoryError as error:
                 log.warning("directory.failed", user=body.user_name, error=str(error))
                 return self._failed(str(error))
-            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity for ever
+            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
                 # The kind alone: what somebody else's error quotes may be the password
                 log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
                 return self._failed(f"the agent failed ({type(error).__name__})")
-            self.outcomes[verdict.outcome.value] += 1
+            self.outcomes[result.outcome.value] += 1
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
                 "credential.checked",
                 user=body.user_name,
-                outcome=verdict.outcome.value,
-                detail=verdict.detail,
+                outcome=result.outcome.value,
+                detail=result.detail,
                 milliseconds=round(milliseconds, 1),
             )
-        return _answer(verdict, milliseconds)
+        return _answer(result, milliseconds)
 
     def _failed(self, detail: str) -> AnswerBody:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL])
 
-    async def _ask(self, body: RequestBody, deadline: float, before_bind: BeforeBind) -> directory.Verdict:
+    async def _ask(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> directory.CheckResult:
         if body.operation == "change":
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind
@@ -71,17 +69,17 @@ class Validator:
         return await self._directories.verify(credential, deadline=deadline, before_bind=before_bind)
 
 
-def _answer(verdict: directory.Verdict, milliseconds: float) -> AnswerBody:
+def _answer(result: directory.CheckResult, milliseconds: float) -> AnswerBody:
     return AnswerBody(
-        Outcome(verdict.outcome.value),
-        _identity(verdict.identity) if verdict.identity is not None else None,
-        verdict.password_proven,
-        verdict.detail[:MAX_DETAIL],
+        Outcome(result.outcome.value),
+        _identity(result.identity) if result.identity is not None else None,
+        result.password_proven,
+        result.detail[:MAX_DETAIL],
         milliseconds,
     )
 
 
-def _identity(identity: directory.Identity) -> Identity:
+def _identity(identity: directory.DirectoryIdentity) -> Identity:
     return Identity(
         object_guid=identity.object_guid,
         user_name=identity.user_name,

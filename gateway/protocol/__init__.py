@@ -6,11 +6,27 @@ What belongs here: what both ends must agree on. What does not: who is asked (re
 
 from gateway.protocol.agent_session import AgentFacts, AgentSession
 from gateway.protocol.errors import CloseCode, PeerRefused, PeerRevoked, ProtocolError
+from gateway.protocol.events import (
+    Answered,
+    BegunReceived,
+    CapacityChanged,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    PeerDraining,
+    RenewalAnswered,
+    RenewalRequested,
+    RequestCancelled,
+    RequestReceived,
+    RequestRefused,
+    StatusReceived,
+)
 from gateway.protocol.messages import MAX_FRAME, SUBPROTOCOL, AnswerBody, RequestBody
 from gateway.protocol.outcome import Group, Identity, Outcome
 from gateway.protocol.relay_session import RelaySession, request_body
-from gateway.protocol.session import Session, State
-from gateway.protocol.trust import Signer, Trust
+from gateway.protocol.session import ProtocolSession, SessionState
+from gateway.protocol.trust import IdentitySigner, PeerTrust
 
 __all__ = [
     "MAX_FRAME",
@@ -18,18 +34,32 @@ __all__ = [
     "AgentFacts",
     "AgentSession",
     "AnswerBody",
+    "Answered",
+    "BegunReceived",
+    "CapacityChanged",
     "CloseCode",
+    "Closed",
+    "Event",
     "Group",
     "Identity",
+    "IdentitySigner",
+    "Measured",
+    "Opened",
     "Outcome",
+    "PeerDraining",
     "PeerRefused",
     "PeerRevoked",
+    "PeerTrust",
     "ProtocolError",
+    "ProtocolSession",
     "RelaySession",
+    "RenewalAnswered",
+    "RenewalRequested",
     "RequestBody",
-    "Session",
-    "Signer",
-    "State",
-    "Trust",
+    "RequestCancelled",
+    "RequestReceived",
+    "RequestRefused",
+    "SessionState",
+    "StatusReceived",
     "request_body",
 ]

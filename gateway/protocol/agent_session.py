@@ -41,8 +41,8 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
 from gateway.protocol.sealing import REKEY_AFTER, Opener, SealKey, announcement_text, pair_text, seal_answer
-from gateway.protocol.session import Session, State, transcript
-from gateway.protocol.trust import Signer, Trust, verify_proof
+from gateway.protocol.session import ProtocolSession, SessionState, transcript
+from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,10 @@ class _Open:
     begun: bool = False
 
 
-class AgentSession(Session):
+class AgentSession(ProtocolSession):
     """Listens first. Takes requests up to its capacity, each of them once, none after its deadline."""
 
-    def __init__(self, identity: Signer, trust: Trust, facts: AgentFacts, *, now: float) -> None:
+    def __init__(self, identity: IdentitySigner, trust: PeerTrust, facts: AgentFacts, *, now: float) -> None:
         super().__init__(now, ping_interval=10.0)
         self.relay = ""
         self.session_id = ""
@@ -91,10 +91,10 @@ class AgentSession(Session):
     def begin(self, number: int, now: float) -> bool:
         """Mark that the bind is about to be made; False if it is too late for that: then nothing may be bound."""
         request = self._open.get(number)
-        if request is None or self.state is not State.OPEN:
+        if request is None or self.state is not SessionState.OPEN:
             return False
         if not request.begun:
-            if now + self.clock_offset > request.begin_by:
+            if now + self.clock_offset > request.begin_by:  # by then the relay may have asked another agent
                 return False
             request.begun = True
             self._outbox.append(Begun(number))
@@ -103,17 +103,17 @@ class AgentSession(Session):
     def answer(self, number: int, body: AnswerBody) -> None:
         """Answer a request; one that was cancelled or whose session is over is dropped."""
         request = self._open.pop(number, None)
-        if request is not None and self.state is State.OPEN:
+        if request is not None and self.state is SessionState.OPEN:
             self._outbox.append(Answer(number, seal_answer(request.reply_key, number, self._identity.name, body)))
 
     def refuse(self, number: int, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
         """Give a request back before it has begun, so that another agent may take it."""
-        if self._open.pop(number, None) is not None and self.state is State.OPEN:
+        if self._open.pop(number, None) is not None and self.state is SessionState.OPEN:
             self._outbox.append(Refuse(number, reason))
 
     def set_capacity(self, requests: int) -> None:
         """Take this many requests at once from now on."""
-        if self.state is State.OPEN and requests != self.capacity:
+        if self.state is SessionState.OPEN and requests != self.capacity:
             self.capacity = requests
             self._outbox.append(Capacity(requests))
 
@@ -123,7 +123,7 @@ class AgentSession(Session):
 
     def send_status(self, directories: dict[str, str]) -> None:
         """Tell the operator how the directories are, by domain controller."""
-        if self.state is State.OPEN:
+        if self.state is SessionState.OPEN:
             self._outbox.append(Status(directories, self.in_flight))
 
     # -- handshake
@@ -131,9 +131,9 @@ class AgentSession(Session):
     def _greet(self, message: Any, frame: bytes, now: float, events: list[Event]) -> None:
         if isinstance(message, Bye):
             events.append(self._end_by_peer(message))
-        elif isinstance(message, Hello) and self.state is State.GREETING:
+        elif isinstance(message, Hello) and self.state is SessionState.GREETING:
             self._take_hello(message, frame, now)
-        elif isinstance(message, Welcome) and self.state is State.PROVING:
+        elif isinstance(message, Welcome) and self.state is SessionState.PROVING:
             self._take_welcome(message, frame, now)
             events.append(Opened(self._peer, self.session_id))
         else:
@@ -146,7 +146,7 @@ class AgentSession(Session):
         if self._peer.name != hello.relay:
             raise MalformedFrame(f"relay calls itself {hello.relay!r}, its certificate says {self._peer.name!r}")
         self.relay, self._hello = hello.relay, frame
-        self.clock_offset = hello.time - now
+        self.clock_offset = hello.time - now  # off by the way here; each pong makes it better
         assert self._seal_key is not None  # noqa: S101 - made in __init__
         body = encode(
             AgentIntroduction(
@@ -164,7 +164,7 @@ class AgentSession(Session):
         )
         self._agent_hello = encode(AgentHello(body, self._identity.sign(transcript(b"agent", frame, body))))
         self._raw.append(self._agent_hello)
-        self.state = State.PROVING
+        self.state = SessionState.PROVING
 
     def _take_welcome(self, welcome: Welcome, frame: bytes, now: float) -> None:
         said = (self._hello, self._agent_hello)
@@ -172,7 +172,7 @@ class AgentSession(Session):
         acceptance = decode_acceptance(welcome.body)
         assert self._seal_key is not None  # noqa: S101 - forgotten only below
         secret = self._seal_key.open(acceptance.sealed_secret, info=transcript(b"secret", *said))
-        self._seal_key = None
+        self._seal_key = None  # forgotten: what was recorded stays closed even to who steals this memory later
         self.session_id, self.ping_interval = acceptance.session, acceptance.ping_interval
         self._announced_at = self._pinged = now
         salt = transcript(b"keys", *said, frame)
@@ -254,4 +254,4 @@ class AgentSession(Session):
         secret = self._seal_key.open(pair.sealed_secret, info=info)
         self._seal_key = None
         opener = Opener(secret, salt=info, relay=pair.relay, agent=self._identity.name)
-        self._openers = [opener, *self._openers[:1]]
+        self._openers = [opener, *self._openers[:1]]  # requests under the key before may still be on their way

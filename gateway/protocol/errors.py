@@ -68,21 +68,21 @@ class VersionMismatch(ProtocolError):
 
 
 class PeerRefused(ProtocolError):
-    """The other end is not who it must be."""
+    """The other end is not who it must be: wrong authority, wrong role, unknown, or a signature that does not fit."""
 
     code = CloseCode.REFUSED
     public = "identity refused"
 
 
 class PeerExpired(PeerRefused):
-    """The other end's certificate has ended."""
+    """The other end's certificate has ended: for an agent, the remedy is to enrol anew."""
 
     code = CloseCode.EXPIRED
     public = "certificate expired"
 
 
 class PeerRevoked(PeerRefused):
-    """The other end's certificate was revoked."""
+    """The other end's certificate was revoked by an administrator, or after a canary."""
 
     code = CloseCode.REVOKED
     public = "certificate revoked"

@@ -32,7 +32,7 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestCancelled:
-    """Agent: nobody waits any more. A request that has begun goes on and its answer is dropped."""
+    """Agent: nobody waits any more. The bind of a request that has begun is finished and its answer dropped."""
 
     id: int
 
@@ -46,14 +46,14 @@ class BegunReceived:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Relay: what the directory said."""
+    """Relay: a request was answered; the answer opened under its reply key."""
 
     id: int
     body: AnswerBody
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RequestRefused:
     """Relay: the agent did not begin and will not."""
 
     id: int
@@ -119,7 +119,7 @@ Event = (
     | RequestCancelled
     | BegunReceived
     | Answered
-    | Refused
+    | RequestRefused
     | CapacityChanged
     | PeerDraining
     | RenewalRequested

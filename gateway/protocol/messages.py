@@ -2,6 +2,9 @@
 
 Handshake messages travel in the clear inside TLS, one in a frame. Afterwards every frame is a record
 (see `records`) that holds a batch of messages.
+
+On the wire a message is an array, `[tag, field, field, …]`, in the order in which the fields stand here: names do not
+travel, the order does. The tags are wire format too, whatever a class is called.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ class _Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 
 class Hello(_Message, frozen=True, tag="hello"):
-    """Relay's first word."""
+    """Relay's first word: its certificate, a fresh nonce and its clock. Proves nothing yet; `Welcome` does."""
 
     versions: Annotated[tuple[int, ...], Meta(min_length=1, max_length=16)]
     relay: Name
@@ -135,13 +138,13 @@ class PairKey(_Message, frozen=True, tag="pair-key"):
 
 
 class Renewed(_Message, frozen=True, tag="renewed"):
-    """A fresh certificate for the agent."""
+    """The agent's next certificate (DER), for the key of its `Renew`."""
 
     certificate: Der
 
 
-class RenewalRefused(_Message, frozen=True, tag="renewal-refused"):
-    """The certificate request was not accepted."""
+class RenewalDenied(_Message, frozen=True, tag="renewal-refused"):
+    """The agent keeps the certificate that it has; `reason` is for its operator."""
 
     reason: Text
 
@@ -162,7 +165,7 @@ class Begun(_Message, frozen=True, tag="begun"):
 
 
 class Answer(_Message, frozen=True, tag="answer"):
-    """A sealed `AnswerBody`."""
+    """An `AnswerBody` under the reply key of its request."""
 
     id: RequestId
     sealed: SealedBytes
@@ -215,7 +218,7 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = Request | Cancel | PairKey | Renewed | RenewalRefused | Ping | Pong | Drain | Bye
+ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
 ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Status | Ping | Pong | Drain | Bye
 
 # --- sealed bodies -----------------------------------------------------------------------------------------------
@@ -241,7 +244,7 @@ class RequestBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class AnswerBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the directory said."""
+    """What came of a check at the directory; sealed for the relay node that asked."""
 
     outcome: Outcome
     identity: Identity | None = None

@@ -60,7 +60,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who signed in, as the directory says."""
+    """Who signed in, as the directory says. Kept in browser sessions too: fields may be added, none renamed."""
 
     object_guid: str
     """Lower-case UUID of the object (AD objectGUID, LDAP entryUUID): the one key that never changes."""

@@ -1,7 +1,8 @@
 """The record layer: each frame after the handshake is encrypted and has its place in the order.
 
 TLS outside may end at a load balancer or an inspecting proxy. The records make the conversation inside private and
-ordered all the same: AES-256-GCM, the nonce is the record's number, one key for each direction. A frame that was
+ordered all the same: AES-256-GCM, the nonce is the record's number (the deterministic construction of NIST SP 800-38D
+section 8.2.1; it does not travel, as in RFC 8446 section 5.3), one key for each direction. A frame that was
 changed, repeated, dropped, reordered or reflected does not open. The key moves on (one-way) every `RATCHET` records,
 so a key stolen from memory does not open what was recorded long before.
 """
@@ -30,7 +31,7 @@ RELAY_TO_AGENT: Final = b"isthmus.agent.v1 relay to agent"
 
 
 def derive(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:
-    """HKDF-SHA256 (RFC 5869)."""
+    """HKDF-SHA256 (RFC 5869), extract and expand; `info` keeps the uses of one secret apart."""
     return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(secret)
 
 
@@ -43,6 +44,7 @@ class _Direction:
         self._number = 0
 
     def _next_nonce(self) -> bytes:
+        # both ends count the same records, so both move on at the same one without a word
         if self._number and self._number % RATCHET == 0:
             self._key = hmac.digest(self._key, b"isthmus.agent.v1 ratchet", hashlib.sha256)
             self._aead = AESGCM(self._key)
@@ -51,7 +53,7 @@ class _Direction:
 
 
 class RecordWriter(_Direction):
-    """Seals records in order."""
+    """Seals records; what it sealed must be sent in this order, all of it."""
 
     def seal(self, content: bytes) -> bytes:
         """Return the next record. Raises MalformedFrame if it would be larger than a peer takes."""
@@ -61,7 +63,7 @@ class RecordWriter(_Direction):
 
 
 class RecordReader(_Direction):
-    """Opens records in order."""
+    """Opens records in the order in which they were sealed; after one that does not open it is of no more use."""
 
     def open(self, record: bytes) -> bytes:
         """Return the content of the next record. Raises RecordForged, MalformedFrame."""

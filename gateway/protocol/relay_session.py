@@ -13,8 +13,8 @@ from gateway.protocol.events import (
     CapacityChanged,
     Event,
     Opened,
-    Refused,
     RenewalRequested,
+    RequestRefused,
     StatusReceived,
 )
 from gateway.protocol.messages import (
@@ -32,7 +32,7 @@ from gateway.protocol.messages import (
     PairKey,
     Refuse,
     Renew,
-    RenewalRefused,
+    RenewalDenied,
     Renewed,
     RequestBody,
     Status,
@@ -44,14 +44,14 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
 from gateway.protocol.sealing import Sealer, announcement_text, new_reply_key, open_answer, pair_text, seal_secret
-from gateway.protocol.session import Session, State, transcript
-from gateway.protocol.trust import Signer, Trust, verify_proof
+from gateway.protocol.session import ProtocolSession, SessionState, transcript
+from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
 
-class RelaySession(Session):
+class RelaySession(ProtocolSession):
     """Speaks first. `open_requests` maps each request under way to its reply key."""
 
-    def __init__(self, identity: Signer, trust: Trust, *, now: float, ping_interval: float = 10.0) -> None:
+    def __init__(self, identity: IdentitySigner, trust: PeerTrust, *, now: float, ping_interval: float = 10.0) -> None:
         super().__init__(now, ping_interval)
         self.agent = ""
         self.session_id = os.urandom(12).hex()
@@ -70,7 +70,7 @@ class RelaySession(Session):
 
         `body.reply_key` must be fresh (see `request_body`). Raises UnexpectedMessage unless the session is open.
         """
-        if self._sealer is None or self.state is not State.OPEN:
+        if self._sealer is None or self.state is not SessionState.OPEN:
             raise UnexpectedMessage("a request needs an open session")
         self._outbox.append(self._sealer.seal(number, begin_by, deadline, body))
         self._reply_keys[number] = body.reply_key
@@ -78,7 +78,7 @@ class RelaySession(Session):
 
     def cancel_request(self, number: int) -> bool:
         """Nobody waits for this answer any more; False where it has come already or the session is over."""
-        if self._reply_keys.pop(number, None) is None or self.state is not State.OPEN:
+        if self._reply_keys.pop(number, None) is None or self.state is not SessionState.OPEN:
             return False
         self._outbox.append(Cancel(number))
         return True
@@ -87,13 +87,13 @@ class RelaySession(Session):
         """Answer a RenewalRequested with the new certificate, DER."""
         self._outbox.append(Renewed(certificate))
 
-    def send_renewal_refused(self, reason: str) -> None:
+    def send_renewal_denied(self, reason: str) -> None:
         """Answer a RenewalRequested with the reason why not (the agent's operator reads it)."""
-        self._outbox.append(RenewalRefused(reason))
+        self._outbox.append(RenewalDenied(reason))
 
-    def use(self, identity: Signer) -> None:
+    def use(self, identity: IdentitySigner) -> None:
         """Sign what comes from now on with a renewed identity of the same name; a handshake under way keeps the old one."""
-        if self.state is State.OPEN:
+        if self.state is SessionState.OPEN:  # else Hello has shown the old certificate, and Welcome must fit it
             self._identity = identity
 
     # -- handshake
@@ -107,6 +107,8 @@ class RelaySession(Session):
         introduction = decode_introduction(message.body)
         if introduction.version != VERSION:
             raise VersionMismatch(f"agent speaks version {introduction.version}, this relay {VERSION}")
+        # names, seals and the registry go by `introduction.agent`: it must be the certified one. The proof comes last:
+        # it covers all that was looked at before
         peer = self._trust.verify(introduction.certificate, now)
         if peer.name != introduction.agent:
             raise MalformedFrame(f"agent calls itself {introduction.agent!r}, its certificate says {peer.name!r}")
@@ -143,7 +145,7 @@ class RelaySession(Session):
         elif isinstance(message, Refuse):
             if self._known(message.id):
                 del self._reply_keys[message.id]
-                events.append(Refused(message.id, message.reason))
+                events.append(RequestRefused(message.id, message.reason))
         elif isinstance(message, Capacity):
             self.capacity = message.requests
             events.append(CapacityChanged(message.requests))
@@ -155,7 +157,7 @@ class RelaySession(Session):
             events.append(StatusReceived(message.directories, message.in_flight))
 
     def _known(self, number: int) -> bool:
-        """False for a request that was given up; raises for one that was never sent."""
+        """False for a request that was given up: the word crossed our Cancel. Raises for one that was never sent."""
         if number > self._last_request:
             raise UnexpectedMessage(f"request {number} was never sent")
         return number in self._reply_keys

@@ -11,8 +11,8 @@ sign-in page to the agent process, whatever broker or other relay node carries t
     answer     AES-256-GCM under the reply key, used once, bound to (request id, agent)
 
 The agent announces a new key every `REKEY_AFTER` seconds and forgets the old one, so recorded traffic stays closed
-even to somebody who steals the agent's memory later. HPKE is RFC 9180 single-shot base mode; authentication comes
-from the signatures.
+even to somebody who steals the agent's memory later. HPKE is RFC 9180 single-shot (section 6.1) base mode (section 5.1.1);
+authentication comes from the signatures.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ class Sealer(_Pair):
         if request <= self._last:
             raise ValueError(f"request number {request} was used before: a nonce must never repeat")
         self._last = request
+        # the numbers rise, so no nonce is used twice under a pair key (NIST SP 800-38D section 8)
         binding = self._binding(request, begin_by, deadline)
         sealed = self._aead.encrypt(request.to_bytes(12, "big"), encode(body), binding)
         return Request(id=request, key=self.id, begin_by=begin_by, deadline=deadline, sealed=sealed)
@@ -144,7 +145,7 @@ class Opener(_Pair):
 
 
 def new_reply_key() -> bytes:
-    """A key for one answer."""
+    """A key for one answer (AES-256): since it is used once, its nonce may be zero."""
     return os.urandom(32)
 
 

@@ -10,7 +10,7 @@
                                 ◄──────────  Begun / Answer / Refuse / Capacity / Announce / Renew / Status
     Ping, Pong, Drain, Bye  ◄────────────►
 
-    state                relay goes on by        agent goes on by
+    state                relay moves on by       agent moves on by
     GREETING             AgentHello -> OPEN      Hello -> PROVING
     PROVING              -                       Welcome -> OPEN
     OPEN                 any record              any record
@@ -39,8 +39,8 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds for the whole handshake."""
 
 
-class State(enum.Enum):
-    """Where a session stands."""
+class SessionState(enum.Enum):
+    """Where a session stands; the table above says what each state takes."""
 
     GREETING = "greeting"
     PROVING = "proving"
@@ -49,18 +49,22 @@ class State(enum.Enum):
 
 
 def transcript(label: bytes, *parts: bytes) -> bytes:
-    """The text that a handshake signature covers: what both have seen, and whose turn it is."""
+    """The text that a handshake signature covers: what both have seen, and whose turn it is.
+
+    Each part is preceded by its length, so that no two conversations have one transcript. The label keeps a signature of
+    one end from being reflected as the other's.
+    """
     digest = hashlib.sha256(b"isthmus.agent.v1 transcript")
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return label + digest.digest()
 
 
-class Session(ABC):
+class ProtocolSession(ABC):
     """One websocket's conversation, without the websocket."""
 
     def __init__(self, now: float, ping_interval: float) -> None:
-        self.state = State.GREETING
+        self.state = SessionState.GREETING
         self.closed: Closed | None = None
         self.draining = False
         """This end said Drain."""
@@ -76,7 +80,7 @@ class Session(ABC):
 
     def receive(self, frame: bytes, now: float) -> list[Event]:
         """Take one binary frame; return what it means. After `Closed` everything is ignored."""
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return []
         events: list[Event] = []
         try:
@@ -86,15 +90,15 @@ class Session(ABC):
                 for message in self._decode(self._reader.open(frame)):
                     self._take(message, now, events)
         except ProtocolError as error:
-            events.append(self._fail(error))
+            events.append(self._fail(error))  # with what the frame said before the error: that was good
         self._heard = now
         return events
 
     def tick(self, now: float) -> list[Event]:
         """Let time pass: pings, and giving up on a silent peer. To be called about once a second."""
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return []
-        if self.state is not State.OPEN:
+        if self.state is not SessionState.OPEN:
             if now - self._started > HANDSHAKE_TIMEOUT:
                 return [self.close(CloseCode.SILENT, "handshake took too long")]
             return []
@@ -117,8 +121,8 @@ class Session(ABC):
         return frames
 
     def drain(self) -> None:
-        """Tell the peer that this end is about to leave; what is in flight goes on."""
-        if self.state is State.OPEN and not self.draining:
+        """Tell the peer that this end is about to leave; what is in flight is finished."""
+        if self.state is SessionState.OPEN and not self.draining:
             self.draining = True
             self._outbox.append(Drain())
 
@@ -127,7 +131,7 @@ class Session(ABC):
         if self.closed is None:
             self._say_bye(Bye(int(code), reason[:256]))
             self.closed = Closed(int(code), reason, by_peer=False, detail=detail)
-            self.state = State.CLOSED
+            self.state = SessionState.CLOSED
         return self.closed
 
     # -- for the two ends
@@ -149,7 +153,7 @@ class Session(ABC):
 
     def _secure(self, writer: bytes, reader: bytes) -> None:
         self._writer, self._reader = RecordWriter(writer), RecordReader(reader)
-        self.state = State.OPEN
+        self.state = SessionState.OPEN
 
     def _measured(self, latency: float, clock_skew: float) -> None:  # noqa: B027
         """A ping came back."""
@@ -157,7 +161,7 @@ class Session(ABC):
     # -- common messages
 
     def _take(self, message: Any, now: float, events: list[Event]) -> None:
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return
         if isinstance(message, Ping):
             self._outbox.append(Pong(message.time, now))
@@ -172,14 +176,17 @@ class Session(ABC):
             self._handle(message, now, events)
 
     def _take_pong(self, pong: Pong, now: float, events: list[Event]) -> None:
+        # latency and clock skew come from what the peer echoes, and deadlines depend on them: an echo of a time at
+        # which no ping can have been sent would shift them as the peer likes
         if not self._started <= pong.echo <= now:
             raise UnexpectedMessage("pong to a ping that was never sent")
+        # the peer's clock was read half-way, if both ways take equally long (RFC 5905 section 8)
         measured = Measured(latency=now - pong.echo, clock_skew=pong.time - (pong.echo + now) / 2)
         self._measured(measured.latency, measured.clock_skew)
         events.append(measured)
 
     def _end_by_peer(self, bye: Bye) -> Closed:
-        self.state = State.CLOSED
+        self.state = SessionState.CLOSED
         self.closed = Closed(bye.code, bye.reason, by_peer=True)
         return self.closed
 
@@ -195,6 +202,7 @@ class Session(ABC):
     def _seal_batch(self, batch: list[Any]) -> None:
         assert self._writer is not None  # noqa: S101 - frames() asked
         content = encode(batch)
+        # by halves, until each part is a record that the other end takes
         if len(batch) > MAX_BATCH or (len(content) > MAX_FRAME - TAG and len(batch) > 1):
             half = len(batch) // 2
             self._seal_batch(batch[:half])

@@ -1,4 +1,14 @@
-"""Who the other end must be: a certificate of the pinned authority, in its role, and a signature by its key."""
+"""Who the other end must be: a certificate of the pinned authority, in its role, and a signature by its key.
+
+`certs.verify_certificate` says whom a certificate names: one authority, one role, valid now. Three things it cannot know,
+and whoever takes a certificate from the wire must see to each:
+
+- that this very certificate is (still) wanted: `check`, which asks the relay's registry by name and serial number;
+- that the other end holds its key: `verify_proof`, over a text that this end has a fresh part in;
+- that the other end calls itself by the certified name: the sessions compare it.
+
+The relay verifies agents (in the handshake), agents verify relays (in the handshake and for each new pair key).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +21,7 @@ from certs import CertificateRefused, Role, VerifiedPeer, verify_certificate, ve
 from gateway.protocol.errors import PeerExpired, PeerRefused
 
 
-class Signer(Protocol):
+class IdentitySigner(Protocol):
     """An identity that can sign (certs.MachineIdentity is one)."""
 
     @property
@@ -21,7 +31,7 @@ class Signer(Protocol):
 
     @property
     def certificate_der(self) -> bytes:
-        """The certificate, DER."""
+        """The certificate (X.509, DER) that the other end is shown."""
         ...
 
     def sign(self, data: bytes) -> bytes:
@@ -30,10 +40,10 @@ class Signer(Protocol):
 
 
 def accept_anyone(peer: VerifiedPeer) -> None:
-    """No check beyond the certificate itself."""
+    """No check beyond the certificate: right for agents, which know no list of relays."""
 
 
-class Trust:
+class PeerTrust:
     """Accepts peers of one role whose certificate the authority issued.
 
     authority: the pinned CA certificate. check: raises PeerRefused (or PeerRevoked) for a peer that may not come in.
@@ -55,7 +65,7 @@ class Trust:
 
 
 def verify_proof(peer: VerifiedPeer, signature: bytes, text: bytes) -> None:
-    """Check the peer's signature. Raises PeerRefused."""
+    """Check that the peer signed `text`, which must hold something fresh of this end. Raises PeerRefused."""
     try:
         verify_signature(peer, signature, text)
     except CertificateRefused as refused:

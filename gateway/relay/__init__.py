@@ -1,5 +1,79 @@
-"""Cloud side: agent sessions, dispatch, enrolment, admission (smart lockout), and the one door to a credential check.
+"""Cloud side: everything between "somebody typed a password" and "an agent answered".
 
-What belongs here: everything between "somebody typed a password" and "an agent answered". What does not: pages
-(signin), what applications speak (federation), how things are kept (store).
+    credentials/      may this attempt go on, who checks it, what came of it
+    agents/           endpoint, connection, dispatch, registry, enrolment, canary
+    administration/   acts, control socket
+
+What belongs here is told by each. What does not: pages (signin), what applications speak (federation), how things are
+kept (store). administration and credentials know agents, never each other.
 """
+
+from gateway.relay.administration import (
+    API_KEY_PREFIX,
+    SOCKET_NAME,
+    Administration,
+    AgentView,
+    ApiKeyView,
+    AuditView,
+    TokenView,
+    ask_relay,
+    bind_control_socket,
+    control_app,
+    live_views,
+)
+from gateway.relay.agents import (
+    AgentEndpoint,
+    AgentGauges,
+    AgentRegistry,
+    CanaryKeeper,
+    Dispatcher,
+    Enrolment,
+)
+from gateway.relay.credentials import (
+    Admission,
+    AdmissionSettings,
+    Attempt,
+    Authenticator,
+    RelayAuthenticator,
+    SignInMetrics,
+    Verdict,
+)
+from gateway.relay.errors import NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, identify_requests, read_body
+from gateway.relay.settings import RelayCoreSettings
+
+__all__ = [
+    "API_KEY_PREFIX",
+    "CLIENT_ADDRESS",
+    "CORRELATION_ID",
+    "SOCKET_NAME",
+    "Administration",
+    "Admission",
+    "AdmissionSettings",
+    "AgentEndpoint",
+    "AgentGauges",
+    "AgentRegistry",
+    "AgentView",
+    "ApiKeyView",
+    "Attempt",
+    "AuditView",
+    "Authenticator",
+    "CanaryKeeper",
+    "Dispatcher",
+    "Enrolment",
+    "NotPermitted",
+    "RelayAbsent",
+    "RelayAuthenticator",
+    "RelayCoreSettings",
+    "RelayError",
+    "RelayUnresponsive",
+    "SignInMetrics",
+    "TokenView",
+    "Verdict",
+    "ask_relay",
+    "bind_control_socket",
+    "control_app",
+    "identify_requests",
+    "live_views",
+    "read_body",
+]

@@ -3,10 +3,17 @@
 RelayError
 ├── EnrolmentRefused     a token that is unknown, used, expired or for somebody else; a request without proof
 ├── RenewalRefused       a certificate request that this agent may not make
-└── UnknownAgent         no agent of this name was ever enrolled
+├── UnknownAgent         no agent of this name was ever enrolled
+├── AuditReplaced        the audit trail no longer holds an entry that was noted elsewhere
+├── ActRefused           the running relay refused an administrator's act
+├── RelayAbsent          no relay listens on the control socket
+├── RelayUnresponsive    the running relay did not answer on its control socket
+└── NotPermitted         somebody else's state directory
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class RelayError(Exception):
@@ -44,3 +51,58 @@ class UnknownAgent(RelayError):
 
     def __str__(self) -> str:
         return f"no agent {self.name!r} was enrolled here; `isthmus relay agents` lists them"
+
+
+class AuditReplaced(RelayError):
+    """The trail holds in itself, and yet entry `seq` is not the one that was noted."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(seq)
+        self.seq = seq
+
+    def __str__(self) -> str:
+        return f"entry {self.seq} is not the one that was noted: the trail was put back to an earlier state, or replaced"
+
+
+class ActRefused(RelayError):
+    """The running relay refused an act; `reason` is its text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class RelayAbsent(RelayError):
+    """No relay runs there; a socket may be left over from one that was killed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"no relay listens on {self.path}"
+
+
+class RelayUnresponsive(RelayError):
+    """The running relay took an order and did not answer: it may have carried it out or not."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the running relay did not answer ({self.reason}); see its log"
+
+
+class NotPermitted(RelayError):
+    """Keys, database and control socket are the relay's own user's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: only the relay's own user may; try `sudo -u isthmus-relay isthmus relay …`"

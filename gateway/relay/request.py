@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+log = structlog.get_logger()
 
 CLIENT_ADDRESS = web.RequestKey("client_address", str)
 """The client's IP address, after trusted proxies."""
@@ -12,6 +19,65 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 """One id from this request to the LDAP bind."""
 BODY_TIMEOUT = 30.0
 """Seconds within which a body must have come; all are small."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def identify_requests(trusted: Sequence[Network]) -> Middleware:
+    """The outermost middleware: names a request and its client for all that follows, and answers for defects.
+
+    trusted: networks of proxies whose X-Forwarded-For is believed.
+    """
+
+    @web.middleware
+    async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[CORRELATION_ID] = correlation_id = secrets.token_hex(8)
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        request[CLIENT_ADDRESS] = client_address(request.remote, forwarded, trusted)
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        try:
+            response = await handler(request)
+        except web.HTTPException as answer:
+            answer.headers["X-Correlation-Id"] = correlation_id
+            raise
+        except Exception:
+            log.exception("request.failed", path=request.path)
+            text = f"Something went wrong here. If you ask for help, name this reference: {correlation_id}"
+            response = web.Response(status=500, text=text)
+        finally:
+            structlog.contextvars.unbind_contextvars("correlation_id")
+        if not response.prepared:  # a websocket's headers have gone out
+            response.headers["X-Correlation-Id"] = correlation_id
+        return response
+
+    return identify
+
+
+def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The client's address: the rightmost of X-Forwarded-For that no trusted proxy added.
+
+    Anything to the left of it can be invented by the client and is not looked at.
+    """
+    address = peer or ""
+    hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
+    while hops and _is_trusted(address, trusted):
+        address = hops.pop()
+    return address if _parse(address) is not None else (peer or "")
+
+
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    if not address:
+        return bool(trusted)  # a unix socket: only a local proxy can reach it
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in trusted)
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

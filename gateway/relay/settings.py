@@ -17,12 +17,12 @@ class RelayCoreSettings:
     ping_interval: float = 10.0
     """Seconds between pings on each agent connection; three without a word and the connection is given up."""
     queue_limit: int = 1000
-    """Sign-ins that may wait for a free agent; more are answered "busy" at once, so that a flood costs no memory."""
+    """Sign-ins that may wait for a free agent; more are answered "busy" immediately, so that a flood costs no memory."""
     max_agents: int = 2000
     """Agent connections at once; more are refused, so that a runaway installation cannot exhaust the relay."""
     canary_interval: float = 300.0
     """Seconds between canaries (a random name and password) on each agent; 0 switches them off. A backdoored agent
-    accepts it and is revoked at once."""
+    accepts it and is revoked immediately."""
     certificate_lifetime: float = 30 * 86400.0
     """Seconds that an agent's certificate lives; it renews itself at two thirds."""
     token_lifetime: float = 900.0

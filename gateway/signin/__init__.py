@@ -6,8 +6,7 @@ checks it (relay), what applications speak (federation).
 
 from gateway.signin.api import Api
 from gateway.signin.branding import BadBranding
-from gateway.signin.browser import client_address
-from gateway.signin.cookies import DeviceCookie, FormToken, Signer
+from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.pages import Pages
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import SignInSettings
@@ -16,6 +15,7 @@ from gateway.signin.web import SignInPages
 __all__ = [
     "Api",
     "BadBranding",
+    "CookieSigner",
     "DeviceCookie",
     "FormToken",
     "Pages",
@@ -23,6 +23,4 @@ __all__ = [
     "Sessions",
     "SignInPages",
     "SignInSettings",
-    "Signer",
-    "client_address",
 ]

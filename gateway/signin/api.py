@@ -19,9 +19,15 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Identity, Outcome
-from gateway.relay.administration import API_KEY_PREFIX
-from gateway.relay.attempt import Attempt, Authenticator, Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, read_body
+from gateway.relay import (
+    API_KEY_PREFIX,
+    CLIENT_ADDRESS,
+    CORRELATION_ID,
+    Attempt,
+    Authenticator,
+    Verdict,
+    read_body,
+)
 from gateway.signin.errors import ApiProblem
 from gateway.signin.settings import SignInSettings
 from gateway.store import ApiKeyStore, StoreError
@@ -59,8 +65,8 @@ class ChangePasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
         return f"ChangePasswordRequest(user_name={self.user_name!r}, …)"
 
 
-class Answer(msgspec.Struct, omit_defaults=True):
-    """What a back end learns."""
+class ApiAnswer(msgspec.Struct, omit_defaults=True):
+    """Body of a 200: what came of a check, whatever it is."""
 
     outcome: Outcome
     correlation_id: str
@@ -75,7 +81,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Api:
-    """The endpoints."""
+    """The endpoints, for callers with an API key. clock: Unix seconds."""
 
     def __init__(
         self, settings: SignInSettings, authenticator: Authenticator, keys: ApiKeyStore, clock: Callable[[], float]
@@ -84,7 +90,7 @@ class Api:
         self._known: dict[bytes, tuple[float, str, str]] = {}
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the endpoints."""
+        """The three addresses of this module's header."""
         app.router.add_post("/api/v1/authenticate", self.authenticate)
         app.router.add_post("/api/v1/change-password", self.change_password)
         app.router.add_get("/api/v1/openapi.json", self.openapi)
@@ -94,7 +100,7 @@ class Api:
         self._known = {digest: known for digest, known in self._known.items() if known[1] != key_id}
 
     async def authenticate(self, request: web.Request) -> web.Response:
-        """Check a credential."""
+        """Check a credential: 200 with its outcome, 401 for a bad API key, 429 to wait, 503 where nobody can judge it."""
         correlation_id = request[CORRELATION_ID]
         try:
             caller = await self._caller(request)
@@ -190,7 +196,7 @@ def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
         raise ApiProblem(429, "too many tries", "smart lockout refused this attempt", verdict.retry_after)
     if verdict.outcome.is_infrastructure:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
-    answer = Answer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
+    answer = ApiAnswer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
     return web.Response(body=_encode(answer), content_type="application/json", headers=_HEADERS)
 
 

@@ -20,14 +20,14 @@ class BadBranding(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file that the page links to."""
+    """A file that the page links to; its address holds `tag`."""
 
     content: bytes
     type: str
 
     @property
     def tag(self) -> str:
-        """Changes whenever the content does, so browsers may keep it for ever."""
+        """Changes whenever the content does, so browsers may cache it permanently."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
 

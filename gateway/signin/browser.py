@@ -1,39 +1,8 @@
-"""What is known of the browser that asks: address, origin, language, where it wants to go."""
+"""What is known of the browser that asks: its origin, and where it wants to go."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Sequence
-
 from aiohttp import web
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The client's address: the rightmost of X-Forwarded-For that no trusted proxy added.
-
-    Anything to the left of it can be invented by the client and is not looked at.
-    """
-    address = peer or ""
-    hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
-    while hops and _is_trusted(address, trusted):
-        address = hops.pop()
-    return address if _parse(address) is not None else (peer or "")
-
-
-def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address)
-    except ValueError:
-        return None
-
-
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    if not address:
-        return bool(trusted)  # a unix socket: only a local proxy can reach it
-    parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in trusted)
 
 
 def safe_path(return_to: str | None) -> str:

@@ -146,7 +146,7 @@ def choose_language(wanted: str | None, accept: str, default: str) -> str:
     """The language: the one chosen on the page, else the first that the browser accepts, else the default."""
     if wanted in LANGUAGES:
         return str(wanted)
-    return next((each for each in _accepted(accept) if each in LANGUAGES), default)
+    return next((tag for tag in _accepted(accept) if tag in LANGUAGES), default)
 
 
 def _accepted(header: str) -> Sequence[str]:
@@ -159,4 +159,4 @@ def _accepted(header: str) -> Sequence[str]:
         except ValueError:
             weight = 0.0
         weighted.append((-weight, tag.strip().lower().partition("-")[0]))
-    return [tag for _, tag in sorted(weighted, key=lambda each: each[0])]
+    return [tag for _, tag in sorted(weighted, key=lambda pair: pair[0])]

@@ -25,7 +25,7 @@ def set_cookie(response: web.StreamResponse, name: str, value: str, max_age: flo
 
 
 def delete_cookie(response: web.StreamResponse, name: str) -> None:
-    """Delete a cookie."""
+    """Have the browser drop a cookie; with the same attributes, or browsers keep the `__Host-` one."""
     response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Lax")
 
 
@@ -39,7 +39,7 @@ def digest(value: str) -> bytes:
     return hashlib.sha256(value.encode("utf-8", "replace")).digest()
 
 
-class Signer:
+class CookieSigner:
     """HMAC-SHA256 under a key of the relay; `purpose` keeps uses apart."""
 
     def __init__(self, key: bytes) -> None:
@@ -58,10 +58,10 @@ class Signer:
 class DeviceCookie:
     """Says that a user signed in from this browser before: `<random>.<signature over random and user>`.
 
-    It proves nothing but that; it only keeps a stranger's guesses from locking the person out here.
+    It proves nothing but that; it only keeps an outsider's guesses from locking the person out here.
     """
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: CookieSigner) -> None:
         self._signer = signer
 
     def make(self, user: str) -> str:
@@ -78,7 +78,7 @@ class DeviceCookie:
 class FormToken:
     """Against forged forms: the page carries a signature over a random cookie, another site can neither read nor set it."""
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: CookieSigner) -> None:
         self._signer = signer
 
     def token(self, cookie: str) -> str:

@@ -1,4 +1,4 @@
-"""What the sign-in room refuses.
+"""What sign-in refuses.
 
 SignInError
 ├── BadForm         what the browser sent is not what the page asked for; has an HTTP status
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 class SignInError(Exception):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class BadForm(SignInError):

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.relay.request import read_body
+from gateway.relay import read_body
 from gateway.signin.browser import is_cross_site
 from gateway.signin.cookies import FORM, FormToken
 from gateway.signin.errors import BadForm

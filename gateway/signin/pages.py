@@ -28,7 +28,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 class Pages:
@@ -85,16 +85,16 @@ class Pages:
         return web.Response(status=303, headers={**_HEADERS, "Location": path})
 
     async def static(self, request: web.Request) -> web.Response:
-        """The style sheet and the logo, to be kept for ever: their address changes when they do."""
+        """The style sheet and the logo, to be cached permanently: their address changes when they do."""
         for name, asset in (("signin.css", self._style), ("logo", self._logo)):
             if asset is not None and request.match_info["name"] == name and request.match_info["tag"] == asset.tag:
-                headers = {**_FOR_EVER, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+                headers = {**_IMMUTABLE, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
                 return web.Response(body=asset.content, content_type=asset.type, charset="utf-8", headers=headers)
         raise web.HTTPNotFound
 
 
 def _other_language(request: web.Request, language: str) -> str:
-    other = next(each for each in catalogue.LANGUAGES if each != language)
+    other = next(candidate for candidate in catalogue.LANGUAGES if candidate != language)
     path = request.path if request.path in {"/account", "/account/password"} else "/signin"
     return_to = safe_path(request.query.get("return_to"))
     return f"{path}?language={other}" + (f"&return_to={quote(return_to)}" if return_to != "/account" else "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import Identity
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
 from gateway.signin.settings import SignInSettings
@@ -32,6 +33,14 @@ class Sessions:
 
     def __init__(self, settings: SignInSettings, store: SessionStore, clock: Callable[[], float]) -> None:
         self._settings, self._store, self._clock = settings, store, clock
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Forget expired sessions once a minute."""
+        housekeeping.every_minute("purge_sessions", self.purge)
+
+    async def purge(self) -> None:
+        """Forget expired sessions. Raises StoreError."""
+        await self._store.purge(self._clock())
 
     async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
         """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""

@@ -28,6 +28,6 @@ class SignInSettings:
     session_lifetime: float = 12 * 3600.0
     """Seconds after which a session ends in any case: a working day."""
     device_lifetime: float = 180 * 86400.0
-    """Seconds for which a browser is remembered as familiar, so that a stranger's guesses do not lock its owner out."""
+    """Seconds for which a browser is remembered as familiar, so that an outsider's guesses do not lock its owner out."""
     api_key_cache: float = 5.0
-    """Seconds for which a checked API key is remembered; a revocation through this relay counts at once all the same."""
+    """Seconds for which a checked API key is remembered; a revocation through this relay counts immediately all the same."""

@@ -11,8 +11,7 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Outcome
-from gateway.relay.attempt import Attempt, Authenticator, Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
@@ -69,7 +68,7 @@ class SignInPages:
         self._form_token, self._device, self._origin = form_token, device, origin
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the pages."""
+        """Sign-in, account and static files; and a page for addresses that are none."""
         router = app.router
         router.add_get("/", self._guarded(self.home))
         router.add_get("/signin", self._guarded(self.show))
@@ -82,7 +81,7 @@ class SignInPages:
         router.add_get("/static/{tag}/{name}", self._pages.static)
         app.middlewares.append(self._missing)
 
-    # -- for other rooms
+    # -- for other packages
 
     async def session_of(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser."""
@@ -95,7 +94,7 @@ class SignInPages:
     # -- sign in
 
     async def home(self, _request: web.Request) -> web.Response:
-        """There is nothing else here."""
+        """To the account page: there is nothing else at the root."""
         return self._pages.redirect("/account")
 
     async def show(self, request: web.Request) -> web.Response:
@@ -226,7 +225,7 @@ class SignInPages:
         await self._sessions.end(request, response)
         return response
 
-    # -- small things
+    # -- parts of the steps above
 
     def _attempt(self, request: web.Request, user_name: str, password: str) -> Attempt:
         return Attempt(

@@ -1,10 +1,11 @@
-"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory, later Redis).
+"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory).
 
-What belongs here: tables, migrations, transactions, and the ports that other rooms see. No other room knows SQL.
+What belongs here: tables, migrations, transactions, and the ports that other packages see. No other package knows SQL.
 """
 
 from gateway.store.ephemeral import MemoryEphemeral
 from gateway.store.errors import AuditBroken, StoreError, StoreTooNew, StoreUnavailable, TokenSpent
+from gateway.store.head import AuditHeads
 from gateway.store.port import (
     AgentRecord,
     AgentStore,
@@ -31,6 +32,7 @@ __all__ = [
     "AuditBroken",
     "AuditEntry",
     "AuditEvent",
+    "AuditHeads",
     "AuditLog",
     "Ephemeral",
     "MemoryEphemeral",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class StoreUnavailable(StoreError):

@@ -1,4 +1,4 @@
-"""The ports: what the other rooms may ask of the store, and the records that pass. Times are Unix seconds."""
+"""The ports: what other packages may ask of the store, and the records that pass. Times are Unix seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """One thing that happened."""
+    """One thing that happened. Stored as JSON with these names: fields may be added, none may be renamed."""
 
     time: float
     kind: str
@@ -174,7 +174,7 @@ class TokenStore(Protocol):
         ...
 
     async def redeem(self, token_id: str, now: float) -> TokenRecord:
-        """Spend it; of two who try at once exactly one succeeds. Raises TokenSpent."""
+        """Spend it; of two who try in the same moment exactly one succeeds. Raises TokenSpent."""
         ...
 
     async def peek(self, token_id: str, now: float) -> TokenRecord:
@@ -268,7 +268,7 @@ class Store(Protocol):
 
 
 class Ephemeral(Protocol):
-    """Short-lived state that several relay nodes would share: sign-in transactions, counters. Keys and values are ours."""
+    """Short-lived state: sign-in transactions, counters. Keys and values are ours."""
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
         """Keep for `ttl` seconds."""
@@ -279,7 +279,7 @@ class Ephemeral(Protocol):
         ...
 
     async def take(self, key: str) -> bytes | None:
-        """Get and delete, at once: of two takers one gets it."""
+        """Get and delete, in one step: of two takers one gets it."""
         ...
 
     async def increment(self, key: str, ttl: float) -> int:

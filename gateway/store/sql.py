@@ -65,10 +65,18 @@ class SqlAgents(_Part):
         """See `port.AgentStore`."""
 
         def write(connection: sa.Connection) -> None:
-            for each in sightings:
-                mine = (agents.c.name == each.name) & (agents.c.serial == each.serial)
-                values = {"software": each.software, "domains": json.dumps(each.domains), "address": each.address}
-                connection.execute(sa.update(agents).where(mine).values(seen_at=each.time, **values))
+            for sighting in sightings:
+                own = (agents.c.name == sighting.name) & (agents.c.serial == sighting.serial)
+                connection.execute(
+                    sa.update(agents)
+                    .where(own)
+                    .values(
+                        seen_at=sighting.time,
+                        software=sighting.software,
+                        domains=json.dumps(sighting.domains),
+                        address=sighting.address,
+                    )
+                )
 
         await self._database.run(write)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from findings import Finding, worst
 from isthmus import config, logging
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import (
@@ -25,6 +26,7 @@ from isthmus.cli.output import (
 )
 from isthmus.scheduling import take_turns
 
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "yellow"}
 agent_config = config_option("/etc/isthmus/agent.toml")
 
 
@@ -52,8 +54,8 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
       isthmus agent enrol --token-file - < token
     """
     from certs import CertsError
-    from gateway.agent.enrol import enrol as redeem
-    from gateway.agent.errors import AgentError, EnrolmentFailed
+    from gateway.agent import AgentError, EnrolmentFailed
+    from gateway.agent import enrol as redeem
 
     settings = _load(config)
     if token_file is not None:
@@ -90,7 +92,7 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     """
     import directory
     from certs import CertsError
-    from gateway.agent.errors import AgentError
+    from gateway.agent import AgentError
     from isthmus.agent_process import serve
 
     settings = _load(config)
@@ -122,12 +124,26 @@ def check(config: Path, user: str | None, as_json: bool) -> None:
       isthmus agent check
       isthmus agent check --user anna@corp.example.com
     """
-    from isthmus.check import check_agent, print_report
+    from isthmus.check import check_agent
 
     settings = _load(config)
     password = click.prompt("Password", hide_input=True, err=True) if user else ""
-    report = run_async(check_agent(settings, user, password, on_line=None if as_json else print_report))
+    found = run_async(check_agent(settings, user, password, on_finding=None if as_json else _print_finding))
     if as_json:
-        emit_json(report)
-    if any(line.status == "fail" for line in report):
+        emit_json([_as_line(finding) for finding in found])
+    if worst(found) == "fail":
         raise SystemExit(1)
+
+
+def _as_line(finding: Finding) -> dict[str, str]:
+    """A finding as `--json` shows it: `name` says where, too."""
+    name = f"{finding.where}: {finding.name}" if finding.where else finding.name
+    return {"name": name, "status": finding.status, "seen": finding.seen, "remedy": finding.remedy}
+
+
+def _print_finding(finding: Finding) -> None:
+    """One line for people, and the remedy below it."""
+    status, name = finding.status, _as_line(finding)["name"]
+    click.echo(f"{click.style(status.upper(), fg=_COLOURS[status])}  {name}: {finding.seen}")
+    if finding.remedy and status != "pass":
+        click.echo(f"      {finding.remedy}")

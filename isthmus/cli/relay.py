@@ -12,13 +12,13 @@ from pathlib import Path
 import click
 
 from certs import CertsError
-from gateway import server
+from gateway import app
+from gateway.administrator import Administrator
 from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import config, logging
-from isthmus.cli.admin import RelayAdmin
+from isthmus.cli.admin import administrator, reported
 from isthmus.cli.output import (
-    Failure,
     config_option,
     emit_json,
     json_log_option,
@@ -48,8 +48,8 @@ def _load(path: Path) -> RelaySettings:
         return config.load(path, RelaySettings)
 
 
-def _admin(path: Path) -> RelayAdmin:
-    return RelayAdmin(_load(path).server)
+def _admin(path: Path) -> Administrator:
+    return administrator(_load(path).server)
 
 
 @command.command()
@@ -64,8 +64,8 @@ def init(config: Path, name: str, as_json: bool) -> None:
       sudo -u isthmus-relay isthmus relay init --name relay1
     """
     settings = _load(config)
-    with reporting(CertsError, ValueError, server.ServerError, OSError):
-        authority = server.init(settings.server, name=name, now=time.time())
+    with reporting(CertsError, ValueError, app.ServerError, OSError):
+        authority = app.init(settings.server, name=name, now=time.time())
     result = {"state_dir": str(settings.server.state_dir), "name": name, "authority_fingerprint": authority.fingerprint}
     if as_json:
         emit_json(result)
@@ -94,10 +94,10 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await server.run(settings.server, stop)
+        await app.run(settings.server, stop)
 
     take_turns()
-    with reporting(server.ServerError, StoreError, CertsError, BadBranding):
+    with reporting(app.ServerError, StoreError, CertsError, BadBranding):
         run_async(serve())
 
 
@@ -121,7 +121,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> N
       isthmus relay token --name dc1-agent --domain corp.example.com --domain corp
       isthmus relay token --name dc1-agent --json | jq -r .text
     """
-    view = run_async(_admin(config).create_token(name, domains))
+    view = run_async(reported(_admin(config).create_token(name, domains)))
     if as_json:
         emit_json(view)
         return
@@ -140,7 +140,7 @@ def agents(config: Path, as_json: bool) -> None:
       isthmus relay agents
       isthmus relay agents --json | jq '.[] | select(.connections == 0) | .name'
     """
-    views = run_async(_admin(config).agents())
+    views = run_async(reported(_admin(config).agents()))
     if as_json:
         emit_json(views)
         return
@@ -176,7 +176,7 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
     Example:
       isthmus relay revoke dc1-agent --why "machine was stolen"
     """
-    ended = run_async(_admin(config).revoke(name, why))
+    ended = run_async(reported(_admin(config).revoke(name, why)))
     if as_json:
         emit_json({"name": name, "connections_ended": ended})
     else:
@@ -195,7 +195,7 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
       isthmus relay unlock anna@corp.example.com
     """
     admin = _admin(config)
-    found = run_async(admin.unlock(user))
+    found = run_async(reported(admin.unlock(user)))
     if as_json:
         emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
     elif not admin.reached_relay:
@@ -221,7 +221,7 @@ def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -
     Example:
       isthmus relay api-key create --name intranet --days 365
     """
-    view = run_async(_admin(config).create_api_key(name, days * 86400 if days is not None else None))
+    view = run_async(reported(_admin(config).create_api_key(name, days * 86400 if days is not None else None)))
     if as_json:
         emit_json(view)
         return
@@ -239,7 +239,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
     Example:
       isthmus relay api-key list --json | jq -r '.[] | select(.revoked_at == null) | .name'
     """
-    views = run_async(_admin(config).api_keys())
+    views = run_async(reported(_admin(config).api_keys()))
     if as_json:
         emit_json(views)
         return
@@ -260,7 +260,7 @@ def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
     Example:
       isthmus relay api-key revoke 3f6c0d9be1a24c55
     """
-    revoked = run_async(_admin(config).revoke_api_key(key_id))
+    revoked = run_async(reported(_admin(config).revoke_api_key(key_id)))
     if as_json:
         emit_json({"id": key_id, "revoked": revoked})
     else:
@@ -289,7 +289,7 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
       isthmus relay audit list --user anna@corp.example.com
       isthmus relay audit list --kind agent.enrolled --json
     """
-    views = run_async(_admin(config).audit(limit=limit, before=before, kind=kind, subject=subject))
+    views = run_async(reported(_admin(config).audit(limit=limit, before=before, kind=kind, subject=subject)))
     if as_json:
         emit_json(views)
         return
@@ -332,23 +332,16 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
         if sys.stderr.isatty() and not as_json:
             click.echo(f"\r{done} of {total}", nl=False, err=True)
 
-    admin = _admin(config)
-    head = run_async(admin.verify_audit(progress))
-    if noted is not None:
-        _check_noted(admin, noted)
+    head = run_async(reported(_admin(config).verify_audit(progress, noted=_noted(noted) if noted is not None else None)))
     if as_json:
         emit_json({"ok": True, "entries": head.seq if head else 0, "head": head.hash if head else ""})
     else:
         click.echo(f"{head.seq} entries, none changed; head {head.hash}" if head else "The trail is empty.")
 
 
-def _check_noted(admin: RelayAdmin, noted: str) -> None:
-    """Fail unless the trail still holds this entry."""
-    number, colon, digest = noted.partition(":")
+def _noted(text: str) -> tuple[int, str]:
+    """Number and hash of a head, as the log has it."""
+    number, colon, digest = text.partition(":")
     if not colon or not number.isdecimal() or int(number) < 1:
-        raise click.BadParameter(f"{noted!r}: expected NUMBER:HASH, as the log has it", param_hint="--noted")
-    entries = run_async(admin.audit(limit=1, before=int(number) + 1, kind="", subject=""))
-    if not entries or (entries[0].seq, entries[0].hash) != (int(number), digest.lower()):
-        raise Failure(
-            f"entry {number} is not the one that was noted: the trail was put back to an earlier state, or replaced"
-        )
+        raise click.BadParameter(f"{text!r}: expected NUMBER:HASH, as the log has it", param_hint="--noted")
+    return int(number), digest

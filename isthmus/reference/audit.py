@@ -31,7 +31,14 @@ MEANINGS = {
 
 _RECORDERS = {"_record": "", "_alarm": "alert.", "_check": ""}
 """Methods whose first argument is a kind -> what stands before it."""
-_ROOMS = ("gateway.relay", "gateway.signin", "gateway")
+_PACKAGES = (
+    "gateway.relay",
+    "gateway.relay.credentials",
+    "gateway.relay.agents",
+    "gateway.relay.administration",
+    "gateway.signin",
+    "gateway",
+)
 
 
 class KindsDiffer(Exception):
@@ -57,7 +64,7 @@ list` shows it, newest first. `isthmus relay audit verify` finds every entry tha
 somebody who could write to the database but not read the key in the relay's `state_dir`."""
     docs = docs_of(AuditEvent)
     kinds = table(("kind", "what happened"), [(code(kind), words) for kind, words in MEANINGS.items()])
-    fields = [(code(each.name), _FIELDS.get(each.name) or docs[each.name]) for each in dataclasses.fields(AuditEvent)]
+    fields = [(code(field.name), _FIELDS.get(field.name) or docs[field.name]) for field in dataclasses.fields(AuditEvent)]
     return page("Audit events", introduction, "## Kinds", kinds, "## Fields", table(("field", "meaning"), fields))
 
 
@@ -83,8 +90,8 @@ def check_kinds(found: set[str]) -> None:
 
 
 def recorded_kinds() -> set[str]:
-    """The kinds that the rooms of the relay record."""
-    files = [file for room in _ROOMS for file in importlib.resources.files(room).iterdir()]
+    """The kinds that the packages of the relay record."""
+    files = [file for package in _PACKAGES for file in importlib.resources.files(package).iterdir()]
     return {kind for file in files if file.name.endswith(".py") for kind in _kinds_in(file)}
 
 

@@ -1,4 +1,4 @@
-"""The page of the metrics, from the collectors, which are shown one made-up link and controller to measure."""
+"""The page of the metrics, from the collectors, which are shown one made-up connection and controller to measure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import AgentCoreSettings
+from gateway.alarms import Alarms
+from gateway.app import ServerSettings
 from gateway.protocol import Outcome
-from gateway.relay.metrics import Metrics
-from gateway.server import ServerSettings
+from gateway.relay import AgentGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 
@@ -28,31 +30,31 @@ the relay's there is a gauge `…_created`, the Unix time at which it started.""
         introduction,
         _section("Relay", f"At {code('server.metrics_listen')}, {_default(ServerSettings, 'metrics_listen')}.", relay()),
         _section("Agent", f"At {code('core.health_listen')}, {_default(AgentCoreSettings, 'health_listen')}.", agent()),
-        f"Outcomes: {', '.join(code(each.value) for each in Outcome)}; on the relay also `refused_by_admission`.",
+        f"Outcomes: {', '.join(code(outcome.value) for outcome in Outcome)}; on the relay also `refused_by_admission`.",
     )
 
 
 def relay() -> list[Metric]:
-    """The relay's, with one agent connected and one sign-in counted."""
-    metrics = Metrics()
-    link = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
-    metrics.watch(cast(Any, SimpleNamespace(links=[link], waiting=0)))
-    metrics.count("signin", Outcome.SUCCESS, 1.0)
-    metrics.alerts.labels("a")
-    return list(metrics.registry.collect())
+    """The relay's, with one agent connected, one sign-in counted and one alarm raised."""
+    registry = CollectorRegistry()
+    SignInMetrics(registry).count("signin", Outcome.SUCCESS, 1.0)
+    Alarms.counter(registry).labels("a")
+    connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
+    registry.register(AgentGauges(cast(Any, SimpleNamespace(connections=[connection], waiting=0))))
+    return list(registry.collect())
 
 
 def agent() -> list[Metric]:
     """The agent's, with one relay connected and one domain controller."""
     state = SimpleNamespace(connected={"a": 1}, in_flight=0, certificate_ends=0.0)
-    controller = SimpleNamespace(directory="a", controller="a", state="closed", binds=0)
+    controller = SimpleNamespace(directory="a", controller="a", state="up", binds=0)
     running = SimpleNamespace(state=state, outcomes={"success": 1})
     directories = SimpleNamespace(health=lambda: [controller])
     return list(AgentMetrics(cast(Any, running), cast(Any, directories)).collect())
 
 
 def _section(title: str, where: str, metrics: Iterable[Metric]) -> str:
-    rows = [(_name(each), each.type, _labels(each), each.documentation) for each in metrics]
+    rows = [(_name(metric), metric.type, _labels(metric), metric.documentation) for metric in metrics]
     return "\n\n".join([f"## {title}", where, table(("metric", "type", "labels", "meaning"), rows)])
 
 
@@ -65,4 +67,5 @@ def _labels(metric: Metric) -> str:
 
 
 def _default(model: Any, field: str) -> str:
-    return code({each.name: each.default for each in dataclasses.fields(model)}[field]) + " unless set"
+    defaults = {entry.name: entry.default for entry in dataclasses.fields(model)}
+    return code(defaults[field]) + " unless set"

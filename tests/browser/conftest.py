@@ -53,7 +53,9 @@ async def branded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sit
         "surname": f"Freifrau von und zu {_LONG}",
         "mail": f"maximiliane@{_LONG.lower()}.example.com",
         "attributes": {"departmentNumberOfTheWholeOrganisation": (_LONG, "4711")},
-        "groups": tuple(directory.Group(f"S-1-5-21-1-2-3-{n}", name) for n, name in enumerate(("A", _LONG, "VPN") * 8)),
+        "groups": tuple(
+            directory.DirectoryGroup(f"S-1-5-21-1-2-3-{n}", name) for n, name in enumerate(("A", _LONG, "VPN") * 8)
+        ),
     }
     async with serve(home, settings, about) as site:
         yield site

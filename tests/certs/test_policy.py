@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certs.errors import RolloverRefused
-from certs.policy import Action, KeyRecord, KeyState, Policy, Step, acknowledge, active_key, apply, due
+from certs.policy import Action, KeyRecord, KeyState, KeyTransition, Policy, acknowledge, active_key, apply, due
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -22,8 +22,8 @@ def key(
     return KeyRecord(id=name, state=state, not_after=NOW + ends, since=NOW + since, waiting_for=waiting)
 
 
-def step(action: Action, name: str) -> Step:
-    return Step(action=action, key=name, why="test")
+def step(action: Action, name: str) -> KeyTransition:
+    return KeyTransition(action=action, key=name, why="test")
 
 
 def test_the_first_key_is_made_published_and_promoted() -> None:

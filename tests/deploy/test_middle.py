@@ -19,15 +19,10 @@ import pytest
 from certs import Authority, EnrolmentToken
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.enrol import enrol
-from gateway.agent.errors import EnrolmentFailed
-from gateway.agent.routes import make_routes
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import Agent, AgentCoreSettings, EnrolmentFailed, enrol, make_routes
+from gateway.app import Relay, init, serving
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
-from gateway.server import Relay, init, serving
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, server_settings
 
@@ -274,17 +269,17 @@ async def test_an_altered_answer_is_never_a_success(
         inspected(tmp_path) as (running, middle, ca),
         agent(tmp_path, running, people, tls_ca_file=ca, connections=1, reconnect_ceiling=0.2),
     ):
-        link = running.hub.links[0]
+        connection = running.endpoint.connections[0]
         middle.play("up", trick, after=after)
         verdict = await running.authenticator.authenticate(attempt(ANNA, "wrong"))
-        await eventually(lambda: middle.played and link.session.closed is not None)
+        await eventually(lambda: middle.played and connection.session.closed is not None)
         assert verdict.outcome is not Outcome.SUCCESS
         assert verdict.identity is None
         assert len(people.binds) <= 1
-        assert link.session.closed is not None
-        assert link.session.closed.code == CloseCode.FORGED
-        assert link not in running.hub.links
-        await eventually(lambda: running.hub.links)
+        assert connection.session.closed is not None
+        assert connection.session.closed.code == CloseCode.FORGED
+        assert connection not in running.endpoint.connections
+        await eventually(lambda: running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, PASSWORD))).outcome is Outcome.SUCCESS
 
 
@@ -295,13 +290,13 @@ async def test_an_altered_request_is_never_bound(tmp_path: Path, people: FakeDir
         inspected(tmp_path) as (running, middle, ca),
         agent(tmp_path, running, people, tls_ca_file=ca, connections=1, reconnect_ceiling=0.2),
     ):
-        link = running.hub.links[0]
+        connection = running.endpoint.connections[0]
         middle.play("down", trick)
         verdict = await running.authenticator.authenticate(attempt(ANNA, "wrong"))
-        await eventually(lambda: middle.played and link.session.closed is not None)
+        await eventually(lambda: middle.played and connection.session.closed is not None)
         assert verdict.outcome is not Outcome.SUCCESS
         assert people.binds in ([], [ANNA])
-        await eventually(lambda: running.hub.links and link not in running.hub.links)
+        await eventually(lambda: running.endpoint.connections and connection not in running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, PASSWORD))).outcome is Outcome.SUCCESS
 
 
@@ -318,15 +313,15 @@ async def test_an_altered_handshake_opens_no_session(
         assert middle.played
         assert closed.code in {CloseCode.MALFORMED, CloseCode.VERSION, CloseCode.REFUSED, CloseCode.SEAL, CloseCode.FORGED}
         assert not session.session_id
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         assert people.binds == []
 
 
 async def _converse_once(settings: AgentCoreSettings, state: Path, people: FakeDirectories) -> tuple[Closed, AgentSession]:
     """One conversation of an agent, from connecting to its end."""
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     closed = await asyncio.wait_for(connection.run(), 15)
     assert connection.session is not None
     return closed, connection.session

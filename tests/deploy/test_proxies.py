@@ -26,12 +26,9 @@ import pytest
 from yarl import URL
 
 from demo.stand import free_port
-from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.errors import AgentError, EnrolmentFailed, RelayUnreachable
-from gateway.agent.routes import make_routes
+from gateway.agent import Agent, AgentError, EnrolmentFailed, RelayUnreachable, make_routes
+from gateway.app import Relay, init, serving
 from gateway.protocol import Outcome
-from gateway.server import Relay, init, serving
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
@@ -271,7 +268,7 @@ async def test_an_agent_enrols_connects_and_signs_people_in(
         agent(tmp_path, running, people),
         Visitor(tmp_path, front.url) as visitor,
     ):
-        assert {link.name for link in running.hub.links} == {"agent1"}
+        assert {connection.name for connection in running.endpoint.connections} == {"agent1"}
         refused, _ = await visitor.sign_in(ANNA, "wrong")
         response, text = await visitor.sign_in(ANNA, "right")
     assert refused.status == 401
@@ -299,10 +296,10 @@ async def test_an_agent_comes_back_after_the_proxy_was_restarted(
     """By itself, on all its connections."""
     async with behind(kind, tmp_path) as (running, front), agent(tmp_path, running, people, reconnect_ceiling=0.3):
         await front.stop()
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await front.start()
-        await eventually(lambda: len(running.hub.links) == 2)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
 
 
@@ -412,7 +409,7 @@ async def test_no_proxy_goes_straight(tmp_path: Path, people: FakeDirectories, m
         monkeypatch.setenv("NO_PROXY", "intranet.example.com,127.0.0.1")
         how = by_environment(monkeypatch, forward)
         async with agent(tmp_path, running, people, **how):
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
         assert (forward.tunnels, forward.refusals) == ([], 0)
 
 
@@ -424,7 +421,7 @@ async def test_the_setting_none_ignores_the_environment(
     async with relay(tmp_path) as running, ConnectProxy("svc-isthmus", SECRET) as forward:
         by_environment(monkeypatch, forward)
         async with agent(tmp_path, running, people, proxy="none"):
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
         assert (forward.tunnels, forward.refusals) == ([], 0)
 
 
@@ -466,9 +463,9 @@ async def test_a_dead_proxy_is_named_but_its_password_is_not_shown(tmp_path: Pat
 async def _connection_error(home: Path, state: Path, people: FakeDirectories, **how: Any) -> AgentError:
     """What one try of an agent to connect came to."""
     settings = agent_settings(home, **how)
-    made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
+    made = Agent(settings, state, people, software="test")
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     with pytest.raises(AgentError) as caught:
         await asyncio.wait_for(connection.run(), 15)
     return caught.value

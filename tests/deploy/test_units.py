@@ -21,7 +21,7 @@ from demo.browser import Browser
 from demo.samba import ServiceAccount, ThrowawayDomain
 from demo.signin import directories_toml
 from demo.stand import Stand
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent import AgentCoreSettings
 from gateway.relay.settings import RelayCoreSettings
 from isthmus import config
 from isthmus.agent_settings import AgentSettings

@@ -17,19 +17,18 @@ import dns.resolver
 import dns.rrset
 import pytest
 
-from directory import Credential, Directories, DirectorySettings, Outcome
+from directory import CheckOutcome, Credential, Directories, DirectorySettings
 from directory.errors import (
     Abandoned,
     Ambiguous,
-    LinkBroken,
+    ConnectionBroken,
     NoDirectory,
     NotFound,
     ServerRefused,
     ServiceAccountRefused,
     SettingsProblem,
 )
-from directory.names import parse_name
-from directory.resolve import resolve_servers
+from directory.ldap.discovery import resolve_servers
 
 
 def settings(name: str, **fields: object) -> DirectorySettings:
@@ -54,8 +53,8 @@ async def test_names_go_to_their_forest() -> None:
         "a@else.example",
         "no\\a",
     ):
-        lane = both._lane(parse_name(text))
-        homes[text] = lane.directory.settings.name.split(".")[0] if lane else None
+        home = both.directory_of(text)
+        homes[text] = home.split(".")[0] if home else None
     assert list(homes.values()) == ["east", "east", "west", "west", "east", None, None, None]
     assert both.domains == ("east.example", "shared.example", "west.example", "east", "west")
     await both.close()
@@ -65,8 +64,8 @@ async def test_with_one_directory_every_suffix_is_its_own() -> None:
     """Alternate login attributes hold anything; a foreign NetBIOS name is still foreign."""
     one = Directories([settings("east.example", netbios_name="EAST")])
     assert one.domains[-1] == "*"
-    assert one._lane(parse_name("a@else.example")) is not None
-    assert one._lane(parse_name("WEST\\a")) is None
+    assert one.directory_of("a@else.example") == "east.example"
+    assert one.directory_of("WEST\\a") is None
     await one.close()
 
 
@@ -74,10 +73,10 @@ async def test_a_name_without_a_home_is_a_wrong_credential() -> None:
     """It looks like any other; nothing is asked."""
     both = Directories([settings("east.example"), settings("west.example")])
     late = time.time() + 5
-    verdict = await both.verify(Credential("a@else.example", "x"), deadline=late)
+    result = await both.verify(Credential("a@else.example", "x"), deadline=late)
     changed = await both.change_password("a@else.example", "x", "y" * 12, deadline=late)
-    assert (verdict.outcome, changed.outcome) == (Outcome.WRONG_CREDENTIAL, Outcome.WRONG_CREDENTIAL)
-    assert not verdict.password_checked
+    assert (result.outcome, changed.outcome) == (CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.WRONG_CREDENTIAL)
+    assert not result.password_checked
     assert await both.find_user("a@else.example") is None
     with pytest.raises(NotFound):
         await both.reset_password("a@else.example", "y" * 12)
@@ -85,12 +84,12 @@ async def test_a_name_without_a_home_is_a_wrong_credential() -> None:
 
 
 async def test_nobody_answers() -> None:
-    """NO_DIRECTORY with the reason, nothing bound; the state is open."""
+    """NO_DIRECTORY with the reason, nothing bound; it is down."""
     one = Directories([settings("east.example")])
-    verdict = await one.verify(Credential("a@east.example", "x"), deadline=time.time() + 5)
-    assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
-    assert "127.0.0.1:9" in verdict.detail
-    assert one.health()[0].state == "open"
+    result = await one.verify(Credential("a@east.example", "x"), deadline=time.time() + 5)
+    assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
+    assert "127.0.0.1:9" in result.detail
+    assert one.health()[0].state == "down"
     with pytest.raises(NoDirectory, match=r"east\.example"):
         await one.find_user("a@east.example")
     with pytest.raises(NoDirectory):
@@ -104,10 +103,10 @@ async def test_what_cannot_be_a_credential_is_refused_without_a_word_to_anybody(
     """Empty password above all: it would make an anonymous bind."""
     one = Directories([settings("east.example")])
     for name, password in (("a@east.example", ""), ("", "x"), ("a\0", "x"), ("a@east.example", "x\0")):
-        verdict = await one.verify(Credential(name, password), deadline=time.time() + 5)
-        assert verdict.outcome is Outcome.WRONG_CREDENTIAL
+        result = await one.verify(Credential(name, password), deadline=time.time() + 5)
+        assert result.outcome is CheckOutcome.WRONG_CREDENTIAL
     refused = await one.change_password("a@east.example", "x", "", deadline=time.time() + 5)
-    assert refused.outcome is Outcome.PASSWORD_REJECTED
+    assert refused.outcome is CheckOutcome.PASSWORD_REJECTED
     assert one.health()[0].failures == 0
     await one.close()
 
@@ -122,7 +121,7 @@ async def test_too_much_at_once_is_busy_at_once() -> None:
         first, second = await asyncio.gather(
             one.verify(credential, deadline=deadline), one.verify(credential, deadline=deadline)
         )
-        assert {first.outcome, second.outcome} == {Outcome.NO_DIRECTORY, Outcome.BUSY}
+        assert {first.outcome, second.outcome} == {CheckOutcome.NO_DIRECTORY, CheckOutcome.BUSY}
         await one.close()
 
 
@@ -161,7 +160,7 @@ def test_the_service_password_comes_from_a_file_or_the_environment(tmp_path: Pat
         ServerRefused("dc1:636", "search", 50, ""),
         Ambiguous("anna", ("CN=a", "CN=b")),
         NotFound("anna"),
-        LinkBroken("dc1:636", "lost", sent=True),
+        ConnectionBroken("dc1:636", "lost", sent=True),
         Abandoned("late"),
     ],
 )

@@ -12,8 +12,9 @@ import pytest
 
 from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain
-from directory import Abandoned, Check, Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
+from directory import Abandoned, CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
 from directory.errors import Ambiguous, NotFound, ServerRefused
+from findings import Finding
 from tests.support.forwarder import Forwarder
 
 pytestmark = pytest.mark.samba
@@ -31,8 +32,8 @@ async def make(ad_settings: DirectorySettings) -> AsyncIterator[Make]:
         return made[-1]
 
     yield build
-    for each in made:
-        await each.close()
+    for directories in made:
+        await directories.close()
 
 
 @pytest.fixture
@@ -47,17 +48,17 @@ def forwarders(domain: ThrowawayDomain) -> Iterator[list[Forwarder]]:
 
 def first_and_second(forwarders: list[Forwarder]) -> tuple[Forwarder, Forwarder]:
     """The one that is asked first, and the other: which it is depends on the account alone."""
-    first, second = sorted(forwarders, key=lambda each: -each.accepted)
+    first, second = sorted(forwarders, key=lambda forwarder: -forwarder.accepted)
     assert first.accepted > second.accepted
     return first, second
 
 
 def states(directories: Directories) -> dict[str, str]:
     """Of each domain controller's circuit."""
-    return {each.controller: each.state for each in directories.health()}
+    return {controller.controller: controller.state for controller in directories.health()}
 
 
-async def verify(directories: Directories, name: str, password: str, seconds: float = 10.0, **how: object) -> Verdict:
+async def verify(directories: Directories, name: str, password: str, seconds: float = 10.0, **how: object) -> CheckResult:
     """With a deadline from now."""
     return await directories.verify(Credential(name, password), deadline=time.time() + seconds, **how)  # type: ignore[arg-type]
 
@@ -74,17 +75,17 @@ async def test_every_way_to_say_who_one_is(make: Make, domain: ThrowawayDomain) 
     directories, anna = make(), domain.people["anna"]
     guids = set()
     for name in (anna.upn, anna.upn.upper(), "CORP\\anna", "corp\\ANNA", "anna", " anna "):
-        verdict = await verify(directories, name, anna.password)
-        assert verdict.outcome is Outcome.SUCCESS
-        assert verdict.identity is not None
-        guids.add(verdict.identity.object_guid)
+        result = await verify(directories, name, anna.password)
+        assert result.outcome is CheckOutcome.SUCCESS
+        assert result.identity is not None
+        guids.add(result.identity.object_guid)
     assert len(guids) == 1
 
 
 async def test_an_identity_has_everything_nested_groups_too(make: Make, domain: ThrowawayDomain) -> None:
     """Direct, nested and primary groups; names, SID, mail, chosen attributes."""
-    verdict = await verify(make(attributes=("sAMAccountName", "objectSid")), "anna", domain.people["anna"].password)
-    identity = verdict.identity
+    result = await verify(make(attributes=("sAMAccountName", "objectSid")), "anna", domain.people["anna"].password)
+    identity = result.identity
     assert identity is not None
     assert {"Engineering", "Staff", "Everybody", "Printers", "Domain Users"} <= {group.name for group in identity.groups}
     assert identity.sid.startswith(domain.domain_sid)
@@ -115,17 +116,17 @@ async def test_a_login_attribute_of_ones_own(make: Make, domain: ThrowawayDomain
     """Such as mail; metacharacters in it are only characters."""
     anna = domain.people["anna"]
     directories = make(login_attributes=("mail",))
-    assert (await verify(directories, "anna.berg@example.com", anna.password)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, "anna.berg@example.com", anna.password)).outcome is CheckOutcome.SUCCESS
     for name in ("anna.*@example.com", "*", "anna.berg@example.com)(cn=*", "anna.berg\\2a@example.com"):
-        assert (await verify(directories, name, anna.password)).outcome is Outcome.WRONG_CREDENTIAL
+        assert (await verify(directories, name, anna.password)).outcome is CheckOutcome.WRONG_CREDENTIAL
 
 
 async def test_an_unknown_person_costs_a_bind_like_a_known_one(make: Make) -> None:
     """So that a stranger's clock learns nothing."""
     directories = make()
     before = directories.health()[0].binds
-    verdict = await verify(directories, "nobody@corp.example.com", "x")
-    assert (verdict.outcome, verdict.password_checked) == (Outcome.WRONG_CREDENTIAL, True)
+    result = await verify(directories, "nobody@corp.example.com", "x")
+    assert (result.outcome, result.password_checked) == (CheckOutcome.WRONG_CREDENTIAL, True)
     assert directories.health()[0].binds == before + 1
 
 
@@ -133,13 +134,13 @@ async def test_the_guard_stops_before_active_directory_locks(make: Make, domain:
     """A threshold of 5 and a margin of 2: three wrong ones are tried, however many come at once; then none."""
     directories, ben = make(lockout_margin=2, attributes=("badPwdCount",)), domain.people["ben"]
     domain.set_password("ben", ben.password)
-    verdicts = await asyncio.gather(*(verify(directories, ben.upn, f"wrong-{number}") for number in range(12)))
-    outcomes = sorted(verdict.outcome for verdict in verdicts)
-    assert outcomes == [Outcome.WOULD_LOCK_OUT] * 9 + [Outcome.WRONG_CREDENTIAL] * 3
+    results = await asyncio.gather(*(verify(directories, ben.upn, f"wrong-{number}") for number in range(12)))
+    outcomes = sorted(result.outcome for result in results)
+    assert outcomes == [CheckOutcome.WOULD_LOCK_OUT] * 9 + [CheckOutcome.WRONG_CREDENTIAL] * 3
     assert await bad_passwords(directories, ben.upn) == 3
-    assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.WOULD_LOCK_OUT
+    assert (await verify(directories, ben.upn, ben.password)).outcome is CheckOutcome.WOULD_LOCK_OUT
     domain.set_password("ben", ben.password)
-    assert (await verify(directories, ben.upn, ben.password)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, ben.upn, ben.password)).outcome is CheckOutcome.SUCCESS
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def ben(domain: ThrowawayDomain) -> Iterator[Person]:
     domain.set_password("ben", person.password)
 
 
-async def spend(directories: Directories, person: Person, *, ahead: float = 0.0) -> list[Outcome]:
+async def spend(directories: Directories, person: Person, *, ahead: float = 0.0) -> list[CheckOutcome]:
     """Six wrong passwords, one after another."""
     return [(await verify(directories, person.upn, f"wrong-{number}", seconds=10 + ahead)).outcome for number in range(6)]
 
@@ -159,7 +160,7 @@ async def spend(directories: Directories, person: Person, *, ahead: float = 0.0)
 async def test_the_domains_policy_holds_below_a_unit_too(make: Make, domain: ThrowawayDomain, ben: Person) -> None:
     """A base_dn that is a unit has no lockoutThreshold of its own; that does not mean that nobody is ever locked."""
     outcomes = await spend(make(base_dn=domain.people_dn), ben)
-    assert outcomes == [Outcome.WRONG_CREDENTIAL] * 4 + [Outcome.WOULD_LOCK_OUT] * 2
+    assert outcomes == [CheckOutcome.WRONG_CREDENTIAL] * 4 + [CheckOutcome.WOULD_LOCK_OUT] * 2
 
 
 async def test_the_guard_goes_by_the_domain_controllers_clock(ad_settings: DirectorySettings, ben: Person) -> None:
@@ -167,7 +168,7 @@ async def test_the_guard_goes_by_the_domain_controllers_clock(ad_settings: Direc
     directories = Directories([ad_settings], clock=lambda: time.time() + 3600)
     outcomes = await spend(directories, ben, ahead=3600)
     await directories.close()
-    assert outcomes == [Outcome.WRONG_CREDENTIAL] * 4 + [Outcome.WOULD_LOCK_OUT] * 2
+    assert outcomes == [CheckOutcome.WRONG_CREDENTIAL] * 4 + [CheckOutcome.WOULD_LOCK_OUT] * 2
 
 
 @pytest.fixture
@@ -184,8 +185,8 @@ def unreadable_counts(domain: ThrowawayDomain) -> Iterator[None]:
 async def test_a_count_that_cannot_be_read_is_not_taken_for_zero(make: Make, ben: Person) -> None:
     """A threshold of 3 is assumed, and our own wrong attempts are counted; the troubleshooter says why."""
     directories = make()
-    assert await spend(directories, ben) == [Outcome.WRONG_CREDENTIAL] * 2 + [Outcome.WOULD_LOCK_OUT] * 4
-    rights = next(check for check in await directories.check() if check.name.endswith("rights"))
+    assert await spend(directories, ben) == [CheckOutcome.WRONG_CREDENTIAL] * 2 + [CheckOutcome.WOULD_LOCK_OUT] * 4
+    rights = next(finding for finding in await directories.check() if finding.name == "rights")
     assert (rights.status, "badPwdCount" in rights.seen) == ("fail", True)
 
 
@@ -193,8 +194,8 @@ async def test_right_passwords_at_once_are_all_let_in(make: Make, domain: Throwa
     """The guard's reservations cost a person with many devices nothing."""
     anna = domain.people["anna"]
     directories = make()
-    verdicts = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(24)))
-    assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
+    results = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(24)))
+    assert {result.outcome for result in results} == {CheckOutcome.SUCCESS}
 
 
 async def test_a_fine_grained_policy_counts_for_whom_it_applies_to(make: Make, domain: ThrowawayDomain) -> None:
@@ -220,8 +221,8 @@ async def test_a_fine_grained_policy_counts_for_whom_it_applies_to(make: Make, d
     domain.edit([{"add": policy}])
     try:
         directories = make()
-        assert (await verify(directories, zoe.upn, "wrong-1")).outcome is Outcome.WRONG_CREDENTIAL
-        assert (await verify(directories, zoe.upn, "wrong-2")).outcome is Outcome.WOULD_LOCK_OUT
+        assert (await verify(directories, zoe.upn, "wrong-1")).outcome is CheckOutcome.WRONG_CREDENTIAL
+        assert (await verify(directories, zoe.upn, "wrong-2")).outcome is CheckOutcome.WOULD_LOCK_OUT
     finally:
         domain.edit([{"modify": {"dn": policy["dn"], "msDS-PSOAppliesTo": []}}])
         domain.set_password("zoe", zoe.password)
@@ -234,14 +235,14 @@ async def test_a_password_is_changed_with_the_old_one(make: Make, domain: Throwa
     weak = await directories.change_password(anna.upn, anna.password, "abc", deadline=deadline)
     wrong = await directories.change_password(anna.upn, "not-it", "Brand-New-Strait-7", deadline=deadline)
     right = await directories.change_password(anna.upn, anna.password, "Brand-New-Strait-7", deadline=deadline)
-    assert [each.outcome for each in (weak, wrong, right)] == [
-        Outcome.PASSWORD_REJECTED,
-        Outcome.WRONG_CREDENTIAL,
-        Outcome.SUCCESS,
+    assert [result.outcome for result in (weak, wrong, right)] == [
+        CheckOutcome.PASSWORD_REJECTED,
+        CheckOutcome.WRONG_CREDENTIAL,
+        CheckOutcome.SUCCESS,
     ]
     assert weak.password_proven
     assert not wrong.password_proven
-    assert (await verify(directories, anna.upn, "Brand-New-Strait-7")).outcome is Outcome.SUCCESS
+    assert (await verify(directories, anna.upn, "Brand-New-Strait-7")).outcome is CheckOutcome.SUCCESS
     domain.set_password("anna", anna.password)
 
 
@@ -251,9 +252,9 @@ async def test_a_password_is_reset_by_the_service_account(
     """Where it has the right; with must-change or without. Nobody and a policy's refusal are told apart."""
     directories, zoe = make(), domain.people["zoe"]
     await directories.reset_password(zoe.upn, "Reset-Strait-77", must_change=False)
-    assert (await verify(directories, zoe.upn, "Reset-Strait-77")).outcome is Outcome.SUCCESS
+    assert (await verify(directories, zoe.upn, "Reset-Strait-77")).outcome is CheckOutcome.SUCCESS
     await directories.reset_password(zoe.upn, "Reset-Strait-78")
-    assert (await verify(directories, zoe.upn, "Reset-Strait-78")).outcome is Outcome.MUST_CHANGE
+    assert (await verify(directories, zoe.upn, "Reset-Strait-78")).outcome is CheckOutcome.MUST_CHANGE
     with pytest.raises(NotFound):
         await directories.reset_password("nobody@corp.example.com", "Reset-Strait-79")
     with pytest.raises(ServerRefused, match="reset a password") as caught:
@@ -276,7 +277,7 @@ async def test_a_name_of_two_accounts_is_an_error_never_a_guess(make: Make, doma
     by_mail = make(login_attributes=("mail",))
     with pytest.raises(Ambiguous, match="Twin A"):
         await by_mail.find_user("twin@example.com")
-    assert (await verify(by_mail, "twin@example.com", "Lagoon-Strait-71")).outcome is Outcome.NO_DIRECTORY
+    assert (await verify(by_mail, "twin@example.com", "Lagoon-Strait-71")).outcome is CheckOutcome.NO_DIRECTORY
 
 
 async def test_an_account_that_was_renamed_is_not_found_under_its_old_name(make: Make, domain: ThrowawayDomain) -> None:
@@ -300,7 +301,7 @@ async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: Thro
     async def allow() -> None:
         asked.append(1)
 
-    assert (await verify(directories, anna.upn, anna.password, before_bind=allow)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, anna.upn, anna.password, before_bind=allow)).outcome is CheckOutcome.SUCCESS
     assert asked == [1]
 
     async def forbid() -> None:
@@ -313,23 +314,25 @@ async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: Thro
     assert directories.health()[0].binds <= before + 1
 
 
-async def test_the_second_way_is_taken_at_once_where_the_first_is_closed(
+async def test_the_second_way_is_taken_at_once_where_the_first_is_down(
     make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
 ) -> None:
     """Every sign-in succeeds; the first one comes back when it is due."""
     anna = domain.people["anna"]
-    directories = make(servers=tuple(each.server for each in forwarders), retry_seconds=0.05, retry_seconds_most=0.05)
-    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    directories = make(
+        servers=tuple(forwarder.server for forwarder in forwarders), retry_seconds=0.05, retry_seconds_most=0.05
+    )
+    assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
     first, second = first_and_second(forwarders)
     accepted = first.accepted
     first.refuse()
     for _ in range(6):
-        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
-    assert states(directories) == {first.server: "open", second.server: "closed"}
+        assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
+    assert states(directories) == {first.server: "down", second.server: "up"}
     first.listen_again()
     async with asyncio.timeout(10):
-        while {each.state for each in directories.health()} != {"closed"}:
-            assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+        while set(states(directories).values()) != {"up"}:
+            assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
     assert first.accepted > accepted
 
 
@@ -339,9 +342,9 @@ async def test_connections_that_were_cut_while_idle_cost_nobody_anything(
     """A firewall that forgets: the next sign-in opens a new one."""
     anna = domain.people["anna"]
     directories = make(servers=(forwarders[0].server,))
-    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
     forwarders[0].cut()
-    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
 
 
 async def test_a_hanging_domain_controller_costs_one_timeout(
@@ -349,15 +352,15 @@ async def test_a_hanging_domain_controller_costs_one_timeout(
 ) -> None:
     """Not one for each request."""
     anna = domain.people["anna"]
-    directories = make(servers=tuple(each.server for each in forwarders), search_timeout=1.0, connect_timeout=1.0)
-    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    directories = make(servers=tuple(forwarder.server for forwarder in forwarders), search_timeout=1.0, connect_timeout=1.0)
+    assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
     first, second = first_and_second(forwarders)
     first.silent = True
     started = time.monotonic()
     for _ in range(8):
-        assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+        assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
     assert time.monotonic() - started < 4.0
-    assert states(directories) == {first.server: "open", second.server: "closed"}
+    assert states(directories) == {first.server: "down", second.server: "up"}
 
 
 async def test_a_bind_whose_answer_is_lost_is_never_repeated(
@@ -367,43 +370,66 @@ async def test_a_bind_whose_answer_is_lost_is_never_repeated(
     ben = domain.people["ben"]
     domain.set_password("ben", ben.password)
     plain = make(attributes=("badPwdCount",))
-    directories = make(servers=tuple(each.server for each in forwarders))
+    directories = make(servers=tuple(forwarder.server for forwarder in forwarders))
 
     async def silence() -> None:
-        for each in forwarders:
-            each.silent = True
+        for forwarder in forwarders:
+            forwarder.silent = True
 
-    verdict = await verify(directories, ben.upn, "wrong", seconds=1.5, before_bind=silence)
-    assert verdict.outcome in {Outcome.TIMED_OUT, Outcome.NO_DIRECTORY}
-    assert verdict.bound
-    assert not verdict.password_checked
+    result = await verify(directories, ben.upn, "wrong", seconds=1.5, before_bind=silence)
+    assert result.outcome in {CheckOutcome.TIMED_OUT, CheckOutcome.NO_DIRECTORY}
+    assert result.bound
+    assert not result.password_checked
     assert await bad_passwords(plain, ben.upn) == 1
     domain.set_password("ben", ben.password)
+
+
+async def test_a_lost_answer_costs_one_wrong_password_although_another_controller_is_sound(
+    make: Make, ben: Person, forwarders: list[Forwarder]
+) -> None:
+    """A second bind there would make it two, as the real domain controller counts them."""
+    plain = make(attributes=("badPwdCount",))
+    servers = tuple(forwarder.server for forwarder in forwarders)
+    assert (await verify(make(servers=servers), ben.upn, ben.password)).outcome is CheckOutcome.SUCCESS
+    first, second = first_and_second(forwarders)
+
+    async def swallow_the_answer() -> None:
+        first.silent = True
+
+    directories = make(servers=servers, bind_timeout=1.5)
+    result = await verify(directories, ben.upn, "wrong", before_bind=swallow_the_answer)
+    assert (result.outcome, result.controller) == (CheckOutcome.TIMED_OUT, first.server)
+    assert (result.bound, result.password_checked) == (True, False)
+    assert await bad_passwords(plain, ben.upn) == 1
+    first.silent = False
+    again = await verify(make(servers=(second.server,)), ben.upn, "wrong")
+    assert again.outcome is CheckOutcome.WRONG_CREDENTIAL
+    assert await bad_passwords(plain, ben.upn) == 2
 
 
 async def test_a_deadline_is_kept(make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]) -> None:
     """One that has passed binds nothing; a silent server cannot hold an answer back beyond it."""
     directories = make(servers=(forwarders[0].server,))
-    verdict = await verify(directories, "anna", "x", seconds=-1.0)
-    assert (verdict.outcome, verdict.bound) == (Outcome.TIMED_OUT, False)
+    result = await verify(directories, "anna", "x", seconds=-1.0)
+    assert (result.outcome, result.bound) == (CheckOutcome.TIMED_OUT, False)
 
 
 async def test_a_wrong_authority_is_no_directory(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
     """No password leaves; the reason names the setting."""
     directories = make(tls=TlsSettings())
-    verdict = await verify(directories, "anna", domain.people["anna"].password)
-    assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
-    assert "tls.ca_file" in verdict.detail
+    result = await verify(directories, "anna", domain.people["anna"].password)
+    assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
+    assert "tls.ca_file" in result.detail
 
 
 async def test_a_refused_service_account_is_no_directory(make: Make, tmp_path: Path) -> None:
-    """Told with the setting's name, without the password; no circuit opens for it."""
+    """Told with the setting's name, without the password; no domain controller counts as down for it."""
     (tmp_path / "password").write_text("not-the-service-password")
     directories = make(service_password_file=tmp_path / "password")
-    verdict = await verify(directories, "anna", "x")
-    assert (verdict.outcome, verdict.bound) == (Outcome.NO_DIRECTORY, False)
-    assert "service_password_file" in verdict.detail
-    assert "not-the-service-password" not in verdict.detail
+    result = await verify(directories, "anna", "x")
+    assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
+    assert "service_password_file" in result.detail
+    assert "not-the-service-password" not in result.detail
 
 
 async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
@@ -416,22 +442,22 @@ async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
     before = await bad_passwords(plain, service.name)
     directories, anna = make(service_password_file=file), domain.people["anna"]
     for _ in range(2):
-        verdicts = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(8)))
-        assert {verdict.outcome for verdict in verdicts} == {Outcome.NO_DIRECTORY}
-    assert "not tried again" in verdicts[-1].detail
+        results = await asyncio.gather(*(verify(directories, anna.upn, anna.password) for _ in range(8)))
+        assert {result.outcome for result in results} == {CheckOutcome.NO_DIRECTORY}
+    assert "not tried again" in results[-1].detail
     assert await bad_passwords(plain, service.name) == before + 1
     file.write_text(service.password_file.read_text())
-    assert (await verify(directories, anna.upn, anna.password)).outcome is Outcome.SUCCESS
+    assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
 
 
-def lines(checks: list[Check]) -> dict[str, str]:
-    """The last word of each name, and its status."""
-    return {check.name.rpartition(": ")[2]: check.status for check in checks}
+def statuses(findings: list[Finding]) -> dict[str, str]:
+    """By name of the check."""
+    return {finding.name: finding.status for finding in findings}
 
 
 async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
     """All but the throwaway certificate's short life."""
-    found = lines(await make().check())
+    found = statuses(await make().check())
     assert found.pop("TLS") in {"pass", "warn"}
     assert found == {"service account": "pass", "clock": "pass", "lockout policy": "pass", "rights": "pass"}
 
@@ -439,7 +465,7 @@ async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
 async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
     """Trust, the service account, a margin that leaves nothing."""
     (tmp_path / "password").write_text("wrong")
-    assert lines(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
-    assert lines(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
-    assert lines(await make(lockout_margin=4).check())["lockout policy"] == "fail"
-    assert lines(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}
+    assert statuses(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
+    assert statuses(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
+    assert statuses(await make(lockout_margin=4).check())["lockout policy"] == "fail"
+    assert statuses(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}

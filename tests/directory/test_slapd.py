@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
-from directory import Credential, Directories, DirectorySettings, Outcome, TlsSettings, Verdict
+from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
 from directory.errors import NotFound, ServerRefused
 
 pytestmark = pytest.mark.slapd
@@ -43,7 +43,7 @@ async def people(slapd: ThrowawaySlapd) -> AsyncIterator[Directories]:
     await made.close()
 
 
-async def verify(people: Directories, name: str, password: str) -> Verdict:
+async def verify(people: Directories, name: str, password: str) -> CheckResult:
     """With a deadline from now."""
     return await people.verify(Credential(name, password), deadline=time.time() + 10)
 
@@ -61,27 +61,27 @@ async def test_people_sign_in_by_uid_and_by_mail(slapd: ThrowawaySlapd, people: 
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""
-    verdict = await verify(people, name, "wrong")
-    assert (verdict.outcome, verdict.password_checked, verdict.identity) == (Outcome.WRONG_CREDENTIAL, True, None)
+    result = await verify(people, name, "wrong")
+    assert (result.outcome, result.password_checked, result.identity) == (CheckOutcome.WRONG_CREDENTIAL, True, None)
 
 
 async def test_a_password_that_was_reset_must_be_changed_and_can_be(slapd: ThrowawaySlapd, people: Directories) -> None:
     """The password policy control's changeAfterReset; a stranger is not told of it."""
     slapd.modify(f"dn: {slapd.dn(2)}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n\n")
-    assert (await verify(people, "person2", "wrong")).outcome is Outcome.WRONG_CREDENTIAL
-    verdict = await verify(people, "person2", slapd.password(2))
-    assert (verdict.outcome, verdict.password_proven) == (Outcome.MUST_CHANGE, True)
+    assert (await verify(people, "person2", "wrong")).outcome is CheckOutcome.WRONG_CREDENTIAL
+    result = await verify(people, "person2", slapd.password(2))
+    assert (result.outcome, result.password_proven) == (CheckOutcome.MUST_CHANGE, True)
     deadline = time.time() + 10
     changed = await people.change_password("person2", slapd.password(2), "Brand-New-Quay", deadline=deadline)
-    assert changed.outcome is Outcome.SUCCESS
-    assert (await verify(people, "person2", "Brand-New-Quay")).outcome is Outcome.SUCCESS
+    assert changed.outcome is CheckOutcome.SUCCESS
+    assert (await verify(people, "person2", "Brand-New-Quay")).outcome is CheckOutcome.SUCCESS
 
 
 async def test_an_expired_password_is_told_to_who_knows_it(people: Directories) -> None:
     """passwordExpired comes with a refused bind, after the password was found right."""
-    verdict = await verify(people, "lapsed", PASSWORD)
-    assert (verdict.outcome, verdict.password_proven) == (Outcome.PASSWORD_EXPIRED, True)
-    assert (await verify(people, "lapsed", "wrong")).outcome is Outcome.WRONG_CREDENTIAL
+    result = await verify(people, "lapsed", PASSWORD)
+    assert (result.outcome, result.password_proven) == (CheckOutcome.PASSWORD_EXPIRED, True)
+    assert (await verify(people, "lapsed", "wrong")).outcome is CheckOutcome.WRONG_CREDENTIAL
 
 
 async def test_a_locked_account_is_refused_whatever_is_typed(slapd: ThrowawaySlapd, people: Directories) -> None:
@@ -90,8 +90,8 @@ async def test_a_locked_account_is_refused_whatever_is_typed(slapd: ThrowawaySla
         f"dn: {slapd.dn(3)}\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n\n"
     )
     for password in (slapd.password(3), "wrong"):
-        verdict = await verify(people, "person3", password)
-        assert (verdict.outcome, verdict.password_proven) == (Outcome.ACCOUNT_LOCKED, False)
+        result = await verify(people, "person3", password)
+        assert (result.outcome, result.password_proven) == (CheckOutcome.ACCOUNT_LOCKED, False)
 
 
 async def test_a_password_is_changed_and_reset(slapd: ThrowawaySlapd, people: Directories) -> None:
@@ -99,8 +99,8 @@ async def test_a_password_is_changed_and_reset(slapd: ThrowawaySlapd, people: Di
     deadline = time.time() + 10
     short = await people.change_password("person4", slapd.password(4), "x", deadline=deadline)
     wrong = await people.change_password("person4", "wrong", "Brand-New-Quay", deadline=deadline)
-    assert (short.outcome, short.password_proven) == (Outcome.PASSWORD_REJECTED, True)
-    assert (wrong.outcome, wrong.password_proven) == (Outcome.WRONG_CREDENTIAL, False)
+    assert (short.outcome, short.password_proven) == (CheckOutcome.PASSWORD_REJECTED, True)
+    assert (wrong.outcome, wrong.password_proven) == (CheckOutcome.WRONG_CREDENTIAL, False)
     await people.reset_password("person5", "Reset-Quay-5")
     assert (await verify(people, "person5", "Reset-Quay-5")).password_proven
     with pytest.raises(NotFound):
@@ -117,11 +117,11 @@ async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:
 
 async def test_a_server_that_restarts_is_found_again(slapd: ThrowawaySlapd, people: Directories) -> None:
     """Connections from before are not used."""
-    assert (await verify(people, "person6", slapd.password(6))).outcome is Outcome.SUCCESS
+    assert (await verify(people, "person6", slapd.password(6))).outcome is CheckOutcome.SUCCESS
     slapd.stop()
-    assert (await verify(people, "person6", slapd.password(6))).outcome is Outcome.NO_DIRECTORY
+    assert (await verify(people, "person6", slapd.password(6))).outcome is CheckOutcome.NO_DIRECTORY
     slapd.start()
     async with asyncio.timeout(10):
-        while (await verify(people, "person6", slapd.password(6))).outcome is not Outcome.SUCCESS:  # noqa: ASYNC110 - a server has no event
+        while (await verify(people, "person6", slapd.password(6))).outcome is not CheckOutcome.SUCCESS:  # noqa: ASYNC110 - a server has no event
             await asyncio.sleep(0.02)
-    assert people.health()[0].state == "closed"
+    assert people.health()[0].state == "up"

@@ -28,10 +28,20 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, RelaySession, Session, State, Trust
+from gateway.protocol import (
+    AgentFacts,
+    AgentSession,
+    AnswerBody,
+    CloseCode,
+    Outcome,
+    PeerTrust,
+    ProtocolSession,
+    RelaySession,
+    SessionState,
+)
 from gateway.protocol import request_body as make_request_body
 from gateway.protocol.errors import SealBroken
-from gateway.protocol.events import Answered, BegunReceived, Closed, Event, Refused, RequestReceived
+from gateway.protocol.events import Answered, BegunReceived, Closed, Event, RequestReceived, RequestRefused
 from gateway.protocol.messages import (
     MAX_FRAME,
     VERSION,
@@ -51,7 +61,7 @@ from gateway.protocol.messages import (
     Pong,
     Refuse,
     Renew,
-    RenewalRefused,
+    RenewalDenied,
     Renewed,
     Request,
     Status,
@@ -154,8 +164,8 @@ class World:
             self.authority = Authority.create(Path(home) / "ca", name="fuzz", now=NOW)
             self.relay = self._issue(Path(home), "relay1", Role.RELAY)
             self.agent = self._issue(Path(home), "agent1", Role.AGENT)
-        self.agents = Trust(self.authority.certificate, Role.AGENT)
-        self.relays = Trust(self.authority.certificate, Role.RELAY)
+        self.agents = PeerTrust(self.authority.certificate, Role.AGENT)
+        self.relays = PeerTrust(self.authority.certificate, Role.RELAY)
 
     def _issue(self, home: Path, name: str, role: Role) -> MachineIdentity:
         csr = MachineIdentity.begin(home / name, name=name)
@@ -172,7 +182,7 @@ def world() -> World:
 class Target:
     """A session under attack; every word it says and every event is checked."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ProtocolSession) -> None:
         self.session, self.now = session, NOW
         self.events: list[Event] = []
         self.sent: set[int] = set()
@@ -180,7 +190,7 @@ class Target:
 
     @property
     def open(self) -> bool:
-        return self.session.state is State.OPEN
+        return self.session.state is SessionState.OPEN
 
     def feed(self, frame: bytes) -> None:
         self._check(self.session.receive(frame, self.now))
@@ -203,9 +213,9 @@ class Target:
                 raise Finding(f"no event: {event!r}")
             if isinstance(event, Closed) and number != len(events) - 1:
                 raise Finding(f"events after the end: {events!r}")
-            if isinstance(event, (Answered, Refused, BegunReceived)) and event.id not in self.sent:
+            if isinstance(event, (Answered, RequestRefused, BegunReceived)) and event.id not in self.sent:
                 raise Finding(f"nobody waits for this: {event!r}")
-            if isinstance(event, (Answered, Refused)):
+            if isinstance(event, (Answered, RequestRefused)):
                 self.sent.discard(event.id)
             if isinstance(event, RequestReceived) and event.deadline < self.now:
                 raise Finding(f"past its deadline: {event!r}")
@@ -213,7 +223,7 @@ class Target:
 
     def _check_end(self, events: list[Event]) -> None:
         closed = self.session.closed
-        if (closed is not None) is not (self.session.state is State.CLOSED):
+        if (closed is not None) is not (self.session.state is SessionState.CLOSED):
             raise Finding(f"{self.session.state} and {closed!r}")
         if closed is not None and not closed.by_peer:
             CloseCode(closed.code)
@@ -354,7 +364,7 @@ class RogueAgent:
         shell: tuple[Callable[[], Any], ...] = (
             lambda: self._cancel(number),
             lambda: self.session.send_renewed(b"certificate"),
-            lambda: self.session.send_renewal_refused("no"),
+            lambda: self.session.send_renewal_denied("no"),
             self.session.drain,
             lambda: self.session.use(world().relay),
             lambda: self.session.close(CloseCode.GOING_AWAY, "bye"),
@@ -450,7 +460,7 @@ class RogueRelay:
             lambda: Cancel(source.number()),
             lambda: self._pair_key(source),
             lambda: Renewed(source.blob()),
-            lambda: RenewalRefused(source.text()),
+            lambda: RenewalDenied(source.text()),
             lambda: Ping(source.moment(now)),
             lambda: Pong(source.moment(now), source.moment(now)),
             Drain,
@@ -559,7 +569,7 @@ def welcome(source: Source) -> list[Event]:
     rogue.hello = source.bent(rogue.hello_with(**source.pick(first)()))
     rogue.target.feed(rogue.hello)
     frames = rogue.target.frames()
-    if rogue.session.state is not State.PROVING:
+    if rogue.session.state is not SessionState.PROVING:
         return rogue.target.events
     (rogue.answer,) = frames
     then: tuple[Callable[[], dict[str, Any]], ...] = (

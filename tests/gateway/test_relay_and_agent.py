@@ -12,8 +12,8 @@ import structlog
 
 import directory
 from certs import MachineIdentity
+from gateway.app import init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import init, serving
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
@@ -79,12 +79,10 @@ async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path
                 assert verdict.outcome is Outcome.NO_AGENT
             assert people.binds == []
             people.domains = ("other.example.com",)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
-            await eventually(lambda: made._identity.serial != before)
-            assert running.roster.allowed("agent1", made._identity.serial) == ("other.example.com",)
+            before = made.identity.serial
+            assert made.renew_now()
+            await eventually(lambda: made.identity.serial != before)
+            assert running.registry.allowed("agent1", made.identity.serial) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -99,7 +97,7 @@ async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, peopl
 
 async def test_an_agent_without_directory_hands_over_to_another(tmp_path: Path, people: FakeDirectories) -> None:
     """Nothing was bound, so another agent may try."""
-    cut_off = FakeDirectories({}, outcome=directory.Outcome.NO_DIRECTORY)
+    cut_off = FakeDirectories({}, outcome=directory.CheckOutcome.NO_DIRECTORY)
     async with (
         relay(tmp_path) as running,
         agent(tmp_path, running, cut_off, "cut-off"),
@@ -117,7 +115,7 @@ async def test_a_revoked_agent_is_cut_off_at_once_and_stays_out(tmp_path: Path, 
         assert ended == 2
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         await asyncio.sleep(0.5)
-        assert running.hub.links == []
+        assert running.endpoint.connections == []
 
 
 async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
@@ -130,16 +128,14 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
 
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-            await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+            await eventually(lambda: sum(made.state.connected.values()) == 2)
             monkeypatch.setattr(running.store.agents, "add", full)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
+            before = made.identity.serial
+            assert made.renew_now()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
-            assert made._identity.serial == before
+            assert made.identity.serial == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
-            assert len(running.hub.links) == 2
+            assert len(running.endpoint.connections) == 2
 
 
 async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirectories) -> None:
@@ -147,10 +143,10 @@ async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirec
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running:
             async with agent(tmp_path, running, people, "leaving") as made:
-                await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+                await eventually(lambda: sum(made.state.connected.values()) == 2)
             async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
                 await running.administration.revoke("revoked", "stolen", "test")
-                await eventually(lambda: not running.hub.links)
+                await eventually(lambda: not running.endpoint.connections)
     told = {
         (entry["agent"], entry["code"], entry["reason"], entry["by_agent"])
         for entry in logs
@@ -166,9 +162,9 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
     """It says yes to a person who does not exist."""
     backdoored = FakeDirectories({}, accept_anything=True)
     async with relay(tmp_path) as running, agent(tmp_path, running, backdoored):
-        outcome = await running.canaries.probe(running.hub.links[0])
+        outcome = await running.canaries.probe(running.endpoint.connections[0])
         assert outcome is Outcome.SUCCESS
-        await eventually(lambda: not running.hub.links)
+        await eventually(lambda: not running.endpoint.connections)
         views = await running.administration.agents()
         assert views[0].revoked_at is not None
         assert "quarantined" in views[0].revoked_why
@@ -179,8 +175,8 @@ async def test_a_backdoored_agent_is_quarantined_by_a_canary(tmp_path: Path) -> 
 async def test_an_honest_agent_survives_its_canary(tmp_path: Path, people: FakeDirectories) -> None:
     """It says no, and stays."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        assert await running.canaries.probe(running.hub.links[0]) is Outcome.WRONG_CREDENTIAL
-        assert len(running.hub.links) == 2
+        assert await running.canaries.probe(running.endpoint.connections[0]) is Outcome.WRONG_CREDENTIAL
+        assert len(running.endpoint.connections) == 2
 
 
 async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDirectories) -> None:
@@ -196,13 +192,10 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made._identity.serial
-        connection = next(iter(made._live))
-        assert connection.session is not None
-        connection.session.send_renewal(made._identity.begin_renewal())
-        connection.poke()
-        await eventually(lambda: made._identity.serial != before)
-        assert running.roster.status("agent1", made._identity.serial) == "enrolled"
+        before = made.identity.serial
+        assert made.renew_now()
+        await eventually(lambda: made.identity.serial != before)
+        assert running.registry.status("agent1", made.identity.serial) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
@@ -212,19 +205,18 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
     ahead = 0.0
     async with serving(settings, clock=lambda: time.time() + ahead) as running:
         before = MachineIdentity.load(tmp_path / "relay" / "identity")
-        await running.tidy()
-        assert running.hub.identity.certificate_der == before.certificate_der
+        await running.housekeeping.tidy()
+        assert running.endpoint.identity.certificate_der == before.certificate_der
         ahead = 25 * 86400.0
-        await running.tidy()
+        await running.housekeeping.tidy()
         after = MachineIdentity.load(tmp_path / "relay" / "identity")
         assert after.not_after > before.not_after
-        assert running.hub.identity.certificate_der == after.certificate_der
+        assert running.endpoint.identity.certificate_der == after.certificate_der
 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrol import enrol
-    from gateway.agent.errors import EnrolmentFailed
+    from gateway.agent import EnrolmentFailed, enrol
     from tests.support.rooms import agent_settings
 
     async with relay(tmp_path) as running:

@@ -13,10 +13,11 @@ import click
 import pytest
 
 from demo.stand import free_port
-from gateway import server
-from gateway.relay.control import SOCKET_NAME, bind_control_socket
+from gateway import app
+from gateway.administrator import Administrator
+from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
 from isthmus import cli, config
-from isthmus.cli.admin import RelayAdmin
+from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure
 from isthmus.relay_settings import RelaySettings
 
@@ -311,7 +312,7 @@ def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: 
     def refuse(*_: Any) -> Any:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("isthmus.cli.admin.load_keys", refuse)
+    monkeypatch.setattr("gateway.administrator.load_keys", refuse)
     code, _, err = run("relay", "agents", "--config", ready)
     assert code == 1
     assert "sudo -u isthmus-relay" in err
@@ -323,8 +324,8 @@ def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: 
 async def test_administration_through_the_running_relay(ready: Path) -> None:
     """Every act, over the control socket; they count at once."""
     settings = config.load(ready, RelaySettings).server
-    admin = RelayAdmin(settings)
-    async with server.serving(settings):
+    admin = Administrator(settings, "admin:test")
+    async with app.serving(settings):
         assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
         token = await admin.create_token("dc1")
         assert admin.reached_relay
@@ -335,7 +336,7 @@ async def test_administration_through_the_running_relay(ready: Path) -> None:
         assert [each.id for each in await admin.api_keys()] == [key.id]
         assert await admin.revoke_api_key(key.id) is True
         with pytest.raises(Failure, match="no agent 'nobody'"):
-            await admin.revoke("nobody", "drill")
+            await reported(admin.revoke("nobody", "drill"))
         kinds = [entry.kind for entry in await admin.audit(limit=10, before=None, kind="", subject="")]
         assert kinds == ["admin.api_key_revoked", "admin.api_key_created", "admin.unlock", "admin.token_created"]
         head = await admin.verify_audit(lambda _done, _total: None)
@@ -356,7 +357,7 @@ async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
     broken = await asyncio.start_unix_server(hang_up, sock=bind_control_socket(settings.state_dir / SOCKET_NAME))
     async with broken:
         with pytest.raises(Failure, match="did not answer") as failed:
-            await RelayAdmin(settings).create_token("dc1")
+            await reported(Administrator(settings, "admin:test").create_token("dc1"))
     assert failed.value.code == 3
 
 
@@ -415,6 +416,8 @@ def test_check_goes_on_to_the_end_and_names_remedies(run: Run, agent_config: Pat
     assert failed[0] == "identity"
     assert any("connection" in name for name in failed)
     assert any(name.startswith("corp") for name in failed)
+    assert all(list(line) == ["name", "status", "seen", "remedy"] for line in json.loads(out))
+    assert any(name.startswith("corp") and name.endswith(": TLS") for name in failed)
     assert "FAIL  identity" in run("agent", "check", "--config", agent_config)[1]
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
-from gateway.relay.admission import AdmissionSettings
-from gateway.server import init, serving
+from gateway.app import init, serving
+from gateway.relay.credentials.admission import AdmissionSettings
 from gateway.signin import SignInSettings
 from gateway.signin.branding import contrast
 from tests.support.fakes import FakeDirectories
@@ -188,19 +188,19 @@ class Window:
 
     async def texts(self) -> list[Contrast]:
         """Every text that shows."""
-        return [Contrast(*each) for each in await self.page.evaluate(_MEASURE + "texts()")]
+        return [Contrast(*text) for text in await self.page.evaluate(_MEASURE + "texts()")]
 
     async def edges(self) -> list[Contrast]:
         """The edge of every field."""
-        return [Contrast(*each) for each in await self.page.evaluate(_MEASURE + "edges()")]
+        return [Contrast(*edge) for edge in await self.page.evaluate(_MEASURE + "edges()")]
 
     async def overflowing(self) -> list[str]:
         """Every text that sticks out of its card, its footer or its button."""
-        return [str(each) for each in await self.page.evaluate(_MEASURE + "overflowing()")]
+        return [str(name) for name in await self.page.evaluate(_MEASURE + "overflowing()")]
 
     async def small_targets(self) -> list[str]:
         """Everything to be tapped that is lower or narrower than 24 pixels (WCAG 2.2, 2.5.8)."""
-        return [str(each) for each in await self.page.evaluate(_MEASURE + "smallTargets()")]
+        return [str(name) for name in await self.page.evaluate(_MEASURE + "smallTargets()")]
 
     async def focuses(self) -> list[Focus]:
         """How each control looks when the Tab key leads there; every control of the page is among them."""

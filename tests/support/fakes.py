@@ -10,7 +10,7 @@ from typing import Any
 
 import directory
 from gateway.protocol import Identity, Outcome
-from gateway.relay.attempt import Attempt, Verdict
+from gateway.relay.credentials.attempt import Attempt, Verdict
 
 
 @dataclass
@@ -22,7 +22,7 @@ class FakeDirectories:
     domains: tuple[str, ...] = ("corp.example.com", "corp")
     delay: float = 0.0
     accept_anything: bool = False
-    outcome: directory.Outcome | None = None
+    outcome: directory.CheckOutcome | None = None
     expired: set[str] = field(default_factory=set)
     """Whose password has expired, until they change it."""
     about: dict[str, Any] = field(default_factory=dict)
@@ -31,27 +31,27 @@ class FakeDirectories:
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         if self.outcome is not None:
-            return directory.Verdict(self.outcome)
+            return directory.CheckResult(self.outcome)
         if before_bind is not None:
             await before_bind()
         self.binds.append(credential.name)
         await asyncio.sleep(self.delay)
         right = self.people.get(credential.name) == credential.password
         if not right and not self.accept_anything:
-            return directory.Verdict(directory.Outcome.WRONG_CREDENTIAL, detail="data 52e")
+            return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e")
         if credential.name in self.expired:
-            return directory.Verdict(directory.Outcome.PASSWORD_EXPIRED, password_proven=True)
-        groups = (directory.Group("S-1-5-21-1-2-3-1000", "Engineering"),)
-        identity = directory.Identity(
+            return directory.CheckResult(directory.CheckOutcome.PASSWORD_EXPIRED, password_proven=True)
+        groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
+        identity = directory.DirectoryIdentity(
             object_guid="3f1c" + credential.name.encode().hex(),
             user_name=credential.name,
             domain="corp.example.com",
             display_name=credential.name.partition("@")[0].title(),
             groups=groups,
         )
-        return directory.Verdict(directory.Outcome.SUCCESS, replace(identity, **self.about), password_proven=True)
+        return directory.CheckResult(directory.CheckOutcome.SUCCESS, replace(identity, **self.about), password_proven=True)
 
     async def change_password(
         self,
@@ -61,15 +61,15 @@ class FakeDirectories:
         *,
         deadline: float,
         before_bind: Callable[[], Awaitable[None]] | None = None,
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         verdict = await self.verify(directory.Credential(name, old), deadline=deadline, before_bind=before_bind)
-        if verdict.outcome not in {directory.Outcome.SUCCESS, directory.Outcome.PASSWORD_EXPIRED}:
+        if verdict.outcome not in {directory.CheckOutcome.SUCCESS, directory.CheckOutcome.PASSWORD_EXPIRED}:
             return verdict
         if len(new) < 8:
-            return directory.Verdict(directory.Outcome.PASSWORD_REJECTED, password_proven=True)
+            return directory.CheckResult(directory.CheckOutcome.PASSWORD_REJECTED, password_proven=True)
         self.people[name] = new
         self.expired.discard(name)
-        return directory.Verdict(directory.Outcome.SUCCESS, verdict.identity, password_proven=True)
+        return directory.CheckResult(directory.CheckOutcome.SUCCESS, verdict.identity, password_proven=True)
 
     def health(self) -> list[directory.ControllerHealth]:
         return []
@@ -79,7 +79,7 @@ class FakeDirectories:
 
 
 class FakeAuthenticator:
-    """The door of `gateway.relay.attempt.Authenticator`; answers what it is told, records what it is asked."""
+    """The door of `gateway.relay.credentials.attempt.Authenticator`; answers what it is told, records what it is asked."""
 
     def __init__(self) -> None:
         self.people = {"anna@corp.example.com": "Sommer-2026!"}

@@ -56,10 +56,10 @@ class Forwarder:
         """Break every open connection."""
         with self._lock:
             still_open, self._open = self._open, set()
-        for each in still_open:
+        for connection in still_open:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _start(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -91,9 +91,9 @@ class Forwarder:
                     break
                 if not (answers and self.silent):
                     sink.sendall(data)
-        for each in (source, sink):
+        for connection in (source, sink):
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
             with self._lock:
-                self._open.discard(each)
-            each.close()
+                self._open.discard(connection)
+            connection.close()

@@ -14,12 +14,9 @@ from typing import Any
 
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
-from gateway.agent.settings import AgentCoreSettings
-from gateway.relay.attempt import Attempt
-from gateway.relay.settings import RelayCoreSettings
-from gateway.server import Relay, ServerSettings, init, serving
+from gateway.agent import Agent, AgentCoreSettings, enrol
+from gateway.app import Relay, ServerSettings, init, serving
+from gateway.relay import Attempt, RelayCoreSettings
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:
@@ -71,7 +68,7 @@ async def agent(
 ) -> AsyncIterator[Agent]:
     """An agent that is enrolled, connected (or as far as `until` says), and drained at the end."""
     state = state_dir or await enrolled(home, running, name, **core)
-    before = len(running.hub.links)
+    before = len(running.endpoint.connections)
     made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
@@ -79,7 +76,7 @@ async def agent(
 
         def connected() -> bool:
             """At both ends: the relay is there first."""
-            return len(running.hub.links) >= before + own and sum(made.state.connected.values()) >= own
+            return len(running.endpoint.connections) >= before + own and sum(made.state.connected.values()) >= own
 
         await eventually(until or (lambda: connected() or task.done()))
         yield made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from adfs_mgmt.farm.settings import split_host
+from adfs_mgmt.farm import split_host
 from isthmus import config
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.lazy import LazyGroup
@@ -48,7 +48,7 @@ def command(context: click.Context, record: Path | None) -> None:
       isthmus adfs recording status.jsonl
     """
     if record is not None:
-        from isthmus.cli.adfs.shells import record_to
+        from isthmus.cli.adfs.context import record_to
 
         record_to(context, record)
 

@@ -16,8 +16,7 @@ import click
 import msgspec
 import structlog
 
-from adfs_mgmt.farm.model import Farm, Outside
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.output import Failure, reporting, run_async
 
@@ -33,7 +32,7 @@ class Look:
 
     settings: FarmSettings
     farm: Farm
-    outside: Outside
+    outside: ExternalView
 
     @property
     def blind(self) -> bool:
@@ -81,15 +80,14 @@ async def _look_at(
 
 async def _look(shell: Any, settings: FarmSettings, step: Callable[[str], None]) -> Look:
     """Both sides at the same time. What the metadata has completes what was read."""
-    from adfs_mgmt.farm.outside import look_outside
-    from adfs_mgmt.farm.read import read, unread, with_certificates
+    from adfs_mgmt.farm import read_external_view, read_farm, unread_farm, with_certificates
 
     begun = time.time()
-    seeing = look_outside(settings, begun, on_host=step)
+    seeing = read_external_view(settings, begun, on_host=step)
     if shell is None:
-        outside, farm = await seeing, unread(settings, begun)
+        outside, farm = await seeing, unread_farm(settings, begun)
     else:
-        outside, farm = await asyncio.gather(seeing, read(shell, settings, begun, on_host=step))
+        outside, farm = await asyncio.gather(seeing, read_farm(shell, settings, begun, on_host=step))
     farm = with_certificates(farm, outside.certificates.values())
     failed = [host.host for host in farm.hosts if host.error]
     if not sys.stderr.isatty():

@@ -10,8 +10,7 @@ import click
 from isthmus.cli.output import Failure
 
 if TYPE_CHECKING:
-    from adfs_mgmt.remoting import Shell
-    from adfs_mgmt.remoting.settings import RemotingSettings
+    from adfs_mgmt.remoting import RemotingSettings, Shell
 
 _RECORDING = "isthmus.adfs.recording"
 
@@ -25,7 +24,7 @@ def record_to(context: click.Context, path: Path) -> None:
 
 def open_shell(settings: RemotingSettings) -> Shell:
     """Raises RemotingError for settings that cannot work, Failure for a recording that cannot be written."""
-    from adfs_mgmt.remoting.winrm import WinRm
+    from adfs_mgmt.remoting import WinRm
 
     shell = WinRm(settings)
     path = _recording()

@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.certificate import covers, read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import KeyAccess, Properties
-from adfs_mgmt.remoting import Thing
+from adfs_mgmt.farm import KeyAccess, Properties, windows
+from adfs_mgmt.remoting import PSObject
+from certs import CertificateUnreadable, covers, read_certificate
 from tests.adfs.farm import samples
 
 TEXT = (
@@ -53,11 +51,11 @@ def test_durations(value: str | int | None, seconds: float) -> None:
 
 def test_keys_in_a_store() -> None:
     """With and without the endpoint that knows who may read them."""
-    row: Thing = {"Thumbprint": "ab" * 20, "HasPrivateKey": True, "RawData": samples.tls().der}
+    row: PSObject = {"Thumbprint": "ab" * 20, "HasPrivateKey": True, "RawData": samples.tls().der}
     (alone,) = windows.stored([row], None)
     assert alone.key is KeyAccess.UNKNOWN
     assert alone.certificate.names == (samples.NAME,)
-    access: Thing = {"Thumbprint": "AB" * 20, "HasPrivateKey": True, "Readable": False, "Cng": True}
+    access: PSObject = {"Thumbprint": "AB" * 20, "HasPrivateKey": True, "Readable": False, "Cng": True}
     (known,) = windows.stored([row], [access])
     assert (known.key, known.cng) == (KeyAccess.NOT_GRANTED, True)
     (none,) = windows.stored([{**row, "HasPrivateKey": False}], None)
@@ -75,8 +73,8 @@ def test_a_certificate_that_our_parser_refuses() -> None:
 def test_old_and_new_ways_to_audit() -> None:
     """2012 R2 has log levels."""
 
-    def level(answer: Thing) -> tuple[str, ...]:
-        return windows.properties(answer, {}, windows="2019", sql=False, bindings=()).audit_level
+    def level(answer: PSObject) -> tuple[str, ...]:
+        return windows.properties(answer, {}, windows="2019", bindings=()).audit_level
 
     assert level({"AuditLevel": ["Basic"]}) == ("Basic",)
     assert level({"LogLevel": ["Errors", "SuccessAudits", "FailureAudits"]}) == ("SuccessAudits", "FailureAudits")
@@ -85,7 +83,7 @@ def test_old_and_new_ways_to_audit() -> None:
 
 def test_answers_without_anything() -> None:
     """Defaults, no exception."""
-    assert windows.properties({}, {}, windows="", sql=False, bindings=()) == Properties()
+    assert windows.properties({}, {}, windows="", bindings=()) == Properties()
     assert windows.sync_role({}) is None
     assert windows.windows_version({"BuildNumber": "99999"}) == "build 99999"
     assert windows.fqdn({"Name": "STS1", "Domain": "WORKGROUP"}) == "sts1"
@@ -105,7 +103,7 @@ _THINGS = st.dictionaries(
 
 
 @given(_THINGS)
-def test_any_answer_can_be_read(thing: Thing) -> None:
+def test_any_answer_can_be_read(thing: PSObject) -> None:
     """A host may answer anything: no shape of a value stops the reading."""
     windows.stored([thing], [thing])
     windows.binding(thing)
@@ -116,7 +114,7 @@ def test_any_answer_can_be_read(thing: Thing) -> None:
     windows.sync_role(thing)
     windows.windows_version(thing)
     windows.farm_certificates([{**thing, "CertificateType": "Token-Signing"}], {})
-    windows.properties(thing, thing, windows="2019", sql=False, bindings=(windows.binding(thing),))
+    windows.properties(thing, thing, windows="2019", bindings=(windows.binding(thing),))
 
 
 # -- certificates
@@ -140,7 +138,7 @@ def test_names_that_a_certificate_covers(names: tuple[str, ...], name: str, expe
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
     """One kind of error."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(CertificateUnreadable):
         read_certificate(data)
 
 
@@ -151,5 +149,5 @@ def test_a_damaged_certificate_is_read_or_unreadable(at: int, value: int) -> Non
     der[at % len(der)] = value
     try:
         read_certificate(bytes(der))
-    except Unreadable as error:
+    except CertificateUnreadable as error:
         assert "certificate" in str(error)  # noqa: PT017 - whether it is raised depends on the byte

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pypsrp.serializer import Serializer
 
 from adfs_mgmt.remoting.values import _Reader, read_output, read_time
+from foundation.xml import MalformedXml
 
 
 def read(xml: str) -> Any:
@@ -93,3 +94,12 @@ def test_texts_survive_the_way(text: str) -> None:
     element = Serializer().serialize({"k": text})
     assert element is not None
     assert _Reader().read(element) == {"k": text}
+
+
+@pytest.mark.parametrize(
+    "inside", ["<Obj>" * 200 + "</Obj>" * 200, '<!DOCTYPE x [<!ENTITY y "z">]>'], ids=["deep", "document type"]
+)
+def test_hostile_clixml_is_refused(inside: str) -> None:
+    """The same limits as for all XML from outside."""
+    with pytest.raises(MalformedXml):
+        read_output(f"<Obj>{inside}</Obj>")

@@ -19,10 +19,10 @@ from structlog.typing import EventDict
 import directory
 from certs import MachineIdentity
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
+from gateway.app import Relay, init, serving
 from gateway.protocol import CloseCode, Outcome
-from gateway.server import Relay, init, serving
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 
@@ -53,7 +53,7 @@ class GatedDirectories(FakeDirectories):
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         verdict = await super().verify(credential, deadline=deadline, before_bind=before_bind)
         async with asyncio.timeout(20):
             await self.gate.wait()
@@ -72,11 +72,19 @@ class Clock:
 
 @asynccontextmanager
 async def running_agent(
-    state: Path, directories: Any, home: Path, clock: Clock | None = None, **core: Any
+    state: Path, directories: Any, home: Path, clock: Clock | None = None, session_clock: Clock | None = None, **core: Any
 ) -> AsyncIterator[Agent]:
     """An agent that is told to stop at the end, whether or not it ever reached a relay."""
     settings = agent_settings(home, **{"status_interval": 0.02, "reconnect_ceiling": 0.2, **core})
-    made = Agent(settings, state, directories, software="test", clock=clock or Clock(), directory_clock=time.time)
+    made = Agent(
+        settings,
+        state,
+        directories,
+        software="test",
+        clock=clock or Clock(),
+        directory_clock=time.time,
+        session_clock=session_clock,
+    )
     task = asyncio.create_task(made.run())
     try:
         yield made
@@ -114,7 +122,7 @@ async def test_a_relay_that_is_not_there_is_asked_again_until_it_is(
         await eventually(lambda: len(events(logs, "relay.unreachable")) >= 6)
         assert not made.state.ready
         async with serving(settings) as second:
-            await eventually(lambda: len(second.hub.links) == 2)
+            await eventually(lambda: len(second.endpoint.connections) == 2)
             verdict = await second.authenticator.authenticate(attempt(ANNA, "right"))
     assert verdict.outcome is Outcome.SUCCESS
     assert all(entry["seconds"] <= 0.2 for entry in events(logs, "relay.retry"))
@@ -168,9 +176,63 @@ async def test_a_relay_of_another_authority_gets_no_requests_through(
         async with running_agent(state, people, tmp_path / "impostor", relays=(url,)) as made:
             await eventually(lambda: len(events(logs, "relay.retry")) >= 2)
             assert not made.state.ready
-            assert impostor.hub.links == []
+            assert impostor.endpoint.connections == []
     assert events(logs, "relay.retry")[0]["seconds"] >= 5.0
     assert events(logs, "agent.refused_by_relay") == []
+
+
+# -- clocks that differ
+
+
+@dataclass
+class SlowDirectories(FakeDirectories):
+    """Reaches its bind when the test opens the gate."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
+    ) -> directory.CheckResult:
+        self.reached.set()
+        async with asyncio.timeout(20):
+            await self.gate.wait()
+        return await super().verify(credential, deadline=deadline, before_bind=before_bind)
+
+
+SKEWS = pytest.mark.parametrize("skew", [-200.0, 0.0, 200.0])
+
+
+@SKEWS
+async def test_a_clock_that_is_off_keeps_nobody_from_binding_in_time(
+    tmp_path: Path, people: FakeDirectories, skew: float
+) -> None:
+    """The relay says on its own clock until when a check may begin, and six seconds are less than machines differ by."""
+    clock = Clock()
+    clock.ahead = skew
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, session_clock=clock):
+            await eventually(lambda: len(running.endpoint.connections) == 2)
+            assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+    assert people.binds == [ANNA]
+
+
+@SKEWS
+async def test_no_bind_begins_too_late_whatever_the_agents_clock_shows(tmp_path: Path, skew: float) -> None:
+    """Eight seconds go by before the bind, six are allowed: by then the relay may have asked another agent."""
+    clock, slow = Clock(), SlowDirectories({ANNA: "right"})
+    clock.ahead = skew
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, slow, tmp_path, session_clock=clock):
+            await eventually(lambda: len(running.endpoint.connections) == 2)
+            check = asyncio.create_task(signed_in(running, ANNA))
+            await asyncio.wait_for(slow.reached.wait(), 10)
+            clock.ahead += 8.0
+            slow.gate.set()
+            assert await check is Outcome.NO_AGENT
+    assert slow.binds == []
 
 
 # -- refused
@@ -200,7 +262,7 @@ async def test_an_agent_that_was_revoked_while_it_was_off_is_told_in_the_handsha
         await running.administration.revoke("agent1", "stolen", "test")
         async with running_agent(state, people, tmp_path) as made:
             await eventually(lambda: len(events(logs, "agent.refused_by_relay")) == 2)
-            assert running.hub.links == []
+            assert running.endpoint.connections == []
             assert not made.state.ready
     assert "revoked" in events(logs, "agent.refused_by_relay")[0]["remedy"]
 
@@ -210,7 +272,7 @@ async def test_a_quarantined_agent_is_called_compromised(
 ) -> None:
     """Enrolling it anew is not what the log advises."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        running.hub.close_agent("agent1", CloseCode.QUARANTINED, "quarantined")
+        running.endpoint.close_agent("agent1", CloseCode.QUARANTINED, "quarantined")
         await eventually(lambda: events(logs, "agent.refused_by_relay"))
     remedy = events(logs, "agent.refused_by_relay")[0]["remedy"]
     assert "compromised" in remedy
@@ -222,12 +284,12 @@ async def test_an_agent_that_was_enrolled_anew_takes_the_new_identity(tmp_path: 
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
         async with agent(tmp_path, running, people, state_dir=state) as made:
-            await running.roster.revoke("agent1", time.time(), "by mistake")
+            await running.registry.revoke("agent1", time.time(), "by mistake")
             token = await running.administration.create_token("agent1", "test")
             renewed = await enrol(agent_settings(tmp_path), state, token.text, time.time())
-            running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
-            await eventually(lambda: made._identity.serial == renewed.serial)
-            assert running.roster.status("agent1", renewed.serial) == "enrolled"
+            running.endpoint.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
+            await eventually(lambda: made.identity.serial == renewed.serial)
+            assert running.registry.status("agent1", renewed.serial) == "enrolled"
 
 
 async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
@@ -235,11 +297,11 @@ async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
 ) -> None:
     """The process lives on and says what is wrong."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made._identity.serial
+        before = made.identity.serial
         (tmp_path / "agent1" / "identity" / "identity.pem").write_text("half a fi")
-        running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked")
+        running.endpoint.close_agent("agent1", CloseCode.REVOKED, "revoked")
         await eventually(lambda: events(logs, "identity.unusable"))
-        assert made._identity.serial == before
+        assert made.identity.serial == before
     assert "enrol this machine anew" in events(logs, "identity.unusable")[0]["error"]
 
 
@@ -248,7 +310,7 @@ async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(
 ) -> None:
     """A relay that restarts says goodbye."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
-        running.hub.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
+        running.endpoint.close_agent("agent1", CloseCode.GOING_AWAY, "relay is stopping")
         await eventually(lambda: len(events(logs, "relay.retry")) == 2)
         await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
     assert events(logs, "agent.refused_by_relay") == []
@@ -258,7 +320,7 @@ async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(
 async def test_an_agent_without_an_identity_was_never_enrolled(tmp_path: Path, people: FakeDirectories) -> None:
     """It says so, and how to."""
     with pytest.raises(NotEnrolled):
-        Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")  # type: ignore[arg-type]
+        Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")
 
 
 # -- certificate
@@ -273,15 +335,16 @@ async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity
+            before = made.identity
             clock.ahead = 25 * DAY
             await eventually(lambda: events(logs, "certificate.renewed"))
-            after = made._identity
+            after = made.identity
             assert after.serial != before.serial
             assert after.certificate.public_key() != before.certificate.public_key()
-            assert running.roster.status("agent1", after.serial) == "enrolled"
+            assert running.registry.status("agent1", after.serial) == "enrolled"
             verdicts = []
-            while [link.opened and link.opened.peer.serial for link in running.hub.links] != [after.serial] * 2:
+            live = running.endpoint.connections
+            while [connection.opened and connection.opened.peer.serial for connection in live] != [after.serial] * 2:
                 verdicts.append(await running.authenticator.authenticate(attempt(ANNA, "right", throttled=False)))
             assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
         renewals = await running.administration.audit(limit=50, before=None, kind="agent.renewed", subject="")
@@ -294,7 +357,7 @@ async def test_a_session_whose_certificate_ended_is_opened_anew_without_an_alarm
 ) -> None:
     """The relay ends it by the clock; the agent has a newer certificate and needs nobody's help."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people, reconnect_ceiling=0.2) as made:
-        running.hub.close_agent("agent1", CloseCode.EXPIRED, "certificate expired")
+        running.endpoint.close_agent("agent1", CloseCode.EXPIRED, "certificate expired")
         await eventually(lambda: len(events(logs, "relay.retry")) == 2)
         await eventually(lambda: made.state.connected == {running.settings.public_url: 2})
     assert events(logs, "agent.refused_by_relay") == []
@@ -307,11 +370,11 @@ async def test_a_fresh_certificate_is_left_alone(tmp_path: Path, people: FakeDir
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock):
-            await eventually(lambda: running.hub.links)
-            link, reports = running.hub.links[0], Reports(people)
+            await eventually(lambda: running.endpoint.connections)
+            connection, reports = running.endpoint.connections[0], Reports(people)
             people.health = reports.health  # type: ignore[method-assign]
             await eventually(lambda: reports.asked >= 8)
-            assert not link.session.closed
+            assert not connection.session.closed
     assert events(logs, "certificate.renewal_asked") == []
 
 
@@ -323,8 +386,8 @@ class Reports:
 
     def health(self) -> list[directory.ControllerHealth]:
         self.asked += 1
-        closed = directory.ControllerHealth("corp", "dc1:636", "closed", 0, 0, 0.0, "", 0, 0, 0)
-        return [closed, replace(closed, controller="dc2:636", state="open")]
+        up = directory.ControllerHealth("corp", "dc1:636", "up", 0, 0, 0.0, "", 0, 0, 0)
+        return [up, replace(up, controller="dc2:636", state="down"), replace(up, controller="dc3:636", state="probing")]
 
 
 async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
@@ -336,12 +399,12 @@ async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity.serial
-            await running.roster.revoke("agent1", time.time(), "not told to the hub")
+            before = made.identity.serial
+            await running.registry.revoke("agent1", time.time(), "not told to the endpoint")
             clock.ahead = 25 * DAY
             await eventually(lambda: events(logs, "certificate.renewal_refused"))
             assert made.state.ready
-            assert made._identity.serial == before
+            assert made.identity.serial == before
     assert "this agent was revoked" in events(logs, "certificate.renewal_refused")[0]["reason"]
 
 
@@ -354,10 +417,10 @@ async def test_a_new_certificate_that_does_not_hold_is_not_installed(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity.serial
+            before = made.identity.serial
             clock.ahead = 40 * DAY
             await eventually(lambda: events(logs, "certificate.renewal_failed"))
-            assert made._identity.serial == before
+            assert made.identity.serial == before
     assert "expired" in events(logs, "certificate.renewal_failed")[0]["error"]
 
 
@@ -402,6 +465,19 @@ async def test_a_renewal_without_an_answer_is_asked_for_again_after_an_hour(
     assert len(events(logs, "certificate.renewal_asked")) == 2
 
 
+async def test_a_renewal_can_be_asked_for_at_any_time(tmp_path: Path, people: FakeDirectories) -> None:
+    """With nobody to ask it says so; with a relay a new key is in use, although the old certificate was fresh."""
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path) as made:
+            assert not made.renew_now()
+            await eventually(lambda: made.state.ready)
+            before = made.identity.serial
+            assert made.renew_now()
+            await eventually(lambda: made.identity.serial != before)
+            assert running.registry.status("agent1", made.identity.serial) == "enrolled"
+
+
 async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirectories, logs: list[EventDict]) -> None:
     """Nobody to ask is no reason to stop."""
     clock = Clock()
@@ -421,10 +497,11 @@ async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirec
 
 
 async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Path, people: FakeDirectories) -> None:
-    """By controller."""
+    """By controller, in the protocol's words."""
+    states = {"dc1:636": "closed", "dc2:636": "open", "dc3:636": "half_open"}
     people.health = Reports(people).health  # type: ignore[method-assign]
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
-        await eventually(lambda: running.hub.links[0].status == {"dc1:636": "closed", "dc2:636": "open"})
+        await eventually(lambda: running.endpoint.connections[0].status == states)
         views = await running.administration.agents()
     assert views[0].domains == ("corp.example.com", "corp")
     assert views[0].software == "test"
@@ -434,8 +511,8 @@ async def test_without_domains_the_agent_answers_for_all(tmp_path: Path, people:
     """One directory and no routing."""
     people.domains = ()
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        assert running.hub.links[0].opened is not None
-        assert running.hub.links[0].opened.domains == ("*",)
+        assert running.endpoint.connections[0].opened is not None
+        assert running.endpoint.connections[0].opened.domains == ("*",)
         await running.authenticator.authenticate(attempt(ANNA, "right"))
         assert made.outcomes == {"success": 1}
 
@@ -451,7 +528,7 @@ async def test_stopping_drains_what_is_in_flight(tmp_path: Path, logs: list[Even
         await eventually(lambda: len(gated.binds) == 2)
         made.stop()
         await eventually(lambda: events(logs, "agent.draining"))
-        await eventually(lambda: not any(link.usable for link in running.hub.links))
+        await eventually(lambda: not any(connection.usable for connection in running.endpoint.connections))
         late = await running.authenticator.authenticate(attempt("carl@corp.example.com", "right"))
         assert late.outcome is Outcome.NO_AGENT
         assert not any(check.done() for check in checks)
@@ -496,11 +573,11 @@ async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeD
     """And leaves no task behind."""
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")
-        made = Agent(agent_settings(tmp_path), state, people, software="test")  # type: ignore[arg-type]
+        made = Agent(agent_settings(tmp_path), state, people, software="test")
         task = asyncio.create_task(made.run())
-        await eventually(lambda: len(running.hub.links) == 2)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: not running.hub.links)
-        assert not [each for each in asyncio.all_tasks() if each.get_name().startswith("keep ")]
+        await eventually(lambda: not running.endpoint.connections)
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("keep ")]

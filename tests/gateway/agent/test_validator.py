@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 import directory
-from directory import errors
-from gateway.agent.validator import MAX_DETAIL, BeforeBind, Validator
+from directory import BeforeBind, errors
+from gateway.agent.validator import MAX_DETAIL, Validator
 from gateway.protocol import AnswerBody, Group, Outcome
 from gateway.protocol.messages import RequestBody, decode_answer_body, encode
 from tests.support.fakes import FakeDirectories
@@ -32,7 +32,7 @@ class BrokenDirectories(FakeDirectories):
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: BeforeBind | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         if self.error is not None:
             raise self.error
         return await super().verify(credential, deadline=deadline, before_bind=before_bind)
@@ -40,17 +40,17 @@ class BrokenDirectories(FakeDirectories):
 
 @dataclass
 class ScriptedDirectories(FakeDirectories):
-    """Answers with one verdict, and keeps the deadlines that it was given."""
+    """Answers with one result, and keeps the deadlines that it was given."""
 
-    verdict: directory.Verdict | None = None
+    result: directory.CheckResult | None = None
     deadlines: tuple[float, ...] = ()
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: BeforeBind | None = None
-    ) -> directory.Verdict:
+    ) -> directory.CheckResult:
         self.deadlines += (deadline,)
-        if self.verdict is not None:
-            return self.verdict
+        if self.result is not None:
+            return self.result
         return await super().verify(credential, deadline=deadline, before_bind=before_bind)
 
 
@@ -93,7 +93,7 @@ async def test_a_right_password_brings_the_identity_in_the_wires_words(people: F
 async def test_every_field_of_an_identity_is_carried_over() -> None:
     """Binary attributes in base64, text as it is; and the answer can be sent."""
     attributes = {"department": ("R&D", "Ärzte"), "thumbnailPhoto": (b"\xff\xd8",)}
-    identity = directory.Identity(
+    identity = directory.DirectoryIdentity(
         object_guid="3f1c",
         user_name=ANNA,
         domain="corp.example.com",
@@ -106,8 +106,8 @@ async def test_every_field_of_an_identity_is_carried_over() -> None:
         dn="CN=Anna",
         attributes=attributes,  # type: ignore[arg-type]  # a directory may hand out bytes
     )
-    verdict = directory.Verdict(directory.Outcome.SUCCESS, identity, password_proven=True)
-    found = (await check(ScriptedDirectories({}, verdict=verdict), request())).identity
+    result = directory.CheckResult(directory.CheckOutcome.SUCCESS, identity, password_proven=True)
+    found = (await check(ScriptedDirectories({}, result=result), request())).identity
     assert found is not None
     for name in ("object_guid", "user_name", "domain", "sid", "account_name", "mail", "display_name", "surname", "dn"):
         assert getattr(found, name) == getattr(identity, name)
@@ -126,8 +126,8 @@ async def test_a_wrong_password_is_an_answer(people: FakeDirectories) -> None:
     assert answer.detail == "data 52e"
 
 
-@pytest.mark.parametrize("outcome", list(directory.Outcome))
-async def test_every_outcome_of_the_directory_is_one_of_the_wire(outcome: directory.Outcome) -> None:
+@pytest.mark.parametrize("outcome", list(directory.CheckOutcome))
+async def test_every_outcome_of_the_directory_is_one_of_the_wire(outcome: directory.CheckOutcome) -> None:
     """Word for word, and counted under its name."""
     validator = of(FakeDirectories({}, outcome=outcome))
     answer = await ask(validator, request())
@@ -146,9 +146,9 @@ async def test_every_outcome_of_the_directory_is_one_of_the_wire(outcome: direct
         errors.Ambiguous(ANNA, ("CN=a", "CN=b")),
         errors.NotFound(ANNA),
         errors.ConnectFailed("dc1:636", "timed out"),
-        errors.CertificateRefused("dc1:636", "self-signed"),
-        errors.LinkBroken("dc1:636", "reset", sent=True),
-        errors.LinkTimedOut("dc1:636", "silent", sent=True, waited=5.0),
+        errors.ServerCertificateRefused("dc1:636", "self-signed"),
+        errors.ConnectionBroken("dc1:636", "reset", sent=True),
+        errors.ConnectionTimedOut("dc1:636", "silent", sent=True, waited=5.0),
         errors.Malformed("dc1:636", "not LDAP"),
         errors.DirectoryError("something"),
     ],
@@ -167,9 +167,9 @@ async def test_whatever_breaks_in_the_directory_is_an_outcome(error: directory.D
 
 async def test_a_long_explanation_is_cut() -> None:
     """The wire takes short details only, from verdicts as from errors."""
-    failed = await check(BrokenDirectories({}, error=errors.LinkError("dc1:636", "x" * 5000)), request())
-    refused = directory.Verdict(directory.Outcome.WRONG_CREDENTIAL, detail="y" * 5000)
-    answered = await check(ScriptedDirectories({}, verdict=refused), request())
+    failed = await check(BrokenDirectories({}, error=errors.LdapConnectionError("dc1:636", "x" * 5000)), request())
+    refused = directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="y" * 5000)
+    answered = await check(ScriptedDirectories({}, result=refused), request())
     assert len(failed.detail) == len(answered.detail) == MAX_DETAIL
     assert decode_answer_body(encode(failed)) == failed
 
@@ -262,7 +262,7 @@ async def test_outcomes_are_counted_apart(people: FakeDirectories) -> None:
 
 async def test_a_broken_directory_is_counted_too() -> None:
     """An outage that no metric shows is found by users first."""
-    validator = Validator(BrokenDirectories({}, error=errors.NoDirectory("corp", (), "down")))  # type: ignore[arg-type]
+    validator = Validator(BrokenDirectories({}, error=errors.NoDirectory("corp", (), "down")))
     await ask(validator, request())
     assert validator.outcomes == {"no_directory": 1}
 

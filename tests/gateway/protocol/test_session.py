@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from certs import Authority, MachineIdentity, Role
+from certs import Authority, MachineIdentity, Role, VerifiedPeer
 from gateway.protocol import (
     AgentFacts,
     AgentSession,
@@ -18,11 +20,12 @@ from gateway.protocol import (
     CloseCode,
     Outcome,
     PeerRevoked,
+    PeerTrust,
     RelaySession,
-    State,
-    Trust,
+    SessionState,
     request_body,
 )
+from gateway.protocol.errors import PeerRefused
 from gateway.protocol.events import (
     Answered,
     BegunReceived,
@@ -32,24 +35,62 @@ from gateway.protocol.events import (
     Measured,
     Opened,
     PeerDraining,
-    Refused,
     RenewalAnswered,
     RenewalRequested,
     RequestCancelled,
     RequestReceived,
+    RequestRefused,
     StatusReceived,
 )
-from gateway.protocol.messages import MAX_FRAME, MAX_HANDSHAKE, Bye, Hello, encode
+from gateway.protocol.messages import MAX_FRAME, MAX_HANDSHAKE, Answer, Bye, Hello, PairKey, Pong, encode
+from gateway.protocol.trust import IdentitySigner, accept_anyone
 from tests.support.examples import examples
 
 NOW = 1_800_000_000.0
 
 
+class RelayEnd(RelaySession):
+    """A relay's end whose records can be forged: `unsent` is what the next one holds."""
+
+    @property
+    def unsent(self) -> list[Any]:
+        return self._outbox
+
+
+class AgentEnd(AgentSession):
+    """An agent's end whose records can be forged: `unsent` is what the next one holds."""
+
+    @property
+    def unsent(self) -> list[Any]:
+        return self._outbox
+
+
+@dataclass
+class Impostor:
+    """Signs with its own key under its own certificate, and calls itself something else."""
+
+    identity: MachineIdentity
+    name: str
+
+    @property
+    def certificate_der(self) -> bytes:
+        return self.identity.certificate_der
+
+    def sign(self, data: bytes) -> bytes:
+        return self.identity.sign(data)
+
+
 @dataclass
 class Ends:
-    relay: RelaySession
-    agent: AgentSession
+    relay: RelayEnd
+    agent: AgentEnd
     seen: list[bytes]
+
+    def exchange_words(self, now: float) -> None:
+        """Each end hears from the other, so that none takes the other for lost."""
+        self.agent.send_status({})
+        self.relay.send_renewal_denied("not yet")
+        self.pump(now)
 
     def pump(self, now: float = NOW, tamper: Callable[[bytes], bytes] = lambda frame: frame) -> list[Event]:
         """Carry frames until both ends are silent; what came of it."""
@@ -80,23 +121,28 @@ class World:
         return MachineIdentity.install(directory, der, issuer.certificate_der, name=name, role=role, now=now)
 
     def ends(
-        self, relay: MachineIdentity | None = None, agent: MachineIdentity | None = None, capacity: int = 8, now: float = NOW
+        self,
+        relay: IdentitySigner | None = None,
+        agent: IdentitySigner | None = None,
+        capacity: int = 8,
+        now: float = NOW,
+        check: Callable[[VerifiedPeer], None] = accept_anyone,
     ) -> Ends:
         trust_agents, trust_relays = (
-            Trust(self.authority.certificate, Role.AGENT),
-            Trust(self.authority.certificate, Role.RELAY),
+            PeerTrust(self.authority.certificate, Role.AGENT, check),
+            PeerTrust(self.authority.certificate, Role.RELAY),
         )
         facts = AgentFacts(instance="i1", capacity=capacity, domains=("corp",), software="1")
         return Ends(
-            RelaySession(relay or self.relay, trust_agents, now=now),
-            AgentSession(agent or self.agent, trust_relays, facts, now=now),
+            RelayEnd(relay or self.relay, trust_agents, now=now),
+            AgentEnd(agent or self.agent, trust_relays, facts, now=now),
             [],
         )
 
     def open(self, **kinds: int) -> Ends:
         ends = self.ends(**kinds)  # type: ignore[arg-type]
         ends.pump()
-        assert ends.relay.state is ends.agent.state is State.OPEN
+        assert ends.relay.state is ends.agent.state is SessionState.OPEN
         return ends
 
 
@@ -171,11 +217,11 @@ def test_a_flipped_bit_ends_the_session_and_nothing_else(world: World, data: st.
         return bytes(changed)
 
     events = ends.pump(tamper=tamper)
-    if ends.relay.state is State.OPEN and ends.agent.state is State.OPEN:
+    if ends.relay.state is SessionState.OPEN and ends.agent.state is SessionState.OPEN:
         ask(ends)
         events += ends.pump(tamper=tamper)
     if count > victim:
-        assert ends.relay.state is State.CLOSED or ends.agent.state is State.CLOSED or victim == 0
+        assert ends.relay.state is SessionState.CLOSED or ends.agent.state is SessionState.CLOSED or victim == 0
     assert not any(isinstance(event, RequestReceived) and event.body.password != "right" for event in events)
 
 
@@ -244,10 +290,33 @@ def test_a_revoked_agent_is_told_as_such(world: World) -> None:
     def check(_peer: object) -> None:
         raise PeerRevoked("stolen")
 
-    ends = world.ends()
-    ends.relay._trust = Trust(world.authority.certificate, Role.AGENT, check)
+    ends = world.ends(check=check)
     ends.pump()
     assert closed(ends).code == CloseCode.REVOKED
+
+
+def test_a_certificate_that_the_relay_does_not_know_opens_nothing(world: World) -> None:
+    """That the authority issued it is not enough: the relay's own check decides, by name and serial number."""
+    asked: list[VerifiedPeer] = []
+
+    def check(peer: VerifiedPeer) -> None:
+        asked.append(peer)
+        raise PeerRefused("never enrolled here")
+
+    ends = world.ends(check=check)
+    assert not any(isinstance(event, Opened) for event in ends.pump())
+    assert closed(ends).code == CloseCode.REFUSED
+    assert [(peer.name, peer.serial) for peer in asked] == [("agent1", world.agent.serial)]
+
+
+@pytest.mark.parametrize("end", ["agent", "relay"])
+def test_nobody_calls_itself_otherwise_than_its_certificate(world: World, end: str) -> None:
+    """A good certificate of one machine and the name of another: the session would be the other one's."""
+    identity = world.agent if end == "agent" else world.relay
+    ends = world.ends(**{end: Impostor(identity, "another")})  # type: ignore[arg-type]
+    assert not any(isinstance(event, Opened) for event in ends.pump())
+    assert closed(ends).code == CloseCode.MALFORMED
+    assert "'another'" in (ends.relay if end == "agent" else ends.agent).closed.detail  # type: ignore[union-attr]
 
 
 def test_somebody_elses_certificate_is_of_no_use_without_its_key(world: World) -> None:
@@ -282,8 +351,7 @@ def test_no_common_version_is_said_so(world: World) -> None:
 def test_a_message_out_of_turn_ends_the_session(world: World) -> None:
     """An answer to a request that was never sent."""
     ends = world.open()
-    ends.agent._open[7] = type("Open", (), {"reply_key": bytes(32), "begun": True})()
-    ends.agent.answer(7, AnswerBody(Outcome.SUCCESS))
+    ends.agent.unsent.append(Answer(7, bytes(32)))
     ends.pump()
     assert closed(ends).code == CloseCode.UNEXPECTED
 
@@ -299,14 +367,14 @@ def test_an_agent_refuses_what_it_must_not_begin(world: World) -> None:
     """Late, draining, and more than its capacity."""
     ends = world.open(capacity=1)
     ask(ends, 1, deadline=NOW - 1)
-    assert Refused(1, "late") in ends.pump()
+    assert RequestRefused(1, "late") in ends.pump()
     ask(ends, 2)
     ask(ends, 3)
-    assert Refused(3, "busy") in ends.pump()
+    assert RequestRefused(3, "busy") in ends.pump()
     ends.agent.answer(2, AnswerBody(Outcome.SUCCESS))
     ends.agent.drain()
     ask(ends, 4)
-    assert Refused(4, "draining") in ends.pump()
+    assert RequestRefused(4, "draining") in ends.pump()
 
 
 def test_no_bind_begins_after_begin_by(world: World) -> None:
@@ -319,15 +387,43 @@ def test_no_bind_begins_after_begin_by(world: World) -> None:
     assert ends.agent.begin(1, NOW + 9)  # begun is begun
 
 
-def test_deadlines_are_the_relays_even_if_the_agents_clock_is_off(world: World) -> None:
-    """Ten minutes slow, and still in time."""
+@pytest.mark.parametrize("skew", [-250.0, 250.0])
+def test_begin_by_is_the_relays_even_if_the_agents_clock_is_off(world: World, skew: float) -> None:
+    """A slow agent may not begin what the relay has given to somebody else; a fast one need not give up in time."""
+    ends = open_with_skew(world, skew)
+    for number in (1, 2):
+        ask(ends, number, begin_by=NOW + 4)
+    for frame in ends.relay.frames():
+        ends.agent.receive(frame, NOW + skew)
+    assert ends.agent.begin(1, NOW + 3.5 + skew)
+    assert not ends.agent.begin(2, NOW + 4.5 + skew)
+
+
+@pytest.mark.parametrize("skew", [-250.0, 250.0])
+def test_a_request_past_its_deadline_is_refused_even_if_the_agents_clock_is_off(world: World, skew: float) -> None:
+    """Late is what the relay calls late."""
+    ends = open_with_skew(world, skew)
+    ask(ends, 1, deadline=NOW + 15)
+    ask(ends, 2, deadline=NOW + 17)
+    events = [event for frame in ends.relay.frames() for event in ends.agent.receive(frame, NOW + 16 + skew)]
+    assert [event.id for event in events if isinstance(event, RequestReceived)] == [2]
+
+
+def open_with_skew(world: World, skew: float) -> Ends:
+    """Both ends open; the agent's clock is ahead by `skew` seconds."""
     ends = world.ends(now=NOW)
     for frame in ends.relay.frames():
-        ends.agent.receive(frame, NOW - 250)
+        ends.agent.receive(frame, NOW + skew)
     for frame in ends.agent.frames():
         ends.relay.receive(frame, NOW)
     for frame in ends.relay.frames():
-        ends.agent.receive(frame, NOW - 250)
+        ends.agent.receive(frame, NOW + skew)
+    return ends
+
+
+def test_deadlines_are_the_relays_even_if_the_agents_clock_is_off(world: World) -> None:
+    """Ten minutes slow, and still in time."""
+    ends = open_with_skew(world, -250)
     ask(ends)
     events = [event for frame in ends.relay.frames() for event in ends.agent.receive(frame, NOW - 250)]
     assert isinstance(events[0], RequestReceived)
@@ -349,21 +445,18 @@ def test_a_sealed_request_opens_once(world: World) -> None:
     """A broker that repeats it inside a good record gets a refusal."""
     ends = world.open()
     ask(ends)
-    request = ends.relay._outbox[0]
-    ends.relay._outbox.append(request)
+    ends.relay.unsent.append(ends.relay.unsent[0])
     events = ends.pump()
     assert sum(isinstance(event, RequestReceived) for event in events) == 1
-    assert Refused(1, "unsealable") in events
+    assert RequestRefused(1, "unsealable") in events
 
 
 def test_a_seal_is_bound_to_its_deadline(world: World) -> None:
     """Nobody in between can give an old request more time."""
-    from msgspec.structs import replace
-
     ends = world.open()
     ask(ends)
-    ends.relay._outbox[0] = replace(ends.relay._outbox[0], deadline=NOW + 999)
-    assert Refused(1, "unsealable") in ends.pump()
+    ends.relay.unsent[0] = replace(ends.relay.unsent[0], deadline=NOW + 999)
+    assert RequestRefused(1, "unsealable") in ends.pump()
 
 
 def test_a_request_number_is_never_used_twice(world: World) -> None:
@@ -378,14 +471,42 @@ def test_seal_keys_are_renewed_and_old_ones_forgotten(world: World) -> None:
     """Every ten minutes, without an interruption."""
     ends = world.open()
     later = NOW + 601
-    ends.agent._heard = ends.relay._heard = later
-    ends.agent.tick(later)
-    before = ends.relay._sealer
-    ends.pump(later)
-    assert ends.relay._sealer is not before
-    assert ends.agent._seal_key is None
+    before = sealing_key(ends, 1, NOW)
+    ends.exchange_words(later)
+    renew_seal_key(ends, later)
+    assert sealing_key(ends, 2, later) != before
     ask(ends, 9, begin_by=later + 4, deadline=later + 15)
     assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
+
+
+def sealing_key(ends: Ends, number: int, now: float) -> bytes:
+    """The id of the key under which the relay seals."""
+    ask(ends, number, begin_by=now + 4, deadline=now + 15)
+    key: bytes = ends.relay.unsent[-1].key
+    ends.pump(now)
+    return key
+
+
+def renew_seal_key(ends: Ends, now: float) -> PairKey:
+    """The agent announces a key and the relay answers; that answer."""
+    ends.agent.tick(now)
+    for frame in ends.agent.frames():
+        ends.relay.receive(frame, now)
+    pair = next(message for message in ends.relay.unsent if isinstance(message, PairKey))
+    ends.pump(now)
+    return pair
+
+
+def test_a_seal_key_is_forgotten_once_it_was_used(world: World) -> None:
+    """What was sealed to it opens no more, not even with the same agent's help."""
+    ends = world.open()
+    later = NOW + 601
+    ends.exchange_words(later)
+    pair = renew_seal_key(ends, later)
+    assert ends.agent.state is SessionState.OPEN
+    ends.relay.unsent.append(pair)
+    ends.pump(later)
+    assert closed(ends).code == CloseCode.UNEXPECTED
 
 
 def test_a_relay_renews_its_identity_under_an_open_session(world: World) -> None:
@@ -394,11 +515,10 @@ def test_a_relay_renews_its_identity_under_an_open_session(world: World) -> None
     later = world.relay.not_after + 60
     renewed = world.identity("relay1", Role.RELAY, now=later)
     ends.relay.use(renewed)
-    ends.agent._heard = ends.relay._heard = later
-    ends.agent.tick(later)
-    ends.pump(later)
-    assert ends.relay.state is ends.agent.state is State.OPEN
-    assert ends.agent._seal_key is None
+    ends.exchange_words(later)
+    pair = renew_seal_key(ends, later)
+    assert pair.certificate == renewed.certificate_der
+    assert ends.relay.state is ends.agent.state is SessionState.OPEN
     ask(ends, 9, begin_by=later + 4, deadline=later + 15)
     assert any(isinstance(event, RequestReceived) for event in ends.pump(later))
 
@@ -414,7 +534,7 @@ def test_keys_move_on_with_the_records(world: World) -> None:
         ends.agent.refuse(number, "cancelled")
         for frame in ends.agent.frames():
             ends.relay.receive(frame, NOW)
-    assert ends.relay.state is ends.agent.state is State.OPEN
+    assert ends.relay.state is ends.agent.state is SessionState.OPEN
 
 
 def test_pings_measure_latency_and_clock_skew(world: World) -> None:
@@ -424,6 +544,17 @@ def test_pings_measure_latency_and_clock_skew(world: World) -> None:
     measured = [event for event in ends.pump(NOW + 11) if isinstance(event, Measured)]
     assert measured[0].latency == pytest.approx(0)
     assert measured[0].clock_skew == pytest.approx(0)
+
+
+@pytest.mark.parametrize("echo", [NOW - 1, NOW + 12])
+@pytest.mark.parametrize("end", ["agent", "relay"])
+def test_a_pong_without_a_ping_ends_the_session(world: World, end: str, echo: float) -> None:
+    """It echoes a time before the session or one that is yet to come: it would measure whatever the peer likes."""
+    ends = world.open()
+    (ends.agent if end == "agent" else ends.relay).unsent.append(Pong(echo, NOW))
+    events = ends.pump(NOW + 11)
+    assert not any(isinstance(event, Measured) for event in events)
+    assert closed(ends).code == CloseCode.UNEXPECTED
 
 
 def test_a_silent_peer_is_given_up(world: World) -> None:
@@ -447,7 +578,7 @@ def test_draining_capacity_status_and_renewal_travel(world: World) -> None:
     assert RenewalRequested(b"csr") in events
     assert PeerDraining() in events
     ends.relay.send_renewed(b"certificate")
-    ends.relay.send_renewal_refused("no")
+    ends.relay.send_renewal_denied("no")
     ends.relay.close(CloseCode.GOING_AWAY, "bye")
     events = ends.pump()
     assert RenewalAnswered(certificate=b"certificate") in events

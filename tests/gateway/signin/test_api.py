@@ -14,10 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import validate
 
 from gateway.protocol import Outcome
-from gateway.relay.administration import Administration
-from gateway.relay.attempt import Verdict
+from gateway.relay.administration.acts import Administration
+from gateway.relay.agents.registry import AgentRegistry
+from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.relay.roster import Roster
 from gateway.signin import Api, SignInSettings
 from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
 from gateway.store import ApiKeyStore, StoreUnavailable, open_store
@@ -63,7 +63,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     api.add_routes(app)
     administration = Administration(
         store,
-        Roster(store.agents),
+        AgentRegistry(store.agents),
         relay_url="https://relay.example",
         authority_fingerprint="ab" * 32,
         token_lifetime=900,

@@ -15,11 +15,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.protocol import Outcome
-from gateway.relay.attempt import Verdict
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
-from gateway.signin import DeviceCookie, FormToken, Pages, Sessions, Signer, SignInPages, SignInSettings
+from gateway.relay.credentials.attempt import Verdict
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, client_address
+from gateway.signin import CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
 from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet
-from gateway.signin.browser import client_address, safe_path
+from gateway.signin.browser import safe_path
 from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, waiting_time
 from gateway.store import AuditEvent, Store, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
@@ -83,7 +83,7 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
     async def make(**settings: Any) -> Site:
         chosen = SignInSettings(**settings)
         store = open_store(f"sqlite:///{tmp_path}/signin{len(opened)}.db", audit_key=b"k" * 32)
-        authenticator, signer = FakeAuthenticator(), Signer(b"s" * 32)
+        authenticator, signer = FakeAuthenticator(), CookieSigner(b"s" * 32)
         form_token = FormToken(signer)
         site_holder: list[Site] = []
         sessions = Sessions(chosen, store.sessions, lambda: site_holder[0].now)

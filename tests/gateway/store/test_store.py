@@ -25,6 +25,8 @@ from gateway.store import (
     TokenSpent,
     open_store,
 )
+from gateway.store.database import Database
+from gateway.store.sql import SqlStore
 
 NOW = 1_800_000_000.0
 KEY = b"k" * 32
@@ -236,13 +238,14 @@ async def test_a_locked_database_is_said_so(store: Store, path: Path, monkeypatc
 
 async def test_a_full_disk_loses_nothing_that_was_confirmed(path: Path) -> None:
     """SQLite is told that the disk ends here."""
-    opened = open_store(f"sqlite:///{path}", audit_key=KEY)
+    database = Database.open(f"sqlite:///{path}")
+    opened = SqlStore(database, KEY)
     await fill(opened, 10)
-    await opened._database.run(lambda connection: connection.execute(sa.text("PRAGMA max_page_count = 20")).close())
+    await database.run(lambda connection: connection.execute(sa.text("PRAGMA max_page_count = 20")).close())
     large = [opened.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
     results = await asyncio.gather(*large, return_exceptions=True)
     assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
-    await opened._database.run(lambda connection: connection.execute(sa.text("PRAGMA max_page_count = 1000000")).close())
+    await database.run(lambda connection: connection.execute(sa.text("PRAGMA max_page_count = 1000000")).close())
     await opened.audit.append(event())
     head = await opened.audit.verify()
     assert head is not None

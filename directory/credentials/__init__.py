@@ -1,0 +1,10 @@
+"""The check of a credential: from the name and password that somebody typed to what the directory says of them.
+
+What belongs here: the lockout guard and its reservations, lockout policies, what an answer to a bind means, and changing or
+resetting a password. What does not: how an account is found and described (`people`), how a server is talked to (`ldap`).
+"""
+
+from directory.credentials.checker import BeforeBind, CredentialChecker
+from directory.credentials.reset import reset_password
+
+__all__ = ["BeforeBind", "CredentialChecker", "reset_password"]

@@ -1,0 +1,168 @@
+"""The check of one credential: from the name that was typed to the identity.
+
+find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
+     │ (any domain controller; the next one where it fails)    │
+     └── nobody by that name: a bind with an invented name     └── lost after it was sent: never repeated
+         all the same, so that a stranger's clock learns nothing
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from directory.credentials.allowance import Allowances
+from directory.credentials.judgement import judge_bind, judge_change, judge_loss
+from directory.credentials.passwords import change_modifications, password_is_possible
+from directory.errors import Abandoned, DirectoryError, LdapConnectionError
+from directory.ldap import Controller, Controllers, LdapConnection, codec, is_server_fault
+from directory.model import CheckOutcome, CheckResult, Credential
+from directory.people import Account, AccountFinder, LoginName, parse_name
+from directory.settings import DirectorySettings
+
+log = structlog.get_logger()
+
+BeforeBind = Callable[[], Awaitable[None]]
+"""Awaited once, right before a password is sent; raising Abandoned forbids it."""
+
+_CONTROLLERS = 4
+"""Domain controllers that are tried for one check."""
+
+
+class _BindOnce:
+    """Calls the caller's `before_bind` once, and knows that a password may be out from then on."""
+
+    def __init__(self, before_bind: BeforeBind | None) -> None:
+        self._before_bind = before_bind
+        self.sent = False
+
+    async def __call__(self) -> None:
+        if not self.sent:
+            if self._before_bind is not None:
+                await self._before_bind()
+            self.sent = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: LoginName
+    password: str
+    new_password: str | None
+    give_up: float
+    """time.monotonic()"""
+    allow_bind: _BindOnce
+
+
+class CredentialChecker:
+    """One for a directory. clock: Unix seconds, that of the deadlines."""
+
+    def __init__(
+        self, settings: DirectorySettings, controllers: Controllers, finder: AccountFinder, clock: Callable[[], float]
+    ) -> None:
+        self._settings, self._controllers, self._finder, self._clock = settings, controllers, finder, clock
+        self._allowances = Allowances(settings, clock)
+        self._bind_controls = codec.control(codec.PASSWORD_POLICY) if settings.kind == "ldap" else b""
+
+    async def verify(self, credential: Credential, deadline: float, before_bind: BeforeBind | None) -> CheckResult:
+        """Check a credential. Raises only what `before_bind` raises."""
+        return await self._check(credential.name, credential.password, None, deadline, before_bind)
+
+    async def change_password(
+        self, name: str, old: str, new: str, deadline: float, before_bind: BeforeBind | None
+    ) -> CheckResult:
+        """Change a password, proving the old one. Raises only what `before_bind` raises."""
+        if not password_is_possible(new):
+            detail = "the new password has characters that no directory takes"
+            return CheckResult(CheckOutcome.PASSWORD_REJECTED, detail=detail)
+        return await self._check(name, old, new, deadline, before_bind)
+
+    async def _check(
+        self, text: str, password: str, new: str | None, deadline: float, before_bind: BeforeBind | None
+    ) -> CheckResult:
+        name = parse_name(text)
+        if name is None or not password_is_possible(password):
+            return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="such a name or password cannot be")
+        give_up = time.monotonic() + (deadline - self._clock())
+        check = _Check(name, password, new, give_up, _BindOnce(before_bind))
+        reason = "none is due for another try"
+        for controller in itertools.islice(self._controllers.candidates(name.user), _CONTROLLERS):
+            if time.monotonic() >= give_up:
+                return CheckResult(CheckOutcome.TIMED_OUT, bound=check.allow_bind.sent, detail=reason)
+            try:
+                result = await self._check_at(controller, check)
+            except LdapConnectionError as error:
+                if is_server_fault(error):
+                    controller.failed(error)
+                reason = str(error)
+                if error.sent and check.allow_bind.sent:
+                    # The server may have judged it all the same: another bind would make one attempt count twice
+                    return judge_loss(error)
+            except Abandoned:
+                raise
+            except DirectoryError as error:
+                log.error("directory.unusable", directory=self._settings.name, error=str(error))  # noqa: TRY400
+                reason = str(error)
+            else:
+                controller.succeeded()
+                return replace(result, controller=str(controller))
+        return CheckResult(CheckOutcome.NO_DIRECTORY, bound=False, detail=reason)
+
+    async def _check_at(self, controller: Controller, check: _Check) -> CheckResult:
+        controller.in_flight += 1
+        try:
+            read_at = time.monotonic()
+            async with controller.searching() as connection:
+                account = await self._finder.find(connection, check.name)
+                if account is None:
+                    return await self._pretend(controller, check)
+                allowance = await self._allowances.of(connection, account, read_at, controller.clock_skew)
+                if allowance.refused is not None:
+                    return allowance.refused
+                async with self._allowances.reserve(account, allowance, check.give_up) as reservation:
+                    if reservation is None:
+                        detail = "other attempts for this account are under way"
+                        return CheckResult(CheckOutcome.WOULD_LOCK_OUT, detail=detail)
+                    result = await self._prove(controller, connection, account, check)
+                    reservation.refused = result.outcome is CheckOutcome.WRONG_CREDENTIAL
+                if result.outcome is not CheckOutcome.SUCCESS or check.new_password is not None:
+                    return result
+                return replace(result, identity=await self._finder.identify(connection, account))
+        finally:
+            controller.in_flight -= 1
+
+    async def _prove(
+        self, controller: Controller, connection: LdapConnection, account: Account, check: _Check
+    ) -> CheckResult:
+        """Send the password, once."""
+        if check.new_password is not None and self._settings.kind == "ad":
+            await check.allow_bind()
+            modifications = change_modifications(check.password, check.new_password)
+            return judge_change(await connection.modify(account.dn.encode(), modifications, self._patience(check)))
+        async with controller.binding() as binding:
+            await check.allow_bind()
+            dn, password = account.dn.encode(), check.password.encode()
+            result = judge_bind(await binding.bind(dn, password, self._patience(check), self._bind_controls))
+            if check.new_password is None or result.outcome not in {CheckOutcome.SUCCESS, CheckOutcome.MUST_CHANGE}:
+                return result
+            changed = await binding.change_password(dn, password, check.new_password.encode(), self._patience(check))
+            result = judge_change(changed)
+            return replace(result, password_proven=result.outcome is not CheckOutcome.WRONG_CREDENTIAL)
+
+    async def _pretend(self, controller: Controller, check: _Check) -> CheckResult:
+        """Nobody answers to the name: take as long as with somebody, with a name and password that are nobody's."""
+        if check.new_password is None:
+            nobody = f"nobody-{secrets.token_hex(8)}@{self._settings.name}"
+            if self._settings.kind == "ldap":
+                nobody = f"uid=nobody-{secrets.token_hex(8)},{self._settings.base_dn}"
+            async with controller.binding() as binding:
+                await check.allow_bind()
+                await binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
+        return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no such account", password_checked=True)
+
+    def _patience(self, check: _Check) -> float:
+        return max(0.05, min(self._settings.bind_timeout, check.give_up - time.monotonic()))

@@ -1,0 +1,75 @@
+"""The lockout guard: never spend an account's last wrong passwords. Pure; all times are Unix seconds.
+
+A domain controller counts wrong passwords in `badPwdCount`, forgets them when the observation window after the last one
+(`badPasswordTime`) has gone by, and locks the account when the count reaches the threshold. With a threshold of 5 and
+a margin of 1 an attempt is allowed while fewer than 4 are counted: were it wrong, one would still be left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from directory.credentials.lockout_policy import LockoutPolicy
+from directory.ldap.codec import Entry
+from directory.ldap.values import from_filetime, integer_of
+
+UF_LOCKOUT = 0x10
+"""In msDS-User-Account-Control-Computed (MS-ADTS 3.1.1.4.5.17)."""
+
+
+class Counters(NamedTuple):
+    """What one domain controller knows about one account."""
+
+    bad_count: int
+    bad_time: float
+    locked_at: float
+    """0 where it is not locked."""
+    computed: int | None
+    """msDS-User-Account-Control-Computed, or None where it was not asked for."""
+
+
+class Decision(NamedTuple):
+    """What the guard says."""
+
+    locked: bool
+    """The account is locked now: a bind would only be refused."""
+    allowance: int | None
+    """Wrong passwords that may still be spent, 0 for none; None without a limit."""
+    detail: str
+
+
+def read_counters(account: Entry) -> Counters:
+    """What the domain controller that sent this entry knows of wrong passwords."""
+    return Counters(
+        bad_count=integer_of(account, b"badpwdcount"),
+        bad_time=from_filetime(integer_of(account, b"badpasswordtime")),
+        locked_at=from_filetime(integer_of(account, b"lockouttime")),
+        computed=None,  # constructed: it would cost 0.2 ms a search and says no more than lockoutTime and the policy
+    )
+
+
+def effective_count(counters: Counters, policy: LockoutPolicy, now: float) -> int:
+    """Wrong passwords that still count."""
+    if counters.bad_count and counters.bad_time + policy.window <= now:
+        return 0
+    return counters.bad_count
+
+
+def is_locked(counters: Counters, policy: LockoutPolicy, now: float) -> bool:
+    """The server's own word where it was asked for, else lockoutTime and the policy's duration."""
+    if counters.computed is not None:
+        return bool(counters.computed & UF_LOCKOUT)
+    if counters.locked_at <= 0:
+        return False
+    return policy.duration <= 0 or now < counters.locked_at + policy.duration
+
+
+def decide(counters: Counters, policy: LockoutPolicy, margin: int, now: float) -> Decision:
+    """What may be done to an account in this state, under this policy."""
+    if is_locked(counters, policy, now):
+        return Decision(True, 0, "lockoutTime is set")
+    if policy.threshold <= 0:
+        return Decision(False, None, "")
+    count = effective_count(counters, policy, now)
+    allowance = max(0, policy.threshold - margin - count)
+    return Decision(False, allowance, "" if allowance else f"{count} of {policy.threshold} wrong, margin {margin}")

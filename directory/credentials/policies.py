@@ -1,0 +1,84 @@
+"""Reads lockout policies, the domain's and the fine-grained ones, now and then."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, domain_root, read_policy
+from directory.ldap import LdapConnection, codec
+from directory.settings import DirectorySettings
+
+log = structlog.get_logger()
+
+_DOMAIN_NAMES = ("lockoutThreshold", "lockOutObservationWindow", "lockoutDuration")
+_FINE_NAMES = ("msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-LockoutDuration")
+_DOMAIN, _FINE = codec.attribute_list(_DOMAIN_NAMES), codec.attribute_list(_FINE_NAMES)
+_DOMAIN_KEYS = tuple(name.lower().encode() for name in _DOMAIN_NAMES)
+_FINE_KEYS = tuple(name.lower().encode() for name in _FINE_NAMES)
+_COUNTED = codec.all_of((codec.equals(b"objectCategory", b"person"), codec.present(b"badPwdCount")))
+_NOTHING = codec.attribute_list(("1.1",))  # RFC 4511 section 4.5.1.8: no attributes
+
+
+class PolicyReader:
+    """Reads through whichever connection is at hand, and keeps what it read for `policy_cache_seconds`."""
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+        self._root = domain_root(settings.base_dn).encode()
+        self._known: dict[bytes, tuple[float, LockoutPolicy]] = {}
+        self._counted: tuple[float, bool] = (0.0, False)
+        """Until when it is known whether counts can be read, and whether they can."""
+
+    async def policy(self, connection: LdapConnection, resultant: bytes | None) -> LockoutPolicy:
+        """Of an account; `resultant` is its msDS-ResultantPSO. Raises LdapConnectionError, ServerRefused."""
+        key = resultant or b""
+        known = self._known.get(key)
+        now = time.monotonic()
+        if known is not None and known[0] > now:
+            return known[1]
+        policy = await self._read(connection, resultant)
+        self._known[key] = (now + self._settings.policy_cache_seconds, policy)
+        return policy
+
+    async def _read(self, connection: LdapConnection, resultant: bytes | None) -> LockoutPolicy:
+        base, wanted, keys = (self._root, _DOMAIN, _DOMAIN_KEYS) if resultant is None else (resultant, _FINE, _FINE_KEYS)
+        timeout = self._settings.search_timeout
+        found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
+        if found and keys[0] in found[0][1]:
+            return read_policy(found[0][1], keys)
+        # fine-grained policies can be read by administrators only, unless somebody granted it
+        assumed = assumed_policy(self._settings.unreadable_policy_threshold)
+        log.warning(
+            "lockout_policy.unreadable",
+            policy=base.decode(errors="replace"),
+            assumed_threshold=assumed.threshold,
+            remedy="let the service account read it; see docs/operators/service-account.md",
+        )
+        return assumed
+
+    async def counts_are_readable(self, connection: LdapConnection, *, seen: bool) -> bool:
+        """Whether the service account sees `badPwdCount`; `seen` where an account came with one. One without says little:
+        on a domain controller where its password never was wrong it has none, either.
+
+        Raises LdapConnectionError, ServerRefused.
+        """
+        until, readable = self._counted
+        now = time.monotonic()
+        if seen:
+            readable = True
+        elif until > now:
+            return readable
+        else:
+            timeout = self._settings.search_timeout
+            found = await connection.search(self._root, codec.SCOPE_SUBTREE, _COUNTED, _NOTHING, limit=2, timeout=timeout)
+            readable = len(found) > 1  # its own it reads in any case
+            if not readable:
+                log.error(
+                    "lockout_guard.blind",
+                    problem="the service account reads nobody's badPwdCount; few attempts are let through",
+                    remedy="let it read that attribute; see docs/operators/service-account.md",
+                )
+        self._counted = now + self._settings.policy_cache_seconds, readable
+        return readable

@@ -1,0 +1,31 @@
+"""LDAP as one directory speaks it: bytes, connections, domain controllers and whether they are up.
+
+What belongs here: the codec, TLS and trust, connections and their pools, where the servers are, the account that searches,
+Active Directory's notations and sub-codes. What does not: whose password is checked and how, and who somebody is.
+"""
+
+from directory.ldap.circuit import Circuit
+from directory.ldap.codec import CodecError, Entry, LdapResult
+from directory.ldap.connection import Address, LdapConnection, parse_server
+from directory.ldap.controller import Controller, is_server_fault
+from directory.ldap.controllers import Controllers
+from directory.ldap.discovery import resolve_servers
+from directory.ldap.service_login import ServiceLogin
+from directory.ldap.tls import make_context, normalise_fingerprint
+
+__all__ = [
+    "Address",
+    "Circuit",
+    "CodecError",
+    "Controller",
+    "Controllers",
+    "Entry",
+    "LdapConnection",
+    "LdapResult",
+    "ServiceLogin",
+    "is_server_fault",
+    "make_context",
+    "normalise_fingerprint",
+    "parse_server",
+    "resolve_servers",
+]

@@ -1,0 +1,207 @@
+"""One domain controller: its circuit, and its pools of open connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, LdapConnectionError, ServiceAccountRefused
+from directory.ldap import codec
+from directory.ldap.circuit import Circuit
+from directory.ldap.connection import Address, LdapConnection
+from directory.ldap.service_login import ServiceLogin
+from directory.ldap.values import from_generalized_time
+from directory.model import ControllerHealth
+from directory.settings import DirectorySettings
+
+log = structlog.get_logger()
+
+_GOODBYE = 1.0
+"""Seconds to wait for connections to end."""
+_CURRENT_TIME = codec.attribute_list(("currentTime",))
+
+
+class Controller:
+    """Lends connections: `searching` ones are bound as the service account, `binding` ones are re-bound for each check.
+
+    clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        settings: DirectorySettings,
+        address: Address,
+        context: ssl.SSLContext,
+        pins: tuple[str, ...],
+        clock: Callable[[], float],
+        service: ServiceLogin,
+    ) -> None:
+        self.address = address
+        self.clock_skew = 0.0
+        """Seconds by which its clock is ahead of ours: what it counts, it counts by its own."""
+        self.in_flight = 0
+        self.binds = 0
+        self.searches = 0
+        self._settings, self._context, self._pins, self._clock = settings, context, pins, clock
+        self._service = service
+        self._circuit = Circuit(
+            first_pause=settings.retry_seconds,
+            longest_pause=settings.retry_seconds_most,
+            probe_seconds=settings.connect_timeout * 2 + settings.search_timeout,
+        )
+        self._searching: list[LdapConnection] = []
+        self._binding: list[LdapConnection] = []
+        self._open: set[LdapConnection] = set()
+        self._ending: set[asyncio.Future[None]] = set()
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    # -- circuit
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is used."""
+        return self._circuit.state == "up"
+
+    def may_probe(self) -> bool:
+        """True, once, where it failed and is due for another try."""
+        return self._circuit.may_probe(self._clock())
+
+    def succeeded(self) -> None:
+        """It answered."""
+        if self._circuit.state != "up" and self._circuit.succeeded():
+            log.info("dc.up", controller=str(self))
+
+    def failed(self, error: LdapConnectionError) -> None:
+        """It did not: leave it alone for a while, and drop what is open to it."""
+        for connection in self._idle():
+            self._drop(connection)
+        if self._circuit.failed(str(error), self._clock()):
+            log.warning("dc.down", controller=str(self), error=str(error))
+
+    # -- connections
+
+    @asynccontextmanager
+    async def searching(self) -> AsyncIterator[LdapConnection]:
+        """A connection bound as the service account. Raises LdapConnectionError, ServiceAccountRefused, SettingsProblem."""
+        async with self._lent(self._searching, self._sign_in) as connection:
+            self.searches += 1
+            yield connection
+
+    @asynccontextmanager
+    async def binding(self) -> AsyncIterator[LdapConnection]:
+        """A connection to bind on. Raises LdapConnectionError."""
+        async with self._lent(self._binding, None) as connection:
+            self.binds += 1
+            yield connection
+
+    async def close(self) -> None:
+        """Hang up; returns when the connections have ended."""
+        for connection in self._idle():
+            connection.unbind()
+            self._end(connection)
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=_GOODBYE)
+
+    def _idle(self) -> list[LdapConnection]:
+        """What lies in the pools, taken out of them."""
+        idle = [*self._searching, *self._binding]
+        self._searching.clear()
+        self._binding.clear()
+        return idle
+
+    def health(self, directory: str) -> ControllerHealth:
+        """For metrics and status pages."""
+        circuit = self._circuit
+        return ControllerHealth(
+            directory=directory,
+            controller=str(self),
+            state=circuit.state,
+            failures=circuit.failures,
+            in_flight=self.in_flight,
+            retry_at=circuit.retry_at,
+            last_error=circuit.last_error if circuit.state != "up" else "",
+            binds=self.binds,
+            searches=self.searches,
+            connections=len(self._open),
+        )
+
+    @asynccontextmanager
+    async def _lent(
+        self, pool: list[LdapConnection], prepare: Callable[[LdapConnection], Awaitable[None]] | None
+    ) -> AsyncIterator[LdapConnection]:
+        connection = self._take(pool)
+        if connection is None:
+            connection = await self.open()
+            self._open.add(connection)
+            try:
+                if prepare is not None:
+                    await prepare(connection)
+            except BaseException:
+                self._drop(connection)
+                raise
+        try:
+            yield connection
+        except BaseException:
+            self._drop(connection)
+            raise
+        connection.used_at = time.monotonic()
+        pool.append(connection)
+
+    def _take(self, pool: list[LdapConnection]) -> LdapConnection | None:
+        """An idle connection that is still good."""
+        oldest = time.monotonic() - self._settings.idle_seconds
+        while pool:
+            connection = pool.pop()
+            if connection.used_at >= oldest and not connection.is_stale():
+                return connection
+            self._drop(connection)
+        return None
+
+    def _drop(self, connection: LdapConnection) -> None:
+        connection.close()
+        self._end(connection)
+
+    def _end(self, connection: LdapConnection) -> None:
+        self._open.discard(connection)
+        self._ending.add(connection.closed)
+        connection.closed.add_done_callback(self._ending.discard)
+
+    async def open(self) -> LdapConnection:
+        """A new connection. Raises ConnectFailed, ServerCertificateRefused."""
+        return await LdapConnection.open(self.address, self._context, self._pins, self._settings.connect_timeout)
+
+    async def _sign_in(self, connection: LdapConnection) -> None:
+        service, settings = self._service, self._settings
+        if service.user:
+            async with service.password(str(self)) as password:
+                if self._circuit.state == "down":  # it failed somebody else while we waited for our turn
+                    raise ConnectFailed(str(self), self._circuit.last_error)
+                result = await connection.bind(service.user.encode(), password.encode(), settings.bind_timeout)
+                if result.code == 49:
+                    service.refused(password, result.text)
+                    raise ServiceAccountRefused(str(self), service.user, result.text)
+                if result.code != 0:
+                    reason = f"bind of the service account: LDAP result {result.code}, {result.text}"
+                    raise ConnectionBroken(str(self), reason, sent=True)
+                service.accepted(password)
+        if settings.kind == "ad":
+            await self._compare_clocks(connection)
+
+    async def _compare_clocks(self, connection: LdapConnection) -> None:
+        timeout = self._settings.search_timeout
+        found = await connection.search(b"", codec.SCOPE_BASE, codec.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
+        values = found[0][1].get(b"currenttime") if found else None
+        theirs = from_generalized_time(values[0]) if values else None
+        self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
+
+
+def is_server_fault(error: LdapConnectionError) -> bool:
+    """Whether other requests would fare no better there; a bind that was slow says less than a search that was."""
+    return not (isinstance(error, ConnectionTimedOut) and error.waited < 1.0)

@@ -1,0 +1,112 @@
+"""Accounts: how a person is searched for, and how an entry becomes an identity. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from directory.errors import Ambiguous
+from directory.ldap import codec
+from directory.ldap.codec import Entry
+from directory.ldap.values import as_text, format_guid, format_sid, text_of
+from directory.model import DirectoryGroup, DirectoryIdentity
+from directory.people.names import LoginName
+from directory.settings import DirectorySettings
+
+_AD = (
+    "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
+    "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "memberOf", "primaryGroupID",
+)  # fmt: skip
+"""What the lockout guard reads is asked for with the rest: a search of its own would double what a sign-in costs."""
+_LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An entry that answers to a name."""
+
+    dn: str
+    entry: Entry
+
+    @property
+    def guid(self) -> bytes:
+        """Raw objectGUID or entryUUID: the key of everything that is kept about the account."""
+        for name in (b"objectguid", b"entryuuid", b"nsuniqueid"):
+            values = self.entry.get(name)
+            if values:
+                return values[0]
+        return self.dn.lower().encode()
+
+
+class Accounts:
+    """What one directory is asked for about people, and how its entries are read; by `kind` and login attributes."""
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+        self._is_ad = settings.kind == "ad"
+        names = (_AD if self._is_ad else _LDAP) + settings.attributes
+        self.attributes = codec.attribute_list(names)
+        self.attributes_with_groups = codec.attribute_list((*names, "tokenGroups")) if self._is_ad else self.attributes
+        self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
+        default = ("userPrincipalName",) if self._is_ad else ("uid", "mail")
+        self._login = [name.encode() for name in settings.login_attributes or default]
+
+    def matching(self, name: LoginName) -> bytes:
+        """The filter for a name. Values travel by length: nothing needs escaping (RFC 4511 section 4.5.1.7)."""
+        if not self._is_ad:
+            alternatives = [codec.equals(attribute, name.text.encode()) for attribute in self._login]
+            if name.netbios or name.suffix in self._own_suffixes:
+                alternatives += [codec.equals(b"uid", name.user.encode())]
+            return codec.any_of(alternatives)
+        alternatives = [] if name.netbios else [codec.equals(attribute, name.text.encode()) for attribute in self._login]
+        if not name.suffix or name.suffix == self._settings.name.lower():
+            # DOMAIN\\name, a bare name, and the implicit UPN name@domain (MS-ADTS section 5.1.1.1.1)
+            alternatives.append(codec.equals(b"sAMAccountName", name.user.encode()))
+        return codec.all_of((codec.equals(b"objectCategory", b"person"), codec.any_of(alternatives)))
+
+    def answers_to(self, account: Account, name: LoginName) -> bool:
+        """Whether an account read by its DN still has the name by which it was once found."""
+        typed = {name.text.casefold().encode(), name.user.casefold().encode()}
+        return _has(account, [b"samaccountname", b"uid", *self._login], typed)
+
+    def is_called(self, account: Account, name: LoginName) -> bool:
+        """Whether a login attribute holds the very name that was typed."""
+        return _has(account, self._login, {name.text.casefold().encode()})
+
+    def choose(self, name: LoginName, found: list[Account]) -> Account:
+        """The account meant, of at least one found. One that has the name itself comes before one that it is merely implied
+        for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
+        if len(found) > 1:
+            explicit = [account for account in found if self.is_called(account, name)]
+            if len(explicit) != 1:
+                raise Ambiguous(name.text, tuple(account.dn for account in found))
+            return explicit[0]
+        return found[0]
+
+    def identity(self, account: Account, groups: tuple[DirectoryGroup, ...]) -> DirectoryIdentity:
+        """Who it is."""
+        entry = account.entry
+        login = text_of(entry, b"userprincipalname" if self._is_ad else b"uid")
+        account_name = text_of(entry, b"samaccountname" if self._is_ad else b"uid")
+        return DirectoryIdentity(
+            object_guid=format_guid(account.guid) if self._is_ad else account.guid.decode("utf-8", "replace").lower(),
+            user_name=login or f"{account_name}@{self._settings.name}",
+            domain=self._settings.name,
+            sid=format_sid(entry[b"objectsid"][0]) if entry.get(b"objectsid") else "",
+            account_name=account_name,
+            mail=text_of(entry, b"mail"),
+            display_name=text_of(entry, b"displayname") or text_of(entry, b"cn"),
+            given_name=text_of(entry, b"givenname"),
+            surname=text_of(entry, b"sn"),
+            dn=account.dn,
+            groups=groups,
+            attributes={name: tuple(map(as_text, entry[key])) for name, key in self._wanted if entry.get(key)},
+        )
+
+    @property
+    def _own_suffixes(self) -> set[str]:
+        return {self._settings.name.lower(), *(suffix.lower() for suffix in self._settings.upn_suffixes)}
+
+
+def _has(account: Account, names: list[bytes], wanted: set[bytes]) -> bool:
+    values = (value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ()))
+    return any(value.casefold().encode() in wanted for value in values)

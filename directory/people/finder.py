@@ -1,0 +1,58 @@
+"""From a name to an account, and from an account to an identity, on a connection that somebody lends."""
+
+from __future__ import annotations
+
+from directory.ldap import Entry, LdapConnection, codec
+from directory.model import DirectoryIdentity
+from directory.people.accounts import Account, Accounts
+from directory.people.cache import Cache
+from directory.people.groups import Groups
+from directory.people.names import LoginName
+from directory.settings import DirectorySettings
+
+_MOST = 3
+"""Entries for one name: two are enough to see that it is ambiguous, a third for the error to name."""
+
+
+class AccountFinder:
+    """One for a directory; remembers where names were found for `policy_cache_seconds`."""
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+        self._base = settings.base_dn.encode()
+        self._accounts = Accounts(settings)
+        self._groups = Groups(settings)
+        self._found: Cache[tuple[bytes, bytes]] = Cache(settings.cache_entries, settings.policy_cache_seconds)
+        """(DN, GUID) by the name that was typed."""
+
+    async def find(self, connection: LdapConnection, name: LoginName) -> Account | None:
+        """The account that answers to a name. Raises Ambiguous, LdapConnectionError, ServerRefused."""
+        key = name.text.casefold().encode()
+        accounts = self._accounts
+        known = self._found.get(key)
+        if known is not None:
+            # Reading a DN costs the server less than a search; but the entry may have another name by now
+            dn, guid = known
+            wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
+            found = await self._search(connection, dn, codec.SCOPE_BASE, codec.ANYTHING, wanted)
+            account = Account(*found[0]) if found else None
+            if account is not None and accounts.answers_to(account, name):
+                return account
+            self._found.drop(key)
+        matching = accounts.matching(name)
+        found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, accounts.attributes)
+        if not found:
+            return None
+        account = accounts.choose(name, [Account(*entry) for entry in found])
+        self._found.put(key, (account.dn.encode(), account.guid))
+        return account
+
+    async def identify(self, connection: LdapConnection, account: Account) -> DirectoryIdentity:
+        """Who it is, groups included. Raises LdapConnectionError, ServerRefused."""
+        return self._accounts.identity(account, await self._groups.of(connection, account))
+
+    async def _search(
+        self, connection: LdapConnection, base: bytes, scope: int, matching: bytes, attributes: bytes
+    ) -> list[tuple[str, Entry]]:
+        timeout = self._settings.search_timeout
+        return await connection.search(base, scope, matching, attributes, limit=_MOST, timeout=timeout)

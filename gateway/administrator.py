@@ -1,0 +1,138 @@
+"""Administrative acts wherever the relay is: through the control socket of the running one, else on its store.
+
+For whoever does not run inside the relay: commands, timers, another program on this machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.app import open_relay_store
+from gateway.keys import load_keys
+from gateway.relay import (
+    SOCKET_NAME,
+    Administration,
+    AgentRegistry,
+    AgentView,
+    ApiKeyView,
+    AuditView,
+    NotPermitted,
+    RelayAbsent,
+    TokenView,
+    ask_relay,
+)
+from gateway.settings import ServerSettings
+
+T = TypeVar("T")
+
+
+class Administrator:
+    """The acts of `Administration`. actor: who acts, for the audit trail (`admin:<unix user>`).
+
+    Every act raises RelayError (RelayUnresponsive where nobody knows what came of it, NotPermitted), StoreError,
+    CertsError, ServerError or ValueError; the text is for the administrator.
+    """
+
+    def __init__(self, settings: ServerSettings, actor: str) -> None:
+        self._settings, self._actor = settings, actor
+        self.reached_relay = False
+        """Whether the last act was the running relay's; otherwise it was done on the store."""
+
+    async def create_token(self, name: str, domains: Sequence[str] = ()) -> TokenView:
+        """An enrolment token."""
+        return await self._do(
+            "create_token", TokenView, lambda acts: acts.create_token(name, self._actor, domains), name=name, domains=domains
+        )
+
+    async def agents(self) -> list[AgentView]:
+        """Every agent; live figures where the relay runs."""
+        return await self._do("agents", list[AgentView], lambda acts: acts.agents())
+
+    async def revoke(self, name: str, why: str) -> int:
+        """Revoke an agent; live connections that ended."""
+        return await self._do("revoke", int, lambda acts: acts.revoke(name, why, self._actor), name=name, why=why)
+
+    async def unlock(self, user: str) -> bool:
+        """Forget what smart lockout counted."""
+        return await self._do("unlock", bool, lambda acts: acts.unlock(user, self._actor), user=user)
+
+    async def create_api_key(self, name: str, lifetime: float | None) -> ApiKeyView:
+        """An API key. lifetime: seconds; None: without end."""
+        return await self._do(
+            "create_api_key",
+            ApiKeyView,
+            lambda acts: acts.create_api_key(name, lifetime, self._actor),
+            name=name,
+            lifetime=lifetime,
+        )
+
+    async def api_keys(self) -> list[ApiKeyView]:
+        """Every API key, without secrets."""
+        return await self._do("api_keys", list[ApiKeyView], lambda acts: acts.api_keys())
+
+    async def revoke_api_key(self, key_id: str) -> bool:
+        """Revoke an API key; False where there is no such live key."""
+        return await self._do("revoke_api_key", bool, lambda acts: acts.revoke_api_key(key_id, self._actor), key_id=key_id)
+
+    async def audit(self, *, limit: int, before: int | None, kind: str, subject: str) -> list[AuditView]:
+        """The audit trail, newest first."""
+        return await self._do(
+            "audit",
+            list[AuditView],
+            lambda acts: acts.audit(limit=limit, before=before, kind=kind, subject=subject),
+            limit=limit,
+            before=before,
+            kind=kind,
+            subject=subject,
+        )
+
+    async def verify_audit(
+        self, progress: Callable[[int, int], None] | None = None, *, noted: tuple[int, str] | None = None
+    ) -> AuditView | None:
+        """Check the audit trail; returns its head. Always on the store: the check must not depend on whom it checks.
+
+        noted: number and hash of an entry that the log once had as head. Raises also AuditBroken, AuditReplaced.
+        """
+
+        async def check(acts: Administration) -> AuditView | None:
+            head = await acts.verify_audit(progress)
+            if noted is not None:
+                await acts.check_noted(*noted)
+            return head
+
+        return await self._on_store(check)
+
+    async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
+        try:
+            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, {"actor": self._actor, **order})
+        except RelayAbsent:
+            self.reached_relay = False
+            return await self._on_store(on_store)
+        self.reached_relay = True
+        return msgspec.json.decode(reply, type=answer)
+
+    async def _on_store(self, work: Callable[[Administration], Awaitable[T]]) -> T:
+        settings = self._settings
+        try:
+            keys = load_keys(settings, time.time())
+            store = open_relay_store(settings, keys.secret)
+        except Exception as error:
+            if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
+                raise NotPermitted(settings.state_dir) from error
+            raise
+        try:
+            acts = Administration(
+                store,
+                AgentRegistry(store.agents),
+                relay_url=settings.public_url.rstrip("/"),
+                authority_fingerprint=keys.authority.fingerprint,
+                token_lifetime=settings.core.token_lifetime,
+                clock=time.time,
+            )
+            return await work(acts)
+        finally:
+            await store.close()

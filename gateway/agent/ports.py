@@ -1,0 +1,29 @@
+"""What the agent asks of the directories. `directory.Directories` is it; fakes have the same methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import directory
+
+
+class CredentialDirectories(Protocol):
+    """Deadlines are Unix seconds on the directories' clock."""
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """UPN suffixes and NetBIOS names that are answered for, lower case; `*` for all."""
+
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: directory.BeforeBind | None = None
+    ) -> directory.CheckResult:
+        """Check a credential. `before_bind` is awaited once, before the first bind; directory.Abandoned forbids it."""
+
+    async def change_password(
+        self, name: str, old: str, new: str, *, deadline: float, before_bind: directory.BeforeBind | None = None
+    ) -> directory.CheckResult:
+        """Change a password, proving the old one."""
+
+    def health(self) -> Sequence[directory.ControllerHealth]:
+        """The state of each domain controller, now."""

@@ -1,0 +1,46 @@
+"""Alarms: what an operator must see at once, in the log, in the metrics and in the audit trail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from gateway.store import AuditEvent, AuditLog, StoreError
+
+log = structlog.get_logger()
+
+
+class Alarms:
+    """Raises alarms. clock: Unix seconds."""
+
+    def __init__(self, audit: AuditLog, registry: CollectorRegistry, clock: Callable[[], float]) -> None:
+        self._audit, self._clock = audit, clock
+        self._counter = self.counter(registry)
+        self._writing: set[asyncio.Task[None]] = set()  # the loop itself holds tasks weakly
+
+    @staticmethod
+    def counter(registry: CollectorRegistry) -> Counter:
+        """How many there were, by event."""
+        return Counter("isthmus_alerts", "Alerts raised, by event.", ("event",), registry=registry)
+
+    def raise_alarm(self, event: str, fields: dict[str, str]) -> None:
+        """Returns at once: whoever notices an intruder must not wait for the store. `fields` go into log and trail.
+
+        The entry's kind is `alert.<event>`, its subject `fields["agent"]`.
+        """
+        log.critical(event, **fields)
+        self._counter.labels(event).inc()
+        entry = AuditEvent(
+            time=self._clock(), kind=f"alert.{event}", actor="relay", subject=fields.get("agent", ""), detail=fields
+        )
+        task = asyncio.create_task(self._write(entry), name=f"alarm-{event}")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _write(self, entry: AuditEvent) -> None:
+        with contextlib.suppress(StoreError):  # the trail logs it, and the alarm itself is in the log
+            await self._audit.append(entry)

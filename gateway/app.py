@@ -1,0 +1,275 @@
+"""The relay process: puts its packages together, serves them, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+from gateway.alarms import Alarms
+from gateway.housekeeping import Housekeeping, Sleep
+from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
+from gateway.protocol import CloseCode
+from gateway.readiness import Readiness
+from gateway.relay import (
+    SOCKET_NAME,
+    Administration,
+    Admission,
+    AgentEndpoint,
+    AgentGauges,
+    AgentRegistry,
+    CanaryKeeper,
+    Dispatcher,
+    Enrolment,
+    RelayAuthenticator,
+    SignInMetrics,
+    bind_control_socket,
+    control_app,
+    identify_requests,
+    live_views,
+)
+from gateway.settings import (
+    ServerError,
+    ServerSettings,
+    check_settings,
+    split_address,
+    tls_context,
+    trusted_networks,
+)
+from gateway.signin import Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
+from gateway.store import AuditHeads, Store, open_store
+
+__all__ = [
+    "Relay",
+    "ServerError",
+    "ServerSettings",
+    "check_settings",
+    "init",
+    "load_keys",
+    "open_relay_store",
+    "run",
+    "serving",
+    "split_address",
+    "tls_context",
+]
+
+log = structlog.get_logger()
+
+_LAST_ANSWERS = 5.0
+"""Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
+
+Clock = Callable[[], float]
+
+
+def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
+    """The store that the settings name. Raises gateway.store.StoreError."""
+    url = settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
+    return open_store(url, audit_key=secret)
+
+
+class Relay:
+    """One relay process: its packages, and what each of them registers."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        keys: RelayKeys,
+        store: Store,
+        clock: Clock = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.settings, self.store = settings, store
+        self.metrics = CollectorRegistry()
+        self._signin_metrics = SignInMetrics(self.metrics)
+        self.alarms = Alarms(store.audit, self.metrics, clock)
+        self.housekeeping = Housekeeping(sleep)
+        self._make_agents(keys, clock)
+        self._make_credentials(clock)
+        self._make_signin(keys, clock)
+        self._make_administration(keys, clock)
+        self.readiness = Readiness(self.endpoint, self.registry, store.audit, clock)
+        self._add_jobs(keys, clock)
+
+    def _make_agents(self, keys: RelayKeys, clock: Clock) -> None:
+        core, audit = self.settings.core, self.store.audit
+        self.dispatcher = Dispatcher(core, clock)
+        self.metrics.register(AgentGauges(self.dispatcher))
+        self.registry = AgentRegistry(self.store.agents)
+        self.enrolment = Enrolment(core, keys.authority, self.store.tokens, self.registry, audit, clock)
+        self.endpoint = AgentEndpoint(
+            core,
+            keys.identity,
+            keys.authority.certificate,
+            self.registry,
+            self.dispatcher,
+            renew=self.enrolment.renew,
+            alarm=self.alarms.raise_alarm,
+            clock=clock,
+        )
+        self.canaries = CanaryKeeper(
+            self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout
+        )
+
+    def _make_credentials(self, clock: Clock) -> None:
+        self.admission = Admission(self.settings.admission)
+        self.authenticator = RelayAuthenticator(
+            self.admission,
+            self.dispatcher,
+            self.store.audit,
+            self._signin_metrics,
+            timeout=self.settings.core.sign_in_timeout,
+            clock=clock,
+        )
+
+    def _make_signin(self, keys: RelayKeys, clock: Clock) -> None:
+        settings = self.settings.signin
+        signer = CookieSigner(keys.secret)
+        form_token = FormToken(signer)
+        self.api = Api(settings, self.authenticator, self.store.api_keys, clock)
+        self.sessions = Sessions(settings, self.store.sessions, clock)
+        self.pages = SignInPages(
+            settings,
+            Pages(settings, form_token),
+            self.sessions,
+            self.authenticator,
+            self.store.audit,
+            form_token,
+            DeviceCookie(signer),
+            origin=self.settings.public_url.rstrip("/"),
+        )
+
+    def _make_administration(self, keys: RelayKeys, clock: Clock) -> None:
+        self.administration = Administration(
+            self.store,
+            self.registry,
+            relay_url=self.settings.public_url.rstrip("/"),
+            authority_fingerprint=keys.authority.fingerprint,
+            token_lifetime=self.settings.core.token_lifetime,
+            clock=clock,
+            live=lambda: live_views(self.endpoint.connections),
+            disconnect=lambda name, why: self.endpoint.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
+            unlock=self.admission.unlock,
+            forget_api_key=self.api.forget,
+        )
+
+    def _add_jobs(self, keys: RelayKeys, clock: Clock) -> None:
+        """In the order of a minute's round: what is known here is written before what others wrote is read."""
+        IdentityRenewal(self.settings.state_dir, keys, self.endpoint.use, clock).add_jobs(self.housekeeping)
+        self.endpoint.add_jobs(self.housekeeping)
+        self.registry.add_jobs(self.housekeeping)
+        self.sessions.add_jobs(self.housekeeping)
+        AuditHeads(self.store.audit).add_jobs(self.housekeeping)
+        self.canaries.add_jobs(self.housekeeping)
+
+    def public_app(self) -> web.Application:
+        """What people, back ends and agents reach."""
+        identify = identify_requests(trusted_networks(self.settings))
+        app = web.Application(client_max_size=64 * 1024, middlewares=[identify])
+        for part in (self.pages, self.api, self.enrolment, self.endpoint):
+            part.add_routes(app)
+        self.readiness.add_public_routes(app)
+        return app
+
+    def metrics_app(self) -> web.Application:
+        """What the operator's monitoring reaches."""
+        app = web.Application()
+        self.readiness.add_routes(app)
+        app.router.add_get("/metrics", self._show_metrics)
+        return app
+
+    def metrics_text(self) -> bytes:
+        """What `/metrics` answers: Prometheus' text format."""
+        return generate_latest(self.metrics)
+
+    async def _show_metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self.metrics_text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+@asynccontextmanager
+async def serving(
+    settings: ServerSettings, *, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[Relay]:
+    """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError.
+
+    clock: Unix seconds. sleep: waits between two rounds of housekeeping.
+    """
+    check_settings(settings)
+    keys = load_keys(settings, clock())
+    # what is entered first ends last: agents drain, jobs end, the last sightings are written, then sockets and store close
+    async with AsyncExitStack() as stack:
+        _claim(stack, settings.state_dir)
+        store = open_relay_store(settings, keys.secret)
+        stack.push_async_callback(store.close)
+        relay = Relay(settings, keys, store, clock, sleep)
+        await relay.registry.load()
+        patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
+        await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
+        if settings.metrics_listen:
+            await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
+        await _serve_control(stack, relay)
+        stack.push_async_callback(relay.endpoint.flush)
+        await stack.enter_async_context(relay.housekeeping.running())
+        log.info("relay.started", url=settings.public_url, listen=settings.listen)
+        try:
+            yield relay
+        finally:
+            log.info("relay.draining", outstanding=relay.dispatcher.outstanding)
+            await relay.endpoint.drain(settings.core.drain_timeout)
+
+
+async def run(settings: ServerSettings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then drain and end."""
+    async with serving(settings):
+        await stop.wait()
+    log.info("relay.stopped")
+
+
+def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
+    """One relay on a state directory. The kernel takes the lock back however the process ends. Raises ServerError."""
+    import fcntl  # Windows, where agents run but no relay does, has none
+
+    path = state_dir / "relay.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ServerError(f"{path} is locked: another relay runs on this state_dir") from error
+    except OSError as error:
+        raise ServerError(f"cannot lock {path}: {error.strerror}") from error
+
+
+async def _serve(
+    stack: AsyncExitStack, app: web.Application, address: str, tls: ssl.SSLContext | None, patience: float
+) -> None:
+    """patience: seconds at the end for answers that are on their way."""
+    host, port = split_address(address)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=patience)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024, reuse_port=False).start()
+    except OSError as error:
+        raise ServerError(f"cannot listen on {address}: {error.strerror}; is another server there?") from error
+
+
+async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:
+    runner = web.AppRunner(control_app(relay.administration), access_log=None, handle_signals=False)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    path = relay.settings.state_dir / SOCKET_NAME
+    try:
+        listener = bind_control_socket(path)
+    except OSError as error:
+        raise ServerError(f"cannot make the control socket {path}: {error}") from error
+    stack.callback(path.unlink, missing_ok=True)
+    await web.SockSite(runner, listener).start()

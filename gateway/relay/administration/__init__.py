@@ -1,0 +1,28 @@
+"""What an administrator can do, and how the running relay is told to.
+
+What belongs here: acts, each in the audit trail, and the control socket that carries them. What does not: commands and
+pages that call them.
+"""
+
+from gateway.relay.administration.acts import Administration
+from gateway.relay.administration.control import (
+    SOCKET_NAME,
+    ask_relay,
+    bind_control_socket,
+    control_app,
+)
+from gateway.relay.administration.views import API_KEY_PREFIX, AgentView, ApiKeyView, AuditView, TokenView, live_views
+
+__all__ = [
+    "API_KEY_PREFIX",
+    "SOCKET_NAME",
+    "Administration",
+    "AgentView",
+    "ApiKeyView",
+    "AuditView",
+    "TokenView",
+    "ask_relay",
+    "bind_control_socket",
+    "control_app",
+    "live_views",
+]

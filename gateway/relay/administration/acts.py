@@ -1,0 +1,161 @@
+"""What an administrator can do, whether the relay runs or not. Every act is in the audit trail."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+
+from certs import EnrolmentToken, check_name
+from gateway.relay.administration.views import (
+    API_KEY_PREFIX,
+    AgentView,
+    ApiKeyView,
+    AuditView,
+    TokenView,
+    api_key_view,
+    audit_view,
+)
+from gateway.relay.agents import AgentRegistry
+from gateway.relay.errors import AuditReplaced, UnknownAgent
+from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
+
+Live = Callable[[], dict[str, AgentView]]
+"""What the running relay knows of its connections, by agent name."""
+
+
+class Administration:
+    """The acts. relay_url and authority_fingerprint go into tokens; the hooks reach the running relay, if there is one."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: AgentRegistry,
+        *,
+        relay_url: str,
+        authority_fingerprint: str,
+        token_lifetime: float,
+        clock: Callable[[], float],
+        live: Live = dict,
+        disconnect: Callable[[str, str], int] = lambda _name, _why: 0,
+        unlock: Callable[[str], bool] = lambda _user: False,
+        forget_api_key: Callable[[str], None] = lambda _key_id: None,
+    ) -> None:
+        self._store, self._registry, self._clock = store, registry, clock
+        self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
+        self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
+
+    async def create_token(self, name: str, actor: str, domains: Sequence[str] = ()) -> TokenView:
+        """Make an enrolment token. domains: what the agent may answer for; none: whatever it claims.
+
+        Raises ValueError for a name that no machine may bear.
+        """
+        now = self._clock()
+        token = EnrolmentToken.create(
+            name=check_name(name),
+            relay_url=self._relay_url,
+            authority_fingerprint=self._fingerprint,
+            now=now,
+            lifetime=self._token_lifetime,
+        )
+        allowed = tuple(domain.strip().lower() for domain in domains)
+        await self._store.tokens.add(
+            TokenRecord(id=token.id, key=token.key, name=name, allowed=allowed, expires_at=token.expires_at)
+        )
+        await self._record("admin.token_created", actor, name, " ".join(allowed))
+        return TokenView(name=name, text=token.text, expires_at=token.expires_at)
+
+    async def agents(self) -> list[AgentView]:
+        """Every agent, with its newest certificate."""
+        newest: dict[str, AgentView] = {}
+        for record in await self._store.agents.all():
+            before = newest.get(record.name)
+            newest[record.name] = view = AgentView(
+                name=record.name,
+                serial=record.serial,
+                not_after=record.not_after,
+                revoked_at=record.revoked_at,
+                revoked_why=record.revoked_why,
+                seen_at=record.seen_at,
+                software=record.software,
+                domains=record.domains,
+                address=record.address,
+            )
+            if before is not None and (before.seen_at or 0.0) > (view.seen_at or 0.0):  # the new one was not used yet
+                view.seen_at, view.address = before.seen_at, before.address
+                view.software, view.domains = before.software, before.domains
+        for name, live in self._live().items():
+            if name in newest:
+                known = newest[name]
+                live.serial, live.not_after = known.serial, known.not_after
+                live.revoked_at, live.revoked_why, live.seen_at = known.revoked_at, known.revoked_why, self._clock()
+                newest[name] = live
+        return [newest[name] for name in sorted(newest)]
+
+    async def revoke(self, name: str, why: str, actor: str) -> int:
+        """Revoke an agent and end its connections immediately; returns how many there were.
+
+        Raises UnknownAgent; StoreError where it could not be written, although the running relay lets nobody in again.
+        """
+        if name not in self._registry.names():
+            await self._registry.load()
+        if name not in self._registry.names():
+            raise UnknownAgent(name)
+        ended = self._disconnect(name, why)  # no await before the registry knows: it cannot come back between
+        await self._registry.revoke(name, self._clock(), why)
+        await self._record("agent.revoked", actor, name, why)
+        return ended
+
+    async def unlock(self, user: str, actor: str) -> bool:
+        """Forget the wrong passwords that smart lockout counted; False where it had counted none."""
+        found = self._unlock(user)
+        await self._record("admin.unlock", actor, user, "was counted" if found else "nothing was counted")
+        return found
+
+    async def create_api_key(self, name: str, lifetime: float | None, actor: str) -> ApiKeyView:
+        """Make an API key; its secret is in the answer and nowhere else."""
+        now = self._clock()
+        key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        expires_at = now + lifetime if lifetime is not None else None
+        digest = hashlib.sha256(secret.encode()).digest()
+        record = ApiKeyRecord(id=key_id, digest=digest, name=name, created_at=now, expires_at=expires_at)
+        await self._store.api_keys.add(record)
+        await self._record("admin.api_key_created", actor, name, key_id)
+        text = f"{API_KEY_PREFIX}{key_id}_{secret}"
+        return ApiKeyView(id=key_id, name=name, created_at=now, expires_at=expires_at, secret=text)
+
+    async def api_keys(self) -> list[ApiKeyView]:
+        """Every API key, without secrets."""
+        return [api_key_view(record) for record in await self._store.api_keys.all()]
+
+    async def revoke_api_key(self, key_id: str, actor: str) -> bool:
+        """Revoke an API key, in force immediately; False where there is no such live key."""
+        revoked = await self._store.api_keys.revoke(key_id, self._clock())
+        self._forget(key_id)
+        if revoked:
+            await self._record("admin.api_key_revoked", actor, key_id)
+        return revoked
+
+    async def audit(self, *, limit: int, before: int | None, kind: str, subject: str) -> list[AuditView]:
+        """The trail, newest first."""
+        entries = await self._store.audit.entries(limit=limit, before=before, kind=kind, subject=subject)
+        return [audit_view(entry) for entry in entries]
+
+    async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditView | None:
+        """Check the whole trail; returns its head. Raises AuditBroken."""
+        head = await self._store.audit.verify(progress)
+        return audit_view(head) if head is not None else None
+
+    async def check_noted(self, seq: int, digest: str) -> None:
+        """Whether the trail still holds the entry that was noted elsewhere: its number and its hash, hex.
+
+        `verify_audit` alone takes an older copy of the whole database for good. Raises AuditReplaced.
+        """
+        entries = await self._store.audit.entries(limit=1, before=seq + 1)
+        if not entries or (entries[0].seq, entries[0].hash) != (seq, digest.lower()):
+            raise AuditReplaced(seq)
+
+    async def _record(self, kind: str, actor: str, subject: str, detail: str = "") -> None:
+        extra = {"detail": detail} if detail else {}
+        event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
+        await self._store.audit.append(event)

@@ -1,0 +1,154 @@
+"""The control socket: how `isthmus relay …` reaches the running relay.
+
+A unix socket in the state directory, mode 0600: who may connect is who may read the state directory. Bodies are JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from gateway.relay.administration.acts import Administration
+from gateway.relay.errors import ActRefused, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.store import StoreError
+
+SOCKET_NAME = "control.sock"
+ANSWER_TIMEOUT = 30.0
+"""Seconds that the command line waits for an answer."""
+_encode = msgspec.json.encode
+
+
+class Order(msgspec.Struct):
+    """An act without arguments. Members that an act does not know are ignored: the command line may be a newer one."""
+
+
+class CreateToken(Order):
+    """See `Administration.create_token`; the others likewise."""
+
+    name: str
+    actor: str
+    domains: list[str]
+
+
+class Revoke(Order):
+    """name: of an agent; why: for the trail and the agent's operator."""
+
+    name: str
+    why: str
+    actor: str
+
+
+class Unlock(Order):
+    """user: a user name as typed; spelling counts, case does not."""
+
+    user: str
+    actor: str
+
+
+class CreateApiKey(Order):
+    """lifetime: seconds; None: without end."""
+
+    name: str
+    lifetime: float | None
+    actor: str
+
+
+class RevokeApiKey(Order):
+    """key_id: as `api_keys` lists it; not the secret."""
+
+    key_id: str
+    actor: str
+
+
+class ReadAudit(Order):
+    """before: an entry's number."""
+
+    limit: int
+    before: int | None
+    kind: str
+    subject: str
+
+
+T = TypeVar("T", bound=Order)
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def control_app(administration: Administration) -> web.Application:
+    """The acts of `administration`, each as POST /<act> with its arguments."""
+
+    acts = administration
+    handlers = {
+        "create_token": _handler(CreateToken, lambda order: acts.create_token(order.name, order.actor, order.domains)),
+        "agents": _handler(Order, lambda _: acts.agents()),
+        "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
+        "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
+        "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
+        "api_keys": _handler(Order, lambda _: acts.api_keys()),
+        "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
+        "audit": _handler(
+            ReadAudit,
+            lambda order: acts.audit(limit=order.limit, before=order.before, kind=order.kind, subject=order.subject),
+        ),
+        "verify_audit": _handler(Order, lambda _: acts.verify_audit()),
+    }
+    app = web.Application(client_max_size=64 * 1024)
+    for name, handler in handlers.items():
+        app.router.add_post(f"/{name}", handler)
+    return app
+
+
+def _handler(kind: type[T], act: Callable[[T], Awaitable[Any]]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            result = await act(msgspec.convert(await request.json(), kind))
+        except (RelayError, StoreError, ValueError) as error:  # msgspec's errors of shape are ValueErrors too
+            return web.json_response({"error": str(error)}, status=400)
+        return web.Response(body=_encode(result), content_type="application/json")
+
+    return handle
+
+
+def bind_control_socket(path: Path) -> socket.socket:
+    """A listening socket that only this user can reach. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)  # before listen: nobody can have connected yet
+        listener.listen(16)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
+    """Have the running relay do an act; its answer, JSON.
+
+    Raises ActRefused; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what came of it.
+    """
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
+            session.post(f"http://relay/{act}", json=order) as response,
+        ):
+            body = await response.read()
+            if response.status == 400:
+                raise ActRefused(str(msgspec.json.decode(body)["error"]))
+            response.raise_for_status()
+            return body
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PermissionError):
+            raise NotPermitted(path) from error
+        raise RelayAbsent(path) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise RelayUnresponsive(str(error) or "no answer in time") from error

@@ -1,0 +1,118 @@
+"""What an administrator is shown; over the control socket as JSON, with these names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.relay.agents import AgentConnection
+from gateway.store import ApiKeyRecord, AuditEntry
+
+API_KEY_PREFIX = "isk_"
+"""What an API key starts with, so that scanners of source code recognise one."""
+
+
+class AgentView(msgspec.Struct, kw_only=True):
+    """An agent as an administrator sees it. Times are Unix seconds."""
+
+    name: str
+    serial: str
+    not_after: float
+    revoked_at: float | None = None
+    revoked_why: str = ""
+    seen_at: float | None = None
+    software: str = ""
+    domains: tuple[str, ...] = ()
+    address: str = ""
+    connections: int = 0
+    """Live ones; 0 where the relay does not run."""
+    outstanding: int = 0
+    latency_ms: float = 0.0
+    clock_skew: float = 0.0
+    directories: dict[str, str] = {}
+
+
+class TokenView(msgspec.Struct, kw_only=True):
+    """A new enrolment token; `text` is shown this once."""
+
+    name: str
+    text: str
+    expires_at: float
+
+
+class ApiKeyView(msgspec.Struct, kw_only=True):
+    """An API key; `secret` is shown when it is made, never again."""
+
+    id: str
+    name: str
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    secret: str = ""
+
+
+class AuditView(msgspec.Struct, kw_only=True):
+    """An entry of the audit trail."""
+
+    seq: int
+    hash: str
+    time: float
+    kind: str
+    actor: str
+    subject: str
+    object_guid: str
+    outcome: str
+    address: str
+    agent: str
+    correlation_id: str
+    milliseconds: float
+    detail: dict[str, str]
+
+
+def live_views(connections: Iterable[AgentConnection]) -> dict[str, AgentView]:
+    """What is known of agents from their connections alone, by name."""
+    views: dict[str, AgentView] = {}
+    for connection in connections:
+        opened = connection.opened
+        if opened is None:
+            continue
+        view = views.setdefault(connection.name, AgentView(name=connection.name, serial="", not_after=0.0))
+        view.connections += 1
+        view.outstanding += connection.outstanding
+        view.latency_ms = max(view.latency_ms, connection.latency * 1000)
+        view.clock_skew = connection.clock_skew
+        view.software, view.domains, view.address = opened.software, connection.domains, connection.address
+        view.directories = connection.status
+    return views
+
+
+def api_key_view(record: ApiKeyRecord) -> ApiKeyView:
+    """A key without its secret."""
+    return ApiKeyView(
+        id=record.id,
+        name=record.name,
+        created_at=record.created_at,
+        expires_at=record.expires_at,
+        revoked_at=record.revoked_at,
+    )
+
+
+def audit_view(entry: AuditEntry) -> AuditView:
+    """An entry for people and programs."""
+    event = entry.event
+    return AuditView(
+        seq=entry.seq,
+        hash=entry.hash,
+        time=event.time,
+        kind=event.kind,
+        actor=event.actor,
+        subject=event.subject,
+        object_guid=event.object_guid,
+        outcome=event.outcome,
+        address=event.address,
+        agent=event.agent,
+        correlation_id=event.correlation_id,
+        milliseconds=event.milliseconds,
+        detail=dict(event.detail),
+    )

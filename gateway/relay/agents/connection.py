@@ -1,0 +1,200 @@
+"""One live agent connection: a protocol session, the requests on it, and what is known of the agent.
+
+A connection knows nothing of websockets: its shell (see `endpoint`) feeds it frames and takes frames from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from gateway.protocol import (
+    AnswerBody,
+    Answered,
+    BegunReceived,
+    CapacityChanged,
+    CloseCode,
+    Closed,
+    Event,
+    Measured,
+    Opened,
+    PeerDraining,
+    RelaySession,
+    RenewalRequested,
+    RequestRefused,
+    StatusReceived,
+    request_body,
+)
+
+log = structlog.get_logger()
+
+
+class Loss(enum.Enum):
+    """Why there is no answer; it decides whether another agent may be asked (see `dispatch`)."""
+
+    NOT_BEGUN = "not begun"
+    """Nothing was bound: another agent may try."""
+    FULL = "full"
+    """The same, because it takes no more for now."""
+    BEGUN = "begun"
+    """A bind may have been made: nobody may try again on the person's behalf."""
+    LATE = "late"
+    """The deadline passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One credential check, whoever does it. Times are Unix seconds."""
+
+    operation: str
+    user_name: str
+    password: str = field(repr=False)
+    new_password: str = field(repr=False)
+    deadline: float
+    correlation_id: str
+
+
+@dataclass(slots=True)
+class _Pending:
+    future: asyncio.Future[AnswerBody | Loss]
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of asking one agent: its answer, or why there is none."""
+
+    result: AnswerBody | Loss
+    begun: bool
+    """A bind may have been made: nobody else may be asked."""
+
+
+class AgentConnection:
+    """An agent connection as the dispatcher sees it. on_change: its room or its usability may have changed."""
+
+    def __init__(self, session: RelaySession, *, address: str, on_change: Callable[[AgentConnection], None]) -> None:
+        self.session = session
+        self.address = address
+        self.opened: Opened | None = None
+        self.allowed: tuple[str, ...] = ()
+        """The domains that an administrator lets it answer for; empty: any that it claims."""
+        self.latency = 0.0
+        self.clock_skew = 0.0
+        self.status: dict[str, str] = {}
+        self.suspect = False
+        """It let a begin deadline pass without a word: asked last until it speaks again."""
+        self.reserved = 0
+        """Room kept for requests that are about to be sent."""
+        self.connected_at = 0.0
+        self.wake = asyncio.Event()
+        """Set when the session has frames to send."""
+        self._on_change = on_change
+        self._pending: dict[int, _Pending] = {}
+
+    @property
+    def name(self) -> str:
+        """The agent's name, as certified."""
+        return self.session.agent
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that were sent and have neither an answer nor been given up."""
+        return len(self._pending)
+
+    @property
+    def has_room(self) -> bool:
+        """It would take one more request now."""
+        return self.outstanding + self.reserved < self.session.capacity
+
+    @property
+    def usable(self) -> bool:
+        """Open, and neither end is leaving."""
+        session = self.session
+        return self.opened is not None and session.closed is None and not session.peer_draining and not session.draining
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """UPN suffixes and NetBIOS names that the agent answers for; `*` for names that no agent claims."""
+        claimed = self.opened.domains if self.opened is not None else ()
+        return tuple(domain for domain in claimed if domain in self.allowed) if self.allowed else claimed
+
+    # -- asking
+
+    async def ask(self, number: int, task: Task, begin_timeout: float, clock: Callable[[], float]) -> Reply:
+        """Send a check and wait for what comes of it, until the task's deadline at the latest.
+
+        Cancelling tells the agent that nobody waits.
+        """
+        loop = asyncio.get_running_loop()
+        now = clock()
+        body = request_body(task.operation, task.user_name, task.password, task.new_password, task.correlation_id)
+        begin_by = min(now + begin_timeout, task.deadline)
+        # may raise (a body larger than a frame, a session just closed): before it, nothing of ours is to be undone
+        self.session.send_request(number, begin_by=begin_by, deadline=task.deadline, body=body)
+        self._pending[number] = pending = _Pending(loop.create_future())
+        self.wake.set()
+        # one second more for clocks and the network: an agent never begins after begin_by on the relay's clock
+        patience = loop.call_later(begin_by - now + 1.0, self._lose_patience, number)
+        limit = loop.call_later(max(task.deadline - now, 0.0), self._settle, number, Loss.LATE)
+        try:
+            return Reply(await pending.future, pending.begun)
+        finally:
+            patience.cancel()
+            limit.cancel()
+            del self._pending[number]
+            if self.session.cancel_request(number):  # True: no answer came. What had not begun is dropped there
+                self.wake.set()
+            self._on_change(self)
+
+    def _lose_patience(self, number: int) -> None:
+        pending = self._pending.get(number)
+        if pending is not None and not pending.begun:
+            self.suspect = True
+            log.warning("agent.silent", agent=self.name)
+            self._settle(number, Loss.NOT_BEGUN)
+
+    def _settle(self, number: int, result: AnswerBody | Loss) -> None:
+        pending = self._pending.get(number)
+        if pending is not None and not pending.future.done():
+            pending.future.set_result(result)
+
+    # -- what the session tells
+
+    def take(self, event: Event) -> None:
+        """Take an event that concerns requests or the agent's state; the hub takes the others."""
+        self.suspect = False  # whatever it says: it is alive
+        match event:
+            case Answered(number, body):
+                self._settle(number, body)
+            case BegunReceived(number):
+                if number in self._pending:  # else it was given up while the word was on its way
+                    self._pending[number].begun = True
+            case RequestRefused(number, reason):
+                log.info("agent.refused", agent=self.name, reason=reason)
+                self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
+            case Measured(latency, clock_skew):
+                self.latency, self.clock_skew = latency, clock_skew
+            case StatusReceived(directories, _):
+                self.status = directories
+            case CapacityChanged() | PeerDraining():
+                self._on_change(self)
+            case Closed():
+                self.lose()
+            case Opened() | RenewalRequested() | _:
+                pass
+
+    def lose(self) -> None:
+        """The connection is gone: what had not begun goes elsewhere, what had is lost."""
+        for number, pending in self._pending.items():
+            self._settle(number, Loss.BEGUN if pending.begun else Loss.NOT_BEGUN)
+        self._on_change(self)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """End the session with a word to the agent (`reason` is public); requests under way are lost at once."""
+        self.session.close(code, reason)
+        self.lose()
+        self.wake.set()

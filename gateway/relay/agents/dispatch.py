@@ -1,0 +1,264 @@
+"""Which agent is asked, and who is asked next.
+
+pick ──► ask ──► answer ─────────────────────────────────► done
+ ▲        │
+ │        ├──► lost, not begun / refused / no directory ──► pick another
+ │        ├──► lost, begun ──► TRY_AGAIN   (a second bind could cost a bad-password count)
+ │        └──► deadline    ──► TIMED_OUT
+ └── all busy: wait for room until the deadline, then BUSY; nobody there: NO_AGENT
+
+The order of choice, and why:
+
+1. Only agents that answer for the domain by name; those that take all (`*`) get what nobody ever claimed. A forest whose
+   agents are away is not handed to the agents of another forest, which would say "unknown user".
+2. The agent that was asked about this account last, for a minute: its lock-out guard has seen the wrong passwords.
+3. Who let no request lie, then the fewest requests for its capacity, then the nearest.
+4. No agent twice for one request: what it refused once it would refuse again, and the person waits.
+
+Everything here runs on one event loop. Between two `await` nothing changes; after each, a connection may be gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.protocol import AnswerBody, Outcome
+from gateway.relay.agents.connection import AgentConnection, Loss, Task
+from gateway.relay.settings import RelayCoreSettings
+
+log = structlog.get_logger()
+
+_SAMPLE = 16
+"""Connections that are compared where there are more."""
+_STICKY_SECONDS = 60.0
+"""For how long an account is asked about at the same agent."""
+_STICKY_NAMES = 10_000
+"""Accounts for which that is remembered; beyond that the one asked about longest ago is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What came of a task, and which agent said so (empty: none)."""
+
+    body: AnswerBody
+    agent: str = ""
+    begun: bool = False
+
+
+def account_of(user_name: str) -> str:
+    """The part of a user name that all its spellings share: `CORP\\anna`, `anna@corp.example.com`, `anna`."""
+    user = user_name.rpartition("\\")[2]
+    return (user.rpartition("@")[0] or user).casefold()
+
+
+def domain_of(user_name: str) -> str:
+    """The routing part of a user name, lower case: UPN suffix or NetBIOS name; empty for a bare name."""
+    netbios, backslash, _ = user_name.partition("\\")
+    if backslash:
+        return netbios.lower()
+    _, at, suffix = user_name.rpartition("@")
+    return suffix.lower() if at else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    domain: str
+    tried: set[AgentConnection]
+    connection: asyncio.Future[AgentConnection | None]
+    """The connection with room, None where nobody is left to be asked."""
+
+
+class Dispatcher:
+    """Chooses among the live connections. clock: Unix seconds."""
+
+    def __init__(self, settings: RelayCoreSettings, clock: Callable[[], float]) -> None:
+        self.connections: list[AgentConnection] = []
+        self._settings, self._clock = settings, clock
+        self._numbers = itertools.count(1)
+        self._waiting: deque[_Waiter] = deque()
+        self._by_domain: dict[str, list[AgentConnection]] | None = None
+        self._claimed: set[str] = set()
+        """Domains that some agent ever answered for by name: they are never handed to those that take all."""
+        self._asked_last: OrderedDict[str, tuple[float, AgentConnection]] = OrderedDict()
+        """By account: one agent counts its wrong passwords better than two that do not know of each other."""
+
+    @property
+    def outstanding(self) -> int:
+        """Requests under way on all connections."""
+        return sum(connection.outstanding for connection in self.connections)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for an agent with room."""
+        return len(self._waiting)
+
+    async def dispatch(self, task: Task) -> Dispatched:
+        """Have a task done by some agent, within its deadline. Never raises for what an agent does.
+
+        Cancelling gives the task up; a bind that has begun still ends at its agent.
+        """
+        domain, account = domain_of(task.user_name), account_of(task.user_name)
+        tried: set[AgentConnection] = set()
+        reply: AnswerBody | None = None
+        waited = False
+        while True:
+            connection = self._same_as_before(account, domain, tried) or self._least_loaded(domain, tried)
+            if connection is None:
+                # who waited and was then told "busy" waits again at the head: others came later
+                connection = await self._wait_for_room(domain, tried, task.deadline, first=waited)
+                waited = True
+            if connection is None:
+                nobody = not self._somebody(domain, tried)
+                return Dispatched((reply or AnswerBody(Outcome.NO_AGENT)) if nobody else AnswerBody(Outcome.BUSY))
+            if not connection.usable:  # gone between being promised and this task's turn on the loop
+                continue
+            tried.add(connection)
+            self._remember(account, connection)
+            result = await self.ask(connection, task)
+            if isinstance(result, Dispatched):
+                if not _worth_another(result):
+                    return result
+                reply = result.body  # told if nobody else is there: "no directory" says more than "no agent"
+            elif result is Loss.FULL:
+                reply = reply or AnswerBody(Outcome.BUSY)
+
+    async def ask(self, connection: AgentConnection, task: Task) -> Dispatched | Loss:
+        """Have a task done by this agent; NOT_BEGUN and FULL mean that another may be asked."""
+        reply = await connection.ask(next(self._numbers), task, self._settings.begin_timeout, self._clock)
+        if isinstance(reply.result, AnswerBody):
+            return Dispatched(reply.result, connection.name, reply.begun)
+        if reply.result in (Loss.NOT_BEGUN, Loss.FULL):
+            log.info("dispatch.handed_over", agent=connection.name)
+            return reply.result
+        outcome = Outcome.TRY_AGAIN if reply.result is Loss.BEGUN else Outcome.TIMED_OUT
+        return Dispatched(AnswerBody(outcome), connection.name, reply.begun)
+
+    def connection_changed(self, connection: AgentConnection) -> None:
+        """A connection may take more: give its room to those who wait longest and can use it. Or it takes nothing more."""
+        self._give_room(connection)
+        if not connection.usable:
+            self._send_away()
+
+    def _give_room(self, connection: AgentConnection) -> None:
+        while self._waiting and connection.usable and connection.has_room:
+            waiter = next((waiter for waiter in self._waiting if self._may_ask(connection, waiter)), None)
+            if waiter is None:
+                return
+            self._waiting.remove(waiter)
+            connection.reserved += 1  # until the waiter's turn on the loop: nobody may overtake it there
+            waiter.connection.set_result(connection)
+
+    def connections_changed(self) -> None:
+        """Links came or went (`connections` was changed): let everybody who waits look again."""
+        self._by_domain = None
+        for connection in self.connections:
+            self._give_room(connection)
+        self._send_away()
+
+    def _send_away(self) -> None:
+        """Whoever waits for nobody need not wait."""
+        for waiter in list(self._waiting):
+            if not self._somebody(waiter.domain, waiter.tried):
+                self._waiting.remove(waiter)
+                waiter.connection.set_result(None)
+
+    # -- choosing
+
+    def _pool(self, domain: str) -> Sequence[AgentConnection]:
+        """The connections that answer for a domain by name, or else those that answer for all; usable or not.
+
+        Computed once for each change of connections: with thousands of agents it is too much for each sign-in.
+        """
+        if self._by_domain is None:
+            self._by_domain = defaultdict(list)
+            for connection in self.connections:
+                for domain_name in connection.domains:
+                    self._by_domain[domain_name].append(connection)
+            self._claimed.update(self._by_domain)
+        return self._by_domain.get(domain if domain in self._claimed else "*", ())
+
+    def _somebody(self, domain: str, tried: set[AgentConnection]) -> bool:
+        return any(connection.usable and connection not in tried for connection in self._pool(domain))
+
+    def _may_ask(self, connection: AgentConnection, waiter: _Waiter) -> bool:
+        return not waiter.connection.done() and connection not in waiter.tried and connection in self._pool(waiter.domain)
+
+    def _same_as_before(self, account: str, domain: str, tried: set[AgentConnection]) -> AgentConnection | None:
+        since, connection = self._asked_last.get(account, (0.0, None))
+        if (
+            connection is None
+            or connection in tried
+            or not connection.usable
+            or not connection.has_room
+            or connection.suspect
+        ):
+            return None
+        return connection if self._clock() - since <= _STICKY_SECONDS and connection in self._pool(domain) else None
+
+    def _remember(self, account: str, connection: AgentConnection) -> None:
+        self._asked_last[account] = self._clock(), connection
+        self._asked_last.move_to_end(account)
+        if len(self._asked_last) > _STICKY_NAMES:
+            self._asked_last.popitem(last=False)
+
+    def _least_loaded(self, domain: str, tried: set[AgentConnection]) -> AgentConnection | None:
+        """Of many connections a sample is nearly as good as all, and costs the same for ten agents and for thousands."""
+        pool = self._pool(domain)
+        if len(pool) > _SAMPLE:
+            connection = min(filter(_free(tried), random.sample(pool, _SAMPLE)), key=_load, default=None)
+            if connection is not None and not connection.suspect:
+                return connection
+        return min(filter(_free(tried), pool), key=_load, default=None)
+
+    async def _wait_for_room(
+        self, domain: str, tried: set[AgentConnection], deadline: float, *, first: bool
+    ) -> AgentConnection | None:
+        """A connection with room, though it may be gone meanwhile; None where there is nobody, or no room in time.
+
+        first: take the head of the queue, for somebody who has waited already.
+        """
+        if len(self._waiting) >= self._settings.queue_limit or not self._somebody(domain, tried):
+            return None
+        waiter = _Waiter(domain, tried, asyncio.get_running_loop().create_future())
+        (self._waiting.appendleft if first else self._waiting.append)(waiter)
+        # an answer in time needs some of the time left
+        patience = (deadline - self._clock()) - self._settings.begin_timeout
+        try:
+            # not wait_for: a promise that comes in the moment of the time-out must not be cancelled, but used
+            await asyncio.wait((waiter.connection,), timeout=max(patience, 0.0))
+        except asyncio.CancelledError:
+            connection = self._leave(waiter)
+            if connection is not None:
+                self._give_room(connection)
+            raise
+        return self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter) -> AgentConnection | None:
+        """Wait no more; the room that was kept for this one, if any, is free again."""
+        if not waiter.connection.done():
+            self._waiting.remove(waiter)
+            return None
+        connection = waiter.connection.result()
+        if connection is not None:
+            connection.reserved -= 1
+        return connection
+
+
+def _free(tried: set[AgentConnection]) -> Callable[[AgentConnection], bool]:
+    return lambda connection: connection.usable and connection.has_room and connection not in tried
+
+
+def _load(connection: AgentConnection) -> tuple[bool, float, float]:
+    return connection.suspect, connection.outstanding / connection.session.capacity, connection.latency
+
+
+def _worth_another(dispatched: Dispatched) -> bool:
+    """An agent that reached no domain controller has bound nothing; another one may be better placed."""
+    return dispatched.body.outcome is Outcome.NO_DIRECTORY and not dispatched.begun

@@ -1,0 +1,144 @@
+"""Enrolment and renewal: who gets a certificate.
+
+    POST /agent/v1/enrol   {"token": id, "csr": base64 DER, "proof": base64}
+                       ->  {"certificate": base64 DER, "authority": base64 DER, "proof": base64}
+
+The proofs are made with the token's key over what is sent (see `certs.token`); the token itself never travels.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
+from gateway.relay.agents.registry import AgentRegistry
+from gateway.relay.errors import EnrolmentRefused, RenewalRefused
+from gateway.relay.request import CLIENT_ADDRESS, read_body
+from gateway.relay.settings import RelayCoreSettings
+from gateway.store import AgentRecord, AuditEvent, AuditLog, StoreError, TokenSpent, TokenStore
+
+log = structlog.get_logger()
+
+ENROL_PATH = "/agent/v1/enrol"
+MAX_ORDER = 64 * 1024
+"""Bytes of an enrolment request."""
+
+
+class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /agent/v1/enrol: the token's id, the request (PKCS #10, RFC 2986) and the proof, both in base64."""
+
+    token: str
+    csr: str
+    proof: str
+
+
+class Enrolment:
+    """Issues certificates to agents: the first for a token, the next ones over the session. clock: Unix seconds."""
+
+    def __init__(
+        self,
+        settings: RelayCoreSettings,
+        authority: Authority,
+        tokens: TokenStore,
+        registry: AgentRegistry,
+        audit: AuditLog,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings, self._authority, self._tokens = settings, authority, tokens
+        self._registry, self._audit, self._clock = registry, audit, clock
+
+    def add_routes(self, app: web.Application) -> None:
+        """POST /agent/v1/enrol."""
+        app.router.add_post(ENROL_PATH, self.handle)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer an enrolment: 200, 400 for what is none, 403 for a refusal, 503 where nothing can be written."""
+        address = request[CLIENT_ADDRESS]
+        try:
+            order = msgspec.json.decode(await read_body(request, MAX_ORDER), type=EnrolmentRequest)
+            return web.json_response(await self.enrol(order, address))
+        except web.HTTPException as unread:
+            return await self._refuse(address, unread.text or unread.reason, unread.status)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return await self._refuse(address, "not an enrolment request", 400)
+        except EnrolmentRefused as refused:
+            return await self._refuse(address, refused.reason, 403)
+        except StoreError as error:
+            log.error("agent.enrolment_failed", address=address, error=str(error))  # noqa: TRY400 - it says all
+            detail = "the relay cannot write its records at present; its operator finds the reason in its log"
+            return web.json_response({"detail": detail}, status=503)
+
+    async def _refuse(self, address: str, reason: str, status: int) -> web.Response:
+        log.warning("agent.enrolment_refused", address=address, reason=reason)
+        with contextlib.suppress(StoreError):  # a refusal stands, recorded or not; the trail's own log has the error
+            await self._record("agent.enrolment_refused", "", reason, address)
+        return web.json_response({"detail": reason}, status=status)
+
+    async def enrol(self, order: EnrolmentRequest, address: str) -> dict[str, str]:
+        """Spend the token and issue the certificate. Raises EnrolmentRefused."""
+        now = self._clock()
+        try:
+            csr, proof = base64.b64decode(order.csr, validate=True), base64.b64decode(order.proof, validate=True)
+            # the token is spent last: a request that is refused for another reason leaves it good. Of two who redeem it
+            # in the same moment one succeeds; the certificate of the other is registered nowhere, so no relay takes it
+            token = await self._tokens.peek(order.token, now)
+            verify_proof(token.key, proof, "enrol", csr)
+            certificate = self._authority.issue(
+                csr, name=token.name, role=Role.AGENT, now=now, lifetime=self._settings.certificate_lifetime
+            )
+            await self._tokens.redeem(order.token, now)
+        except TokenSpent as spent:
+            raise EnrolmentRefused(f"the token is {spent.reason}") from spent
+        except (CertsError, ValueError, binascii.Error) as error:
+            raise EnrolmentRefused(str(error)) from error
+        await self._registry.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
+        await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
+        authority = self._authority.certificate_der
+        return {
+            "certificate": base64.b64encode(certificate).decode(),
+            "authority": base64.b64encode(authority).decode(),
+            "proof": base64.b64encode(prove(token.key, "enrolled", csr, certificate, authority)).decode(),
+        }
+
+    async def renew(self, peer: VerifiedPeer, csr: bytes) -> bytes:
+        """Issue the next certificate (DER) to a connected agent. Raises RenewalRefused."""
+        now = self._clock()
+        try:
+            certificate = self._authority.issue(
+                csr, name=peer.name, role=Role.AGENT, now=now, lifetime=self._settings.certificate_lifetime
+            )
+        except CertificateRefused as refused:
+            raise RenewalRefused(str(refused)) from refused
+        if self._registry.status(peer.name, peer.serial) != "enrolled":
+            raise RenewalRefused("this agent was revoked")
+        await self._registry.enrol(
+            self._agent_record(peer.name, self._registry.allowed(peer.name, peer.serial), certificate, now, "")
+        )
+        await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
+        return certificate
+
+    def _agent_record(
+        self, name: str, allowed: tuple[str, ...], certificate: bytes, now: float, address: str
+    ) -> AgentRecord:
+        parsed = self._authority.describe(certificate)
+        return AgentRecord(
+            name=name,
+            serial=f"{parsed.serial:x}",
+            not_after=parsed.not_after,
+            issued_at=now,
+            allowed=allowed,
+            address=address,
+        )
+
+    async def _record(self, kind: str, subject: str, detail: str, address: str) -> None:
+        event = AuditEvent(
+            time=self._clock(), kind=kind, actor="relay", subject=subject, address=address, detail={"detail": detail}
+        )
+        await self._audit.append(event)

@@ -1,0 +1,31 @@
+"""Settings of admission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionSettings:
+    """Smart lockout and throttling. Microsoft's defaults where there are any."""
+
+    threshold: int = 4
+    """Different wrong passwords in a row after which a user name is locked here. Must lie below AD's own lockout
+    threshold, so that outsiders lock accounts here and not in AD."""
+    lock_seconds: float = 60.0
+    """Seconds of the first lock; should last longer than AD's observation window shrinks its count."""
+    lock_ceiling: float = 3600.0
+    """Seconds of the longest lock; each lock in a row is twice as long as the one before."""
+    forget_after: float = 86400.0
+    """Seconds after the last wrong password until a user name's record is forgotten."""
+    remembered_passwords: int = 3
+    """How many of the last wrong passwords are remembered (as keyed digests); typing one of them again does not count."""
+    address_failures: int = 30
+    """Different user names that one address may fail for within `address_window`: password spraying shows in breadth."""
+    address_rate: int = 120
+    """Attempts of any kind that one address may make within `address_window`. Raise it if a whole site sits behind one
+    address."""
+    address_window: float = 60.0
+    """Seconds over which an address is judged."""
+    records: int = 200_000
+    """User names and addresses remembered at most (about 0.5 KB each); beyond that the stalest unlocked one goes."""

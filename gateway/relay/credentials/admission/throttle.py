@@ -1,0 +1,66 @@
+"""Throttle for each client address: against password spraying, which shows in breadth and not in depth.
+
+Two sliding windows: attempts of any kind, and different user names that failed. An IPv6 client is its /64.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.relay.credentials.admission.settings import AdmissionSettings
+
+
+@dataclass(slots=True)
+class AddressRecord:
+    """What is remembered of an address. Times are Unix seconds."""
+
+    attempts: deque[float] = field(default_factory=deque)
+    failed: dict[str, float] = field(default_factory=dict)
+    """User name -> when it failed last."""
+    seen: float = 0.0
+    """When the address was seen last."""
+
+
+def address_key(address: str) -> str:
+    """The address as it is counted: IPv4 as it is, IPv6 by its /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> float:
+    """Seconds until another attempt may pass; 0 if one may now."""
+    begin = now - settings.address_window
+    while record.attempts and record.attempts[0] <= begin:
+        record.attempts.popleft()
+    if len(record.attempts) >= settings.address_rate:
+        return record.attempts[0] - begin
+    if len(record.failed) >= settings.address_failures:  # only now: who stays below costs no look at each name
+        record.failed = {name: when for name, when in record.failed.items() if when > begin}
+        if len(record.failed) >= settings.address_failures:
+            return min(record.failed.values()) - begin
+    return 0.0
+
+
+def attempt(record: AddressRecord, now: float) -> None:
+    """Count an attempt that is passed on."""
+    record.attempts.append(now)
+    record.seen = now
+
+
+def fail(record: AddressRecord, user: str, now: float) -> None:
+    """Count a user name for which AD refused the password."""
+    record.failed[user] = now
+
+
+def is_stale(record: AddressRecord, settings: AdmissionSettings, now: float) -> bool:
+    """Whether it may be forgotten: the address was not seen for a whole window."""
+    return now - record.seen > settings.address_window

@@ -1,0 +1,66 @@
+"""The vocabulary of a credential check, as those who ask for one see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.protocol import Identity, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A user name, a password, and where they came from."""
+
+    user_name: str
+    """As typed, white space stripped: userPrincipalName, DOMAIN\\name or an alternate login."""
+    password: str = field(repr=False)
+    address: str
+    """The client's IP address, after trusted proxies."""
+    familiar: bool = False
+    """The browser proved (signed device cookie) that this user signed in from it before."""
+    throttled: bool = True
+    """False where `address` is a trusted back end's own: it stands for many people."""
+    correlation_id: str
+    """One id from the browser's request to the LDAP bind."""
+    via: str = "page"
+    """Who asked: `page`, `api:<key name>`, later `oidc`, `saml`, …; goes into the audit trail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of an attempt: the agent's outcome, or admission's refusal."""
+
+    outcome: Outcome | None
+    """None: admission refused the attempt (smart lockout or throttle), nobody was asked."""
+    identity: Identity | None = None
+    password_proven: bool = False
+    """The directory says the password was right although it refused the sign-in (expired, disabled, …). Only then may
+    the page name the reason; whoever does not know the password must not learn it."""
+    retry_after: float = 0.0
+    """Seconds until admission would let another attempt pass; only where outcome is None."""
+    agent: str = ""
+    milliseconds: float = 0.0
+
+    @property
+    def succeeded(self) -> bool:
+        """The directory accepted the password and the sign-in."""
+        return self.outcome is Outcome.SUCCESS
+
+
+class Authenticator(Protocol):
+    """The one way to a credential check: admission, dispatch to an agent, audit."""
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        """Check a credential. Never raises for a refused credential or a broken directory.
+
+        Cancelling gives up the answer; a bind that has begun still ends at the agent.
+        """
+        ...
+
+    async def change_password(self, attempt: Attempt, new_password: str) -> Verdict:
+        """Change the password, proving the old one (`attempt.password`); works for expired and must-change accounts.
+
+        SUCCESS: changed. PASSWORD_REJECTED: the directory's policy refused the new one. Others as in `authenticate`.
+        """
+        ...

@@ -1,0 +1,162 @@
+"""The one way to a credential check: admission, dispatch, audit.
+
+The order matters. Admission comes before anybody is asked and learns the outcome before the trail is written: while a
+slow store is waited for, the next guess must already be counted. The trail comes before the answer: what it did not take
+is not given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from gateway.protocol import AnswerBody, Outcome
+from gateway.relay.agents import Dispatched, Dispatcher, Task
+from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
+from gateway.relay.credentials.attempt import Attempt, Verdict
+from gateway.relay.credentials.metrics import SignInMetrics
+from gateway.store import AuditEvent, AuditLog, StoreError
+
+log = structlog.get_logger()
+
+_PAUSE = 0.02
+_PATIENCE = 250
+"""Pauses (5 s together) that an attempt waits for others of the same user name."""
+
+
+class RelayAuthenticator:
+    """Implements `attempt.Authenticator` over the agents that are connected."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        audit: AuditLog,
+        metrics: SignInMetrics,
+        *,
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
+        self._metrics, self._timeout, self._clock = metrics, timeout, clock
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        """Check a credential; see `attempt.Authenticator`."""
+        return await self._check("signin", "verify", attempt, "")
+
+    async def change_password(self, attempt: Attempt, new_password: str) -> Verdict:
+        """Change a password, proving the old one; see `attempt.Authenticator`."""
+        return await self._check("password_change", "change", attempt, new_password)
+
+    async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
+        started = time.perf_counter()
+        decision = await self._admit(attempt)
+        if isinstance(decision, AttemptRefused):
+            verdict = Verdict(outcome=None, retry_after=decision.retry_after)
+            return await self._record(kind, attempt, verdict, decision.reason)
+        settled = False  # a browser that goes away cancels this task: its place must not stay taken
+        try:
+            dispatched = await self._dispatch(operation, attempt, new_password)
+            self._admission.settle(decision, dispatched.body.outcome, self._clock())
+            settled = True
+        finally:
+            if not settled:
+                self._admission.abandon(decision, self._clock())
+        verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
+        return await self._record(kind, attempt, verdict, dispatched.body.detail)
+
+    async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
+        """Ask admission; where others for the same name are under way, wait a little for what comes of them."""
+        request = AdmissionRequest(
+            user_name=attempt.user_name,
+            password=attempt.password,
+            address=attempt.address,
+            familiar=attempt.familiar,
+            throttled=attempt.throttled,
+        )
+        decision = self._admission.check(request, self._clock())
+        for _ in range(_PATIENCE):
+            if not (isinstance(decision, AttemptRefused) and decision.reason == "busy"):
+                break
+            await asyncio.sleep(_PAUSE)
+            decision = self._admission.check(request, self._clock())
+        return decision
+
+    async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
+        if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"
+            return Dispatched(AnswerBody(Outcome.WRONG_CREDENTIAL, detail="empty password"))
+        task = Task(
+            operation,
+            attempt.user_name,
+            attempt.password,
+            new_password,
+            self._clock() + self._timeout,
+            attempt.correlation_id,
+        )
+        return await self._dispatcher.dispatch(task)
+
+    async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> Verdict:
+        """Write the trail, then count and log what is answered; returns that."""
+        try:
+            await self._audit.append(
+                AuditEvent(
+                    time=self._clock(),
+                    kind=kind,
+                    actor=attempt.via,
+                    subject=attempt.user_name,
+                    object_guid=verdict.identity.object_guid if verdict.identity else "",
+                    outcome=_outcome(verdict),
+                    address=attempt.address,
+                    agent=verdict.agent,
+                    correlation_id=attempt.correlation_id,
+                    via=attempt.via,
+                    milliseconds=verdict.milliseconds,
+                    detail={"detail": detail} if detail else {},
+                )
+            )
+        except StoreError as error:
+            log.error(  # noqa: TRY400 - it says all
+                "signin.not_recorded",
+                kind=kind,
+                outcome=_outcome(verdict),
+                user=attempt.user_name,
+                address=attempt.address,
+                via=attempt.via,
+                error=str(error),
+            )
+            verdict = _not_recorded(kind, verdict)
+        self._metrics.count(kind, _outcome(verdict), verdict.milliseconds)
+        log.info(
+            "signin.checked",
+            kind=kind,
+            outcome=_outcome(verdict),
+            user=attempt.user_name,
+            agent=verdict.agent,
+            milliseconds=round(verdict.milliseconds, 1),
+        )
+        return verdict
+
+
+def _outcome(verdict: Verdict) -> str:
+    return verdict.outcome.value if verdict.outcome else "refused_by_admission"
+
+
+def _not_recorded(kind: str, verdict: Verdict) -> Verdict:
+    """What is answered where the trail did not take it: no sign-in. What has happened or was refused stays so."""
+    if verdict.outcome is None or (kind == "password_change" and verdict.succeeded):
+        return verdict
+    return Verdict(outcome=Outcome.NOT_RECORDED, agent=verdict.agent, milliseconds=verdict.milliseconds)
+
+
+def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:
+    body = dispatched.body
+    return Verdict(
+        outcome=body.outcome,
+        identity=body.identity,
+        password_proven=body.password_proven,
+        agent=dispatched.agent,
+        milliseconds=milliseconds,
+    )

@@ -1,0 +1,30 @@
+"""A relay that was set up, and what is logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.typing import EventDict
+
+from demo.stand import free_port
+from gateway.app import ServerSettings, init
+from tests.support.rooms import server_settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    """Settings of a relay that was set up; it listens for its operator too."""
+    made = replace(server_settings(tmp_path), metrics_listen=f"127.0.0.1:{free_port()}")
+    init(made, name="relay1", now=time.time())
+    return made
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    with structlog.testing.capture_logs() as entries:
+        yield entries

@@ -1,0 +1,163 @@
+"""The agents' websocket: who is let in, who is not, and what one connection can do to the others."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from certs import Authority, MachineIdentity, Role
+from gateway.protocol import MAX_FRAME, AgentFacts, AgentSession, CloseCode, PeerTrust
+from gateway.protocol.events import Closed, Event, Opened
+from gateway.protocol.messages import Bye, encode
+from gateway.store import AgentRecord
+from tests.gateway.relay.door import Door
+
+TOO_BIG = 1009
+"""What the websocket itself says of a message that is too large (RFC 6455 section 7.4.1)."""
+
+
+async def test_without_an_upgrade_there_is_no_session(door: Door) -> None:
+    """A browser that opens the address is told so."""
+    async with door.client.get(door.url) as response:
+        assert response.status == 400
+        assert "websocket" in (await response.text()).lower()
+
+
+async def test_another_subprotocol_is_refused(door: Door) -> None:
+    """The relay says nothing else to it."""
+    for protocol in ("isthmus.agent.v99", "chat"):
+        async with door.connect(protocol) as ws:
+            assert await door.closed_with(ws) == ([], 1002)
+    assert door.relay.endpoint.connections == []
+
+
+STRANGE: dict[str, tuple[bytes | str, set[int]]] = {
+    "empty": (b"", {CloseCode.MALFORMED}),
+    "garbage": (b"\xc1" * 100, {CloseCode.MALFORMED}),
+    "large": (bytes(MAX_FRAME), {CloseCode.MALFORMED, TOO_BIG}),
+    "larger than any message": (bytes(MAX_FRAME + 1), {CloseCode.GOING_AWAY, TOO_BIG}),
+    "nested": (b"\x91" * 60_000, {CloseCode.MALFORMED}),
+    "text": ("hello", {CloseCode.MALFORMED}),
+    "bye": (encode(Bye(CloseCode.NORMAL, "never mind" * 25)), {CloseCode.NORMAL}),
+}
+
+
+async def test_what_is_no_handshake_ends_the_connection(door: Door) -> None:
+    """With a code; nothing of it is left, and nothing of it is logged as an error of ours."""
+    with structlog.testing.capture_logs() as logs:
+        for kind, (frame, codes) in STRANGE.items():
+            async with door.connect() as ws:
+                await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
+                _, told = await door.closed_with(ws)
+            assert told in codes, kind
+    assert door.relay.endpoint.connections == []
+    assert {entry["log_level"] for entry in logs} <= {"info", "warning"}
+
+
+@pytest.mark.parametrize("code", [70_000, -1, 2**63])
+async def test_a_goodbye_with_an_impossible_code_is_a_goodbye(door: Door, code: int) -> None:
+    """A stranger's number must not become an exception here."""
+    async with door.connect() as ws:
+        await ws.send_bytes(encode(Bye(code, "bye")))
+        _, told = await door.closed_with(ws)
+    assert told is not None
+
+
+async def test_who_says_nothing_is_given_up(door: Door) -> None:
+    """The handshake has ten seconds; then the place is free."""
+    async with door.connect() as ws:
+        await ws.receive_bytes()
+        door.clock.ahead = 10.5
+        door.relay.endpoint.tick()
+        _, told = await door.closed_with(ws)
+    assert told == CloseCode.SILENT
+
+
+def present(door: Door, identity: MachineIdentity) -> AgentSession:
+    """An agent's end of a session under this identity."""
+    trust = PeerTrust(Authority.load(door.relay.settings.state_dir / "authority").certificate, Role.RELAY)
+    facts = AgentFacts(instance="i1", capacity=4, domains=("*",), software="test")
+    return AgentSession(identity, trust, facts, now=door.clock())
+
+
+async def said_to(door: Door, session: AgentSession) -> Event:
+    """What came of the handshake."""
+    async with door.connect() as ws:
+        while True:
+            for event in session.receive(await ws.receive_bytes(timeout=5), door.clock()):
+                return event
+            for frame in session.frames():
+                await ws.send_bytes(frame)
+
+
+@pytest.mark.parametrize("known", ["name", "serial", "neither"])
+async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door, tmp_path: Path, known: str) -> None:
+    """The authority issued it (to be found in a backup, say): it must be this name's, and this very one."""
+    authority, now = Authority.load(door.relay.settings.state_dir / "authority"), door.clock()
+
+    def issue(name: str) -> MachineIdentity:
+        home = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"
+        certificate = authority.issue(MachineIdentity.begin(home, name=name), name=name, role=Role.AGENT, now=now)
+        return MachineIdentity.install(home, certificate, authority.certificate_der, name=name, role=Role.AGENT, now=now)
+
+    identity = issue("agent1")
+    serials = {"name": issue("agent1").serial, "serial": identity.serial, "neither": 7}
+    name = "agent2" if known == "serial" else "agent1"
+    if known != "neither":
+        record = AgentRecord(name=name, serial=f"{serials[known]:x}", not_after=identity.not_after, issued_at=now)
+        await door.relay.registry.enrol(record)
+    told = await said_to(door, present(door, identity))
+    assert isinstance(told, Closed)
+    assert (told.code, told.by_peer) == (CloseCode.REFUSED, True)
+    assert door.relay.endpoint.connections == []
+    record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
+    if known == "neither":  # the same one, enrolled, is let in
+        await door.relay.registry.enrol(record)
+        assert isinstance(await said_to(door, present(door, identity)), Opened)
+
+
+async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes for them, and it alone is closed."""
+
+    def fail(_now: float) -> Any:
+        raise RuntimeError("a defect")
+
+    async with door.connect() as failing, door.connect() as other:
+        for ws in (failing, other):
+            await ws.receive_bytes()
+        first = min(door.relay.endpoint.open, key=lambda connection: connection.connected_at)
+        monkeypatch.setattr(first.session, "tick", fail)
+        door.relay.endpoint.tick()
+        _, told = await door.closed_with(failing)
+        assert told == CloseCode.GOING_AWAY
+        door.clock.ahead = 10.5
+        door.relay.endpoint.tick()
+        _, told = await door.closed_with(other)
+        assert told == CloseCode.SILENT
+
+
+async def test_more_connections_than_allowed_are_turned_away(door: Door) -> None:
+    """Those without a handshake count too; whoever is turned away is told when to come again."""
+    async with AsyncExitStack() as held:
+        for _ in range(3):
+            await (await held.enter_async_context(door.connect())).receive_bytes()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await door.connect()
+        assert refused.value.status == 503
+        assert refused.value.headers is not None
+        assert int(refused.value.headers["Retry-After"]) > 0
+    async with door.connect() as ws:
+        assert await ws.receive_bytes()
+
+
+async def test_a_stopping_relay_takes_no_new_connection(door: Door) -> None:
+    """It says so instead of letting them wait."""
+    await door.relay.endpoint.drain(0.0)
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await door.connect()
+    assert refused.value.status == 503

@@ -1,0 +1,126 @@
+"""Administrative acts from outside the relay's process: by the running relay, or on its store."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.administrator import Administrator
+from gateway.app import ServerError, ServerSettings, serving
+from gateway.relay import SOCKET_NAME, NotPermitted, RelayUnresponsive, bind_control_socket
+from gateway.relay.errors import ActRefused, AuditReplaced, UnknownAgent
+from gateway.store import AuditBroken
+from tests.support.rooms import server_settings
+
+
+@pytest.fixture
+def admin(settings: ServerSettings) -> Administrator:
+    return Administrator(settings, "admin:test")
+
+
+@pytest.fixture
+async def running(settings: ServerSettings) -> AsyncIterator[None]:
+    async with serving(settings):
+        yield
+
+
+async def test_without_a_relay_an_act_is_done_on_the_store(admin: Administrator) -> None:
+    """And is in the trail, under the name of whoever acted."""
+    token = await admin.create_token("dc1")
+    assert (token.name, admin.reached_relay) == ("dc1", False)
+    (entry,) = await admin.audit(limit=10, before=None, kind="", subject="")
+    assert (entry.kind, entry.actor) == ("admin.token_created", "admin:test")
+
+
+@pytest.mark.usefixtures("running")
+async def test_a_running_relay_does_the_act_itself(admin: Administrator) -> None:
+    """It counts immediately there; the store is not opened a second time."""
+    await admin.create_token("dc1", ["corp.example.com"])
+    assert admin.reached_relay
+    (entry,) = await admin.audit(limit=10, before=None, kind="", subject="")
+    assert (entry.kind, entry.actor, entry.detail) == (
+        "admin.token_created",
+        "admin:test",
+        {"detail": "corp.example.com"},
+    )
+
+
+@pytest.mark.parametrize("where", ["relay", "store"])
+async def test_a_refused_act_says_why_in_the_same_words(admin: Administrator, settings: ServerSettings, where: str) -> None:
+    """Whoever refuses it."""
+    if where == "store":
+        with pytest.raises(UnknownAgent, match="no agent 'nobody' was enrolled here"):
+            await admin.revoke("nobody", "drill")
+        with pytest.raises(ValueError, match="machine name 'no such/name'"):
+            await admin.create_token("no such/name")
+    else:
+        async with serving(settings):
+            with pytest.raises(ActRefused, match="no agent 'nobody' was enrolled here"):
+                await admin.revoke("nobody", "drill")
+            with pytest.raises(ActRefused, match="machine name 'no such/name'"):
+                await admin.create_token("no such/name")
+
+
+async def test_a_relay_that_was_never_set_up_is_told_so(tmp_path: Path) -> None:
+    """With what to do; nothing is made by an act."""
+    settings = server_settings(tmp_path)
+    with pytest.raises(ServerError, match="isthmus relay init"):
+        await Administrator(settings, "admin:test").agents()
+    assert not settings.state_dir.exists()
+
+
+async def test_a_socket_that_belongs_to_somebody_else(
+    admin: Administrator, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is not tried instead: its relay runs."""
+
+    async def refuse(_loop: object, *_args: object, **_kinds: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_unix_connection", refuse, raising=False)
+    with pytest.raises(NotPermitted, match="sudo -u isthmus-relay") as refused:
+        await admin.agents()
+    assert refused.value.path == settings.state_dir / SOCKET_NAME
+
+
+async def test_a_relay_that_breaks_off_leaves_the_act_open(admin: Administrator, settings: ServerSettings) -> None:
+    """It may have done it: it is not done a second time on the store."""
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    listener = bind_control_socket(settings.state_dir / SOCKET_NAME)
+    assert listener.family is socket.AF_UNIX
+    async with await asyncio.start_unix_server(hang_up, sock=listener):
+        with pytest.raises(RelayUnresponsive, match="did not answer"):
+            await admin.create_token("dc1")
+    listener.close()
+    assert await admin.audit(limit=10, before=None, kind="", subject="") == []
+
+
+async def test_a_head_that_was_noted_must_still_be_there(admin: Administrator) -> None:
+    """Its number and its hash, in either case; another hash means that the trail was put back or replaced."""
+    for name in ("dc1", "dc2"):
+        await admin.create_token(name)
+    second, first = await admin.audit(limit=10, before=None, kind="", subject="")
+    for entry in (first, second):
+        assert await admin.verify_audit(noted=(entry.seq, entry.hash.upper())) == second
+    for noted in ((first.seq, second.hash), (second.seq + 1, second.hash)):
+        with pytest.raises(AuditReplaced, match=f"entry {noted[0]} is not the one that was noted"):
+            await admin.verify_audit(noted=noted)
+
+
+async def test_a_trail_that_was_changed_is_told_before_any_head(admin: Administrator, settings: ServerSettings) -> None:
+    """The first entry that does not hold is the finding."""
+    import sqlite3
+
+    await admin.create_token("dc1")
+    with sqlite3.connect(settings.state_dir / "relay.db") as connection:
+        connection.execute("UPDATE audit SET subject = 'dc2'")
+    connection.close()
+    with pytest.raises(AuditBroken, match="entry 1"):
+        await admin.verify_audit(noted=(7, "00"))

@@ -1,0 +1,182 @@
+"""What is done beside requests, and what of it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.typing import EventDict
+
+from gateway.app import (
+    ServerSettings,
+    serving,
+)
+from gateway.housekeeping import Housekeeping
+from gateway.protocol import Outcome
+from gateway.relay import AgentEndpoint
+from gateway.store import StoreUnavailable
+from tests.support.fakes import FakeDirectories
+from tests.support.rooms import agent, attempt, eventually
+from tests.support.visitors import Clock, events
+
+ANNA = "anna@corp.example.com"
+DAY = 86400.0
+
+
+def broken(words: str) -> Callable[..., Any]:
+    async def fail(*_args: Any, **_kinds: Any) -> Any:
+        raise StoreUnavailable("relay.db", words, "make room")
+
+    return fail
+
+
+async def test_housekeeping_that_fails_is_logged_and_the_relay_goes_on(
+    settings: ServerSettings, tmp_path: Path, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is tried again."""
+    people = FakeDirectories({ANNA: "right"})
+    async with serving(settings) as running, agent(tmp_path, running, people):
+        with monkeypatch.context() as patch:
+            patch.setattr(running.store.sessions, "purge", broken("database or disk is full"))
+            for _ in range(2):
+                await running.housekeeping.tidy()
+        assert len(events(logs, "housekeeping.failed")) == 2
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        await running.housekeeping.tidy()
+    assert len(events(logs, "housekeeping.failed")) == 2
+    assert events(logs, "audit.head")
+
+
+async def test_the_relays_certificate_is_renewed_whatever_the_store_says(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that cannot be written must not end in a relay that no agent believes."""
+    clock = Clock()
+    async with serving(settings, clock=clock) as running:
+        before = running.endpoint.identity.certificate_der
+        monkeypatch.setattr(running.store.sessions, "purge", broken("database or disk is full"))
+        clock.ahead = 25 * DAY
+        await running.housekeeping.tidy()
+        assert running.endpoint.identity.certificate_der != before
+
+
+async def test_an_agent_that_is_away_was_seen_when_it_was_there_last(settings: ServerSettings, tmp_path: Path) -> None:
+    """Not when it connected; known after a crash too, to the minute."""
+    clock = Clock()
+    async with serving(settings, clock=clock) as running:
+
+        async def seen() -> float:
+            await running.housekeeping.tidy()
+            (record,) = await running.store.agents.all()
+            return record.seen_at or 0.0
+
+        async with agent(tmp_path, running, FakeDirectories({}), "agent1"):
+            connected = clock()
+            clock.ahead = 20.0
+            assert await seen() >= connected + 20.0
+            clock.ahead = 25.0
+        await eventually(lambda: not running.endpoint.connections)
+        left = clock()
+        clock.ahead = 3600.0
+        assert connected + 25.0 <= await seen() <= left
+        (view,) = await running.administration.agents()
+        assert view.seen_at == await seen()
+
+
+async def fast(seconds: float) -> None:
+    """A second takes five milliseconds."""
+    await asyncio.sleep(seconds / 200)
+
+
+async def test_the_books_are_looked_after_once_a_minute(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the sessions every second."""
+    ticks, tidied, tick = 0, asyncio.Event(), AgentEndpoint.tick
+
+    def count(endpoint: AgentEndpoint) -> None:
+        nonlocal ticks
+        ticks += 1
+        tick(endpoint)
+
+    async def note(_housekeeping: Housekeeping) -> None:
+        tidied.set()
+
+    monkeypatch.setattr(AgentEndpoint, "tick", count)
+    monkeypatch.setattr(Housekeeping, "tidy", note)
+    async with serving(replace(settings, metrics_listen=""), sleep=fast):
+        async with asyncio.timeout(10):
+            await tidied.wait()
+    assert 59 <= ticks <= 61
+
+
+async def test_one_session_that_fails_does_not_stop_the_clock_for_all(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it nobody is pinged and no silent agent is given up."""
+    ticks = 0
+
+    def fail(_endpoint: AgentEndpoint) -> None:
+        nonlocal ticks
+        ticks += 1
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(AgentEndpoint, "tick", fail)
+    async with serving(replace(settings, metrics_listen=""), sleep=fast):
+        await eventually(lambda: ticks >= 3)
+
+
+async def test_a_minutes_jobs_are_done_in_the_order_in_which_they_were_registered(logs: list[EventDict]) -> None:
+    """One that fails is logged by name and keeps no other one from being done."""
+    housekeeping, done = Housekeeping(), list[str]()
+
+    async def note(name: str) -> None:
+        done.append(name)
+        if name == "second":
+            raise RuntimeError("a defect")
+
+    for name in ("first", "second", "third"):
+        housekeeping.every_minute(name, functools.partial(note, name))
+    await housekeeping.tidy()
+    assert done == ["first", "second", "third"]
+    assert [entry["duty"] for entry in events(logs, "housekeeping.failed")] == ["second"]
+
+
+async def test_time_passes_for_all_even_if_one_fails(logs: list[EventDict]) -> None:
+    """Each of those who are told every second."""
+    housekeeping, ticks = Housekeeping(), list[str]()
+
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    housekeeping.every_second(fail)
+    housekeeping.every_second(lambda: ticks.append("second"))
+    housekeeping.tick()
+    assert ticks == ["second"]
+    assert len(events(logs, "tick.failed")) == 1
+
+
+async def test_what_runs_beside_ends_with_the_block(logs: list[EventDict]) -> None:
+    """Whatever it is doing, and even if another loop has failed meanwhile, which is logged."""
+    housekeeping, ended = Housekeeping(), asyncio.Event()
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def fail() -> None:
+        raise RuntimeError("a defect")
+
+    housekeeping.beside("waits", wait)
+    housekeeping.beside("fails", fail)
+    async with housekeeping.running():
+        await eventually(lambda: {"waits", "relay-ticker"} <= {task.get_name() for task in asyncio.all_tasks()})
+        await asyncio.sleep(0)
+    assert ended.is_set()
+    assert [entry["duty"] for entry in events(logs, "housekeeping.failed")] == ["fails"]
+    assert not {"waits", "relay-ticker", "fails"} & {task.get_name() for task in asyncio.all_tasks()}

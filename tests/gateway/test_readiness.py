@@ -1,0 +1,113 @@
+"""Whether the relay can serve, and what it answers where its store takes no writes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.app import (
+    ServerSettings,
+    serving,
+)
+from gateway.protocol import Outcome
+from tests.support.fakes import FakeDirectories
+from tests.support.rooms import agent, attempt
+from tests.support.visitors import browser
+
+ANNA = "anna@corp.example.com"
+
+
+async def test_health_is_the_process_and_readiness_is_an_agent(settings: ServerSettings, tmp_path: Path) -> None:
+    """Without an agent nobody can sign in: a load balancer should look elsewhere."""
+    people, operator = FakeDirectories({ANNA: "right"}), f"http://{settings.metrics_listen}"
+    async with serving(settings) as running, browser(settings) as get:
+        for address in ("/healthz", operator + "/healthz"):
+            response, body = await get(address)
+            assert (response.status, json.loads(body)) == (200, {"status": "ok"})
+        response, body = await get(operator + "/readyz")
+        assert (response.status, json.loads(body)) == (503, {"status": "no agent is connected", "agents": []})
+        async with agent(tmp_path, running, people, "agent1"):
+            response, body = await get(operator + "/readyz")
+            assert (response.status, json.loads(body)) == (200, {"status": "ready", "agents": ["agent1"]})
+            for connection in running.endpoint.connections:
+                connection.session.drain()
+            response, _ = await get(operator + "/readyz")
+            assert response.status == 503
+
+
+@contextlib.contextmanager
+def locked(settings: ServerSettings) -> Iterator[None]:
+    """Another process writes to the relay's database, and does not end."""
+    other = sqlite3.connect(settings.state_dir / "relay.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store waits a twentieth of a second for others."""
+    monkeypatch.setattr("gateway.store.database.BUSY_TIMEOUT", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sign_in_that_cannot_be_recorded_is_not_given(settings: ServerSettings, tmp_path: Path) -> None:
+    """503 and why, counted as such; not ready until something can be written again, which needs no sign-in."""
+    people, readiness = FakeDirectories({ANNA: "right"}), f"http://{settings.metrics_listen}/readyz"
+    async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, people, "agent1"):
+        key = (await running.administration.create_api_key("crm", None, "test")).secret
+        order, headers = {"user_name": ANNA, "password": "right"}, {"Authorization": f"Bearer {key}"}
+        with locked(settings):
+            assert (await get(readiness))[0].status == 200  # nobody has noticed yet
+            response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
+            assert (response.status, json.loads(body)["detail"]) == (503, "not_recorded")
+            response, body = await get(readiness)
+            assert (response.status, json.loads(body)["status"]) == (503, "the store refuses writes")
+        response, body = await get(readiness)
+        assert (response.status, json.loads(body)["status"]) == (200, "ready")
+        response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
+        assert (response.status, json.loads(body)["outcome"]) == (200, "success")
+        lines = running.metrics_text().decode().splitlines()
+        assert 'isthmus_signin_total{kind="signin",outcome="not_recorded"} 1.0' in lines
+        assert 'isthmus_signin_total{kind="signin",outcome="success"} 1.0' in lines
+        assert "isthmus_pta_errors_total 1.0" in lines
+        trail = await running.administration.audit(limit=2, before=None, kind="", subject="")
+        assert [entry.kind for entry in trail] == ["signin", "audit.resumed"]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_store_that_refuses_writes_is_noticed_without_a_sign_in(settings: ServerSettings, tmp_path: Path) -> None:
+    """Once a minute it is written who is connected."""
+    readiness = f"http://{settings.metrics_listen}/readyz"
+    async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, FakeDirectories({})):
+        with locked(settings):
+            await running.housekeeping.tidy()
+            assert (await get(readiness))[0].status == 503
+        assert (await get(readiness))[0].status == 200
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_has_happened_is_told_recorded_or_not(settings: ServerSettings, tmp_path: Path) -> None:
+    """A changed password is a changed password, a lockout is a lockout; whether another one is right is not told."""
+    people = FakeDirectories({ANNA: "right"})
+    patient = replace(settings, admission=replace(settings.admission, threshold=1))
+    async with serving(patient) as running, agent(tmp_path, running, people):
+        check = running.authenticator
+        with locked(settings):
+            assert (await check.change_password(attempt(ANNA, "right"), "new and long")).outcome is Outcome.SUCCESS
+            assert people.people[ANNA] == "new and long"
+            for password in ("new and long", "wrong"):
+                verdict = await check.authenticate(attempt(ANNA, password))
+                assert (verdict.outcome, verdict.identity, verdict.password_proven) == (Outcome.NOT_RECORDED, None, False)
+            refused = await check.authenticate(attempt(ANNA, "another"))
+            assert refused.outcome is None
+            assert refused.retry_after > 0

@@ -1,0 +1,113 @@
+"""What a relay refuses to be told."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.app import (
+    ServerError,
+    ServerSettings,
+    check_settings,
+    serving,
+    split_address,
+    tls_context,
+)
+from tests.support.rooms import server_settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"public_url": "http://127.0.0.1:8443"}, "must be https://"),
+        ({"public_url": "signin.example.com"}, "must be https://"),
+        ({"public_url": ""}, "must be https://"),
+        ({"tls_key": None}, "go together"),
+        ({"tls_certificate": None}, "go together"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "0.0.0.0:8443"}, "on loopback only"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "[::]:8443"}, "on loopback only"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "192.0.2.1:8443"}, "on loopback only"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "relay.example.com:8443"}, "on loopback only"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "localhost.example.com:8443"}, "on loopback only"),
+        ({"tls_certificate": None, "tls_key": None, "listen": ":8443"}, "on loopback only"),
+        ({"listen": "8443"}, "expected host:port"),
+    ],
+)
+def test_unsafe_settings_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    """Passwords must not travel in the clear, whatever the file says."""
+    with pytest.raises(ServerError, match=words):
+        check_settings(replace(server_settings(tmp_path), **changes))
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8080", "127.8.9.10:8080", "[::1]:8080", "localhost:8080"])
+def test_plain_http_is_for_a_proxy_on_this_machine(tmp_path: Path, listen: str) -> None:
+    """Loopback addresses pass."""
+    check_settings(replace(server_settings(tmp_path), tls_certificate=None, tls_key=None, listen=listen))
+
+
+async def test_unsafe_settings_are_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    """There is not even a state directory yet."""
+    with pytest.raises(ServerError, match="must be https://"):
+        async with serving(replace(server_settings(tmp_path), public_url="http://127.0.0.1:1")):
+            pass
+    assert not (tmp_path / "relay").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("127.0.0.1:8443", ("127.0.0.1", 8443)),
+        ("[::1]:8443", ("::1", 8443)),
+        ("relay.example.com:443", ("relay.example.com", 443)),
+        ("0.0.0.0:0", ("0.0.0.0", 0)),  # noqa: S104 - nothing listens there
+        ("host:65535", ("host", 65535)),
+    ],
+)
+def test_an_address_is_split(address: str, parts: tuple[str, int]) -> None:
+    """IPv6 goes in brackets."""
+    assert split_address(address) == parts
+
+
+@pytest.mark.parametrize(
+    "address", ["", "host", "host:", "host:https", "host:-1", "host:65536", "[::1]", "host:80 ", "8443"]
+)
+def test_what_is_no_address_is_told_so(address: str) -> None:
+    """Quoting it, with the form that is expected."""
+    with pytest.raises(ServerError) as refused:
+        split_address(address)
+    assert str(refused.value) == f"{address!r}: expected host:port"
+
+
+@given(st.text(max_size=40))
+def test_any_address_is_split_or_refused(address: str) -> None:
+    """Nothing else can come of it."""
+    with contextlib.suppress(ServerError):
+        _, port = split_address(address)
+        assert 0 <= port <= 65535
+
+
+async def test_a_network_of_proxies_that_is_none_is_told_so(settings: ServerSettings) -> None:
+    """As an error of the settings."""
+    with pytest.raises(ServerError, match=r"10\.0\.0\.0/99"):
+        async with serving(replace(settings, trusted_proxies=("10.0.0.0/99",))):
+            pass
+
+
+@pytest.mark.parametrize("damage", ["missing", "not PEM", "not its key"])
+def test_https_files_that_cannot_be_used_are_named(settings: ServerSettings, tmp_path: Path, damage: str) -> None:
+    """With the reason."""
+    assert settings.tls_key is not None
+    if damage == "missing":
+        settings.tls_key.unlink()
+    elif damage == "not PEM":
+        settings.tls_key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    else:
+        settings.tls_key.write_bytes((server_settings(tmp_path / "other").tls_key or Path()).read_bytes())
+    with pytest.raises(ServerError, match=r"key\.pem: cannot be used for HTTPS \("):
+        tls_context(settings)

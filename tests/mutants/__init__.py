@@ -1,0 +1,1 @@
+"""Mutants of the decisions: `make mutants` changes them one place at a time, and some test must notice each change."""
