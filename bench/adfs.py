@@ -17,21 +17,22 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.request import RolloverRequest
+from adfs_mgmt.procedures.rollover import plan, procedure_of
+from adfs_mgmt.procedures.view import RolloverPolicy
 from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.model import Record, Snapshot
-from adfs_mgmt.rollover.plan import next_step, plan
-from adfs_mgmt.rollover.stage import RolloverPolicy
 from bench.measure import processor_seconds, show
+from foundation.procedures import blank, next_step
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs.looking import look_at
 from isthmus.log_settings import LogSettings
-from tests.adfs.rollover.world import TOKEN, World
+from tests.adfs.procedures.world import TOKEN, World
 
 DELAY_MS = 50
 NODES, PROXIES = 30, 10
@@ -119,7 +120,7 @@ def status(rounds: int) -> None:
 
 def planner(rounds: int) -> None:
     """A plan and every next step of a rollover, for a thousand nodes and for a hundred."""
-    small, large = snapshot(100), snapshot(1000)
+    small, large = observation(100), observation(1000)
     few, many = [], []
     for _ in range(rounds):
         few.append(seconds_to_plan(small))
@@ -128,20 +129,21 @@ def planner(rounds: int) -> None:
     show("adfs.planner_ratio", statistics.median(many) / statistics.median(few), "to 100 nodes; 10 is proportional")
 
 
-def snapshot(nodes: int) -> Snapshot:
+def observation(nodes: int) -> FarmObservation:
     """A healthy farm, as the planner sees it."""
-    return asyncio.run(World(nodes=tuple(f"n{number}" for number in range(nodes))).look())
+    return asyncio.run(World(nodes=tuple(f"n{number}" for number in range(nodes))).observe())
 
 
-def seconds_to_plan(seen: Snapshot) -> float:
+def seconds_to_plan(observed: FarmObservation) -> float:
     """For a farm as it is."""
-    policy, now = RolloverPolicy(), seen.farm.read_at
+    policy, now = RolloverPolicy(), observed.farm.read_at
+    table = procedure_of("token", policy)
     gc.collect()
     begun = time.process_time()
-    made = plan(Request(kind="token", uses=TOKEN), seen, policy, now)
-    held: dict[str, float] = {}
+    made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, policy, now)
+    completed: dict[str, float] = {}
     for step in made.steps:
-        record = Record(id="bench", kind="token", farm="bench", started=now, by="", facts=made.facts, held=dict(held))
-        next_step(seen, record, policy, now)
-        held[step.stage] = now
+        record = replace(blank(table, "bench", made.state, now), completed=dict(completed))
+        next_step(table, observed, record, now)
+        completed[step.stage] = now
     return time.process_time() - begun

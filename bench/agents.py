@@ -15,7 +15,7 @@ import structlog
 
 import directory
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.settings import AgentCoreSettings
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from directory import wire
-from directory.link import parse_server
+from directory.ldap import codec
+from directory.ldap.connection import parse_server
+from directory.ldap.tls import make_context
 from directory.settings import TlsSettings
-from directory.tls import make_context
 
 
 class _Client:
@@ -29,17 +29,17 @@ class _Client:
 
     def bind(self, name: str, password: str) -> None:
         """Raises RuntimeError where it is refused."""
-        data = self._ask(wire.bind_request(name.encode(), password.encode()))
-        _, _, start, end = wire.open_message(data)
-        result = wire.read_result(data, start, end)
+        data = self._ask(codec.bind_request(name.encode(), password.encode()))
+        _, _, start, end = codec.open_message(data)
+        result = codec.read_result(data, start, end)
         if result.code != 0:
             raise RuntimeError(f"{name}: {result}")
 
     def search(self, base: str, matching: bytes, wanted: bytes) -> None:
         """Reads the entries, and forgets them."""
-        request = wire.search_request(base.encode(), wire.SCOPE_SUBTREE, matching, wanted, limit=2, seconds=30)
+        request = codec.search_request(base.encode(), codec.SCOPE_SUBTREE, matching, wanted, limit=2, seconds=30)
         data = self._ask(request)
-        while wire.open_message(data)[1] != wire.SEARCH_DONE:
+        while codec.open_message(data)[1] != codec.SEARCH_DONE:
             data = self._next()
 
     def close(self) -> None:
@@ -47,11 +47,11 @@ class _Client:
 
     def _ask(self, request: bytes) -> bytes:
         self._number += 1
-        self._socket.sendall(wire.message(self._number, request))
+        self._socket.sendall(codec.message(self._number, request))
         return self._next()
 
     def _next(self) -> bytes:
-        while not (size := wire.message_size(self._buffer)) or len(self._buffer) < size:
+        while not (size := codec.message_size(self._buffer)) or len(self._buffer) < size:
             more = self._socket.recv(65536)
             if not more:
                 raise RuntimeError("the server hung up")
@@ -106,8 +106,8 @@ def bind_milliseconds(
         for at in range(first, rounds, threads):
             name, password = users[at % len(users)]
             started = time.perf_counter()
-            matching = wire.equals(b"userPrincipalName", name.encode())
-            wanted = wire.attribute_list(("objectGUID", "displayName", "mail", "memberOf", "badPwdCount"))
+            matching = codec.equals(b"userPrincipalName", name.encode())
+            wanted = codec.attribute_list(("objectGUID", "displayName", "mail", "memberOf", "badPwdCount"))
             searching.search(base_dn, matching, wanted)
             binding.bind(name, password)
             taken.append((time.perf_counter() - started) * 1000)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from directory.credentials.checker import BeforeBind, OneDirectory
 from directory.errors import NotFound, SettingsProblem
+from directory.ldap.discovery import resolve_servers
 from directory.model import Check, ControllerHealth, Credential, Identity, Outcome, Verdict
-from directory.names import LoginName, parse_name
-from directory.one import BeforeBind, OneDirectory
-from directory.resolve import resolve_servers
+from directory.people.names import LoginName, parse_name
 from directory.settings import DirectorySettings
 
 T = TypeVar("T")
@@ -77,6 +77,11 @@ class Directories:
         """What is answered for: UPN suffixes and NetBIOS names, lower case; `*` where bare names have one home."""
         names = (*self._by_suffix, *self._by_netbios)
         return (*names, "*") if len(self._lanes) == 1 else names
+
+    def directory_of(self, name: str) -> str | None:
+        """Name of the directory that a name belongs to, as it is typed; None where there is none, or no telling which."""
+        lane = self._lane(parse_name(name))
+        return lane.directory.settings.name if lane is not None else None
 
     async def verify(self, credential: Credential, *, deadline: float, before_bind: BeforeBind | None = None) -> Verdict:
         """Check a credential before `deadline` (Unix seconds). Never raises but for what `before_bind` raises.

@@ -22,12 +22,12 @@ from ldap3.core.exceptions import (
     LDAPNoSuchObjectResult,
 )
 
-from directory.controller import Controller
+from directory.credentials.checker import OneDirectory
+from directory.credentials.guard import from_generalized_time
+from directory.credentials.policies import domain_root
 from directory.errors import DirectoryError, LinkError
-from directory.guard import from_generalized_time
+from directory.ldap.controller import Controller
 from directory.model import Check
-from directory.one import OneDirectory
-from directory.policies import domain_root
 from directory.settings import DirectorySettings
 
 CLOCK_WARNING = 60.0

@@ -8,8 +8,8 @@ from pathlib import Path
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.acme_settings import AcmeSettings
 from adfs_mgmt.trust.settings import EntraSettings
+from certs.acme import AcmeSettings
 from isthmus.log_settings import LogSettings
 
 

@@ -136,10 +136,10 @@ def _wrong(problems: list[Problem], key: str, problem: str) -> None:
 
 
 def docs_of(model: type[Any]) -> dict[str, str]:
-    """The docstring behind each field of a model."""
+    """The docstring behind each field of a model, those of its bases among them."""
+    docs = {name: text for base in reversed(model.__mro__[1:-1]) for name, text in docs_of(base).items()}
     tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     body = typing.cast(ast.ClassDef, tree.body[0]).body
-    docs = {}
     for field, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
             docs[field.target.id] = inspect.cleandoc(str(typing.cast(ast.Constant, after.value).value))

@@ -10,6 +10,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from certs import Certificate
+from foundation.saml import Assertion
+
 
 class Use(enum.StrEnum):
     """What a certificate is for, in AD FS's own words."""
@@ -28,24 +31,6 @@ class KeyAccess(enum.StrEnum):
     NOT_GRANTED = "not granted"
     NO_KEY = "no private key"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """One X.509 certificate, wherever it was seen."""
-
-    thumbprint: str
-    """SHA-1 of the DER, 40 upper-case hexadecimal digits, as Windows shows it."""
-    subject: str
-    issuer: str
-    not_before: float
-    not_after: float
-    names: tuple[str, ...] = ()
-    """dNSName of the subject alternative names."""
-    server_auth: bool = False
-    """Extended key usage has id-kp-serverAuth, or is absent."""
-    self_signed: bool = False
-    der: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,21 +292,6 @@ class SignInOutcome(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """What a SAML assertion says whose signature holds. Whether that is right is for others to say."""
-
-    version: str
-    """`SAML 1.1` or `SAML 2.0`."""
-    issuer: str
-    audiences: tuple[str, ...]
-    not_before: float
-    not_after: float
-    signer: Certificate
-    sha1: bool = False
-    """Signed with SHA-1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSignIn:
     """A token that was asked for with a test account, at one address. Never in `Outside`, which needs no credential."""
 
@@ -336,6 +306,6 @@ class SyntheticSignIn:
     """Path of the endpoint that answered."""
     milliseconds: float = 0.0
     """How long it took, TLS handshake included; 0 where nothing was answered."""
-    token: Token | None = None
+    token: Assertion | None = None
     reason: str = ""
     """What went wrong, in plain words; empty for a token."""

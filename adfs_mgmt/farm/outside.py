@@ -18,12 +18,12 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.metadata import MAX_BYTES, Metadata, read_metadata
-from adfs_mgmt.farm.model import Certificate, Outside, Served
+from adfs_mgmt.farm.errors import Unreadable, as_unreadable
+from adfs_mgmt.farm.model import Outside, Served
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from adfs_mgmt.farm.wire import bounded, host_header, why
+from certs import Certificate, read_certificate
+from foundation.saml import MAX_METADATA_BYTES, Metadata, read_metadata
 
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
 PROBE_PATH = "/adfs/probe"
@@ -63,7 +63,8 @@ async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metad
         try:
             async with asyncio.timeout(settings.outside_timeout):
                 body, _ = await looker.get_metadata(session, address_of(settings, host))
-                return await asyncio.to_thread(read_metadata, body)
+                with as_unreadable():
+                    return await asyncio.to_thread(read_metadata, body)
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             raise Unreadable(f"federation metadata of {host}", why(error, settings.outside_timeout)) from error
 
@@ -99,7 +100,8 @@ class _Looker:
         """What was seen, as a change of `Served`, and what went wrong."""
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
-                return await work, ""
+                with as_unreadable():
+                    return await work, ""
         except Unreadable as error:
             return _unchanged, f"{what}: {error.reason}"
         except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
@@ -162,7 +164,7 @@ class _Looker:
         ) as response:
             if response.status != 200:
                 raise Unreadable("metadata", f"HTTP {response.status}")
-            return await bounded(response, MAX_BYTES), self._skew(response)
+            return await bounded(response, MAX_METADATA_BYTES), self._skew(response)
 
     async def _see_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         url = URL.build(scheme="http", host=address, port=self.settings.http_port, path=PROBE_PATH)

@@ -16,23 +16,14 @@ from typing import TypeVar
 from adfs_mgmt.farm import windows
 from adfs_mgmt.farm.asking import Asking, Host
 from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.metadata import Metadata
-from adfs_mgmt.farm.model import (
-    Certificate,
-    Endpoint,
-    Farm,
-    Node,
-    Properties,
-    Proxy,
-    RelyingParty,
-    StoredCertificate,
-    SyncRole,
-)
+from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
 from adfs_mgmt.farm.outside import fetch_metadata
 from adfs_mgmt.farm.principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import RemotingError, Shell
 from adfs_mgmt.remoting.catalogue import STORE
+from certs import Certificate
+from foundation.saml import Metadata
 
 NOT_ASKED = "not asked over WinRM"
 _WID = "MSSQL$MICROSOFT##WID"

@@ -21,17 +21,30 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
-from adfs_mgmt.farm.assertion import is_encrypted, read_assertion
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn, Token
+from adfs_mgmt.farm.errors import Unreadable, as_unreadable
+from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.outside import HOSTS_AT_ONCE
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from adfs_mgmt.farm.token_message import MAX_BYTES, PROTOCOLS, Fault, Protocol, make_request, read_answer, readable
 from adfs_mgmt.farm.wire import bounded, host_header, why
+from foundation.saml import (
+    MAX_ANSWER_BYTES,
+    WS_TRUST_VERSIONS,
+    Assertion,
+    Fault,
+    WsTrust,
+    is_encrypted,
+    make_token_request,
+    read_assertion,
+    read_token_answer,
+    readable,
+)
 
 _UNTRIED = {SignInOutcome.UNREACHED, SignInOutcome.UNTRUSTED, SignInOutcome.NOT_OFFERED}
 _ACCEPTED = {SignInOutcome.ISSUED, SignInOutcome.ENCRYPTED, SignInOutcome.BAD_TOKEN}
 _OFF = {404, 503}
+_ACCESS_CODES = ("MSIS7068", "MSIS5007")
+"""The relying party's rules said no, not the directory."""
+_PARTY_CODES = ("ID3082", "MSIS3020")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +138,7 @@ class _Asker:
     async def ask(self, session: aiohttp.ClientSession, host: str) -> SyntheticSignIn:
         """At the first endpoint that is there."""
         async with self._slots:
-            for protocol in PROTOCOLS:
+            for protocol in WS_TRUST_VERSIONS:
                 try:
                     return await self._ask_at(session, host, protocol)
                 except _NotOffered as error:
@@ -136,7 +149,7 @@ class _Asker:
         """It was not asked because of the first."""
         return self._made(host, SignInOutcome.NOT_ASKED, reason=f"{first.host.partition('=')[0]} gave no token")
 
-    async def _ask_at(self, session: aiohttp.ClientSession, host: str, protocol: Protocol) -> SyntheticSignIn:
+    async def _ask_at(self, session: aiohttp.ClientSession, host: str, protocol: WsTrust) -> SyntheticSignIn:
         begun, timeout = time.monotonic(), self.settings.outside_timeout
         try:
             status, body = await self._post(session, host, protocol)
@@ -155,10 +168,10 @@ class _Asker:
         took = (time.monotonic() - begun) * 1000
         return await asyncio.to_thread(self._judged, host, protocol, status, body, took)
 
-    async def _post(self, session: aiohttp.ClientSession, host: str, protocol: Protocol) -> tuple[int, bytes]:
+    async def _post(self, session: aiohttp.ClientSession, host: str, protocol: WsTrust) -> tuple[int, bytes]:
         name, port = self.settings.federation_name, self.settings.https_port
         authority = host_header(name, port, 443)
-        body = make_request(
+        body = make_token_request(
             protocol,
             f"https://{authority}{protocol.path}",
             self.account.user,
@@ -174,26 +187,29 @@ class _Asker:
             headers={"Host": authority, "Content-Type": "application/soap+xml; charset=utf-8"},
             allow_redirects=False,
         ) as response:
-            answer = await bounded(response, MAX_BYTES)
+            answer = await bounded(response, MAX_ANSWER_BYTES)
             if response.status in _OFF:
                 raise _NotOffered(f"HTTP {response.status}")
             return response.status, answer
 
-    def _judged(self, host: str, protocol: Protocol, status: int, body: bytes, took: float) -> SyntheticSignIn:
+    def _judged(self, host: str, protocol: WsTrust, status: int, body: bytes, took: float) -> SyntheticSignIn:
         """What was answered. A fault comes with HTTP 500, sometimes 400."""
         if status not in {200, 400, 500}:
             return self._made(host, SignInOutcome.NO_VERDICT, protocol, took, reason=f"HTTP {status}")
         try:
-            found = read_answer(body, protocol)
+            with as_unreadable():
+                found = read_token_answer(body, protocol)
         except Unreadable as error:
             reason = f"its {error.what}: {error.reason}" + ("" if status == 200 else f" (HTTP {status})")
             return self._made(host, SignInOutcome.NO_VERDICT, protocol, took, reason=reason)
         if isinstance(found, Fault):
-            return self._made(host, found.outcome, protocol, took, reason=found.text)
+            return self._made(host, outcome_of(found), protocol, took, reason=found.reason)
         if is_encrypted(found):
             return self._made(host, SignInOutcome.ENCRYPTED, protocol, took)
         try:
-            return self._made(host, SignInOutcome.ISSUED, protocol, took, token=read_assertion(found))
+            with as_unreadable():
+                token = read_assertion(found)
+            return self._made(host, SignInOutcome.ISSUED, protocol, took, token=token)
         except Unreadable as error:
             return self._made(host, SignInOutcome.BAD_TOKEN, protocol, took, reason=f"{error.what}: {error.reason}")
 
@@ -201,10 +217,10 @@ class _Asker:
         self,
         host: str,
         outcome: SignInOutcome,
-        protocol: Protocol | None = None,
+        protocol: WsTrust | None = None,
         took: float = 0.0,
         *,
-        token: Token | None = None,
+        token: Assertion | None = None,
         reason: str = "",
     ) -> SyntheticSignIn:
         return SyntheticSignIn(
@@ -217,6 +233,17 @@ class _Asker:
             token=token,
             reason=readable(reason),
         )
+
+
+def outcome_of(fault: Fault) -> SignInOutcome:
+    """What a fault of AD FS says of the account: by the number in its text, else by its code (WS-Trust 1.3 section 11)."""
+    if any(code in fault.text for code in _ACCESS_CODES):
+        return SignInOutcome.DENIED
+    if "FailedAuthentication" in fault.codes:
+        return SignInOutcome.REFUSED
+    if "InvalidScope" in fault.codes or any(code in fault.text for code in _PARTY_CODES):
+        return SignInOutcome.UNKNOWN_PARTY
+    return SignInOutcome.NO_VERDICT
 
 
 def _distrust(error: BaseException) -> str:

@@ -12,11 +12,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import (
     Binding,
-    Certificate,
     Endpoint,
     FarmCertificate,
     KeyAccess,
@@ -28,6 +25,7 @@ from adfs_mgmt.farm.model import (
     Use,
 )
 from adfs_mgmt.remoting import Thing
+from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
@@ -99,6 +97,11 @@ def fqdn(computer: Thing) -> str:
     return f"{name}.{domain}".lower() if name and "." in domain else name.lower()
 
 
+def thumbprint(thing: Thing, name: str) -> str:
+    """In its one form; empty where it is absent."""
+    return normal_thumbprint(text(thing, name))
+
+
 def sync_role(thing: Thing) -> SyncRole | None:
     """Of `Get-AdfsSyncProperties`."""
     return next((role for role in SyncRole if role.value.lower() == text(thing, "Role").lower()), None)
@@ -111,8 +114,8 @@ def sync_ok(thing: Thing) -> bool:
 
 def stored(things: list[Thing], access: list[Thing] | None) -> tuple[StoredCertificate, ...]:
     """Rows of `Get-ChildItem Cert:\\LocalMachine\\My`, with those of `Get-IsthmusKeyAccess` where that is to be had."""
-    rows = {text(each, "Thumbprint").upper(): each for each in access or []}
-    return tuple(_stored(each, rows.get(text(each, "Thumbprint").upper())) for each in things if text(each, "Thumbprint"))
+    rows = {thumbprint(row, "Thumbprint"): row for row in access or []}
+    return tuple(_stored(row, rows.get(name)) for row in things if (name := thumbprint(row, "Thumbprint")))
 
 
 def _stored(thing: Thing, access: Thing | None) -> StoredCertificate:
@@ -130,10 +133,10 @@ def _certificate(thing: Thing) -> Certificate:
     """By its DER; one that our parser refuses still has what Windows says of it."""
     raw = thing.get("RawData")
     if isinstance(raw, bytes):
-        with suppress(Unreadable):
+        with suppress(CertificateUnreadable):
             return read_certificate(raw)
     return Certificate(
-        thumbprint=text(thing, "Thumbprint").upper(),
+        thumbprint=thumbprint(thing, "Thumbprint"),
         subject=text(thing, "Subject"),
         issuer=text(thing, "Issuer"),
         not_before=when(thing, "NotBefore"),
@@ -151,7 +154,7 @@ def binding(thing: Thing) -> Binding:
     return Binding(
         host_name=text(thing, "HostName", "Hostname"),
         port=number(thing, "PortNumber"),
-        thumbprint=text(thing, "CertificateHash").upper(),
+        thumbprint=thumbprint(thing, "CertificateHash"),
         store=text(thing, "CtlStoreName") or "MY",
     )
 
@@ -163,7 +166,7 @@ def farm_certificates(
     rows = []
     for thing in things:
         use = next((use for use in Use if use.value == text(thing, "CertificateType")), None)
-        name = text(thing, "Thumbprint").upper()
+        name = thumbprint(thing, "Thumbprint")
         if use is not None and name:
             certificate = known.get(name) or described(text(thing, "Certificate"), name, utc_offset)
             row = FarmCertificate(
@@ -256,7 +259,7 @@ def relying_party(thing: Thing) -> RelyingParty:
         enabled=flag(thing, "Enabled"),
         metadata_url=text(thing, "MetadataUrl"),
         monitoring=flag(thing, "MonitoringEnabled"),
-        encryption_thumbprint=sections(text(thing, "EncryptionCertificate")).get("Thumbprint", "").upper(),
+        encryption_thumbprint=normal_thumbprint(sections(text(thing, "EncryptionCertificate")).get("Thumbprint", "")),
     )
 
 
@@ -270,7 +273,7 @@ def application(thing: Thing) -> PublishedApplication:
     return PublishedApplication(
         name=text(thing, "Name"),
         external_url=text(thing, "ExternalUrl"),
-        thumbprint=text(thing, "ExternalCertificateThumbprint").upper(),
+        thumbprint=thumbprint(thing, "ExternalCertificateThumbprint"),
         id=text(thing, "ID"),
     )
 

@@ -15,8 +15,9 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import Certificate, FarmCertificate, Properties
+from adfs_mgmt.farm.model import FarmCertificate, Properties
 from adfs_mgmt.health.check import DAY
+from certs import Certificate
 
 LATE = 1.5 * DAY
 

@@ -18,7 +18,7 @@ from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.sign_in import judge_sign_ins
 from adfs_mgmt.health.tokens import judge_tokens
 from adfs_mgmt.health.wording import name_of
-from adfs_mgmt.trust.compare import Weight, compare, keys_of
+from adfs_mgmt.trust.compare import compare, keys_of
 from adfs_mgmt.trust.model import EntraTrust
 
 _LEVELS = {"2012 R2": 1, "2016": 3, "2019": 4, "2022": 4, "2025": 4}
@@ -61,11 +61,11 @@ def judge(
 
 def _entra(farm: Farm, outside: Outside | None, trust: EntraTrust, now: float) -> Iterator[Check]:
     for found in compare(trust, keys_of(farm, outside), now):
-        where, remedy = found.domain or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
-        if found.weight is Weight.OK:
-            yield passed("entra", where, found.what)
+        where, remedy = found.where or trust.tenant, found.remedy or "Look at it: isthmus adfs trust show."
+        if found.status == "pass":
+            yield passed("entra", where, found.seen)
         else:
-            yield (failed if found.weight is Weight.FAILURE else warned)("entra", where, found.what, remedy)
+            yield (failed if found.status == "fail" else warned)("entra", where, found.seen, remedy)
 
 
 def _agreement(farm: Farm, outside: Outside | None) -> Iterator[Check]:

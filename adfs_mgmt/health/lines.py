@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm.model import Certificate, Farm, Outside, Use
+from adfs_mgmt.farm.model import Farm, Outside, Use
 from adfs_mgmt.farm.windows import is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference
 from adfs_mgmt.health.wording import name_of
+from certs import Certificate
 
 SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
 PROXY_TRUST, SEEN = "Proxy trust", "Seen from outside"

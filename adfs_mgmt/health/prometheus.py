@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from adfs_mgmt.farm.model import Certificate, Farm, Outside
+from adfs_mgmt.farm.model import Farm, Outside
 from adfs_mgmt.health.check import Check
 from adfs_mgmt.health.lines import certificate_lines
+from certs import Certificate
 
 _VALUE = {"pass": 0, "warn": 1, "fail": 2}
 

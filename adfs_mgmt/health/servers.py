@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.certificate import covers
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Binding, Certificate, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm.model import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
 from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import key_check, reference
 from adfs_mgmt.health.wording import ending, name_of
+from certs import Certificate, covers
 
 _RENEW = "Renew it: isthmus adfs ssl plan."
 _WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Token, Use
+from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Use
 from adfs_mgmt.health.check import Check, failed, passed, warned
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference
 from adfs_mgmt.health.wording import name_of
+from foundation.saml import Assertion
 
 NAME = "synthetic-token"
 _ENTRA = "urn:federation:MicrosoftOnline"
@@ -108,7 +109,7 @@ def _said(asked: SyntheticSignIn) -> str:
     return said + (f" ({asked.reason})" if asked.reason else "")
 
 
-def _token(asked: SyntheticSignIn, token: Token, expected: _Expected, thresholds: Thresholds) -> Check:
+def _token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, thresholds: Thresholds) -> Check:
     where = name_of(asked.host)
     wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
     if wrong:
@@ -135,14 +136,14 @@ _Fault = tuple[str, str]
 """What was seen, and the remedy."""
 
 
-def _wrong_signer(token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
         names = ", ".join(short(each) for each in sorted(expected.signers))
         remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
         yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
-def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) -> Iterator[_Fault]:
+def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:
     """A clock may differ a little."""
     remedy = "Compare its clock with a third one: w32tm /query /status there, or this workstation."
     if token.not_before > asked.at + thresholds.clock_seconds:
@@ -151,7 +152,7 @@ def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) ->
         yield f"not good any more since {asked.at - token.not_after:.0f} s", remedy
 
 
-def _wrong_names(asked: SyntheticSignIn, token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_names(asked: SyntheticSignIn, token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     """For several domains Entra ID wants an issuer for each, which a claim rule of that relying party writes."""
     if asked.relying_party not in token.audiences:
         seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"

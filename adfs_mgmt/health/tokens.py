@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Node, Outside, Use
+from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Node, Outside, Use
 from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
 from adfs_mgmt.health.forecast import LATE, Event, Happening, events, primary_of, successor_of
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.wording import day, distance, ending, name_of
+from certs import Certificate
 
 _ROLL = "Roll it over: isthmus adfs rollover plan."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.farm.settings import split_host
 from adfs_mgmt.health.check import DAY
+from certs import Certificate
 
 
 def day(moment: float) -> str:

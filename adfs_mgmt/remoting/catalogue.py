@@ -357,6 +357,25 @@ _CMDLETS = (
 
 CATALOGUE: Mapping[str, Cmdlet] = {cmdlet.name: cmdlet for cmdlet in _CMDLETS}
 """By name."""
+_TIMEOUT = 60.0
+_SLOW = {
+    "Install-WindowsFeature": 1800.0,
+    "Uninstall-WindowsFeature": 1800.0,
+    "Add-AdfsFarmNode": 900.0,
+    "Install-AdfsFarm": 900.0,
+    "Install-WebApplicationProxy": 600.0,
+    "Restart-Service": 300.0,
+    "Test-AdfsFarmJoin": 300.0,
+    "Test-AdfsFarmInstallation": 300.0,
+    "Update-AdfsCertificate": 180.0,
+    "Set-AdfsSslCertificate": 180.0,
+    "Set-AdfsFarmInformation": 120.0,
+}
+
+
+def timeout_of(name: str) -> float:
+    """Seconds within which a command of this name has come back, or has not worked."""
+    return _SLOW.get(name, _TIMEOUT)
 
 
 def make(name: str, **parameters: Value) -> Command:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.trust.entra import parse_configuration, read_configuration
-from adfs_mgmt.trust.errors import FileProblem, MalformedAnswer, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Configuration, Domain
+from adfs_mgmt.trust.errors import FileProblem, NotTaken, Refused
+from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from certs.errors import KeyStoreError
 from certs.files import private_directory, read_private
+from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"
@@ -124,7 +124,7 @@ def load_backup(path: Path) -> Backup:
         raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
 
 
-def plan_restore(backup: Backup, domain: Domain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
+def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
     """The properties that a restore would write; empty where nothing differs. Pure.
 
     `live` is the thumbprint that signs now, where it is known: a backup without it is refused, because restoring it would
@@ -149,7 +149,7 @@ def creation_of(backup: Backup) -> dict[str, Any]:
     return {name: raw[name] for name in (*RESTORABLE, _MFA) if raw.get(name) is not None}
 
 
-async def restore(graph: Graph, domain: Domain, values: Mapping[str, Any]) -> None:
+async def restore(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any]) -> None:
     """Write what `plan_restore` found, and read it back. Raises TrustError."""
     if domain.configuration is None or not values:
         return

@@ -8,41 +8,22 @@ to Federated. To make a domain managed is to set `authenticationType` to Managed
 from __future__ import annotations
 
 import contextlib
-import enum
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.compare import Keys
+from adfs_mgmt.trust.compare import SigningKeys
 from adfs_mgmt.trust.entra import encode, parse_configuration, read_one
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, NotConfirmed, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Authentication, Domain, EntraTrust
+from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
+from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
+from findings import Finding, failed, passed, undecided
+from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown
 
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 0.0)
 
 
-class State(enum.StrEnum):
-    """Of one line of a checklist."""
-
-    HOLDS = "holds"
-    FAILS = "fails"
-    ASK = "ask"
-    """Only a person can know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One line."""
-
-    state: State
-    text: str
-    remedy: str = ""
-
-
-def configuration_for(domain: str, keys: Keys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
+def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
     """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
 
     The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
@@ -52,7 +33,6 @@ def configuration_for(domain: str, keys: Keys, *, mfa: str = "", only_domain: bo
         raise Refused(f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"])
     base = f"https://{keys.federation_name}/adfs"
     issuer = f"http://{keys.federation_name}/adfs/services/trust" if only_domain else f"http://{domain}/adfs/services/trust/"
-    successor = max(keys.coming, key=lambda each: each.not_after, default=None)
     values: dict[str, Any] = {
         "displayName": keys.federation_name,
         "issuerUri": issuer,
@@ -64,52 +44,51 @@ def configuration_for(domain: str, keys: Keys, *, mfa: str = "", only_domain: bo
         "promptLoginBehavior": "nativeSupport",
         "signingCertificate": encode(keys.live),
     }
-    if successor is not None and successor.not_after > keys.live.not_after:
-        values["nextSigningCertificate"] = encode(successor)
+    if keys.successor is not None:
+        values["nextSigningCertificate"] = encode(keys.successor)
     return values | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
 def check_federate(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: Keys | None = None
-) -> list[Check]:
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: SigningKeys | None = None
+) -> list[Finding]:
     """The checklist before federating. Pure."""
     domain = trust.domain(name)
     if domain is None:
-        return [_line(False, f"{name} is a domain of {trust.tenant}", "Add it to the tenant and verify it first")]
-    checks = [
-        _line(not domain.federated, f"{name} is managed now", "It is federated: update it instead"),
-        _line(domain.is_verified, f"{name} is verified", "Verify it with its DNS record first"),
-        _line(not domain.is_initial and not _microsofts(name), f"{name} is no onmicrosoft.com domain", "It cannot be"),
-        _line(not domain.is_default, f"{name} is not the tenant's default domain", "Make another one the default first"),
-        _line(domain.is_root, f"{name} is a root domain", "A subdomain follows its root: federate that one"),
-        *_certificate_checks(values, now),
-        _issuer_check(trust, name, values),
+        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Add it to the tenant and verify it first")]
+    needed = [
+        (not domain.federated, f"{name} is managed now", "It is federated: update it instead"),
+        (domain.is_verified, f"{name} is verified", "Verify it with its DNS record first"),
+        (not domain.is_initial and not _microsofts(name), f"{name} is no onmicrosoft.com domain", "It cannot be"),
+        (not domain.is_default, f"{name} is not the tenant's default domain", "Make another one the default first"),
+        (domain.is_root, f"{name} is a root domain", "A subdomain follows its root: federate that one"),
     ]
+    checks = [*(_line(name, *row) for row in needed), *_certificate_checks(name, values, now)]
+    checks.append(_issuer_check(trust, name, values))
     if keys is not None and keys.knows_microsoft is not None:
-        remedy = "Add it: urn:federation:MicrosoftOnline, with its claim rules"
-        checks.append(_line(keys.knows_microsoft, "the farm has an enabled relying party for Microsoft Online", remedy))
+        text, remedy = "the farm has an enabled relying party for Microsoft Online", "with its claim rules"
+        checks.append(_line(name, keys.knows_microsoft, text, f"Add it: urn:federation:MicrosoftOnline, {remedy}"))
     return [*checks, *_questions_before_federating(trust, name, values)]
 
 
-def check_manage(trust: EntraTrust, name: str) -> list[Check]:
+def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
     """The checklist before making a domain managed. Pure."""
     domain = trust.domain(name)
     if domain is None:
-        return [_line(False, f"{name} is a domain of {trust.tenant}", "Check the name")]
+        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Check the name")]
     return [
-        _line(domain.federated, f"{name} is federated now", "It is managed already"),
-        _line(domain.is_verified, f"{name} is verified", "Only verified domains can be changed"),
-        _line(domain.is_root, f"{name} is a root domain", "A subdomain follows its root: convert that one"),
-        Check(
-            state=State.ASK,
-            text="password hash sync or pass-through authentication is in place for every user of it",
-        ),
-        Check(state=State.ASK, text="multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
+        _line(name, domain.federated, f"{name} is federated now", "It is managed already"),
+        _line(name, domain.is_verified, f"{name} is verified", "Only verified domains can be changed"),
+        _line(name, domain.is_root, f"{name} is a root domain", "A subdomain follows its root: convert that one"),
+        _question(name, "password hash sync or pass-through authentication is in place for every user of it"),
+        _question(name, "multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
         *_subdomains(trust, name),
     ]
 
 
-async def federate(graph: Graph, name: str, values: Mapping[str, Any], checks: list[Check], *, confirmation: str) -> Domain:
+async def federate(
+    graph: Graph, name: str, values: Mapping[str, Any], checks: list[Finding], *, confirmation: str
+) -> FederatedDomain:
     """Create the configuration. `confirmation` is the domain's name. Raises Refused, NotConfirmed, GraphError, NotTaken."""
     check_allowed(f"federating {name}", name, checks, confirmation)
     with contextlib.suppress(OutcomeUnknown):  # the reading back decides
@@ -121,13 +100,13 @@ async def federate(graph: Graph, name: str, values: Mapping[str, Any], checks: l
 async def manage(
     graph: Graph,
     name: str,
-    checks: list[Check],
+    checks: list[Finding],
     *,
     confirmation: str,
     backups: Backups,
     now: float,
     without_backup: bool = False,
-) -> tuple[Domain, Path | None]:
+) -> tuple[FederatedDomain, Path | None]:
     """Make it managed; the domain afterwards, and the backup of its configuration. Raises as `federate`.
 
     A configuration that cannot be read (Graph answers 500 for one that was made without a certificate) can only be rebuilt
@@ -141,9 +120,9 @@ async def manage(
     return await _settled(graph, name, lambda seen: not seen.federated), backup
 
 
-def check_allowed(what: str, name: str, checks: list[Check], confirmation: str) -> None:
+def check_allowed(what: str, name: str, checks: list[Finding], confirmation: str) -> None:
     """Raises Refused for a check that fails, NotConfirmed for a confirmation that is another name."""
-    failed = [f"not so: {each.text}. {each.remedy}" for each in checks if each.state is State.FAILS]
+    failed = [f"not so: {line.seen}. {line.remedy}" for line in checks if line.status == "fail"]
     if failed:
         raise Refused(what, failed)
     if confirmation.strip().lower() != name.lower():
@@ -163,7 +142,7 @@ async def _backed_up(graph: Graph, name: str, backups: Backups, now: float, with
     return backups.save(name, domain.configuration, f"before making {name} managed", now)
 
 
-async def _settled(graph: Graph, name: str, good: Callable[[Domain], bool]) -> Domain:
+async def _settled(graph: Graph, name: str, good: Callable[[FederatedDomain], bool]) -> FederatedDomain:
     for pause in _LOOKS:
         try:
             seen = await read_one(graph, name)
@@ -177,53 +156,57 @@ async def _settled(graph: Graph, name: str, good: Callable[[Domain], bool]) -> D
     raise NotTaken(name, "the conversion")
 
 
-def _certificate_checks(values: Mapping[str, Any], now: float) -> Iterator[Check]:
+def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Iterator[Finding]:
     """Without a signing certificate Graph answers 500 and leaves the domain federated and unmanageable."""
     remedy = "Take the farm's token-signing certificate"
     try:
         parsed = parse_configuration({**values, "id": "wanted"}, "the new configuration")
     except MalformedAnswer as error:
-        yield _line(False, "the certificates can be read", str(error))
+        yield _line(name, False, "the certificates can be read", str(error))
         return
-    yield _line(not parsed.problems, "the certificates can be read", "; ".join(parsed.problems))
-    yield _line("signingCertificate" in parsed.certificates, "there is a signing certificate", remedy)
+    yield _line(name, not parsed.problems, "the certificates can be read", "; ".join(parsed.problems))
+    yield _line(name, "signingCertificate" in parsed.certificates, "there is a signing certificate", remedy)
     for slot, certificate in parsed.certificates.items():
         current = certificate.not_before <= now < certificate.not_after
-        yield _line(current, f"{slot} {certificate.thumbprint} is valid now", remedy)
+        yield _line(name, current, f"{slot} {certificate.thumbprint} is valid now", remedy)
 
 
-def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Check:
+def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Finding:
     issuer = values.get("issuerUri")
     others = [
-        each.name
-        for each in trust.domains
-        if each.name.lower() != name.lower() and each.configuration and each.configuration.issuer_uri == issuer
+        other.name
+        for other in trust.domains
+        if other.name.lower() != name.lower() and other.configuration and other.configuration.issuer_uri == issuer
     ]
-    unread = [each.name for each in trust.domains if each.error]
+    unread = [other.name for other in trust.domains if other.error]
     if unread and not others:
-        return Check(state=State.ASK, text=f"{issuer} is not the issuer of {', '.join(unread)}, which could not be read")
-    return _line(not others, f"the issuer {issuer} is unique in the tenant", f"{', '.join(others)} has it")
+        return _question(name, f"{issuer} is not the issuer of {', '.join(unread)}, which could not be read")
+    return _line(name, not others, f"the issuer {issuer} is unique in the tenant", f"{', '.join(others)} has it")
 
 
-def _questions_before_federating(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Iterator[Check]:
+def _questions_before_federating(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Iterator[Finding]:
     if str(values.get("issuerUri", "")).startswith(f"http://{name}/"):
-        text = f"the farm's claim rule for several domains issues {values['issuerUri']} for users of {name}"
-        yield Check(state=State.ASK, text=text)
+        yield _question(name, f"the farm's claim rule for several domains issues {values['issuerUri']} for users of {name}")
     if not values.get("federatedIdpMfaBehavior"):
         text = "it is right that Entra ID accepts what the farm says of multi-factor authentication (its default; see --mfa)"
-        yield Check(state=State.ASK, text=text)
+        yield _question(name, text)
     yield from _subdomains(trust, name)
 
 
-def _subdomains(trust: EntraTrust, name: str) -> Iterator[Check]:
-    below = [each.name for each in trust.domains if not each.is_root and each.name.lower().endswith("." + name.lower())]
+def _subdomains(trust: EntraTrust, name: str) -> Iterator[Finding]:
+    below = [other.name for other in trust.domains if not other.is_root and other.name.lower().endswith("." + name.lower())]
     if below:
-        yield Check(state=State.ASK, text=f"its subdomains may change with it: {', '.join(below)}")
+        yield _question(name, f"its subdomains may change with it: {', '.join(below)}")
 
 
 def _microsofts(name: str) -> bool:
     return name.lower().endswith((".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn"))
 
 
-def _line(holds: bool, text: str, remedy: str) -> Check:
-    return Check(state=State.HOLDS if holds else State.FAILS, text=text, remedy="" if holds else remedy)
+def _line(name: str, holds: bool, text: str, remedy: str) -> Finding:
+    return passed("checklist", name, text) if holds else failed("checklist", name, text, remedy)
+
+
+def _question(name: str, text: str) -> Finding:
+    """What only a person can know."""
+    return undecided("checklist", name, text)

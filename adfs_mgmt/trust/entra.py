@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, NotThere, SignInRefused, TrustError
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Authentication, Configuration, Domain, EntraTrust, Slot, UpdateStatus
+from adfs_mgmt.trust.errors import TrustError
+from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from certs import Certificate, CertificateUnreadable, read_certificate
+from foundation.graph import Graph, GraphError, MalformedAnswer, NotThere, SignInRefused
 
 DOMAINS_AT_ONCE = 4
 """Configurations that are read at the same time: Graph throttles."""
@@ -39,7 +37,7 @@ async def read(graph: Graph, now: float) -> EntraTrust:
     domains = [read_domain(each) for each in listed]
     limit = asyncio.Semaphore(DOMAINS_AT_ONCE)
 
-    async def complete(domain: Domain) -> Domain:
+    async def complete(domain: FederatedDomain) -> FederatedDomain:
         async with limit:
             return await _with_configuration(graph, domain)
 
@@ -47,7 +45,7 @@ async def read(graph: Graph, now: float) -> EntraTrust:
     return EntraTrust(tenant=graph.tenant, read_at=now, domains=tuple(completed))
 
 
-async def read_one(graph: Graph, name: str) -> Domain:
+async def read_one(graph: Graph, name: str) -> FederatedDomain:
     """One domain, as it is now. Raises GraphError, whatever cannot be read."""
     what = f"reading domain {name}"
     domain = read_domain(await graph.get(what, "domains", name))
@@ -67,7 +65,7 @@ async def read_configuration(graph: Graph, name: str) -> Configuration:
     return parse_configuration(found[0], what)
 
 
-async def _with_configuration(graph: Graph, domain: Domain) -> Domain:
+async def _with_configuration(graph: Graph, domain: FederatedDomain) -> FederatedDomain:
     if not domain.federated:
         return domain
     try:
@@ -82,14 +80,14 @@ async def _with_configuration(graph: Graph, domain: Domain) -> Domain:
         return replace(domain, error=str(error))
 
 
-def read_domain(value: Mapping[str, Any]) -> Domain:
+def read_domain(value: Mapping[str, Any]) -> FederatedDomain:
     """A domain out of Graph's JSON. Raises MalformedAnswer."""
     name, kind = value.get("id"), value.get("authenticationType")
     if not isinstance(name, str) or not _is_domain_name(name):
         raise MalformedAnswer("listing the domains", "a domain without a usable name")
     if kind not in set(Authentication):
         raise MalformedAnswer(f"reading domain {name}", "an authenticationType that is neither Managed nor Federated")
-    return Domain(
+    return FederatedDomain(
         name=name,
         authentication=Authentication(kind),
         is_default=value.get("isDefault") is True,
@@ -109,7 +107,7 @@ def parse_configuration(value: Mapping[str, Any], what: str) -> Configuration:
     for slot in Slot:
         try:
             found = _certificate(value.get(slot), slot)
-        except Unreadable as error:
+        except CertificateUnreadable as error:
             problems.append(str(error))
         else:
             certificates |= {slot: found} if found else {}
@@ -138,11 +136,11 @@ def _certificate(value: object, slot: Slot) -> Certificate | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise Unreadable(slot, "it is not text")
+        raise CertificateUnreadable(slot, "it is not text")
     try:
         der = base64.b64decode("".join(value.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unreadable(slot, "it is not base64") from error
+        raise CertificateUnreadable(slot, "it is not base64") from error
     return read_certificate(der, slot)
 
 

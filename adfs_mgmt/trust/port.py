@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotThere
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain
+from adfs_mgmt.trust.model import FederatedDomain
 from adfs_mgmt.trust.update import publish, retire
+from certs import Certificate
+from foundation.graph import Graph, NotThere
 
 
 class Entra:
@@ -23,12 +22,12 @@ class Entra:
         self._state_dir = state_dir
         self._of: dict[str, Graph] = {}
 
-    async def domains(self, now: float) -> tuple[Domain, ...]:
+    async def domains(self, now: float) -> tuple[FederatedDomain, ...]:
         """Those that are federated with this farm, each with its certificates. One that cannot be read has an `error`.
 
         Raises GraphError where a tenant cannot be listed.
         """
-        found: list[Domain] = []
+        found: list[FederatedDomain] = []
         for graph in self._graphs:
             trust = await read(graph, now)
             own = trust.federated_with(self._federation_name)
@@ -38,7 +37,7 @@ class Entra:
 
     async def publish(self, domain: str, certificate: Certificate, keep: str, now: float) -> str:
         """Into the slot that does not hold `keep` (thumbprint; empty where there is none to keep, after a theft), read back;
-        what was done, in words. Doing it again does nothing. Raises TrustError."""
+        what was done, in words. Doing it again does nothing. Raises TrustError, GraphError."""
         graph = await self._graph(domain, now)
         live = keep or certificate.thumbprint
         current = await read_one(graph, domain)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from adfs_mgmt.trust.errors import Refused
 from adfs_mgmt.trust.model import Configuration, Slot
+from certs import normal_thumbprint
 
 
 def slot_for(domain: str, configuration: Configuration, wanted: str, live: str) -> Slot | None:
@@ -26,7 +27,7 @@ def slot_for(domain: str, configuration: Configuration, wanted: str, live: str) 
     holding = configuration.slot_of(live)
     if holding is not None:
         return holding.other
-    if wanted.upper() != live.upper():
+    if normal_thumbprint(wanted) != normal_thumbprint(live):
         reason = (
             f"Entra ID does not know {live}, the certificate that signs now, so sign-in to {domain} is broken already. "
             "Publish that one first: `isthmus adfs trust update`"
@@ -47,7 +48,7 @@ def slot_to_retire(domain: str, configuration: Configuration, old: str, live: st
     the same value in both slots is as good as one. Raises Refused.
     """
     what = f"retiring {old} from {domain}"
-    if old.upper() == live.upper():
+    if normal_thumbprint(old) == normal_thumbprint(live):
         raise Refused(what, ["it is the certificate that signs now. Promote another one first"])
     holding = configuration.slot_of(old)
     if holding is None:

@@ -15,21 +15,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.entra import encode, read_configuration
-from adfs_mgmt.trust.errors import (
-    GraphError,
-    LiveKeyLost,
-    NotTaken,
-    OutcomeUnknown,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-)
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Configuration, Domain, Slot
+from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustChanged, TrustError
+from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate, normal_thumbprint
+from foundation.graph import Graph, GraphError, OutcomeUnknown, SignInRefused
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)
 """Seconds between looks at a change, before it counts as not there: some half a minute in all."""
@@ -62,17 +54,17 @@ class DomainResult:
     changed: bool = False
     text: str = ""
     """What was done, or why it was not."""
-    error: TrustError | None = field(default=None, repr=False)
+    error: TrustError | GraphError | None = field(default=None, repr=False)
 
 
-def plan_publish(domain: Domain, certificate: Certificate, live: str) -> Change | None:
+def plan_publish(domain: FederatedDomain, certificate: Certificate, live: str) -> Change | None:
     """What publishing needs; None where Entra ID has it already. Pure. Raises Refused, or the domain's own error."""
     configuration = _configuration_of(domain)
     slot = slot_for(domain.name, configuration, certificate.thumbprint, live)
     return None if slot is None else _change(domain.name, configuration, slot, certificate, live)
 
 
-def plan_retire(domain: Domain, old: str, live: str) -> Change | None:
+def plan_retire(domain: FederatedDomain, old: str, live: str) -> Change | None:
     """What retiring needs; None where Entra ID does not have it. Pure. Raises Refused."""
     configuration = _configuration_of(domain)
     slot = slot_to_retire(domain.name, configuration, old, live)
@@ -94,20 +86,24 @@ async def apply(graph: Graph, change: Change, backups: Backups, now: float) -> P
 
 
 async def publish(
-    graph: Graph, domain: Domain, certificate: Certificate, *, live: str, backups: Backups, now: float
+    graph: Graph, domain: FederatedDomain, certificate: Certificate, *, live: str, backups: Backups, now: float
 ) -> DomainResult:
     """Put a certificate into the free slot of one domain. `live` is the thumbprint that signs now. Raises TrustError."""
     change = plan_publish(domain, certificate, live)
     return await _done(graph, domain, change, backups, now, f"has {certificate.thumbprint} already")
 
 
-async def retire(graph: Graph, domain: Domain, old: str, *, live: str, backups: Backups, now: float) -> DomainResult:
+async def retire(
+    graph: Graph, domain: FederatedDomain, old: str, *, live: str, backups: Backups, now: float
+) -> DomainResult:
     """Take an old certificate out of one domain. Raises TrustError."""
     change = plan_retire(domain, old, live)
     return await _done(graph, domain, change, backups, now, f"does not have {old}")
 
 
-async def for_each(domains: Sequence[Domain], act: Callable[[Domain], Awaitable[DomainResult]]) -> list[DomainResult]:
+async def for_each(
+    domains: Sequence[FederatedDomain], act: Callable[[FederatedDomain], Awaitable[DomainResult]]
+) -> list[DomainResult]:
     """One domain after the other; one that fails does not stop the rest. Raises SignInRefused: that stops all."""
     results = []
     for domain in domains:
@@ -115,13 +111,13 @@ async def for_each(domains: Sequence[Domain], act: Callable[[Domain], Awaitable[
             results.append(await act(domain))
         except SignInRefused:
             raise
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             results.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
     return results
 
 
 async def _done(
-    graph: Graph, domain: Domain, change: Change | None, backups: Backups, now: float, otherwise: str
+    graph: Graph, domain: FederatedDomain, change: Change | None, backups: Backups, now: float, otherwise: str
 ) -> DomainResult:
     if change is None:
         return DomainResult(domain=domain.name, done=True, text=f"{domain.name}: {otherwise}")
@@ -174,7 +170,7 @@ async def _look(graph: Graph, domain: str, good: Callable[[Configuration], bool]
     return seen
 
 
-def _configuration_of(domain: Domain) -> Configuration:
+def _configuration_of(domain: FederatedDomain) -> Configuration:
     if domain.configuration is None:
         raise TrustError(f"{domain.name}: {domain.error or 'the domain is not federated itself'}")
     if domain.configuration.problems:
@@ -189,7 +185,7 @@ def _change(domain: str, configuration: Configuration, slot: Slot, certificate: 
         domain=domain,
         slot=slot,
         certificate=certificate,
-        live=live.upper(),
+        live=normal_thumbprint(live),
         before=configuration.slots(),
         replaces=held.thumbprint if held else "",
     )

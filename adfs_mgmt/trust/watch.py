@@ -16,10 +16,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.metadata import MAX_BYTES, Metadata, read_metadata
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.partners import Partner
+from certs import Certificate, Partner
+from foundation.saml import MAX_METADATA_BYTES, Metadata, SamlError, read_metadata
 
 AT_ONCE = 8
 SOON = 30 * 86400.0
@@ -81,7 +79,7 @@ async def _look_at(session: aiohttp.ClientSession, partner: Partner) -> Sight:
         return Sight(partner=partner.name, watched=False)
     try:
         metadata = await _fetch(session, partner.metadata_url)
-    except Unreadable as error:
+    except SamlError as error:
         return Sight(partner=partner.name, error=error.reason)
     except TimeoutError:
         return Sight(partner=partner.name, error="no answer in time")
@@ -93,15 +91,15 @@ async def _look_at(session: aiohttp.ClientSession, partner: Partner) -> Sight:
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> Metadata:
     if urlsplit(url).scheme != "https":
-        raise Unreadable("metadata", "its address is not HTTPS, so anybody on the way could have written it")
+        raise SamlError("metadata", "its address is not HTTPS, so anybody on the way could have written it")
     async with session.get(url, allow_redirects=False) as response:
         if response.status != 200:
-            raise Unreadable("metadata", f"HTTP {response.status}")
+            raise SamlError("metadata", f"HTTP {response.status}")
         data = bytearray()
         async for chunk in response.content.iter_chunked(65536):
             data += chunk
-            if len(data) > MAX_BYTES:
-                raise Unreadable("metadata", f"more than {MAX_BYTES} bytes")
+            if len(data) > MAX_METADATA_BYTES:
+                raise SamlError("metadata", f"more than {MAX_METADATA_BYTES} bytes")
     return await asyncio.to_thread(read_metadata, bytes(data))
 
 

@@ -57,7 +57,9 @@ class AgentState:
 class Agent:
     """Keeps connections to all relays until told to stop.
 
-    state_dir: where the identity lives. software: version shown to the relay's operator.
+    state_dir: where the identity lives. software: version shown to the relay's operator. clock: Unix seconds, for the
+    certificate. directory_clock: that of the directories' deadlines. session_clock: of every connection, Unix seconds; by
+    default each has a steady one of its own.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class Agent:
         software: str,
         clock: Callable[[], float] = time.time,
         directory_clock: Callable[[], float] | None = None,
+        session_clock: Callable[[], float] | None = None,
     ) -> None:
         self._settings, self._state_dir, self._clock = settings, state_dir, clock
+        self._session_clock = session_clock
         self._directories = directories
         self._directory_clock = directory_clock or steady_clock()
         try:
@@ -104,6 +108,11 @@ class Agent:
     def outcomes(self) -> Mapping[str, int]:
         """What came of the checks so far, counted by outcome."""
         return self._validator.outcomes
+
+    @property
+    def identity(self) -> MachineIdentity:
+        """Who it is to new sessions: the latest certificate that is installed."""
+        return self._identity
 
     async def run(self) -> None:
         """Serve until `stop` is called, then drain. Cancelling stops without draining."""
@@ -140,7 +149,7 @@ class Agent:
 
     async def _converse(self, route: Route, backoff: Backoff) -> int:
         """Run one connection to its end; returns the close code, 0 where there was no conversation."""
-        connection = Connection(route, self._make_session, self._validator, self._directory_clock, self._take)
+        connection = self.make_connection(route)
         self._live.add(connection)
         try:
             closed = await connection.run()
@@ -155,6 +164,11 @@ class Agent:
             return 0  # the session's certificate; there is a newer one
         self._explain(closed)
         return closed.code
+
+    def make_connection(self, route: Route) -> Connection:
+        """One that has not begun yet; `run` makes its own, whoever makes another runs it."""
+        clock = self._session_clock or steady_clock()
+        return Connection(route, self._make_session, self._validator, self._directory_clock, self._take, clock)
 
     def _make_session(self, now: float) -> AgentSession:
         identity = self._identity
@@ -199,21 +213,25 @@ class Agent:
         now, identity = self._clock(), self._identity
         if not renewal_due(identity.not_before, identity.not_after, now, identity.name):
             return
-        if now - self._renewal_asked < RENEWAL_RETRY:
-            return
+        if now - self._renewal_asked >= RENEWAL_RETRY:
+            self.renew_now()
+
+    def renew_now(self) -> bool:
+        """Ask for a certificate for a new key, however old this one is; False where no relay could be asked."""
         for connection in self._live:
             session = connection.session
             if session is not None and session.session_id and session.closed is None:
-                self._renewal_asked = now
+                self._renewal_asked = self._clock()
                 try:
-                    request = identity.begin_renewal()
+                    request = self._identity.begin_renewal()
                 except (CertsError, OSError) as error:
                     log.error("certificate.renewal_failed", error=str(error))  # noqa: TRY400 - the text says it all
-                    return
+                    return False
                 session.send_renewal(request)
                 connection.poke()
-                log.info("certificate.renewal_asked", agent=identity.name, ends=identity.not_after)
-                return
+                log.info("certificate.renewal_asked", agent=self._identity.name, ends=self._identity.not_after)
+                return True
+        return False
 
     def _install(self, event: RenewalAnswered) -> None:
         if event.refusal:

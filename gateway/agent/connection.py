@@ -17,7 +17,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 import directory
-from gateway.agent.clock import steady_clock
 from gateway.agent.errors import RelayUnreachable
 from gateway.agent.validator import Validator
 from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentSession, CloseCode, ProtocolError
@@ -49,7 +48,11 @@ class Route:
 
 
 class Connection:
-    """Runs once, from connecting to the end; the agent makes a new one each time."""
+    """Runs once, from connecting to the end; the agent makes a new one each time.
+
+    clock: of the session, Unix seconds; it must neither jump nor stop while the connection lasts. The session measures how
+    far it is from the relay's, and reads the relay's deadlines accordingly.
+    """
 
     def __init__(
         self,
@@ -58,9 +61,10 @@ class Connection:
         validator: Validator,
         directory_clock: Callable[[], float],
         on_event: Callable[[Connection, Event], None],
+        clock: Callable[[], float],
     ) -> None:
         self._route, self._validator, self._on_event = route, validator, on_event
-        self._clock, self._directory_clock = steady_clock(), directory_clock
+        self._clock, self._directory_clock = clock, directory_clock
         self._make_session = make_session
         self._session: AgentSession | None = None
         self._wake = asyncio.Event()

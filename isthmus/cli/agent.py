@@ -52,7 +52,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
       isthmus agent enrol --token-file - < token
     """
     from certs import CertsError
-    from gateway.agent.enrol import enrol as redeem
+    from gateway.agent.enrolment import enrol as redeem
     from gateway.agent.errors import AgentError, EnrolmentFailed
 
     settings = _load(config)

@@ -20,8 +20,7 @@ from certs import Authority, EnrolmentToken
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import make_routes
 from gateway.agent.settings import AgentCoreSettings
@@ -326,7 +325,7 @@ async def _converse_once(settings: AgentCoreSettings, state: Path, people: FakeD
     """One conversation of an agent, from connecting to its end."""
     made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     closed = await asyncio.wait_for(connection.run(), 15)
     assert connection.session is not None
     return closed, connection.session

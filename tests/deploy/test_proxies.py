@@ -27,7 +27,6 @@ from yarl import URL
 
 from demo.stand import free_port
 from gateway.agent.agent import Agent
-from gateway.agent.connection import Connection
 from gateway.agent.errors import AgentError, EnrolmentFailed, RelayUnreachable
 from gateway.agent.routes import make_routes
 from gateway.protocol import Outcome
@@ -468,7 +467,7 @@ async def _connection_error(home: Path, state: Path, people: FakeDirectories, **
     settings = agent_settings(home, **how)
     made = Agent(settings, state, people, software="test")  # type: ignore[arg-type]  # the fake has the same door
     route = make_routes(settings, state)[0]
-    connection = Connection(route, made._make_session, made._validator, made._directory_clock, lambda *_: None)
+    connection = made.make_connection(route)
     with pytest.raises(AgentError) as caught:
         await asyncio.wait_for(connection.run(), 15)
     return caught.value

@@ -11,17 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.accounts import Account, Accounts, format_sid
-from directory.circuit import Circuit
+from directory.credentials.guard import (
+    Counters,
+    LockoutPolicy,
+    decide,
+    effective_count,
+    from_filetime,
+    from_interval,
+    is_locked,
+)
+from directory.credentials.reservations import Reservations
 from directory.errors import Ambiguous
-from directory.groups import Cache
-from directory.guard import Counters, LockoutPolicy, decide, effective_count, from_filetime, from_interval, is_locked
+from directory.ldap.circuit import Circuit
+from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
 from directory.model import Outcome
-from directory.names import LONGEST, parse_name, password_is_possible
-from directory.one import OneDirectory
-from directory.reservations import Reservations
+from directory.people.accounts import Account, Accounts, format_sid
+from directory.people.groups import Cache
+from directory.people.names import LONGEST, parse_name, password_is_possible
 from directory.settings import DirectorySettings
-from directory.subcodes import PROVEN, UNPROVEN, judge_refusal
 
 POLICY = LockoutPolicy(threshold=5, window=1800.0, duration=1800.0)
 NOW = 1_800_000_000.0
@@ -195,6 +202,39 @@ async def test_nobody_waits_past_the_deadline() -> None:
     assert await reservations.take(b"ben", 1, read_at=0.0, give_up=0)
 
 
+async def test_an_attempt_cancelled_while_it_waits_leaves_nothing_behind() -> None:
+    """It takes no attempt from who comes next, and is not waited for: the account is forgotten when it is idle."""
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    read_at = time.monotonic()
+    waiting = asyncio.create_task(reservations.take(b"anna", 1, read_at=read_at, give_up=time.monotonic() + 10))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    reservations.give_back(b"anna", refused=False)
+    assert len(reservations) == 0
+    assert await reservations.take(b"anna", 1, read_at=read_at, give_up=0)
+    assert len(reservations) == 1
+
+
+async def test_a_cancelled_attempt_does_not_take_the_turn_of_one_that_still_waits() -> None:
+    """Two wait, the first of them is cancelled just as the attempt that they wait for ends: the second goes on."""
+    reservations = Reservations()
+    assert await reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=0)
+    give_up = time.monotonic() + 10
+    first, second = (
+        asyncio.create_task(reservations.take(b"anna", 1, read_at=time.monotonic(), give_up=give_up)) for _ in range(2)
+    )
+    await asyncio.sleep(0)
+    first.cancel()
+    reservations.give_back(b"anna", refused=False)
+    assert await second
+    assert first.cancelled()
+    reservations.give_back(b"anna", refused=False)
+    assert len(reservations) == 0
+
+
 async def test_spent_attempts_older_than_the_count_are_in_the_count() -> None:
     """They are not counted twice."""
     reservations = Reservations()
@@ -260,17 +300,17 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
     assert found == {"department": ("Sales",), "photo": ("/wA=",), "bell": ("YQc=",)}
 
 
-async def test_an_explicit_name_comes_before_an_implied_one() -> None:
+def test_an_explicit_name_comes_before_an_implied_one() -> None:
     """MS-ADTS 5.1.1.1.1: userPrincipalName first; two that are called so are an error, never a guess."""
-    one = OneDirectory(settings(), ("127.0.0.1:9",), time.time)
+    accounts = Accounts(settings())
     name = parse_name("anna@corp.example.com")
     assert name is not None
     implied = Account("CN=a", {b"samaccountname": [b"anna"]})
     explicit = Account("CN=b", {b"samaccountname": [b"other"], b"userprincipalname": [b"Anna@corp.example.com"]})
-    assert one._only(name, [implied, explicit]) is explicit
+    assert accounts.choose(name, [implied, explicit]) is explicit
     for pair in ([implied, implied], [explicit, explicit]):
         with pytest.raises(Ambiguous, match="CN="):
-            one._only(name, pair)
+            accounts.choose(name, pair)
 
 
 def test_a_cache_forgets_the_oldest_and_what_is_too_old() -> None:

@@ -28,8 +28,7 @@ from directory.errors import (
     ServiceAccountRefused,
     SettingsProblem,
 )
-from directory.names import parse_name
-from directory.resolve import resolve_servers
+from directory.ldap.discovery import resolve_servers
 
 
 def settings(name: str, **fields: object) -> DirectorySettings:
@@ -54,8 +53,8 @@ async def test_names_go_to_their_forest() -> None:
         "a@else.example",
         "no\\a",
     ):
-        lane = both._lane(parse_name(text))
-        homes[text] = lane.directory.settings.name.split(".")[0] if lane else None
+        home = both.directory_of(text)
+        homes[text] = home.split(".")[0] if home else None
     assert list(homes.values()) == ["east", "east", "west", "west", "east", None, None, None]
     assert both.domains == ("east.example", "shared.example", "west.example", "east", "west")
     await both.close()
@@ -65,8 +64,8 @@ async def test_with_one_directory_every_suffix_is_its_own() -> None:
     """Alternate login attributes hold anything; a foreign NetBIOS name is still foreign."""
     one = Directories([settings("east.example", netbios_name="EAST")])
     assert one.domains[-1] == "*"
-    assert one._lane(parse_name("a@else.example")) is not None
-    assert one._lane(parse_name("WEST\\a")) is None
+    assert one.directory_of("a@else.example") == "east.example"
+    assert one.directory_of("WEST\\a") is None
     await one.close()
 
 

@@ -381,6 +381,29 @@ async def test_a_bind_whose_answer_is_lost_is_never_repeated(
     domain.set_password("ben", ben.password)
 
 
+async def test_a_lost_answer_costs_one_wrong_password_although_another_controller_is_sound(
+    make: Make, ben: Person, forwarders: list[Forwarder]
+) -> None:
+    """A second bind there would make it two, as the real domain controller counts them."""
+    plain = make(attributes=("badPwdCount",))
+    servers = tuple(forwarder.server for forwarder in forwarders)
+    assert (await verify(make(servers=servers), ben.upn, ben.password)).outcome is Outcome.SUCCESS
+    first, second = first_and_second(forwarders)
+
+    async def swallow_the_answer() -> None:
+        first.silent = True
+
+    directories = make(servers=servers, bind_timeout=1.5)
+    verdict = await verify(directories, ben.upn, "wrong", before_bind=swallow_the_answer)
+    assert (verdict.outcome, verdict.controller) == (Outcome.TIMED_OUT, first.server)
+    assert (verdict.bound, verdict.password_checked) == (True, False)
+    assert await bad_passwords(plain, ben.upn) == 1
+    first.silent = False
+    again = await verify(make(servers=(second.server,)), ben.upn, "wrong")
+    assert again.outcome is Outcome.WRONG_CREDENTIAL
+    assert await bad_passwords(plain, ben.upn) == 2
+
+
 async def test_a_deadline_is_kept(make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]) -> None:
     """One that has passed binds nothing; a silent server cannot hold an answer back beyond it."""
     directories = make(servers=(forwarders[0].server,))

@@ -79,12 +79,10 @@ async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path
                 assert verdict.outcome is Outcome.NO_AGENT
             assert people.binds == []
             people.domains = ("other.example.com",)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
-            await eventually(lambda: made._identity.serial != before)
-            assert running.roster.allowed("agent1", made._identity.serial) == ("other.example.com",)
+            before = made.identity.serial
+            assert made.renew_now()
+            await eventually(lambda: made.identity.serial != before)
+            assert running.roster.allowed("agent1", made.identity.serial) == ("other.example.com",)
 
 
 async def test_a_stopping_agent_finishes_what_is_in_flight(tmp_path: Path, people: FakeDirectories) -> None:
@@ -130,14 +128,12 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
 
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-            await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+            await eventually(lambda: sum(made.state.connected.values()) == 2)
             monkeypatch.setattr(running.store.agents, "add", full)
-            connection, before = next(iter(made._live)), made._identity.serial
-            assert connection.session is not None
-            connection.session.send_renewal(made._identity.begin_renewal())
-            connection.poke()
+            before = made.identity.serial
+            assert made.renew_now()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])
-            assert made._identity.serial == before
+            assert made.identity.serial == before
             assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
             assert len(running.hub.links) == 2
 
@@ -147,7 +143,7 @@ async def test_why_an_agent_left_is_in_the_log(tmp_path: Path, people: FakeDirec
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running:
             async with agent(tmp_path, running, people, "leaving") as made:
-                await eventually(lambda: all(each.session and each.session.session_id for each in made._live))
+                await eventually(lambda: sum(made.state.connected.values()) == 2)
             async with agent(tmp_path, running, people, "revoked", reconnect_ceiling=0.2):
                 await running.administration.revoke("revoked", "stolen", "test")
                 await eventually(lambda: not running.hub.links)
@@ -196,13 +192,10 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made._identity.serial
-        connection = next(iter(made._live))
-        assert connection.session is not None
-        connection.session.send_renewal(made._identity.begin_renewal())
-        connection.poke()
-        await eventually(lambda: made._identity.serial != before)
-        assert running.roster.status("agent1", made._identity.serial) == "enrolled"
+        before = made.identity.serial
+        assert made.renew_now()
+        await eventually(lambda: made.identity.serial != before)
+        assert running.roster.status("agent1", made.identity.serial) == "enrolled"
 
 
 async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) -> None:
@@ -223,7 +216,7 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
-    from gateway.agent.enrol import enrol
+    from gateway.agent.enrolment import enrol
     from gateway.agent.errors import EnrolmentFailed
     from tests.support.rooms import agent_settings
 

@@ -15,7 +15,7 @@ from typing import Any
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.settings import AgentCoreSettings
 from gateway.relay.attempt import Attempt
 from gateway.relay.settings import RelayCoreSettings

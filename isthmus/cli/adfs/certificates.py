@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.rollover.sources import Material, from_pfx
+from certs import Certificate, Material, from_pfx
 from isthmus.cli.adfs import rolling
 from isthmus.cli.adfs.rolling import Desk
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import Failure, reporting
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,7 +31,7 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
     ),
-    click.option("--thumbprint", default="", help="One that is in every server's LocalMachine\\My already."),
+    click.option("--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."),
 )
 
 
@@ -57,8 +57,7 @@ def supplied(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Material 
 
 def in_stores(at: Desk, thumbprint: str) -> Certificate:
     """A certificate that the servers have, by its thumbprint. Raises Failure."""
-    wanted = "".join(each for each in thumbprint.upper() if each in "0123456789ABCDEF")
-    found = at.look().certificate(wanted)
+    found = at.look().certificate(thumbprint)
     if found is None:
         raise Failure(f"no server of {at.farm.name} has {thumbprint} in LocalMachine\\My; `isthmus adfs status` shows them")
     return found

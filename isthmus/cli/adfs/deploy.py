@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,16 +16,17 @@ from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import wrapped
 from isthmus.cli.adfs.shells import open_shell
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, emit_json, json_option, moment, reporting, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.deploy.model import Plan, Secrets, Wish
-    from adfs_mgmt.deploy.work import Deployment
     from adfs_mgmt.farm.settings import FarmSettings
-    from adfs_mgmt.rollover.model import Act, Record, Step
+    from adfs_mgmt.procedures.deployment import Deployment
+    from adfs_mgmt.procedures.server import Secrets, ServerSpec, ServerState
+    from foundation.procedures import Plan, Progress, RunResult
 
 F = TypeVar("F", bound=Callable[..., Any])
-_MARKS = {"ok": "green", "warning": "yellow", "failed": "red", "later": "cyan"}
+_MARKS = {"pass": ("ok", "green"), "warn": ("warning", "yellow"), "fail": ("failed", "red"), "unknown": ("later", "cyan")}
 
 
 def _file_option(name: str, text: str) -> Callable[[F], F]:
@@ -53,7 +54,7 @@ def _every(function: F) -> F:
             click.option(
                 "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="Apply a plan that was saved."
             ),
-            click.option("--resume", is_flag=True, help="Go on with what was interrupted."),
+            click.option("--resume", is_flag=True, help="Continue what was interrupted."),
             click.option("--undo", is_flag=True, help="Clean up what a failed attempt left."),
             click.option("--yes", is_flag=True, help="Do not ask for the server's name before the change."),
             json_option,
@@ -101,7 +102,7 @@ def proxy_command() -> None:
 @click.argument("host")
 @_every
 @_joining
-@click.option("--thumbprint", default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
 @click.option("--display-name", default="", help="What the sign-in page is headed with.")
 @click.option(
     "--signing", default="", help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one."
@@ -121,7 +122,7 @@ def farm_new(call: _Call, host: str, **options: str) -> None:
 @click.argument("host")
 @_every
 @_joining
-@click.option("--thumbprint", default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
 @click.option("--http-port", default=80, show_default=True, help="The primary's HTTP port (HttpPort of Get-AdfsProperties).")
 def node_add(call: _Call, host: str, **options: Any) -> None:
     """Add HOST to a farm: preflight, plan, role, join, first synchronisation, probe.
@@ -153,13 +154,13 @@ def node_remove(call: _Call, host: str, **options: Any) -> None:
 @proxy_command.command("add")
 @click.argument("host")
 @_every
-@click.option("--thumbprint", default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
 @click.option(
     "--trust-user", "trust_admin", default="", help="Local administrator of the federation servers, for the trust."
 )
 @_file_option("--trust-password-file", "File with that account's password.")
 def proxy_add(call: _Call, host: str, **options: str) -> None:
-    """Make HOST a Web Application Proxy of a farm: role, trust, health, probe. It mends a lost trust, too: remove, then add.
+    """Make HOST a Web Application Proxy of a farm: role, trust, health, probe. For a lost trust: remove, then add.
 
     \b
     Example:
@@ -206,13 +207,12 @@ class _Call:
 
     def do(self, operation: str, host: str, options: dict[str, Any]) -> None:
         """Plan, and what was asked for besides. Raises Failure."""
-        from adfs_mgmt.deploy.model import Operation, Wish
-        from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RemotingError
-        from adfs_mgmt.rollover.errors import RolloverError
+        from adfs_mgmt.procedures.server import Operation, ServerSpec
+        from foundation.procedures import ProcedureError
 
         if "admin_user" in options:
             options["admin"] = options.pop("admin_user")
-        wish = Wish(
+        spec = ServerSpec(
             operation=Operation(operation),
             farm=self.farm.name,
             federation_name=self.farm.federation_name,
@@ -220,23 +220,11 @@ class _Call:
             **options,
         )
         logging.set_up(self.settings.log.level, self.settings.log.format)
-        try:
-            run_async(self._do(wish))
-        except RemotingError as error:
-            code = UNREACHABLE if isinstance(error, HostUnreachable | AccessDenied) else REFUSED
-            raise Failure(f"{str(error).rstrip('.')}{self._what_now(wish)}", code) from error
-        except RolloverError as error:
-            raise Failure(str(error)) from error
+        with reporting(ProcedureError):
+            run_async(self._do(spec))
 
-    def _what_now(self, wish: Wish) -> str:
-        from adfs_mgmt.deploy.work import journal_path
-        from adfs_mgmt.rollover.journal import read
-
-        record = read(journal_path(self.settings.state_dir, self.farm.name, wish.name))
-        return ". Mend that, then go on with --resume, or clean up with --undo" if record and record.open else ""
-
-    async def _do(self, wish: Wish) -> None:
-        from adfs_mgmt.deploy.work import Deployment
+    async def _do(self, spec: ServerSpec) -> None:
+        from adfs_mgmt.procedures.deployment import Deployment
 
         secrets, shell = self._secrets(), open_shell(self.settings.remoting)
         try:
@@ -244,68 +232,73 @@ class _Call:
                 shell=shell, settings=self.farm, state_dir=self.settings.state_dir, progress=_Shown(self.as_json)
             )
             if self.resume or self.undo:
-                await self._go_on(work, wish, secrets)
+                await self._go_on(work, spec, secrets)
             else:
-                await self._begin(work, wish, secrets)
+                await self._begin(work, spec, secrets)
         finally:
             await shell.close()
 
-    async def _go_on(self, work: Deployment, wish: Wish, secrets: Secrets) -> None:
-        from adfs_mgmt.deploy.saved import wish_from
-
-        record = work.record(wish.name)
+    async def _go_on(self, work: Deployment, spec: ServerSpec, secrets: Secrets) -> None:
+        record = work.record(spec.name)
         if record is not None and record.open:
-            _check_same(
-                "what is under way there", wish_from(record.facts.get("wish", ""), work.journal_path(wish.name)), wish
-            )
-        what = "clean up the failed attempt" if self.undo else f"go on with {wish.operation.value}"
-        self._confirm(wish, what)
-        self._end(await work.resume(wish.name, secrets, undo=self.undo))
+            _check_same("what is under way there", record.state.spec, spec)
+        self._confirm(spec, "clean up the failed attempt" if self.undo else f"continue with {spec.operation.value}")
+        self._end(await work.resume(spec.name, secrets, undo=self.undo))
 
-    async def _begin(self, work: Deployment, wish: Wish, secrets: Secrets) -> None:
-        from adfs_mgmt.deploy.saved import load as load_plan
-        from adfs_mgmt.deploy.saved import save
+    async def _begin(self, work: Deployment, spec: ServerSpec, secrets: Secrets) -> None:
+        from adfs_mgmt.procedures.deployment import STATES, plan_data
+        from foundation.procedures import load as load_plan
+        from foundation.procedures import save
 
-        plan = await work.plan(wish, secrets) if self.plan_file is None else load_plan(self.plan_file)
-        _check_same(f"plan {plan.id}", plan.wish, wish)
-        if self.as_json and (not self.yes or plan.refused):
-            emit_json(asdict(plan))
+        plan = await work.plan(spec, secrets) if self.plan_file is None else load_plan(self.plan_file, STATES)
+        _check_same(f"plan {plan.digest}", plan.state.spec, spec)
+        if self.as_json and (not self.yes or plan.failed):
+            emit_json(plan_data(plan))
         elif not self.as_json:
             show(plan)
-        if plan.refused:
-            raise Failure(f"{len(plan.refused)} of {len(plan.checks)} checks failed; nothing was changed")
+        if plan.failed:
+            raise Failure(f"{len(plan.failed)} of {len(plan.findings)} checks failed; nothing was changed")
         if self.save is not None:
             save(plan, self.save)
-            click.echo(f"Plan {plan.id} is in {self.save}. Apply it with --plan {self.save}", err=self.as_json)
+            click.echo(f"Plan {plan.digest} is in {self.save}. Apply it with --plan {self.save}", err=self.as_json)
             return
         if self.as_json and not self.yes:
             return
-        self._confirm(wish, f"apply plan {plan.id}")
+        self._confirm(spec, f"apply plan {plan.digest}")
         self._end(await work.apply(plan, secrets))
 
-    def _confirm(self, wish: Wish, what: str) -> None:
+    def _confirm(self, spec: ServerSpec, what: str) -> None:
         """By typing the server's name: the wrong window is the commonest mistake."""
         if self.yes:
             return
         if not _is_terminal():
-            raise Failure(f"nobody is there to confirm: give --yes to {what} at {wish.name}")
-        if click.prompt(f"To {what}, type the server's name", err=True).strip().lower() != wish.name:
+            raise Failure(f"nobody is there to confirm: give --yes to {what} at {spec.name}")
+        if click.prompt(f"To {what}, type the server's name", err=True).strip().lower() != spec.name:
             raise Failure("that is another name; nothing was changed")
 
     def _secrets(self) -> Secrets:
-        from adfs_mgmt.deploy.model import Secrets
+        from adfs_mgmt.procedures.server import Secrets
 
         read = {name.removesuffix("_password_file"): _password(path) for name, path in self.passwords.items()}
         return Secrets(service_account=read["service"], admin=read["admin"], trust_admin=read["trust"])
 
-    def _end(self, record: Record) -> None:
+    def _end(self, result: RunResult) -> None:
+        from adfs_mgmt.remoting import AccessDenied, HostUnreachable
+        from foundation.procedures import End
+
+        record = result.record
+        if result.end is not End.DONE:
+            reasons = result.problem or "; ".join([*result.step.reasons, *map(str, result.step.missing)])
+            away = isinstance(result.error and result.error.__cause__, HostUnreachable | AccessDenied)
+            remedy = "Fix that, then continue with --resume, or clean up with --undo"
+            raise Failure(f"{reasons.rstrip('.')}. {remedy}", UNREACHABLE if away else REFUSED)
         if self.as_json:
             emit_json({"id": record.id, "kind": record.kind, "outcome": record.outcome, "finished": record.finished})
         else:
             click.echo(f"{record.outcome[:1].upper()}{record.outcome[1:]} at {moment(record.finished)}.")
 
 
-def _check_same(what: str, planned: Wish, asked: Wish) -> None:
+def _check_same(what: str, planned: ServerSpec, asked: ServerSpec) -> None:
     """Options beside a plan must say what it says: one that is passed over would mislead. Those not given say nothing."""
     for field in fields(planned):
         there, here = getattr(planned, field.name), getattr(asked, field.name)
@@ -344,21 +337,25 @@ def _password(path: Path | None) -> Any:
     return Secret(text.removesuffix("\n").removesuffix("\r"))
 
 
-def show(plan: Plan) -> None:
+def show(plan: Plan[ServerState]) -> None:
     """A plan for people: checks, steps with their commands, what is left to do."""
-    wish = plan.wish
-    click.secho(f"{wish.operation.value} {wish.name}, farm {wish.farm} ({wish.federation_name})", bold=True)
-    click.echo(f"plan {plan.id}, made {moment(plan.made_at)} by {plan.made_by}\n")
-    for check in plan.checks:
-        verdict = f"  {check.verdict.value:8}"
-        line = wrapped(f"{verdict}{check}", " " * 12)
-        click.echo(click.style(verdict, fg=_MARKS[check.verdict.value]) + line.removeprefix(verdict))
-    for title, steps in (("Steps", plan.steps), ("If it is undone", plan.undo)):
+    from adfs_mgmt.procedures.deployment import plan_data
+    from adfs_mgmt.procedures.preflight import explain
+
+    click.secho(plan.title, bold=True)
+    click.echo(f"plan {plan.digest}, made {moment(plan.made_at)} by {plan.made_by}\n")
+    for finding in plan.findings:
+        word, colour = _MARKS[finding.status]
+        verdict = f"  {word:8}"
+        line = wrapped(f"{verdict}{explain(finding)}", " " * 12)
+        click.echo(click.style(verdict, fg=colour) + line.removeprefix(verdict))
+    data = plan_data(plan)
+    for title, steps in (("Steps", data["steps"]), ("If it is undone", data["undo"])):
         if steps:
             click.echo(f"\n{title}:")
         for number, step in enumerate(steps, 1):
-            click.echo(f"  {number}. {step.title}: {step.promise}")
-            for command in step.commands:
+            click.echo(f"  {number}. {step['title']}: {step['promise']}")
+            for command in step["commands"]:
                 click.echo(wrapped(f"       {command}", " " * 11))
     if plan.notes and plan.steps:
         click.echo("\nYours to do:")
@@ -379,20 +376,20 @@ class _Shown:
     def __init__(self, as_json: bool) -> None:
         self._err, self._last = as_json, ""
 
-    def step(self, step: Step) -> None:
+    def __call__(self, progress: Progress) -> None:
         """A line when something new is to be said."""
+        step = progress.step
         line = {
-            "note": f"  ok    {step.title}" + (f": {step.promise}" if step.promise else ""),
-            "wait": f"  …     {step.title}: {'; '.join(step.missing)}",
-            "do": f"  {step.number}.    {step.title}",
-        }.get(step.kind.value, "")
-        if line and line != self._last:
+            "completed": f"  ok    {step.title}: {step.promise}",
+            "waiting": f"  …     {step.title}: {progress.text}",
+            "failed": f"  !     {step.title}: {progress.text}",
+            "act": f"  do    {step.title}",
+        }[progress.event]
+        if line != self._last:
             click.echo(line, err=self._err)
         self._last = line
-
-    def act(self, act: Act) -> None:
-        """A command is sent."""
-        click.echo(wrapped(f"          {act.id}", " " * 14), err=self._err)
+        if progress.event == "act":
+            click.echo(wrapped(f"          {progress.text}", " " * 14), err=self._err)
 
 
 def _is_terminal() -> bool:

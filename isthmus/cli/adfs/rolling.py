@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,27 +15,34 @@ import click
 
 from adfs_mgmt.farm.model import Use
 from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.request import Kind, RolloverRequest, first_end
+from adfs_mgmt.procedures.rollover import STATES, TRACKS, current, imported, plan, plan_data, procedure_of, work_data
+from adfs_mgmt.procedures.token.state import NEW
+from adfs_mgmt.procedures.view import RolloverPolicy
 from adfs_mgmt.remoting import RemotingError
-from adfs_mgmt.rollover import journal as journals
-from adfs_mgmt.rollover import plan as plans
-from adfs_mgmt.rollover import showing
-from adfs_mgmt.rollover.beginning import Kind, Request
-from adfs_mgmt.rollover.due import first_end
-from adfs_mgmt.rollover.errors import PlanUnusable, Refused, RolloverError
-from adfs_mgmt.rollover.journal import Journal
-from adfs_mgmt.rollover.model import Record, Snapshot
-from adfs_mgmt.rollover.plan import Plan
-from adfs_mgmt.rollover.run import End, Outcome, Progress, Rollover, apply
-from adfs_mgmt.rollover.sources import Vault
-from adfs_mgmt.rollover.stage import RolloverPolicy
 from adfs_mgmt.trust.errors import TrustError
-from certs import CertsError
+from certs import CertsError, PendingKeys
+from foundation import procedures
+from foundation.graph import GraphError
+from foundation.procedures import (
+    End,
+    FileJournal,
+    Plan,
+    PlanUnusable,
+    ProcedureError,
+    Progress,
+    Record,
+    RunResult,
+    Step,
+    Turned,
+)
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.adfs.looking import echo_plan
 from isthmus.cli.output import REFUSED, Failure, emit_json, reporting, run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.rollover.hands import Hands
+    from adfs_mgmt.procedures.executor import AdfsExecutor
 
 DAY = 86400.0
 
@@ -60,7 +67,7 @@ due_option = click.option(
     metavar="DAYS",
     help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
-ERRORS = (RolloverError, RemotingError, TrustError, CertsError)
+ERRORS = (ProcedureError, RemotingError, TrustError, GraphError, CertsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,9 @@ class Desk:
         return self.settings.state_dir / "rollover" / f"{safe}-{self.track}.jsonl"
 
     @property
-    def vault(self) -> Vault:
+    def vault(self) -> PendingKeys:
         """Keys on their way."""
-        return Vault(self.settings.state_dir)
+        return PendingKeys(self.settings.state_dir)
 
     @property
     def policy(self) -> RolloverPolicy:
@@ -89,43 +96,45 @@ class Desk:
         return RolloverPolicy(sync_seconds=limits.sync_seconds, clock_seconds=limits.clock_seconds)
 
     @property
-    def record(self) -> Record | None:
+    def record(self) -> Record[Any] | None:
         """What the journal says. Raises Failure; also where it is another farm's, whose name becomes the same file."""
         with reporting(*ERRORS):
-            found = journals.read(self.path)
-        if found is not None and found.farm != self.farm.name:
+            found = procedures.read(self.path, TRACKS[self.track])
+        if found is not None and found.subject != self.farm.name:
             raise Failure(
-                f"{self.path} is the journal of farm {found.farm}, not of {self.farm.name}. If the farm was renamed, "
+                f"{self.path} is the journal of farm {found.subject}, not of {self.farm.name}. If the farm was renamed, "
                 "give it its old name in the settings until its work is finished; if not, move the file away"
             )
         return found
 
     @property
-    def under_way(self) -> Record | None:
+    def under_way(self) -> Record[Any] | None:
         """The work that is not finished. Raises Failure."""
         record = self.record
         return record if record is not None and record.open else None
 
-    def writing(self) -> Journal:
+    def writing(self) -> FileJournal:
         """The journal, locked. Raises JournalError."""
-        return Journal(self.path, now=time.time())
+        return FileJournal(self.path, TRACKS[self.track], now=time.time())
 
-    def look(self) -> Snapshot:
+    def look(self) -> FarmObservation:
         """The farm and everything around it, now. Raises Failure."""
 
-        async def looking() -> Snapshot:
-            async with self._hands() as hands:
-                return await hands.look()
+        async def looking() -> FarmObservation:
+            async with self._executor() as executor:
+                return await executor.observe()
 
         with reporting(*ERRORS):
             return run_async(looking())
 
-    def run(self, journal: Journal, *, patience: float, progress: Callable[[Progress], None]) -> Outcome:
+    def run(self, journal: FileJournal, *, patience: float, progress: Callable[[Progress], None]) -> RunResult:
         """Go as far as can be gone. Raises Failure."""
 
-        async def running() -> Outcome:
-            async with self._hands() as hands:
-                return await apply(Rollover(self.policy), hands, journal, patience=patience, progress=progress)
+        async def running() -> RunResult:
+            kind = journal.record.kind if journal.record else self.track
+            table = procedure_of(kind, self.policy)
+            async with self._executor() as executor:
+                return await procedures.run(table, executor, journal, patience=patience, progress=progress)
 
         with reporting(*ERRORS):
             outcome = run_async(running())
@@ -133,20 +142,19 @@ class Desk:
             self.tidy(outcome.record)
         return outcome
 
-    def tidy(self, record: Record) -> None:
+    def tidy(self, record: Record[Any]) -> None:
         """Keys are not kept after use, even where a run was killed between its last line in the journal and this."""
-        for name, value in record.facts.items():
-            if name.startswith("new/") and record.facts.get("material") == "yes":
-                self.vault.forget(value, put_before=record.finished)
+        for thumbprint in imported(record):
+            self.vault.forget(thumbprint, put_before=record.finished)
 
     @asynccontextmanager
-    async def _hands(self) -> AsyncIterator[Hands]:
+    async def _executor(self) -> AsyncIterator[AdfsExecutor]:
         """Connections to everything, closed afterwards."""
-        from adfs_mgmt.rollover.hands import Hands
-        from adfs_mgmt.rollover.looking import look
-        from adfs_mgmt.trust.graph import Graph
-        from adfs_mgmt.trust.partners import Ledgers
+        from adfs_mgmt.procedures.executor import AdfsExecutor
+        from adfs_mgmt.procedures.observer import observe
         from adfs_mgmt.trust.port import Entra
+        from certs import Ledgers
+        from foundation.graph import Graph
         from isthmus.cli.adfs.shells import open_shell
 
         async with AsyncExitStack() as stack:
@@ -159,10 +167,10 @@ class Desk:
                 stack.push_async_callback(trust.close)
             ledgers = Ledgers(self.settings.state_dir)
 
-            async def look_around() -> Snapshot:
-                return await look(shell, self.farm, trust, ledgers.load(self.farm.name), time.time)
+            async def look_around() -> FarmObservation:
+                return await observe(shell, self.farm, trust, ledgers.load(self.farm.name), time.time)
 
-            yield Hands(shell, look_around, trust, self.vault, time.time)
+            yield AdfsExecutor(shell, look_around, trust, self.vault, time.time)
 
 
 def desk(settings: AdfsSettings, name: str, track: str) -> Desk:
@@ -199,71 +207,73 @@ def is_due(at: Desk, kind: Kind, uses: Sequence[Use], within: float | None, *, a
     if as_json:
         emit_json({"end": "not due", "ends": end})
     else:
-        click.echo(f"Nothing is due: what farm {at.farm.name} uses ends {showing.moment(end)}.")
+        click.echo(f"Nothing is due: what farm {at.farm.name} uses ends {procedures.moment(end)}.")
     return False
 
 
-def make_plan(at: Desk, request: Request, previous: Record | None = None) -> Plan:
+def make_plan(at: Desk, request: RolloverRequest, previous: Record[Any] | None = None) -> Plan[Any]:
     """From a fresh look. Raises Failure, with every reason."""
-    snapshot = at.look()
+    observed = at.look()
     with reporting(*ERRORS):
-        made = plans.plan(request, snapshot, at.policy, time.time(), journals.whoami())
-        return replace(made, facts=plans.supersede(made.facts, previous))
+        return plan(request, observed, at.policy, time.time(), procedures.whoami(), previous)
 
 
-def saved_plan(at: Desk, path: Path) -> Plan:
+def saved_plan(at: Desk, path: Path) -> Plan[Any]:
     """A saved plan, if the farm is still as it was. Raises Failure."""
     with reporting(*ERRORS):
-        made = showing.load(path)
+        made = procedures.load(path, STATES)
         _check_is_for(at, made, path)
-        snapshot = at.look()
-        plans.check_unchanged(made, snapshot)
-        record = Record(id="", kind=made.kind, farm=made.farm, started=time.time(), by="", facts=made.facts)
-        return replace(made, steps=plans.foresee(snapshot, record, at.policy, time.time()))
+        current(made, at.look(), at.policy, time.time())
+        return made
 
 
-def _check_is_for(at: Desk, made: Plan, path: Path) -> None:
-    if made.farm != at.farm.name:
-        raise PlanUnusable(path, f"is for farm {made.farm}, not {at.farm.name} (--farm)")
+def _check_is_for(at: Desk, made: Plan[Any], path: Path) -> None:
+    if made.subject != at.farm.name:
+        raise PlanUnusable(path, f"is for farm {made.subject}, not {at.farm.name} (--farm)")
     command = {"token": "rollover", "ssl": "ssl"}.get(made.kind, made.kind)
     if made.kind != at.track:
         raise PlanUnusable(path, f"is a plan of another kind; apply it with `isthmus adfs {command} apply --plan {path}`")
 
 
-def show_plan(made: Plan, save: Path | None, *, as_json: bool) -> None:
+def show_plan(made: Plan[Any], save: Path | None, *, as_json: bool) -> None:
     """Print it, and save it where asked. Raises Failure."""
     if save is not None:
         with reporting(*ERRORS):
-            showing.save(made, save)
+            procedures.save(made, save)
     if as_json:
-        emit_json(showing.plan_data(made))
+        emit_json(plan_data(made))
         return
-    echo_plan(showing.plan_text(made))
+    echo_plan(procedures.plan_text(made).replace(NEW, "<new>"))
     if save is not None:
         click.echo(f"Saved in {save}. It can be applied with --plan {save} while the farm stays as it is.")
 
 
-def begin(at: Desk, journal: Journal, made: Plan) -> None:
+def begin(at: Desk, journal: FileJournal, made: Plan[Any]) -> None:
     """Write down that it begins. Raises JournalError, Refused."""
     now = time.time()
-    if journal.record is not None and journal.record.open:
-        if made.kind != "emergency" or journal.record.kind == "emergency":
-            raise Refused(
-                f"a new plan for {at.farm.name}", [f"{journal.record.id} is under way; apply or roll it back first"]
-            )
-        at.tidy(journal.finish("superseded by an emergency", now=now))
     stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
-    journal.start(f"{at.farm.name}-{made.kind}-{stamp}", made.kind, at.farm.name, made.facts, now=now)
+    id_ = f"{at.farm.name}-{made.kind}-{stamp}"
+    for event in procedures.start(procedure_of(made.kind, at.policy), journal.record, id_, at.farm.name, made.state):
+        record = journal.append(event, now)
+        if not record.open:
+            at.tidy(record)
 
 
-def turning(at: Desk, record: Record, to: str) -> tuple[str, tuple[str, ...]]:
-    """Whether it may go back so far (or forward, where that is empty), and what is forgotten then. Raises Failure."""
+def turning(at: Desk, record: Record[Any], to: str) -> Turned:
+    """Whether it may go back so far (or forward, where that is empty), as an event for the journal. Raises Failure."""
+    table = procedure_of(record.kind, at.policy)
     with reporting(*ERRORS):
         if not to:
-            return to, plans.turn_forward(record)
-        forget = plans.turn_back(record, to)
-        plans.check_way_back(at.look(), record, to, at.policy, time.time())
-        return to, forget
+            return procedures.turn_forward(table, record)
+        turned = procedures.turn_back(table, record, to)
+        procedures.check_harmless(table, at.look(), record, to, time.time())
+        return turned
+
+
+def standing(at: Desk, record: Record[Any], observed: FarmObservation | None = None) -> Step:
+    """Where it really stands. Raises Failure."""
+    with reporting(*ERRORS):
+        return procedures.standing(procedure_of(record.kind, at.policy), observed or at.look(), record, time.time())
 
 
 def confirm(farm: str, *, yes: bool, as_json: bool) -> None:
@@ -279,7 +289,7 @@ def confirm(farm: str, *, yes: bool, as_json: bool) -> None:
 # -- run
 
 
-def go(at: Desk, journal: Journal, *, patience: float, as_json: bool) -> None:
+def go(at: Desk, journal: FileJournal, *, patience: float, as_json: bool) -> None:
     """Run, and say how it ended. Raises Failure; exits with 1 where something went wrong."""
     with _watching() as progress:
         outcome = at.run(journal, patience=patience, progress=progress)
@@ -291,24 +301,23 @@ def go(at: Desk, journal: Journal, *, patience: float, as_json: bool) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
-def outcome_data(outcome: Outcome) -> dict[str, Any]:
+def outcome_data(outcome: RunResult) -> dict[str, Any]:
     """For programs."""
     return {
         "end": outcome.end.value,
         "problem": outcome.problem,
-        "step": showing.step_data(outcome.step),
-        "record": showing.record_data(outcome.record),
+        "step": procedures.step_data(outcome.step),
+        "record": work_data(outcome.record),
     }
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: RunResult) -> str:
     """For people."""
     if outcome.end is End.DONE:
-        return showing.standing(outcome.record, outcome.step)
-    lines = showing.next_lines(outcome.step)
+        return procedures.record_text(outcome.record, outcome.step)
     if outcome.end is End.STOPPED:
-        lines = [f"Stopped: {outcome.problem}", "Nothing is lost: `apply` goes on from here, `rollback` goes back."]
-    return "\n".join(lines)
+        return f"Stopped: {outcome.problem}\nNothing is lost: `apply` continues from here, `rollback` goes back."
+    return procedures.step_text(outcome.step)
 
 
 def show_status(at: Desk, *, as_json: bool) -> None:
@@ -320,13 +329,11 @@ def show_status(at: Desk, *, as_json: bool) -> None:
         else:
             click.echo(f"No {at.track} rollover of farm {at.farm.name} was ever begun here.")
         return
-    with reporting(*ERRORS):
-        snapshot = at.look()
-        step = plans.standing_at(snapshot, record, at.policy, time.time())
+    step = standing(at, record)
     if as_json:
-        emit_json({"record": showing.record_data(record), "step": showing.step_data(step)})
+        emit_json({"record": work_data(record), "step": procedures.step_data(step)})
     else:
-        click.echo(showing.standing(record, step))
+        click.echo(procedures.record_text(record, step))
 
 
 @contextmanager
@@ -344,8 +351,8 @@ def _watching() -> Iterator[Callable[[Progress], None]]:
     with console.status("Reading the farm") as status:
 
         def tell(each: Progress) -> None:
-            if each.text.startswith("holds: "):
-                console.print(f"[green]✓[/] {each.step.title}: {each.text.removeprefix('holds: ')}")
+            if each.event == "completed":
+                console.print(f"[green]✓[/] {each.step.title}: {each.text}")
             status.update(f"{each.step.title}: {each.text[:100]}")
 
         yield tell

@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from adfs_mgmt.farm.model import Use
-from adfs_mgmt.rollover import plan as plans
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.model import Record
-from adfs_mgmt.rollover.steps_emergency import WITHOUT_ENTRA
+from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
+from adfs_mgmt.procedures.request import RolloverRequest
+from foundation.procedures import Acknowledged, Record, step_text
 from isthmus.cli.adfs import adfs_config, load, rolling
 from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
 from isthmus.cli.adfs.rolling import DAY, Desk, due_option, farm_option, patience_option, yes_option
@@ -55,10 +54,10 @@ def _given(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
+def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:
     material = supplied(at, given, keep=keep)
     thumbprint, wait, soak = given["thumbprint"], given["wait_days"], given["soak_days"]
-    return Request(
+    return RolloverRequest(
         kind="token",
         uses=_uses(given),
         certificate=material.model if material else in_stores(at, thumbprint) if thumbprint else None,
@@ -144,7 +143,7 @@ def apply(
         if made is not None:
             rolling.begin(at, journal, made)
         for gate in ("promote", "retire") if unattended else ():
-            journal.acknowledge(gate, now=time.time())
+            journal.append(Acknowledged(name=gate), time.time())
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -181,7 +180,7 @@ def acknowledge(config: Path, farm: str, names: tuple[str, ...], as_json: bool) 
     _check_known(at, record, names)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         for name in names:
-            journal.acknowledge(name, now=time.time())
+            journal.append(Acknowledged(name=name), time.time())
     if as_json:
         emit_json({"acknowledged": list(names)})
     else:
@@ -232,17 +231,15 @@ def _open_gate(at: Desk, gate: str, names: tuple[str, ...], what: str, *, patien
     if record.back or record.kind != "token":
         raise Failure(f"{record.id} is {'on its way back' if record.back else 'an emergency'}: apply goes on with it")
     before = {"promote": "approve", "retire": "retire"}[gate]
-    step = plans.standing_at(at.look(), _with(record, names), at.policy, time.time())
-    if step.stage != before and gate not in record.acknowledged and before not in record.held:
-        from adfs_mgmt.rollover import showing
-
-        raise Failure(f"not yet: {gate} is not what is next.\n" + "\n".join(showing.next_lines(step)))
+    step = rolling.standing(at, _with(record, names))
+    if step.stage != before and gate not in record.acknowledged and before not in record.completed:
+        raise Failure(f"not yet: {gate} is not what is next.\n{step_text(step)}")
     if not as_json:
         click.echo(f"Farm {at.farm.name}: {what}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         for name in (*names, gate):
-            journal.acknowledge(name, now=time.time())
+            journal.append(Acknowledged(name=name), time.time())
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -269,12 +266,12 @@ def rollback(config: Path, farm: str, to: str, cancel: bool, patience: float, ye
     """
     at = rolling.desk(load(config), farm, "token")
     record = _needs_work(at)
-    to, forget = rolling.turning(at, record, "" if cancel else to)
+    turned = rolling.turning(at, record, "" if cancel else to)
     if not as_json:
-        click.echo(f"Farm {at.farm.name}: {record.id} goes {f'back to {to}' if to else 'forward again'}.")
+        click.echo(f"Farm {at.farm.name}: {record.id} goes {f'back to {turned.to}' if turned.to else 'forward again'}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
-        journal.turn(to, now=time.time(), forget=forget)
+        journal.append(turned, time.time())
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -303,7 +300,7 @@ def emergency(
     under_way = at.under_way
     with reporting(*rolling.ERRORS):
         if under_way is None or under_way.kind != "emergency":
-            wanted = Request(kind="emergency", uses=tuple(_USES[use] for use in uses), without_entra=without_entra)
+            wanted = RolloverRequest(kind="emergency", uses=tuple(_USES[use] for use in uses), without_entra=without_entra)
             made = rolling.make_plan(at, wanted, under_way)
             if not (as_json and yes):
                 rolling.show_plan(made, None, as_json=as_json)
@@ -312,7 +309,7 @@ def emergency(
             if under_way is None or under_way.kind != "emergency":
                 rolling.begin(at, journal, made)
             if without_entra:
-                journal.acknowledge(WITHOUT_ENTRA, now=time.time())
+                journal.append(Acknowledged(name=WITHOUT_ENTRA), time.time())
             rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
@@ -339,23 +336,23 @@ def request(config: Path, farm: str, names: tuple[str, ...], out: Path, as_json:
         click.echo(f"Wrote {out} for {', '.join(wanted)}. The key is in {at.settings.state_dir}/keys: keep that directory.")
 
 
-def _check_known(at: Desk, record: Record, names: tuple[str, ...]) -> None:
+def _check_known(at: Desk, record: Record[Any], names: tuple[str, ...]) -> None:
     """A typing error must not be noted as somebody's word. Raises Failure."""
-    snapshot = at.look()
-    asked = plans.standing_at(snapshot, record, at.policy, time.time()).ask
-    known = {*asked, *(partner.name for partner in snapshot.partners), *record.acknowledged}
+    observed = at.look()
+    asked = rolling.standing(at, record, observed).ask
+    known = {*asked, *(partner.name for partner in observed.partners), *record.acknowledged}
     unknown = [name for name in names if name not in known]
     if unknown:
         waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
         raise Failure(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
 
 
-def _needs_work(at: Desk) -> Record:
+def _needs_work(at: Desk) -> Record[Any]:
     record = at.under_way
     if record is None:
         raise Failure(f"no rollover of farm {at.farm.name} is under way; begin one: isthmus adfs rollover apply")
     return record
 
 
-def _with(record: Record, names: tuple[str, ...]) -> Record:
+def _with(record: Record[Any], names: tuple[str, ...]) -> Record[Any]:
     return replace(record, acknowledged={**record.acknowledged, **dict.fromkeys(names, time.time())})

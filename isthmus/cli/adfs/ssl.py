@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.sources import Material, from_pem
+from adfs_mgmt.procedures.request import RolloverRequest
+from certs import Material, from_pem
+from foundation.procedures import Started
 from isthmus.cli.adfs import adfs_config, load, rolling
 from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
 from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
@@ -143,37 +144,38 @@ def rollback(config: Path, farm: str, cancel: bool, patience: float, yes: bool, 
     record = at.record
     if record is None or record.outcome == "rolled back":
         raise Failure(f"no new SSL certificate of farm {at.farm.name} was applied here that could be rolled back")
-    to, forget = rolling.turning(at, record, "" if cancel else "start")
+    turned = rolling.turning(at, record, "" if cancel else "start")
     if not as_json:
-        what = "is undone, every server gets the certificate that it had before" if to else "goes forward again"
+        what = "is undone, every server gets the certificate that it had before" if turned.to else "goes forward again"
         click.echo(f"Farm {at.farm.name}: {record.id} {what}.")
     rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
     with reporting(*rolling.ERRORS), at.writing() as journal:
         if journal.record is not None and not journal.record.open:
-            journal.start(f"{record.id}-undo", "ssl", record.farm, record.facts, now=time.time())
-        journal.turn(to, now=time.time(), forget=forget)
+            again = Started(id=f"{record.id}-undo", kind="ssl", subject=record.subject, state=record.state)
+            journal.append(again, time.time())
+        journal.append(turned, time.time())
         rolling.go(at, journal, patience=patience, as_json=as_json)
 
 
-def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
+def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:
     ways = [name for name in ("pfx", "certificate", "thumbprint", "acme") if given[name]]
     if len(ways) != 1:
         raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
     if given["thumbprint"]:
-        return Request(kind="ssl", certificate=in_stores(at, given["thumbprint"]), names=given["names"])
+        return RolloverRequest(kind="ssl", certificate=in_stores(at, given["thumbprint"]), names=given["names"])
     material = _from_acme(at, given["names"]) if given["acme"] else None
     material = material or supplied(at, given, keep=keep)
     if material is None:
         raise Failure("no certificate was given")
-    return Request(
+    return RolloverRequest(
         kind="ssl", certificate=material.model, chain=material.issuers, material=True, names=tuple(given["names"])
     )
 
 
 def _from_acme(at: Desk, names: tuple[str, ...]) -> Material:
     """For the names that are bound now, and those that were given."""
-    from adfs_mgmt.rollover.acme import AcmeError, obtain
-    from adfs_mgmt.rollover.beginning import names_bound
+    from adfs_mgmt.procedures.bindings import names_bound
+    from certs.acme import AcmeError, obtain
 
     wanted = sorted({*names_bound(at.look().farm), *(name.lower() for name in names)})
     with reporting(AcmeError, *rolling.ERRORS):

@@ -71,9 +71,9 @@ def compare_(config: Path, tenant: str, outside: bool, as_json: bool) -> None:
       isthmus adfs trust compare
       isthmus adfs trust compare --outside        # without WinRM: the farm's metadata says what it signs with
     """
-    from adfs_mgmt.trust.compare import Weight, compare
+    from adfs_mgmt.trust.compare import compare
     from adfs_mgmt.trust.entra import read
-    from isthmus.cli.adfs.trust_tables import show_findings
+    from isthmus.cli.adfs.trust_tables import WEIGHTS, show_findings
     from isthmus.cli.adfs.trust_work import farm_keys, now, on_graph, pairs
 
     settings = load(config)
@@ -82,8 +82,10 @@ def compare_(config: Path, tenant: str, outside: bool, as_json: bool) -> None:
     for pair in pairs(settings, tenant):
         trust = on_graph(pair.entra, lambda graph: read(graph, now()))
         found = compare(trust, farm_keys(settings, pair.farm, outside_only=outside), now())
-        failed = failed or any(each.weight is Weight.FAILURE for each in found)
-        rows = [{"weight": e.weight.value, "domain": e.domain, "what": e.what, "remedy": e.remedy} for e in found]
+        failed = failed or any(finding.status == "fail" for finding in found)
+        rows = [
+            {"weight": WEIGHTS[row.status], "domain": row.where, "what": row.seen, "remedy": row.remedy} for row in found
+        ]
         answers.append({"tenant": trust.tenant, "farm": pair.farm, "findings": rows})
         if not as_json:
             show_findings(trust.tenant, pair.farm, found)

@@ -8,18 +8,20 @@ from typing import Any
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backup, Backups, creation_of, load_backup, plan_restore, restore
-from adfs_mgmt.trust.compare import Keys
-from adfs_mgmt.trust.convert import Check, State, check_federate, check_manage, configuration_for, federate, manage
+from adfs_mgmt.trust.compare import SigningKeys
+from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import Refused, SignInRefused, TrustError
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain, EntraTrust
+from adfs_mgmt.trust.errors import Refused, TrustError
+from adfs_mgmt.trust.model import EntraTrust, FederatedDomain
 from adfs_mgmt.trust.update import Change, DomainResult, apply, plan_publish, plan_retire
+from certs import Certificate
+from findings import Finding
+from foundation.graph import Graph, GraphError, SignInRefused
 from isthmus.cli.adfs import adfs_config, load
 from isthmus.cli.adfs.looking import outside_option
-from isthmus.cli.adfs.trust_tables import show_checks
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
+from isthmus.cli.adfs.trust_tables import show_checklist
 from isthmus.cli.adfs.trust_work import (
     confirm,
     confirmed_name,
@@ -43,7 +45,7 @@ _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaB
 @tenant_option
 @outside_option
 @click.option("--domain", "only_domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
-@click.option("--retire", default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
+@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
 @yes_option
 @json_option
 def update(
@@ -121,13 +123,13 @@ def convert(
     values: dict[str, Any] = {}
     if kind == "federated":
         keys = farm_keys(settings, pair.farm, outside_only=outside)
-        with reporting(TrustError):
+        with reporting(TrustError, GraphError):
             values = _federation(domain, keys, source, mfa or "", only_domain)
         checks = check_federate(trust, domain, values, now(), keys)
     else:
         checks = check_manage(trust, domain)
     _show_conversion(domain, kind, values, checks, as_json)
-    if any(each.state is State.FAILS for each in checks):
+    if any(line.status == "fail" for line in checks):
         raise Failure("nothing was changed: see what is not so (!)")
     typed = confirmed_name(domain, confirmation, as_json=as_json)
     backups = Backups(settings.state_dir, pair.entra.tenant)
@@ -167,7 +169,7 @@ def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -
     found = [each for each in trust.domains if each.federated and (not domains or each.name in domains)]
     missing = set(domains) - {each.name for each in found}
     unread = [each for each in found if each.error]
-    with reporting(TrustError):
+    with reporting(TrustError, GraphError):
         backups = Backups(settings.state_dir, pair.entra.tenant)
         saved = {
             e.name: backups.save(e.name, e.configuration, "by hand", now()) for e in found if e.configuration is not None
@@ -201,7 +203,7 @@ def restore_(config: Path, tenant: str, outside: bool, file: Path, mfa: bool, bl
     """
     settings = load(config)
     pair = only(pairs(settings, tenant))
-    with reporting(TrustError):
+    with reporting(TrustError, GraphError):
         taken = load_backup(file)
     live = "" if blind else live_of(farm_keys(settings, pair.farm, outside_only=outside)).thumbprint
     domain, values = on_graph(pair.entra, lambda graph: _plan_restore(graph, taken, live, mfa))
@@ -218,7 +220,7 @@ def restore_(config: Path, tenant: str, outside: bool, file: Path, mfa: bool, bl
     _emit_restore(domain, values, saved, as_json)
 
 
-def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[Domain]:
+def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[FederatedDomain]:
     domains = trust.federated_with(federation_name)
     if not names:
         if not domains:
@@ -231,7 +233,7 @@ def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Se
 
 
 def _planned(
-    domains: Sequence[Domain], keys: Keys, live: Certificate, retire: str
+    domains: Sequence[FederatedDomain], keys: SigningKeys, live: Certificate, retire: str
 ) -> tuple[list[Change], list[DomainResult]]:
     """For each domain one change at most: the live key first, then its successor."""
     changes: list[Change] = []
@@ -239,18 +241,17 @@ def _planned(
     for domain in domains:
         try:
             change = plan_retire(domain, retire, live.thumbprint) if retire else _plan_publish(domain, keys, live)
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             problems.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
         else:
             changes += [change] if change else []
     return changes, problems
 
 
-def _plan_publish(domain: Domain, keys: Keys, live: Certificate) -> Change | None:
+def _plan_publish(domain: FederatedDomain, keys: SigningKeys, live: Certificate) -> Change | None:
     change = plan_publish(domain, live, live.thumbprint)
-    successor = max(keys.coming, key=lambda each: each.not_after, default=None)
-    if change is None and successor is not None and successor.not_after > live.not_after:
-        return plan_publish(domain, successor, live.thumbprint)
+    if change is None and keys.successor is not None:
+        return plan_publish(domain, keys.successor, live.thumbprint)
     return change
 
 
@@ -261,7 +262,7 @@ async def _apply_all(graph: Graph, changes: Sequence[Change], backups: Backups) 
             saved = await apply(graph, change, backups, now())
         except SignInRefused:
             raise  # not tried again for the other domains
-        except TrustError as error:
+        except (TrustError, GraphError) as error:
             results.append(DomainResult(domain=change.domain, done=False, text=str(error), error=error))
         else:
             text = f"{change} (backup: {saved})"
@@ -269,7 +270,7 @@ async def _apply_all(graph: Graph, changes: Sequence[Change], backups: Backups) 
     return results
 
 
-def _show_plan(domains: Sequence[Domain], changes: Sequence[Change], problems: Sequence[DomainResult]) -> None:
+def _show_plan(domains: Sequence[FederatedDomain], changes: Sequence[Change], problems: Sequence[DomainResult]) -> None:
     click.secho("Plan", bold=True)
     planned = {each.domain for each in changes} | {each.domain for each in problems}
     for change in changes:
@@ -302,7 +303,7 @@ def _finish(results: Sequence[DomainResult], as_json: bool, *, plan: list[str]) 
         raise SystemExit(REFUSED)
 
 
-def _federation(domain: str, keys: Keys, source: Path | None, mfa: str, only_domain: bool) -> dict[str, Any]:
+def _federation(domain: str, keys: SigningKeys, source: Path | None, mfa: str, only_domain: bool) -> dict[str, Any]:
     if source is None:
         return configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
     taken = load_backup(source)
@@ -314,29 +315,29 @@ def _federation(domain: str, keys: Keys, source: Path | None, mfa: str, only_dom
     return creation_of(taken) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
-def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Check], as_json: bool) -> None:
+def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Finding], as_json: bool) -> None:
     if as_json:
         return
     click.secho(f"{domain} to {kind}", bold=True)
     for name, value in values.items():
         shown = "…" if name.endswith("ertificate") else value
         click.echo(f"  {name} = {shown}")
-    show_checks(checks)
+    show_checklist(checks)
 
 
-async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[Domain, dict[str, Any]]:
+async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[FederatedDomain, dict[str, Any]]:
     domain = await read_one(graph, taken.domain)
     return domain, plan_restore(taken, domain, live=live, with_mfa=mfa)
 
 
-async def _restore(graph: Graph, domain: Domain, values: Mapping[str, Any], backups: Backups) -> Path | None:
+async def _restore(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any], backups: Backups) -> Path | None:
     """What is there now is saved before it is written over."""
     saved = backups.save(domain.name, domain.configuration, "before a restore", now()) if domain.configuration else None
     await restore(graph, domain, values)
     return saved
 
 
-def _emit_restore(domain: Domain, values: Mapping[str, Any], saved: Path | None, as_json: bool) -> None:
+def _emit_restore(domain: FederatedDomain, values: Mapping[str, Any], saved: Path | None, as_json: bool) -> None:
     if as_json:
         emit_json({"domain": domain.name, "restored": list(values), "backup": str(saved) if saved else None})
     elif values:

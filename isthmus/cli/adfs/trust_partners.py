@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
-from adfs_mgmt.farm.model import Certificate, RelyingParty
+from adfs_mgmt.farm.model import RelyingParty
+from certs import Certificate
 from isthmus.cli.adfs import adfs_config, load
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import Failure, emit_json, json_option, moment, reporting, table
 
 farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
@@ -31,17 +33,16 @@ def list_(config: Path, farm: str, refresh: bool, as_json: bool) -> None:
     Examples:
       isthmus adfs trust partners list --refresh
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, learn
+    from certs import CertsError, Ledgers
 
     settings = load(config)
     name = _farm(config, farm)
     ledgers = Ledgers(settings.state_dir)
-    with reporting(TrustError):
+    with reporting(CertsError):
         if refresh:
             parties = _relying_parties(config, name)
             with ledgers.changing(name) as box:
-                box.ledger = learn(box.ledger, parties)
+                box.ledger = box.ledger.learn(parties)
         ledger = ledgers.load(name)
     if as_json:
         emit_json({"farm": name, "partners": ledger.partners})
@@ -71,13 +72,12 @@ def set_(config: Path, farm: str, partner: str, kind: str, every: float | None, 
       isthmus adfs trust partners set Wiki automatic --every 24
       isthmus adfs trust partners set urn:payroll manual --contact 'Ada, 555-0100'
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Kind, Ledgers, classify
+    from certs import CertsError, Ledgers, PartnerKind
 
     name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
+    with reporting(CertsError), Ledgers(load(config).state_dir).changing(name) as box:
         refresh = None if every is None else every * 3600
-        box.ledger = classify(box.ledger, partner, Kind(kind), refresh=refresh, contact=contact)
+        box.ledger = box.ledger.classify(partner, PartnerKind(kind), refresh=refresh, contact=contact)
     _said(as_json, f"{partner} is {kind}.", partner=partner, kind=kind)
 
 
@@ -85,7 +85,7 @@ def set_(config: Path, farm: str, partner: str, kind: str, every: float | None, 
 @adfs_config
 @farm_option
 @click.argument("partner")
-@click.argument("thumbprint")
+@click.argument("thumbprint", type=pasted)
 @json_option
 def acknowledge_(config: Path, farm: str, partner: str, thumbprint: str, as_json: bool) -> None:
     """Note that a partner has put in the certificate with this thumbprint.
@@ -94,13 +94,12 @@ def acknowledge_(config: Path, farm: str, partner: str, thumbprint: str, as_json
     Examples:
       isthmus adfs trust partners acknowledge Wiki 0123456789ABCDEF0123456789ABCDEF01234567
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, acknowledge
+    from certs import CertsError, Ledgers
     from isthmus.cli.adfs.trust_work import actor, now
 
     name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
-        box.ledger = acknowledge(box.ledger, partner, thumbprint, actor(), now())
+    with reporting(CertsError), Ledgers(load(config).state_dir).changing(name) as box:
+        box.ledger = box.ledger.acknowledge(partner, thumbprint, actor(), now())
     _said(as_json, f"{partner} knows {thumbprint}.", partner=partner, thumbprint=thumbprint)
 
 
@@ -116,21 +115,20 @@ def watch_(config: Path, farm: str, ca_file: Path | None, as_json: bool) -> None
     Examples:
       isthmus adfs trust partners watch --json
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, saw
     from adfs_mgmt.trust.watch import judge, look
+    from certs import CertsError, Ledgers
     from isthmus.cli.adfs.trust_work import now
     from isthmus.cli.output import run_async
 
     name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
+    with reporting(CertsError), Ledgers(load(config).state_dir).changing(name) as box:
         partners = box.ledger.partners
         sights = run_async(look(partners, ca_file=ca_file))
         pairs = list(zip(partners, sights, strict=True))
         found = [warning for partner, sight in pairs for warning in judge(partner, sight, now())]
         for partner, sight in pairs:
             if sight.watched and not sight.error:
-                box.ledger = saw(box.ledger, partner.name, [each.thumbprint for each in sight.certificates], now())
+                box.ledger = box.ledger.note_metadata(partner.name, [each.thumbprint for each in sight.certificates], now())
     if as_json:
         emit_json({"farm": name, "warnings": found, "watched": [each.partner for each in sights if each.watched]})
     else:

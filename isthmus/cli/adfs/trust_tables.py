@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import click
 
-from adfs_mgmt.trust.compare import TrustFinding, Weight
-from adfs_mgmt.trust.convert import Check, State
-from adfs_mgmt.trust.model import Domain, EntraTrust, Slot
+from adfs_mgmt.trust.model import EntraTrust, FederatedDomain, Slot
 from adfs_mgmt.trust.status import explain_update
+from findings import Finding, Status
 from isthmus.cli.output import moment, table
 
-_COLOURS = {Weight.FAILURE: "red", Weight.WARNING: "yellow", Weight.OK: "green"}
-_MARKS = {State.HOLDS: ("+", "green"), State.FAILS: ("!", "red"), State.ASK: ("?", "yellow")}
+WEIGHTS: dict[Status, str] = {"fail": "failure", "warn": "warning", "pass": "ok", "unknown": "unknown"}
+"""How a finding about the trust is weighed, for people and for programs."""
+_COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green", "unknown": "yellow"}
+_MARKS: dict[Status, str] = {"pass": "+", "warn": "!", "fail": "!", "unknown": "?"}
 
 
 def show_trust(trust: EntraTrust) -> None:
@@ -25,28 +26,27 @@ def show_trust(trust: EntraTrust) -> None:
             _configuration(each)
 
 
-def show_findings(tenant: str, farm: str, found: Sequence[TrustFinding]) -> None:
+def show_findings(tenant: str, farm: str, found: Sequence[Finding]) -> None:
     """One line for each, with what to do under it."""
     click.secho(f"{tenant} and farm {farm}", bold=True)
-    for each in found:
-        where = f"{each.domain}: " if each.domain else ""
-        click.secho(f"{each.weight.value:<8}", fg=_COLOURS[each.weight], nl=False)
-        click.echo(f"{where}{each.what}")
-        if each.remedy:
-            click.echo(f"{'':8}{each.remedy}")
+    for finding in found:
+        where = f"{finding.where}: " if finding.where else ""
+        click.secho(f"{WEIGHTS[finding.status]:<8}", fg=_COLOURS[finding.status], nl=False)
+        click.echo(f"{where}{finding.seen}")
+        if finding.remedy:
+            click.echo(f"{'':8}{finding.remedy}")
 
 
-def show_checks(checks: Sequence[Check]) -> None:
-    """A checklist."""
-    for each in checks:
-        mark, colour = _MARKS[each.state]
-        click.secho(f"  {mark} ", fg=colour, nl=False)
-        click.echo(each.text + (f": {each.remedy}" if each.remedy else ""))
-    if any(each.state is State.ASK for each in checks):
+def show_checklist(checklist: Sequence[Finding]) -> None:
+    """One line for each, marked by whether it holds."""
+    for line in checklist:
+        click.secho(f"  {_MARKS[line.status]} ", fg=_COLOURS[line.status], nl=False)
+        click.echo(line.seen + (f": {line.remedy}" if line.remedy else ""))
+    if any(line.status == "unknown" for line in checklist):
         click.echo("  (? only you can know)")
 
 
-def _domain(domain: Domain) -> tuple[str, ...]:
+def _domain(domain: FederatedDomain) -> tuple[str, ...]:
     notes = [
         "default" if domain.is_default else "",
         "initial" if domain.is_initial else "",
@@ -59,7 +59,7 @@ def _domain(domain: Domain) -> tuple[str, ...]:
     return domain.name, domain.authentication.value.lower(), service, mfa, ", ".join(filter(None, notes))
 
 
-def _configuration(domain: Domain) -> None:
+def _configuration(domain: FederatedDomain) -> None:
     click.echo()
     click.secho(domain.name, bold=True)
     if domain.configuration is None:

@@ -12,10 +12,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from adfs_mgmt.deploy import work
+from adfs_mgmt.procedures import deployment
 from isthmus.cli.adfs import deploy
 from isthmus.cli.output import Failure
-from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Scene, Watched
+from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Scene, VirtualClock, Watched
 from tests.adfs.simulator.shell import SimulatedShell
 
 Run = Callable[..., Result]
@@ -32,15 +32,15 @@ def run(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Calls a command on the simulator."""
     (tmp_path / "password").write_text(PASSWORD + "\n")
     (tmp_path / "password").chmod(0o600)
-    nodes = ", ".join(f'"{each}"' for each in scene.settings.nodes)
+    nodes = ", ".join(f'"{node}"' for node in scene.settings.nodes)
     (tmp_path / "adfs.toml").write_text(
         f'state_dir = "."\n[[farms]]\nname = "prod"\nfederation_name = "{NAME}"\nfederation_address = "127.0.0.1"\n'
         f"nodes = [{nodes}]\nhttps_port = 1\n"
     )
     shell = Watched(SimulatedShell(scene.simulator), lambda when, what: scene.on(when, what))
     monkeypatch.setattr(deploy, "open_shell", lambda _settings: shell)
-    simulated = functools.partial(work.Deployment, clock=scene.clock, sleep=scene.sleep, outside=scene.outside)
-    monkeypatch.setattr(work, "Deployment", simulated)
+    simulated = functools.partial(deployment.Deployment, clock=VirtualClock(scene.clock), outside=scene.outside)
+    monkeypatch.setattr(deployment, "Deployment", simulated)
 
     def call(group: click.Group, *arguments: str, typed: str = "") -> Result:
         result = CliRunner().invoke(group, [*arguments, "--config", str(tmp_path / "adfs.toml")], input=typed)

@@ -17,10 +17,8 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm.certificate import read_certificate
 from adfs_mgmt.farm.model import (
     Binding,
-    Certificate,
     Endpoint,
     Farm,
     FarmCertificate,
@@ -36,9 +34,10 @@ from adfs_mgmt.farm.model import (
     StoredCertificate,
     SyncRole,
     SyntheticSignIn,
-    Token,
     Use,
 )
+from certs import Certificate, read_certificate
+from foundation.saml import Assertion
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC).timestamp()
 DAY = 86400.0
@@ -200,7 +199,7 @@ def principal(*holders: tuple[str, ...], error: str = "") -> ServicePrincipal:
 def sign_ins(of: Farm) -> tuple[SyntheticSignIn, ...]:
     """A token from each node and from the name, and each is right."""
     party = "urn:payroll"
-    token = Token(
+    token = Assertion(
         version="SAML 2.0",
         issuer=of.properties.identifier,
         audiences=(party,),

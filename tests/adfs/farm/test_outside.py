@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.metadata import MAX_BYTES
 from adfs_mgmt.farm.model import Outside, Served
 from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import unread
@@ -22,6 +21,7 @@ from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.health.check import worst
 from adfs_mgmt.health.judge import judge
 from adfs_mgmt.health.settings import Thresholds
+from foundation.saml import MAX_METADATA_BYTES
 from tests.adfs.farm import samples
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -209,7 +209,7 @@ _OK = b"HTTP/1.1 200 OK\r\nContent-Length: "
     [
         (silent, "no answer within 2 s"),
         (endless_header, "not HTTP"),
-        (endless_body, f"longer than {MAX_BYTES} bytes"),
+        (endless_body, f"longer than {MAX_METADATA_BYTES} bytes"),
         (dripping, "no answer within 2 s"),
         (saying(b"\x00\xff\x00\xff\r\n\r\n"), "not HTTP"),
         (saying(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"), "HTTP 302"),

@@ -14,10 +14,10 @@ import pytest
 
 from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13
 from adfs_mgmt.farm.token_request import Account, sign_in
 from adfs_mgmt.health.judge import judge
 from adfs_mgmt.health.settings import Thresholds
+from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
 from tests.adfs.farm.test_assertion import ANSWER, FARM, PARTY, PASSWORD, same_id
@@ -118,7 +118,7 @@ def http(status_line: str, body: bytes = b"", *headers: str) -> bytes:
         (answering([]), "the connection broke"),
         (answering([http("200 OK", b"<html/>")]), "not a SOAP 1.2 envelope"),
         (answering([http("500 No", b"oops")]), "not well-formed XML (HTTP 500)"),
-        (answering([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 64]), f"longer than {MAX_BYTES} bytes"),
+        (answering([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 64]), f"longer than {MAX_ANSWER_BYTES} bytes"),
         (answering([b"\0\1\2\3\r\n\r\n"]), "not HTTP"),
     ],
     ids=["302", "307", "401", "silent", "hangs up", "html", "500", "endless", "garbage"],

@@ -13,11 +13,11 @@ from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
 from adfs_mgmt.farm.outside import look_outside
 from adfs_mgmt.farm.read import unread
-from adfs_mgmt.farm.token_message import WS_TRUST_13, WS_TRUST_2005, make_request
 from adfs_mgmt.farm.token_request import Account, read_account, sign_in
 from adfs_mgmt.health.check import Check
 from adfs_mgmt.health.judge import judge
 from adfs_mgmt.health.settings import Thresholds
+from foundation.saml import WS_TRUST_13, WS_TRUST_2005, make_token_request
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -317,7 +317,7 @@ def test_what_the_simulated_endpoint_refuses(farm: Farm, protocol: Any, old: byt
     """So that a mistake in our request shows."""
     host = farm.simulator[NODES[0]]
     now = farm.simulator.world.clock()
-    request = make_request(protocol, f"https://{NAME}{protocol.path}", USER, PASSWORD, IDENTIFIER, now)
+    request = make_token_request(protocol, f"https://{NAME}{protocol.path}", USER, PASSWORD, IDENTIFIER, now)
     assert old in request
     for closing in (b"a:To>",) if old.startswith(b"a:To") else ():
         request = request.replace(b"</" + closing, b"</a:Ot>")
@@ -328,5 +328,5 @@ def test_what_the_simulated_endpoint_refuses(farm: Farm, protocol: Any, old: byt
 def test_a_request_of_another_hour_is_refused(farm: Farm) -> None:
     """WCF takes five minutes either way."""
     host, now = farm.simulator[NODES[0]], farm.simulator.world.clock()
-    request = make_request(WS_TRUST_13, f"https://{NAME}{WS_TRUST_13.path}", USER, PASSWORD, IDENTIFIER, now + 600)
+    request = make_token_request(WS_TRUST_13, f"https://{NAME}{WS_TRUST_13.path}", USER, PASSWORD, IDENTIFIER, now + 600)
     assert answer_request(farm.simulator.world, host, WS_TRUST_13.path, request, now)[0] == 500

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adfs_mgmt.farm import windows
-from adfs_mgmt.farm.certificate import covers, read_certificate
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.model import KeyAccess, Properties
 from adfs_mgmt.remoting import Thing
+from certs import CertificateUnreadable, covers, read_certificate
 from tests.adfs.farm import samples
 
 TEXT = (
@@ -140,7 +139,7 @@ def test_names_that_a_certificate_covers(names: tuple[str, ...], name: str, expe
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_certificate(data: bytes) -> None:
     """One kind of error."""
-    with pytest.raises(Unreadable):
+    with pytest.raises(CertificateUnreadable):
         read_certificate(data)
 
 
@@ -151,5 +150,5 @@ def test_a_damaged_certificate_is_read_or_unreadable(at: int, value: int) -> Non
     der[at % len(der)] = value
     try:
         read_certificate(bytes(der))
-    except Unreadable as error:
+    except CertificateUnreadable as error:
         assert "certificate" in str(error)  # noqa: PT017 - whether it is raised depends on the byte

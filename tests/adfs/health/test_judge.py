@@ -26,7 +26,7 @@ from adfs_mgmt.farm.model import (
 from adfs_mgmt.health.check import Check, worst
 from adfs_mgmt.health.judge import judge
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.trust.model import Authentication, Configuration, Domain, EntraTrust, Slot
+from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
 
@@ -388,7 +388,7 @@ def entra(*known: samples.Made) -> EntraTrust:
     slots = {slot: made.seen for slot, made in zip(Slot, known, strict=False)}
     address = f"https://{samples.NAME}/adfs/ls/"
     configuration = Configuration(id="1", issuer_uri="x", passive_sign_in_uri=address, certificates=slots)
-    domain = Domain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
+    domain = FederatedDomain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
     return EntraTrust(tenant="contoso", read_at=NOW, domains=(domain,))
 
 

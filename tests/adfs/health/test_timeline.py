@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.farm.model import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
 from adfs_mgmt.health.forecast import Happening, events
 from adfs_mgmt.health.lines import GROUPS, PROXY_TRUST, SEEN, certificate_lines
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.strip import Scale
 from adfs_mgmt.health.timeline import status_of, timeline
+from certs import Certificate
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
 

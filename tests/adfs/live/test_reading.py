@@ -9,12 +9,12 @@ import pytest
 
 from adfs_mgmt.farm.contradictions import contradictions
 from adfs_mgmt.farm.model import SyncRole, Use
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.request import RolloverRequest
+from adfs_mgmt.procedures.rollover import plan
+from adfs_mgmt.procedures.view import RolloverPolicy
 from adfs_mgmt.remoting import Command, CommandFailed
 from adfs_mgmt.remoting.catalogue import HostKind
-from adfs_mgmt.rollover import plan
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.model import Snapshot
-from adfs_mgmt.rollover.stage import RolloverPolicy
 from tests.adfs.live.conftest import REFUSALS, Answer, Seen, readings
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -60,7 +60,8 @@ def test_a_rollover_can_be_planned(seen: Seen) -> None:
     """With AutoCertificateRollover, which the planner does not refuse on a healthy farm."""
     if not seen.farm.properties.auto_rollover:
         pytest.skip("AutoCertificateRollover is off: a plan needs a certificate")
-    made = plan.plan(Request(kind="token"), Snapshot(farm=seen.farm, outside=seen.outside), RolloverPolicy(), time.time())
+    observed = FarmObservation(farm=seen.farm, outside=seen.outside)
+    made = plan(RolloverRequest(kind="token"), observed, RolloverPolicy(), time.time())
     assert made.steps
 
 

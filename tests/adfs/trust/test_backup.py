@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore
 from adfs_mgmt.trust.entra import read_one
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, Refused
-from adfs_mgmt.trust.graph import Graph
+from certs import Certificate
+from foundation.graph import Graph
 from tests.adfs.trust.conftest import base64_of, federation, signing, slots
 from tests.fakes.graph import FakeGraph
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import Certificate
+from certs import Certificate, read_certificate
 from isthmus.cli.adfs import trust, trust_work
 from isthmus.cli.output import Failure
 from tests.adfs.farm.served import settings_of
@@ -280,7 +279,7 @@ def test_settings_that_do_not_fit(run: Run, stage: Stage) -> None:
 
 def test_partners(run: Run, stage: Stage) -> None:
     """The ledger by hand: unknown to it, classified, acknowledged, listed."""
-    from adfs_mgmt.trust.partners import Ledgers, Partner
+    from certs import Ledgers, Partner
 
     with Ledgers(stage.state).changing("prod") as box:
         box.ledger = type(box.ledger)(farm="prod", partners=(Partner(name="Wiki", identifiers=("urn:wiki",)),))

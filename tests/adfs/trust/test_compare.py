@@ -7,27 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.model import (
-    Certificate,
-    Farm,
-    FarmCertificate,
-    Node,
-    Outside,
-    Properties,
-    RelyingParty,
-    Served,
-    SyncRole,
-    Use,
-)
-from adfs_mgmt.trust.compare import Keys, Weight, compare, keys_of_farm, keys_of_outside
+from adfs_mgmt.farm.model import Farm, FarmCertificate, Node, Outside, Properties, RelyingParty, Served, SyncRole, Use
+from adfs_mgmt.trust.compare import SigningKeys, compare, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import (
     Authentication,
     Configuration,
-    Domain,
     EntraTrust,
+    FederatedDomain,
     Slot,
     UpdateStatus,
 )
+from certs import Certificate
+from findings import Status
 from tests.adfs.trust.conftest import DAY, FEDERATION, signing
 
 NOW = time.time()
@@ -44,27 +35,27 @@ def _trust(*certificates: Certificate, **more: object) -> EntraTrust:
         certificates=dict(zip(Slot, certificates, strict=False)),
     )
     configuration = replace(configuration, **more)  # type: ignore[arg-type]
-    domain = Domain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
+    domain = FederatedDomain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
     return EntraTrust(tenant="t", read_at=NOW, domains=(domain,))
 
 
-def _keys(live: Certificate | None, *coming: Certificate) -> Keys:
-    return Keys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
+def _keys(live: Certificate | None, *coming: Certificate) -> SigningKeys:
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
 
 
-def _found(trust: EntraTrust, keys: Keys) -> list[tuple[Weight, str]]:
-    return [(each.weight, each.what) for each in compare(trust, keys, NOW)]
+def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Status, str]]:
+    return [(finding.status, finding.seen) for finding in compare(trust, keys, NOW)]
 
 
 def test_all_is_well(live: Certificate) -> None:
     """A domain that knows what signs has one line, and it is green."""
-    assert _found(_trust(live), _keys(live)) == [(Weight.OK, "Entra ID trusts what the farm signs with")]
+    assert _found(_trust(live), _keys(live)) == [("pass", "Entra ID trusts what the farm signs with")]
 
 
 def test_an_unknown_live_key_is_a_failure(live: Certificate) -> None:
     """Nobody can sign in."""
-    weight, text = _found(_trust(signing("x")), _keys(live))[0]
-    assert weight is Weight.FAILURE
+    status, text = _found(_trust(signing("x")), _keys(live))[0]
+    assert status == "fail"
     assert live.thumbprint in text
 
 
@@ -78,9 +69,7 @@ def test_a_stranger_in_the_trust(live: Certificate) -> None:
     """A certificate that the farm does not have is the mark of a break-in, and named."""
     stranger = signing("evil")
     assert any(
-        stranger.thumbprint in text
-        for weight, text in _found(_trust(live, stranger), _keys(live))
-        if weight is Weight.WARNING
+        stranger.thumbprint in text for status, text in _found(_trust(live, stranger), _keys(live)) if status == "warn"
     )
 
 
@@ -88,7 +77,7 @@ def test_an_end_without_successor() -> None:
     """A live certificate that ends in days with nothing beside it is a warning; one that has ended a failure."""
     ending, ended = signing(ends=5 * DAY), signing(begins=-20 * DAY, ends=-DAY)
     assert any("ends in 5 days" in text for _, text in _found(_trust(ending), _keys(ending)))
-    assert any("has ended" in text for weight, text in _found(_trust(ended), _keys(ended)) if weight is Weight.FAILURE)
+    assert any("has ended" in text for status, text in _found(_trust(ended), _keys(ended)) if status == "fail")
 
 
 def test_addresses_of_another_farm(live: Certificate) -> None:
@@ -101,7 +90,7 @@ def test_entras_own_update_is_explained(live: Certificate) -> None:
     """A failed update of Entra ID's own is a warning in words."""
     trust = _trust(live, update=UpdateStatus(result="notFound", at=NOW))
     assert any("(404)" in text for _, text in _found(trust, _keys(live)))
-    assert _found(_trust(live, update=UpdateStatus(result="Success", at=NOW)), _keys(live))[0][0] is Weight.OK
+    assert _found(_trust(live, update=UpdateStatus(result="Success", at=NOW)), _keys(live))[0][0] == "pass"
 
 
 def test_no_domain_and_no_key(live: Certificate) -> None:
@@ -109,13 +98,13 @@ def test_no_domain_and_no_key(live: Certificate) -> None:
     empty = EntraTrust(tenant="t", read_at=NOW, domains=())
     assert "no domain" in _found(empty, _keys(live))[0][1]
     assert "not known" in _found(_trust(live), _keys(None))[0][1]
-    without = Keys(federation_name=FEDERATION, live=live, knows_microsoft=False)
-    assert compare(_trust(live), without, NOW)[0].weight is Weight.FAILURE
+    without = SigningKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
+    assert compare(_trust(live), without, NOW)[0].status == "fail"
 
 
 def test_a_domain_that_could_not_be_read(live: Certificate) -> None:
     """It is a failure, not left out."""
-    broken = Domain(name="b.example", authentication=Authentication.FEDERATED, error="Graph answered 500")
+    broken = FederatedDomain(name="b.example", authentication=Authentication.FEDERATED, error="Graph answered 500")
     trust = EntraTrust(tenant="t", read_at=NOW, domains=(broken,))
     assert "Graph answered 500" in _found(trust, _keys(live))[0][1]
 
@@ -135,7 +124,7 @@ def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None
     farm = Farm(
         name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
     )
-    assert keys_of_farm(farm) == Keys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
+    assert keys_of_farm(farm) == SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
     assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
     assert keys_of_farm(replace(farm, nodes=())).live is None
 

@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups, creation_of, load_backup
-from adfs_mgmt.trust.compare import Keys
-from adfs_mgmt.trust.convert import State, check_federate, check_manage, configuration_for, federate, manage
+from adfs_mgmt.trust.compare import SigningKeys
+from adfs_mgmt.trust.convert import check_federate, check_manage, configuration_for, federate, manage
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused, Rejected
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.errors import NotConfirmed, NotTaken, Refused
 from adfs_mgmt.trust.model import EntraTrust
+from certs import Certificate
+from foundation.graph import Graph, Rejected
 from tests.adfs.trust.conftest import FEDERATION, Naps, federation, signing
 from tests.fakes.graph import FakeGraph
 
 
-def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> Keys:
-    return Keys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
+def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> SigningKeys:
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
 
 
 def _failing(trust: EntraTrust, name: str, values: dict[str, Any]) -> list[str]:
-    return [each.text for each in check_federate(trust, name, values, time.time()) if each.state is State.FAILS]
+    return [line.seen for line in check_federate(trust, name, values, time.time()) if line.status == "fail"]
 
 
 async def test_a_managed_domain_is_federated(
@@ -33,7 +33,7 @@ async def test_a_managed_domain_is_federated(
     """The configuration is created whole, both certificates in it, without an MFA behaviour that nobody asked for."""
     values = configuration_for("managed.example", _keys(live, coming))
     checks = check_federate(await read(graph, 0), "managed.example", values, time.time(), _keys(live))
-    assert not [each for each in checks if each.state is State.FAILS]
+    assert not [line for line in checks if line.status == "fail"]
     domain = await federate(graph, "managed.example", values, checks, confirmation="Managed.Example")
     assert domain.federated
     assert domain.configuration is not None
@@ -108,11 +108,11 @@ async def test_what_only_a_person_knows_is_asked(graph: Graph, tenant: FakeGraph
     tenant.add_domain("eu.managed.example", is_root=False)
     trust = await read(graph, 0)
     values = configuration_for("managed.example", _keys(live))
-    asked = [each.text for each in check_federate(trust, "managed.example", values, 0) if each.state is State.ASK]
+    asked = [line.seen for line in check_federate(trust, "managed.example", values, 0) if line.status == "unknown"]
     assert len(asked) == 3
     assert "eu.managed.example" in asked[2]
     explicit = configuration_for("managed.example", _keys(live), mfa="rejectMfaByFederatedIdp")
-    asked = [each.text for each in check_federate(trust, "managed.example", explicit, 0) if each.state is State.ASK]
+    asked = [line.seen for line in check_federate(trust, "managed.example", explicit, 0) if line.status == "unknown"]
     assert len(asked) == 2
 
 
@@ -120,7 +120,7 @@ async def test_the_farm_needs_its_relying_party(graph: Graph, live: Certificate)
     """A farm that does not know Microsoft Online cannot sign anybody in there."""
     values = configuration_for("managed.example", _keys(live))
     checks = check_federate(await read(graph, 0), "managed.example", values, time.time(), _keys(live, known=False))
-    assert any(each.state is State.FAILS and "Microsoft Online" in each.text for each in checks)
+    assert any(line.status == "fail" and "Microsoft Online" in line.seen for line in checks)
 
 
 async def test_to_managed_and_back_as_it_was(graph: Graph, tenant: FakeGraph, live: Certificate, backups: Backups) -> None:
@@ -145,7 +145,7 @@ async def test_what_cannot_be_made_managed(graph: Graph, tenant: FakeGraph, back
     for name in ("managed.example", "nowhere.example"):
         with pytest.raises(Refused):
             await manage(graph, name, check_manage(trust, name), confirmation=name, backups=backups, now=0)
-    assert any("password hash sync" in each.text for each in check_manage(trust, "example.com"))
+    assert any("password hash sync" in line.seen for line in check_manage(trust, "example.com"))
 
 
 async def test_no_backup_no_conversion(graph: Graph, tenant: FakeGraph, backups: Backups) -> None:

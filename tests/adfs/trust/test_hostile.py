@@ -6,11 +6,10 @@ import json
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust import graph as graph_module
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, OutcomeUnknown, Rejected, Throttled, Unreachable
-from adfs_mgmt.trust.graph import Graph
+from certs import Certificate
+from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown, Rejected, Throttled, Unreachable
+from foundation.graph import client as graph_module
 from tests.adfs.trust.conftest import Naps
 from tests.fakes.graph import FakeGraph
 

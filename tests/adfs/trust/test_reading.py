@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import MalformedAnswer, NotThere, PermissionMissing
-from adfs_mgmt.trust.graph import Graph
 from adfs_mgmt.trust.model import Authentication, Slot, UpdateStatus
 from adfs_mgmt.trust.status import explain_update
+from certs import Certificate
+from foundation.graph import Graph, MalformedAnswer, NotThere, PermissionMissing
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing
 from tests.fakes.graph import FakeGraph
 

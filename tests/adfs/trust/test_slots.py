@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.errors import Refused
 from adfs_mgmt.trust.model import Configuration, Slot
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate
 
 NAMES = {"live": "1" * 40, "coming": "2" * 40, "old": "3" * 40, "stray": "4" * 40}
 

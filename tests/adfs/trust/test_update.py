@@ -8,23 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups, load_backup
 from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import (
-    FileProblem,
-    LiveKeyLost,
-    NotTaken,
-    Refused,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-    Unreachable,
-)
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain, Slot
+from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, Refused, TrustChanged
+from adfs_mgmt.trust.model import FederatedDomain, Slot
 from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
+from certs import Certificate
+from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing, slots
 from tests.fakes.graph import FakeGraph
 
@@ -233,12 +224,12 @@ async def test_every_domain_by_itself(
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
     domains = (await read(graph, NOW)).federated_with(FEDERATION)
 
-    async def one(domain: Domain) -> DomainResult:
+    async def one(domain: FederatedDomain) -> DomainResult:
         return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
 
     results = {each.domain: each for each in await for_each(domains, one)}
     assert not results["example.com"].done
-    assert isinstance(results["example.com"].error, TrustError)
+    assert isinstance(results["example.com"].error, GraphError)
     assert results["example.org"].changed
     assert slots(tenant, "example.org") == (base64_of(live), base64_of(coming))
     assert len(tenant.domains.all["partner.example"].writes) == 0
@@ -253,7 +244,7 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     before = tenant.identity.attempts
     async with Graph(settings) as refused:
 
-        async def one(domain: Domain) -> DomainResult:
+        async def one(domain: FederatedDomain) -> DomainResult:
             return await publish(refused, domain, signing("x"), live=domain_live(domain), backups=backups, now=NOW)
 
         with pytest.raises(SignInRefused):
@@ -261,7 +252,7 @@ async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, gr
     assert tenant.identity.attempts == before + 1
 
 
-def domain_live(domain: Domain) -> str:
+def domain_live(domain: FederatedDomain) -> str:
     assert domain.configuration is not None
     return domain.configuration.certificates[Slot.SIGNING].thumbprint
 
@@ -314,7 +305,7 @@ async def test_the_port_of_the_rollover(
     assert found["example.com"].configuration.slots() == (live.thumbprint, coming.thumbprint)
     await entra.withdraw("example.com", live.thumbprint, coming.thumbprint, NOW)
     assert slots(tenant, "example.com") == (base64_of(coming), base64_of(coming))
-    with pytest.raises(TrustError, match=r"partner\.example"):
+    with pytest.raises(NotThere, match=r"partner\.example"):
         await entra.publish("partner.example", coming, "", NOW)
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adfs_mgmt.farm.metadata import MAX_BYTES
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.partners import Partner
 from adfs_mgmt.trust.watch import Sight, judge, look
+from certs import Certificate, Partner
+from foundation.saml import MAX_METADATA_BYTES
 from tests.adfs.trust.conftest import DAY, signing
 from tests.fakes.graph import Pki
 
@@ -76,7 +75,7 @@ async def test_certificates_are_seen(site: Site, live: Certificate) -> None:
         (302, b"", "HTTP 302"),
         (200, b"<html", "not well-formed"),
         (200, b'<!DOCTYPE x [<!ENTITY a "b">]><x/>', "document type"),
-        (200, b" " * (MAX_BYTES + 1), "more than"),
+        (200, b" " * (MAX_METADATA_BYTES + 1), "more than"),
     ],
 )
 async def test_what_is_no_metadata(site: Site, status: int, body: bytes, expected: str) -> None:

@@ -19,7 +19,7 @@ from structlog.typing import EventDict
 import directory
 from certs import MachineIdentity
 from gateway.agent.agent import Agent
-from gateway.agent.enrol import enrol
+from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
 from gateway.protocol import CloseCode, Outcome
 from gateway.server import Relay, init, serving
@@ -72,11 +72,19 @@ class Clock:
 
 @asynccontextmanager
 async def running_agent(
-    state: Path, directories: Any, home: Path, clock: Clock | None = None, **core: Any
+    state: Path, directories: Any, home: Path, clock: Clock | None = None, session_clock: Clock | None = None, **core: Any
 ) -> AsyncIterator[Agent]:
     """An agent that is told to stop at the end, whether or not it ever reached a relay."""
     settings = agent_settings(home, **{"status_interval": 0.02, "reconnect_ceiling": 0.2, **core})
-    made = Agent(settings, state, directories, software="test", clock=clock or Clock(), directory_clock=time.time)
+    made = Agent(
+        settings,
+        state,
+        directories,
+        software="test",
+        clock=clock or Clock(),
+        directory_clock=time.time,
+        session_clock=session_clock,
+    )
     task = asyncio.create_task(made.run())
     try:
         yield made
@@ -173,6 +181,60 @@ async def test_a_relay_of_another_authority_gets_no_requests_through(
     assert events(logs, "agent.refused_by_relay") == []
 
 
+# -- clocks that differ
+
+
+@dataclass
+class SlowDirectories(FakeDirectories):
+    """Reaches its bind when the test opens the gate."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
+    ) -> directory.Verdict:
+        self.reached.set()
+        async with asyncio.timeout(20):
+            await self.gate.wait()
+        return await super().verify(credential, deadline=deadline, before_bind=before_bind)
+
+
+SKEWS = pytest.mark.parametrize("skew", [-200.0, 0.0, 200.0])
+
+
+@SKEWS
+async def test_a_clock_that_is_off_keeps_nobody_from_binding_in_time(
+    tmp_path: Path, people: FakeDirectories, skew: float
+) -> None:
+    """The relay says on its own clock until when a check may begin, and six seconds are less than machines differ by."""
+    clock = Clock()
+    clock.ahead = skew
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, people, tmp_path, session_clock=clock):
+            await eventually(lambda: len(running.hub.links) == 2)
+            assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+    assert people.binds == [ANNA]
+
+
+@SKEWS
+async def test_no_bind_begins_too_late_whatever_the_agents_clock_shows(tmp_path: Path, skew: float) -> None:
+    """Eight seconds go by before the bind, six are allowed: by then the relay may have asked another agent."""
+    clock, slow = Clock(), SlowDirectories({ANNA: "right"})
+    clock.ahead = skew
+    async with relay(tmp_path) as running:
+        state = await enrolled(tmp_path, running, "agent1")
+        async with running_agent(state, slow, tmp_path, session_clock=clock):
+            await eventually(lambda: len(running.hub.links) == 2)
+            check = asyncio.create_task(signed_in(running, ANNA))
+            await asyncio.wait_for(slow.reached.wait(), 10)
+            clock.ahead += 8.0
+            slow.gate.set()
+            assert await check is Outcome.NO_AGENT
+    assert slow.binds == []
+
+
 # -- refused
 
 
@@ -226,7 +288,7 @@ async def test_an_agent_that_was_enrolled_anew_takes_the_new_identity(tmp_path: 
             token = await running.administration.create_token("agent1", "test")
             renewed = await enrol(agent_settings(tmp_path), state, token.text, time.time())
             running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
-            await eventually(lambda: made._identity.serial == renewed.serial)
+            await eventually(lambda: made.identity.serial == renewed.serial)
             assert running.roster.status("agent1", renewed.serial) == "enrolled"
 
 
@@ -235,11 +297,11 @@ async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
 ) -> None:
     """The process lives on and says what is wrong."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
-        before = made._identity.serial
+        before = made.identity.serial
         (tmp_path / "agent1" / "identity" / "identity.pem").write_text("half a fi")
         running.hub.close_agent("agent1", CloseCode.REVOKED, "revoked")
         await eventually(lambda: events(logs, "identity.unusable"))
-        assert made._identity.serial == before
+        assert made.identity.serial == before
     assert "enrol this machine anew" in events(logs, "identity.unusable")[0]["error"]
 
 
@@ -273,10 +335,10 @@ async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity
+            before = made.identity
             clock.ahead = 25 * DAY
             await eventually(lambda: events(logs, "certificate.renewed"))
-            after = made._identity
+            after = made.identity
             assert after.serial != before.serial
             assert after.certificate.public_key() != before.certificate.public_key()
             assert running.roster.status("agent1", after.serial) == "enrolled"
@@ -336,12 +398,12 @@ async def test_a_refused_renewal_is_logged_and_the_agent_goes_on(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity.serial
+            before = made.identity.serial
             await running.roster.revoke("agent1", time.time(), "not told to the hub")
             clock.ahead = 25 * DAY
             await eventually(lambda: events(logs, "certificate.renewal_refused"))
             assert made.state.ready
-            assert made._identity.serial == before
+            assert made.identity.serial == before
     assert "this agent was revoked" in events(logs, "certificate.renewal_refused")[0]["reason"]
 
 
@@ -354,10 +416,10 @@ async def test_a_new_certificate_that_does_not_hold_is_not_installed(
         state = await enrolled(tmp_path, running, "agent1")
         async with running_agent(state, people, tmp_path, clock) as made:
             await eventually(lambda: made.state.ready)
-            before = made._identity.serial
+            before = made.identity.serial
             clock.ahead = 40 * DAY
             await eventually(lambda: events(logs, "certificate.renewal_failed"))
-            assert made._identity.serial == before
+            assert made.identity.serial == before
     assert "expired" in events(logs, "certificate.renewal_failed")[0]["error"]
 
 

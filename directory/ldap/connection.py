@@ -1,0 +1,266 @@
+"""One connection to one directory server: one operation at a time, every wait bounded.
+
+A link is owned by one task between borrowing and giving back. After any error it is closed and never used again, so
+that a late answer can never be taken for the answer to a later question. Cancelling an operation leaves the link in the
+middle of it: whoever lent it closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import cast
+
+from directory.errors import ConnectFailed, LinkBroken, LinkTimedOut, Malformed, ServerRefused, SettingsProblem
+from directory.ldap import codec, tls
+from directory.ldap.codec import Entry, Result
+
+_SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is, and whether TLS is spoken from the first byte."""
+
+    host: str
+    port: int
+    secure: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def parse_server(text: str, *, allow_plain: bool) -> Address:
+    """`host`, `host:port`, `[v6]:port`, `ldaps://…` or, where allowed, `ldap://…`; raises `SettingsProblem`."""
+    scheme, mark, rest = text.strip().partition("://")
+    if not mark:
+        scheme, rest = "ldaps", text.strip()
+    secure = scheme.lower() == "ldaps"
+    if scheme.lower() not in ("ldap", "ldaps"):
+        raise SettingsProblem("servers", f"{text!r} has an unknown scheme", "Use ldaps://host:port.")
+    if not secure and not allow_plain:
+        raise SettingsProblem(
+            "servers",
+            f"{text!r} would send passwords over the network unencrypted",
+            "Use ldaps:// on port 636, or, in a laboratory, set `send_passwords_unencrypted_over_the_network`.",
+        )
+    host, port = rest.rstrip("/"), 636 if secure else 389
+    before, colon, after = host.rpartition(":")
+    if colon and (":" not in before or before.endswith("]")):
+        if not after.isdecimal() or not 0 < int(after) < 65536:
+            raise SettingsProblem("servers", f"{text!r} has no valid port", "Use ldaps://host:port.")
+        host, port = before, int(after)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host:
+        raise SettingsProblem("servers", f"{text!r} names no host", "Use ldaps://host:port.")
+    return Address(host, port, secure)
+
+
+class _Stream(asyncio.Protocol):
+    """Collects what the server says; wakes whoever waits for more."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.lost: str | None = None
+        """Why the connection ended, once it has."""
+        self.more: asyncio.Future[None] | None = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = f"lost: {exc}" if exc is not None else "lost: the server hung up"
+        self._wake()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _wake(self) -> None:
+        if self.more is not None and not self.more.done():
+            self.more.set_result(None)
+
+
+class Link:
+    """An open connection. `used_at` is `time.monotonic()` of its last use."""
+
+    __slots__ = ("_loop", "_number", "_stream", "_transport", "server", "used_at")
+
+    def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
+        self.server = server
+        self.used_at = time.monotonic()
+        self._transport, self._stream = transport, stream
+        self._number = 0
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def open(cls, address: Address, context: ssl.SSLContext, pins: tuple[str, ...], timeout: float) -> Link:  # noqa: ASYNC109
+        """Connects, with TLS unless the address says otherwise; `timeout` seconds for TCP and again for TLS."""
+        server, loop, stream = str(address), asyncio.get_running_loop(), _Stream()
+        try:
+            async with asyncio.timeout(timeout):
+                transport, _ = await loop.create_connection(lambda: stream, address.host, address.port)
+        except TimeoutError as error:
+            raise ConnectFailed(server, f"no connection within {timeout:g} s") from error
+        except OSError as error:
+            raise ConnectFailed(server, f"no connection: {error.strerror or error}") from error
+        try:
+            plain = cast("socket.socket", transport.get_extra_info("socket"))
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if address.secure:
+                transport = await tls.secure(transport, stream, address.host, server, context, pins, timeout)
+            return cls(server, transport, stream)
+        except BaseException:
+            transport.abort()
+            raise
+
+    @property
+    def closed(self) -> asyncio.Future[None]:
+        """Done when the connection has ended, at either side."""
+        return self._stream.closed
+
+    def certificate(self) -> bytes | None:
+        """The server's certificate (DER), or None without TLS."""
+        return tls.certificate_of(self._transport)
+
+    def is_stale(self) -> bool:
+        """True where the server has said something unasked, as it does when it hangs up."""
+        stream = self._stream
+        return bool(stream.buffer) or stream.lost is not None or self._transport.is_closing() or self._has_unread()
+
+    def _has_unread(self) -> bool:
+        """Whether the kernel holds something that the event loop has not seen yet."""
+        plain = cast("socket.socket", self._transport.get_extra_info("socket"))
+        poll = select.poll()
+        poll.register(plain.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> Result:  # noqa: ASYNC109
+        """A simple bind. `LinkBroken.sent` tells whether the server may have judged the password."""
+        data = await self._ask(codec.bind_request(name, password), codec.BIND_RESPONSE, timeout, controls)
+        return self._result(data)
+
+    async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> Result:  # noqa: ASYNC109
+        """Modifies one object; each change is (operation, attribute, value)."""
+        data = await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
+        return self._result(data)
+
+    async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> Result:  # noqa: ASYNC109
+        """The extended operation of RFC 3062."""
+        data = await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
+        return self._result(data)
+
+    async def search(
+        self,
+        base: bytes,
+        scope: int,
+        matching: bytes,
+        attributes: bytes,
+        *,
+        limit: int,
+        timeout: float,  # noqa: ASYNC109 - the server is told it too
+    ) -> list[tuple[str, Entry]]:
+        """Entries as (DN, attributes). A base that does not exist gives none; hitting `limit` gives what came."""
+        request = codec.search_request(base, scope, matching, attributes, limit=limit, seconds=int(timeout) + 1)
+        give_up = time.monotonic() + timeout
+        self._send(request)
+        found: list[tuple[str, Entry]] = []
+        try:
+            while True:
+                data = await self._receive(give_up, timeout)
+                number, tag, start, end = codec.open_message(data)
+                if number != self._number or tag not in _SEARCH_ANSWERS:
+                    raise codec.WireError("an answer to something else")
+                if tag == codec.ENTRY:
+                    found.append(codec.read_entry(data, start, end))
+                elif tag == codec.SEARCH_DONE:
+                    break
+            result = codec.read_result(data, start, end)
+        except (codec.WireError, IndexError) as error:
+            self.close()
+            raise Malformed(self.server, str(error)) from error
+        if result.code not in (0, 4, 32):  # success, sizeLimitExceeded, noSuchObject
+            raise ServerRefused(self.server, "search", result.code, result.text)
+        return found
+
+    def close(self) -> None:
+        """Hangs up; never fails."""
+        self._transport.abort()
+
+    def unbind(self) -> None:
+        """Says good-bye, then hangs up."""
+        if not self._transport.is_closing():
+            self._transport.write(codec.message(self._number + 1, codec.UNBIND))
+        self._transport.close()
+
+    async def _ask(self, request: bytes, expected: int, timeout: float, controls: bytes = b"") -> bytes:  # noqa: ASYNC109
+        self._send(request, controls)
+        data = await self._receive(time.monotonic() + timeout, timeout)
+        try:
+            number, tag, _, _ = codec.open_message(data)
+        except codec.WireError as error:
+            self.close()
+            raise Malformed(self.server, str(error)) from error
+        if number == 0:  # RFC 4511 section 4.4.1: notice of disconnection
+            self.close()
+            raise LinkBroken(self.server, "the server hung up with a notice", sent=True)
+        if number != self._number or tag != expected:
+            self.close()
+            raise Malformed(self.server, "an answer to something else")
+        return data
+
+    def _result(self, data: bytes) -> Result:
+        try:
+            _, _, start, end = codec.open_message(data)
+            return codec.read_result(data, start, end)
+        except codec.WireError as error:
+            self.close()
+            raise Malformed(self.server, str(error)) from error
+
+    def _send(self, request: bytes, controls: bytes = b"") -> None:
+        if self._stream.lost is not None or self._transport.is_closing():
+            raise LinkBroken(self.server, self._stream.lost or "closed", sent=False)
+        self._number += 1
+        self._transport.write(codec.message(self._number, request, controls))
+
+    async def _receive(self, give_up: float, timeout: float) -> bytes:  # noqa: ASYNC109
+        """The next whole message."""
+        stream = self._stream
+        buffer = stream.buffer
+        while True:
+            try:
+                size = codec.message_size(buffer)
+            except codec.WireError as error:
+                self.close()
+                raise Malformed(self.server, str(error)) from error
+            if size and len(buffer) >= size:
+                data = bytes(buffer[:size])
+                del buffer[:size]
+                return data
+            if stream.lost is not None:
+                raise LinkBroken(self.server, stream.lost, sent=True)
+            if not await self._more(give_up):
+                self.close()
+                raise LinkTimedOut(self.server, f"no answer within {timeout:.3g} s", sent=True, waited=timeout)
+
+    async def _more(self, give_up: float) -> bool:
+        """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`."""
+        more = self._stream.more = self._loop.create_future()
+        timer = self._loop.call_later(max(give_up - time.monotonic(), 0.0), _give_up, more)
+        try:
+            await more
+        except TimeoutError:
+            return False
+        finally:
+            timer.cancel()
+            self._stream.more = None
+        return True
+
+
+def _give_up(more: asyncio.Future[None]) -> None:
+    if not more.done():
+        more.set_exception(TimeoutError())

@@ -1,0 +1,23 @@
+"""One check's result, and how it is told to monitoring.
+
+What belongs here: the one vocabulary in which every check of the project answers, whatever it looked at, so that the report
+of an agent, of an AD FS farm, of a procedure's preflight and of a checklist read alike. What does not: the checks,
+and how a command prints what they found.
+"""
+
+from findings.finding import Finding, Status, failed, passed, undecided, warned, worst
+from findings.prometheus import Labels, exposition, finding_lines, gauge_lines
+
+__all__ = [
+    "Finding",
+    "Labels",
+    "Status",
+    "exposition",
+    "failed",
+    "finding_lines",
+    "gauge_lines",
+    "passed",
+    "undecided",
+    "warned",
+    "worst",
+]

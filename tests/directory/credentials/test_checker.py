@@ -1,0 +1,140 @@
+"""One attempt, from the name to the answer, where something goes wrong on the way; against servers in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from directory import Credential, Directories, DirectorySettings, Outcome, Verdict
+from tests.support.ldap_server import DN, PASSWORD, FakeLdapServer
+
+RIGHT = Credential("anna@corp", PASSWORD.decode())
+WRONG = Credential("anna@corp", "wrong")
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[list[FakeLdapServer]]:
+    """Two that are sound."""
+    async with FakeLdapServer() as first, FakeLdapServer() as second:
+        yield [first, second]
+
+
+Make = Callable[..., Directories]
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """A directory of given servers."""
+    async with AsyncExitStack() as stack:
+
+        def build(servers: list[FakeLdapServer], **fields: object) -> Directories:
+            given = {
+                "name": "corp",
+                "base_dn": "DC=corp",
+                "servers": tuple(server.server for server in servers),
+                "send_passwords_unencrypted_over_the_network": True,
+                "groups": False,
+                "bind_timeout": 0.2,
+                **fields,
+            }
+            directories = Directories([DirectorySettings(**given)])  # type: ignore[arg-type]
+            stack.push_async_callback(directories.close)
+            return directories
+
+        yield build
+
+
+async def verify(directories: Directories, credential: Credential, seconds: float = 10.0) -> Verdict:
+    """With a deadline from now."""
+    return await directories.verify(credential, deadline=time.time() + seconds)
+
+
+async def asked_first(make: Make, servers: list[FakeLdapServer]) -> tuple[FakeLdapServer, FakeLdapServer]:
+    """The server that this account is checked at, and the other one."""
+    assert (await verify(make(servers), RIGHT)).outcome is Outcome.SUCCESS
+    first, second = sorted(servers, key=lambda server: -len(server.binds))
+    assert [server.binds for server in (first, second)] == [[(DN, PASSWORD)], []]
+    first.binds.clear()
+    return first, second
+
+
+@pytest.mark.parametrize("loss", ["silent", "hang up", "garbage"])
+@pytest.mark.parametrize("lockout_guard", [True, False])
+async def test_a_lost_answer_to_a_bind_never_makes_a_second_bind_at_another_controller(
+    make: Make, servers: list[FakeLdapServer], loss: str, lockout_guard: bool
+) -> None:
+    """Each of the two would count a wrong password: the answer is that nobody knows, and the healthy one is not asked."""
+    first, second = await asked_first(make, servers)
+    first.at_bind = loss
+    verdict = await verify(make(servers, lockout_guard=lockout_guard), WRONG)
+    assert verdict.outcome is (Outcome.TIMED_OUT if loss == "silent" else Outcome.NO_DIRECTORY)
+    assert (verdict.bound, verdict.password_checked, verdict.password_proven) == (True, False, False)
+    assert verdict.controller == first.name
+    assert first.binds == [(DN, b"wrong")]
+    assert second.binds == []
+
+
+async def test_a_controller_that_is_lost_before_the_bind_is_replaced(make: Make, servers: list[FakeLdapServer]) -> None:
+    """Nothing was sent there that counts: the other one checks the password, once."""
+    first, second = await asked_first(make, servers)
+    directories = make(servers, connect_timeout=0.3)
+    await first.__aexit__(None, None, None)
+    verdict = await verify(directories, WRONG)
+    assert (verdict.outcome, verdict.controller) == (Outcome.WRONG_CREDENTIAL, second.name)
+    assert second.binds == [(DN, b"wrong")]
+
+
+async def cancel(task: asyncio.Task[Verdict]) -> None:
+    """Give up on an attempt, as when nobody waits for its answer any more."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_attempt_cancelled_during_its_bind_gives_its_reservation_back(make: Make) -> None:
+    """Otherwise nobody could sign in to the account until the agent is restarted."""
+    async with FakeLdapServer(threshold=2, at_bind="silent") as server:
+        directories = make([server], bind_timeout=8.0)
+        attempt = asyncio.create_task(verify(directories, RIGHT))
+        await asyncio.wait_for(server.bound.wait(), 5)
+        await cancel(attempt)
+        server.at_bind = "judge"
+        assert (await verify(directories, RIGHT, 2.0)).outcome is Outcome.SUCCESS
+
+
+async def test_an_attempt_cancelled_during_its_bind_counts_as_a_wrong_one_for_those_that_read_the_count_before(
+    make: Make,
+) -> None:
+    """A threshold of 2 and a margin of 1 leave one attempt: the cancelled bind may have spent it."""
+    async with FakeLdapServer(threshold=2, at_bind="silent") as server:
+        directories = make([server], bind_timeout=8.0)
+        attempt = asyncio.create_task(verify(directories, WRONG))
+        await asyncio.wait_for(server.bound.wait(), 5)
+        asked = server.searches
+        waiting = asyncio.create_task(verify(directories, WRONG))
+        async with asyncio.timeout(5):
+            while server.searches == asked:  # noqa: ASYNC110 - until it has read the count too
+                await asyncio.sleep(0.005)
+        await asyncio.wait({waiting}, timeout=0.05)
+        await cancel(attempt)
+        assert (await waiting).outcome is Outcome.WOULD_LOCK_OUT
+        assert len(server.binds) == 1
+
+
+async def test_an_attempt_cancelled_while_it_waits_for_another_costs_nothing(make: Make) -> None:
+    """It holds no reservation, and who comes after it goes on as if it had never been."""
+    async with FakeLdapServer(threshold=2, at_bind="silent") as server:
+        directories = make([server], bind_timeout=0.5)
+        attempt = asyncio.create_task(verify(directories, RIGHT))
+        await asyncio.wait_for(server.bound.wait(), 5)
+        waiting = asyncio.create_task(verify(directories, RIGHT))
+        await asyncio.wait({waiting}, timeout=0.05)
+        await cancel(waiting)
+        assert (await attempt).outcome is Outcome.TIMED_OUT
+        server.at_bind = "judge"
+        assert (await verify(directories, RIGHT, 2.0)).outcome is Outcome.SUCCESS
+        assert len(server.binds) == 2

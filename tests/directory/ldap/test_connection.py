@@ -1,0 +1,271 @@
+"""One connection, against a server that says what the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from demo.stand import free_port
+from demo.throwaway_tls import write_certificates
+from directory.errors import (
+    CertificateRefused,
+    ConnectFailed,
+    LinkBroken,
+    LinkTimedOut,
+    Malformed,
+    ServerRefused,
+    SettingsProblem,
+)
+from directory.ldap import codec, tls
+from directory.ldap.connection import Address, Link, parse_server
+from directory.settings import TlsSettings
+
+SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
+Answer = Callable[[bytes], bytes | None]
+"""What a message is answered with; nothing hangs up, None says no more."""
+
+
+Linked = Callable[[Answer], Awaitable[Link]]
+
+
+@pytest.fixture
+async def linked() -> AsyncIterator[Linked]:
+    """A link to a server that answers each message with whatever a function makes of it; empty means: hang up."""
+    conversations: list[asyncio.Task[None]] = []
+    async with AsyncExitStack() as opened:
+
+        async def connect(answer: Answer) -> Link:
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                conversations.append(cast("asyncio.Task[None]", asyncio.current_task()))
+                with contextlib.suppress(OSError):
+                    while data := await reader.read(65536):
+                        reply = answer(data)
+                        if reply == b"":
+                            break
+                        writer.write(reply or b"")
+                writer.close()
+
+            server = await opened.enter_async_context(await asyncio.start_server(serve, "127.0.0.1", 0))
+            address = Address("127.0.0.1", server.sockets[0].getsockname()[1], secure=False)
+            link = await Link.open(address, tls.make_context(TlsSettings()), (), 5)
+            opened.callback(link.close)
+            return link
+
+        yield connect
+    await asyncio.wait(conversations, timeout=5)
+
+
+async def search(link: Link) -> list[tuple[str, codec.Entry]]:
+    """Any search."""
+    return await link.search(b"DC=x", codec.SCOPE_SUBTREE, codec.ANYTHING, codec.attribute_list(["cn"]), limit=3, timeout=5)
+
+
+async def test_entries_are_collected_until_the_search_is_done(linked: Linked) -> None:
+    """References to other servers are passed over: referrals are off."""
+    entry = codec.message(1, codec.tlv(codec.ENTRY, codec.octets(b"CN=a") + codec.tlv(0x30, b"")))
+    reference = codec.message(1, codec.tlv(codec.REFERENCE, codec.octets(b"ldap://elsewhere")))
+    done = codec.message(1, codec.tlv(codec.SEARCH_DONE, SUCCESS))
+    link = await linked(lambda _: reference + entry + entry + done)
+    assert [dn for dn, _ in await search(link)] == ["CN=a", "CN=a"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        codec.message(9, codec.tlv(codec.SEARCH_DONE, SUCCESS)),
+        codec.message(1, codec.tlv(codec.MODIFY_RESPONSE, SUCCESS)),
+        codec.message(1, codec.tlv(codec.SEARCH_DONE, b"\x0a")),
+        codec.message(1, codec.tlv(codec.ENTRY, b"\x04\x01a")),
+        b"\x30\x84\x7f\xff\xff\xff",
+        b"\x30\x03\x02\x01",
+    ],
+)
+async def test_what_is_no_answer_to_the_question_ends_the_link(linked: Linked, reply: bytes) -> None:
+    """Another number, another operation, cut short, no LDAP, gigabytes: Malformed, and the link is closed."""
+    link = await linked(lambda _: reply + b"\x00" * 8 if len(reply) == 4 else reply)
+    with pytest.raises((Malformed, LinkTimedOut)):
+        await link.search(b"", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=0.2)
+    with pytest.raises(LinkBroken):
+        await link.bind(b"a", b"b", 1)
+
+
+async def test_a_refused_search_is_an_error_of_the_server(linked: Linked) -> None:
+    """With its code and its text."""
+    refusal = codec.integer(50, 0x0A) + codec.octets(b"") + codec.octets(b"insufficient rights")
+    link = await linked(lambda _: codec.message(1, codec.tlv(codec.SEARCH_DONE, refusal)))
+    with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
+        await search(link)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (codec.message(0, codec.tlv(codec.EXTENDED_RESPONSE, SUCCESS)), LinkBroken),
+        (codec.message(2, codec.tlv(codec.BIND_RESPONSE, SUCCESS)), Malformed),
+        (codec.message(1, codec.tlv(codec.MODIFY_RESPONSE, SUCCESS)), Malformed),
+        (codec.message(1, codec.tlv(codec.BIND_RESPONSE, b"\x0a\x01")), Malformed),
+        (b"\x30\x02\x04\x00", Malformed),
+        (b"", LinkBroken),
+    ],
+)
+async def test_a_bind_is_never_taken_for_answered_by_anything_else(
+    linked: Linked, reply: bytes, expected: type[Exception]
+) -> None:
+    """A notice of disconnection, another message's number, another operation, a hang-up: the password may be out."""
+    link = await linked(lambda _: reply)
+    with pytest.raises(expected) as caught:
+        await link.bind(b"a", b"secret-word", 5)
+    assert caught.value.sent  # type: ignore[attr-defined]
+    assert "secret-word" not in str(caught.value)
+
+
+async def test_silence_costs_one_timeout(linked: Linked) -> None:
+    """And says how long it was."""
+    link = await linked(lambda _: None)
+    with pytest.raises(LinkTimedOut, match=r"0\.05 s") as caught:
+        await link.bind(b"a", b"b", 0.05)
+    assert caught.value.waited == 0.05
+
+
+async def test_a_server_that_spoke_unasked_is_stale(linked: Linked) -> None:
+    """As one that hung up is."""
+    link = await linked(lambda _: codec.message(1, codec.tlv(codec.BIND_RESPONSE, SUCCESS)) * 2)
+    assert not link.is_stale()
+    assert (await link.bind(b"a", b"b", 5)).code == 0
+    assert link.is_stale()
+    link.unbind()
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("dc1.example.com", Address("dc1.example.com", 636)),
+        ("dc1:3269", Address("dc1", 3269)),
+        ("ldaps://dc1:636/", Address("dc1", 636)),
+        ("[::1]:700", Address("::1", 700)),
+        ("::1", Address("::1", 636)),
+        ("LDAPS://dc1", Address("dc1", 636)),
+    ],
+)
+def test_servers_are_read(text: str, address: Address) -> None:
+    """With and without scheme and port, IPv6 too."""
+    assert parse_server(text, allow_plain=False) == address
+
+
+@pytest.mark.parametrize("text", ["ldap://dc1", "http://dc1", "dc1:", "dc1:0", "dc1:99999", "dc1:x", "", "ldaps://"])
+def test_servers_that_cannot_be(text: str) -> None:
+    """Plain 389 is refused unless the setting with the frightening name allows it."""
+    with pytest.raises(SettingsProblem, match="servers"):
+        parse_server(text, allow_plain=False)
+    assert parse_server("ldap://dc1", allow_plain=True) == Address("dc1", 389, secure=False)
+
+
+async def test_nobody_listens() -> None:
+    """It is told which server."""
+    port = free_port()
+    with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}"):
+        await Link.open(Address("127.0.0.1", port), tls.make_context(TlsSettings()), (), 1)
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[Address]:
+    """A server that shakes hands and no more."""
+    write_certificates(tmp_path, dns_name="dc1.example.com", address="127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as secured:
+                secured.recv(1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield Address("127.0.0.1", listener.getsockname()[1])
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+
+
+def fingerprint(home: Path) -> str:
+    """Of the server's certificate."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert((home / "cert.pem").read_text())).hexdigest()
+
+
+async def open_link(address: Address, settings: TlsSettings) -> Link:
+    """With these settings."""
+    pins = tuple(map(tls.normalise_fingerprint, settings.pinned_sha256))
+    return await Link.open(address, tls.make_context(settings), pins, 5)
+
+
+async def test_the_right_authority_is_believed(tls_server: Address, tmp_path: Path) -> None:
+    """And its certificate can be looked at."""
+    link = await open_link(tls_server, TlsSettings(ca_file=tmp_path / "ca.pem"))
+    assert link.certificate()
+    link.close()
+
+
+async def test_a_wrong_authority_is_not(tls_server: Address, tmp_path: Path) -> None:
+    """Neither the system's store nor another CA file."""
+    write_certificates(tmp_path / "other", dns_name="dc1.example.com", address="127.0.0.1")
+    for settings in (TlsSettings(), TlsSettings(ca_file=tmp_path / "other" / "ca.pem")):
+        with pytest.raises(CertificateRefused, match="not trusted"):
+            await open_link(tls_server, settings)
+
+
+async def test_a_wrong_name_is_not(tls_server: Address, tmp_path: Path) -> None:
+    """The certificate names 127.0.0.1 and dc1.example.com only."""
+    with pytest.raises(CertificateRefused, match="not trusted"):
+        await open_link(Address("localhost", tls_server.port), TlsSettings(ca_file=tmp_path / "ca.pem"))
+
+
+async def test_a_pin_alone_replaces_the_authority_and_beside_one_both_must_hold(tls_server: Address, tmp_path: Path) -> None:
+    """With colons or without."""
+    right = fingerprint(tmp_path)
+    spaced = ":".join(right[at : at + 2] for at in range(0, 64, 2)).upper()
+    (await open_link(tls_server, TlsSettings(pinned_sha256=(spaced,)))).close()
+    (await open_link(tls_server, TlsSettings(pinned_sha256=("0" * 64, right), ca_file=tmp_path / "ca.pem"))).close()
+    for settings in (
+        TlsSettings(pinned_sha256=("0" * 64,)),
+        TlsSettings(pinned_sha256=("0" * 64,), ca_file=tmp_path / "ca.pem"),
+        TlsSettings(pinned_sha256=(right,), ca_file=_other_authority(tmp_path)),
+    ):
+        with pytest.raises(CertificateRefused):
+            await open_link(tls_server, settings)
+
+
+def _other_authority(home: Path) -> Path:
+    write_certificates(home / "third", dns_name="dc1.example.com", address="127.0.0.1")
+    return home / "third" / "ca.pem"
+
+
+def test_tls_settings_that_cannot_be(tmp_path: Path) -> None:
+    """Named with their key."""
+    with pytest.raises(SettingsProblem, match=r"tls\.pinned_sha256"):
+        tls.normalise_fingerprint("abc")
+    with pytest.raises(SettingsProblem, match=r"tls\.ca_file"):
+        tls.make_context(TlsSettings(ca_file=tmp_path / "absent.pem"))
+
+
+async def test_a_server_that_speaks_no_tls_or_nothing() -> None:
+    """Failed within the timeout, not refused for its certificate."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = Address("127.0.0.1", silent.getsockname()[1])
+        with pytest.raises(ConnectFailed, match="no TLS handshake in time"):
+            await Link.open(address, tls.make_context(TlsSettings()), (), 0.05)
