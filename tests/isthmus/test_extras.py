@@ -89,11 +89,13 @@ def test_a_process_needs_no_extra_but_its_own(extra: str, arguments: list[str]) 
 
 
 @pytest.mark.parametrize("extra", ["relay", "agent"])
-def test_a_missing_library_names_the_extra(extra: str) -> None:
+def test_a_missing_library_names_the_extra(extra: str, tmp_path: Path) -> None:
     """Whoever installed without it is told which one it is."""
+    settings = tmp_path / "agent.toml"  # its commands read their settings before they load what the extra brings
+    settings.write_text(python("from isthmus.cli import main; main(['config', 'example', 'agent'])").stdout)
     brought = distributions(extra) - {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
     modules = {module for module, names in packages_distributions().items() if brought & {name.lower() for name in names}}
-    command = {"relay": ["relay", "agents"], "agent": ["agent", "check"]}[extra]
+    command = {"relay": ["relay", "agents"], "agent": ["agent", "check", "--config", str(settings)]}[extra]
     done = python(WITHOUT.format(absent=modules, arguments=command))
     assert done.returncode == 1
     assert f"pip install 'isthmus[{extra}]'" in done.stderr
