@@ -163,6 +163,16 @@ def test_a_line_of_another_journal_is_an_error(tmp_path: Path) -> None:
         read(tmp_path / "one", TYPES)
 
 
+@pytest.mark.parametrize(("written_as", "found"), [(b'"at":1001.0', b'"at":1001E0'), (b"}\n", b"}\r")])
+def test_another_spelling_of_the_same_content_is_damage(written_as: bytes, found: bytes, tmp_path: Path) -> None:
+    """Nothing but the bytes that were written is believed: these have the same checksums."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    path.write_bytes(path.read_bytes().replace(written_as, found, 1))
+    with pytest.raises(JournalError, match=r"line 1: is damaged"):
+        read(path, TYPES)
+
+
 @pytest.mark.parametrize(
     ("version", "words"),
     [(3, "journal version 3, this one knows 2"), (1, "of journal version 1, this Isthmus knows 2")],
