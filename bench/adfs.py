@@ -141,7 +141,7 @@ def seconds_to_plan(observed: FarmObservation) -> float:
     made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, policy, now)
     completed: dict[str, float] = {}
     for step in made.steps:
-        record = replace(blank(table, "bench", made.state, now), completed=dict(completed))
+        record = replace(blank(table, "bench", table.foreseen(made.state), now), completed=dict(completed))
         next_step(table, observed, record, now)
         completed[step.stage] = now
     return time.process_time() - begun

@@ -29,6 +29,7 @@ from certs.token import EnrolmentToken, prove, token_id, verify_proof
 from certs.verify import Role, VerifiedPeer, fingerprint, verify_certificate, verify_signature
 
 if TYPE_CHECKING:
+    from certs.fitness import Purpose, broken_chain, uncovered, unfit_for
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
@@ -44,25 +45,15 @@ if TYPE_CHECKING:
     )
     from certs.sources import Material, from_pem, from_pfx
 
-_LATER = {
-    **dict.fromkeys(("Acknowledgement", "Ledger", "Ledgers", "Partner", "PartnerKind"), "certs.partners"),
-    **dict.fromkeys(("Material", "from_pem", "from_pfx"), "certs.sources"),
-    "PendingKeys": "certs.pending_keys",
-    **dict.fromkeys(
-        (
-            "KeyAction",
-            "KeyPolicy",
-            "KeyRecord",
-            "KeyState",
-            "KeyTransition",
-            "active_key",
-            "apply_transition",
-            "due_transitions",
-        ),
-        "certs.policy",
-    ),
-    "Pfx": "certs.pfx",
+_MODULES = {
+    "certs.fitness": "Purpose broken_chain uncovered unfit_for",
+    "certs.partners": "Acknowledgement Ledger Ledgers Partner PartnerKind",
+    "certs.sources": "Material from_pem from_pfx",
+    "certs.pending_keys": "PendingKeys",
+    "certs.policy": "KeyAction KeyPolicy KeyRecord KeyState KeyTransition active_key apply_transition due_transitions",
+    "certs.pfx": "Pfx",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 """Loaded when they are first used: what agent and relay never need."""
 
 __all__ = [
@@ -88,6 +79,7 @@ __all__ = [
     "PartnerUnknown",
     "PendingKeys",
     "Pfx",
+    "Purpose",
     "Role",
     "RolloverRefused",
     "SourceError",
@@ -97,6 +89,7 @@ __all__ = [
     "active_key",
     "apply_transition",
     "atomic_write",
+    "broken_chain",
     "check_name",
     "covers",
     "due_transitions",
@@ -112,6 +105,8 @@ __all__ = [
     "renewal_due",
     "thumbprint_of",
     "token_id",
+    "uncovered",
+    "unfit_for",
     "verify_certificate",
     "verify_proof",
     "verify_signature",

@@ -11,7 +11,8 @@
 `retiring`   was active; still accepted, so that a rollback is possible and old tokens verify.
 `retired`    final.
 
-`due_transitions` says what should happen now and why; `apply_transition` does it to the records. Nothing here reads a clock or a file.
+`due_transitions` says what should happen now and why; `apply_transition` does it to the records. Nothing here reads a
+clock or a file.
 """
 
 from __future__ import annotations

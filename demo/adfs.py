@@ -1,4 +1,4 @@
-"""`make demo-adfs`: a simulated AD FS farm whose token-signing certificate is about to end, and the commands that replace it.
+"""`make demo-adfs`: a simulated AD FS farm whose token-signing certificate is about to end, and commands that replace it.
 
 usage: python -m demo.adfs [--once]
 

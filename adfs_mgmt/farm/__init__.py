@@ -12,7 +12,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.inconsistencies import Inconsistency, find_inconsistencies, short_name
 from adfs_mgmt.farm.model import (
@@ -42,20 +41,19 @@ from adfs_mgmt.farm.settings import FarmSettings, split_host
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
-    from adfs_mgmt.farm.queries import FarmQuery, HostQuery
     from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
     from adfs_mgmt.farm.rows import is_proxy_trust
     from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
-_LATER = {
-    **dict.fromkeys(("fetch_metadata", "read_external_view"), "adfs_mgmt.farm.external_view"),
-    **dict.fromkeys(("FarmQuery", "HostQuery"), "adfs_mgmt.farm.queries"),
-    **dict.fromkeys(("read_farm", "unread_farm", "with_certificates"), "adfs_mgmt.farm.reader"),
-    **dict.fromkeys(("read_listed_nodes", "read_server"), "adfs_mgmt.farm.server_reader"),
-    **dict.fromkeys(("TestAccount", "read_test_account", "sign_in"), "adfs_mgmt.farm.token_request"),
-    "is_proxy_trust": "adfs_mgmt.farm.rows",
+_MODULES = {
+    "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
+    "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
+    "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
+    "adfs_mgmt.farm.rows": "is_proxy_trust",
+    "adfs_mgmt.farm.server_reader": "read_listed_nodes read_server",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "ADFS_ROLE",
@@ -66,10 +64,7 @@ __all__ = [
     "ExternalView",
     "Farm",
     "FarmCertificate",
-    "FarmClock",
-    "FarmQuery",
     "FarmSettings",
-    "HostQuery",
     "Inconsistency",
     "KeyAccess",
     "Node",

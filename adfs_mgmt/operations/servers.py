@@ -61,7 +61,7 @@ class ServerOperation:
                 state_dir=self.context.state_dir,
                 progress=progress,
                 clock=self.context.clock,
-                outside=self.context.external,
+                external=self.context.external,
             )
 
 

@@ -52,7 +52,7 @@ def command(view: ServerView, name: str, parameters: Mapping[str, Value], *, kno
 
 def condition(holds: bool, problem: str, act: Act | None = None) -> Condition:
     """Problems here name their host."""
-    return Condition("", "" if holds else problem, act)
+    return Condition.of(holds, "", problem, act)
 
 
 def _away(view: ServerView) -> list[Condition]:

@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from adfs_mgmt.remoting.jea import JEA_MODULE, jea_role, write_endpoint_files
     from adfs_mgmt.remoting.winrm import WinRm
 
-_LATER = {
-    "WinRm": "adfs_mgmt.remoting.winrm",
-    **dict.fromkeys(("JEA_MODULE", "jea_role", "write_endpoint_files"), "adfs_mgmt.remoting.jea"),
+_MODULES = {
+    "adfs_mgmt.remoting.winrm": "WinRm",
+    "adfs_mgmt.remoting.jea": "JEA_MODULE jea_role write_endpoint_files",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "CATALOGUE",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from adfs_mgmt.farm import Use
-from adfs_mgmt.procedures import checks
 from adfs_mgmt.procedures.token.certificates import primary_of
 from adfs_mgmt.procedures.token.state import TokenRolloverView
 from certs import (
@@ -21,6 +20,7 @@ from certs import (
     apply_transition,
     due_transitions,
 )
+from foundation.times import DAY
 
 
 def lagging(view: TokenRolloverView[Any]) -> dict[str, str]:
@@ -137,7 +137,7 @@ def _end(view: TokenRolloverView[Any], thumbprint: str) -> float:
 def waiting_note(view: TokenRolloverView[Any]) -> list[str]:
     """How long partners get."""
     longest = max(_policy(view, use).publish_for for use in view.uses)
-    return [f"at least {longest / checks.DAY:g} days from publication"]
+    return [f"at least {longest / DAY:g} days from publication"]
 
 
 def hurry_note(view: TokenRolloverView[Any]) -> list[str]:

@@ -42,7 +42,7 @@ def run(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     simulated = functools.partial(
         operations.OperationContext,
         connect=lambda _settings: shell,
-        external=scene.outside,
+        external=scene.external,
         clock=VirtualClock(scene.clock),
     )
     monkeypatch.setattr(operations, "OperationContext", simulated)

@@ -18,6 +18,7 @@ from adfs_mgmt.trust import (
     LiveKeyLost,
     NotTaken,
     Slot,
+    SlotChange,
     TrustChanged,
     TrustRefused,
     load_backup,
@@ -25,7 +26,7 @@ from adfs_mgmt.trust import (
 )
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.reader import read_domain, read_tenant
-from adfs_mgmt.trust.update import SlotChange, apply_change, apply_changes, plan_publish, plan_retire
+from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, plan_retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from foundation.procedures import MemoryJournal

@@ -1,4 +1,4 @@
-"""Observes the farm and the server that an operation is about. Changes nothing."""
+"""Observes the farm and the server that a procedure is about, and sends its commands."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from adfs_mgmt.farm import (
     ExternalView,
     Farm,
     FarmSettings,
-    read_external_view,
     read_farm,
     read_listed_nodes,
     read_server,
     split_host,
 )
-from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec
-from adfs_mgmt.remoting import Shell
+from adfs_mgmt.procedures.commands import problems, run_command
+from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec, ServerState, ServerView
+from adfs_mgmt.procedures.server_parts import TEST
+from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
+from foundation.procedures import Act, Procedure, acts_of, blank
 
 
-@dataclass(slots=True, kw_only=True)
-class ServerObserver:
-    """The farm is read once, by `observe_all`; then only what an operation changes."""
+@dataclass(slots=True)
+class ServerExecutor:
+    """The farm is read once, by `observe_all`; then only what an operation changes. `table` holds the secrets."""
 
     shell: Shell
     settings: FarmSettings
     spec: ServerSpec
+    table: Procedure[ServerView]
     clock: Callable[[], float]
     """Unix seconds."""
-    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
-    """What looks from outside."""
+    external: Callable[[FarmSettings, float], Awaitable[ExternalView]]
+    """What reads what anybody sees."""
     _farm: Farm | None = None
 
     async def observe_all(self) -> ServerObservation:
@@ -49,8 +52,8 @@ class ServerObserver:
         )
         primary = farm.primary
         watched = (*((primary.host,) if primary else ()), self.spec.host)
-        outside = await self.outside(replace(self.settings, nodes=watched, proxies=()), self.clock())
-        served = {row.host: row for row in outside.served}
+        external = await self.external(replace(self.settings, nodes=watched, proxies=()), self.clock())
+        served = {row.host: row for row in external.served}
         return ServerObservation(
             now=self.clock(),
             farm=farm,
@@ -60,6 +63,25 @@ class ServerObserver:
             served=served.get(self.spec.host),
             reference=served.get(primary.host) if primary else None,
         )
+
+    async def observe_tested(self) -> ServerObservation:
+        """Everything, and what Windows' own test of the prerequisites says, where the role is there for it already."""
+        seen, role = await self.observe_all(), self.spec.operation.role
+        row = next((stage for stage in self.table.stages if stage.name == TEST), None)
+        if row is None or seen.host.role is not None or not seen.host.has(role):
+            return seen
+        record = blank(self.table, self.spec.farm, ServerState(spec=self.spec), seen.now)
+        found: list[str] = []
+        for act in acts_of(row.conditions(self.table.view(seen, record, seen.now))):
+            try:
+                found += problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
+            except RemotingError as error:
+                found.append(error.reason)
+        return replace(seen, host=replace(seen.host, join_problems=tuple(found)))
+
+    async def do(self, act: Act) -> None:
+        """Run a command. Raises ActFailed. Cancelling leaves its effect unknown."""
+        await run_command(self.shell, act.place, act.what)
 
     async def _listed(self, farm: Farm) -> tuple[tuple[str, ...] | None, str]:
         """The farm's own table of nodes, and why it cannot be had. 2012 R2 keeps none."""
