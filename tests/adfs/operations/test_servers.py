@@ -30,7 +30,7 @@ def context(scene: Scene, tmp_path: Path) -> OperationContext:
     return OperationContext(
         settings=Settings(tmp_path, (scene.settings,)),
         connect=connect,
-        external=scene.outside,
+        external=scene.external,
         clock=VirtualClock(scene.clock),
     )
 
