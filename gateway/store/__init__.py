@@ -5,7 +5,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
 
     audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
     agents tokens api_keys sessions
-    once seen           what happens once; what was seen before
+    once replay         what happens once; what was seen before
     admission           what is counted against names: opaque rows, changed by a rule
     keyring             keys by use, two valid at a time
     generations         whether a copy is old
@@ -38,7 +38,7 @@ from gateway.store.keyring import DerivedKey, Keyring
 from gateway.store.once import OnceStore
 from gateway.store.presence import AgentPresence, PresenceStore
 from gateway.store.purge import Purge
-from gateway.store.seen import SeenStore
+from gateway.store.replay import SeenStore
 from gateway.store.sessions import SessionRecord, SessionStore
 from gateway.store.store import Store, open_store
 from gateway.store.tokens import TokenRecord, TokenStore

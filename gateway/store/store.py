@@ -18,7 +18,7 @@ from gateway.store.generations import Generations, SqlGenerations
 from gateway.store.keyring import GENERATION, Keyring, SqlKeyring
 from gateway.store.once import OnceStore, SqlOnce
 from gateway.store.presence import PresenceStore, SqlPresence
-from gateway.store.seen import SeenStore, SqlSeen
+from gateway.store.replay import SeenStore, SqlSeen
 from gateway.store.sessions import SessionStore, SqlSessions
 from gateway.store.tokens import SqlTokens, TokenStore
 from gateway.store.unit import SqlUnit, UnitOfWork

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from certs import CertsError
+from foundation.times import minute
 from gateway import app
 from gateway.administrator import Administrator
 from gateway.signin import BadBranding
@@ -25,7 +26,6 @@ from isthmus.cli.output import (
     emit_json,
     json_log_option,
     json_option,
-    moment,
     reporting,
     run_async,
     table,
@@ -127,7 +127,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> N
     if as_json:
         emit_json(view)
         return
-    click.echo(f"Run this on {name}, before {moment(view.expires_at)}:\n", err=True)
+    click.echo(f"Run this on {name}, before {minute(view.expires_at)}:\n", err=True)
     click.echo(f"isthmus agent enrol --token {view.text}")
 
 
@@ -156,8 +156,8 @@ def agents(config: Path, as_json: bool) -> None:
                 state,
                 ", ".join(view.domains) or "-",
                 directories or "-",
-                moment(view.seen_at),
-                moment(view.not_after),
+                minute(view.seen_at),
+                minute(view.not_after),
                 view.software or "-",
                 view.revoked_why,
             ]
@@ -246,7 +246,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [
-        [view.id, view.name, moment(view.created_at), moment(view.expires_at), moment(view.revoked_at)] for view in views
+        [view.id, view.name, minute(view.created_at), minute(view.expires_at), minute(view.revoked_at)] for view in views
     ]
     table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
 
@@ -301,7 +301,7 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
     rows = [
         [
             view.id,
-            moment(view.time),
+            minute(view.time),
             view.kind,
             view.subject,
             view.outcome or "-",
@@ -375,4 +375,4 @@ def roll_keys(config: Path, as_json: bool) -> None:
     if as_json:
         emit_json(view)
     else:
-        click.echo(f"Keys {view.id} are in use from {moment(view.active_from)} on.")
+        click.echo(f"Keys {view.id} are in use from {minute(view.active_from)} on.")

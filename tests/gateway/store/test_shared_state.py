@@ -10,7 +10,7 @@ import pytest
 from gateway.store import DutyLost, KeysUnreadable, KeyTooFresh, Purge, Store, StoreFull, open_store
 from gateway.store.keyring import DELAY, RootKey, check_rollable, choose_current
 from gateway.store.once import SqlOnce
-from gateway.store.seen import SqlSeen
+from gateway.store.replay import SqlSeen
 from gateway.store.store import SqlStore
 from tests.gateway.store.conftest import NOW, SECRET, Opener
 
