@@ -12,12 +12,12 @@ PYTEST := $(BIN)/python -m pytest
 # How many tests run at a time. Those that share a server stay together (tests/conftest.py)
 WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
-SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
-ON_REAL_SERVERS := samba slapd browser proxy pebble
+SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or adfs or kerberos
+ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
+.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ test-samba: $(STAMP) ## the tests on a real Active Directory (Samba) alone
 test-slapd: $(STAMP) ## the tests on a real OpenLDAP alone
 	@deploy/ensure-packages slapd
 	$(PYTEST) -m "slapd and not long"
+
+test-postgres: $(STAMP) ## the tests of the store on a real PostgreSQL alone
+	@deploy/ensure-packages postgres
+	$(PYTEST) -m "postgres and not long"
 
 test-system: $(STAMP) ## the tests on whole Isthmus processes alone
 	@deploy/ensure-packages samba

@@ -22,15 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from adfs_mgmt.farm import FarmSettings
-from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.procedures.request import RolloverRequest
-from adfs_mgmt.procedures.rollover import plan, procedure_of
-from adfs_mgmt.procedures.view import RolloverPolicy
+from adfs_mgmt.operations import OperationContext, observe_farms
+from adfs_mgmt.procedures import FarmObservation, RolloverPolicy, RolloverRequest, plan, procedure_of
 from adfs_mgmt.remoting import RemotingSettings
 from bench.measure import processor_seconds, show
 from foundation.procedures import blank, next_step
 from isthmus.adfs_settings import AdfsSettings
-from isthmus.cli.adfs.looking import look_at
 from isthmus.log_settings import LogSettings
 from tests.adfs.procedures.world import TOKEN, World
 
@@ -67,9 +64,10 @@ class Hosts:
         )
         settings = AdfsSettings(state_dir=self.home, farms=(farm,), remoting=remoting, log=LogSettings(level="warning"))
         begun = time.perf_counter()
-        (seen,) = look_at(settings, (), outside_only=False)
+        context = OperationContext(settings=settings)
+        (observed,) = asyncio.run(observe_farms(context, context.farms()))
         seconds = time.perf_counter() - begun
-        failed = [each.error for each in (*seen.farm.hosts, *seen.outside.served) if each.error]
+        failed = [host.error for host in (*observed.farm.hosts, *observed.external.served) if host.error]
         if failed:
             raise RuntimeError(failed[0])
         return seconds
@@ -143,7 +141,7 @@ def seconds_to_plan(observed: FarmObservation) -> float:
     made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, policy, now)
     completed: dict[str, float] = {}
     for step in made.steps:
-        record = replace(blank(table, "bench", made.state, now), completed=dict(completed))
+        record = replace(blank(table, "bench", table.foreseen(made.state), now), completed=dict(completed))
         next_step(table, observed, record, now)
         completed[step.stage] = now
     return time.process_time() - begun

@@ -29,17 +29,31 @@ from certs.token import EnrolmentToken, prove, token_id, verify_proof
 from certs.verify import Role, VerifiedPeer, fingerprint, verify_certificate, verify_signature
 
 if TYPE_CHECKING:
+    from certs.fitness import Purpose, broken_chain, uncovered, unfit_for
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
+    from certs.policy import (
+        KeyAction,
+        KeyPolicy,
+        KeyRecord,
+        KeyState,
+        KeyTransition,
+        active_key,
+        apply_transition,
+        due_transitions,
+    )
     from certs.sources import Material, from_pem, from_pfx
 
-_LATER = {
-    **dict.fromkeys(("Acknowledgement", "Ledger", "Ledgers", "Partner", "PartnerKind"), "certs.partners"),
-    **dict.fromkeys(("Material", "from_pem", "from_pfx"), "certs.sources"),
-    "PendingKeys": "certs.pending_keys",
-    "Pfx": "certs.pfx",
+_MODULES = {
+    "certs.fitness": "Purpose broken_chain uncovered unfit_for",
+    "certs.partners": "Acknowledgement Ledger Ledgers Partner PartnerKind",
+    "certs.sources": "Material from_pem from_pfx",
+    "certs.pending_keys": "PendingKeys",
+    "certs.policy": "KeyAction KeyPolicy KeyRecord KeyState KeyTransition active_key apply_transition due_transitions",
+    "certs.pfx": "Pfx",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 """Loaded when they are first used: what agent and relay never need."""
 
 __all__ = [
@@ -50,7 +64,12 @@ __all__ = [
     "CertificateUnreadable",
     "CertsError",
     "EnrolmentToken",
+    "KeyAction",
+    "KeyPolicy",
+    "KeyRecord",
+    "KeyState",
     "KeyStoreError",
+    "KeyTransition",
     "Ledger",
     "Ledgers",
     "MachineIdentity",
@@ -60,15 +79,20 @@ __all__ = [
     "PartnerUnknown",
     "PendingKeys",
     "Pfx",
+    "Purpose",
     "Role",
     "RolloverRefused",
     "SourceError",
     "ThumbprintMalformed",
     "TokenRefused",
     "VerifiedPeer",
+    "active_key",
+    "apply_transition",
     "atomic_write",
+    "broken_chain",
     "check_name",
     "covers",
+    "due_transitions",
     "fingerprint",
     "from_pem",
     "from_pfx",
@@ -81,6 +105,8 @@ __all__ = [
     "renewal_due",
     "thumbprint_of",
     "token_id",
+    "uncovered",
+    "unfit_for",
     "verify_certificate",
     "verify_proof",
     "verify_signature",

@@ -19,7 +19,9 @@ from gateway.relay import (
     AgentRegistry,
     AgentView,
     ApiKeyView,
+    AuditReportView,
     AuditView,
+    KeysView,
     NotPermitted,
     RelayAbsent,
     TokenView,
@@ -78,31 +80,56 @@ class Administrator:
         """Revoke an API key; False where there is no such live key."""
         return await self._do("revoke_api_key", bool, lambda acts: acts.revoke_api_key(key_id, self._actor), key_id=key_id)
 
-    async def audit(self, *, limit: int, before: int | None, kind: str, subject: str) -> list[AuditView]:
-        """The audit trail, newest first."""
+    async def audit(
+        self,
+        *,
+        limit: int,
+        before: str | None,
+        kind: str,
+        subject: str,
+        agent: str = "",
+        outcome: str = "",
+        correlation_id: str = "",
+    ) -> list[AuditView]:
+        """The audit trail, newest first. before: an entry's id."""
         return await self._do(
             "audit",
             list[AuditView],
-            lambda acts: acts.audit(limit=limit, before=before, kind=kind, subject=subject),
+            lambda acts: acts.audit(
+                limit=limit,
+                before=before,
+                kind=kind,
+                subject=subject,
+                agent=agent,
+                outcome=outcome,
+                correlation_id=correlation_id,
+            ),
             limit=limit,
             before=before,
             kind=kind,
             subject=subject,
+            agent=agent,
+            outcome=outcome,
+            correlation_id=correlation_id,
         )
 
-    async def verify_audit(
-        self, progress: Callable[[int, int], None] | None = None, *, noted: tuple[int, str] | None = None
-    ) -> AuditView | None:
-        """Check the audit trail; returns its head. Always on the store: the check must not depend on whom it checks.
+    async def roll_keys(self) -> KeysView:
+        """New keys for whatever relay nodes sign for each other."""
+        return await self._do("roll_keys", KeysView, lambda acts: acts.roll_keys(self._actor))
 
-        noted: number and hash of an entry that the log once had as head. Raises also AuditBroken, AuditReplaced.
+    async def verify_audit(
+        self, progress: Callable[[int, int], None] | None = None, *, noted: tuple[int, int, str] | None = None
+    ) -> AuditReportView:
+        """Check the audit trail. Always on the store: the check must not depend on whom it checks.
+
+        noted: chain, number and hash of an entry that the log once had as head. Raises also AuditBroken, AuditReplaced.
         """
 
-        async def check(acts: Administration) -> AuditView | None:
-            head = await acts.verify_audit(progress)
+        async def check(acts: Administration) -> AuditReportView:
+            report = await acts.verify_audit(progress)
             if noted is not None:
                 await acts.check_noted(*noted)
-            return head
+            return report
 
         return await self._on_store(check)
 
@@ -119,7 +146,7 @@ class Administrator:
         settings = self._settings
         try:
             keys = load_keys(settings, time.time())
-            store = open_relay_store(settings, keys.secret)
+            store = open_relay_store(settings, keys)
         except Exception as error:
             if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
                 raise NotPermitted(settings.state_dir) from error

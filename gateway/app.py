@@ -46,7 +46,7 @@ from gateway.settings import (
     trusted_networks,
 )
 from gateway.signin import Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
-from gateway.store import AuditHeads, Store, open_store
+from gateway.store import AuditHeads, Purge, Store, open_store
 
 __all__ = [
     "Relay",
@@ -70,10 +70,10 @@ _LAST_ANSWERS = 5.0
 Clock = Callable[[], float]
 
 
-def open_relay_store(settings: ServerSettings, secret: bytes) -> Store:
-    """The store that the settings name. Raises gateway.store.StoreError."""
+def open_relay_store(settings: ServerSettings, keys: RelayKeys, clock: Clock = time.time) -> Store:
+    """The store that the settings name. clock: Unix seconds. Raises gateway.store.StoreError."""
     url = settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
-    return open_store(url, audit_key=secret)
+    return open_store(url, secret=keys.secret, node=keys.identity.name, clock=clock)
 
 
 class Relay:
@@ -94,17 +94,18 @@ class Relay:
         self.housekeeping = Housekeeping(sleep)
         self._make_agents(keys, clock)
         self._make_credentials(clock)
-        self._make_signin(keys, clock)
+        self._make_signin(clock)
         self._make_administration(keys, clock)
-        self.readiness = Readiness(self.endpoint, self.registry, store.audit, clock)
-        self._add_jobs(keys, clock)
+        self.readiness = Readiness(self.endpoint, self.registry, store, clock)
+        self._watch()
+        self._add_jobs(keys, clock, sleep)
 
     def _make_agents(self, keys: RelayKeys, clock: Clock) -> None:
-        core, audit = self.settings.core, self.store.audit
+        core = self.settings.core
         self.dispatcher = Dispatcher(core, clock)
         self.metrics.register(AgentGauges(self.dispatcher))
         self.registry = AgentRegistry(self.store.agents)
-        self.enrolment = Enrolment(core, keys.authority, self.store.tokens, self.registry, audit, clock)
+        self.enrolment = Enrolment(core, keys.authority, self.store, self.registry, clock)
         self.endpoint = AgentEndpoint(
             core,
             keys.identity,
@@ -130,10 +131,9 @@ class Relay:
             clock=clock,
         )
 
-    def _make_signin(self, keys: RelayKeys, clock: Clock) -> None:
+    def _make_signin(self, clock: Clock) -> None:
         settings = self.settings.signin
-        signer = CookieSigner(keys.secret)
-        form_token = FormToken(signer)
+        form_token = FormToken(CookieSigner(self.store.keyring, "forms"))
         self.api = Api(settings, self.authenticator, self.store.api_keys, clock)
         self.sessions = Sessions(settings, self.store.sessions, clock)
         self.pages = SignInPages(
@@ -143,7 +143,7 @@ class Relay:
             self.authenticator,
             self.store.audit,
             form_token,
-            DeviceCookie(signer),
+            DeviceCookie(CookieSigner(self.store.keyring, "devices")),
             origin=self.settings.public_url.rstrip("/"),
         )
 
@@ -161,12 +161,26 @@ class Relay:
             forget_api_key=self.api.forget,
         )
 
-    def _add_jobs(self, keys: RelayKeys, clock: Clock) -> None:
+    def _watch(self) -> None:
+        """What other nodes change is read anew here."""
+        self.store.generations.watch("agents", self._agents_changed)
+        self.store.generations.watch("api_keys", self.api.forget_all)
+
+    async def _agents_changed(self) -> None:
+        """Another node has enrolled or revoked an agent: who is revoked has to leave this node too."""
+        await self.registry.load()
+        for connection in list(self.endpoint.connections):
+            opened = connection.opened
+            if opened is not None and self.registry.status(opened.peer.name, opened.peer.serial) == "revoked":
+                self.endpoint.close_agent(connection.name, CloseCode.REVOKED, "revoked")
+
+    def _add_jobs(self, keys: RelayKeys, clock: Clock, sleep: Sleep) -> None:
         """In the order of a minute's round: what is known here is written before what others wrote is read."""
         IdentityRenewal(self.settings.state_dir, keys, self.endpoint.use, clock).add_jobs(self.housekeeping)
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
-        self.sessions.add_jobs(self.housekeeping)
+        self.store.generations.add_jobs(self.housekeeping, sleep)
+        Purge(self.store, clock).add_jobs(self.housekeeping)
         AuditHeads(self.store.audit).add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
 
@@ -207,7 +221,7 @@ async def serving(
     # what is entered first ends last: agents drain, jobs end, the last sightings are written, then sockets and store close
     async with AsyncExitStack() as stack:
         _claim(stack, settings.state_dir)
-        store = open_relay_store(settings, keys.secret)
+        store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
         await relay.registry.load()

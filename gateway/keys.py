@@ -2,7 +2,8 @@
 
 authority/     the certificate that every agent pins, and its key
 identity/      what the relay proves itself with to agents
-secret.key     32 bytes: signs cookies and the audit trail; written last, so that where it is, all is
+secret.key     32 bytes: opens the store's keyring, which has the keys of audit trail, cookies and forms; written last, so
+               that where it is, all is
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adfs_mgmt.farm import FarmSettings
-from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health import Thresholds
 from adfs_mgmt.remoting import RemotingSettings
 from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings

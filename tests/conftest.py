@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import coverage
 import hypothesis
 import pytest
 import structlog
 
+from demo.postgres import ThrowawayPostgres
 from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
 from tests.support.examples import LONG_EXAMPLES
@@ -24,7 +26,7 @@ hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are n
 hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
 hypothesis.settings.load_profile("isthmus")
 
-_SERVERS = ("samba", "browser", "pebble", "slapd", "proxy")
+_SERVERS = ("samba", "browser", "pebble", "slapd", "postgres", "proxy")
 """Markers whose tests share one server, in the order in which they begin: what takes longest first."""
 _ROOM = 1 << 30
 """Bytes that must be free in memory before temporary files go there."""
@@ -52,6 +54,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=_rank)  # a long one that begins last is waited for alone
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """What a worker has measured is written before it says that it is done: it is killed ten seconds later."""
+    running = coverage.Coverage.current()
+    if running is not None and "PYTEST_XDIST_WORKER" in os.environ:
+        running.stop()
+        running.save()
+
+
 def _group(item: pytest.Item) -> str:
     """What runs in one process, one after the other."""
     return next((name for name in _SERVERS if item.get_closest_marker(name)), str(item.path.relative_to(_HERE)))
@@ -73,6 +84,13 @@ def restored_logging() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[ThrowawayPostgres]:
+    """A real PostgreSQL; each test makes databases of its own there."""
+    with ThrowawayPostgres() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 What belongs here: reading, and the model of what was read. What does not: changing anything, and judging what is old or
 about to end (`adfs_mgmt.health`).
 
-Model, settings and `inconsistencies` are loaded with the package; what speaks to a farm (aiohttp, lxml, signxml) is loaded
-when it is first used.
+Model, settings and `find_inconsistencies` are loaded with the package; what speaks to a farm (aiohttp, lxml, signxml) is
+loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.inconsistencies import Inconsistency, inconsistencies, short_name
+from adfs_mgmt.farm.inconsistencies import Inconsistency, find_inconsistencies, short_name
 from adfs_mgmt.farm.model import (
     Binding,
     Endpoint,
@@ -37,36 +36,39 @@ from adfs_mgmt.farm.model import (
     SyntheticSignIn,
     Use,
 )
+from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.farm.settings import FarmSettings, split_host
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
-    from adfs_mgmt.farm.queries import FarmQuery, HostQuery
     from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
+    from adfs_mgmt.farm.rows import is_proxy_trust
+    from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
-    from adfs_mgmt.farm.windows import is_proxy_trust
 
-_LATER = {
-    **dict.fromkeys(("fetch_metadata", "read_external_view"), "adfs_mgmt.farm.external_view"),
-    **dict.fromkeys(("FarmQuery", "HostQuery"), "adfs_mgmt.farm.queries"),
-    **dict.fromkeys(("read_farm", "unread_farm", "with_certificates"), "adfs_mgmt.farm.reader"),
-    **dict.fromkeys(("TestAccount", "read_test_account", "sign_in"), "adfs_mgmt.farm.token_request"),
-    "is_proxy_trust": "adfs_mgmt.farm.windows",
+_MODULES = {
+    "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
+    "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
+    "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
+    "adfs_mgmt.farm.rows": "is_proxy_trust",
+    "adfs_mgmt.farm.server_reader": "read_listed_nodes read_server",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
+    "ADFS_ROLE",
+    "PROXY_ROLE",
+    "WID_FEATURE",
     "Binding",
     "Endpoint",
     "ExternalView",
     "Farm",
     "FarmCertificate",
-    "FarmClock",
-    "FarmQuery",
     "FarmSettings",
-    "HostQuery",
     "Inconsistency",
     "KeyAccess",
     "Node",
+    "ObservedServer",
     "PrincipalHolder",
     "Properties",
     "Proxy",
@@ -83,10 +85,12 @@ __all__ = [
     "Unreadable",
     "Use",
     "fetch_metadata",
-    "inconsistencies",
+    "find_inconsistencies",
     "is_proxy_trust",
     "read_external_view",
     "read_farm",
+    "read_listed_nodes",
+    "read_server",
     "read_test_account",
     "short_name",
     "sign_in",

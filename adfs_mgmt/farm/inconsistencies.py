@@ -32,7 +32,7 @@ class Inconsistency:
     remedy: str
 
 
-def inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
+def find_inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
     """Every contradiction, farm-wide ones first, then by host. Empty where all views agree."""
     found = [*_primaries(farm), *_configurations(farm), *_bindings(farm)]
     if outside is not None:

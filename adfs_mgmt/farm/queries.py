@@ -1,4 +1,4 @@
-"""FarmQuery one host, and noting what it does not answer. What a refused credential means for others is the Shell's."""
+"""Asks one host, and notes what it does not answer. What a refused credential means for others is the Shell's."""
 
 from __future__ import annotations
 

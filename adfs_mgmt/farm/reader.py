@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from adfs_mgmt.farm import windows
+from adfs_mgmt.farm import rows
 from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import fetch_metadata
@@ -21,7 +21,7 @@ from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, Relyin
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
 from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell
+from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, integer_of, seconds_of, text_of, time_of
 from certs import Certificate
 from foundation.saml import Metadata
 
@@ -171,37 +171,39 @@ class _NodeReader:
         system = await self.host.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         computer = await self.host.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         skew = await _clock_skew(self.host)
-        self._utc_offset = windows.number(system, "CurrentTimeZone") * 60.0
-        self.node = replace(self.node, clock_skew=skew, windows=windows.windows_version(system), fqdn=windows.fqdn(computer))
+        self._utc_offset = integer_of(system, "CurrentTimeZone") * 60.0
+        self.node = replace(
+            self.node, clock_skew=skew, windows=rows.read_windows_version(system), fqdn=rows.read_fqdn(computer)
+        )
 
     async def _read_services(self) -> None:
         service = await self.host.ask_for("Get-CimInstance", ClassName="Win32_Service", Filter="Name='adfssrv'")
         database = await self.host.try_for("Get-Service", Name=(_WID,))
         self.node = replace(
             self.node,
-            service_running=windows.text(service, "State") == "Running",
-            service_account=windows.text(service, "StartName"),
-            wid_running=any(windows.text(row, "Status") == "Running" for row in database) if database else None,
+            service_running=text_of(service, "State") == "Running",
+            service_account=text_of(service, "StartName"),
+            wid_running=any(text_of(row, "Status") == "Running" for row in database) if database else None,
         )
 
     async def _read_sync(self) -> None:
         sync = await self.host.ask_for("Get-AdfsSyncProperties")
         self.node = replace(
             self.node,
-            role=windows.sync_role(sync),
-            primary=windows.text(sync, "PrimaryComputerName"),
-            last_sync=windows.when(sync, "LastSyncTime"),
-            last_sync_ok=windows.sync_ok(sync),
-            poll_seconds=windows.seconds(sync, "PollDuration", 300.0),
+            role=rows.read_sync_role(sync),
+            primary=text_of(sync, "PrimaryComputerName"),
+            last_sync=time_of(sync, "LastSyncTime"),
+            last_sync_ok=rows.read_sync_ok(sync),
+            poll_seconds=seconds_of(sync, "PollDuration", 300.0),
         )
 
     async def _read_certificates(self) -> None:
         self.node = replace(self.node, stored=await _stored(self.host))
         bindings = await self.host.ask("Get-AdfsSslCertificate")
-        self.node = replace(self.node, bindings=tuple(windows.binding(row) for row in bindings))
+        self.node = replace(self.node, bindings=tuple(rows.read_binding(row) for row in bindings))
         known = {row.certificate.thumbprint: row.certificate for row in self.node.stored}
-        rows = await self.host.ask("Get-AdfsCertificate")
-        self.node = replace(self.node, certificates=windows.farm_certificates(rows, known, self._utc_offset))
+        answer = await self.host.ask("Get-AdfsCertificate")
+        self.node = replace(self.node, certificates=rows.read_farm_certificates(answer, known, self._utc_offset))
 
     async def read_farm_wide(self) -> None:
         """Into `wide`. A node that is gone meanwhile leaves its reason there."""
@@ -215,9 +217,9 @@ class _NodeReader:
             self.wide = _FarmWide(properties=Properties(), error=f"{asked.host}: {error.reason}")
             return
         self.wide = _FarmWide(
-            properties=windows.properties(answer, level[0], windows=self.node.windows, bindings=self.node.bindings),
-            relying_parties=tuple(windows.relying_party(row) for row in partners),
-            endpoints=tuple(windows.endpoint(row) for row in endpoints),
+            properties=rows.read_properties(answer, level[0], windows=self.node.windows, bindings=self.node.bindings),
+            relying_parties=tuple(rows.read_relying_party(row) for row in partners),
+            endpoints=tuple(rows.read_endpoint(row) for row in endpoints),
             error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
         )
 
@@ -242,28 +244,28 @@ class _ProxyReader:
     async def _read_system(self) -> None:
         service = await self.host.ask_for("Get-Service", Name=(_PROXY_SERVICE,))
         skew = await _clock_skew(self.host)
-        self.proxy = replace(self.proxy, clock_skew=skew, service_running=windows.text(service, "Status") == "Running")
+        self.proxy = replace(self.proxy, clock_skew=skew, service_running=text_of(service, "Status") == "Running")
 
     async def _read_certificates(self) -> None:
         stored = await _stored(self.host)
         bindings = await self.host.ask("Get-WebApplicationProxySslCertificate")
-        ends = [row.certificate.not_after for row in stored if windows.is_proxy_trust(row.certificate)]
+        ends = [row.certificate.not_after for row in stored if rows.is_proxy_trust(row.certificate)]
         self.proxy = replace(
             self.proxy,
             stored=stored,
-            bindings=tuple(windows.binding(row) for row in bindings),
+            bindings=tuple(rows.read_binding(row) for row in bindings),
             trust_ends=max(ends, default=0.0),
         )
 
     async def _read_trust(self) -> None:
         """The proxy keeps its configuration on the nodes: where it cannot be read, the trust is broken."""
         health = await self.host.try_for("Get-WebApplicationProxyHealth")
-        self.proxy = replace(self.proxy, unhealthy=windows.unhealthy(health or []))
+        self.proxy = replace(self.proxy, unhealthy=rows.read_unhealthy(health or []))
         configuration = await self.host.try_for("Get-WebApplicationProxyConfiguration")
         self.proxy = replace(self.proxy, trust_ok=configuration is not None)
         if configuration is not None:
-            rows = await self.host.ask("Get-WebApplicationProxyApplication")
-            self.proxy = replace(self.proxy, applications=tuple(windows.application(row) for row in rows))
+            answer = await self.host.ask("Get-WebApplicationProxyApplication")
+            self.proxy = replace(self.proxy, applications=tuple(rows.read_application(row) for row in answer))
 
 
 async def _clock_skew(host: HostQuery) -> float:
@@ -277,4 +279,4 @@ async def _clock_skew(host: HostQuery) -> float:
 
 async def _stored(host: HostQuery) -> tuple[StoredCertificate, ...]:
     things = await host.ask("Get-ChildItem", Path=(MACHINE_STORE,))
-    return windows.stored(things, await host.try_for("Get-IsthmusKeyAccess"))
+    return rows.read_stored(things, await host.try_for("Get-IsthmusKeyAccess"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adfs_mgmt.farm import windows
 from adfs_mgmt.farm.model import Node, PrincipalHolder, ServicePrincipal, SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
-from adfs_mgmt.remoting import CommandFailed, NotInCatalogue, PSObject, RemotingError
+from adfs_mgmt.remoting import CommandFailed, NotInCatalogue, PSObject, RemotingError, flag_of, text_of, texts_of
 
 _ABSENT = "CommandNotFoundException"
 """Without our JEA endpoint, or with one of before it had this function."""
@@ -35,7 +34,7 @@ async def read_principal(query: FarmQuery, nodes: Sequence[Node], name: str) -> 
 
 def _holder(row: PSObject) -> PrincipalHolder:
     return PrincipalHolder(
-        account=windows.text(row, "Account"),
-        names=windows.texts(row, "Names"),
-        is_service=windows.flag(row, "IsService"),
+        account=text_of(row, "Account"),
+        names=texts_of(row, "Names"),
+        is_service=flag_of(row, "IsService"),
     )

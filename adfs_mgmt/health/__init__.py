@@ -8,7 +8,7 @@ from adfs_mgmt.health.inventory import EXTERNAL, CertificateEntry, certificate_i
 from adfs_mgmt.health.prometheus import prometheus_text
 from adfs_mgmt.health.rendering import common_name, host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.timeline import timeline
+from adfs_mgmt.health.timeline import timeline_page
 
 __all__ = [
     "EXTERNAL",
@@ -19,5 +19,5 @@ __all__ = [
     "common_name",
     "host_label",
     "prometheus_text",
-    "timeline",
+    "timeline_page",
 ]

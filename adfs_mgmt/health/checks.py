@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, inconsistencies
+from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, find_inconsistencies
 from adfs_mgmt.health.external import check_external
 from adfs_mgmt.health.principal import check_principal
 from adfs_mgmt.health.rendering import host_label
@@ -31,7 +31,7 @@ _INSIDE_ONLY = ("/adfs/services/trust/2005/windowstransport", "/adfs/services/tr
 
 def check_farm(
     farm: Farm,
-    outside: ExternalView | None,
+    external: ExternalView | None,
     thresholds: Thresholds,
     now: float,
     trusts: Sequence[EntraTrust] = (),
@@ -39,9 +39,9 @@ def check_farm(
 ) -> list[Finding]:
     """Every finding, passes too: the farm first, then host by host. `now` is Unix seconds; `trusts` are what the tenants
     that are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
-    findings = [*check_tokens(farm, outside, thresholds, now)]
+    findings = [*check_tokens(farm, external, thresholds, now)]
     for trust in trusts:
-        findings += _check_entra(farm, outside, trust, now)
+        findings += _check_entra(farm, external, trust, now)
     if not farm.error:
         findings += [
             *_check_primary(farm),
@@ -59,20 +59,20 @@ def check_farm(
         findings += check_node(farm, node, thresholds, now)
     for proxy in farm.proxies:
         findings += check_proxy(farm, proxy, thresholds, now)
-    if outside is not None:
-        findings += check_external(farm, outside, thresholds, now)
-    findings += check_sign_ins(farm, outside, sign_ins, thresholds)
-    return [*findings, *_check_agreement(farm, outside)]
+    if external is not None:
+        findings += check_external(farm, external, thresholds, now)
+    findings += check_sign_ins(farm, external, sign_ins, thresholds)
+    return [*findings, *_check_agreement(farm, external)]
 
 
-def _check_entra(farm: Farm, outside: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
-    for found in compare_trust(trust, keys_of(farm, outside), now):
+def _check_entra(farm: Farm, external: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
+    for found in compare_trust(trust, keys_of(farm, external), now):
         remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
         yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
 
 
-def _check_agreement(farm: Farm, outside: ExternalView | None) -> Iterator[Finding]:
-    found = inconsistencies(farm, outside)
+def _check_agreement(farm: Farm, external: ExternalView | None) -> Iterator[Finding]:
+    found = find_inconsistencies(farm, external)
     for difference in found:
         seen = f"{difference.what} ({difference.one}; {difference.other})"
         finding = warned if difference.kind in _PERHAPS_MEANT else failed

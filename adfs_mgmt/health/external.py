@@ -11,28 +11,28 @@ from adfs_mgmt.health.settings import Thresholds
 from findings import Finding, failed, passed, warned
 
 
-def check_external(farm: Farm, outside: ExternalView, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+def check_external(farm: Farm, external: ExternalView, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """The federation name, then every address that serves it."""
-    yield _check_alias(outside)
+    yield _check_alias(external)
     read = {host.host for host in farm.hosts if not host.error}
-    for served in outside.served:
-        yield from _check_served(outside, served, served.host in read, thresholds, now)
+    for served in external.served:
+        yield from _check_served(external, served, served.host in read, thresholds, now)
 
 
-def _check_alias(outside: ExternalView) -> Finding:
-    if not outside.canonical_name:
-        return passed("name", outside.federation_name, "not an alias")
-    seen = f"an alias (CNAME) of {outside.canonical_name}: browsers ask for a Kerberos ticket for that name"
-    return warned("name", outside.federation_name, seen, "Make it an A or AAAA record.")
+def _check_alias(external: ExternalView) -> Finding:
+    if not external.canonical_name:
+        return passed("name", external.federation_name, "not an alias")
+    seen = f"an alias (CNAME) of {external.canonical_name}: browsers ask for a Kerberos ticket for that name"
+    return warned("name", external.federation_name, seen, "Make it an A or AAAA record.")
 
 
 def _check_served(
-    outside: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
+    external: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
 ) -> Iterator[Finding]:
     where = host_label(served.host)
     yield _check_tls(where, served)
     if served.tls is not None and not is_read:
-        yield check_ssl("ssl-certificate", where, served.tls, (outside.federation_name,), thresholds, now)
+        yield check_ssl("ssl-certificate", where, served.tls, (external.federation_name,), thresholds, now)
     yield _check_metadata(where, served)
     yield _check_probe(where, served)
     if served.milliseconds:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import ExternalView, Farm, Use
-from adfs_mgmt.farm.windows import is_proxy_trust
+from adfs_mgmt.farm import ExternalView, Farm, Use, is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
@@ -41,11 +40,11 @@ class CertificateEntry:
     """AD FS renews it by itself."""
 
 
-def certificate_inventory(farm: Farm, outside: ExternalView | None) -> list[CertificateEntry]:
+def certificate_inventory(farm: Farm, external: ExternalView | None) -> list[CertificateEntry]:
     """In the order of GROUPS; in a group by end, then by thumbprint."""
     entries = [*_configured(farm), *_bound(farm)]
-    if outside is not None:
-        entries += _external(outside, {entry.certificate.thumbprint for entry in entries})
+    if external is not None:
+        entries += _external(external, {entry.certificate.thumbprint for entry in entries})
     return sorted(
         _merged(entries),
         key=lambda entry: (GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint),
@@ -116,17 +115,17 @@ def _entry(group: str, certificate: Certificate, host: str) -> CertificateEntry:
     return CertificateEntry(group=group, certificate=certificate, role="", hosts=(host,), managed=group == PROXY_TRUST)
 
 
-def _external(outside: ExternalView, known: set[str]) -> list[CertificateEntry]:
+def _external(external: ExternalView, known: set[str]) -> list[CertificateEntry]:
     """Certificates that no server named."""
     entries = []
-    for served in outside.served:
+    for served in external.served:
         named = dict.fromkeys((*served.signing, *served.encryption), "metadata")
         if served.tls is not None:
             named[served.tls.thumbprint] = "TLS"
         entries += [
-            _entry(EXTERNAL, outside.certificates[name], f"{what} of {host_label(served.host)}")
+            _entry(EXTERNAL, external.certificates[name], f"{what} of {host_label(served.host)}")
             for name, what in named.items()
-            if name not in known and name in outside.certificates
+            if name not in known and name in external.certificates
         ]
     return entries
 

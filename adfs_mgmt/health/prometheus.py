@@ -30,8 +30,8 @@ def prometheus_text(checked: Checked) -> str:
 
 
 def _ends(checked: Checked) -> Iterator[tuple[Labels, float]]:
-    for farm, outside, _ in checked:
-        for entry in certificate_inventory(farm, outside):
+    for farm, external, _ in checked:
+        for entry in certificate_inventory(farm, external):
             certificate = entry.certificate
             if certificate.not_after:
                 labels = (("use", entry.group), ("role", entry.role), ("thumbprint", certificate.thumbprint))

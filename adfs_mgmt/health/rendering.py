@@ -9,12 +9,10 @@ from foundation.times import day, distance
 
 def end_text(certificate: Certificate, now: float) -> str:
     """Which certificate it is, by the beginning of its thumbprint, and when it ends or ended."""
-    verb = "ends" if certificate.not_after > now else "ended"
-    if not certificate.not_after:
-        return f"{short_name(certificate.thumbprint)}: its end is not known"
-    return (
-        f"{short_name(certificate.thumbprint)} {verb} {day(certificate.not_after)} ({distance(certificate.not_after, now)})"
-    )
+    name, end = short_name(certificate.thumbprint), certificate.not_after
+    if not end:
+        return f"{name}: its end is not known"
+    return f"{name} {'ends' if end > now else 'ended'} {day(end)} ({distance(end, now)})"
 
 
 def host_label(host: str) -> str:

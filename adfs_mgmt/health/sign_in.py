@@ -64,37 +64,40 @@ class _Expected:
 
 
 def check_sign_ins(
-    farm: Farm, outside: ExternalView | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
+    farm: Farm, external: ExternalView | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
 ) -> Iterator[Finding]:
     """One finding for each address that was asked."""
-    expected = _Expected(_signers(farm, outside), _issuers(farm, outside))
-    name = outside.federation_name if outside else ""
+    expected = _Expected(_signers(farm, external), _issuers(farm, external))
+    name = external.federation_name if external else ""
     nodes_issue = any(asked.token for asked in sign_ins if asked.host != name)
     for asked in sign_ins:
         if asked.token is not None:
             yield _check_token(asked, asked.token, expected, thresholds)
         elif (
-            nodes_issue and asked.outcome is SignInOutcome.NOT_OFFERED and outside and asked.host == outside.federation_name
+            nodes_issue
+            and asked.outcome is SignInOutcome.NOT_OFFERED
+            and external
+            and asked.host == external.federation_name
         ):
             yield warned(NAME, asked.host, f"{_said(asked)}, though nodes do", _NOT_PROXIED)
         else:
             yield _check_refusal(asked, thresholds)
 
 
-def _signers(farm: Farm, outside: ExternalView | None) -> frozenset[str]:
+def _signers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
     node = reference_node(farm)
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
     if primary is not None:
         return frozenset({primary.thumbprint})
-    return frozenset(served.signed_by for served in (outside.served if outside else ()) if served.signed_by)
+    return frozenset(served.signed_by for served in (external.served if external else ()) if served.signed_by)
 
 
-def _issuers(farm: Farm, outside: ExternalView | None) -> frozenset[str]:
+def _issuers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     if farm.properties.identifier:
         return frozenset({farm.properties.identifier})
     return frozenset(
-        served.entity_id for served in (outside.served if outside else ()) if served.signed_by and served.entity_id
+        served.entity_id for served in (external.served if external else ()) if served.signed_by and served.entity_id
     )
 
 

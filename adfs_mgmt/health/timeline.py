@@ -25,12 +25,12 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
 
-def timeline(farm: Farm, outside: ExternalView | None, thresholds: Thresholds, now: float) -> str:
+def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> str:
     """The page, as HTML. `now` is Unix seconds."""
-    entries = certificate_inventory(farm, outside)
+    entries = certificate_inventory(farm, external)
     scale = TimeScale.around(now, [entry.certificate.not_after for entry in entries])
     title = f"Certificates of {farm.name}"
-    body = [_head(farm, outside, entries, thresholds, now), f'<div class="axis">{axis(scale)}</div>'] if entries else []
+    body = [_head(farm, external, entries, thresholds, now), f'<div class="axis">{axis(scale)}</div>'] if entries else []
     body += _groups(scale, entries, thresholds)
     body.append(_table(entries, thresholds, now) if entries else "<p>No certificate of this farm could be read.</p>")
     style = files("adfs_mgmt.health").joinpath("timeline.css").read_text(encoding="utf-8")
@@ -63,9 +63,9 @@ def _trust_ends(entry: CertificateEntry, left: float) -> bool:
 
 
 def _head(
-    farm: Farm, outside: ExternalView | None, entries: Sequence[CertificateEntry], thresholds: Thresholds, now: float
+    farm: Farm, external: ExternalView | None, entries: Sequence[CertificateEntry], thresholds: Thresholds, now: float
 ) -> str:
-    name = farm.properties.federation_name or (outside.federation_name if outside else "")
+    name = farm.properties.federation_name or (external.federation_name if external else "")
     statuses = [status_of(entry, thresholds, now) for entry in entries]
     counts = ", ".join(f"{statuses.count(status)} {word}" for status, word in _WORDS.items() if status in statuses)
     moment = f"{minute(now).removesuffix('Z')} UTC"

@@ -16,11 +16,11 @@ _ROLL = "Roll it over: isthmus adfs rollover plan."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
-def check_tokens(farm: Farm, outside: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+def check_tokens(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """From the farm's configuration; from its metadata where that could not be read."""
     node = reference_node(farm)
     if node is None:
-        yield from _check_metadata(outside, thresholds, now)
+        yield from _check_metadata(external, thresholds, now)
         return
     for use, name in _SLUG.items():
         rows = [row for row in node.certificates if row.use is use]
@@ -131,24 +131,25 @@ def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> F
     return passed(name, where, f"the key of {which} is {known}")
 
 
-def _check_metadata(outside: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Who signs the metadata is the primary. Whether AD FS renews it by itself cannot be seen from outside."""
-    if outside is None:
+    if external is None:
         return
-    signers = {served.signed_by for served in outside.served if served.signed_by}
+    signers = {served.signed_by for served in external.served if served.signed_by}
     rows = [
-        FarmCertificate(use=Use.SIGNING, certificate=outside.certificates[name], is_primary=True) for name in sorted(signers)
+        FarmCertificate(use=Use.SIGNING, certificate=external.certificates[name], is_primary=True)
+        for name in sorted(signers)
     ]
     for row in rows:
         seen, left = end_text(row.certificate, now), (row.certificate.not_after - now) / DAY
         if left < thresholds.token_failure_days:
-            yield failed("token-signing", outside.federation_name, seen, _ROLL)
-        elif left < thresholds.token_warning_days and not _announced(outside, row.certificate):
-            yield warned("token-signing", outside.federation_name, f"{seen}; no successor is published", _ROLL)
+            yield failed("token-signing", external.federation_name, seen, _ROLL)
+        elif left < thresholds.token_warning_days and not _announced(external, row.certificate):
+            yield warned("token-signing", external.federation_name, f"{seen}; no successor is published", _ROLL)
         else:
-            yield passed("token-signing", outside.federation_name, seen)
+            yield passed("token-signing", external.federation_name, seen)
 
 
-def _announced(outside: ExternalView, primary: Certificate) -> bool:
-    known = (outside.certificates[name] for served in outside.served for name in served.signing)
+def _announced(external: ExternalView, primary: Certificate) -> bool:
+    known = (external.certificates[name] for served in external.served for name in served.signing)
     return any(certificate.not_after > primary.not_after for certificate in known)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from adfs_mgmt.farm import FarmSettings, split_host
+from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view, split_host
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
 from adfs_mgmt.remoting import RemotingSettings, Shell
 from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
-from foundation.procedures import Clock, WallClock
+from foundation.procedures import Clock, Progress, WallClock
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 
 class OperationSettings(Protocol):
@@ -52,6 +55,20 @@ class FederatedTenant:
     entra: EntraSettings
     farm: FarmSettings
 
+    def graph(self) -> Graph:
+        """Microsoft Graph as this tenant's application, to be entered with `async with`. Loads msal."""
+        from foundation.graph import Graph
+
+        return Graph(self.entra)
+
+
+OnProgress = Callable[[Progress], None]
+"""Hears of what a run is doing."""
+
+
+def silent(progress: Progress) -> None:
+    """For whoever does not watch."""
+
 
 def connect(settings: RemotingSettings) -> Shell:
     """A shell over WinRM. Raises RemotingError for settings that cannot work."""
@@ -68,6 +85,8 @@ class OperationContext:
     recording: Path | None = None
     """A new file for what is said to the servers and what they answer, with names replaced; None: it is not written down."""
     connect: Callable[[RemotingSettings], Shell] = connect
+    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
+    """What observes servers as anybody on the network does."""
     clock: Clock = field(default_factory=WallClock)
 
     def __post_init__(self) -> None:

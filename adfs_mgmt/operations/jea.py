@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adfs_mgmt.operations.errors import FileUnusable
-from adfs_mgmt.remoting import HostKind, jea
+from adfs_mgmt.remoting import JEA_MODULE, HostKind, jea_role, write_endpoint_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,12 @@ def write_jea_files(directory: Path, group: str, gmsa: str = "") -> JeaFiles:
     account.
     """
     try:
-        written = jea.write_files(directory, group, gmsa.removesuffix("$"))
+        written = write_endpoint_files(directory, group, gmsa.removesuffix("$"))
     except OSError as error:
         raise FileUnusable(error.filename or directory, f"cannot be written ({error.strerror})") from error
     return JeaFiles(
         files=tuple(written),
-        module=jea.MODULE,
-        node_role=jea.role_name(HostKind.NODE),
-        proxy_role=jea.role_name(HostKind.PROXY),
+        module=JEA_MODULE,
+        node_role=jea_role(HostKind.NODE),
+        proxy_role=jea_role(HostKind.PROXY),
     )

@@ -24,7 +24,7 @@ from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
 from findings import Finding, warned
-from foundation.graph import Graph, GraphError
+from foundation.graph import GraphError
 
 OnHost = Callable[[str], None]
 """Hears of each host that is done."""
@@ -35,7 +35,7 @@ def _silent(host: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FarmObservation:
+class ObservedFarm:
     """One farm, from both sides."""
 
     settings: FarmSettings
@@ -54,7 +54,7 @@ class FarmObservation:
 class FarmReport:
     """A farm, and everything that was found of it, passes too."""
 
-    observation: FarmObservation
+    observation: ObservedFarm
     findings: tuple[Finding, ...]
 
 
@@ -70,7 +70,7 @@ def steps_of(farms: Sequence[FarmSettings], *, external_only: bool, sign_in: boo
 
 async def observe_farms(
     context: OperationContext, farms: Sequence[FarmSettings], *, external_only: bool = False, on_host: OnHost = _silent
-) -> list[FarmObservation]:
+) -> list[ObservedFarm]:
     """One after the other. What could not be read is in the answer. Raises RemotingError for settings that cannot work.
 
     `external_only`: no command is sent and no credential is read.
@@ -81,9 +81,7 @@ async def observe_farms(
         return [await _observe(context, shell if farm.winrm else None, farm, on_host) for farm in farms]
 
 
-async def _observe(
-    context: OperationContext, shell: Shell | None, settings: FarmSettings, on_host: OnHost
-) -> FarmObservation:
+async def _observe(context: OperationContext, shell: Shell | None, settings: FarmSettings, on_host: OnHost) -> ObservedFarm:
     """Both sides at the same time. What the metadata has completes what was read."""
     now = context.now()
     observing = read_external_view(settings, now, on_host=on_host)
@@ -91,14 +89,12 @@ async def _observe(
         external, farm = await observing, unread_farm(settings, now)
     else:
         external, farm = await asyncio.gather(observing, read_farm(shell, settings, now, on_host=on_host))
-    return FarmObservation(
-        settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external
-    )
+    return ObservedFarm(settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external)
 
 
 async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:
     """Every domain of a tenant, as Entra ID has it. Raises TrustError, GraphError."""
-    async with Graph(tenant.entra) as graph:
+    async with tenant.graph() as graph:
         return await read_tenant(graph, now)
 
 
@@ -129,7 +125,7 @@ def _accounts(farms: Sequence[FarmSettings]) -> Mapping[str, TestAccount]:
 
 
 async def _sign_in(
-    context: OperationContext, observation: FarmObservation, account: TestAccount, on_host: OnHost
+    context: OperationContext, observation: ObservedFarm, account: TestAccount, on_host: OnHost
 ) -> tuple[SyntheticSignIn, ...]:
     """A token of each node, and of the federation name."""
     external, settings = observation.external, observation.settings

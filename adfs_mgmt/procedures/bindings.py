@@ -84,14 +84,8 @@ def bound(server: Node | Proxy, wanted: str, act: Act) -> list[Condition]:
         return [Condition(server.host, server.error)]
     if not rows:
         return [Condition(server.host, "has no SSL binding at all", act)]
-    return [
-        Condition(
-            server.host,
-            "" if row.thumbprint == wanted else f"{row.host_name}:{row.port} has {row.thumbprint}, not {wanted}",
-            act,
-        )
-        for row in rows
-    ]
+    text = "{0.host_name}:{0.port} has {0.thumbprint}, not " + wanted
+    return [Condition.of(row.thumbprint == wanted, server.host, text.format(row), act) for row in rows]
 
 
 def nodes_bound(view: FarmView[Any], stage: str, wanted: Callable[[Node], str]) -> list[Condition]:

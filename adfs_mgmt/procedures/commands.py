@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from adfs_mgmt.farm import windows
 from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
@@ -12,6 +11,7 @@ from adfs_mgmt.remoting import (
     PSObject,
     RemotingError,
     Shell,
+    text_of,
     timeout_of,
 )
 from foundation.procedures import ActFailed, Effect
@@ -30,7 +30,7 @@ async def run_command(shell: Shell, host: str, command: Command) -> list[PSObjec
 
 def problems(answer: list[PSObject]) -> tuple[str, ...]:
     """What deployment cmdlets report as their output: rows with a Status of `Error`."""
-    found = (windows.text(row, "Message") for row in answer if windows.text(row, "Status").lower() == "error")
+    found = (text_of(row, "Message") for row in answer if text_of(row, "Status").lower() == "error")
     return tuple(dict.fromkeys(found))
 
 

@@ -12,27 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, Use, read_external_view
-from adfs_mgmt.procedures.commands import problems, run_command
+from adfs_mgmt.farm import WID_FEATURE, ExternalView, FarmSettings, Use, read_external_view
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
 from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
 from adfs_mgmt.procedures.proxy import PROXY_ADD, PROXY_REMOVE
-from adfs_mgmt.procedures.server import (
-    WID_FEATURE,
-    Operation,
-    Secrets,
-    ServerObservation,
-    ServerSpec,
-    ServerState,
-    ServerView,
-)
-from adfs_mgmt.procedures.server_observation import ServerObserver
-from adfs_mgmt.procedures.server_parts import PREFLIGHT, TEST
-from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
+from adfs_mgmt.procedures.server_executor import ServerExecutor
+from adfs_mgmt.procedures.server_parts import PREFLIGHT
+from adfs_mgmt.remoting import Shell
 from foundation import procedures
 from foundation.procedures import (
-    Act,
     Clock,
     FileJournal,
     Plan,
@@ -90,8 +80,8 @@ class Deployment:
     state_dir: Path
     progress: Callable[[Progress], None] = _silent
     clock: Clock = field(default_factory=WallClock)
-    outside: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
-    """What looks at servers from outside."""
+    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
+    """What reads what anybody sees."""
     who: str = field(default_factory=procedures.whoami)
 
     def journal_path(self, name: str) -> Path:
@@ -151,14 +141,8 @@ class Deployment:
         return await procedures.run(executor.table, executor, journal, clock=self.clock, progress=self.progress)
 
     def _executor(self, spec: ServerSpec, secrets: Secrets) -> ServerExecutor:
-        return ServerExecutor(
-            shell=self.shell,
-            settings=self.settings,
-            spec=spec,
-            secrets=secrets,
-            clock=self.clock.now,
-            outside=self.outside,
-        )
+        table = replace(SERVER_PROCEDURES[spec.operation], view=partial(ServerView, secrets=secrets))
+        return ServerExecutor(self.shell, self.settings, spec, table, self.clock.now, self.external)
 
     def _journal(self, name: str) -> FileJournal:
         return FileJournal(self.journal_path(name), SERVER_STATES, now=self.clock.now(), who=self.who)
@@ -167,37 +151,6 @@ class Deployment:
 def server_journal(state_dir: Path, farm: str, name: str) -> Path:
     """Of one server of one farm, whatever characters their names have."""
     return state_dir / "deploy" / f"{quote(farm, safe='')}.{quote(name.lower(), safe='')}.journal"
-
-
-@dataclass(slots=True, kw_only=True)
-class ServerExecutor(ServerObserver):
-    """Observes, and sends commands, in which the secrets are."""
-
-    secrets: Secrets
-
-    @property
-    def table(self) -> Procedure[ServerView]:
-        """The procedure, with the secrets in its view and nowhere else."""
-        return replace(SERVER_PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
-
-    async def observe_tested(self) -> ServerObservation:
-        """Everything, and what Windows' own test of the prerequisites says, where the role is there for it already."""
-        seen = await self.observe_all()
-        row = next((stage for stage in self.table.stages if stage.name == TEST), None)
-        if row is None or seen.host.role is not None or not seen.host.has(self.spec.operation.role):
-            return seen
-        record = procedures.blank(self.table, self.spec.farm, ServerState(spec=self.spec), seen.now)
-        found: list[str] = []
-        for act in procedures.acts_of(row.conditions(self.table.view(seen, record, seen.now))):
-            try:
-                found += problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
-            except RemotingError as error:
-                found.append(error.reason)
-        return replace(seen, host=replace(seen.host, join_problems=tuple(found)))
-
-    async def do(self, act: Act) -> None:
-        """Run a command. Raises ActFailed."""
-        await run_command(self.shell, act.place, act.what)
 
 
 def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[ServerState]:

@@ -15,6 +15,7 @@ from adfs_mgmt.farm import Node, Use
 from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates, schedule
+from adfs_mgmt.procedures.token.arrival import restored
 from adfs_mgmt.procedures.token.stages import tells_entra
 from adfs_mgmt.procedures.token.state import EmergencyState, TokenRolloverView, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging
@@ -173,10 +174,6 @@ def _revoked(view: View) -> list[Condition]:
     ]
 
 
-def _restored(view: View) -> list[Condition]:
-    return [certificates.auto_is(view, view.state.auto_after)]
-
-
 def _notes(view: View) -> list[str]:
     notes = ["there is no rollback: the old certificates are gone with the first command"]
     if not view.state.auto:
@@ -254,15 +251,7 @@ STAGES: tuple[Stage[View], ...] = (
         conditions=_revoked,
         asks=_revocations,
     ),
-    Stage(
-        name="restore",
-        number=8,
-        title="AutoCertificateRollover as it was",
-        promise="AutoCertificateRollover has the value that the journal names",
-        conditions=_restored,
-        foresees=lambda view: [] if view.state.auto_after else _restored(view),
-        refuses=checks.has_primary,
-    ),
+    restored(lambda view: not view.state.auto_after),
 )
 
 

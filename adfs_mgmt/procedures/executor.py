@@ -9,8 +9,7 @@ from adfs_mgmt.procedures.acts import KeyImport, Publication, Withdrawal
 from adfs_mgmt.procedures.commands import run_command
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.remoting import Command, Secret, Shell, make_command
-from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
-from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain, LiveKeyLost, NotTaken, TrustError
 from certs import Certificate, Pfx, SourceError, normal_thumbprint
 from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown
 from foundation.procedures import Act, ActFailed, Effect

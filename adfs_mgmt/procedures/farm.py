@@ -7,8 +7,9 @@ Source: the reference of Install-AdfsFarm and Test-AdfsFarmInstallation.
 
 from __future__ import annotations
 
+from adfs_mgmt.farm import ADFS_ROLE
 from adfs_mgmt.procedures.node import account, homeless
-from adfs_mgmt.procedures.server import ADFS_ROLE, Operation, ServerView
+from adfs_mgmt.procedures.server import Operation, ServerView
 from adfs_mgmt.procedures.server_parts import EFFECT_PATIENCE, JOIN, SERVES, command, condition, procedure, role, tested
 from adfs_mgmt.remoting import Value
 from foundation.procedures import Condition, Stage

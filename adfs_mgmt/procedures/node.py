@@ -8,9 +8,9 @@ Sources: the reference of Add-AdfsFarmNode, Test-AdfsFarmJoin, Set-AdfsFarmInfor
 
 from __future__ import annotations
 
-from adfs_mgmt.farm import SyncRole
+from adfs_mgmt.farm import ADFS_ROLE, SyncRole
 from adfs_mgmt.procedures.preflight import is_gmsa
-from adfs_mgmt.procedures.server import ADFS_ROLE, Operation, ServerView
+from adfs_mgmt.procedures.server import Operation, ServerView
 from adfs_mgmt.procedures.server_parts import (
     EFFECT_PATIENCE,
     GONE,

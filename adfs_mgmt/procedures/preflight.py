@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from adfs_mgmt.farm import KeyAccess, Node, SyncRole, Use
-from adfs_mgmt.procedures.server import ADFS_ROLE, Operation, ServerObservation, ServerSpec
+from adfs_mgmt.farm import ADFS_ROLE, KeyAccess, Node, SyncRole, Use
+from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec
 from certs import normal_thumbprint
 from findings import Finding, failed, passed, undecided, warned
 

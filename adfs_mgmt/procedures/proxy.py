@@ -7,7 +7,8 @@ Source: the reference of Install-WebApplicationProxy.
 
 from __future__ import annotations
 
-from adfs_mgmt.procedures.server import PROXY_ROLE, Operation, ServerView
+from adfs_mgmt.farm import PROXY_ROLE
+from adfs_mgmt.procedures.server import Operation, ServerView
 from adfs_mgmt.procedures.server_parts import (
     EFFECT_PATIENCE,
     GONE,

@@ -14,7 +14,7 @@ from adfs_mgmt.procedures.ssl import SslState
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, TokenState
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
-from certs import Certificate
+from certs import Certificate, broken_chain, uncovered
 from foundation.procedures import Record, Refused
 
 Kind = Literal["token", "emergency", "ssl"]
@@ -219,8 +219,8 @@ def _federation_row(view: View, server: Node | Proxy) -> str:
 def _unfit_for_ssl(request: RolloverRequest, certificate: Certificate, view: View, proxies: Mapping[str, str]) -> list[str]:
     wanted = {*bindings.names_bound(view.farm), *(name.lower() for name in request.names)}
     reasons = checks.fit(certificate, Use.SSL, view.now, view.policy.ssl_seconds_left)
-    reasons += checks.names(certificate, tuple(sorted(wanted)))
-    reasons += checks.chain(certificate, request.chain, view.now)
+    reasons += uncovered(certificate, sorted(wanted))
+    reasons += broken_chain(certificate, request.chain, view.now)
     if not certificate.server_auth:
         reasons.append(
             f"certificate {certificate.thumbprint} is not for servers (no Server Authentication); ask for one that is"

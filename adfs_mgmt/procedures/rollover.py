@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from adfs_mgmt.farm import Node, Proxy, Use
 from adfs_mgmt.procedures import emergency, ssl
 from adfs_mgmt.procedures.observation import FarmObservation
@@ -21,7 +19,7 @@ from adfs_mgmt.procedures.ssl import SslState
 from adfs_mgmt.procedures.token import stages as token
 from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, TokenState
 from adfs_mgmt.procedures.view import RolloverPolicy
-from foundation.procedures import Plan, Procedure, Record, check_current, hashed, make, record_data
+from foundation.procedures import Plan, Procedure, Record, check_current, hashed, make
 
 TRACKS: Mapping[str, Mapping[str, type[Any]]] = {
     "token": {"token": TokenState, "emergency": EmergencyState},
@@ -146,18 +144,3 @@ def _proxy(proxy: Proxy) -> list[Any]:
         sorted((row.host_name, row.port, row.thumbprint) for row in proxy.bindings),
         sorted((row.id, row.external_url, row.thumbprint) for row in proxy.applications),
     ]
-
-
-# -- for programs
-
-
-def plan_data(made: Plan[Any]) -> dict[str, Any]:
-    """A plan as commands print it."""
-    data: dict[str, Any] = msgspec.to_builtins(made)
-    return {"farm": data.pop("subject"), "facts": data.pop("state"), "fingerprint": data.pop("marks"), **data}
-
-
-def work_data(record: Record[Any]) -> dict[str, Any]:
-    """A record as commands print it."""
-    data = record_data(record)
-    return {"farm": data.pop("subject"), "facts": data.pop("state"), "held": data.pop("completed"), **data}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from adfs_mgmt.farm import ADFS_ROLE, WID_FEATURE
 from adfs_mgmt.procedures.preflight import preflight, refusals
-from adfs_mgmt.procedures.server import ADFS_ROLE, WID_FEATURE, Operation, ServerState, ServerView
+from adfs_mgmt.procedures.server import Operation, ServerState, ServerView
 from adfs_mgmt.remoting import CATALOGUE, Value, make_command
 from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
 
@@ -51,7 +52,7 @@ def command(view: ServerView, name: str, parameters: Mapping[str, Value], *, kno
 
 def condition(holds: bool, problem: str, act: Act | None = None) -> Condition:
     """Problems here name their host."""
-    return Condition("", "" if holds else problem, act)
+    return Condition.of(holds, "", problem, act)
 
 
 def _away(view: ServerView) -> list[Condition]:

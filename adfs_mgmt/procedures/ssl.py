@@ -68,14 +68,13 @@ def _granted_on(view: View, node: Node) -> list[Condition]:
     row, grants = stores.row_of(node, view.state.new), _grants(view, node)
     acted = [act for act in grants if act.id("grant") in view.record.acted]
     half = len(acted) < len(grants) and any(act.id("grant") in view.record.tries for act in grants)
-    text = node.error or f"the service account is not known to be allowed to read the key of {view.state.new}"
-    good = {KeyAccess.READABLE} | ({KeyAccess.UNKNOWN} if stores.KEY_ACCESS in view.record.acknowledged else set())
-    if not node.error and row is not None and row.key in good and not half:
+    text = node.error or stores.unreadable(view.state.new)
+    if not node.error and row is not None and row.key in stores.readable(view) and not half:
         return [Condition(node.host, "", act) for act in grants]
     if row is not None and row.key is KeyAccess.NOT_GRANTED:
         return [Condition(node.host, text, act) for act in grants]
     if half:
-        return [Condition(node.host, "" if act in acted else text, act) for act in grants]
+        return [Condition.of(act in acted, node.host, text, act) for act in grants]
     return [Condition(node.host, text)]
 
 
@@ -152,14 +151,12 @@ def _applications(view: View) -> list[tuple[Proxy, PublishedApplication, str]]:
 
 def _applications_have(view: View, wanted: Callable[[str], str]) -> list[Condition]:
     """`wanted`: from the thumbprint that it had."""
-    return [
-        Condition(
-            proxy.host,
-            "" if row.thumbprint == wanted(old) else f"application {row.name} has {row.thumbprint}, not {wanted(old)}",
-            bindings.set_application(proxy, row.id, wanted(old)),
-        )
-        for proxy, row, old in _applications(view)
-    ]
+    found = []
+    for proxy, row, old in _applications(view):
+        new = wanted(old)
+        text, act = f"application {row.name} has {row.thumbprint}, not {new}", bindings.set_application(proxy, row.id, new)
+        found.append(Condition.of(row.thumbprint == new, proxy.host, text, act))
+    return found
 
 
 def _has_proxies(view: View) -> bool:
@@ -223,7 +220,6 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
         back=Stage(
             name="service back",
-            number=3,
             title="Service-Communications, as before",
             promise="every node shows the old certificate for Service-Communications",
             conditions=_service_back,
@@ -240,7 +236,6 @@ STAGES: tuple[Stage[View], ...] = (
         refuses=_all_there_and_fit,
         back=Stage(
             name="bind back",
-            number=4,
             title="SSL bindings of every node, as before",
             promise="every row of every node has the old certificate",
             conditions=_bound_back,
@@ -258,7 +253,6 @@ STAGES: tuple[Stage[View], ...] = (
         applies=_has_proxies,
         back=Stage(
             name="bind-proxies back",
-            number=7,
             title="SSL of every proxy, as before",
             promise="every row of every proxy has the old certificate",
             conditions=lambda view: _proxies_bound(view, lambda proxy: view.state.proxies.get(proxy.host, "")),
@@ -276,7 +270,6 @@ STAGES: tuple[Stage[View], ...] = (
         applies=_has_applications,
         back=Stage(
             name="applications back",
-            number=7,
             title="published applications get their old certificate",
             promise="each has what it had before",
             conditions=lambda view: _applications_have(view, lambda old: old),
@@ -293,7 +286,6 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
         back=Stage(
             name="probe back",
-            number=8,
             title="look at every address, by address and server name",
             promise="every node and proxy serves what it served before",
             conditions=_probed_back,

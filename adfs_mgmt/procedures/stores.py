@@ -26,9 +26,20 @@ def needs_import(row: StoredCertificate | None) -> bool:
 
 def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
     """The server has the certificate with its key."""
-    missing = needs_import(row_of(server, thumbprint))
     text = server.error or f"{thumbprint} is not in LocalMachine\\My with its key"
-    return Condition(server.host, text if missing else "", import_key(server.host, thumbprint))
+    there = not needs_import(row_of(server, thumbprint))
+    return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
+
+
+def readable(view: FarmView[Any]) -> set[KeyAccess]:
+    """Which answers of a host mean that the service account may read the key."""
+    told = KEY_ACCESS in view.record.acknowledged
+    return {KeyAccess.READABLE, KeyAccess.UNKNOWN} if told else {KeyAccess.READABLE}
+
+
+def unreadable(thumbprint: str) -> str:
+    """What is wrong with any other."""
+    return f"the service account is not known to be allowed to read the key of {thumbprint}"
 
 
 def key_access_question(view: FarmView[Any], thumbprints: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Generic
 
 from adfs_mgmt.farm import Farm, Served
 from adfs_mgmt.procedures.observation import FarmObservation
-from certs import policy
+from certs import KeyPolicy
 from foundation.procedures import Condition, StateT, View
 
 SERVICE = "adfssrv"
@@ -19,7 +19,7 @@ SERVICE = "adfssrv"
 class RolloverPolicy:
     """When something is due, and what is too much. Seconds, but for `polls`."""
 
-    keys: policy.Policy = field(default_factory=policy.Policy)
+    keys: KeyPolicy = field(default_factory=KeyPolicy)
     """Of the token certificates, by the state machine that every key here has."""
     sync_seconds: float = 900.0
     """A secondary whose last successful poll is older is not sure to have what the primary has."""

@@ -29,18 +29,24 @@ from adfs_mgmt.remoting.errors import (
     NoTicket,
     RemotingError,
 )
+from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
 
 if TYPE_CHECKING:
-    from adfs_mgmt.remoting.jea import write_files
+    from adfs_mgmt.remoting.jea import JEA_MODULE, jea_role, write_endpoint_files
     from adfs_mgmt.remoting.winrm import WinRm
 
-_LATER = {"WinRm": "adfs_mgmt.remoting.winrm", "write_files": "adfs_mgmt.remoting.jea"}
+_MODULES = {
+    "adfs_mgmt.remoting.winrm": "WinRm",
+    "adfs_mgmt.remoting.jea": "JEA_MODULE jea_role write_endpoint_files",
+}
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "CATALOGUE",
+    "JEA_MODULE",
     "MACHINE_STORE",
     "AccessDenied",
     "Command",
@@ -63,9 +69,16 @@ __all__ = [
     "Shell",
     "Value",
     "WinRm",
+    "flag_of",
+    "integer_of",
+    "jea_role",
     "make_command",
+    "seconds_of",
+    "text_of",
+    "texts_of",
+    "time_of",
     "timeout_of",
-    "write_files",
+    "write_endpoint_files",
 ]
 
 if not TYPE_CHECKING:  # for mypy every name would be one

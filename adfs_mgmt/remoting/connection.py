@@ -224,12 +224,12 @@ class RunspaceConnection:
         assert self._pool is not None, "it was opened"  # noqa: S101 - for the reader and the type checker
         pipeline = PowerShell(self._pool)
         pipeline.add_cmdlet(command.name)
-        with self._sending():
+        with self._running(command, sent=False):
             if any(isinstance(value, Secret | PSCredential) for value in command.parameters.values()):
                 self._pool.exchange_keys()
             for name, value in command.parameters.items():
                 pipeline.add_parameter(name, _wire(value))
-        with self._running(command):
+        with self._running(command, sent=True):
             pipeline.begin_invoke()
             while pipeline.state == PSInvocationState.RUNNING:
                 left = deadline - time.monotonic()
@@ -253,7 +253,7 @@ class RunspaceConnection:
             return
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()
-        texts = dict.fromkeys(_message(record) for record in records)
+        texts = dict.fromkeys(message_of(record) for record in records)
         first = records[0] if records else None
         number = getattr(first, "category", 0) or 0
         raise CommandFailed(
@@ -307,24 +307,8 @@ class RunspaceConnection:
             raise RemotingError(name, reason) from error
 
     @contextlib.contextmanager
-    def _sending(self) -> Iterator[None]:
-        """Before the command itself is sent."""
-        try:
-            yield
-        except AuthenticationError as error:
-            raise self._refused() from error
-        except WSManFaultError as error:
-            if error.code == _UNKNOWN_SHELL:
-                raise _ShellGone from error
-            raise self._fault(error) from error
-        except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
-            raise HostUnreachable(
-                self.host.name, f"the connection broke before anything was run: {_cause(error)}"
-            ) from error
-
-    @contextlib.contextmanager
-    def _running(self, command: Command) -> Iterator[None]:
-        """The command was sent, perhaps."""
+    def _running(self, command: Command, *, sent: bool) -> Iterator[None]:
+        """`sent`: the command may have reached the host; before that nothing can have been run."""
         name = self.host.name
         try:
             yield
@@ -333,10 +317,13 @@ class RunspaceConnection:
         except WSManFaultError as error:
             if error.code == _UNKNOWN_SHELL:
                 raise _ShellGone from error
-            raise CommandFailed(
-                name, command.name, error.reason or str(error), error_id=f"WSManFault {error.code}"
-            ) from error
+            if not sent:
+                raise self._fault(error) from error
+            reason = error.reason or str(error)
+            raise CommandFailed(name, command.name, reason, error_id=f"WSManFault {error.code}") from error
         except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
+            if not sent:
+                raise HostUnreachable(name, f"the connection broke before anything was run: {_cause(error)}") from error
             raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
 
     def _explain(self, error: SpnegoError) -> RemotingError:
@@ -412,7 +399,8 @@ def _wire(value: Value) -> Any:
     return value
 
 
-def _message(record: Any) -> str:
+def message_of(record: Any) -> str:
+    """The text of an error record (MS-PSRP section 2.2.3.15): its exception's message where it has one."""
     exception = getattr(record, "exception", None)
     properties = getattr(exception, "adapted_properties", None) or {}
     return str(properties.get("Message") or record).strip()

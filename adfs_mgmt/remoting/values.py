@@ -41,10 +41,10 @@ MAX_NODES = 1_000_000
 def read_output(value: Any) -> PSObject:
     """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`. Raises MalformedXml."""
     if isinstance(value, Element):  # a SecureString, where no keys were exchanged
-        return {"": _plain(_Reader().read(value))}
+        return {"": _plain(ClixmlReader().read(value))}
     xml = value if isinstance(value, str) and value.startswith("<Obj") else getattr(value, "_xml", None)
     if xml is not None:
-        read = _Reader().read(parse_elements(_bytes(xml), "CLIXML", MAX_BYTES, max_nodes=MAX_NODES))
+        read = ClixmlReader().read(parse_elements(_bytes(xml), "CLIXML", MAX_BYTES, max_nodes=MAX_NODES))
         return read if isinstance(read, dict) else {"": read}
     return {"": _plain(value)}
 
@@ -103,7 +103,7 @@ _PRIMITIVES: dict[str, Callable[[str | None], Scalar]] = {
 }
 
 
-class _Reader:
+class ClixmlReader:
     """One message: references to types and objects hold inside it."""
 
     def __init__(self) -> None:
@@ -111,6 +111,7 @@ class _Reader:
         self._objects: dict[str, Property] = {}
 
     def read(self, element: Element) -> Property:
+        """One element, and what is inside it. Elements of one message are read in their order."""
         tag = _tag(element)
         if tag in _PRIMITIVES:
             return _PRIMITIVES[tag](element.text)

@@ -8,57 +8,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore_domain
+from adfs_mgmt.trust.checklist import check_federate, check_manage, configuration_for, configuration_from
+from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of
+from adfs_mgmt.trust.conversion import (
+    FEDERATED,
+    MANAGED,
+    ConversionState,
+    Converted,
+    convert_domain,
+    is_converting,
+    plan_federated,
+    plan_managed,
+    resume_conversion,
+)
 from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotConfirmed, NotTaken, TrustChanged, TrustError, TrustRefused
+from adfs_mgmt.trust.journals import DomainJournals
 from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from adfs_mgmt.trust.port import Entra
+from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_changes, plan_change, plan_updates
+from adfs_mgmt.trust.update_status import explain_update
 
 if TYPE_CHECKING:
-    from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore_domain
-    from adfs_mgmt.trust.checklist import check_federate, check_manage, configuration_for, configuration_from
-    from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of
-    from adfs_mgmt.trust.conversion import (
-        FEDERATED,
-        MANAGED,
-        ConversionState,
-        Converted,
-        convert_domain,
-        is_converting,
-        plan_federated,
-        plan_managed,
-        resume_conversion,
-    )
-    from adfs_mgmt.trust.journals import DomainJournals
     from adfs_mgmt.trust.partner_metadata import PartnerMetadata, PartnerWarning, judge_partner, read_partner_metadata
-    from adfs_mgmt.trust.port import Entra
-    from adfs_mgmt.trust.reader import read_domain, read_tenant
-    from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_changes, plan_change, plan_updates
-    from adfs_mgmt.trust.update_status import explain_update
-
-_LATER = {
-    **dict.fromkeys(("Backup", "Backups", "load_backup", "plan_restore", "restore_domain"), "backup"),
-    **dict.fromkeys(("check_federate", "check_manage", "configuration_for", "configuration_from"), "checklist"),
-    **dict.fromkeys(("SigningKeys", "compare_trust", "keys_of"), "comparison"),
-    **dict.fromkeys(
-        (
-            "FEDERATED",
-            "MANAGED",
-            "ConversionState",
-            "Converted",
-            "convert_domain",
-            "is_converting",
-            "plan_federated",
-            "plan_managed",
-            "resume_conversion",
-        ),
-        "conversion",
-    ),
-    "DomainJournals": "journals",
-    **dict.fromkeys(("PartnerMetadata", "PartnerWarning", "judge_partner", "read_partner_metadata"), "partner_metadata"),
-    "Entra": "port",
-    **dict.fromkeys(("read_domain", "read_tenant"), "reader"),
-    **dict.fromkeys(("DomainResult", "SlotChange", "apply_changes", "plan_change", "plan_updates"), "update"),
-    "explain_update": "update_status",
-}
 
 __all__ = [
     "FEDERATED",
@@ -116,6 +90,7 @@ __all__ = [
 if not TYPE_CHECKING:  # for mypy every name would be one
 
     def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(f"adfs_mgmt.trust.{_LATER[name]}"), name)
+        """What reads the partners' metadata (aiohttp, lxml) is loaded when it is first used."""
+        if name in __all__:
+            return getattr(import_module("adfs_mgmt.trust.partner_metadata"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

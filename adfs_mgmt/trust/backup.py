@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration, read_configuration
-from certs.errors import KeyStoreError
-from certs.files import private_directory, read_private
-from foundation.graph import Graph, MalformedAnswer, OutcomeUnknown
+from certs import KeyStoreError, private_directory, read_private
+from foundation.graph import MalformedAnswer, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"
@@ -61,15 +64,9 @@ class Backups:
 
     def save(self, domain: str, configuration: Configuration, why: str, now: float) -> Path:
         """Write one, synced to disk before this returns. Raises FileProblem: then nothing may be changed."""
-        content = {
-            "version": VERSION,
-            "tenant": self._tenant,
-            "domain": domain,
-            "taken_at": now,
-            "why": why,
-            "configuration": dict(configuration.raw),
-        }
-        data = json.dumps(content, indent=2).encode() + b"\n"
+        raw = dict(configuration.raw)
+        content = _File(version=VERSION, tenant=self._tenant, domain=domain, taken_at=now, why=why, configuration=raw)
+        data = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
         try:
             private_directory(self._directory)
         except KeyStoreError as error:
@@ -101,27 +98,41 @@ class Backups:
         raise FileProblem(self._directory, "is full of backups of this second", "look at the clock")
 
 
+class _File(msgspec.Struct):
+    """What is in a file."""
+
+    version: int
+    tenant: str
+    domain: str
+    taken_at: float
+    why: str
+    configuration: dict[str, Any]
+
+
 def load_backup(path: Path) -> Backup:
     """Read a file and check it. Raises FileProblem."""
     try:
-        content = json.loads(read_private(path))
-        if content["version"] != VERSION:
-            problem = f"is of version {content['version']!r}; this program reads {VERSION}"
+        content = msgspec.json.decode(read_private(path))
+        version = content.get("version") if isinstance(content, dict) else None
+        if version != VERSION:
+            problem = f"is of version {version!r}; this program reads {VERSION}"
             raise FileProblem(path, problem, "use the program that wrote it")
-        return Backup(
-            path=path,
-            tenant=_text(content, "tenant"),
-            domain=_text(content, "domain"),
-            taken_at=float(content["taken_at"]),
-            why=_text(content, "why"),
-            configuration=parse_configuration(_object(content, "configuration"), str(path)),
-        )
+        file = msgspec.convert(content, _File)
+        configuration = parse_configuration(file.configuration, str(path))
     except FileNotFoundError as error:
         raise FileProblem(path, "there is no such file", "look into the directory `backups` of state_dir") from error
     except KeyStoreError as error:
         raise FileProblem(error.path, error.problem, error.remedy) from error
-    except (ValueError, KeyError, TypeError, RecursionError, MalformedAnswer) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedAnswer) as error:
         raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
+    return Backup(
+        path=path,
+        tenant=file.tenant,
+        domain=file.domain,
+        taken_at=file.taken_at,
+        why=file.why,
+        configuration=configuration,
+    )
 
 
 def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
@@ -177,20 +188,6 @@ def _stem(tenant: str, domain: str, now: float) -> str:
 def _safe(text: str) -> str:
     """Part of a file name, whatever somebody called a domain."""
     return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip(".")[:100] or "_"
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
-
-
-def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = content[name]
-    if not isinstance(value, dict):
-        raise TypeError(name)
-    return value
 
 
 def _unwritable(path: Path, error: OSError) -> FileProblem:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups, properties_of
@@ -23,8 +23,10 @@ from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration
 from foundation import procedures
-from foundation.graph import Graph
 from foundation.procedures import Act, Condition, Journal, Plan, PlanOutdated, Procedure, Record, Rollback, Stage, View
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 MANAGED, FEDERATED = "trust managed", "trust federated"
 
@@ -57,7 +59,7 @@ def _no_backup(view: ConversionView) -> list[str]:
     observed = view.observed
     if not observed.error or view.state.without_backup:
         return []
-    remedy = "Try again; --without-backup goes on all the same"
+    remedy = "Try again; --without-backup continues all the same"
     return [f"its configuration cannot be backed up ({observed.error}). {remedy}"]
 
 
@@ -195,8 +197,10 @@ async def resume_conversion(
 
 
 def is_converting(record: Record[Any] | None, kind: str = "") -> bool:
-    """Whether a conversion (of this kind) was interrupted and can continue."""
-    return record is not None and record.open and record.kind in CONVERSIONS and kind in {"", record.kind}
+    """Whether a conversion (of this kind, and not on its way back) was interrupted and can continue."""
+    if record is None or not record.open or record.kind not in CONVERSIONS:
+        return False
+    return not kind or (record.kind == kind and not record.back)
 
 
 def check_allowed(plan: Plan[ConversionState], confirmation: str) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.errors import NotTaken, TrustError, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from adfs_mgmt.trust.reader import parse_domain, read_configuration
 from foundation import procedures
-from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown, SignInRefused, Throttled, Unreachable
+from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown, SignInRefused, Throttled, Unreachable
 from foundation.procedures import Act, ActFailed, Condition, Effect, End, Journal, Procedure, Rules, RunResult, View
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 PATIENCE = 30.0
 """Seconds that a change may take to show: Graph may answer from a replica that has not heard of it."""

@@ -66,7 +66,7 @@ class LiveKeyLost(TrustError):
                 lost + "It has been put back, the new certificate is not published. Look at the tenant before you repeat it."
             )
         where = f" from {self.backup}" if self.backup else ""
-        return lost + f"IT COULD NOT BE PUT BACK: sign-in to {self.domain} fails until it is. Restore it at once{where}."
+        return lost + f"IT COULD NOT BE PUT BACK: sign-in to {self.domain} fails until it is. Restore it immediately{where}."
 
 
 class NotConfirmed(TrustError):

@@ -81,7 +81,7 @@ class Configuration:
         return tuple(dict.fromkeys(self.certificates[slot].thumbprint for slot in Slot if slot in self.certificates))
 
     def host(self) -> str:
-        """The federation service that people are sent to, lower case."""
+        """The federation service that users are sent to, lower case."""
         return (urlsplit(self.passive_sign_in_uri).hostname or "").lower()
 
     def _holds(self, slot: Slot, thumbprint: str) -> bool:

@@ -12,12 +12,15 @@ import binascii
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adfs_mgmt.trust.errors import TrustError
 from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
 from certs import Certificate, CertificateUnreadable, read_certificate
-from foundation.graph import Graph, GraphError, MalformedAnswer, NotThere, SignInRefused
+from foundation.graph import GraphError, MalformedAnswer, NotThere, SignInRefused
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 DOMAINS_AT_ONCE = 4
 """Configurations that are read at the same time: Graph throttles."""

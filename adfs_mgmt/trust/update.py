@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups
@@ -26,7 +27,7 @@ from adfs_mgmt.trust.reader import encode, read_domain
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
 from certs import Certificate, normal_thumbprint
 from foundation import procedures
-from foundation.graph import Graph, GraphError, SignInRefused
+from foundation.graph import GraphError, SignInRefused
 from foundation.procedures import (
     Act,
     Condition,
@@ -40,6 +41,9 @@ from foundation.procedures import (
     Stage,
     View,
 )
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 UPDATE_KIND = "trust update"
 
@@ -249,40 +253,13 @@ async def apply_changes(
         except (TrustError, GraphError, ProcedureError) as error:
             results.append(_failed(change.domain, error))
         else:
-            results.append(_changed(change, backup))
+            text = f"{change} (backup: {backup})"
+            results.append(DomainResult(domain=change.domain, done=True, changed=True, text=text))
     return results
-
-
-async def publish(
-    graph: Graph, domain: FederatedDomain, certificate: Certificate, *, live: str, backups: Backups, now: float
-) -> DomainResult:
-    """Put a certificate into the free slot of one domain. `live`: the thumbprint that signs now. Raises as `apply`."""
-    change = plan_publish(domain, certificate, live)
-    return await _done(graph, domain, change, backups, now, f"has {certificate.thumbprint} already")
-
-
-async def retire(
-    graph: Graph, domain: FederatedDomain, old: str, *, live: str, backups: Backups, now: float
-) -> DomainResult:
-    """Take an old certificate out of one domain. Raises as `apply`."""
-    change = plan_retire(domain, old, live)
-    return await _done(graph, domain, change, backups, now, f"does not have {old}")
 
 
 def _failed(domain: str, error: Exception) -> DomainResult:
     return DomainResult(domain=domain, done=False, text=str(error), error=error)
-
-
-def _changed(change: SlotChange, backup: Path) -> DomainResult:
-    return DomainResult(domain=change.domain, done=True, changed=True, text=f"{change} (backup: {backup})")
-
-
-async def _done(
-    graph: Graph, domain: FederatedDomain, change: SlotChange | None, backups: Backups, now: float, otherwise: str
-) -> DomainResult:
-    if change is None:
-        return DomainResult(domain=domain.name, done=True, text=f"{domain.name}: {otherwise}")
-    return _changed(change, await apply_change(graph, change, backups, now))
 
 
 def _configuration_of(domain: FederatedDomain) -> Configuration:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from foundation.graph.client import Graph
     from foundation.graph.credential import ApplicationCredential, TokenSource
 
-_LATER = {
-    "Graph": "foundation.graph.client",
-    **dict.fromkeys(("ApplicationCredential", "TokenSource"), "foundation.graph.credential"),
+_MODULES = {
+    "foundation.graph.client": "Graph",
+    "foundation.graph.credential": "ApplicationCredential TokenSource",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "ApplicationCredential",

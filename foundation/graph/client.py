@@ -198,7 +198,7 @@ def _wait(what: str, method: str, answer: _Answer, tried: int) -> float | None:
     """Seconds until the next try; None for a success. Raises GraphError where there is none."""
     if 200 <= answer.status < 300:
         return None
-    details = _details(answer)
+    details = _details(answer.headers, answer.body)
     if answer.status == 429 or (answer.status == 503 and method == "GET"):
         wait = _retry_after(answer, tried)
         if tried < TRIES and wait <= LONGEST_WAIT:
@@ -211,7 +211,7 @@ def _wait(what: str, method: str, answer: _Answer, tried: int) -> float | None:
         if tried < TRIES:
             return _BACK_OFF * 2.0 ** (tried - 1)
         raise Unreachable(what, f"Graph answered {answer.status} {tried} times", "Try again in a while", **details.ids())
-    raise _failure(what, answer.status, details)
+    raise failure_of(what, answer.status, answer.headers, answer.body)
 
 
 def _retry_after(answer: _Answer, tried: int) -> float:
@@ -230,11 +230,11 @@ class _Details:
         return {"code": self.code, "request_id": self.request_id}
 
 
-def _details(answer: _Answer) -> _Details:
+def _details(headers: Mapping[str, str], body: bytes) -> _Details:
     """Of an error envelope, as far as there is one. Bounded, and without line ends: it goes to a terminal."""
-    request_id = next((value for name, value in answer.headers.items() if name.lower() == "request-id"), "")
+    request_id = next((value for name, value in headers.items() if name.lower() == "request-id"), "")
     try:
-        error = json.loads(answer.body)["error"]
+        error = json.loads(body)["error"]
         return _Details(_clean(error.get("code")), _clean(error.get("message")), _clean(request_id))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return _Details(request_id=_clean(request_id))
@@ -244,7 +244,9 @@ def _clean(value: object) -> str:
     return "".join(character for character in str(value or "")[:300] if character.isprintable())
 
 
-def _failure(what: str, status: int, details: _Details) -> GraphError:
+def failure_of(what: str, status: int, headers: Mapping[str, str], body: bytes) -> GraphError:
+    """The error for an answer that is no success and is not waited for. Its text is fit for a terminal."""
+    details = _details(headers, body)
     ids = details.ids()
     if status == 401:
         return PermissionMissing(what, "Graph does not accept our token", "Check `graph` and `authority`: one cloud", **ids)

@@ -57,7 +57,7 @@ from foundation.procedures.planner import (
     turn_back,
     turn_forward,
 )
-from foundation.procedures.rendering import moment, plan_text, record_data, record_text, step_text
+from foundation.procedures.rendering import plan_text, record_data, record_text, step_text
 from foundation.procedures.runner import Clock, End, Executor, Progress, RunResult, WallClock, run
 from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, ViewT, acts_of
 
@@ -118,7 +118,6 @@ __all__ = [
     "history",
     "load",
     "make",
-    "moment",
     "next_step",
     "plan_text",
     "read",

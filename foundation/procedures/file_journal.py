@@ -157,7 +157,7 @@ class _Content:
         self.record: Record[Any] | None = None
         self.last = ""
         self.good = content.rfind(b"\n") + 1
-        for number, line in enumerate(content[: self.good].splitlines(), 1):
+        for number, line in enumerate(content[: self.good].split(b"\n")[:-1], 1):
             fields, self.last = _decode(path, line, number, self.last)
             try:
                 event = decode(str(fields["kind"]), fields["data"], types, self.record)
@@ -178,7 +178,11 @@ def _encode(entry: Entry, number: int, last: str) -> tuple[bytes, str]:
         "data": encode(entry.event),
     }
     digest = _digest(fields, last)
-    return json.dumps({**fields, "sum": digest}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n", digest
+    return _line(fields, digest), digest
+
+
+def _line(fields: Mapping[str, Any], digest: str) -> bytes:
+    return json.dumps({**fields, "sum": digest}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _digest(fields: Mapping[str, Any], last: str) -> str:
@@ -198,7 +202,8 @@ def _decode(path: Path, line: bytes, number: int, last: str) -> tuple[dict[str, 
     if set(fields) != _FIELDS or not isinstance(fields["data"], dict):
         raise JournalError(path, "is damaged: not the fields of an entry", _RESTORE, number)
     digest = fields.pop("sum")
-    if digest != _digest(fields, last) or fields["n"] != number:
+    # The bytes too: another spelling of the same value (1003E0 for 1003.0) has the same digest, and was not written by us
+    if digest != _digest(fields, last) or fields["n"] != number or line + b"\n" != _line(fields, digest):
         raise JournalError(path, "is damaged: its checksum or number does not fit what stands before it", _RESTORE, number)
     return fields, digest
 

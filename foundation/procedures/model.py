@@ -56,6 +56,11 @@ class Condition:
     """Named where it holds already, too: so that an undo can be shown, and an effect can be recognised. None: it comes
     by itself, or not from here."""
 
+    @classmethod
+    def of(cls, holds: bool, where: str, problem: str, act: Act | None = None) -> Condition:
+        """With the problem only where it does not hold."""
+        return cls(where, "" if holds else problem, act)
+
     def __str__(self) -> str:
         return f"{self.where}: {self.problem}" if self.where else self.problem
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,18 +9,14 @@ import msgspec
 
 from foundation.procedures.model import Record, Step, StepKind
 from foundation.procedures.plan import Plan, StepData
+from foundation.times import minute
 
 _ACTS_SHOWN = 12
 
 
-def moment(seconds: float) -> str:
-    """UTC, to the minute."""
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M}Z"
-
-
 def plan_text(plan: Plan[Any]) -> str:
     """The whole plan."""
-    found = [plan.title, f"made {moment(plan.made_at)}, plan {plan.digest}"]
+    found = [plan.title, f"made {minute(plan.made_at)}, plan {plan.digest}"]
     if plan.summary:
         found += ["", *plan.summary]
     for number, step in enumerate(plan.steps, 1):
@@ -47,12 +42,12 @@ def _acts(acts: Sequence[str], lead: str) -> list[str]:
 def record_text(record: Record[Any], step: Step) -> str:
     """Where the work stands, and what it waits for, in words."""
     if not record.open:
-        return f"{record.id} ({record.kind}) is over since {moment(record.finished)}: {record.outcome}."
+        return f"{record.id} ({record.kind}) is over since {minute(record.finished)}: {record.outcome}."
     way = f", on the way back to {record.back}" if record.back else ""
-    found = [f"{record.id} ({record.kind}), started {moment(record.started)} by {record.by}{way}"]
-    found += [f"  completed {name:<16} {moment(at)}" for name, at in record.completed.items()]
+    found = [f"{record.id} ({record.kind}), started {minute(record.started)} by {record.by}{way}"]
+    found += [f"  completed {name:<16} {minute(at)}" for name, at in record.completed.items()]
     if record.begun:
-        found.append(f"  open      {record.begun}: begun {moment(record.begun_at)}, its effect is not known yet")
+        found.append(f"  open      {record.begun}: begun {minute(record.begun_at)}, its effect is not known yet")
     if record.problem:
         found.append(f"  last      {record.problem}")
     return "\n".join([*found, "", step_text(step)])
@@ -60,12 +55,12 @@ def record_text(record: Record[Any], step: Step) -> str:
 
 def step_text(step: Step) -> str:
     """What is next, in words."""
-    found = [_NEXT[step.kind].format(title=step.title, until=moment(step.until) if step.until else "").rstrip()]
+    found = [_NEXT[step.kind].format(title=step.title, until=minute(step.until) if step.until else "").rstrip()]
     found += [f"  - {reason}" for reason in (step.reasons or step.missing)]
     if step.kind is StepKind.DO:
         found += [f"      {act}" for act in step.acts[:_ACTS_SHOWN]]
     if step.kind is StepKind.ASK and step.until:
-        found.append(f"  not before {moment(step.until)} in any case")
+        found.append(f"  not before {minute(step.until)} in any case")
     return "\n".join([*found, *(f"  note: {note}" for note in step.notes)])
 
 

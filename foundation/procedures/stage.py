@@ -8,7 +8,7 @@ remembered, and must be harmless twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from foundation.procedures.model import Act, ActId, Condition, ObservedT, Record, StateT
@@ -162,7 +162,10 @@ class Procedure(Generic[ViewT]):
     @property
     def way_back(self) -> tuple[Stage[ViewT], ...]:
         """The ways back of all rows, in order."""
-        backs = {stage.back.name: stage.back for stage in reversed(self.stages) if stage.back}
+        rows = {stage.back.name: stage for stage in reversed(self.stages) if stage.back}
+        backs = {
+            name: replace(stage.back, number=stage.back.number or stage.number) for name, stage in rows.items() if stage.back
+        }
         return tuple(backs[name] for name in self.back_order or backs)
 
     def rows(self, record: Record[Any]) -> tuple[Stage[ViewT], ...]:

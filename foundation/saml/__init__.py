@@ -26,23 +26,13 @@ if TYPE_CHECKING:
         readable,
     )
 
-_LATER = {
-    **dict.fromkeys(("is_encrypted", "read_assertion"), "foundation.saml.assertion"),
-    **dict.fromkeys(("MAX_METADATA_BYTES", "read_metadata"), "foundation.saml.metadata"),
-    **dict.fromkeys(
-        (
-            "MAX_ANSWER_BYTES",
-            "WS_TRUST_13",
-            "WS_TRUST_2005",
-            "WS_TRUST_VERSIONS",
-            "WsTrust",
-            "make_token_request",
-            "read_token_answer",
-            "readable",
-        ),
-        "foundation.saml.ws_trust",
-    ),
+_MODULES = {
+    "foundation.saml.assertion": "is_encrypted read_assertion",
+    "foundation.saml.metadata": "MAX_METADATA_BYTES read_metadata",
+    "foundation.saml.ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
+    " read_token_answer readable",
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "MAX_ANSWER_BYTES",

@@ -4,6 +4,7 @@ Bytes in, events out, bytes to send. No clock, socket or event loop is read here
 What belongs here: what both ends must agree on. What does not: who is asked (relay), how AD is asked (agent).
 """
 
+from gateway.protocol.accounts import AccountId
 from gateway.protocol.agent_session import AgentFacts, AgentSession
 from gateway.protocol.errors import CloseCode, PeerRefused, PeerRevoked, ProtocolError
 from gateway.protocol.events import (
@@ -31,6 +32,7 @@ from gateway.protocol.trust import IdentitySigner, PeerTrust
 __all__ = [
     "MAX_FRAME",
     "SUBPROTOCOL",
+    "AccountId",
     "AgentFacts",
     "AgentSession",
     "AnswerBody",

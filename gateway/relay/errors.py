@@ -54,14 +54,15 @@ class UnknownAgent(RelayError):
 
 
 class AuditReplaced(RelayError):
-    """The trail holds in itself, and yet entry `seq` is not the one that was noted."""
+    """The trail holds in itself, and yet entry `chain`-`seq` is not the one that was noted."""
 
-    def __init__(self, seq: int) -> None:
-        super().__init__(seq)
-        self.seq = seq
+    def __init__(self, chain: int, seq: int) -> None:
+        super().__init__(chain, seq)
+        self.chain, self.seq = chain, seq
 
     def __str__(self) -> str:
-        return f"entry {self.seq} is not the one that was noted: the trail was put back to an earlier state, or replaced"
+        entry = f"{self.chain}-{self.seq}"
+        return f"entry {entry} is not the one that was noted: the trail was put back to an earlier state, or replaced"
 
 
 class ActRefused(RelayError):

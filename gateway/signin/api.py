@@ -95,6 +95,10 @@ class Api:
         app.router.add_post("/api/v1/change-password", self.change_password)
         app.router.add_get("/api/v1/openapi.json", self.openapi)
 
+    async def forget_all(self) -> None:
+        """Another node has changed the keys: each is looked up again."""
+        self._known = {}
+
     def forget(self, key_id: str) -> None:
         """An API key was revoked: it does not count from now on."""
         self._known = {digest: known for digest, known in self._known.items() if known[1] != key_id}

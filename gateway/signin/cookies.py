@@ -12,6 +12,8 @@ import secrets
 
 from aiohttp import web
 
+from gateway.store import Keyring
+
 SESSION = "__Host-isthmus"
 DEVICE = "__Host-isthmus-device"
 FORM = "__Host-isthmus-form"
@@ -40,19 +42,25 @@ def digest(value: str) -> bytes:
 
 
 class CookieSigner:
-    """HMAC-SHA256 under a key of the relay; `purpose` keeps uses apart."""
+    """HMAC-SHA256 under a key that the relay's nodes share. use: the key's, in the keyring; no two things share one."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keyring: Keyring, use: str) -> None:
+        self._keyring, self._use = keyring, use
 
-    def sign(self, purpose: str, value: str) -> str:
+    def sign(self, value: str) -> str:
         """The signature, base64url."""
-        mac = hmac.digest(self._key, f"{purpose}\0{value}".encode("utf-8", "replace"), hashlib.sha256)
-        return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+        return _signature(self._keyring.current(self._use).secret, value)
 
-    def fits(self, purpose: str, value: str, signature: str) -> bool:
-        """Whether the signature is ours; in constant time."""
-        return hmac.compare_digest(self.sign(purpose, value).encode(), signature.encode("utf-8", "replace"))
+    def fits(self, value: str, signature: str) -> bool:
+        """Whether the signature is ours, by a key that is valid; in constant time for each key."""
+        given = signature.encode("utf-8", "replace")
+        valid = self._keyring.valid(self._use)
+        return any(hmac.compare_digest(_signature(key.secret, value).encode(), given) for key in valid)
+
+
+def _signature(key: bytes, value: str) -> str:
+    mac = hmac.digest(key, value.encode("utf-8", "replace"), hashlib.sha256)
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
 class DeviceCookie:
@@ -67,12 +75,12 @@ class DeviceCookie:
     def make(self, user: str) -> str:
         """A cookie for this user."""
         nonce = secrets.token_urlsafe(12)
-        return f"{nonce}.{self._signer.sign('device', nonce + user.casefold())}"
+        return f"{nonce}.{self._signer.sign(nonce + user.casefold())}"
 
     def knows(self, cookie: str, user: str) -> bool:
         """Whether it was made for this user."""
         nonce, _, signature = cookie.partition(".")
-        return self._signer.fits("device", nonce + user.casefold(), signature)
+        return self._signer.fits(nonce + user.casefold(), signature)
 
 
 class FormToken:
@@ -83,8 +91,8 @@ class FormToken:
 
     def token(self, cookie: str) -> str:
         """What goes into the form."""
-        return self._signer.sign("form", cookie)
+        return self._signer.sign(cookie)
 
     def fits(self, cookie: str, token: str) -> bool:
         """Whether form and cookie belong together."""
-        return bool(cookie) and self._signer.fits("form", cookie, token)
+        return bool(cookie) and self._signer.fits(cookie, token)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from gateway.housekeeping import Housekeeping
-from gateway.protocol import Identity
+from gateway.protocol import AccountId, Identity
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
@@ -34,14 +33,6 @@ class Sessions:
     def __init__(self, settings: SignInSettings, store: SessionStore, clock: Callable[[], float]) -> None:
         self._settings, self._store, self._clock = settings, store, clock
 
-    def add_jobs(self, housekeeping: Housekeeping) -> None:
-        """Forget expired sessions once a minute."""
-        housekeeping.every_minute("purge_sessions", self.purge)
-
-    async def purge(self) -> None:
-        """Forget expired sessions. Raises StoreError."""
-        await self._store.purge(self._clock())
-
     async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
         """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
         old = request.cookies.get(SESSION)
@@ -50,7 +41,7 @@ class Sessions:
         secret, now = new_secret(), self._clock()
         record = SessionRecord(
             digest=digest(secret),
-            object_guid=identity.object_guid,
+            account=identity.account,
             identity=_encode(identity),
             created_at=now,
             seen_at=now,
@@ -84,12 +75,12 @@ class Sessions:
 
     async def others(self, session: Session) -> list[SessionRecord]:
         """All live sessions of the person, this one included, newest first."""
-        return await self._store.of_user(session.record.object_guid, self._clock())
+        return await self._store.of_user(session.record.account, self._clock())
 
     async def end_others(self, session: Session) -> int:
         """Sign the person out everywhere else."""
-        return await self._store.delete_of_user(session.record.object_guid, keep=session.record.digest)
+        return await self._store.delete_of_user(session.record.account, keep=session.record.digest)
 
-    async def end_all(self, object_guid: str) -> int:
+    async def end_all(self, account: AccountId) -> int:
         """Sign a person out everywhere."""
-        return await self._store.delete_of_user(object_guid)
+        return await self._store.delete_of_user(account)

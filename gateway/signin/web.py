@@ -150,7 +150,7 @@ class SignInPages:
         verdict = await self._authenticator.authenticate(self._attempt(request, user_name, new_password))
         if verdict.succeeded:
             if verdict.identity is not None:
-                await self._sessions.end_all(verdict.identity.object_guid)
+                await self._sessions.end_all(verdict.identity.account)
             return await self._welcome(request, verdict, user_name, return_to)
         return self._ask_password(request, user_name, return_to, self._explain(request, verdict), notice="changed")
 
@@ -169,7 +169,7 @@ class SignInPages:
         session = await self._sessions.find(request)
         if session is None:
             return self.redirect_to_signin("/account")
-        entries = await self._audit.last_signins(session.record.object_guid)
+        entries = await self._audit.last_signins(session.record.account)
         notice = request.query.get("notice", "")
         return self._pages.render(
             request,

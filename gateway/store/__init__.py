@@ -1,30 +1,54 @@
-"""Persistence port: what must last (SQLite, later PostgreSQL) and shared ephemeral state (memory).
+"""What must last and what nodes share: SQLite for one relay, PostgreSQL for several.
 
-What belongs here: tables, migrations, transactions, and the ports that other packages see. No other package knows SQL.
+What belongs here: for each subject a port, its records and its SQL in one file; transactions, migrations, time-outs. No
+other package knows SQL. Each file says which kind of state it holds: lasting, happens once, seen before, a copy.
+
+    audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
+    agents tokens api_keys sessions
+    once replay         what happens once; what was seen before
+    admission           what is counted against names: opaque rows, changed by a rule
+    keyring             keys by use, two valid at a time
+    generations         whether a copy is old
+    duties purge        what one node does for all
+    presence            which agents are where
+    unit                several subjects in one transaction
+    database schema     connections, threads, time-outs; which release can read what
 """
 
-from gateway.store.ephemeral import MemoryEphemeral
-from gateway.store.errors import AuditBroken, StoreError, StoreTooNew, StoreUnavailable, TokenSpent
-from gateway.store.head import AuditHeads
-from gateway.store.port import (
-    AgentRecord,
-    AgentStore,
-    ApiKeyRecord,
-    ApiKeyStore,
-    AuditEntry,
-    AuditEvent,
-    AuditLog,
-    Ephemeral,
-    SessionRecord,
-    SessionStore,
-    Sighting,
-    Store,
-    TokenRecord,
-    TokenStore,
+from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule
+from gateway.store.agents import AgentRecord, AgentStore, Sighting
+from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
+from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
+from gateway.store.chain import AuditEvent
+from gateway.store.duties import DutyLease, DutyStore
+from gateway.store.errors import (
+    AuditBroken,
+    DutyLost,
+    KeysUnreadable,
+    KeyTooFresh,
+    StoreError,
+    StoreFull,
+    StoreTooNew,
+    StoreUnavailable,
+    TokenSpent,
 )
-from gateway.store.sql import open_store
+from gateway.store.generations import Generations
+from gateway.store.head import AuditHeads
+from gateway.store.keyring import DerivedKey, Keyring
+from gateway.store.once import OnceStore
+from gateway.store.presence import AgentPresence, PresenceStore
+from gateway.store.purge import Purge
+from gateway.store.replay import SeenStore
+from gateway.store.sessions import SessionRecord, SessionStore
+from gateway.store.store import Store, open_store
+from gateway.store.tokens import TokenRecord, TokenStore
+from gateway.store.unit import UnitOfWork
 
 __all__ = [
+    "AdmissionRow",
+    "AdmissionRowStore",
+    "AdmissionRule",
+    "AgentPresence",
     "AgentRecord",
     "AgentStore",
     "ApiKeyRecord",
@@ -32,19 +56,33 @@ __all__ = [
     "AuditBroken",
     "AuditEntry",
     "AuditEvent",
+    "AuditHead",
     "AuditHeads",
     "AuditLog",
-    "Ephemeral",
-    "MemoryEphemeral",
+    "AuditReport",
+    "DerivedKey",
+    "DutyLease",
+    "DutyLost",
+    "DutyStore",
+    "Generations",
+    "KeyTooFresh",
+    "Keyring",
+    "KeysUnreadable",
+    "OnceStore",
+    "PresenceStore",
+    "Purge",
+    "SeenStore",
     "SessionRecord",
     "SessionStore",
     "Sighting",
     "Store",
     "StoreError",
+    "StoreFull",
     "StoreTooNew",
     "StoreUnavailable",
     "TokenRecord",
     "TokenSpent",
     "TokenStore",
+    "UnitOfWork",
     "open_store",
 ]

@@ -1,81 +1,254 @@
-"""The audit trail: a chain in which every entry's keyed hash covers the entry before it.
+"""The audit trail: what happened, in chains of keyed hashes (`chain.py` has the arithmetic).
 
-    hash(n) = HMAC-SHA256(key, hash(n-1) || n || body(n))        head = HMAC-SHA256(key, "head" || n || hash(n))
+Each start of each node writes a chain of its own, so that no node waits for another one's head (one shared head refused
+writers from four nodes on). Entries of different chains have no order among each other but that of their clocks.
 
-The key lies in the relay's state directory, not in the database: who can only write to the database can neither change,
-insert or remove an entry nor cut off the tail unnoticed. Who has the whole machine can, and an older copy of the whole
-database verifies too: for that the relay logs the head each minute (`audit.head`), to be carried off the machine with the
-log and compared (`isthmus relay audit verify --noted`).
+    audit_register   how many chains there are, sealed: a chain that is gone as a whole is noticed
+    audit_chains     each chain: its node, its key, its last entry, sealed
+    audit_entries    the chain: facts, digest of the personal part, hash
+    audit_events     beside it, to search by: time, person, correlation id, agent, outcome; the personal part and its salt
+
+The keys are not readable in the database: whoever can only write to it can neither change, insert or remove an entry nor
+cut off the tail unnoticed. Who has the whole machine can, and an older copy of the whole database verifies too: for that
+the relay logs the heads (`audit.head`), to be carried off the machine with the log and compared
+(`isthmus relay audit verify --noted`).
+
+What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
+entry itself, and says how many it took: whoever removes more without an entry is found out.
 
 Commits are grouped: one writer takes whatever has queued up meanwhile, so a thousand sign-ins a second cost some dozens
-of transactions.
+of transactions. Kind of state: lasting.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-import msgspec
 import sqlalchemy as sa
 import structlog
 
-from gateway.store.database import Compiled, Database
+from gateway.protocol import AccountId
+from gateway.store.chain import (
+    AuditEvent,
+    SealedEvent,
+    anchor,
+    count_seal,
+    digest_of,
+    head_seal,
+    link,
+    open_event,
+    removed_by,
+    seal_event,
+)
+from gateway.store.database import Compiled, Database, Step
 from gateway.store.errors import AuditBroken, StoreUnavailable
-from gateway.store.port import AuditEntry, AuditEvent
-from gateway.store.tables import audit, audit_head
+from gateway.store.keyring import Keyring
+from gateway.store.tables import BigNumber, metadata, upsert
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 QUEUE_LIMIT = 10_000
 """Events that may wait for the writer."""
 BATCH = 500
 """Events in one transaction at most."""
-_ANCHOR = "0" * 64
 _PAGE = 5000
 
-_RETRIES = 20
-_FIRST_HEAD = sa.insert(audit_head).values(
-    id=1, seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), mac=sa.bindparam("new_mac")
+audit_register = sa.Table(
+    "audit_register",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("chains", BigNumber, nullable=False),
+    sa.Column("key_id", sa.String(16), nullable=False),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
 )
-_MOVE_HEAD = (
-    sa.update(audit_head)
-    .where(audit_head.c.id == sa.bindparam("head_id"), audit_head.c.seq == sa.bindparam("old_seq"))
-    .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), mac=sa.bindparam("new_mac"))
+
+audit_chains = sa.Table(
+    "audit_chains",
+    metadata,
+    sa.Column("chain", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("key_id", sa.String(16), nullable=False),
+    sa.Column("seq", BigNumber, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("chain", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("seq", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("facts", sa.LargeBinary, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+audit_events = sa.Table(
+    "audit_events",
+    metadata,
+    sa.Column("chain", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("seq", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text),
+    sa.Column("directory", sa.Text),
+    sa.Column("object", sa.Text),
+    sa.Column("personal", sa.LargeBinary),
+    sa.Column("salt", sa.LargeBinary),
+    sa.Index("ix_audit_events_time", "time"),
+    sa.Index("ix_audit_events_subject", "subject", "time"),
+    sa.Index("ix_audit_events_object", "object", "time"),
+    sa.Index("ix_audit_events_correlation_id", "correlation_id"),
+    sa.Index("ix_audit_events_agent", "agent", "time"),
+    sa.Index("ix_audit_events_outcome", "outcome", "time"),
+    sqlite_with_rowid=False,
 )
 
 
-class _HeadMoved(Exception):
-    """Another process appended between our reading the head and our writing it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An event in its place."""
+
+    chain: int
+    seq: int
+    """From 1 in each chain."""
+    event: AuditEvent
+    hash: str
+    """Hex; covers the event and the previous entry's hash."""
+
+    @property
+    def id(self) -> str:
+        """What people and programs name it by: `<chain>-<number>`."""
+        return f"{self.chain}-{self.seq}"
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(AuditEvent)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    """Where a chain ends."""
+
+    chain: int
+    node: str
+    seq: int
+    hash: str
+    """Hex."""
+
+    @property
+    def noted(self) -> str:
+        """As the log has it: `<chain>-<number>:<hash>`."""
+        return f"{self.chain}-{self.seq}:{self.hash}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What `verify` found in order."""
+
+    entries: int
+    removed: int
+    """Entries whose personal part was removed, as the trail itself says."""
+    heads: tuple[AuditHead, ...]
+
+
+class AuditLog(Protocol):
+    """Append-only, in hash chains. Nothing here tells the order of two entries of different nodes."""
+
+    @property
+    def refusing(self) -> bool:
+        """The last entry could not be written."""
+        ...
+
+    async def append(self, event: AuditEvent) -> None:
+        """Add an event; returns when it is committed. Raises StoreUnavailable: then it may be there all the same."""
+        ...
+
+    async def entries(
+        self,
+        *,
+        limit: int = 100,
+        before: str = "",
+        kind: str = "",
+        subject: str = "",
+        account: AccountId | None = None,
+        correlation_id: str = "",
+        agent: str = "",
+        outcome: str = "",
+    ) -> list[AuditEntry]:
+        """Newest first, by the writers' clocks; `before` is an entry's id, the others filter exactly.
+
+        Raises ValueError for a `before` that is no id, or of no entry.
+        """
+        ...
+
+    async def entry(self, chain: int, seq: int) -> AuditEntry | None:
+        """One entry; None where there is none."""
+        ...
+
+    async def last_signins(self, account: AccountId, limit: int = 10) -> list[AuditEntry]:
+        """The latest sign-ins of one person, newest first."""
+        ...
+
+    async def heads(self, limit: int = 10) -> list[AuditHead]:
+        """Where the newest chains of this node end, oldest first."""
+        ...
+
+    async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
+        """Remove what entries say of a person, with attempts under every name that the person signed in with.
+
+        Returns from how many; the removal is an entry itself. actor: who wants it.
+        """
+        ...
+
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> AuditReport:
+        """Check all chains. Raises AuditBroken at the first entry that does not hold."""
+        ...
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The end of this process's own chain."""
+
+    chain: int
+    key: bytes
+    seq: int
+    hash: bytes
 
 
 class SqlAuditLog:
-    """Implements `port.AuditLog`. key: at least 32 bytes."""
+    """Implements `AuditLog`. node: name of this node."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
-        self._database, self._key = database, key
-        self._queue: list[tuple[bytes, AuditEvent, asyncio.Future[None]]] = []
+    def __init__(self, database: Database, keyring: Keyring, node: str) -> None:
+        self._database, self._keyring, self._node = database, keyring, node
+        self._queue: list[tuple[SealedEvent, AuditEvent, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
-        self._head: tuple[int, str] | None = None
-        """Number and hash of the last entry, as far as this process knows."""
-        self._pending_head = (0, _ANCHOR)
-        self._compiled: Compiled | None = None
+        self._writing = asyncio.Lock()
+        """Held from reading the tail until what was appended is committed."""
+        self._tail: _Tail | None = None
+        self._moved = (0, b"")
+        self._unsure = False
+        """What came of the last commit is not known: the chain's head has to be asked."""
+        self._compiled = Compiled(
+            database.dialect,
+            {"entries": sa.insert(audit_entries), "events": sa.insert(audit_events), "head": _MOVE_HEAD, "read": _READ_HEAD},
+        )
         self.refusing = False
-        """See `port.AuditLog`."""
+        """See `AuditLog`."""
 
     async def append(self, event: AuditEvent) -> None:
-        """See `port.AuditLog`."""
+        """See `AuditLog`."""
         if len(self._queue) >= QUEUE_LIMIT:
             raise StoreUnavailable("audit trail", f"{QUEUE_LIMIT} events wait already", "the disk does not keep up")
         done = asyncio.get_running_loop().create_future()
-        self._queue.append((_encoder.encode(event), event, done))
+        self._queue.append((seal_event(event), event, done))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write(), name="audit-writer")
         await done
@@ -85,66 +258,118 @@ class SqlAuditLog:
         if self._writer is not None:
             await self._writer
 
+    async def commit_with(self, steps: Sequence[Step], events: Sequence[AuditEvent]) -> None:
+        """Do the steps and append the events in one transaction. Raises what a step raises; then nothing is done."""
+        sealed = [(seal_event(event), event) for event in events]
+
+        def work(connection: sa.Connection) -> int:
+            for step in steps:
+                step(connection)
+            if not sealed:
+                return 0
+            assert self._tail is not None  # noqa: S101 - the lock is held
+            return self._put(connection.connection.cursor(), self._tail, sealed)
+
+        if not sealed:
+            await self._database.write(work)
+            return
+        async with self._writing:
+            tail = await self._ready_tail()
+            await self._committed(tail, self._database.write(work))
+
     async def entries(
-        self, *, limit: int = 100, before: int | None = None, kind: str = "", subject: str = ""
+        self,
+        *,
+        limit: int = 100,
+        before: str = "",
+        kind: str = "",
+        subject: str = "",
+        account: AccountId | None = None,
+        correlation_id: str = "",
+        agent: str = "",
+        outcome: str = "",
     ) -> list[AuditEntry]:
-        """See `port.AuditLog`."""
-        query = sa.select(audit.c.seq, audit.c.body, audit.c.hash).order_by(audit.c.seq.desc()).limit(limit)
-        if before is not None:
-            query = query.where(audit.c.seq < before)
-        if kind:
-            query = query.where(audit.c.kind == kind)
-        if subject:
-            query = query.where(audit.c.subject == subject)
-        return await self._database.run(lambda connection: [_entry(row) for row in connection.execute(query)])
+        """See `AuditLog`."""
+        query = _ENTRIES.limit(limit)
+        columns = {"kind": kind, "subject": subject, "correlation_id": correlation_id, "agent": agent, "outcome": outcome}
+        for name, value in columns.items():
+            if value:
+                query = query.where(audit_events.c[name] == _searchable(value))
+        if account is not None:
+            query = query.where(_of(account))
+        if before:
+            query = query.where(await self._place(before) > _ORDER)
+        return await self._database.scan(lambda connection: [_entry(row) for row in connection.execute(query)])
 
-    async def last_signins(self, object_guid: str, limit: int = 10) -> list[AuditEntry]:
-        """See `port.AuditLog`."""
-        query = (
-            sa.select(audit.c.seq, audit.c.body, audit.c.hash)
-            .where(audit.c.object_guid == object_guid, audit.c.kind == "signin")
-            .order_by(audit.c.seq.desc())
-            .limit(limit)
-        )
-        return await self._database.run(lambda connection: [_entry(row) for row in connection.execute(query)])
+    async def entry(self, chain: int, seq: int) -> AuditEntry | None:
+        """See `AuditLog`."""
+        query = _ENTRIES.where(audit_events.c.chain == chain, audit_events.c.seq == seq)
+        row = await self._database.scan(lambda connection: connection.execute(query).one_or_none())
+        return _entry(row) if row is not None else None
 
-    async def verify(self, progress: Callable[[int, int], None] | None = None) -> AuditEntry | None:
-        """See `port.AuditLog`."""
-        head = await self._database.run(lambda connection: connection.execute(sa.select(audit_head)).one_or_none())
-        total = head.seq if head else 0
-        seq, link, last = 0, _ANCHOR, None
-        while rows := await self._page(seq):
-            for row in rows:
-                seq += 1
-                if row.seq != seq:
-                    raise AuditBroken(seq, f"it is missing, the next one is {row.seq}")
-                if not isinstance(row.body, bytes) or not isinstance(row.hash, str):
-                    raise AuditBroken(seq, "it was changed: its content is of another type")
-                link = self._link(link, seq, row.body)
-                if not hmac.compare_digest(link.encode(), row.hash.encode()) or _differs(row):
-                    raise AuditBroken(seq, "it was changed, or one before it")
-                last = row
-            if progress is not None:
-                progress(seq, max(total, seq))
-        if head is None and seq == 0:
-            return None
-        if head is None or head.seq != seq or head.hash != link or not hmac.compare_digest(head.mac, self._seal(seq, link)):
-            raise AuditBroken(seq + 1, f"the head says {total} entries, {seq} are there: the end was cut off or replaced")
-        return _entry(last)
+    async def last_signins(self, account: AccountId, limit: int = 10) -> list[AuditEntry]:
+        """See `AuditLog`."""
+        query = _ENTRIES.where(_of(account), audit_events.c.kind == "signin").limit(limit)
+        return await self._database.read(lambda connection: [_entry(row) for row in connection.execute(query)])
 
-    # -- inside
+    async def heads(self, limit: int = 10) -> list[AuditHead]:
+        """See `AuditLog`."""
+        query = sa.select(audit_chains).where(audit_chains.c.node == self._node, audit_chains.c.seq > 0)
+        query = query.order_by(audit_chains.c.chain.desc()).limit(limit)
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return [_head(row) for row in reversed(rows)]
 
-    async def _page(self, after: int) -> Sequence[Any]:
-        query = sa.select(audit).where(audit.c.seq > after)
-        query = query.order_by(audit.c.seq).limit(_PAGE)
-        return await self._database.run(lambda connection: connection.execute(query).all())
+    async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
+        """See `AuditLog`."""
+        removal = AuditEvent(time=now, kind="audit.person_removed", actor=actor)
+
+        def work(connection: sa.Connection) -> int:
+            assert self._tail is not None  # noqa: S101 - the lock is held
+            names = sa.select(audit_events.c.subject).where(_of(account), audit_events.c.subject != "")
+            own = sa.or_(_of(account), audit_events.c.subject.in_(names.distinct()))
+            nothing = {"subject": None, "directory": None, "object": None, "personal": None, "salt": None}
+            changed = connection.execute(sa.update(audit_events).where(own).values(nothing)).rowcount
+            self._put(connection.connection.cursor(), self._tail, [(seal_event(removal, changed), removal)])
+            return changed
+
+        async with self._writing:
+            tail = await self._ready_tail()
+            return await self._committed(tail, self._database.write(work))
+
+    async def verify(self, progress: Callable[[int, int], None] | None = None) -> AuditReport:
+        """See `AuditLog`."""
+        register, chains = await self._database.scan(_read_register)
+        self._check_register(register, [row.chain for row in chains])
+        if (stray := await self._database.scan(_find_stray)) is not None:
+            raise AuditBroken(*stray, "it was inserted: no such chain was begun")
+        total = sum(row.seq for row in chains)
+        done = removed = recorded = 0
+        for row in chains:
+            key = self._key(row.key_id, row.chain)
+            seq, last = 0, anchor(key, row.chain, row.node)
+            while seq < row.seq and (page := await self._page(row.chain, seq, row.seq)):
+                for entry in page:
+                    seq += 1
+                    last = _check_entry(key, row.chain, seq, last, entry)
+                    removed += entry.personal is None
+                    recorded += removed_by(entry.facts)
+                if progress is not None:
+                    progress(done + seq, total)
+            done += seq
+            _check_head(key, row, seq, last, await self._surplus(row.chain, row.seq))
+        if removed > recorded:
+            problem = f"{removed} entries lack their personal part, the trail says that of {recorded}"
+            raise AuditBroken(0, 0, problem)
+        return AuditReport(entries=done, removed=removed, heads=tuple(_head(row) for row in chains))
+
+    # -- inside: writing
 
     async def _write(self) -> None:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
                 try:
-                    await self._commit_batch(batch)
+                    await self._commit_batch([(sealed, event) for sealed, event, _ in batch])
                 except StoreUnavailable as error:
                     log.critical("audit.unwritable", error=str(error), events=len(batch))
                     self._settle(batch, error)
@@ -156,45 +381,76 @@ class SqlAuditLog:
         finally:
             self._writer = None
 
-    async def _commit_batch(self, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]]) -> None:
-        for _ in range(_RETRIES):
-            try:
-                await self._database.run(lambda connection: self._commit(connection, batch))
-            except _HeadMoved:
-                continue  # another process wrote meanwhile: nothing of ours was committed, read its head
-            self._head = self._pending_head
-            return
-        raise StoreUnavailable("audit trail", "other processes keep writing", "end them")
+    async def _commit_batch(self, batch: Sequence[tuple[SealedEvent, AuditEvent]]) -> None:
+        async with self._writing:
+            tail = await self._ready_tail()
+            await self._committed(tail, self._database.write_trail(lambda cursor: self._put(cursor, tail, batch)))
 
-    def _commit(self, connection: sa.Connection, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]]) -> None:
-        before = self._head if self._head is not None else _read_head(connection)
-        seq, link = before or (0, _ANCHOR)
-        rows = []
-        for body, event, _ in batch:
-            seq += 1
-            link = self._link(link, seq, body)
-            rows.append(
-                {
-                    "seq": seq,
-                    "time": event.time,
-                    "kind": event.kind,
-                    "subject": event.subject,
-                    "object_guid": event.object_guid,
-                    "body": body,
-                    "hash": link,
-                }
+    async def _committed(self, tail: _Tail, work: Awaitable[T]) -> T:
+        """Wait for a transaction that moves the head. A commit that nobody has seen is looked up before the next one."""
+        self._unsure = True
+        result = await work
+        self._unsure = False
+        tail.seq, tail.hash = self._moved
+        return result
+
+    async def _ready_tail(self) -> _Tail:
+        if self._tail is None:
+            self._tail = await self._database.write(self._begin_chain)
+        elif self._unsure:
+            tail = self._tail
+            row = await self._database.write_trail(lambda cursor: self._read_head(cursor, tail.chain))
+            tail.seq, tail.hash = row
+            self._unsure = False
+        return self._tail
+
+    def _read_head(self, cursor: Any, chain: int) -> tuple[int, bytes]:
+        self._compiled.one(cursor, "read", {"this_chain": chain})
+        seq, entry_hash = cursor.fetchone()
+        return seq, bytes(entry_hash)
+
+    def _begin_chain(self, connection: sa.Connection) -> _Tail:
+        """A number of its own for this start; the register counts them under a lock of its only row."""
+        key = self._keyring.current("audit")
+        nothing = {"id": 1, "chains": 0, "key_id": key.id, "seal": b""}
+        connection.execute(upsert(connection, audit_register).values(nothing).on_conflict_do_nothing())
+        counted = sa.update(audit_register).values(chains=audit_register.c.chains + 1).returning(audit_register.c.chains)
+        chain: int = connection.execute(counted).scalar_one()
+        seal = count_seal(key.secret, chain)
+        connection.execute(sa.update(audit_register).values(key_id=key.id, seal=seal))
+        first = anchor(key.secret, chain, self._node)
+        connection.execute(
+            sa.insert(audit_chains).values(
+                chain=chain,
+                node=self._node,
+                started_at=self._keyring.clock(),
+                key_id=key.id,
+                seq=0,
+                hash=first,
+                seal=head_seal(key.secret, chain, 0, first),
             )
-        self._head = None  # unless all of this is committed
-        head = {"new_seq": seq, "new_hash": link, "new_mac": self._seal(seq, link)}
-        if before is None:
-            connection.execute(_FIRST_HEAD, head)
-        elif self._statements(connection).run(connection, "move", [{**head, "head_id": 1, "old_seq": before[0]}]) != 1:
-            raise _HeadMoved
-        self._statements(connection).run(connection, "insert", rows)
-        self._pending_head = (seq, link)
+        )
+        return _Tail(chain, key.secret, 0, first)
+
+    def _put(self, cursor: Any, tail: _Tail, batch: Sequence[tuple[SealedEvent, AuditEvent]]) -> int:
+        seq, last = tail.seq, tail.hash
+        entries, events = [], []
+        for sealed, event in batch:
+            seq += 1
+            last = link(tail.key, last, seq, sealed.digest, sealed.facts)
+            entries.append({"chain": tail.chain, "seq": seq, "facts": sealed.facts, "digest": sealed.digest, "hash": last})
+            events.append(_event_row(tail.chain, seq, sealed, event))
+        head = {"new_seq": seq, "new_hash": last, "new_seal": head_seal(tail.key, tail.chain, seq, last)}
+        self._compiled.one(cursor, "head", {**head, "this_chain": tail.chain, "old_seq": tail.seq})
+        if cursor.rowcount != 1:
+            raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
+        self._compiled.many(cursor, "entries", entries)
+        self._compiled.many(cursor, "events", events)
+        self._moved = (seq, last)
+        return len(batch)
 
     def _settle(
-        self, batch: Sequence[tuple[bytes, AuditEvent, asyncio.Future[None]]], error: StoreUnavailable | None
+        self, batch: Sequence[tuple[SealedEvent, AuditEvent, asyncio.Future[None]]], error: StoreUnavailable | None
     ) -> None:
         self.refusing = error is not None
         for _, _, done in batch:
@@ -205,28 +461,201 @@ class SqlAuditLog:
             else:
                 done.set_exception(error)
 
-    def _statements(self, connection: sa.Connection) -> Compiled:
-        if self._compiled is None:
-            self._compiled = Compiled(connection.dialect, {"insert": sa.insert(audit), "move": _MOVE_HEAD})
-        return self._compiled
+    # -- inside: reading
 
-    def _link(self, previous: str, seq: int, body: bytes) -> str:
-        return hmac.new(self._key, bytes.fromhex(previous) + seq.to_bytes(8, "big") + body, hashlib.sha256).hexdigest()
+    async def _place(self, entry_id: str) -> sa.ColumnElement[Any]:
+        """Where an entry stands in the lists."""
+        chain, dash, seq = entry_id.partition("-")
+        if not (dash and chain.isdecimal() and seq.isdecimal()):
+            raise ValueError(f"{entry_id!r}: expected the id of an entry, such as 3-1204")
+        found = await self.entry(int(chain), int(seq))
+        if found is None:
+            raise ValueError(f"there is no entry {entry_id}")
+        return sa.tuple_(sa.literal(found.event.time), sa.literal(found.chain), sa.literal(found.seq))
 
-    def _seal(self, seq: int, link: str) -> str:
-        return hmac.new(self._key, b"head" + seq.to_bytes(8, "big") + bytes.fromhex(link), hashlib.sha256).hexdigest()
+    async def _page(self, chain: int, after: int, until: int) -> Sequence[Any]:
+        query = (
+            _WHOLE.where(audit_entries.c.chain == chain, audit_entries.c.seq > after, audit_entries.c.seq <= until)
+            .order_by(audit_entries.c.seq)
+            .limit(_PAGE)
+        )
+        return await self._database.scan(lambda connection: connection.execute(query).all())
+
+    async def _surplus(self, chain: int, seq: int) -> int | None:
+        """A number behind the head, where there is one that the head does not know by now either."""
+
+        def look(connection: sa.Connection) -> int | None:
+            known = sa.select(audit_chains.c.seq).where(audit_chains.c.chain == chain)
+            for table in (audit_entries, audit_events):
+                behind = (table.c.seq > known.scalar_subquery()) | (table.c.seq < 1)
+                found = connection.execute(
+                    sa.select(sa.func.max(table.c.seq)).where(table.c.chain == chain, behind)
+                ).scalar()
+                if found is not None:
+                    return int(found)
+            return None
+
+        return await self._database.scan(look)
+
+    def _key(self, key_id: str, chain: int) -> bytes:
+        key = self._keyring.find("audit", key_id)
+        if key is None:
+            raise AuditBroken(chain, 1, f"its key {key_id} is not in the keyring")
+        return key.secret
+
+    def _check_register(self, register: Any, chains: list[int]) -> None:
+        """Whether exactly the chains 1, 2, … are there that were begun."""
+        counted = register.chains if register is not None else 0
+        for number, chain in enumerate([*chains, None], 1):
+            if chain != number and (chain is not None or number <= counted):
+                raise AuditBroken(number, 1, "the whole chain is missing, or one was inserted")
+        if register is None and not chains:
+            return
+        if register is None or counted != len(chains):
+            raise AuditBroken(len(chains), 1, f"{counted} chains were begun, {len(chains)} are there")
+        if not _same(count_seal(self._key(register.register_key_id, 0), counted), register.register_seal):
+            raise AuditBroken(0, 0, "the number of chains was changed")
 
 
-def _read_head(connection: sa.Connection) -> tuple[int, str] | None:
-    row = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash)).one_or_none()
-    return (row.seq, row.hash) if row is not None else None
+_ORDER = sa.tuple_(audit_events.c.time, audit_events.c.chain, audit_events.c.seq)
+_JOINED = (audit_entries.c.chain == audit_events.c.chain) & (audit_entries.c.seq == audit_events.c.seq)
+_ENTRIES = (
+    sa.select(audit_events.c.chain, audit_events.c.seq, audit_events.c.personal, audit_entries.c.facts, audit_entries.c.hash)
+    .join_from(audit_events, audit_entries, _JOINED)
+    .order_by(audit_events.c.time.desc(), audit_events.c.chain.desc(), audit_events.c.seq.desc())
+)
+_WHOLE = sa.select(
+    audit_entries,
+    audit_events.c.seq.label("event_seq"),
+    *(column for column in audit_events.c if column.name not in {"chain", "seq"}),
+).join_from(audit_entries, audit_events, _JOINED, isouter=True)
+_MOVE_HEAD = (
+    sa.update(audit_chains)
+    .where(audit_chains.c.chain == sa.bindparam("this_chain"), audit_chains.c.seq == sa.bindparam("old_seq"))
+    .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), seal=sa.bindparam("new_seal"))
+)
+_READ_HEAD = sa.select(audit_chains.c.seq, audit_chains.c.hash).where(audit_chains.c.chain == sa.bindparam("this_chain"))
+
+
+def _of(account: AccountId) -> sa.ColumnElement[bool]:
+    return (audit_events.c.object == account.object) & (audit_events.c.directory == account.directory)
+
+
+def _searchable(text: str) -> str:
+    """PostgreSQL keeps no NUL in a text; one such name must not take the whole batch with it. The entry itself has it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> dict[str, Any]:
+    account = event.account
+    return {
+        "chain": chain,
+        "seq": seq,
+        "time": event.time,
+        "kind": event.kind,
+        "outcome": event.outcome,
+        "agent": event.agent,
+        "correlation_id": event.correlation_id,
+        "subject": _searchable(event.subject),
+        "directory": account.directory if account else "",
+        "object": account.object if account else "",
+        "personal": sealed.personal,
+        "salt": sealed.salt,
+    }
+
+
+def _read_register(connection: sa.Connection) -> tuple[Any, Sequence[Any]]:
+    """Register and chains in one statement, so that a chain that begins meanwhile is in both or in neither."""
+    for _ in range(2):  # without a register the very first chain may just have been begun
+        rows = connection.execute(_REGISTERED).all()
+        if rows:
+            return rows[0], [row for row in rows if row.chain is not None]
+        chains = connection.execute(sa.select(audit_chains)).all()
+        if not chains:
+            break
+    return None, chains
+
+
+_REGISTERED = (
+    sa.select(
+        audit_register.c.chains,
+        audit_register.c.key_id.label("register_key_id"),
+        audit_register.c.seal.label("register_seal"),
+        audit_chains,
+    )
+    .join_from(audit_register, audit_chains, sa.true(), isouter=True)
+    .order_by(audit_chains.c.chain)
+)
+
+
+def _find_stray(connection: sa.Connection) -> tuple[int, int] | None:
+    """An entry of a chain that does not exist."""
+    last = sa.select(sa.func.coalesce(sa.func.max(audit_chains.c.chain), 0)).scalar_subquery()
+    for table in (audit_entries, audit_events):
+        stray = sa.select(table.c.chain, table.c.seq).where((table.c.chain > last) | (table.c.chain < 1)).limit(1)
+        if (row := connection.execute(stray).one_or_none()) is not None:
+            return row.chain, row.seq
+    return None
+
+
+def _check_entry(key: bytes, chain: int, seq: int, last: bytes, row: Any) -> bytes:
+    """Its hash. Raises AuditBroken."""
+    if row.seq != seq:
+        raise AuditBroken(chain, seq, f"it is missing, the next one is {row.seq}")
+    if row.event_seq is None:
+        raise AuditBroken(chain, seq, "what stood beside it is missing")
+    if not all(isinstance(value, bytes) for value in (row.facts, row.digest, row.hash)):
+        raise AuditBroken(chain, seq, "it was changed: its content is of another type")
+    expected = link(key, last, seq, row.digest, row.facts)
+    if not _same(expected, row.hash) or _differs(row):
+        raise AuditBroken(chain, seq, "it was changed, or one before it")
+    return expected
+
+
+def _check_head(key: bytes, row: Any, seq: int, last: bytes, surplus: int | None) -> None:
+    sealed = _same(last, row.hash) and _same(head_seal(key, row.chain, row.seq, row.hash), row.seal)
+    if not sealed or seq != row.seq:
+        problem = f"the head says {row.seq} entries, {seq} are there: the end was cut off or replaced"
+        raise AuditBroken(row.chain, seq + 1, problem)
+    if surplus is not None:
+        raise AuditBroken(row.chain, surplus, "it was inserted behind the head")
+
+
+def _same(expected: bytes, found: object) -> bool:
+    """SQLite lets a column hold anything."""
+    return isinstance(found, bytes) and hmac.compare_digest(expected, found)
 
 
 def _differs(row: Any) -> bool:
-    """Whether the columns that are searched by say something else than the entry itself."""
-    event = _decoder.decode(row.body)
-    return (row.kind, row.subject, row.object_guid, row.time) != (event.kind, event.subject, event.object_guid, event.time)
+    """Whether what is searched by says something else than the entry itself; where its person was removed, anything."""
+    facts = open_event(row.facts, None)
+    if (row.time, row.kind, row.outcome, row.agent, row.correlation_id) != (
+        facts.time,
+        facts.kind,
+        facts.outcome,
+        facts.agent,
+        facts.correlation_id,
+    ):
+        return True
+    if row.personal is None:
+        return any(value is not None for value in (row.salt, row.subject, row.directory, row.object))
+    if not (isinstance(row.personal, bytes) and isinstance(row.salt, bytes)):
+        return True
+    if not _same(digest_of(row.salt, row.personal), row.digest):
+        return True
+    event = open_event(row.facts, row.personal)
+    account = event.account or AccountId("", "")
+    return (row.subject, row.directory, row.object) != (
+        _searchable(event.subject),
+        account.directory,
+        account.object,
+    )
 
 
 def _entry(row: Any) -> AuditEntry:
-    return AuditEntry(seq=row.seq, event=_decoder.decode(row.body), hash=row.hash)
+    personal = bytes(row.personal) if row.personal is not None else None
+    return AuditEntry(chain=row.chain, seq=row.seq, event=open_event(bytes(row.facts), personal), hash=row.hash.hex())
+
+
+def _head(row: Any) -> AuditHead:
+    return AuditHead(chain=row.chain, node=row.node, seq=row.seq, hash=row.hash.hex())

@@ -1,74 +1,243 @@
-"""The adapter to SQLAlchemy: one engine, one worker thread, and third-party exceptions that stop here."""
+"""The adapter to SQLAlchemy and its drivers: one engine, finite waits, and third-party exceptions that stop here.
+
+Work goes to a lane: threads of its own, each with a connection of its own, so that nobody waits behind what is slow.
+
+    lane    for                                        SQLite          PostgreSQL
+    trail   the audit trail's commits                  as `write`      1
+    write   whatever else writes                       1               4
+    read    what a request waits for: one row by key   1               4
+    scan    lists and verification                     1               1
+
+SQLite has one writer at a time anyway (in WAL mode readers do not wait for it); two threads would only poll for its lock.
+Long deletions go in portions (`in_portions`), so that others get their turn in between.
+
+Every wait ends. A server that is stopped or cut off answers nothing, not even its own time-outs: after `patience` seconds
+whoever waits is told so, and the connection's socket is shut down under the driver, so that the thread comes back too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from gateway.store import schema
 from gateway.store.errors import StoreTooNew, StoreUnavailable
 
 T = TypeVar("T")
+Lane = Literal["trail", "write", "read", "scan"]
+Work = Callable[[sa.Connection], T]
 
 BUSY_TIMEOUT = 5.0
-"""Seconds to wait for a database that another process has locked."""
-_MIGRATION_LOCK = 0x1577
+"""Seconds to wait for a database file that another process has locked."""
+CONNECT_TIMEOUT = 2
+"""Seconds, whole ones, to reach the server; libpq takes no less."""
+STATEMENT_TIMEOUT = 3.0
+"""Seconds after which the server gives up a statement, or the wait for a lock."""
+IDLE_TIMEOUT = 10.0
+"""Seconds after which the server ends a transaction of a node that has fallen asleep: it must not keep its locks."""
+PATIENCE = {"sqlite": 2 * BUSY_TIMEOUT, "postgresql": 4.0}
+"""Seconds that anybody waits for an answer, the time in the queue included. Below the 5 s in which /readyz must answer."""
+PORTION = 500
+"""Rows deleted in one transaction."""
+
+_THREADS: dict[str, dict[Lane, int]] = {
+    "sqlite": {"write": 1, "read": 1, "scan": 1},
+    "postgresql": {"trail": 1, "write": 4, "read": 4, "scan": 1},
+}
+
+
+class _Job:
+    """One piece of work on its way: what has to be torn down if nobody waits for it any more."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+        self.abandoned = False
+        self._connection: Any = None
+
+    def begin(self, connection: Any) -> None:
+        self._connection = connection
+        if self.abandoned:
+            raise _Abandoned
+
+    def end(self) -> None:
+        self._connection = None
+
+    def abandon(self) -> None:
+        """Called from another thread than the one that works."""
+        self.abandoned = True
+        connection = self._connection
+        with contextlib.suppress(Exception):  # it may have ended this very moment
+            if hasattr(connection, "interrupt"):  # SQLite
+                connection.interrupt()
+            elif connection is not None:
+                with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
+                    copy.shutdown(socket.SHUT_RDWR)
+
+
+class _Abandoned(Exception):
+    """Nobody waits for this work any more."""
 
 
 class Database:
-    """Runs functions on a connection, each in a transaction, one after the other in a thread of its own."""
+    """Runs functions on connections, each in a transaction: committed as a whole, or not at all."""
 
     def __init__(self, engine: sa.Engine, where: str) -> None:
-        self._engine, self._where = engine, where
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="isthmus-store")
+        self._engine, self.where = engine, where
+        self.dialect = engine.dialect
+        self._reading = engine.execution_options(isthmus_reading=True)
+        backend = engine.dialect.name
+        self._patience = PATIENCE[backend]
+        self._lanes: dict[Lane, ThreadPoolExecutor] = {
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"isthmus-store-{lane}")
+            for lane, threads in _THREADS[backend].items()
+        }
+        self._lanes.setdefault("trail", self._lanes["write"])
 
     @classmethod
     def open(cls, url: str) -> Database:
-        """Open, migrating to this version's schema. Raises StoreUnavailable, StoreTooNew."""
-        where = sa.engine.make_url(url).render_as_string(hide_password=True)
-        database = cls(_make_engine(url), where)
+        """Open, migrating to this version's schema. Blocks. Raises StoreUnavailable, StoreTooNew."""
+        parsed = _parse(url)
+        database = cls(_make_engine(parsed), parsed.render_as_string(hide_password=True))
         try:
-            database._run(_migrate)
+            database.run_now(schema.migrate)
         except BaseException:
             database.dispose()
             raise
         return database
 
-    async def run(self, work: Callable[[sa.Connection], T]) -> T:
-        """Run `work` in a transaction: committed as a whole, or not at all. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+    async def write(self, work: Work[T]) -> T:
+        """Run `work`, which writes. Raises StoreUnavailable."""
+        return cast(T, await self._wait("write", self._in_transaction, _Job(work)))
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, which reads a row or a few, while a request waits. Raises StoreUnavailable."""
+        return cast(T, await self._wait("read", self._in_reading, _Job(work)))
+
+    async def scan(self, work: Work[T]) -> T:
+        """Run `work`, which reads many rows. Raises StoreUnavailable."""
+        return cast(T, await self._wait("scan", self._in_reading, _Job(work)))
+
+    async def write_trail(self, work: Callable[[Any], T]) -> T:
+        """Run `work` on a cursor of the driver itself: SQLAlchemy's part would cost more than the commit."""
+        return cast(T, await self._wait("trail", self._on_cursor, _Job(work)))
+
+    async def write_cursor(self, work: Callable[[Any], T]) -> T:
+        """The same, beside the trail."""
+        return cast(T, await self._wait("write", self._on_cursor, _Job(work)))
+
+    async def in_portions(self, work: Callable[[sa.Connection, int], int]) -> int:
+        """Delete what is superfluous, `PORTION` rows at a time: `work` gets the number, returns how many it deleted."""
+        total = 0
+        while True:
+            portion = PORTION
+            deleted = await self.write(lambda connection, portion=portion: work(connection, portion))  # type: ignore[misc]
+            total += deleted
+            if deleted < portion:
+                return total
+
+    def run_now(self, work: Work[T]) -> T:
+        """Run `work` in this thread, for as long as it takes: at the start, before anything is served."""
+        return cast(T, self._in_transaction(_Job(work)))
 
     def dispose(self) -> None:
         """Let go; waits for what is under way."""
-        self._thread.shutdown(wait=True)
+        for executor in self._lanes.values():
+            executor.shutdown(wait=True)
         self._engine.dispose()
 
-    def _run(self, work: Callable[[sa.Connection], T]) -> T:
+    # -- inside
+
+    async def _wait(self, lane: Lane, run: Callable[[_Job], Any], job: _Job) -> Any:
+        future = self._lanes[lane].submit(run, job)
         try:
-            with self._engine.begin() as connection:
-                return work(connection)
+            async with asyncio.timeout(self._patience):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            job.abandon()
+            problem = f"no answer within {self._patience:g} s"
+            raise StoreUnavailable(self.where, problem, "see whether its server runs, and can be reached") from None
+
+    def _in_transaction(self, job: _Job) -> Any:
+        return self._guarded(self._engine, job)
+
+    def _in_reading(self, job: _Job) -> Any:
+        return self._guarded(self._reading, job)
+
+    def _guarded(self, engine: sa.Engine, job: _Job) -> Any:
+        try:
+            with engine.connect() as connection:
+                try:
+                    job.begin(connection.connection.driver_connection)
+                    with connection.begin():
+                        return job.work(connection)
+                finally:
+                    job.end()
+                    if job.abandoned:
+                        connection.invalidate()
         except StoreTooNew as error:
-            raise StoreTooNew(self._where, error.found) from error
+            raise StoreTooNew(self.where, error.found, error.readable_from) from error
         except DBAPIError as error:
-            problem = str(error.orig)
-            raise StoreUnavailable(self._where, problem, _remedy(problem)) from error
+            raise self._unavailable(error.orig) from error
+        except self.dialect.loaded_dbapi.Error as error:  # of a cursor of its own
+            raise self._unavailable(error) from error
         except SQLAlchemyError as error:
-            raise StoreUnavailable(self._where, str(error), "see the log") from error
+            raise StoreUnavailable(self.where, str(error), "see the log") from error
+
+    def _on_cursor(self, job: _Job) -> Any:
+        dbapi = self.dialect.loaded_dbapi
+        try:
+            pooled = self._engine.raw_connection()
+        except DBAPIError as error:
+            raise self._unavailable(error.orig) from error
+        except (SQLAlchemyError, dbapi.Error) as error:
+            raise self._unavailable(error) from error
+        try:
+            job.begin(pooled.driver_connection)
+            cursor = pooled.cursor()
+            if self.dialect.name == "sqlite":
+                cursor.execute("BEGIN IMMEDIATE")
+            result = job.work(cursor)
+            if self.dialect.name == "sqlite":
+                cursor.execute("COMMIT")
+            else:
+                pooled.commit()
+        except dbapi.Error as error:
+            self._let_go(pooled, error, job)
+            raise self._unavailable(error) from error
+        except BaseException:
+            self._let_go(pooled, None, job)
+            raise
+        else:
+            return result
+        finally:
+            job.end()
+            pooled.close()
+
+    def _let_go(self, pooled: Any, error: Any, job: _Job) -> None:
+        if job.abandoned or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
+            pooled.invalidate()
+            return
+        try:
+            pooled.rollback()
+        except self.dialect.loaded_dbapi.Error:
+            pooled.invalidate()
+
+    def _unavailable(self, error: Any) -> StoreUnavailable:
+        problem = str(error)
+        return StoreUnavailable(self.where, problem, _remedy(problem))
 
 
 class Compiled:
-    """Statements compiled once, for the one hot path: SQLAlchemy's own per-execution work costs more than the commit."""
+    """Statements compiled once, as the driver takes them, for the one hot path."""
 
     def __init__(self, dialect: sa.Dialect, statements: dict[str, sa.Executable]) -> None:
         self._compiled = {}
@@ -76,21 +245,64 @@ class Compiled:
             compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
             self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
 
-    def run(self, connection: sa.Connection, name: str, rows: list[dict[str, Any]]) -> int:
-        """Execute for each row; how many rows of the table that changed."""
+    def many(self, cursor: Any, name: str, rows: list[dict[str, Any]]) -> None:
+        """Execute for each row."""
         text, order = self._compiled[name]
-        values = [tuple(row[key] for key in order) for row in rows] if order is not None else rows
-        return connection.exec_driver_sql(text, values).rowcount
+        cursor.executemany(text, [tuple(row[key] for key in order) for row in rows] if order is not None else rows)
+
+    def one(self, cursor: Any, name: str, row: dict[str, Any]) -> Any:
+        """Execute once; the cursor has what came of it."""
+        text, order = self._compiled[name]
+        return cursor.execute(text, tuple(row[key] for key in order) if order is not None else row)
 
 
-def _make_engine(url: str) -> sa.Engine:
-    parsed = sa.engine.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        _make_private_file(Path(parsed.database))
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, poolclass=sa.pool.QueuePool)
+Step = Callable[[sa.Connection], object]
+"""A part of a unit of work."""
+
+
+def _parse(url: str) -> sa.URL:
+    """Raises StoreUnavailable for what is no database of ours."""
+    try:
+        parsed = sa.engine.make_url(url)
+    except SQLAlchemyError as error:
+        raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from error
+    where, backend = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
+    if backend not in PATIENCE:
+        raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL are")
+    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+
+
+def _make_engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        return _make_sqlite_engine(url)
+    milliseconds = int(STATEMENT_TIMEOUT * 1000)
+    options = (
+        f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
+        f"-c idle_in_transaction_session_timeout={int(IDLE_TIMEOUT * 1000)}"
+    )
+    connections = sum(_THREADS["postgresql"].values())
+    try:
+        return sa.create_engine(
+            url,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": options, "application_name": "isthmus"},
+            pool_size=connections,
+            max_overflow=1,  # the start's own, beside the lanes
+            pool_timeout=STATEMENT_TIMEOUT,
+            pool_pre_ping=True,
+        )
+    except ModuleNotFoundError as error:
+        where = url.render_as_string(hide_password=True)
+        problem = "PostgreSQL needs psycopg 3, which is not installed"
+        raise StoreUnavailable(where, problem, "install the extra: pip install 'isthmus[postgres]'") from error
+
+
+def _make_sqlite_engine(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        _make_private_file(Path(url.database))
+    arguments = {"timeout": BUSY_TIMEOUT, "check_same_thread": False}
+    engine = sa.create_engine(url, connect_args=arguments, poolclass=sa.pool.QueuePool, pool_size=4)
     sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -102,6 +314,7 @@ def _make_private_file(path: Path) -> None:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     """WAL: readers do not wait. NORMAL: a crash of the process loses nothing, a power cut at most the last moments."""
+    connection.isolation_level = None  # transactions are begun by us, below
     cursor = connection.cursor()
     try:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
@@ -110,38 +323,26 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
         cursor.close()
 
 
-def _migrate(connection: sa.Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    found = _revision(connection)
-    script = ScriptDirectory.from_config(config)
-    if found == script.get_current_head():
-        return
-    if found is not None:
-        try:
-            script.get_revision(found)
-        except CommandError as error:
-            raise StoreTooNew("", found) from error
-    command.upgrade(config, "head")
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Whoever writes takes the lock first: a transaction that read before may no longer write once another one has."""
+    if not connection.get_execution_options().get("isthmus_reading"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _remedy(problem: str) -> str:
     text = problem.lower()
-    if "locked" in text:
-        return f"another process held it for {BUSY_TIMEOUT:g} s; end that process"
-    if "full" in text or "disk i/o" in text:
-        return "make room on the disk; nothing was half written"
-    if "malformed" in text or "not a database" in text:
-        return "the file is damaged: restore it from the backup"
-    if "unable to open" in text or "readonly" in text:
-        return "check that the directory exists and that this user may write there"
+    for words, remedy in _REMEDIES:
+        if any(word in text for word in words):
+            return remedy
     return "see the log"
+
+
+_REMEDIES = (
+    (("locked",), f"another process held it for {BUSY_TIMEOUT:g} s; end that process"),
+    (("full", "disk i/o", "no space"), "make room on the disk; nothing was half written"),
+    (("malformed", "not a database"), "the file is damaged: restore it from the backup"),
+    (("unable to open", "readonly"), "check that the directory exists and that this user may write there"),
+    (("timeout", "timed out"), "see whether its server runs, and what keeps it busy"),
+    (("connection", "server"), "see whether its server runs, and can be reached"),
+)
+"""Words of SQLite and PostgreSQL -> what to do."""

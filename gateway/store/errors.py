@@ -1,10 +1,14 @@
 """What can go wrong with what must last.
 
 StoreError                base
-├── StoreUnavailable      locked, full, gone, unreadable: nothing was written
-├── StoreTooNew           written by a newer version of Isthmus
+├── StoreUnavailable      locked, full, gone, silent, unreadable: nothing was half written
+├── StoreTooNew           written by a version of Isthmus that this one cannot work beside
+├── StoreFull             a table that is bounded takes no more
 ├── AuditBroken           the audit trail was tampered with or damaged
-└── TokenSpent            an enrolment token that is unknown, used or expired
+├── TokenSpent            an enrolment token that is unknown, used or expired
+├── KeysUnreadable        the keyring is there, but sealed with another secret than this node's
+├── KeyTooFresh           the keyring was rolled moments ago: its newest key is not in use yet
+└── DutyLost              somebody else has the duty by now: what was done in its name is not written
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The database did not take it; nothing was half written."""
+    """The database did not take it, or did not say so in time; nothing was half written."""
 
     def __init__(self, where: str, problem: str, remedy: str) -> None:
         super().__init__(where, problem, remedy)
@@ -26,25 +30,37 @@ class StoreUnavailable(StoreError):
 
 
 class StoreTooNew(StoreError):
-    """The database has a schema that this version does not know."""
+    """The database has a schema that this version cannot work with. readable_from: the oldest release that can."""
 
-    def __init__(self, where: str, found: str) -> None:
-        super().__init__(where, found)
-        self.where, self.found = where, found
+    def __init__(self, where: str, found: str, readable_from: str = "") -> None:
+        super().__init__(where, found, readable_from)
+        self.where, self.found, self.readable_from = where, found, readable_from
 
     def __str__(self) -> str:
-        return f"{self.where} was written by a newer version of Isthmus (schema {self.found}); install that version"
+        remedy = f"install {self.readable_from} or later" if self.readable_from else "install that version"
+        return f"{self.where} was written by a newer version of Isthmus (schema {self.found}); {remedy}"
+
+
+class StoreFull(StoreError):
+    """A bounded table is full of what has not expired yet."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(what, limit)
+        self.what, self.limit = what, limit
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.limit} are kept already; try again once some have expired"
 
 
 class AuditBroken(StoreError):
-    """The chain of the audit trail does not hold. `seq` is the first entry that cannot be trusted."""
+    """The audit trail does not hold. chain, seq: the first entry that cannot be trusted; chain 0: the list of chains."""
 
-    def __init__(self, seq: int, problem: str) -> None:
-        super().__init__(seq, problem)
-        self.seq, self.problem = seq, problem
+    def __init__(self, chain: int, seq: int, problem: str) -> None:
+        super().__init__(chain, seq, problem)
+        self.chain, self.seq, self.problem = chain, seq, problem
 
     def __str__(self) -> str:
-        return f"audit trail is broken at entry {self.seq}: {self.problem}. Keep the database as evidence"
+        return f"audit trail is broken at entry {self.chain}-{self.seq}: {self.problem}. Keep the database as evidence"
 
 
 class TokenSpent(StoreError):
@@ -56,3 +72,36 @@ class TokenSpent(StoreError):
 
     def __str__(self) -> str:
         return f"the enrolment token is {self.reason}"
+
+
+class KeysUnreadable(StoreError):
+    """No key of the keyring opens with this node's secret."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where}: its keys were sealed with another secret.key; restore secret.key and database from one backup"
+
+
+class KeyTooFresh(StoreError):
+    """Rolled again before the last roll was in use: the key in use now would end at once. active_from: Unix seconds."""
+
+    def __init__(self, active_from: float, now: float) -> None:
+        super().__init__(active_from, now)
+        self.active_from, self.now = active_from, now
+
+    def __str__(self) -> str:
+        return f"the keys were rolled moments ago; try again in {max(1.0, self.active_from - self.now):.0f} s"
+
+
+class DutyLost(StoreError):
+    """The lease ran out and somebody else took the duty."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(name, number)
+        self.name, self.number = name, number
+
+    def __str__(self) -> str:
+        return f"the duty {self.name} is no longer held under number {self.number}; nothing was written"

@@ -1,11 +1,11 @@
-"""The head of the audit trail, logged so that it leaves the machine."""
+"""The heads of the audit trail, logged so that they leave the machine."""
 
 from __future__ import annotations
 
 import structlog
 
 from gateway.housekeeping import Housekeeping
-from gateway.store.port import AuditLog
+from gateway.store.audit import AuditLog
 
 log = structlog.get_logger()
 
@@ -15,15 +15,15 @@ class AuditHeads:
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
-        self._logged = 0
+        self._logged: dict[int, int] = {}
 
     def add_jobs(self, housekeeping: Housekeeping) -> None:
-        """Log the head once a minute."""
+        """Log the heads once a minute."""
         housekeeping.every_minute("note_head", self.note)
 
     async def note(self) -> None:
-        """Log the head where it has moved: `audit.head` with `noted`, the number and the hash. Raises StoreError."""
-        for entry in await self._audit.entries(limit=1):
-            if entry.seq != self._logged:
-                self._logged = entry.seq
-                log.info("audit.head", noted=f"{entry.seq}:{entry.hash}")
+        """Log the heads of this node's chains that have moved: `audit.head` with `noted`. Raises StoreError."""
+        for head in await self._audit.heads():
+            if self._logged.get(head.chain) != head.seq:
+                self._logged[head.chain] = head.seq
+                log.info("audit.head", noted=head.noted)

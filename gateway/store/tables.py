@@ -1,79 +1,18 @@
-"""The tables, as the code sees them; the migrations make them."""
+"""What every subject's table is made of. The tables themselves stand beside the SQL that uses them; migrations make them."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from typing import Any
 
-metadata = MetaData()
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-audit = Table(
-    "audit",
-    metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
-    Column("time", Float, nullable=False),
-    Column("kind", String(64), nullable=False),
-    Column("subject", Text, nullable=False, index=True),
-    Column("object_guid", String(64), nullable=False, index=True),
-    Column("body", LargeBinary, nullable=False),
-    Column("hash", String(64), nullable=False),
-)
+metadata = sa.MetaData()
 
-audit_head = Table(
-    "audit_head",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("mac", String(64), nullable=False),
-)
+BigNumber = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""A whole number of 64 bits."""
 
-agents = Table(
-    "agents",
-    metadata,
-    Column("serial", String(64), primary_key=True),
-    Column("name", String(64), nullable=False, index=True),
-    Column("not_after", Float, nullable=False),
-    Column("issued_at", Float, nullable=False),
-    Column("revoked_at", Float),
-    Column("revoked_why", Text, nullable=False),
-    Column("seen_at", Float),
-    Column("software", String(64), nullable=False),
-    Column("domains", Text, nullable=False),
-    Column("allowed", Text, nullable=False),
-    Column("address", String(64), nullable=False),
-)
 
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("key", LargeBinary, nullable=False),
-    Column("name", String(64), nullable=False),
-    Column("allowed", Text, nullable=False),
-    Column("expires_at", Float, nullable=False),
-    Column("used_at", Float),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("digest", LargeBinary, nullable=False),
-    Column("name", String(128), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("expires_at", Float),
-    Column("revoked_at", Float),
-)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("digest", LargeBinary, primary_key=True),
-    Column("object_guid", String(64), nullable=False, index=True),
-    Column("identity", LargeBinary, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("seen_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False, index=True),
-    Column("address", String(64), nullable=False),
-    Column("user_agent", Text, nullable=False),
-)
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that takes ON CONFLICT, which both dialects write alike and SQLAlchemy has once for each."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

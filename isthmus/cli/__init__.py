@@ -11,6 +11,8 @@ import click
 from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import Failure, emit_json
 
+__all__ = ["cli", "main"]
+
 _PARTS = {
     "agent": ("isthmus.cli.agent", "The on-premises side: enrol, run, check."),
     "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, wrapped
+from foundation.times import minute
+from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, run_async, wrapped
 
 if TYPE_CHECKING:
     from findings import Finding, Status
@@ -64,15 +65,17 @@ class Manner:
 # -- plan, save, show
 
 
-def show_plan(plan: Plan[Any], manner: Manner) -> None:
+def show_plan(plan: Plan[Any]) -> None:
     """The whole plan, with what its preflight found."""
     from foundation.procedures import plan_text
 
-    if manner.as_json:
-        emit_json(plan_data(plan))
-        return
-    show_findings(plan.findings)
-    for line in plan_text(plan).splitlines():
+    headline, made, *steps = plan_text(plan).splitlines()
+    click.secho(headline, bold=True)
+    click.echo(made)
+    if plan.findings:
+        click.echo()
+        show_findings(plan.findings)
+    for line in steps:
         click.echo(wrapped(line, " " * (len(line) - len(line.lstrip()) + 6)))
     click.echo()
 
@@ -105,9 +108,14 @@ def confirm(question: str, expected: str, manner: Manner) -> None:
         return
     if manner.as_json or not someone_is_there():
         raise Failure("nothing was changed: this is the plan; do it with --yes")
-    typed: str = click.prompt(question, default="", show_default=False, err=True)
-    if typed.strip().casefold() != expected.casefold():
+    if ask(question).casefold() != expected.casefold():
         raise Failure(f"that is not {expected}; nothing was changed")
+
+
+def ask(question: str) -> str:
+    """What somebody types, without blanks around it; empty for nothing."""
+    typed: str = click.prompt(question, default="", show_default=False, err=True)
+    return typed.strip()
 
 
 def someone_is_there() -> bool:
@@ -145,12 +153,19 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         yield tell
 
 
-def show_result(result: RunResult, manner: Manner) -> None:
-    """How a run ended. Raises click's Exit with 1 where something went wrong."""
+def follow(work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, RunResult]]) -> RunResult:
+    """Do it, and show what is going on."""
+    with progress() as tell:
+        return run_async(work(tell))
+
+
+def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> None:
+    """How a run ended of work that may wait for days; `data`: the same for programs. Raises click's Exit with 1 where
+    something went wrong."""
     from foundation.procedures import End, record_text, step_text
 
     if manner.as_json:
-        emit_json(result_data(result))
+        emit_json(data)
     elif result.end is End.DONE:
         click.echo(record_text(result.record, result.step))
     elif result.end is End.STOPPED:
@@ -162,37 +177,21 @@ def show_result(result: RunResult, manner: Manner) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
-def show_standing(standing: tuple[Record[Any], Step] | None, nothing: str, manner: Manner) -> None:
-    """Where work stands, and what it waits for; `nothing`: what is said where none was ever started."""
+def show_outcome(result: RunResult, remedy: str, code: int, manner: Manner) -> None:
+    """How work ended that is done in one go. Raises Failure with `code` where it was not; `remedy`: what to do then."""
+    from foundation.procedures import End
+
+    record = result.record
+    if result.end is not End.DONE:
+        reasons = result.problem or "; ".join([*result.step.reasons, *map(str, result.step.missing)])
+        raise Failure(f"{reasons.rstrip('.')}. {remedy}", code)
+    text = f"{record.outcome[:1].upper()}{record.outcome[1:]} at {minute(record.finished)}."
+    data = {"id": record.id, "kind": record.kind, "outcome": record.outcome, "finished": record.finished}
+    emit_said(text, as_json=manner.as_json, **data)
+
+
+def show_standing(standing: tuple[Record[Any], Step] | None, nothing: str, data: Mapping[str, Any], manner: Manner) -> None:
+    """Where work stands, and what it waits for. `nothing`: what is said where none was ever started."""
     from foundation.procedures import record_text
 
-    if standing is None:
-        emit_said(nothing, as_json=manner.as_json, record=None, step=None)
-        return
-    data = {"record": record_data(standing[0]), "step": step_data(standing[1])}
-    emit_said(record_text(*standing), as_json=manner.as_json, **data)
-
-
-# -- for programs
-
-
-def result_data(result: RunResult) -> dict[str, Any]:
-    """How a run ended."""
-    return {
-        "end": result.end.value,
-        "problem": result.problem,
-        "step": step_data(result.step),
-        "record": record_data(result.record),
-    }
-
-
-def plan_data(plan: Plan[Any]) -> dict[str, Any]:
-    raise NotImplementedError
-
-
-def record_data(record: Record[Any]) -> dict[str, Any]:
-    raise NotImplementedError
-
-
-def step_data(step: Step) -> dict[str, Any]:
-    raise NotImplementedError
+    emit_said(record_text(*standing) if standing else nothing, as_json=manner.as_json, **data)

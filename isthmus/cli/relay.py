@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from certs import CertsError
+from foundation.times import minute
 from gateway import app
 from gateway.administrator import Administrator
 from gateway.signin import BadBranding
@@ -23,7 +26,6 @@ from isthmus.cli.output import (
     emit_json,
     json_log_option,
     json_option,
-    moment,
     reporting,
     run_async,
     table,
@@ -125,7 +127,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> N
     if as_json:
         emit_json(view)
         return
-    click.echo(f"Run this on {name}, before {moment(view.expires_at)}:\n", err=True)
+    click.echo(f"Run this on {name}, before {minute(view.expires_at)}:\n", err=True)
     click.echo(f"isthmus agent enrol --token {view.text}")
 
 
@@ -154,8 +156,8 @@ def agents(config: Path, as_json: bool) -> None:
                 state,
                 ", ".join(view.domains) or "-",
                 directories or "-",
-                moment(view.seen_at),
-                moment(view.not_after),
+                minute(view.seen_at),
+                minute(view.not_after),
                 view.software or "-",
                 view.revoked_why,
             ]
@@ -244,7 +246,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [
-        [view.id, view.name, moment(view.created_at), moment(view.expires_at), moment(view.revoked_at)] for view in views
+        [view.id, view.name, minute(view.created_at), minute(view.expires_at), minute(view.revoked_at)] for view in views
     ]
     table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
 
@@ -277,11 +279,14 @@ def audit() -> None:
 @audit.command("list")
 @relay_config
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Entries at most.")
-@click.option("--before", type=int, help="Only entries before this number.")
+@click.option("--before", metavar="ID", help="Only entries before this one.")
 @click.option("--kind", default="", help="Only this kind: signin, password_change, agent.enrolled, …")
 @click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
+@click.option("--agent", default="", help="Only what this agent checked.")
+@click.option("--outcome", default="", help="Only this outcome: success, wrong_credential, …")
+@click.option("--correlation-id", default="", help="Only this attempt: the X-Correlation-Id of its answer.")
 @json_option
-def list_audit(config: Path, limit: int, before: int | None, kind: str, subject: str, as_json: bool) -> None:
+def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
     """Show the trail, newest first.
 
     \b
@@ -289,14 +294,14 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
       isthmus relay audit list --user anna@corp.example.com
       isthmus relay audit list --kind agent.enrolled --json
     """
-    views = run_async(reported(_admin(config).audit(limit=limit, before=before, kind=kind, subject=subject)))
+    views = run_async(reported(_admin(config).audit(**chosen)))
     if as_json:
         emit_json(views)
         return
     rows = [
         [
-            str(view.seq),
-            moment(view.time),
+            view.id,
+            minute(view.time),
             view.kind,
             view.subject,
             view.outcome or "-",
@@ -306,42 +311,68 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
         ]
         for view in views
     ]
-    table(["no.", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, "The trail is empty.")
+    table(["id", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, "The trail is empty.")
 
 
 @audit.command("verify")
 @relay_config
 @click.option(
     "--noted",
-    metavar="NUMBER:HASH",
+    metavar="ID:HASH",
     help="A head that was noted elsewhere (`audit.head` in the log): it must be in the trail.",
 )
 @json_option
 def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
-    """Check the whole chain; exit code 1 names the first entry that cannot be trusted.
+    """Check all chains; exit code 1 names the first entry that cannot be trusted.
 
     An older copy of the whole database holds in itself: only a head that was noted elsewhere shows it.
 
     \b
     Examples:
       isthmus relay audit verify --json
-      isthmus relay audit verify --noted 1204:9f31…
+      isthmus relay audit verify --noted 3-1204:9f31…
     """
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty() and not as_json:
             click.echo(f"\r{done} of {total}", nl=False, err=True)
 
-    head = run_async(reported(_admin(config).verify_audit(progress, noted=_noted(noted) if noted is not None else None)))
+    report = run_async(reported(_admin(config).verify_audit(progress, noted=_noted(noted) if noted is not None else None)))
     if as_json:
-        emit_json({"ok": True, "entries": head.seq if head else 0, "head": head.hash if head else ""})
+        emit_json({"ok": True, "entries": report.entries, "removed": report.removed, "heads": report.heads})
+    elif not report.entries:
+        click.echo("The trail is empty.")
     else:
-        click.echo(f"{head.seq} entries, none changed; head {head.hash}" if head else "The trail is empty.")
+        click.echo(
+            f"{report.entries} entries in {len(report.heads)} chains, none changed; the newest ends {report.heads[-1]}"
+        )
 
 
-def _noted(text: str) -> tuple[int, str]:
-    """Number and hash of a head, as the log has it."""
-    number, colon, digest = text.partition(":")
-    if not colon or not number.isdecimal() or int(number) < 1:
-        raise click.BadParameter(f"{text!r}: expected NUMBER:HASH, as the log has it", param_hint="--noted")
-    return int(number), digest
+def _noted(text: str) -> tuple[int, int, str]:
+    """Chain, number and hash of a head, as the log has it."""
+    matched = re.fullmatch(r"([1-9][0-9]*)-([1-9][0-9]*):([0-9A-Fa-f]+)", text)
+    if matched is None:
+        raise click.BadParameter(f"{text!r}: expected ID:HASH, as the log has it", param_hint="--noted")
+    return int(matched[1]), int(matched[2]), matched[3]
+
+
+@command.group()
+def keys() -> None:
+    """What the relay signs cookies, forms and the audit trail with."""
+
+
+@keys.command("roll")
+@relay_config
+@json_option
+def roll_keys(config: Path, as_json: bool) -> None:
+    """Make new keys. They are in use two minutes later; the ones before stay valid until the next roll.
+
+    \b
+    Example:
+      isthmus relay keys roll
+    """
+    view = run_async(reported(_admin(config).roll_keys()))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"Keys {view.id} are in use from {minute(view.active_from)} on.")

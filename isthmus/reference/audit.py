@@ -20,6 +20,8 @@ MEANINGS = {
     "agent.renewed": "An agent got its next certificate; the detail is its SHA-256 fingerprint.",
     "agent.revoked": "An administrator revoked an agent; the detail is the reason given.",
     "audit.resumed": "The trail takes entries again: for a while before, none could be written (see the relay's log).",
+    "audit.person_removed": "What the trail said of one person was removed; it still verifies.",
+    "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id.",
@@ -29,7 +31,7 @@ MEANINGS = {
 }
 """Kind -> what happened. `audit_page` refuses to be written while these and the code's differ."""
 
-_RECORDERS = {"_record": "", "_alarm": "alert.", "_check": ""}
+_RECORDERS = {"_record": "", "_event": "", "_alarm": "alert.", "_check": ""}
 """Methods whose first argument is a kind -> what stands before it."""
 _PACKAGES = (
     "gateway.relay",
@@ -37,6 +39,7 @@ _PACKAGES = (
     "gateway.relay.agents",
     "gateway.relay.administration",
     "gateway.signin",
+    "gateway.store",
     "gateway",
 )
 
@@ -71,7 +74,7 @@ somebody who could write to the database but not read the key in the relay's `st
 _FIELDS = {
     "time": "Unix seconds.",
     "kind": "See above.",
-    "object_guid": "objectGUID of who signed in; empty where nobody did.",
+    "account": "Who signed in: `directory` (what the directory says of itself) and `object_guid`; empty where nobody did.",
     "outcome": "Of a credential check; see the outcomes in [Metrics](metrics.md).",
     "address": "IP address of the person, or of the agent that enrols.",
     "agent": "Name of the agent that checked.",

@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import replace
 
+from adfs_mgmt import operations as _operations
 from adfs_mgmt.procedures import deployment
 from adfs_mgmt.procedures import executor as _executor
 from adfs_mgmt.procedures import observer as _observer
@@ -22,11 +23,11 @@ from adfs_mgmt.trust import port as _port
 from foundation.procedures import Rules
 from isthmus import cli
 from isthmus.cli.adfs import check as _check
-from isthmus.cli.adfs import deploy as _deploy
 from isthmus.cli.adfs import rollover as _rollover
+from isthmus.cli.adfs import servers as _servers
 from isthmus.cli.adfs import ssl as _ssl
 
-IMPORTED = (_check, _deploy, _executor, _observer, _port, _rollover, _ssl, _winrm)
+IMPORTED = (_check, _executor, _observer, _port, _operations, _rollover, _servers, _ssl, _winrm)
 SETTLED = 0.3
 """Seconds for an act whose fate is open, instead of three minutes: the simulated host decides at once."""
 POLL = 0.1

@@ -107,10 +107,12 @@ async def test_a_head_that_was_noted_must_still_be_there(admin: Administrator) -
     for name in ("dc1", "dc2"):
         await admin.create_token(name)
     second, first = await admin.audit(limit=10, before=None, kind="", subject="")
-    for entry in (first, second):
-        assert await admin.verify_audit(noted=(entry.seq, entry.hash.upper())) == second
-    for noted in ((first.seq, second.hash), (second.seq + 1, second.hash)):
-        with pytest.raises(AuditReplaced, match=f"entry {noted[0]} is not the one that was noted"):
+    assert (first.id, second.id) == ("1-1", "2-1")
+    for chain, entry in ((1, first), (2, second)):
+        report = await admin.verify_audit(noted=(chain, 1, entry.hash.upper()))
+        assert report.heads == [f"1-1:{first.hash}", f"2-1:{second.hash}"]
+    for noted in ((1, 1, second.hash), (2, 2, second.hash), (3, 1, second.hash)):
+        with pytest.raises(AuditReplaced, match=f"entry {noted[0]}-{noted[1]} is not the one that was noted"):
             await admin.verify_audit(noted=noted)
 
 
@@ -120,7 +122,7 @@ async def test_a_trail_that_was_changed_is_told_before_any_head(admin: Administr
 
     await admin.create_token("dc1")
     with sqlite3.connect(settings.state_dir / "relay.db") as connection:
-        connection.execute("UPDATE audit SET subject = 'dc2'")
+        connection.execute("UPDATE audit_events SET subject = 'dc2'")
     connection.close()
-    with pytest.raises(AuditBroken, match="entry 1"):
-        await admin.verify_audit(noted=(7, "00"))
+    with pytest.raises(AuditBroken, match="entry 1-1"):
+        await admin.verify_audit(noted=(7, 1, "00"))

@@ -123,13 +123,13 @@ async def test_a_renewal_that_cannot_be_written_is_refused_and_the_agent_stays(
 ) -> None:
     """It asks again later; the certificate that it has is good for days."""
 
-    async def full(_record: Any) -> None:
+    def full(*_row: Any, **_rows: Any) -> None:
         raise StoreUnavailable("relay.db", "database or disk is full", "make room")
 
     with structlog.testing.capture_logs() as logs:
         async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
             await eventually(lambda: sum(made.state.connected.values()) == 2)
-            monkeypatch.setattr(running.store.agents, "add", full)
+            monkeypatch.setattr("gateway.store.unit.add_agent", full)
             before = made.identity.serial
             assert made.renew_now()
             await eventually(lambda: [entry for entry in logs if entry["event"] == "certificate.renewal_refused"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -266,11 +267,11 @@ def test_a_tampered_audit_trail_is_named(run: Run, ready: Path) -> None:
     run("relay", "token", "--config", ready, "--name", "dc1")
     run("relay", "token", "--config", ready, "--name", "dc2")
     with closing(sqlite3.connect(ready.parent / "state" / "relay.db")) as database:
-        database.execute("UPDATE audit SET subject = 'dc9' WHERE seq = 1")
+        database.execute("UPDATE audit_events SET subject = 'dc9' WHERE chain = 1")
         database.commit()
     code, _, err = run("relay", "audit", "verify", "--config", ready)
     assert code == 1
-    assert "broken at entry 1" in err
+    assert "broken at entry 1-1" in err
 
 
 def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready: Path) -> None:
@@ -279,17 +280,16 @@ def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready:
     run("relay", "token", "--config", ready, "--name", "dc1")
     older = database.read_bytes()
     run("relay", "token", "--config", ready, "--name", "dc2")
-    head = json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])
-    noted = f"{head['entries']}:{head['head']}"
+    noted = json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["heads"][-1]
     assert run("relay", "audit", "verify", "--config", ready, "--noted", noted)[0] == 0
     database.write_bytes(older)
     assert run("relay", "audit", "verify", "--config", ready)[0] == 0
     code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", noted)
     assert code == 1
-    assert "entry 2 is not the one that was noted" in err
+    assert "entry 2-1 is not the one that was noted" in err
     code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", "two")
     assert code == 2
-    assert "NUMBER:HASH" in err
+    assert "ID:HASH" in err
 
 
 def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:
@@ -339,9 +339,10 @@ async def test_administration_through_the_running_relay(ready: Path) -> None:
             await reported(admin.revoke("nobody", "drill"))
         kinds = [entry.kind for entry in await admin.audit(limit=10, before=None, kind="", subject="")]
         assert kinds == ["admin.api_key_revoked", "admin.api_key_created", "admin.unlock", "admin.token_created"]
-        head = await admin.verify_audit(lambda _done, _total: None)
-        assert head is not None
-        assert head.seq == 4
+        assert (await admin.roll_keys()).active_from > time.time()
+        with pytest.raises(Failure, match="keys were rolled moments ago"):
+            await reported(admin.roll_keys())
+        assert (await admin.verify_audit(lambda _done, _total: None)).entries == 5
     assert not (settings.state_dir / SOCKET_NAME).exists()
 
 

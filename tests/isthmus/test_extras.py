@@ -88,20 +88,20 @@ def test_a_process_needs_no_extra_but_its_own(extra: str, arguments: list[str]) 
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("extra", ["relay", "agent"])
-def test_a_missing_library_names_the_extra(extra: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("extra", "command"), [("relay", "agents"), ("agent", "check")])
+def test_a_missing_library_names_the_extra(extra: str, command: str, tmp_path: Path) -> None:
     """Whoever installed without it is told which one it is."""
-    settings = tmp_path / "agent.toml"  # its commands read their settings before they load what the extra brings
-    settings.write_text(python("from isthmus.cli import main; main(['config', 'example', 'agent'])").stdout)
-    brought = distributions(extra) - {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
+    base = {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
+    brought = distributions(extra) - base
     modules = {module for module, names in packages_distributions().items() if brought & {name.lower() for name in names}}
-    command = {"relay": ["relay", "agents"], "agent": ["agent", "check", "--config", str(settings)]}[extra]
-    done = python(WITHOUT.format(absent=modules, arguments=command))
-    assert done.returncode == 1
+    settings = tmp_path / f"{extra}.toml"
+    settings.write_text(python(WITHOUT.format(absent=set(), arguments=["config", "example", extra])).stdout)
+    done = python(WITHOUT.format(absent=modules, arguments=[extra, command, "--config", str(settings)]))
+    assert done.returncode == 1, done.stderr
     assert f"pip install 'isthmus[{extra}]'" in done.stderr
 
 
 def test_every_extra_is_part_of_development() -> None:
     """What `make` installs runs every test."""
     everything = next(Requirement(line) for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("isthmus["))
-    assert everything.extras == set(PROCESSES)
+    assert everything.extras == {*PROCESSES, "postgres"}

@@ -5,6 +5,9 @@ Each row with its way back: what came into the farm leaves it again. It stays in
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from adfs_mgmt.farm import KeyAccess, Node, Use
@@ -42,14 +45,11 @@ def _stored_on(view: View) -> list[tuple[Node, str]]:
 
 
 def _created(view: View) -> list[Condition]:
-    return [
-        Condition(
-            view.primary,
-            "" if _candidate(view, use) else f"AD FS has no new {use.value} certificate yet",
-            certificates.update(view, use),
-        )
-        for use in view.uses
-    ]
+    found = []
+    for use in view.uses:
+        text, act = f"AD FS has no new {use} certificate yet", certificates.update(view, use)
+        found.append(Condition.of(bool(_candidate(view, use)), view.primary, text, act))
+    return found
 
 
 def _foresee_created(view: View) -> list[Condition]:
@@ -117,7 +117,6 @@ def _leave_refuses(view: View) -> list[str]:
 
 _LEAVE: Stage[View] = Stage(
     name="remove new",
-    number=1,
     title="the new certificate leaves the farm",
     promise="the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
     conditions=_left,
@@ -151,12 +150,8 @@ def _granted(view: View) -> list[Condition]:
 def _grant_of(view: View, node: Node, thumbprint: str) -> Condition:
     row = stores.row_of(node, thumbprint)
     key = row.key if row else KeyAccess.NO_KEY
-    if key is KeyAccess.READABLE or (key is KeyAccess.UNKNOWN and stores.KEY_ACCESS in view.record.acknowledged):
-        problem = ""
-    else:
-        problem = f"the service account is not known to be allowed to read the key of {thumbprint}"
-    ours = key in {KeyAccess.NOT_GRANTED, KeyAccess.READABLE}
-    return Condition(node.host, problem, certificates.grant(node, thumbprint) if ours else None)
+    act = certificates.grant(node, thumbprint) if key in {KeyAccess.NOT_GRANTED, KeyAccess.READABLE} else None
+    return Condition.of(key in stores.readable(view), node.host, stores.unreadable(thumbprint), act)
 
 
 def _foresee_granted(view: View) -> list[Condition]:
@@ -164,16 +159,12 @@ def _foresee_granted(view: View) -> list[Condition]:
 
 
 def _added(view: View) -> list[Condition]:
-    return [
-        Condition(
-            view.primary,
-            ""
-            if certificates.has(view.farm.primary, use, view.new(use))
-            else f"the farm does not have {view.new(use)} for {use.value}",
-            certificates.add(view, use, view.new(use)),
-        )
-        for use in view.uses
-    ]
+    found = []
+    for use in view.uses:
+        new, act = view.new(use), certificates.add(view, use, view.new(use))
+        has = certificates.has(view.farm.primary, use, new)
+        found.append(Condition.of(has, view.primary, f"the farm does not have {new} for {use}", act))
+    return found
 
 
 def _add_refuses(view: View) -> list[str]:
@@ -182,6 +173,26 @@ def _add_refuses(view: View) -> list[str]:
 
 def _auto_as_before(view: View) -> list[Condition]:
     return [certificates.auto_is(view, view.state.auto)]
+
+
+def restored(
+    shown: Callable[[TokenRolloverView[Any]], bool], notes: Callable[[TokenRolloverView[Any]], list[str]] = lambda view: []
+) -> Stage[Any]:
+    """AutoCertificateRollover as it is to be afterwards. `shown`: whether a plan shows the command for it."""
+
+    def conditions(view: TokenRolloverView[Any]) -> list[Condition]:
+        return [certificates.auto_is(view, view.state.auto_after)]
+
+    return Stage(
+        name="restore",
+        number=8,
+        title="AutoCertificateRollover as it was",
+        promise="AutoCertificateRollover has the value that the journal names",
+        conditions=conditions,
+        foresees=lambda view: conditions(view) if shown(view) else [],
+        refuses=checks.has_primary,
+        notes=notes,
+    )
 
 
 STAGES: tuple[Stage[View], ...] = (
@@ -207,7 +218,6 @@ STAGES: tuple[Stage[View], ...] = (
         refuses=checks.has_primary,
         back=Stage(
             name="unfreeze",
-            number=2,
             title="AutoCertificateRollover as it was",
             promise="AutoCertificateRollover has its original value",
             conditions=_auto_as_before,

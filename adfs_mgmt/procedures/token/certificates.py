@@ -135,7 +135,7 @@ def on_nodes(
 ) -> list[Condition]:
     """Each node's configuration is as it should be, or was taken from the primary since these stages changed it (a secondary
     does not tell its configuration, PS0033, only when it last took it). `act`: of the primary, where it is not so there."""
-    since = _changed_at(view, changed_by)
+    since, primary = _changed_at(view, changed_by), view.primary
 
     def wrong(node: Node) -> str:
         if node.error:
@@ -147,7 +147,7 @@ def on_nodes(
 
     def condition(node: Node) -> Condition:
         text = wrong(node)
-        return Condition(node.host, text, act if node.host == view.primary and text in {"", problem} else None)
+        return Condition(node.host, text, act if node.host == primary and text in {"", problem} else None)
 
     return [condition(node) for node in view.farm.nodes]
 

@@ -7,11 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from adfs_mgmt.farm import Use
-from adfs_mgmt.procedures import checks
 from adfs_mgmt.procedures.token.certificates import primary_of
 from adfs_mgmt.procedures.token.state import TokenRolloverView
-from certs import PartnerKind, policy
-from certs.errors import RolloverRefused
+from certs import (
+    KeyAction,
+    KeyPolicy,
+    KeyRecord,
+    KeyState,
+    KeyTransition,
+    PartnerKind,
+    RolloverRefused,
+    apply_transition,
+    due_transitions,
+)
+from foundation.times import DAY
 
 
 def lagging(view: TokenRolloverView[Any]) -> dict[str, str]:
@@ -43,18 +52,18 @@ def questions(view: TokenRolloverView[Any]) -> dict[str, str]:
     }
 
 
-def not_due(view: TokenRolloverView[Any], action: policy.Action) -> list[str]:
+def not_due(view: TokenRolloverView[Any], action: KeyAction) -> list[str]:
     """Why promotion or retirement must not be done now, for each certificate that it has not been done to yet."""
     wrong = []
     for use in view.uses:
-        key = view.new(use) if action is policy.Action.PROMOTE else view.old(use)
+        key = view.new(use) if action is KeyAction.PROMOTE else view.old(use)
         records, rules = _keys(view, use), _policy(view, use)
-        if any(step.action is action and step.key == key for step in policy.due(records, rules, view.now)):
+        if any(step.action is action and step.key == key for step in due_transitions(records, rules, view.now)):
             continue
         try:
-            policy.apply(records, policy.KeyTransition(action=action, key=key, why=""), rules, view.now)
+            apply_transition(records, KeyTransition(action=action, key=key, why=""), rules, view.now)
         except RolloverRefused as refused:
-            if action is policy.Action.PROMOTE and records[1].state is policy.KeyState.ACTIVE:
+            if action is KeyAction.PROMOTE and records[1].state is KeyState.ACTIVE:
                 continue
             wrong.append(f"{use.value}: {refused.problem}")
         else:
@@ -77,7 +86,7 @@ def critical(view: TokenRolloverView[Any]) -> bool:
     return any(view.now >= _end(view, view.old(use)) - view.policy.keys.critical for use in view.uses)
 
 
-def _policy(view: TokenRolloverView[Any], use: Use) -> policy.Policy:
+def _policy(view: TokenRolloverView[Any], use: Use) -> KeyPolicy:
     """The policy, with a waiting time that is at least the slowest partner's refresh.
 
     Nobody needs a new token-decrypting certificate in advance: the old one goes on decrypting.
@@ -93,20 +102,20 @@ def _published_at(view: TokenRolloverView[Any]) -> float:
     return max(view.record.completed.get("appear", math.inf), view.record.completed.get("publish", 0.0))
 
 
-def _keys(view: TokenRolloverView[Any], use: Use) -> list[policy.KeyRecord]:
+def _keys(view: TokenRolloverView[Any], use: Use) -> list[KeyRecord]:
     """Old and new, in the words of the state machine that every key has."""
     promoted = view.record.completed.get("serve", 0.0)
     in_use = primary_of(view.farm.primary, use) == view.new(use)
     published = _published_at(view)
     waiting = frozenset(lagging(view)) if use is Use.SIGNING else frozenset()
-    states = policy.KeyState
-    old = policy.KeyRecord(
+    states = KeyState
+    old = KeyRecord(
         id=view.old(use),
         state=states.RETIRING if in_use else states.ACTIVE,
         not_after=_end(view, view.old(use)),
         since=promoted or view.now,
     )
-    new = policy.KeyRecord(
+    new = KeyRecord(
         id=view.new(use),
         state=states.ACTIVE if in_use else states.PUBLISHED if published < math.inf else states.NEXT,
         not_after=_end(view, view.new(use)),
@@ -128,7 +137,7 @@ def _end(view: TokenRolloverView[Any], thumbprint: str) -> float:
 def waiting_note(view: TokenRolloverView[Any]) -> list[str]:
     """How long partners get."""
     longest = max(_policy(view, use).publish_for for use in view.uses)
-    return [f"at least {longest / checks.DAY:g} days from publication"]
+    return [f"at least {longest / DAY:g} days from publication"]
 
 
 def hurry_note(view: TokenRolloverView[Any]) -> list[str]:

@@ -26,8 +26,9 @@ from adfs_mgmt.procedures.token import arrival, certificates, schedule
 from adfs_mgmt.procedures.token.arrival import to_start
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState, agreed, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging, of_running
-from certs import policy
+from certs import KeyAction
 from foundation.procedures import Condition, Procedure, Record, Rollback, Stage
+from foundation.times import DAY
 
 View = TokenRolloverView[TokenState]
 
@@ -51,7 +52,7 @@ def _appeared(view: View) -> list[Condition]:
         text = f"does not show exactly {view.old(use)} (primary) and {view.new(use)} for {use.value}"
         found += certificates.on_nodes(view, _shows(use, wanted), text, ("create", "add"))
         if use is Use.SIGNING:
-            found += _in_metadata(view, sorted(wanted))
+            found += _in_metadata(view, set(wanted))
     return found
 
 
@@ -59,17 +60,10 @@ def _shows(use: Use, wanted: Mapping[str, bool]) -> Callable[[Node], bool]:
     return lambda node: {row.certificate.thumbprint: row.is_primary for row in certificates.rows(node, use)} == wanted
 
 
-def _in_metadata(view: View, wanted: list[str]) -> list[Condition]:
-    text = f"its metadata does not have both {Use.SIGNING.value} certificates"
-    return [
-        Condition(
-            node.host,
-            ""
-            if all(certificates.shows_metadata(view, node.host, Use.SIGNING, thumbprint) for thumbprint in wanted)
-            else text,
-        )
-        for node in view.farm.nodes
-    ]
+def _in_metadata(view: View, wanted: set[str]) -> list[Condition]:
+    text = f"its metadata does not have both {Use.SIGNING} certificates"
+    shown = {host: set(row.signing) for host, row in view.served.items()}
+    return [Condition.of(shown.get(node.host, set()) >= wanted, node.host, text) for node in view.farm.nodes]
 
 
 def _appear_refuses(view: View) -> list[str]:
@@ -96,25 +90,20 @@ def tells_entra(view: TokenRolloverView[Any]) -> bool:
 
 def _domains_have(view: View, thumbprint: str, keep: str = "") -> list[Condition]:
     """Every federated domain has it. With `keep`, it can be published beside that."""
-    return [
-        Condition(
-            f"domain {domain.name}",
-            "" if thumbprint in domain.certificates else f"does not have {thumbprint}",
-            acts.publish(domain.name, thumbprint, keep) if keep else None,
-        )
-        for domain in view.observed.domains
-    ]
+    found = []
+    for domain in view.observed.domains:
+        act = acts.publish(domain.name, thumbprint, keep) if keep else None
+        has = thumbprint in domain.certificates
+        found.append(Condition.of(has, f"domain {domain.name}", f"does not have {thumbprint}", act))
+    return found
 
 
 def _domains_without(view: View, thumbprint: str, keep: str) -> list[Condition]:
-    return [
-        Condition(
-            f"domain {domain.name}",
-            f"still has {thumbprint}" if thumbprint in domain.certificates else "",
-            acts.withdraw(domain.name, thumbprint, keep),
-        )
-        for domain in view.observed.domains
-    ]
+    found = []
+    for domain in view.observed.domains:
+        act, gone = acts.withdraw(domain.name, thumbprint, keep), thumbprint not in domain.certificates
+        found.append(Condition.of(gone, f"domain {domain.name}", f"still has {thumbprint}", act))
+    return found
 
 
 def _published(view: View) -> list[Condition]:
@@ -156,7 +145,7 @@ def _withdraw_again_refuses(view: View) -> list[str]:
 
 def _verified(view: View) -> list[Condition]:
     """A domain that has lost the new certificate meanwhile gets it again."""
-    wait = [Condition("", problem) for problem in schedule.not_due(view, policy.Action.PROMOTE)]
+    wait = [Condition("", problem) for problem in schedule.not_due(view, KeyAction.PROMOTE)]
     lost = _lost_again(view) if wait else []
     return [*lost, *wait]
 
@@ -190,7 +179,7 @@ def _to_publish_first(view: View) -> list[Condition]:
 
 def _promote_refuses(view: View) -> list[str]:
     wrong = [*_publish_refuses(view), *_fit(view)]
-    return [*wrong, *([] if _to_publish_first(view) else schedule.not_due(view, policy.Action.PROMOTE))]
+    return [*wrong, *([] if _to_publish_first(view) else schedule.not_due(view, KeyAction.PROMOTE))]
 
 
 def _in_use(view: View) -> list[Condition]:
@@ -270,7 +259,7 @@ def _served_as_before(view: View) -> list[Condition]:
 
 
 def _soaked(view: View) -> list[Condition]:
-    return [Condition("", problem) for problem in schedule.not_due(view, policy.Action.RETIRE)]
+    return [Condition("", problem) for problem in schedule.not_due(view, KeyAction.RETIRE)]
 
 
 def _grace_ends(view: View) -> float:
@@ -315,10 +304,6 @@ def _withdraw_refuses(view: View) -> list[str]:
     return [*certificates.needed_at_entra(view, old, new), *_ready_at_entra(view)]
 
 
-def _restored(view: View) -> list[Condition]:
-    return [certificates.auto_is(view, view.state.auto_after)]
-
-
 def _restore_notes(view: View) -> list[str]:
     if view.state.auto and not view.state.auto_after:
         return [
@@ -349,7 +334,6 @@ STAGES: tuple[Stage[View], ...] = (
         notes=schedule.partner_notes,
         back=Stage(
             name="withdraw new",
-            number=3,
             title="tell Entra ID",
             promise="no federated domain has the new certificate, all have the old one",
             conditions=_withdrawn_again,
@@ -388,7 +372,6 @@ STAGES: tuple[Stage[View], ...] = (
         notes=schedule.hurry_note,
         back=Stage(
             name="demote",
-            number=5,
             title="the old certificate comes into use again",
             promise="on the primary the old certificate is the primary one",
             conditions=_demoted,
@@ -407,7 +390,6 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
         back=Stage(
             name="spread back",
-            number=6,
             title="secondaries follow",
             promise="on every node the old certificate is the primary one",
             conditions=_spread_back,
@@ -426,7 +408,6 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
         back=Stage(
             name="serve previous",
-            number=6,
             title="see that every node uses it",
             promise="every node's metadata is signed by the old certificate",
             conditions=_served_as_before,
@@ -442,10 +423,9 @@ STAGES: tuple[Stage[View], ...] = (
         conditions=_soaked,
         refuses=_intact_or_removed,
         until=schedule.retirement_at,
-        notes=lambda view: [f"for {view.policy.keys.retire_after / checks.DAY:g} days; until then there is a way back"],
+        notes=lambda view: [f"for {view.policy.keys.retire_after / DAY:g} days; until then there is a way back"],
         back=Stage(
             name="grace period",
-            number=7,
             title="tokens of the new certificate run out",
             promise="nothing that the new certificate signed is accepted any more",
             conditions=_grace_over,
@@ -473,16 +453,7 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
         final="the old certificate is being removed or is gone, so there is no way back; apply finishes the rest",
     ),
-    Stage(
-        name="restore",
-        number=8,
-        title="AutoCertificateRollover as it was",
-        promise="AutoCertificateRollover has the value that the journal names",
-        conditions=_restored,
-        foresees=lambda view: _restored(view) if view.state.auto_after else [],
-        refuses=checks.has_primary,
-        notes=_restore_notes,
-    ),
+    arrival.restored(lambda view: view.state.auto_after, _restore_notes),
     Stage(
         name="withdraw",
         number=8,

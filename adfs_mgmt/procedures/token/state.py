@@ -46,7 +46,7 @@ class TokenState(ReplacedState, frozen=True, kw_only=True):
 
 
 class EmergencyState(ReplacedState, frozen=True, kw_only=True):
-    """Of an emergency."""
+    """What an emergency must remember: the keys that may be stolen, and how automatic rollover was set."""
 
 
 ReplacedT = TypeVar("ReplacedT", bound=ReplacedState)

@@ -11,7 +11,16 @@ from gateway.relay.administration.control import (
     bind_control_socket,
     control_app,
 )
-from gateway.relay.administration.views import API_KEY_PREFIX, AgentView, ApiKeyView, AuditView, TokenView, live_views
+from gateway.relay.administration.views import (
+    API_KEY_PREFIX,
+    AgentView,
+    ApiKeyView,
+    AuditReportView,
+    AuditView,
+    KeysView,
+    TokenView,
+    live_views,
+)
 
 __all__ = [
     "API_KEY_PREFIX",
@@ -19,7 +28,9 @@ __all__ = [
     "Administration",
     "AgentView",
     "ApiKeyView",
+    "AuditReportView",
     "AuditView",
+    "KeysView",
     "TokenView",
     "ask_relay",
     "bind_control_socket",

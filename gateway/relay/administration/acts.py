@@ -11,9 +11,12 @@ from gateway.relay.administration.views import (
     API_KEY_PREFIX,
     AgentView,
     ApiKeyView,
+    AuditReportView,
     AuditView,
+    KeysView,
     TokenView,
     api_key_view,
+    audit_report_view,
     audit_view,
 )
 from gateway.relay.agents import AgentRegistry
@@ -136,24 +139,47 @@ class Administration:
             await self._record("admin.api_key_revoked", actor, key_id)
         return revoked
 
-    async def audit(self, *, limit: int, before: int | None, kind: str, subject: str) -> list[AuditView]:
-        """The trail, newest first."""
-        entries = await self._store.audit.entries(limit=limit, before=before, kind=kind, subject=subject)
+    async def audit(
+        self,
+        *,
+        limit: int,
+        before: str | None,
+        kind: str,
+        subject: str,
+        agent: str = "",
+        outcome: str = "",
+        correlation_id: str = "",
+    ) -> list[AuditView]:
+        """The trail, newest first. before: an entry's id. Raises ValueError where there is no such entry."""
+        entries = await self._store.audit.entries(
+            limit=limit,
+            before=before or "",
+            kind=kind,
+            subject=subject,
+            agent=agent,
+            outcome=outcome,
+            correlation_id=correlation_id,
+        )
         return [audit_view(entry) for entry in entries]
 
-    async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditView | None:
-        """Check the whole trail; returns its head. Raises AuditBroken."""
-        head = await self._store.audit.verify(progress)
-        return audit_view(head) if head is not None else None
+    async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditReportView:
+        """Check the whole trail. Raises AuditBroken."""
+        return audit_report_view(await self._store.audit.verify(progress))
 
-    async def check_noted(self, seq: int, digest: str) -> None:
-        """Whether the trail still holds the entry that was noted elsewhere: its number and its hash, hex.
+    async def check_noted(self, chain: int, seq: int, digest: str) -> None:
+        """Whether the trail still holds the entry that was noted elsewhere: its chain, its number and its hash, hex.
 
         `verify_audit` alone takes an older copy of the whole database for good. Raises AuditReplaced.
         """
-        entries = await self._store.audit.entries(limit=1, before=seq + 1)
-        if not entries or (entries[0].seq, entries[0].hash) != (seq, digest.lower()):
-            raise AuditReplaced(seq)
+        entry = await self._store.audit.entry(chain, seq)
+        if entry is None or entry.hash != digest.lower():
+            raise AuditReplaced(chain, seq)
+
+    async def roll_keys(self, actor: str) -> KeysView:
+        """Make new keys for all uses of the keyring. Raises KeyTooFresh where the last ones are not in use yet."""
+        root = await self._store.keyring.roll()
+        await self._record("admin.keys_rolled", actor, root.id)
+        return KeysView(id=root.id, active_from=root.active_from)
 
     async def _record(self, kind: str, actor: str, subject: str, detail: str = "") -> None:
         extra = {"detail": detail} if detail else {}

@@ -68,12 +68,21 @@ class RevokeApiKey(Order):
 
 
 class ReadAudit(Order):
-    """before: an entry's number."""
+    """before: an entry's id."""
 
     limit: int
-    before: int | None
+    before: str | None
     kind: str
     subject: str
+    agent: str = ""
+    outcome: str = ""
+    correlation_id: str = ""
+
+
+class RollKeys(Order):
+    """Keys of the keyring."""
+
+    actor: str
 
 
 T = TypeVar("T", bound=Order)
@@ -94,9 +103,18 @@ def control_app(administration: Administration) -> web.Application:
         "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
         "audit": _handler(
             ReadAudit,
-            lambda order: acts.audit(limit=order.limit, before=order.before, kind=order.kind, subject=order.subject),
+            lambda order: acts.audit(
+                limit=order.limit,
+                before=order.before,
+                kind=order.kind,
+                subject=order.subject,
+                agent=order.agent,
+                outcome=order.outcome,
+                correlation_id=order.correlation_id,
+            ),
         ),
         "verify_audit": _handler(Order, lambda _: acts.verify_audit()),
+        "roll_keys": _handler(RollKeys, lambda order: acts.roll_keys(order.actor)),
     }
     app = web.Application(client_max_size=64 * 1024)
     for name, handler in handlers.items():

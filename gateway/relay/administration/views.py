@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.relay.agents import AgentConnection
-from gateway.store import ApiKeyRecord, AuditEntry
+from gateway.store import ApiKeyRecord, AuditEntry, AuditReport
 
 API_KEY_PREFIX = "isk_"
 """What an API key starts with, so that scanners of source code recognise one."""
@@ -55,12 +55,14 @@ class ApiKeyView(msgspec.Struct, kw_only=True):
 class AuditView(msgspec.Struct, kw_only=True):
     """An entry of the audit trail."""
 
-    seq: int
+    id: str
+    """`<chain>-<number>`."""
     hash: str
     time: float
     kind: str
     actor: str
     subject: str
+    directory: str
     object_guid: str
     outcome: str
     address: str
@@ -68,6 +70,24 @@ class AuditView(msgspec.Struct, kw_only=True):
     correlation_id: str
     milliseconds: float
     detail: dict[str, str]
+
+
+class AuditReportView(msgspec.Struct, kw_only=True):
+    """What a check of the audit trail found in order."""
+
+    entries: int
+    removed: int
+    """Entries whose personal part was removed."""
+    heads: list[str]
+    """Of each chain, `<chain>-<number>:<hash>`, as the log has them."""
+
+
+class KeysView(msgspec.Struct, kw_only=True):
+    """The newest keys of the keyring."""
+
+    id: str
+    active_from: float
+    """Unix seconds; until then the ones before are in use."""
 
 
 def live_views(connections: Iterable[AgentConnection]) -> dict[str, AgentView]:
@@ -102,17 +122,25 @@ def audit_view(entry: AuditEntry) -> AuditView:
     """An entry for people and programs."""
     event = entry.event
     return AuditView(
-        seq=entry.seq,
+        id=entry.id,
         hash=entry.hash,
         time=event.time,
         kind=event.kind,
         actor=event.actor,
         subject=event.subject,
-        object_guid=event.object_guid,
+        directory=event.account.directory if event.account else "",
+        object_guid=event.account.object if event.account else "",
         outcome=event.outcome,
         address=event.address,
         agent=event.agent,
         correlation_id=event.correlation_id,
         milliseconds=event.milliseconds,
         detail=dict(event.detail),
+    )
+
+
+def audit_report_view(report: AuditReport) -> AuditReportView:
+    """A report for people and programs."""
+    return AuditReportView(
+        entries=report.entries, removed=report.removed, heads=[head.noted for head in report.heads if head.seq]
     )

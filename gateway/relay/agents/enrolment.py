@@ -22,7 +22,7 @@ from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
 from gateway.relay.request import CLIENT_ADDRESS, read_body
 from gateway.relay.settings import RelayCoreSettings
-from gateway.store import AgentRecord, AuditEvent, AuditLog, StoreError, TokenSpent, TokenStore
+from gateway.store import AgentRecord, AuditEvent, Store, StoreError, TokenSpent
 
 log = structlog.get_logger()
 
@@ -46,13 +46,12 @@ class Enrolment:
         self,
         settings: RelayCoreSettings,
         authority: Authority,
-        tokens: TokenStore,
+        store: Store,
         registry: AgentRegistry,
-        audit: AuditLog,
         clock: Callable[[], float],
     ) -> None:
-        self._settings, self._authority, self._tokens = settings, authority, tokens
-        self._registry, self._audit, self._clock = registry, audit, clock
+        self._settings, self._authority, self._store = settings, authority, store
+        self._registry, self._clock = registry, clock
 
     def add_routes(self, app: web.Application) -> None:
         """POST /agent/v1/enrol."""
@@ -88,18 +87,19 @@ class Enrolment:
             csr, proof = base64.b64decode(order.csr, validate=True), base64.b64decode(order.proof, validate=True)
             # the token is spent last: a request that is refused for another reason leaves it good. Of two who redeem it
             # in the same moment one succeeds; the certificate of the other is registered nowhere, so no relay takes it
-            token = await self._tokens.peek(order.token, now)
+            token = await self._store.tokens.peek(order.token, now)
             verify_proof(token.key, proof, "enrol", csr)
             certificate = self._authority.issue(
                 csr, name=token.name, role=Role.AGENT, now=now, lifetime=self._settings.certificate_lifetime
             )
-            await self._tokens.redeem(order.token, now)
+            unit = self._store.unit()
+            unit.redeem_token(order.token, now)
+            unit.record(self._event("agent.enrolled", token.name, fingerprint(certificate), address))
+            await self._registry.enrol(self._agent_record(token.name, token.allowed, certificate, now, address), unit)
         except TokenSpent as spent:
             raise EnrolmentRefused(f"the token is {spent.reason}") from spent
         except (CertsError, ValueError, binascii.Error) as error:
             raise EnrolmentRefused(str(error)) from error
-        await self._registry.enrol(self._agent_record(token.name, token.allowed, certificate, now, address))
-        await self._record("agent.enrolled", token.name, fingerprint(certificate), address)
         authority = self._authority.certificate_der
         return {
             "certificate": base64.b64encode(certificate).decode(),
@@ -118,10 +118,10 @@ class Enrolment:
             raise RenewalRefused(str(refused)) from refused
         if self._registry.status(peer.name, peer.serial) != "enrolled":
             raise RenewalRefused("this agent was revoked")
-        await self._registry.enrol(
-            self._agent_record(peer.name, self._registry.allowed(peer.name, peer.serial), certificate, now, "")
-        )
-        await self._record("agent.renewed", peer.name, fingerprint(certificate), "")
+        unit = self._store.unit()
+        unit.record(self._event("agent.renewed", peer.name, fingerprint(certificate), ""))
+        allowed = self._registry.allowed(peer.name, peer.serial)
+        await self._registry.enrol(self._agent_record(peer.name, allowed, certificate, now, ""), unit)
         return certificate
 
     def _agent_record(
@@ -138,7 +138,9 @@ class Enrolment:
         )
 
     async def _record(self, kind: str, subject: str, detail: str, address: str) -> None:
-        event = AuditEvent(
+        await self._store.audit.append(self._event(kind, subject, detail, address))
+
+    def _event(self, kind: str, subject: str, detail: str, address: str) -> AuditEvent:
+        return AuditEvent(
             time=self._clock(), kind=kind, actor="relay", subject=subject, address=address, detail={"detail": detail}
         )
-        await self._audit.append(event)

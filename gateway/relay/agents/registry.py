@@ -7,7 +7,7 @@ from typing import Literal
 
 from gateway.housekeeping import Housekeeping
 from gateway.protocol import Opened
-from gateway.store import AgentRecord, AgentStore, Sighting, StoreError
+from gateway.store import AgentRecord, AgentStore, Sighting, StoreError, UnitOfWork
 
 
 class AgentRegistry:
@@ -46,11 +46,15 @@ class AgentRegistry:
         record = self._records.get((name, f"{serial:x}"))
         return record.allowed if record is not None else ()
 
-    async def enrol(self, record: AgentRecord) -> None:
-        """A certificate was issued: from now on its holder is let in. Raises StoreError; then it is not."""
+    async def enrol(self, record: AgentRecord, unit: UnitOfWork) -> None:
+        """A certificate was issued: from now on its holder is let in. Raises StoreError; then it is not.
+
+        unit: what has to be done with it, in the same transaction.
+        """
         await self._write_revocations()  # later they would hit the new certificate too
         async with self._changing:
-            await self._store.add(record)
+            unit.add_agent(record)
+            await unit.commit()
             self._records[record.name, record.serial] = record
 
     async def revoke(self, name: str, now: float, why: str) -> int:

@@ -151,7 +151,7 @@ class RelayAuthenticator:
                     kind=kind,
                     actor=attempt.via,
                     subject=attempt.user_name,
-                    object_guid=verdict.identity.object_guid if verdict.identity else "",
+                    account=verdict.identity.account if verdict.identity else None,
                     outcome=_outcome(verdict),
                     address=attempt.address,
                     agent=verdict.agent,

@@ -15,6 +15,7 @@ from isthmus.cli.output import emit_json, json_option, run_async, wrapped
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
     from findings import Finding
+    from isthmus.cli.flow import Manner
 
 _COLOURS = {"fail": "red", "warn": "yellow", "pass": "green"}
 """The worst first."""
@@ -37,12 +38,12 @@ _HOSTS_SHOWN = 4
 @json_option
 def command(
     context: OperationContext,
+    manner: Manner,
     names: tuple[str, ...],
     outside: bool,
     everything: bool,
     fail_on: str,
     prometheus: bool,
-    as_json: bool,
 ) -> None:
     """Judge farms, and what Entra ID knows of them: what is wrong, what soon will be, what to do. Exit code 1 if a check
     fails.
@@ -59,7 +60,7 @@ def command(
     from adfs_mgmt.health import prometheus_text
     from adfs_mgmt.operations import check_farms, steps_of
 
-    if prometheus and as_json:
+    if prometheus and manner.as_json:
         raise click.UsageError("Give --prometheus or --json.")
     farms = context.farms(names)
     with progress(steps_of(farms, external_only=outside, sign_in=not outside)) as step:
@@ -68,7 +69,7 @@ def command(
     if prometheus:
         checked = [(report.observation.farm, report.observation.external, report.findings) for report in reports]
         click.echo(prometheus_text(checked), nl=False)
-    elif as_json:
+    elif manner.as_json:
         rows = [{"name": report.observation.farm.name, "checks": plain(report.findings)} for report in reports]
         emit_json({"farms": rows})
     else:

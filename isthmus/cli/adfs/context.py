@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from isthmus import config
+from isthmus.cli.flow import Manner
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, config_option, reporting
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def open_context(path: Path) -> OperationContext:
 
 
 def operation(function: F) -> F:
-    """A command over an operation context: adds `--config`, and turns the packages' errors into a Failure."""
+    """A command over an operation context: adds `--config`, and turns the packages' errors into a Failure.
+
+    The function gets the context and the manner, which `--yes` and `--json` say.
+    """
 
     @config_option("/etc/isthmus/adfs.toml")
     @functools.wraps(function)
-    def call(config: Path, **given: Any) -> Any:
+    def call(config: Path, as_json: bool, yes: bool = False, **given: Any) -> Any:
         with failures(config):
-            return function(open_context(config), **given)
+            return function(open_context(config), Manner(yes=yes, as_json=as_json), **given)
 
     return call  # type: ignore[return-value]
 
@@ -71,23 +75,32 @@ def failures(config: Path | None = None) -> Iterator[None]:
         raise failure from error
 
 
+def exit_code(error: BaseException | None) -> int:
+    """Of what went wrong: programs can tell what could not be reached from what was refused."""
+    from adfs_mgmt.operations import LiveKeyUnknown
+    from adfs_mgmt.remoting import AccessDenied, HostUnreachable
+    from foundation.graph import Throttled, Unreachable
+
+    away = Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied
+    return UNREACHABLE if isinstance(error, away) else REFUSED
+
+
 def _failure(error: Exception, config: Path | None) -> Failure | None:
+    """None for what is a mistake of the program."""
+
     from adfs_mgmt.farm import Unreadable
-    from adfs_mgmt.operations import LiveKeyUnknown, OperationError, SettingsError
-    from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RecordingDamaged, RemotingError
+    from adfs_mgmt.operations import OperationError, SettingsError
+    from adfs_mgmt.remoting import RecordingDamaged, RemotingError
     from adfs_mgmt.trust import TrustError
     from certs import CertsError
-    from foundation.graph import GraphError, Throttled, Unreachable
+    from foundation.graph import GraphError
     from foundation.procedures import ProcedureError
 
-    if isinstance(error, SettingsError) and config is not None:
-        return Failure(f"{config}: {error}")
-    if isinstance(error, Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied):
-        return Failure(str(error), UNREACHABLE)
-    own = OperationError | ProcedureError | RemotingError | RecordingDamaged
-    if isinstance(error, own | TrustError | GraphError | CertsError | Unreadable):
-        return Failure(str(error), REFUSED)
-    return None
+    known = OperationError | ProcedureError | RemotingError | RecordingDamaged | TrustError | GraphError
+    if not isinstance(error, known | CertsError | Unreadable):
+        return None
+    text = f"{config}: {error}" if isinstance(error, SettingsError) and config is not None else str(error)
+    return Failure(text, exit_code(error))
 
 
 @contextmanager

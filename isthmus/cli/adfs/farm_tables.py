@@ -18,7 +18,7 @@ from adfs_mgmt.farm import (
     Proxy,
     Served,
     SyncRole,
-    inconsistencies,
+    find_inconsistencies,
     short_name,
 )
 from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, common_name, host_label
@@ -27,7 +27,7 @@ from isthmus.cli.adfs.observation import plain
 from isthmus.cli.output import table, wrapped
 
 if TYPE_CHECKING:
-    from adfs_mgmt.operations import FarmObservation
+    from adfs_mgmt.operations import ObservedFarm
 
 
 def show(farm: Farm, external: ExternalView) -> None:
@@ -47,16 +47,16 @@ def show(farm: Farm, external: ExternalView) -> None:
     served = [_served(row) for row in external.served]
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
     _problems(farm, external)
-    _contradictions(inconsistencies(farm, external))
+    _contradictions(find_inconsistencies(farm, external))
 
 
-def farm_data(observation: FarmObservation) -> dict[str, Any]:
+def farm_data(observation: ObservedFarm) -> dict[str, Any]:
     """For programs: what did not work at an address is one text there."""
     external = plain(observation.external)
     for row, served in zip(external["served"], observation.external.served, strict=True):
         del row["errors"]
         row["error"] = served.error
-    found = plain(inconsistencies(observation.farm, observation.external))
+    found = plain(find_inconsistencies(observation.farm, observation.external))
     return {"farm": plain(observation.farm), "outside": external, "contradictions": found}
 
 

@@ -13,10 +13,10 @@ from isthmus.cli.adfs.context import progress
 from isthmus.cli.output import run_async
 
 if TYPE_CHECKING:
-    from adfs_mgmt.operations import FarmObservation, OperationContext
+    from adfs_mgmt.operations import ObservedFarm, OperationContext
 
 
-def observe(context: OperationContext, names: Sequence[str], *, external_only: bool) -> list[FarmObservation]:
+def observe(context: OperationContext, names: Sequence[str], *, external_only: bool) -> list[ObservedFarm]:
     """Every farm, or those that are named. Raises OperationError, RemotingError."""
     from adfs_mgmt.operations import observe_farms, steps_of
 
@@ -27,7 +27,7 @@ def observe(context: OperationContext, names: Sequence[str], *, external_only: b
     return observations
 
 
-def log_observations(observations: Sequence[FarmObservation]) -> None:
+def log_observations(observations: Sequence[ObservedFarm]) -> None:
     """Which hosts could not be read, for whoever reads the log of a timer."""
     if sys.stderr.isatty():
         return

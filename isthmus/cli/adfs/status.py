@@ -12,6 +12,7 @@ from isthmus.cli.output import UNREACHABLE, emit_json, json_option
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.command("status")
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @farms_option
 @external_option
 @json_option
-def command(context: OperationContext, names: tuple[str, ...], outside: bool, as_json: bool) -> None:
+def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool) -> None:
     """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, contradictions.
 
     Nothing is changed. Hosts that do not answer are shown with the reason. Exit code 3 where nothing of a farm was seen.
@@ -33,7 +34,7 @@ def command(context: OperationContext, names: tuple[str, ...], outside: bool, as
     from isthmus.cli.adfs import farm_tables
 
     observations = observe(context, names, external_only=outside)
-    if as_json:
+    if manner.as_json:
         emit_json({"farms": [farm_tables.farm_data(observation) for observation in observations]})
     else:
         for number, observation in enumerate(observations):

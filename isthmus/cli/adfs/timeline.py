@@ -13,6 +13,7 @@ from isthmus.cli.output import emit_json, json_option, reporting
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.command("timeline")
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @external_option
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="HTML file to write.")
 @json_option
-def command(context: OperationContext, names: tuple[str, ...], outside: bool, output: Path, as_json: bool) -> None:
+def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool, output: Path) -> None:
     """Draw every certificate of a farm: now, thresholds, and what will happen by itself when. One page for any browser.
 
     \b
@@ -29,7 +30,7 @@ def command(context: OperationContext, names: tuple[str, ...], outside: bool, ou
       isthmus adfs timeline --output certificates.html
       isthmus adfs timeline --farm prod --outside --output prod.html
     """
-    from adfs_mgmt.health import certificate_inventory, timeline
+    from adfs_mgmt.health import certificate_inventory, timeline_page
     from adfs_mgmt.operations import SelectionError
 
     if len(farms := context.farms(names)) > 1:
@@ -37,9 +38,9 @@ def command(context: OperationContext, names: tuple[str, ...], outside: bool, ou
     (observation,) = observe(context, names, external_only=outside)
     farm, external = observation.farm, observation.external
     with reporting(OSError):
-        output.write_text(timeline(farm, external, context.settings.thresholds, farm.read_at), encoding="utf-8")
+        output.write_text(timeline_page(farm, external, context.settings.thresholds, farm.read_at), encoding="utf-8")
     count = len(certificate_inventory(farm, external))
-    if as_json:
+    if manner.as_json:
         emit_json({"farm": farm.name, "file": str(output), "certificates": count})
     else:
         click.echo(f"{output}: {count} certificates of {farm.name}")

@@ -12,6 +12,7 @@ from isthmus.cli.output import REFUSED, emit_json, json_option, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 _HERE = "isthmus.cli.adfs."
 _PARTS: dict[str, tuple[str, str]] = {
@@ -40,7 +41,7 @@ def command() -> None:
 @operation
 @tenants_option
 @json_option
-def show(context: OperationContext, tenant: str, as_json: bool) -> None:
+def show(context: OperationContext, manner: Manner, tenant: str) -> None:
     """Show the domains of each tenant as Entra ID has them. Nothing is changed.
 
     \b
@@ -52,7 +53,7 @@ def show(context: OperationContext, tenant: str, as_json: bool) -> None:
     from isthmus.cli.adfs.trust_tables import domain_data, show_trust
 
     trusts = [run_async(read_trust(found, context.now())) for found in context.tenants(tenant)]
-    if as_json:
+    if manner.as_json:
         rows = [{"tenant": trust.tenant, "domains": [domain_data(row) for row in trust.domains]} for trust in trusts]
         emit_json({"tenants": rows})
         return
@@ -65,7 +66,7 @@ def show(context: OperationContext, tenant: str, as_json: bool) -> None:
 @tenants_option
 @external_option
 @json_option
-def compare_(context: OperationContext, tenant: str, outside: bool, as_json: bool) -> None:
+def compare_(context: OperationContext, manner: Manner, tenant: str, outside: bool) -> None:
     """Compare each tenant with its farm. Nothing is changed. Exit code 1 where sign-in is broken or will be by itself.
 
     \b
@@ -77,7 +78,7 @@ def compare_(context: OperationContext, tenant: str, outside: bool, as_json: boo
     from isthmus.cli.adfs.trust_tables import comparison_data, show_findings
 
     comparisons = run_async(compare_trusts(context, context.tenants(tenant), external_only=outside))
-    if as_json:
+    if manner.as_json:
         emit_json({"tenants": [comparison_data(comparison) for comparison in comparisons]})
     else:
         for comparison in comparisons:

@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.trust import (
-    FEDERATED,
-    MANAGED,
-    Backup,
-    Backups,
-    DomainJournals,
-    DomainResult,
-    EntraTrust,
-    FederatedDomain,
-    SigningKeys,
-    SlotChange,
-    TrustError,
-    apply_changes,
-    configuration_for,
-    configuration_from,
-    convert_domain,
-    is_converting,
-    load_backup,
-    plan_federated,
-    plan_managed,
-    plan_restore,
-    plan_updates,
-    read_domain,
-    read_tenant,
-    restore_domain,
-    resume_conversion,
-)
-from findings import Finding
-from foundation.graph import Graph, GraphError
-from foundation.procedures import ProcedureError
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import outside_option
+from isthmus.cli import flow
+from isthmus.cli.adfs.context import external_option, operation
 from isthmus.cli.adfs.thumbprints import thumbprint as pasted
-from isthmus.cli.adfs.trust_tables import show_checklist
-from isthmus.cli.adfs.trust_work import (
-    confirm,
-    confirmed_name,
-    error_kind,
-    farm_keys,
-    live_of,
-    now,
-    on_graph,
-    only,
-    pairs,
-    tenant_option,
-    yes_option,
-)
-from isthmus.cli.output import REFUSED, Failure, emit_json, json_option, reporting
+from isthmus.cli.flow import Manner, yes_option
+from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, json_option, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
 
 _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaByFederatedIdp")
+tenant_option = click.option("--tenant", default="", metavar="TENANT", help="The tenant, where the settings have several.")
 
 
 @click.command("update")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
-@click.option("--domain", "only_domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
+@external_option
+@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
 @click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
 @yes_option
 @json_option
 def update(
-    config: Path, tenant: str, outside: bool, only_domains: tuple[str, ...], retire: str, yes: bool, as_json: bool
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, domains: tuple[str, ...], retire: str
 ) -> None:
     """Publish the certificate that signs now, else its successor, to every domain that is federated with the farm.
 
@@ -82,31 +43,52 @@ def update(
       isthmus adfs trust update --outside --yes
       isthmus adfs trust update --retire 0123456789ABCDEF0123456789ABCDEF01234567
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    keys = farm_keys(settings, pair.farm, outside_only=outside)
-    live = live_of(keys)
-    trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
-    domains = _chosen(trust, keys.federation_name, only_domains)
-    changes, problems = plan_updates(domains, keys, live, retire)
-    if not as_json:
-        _show_plan(domains, changes, problems)
-    if not changes:
-        _finish([*problems], as_json, plan=[])
-        return
-    if as_json and not yes:
-        emit_json({"plan": [str(each) for each in changes], "problems": [each.text for each in problems]})
-    confirm("Do this?", yes=yes, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
-    journals = DomainJournals(settings.state_dir, pair.entra.tenant)
-    results = on_graph(pair.entra, lambda graph: apply_changes(graph, changes, backups, now(), journals.open))
-    _finish([*results, *problems], as_json, plan=[str(each) for each in changes])
+    from adfs_mgmt.operations import apply_trust_update, plan_trust_update
+
+    found = context.tenant(tenant)
+    planned = run_async(plan_trust_update(context, found, domains=domains, retire=retire, external_only=outside))
+    changes = [str(change) for change in planned.changes]
+    if not manner.as_json:
+        _show_update(planned)
+    results: Sequence[DomainResult] = planned.problems
+    if changes:
+        if manner.as_json and not manner.yes:
+            emit_json({"plan": changes, "problems": [problem.text for problem in planned.problems]})
+        flow.confirm("Do this? Type yes", "yes", manner)
+        results = run_async(apply_trust_update(context, planned))
+    _show_results(results, changes, as_json=manner.as_json)
+
+
+def _show_update(planned: TrustUpdate) -> None:
+    click.secho("Plan", bold=True)
+    for line in planned.changes:
+        click.echo(f"  {line}")
+    for problem in planned.problems:
+        click.echo(f"  {problem.domain}: cannot be done")
+    for name in planned.unchanged:
+        click.echo(f"  {name}: nothing to do")
+
+
+def _show_results(results: Sequence[DomainResult], plan: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"plan": plan, "results": [_result_data(result) for result in results]})
+    else:
+        for result in results:
+            click.secho("done    " if result.done else "failed  ", fg="green" if result.done else "red", nl=False)
+            click.echo(result.text)
+    if not all(result.done for result in results):
+        raise SystemExit(REFUSED)
+
+
+def _result_data(result: DomainResult) -> dict[str, Any]:
+    data = {name: getattr(result, name) for name in ("domain", "done", "changed", "text")}
+    return data | {"error": type(result.error).__name__ if result.error else ""}
 
 
 @click.command("convert")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
+@external_option
 @click.argument("domain")
 @click.argument("kind", type=click.Choice(["managed", "federated"]))
 @click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="Federate as in this backup.")
@@ -116,17 +98,15 @@ def update(
 @click.option("--confirm", "confirmation", default="", metavar="DOMAIN", help="The domain's name once more. For programs.")
 @json_option
 def convert(
-    config: Path,
+    context: OperationContext,
+    manner: Manner,
     tenant: str,
     outside: bool,
     domain: str,
-    kind: str,
-    source: Path | None,
+    kind: Any,
     mfa: str | None,
-    only_domain: bool,
-    without_backup: bool,
     confirmation: str,
-    as_json: bool,
+    **how: Any,
 ) -> None:
     """Convert a domain between managed and federated, after a checklist and a confirmation that names the domain.
 
@@ -138,50 +118,39 @@ def convert(
       isthmus adfs trust convert example.com federated
       isthmus adfs trust convert example.com federated --from state/backups/entra-….json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    backups, journals = Backups(settings.state_dir, pair.entra.tenant), DomainJournals(settings.state_dir, pair.entra.tenant)
-    with reporting(ProcedureError):
-        interrupted = is_converting(journals.record(domain), FEDERATED if kind == "federated" else MANAGED)
-    plan = None
-    if interrupted:
-        click.echo(f"{domain} to {kind}: continuing what was interrupted", err=as_json)
-    else:
-        trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
-        if kind == "federated":
-            keys = farm_keys(settings, pair.farm, outside_only=outside)
-            with reporting(TrustError, GraphError):
-                values = _federation(domain, keys, source, mfa or "", only_domain)
-            plan = plan_federated(trust, domain, values, now(), keys=keys)
-        else:
-            plan = plan_managed(trust, domain, now(), without_backup=without_backup)
-        if not as_json:
-            _show_conversion(domain, kind, plan.state.values, plan.findings)
-        if plan.failed:
-            raise Failure("nothing was changed: see what is not so (!)")
-    typed = confirmed_name(domain, confirmation, as_json=as_json)
+    from adfs_mgmt.operations import apply_conversion, plan_conversion
 
-    async def work(graph: Graph) -> Path | None:
-        with journals.open(domain, now()) as journal:
-            if plan is None:
-                done = await resume_conversion(graph, confirmation=typed, backups=backups, journal=journal, now=now())
-            else:
-                done = await convert_domain(graph, plan, confirmation=typed, backups=backups, journal=journal, now=now())
-        return done.backup
+    found = context.tenant(tenant)
+    conversion = run_async(plan_conversion(context, found, domain, kind, mfa=mfa or "", external_only=outside, **how))
+    _show_conversion(conversion, as_json=manner.as_json)
+    if conversion.plan is not None and conversion.plan.failed:
+        raise Failure("nothing was changed: see what is not so (!)")
+    if not confirmation and not manner.as_json and flow.someone_is_there():
+        confirmation = flow.ask(f"Type the domain's name to convert {domain}")
+    saved = run_async(apply_conversion(context, conversion, confirmation))
+    text = f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else "")
+    emit_said(text, as_json=manner.as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
 
-    saved = on_graph(pair.entra, work)
-    if as_json:
-        emit_json({"domain": domain, "authentication": kind, "backup": str(saved) if saved else None})
-        return
-    click.echo(f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else ""))
+
+def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
+    from isthmus.cli.adfs.trust_tables import show_checklist
+
+    head = f"{conversion.domain} to {conversion.to}"
+    if conversion.plan is None:
+        click.echo(f"{head}: continuing what was interrupted", err=as_json)
+    elif not as_json:
+        click.secho(head, bold=True)
+        for name, value in conversion.plan.state.values.items():
+            click.echo(f"  {name} = {'…' if name.endswith('ertificate') else value}")
+        show_checklist(conversion.plan.findings)
 
 
 @click.command("backup")
-@adfs_config
+@operation
 @tenant_option
 @click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
 @json_option
-def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -> None:
+def backup(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
     """Copy the federation of these domains (of all, for none) into files of state_dir/backups, mode 0600.
 
     \b
@@ -189,136 +158,54 @@ def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -
       isthmus adfs trust backup
       isthmus adfs trust backup example.com --json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    trust = on_graph(pair.entra, lambda graph: read_tenant(graph, now()))
-    found = [each for each in trust.domains if each.federated and (not domains or each.name in domains)]
-    missing = set(domains) - {each.name for each in found}
-    unread = [each for each in found if each.error]
-    with reporting(TrustError, GraphError):
-        backups = Backups(settings.state_dir, pair.entra.tenant)
-        saved = {
-            e.name: backups.save(e.name, e.configuration, "by hand", now()) for e in found if e.configuration is not None
-        }
-    if as_json:
-        problems = [*sorted(missing), *(each.name for each in unread)]
-        emit_json({"saved": {name: str(path) for name, path in saved.items()}, "not_saved": problems})
-    else:
-        for name, path in saved.items():
-            click.echo(f"{name}: {path}")
-    if missing or unread:
-        texts = [f"{name} is not federated, or not in the tenant" for name in sorted(missing)]
-        raise Failure("; ".join([*texts, *(f"{each.name}: {each.error}" for each in unread)]))
+    from adfs_mgmt.operations import back_up
+
+    result = run_async(back_up(context, context.tenant(tenant), domains))
+    text = "\n".join(f"{name}: {path}" for name, path in result.saved.items())
+    saved = {name: str(path) for name, path in result.saved.items()}
+    emit_said(text, as_json=manner.as_json, saved=saved, not_saved=list(result.problems))
+    if result.problems:
+        raise Failure("; ".join(result.problems.values()))
 
 
 @click.command("restore")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
+@external_option
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--mfa", is_flag=True, help="Restore federatedIdpMfaBehavior, too. It cannot be unset again.")
 @click.option("--blind", is_flag=True, help="Without looking at the farm, which may be gone: the live key may be lost.")
 @yes_option
 @json_option
-def restore_(config: Path, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool, yes: bool, as_json: bool) -> None:
+def restore_(
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool
+) -> None:
     """Write what a backup holds back to its domain: only what differs, and never without the key that signs now.
 
     \b
     Examples:
       isthmus adfs trust restore state/backups/entra-….json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    with reporting(TrustError, GraphError):
-        taken = load_backup(file)
-    live = "" if blind else live_of(farm_keys(settings, pair.farm, outside_only=outside)).thumbprint
-    domain, values = on_graph(pair.entra, lambda graph: _plan_restore(graph, taken, live, mfa))
-    if not as_json:
-        click.echo(f"{domain.name}: " + (", ".join(values) or "nothing differs") + (" will be written" if values else ""))
-    if not values:
-        _emit_restore(domain, values, None, as_json)
-        return
-    if as_json and not yes:
-        emit_json({"domain": domain.name, "plan": list(values)})
-    confirm("Do this?", yes=yes, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
-    saved = on_graph(pair.entra, lambda graph: _restore(graph, domain, values, backups))
-    _emit_restore(domain, values, saved, as_json)
+    from adfs_mgmt.operations import apply_restoration, plan_restoration
+
+    found = context.tenant(tenant)
+    planned = run_async(plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside))
+    names = list(planned.values)
+    if not manner.as_json:
+        said = f"{', '.join(names)} will be written" if names else "nothing differs"
+        click.echo(f"{planned.domain.name}: {said}")
+    elif names and not manner.yes:
+        emit_json({"domain": planned.domain.name, "plan": names})
+    saved = None
+    if names:
+        flow.confirm("Do this? Type yes", "yes", manner)
+        saved = run_async(apply_restoration(context, planned))
+    _show_restored(planned, saved, as_json=manner.as_json)
 
 
-def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[FederatedDomain]:
-    domains = trust.federated_with(federation_name)
-    if not names:
-        if not domains:
-            raise Failure(f"no domain of {trust.tenant} is federated with {federation_name}")
-        return domains
-    unknown = {name.lower() for name in names} - {each.name.lower() for each in domains}
-    if unknown:
-        raise Failure(f"not federated with {federation_name}: {', '.join(sorted(unknown))}")
-    return [each for each in domains if each.name.lower() in {name.lower() for name in names}]
-
-
-def _show_plan(domains: Sequence[FederatedDomain], changes: Sequence[SlotChange], problems: Sequence[DomainResult]) -> None:
-    click.secho("Plan", bold=True)
-    planned = {each.domain for each in changes} | {each.domain for each in problems}
-    for change in changes:
-        click.echo(f"  {change}")
-    for problem in problems:
-        click.echo(f"  {problem.domain}: cannot be done")
-    for domain in domains:
-        if domain.name not in planned:
-            click.echo(f"  {domain.name}: nothing to do")
-
-
-def _finish(results: Sequence[DomainResult], as_json: bool, *, plan: list[str]) -> None:
+def _show_restored(planned: Restoration, saved: Path | None, *, as_json: bool) -> None:
+    name = planned.domain.name
     if as_json:
-        rows = [
-            {
-                "domain": each.domain,
-                "done": each.done,
-                "changed": each.changed,
-                "text": each.text,
-                "error": error_kind(each.error),
-            }
-            for each in results
-        ]
-        emit_json({"plan": plan, "results": rows})
-    else:
-        for each in results:
-            click.secho("done    " if each.done else "failed  ", fg="green" if each.done else "red", nl=False)
-            click.echo(each.text)
-    if not all(each.done for each in results):
-        raise SystemExit(REFUSED)
-
-
-def _federation(domain: str, keys: SigningKeys, source: Path | None, mfa: str, only_domain: bool) -> dict[str, Any]:
-    if source is None:
-        return configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
-    return configuration_from(load_backup(source), domain, keys, mfa=mfa)
-
-
-def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Finding]) -> None:
-    click.secho(f"{domain} to {kind}", bold=True)
-    for name, value in values.items():
-        shown = "…" if name.endswith("ertificate") else value
-        click.echo(f"  {name} = {shown}")
-    show_checklist(checks)
-
-
-async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[FederatedDomain, dict[str, Any]]:
-    domain = await read_domain(graph, taken.domain)
-    return domain, plan_restore(taken, domain, live=live, with_mfa=mfa)
-
-
-async def _restore(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any], backups: Backups) -> Path | None:
-    """What is there now is saved before it is written over."""
-    saved = backups.save(domain.name, domain.configuration, "before a restore", now()) if domain.configuration else None
-    await restore_domain(graph, domain, values)
-    return saved
-
-
-def _emit_restore(domain: FederatedDomain, values: Mapping[str, Any], saved: Path | None, as_json: bool) -> None:
-    if as_json:
-        emit_json({"domain": domain.name, "restored": list(values), "backup": str(saved) if saved else None})
-    elif values:
-        click.echo(f"{domain.name} is restored." + (f" What was there: {saved}" if saved else ""))
+        emit_json({"domain": name, "restored": list(planned.values), "backup": str(saved) if saved else None})
+    elif planned.values:
+        click.echo(f"{name} is restored." + (f" What was there: {saved}" if saved else ""))

@@ -13,6 +13,7 @@ from isthmus.cli.output import REFUSED, emit_json, emit_said, json_option, run_a
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.group("partners")
@@ -25,7 +26,7 @@ def command() -> None:
 @farm_option
 @click.option("--refresh", is_flag=True, help="Ask the farm for its relying parties first (WinRM).")
 @json_option
-def list_(context: OperationContext, farm: str, refresh: bool, as_json: bool) -> None:
+def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -> None:
     """Show the ledger.
 
     \b
@@ -39,7 +40,7 @@ def list_(context: OperationContext, farm: str, refresh: bool, as_json: bool) ->
             ledger = run_async(refresh_partners(context, farm, on_host=step))
     else:
         ledger = read_partners(context, farm)
-    if as_json:
+    if manner.as_json:
         emit_json({"farm": ledger.farm, "partners": ledger.partners})
         return
     rows = [
@@ -66,13 +67,7 @@ def list_(context: OperationContext, farm: str, refresh: bool, as_json: bool) ->
 @click.option("--contact", default=None, help="Who is to be told, and how.")
 @json_option
 def set_(
-    context: OperationContext,
-    farm: str,
-    partner: str,
-    kind: str,
-    every: float | None,
-    contact: str | None,
-    as_json: bool,
+    context: OperationContext, manner: Manner, farm: str, partner: str, kind: str, every: float | None, contact: str | None
 ) -> None:
     """Say how a partner (its name or identifier in AD FS) learns of a new certificate.
 
@@ -86,7 +81,7 @@ def set_(
 
     refresh = None if every is None else every * 3600
     classify_partner(context, farm, partner, PartnerKind(kind), refresh=refresh, contact=contact)
-    emit_said(f"{partner} is {kind}.", as_json=as_json, partner=partner, kind=kind)
+    emit_said(f"{partner} is {kind}.", as_json=manner.as_json, partner=partner, kind=kind)
 
 
 @command.command("acknowledge")
@@ -95,7 +90,7 @@ def set_(
 @click.argument("partner")
 @click.argument("thumbprint")
 @json_option
-def acknowledge_(context: OperationContext, farm: str, partner: str, thumbprint: str, as_json: bool) -> None:
+def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: str, thumbprint: str) -> None:
     """Note that a partner has put in the certificate with this thumbprint.
 
     \b
@@ -106,7 +101,7 @@ def acknowledge_(context: OperationContext, farm: str, partner: str, thumbprint:
     from isthmus.cli.flow import actor
 
     acknowledge_certificate(context, farm, partner, thumbprint, actor())
-    emit_said(f"{partner} knows {thumbprint}.", as_json=as_json, partner=partner, thumbprint=thumbprint)
+    emit_said(f"{partner} knows {thumbprint}.", as_json=manner.as_json, partner=partner, thumbprint=thumbprint)
 
 
 @command.command("watch")
@@ -114,7 +109,7 @@ def acknowledge_(context: OperationContext, farm: str, partner: str, thumbprint:
 @farm_option
 @click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="CA (PEM) to trust instead.")
 @json_option
-def watch_(context: OperationContext, farm: str, ca_file: Path | None, as_json: bool) -> None:
+def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path | None) -> None:
     """Read the partners' own metadata: what changed since the last time, and what ends. Exit code 1 for a warning.
 
     \b
@@ -125,7 +120,7 @@ def watch_(context: OperationContext, farm: str, ca_file: Path | None, as_json: 
 
     report = run_async(watch_partners(context, farm, ca_file=ca_file))
     watched = [sight for sight in report.sights if sight.watched]
-    if as_json:
+    if manner.as_json:
         names = [sight.partner for sight in watched]
         emit_json({"farm": context.farm(farm).name, "warnings": report.warnings, "watched": names})
     else:

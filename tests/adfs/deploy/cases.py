@@ -5,19 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adfs_mgmt.farm import Binding, Farm, Node, Properties, Served, SyncRole
+from adfs_mgmt.farm import PROXY_ROLE, WID_FEATURE, Binding, Farm, Node, ObservedServer, Properties, Served, SyncRole
 from adfs_mgmt.procedures.deployment import SERVER_PROCEDURES
-from adfs_mgmt.procedures.server import (
-    PROXY_ROLE,
-    WID_FEATURE,
-    ObservedServer,
-    Operation,
-    Secrets,
-    ServerObservation,
-    ServerSpec,
-    ServerState,
-    ServerView,
-)
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
 from certs import Certificate
 from foundation.procedures import ActId, Record, Step, blank, next_step
 from tests.adfs.deploy.support import NAME, NEW, PRIMARY, PROXY

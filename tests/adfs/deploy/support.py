@@ -119,7 +119,7 @@ class Scene:
             state_dir=self.state_dir,
             progress=self.watch,
             clock=VirtualClock(self.clock),
-            outside=self.outside,
+            external=self.external,
             who="ann@ws1",
         )
 
@@ -145,7 +145,7 @@ class Scene:
         """Plan and apply."""
         return done(await self.deployment().apply(await self.plan(operation, **more), SECRETS))
 
-    async def outside(self, settings: FarmSettings, now: float) -> ExternalView:
+    async def external(self, settings: FarmSettings, now: float) -> ExternalView:
         """What each host would show, from the simulator's own state."""
         self.simulator.settle()
         served = tuple(self._served(host) for host in (*settings.nodes, *settings.proxies))

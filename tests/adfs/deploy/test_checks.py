@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import FarmCertificate, KeyAccess, Node, Properties, Proxy, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import ADFS_ROLE, FarmCertificate, KeyAccess, Node, Properties, Proxy, StoredCertificate, SyncRole, Use
 from adfs_mgmt.procedures.preflight import explain, preflight
-from adfs_mgmt.procedures.server import ADFS_ROLE, Operation
+from adfs_mgmt.procedures.server import Operation
 from findings import Finding
 from tests.adfs.deploy.cases import ADD_PROXY, FARM, NEW_FARM, NODE, NOW, OTHER, PRIMARY_NODE, SSL, Case, certificate, served
 from tests.adfs.deploy.support import NAME, PROXY
@@ -113,7 +113,7 @@ CASES: list[tuple[Operation, dict[str, dict[str, Any]], str]] = [
     (NODE, {"seen": primary(service_account="")}, "fail service account: not known which"),
     (NODE, {"host": {"join_problems": None}}, "unknown service account: CORP\\adfs-svc$: Test-AdfsFarmJoin will"),
     (NODE, {"host": REFUSED}, "fail service account and prerequisites: no; Set-ADServiceAccount adfs-"),
-    (NODE, {"host": REFUSED, "spec": {"service_account": "CORP\\u"}}, "fail service account and prerequisites: no; fix that"),
+    (NODE, {"host": REFUSED, "spec": {"service_account": "CORP\\u"}}, "fail service account and prerequisites: no; fix"),
     (NEW_FARM, {"host": {"join_problems": None}}, "unknown service account: CORP\\adfs-svc$: Test-AdfsFarmInst"),
     (NEW_FARM, {"spec": {"service_account": ""}}, "fail service account: not known which"),
     (NEW_FARM, {"spec": {"thumbprint": ""}}, "fail SSL certificate: not known which"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import Properties, SyncRole
-from adfs_mgmt.procedures.server import ADFS_ROLE, WID_FEATURE, Operation
+from adfs_mgmt.farm import ADFS_ROLE, WID_FEATURE, Properties, SyncRole
+from adfs_mgmt.procedures.server import Operation
 from foundation.procedures import ActId, Step
 from tests.adfs.deploy.cases import ADD_PROXY, FARM, NEW_FARM, NODE, NOW, OTHER, SSL, Case, certificate, served
 from tests.adfs.deploy.support import DOMAIN, NAME, NEW, PROXY

@@ -22,7 +22,7 @@ from tests.adfs.simulator.simulator import Simulator
 from tests.adfs.simulator.wsman import WsManServer
 
 SECRETS = Secrets(admin=Secret(PASSWORD), trust_admin=Secret(PASSWORD))
-_COMMAND = "from isthmus.cli.adfs.deploy import node_command; node_command(prog_name='isthmus adfs node')"
+_COMMAND = "from isthmus.cli.adfs.servers import node_command; node_command(prog_name='isthmus adfs node')"
 
 
 class Wire:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, Served, inconsistencies, read_external_view, unread_farm
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served, find_inconsistencies, read_external_view, unread_farm
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import worst
@@ -83,7 +83,7 @@ async def test_an_untrusted_certificate_is_seen(simulator: Simulator, network: N
     assert served.tls.thumbprint == ended.thumbprint
     assert "expired" in served.tls_problem
     assert len(served.signing) == 1
-    found = inconsistencies(unread_farm(settings_of(simulator, network), 0.0), outside)
+    found = find_inconsistencies(unread_farm(settings_of(simulator, network), 0.0), outside)
     assert [each.kind for each in found] == ["served-tls-differs"]
 
 

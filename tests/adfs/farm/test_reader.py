@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use, inconsistencies, read_external_view, read_farm
+from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use, find_inconsistencies, read_external_view, read_farm
 from adfs_mgmt.farm.reader import NOT_ASKED
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
@@ -66,7 +66,9 @@ async def test_metadata_gives_the_rest(simulator: Simulator, network: Network) -
     farm = await reading(simulator, network)
     rows = farm.nodes[0].certificates
     assert all(row.certificate.der for row in rows)
-    assert inconsistencies(farm, await read_external_view(settings_of(simulator, network), simulator.world.clock())) == []
+    assert (
+        find_inconsistencies(farm, await read_external_view(settings_of(simulator, network), simulator.world.clock())) == []
+    )
 
 
 async def test_a_node_that_is_off(simulator: Simulator) -> None:

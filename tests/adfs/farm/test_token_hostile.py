@@ -18,9 +18,10 @@ from adfs_mgmt.health.settings import Thresholds
 from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
-from tests.adfs.farm.test_assertion import ANSWER, FARM, PARTY, PASSWORD, same_id
+from tests.adfs.farm.test_token_checks import FARM
 from tests.adfs.simulator.ws_trust import wrap
 from tests.adfs.simulator.x509 import Authority, Keys
+from tests.foundation.saml.test_assertion import ANSWER, PARTY, PASSWORD, same_id
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

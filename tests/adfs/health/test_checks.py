@@ -25,7 +25,7 @@ from adfs_mgmt.farm import (
 )
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot
+from adfs_mgmt.trust import Authentication, Configuration, EntraTrust, FederatedDomain, Slot
 from findings import Finding, worst
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW

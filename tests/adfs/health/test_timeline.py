@@ -15,7 +15,7 @@ from adfs_mgmt.health.chart import TimeScale
 from adfs_mgmt.health.forecast import EventKind, events
 from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.timeline import status_of, timeline
+from adfs_mgmt.health.timeline import status_of, timeline_page
 from certs import Certificate
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
@@ -106,7 +106,7 @@ def test_a_managed_line_that_is_late(end: float, expected: str) -> None:
 
 
 def page() -> str:
-    return timeline(full(), samples.outside(full()), LIMITS, NOW)
+    return timeline_page(full(), samples.outside(full()), LIMITS, NOW)
 
 
 def test_the_page_is_the_same_for_the_same_input() -> None:
@@ -165,7 +165,9 @@ def test_the_page_is_well_formed_and_has_both_schemes() -> None:
 
 def test_a_farm_of_which_nothing_is_known() -> None:
     """A page all the same."""
-    text = timeline(Farm(name="x", read_at=NOW, properties=Properties(), nodes=(), error="not asked"), None, LIMITS, NOW)
+    text = timeline_page(
+        Farm(name="x", read_at=NOW, properties=Properties(), nodes=(), error="not asked"), None, LIMITS, NOW
+    )
     assert "No certificate of this farm could be read." in text
 
 
@@ -182,7 +184,7 @@ def test_whatever_is_in_a_certificate_is_text(subject: str, host: str, begin: fl
     farm = samples.farm(nodes=1, proxies=0)
     row = FarmCertificate(use=Use.SIGNING, certificate=hostile, is_primary=True)
     node = replace(farm.nodes[0], host=f"<b>{host}", certificates=(row,))
-    text = timeline(replace(farm, name=f"<i>{name}", nodes=(node,)), None, LIMITS, NOW)
+    text = timeline_page(replace(farm, name=f"<i>{name}", nodes=(node,)), None, LIMITS, NOW)
     assert "<script" not in text
     assert "<b>" not in text
     assert "<i>" not in text

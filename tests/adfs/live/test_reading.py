@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from adfs_mgmt.farm import SyncRole, Use, inconsistencies
+from adfs_mgmt.farm import SyncRole, Use, find_inconsistencies
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.request import RolloverRequest
 from adfs_mgmt.procedures.rollover import plan
@@ -49,7 +49,7 @@ def test_every_certificate_is_known_whole(seen: Seen) -> None:
 
 def test_inside_and_outside_agree(seen: Seen) -> None:
     """A healthy farm contradicts itself nowhere: neither does our reading of it."""
-    found = inconsistencies(seen.farm, seen.outside)
+    found = find_inconsistencies(seen.farm, seen.outside)
     assert [f"{each.where}: {each.what} ({each.one}; {each.other})" for each in found] == []
     assert [each.host for each in seen.outside.served if not each.probe_ok or not each.signed_by] == []
 

@@ -114,7 +114,7 @@ def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
         "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": True}
     )
     applied = read(rollover.command, "apply", "--plan", str(saved), "--yes")
-    assert applied["record"]["facts"]["uses"] == ["Token-Signing"]
+    assert applied["record"]["facts"]["uses"] == "Token-Signing"
     assert "is under way" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
 
 

@@ -11,7 +11,7 @@ from adfs_mgmt.farm import ExternalView, Farm, Properties
 from adfs_mgmt.procedures import acts
 from adfs_mgmt.procedures.executor import AdfsExecutor
 from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.trust.port import Entra
+from adfs_mgmt.trust import Entra
 from foundation.graph import Graph
 from foundation.procedures import ActFailed
 from tests.adfs.procedures.world import World

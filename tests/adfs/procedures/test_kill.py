@@ -62,8 +62,8 @@ async def test_killed_anywhere_it_resumes_to_the_same_end(story: str, tmp_path: 
         fuse = Fuse(at)
         outcome = await drive(tmp_path / f"{at}.jsonl", world, request=request, fuse=fuse)
         assert outcome.end is End.DONE, (at, fuse.where, outcome)
-        assert _without_names(end_state(world)) == _without_names(end_state(clean)), (at, fuse.where)
-        assert _once_each(world), (at, fuse.where, world.log)
+        assert without_names(end_state(world)) == without_names(end_state(clean)), (at, fuse.where)
+        assert once_each(world), (at, fuse.where, world.log)
 
 
 @pytest.mark.parametrize("story", ["token made by AD FS", "token supplied", "ssl"])
@@ -139,12 +139,12 @@ async def test_every_act_is_on_disk_before_it_is_done(tmp_path: Path) -> None:
     assert (await drive(path, world, request=request)).end is End.DONE
 
 
-def _once_each(world: World) -> bool:
+def once_each(world: World) -> bool:
     """Nothing that is not harmless twice was done twice: that would make a third certificate."""
     return sum("Add-AdfsCertificate" in line for line in world.log) <= 2 and world.made <= 4
 
 
-def _without_names(state: dict[str, Any]) -> dict[str, Any]:
+def without_names(state: dict[str, Any]) -> dict[str, Any]:
     """AD FS's own certificates are numbered as they are made; their order may differ, their number may not."""
     text = json.dumps(state)
     for number in range(1, 9):

@@ -19,7 +19,7 @@ from pypsrp.messages import Message, PipelineOutput
 from pypsrp.serializer import Serializer
 
 from adfs_mgmt.remoting import PSObject
-from adfs_mgmt.remoting.connection import _message
+from adfs_mgmt.remoting.connection import message_of
 from adfs_mgmt.remoting.errors import CATEGORIES
 from adfs_mgmt.remoting.values import read_output
 from tests.adfs.remoting import recordings
@@ -252,6 +252,6 @@ def test_an_error_is_read() -> None:
     (message,) = told(RECORDINGS["psrp_with_jea_configuration"], ERROR)
     record = Message.unpack(message, Serializer()).data
     assert isinstance(record, ErrorRecord)
-    assert _message(record) == "Cannot find a provider with the name 'FileSystem'."
+    assert message_of(record) == "Cannot find a provider with the name 'FileSystem'."
     assert record.fq_error == "ProviderNotFound,Microsoft.PowerShell.Commands.GetItemCommand"
     assert CATEGORIES[int(record.category or 0)] == "ObjectNotFound"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypsrp.serializer import Serializer
 
-from adfs_mgmt.remoting.values import _Reader, read_output, read_time
+from adfs_mgmt.remoting.values import ClixmlReader, read_output, read_time
 from foundation.xml import MalformedXml
 
 
@@ -93,7 +93,7 @@ def test_texts_survive_the_way(text: str) -> None:
     """Whatever a text holds, it arrives as it left."""
     element = Serializer().serialize({"k": text})
     assert element is not None
-    assert _Reader().read(element) == {"k": text}
+    assert ClixmlReader().read(element) == {"k": text}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust import Backups, EntraSettings
 from certs import Certificate, read_certificate
 from foundation.graph import Graph
 from tests.fakes.graph import Application, FakeGraph, make_certificate

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from certs import Certificate, read_certificate
-from isthmus.cli.adfs import trust, trust_work
+from isthmus.cli import flow
+from isthmus.cli.adfs import trust
 from isthmus.cli.output import Failure
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -91,7 +92,7 @@ def run(stage: Stage) -> Run:
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person at a terminal."""
-    monkeypatch.setattr(trust_work, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(flow, "someone_is_there", lambda: True)
 
 
 def successor(stage: Stage) -> Certificate:

@@ -159,13 +159,8 @@ async def test_malformed_configurations(graph: Graph, tenant: FakeGraph, value: 
 
 async def test_an_errors_text_cannot_move_the_cursor(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """Control characters of Graph's message do not reach the terminal, and its length is bounded."""
-
-    class Evil:
-        status, headers = 400, {"request-id": "\x1b[31mred"}
-        body = json.dumps({"error": {"code": "Bad\nCode", "message": "\x1b[2J" + "x" * 5000}}).encode()
-
-    details = graph_module._details(Evil())  # type: ignore[arg-type]
-    error = graph_module._failure("reading", 400, details)
+    body = json.dumps({"error": {"code": "Bad\nCode", "message": "\x1b[2J" + "x" * 5000}}).encode()
+    error = graph_module.failure_of("reading", 400, {"request-id": "\x1b[31mred"}, body)
     assert isinstance(error, Rejected)
     assert str(error).isprintable()
     assert len(str(error)) < 700

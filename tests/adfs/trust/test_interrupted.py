@@ -11,23 +11,37 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.checklist import configuration_for
-from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import (
+from adfs_mgmt.trust import (
+    Backups,
     Converted,
-    convert_domain,
-    is_converting,
+    DomainJournals,
+    FileProblem,
+    NotConfirmed,
+    NotTaken,
+    TrustRefused,
+    configuration_for,
+    load_backup,
     plan_federated,
     plan_managed,
-    resume_conversion,
 )
-from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
-from adfs_mgmt.trust.journals import STATES, DomainJournals
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.conversion import convert_domain, is_converting, resume_conversion
+from adfs_mgmt.trust.domain_executor import effect_of
+from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import apply_change, plan_change, plan_publish
 from certs import Certificate
-from foundation.graph import Graph
+from foundation.graph import (
+    Conflict,
+    Graph,
+    MalformedAnswer,
+    OutcomeUnknown,
+    PermissionMissing,
+    Rejected,
+    SignInRefused,
+    Throttled,
+    Unreachable,
+)
 from foundation.procedures import JournalLocked, Plan, PlanOutdated, load, save
 from tests.adfs.trust.conftest import FEDERATION, base64_of, federation, signing, slots
 from tests.fakes.graph import FakeGraph
@@ -168,6 +182,56 @@ async def test_an_interrupted_conversion_is_undone(
         record = journals.record(name)
         assert record is not None
         assert record.outcome == "rolled back"
+
+
+async def test_an_undo_that_is_killed_goes_on_as_an_undo(
+    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
+) -> None:
+    """It is not what the command for the conversion continues."""
+    plan, killer = await planned(graph, "example.com", live), Killer(graph, 1)
+    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
+        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
+    killer.left = 0
+    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
+        await resume_conversion(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW, undo=True)
+    killer.revive()
+    assert not is_converting(journals.record("example.com"), plan.kind)
+    assert is_converting(journals.record("example.com"))
+    assert (await going_on(graph, "example.com", backups, journals)).domain.federated
+
+
+async def test_a_conversion_that_somebody_else_did_otherwise(
+    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
+) -> None:
+    """With other certificates: theirs stand, and ours is not said to be done."""
+    plan, killer = await planned(graph, "managed.example", live), Killer(graph, 0)
+    with pytest.raises(Killed), journals.open("managed.example", NOW) as journal:
+        await convert_domain(graph, plan, confirmation="managed.example", backups=backups, journal=journal, now=NOW)
+    killer.revive()
+    theirs = signing("theirs")
+    tenant.add_domain("managed.example", federation=federation("managed.example", theirs))
+    with pytest.raises(NotTaken, match="the conversion"):
+        await going_on(graph, "managed.example", backups, journals)
+    assert (await read_domain(graph, "managed.example")).certificates == (theirs.thumbprint,)
+
+
+@pytest.mark.parametrize(
+    ("error", "effect"),
+    [
+        (OutcomeUnknown("x", "lost"), "unknown"),
+        (MalformedAnswer("x", "no JSON"), "unknown"),
+        (SignInRefused("x", "wrong secret"), "none"),
+        (Unreachable("x", "no answer"), "none"),
+        (Throttled("x", 60.0), "none"),
+        (FileProblem(Path("x"), "full", "make room"), "none"),
+        (PermissionMissing("x", "403"), "refused"),
+        (Rejected("x", "400"), "refused"),
+        (Conflict("x", "409"), "refused"),
+    ],
+)
+def test_what_a_failed_change_left_behind(error: Exception, effect: str) -> None:
+    """Only what surely never ran is no try; what may have run is looked after."""
+    assert effect_of(error) == effect
 
 
 async def test_what_is_undone_is_in_the_plan(graph: Graph, live: Certificate) -> None:

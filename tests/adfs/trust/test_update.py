@@ -9,13 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.trust.backup import Backups, load_backup
+from adfs_mgmt.trust import (
+    Backups,
+    DomainResult,
+    Entra,
+    FederatedDomain,
+    FileProblem,
+    LiveKeyLost,
+    NotTaken,
+    Slot,
+    SlotChange,
+    TrustChanged,
+    TrustRefused,
+    load_backup,
+    plan_updates,
+)
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotTaken, TrustChanged, TrustRefused
-from adfs_mgmt.trust.model import FederatedDomain, Slot
-from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.reader import read_domain, read_tenant
-from adfs_mgmt.trust.update import DomainResult, apply_change, apply_changes, plan_publish, plan_updates, publish, retire
+from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, plan_retire
 from certs import Certificate
 from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
 from foundation.procedures import MemoryJournal
@@ -28,6 +39,26 @@ CONFIGURATION = "/v1.0/domains/example.com/federationConfiguration/"
 
 def _in_memory(domain: str, now: float) -> AbstractContextManager[MemoryJournal]:
     return nullcontext(MemoryJournal())
+
+
+async def publish(
+    graph: Graph, domain: FederatedDomain, certificate: Certificate, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Into the free slot of one domain."""
+    return await _done(graph, plan_publish(domain, certificate, live), backups)
+
+
+async def retire(
+    graph: Graph, domain: FederatedDomain, old: str, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Out of one domain."""
+    return await _done(graph, plan_retire(domain, old, live), backups)
+
+
+async def _done(graph: Graph, change: SlotChange | None, backups: Backups) -> DomainResult:
+    if change is not None:
+        await apply_change(graph, change, backups, NOW)
+    return DomainResult(domain="", done=True, changed=change is not None)
 
 
 async def _publish(graph: Graph, backups: Backups, live: Certificate, coming: Certificate) -> DomainResult:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from adfs_mgmt.trust import EntraSettings
 from adfs_mgmt.trust.reader import read_tenant
-from adfs_mgmt.trust.settings import EntraSettings
 from foundation.graph import (
     ApplicationCredential,
     CredentialUnusable,

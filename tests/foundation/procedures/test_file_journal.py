@@ -150,6 +150,29 @@ def test_any_damage_is_an_error(tmp_path_factory: pytest.TempPathFactory, data: 
     assert path.read_bytes() == content
 
 
+def test_a_line_of_another_journal_is_an_error(tmp_path: Path) -> None:
+    """Whole in itself and of the right number, it does not follow on what stands before it here."""
+    for name, at in (("one", 1.0), ("two", 2.0)):
+        with FileJournal(tmp_path / name, TYPES, now=at, who="ann@ws1") as journal:
+            journal.append(Started(id=name, kind="lamps", subject="house", state=STATE), at)
+            journal.append(ActBegun(act=ACT), 3.0)
+    first, _ = (tmp_path / "one").read_bytes().splitlines(keepends=True)
+    _, second = (tmp_path / "two").read_bytes().splitlines(keepends=True)
+    (tmp_path / "one").write_bytes(first + second)
+    with pytest.raises(JournalError, match=r"line 2: .* does not fit what stands before it"):
+        read(tmp_path / "one", TYPES)
+
+
+@pytest.mark.parametrize(("written_as", "found"), [(b'"at":1001.0', b'"at":1001E0'), (b"}\n", b"}\r")])
+def test_another_spelling_of_the_same_content_is_damage(written_as: bytes, found: bytes, tmp_path: Path) -> None:
+    """Nothing but the bytes that were written is believed: these have the same checksums."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    path.write_bytes(path.read_bytes().replace(written_as, found, 1))
+    with pytest.raises(JournalError, match=r"line 1: is damaged"):
+        read(path, TYPES)
+
+
 @pytest.mark.parametrize(
     ("version", "words"),
     [(3, "journal version 3, this one knows 2"), (1, "of journal version 1, this Isthmus knows 2")],

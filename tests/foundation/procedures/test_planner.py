@@ -264,6 +264,7 @@ def test_the_way_back_is_the_rows_backs() -> None:
     plain = replace(LAMPS, back_order=())
     assert [stage.name for stage in plain.way_back] == ["cycle back", "paint back", "unwire"]
     assert acts(world, known, plain) == ["a: restart", "b: restart"]
+    assert [stage.number for stage in LAMPS.way_back] == [2, 3, 1]
 
 
 def test_turning_back_forgets_the_way_back_only() -> None:

@@ -49,7 +49,7 @@ class Backend:
 @pytest.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     holder: list[Backend] = []
-    store = open_store(f"sqlite:///{tmp_path}/api.db", audit_key=b"k" * 32)
+    store = open_store(f"sqlite:///{tmp_path}/api.db", secret=b"k" * 32, node="relay1")
     authenticator = FakeAuthenticator()
     api = Api(SignInSettings(), authenticator, store.api_keys, lambda: holder[0].now)
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.protocol import Outcome
+from gateway.protocol import AccountId, Outcome
 from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, client_address
 from gateway.signin import CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
@@ -82,9 +82,9 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
 
     async def make(**settings: Any) -> Site:
         chosen = SignInSettings(**settings)
-        store = open_store(f"sqlite:///{tmp_path}/signin{len(opened)}.db", audit_key=b"k" * 32)
-        authenticator, signer = FakeAuthenticator(), CookieSigner(b"s" * 32)
-        form_token = FormToken(signer)
+        store = open_store(f"sqlite:///{tmp_path}/signin{len(opened)}.db", secret=b"k" * 32, node="relay1")
+        authenticator = FakeAuthenticator()
+        form_token = FormToken(CookieSigner(store.keyring, "forms"))
         site_holder: list[Site] = []
         sessions = Sessions(chosen, store.sessions, lambda: site_holder[0].now)
         pages = SignInPages(
@@ -94,7 +94,7 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
             authenticator,
             store.audit,
             form_token,
-            DeviceCookie(signer),
+            DeviceCookie(CookieSigner(store.keyring, "devices")),
             origin=ORIGIN,
         )
 
@@ -126,7 +126,9 @@ async def test_a_person_signs_in_and_sees_their_account(site: Site) -> None:
     assert ANNA in page
     status, _, headers = await site.sign_in()
     assert (status, headers["Location"]) == (303, "/account")
-    event = AuditEvent(time=site.now, kind="signin", object_guid=f"guid-{ANNA}", address="198.51.100.1", via="page")
+    event = AuditEvent(
+        time=site.now, kind="signin", account=AccountId("", f"guid-{ANNA}"), address="198.51.100.1", via="page"
+    )
     await site.store.audit.append(event)
     status, page, _ = await site.get("/account")
     assert status == 200
@@ -161,7 +163,7 @@ async def test_the_session_id_is_new_after_every_sign_in(site: Site) -> None:
 async def test_the_store_knows_no_cookie(site: Site) -> None:
     """Whoever reads the database cannot impersonate anybody."""
     await site.sign_in()
-    sessions = await site.store.sessions.of_user(f"guid-{ANNA}", site.now)
+    sessions = await site.store.sessions.of_user(AccountId("", f"guid-{ANNA}"), site.now)
     assert site.cookies["__Host-isthmus"].encode() not in sessions[0].digest + sessions[0].identity
 
 

@@ -110,14 +110,14 @@ async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door,
     name = "agent2" if known == "serial" else "agent1"
     if known != "neither":
         record = AgentRecord(name=name, serial=f"{serials[known]:x}", not_after=identity.not_after, issued_at=now)
-        await door.relay.registry.enrol(record)
+        await door.relay.registry.enrol(record, door.relay.store.unit())
     told = await said_to(door, present(door, identity))
     assert isinstance(told, Closed)
     assert (told.code, told.by_peer) == (CloseCode.REFUSED, True)
     assert door.relay.endpoint.connections == []
     record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
     if known == "neither":  # the same one, enrolled, is let in
-        await door.relay.registry.enrol(record)
+        await door.relay.registry.enrol(record, door.relay.store.unit())
         assert isinstance(await said_to(door, present(door, identity)), Opened)
 
 

@@ -303,14 +303,17 @@ async def test_a_p256_key_is_taken_too(desk: Desk) -> None:
 async def test_a_store_that_fails_is_no_refusal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """No certificate leaves the relay that is not on its books, and the token is not said to be bad."""
 
-    async def full(_record: Any) -> None:
+    def full(*_row: Any, **_rows: Any) -> None:
         raise StoreUnavailable("relay.db", "database or disk is full", "make room")
 
-    monkeypatch.setattr(desk.relay.store.agents, "add", full)
-    answer = await desk.post(order(await desk.token(), request()))
-    assert answer.status >= 500
+    token = await desk.token()
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.store.unit.add_agent", full)
+        answer = await desk.post(order(token, request()))
+    assert answer.status == 503
     assert b"certificate" not in answer.body
     assert await desk.audit("agent.enrolled") == []
+    await desk.assert_still_good(token)  # it was spent in the transaction that failed
 
 
 async def test_a_store_that_fails_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm import KeyAccess, Properties, windows
-from adfs_mgmt.remoting import PSObject
+from adfs_mgmt.farm import KeyAccess, Properties, rows
+from adfs_mgmt.remoting import PSObject, seconds_of
 from certs import CertificateUnreadable, covers, read_certificate
 from tests.adfs.farm import samples
 
@@ -32,7 +32,7 @@ NOON = dt.datetime(2026, 3, 21, 13, 5, 7, tzinfo=dt.UTC).timestamp()
 )
 def test_dates_in_the_cultures_of_servers(notation: str) -> None:
     """American, German, British, Swedish, and with the narrow space of newer Windows."""
-    certificate = windows.described(TEXT.format(notation, notation), "AB")
+    certificate = rows.described(TEXT.format(notation, notation), "AB")
     assert certificate.not_after == NOON
     assert certificate.not_before == NOON
     assert certificate.self_signed
@@ -40,32 +40,32 @@ def test_dates_in_the_cultures_of_servers(notation: str) -> None:
 
 def test_a_date_that_is_not_understood_is_unknown() -> None:
     """Never a guess."""
-    assert windows.described(TEXT.format("x", "vid midnatt"), "AB").not_after == 0
+    assert rows.described(TEXT.format("x", "vid midnatt"), "AB").not_after == 0
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("00:05:00", 300), ("1.02:00:00", 93600), (300, 300), ("x", 7), (None, 7)])
 def test_durations(value: str | int | None, seconds: float) -> None:
     """A number, .NET's TimeSpan, or the default."""
-    assert windows.seconds({"PollDuration": value}, "PollDuration", 7) == seconds
+    assert seconds_of({"PollDuration": value}, "PollDuration", 7) == seconds
 
 
 def test_keys_in_a_store() -> None:
     """With and without the endpoint that knows who may read them."""
     row: PSObject = {"Thumbprint": "ab" * 20, "HasPrivateKey": True, "RawData": samples.tls().der}
-    (alone,) = windows.stored([row], None)
+    (alone,) = rows.read_stored([row], None)
     assert alone.key is KeyAccess.UNKNOWN
     assert alone.certificate.names == (samples.NAME,)
     access: PSObject = {"Thumbprint": "AB" * 20, "HasPrivateKey": True, "Readable": False, "Cng": True}
-    (known,) = windows.stored([row], [access])
+    (known,) = rows.read_stored([row], [access])
     assert (known.key, known.cng) == (KeyAccess.NOT_GRANTED, True)
-    (none,) = windows.stored([{**row, "HasPrivateKey": False}], None)
+    (none,) = rows.read_stored([{**row, "HasPrivateKey": False}], None)
     assert none.key is KeyAccess.NO_KEY
 
 
 def test_a_certificate_that_our_parser_refuses() -> None:
     """What Windows says of it counts."""
     end = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
-    (row,) = windows.stored([{"Thumbprint": "ab", "RawData": b"junk", "Subject": "CN=x", "NotAfter": end}], None)
+    (row,) = rows.read_stored([{"Thumbprint": "ab", "RawData": b"junk", "Subject": "CN=x", "NotAfter": end}], None)
     assert row.certificate.thumbprint == "AB"
     assert row.certificate.not_after == end.timestamp()
 
@@ -74,7 +74,7 @@ def test_old_and_new_ways_to_audit() -> None:
     """2012 R2 has log levels."""
 
     def level(answer: PSObject) -> tuple[str, ...]:
-        return windows.properties(answer, {}, windows="2019", bindings=()).audit_level
+        return rows.read_properties(answer, {}, windows="2019", bindings=()).audit_level
 
     assert level({"AuditLevel": ["Basic"]}) == ("Basic",)
     assert level({"LogLevel": ["Errors", "SuccessAudits", "FailureAudits"]}) == ("SuccessAudits", "FailureAudits")
@@ -83,10 +83,10 @@ def test_old_and_new_ways_to_audit() -> None:
 
 def test_answers_without_anything() -> None:
     """Defaults, no exception."""
-    assert windows.properties({}, {}, windows="", bindings=()) == Properties()
-    assert windows.sync_role({}) is None
-    assert windows.windows_version({"BuildNumber": "99999"}) == "build 99999"
-    assert windows.fqdn({"Name": "STS1", "Domain": "WORKGROUP"}) == "sts1"
+    assert rows.read_properties({}, {}, windows="", bindings=()) == Properties()
+    assert rows.read_sync_role({}) is None
+    assert rows.read_windows_version({"BuildNumber": "99999"}) == "build 99999"
+    assert rows.read_fqdn({"Name": "STS1", "Domain": "WORKGROUP"}) == "sts1"
 
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.binary(max_size=20) | st.datetimes()
@@ -105,16 +105,16 @@ _THINGS = st.dictionaries(
 @given(_THINGS)
 def test_any_answer_can_be_read(thing: PSObject) -> None:
     """A host may answer anything: no shape of a value stops the reading."""
-    windows.stored([thing], [thing])
-    windows.binding(thing)
-    windows.relying_party(thing)
-    windows.endpoint(thing)
-    windows.application(thing)
-    windows.unhealthy([thing])
-    windows.sync_role(thing)
-    windows.windows_version(thing)
-    windows.farm_certificates([{**thing, "CertificateType": "Token-Signing"}], {})
-    windows.properties(thing, thing, windows="2019", bindings=(windows.binding(thing),))
+    rows.read_stored([thing], [thing])
+    rows.read_binding(thing)
+    rows.read_relying_party(thing)
+    rows.read_endpoint(thing)
+    rows.read_application(thing)
+    rows.read_unhealthy([thing])
+    rows.read_sync_role(thing)
+    rows.read_windows_version(thing)
+    rows.read_farm_certificates([{**thing, "CertificateType": "Token-Signing"}], {})
+    rows.read_properties(thing, thing, windows="2019", bindings=(rows.read_binding(thing),))
 
 
 # -- certificates

@@ -24,109 +24,58 @@ from adfs_mgmt.farm.model import (
     SyncRole,
     Use,
 )
-from adfs_mgmt.remoting import PSObject
+from adfs_mgmt.remoting import PSObject, flag_of, integer_of, text_of, texts_of, time_of
 from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
 
 
-# -- values
-
-
-def text(thing: PSObject, *names: str) -> str:
-    """The first of these properties that is there, as text."""
-    for name in names:
-        value = thing.get(name)
-        if value is not None and not isinstance(value, list | Mapping):
-            return str(value)
-    return ""
-
-
-def texts(thing: PSObject, name: str) -> tuple[str, ...]:
-    """A property with several values; a single one counts as one."""
-    value = thing.get(name)
-    if isinstance(value, list):
-        return tuple(str(item) for item in value if item is not None and not isinstance(item, Mapping))
-    return (str(value),) if value not in (None, "") and not isinstance(value, Mapping) else ()
-
-
-def number(thing: PSObject, name: str, default: int = 0) -> int:
-    """A whole number."""
-    with suppress(ValueError):
-        return int(text(thing, name))
-    return default
-
-
-def flag(thing: PSObject, name: str, default: bool = False) -> bool:
-    """A Boolean, which some cmdlets send as text."""
-    value = text(thing, name)
-    return value.lower() == "true" if value else default
-
-
-def when(thing: PSObject, name: str) -> float:
-    """A time, Unix seconds; 0 where there is none, or .NET's smallest, which means never."""
-    value = thing.get(name)
-    return value.timestamp() if isinstance(value, dt.datetime) and value.year > 1 else 0.0
-
-
-def seconds(thing: PSObject, name: str, default: float) -> float:
-    """A duration: a number of seconds, or .NET's `[d.]hh:mm:ss`."""
-    value = text(thing, name)
-    with suppress(ValueError):
-        return float(value)
-    matched = re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)(?:\.\d+)?", value)
-    if not matched:
-        return default
-    days, hours, minutes, rest = (int(part or 0) for part in matched.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
-
-
 # -- one host
 
 
-def windows_version(system: PSObject) -> str:
+def read_windows_version(system: PSObject) -> str:
     """Of a Win32_OperatingSystem: the name that people use."""
-    build = number(system, "BuildNumber")
+    build = integer_of(system, "BuildNumber")
     return _BUILDS.get(build) or (f"build {build}" if build else "")
 
 
-def fqdn(computer: PSObject) -> str:
+def read_fqdn(computer: PSObject) -> str:
     """Of a Win32_ComputerSystem."""
-    name, domain = text(computer, "DNSHostName", "Name"), text(computer, "Domain")
+    name, domain = text_of(computer, "DNSHostName", "Name"), text_of(computer, "Domain")
     return f"{name}.{domain}".lower() if name and "." in domain else name.lower()
 
 
 def thumbprint(thing: PSObject, name: str) -> str:
     """In its one form; empty where it is absent."""
-    return normal_thumbprint(text(thing, name))
+    return normal_thumbprint(text_of(thing, name))
 
 
-def sync_role(thing: PSObject) -> SyncRole | None:
+def read_sync_role(thing: PSObject) -> SyncRole | None:
     """Of `Get-AdfsSyncProperties`."""
-    return next((role for role in SyncRole if role.value.lower() == text(thing, "Role").lower()), None)
+    return next((role for role in SyncRole if role.value.lower() == text_of(thing, "Role").lower()), None)
 
 
-def sync_ok(thing: PSObject) -> bool:
+def read_sync_ok(thing: PSObject) -> bool:
     """LastSyncStatus is 0 for success; some versions say it in words."""
-    return text(thing, "LastSyncStatus").lower() in {"", "0", "success", "succeeded"}
+    return text_of(thing, "LastSyncStatus").lower() in {"", "0", "success", "succeeded"}
 
 
-def stored(things: list[PSObject], access: list[PSObject] | None) -> tuple[StoredCertificate, ...]:
+def read_stored(things: list[PSObject], access: list[PSObject] | None) -> tuple[StoredCertificate, ...]:
     """Rows of `Get-ChildItem Cert:\\LocalMachine\\My`, with those of `Get-IsthmusKeyAccess` where that is to be had."""
     rows = {thumbprint(row, "Thumbprint"): row for row in access or []}
     return tuple(_stored(row, rows.get(name)) for row in things if (name := thumbprint(row, "Thumbprint")))
 
 
 def _stored(thing: PSObject, access: PSObject | None) -> StoredCertificate:
-    has_key = flag(access or thing, "HasPrivateKey")
+    has_key = flag_of(access or thing, "HasPrivateKey")
     if not has_key:
         key = KeyAccess.NO_KEY
     elif access is None or access.get("Readable") is None:
         key = KeyAccess.UNKNOWN
     else:
-        key = KeyAccess.READABLE if flag(access, "Readable") else KeyAccess.NOT_GRANTED
-    return StoredCertificate(certificate=_certificate(thing), key=key, cng=flag(access or {}, "Cng"))
+        key = KeyAccess.READABLE if flag_of(access, "Readable") else KeyAccess.NOT_GRANTED
+    return StoredCertificate(certificate=_certificate(thing), key=key, cng=flag_of(access or {}, "Cng"))
 
 
 def _certificate(thing: PSObject) -> Certificate:
@@ -137,10 +86,10 @@ def _certificate(thing: PSObject) -> Certificate:
             return read_certificate(raw)
     return Certificate(
         thumbprint=thumbprint(thing, "Thumbprint"),
-        subject=text(thing, "Subject"),
-        issuer=text(thing, "Issuer"),
-        not_before=when(thing, "NotBefore"),
-        not_after=when(thing, "NotAfter"),
+        subject=text_of(thing, "Subject"),
+        issuer=text_of(thing, "Issuer"),
+        not_before=time_of(thing, "NotBefore"),
+        not_after=time_of(thing, "NotAfter"),
     )
 
 
@@ -149,31 +98,31 @@ def is_proxy_trust(certificate: Certificate) -> bool:
     return certificate.subject.startswith(_PROXY_TRUST)
 
 
-def binding(thing: PSObject) -> Binding:
+def read_binding(thing: PSObject) -> Binding:
     """A row of `Get-AdfsSslCertificate` or `Get-WebApplicationProxySslCertificate`."""
     return Binding(
-        host_name=text(thing, "HostName", "Hostname"),
-        port=number(thing, "PortNumber"),
+        host_name=text_of(thing, "HostName", "Hostname"),
+        port=integer_of(thing, "PortNumber"),
         thumbprint=thumbprint(thing, "CertificateHash"),
-        store=text(thing, "CtlStoreName") or "MY",
+        store=text_of(thing, "CtlStoreName") or "MY",
     )
 
 
-def farm_certificates(
+def read_farm_certificates(
     things: list[PSObject], known: Mapping[str, Certificate], utc_offset: float = 0.0
 ) -> tuple[FarmCertificate, ...]:
     """Rows of `Get-AdfsCertificate`. `known`: certificates by thumbprint; `utc_offset`: the server's, seconds."""
     rows = []
     for thing in things:
-        use = next((use for use in Use if use.value == text(thing, "CertificateType")), None)
+        use = next((use for use in Use if use.value == text_of(thing, "CertificateType")), None)
         name = thumbprint(thing, "Thumbprint")
         if use is not None and name:
-            certificate = known.get(name) or described(text(thing, "Certificate"), name, utc_offset)
+            certificate = known.get(name) or described(text_of(thing, "Certificate"), name, utc_offset)
             row = FarmCertificate(
                 use=use,
                 certificate=certificate,
-                is_primary=flag(thing, "IsPrimary"),
-                store=text(thing, "StoreName") or "My",
+                is_primary=flag_of(thing, "IsPrimary"),
+                store=text_of(thing, "StoreName") or "My",
             )
             rows.append(row)
     return tuple(rows)
@@ -222,62 +171,64 @@ def _moment(value: str, utc_offset: float) -> float:
 # -- the whole farm
 
 
-def properties(answer: PSObject, information: PSObject, *, windows: str, bindings: tuple[Binding, ...]) -> Properties:
+def read_properties(answer: PSObject, information: PSObject, *, windows: str, bindings: tuple[Binding, ...]) -> Properties:
     """Of `Get-AdfsProperties`, and `Get-AdfsFarmInformation`, which 2012 R2 has not."""
-    name = text(answer, "HostName")
+    name = text_of(answer, "HostName")
     alternate = any(row.host_name.lower() == f"certauth.{name}".lower() for row in bindings)
-    level = number(information, "CurrentFarmBehavior") or (1 if windows == "2012 R2" else 0)
+    level = integer_of(information, "CurrentFarmBehavior") or (1 if windows == "2012 R2" else 0)
     return Properties(
         federation_name=name,
-        identifier=text(answer, "Identifier"),
-        auto_rollover=flag(answer, "AutoCertificateRollover", True),
-        generation_threshold_days=number(answer, "CertificateGenerationThreshold", 20),
-        promotion_threshold_days=number(answer, "CertificatePromotionThreshold", 5),
-        critical_threshold_days=number(answer, "CertificateCriticalThreshold", 2),
-        duration_days=number(answer, "CertificateDuration", 365),
-        tls_client_port=number(answer, "TlsClientPort", 49443),
+        identifier=text_of(answer, "Identifier"),
+        auto_rollover=flag_of(answer, "AutoCertificateRollover", True),
+        generation_threshold_days=integer_of(answer, "CertificateGenerationThreshold", 20),
+        promotion_threshold_days=integer_of(answer, "CertificatePromotionThreshold", 5),
+        critical_threshold_days=integer_of(answer, "CertificateCriticalThreshold", 2),
+        duration_days=integer_of(answer, "CertificateDuration", 365),
+        tls_client_port=integer_of(answer, "TlsClientPort", 49443),
         alternate_tls_binding=alternate,
         behaviour_level=level,
         audit_level=_audit_level(answer),
-        extranet_lockout=flag(answer, "ExtranetLockoutEnabled"),
+        extranet_lockout=flag_of(answer, "ExtranetLockoutEnabled"),
     )
 
 
 def _audit_level(answer: PSObject) -> tuple[str, ...]:
     """2016 and later have AuditLevel; 2012 R2 has two of the LogLevels."""
     if "AuditLevel" in answer:
-        return texts(answer, "AuditLevel")
-    return tuple(level for level in texts(answer, "LogLevel") if level.endswith("Audits"))
+        return texts_of(answer, "AuditLevel")
+    return tuple(level for level in texts_of(answer, "LogLevel") if level.endswith("Audits"))
 
 
-def relying_party(thing: PSObject) -> RelyingParty:
+def read_relying_party(thing: PSObject) -> RelyingParty:
     """A row of `Get-AdfsRelyingPartyTrust`."""
     return RelyingParty(
-        name=text(thing, "Name"),
-        identifiers=texts(thing, "Identifier"),
-        enabled=flag(thing, "Enabled"),
-        metadata_url=text(thing, "MetadataUrl"),
-        monitoring=flag(thing, "MonitoringEnabled"),
-        encryption_thumbprint=normal_thumbprint(sections(text(thing, "EncryptionCertificate")).get("Thumbprint", "")),
+        name=text_of(thing, "Name"),
+        identifiers=texts_of(thing, "Identifier"),
+        enabled=flag_of(thing, "Enabled"),
+        metadata_url=text_of(thing, "MetadataUrl"),
+        monitoring=flag_of(thing, "MonitoringEnabled"),
+        encryption_thumbprint=normal_thumbprint(sections(text_of(thing, "EncryptionCertificate")).get("Thumbprint", "")),
     )
 
 
-def endpoint(thing: PSObject) -> Endpoint:
+def read_endpoint(thing: PSObject) -> Endpoint:
     """A row of `Get-AdfsEndpoint`."""
-    return Endpoint(path=text(thing, "AddressPath"), enabled=flag(thing, "Enabled"), proxied=flag(thing, "Proxy"))
+    return Endpoint(path=text_of(thing, "AddressPath"), enabled=flag_of(thing, "Enabled"), proxied=flag_of(thing, "Proxy"))
 
 
-def application(thing: PSObject) -> PublishedApplication:
+def read_application(thing: PSObject) -> PublishedApplication:
     """A row of `Get-WebApplicationProxyApplication`."""
     return PublishedApplication(
-        name=text(thing, "Name"),
-        external_url=text(thing, "ExternalUrl"),
+        name=text_of(thing, "Name"),
+        external_url=text_of(thing, "ExternalUrl"),
         thumbprint=thumbprint(thing, "ExternalCertificateThumbprint"),
-        id=text(thing, "ID"),
+        id=text_of(thing, "ID"),
     )
 
 
-def unhealthy(things: list[PSObject]) -> tuple[str, ...]:
+def read_unhealthy(things: list[PSObject]) -> tuple[str, ...]:
     """Rows of `Get-WebApplicationProxyHealth` that are not OK."""
-    rows = [(text(row, "Component"), text(row, "HealthState"), "; ".join(texts(row, "Heuristics"))) for row in things]
+    rows = [
+        (text_of(row, "Component"), text_of(row, "HealthState"), "; ".join(texts_of(row, "Heuristics"))) for row in things
+    ]
     return tuple(f"{name}: {state}" + (f" ({why})" if why else "") for name, state, why in rows if state.lower() != "ok")

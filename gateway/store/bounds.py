@@ -1,0 +1,63 @@
+"""Tables that hold keys until a moment, and no more than so many of them.
+
+Counting costs a look at every row, so it is not done for each: a process counts once, then adds up what it adds itself,
+and counts again after each hundredth of the limit, or where the limit seems to be reached. Nodes can therefore exceed it
+together by a hundredth for each node and by what is under way, never by more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store.errors import StoreFull
+from gateway.store.tables import upsert
+
+_RECOUNT = 1.0
+"""Seconds: a table that is full is not counted for each of a flood."""
+
+
+class Bound:
+    """The bound of one table, which has the columns `kind`, `key` (its primary key) and `until`."""
+
+    def __init__(self, table: sa.Table, limit: int) -> None:
+        self._table, self._limit = table, limit
+        self._estimate: int | None = None
+        self._unchecked = 0
+        self._full_until = 0.0
+
+    def add(self, connection: sa.Connection, row: dict[str, Any], now: float) -> bool:
+        """Add a row where its key is not there, or has expired; whether it was added. Raises StoreFull."""
+        self._check(connection, now)
+        table, values = self._table, {name: value for name, value in row.items() if name not in {"kind", "key"}}
+        insert = upsert(connection, table).values(row)
+        replaced = insert.on_conflict_do_update(index_elements=["kind", "key"], set_=values, where=table.c.until <= now)
+        added = connection.execute(replaced.returning(table.c.key)).one_or_none() is not None
+        if added:
+            self._estimate = (self._estimate or 0) + 1
+            self._unchecked += 1
+        return added
+
+    def purge(self, connection: sa.Connection, now: float, portion: int) -> int:
+        """Delete at most `portion` expired rows; how many it were. What others are deleting is left to them."""
+        table = self._table
+        expired = sa.select(table.c.kind, table.c.key).where(table.c.until <= now).limit(portion)
+        if connection.dialect.name == "postgresql":
+            expired = expired.with_for_update(skip_locked=True)
+        own = sa.tuple_(table.c.kind, table.c.key).in_(expired)
+        deleted = connection.execute(sa.delete(table).where(own)).rowcount
+        self._estimate = None
+        return deleted
+
+    def _check(self, connection: sa.Connection, now: float) -> None:
+        if now < self._full_until:
+            raise StoreFull(self._table.name, self._limit)
+        known = self._estimate is not None and self._estimate < self._limit
+        if known and self._unchecked < max(1, self._limit // 100):
+            return
+        live = sa.select(sa.func.count()).select_from(self._table).where(self._table.c.until > now)
+        self._estimate, self._unchecked = connection.execute(live).scalar_one(), 0
+        if self._estimate >= self._limit:
+            self._full_until = now + _RECOUNT
+            raise StoreFull(self._table.name, self._limit)

@@ -1,0 +1,66 @@
+"""What happens once: a code, a request id, a challenge that is put down here and taken by whoever comes first.
+
+Kind of state: happens once. One statement takes it and says who won; nothing is read first and written then.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from gateway.store.bounds import Bound
+from gateway.store.database import Database
+from gateway.store.tables import metadata
+
+LIMIT = 100_000
+"""Entries of all kinds together; about 1 kB each."""
+
+once = sa.Table(
+    "once",
+    metadata,
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("until", sa.Float, nullable=False, index=True),
+)
+
+
+class OnceStore(Protocol):
+    """Put down once, taken once."""
+
+    async def put(self, kind: str, key: str, value: bytes, *, until: float, now: float) -> bool:
+        """Put it down; False where that key is there already. Raises StoreFull, StoreUnavailable."""
+        ...
+
+    async def take(self, kind: str, key: str, now: float) -> bytes | None:
+        """Get it and remove it: of many takers one gets it. None where it is gone, or has expired."""
+        ...
+
+    async def purge(self, now: float) -> int:
+        """Forget what has expired; returns how many."""
+        ...
+
+
+class SqlOnce:
+    """Implements `OnceStore`."""
+
+    def __init__(self, database: Database, limit: int = LIMIT) -> None:
+        self._database = database
+        self._bound = Bound(once, limit)
+
+    async def put(self, kind: str, key: str, value: bytes, *, until: float, now: float) -> bool:
+        """See `OnceStore`."""
+        row = {"kind": kind, "key": key, "value": value, "until": until}
+        return await self._database.write(lambda connection: self._bound.add(connection, row, now))
+
+    async def take(self, kind: str, key: str, now: float) -> bytes | None:
+        """See `OnceStore`."""
+        own = (once.c.kind == kind) & (once.c.key == key)
+        statement = sa.delete(once).where(own).returning(once.c.value, once.c.until)
+        row = await self._database.write(lambda connection: connection.execute(statement).one_or_none())
+        return bytes(row.value) if row is not None and row.until > now else None
+
+    async def purge(self, now: float) -> int:
+        """See `OnceStore`."""
+        return await self._database.in_portions(lambda connection, portion: self._bound.purge(connection, now, portion))

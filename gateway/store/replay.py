@@ -1,0 +1,55 @@
+"""What was seen before: assertion ids, `jti`s, nonces, the steps of one-time passwords.
+
+Kind of state: seen before. The first who adds a key wins. A full table refuses: one that evicted would let a flood wash
+out what must not be seen twice.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from gateway.store.bounds import Bound
+from gateway.store.database import Database
+from gateway.store.tables import metadata
+
+LIMIT = 1_000_000
+"""Keys of all kinds together; about 100 bytes each."""
+
+seen = sa.Table(
+    "seen",
+    metadata,
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("until", sa.Float, nullable=False, index=True),
+)
+
+
+class SeenStore(Protocol):
+    """Remembers keys until they cannot come again."""
+
+    async def add(self, kind: str, key: str, *, until: float, now: float) -> bool:
+        """True for the first, False for everybody after. Raises StoreFull, StoreUnavailable: then refuse what came."""
+        ...
+
+    async def purge(self, now: float) -> int:
+        """Forget what has expired; returns how many."""
+        ...
+
+
+class SqlSeen:
+    """Implements `SeenStore`."""
+
+    def __init__(self, database: Database, limit: int = LIMIT) -> None:
+        self._database = database
+        self._bound = Bound(seen, limit)
+
+    async def add(self, kind: str, key: str, *, until: float, now: float) -> bool:
+        """See `SeenStore`."""
+        row = {"kind": kind, "key": key, "until": until}
+        return await self._database.write(lambda connection: self._bound.add(connection, row, now))
+
+    async def purge(self, now: float) -> int:
+        """See `SeenStore`."""
+        return await self._database.in_portions(lambda connection, portion: self._bound.purge(connection, now, portion))

@@ -1,0 +1,78 @@
+"""The schema: which one this code has, and which other ones it can work with.
+
+Nodes are updated one after the other, so code of release N meets the schema of release N + 1. A schema therefore says
+from which release on it can be read, and older code that is new enough goes on without touching it:
+
+    expand     release N + 1 adds tables, and columns with defaults: `readable_from` stays
+    contract   release N + 2 drops what N alone still read: `readable_from` becomes N + 1
+
+Never in a step: renaming a column, rewriting or locking a table that grows with sign-ins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.store.errors import StoreTooNew
+from gateway.store.tables import metadata
+
+RELEASE = "0.1.0"
+"""The release of this code; a test compares it with the package's version."""
+_MIGRATION_LOCK = 0x1577
+
+schema_state = sa.Table(
+    "schema_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("readable_from", sa.String(32), nullable=False),
+)
+
+
+def migrate(connection: sa.Connection) -> None:
+    """Bring the database to this code's schema, unless it has one that is newer and readable. Raises StoreTooNew."""
+    from alembic import command  # a command that never opens a store need not load it
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":  # it may take longer than a request may
+        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+        connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    found = _revision(connection)
+    script = ScriptDirectory.from_config(config)
+    if found == script.get_current_head():
+        return
+    try:
+        script.get_revision(found or "base")
+    except CommandError:  # of a later release
+        check_readable(found or "", _readable_from(connection))
+    else:
+        command.upgrade(config, "head")
+
+
+def check_readable(found: str, readable_from: str, release: str = RELEASE) -> None:
+    """Whether this release can work with a newer schema. Raises StoreTooNew, also where the schema does not say."""
+    if not readable_from or _number(release) < _number(readable_from):
+        raise StoreTooNew("", found, readable_from)
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _readable_from(connection: sa.Connection) -> str:
+    if not sa.inspect(connection).has_table(schema_state.name):
+        return ""
+    return connection.execute(sa.select(schema_state.c.readable_from)).scalar_one_or_none() or ""

@@ -1,0 +1,151 @@
+"""Browser sessions. Kind of state: lasting; never cached in front of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from gateway.protocol import AccountId
+from gateway.store.database import Database
+from gateway.store.tables import metadata
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("directory", sa.Text, nullable=False),
+    sa.Column("object", sa.Text, nullable=False),
+    sa.Column("identity", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False, index=True),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("user_agent", sa.Text, nullable=False),
+    sa.Index("ix_sessions_object", "object"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """A browser session. The cookie holds the id; only its digest is kept."""
+
+    digest: bytes = field(repr=False)
+    account: AccountId
+    identity: bytes = field(repr=False)
+    """Whatever signin keeps of the person."""
+    created_at: float
+    seen_at: float
+    expires_at: float
+    address: str = ""
+    user_agent: str = ""
+
+
+class SessionStore(Protocol):
+    """Browser sessions."""
+
+    async def add(self, record: SessionRecord) -> None:
+        """A person signed in."""
+        ...
+
+    async def get(self, digest: bytes, now: float) -> SessionRecord | None:
+        """None where there is none or it has expired."""
+        ...
+
+    async def touch(self, digest: bytes, now: float, expires_at: float) -> None:
+        """The person is still there."""
+        ...
+
+    async def delete(self, digest: bytes) -> None:
+        """Sign out."""
+        ...
+
+    async def of_user(self, account: AccountId, now: float) -> list[SessionRecord]:
+        """Live sessions of one person, newest first."""
+        ...
+
+    async def delete_of_user(self, account: AccountId, keep: bytes | None = None) -> int:
+        """Sign out everywhere, but for the session with digest `keep`; returns how many ended."""
+        ...
+
+    async def purge(self, now: float) -> int:
+        """Forget expired ones; returns how many."""
+        ...
+
+
+class SqlSessions:
+    """Implements `SessionStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: SessionRecord) -> None:
+        """See `SessionStore`."""
+        statement = sa.insert(sessions).values(
+            digest=record.digest,
+            directory=record.account.directory,
+            object=record.account.object,
+            identity=record.identity,
+            created_at=record.created_at,
+            seen_at=record.seen_at,
+            expires_at=record.expires_at,
+            address=record.address,
+            user_agent=record.user_agent,
+        )
+        await self._database.write(lambda connection: connection.execute(statement).close())
+
+    async def get(self, digest: bytes, now: float) -> SessionRecord | None:
+        """See `SessionStore`."""
+        query = sa.select(sessions).where(sessions.c.digest == digest, sessions.c.expires_at > now)
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return _record(row) if row is not None else None
+
+    async def touch(self, digest: bytes, now: float, expires_at: float) -> None:
+        """See `SessionStore`."""
+        statement = sa.update(sessions).where(sessions.c.digest == digest).values(seen_at=now, expires_at=expires_at)
+        await self._database.write(lambda connection: connection.execute(statement).close())
+
+    async def delete(self, digest: bytes) -> None:
+        """See `SessionStore`."""
+        statement = sa.delete(sessions).where(sessions.c.digest == digest)
+        await self._database.write(lambda connection: connection.execute(statement).close())
+
+    async def of_user(self, account: AccountId, now: float) -> list[SessionRecord]:
+        """See `SessionStore`."""
+        query = sa.select(sessions).where(_of(account), sessions.c.expires_at > now).order_by(sessions.c.created_at.desc())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_record(row) for row in rows]
+
+    async def delete_of_user(self, account: AccountId, keep: bytes | None = None) -> int:
+        """See `SessionStore`."""
+        own = _of(account)
+        if keep is not None:
+            own = own & (sessions.c.digest != keep)
+        return await self._database.write(lambda connection: connection.execute(sa.delete(sessions).where(own)).rowcount)
+
+    async def purge(self, now: float) -> int:
+        """See `SessionStore`."""
+
+        def work(connection: sa.Connection, portion: int) -> int:
+            expired = sa.select(sessions.c.digest).where(sessions.c.expires_at <= now).limit(portion)
+            return connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(expired))).rowcount
+
+        return await self._database.in_portions(work)
+
+
+def _of(account: AccountId) -> sa.ColumnElement[bool]:
+    return (sessions.c.object == account.object) & (sessions.c.directory == account.directory)
+
+
+def _record(row: Any) -> SessionRecord:
+    return SessionRecord(
+        digest=bytes(row.digest),
+        account=AccountId(row.directory, row.object),
+        identity=bytes(row.identity),
+        created_at=row.created_at,
+        seen_at=row.seen_at,
+        expires_at=row.expires_at,
+        address=row.address,
+        user_agent=row.user_agent,
+    )

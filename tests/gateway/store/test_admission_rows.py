@@ -1,0 +1,121 @@
+"""Admission's rows: rules that run at once, on two nodes, never let more through than one after the other would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from gateway.store import AdmissionRow, Store, StoreUnavailable
+from tests.gateway.store.conftest import NOW
+
+Decision = tuple[Sequence[AdmissionRow], Sequence[bytes], bool]
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def count_to(limit: int, *keys: bytes) -> Callable[[Mapping[bytes, bytes]], Decision]:
+    """Counts in each of its rows; False where one is at the limit: then nothing changes."""
+
+    def rule(values: Mapping[bytes, bytes]) -> Decision:
+        if any(len(values.get(name, b"")) >= limit for name in keys):
+            return (), (), False
+        return [(name, values.get(name, b"") + b"x", NOW + 60) for name in keys], (), True
+
+    return rule
+
+
+async def test_no_more_are_let_through_than_the_rule_allows(pair: tuple[Store, Store]) -> None:
+    """Forty guesses at a name that nobody has counted yet, on two nodes, four allowed; twice as a check of emptied rows."""
+    for _ in range(2):
+        tries = (store.admission.apply([key(1)], count_to(4, key(1))) for _ in range(20) for store in pair)
+        assert sum(await asyncio.gather(*tries)) == 4
+        assert await pair[1].admission.all() == [(key(1), b"xxxx", NOW + 60)]
+        await pair[1].admission.save([], [key(1)])
+        assert await pair[0].admission.all() == []
+
+
+async def test_rows_in_opposite_order_are_no_deadlock(pair: tuple[Store, Store]) -> None:
+    """Two nodes on forty names, each rule on two of them; the sweep runs meanwhile."""
+
+    async def work(store: Store, first: int) -> None:
+        for number in range(25):
+            keys = [key((first + number * 7) % 40), key((first + number * 13 + 5) % 40)]
+            await store.admission.apply(keys, count_to(10_000, *keys))
+
+    async def sweep() -> None:
+        for _ in range(10):
+            await pair[0].admission.purge(NOW)
+
+    await asyncio.gather(sweep(), *(work(store, first) for first in range(8) for store in pair))
+    total = sum(len(value) for _, value, _ in await pair[0].admission.all())
+    same = sum((number * 7) % 40 == (number * 13 + 5) % 40 for number in range(25))
+    assert total == 2 * 8 * (2 * 25 - same)
+
+
+async def test_rules_that_wait_together_see_each_other(store: Store) -> None:
+    """One that raises changes nothing, and only its caller hears of it."""
+
+    def fail(values: Mapping[bytes, bytes]) -> Decision:
+        raise LookupError(str(values))
+
+    results = await asyncio.gather(
+        store.admission.apply([key(1)], count_to(2, key(1))),
+        store.admission.apply([key(1)], fail),
+        store.admission.apply([key(1)], count_to(2, key(1))),
+        store.admission.apply([key(1)], count_to(2, key(1))),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], LookupError)
+    assert (results[0], results[2], results[3]) == (True, True, False)
+
+
+async def test_a_rule_sees_its_own_keys_only(store: Store) -> None:
+    """And deletes what it names."""
+    await store.admission.save([(key(1), b"a", NOW), (key(2), b"b", NOW)], [key(3)])
+    seen: list[dict[bytes, bytes]] = []
+
+    def look(values: Mapping[bytes, bytes]) -> tuple[Sequence[AdmissionRow], Sequence[bytes], str]:
+        seen.append(dict(values))
+        return (), [key(1)], "done"
+
+    assert await store.admission.apply([key(1), key(9)], look) == "done"
+    assert seen == [{key(1): b"a"}]
+    assert await store.admission.all() == [(key(2), b"b", NOW)]
+
+
+async def test_rows_are_replaced_and_expire(store: Store) -> None:
+    """More of them than a portion, and than one statement takes."""
+    many = [(key(number), b"v", NOW - 1) for number in range(1200)]
+    await store.admission.save(many, [])
+    await store.admission.save([(key(5), b"new", NOW + 60), (key(6), b"w", NOW)], [key(7)])
+    assert len(await store.admission.apply([row[0] for row in many], lambda values: ((), (), dict(values)))) == 1199
+    await store.admission.purge(NOW)
+    assert await store.admission.all() == [(key(5), b"new", NOW + 60), (key(6), b"w", NOW)]
+
+
+async def test_a_look_at_nothing_leaves_nothing(store: Store) -> None:
+    """Rows that were made to be locked go with the next sweep."""
+    await store.admission.apply([key(1)], lambda _values: ((), (), None))
+    assert await store.admission.all() == []
+    await store.admission.purge(NOW)
+    assert await store.admission.purge(NOW) == 0
+
+
+async def test_a_store_that_fails_is_told_to_all_who_wait(
+    store: Store, edit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the queue is bounded."""
+    edit("ALTER TABLE admission RENAME TO elsewhere")
+    tries = [store.admission.apply([key(1)], count_to(4, key(1))) for _ in range(3)]
+    results = await asyncio.gather(*tries, return_exceptions=True)
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    edit("ALTER TABLE elsewhere RENAME TO admission")
+    monkeypatch.setattr("gateway.store.admission.QUEUE_LIMIT", 1)
+    results = await asyncio.gather(
+        *(store.admission.apply([key(1)], count_to(4, key(1))) for _ in range(3)), return_exceptions=True
+    )
+    assert [result is True for result in results] == [True, False, False]

@@ -1,0 +1,297 @@
+"""The audit trail: order, filters, two writers, attacks, and what is left of a person who was removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gateway.protocol import AccountId
+from gateway.store import AuditBroken, AuditEvent, AuditHeads, Store, StoreUnavailable
+from gateway.store.audit import SqlAuditLog
+from tests.gateway.store.conftest import NOW, Opener
+
+Edit = Callable[..., None]
+
+ANNA = AccountId("d1", "anna")
+BEN = AccountId("d1", "ben")
+
+
+def event(number: int = 0, **fields: object) -> AuditEvent:
+    return AuditEvent(**{"time": NOW + number, "kind": "signin", "subject": f"user{number}", "outcome": "success", **fields})  # type: ignore[arg-type]
+
+
+async def fill(store: Store, count: int, first: int = 0) -> None:
+    await asyncio.gather(*(store.audit.append(event(first + number)) for number in range(count)))
+
+
+async def ids(store: Store, **chosen: object) -> list[str]:
+    return [entry.id for entry in await store.audit.entries(**chosen)]  # type: ignore[arg-type]
+
+
+async def test_the_trail_keeps_order_and_filters(store: Store) -> None:
+    """Newest first, pages, and by each of what is searched by; whole events come back."""
+    await fill(store, 30)
+    special = AuditEvent(
+        time=NOW + 99,
+        kind="signin",
+        actor="page",
+        subject="CORP\\anna",
+        account=ANNA,
+        outcome="locked",
+        address="192.0.2.1",
+        agent="dc1",
+        correlation_id="c0ffee",
+        via="page",
+        milliseconds=7.5,
+        detail={"detail": "775"},
+    )
+    await store.audit.append(special)
+    await store.audit.append(event(100, kind="admin.unlock", subject="anna"))
+    assert await ids(store, limit=3) == ["1-32", "1-31", "1-30"]
+    assert await ids(store, limit=2, before="1-30") == ["1-29", "1-28"]
+    for chosen in (
+        {"subject": "CORP\\anna"},
+        {"account": ANNA},
+        {"agent": "dc1"},
+        {"correlation_id": "c0ffee"},
+        {"outcome": "locked"},
+    ):
+        (entry,) = await store.audit.entries(**chosen)
+        assert (entry.id, entry.event) == ("1-31", special)
+    assert await ids(store, kind="admin.unlock") == ["1-32"]
+    assert await ids(store, account=AccountId("d2", "anna")) == []
+    assert [entry.id for entry in await store.audit.last_signins(ANNA)] == ["1-31"]
+    assert await store.audit.last_signins(AccountId("d2", "anna")) == []
+    assert (await store.audit.entry(1, 31)) == (await store.audit.entries(account=ANNA))[0]
+    assert await store.audit.entry(1, 33) is None
+
+
+@pytest.mark.parametrize("before", ["30", "x-1", "1-99", "-"])
+async def test_a_place_that_is_none_is_told_so(store: Store, before: str) -> None:
+    """Instead of an empty list."""
+    await fill(store, 1)
+    with pytest.raises(ValueError, match="entry"):
+        await store.audit.entries(before=before)
+
+
+async def test_an_untouched_trail_verifies(store: Store) -> None:
+    """With its head; an empty one too."""
+    report = await store.audit.verify()
+    assert (report.entries, report.removed, report.heads) == (0, 0, ())
+    await fill(store, 600)
+    seen: list[tuple[int, int]] = []
+    report = await store.audit.verify(lambda done, total: seen.append((done, total)))
+    assert (report.entries, len(report.heads)) == (600, 1)
+    assert seen[-1] == (600, 600)
+    (head,) = await store.audit.heads()
+    assert report.heads == (head,)
+    last = await store.audit.entry(1, 600)
+    assert last is not None
+    assert head.noted == f"1-600:{last.hash}"
+
+
+async def test_a_name_that_no_database_takes_keeps_nobody_else_out(store: Store) -> None:
+    """PostgreSQL has no NUL: the entry is there all the same, with those that were committed with it, and is found."""
+    await asyncio.gather(store.audit.append(event(1, subject="an\0na")), store.audit.append(event(2)))
+    assert (await store.audit.verify()).entries == 2
+    (entry,) = await store.audit.entries(subject="an\0na")
+    assert entry.event.subject == "an\0na"
+
+
+ATTACKS = {
+    "another person": ("UPDATE audit_events SET subject = 'somebody else' WHERE seq = 7", 1, 7),
+    "another account": ("UPDATE audit_events SET object = 'somebody else' WHERE seq = 7", 1, 7),
+    "another directory": ("UPDATE audit_events SET directory = 'elsewhere' WHERE seq = 7", 1, 7),
+    "another outcome": ("UPDATE audit_events SET outcome = 'locked' WHERE seq = 7", 1, 7),
+    "another agent": ("UPDATE audit_events SET agent = 'dc9' WHERE seq = 7", 1, 7),
+    "another time": ("UPDATE audit_events SET time = 7 WHERE seq = 7", 1, 7),
+    "another kind": ("UPDATE audit_events SET kind = 'x' WHERE seq = 7", 1, 7),
+    "another correlation": ("UPDATE audit_events SET correlation_id = 'x' WHERE seq = 7", 1, 7),
+    "personal part": ("UPDATE audit_events SET personal = salt WHERE seq = 8", 1, 8),
+    "salt": ("UPDATE audit_events SET salt = personal WHERE seq = 8", 1, 8),
+    "half a removal": ("UPDATE audit_events SET personal = NULL WHERE seq = 8", 1, 8),
+    "name kept in a removal": ("UPDATE audit_events SET personal = NULL, salt = NULL WHERE seq = 8", 1, 8),
+    "facts": ("UPDATE audit_entries SET facts = digest WHERE seq = 6", 1, 6),
+    "digest": ("UPDATE audit_entries SET digest = hash WHERE seq = 6", 1, 6),
+    "entry gone": ("DELETE FROM audit_entries WHERE seq = 4", 1, 4),
+    "event gone": ("DELETE FROM audit_events WHERE seq = 4", 1, 4),
+    "tail gone": ("DELETE FROM audit_entries WHERE seq > 15", 1, 16),
+    "another hash": ("UPDATE audit_entries SET hash = digest WHERE seq = 9", 1, 9),
+    "head gone": ("DELETE FROM audit_chains WHERE chain = 1", 1, 1),
+    "head resealed": ("UPDATE audit_chains SET seal = hash WHERE chain = 1", 1, 21),
+    "another node": ("UPDATE audit_chains SET node = 'relay9' WHERE chain = 1", 1, 1),
+    "unknown key": ("UPDATE audit_chains SET key_id = 'x' WHERE chain = 1", 1, 1),
+    "inserted behind": (
+        "INSERT INTO audit_entries SELECT chain, 21, facts, digest, hash FROM audit_entries WHERE seq = 1",
+        1,
+        21,
+    ),
+    "inserted before": (
+        "INSERT INTO audit_entries SELECT chain, 0, facts, digest, hash FROM audit_entries WHERE seq = 1",
+        1,
+        0,
+    ),
+    "inserted chain": (
+        "INSERT INTO audit_entries SELECT 9, seq, facts, digest, hash FROM audit_entries WHERE seq = 1",
+        9,
+        1,
+    ),
+    "last chain gone": ("DELETE FROM audit_chains WHERE chain = 2", 2, 1),
+    "register gone": ("DELETE FROM audit_register", 2, 1),
+    "register counts less": ("UPDATE audit_register SET chains = 1", 2, 1),
+    "register resealed": ("UPDATE audit_register SET seal = '\\x00'", 0, 0),
+    "everything gone": ("DELETE FROM audit_chains", 1, 1),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_whoever_writes_to_the_database_is_found_out(store: Store, opener: Opener, edit: Edit, attack: str) -> None:
+    """Changed, removed, cut off, inserted, head swapped: the first bad entry is named."""
+    statement, chain, seq = ATTACKS[attack]
+    await fill(store, 20)
+    await opener().audit.append(event())
+    await store.audit.verify()
+    edit(statement.replace("WHERE seq", "WHERE chain = 1 AND seq"))
+    with pytest.raises(AuditBroken, match="evidence") as broken:
+        await store.audit.verify()
+    assert (broken.value.chain, broken.value.seq) == (chain, seq)
+
+
+async def test_a_chain_and_its_entries_gone_together_are_found_out(pair: tuple[Store, Store], edit: Edit) -> None:
+    """The register has counted it, under a seal; a count that was put back has none."""
+    for store in pair:
+        await fill(store, 2)
+    edit(
+        "DELETE FROM audit_entries WHERE chain = 2",
+        "DELETE FROM audit_events WHERE chain = 2",
+        "DELETE FROM audit_chains WHERE chain = 2",
+    )
+    with pytest.raises(AuditBroken, match="missing"):
+        await pair[0].audit.verify()
+    edit("UPDATE audit_register SET chains = 1")
+    with pytest.raises(AuditBroken, match="number of chains"):
+        await pair[0].audit.verify()
+
+
+async def test_content_of_another_type_is_found_out(store: Store, edit: Edit, url: str) -> None:
+    """SQLite lets a column hold anything."""
+    if not url.startswith("sqlite"):
+        return
+    await fill(store, 3)
+    edit("UPDATE audit_entries SET facts = 'text' WHERE seq = 2")
+    with pytest.raises(AuditBroken, match="another type"):
+        await store.audit.verify()
+
+
+async def test_an_old_head_brought_back_is_found_out(store: Store, edit: Edit) -> None:
+    """Cutting the tail and restoring the head of then leaves a seal that does not fit."""
+    await fill(store, 5)
+    await fill(store, 5)
+    edit(
+        "DELETE FROM audit_entries WHERE seq > 5",
+        "DELETE FROM audit_events WHERE seq > 5",
+        "UPDATE audit_chains SET seq = 5, hash = (SELECT hash FROM audit_entries WHERE seq = 5)",
+    )
+    with pytest.raises(AuditBroken):
+        await store.audit.verify()
+
+
+async def test_two_writers_have_a_chain_each(pair: tuple[Store, Store]) -> None:
+    """Nobody waits for the other's head, none is refused, all entries are there; each chain is its node's."""
+    await asyncio.gather(*(fill(store, 300) for store in pair for _ in range(3)))
+    report = await pair[0].audit.verify()
+    assert report.entries == 1800
+    assert [(head.node, head.seq) for head in report.heads] == [("relay1", 900), ("relay2", 900)]
+    assert [head.node for head in await pair[1].audit.heads()] == ["relay2"]
+
+
+async def test_each_start_begins_a_chain(opener: Opener) -> None:
+    """Only with its first entry: a command that only reads leaves no trace."""
+    for number in range(3):
+        store = opener("relay1")
+        await store.audit.append(event(number))
+        await store.audit.entries()
+    opener("relay1")
+    assert [head.chain for head in (await store.audit.verify()).heads] == [1, 2, 3]
+    assert [head.chain for head in await store.audit.heads(limit=2)] == [2, 3]
+
+
+async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store, edit: Edit) -> None:
+    """Everything under the account, and under the names that it signed in with; facts stay, the removal is an entry."""
+    await store.audit.append(event(1, subject="anna", outcome="wrong_credential", address="192.0.2.1"))
+    await store.audit.append(event(2, subject="anna", account=ANNA, address="192.0.2.1", detail={"detail": "Anna Berg"}))
+    await store.audit.append(event(3, subject="ben", account=BEN))
+    await store.audit.append(event(4, subject="", account=ANNA))
+    await store.audit.append(event(5, subject=""))
+    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 3
+    report = await store.audit.verify()
+    assert (report.entries, report.removed) == (6, 3)
+    removal, *others = await store.audit.entries()
+    assert (removal.event.kind, removal.event.actor) == ("audit.person_removed", "admin:test")
+    assert [(entry.event.subject, entry.event.account) for entry in others] == [
+        ("", None),
+        ("", None),
+        ("ben", BEN),
+        ("", None),
+        ("", None),
+    ]
+    assert others[-1].event == AuditEvent(time=NOW + 1, kind="signin", outcome="wrong_credential")
+    assert await store.audit.remove_person(ANNA, NOW + 10, "admin:test") == 0
+    edit(
+        "UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL WHERE seq = 3"
+    )
+    with pytest.raises(AuditBroken, match="4 entries lack their personal part, the trail says that of 3"):
+        await store.audit.verify()
+
+
+async def test_equal_persons_have_unequal_digests(store: Store, url: str) -> None:
+    """A salt for each entry: whoever knows a person cannot look for the person among the digests."""
+    assert isinstance(store.audit, SqlAuditLog)
+    for _ in range(2):
+        await store.audit.append(event(1, account=ANNA))
+    page = await store.audit._page(1, 0, 2)
+    assert page[0].personal == page[1].personal
+    assert page[0].salt != page[1].salt
+    assert page[0].digest != page[1].digest
+    assert all(b"anna" not in row.facts and b"user1" not in row.facts for row in page)
+
+
+async def test_a_commit_that_nobody_saw_is_looked_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer got lost, the entry did not: whoever waited is told no, and the chain goes on behind it."""
+    assert isinstance(store.audit, SqlAuditLog)
+    await fill(store, 1)
+    write = store.audit._database.write_trail
+
+    async def lose(work: Callable[..., object]) -> object:
+        await write(work)
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.audit._database, "write_trail", lose)
+        with pytest.raises(StoreUnavailable):
+            await store.audit.append(event(2))
+    assert store.audit.refusing
+    await store.audit.append(event(3))
+    assert not store.audit.refusing
+    assert (await store.audit.verify()).entries == 3
+
+
+async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk does not keep up, later ones are refused at once."""
+    monkeypatch.setattr("gateway.store.audit.QUEUE_LIMIT", 3)
+    results = await asyncio.gather(*(store.audit.append(event(number)) for number in range(9)), return_exceptions=True)
+    assert sum(isinstance(result, StoreUnavailable) for result in results) == 6
+    assert (await store.audit.verify()).entries == 3
+
+
+async def test_heads_are_logged_when_they_move(store: Store, logs: list[dict[str, object]]) -> None:
+    """Once for each place."""
+    heads = AuditHeads(store.audit)
+    for count in (0, 1, 1):
+        await fill(store, count)
+        await heads.note()
+        await heads.note()
+    noted = [str(entry["noted"]).partition(":")[0] for entry in logs if entry["event"] == "audit.head"]
+    assert noted == ["1-1", "1-2"]

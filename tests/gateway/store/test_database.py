@@ -1,0 +1,291 @@
+"""Connections, time-outs, schema: what a database does when it is locked, full, damaged, silent, or of another release."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from demo.postgres import ThrowawayPostgres
+from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
+from gateway.store.database import Database
+from gateway.store.schema import RELEASE, check_readable
+from gateway.store.store import SqlStore
+from gateway.store.tables import metadata
+from tests.gateway.store.conftest import NOW, SECRET, Opener
+from tests.structure.source import ROOT
+
+
+def event(**fields: object) -> AuditEvent:
+    return AuditEvent(**{"time": NOW, "kind": "signin", **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "relay.db"
+
+
+def opened(path: Path) -> SqlStore:
+    return open_store(f"sqlite:///{path}", secret=SECRET, node="relay1")
+
+
+# -- schema
+
+
+def test_the_migrations_make_the_tables_that_the_code_sees(url: str) -> None:
+    """Every column, type and index, on every database."""
+    database = Database.open(url)
+    differences = database.run_now(
+        lambda connection: compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    )
+    database.dispose()
+    assert differences == []
+
+
+def test_the_release_is_the_packages() -> None:
+    """A schema is compared with it."""
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == RELEASE
+
+
+async def test_a_newer_schema_that_says_so_is_worked_on(opener: Opener, edit: Callable[..., None]) -> None:
+    """A node of the next release has added a table, a column and a step; this one goes on, and leaves them alone."""
+    store = opener()
+    edit(
+        "UPDATE alembic_version SET version_num = '9999'",
+        "CREATE TABLE later (id INTEGER)",
+        "ALTER TABLE agents ADD COLUMN later VARCHAR(10) DEFAULT '' NOT NULL",
+    )
+    older = opener()
+    await asyncio.gather(store.audit.append(event()), older.audit.append(event()))
+    assert (await older.audit.verify()).entries == 2
+    assert await older.sessions.purge(NOW) == 0
+
+
+def test_a_newer_schema_that_is_not_readable_is_refused(url: str, opener: Opener, edit: Callable[..., None]) -> None:
+    """It is not touched; the error says which release is needed."""
+    opener()
+    edit("UPDATE alembic_version SET version_num = '9999'", "UPDATE schema_state SET readable_from = '99.1.0'")
+    with pytest.raises(StoreTooNew, match=r"newer version of Isthmus \(schema 9999\); install 99\.1\.0 or later"):
+        opener()
+    edit("DROP TABLE schema_state")
+    with pytest.raises(StoreTooNew, match="install that version"):
+        opener()
+
+
+def test_releases_are_compared_as_numbers() -> None:
+    """0.10 is newer than 0.9."""
+    check_readable("2", "0.9.0", "0.10.0")
+    check_readable("2", "0.10.0", "0.10.0")
+    for readable_from in ("0.10.0", ""):
+        with pytest.raises(StoreTooNew):
+            check_readable("2", readable_from, "0.9.1")
+
+
+# -- SQLite
+
+
+def test_the_file_is_the_owners_only(path: Path) -> None:
+    """It holds sessions and the trail."""
+    asyncio.run(opened(path).close())
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_or_unreachable_database_is_said_so(path: Path, tmp_path: Path) -> None:
+    """With the remedy."""
+    path.write_bytes(b"this is no database, " * 500)
+    with pytest.raises(StoreUnavailable, match="backup"):
+        opened(path)
+    with pytest.raises(StoreUnavailable, match="directory exists"):
+        opened(tmp_path / "nowhere" / "relay.db")
+
+
+async def test_a_locked_database_is_said_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a finite wait; what was not written is reported to whoever waited, and the next write works."""
+    monkeypatch.setattr("gateway.store.database.BUSY_TIMEOUT", 0.1)
+    store = opened(path)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="another process held it"):
+        await store.audit.append(event())
+    assert await store.ping() is None  # it can be read
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await store.audit.append(event())
+    assert (await store.audit.verify()).entries == 1
+    await store.close()
+
+
+async def test_a_full_disk_loses_nothing_that_was_confirmed(path: Path) -> None:
+    """SQLite is told that the disk ends here."""
+    store = opened(path)
+    for _ in range(10):
+        await store.audit.append(event())
+    engine = store._database._engine
+    limit = ["PRAGMA max_page_count = 60"]
+
+    @sa.event.listens_for(engine, "checkout")
+    def bound(connection: sqlite3.Connection, *_others: object) -> None:
+        connection.execute(limit[0])
+
+    large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
+    results = await asyncio.gather(*large, return_exceptions=True)
+    assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
+    limit[0] = "PRAGMA max_page_count = 1000000"
+    await store.audit.append(event())
+    assert (await store.audit.verify()).entries == 11 + sum(result is None for result in results)
+    await store.close()
+
+
+# -- both
+
+
+async def test_a_long_list_keeps_nobody_waiting(store: Store) -> None:
+    """While one is read, sign-ins are recorded, sessions found, tokens made."""
+    assert isinstance(store, SqlStore)
+    reading, done = threading.Event(), threading.Event()
+
+    def slow(connection: sa.Connection) -> None:
+        reading.set()
+        done.wait(5)
+
+    scan = asyncio.create_task(store._database.scan(slow))
+    await asyncio.to_thread(reading.wait, 5)
+    async with asyncio.timeout(3):
+        await store.audit.append(event())
+        assert await store.sessions.get(b"x", NOW) is None
+        assert await store.sessions.purge(NOW) == 0
+        await store.ping()
+    assert not scan.done()
+    done.set()
+    await scan
+
+
+async def test_what_takes_too_long_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one who waits is told; the next one does not find the thread gone."""
+    assert isinstance(store, SqlStore)
+    database = store._database
+    monkeypatch.setattr(database, "_patience", 0.2)
+    endless = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+        if database.dialect.name == "sqlite"
+        else "SELECT pg_sleep(60)"
+    )
+    with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s"):
+        await database.scan(lambda connection: connection.exec_driver_sql(endless).all())
+    monkeypatch.setattr(database, "_patience", 5.0)
+    assert await store.audit.entries() == []
+
+
+# -- PostgreSQL
+
+
+@pytest.fixture
+def stopped(postgres: ThrowawayPostgres) -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    @contextlib.contextmanager
+    def stop() -> Iterator[None]:
+        postgres.pause()
+        try:
+            yield
+        finally:
+            postgres.resume()
+
+    yield stop
+    postgres.resume()
+
+
+@pytest.mark.postgres
+async def test_a_server_that_is_stopped_keeps_nobody_waiting(
+    postgres: ThrowawayPostgres, stopped: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    """SIGSTOP: connections stay open, nothing is answered. Whoever asks is told within seconds; afterwards all goes on."""
+    store = open_store(postgres.create_database(), secret=SECRET, node="relay1")
+    await store.audit.append(event())
+    asked: list[Callable[[], object]] = [
+        store.ping,
+        lambda: store.audit.append(event()),
+        lambda: store.sessions.get(b"x", NOW),
+        lambda: store.tokens.redeem("t", NOW),
+        store.audit.entries,
+        store.unit().commit,
+    ]
+    with stopped():
+        for _ in range(2):  # connections that were open; then new ones, which cannot be made
+            began = time.monotonic()
+            results = await asyncio.gather(*(ask() for ask in asked for _ in range(8)), return_exceptions=True)  # type: ignore[call-overload]
+            assert time.monotonic() - began < 9
+            assert all(isinstance(result, StoreUnavailable) for result in results)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        assert time.monotonic() - began < 5
+    await store.audit.append(event(kind="after"))
+    (newest, *_) = await store.audit.entries()
+    assert newest.event.kind == "after"
+    await store.audit.verify()
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_a_lock_that_somebody_holds_is_not_waited_for(postgres: ThrowawayPostgres) -> None:
+    """The server gives up, and says why."""
+    url = postgres.create_database()
+    store = open_store(url, secret=SECRET, node="relay1")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as other:
+        other.exec_driver_sql("LOCK TABLE audit_events")
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            await store.audit.append(event())
+    engine.dispose()
+    await store.audit.append(event())
+    assert (await store.audit.verify()).entries == 1
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPostgres) -> None:
+    """Every pooled connection is gone: none of them costs a sign-in."""
+    store = open_store(postgres.create_database(), secret=SECRET, node="relay1")
+    await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
+    postgres.stop()
+    with pytest.raises(StoreUnavailable, match="server runs"):
+        await store.audit.append(event())
+    postgres.start()
+    await store.audit.append(event())
+    await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
+    assert (await store.audit.verify()).entries == 1
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_the_stores_clock_is_told(postgres: ThrowawayPostgres) -> None:
+    """So that a node whose clock is off can be found."""
+    store = open_store(postgres.create_database(), secret=SECRET, node="relay1")
+    assert await store.ping() == pytest.approx(time.time(), abs=1)
+    await store.close()
+
+
+def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of a traceback; no password is in it."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreUnavailable, match=re.escape("pip install 'isthmus[postgres]'")) as refused:
+        open_store("postgresql://isthmus:hush@127.0.0.1/relay", secret=SECRET, node="relay1")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/relay", "no url at all"])
+def test_other_databases_are_refused(url: str) -> None:
+    """With those that are supported, or what is wrong with the setting."""
+    with pytest.raises(StoreUnavailable, match=r"SQLite and PostgreSQL|is not the URL"):
+        open_store(url, secret=SECRET, node="relay1")
