@@ -86,13 +86,15 @@ class _Stream(asyncio.Protocol):
 
 
 class LdapConnection:
-    """An open connection. `used_at` is `time.monotonic()` of its last use."""
+    """An open connection. `used_at` is `time.monotonic()` of its last use; `directory` is what the directory at its other end
+    says of itself, on a connection that was signed in for searching (see `naming`)."""
 
-    __slots__ = ("_loop", "_number", "_stream", "_transport", "server", "used_at")
+    __slots__ = ("_loop", "_number", "_stream", "_transport", "directory", "server", "used_at")
 
     def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
         self.server = server
         self.used_at = time.monotonic()
+        self.directory = ""
         self._transport, self._stream = transport, stream
         self._number = 0
         self._loop = asyncio.get_running_loop()
