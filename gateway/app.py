@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import ssl
 import time
@@ -18,7 +19,7 @@ from prometheus_client.exposition import generate_latest
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
-from gateway.protocol import CloseCode
+from gateway.protocol import AccountKey, CloseCode
 from gateway.readiness import Readiness
 from gateway.relay import (
     SOCKET_NAME,
@@ -105,6 +106,7 @@ class Relay:
         self.metrics.register(AgentGauges(self.dispatcher))
         self.registry = AgentRegistry(self.store.agents)
         self.enrolment = Enrolment(core, keys.authority, self.store.tokens, self.registry, audit, clock)
+        account_keys = (AccountKey("1", hmac.digest(keys.secret, b"isthmus account digests", "sha256")),)
         self.endpoint = AgentEndpoint(
             core,
             keys.identity,
@@ -114,6 +116,7 @@ class Relay:
             renew=self.enrolment.renew,
             alarm=self.alarms.raise_alarm,
             clock=clock,
+            account_keys=lambda: account_keys,
         )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from certs import VerifiedPeer
-from gateway.protocol.messages import AnswerBody, RequestBody
+from gateway.protocol.bodies import AnswerBody, RequestBody
+from gateway.protocol.messages import Answer, Begun, Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,19 @@ class Opened:
     domains: tuple[str, ...] = ()
     """Relay side only: what the agent answers for; `*` for all."""
     software: str = ""
+    capabilities: frozenset[str] = frozenset()
+    """What the other end said that it can do."""
+
+
+RequestId = tuple[str, int]
+"""The relay node that asks, and its number for the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
-    """Agent: check this credential before `deadline` (Unix seconds on the agent's own clock)."""
+    """Agent: do what this asks before `deadline` (Unix seconds on the agent's own clock)."""
 
-    id: int
+    id: RequestId
     deadline: float
     body: RequestBody
 
@@ -34,7 +41,7 @@ class RequestReceived:
 class RequestCancelled:
     """Agent: nobody waits any more. The bind of a request that has begun is finished and its answer dropped."""
 
-    id: int
+    id: RequestId
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,14 @@ class Answered:
 
     id: int
     body: AnswerBody
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUnreadable:
+    """Relay: the agent answered, in words that are not known here (it may be newer), or that contradict each other."""
+
+    id: int
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +103,36 @@ class RenewalAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReceived:
-    """Relay: the agent's view of its directories."""
+class ReportReceived:
+    """Relay: something about the agent's health; `kind` and `version` say how `body` is read."""
 
-    directories: dict[str, str]
-    in_flight: int
+    kind: str
+    version: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Relay: the agent's seal key, verified; with it any relay node may make a pair key (see `requests.make_pair`)."""
+
+    agent: str
+    session: str
+    seal_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedReceived:
+    """Relay: a word on a request of another node, for that node to verify and understand."""
+
+    node: str
+    message: Begun | Answer | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something was left alone that an honest peer need not say: for the log."""
+
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +159,16 @@ Event = (
     | RequestCancelled
     | BegunReceived
     | Answered
+    | AnswerUnreadable
     | RequestRefused
     | CapacityChanged
     | PeerDraining
     | RenewalRequested
     | RenewalAnswered
-    | StatusReceived
+    | ReportReceived
+    | Announcement
+    | CarriedReceived
+    | Ignored
     | Measured
     | Closed
 )

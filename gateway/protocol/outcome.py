@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.protocol.accounts import AccountId
+
 
 class Outcome(enum.StrEnum):
     """The result of one credential check; neither a refused credential nor a broken directory is an error."""
@@ -60,7 +62,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who signed in, as the directory says. Kept in browser sessions too: fields may be added, none renamed."""
+    """Who signed in, as the directory says. Unknown fields are ignored. Kept in browser sessions too: none is renamed."""
 
     object_guid: str
     """Lower-case UUID of the object (AD objectGUID, LDAP entryUUID): the one key that never changes."""
@@ -79,3 +81,10 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     groups: tuple[Group, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = {}
     """The attributes chosen in the agent's settings; binary values in base64."""
+    directory: str = ""
+    """What the directory says of itself (see `AccountId`); `domain` is a name that somebody chose."""
+
+    @property
+    def account(self) -> AccountId:
+        """What identifies the person everywhere."""
+        return AccountId(self.directory, self.object_guid)

@@ -7,10 +7,10 @@ import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, ParamSpec
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, PeerTrust, RelaySession
+from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, PeerTrust, RelaySession, RequestId
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
 from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
@@ -97,9 +97,9 @@ class Station:
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
         self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
         self.requests: list[RequestReceived] = []
-        self.cancelled: list[int] = []
-        self._begun: dict[int, str] = {}
-        self._done: set[int] = set()
+        self.cancelled: list[RequestId] = []
+        self._begun: dict[RequestId, str] = {}
+        self._done: set[RequestId] = set()
 
     @property
     def asked(self) -> list[str]:
@@ -107,7 +107,7 @@ class Station:
         return [request.body.user_name for request in self.requests]
 
     @property
-    def open(self) -> list[int]:
+    def open(self) -> list[RequestId]:
         """The numbers of the requests that wait for this agent, oldest first."""
         return [request.id for request in self.requests if request.id not in self._done]
 
@@ -139,28 +139,28 @@ class Station:
 
     # -- what it does, by default to the oldest request
 
-    def _take(self, number: int | None, *, done: bool = True) -> int:
+    def _take(self, number: RequestId | None, *, done: bool = True) -> RequestId:
         number = self.open[0] if number is None else number
         if done:
             self._done.add(number)
         return number
 
-    def begin(self, number: int | None = None) -> bool:
+    def begin(self, number: RequestId | None = None) -> bool:
         number = self._take(number, done=False)
         allowed = self.end.begin(number, self._exchange.clock())
         if allowed:
             self._begun[number] = next(request.body.user_name for request in self.requests if request.id == number)
         return allowed
 
-    def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: int | None = None, **fields: Any) -> None:
+    def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: RequestId | None = None, **fields: Any) -> None:
         self.end.answer(self._take(number), AnswerBody(outcome, **fields))
 
-    def refuse(self, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
+    def refuse(self, reason: str) -> None:
         self.end.refuse(self._take(None), reason)
 
     def ping(self) -> None:
         """Say a word that concerns no request."""
-        self.end.send_status({})
+        self.end.send_report("word", 1, b"")
 
     def hang_up(self) -> None:
         """The connection breaks: what the hub does then."""
