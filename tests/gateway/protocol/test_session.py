@@ -473,14 +473,10 @@ def test_a_sealed_request_opens_once(world: World) -> None:
     assert ends.agent.begin(of(1), NOW)
 
 
-def next_name(bent: dict[str, Any]) -> str:
-    return ", ".join(bent)
-
-
 @pytest.mark.parametrize(
     "bent",
     [{"deadline": NOW + 999}, {"begin_by": NOW + 999}, {"operation": "change"}, {"number": 2}],
-    ids=lambda bent: [*bent][0],
+    ids=",".join,
 )
 def test_a_seal_is_bound_to_its_envelope(world: World, bent: dict[str, Any]) -> None:
     """Nobody in between can give an old request more time, or make another of it; nor refuse it in the agent's name."""
