@@ -132,21 +132,26 @@ class RelayConnection:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             self._release_begins()
-        return session.closed or session.close(CloseCode.GOING_AWAY, "connection lost")
+        assert session.closed is not None  # noqa: S101 - the reader ends with it
+        return session.closed
 
     async def _read(self, ws: ClientConnection, session: AgentSession) -> None:
         while session.closed is None:
             try:
                 frame = await ws.recv(decode=False)
             except ConnectionClosed:
+                session.close(CloseCode.GOING_AWAY, "connection lost")  # else the writer would wait for words to send
                 return
             for event in session.receive(frame, self._clock()):
                 self._take(event, session)
             self._wake.set()
 
     async def _write(self, ws: ClientConnection, session: AgentSession) -> None:
-        """Send what the session has to say until it is closed. A writer that fails ends the connection immediately: what is in
-        flight goes to another agent, instead of waiting for words that cannot come."""
+        """Send what the session has to say until it is closed.
+
+        A writer that fails ends the connection immediately: what is in flight goes to another agent, instead of waiting for
+        words that cannot come.
+        """
         try:
             await self._send(ws, session)
         except Exception as error:

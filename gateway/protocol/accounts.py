@@ -30,7 +30,7 @@ class AccountId(NamedTuple):
 
 
 class AccountKey:
-    """A key that relay nodes share and give to their agents. secret: 32 bytes; id: names it in answers, up to 64 characters."""
+    """A key that relay nodes share and give to their agents. id: up to 64 characters, in answers; secret: 32 bytes."""
 
     __slots__ = ("_inner", "_outer", "id", "secret")
 

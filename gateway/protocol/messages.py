@@ -139,7 +139,7 @@ class SharedKey(Struct, frozen=True, array_like=True):
 
 
 class AccountKeys(_Message, frozen=True, tag="account-keys"):
-    """The keys of account digests (see `accounts`), newest first: the relay's first record, and again whenever they change."""
+    """The keys of account digests (see `accounts`), newest first: in the relay's first record, and when they change."""
 
     keys: Annotated[tuple[SharedKey, ...], Meta(max_length=8)]
 

@@ -13,7 +13,16 @@ import pytest
 
 from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain
-from directory import Abandoned, CheckOutcome, CheckResult, Credential, Directories, DirectoryObject, DirectorySettings, TlsSettings
+from directory import (
+    Abandoned,
+    CheckOutcome,
+    CheckResult,
+    Credential,
+    Directories,
+    DirectoryObject,
+    DirectorySettings,
+    TlsSettings,
+)
 from directory.errors import Ambiguous, NotFound, ServerRefused
 from findings import Finding
 from tests.support.forwarder import Forwarder
@@ -84,7 +93,7 @@ async def test_every_way_to_say_who_one_is(make: Make, domain: ThrowawayDomain) 
 
 
 async def test_every_answer_tells_whose_account_it_is_about(make: Make, domain: ThrowawayDomain) -> None:
-    """By objectGUID of domain and account: whatever was typed, whatever came of it, whatever the settings call the domain."""
+    """By objectGUID of domain and account, whatever was typed, whatever came of it, whatever the settings call it."""
     anna, found = domain.people["anna"], set[DirectoryObject]()
     for directories in (make(), make(name="elsewhere.example.net", netbios_name="ELSEWHERE")):
         for password in (anna.password, "wrong"):

@@ -28,7 +28,6 @@ from gateway.protocol import (
     Opened,
     PeerDraining,
     RelaySession,
-    RenewalRequested,
     ReportReceived,
     RequestRefused,
     decode_directories_report,
@@ -193,6 +192,13 @@ class AgentConnection:
             case RequestRefused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
                 self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
+            case Closed():
+                self.lose()
+            case _:
+                self._take_state(event)
+
+    def _take_state(self, event: Event) -> None:
+        match event:
             case Measured(latency, clock_skew):
                 self.latency, self.clock_skew = latency, clock_skew
             case ReportReceived():
@@ -201,10 +207,8 @@ class AgentConnection:
                 log.warning("agent.ignored", agent=self.name, detail=detail)
             case CapacityChanged() | PeerDraining():
                 self._on_change(self)
-            case Closed():
-                self.lose()
-            case Opened() | RenewalRequested() | _:
-                pass
+            case _:
+                pass  # the hub's
 
     def _take_report(self, report: ReportReceived) -> None:
         """Of a kind or version that is not known here, nothing; nor of one that cannot be read: it costs nobody anything."""

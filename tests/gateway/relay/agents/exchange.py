@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, PeerTrust, RelaySession, RequestId
+from gateway.protocol import (
+    OPERATIONS,
+    AccountKey,
+    AgentFacts,
+    AgentSession,
+    AnswerBody,
+    CloseCode,
+    Outcome,
+    PeerTrust,
+    RelaySession,
+    RequestId,
+)
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
 from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
@@ -20,6 +31,7 @@ P = ParamSpec("P")
 NOW = 1_800_000_000.0
 TIMEOUT = 15.0
 BEGIN = 4.0
+ACCOUNT_KEY = AccountKey("1", bytes(32))
 SILENCE = BEGIN + 1.0
 """Seconds after which an agent that did not begin is given up: one more than it has to begin."""
 
@@ -88,12 +100,14 @@ class World:
 class Station:
     """An agent at the far end of a connection: it takes what it is sent, and does what the test says."""
 
-    def __init__(self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int) -> None:
+    def __init__(
+        self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int, capabilities: tuple[str, ...]
+    ) -> None:
         world, now = exchange.world, exchange.clock()
         trusts = [PeerTrust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
-        facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test")
+        facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test", capabilities=capabilities)
         self._exchange = exchange
-        self._near = RelaySession(world.relay, trusts[0], now=now)
+        self._near = RelaySession(world.relay, trusts[0], now=now, account_keys=[ACCOUNT_KEY])
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
         self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
         self.requests: list[RequestReceived] = []
@@ -153,7 +167,8 @@ class Station:
         return allowed
 
     def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: RequestId | None = None, **fields: Any) -> None:
-        self.end.answer(self._take(number), AnswerBody(outcome, **fields))
+        account = fields.pop("account", None)
+        self.end.answer(self._take(number), AnswerBody(outcome, **fields), account)
 
     def refuse(self, reason: str) -> None:
         self.end.refuse(self._take(None), reason)
@@ -181,9 +196,16 @@ class Exchange:
     def clock(self) -> float:
         return NOW + asyncio.get_running_loop().time()
 
-    def agent(self, name: str = "agent1", *domains: str, capacity: int = 4, latency: float = 0.0) -> Station:
+    def agent(
+        self,
+        name: str = "agent1",
+        *domains: str,
+        capacity: int = 4,
+        latency: float = 0.0,
+        capabilities: tuple[str, ...] = OPERATIONS,
+    ) -> Station:
         """An agent that has just connected; it answers for all unless domains are given."""
-        station = Station(self, name, domains or ("*",), capacity)
+        station = Station(self, name, domains or ("*",), capacity, capabilities)
         while station.carry():
             pass
         station.connection.latency = latency
@@ -192,12 +214,14 @@ class Exchange:
         self.dispatcher.connections_changed()
         return station
 
-    def sign_in(self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT) -> asyncio.Task[Dispatched]:
-        return asyncio.create_task(self.dispatcher.dispatch(self.task(user, timeout)), name=f"sign-in {user}")
+    def sign_in(
+        self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT, operation: str = "verify"
+    ) -> asyncio.Task[Dispatched]:
+        return asyncio.create_task(self.dispatcher.dispatch(self.task(user, timeout, operation)), name=f"sign-in {user}")
 
-    def task(self, user: str, timeout: float = TIMEOUT) -> Task:
+    def task(self, user: str, timeout: float = TIMEOUT, operation: str = "verify") -> Task:
         return Task(
-            operation="verify",
+            operation=operation,
             user_name=user,
             password="right",
             new_password="",
