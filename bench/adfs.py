@@ -17,21 +17,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.model import Record, Snapshot
-from adfs_mgmt.rollover.plan import next_step, plan
-from adfs_mgmt.rollover.stage import RolloverPolicy
+from adfs_mgmt.farm import FarmSettings
+from adfs_mgmt.operations import OperationContext, observe_farms
+from adfs_mgmt.procedures import FarmObservation, RolloverPolicy, RolloverRequest, plan, procedure_of
+from adfs_mgmt.remoting import RemotingSettings
 from bench.measure import processor_seconds, show
+from foundation.procedures import blank, next_step
 from isthmus.adfs_settings import AdfsSettings
-from isthmus.cli.adfs.looking import look_at
 from isthmus.log_settings import LogSettings
-from tests.adfs.rollover.world import TOKEN, World
+from tests.adfs.procedures.world import TOKEN, World
 
 DELAY_MS = 50
 NODES, PROXIES = 30, 10
@@ -66,9 +64,10 @@ class Hosts:
         )
         settings = AdfsSettings(state_dir=self.home, farms=(farm,), remoting=remoting, log=LogSettings(level="warning"))
         begun = time.perf_counter()
-        (seen,) = look_at(settings, (), outside_only=False)
+        context = OperationContext(settings=settings)
+        (observed,) = asyncio.run(observe_farms(context, context.farms()))
         seconds = time.perf_counter() - begun
-        failed = [each.error for each in (*seen.farm.hosts, *seen.outside.served) if each.error]
+        failed = [host.error for host in (*observed.farm.hosts, *observed.external.served) if host.error]
         if failed:
             raise RuntimeError(failed[0])
         return seconds
@@ -119,7 +118,7 @@ def status(rounds: int) -> None:
 
 def planner(rounds: int) -> None:
     """A plan and every next step of a rollover, for a thousand nodes and for a hundred."""
-    small, large = snapshot(100), snapshot(1000)
+    small, large = observation(100), observation(1000)
     few, many = [], []
     for _ in range(rounds):
         few.append(seconds_to_plan(small))
@@ -128,20 +127,21 @@ def planner(rounds: int) -> None:
     show("adfs.planner_ratio", statistics.median(many) / statistics.median(few), "to 100 nodes; 10 is proportional")
 
 
-def snapshot(nodes: int) -> Snapshot:
+def observation(nodes: int) -> FarmObservation:
     """A healthy farm, as the planner sees it."""
-    return asyncio.run(World(nodes=tuple(f"n{number}" for number in range(nodes))).look())
+    return asyncio.run(World(nodes=tuple(f"n{number}" for number in range(nodes))).observe())
 
 
-def seconds_to_plan(seen: Snapshot) -> float:
+def seconds_to_plan(observed: FarmObservation) -> float:
     """For a farm as it is."""
-    policy, now = RolloverPolicy(), seen.farm.read_at
+    policy, now = RolloverPolicy(), observed.farm.read_at
+    table = procedure_of("token", policy)
     gc.collect()
     begun = time.process_time()
-    made = plan(Request(kind="token", uses=TOKEN), seen, policy, now)
-    held: dict[str, float] = {}
+    made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, policy, now)
+    completed: dict[str, float] = {}
     for step in made.steps:
-        record = Record(id="bench", kind="token", farm="bench", started=now, by="", facts=made.facts, held=dict(held))
-        next_step(seen, record, policy, now)
-        held[step.stage] = now
+        record = replace(blank(table, "bench", table.foreseen(made.state), now), completed=dict(completed))
+        next_step(table, observed, record, now)
+        completed[step.stage] = now
     return time.process_time() - begun

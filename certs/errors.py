@@ -1,14 +1,19 @@
 """What can be wrong with keys and certificates.
 
 CertsError
-├── KeyStoreError        a file or directory that cannot be used, or is open to others
-├── CertificateRefused   a certificate, certificate request or signature that is not accepted; has a `reason`
-├── TokenRefused         an enrolment token that is truncated, foreign or expired
-└── RolloverRefused      a step that the rollover's state does not allow
+├── KeyStoreError          a file or directory that cannot be used, or is open to others
+├── CertificateRefused     a certificate, certificate request or signature that is not accepted; has a `reason`
+├── CertificateUnreadable  bytes that are no X.509 certificate; has `what` they were, and the `reason`
+├── SourceError            a new certificate that cannot be had, or is not fit for its use
+├── ThumbprintMalformed    text that is no thumbprint
+├── PartnerUnknown         no partner of that name in the ledger
+├── TokenRefused           an enrolment token that is truncated, foreign or expired
+└── RolloverRefused        a step that the rollover's state does not allow
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +21,7 @@ Reason = Literal["malformed", "wrong_authority", "wrong_role", "expired", "not_y
 
 
 class CertsError(Exception):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class KeyStoreError(CertsError):
@@ -40,6 +45,50 @@ class CertificateRefused(CertsError):
 
     def __str__(self) -> str:
         return f"certificate refused ({self.reason.replace('_', ' ')}): {self.detail}"
+
+
+class CertificateUnreadable(CertsError):
+    """Not a certificate. `what` names what it was to be."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+class SourceError(CertsError):
+    """A new certificate that cannot be had or used. `source` is where it was to come from."""
+
+    def __init__(self, source: str, problem: str, remedy: str) -> None:
+        super().__init__(source, problem, remedy)
+        self.source, self.problem, self.remedy = source, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}; {self.remedy}"
+
+
+class ThumbprintMalformed(CertsError):
+    """Text that was given as a thumbprint."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.text[:60]!r} is no thumbprint: 40 hexadecimal digits, as `isthmus adfs status` shows them"
+
+
+class PartnerUnknown(CertsError):
+    """The farm's ledger has no such partner. `known` are the names that it has."""
+
+    def __init__(self, farm: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(farm, name, tuple(known))
+        self.farm, self.name, self.known = farm, name, tuple(known)
+
+    def __str__(self) -> str:
+        return f"farm {self.farm} has no partner {self.name!r}; known are: {', '.join(self.known) or 'none yet'}"
 
 
 class TokenRefused(CertsError):

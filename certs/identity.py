@@ -125,7 +125,7 @@ class MachineIdentity:
 
     @property
     def certificate_der(self) -> bytes:
-        """The certificate, DER."""
+        """DER of the certificate that the authority issued (RFC 5280)."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     @property

@@ -11,7 +11,8 @@
 `retiring`   was active; still accepted, so that a rollback is possible and old tokens verify.
 `retired`    final.
 
-`due` says what should happen now and why; `apply` does it to the records. Nothing here reads a clock or a file.
+`due_transitions` says what should happen now and why; `apply_transition` does it to the records. Nothing here reads a
+clock or a file.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class KeyPolicy:
     """Seconds, all of them."""
 
     create_before: float = 20 * 86400.0
@@ -60,7 +61,7 @@ class Policy:
     """This close to the active key's end a published successor is promoted whatever partners say (AD FS: 2 days)."""
 
 
-class Action(enum.StrEnum):
+class KeyAction(enum.StrEnum):
     """What can be done to a key."""
 
     CREATE = "create"
@@ -71,10 +72,10 @@ class Action(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class KeyTransition:
     """Something that is due: to `key` (empty for CREATE), and why."""
 
-    action: Action
+    action: KeyAction
     key: str = ""
     why: str
 
@@ -87,65 +88,65 @@ def active_key(keys: Sequence[KeyRecord]) -> KeyRecord | None:
     return active[0] if active else None
 
 
-def due(keys: Sequence[KeyRecord], policy: Policy, now: float) -> list[Step]:
-    """What should be done now, in order. Empty where all is well. Applying a step makes it not due any more."""
+def due_transitions(keys: Sequence[KeyRecord], policy: KeyPolicy, now: float) -> list[KeyTransition]:
+    """What should be done now, in order. Empty where all is well. Applying one makes it not due any more."""
     active = active_key(keys)
-    steps = [
-        Step(action=Action.RETIRE, key=key.id, why="nobody needs what it signed any more")
+    transitions = [
+        KeyTransition(action=KeyAction.RETIRE, key=key.id, why="nobody needs what it signed any more")
         for key in keys
         if key.state is KeyState.RETIRING and now >= key.since + policy.retire_after
     ]
     coming = [key for key in keys if key.state in {KeyState.NEXT, KeyState.PUBLISHED}]
     if not coming:
         if active is None:
-            return [*steps, Step(action=Action.CREATE, why="there is no key")]
+            return [*transitions, KeyTransition(action=KeyAction.CREATE, why="there is no key")]
         if now >= active.not_after - policy.create_before:
-            return [*steps, Step(action=Action.CREATE, why="the active key ends soon")]
-        return steps
-    return [*steps, *_advance(coming[0], active, policy, now)]
+            return [*transitions, KeyTransition(action=KeyAction.CREATE, why="the active key ends soon")]
+        return transitions
+    return [*transitions, *_advance(coming[0], active, policy, now)]
 
 
-def _advance(coming: KeyRecord, active: KeyRecord | None, policy: Policy, now: float) -> list[Step]:
+def _advance(coming: KeyRecord, active: KeyRecord | None, policy: KeyPolicy, now: float) -> list[KeyTransition]:
     if coming.state is KeyState.NEXT:
-        return [Step(action=Action.PUBLISH, key=coming.id, why="partners must learn of it before it is used")]
+        return [KeyTransition(action=KeyAction.PUBLISH, key=coming.id, why="partners must learn of it before it is used")]
     if active is None:
-        return [Step(action=Action.PROMOTE, key=coming.id, why="no key is active")]
+        return [KeyTransition(action=KeyAction.PROMOTE, key=coming.id, why="no key is active")]
     if now >= active.not_after - policy.critical:
-        return [Step(action=Action.PROMOTE, key=coming.id, why="the active key is about to end")]
+        return [KeyTransition(action=KeyAction.PROMOTE, key=coming.id, why="the active key is about to end")]
     if now >= coming.since + policy.publish_for and not coming.waiting_for:
-        return [Step(action=Action.PROMOTE, key=coming.id, why="partners had the time to notice it")]
+        return [KeyTransition(action=KeyAction.PROMOTE, key=coming.id, why="partners had the time to notice it")]
     return []
 
 
-def apply(keys: Sequence[KeyRecord], step: Step, policy: Policy, now: float) -> list[KeyRecord]:
-    """Return the records after a step. Raises RolloverRefused for one that the state does not allow.
+def apply_transition(keys: Sequence[KeyRecord], transition: KeyTransition, policy: KeyPolicy, now: float) -> list[KeyRecord]:
+    """Return the records after a transition. Raises RolloverRefused for one that the state does not allow.
 
     CREATE is the caller's (it makes a key): append its record in state NEXT.
     """
     records = {key.id: key for key in keys}
-    key = records.get(step.key)
+    key = records.get(transition.key)
     if key is None:
-        raise RolloverRefused(step.key, step.action.value, "no such key")
+        raise RolloverRefused(transition.key, transition.action.value, "no such key")
     active = active_key(keys)
-    if step.action is Action.PUBLISH:
-        _require(key, step, KeyState.NEXT)
+    if transition.action is KeyAction.PUBLISH:
+        _require(key, transition, KeyState.NEXT)
         records[key.id] = replace(key, state=KeyState.PUBLISHED, since=now)
-    elif step.action is Action.PROMOTE:
-        _check_promotion(key, step, active, policy, now)
+    elif transition.action is KeyAction.PROMOTE:
+        _check_promotion(key, transition, active, policy, now)
         if active is not None:
             records[active.id] = replace(active, state=KeyState.RETIRING, since=now)
         records[key.id] = replace(key, state=KeyState.ACTIVE, since=now)
-    elif step.action is Action.ROLL_BACK:
-        _require(key, step, KeyState.RETIRING)
+    elif transition.action is KeyAction.ROLL_BACK:
+        _require(key, transition, KeyState.RETIRING)
         if active is not None:
             records[active.id] = replace(active, state=KeyState.PUBLISHED, since=now)
         records[key.id] = replace(key, state=KeyState.ACTIVE, since=now)
-    elif step.action is Action.RETIRE:
-        _require(key, step, KeyState.RETIRING)
+    elif transition.action is KeyAction.RETIRE:
+        _require(key, transition, KeyState.RETIRING)
         records[key.id] = replace(key, state=KeyState.RETIRED, since=now)
     else:
-        raise RolloverRefused(step.key, step.action.value, "a key is made by its owner, not by the policy")
-    return [records[each.id] for each in keys]
+        raise RolloverRefused(transition.key, transition.action.value, "a key is made by its owner, not by the policy")
+    return [records[key.id] for key in keys]
 
 
 def acknowledge(key: KeyRecord, partner: str) -> KeyRecord:
@@ -153,17 +154,19 @@ def acknowledge(key: KeyRecord, partner: str) -> KeyRecord:
     return replace(key, waiting_for=key.waiting_for - {partner})
 
 
-def _require(key: KeyRecord, step: Step, state: KeyState) -> None:
+def _require(key: KeyRecord, transition: KeyTransition, state: KeyState) -> None:
     if key.state is not state:
-        raise RolloverRefused(key.id, step.action.value, f"it is {key.state.value}, not {state.value}")
+        raise RolloverRefused(key.id, transition.action.value, f"it is {key.state.value}, not {state.value}")
 
 
-def _check_promotion(key: KeyRecord, step: Step, active: KeyRecord | None, policy: Policy, now: float) -> None:
-    _require(key, step, KeyState.PUBLISHED)
+def _check_promotion(
+    key: KeyRecord, transition: KeyTransition, active: KeyRecord | None, policy: KeyPolicy, now: float
+) -> None:
+    _require(key, transition, KeyState.PUBLISHED)
     if active is None or now >= active.not_after - policy.critical:
         return
     if key.waiting_for:
-        raise RolloverRefused(key.id, step.action.value, f"not acknowledged by {', '.join(sorted(key.waiting_for))}")
+        raise RolloverRefused(key.id, transition.action.value, f"not acknowledged by {', '.join(sorted(key.waiting_for))}")
     if now < key.since + policy.publish_for:
         wait = key.since + policy.publish_for - now
-        raise RolloverRefused(key.id, step.action.value, f"partners need {wait:.0f} s more to notice it")
+        raise RolloverRefused(key.id, transition.action.value, f"partners need {wait:.0f} s more to notice it")

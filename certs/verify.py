@@ -47,8 +47,8 @@ class Role(enum.StrEnum):
 
 
 _SIGNATURE_HEAD = b"\x03\x41\x00"
-"""BIT STRING of 64 bytes, no bit unused. Unused ones are outside what is signed, and parsers let them through: one
-certificate would have several fingerprints."""
+"""BIT STRING of 64 bytes, no bit unused (X.690 section 8.6.2). The signature is not part of what is signed, and parsers let
+unused bits through: one certificate would have several fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ def verify_certificate(
     """
     certificate = _parse(der)
     try:
+        # RFC 5280 section 6.1.3 (a)(1) and (4): the signature by the authority's key, and its name as the issuer's
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, TypeError, *UNREADABLE) as error:
         raise CertificateRefused("wrong_authority", "not issued by the authority that is pinned here") from error
@@ -121,14 +122,16 @@ def _parse(der: bytes) -> x509.Certificate:
 
 def _check_extensions(certificate: x509.Certificate) -> None:
     for extension in certificate.extensions:
+        # section 4.2: a critical extension that is not processed limits the certificate in a way that nobody would enforce
         if extension.critical and extension.oid not in _KNOWN_CRITICAL:
             raise CertificateRefused("malformed", f"critical extension {extension.oid.dotted_string} is not known")
+        # section 4.2.1.9: an authority below ours, were there one, could name any machine
         if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
             raise CertificateRefused("wrong_role", "an authority's certificate is not a machine's")
 
 
 def _check_validity(certificate: x509.Certificate, holder: str, now: float, leeway: float) -> tuple[float, float]:
-    """Return begin and end of validity, Unix seconds. Raises CertificateRefused."""
+    """Return begin and end of validity (section 4.1.2.5), Unix seconds. Raises CertificateRefused."""
     not_before, not_after = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     if now > not_after + leeway:
         raise CertificateRefused("expired", f"that of {holder} ended at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}Z")
@@ -140,6 +143,7 @@ def _check_validity(certificate: x509.Certificate, holder: str, now: float, leew
 
 
 def _name_of(certificate: x509.Certificate, role: Role) -> str:
+    """From the one URI of ours in the subject alternative name (section 4.2.1.6); several would let the reader choose."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -162,7 +166,7 @@ def _key_of(certificate: x509.Certificate) -> PublicKey:
 
 
 def checked_key(key: object) -> PublicKey:
-    """Accept Ed25519 and ECDSA P-256 keys. Raises CertificateRefused."""
+    """Accept Ed25519 (RFC 8410) and ECDSA P-256 keys (RFC 5480). Raises CertificateRefused."""
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -208,12 +207,8 @@ proxy = "none"
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port on which nobody listens now, outside the range that the system gives to outgoing connections.
-
-    Else a connection of another process could take it before the server that it is for binds it (ip(7), local_port_range).
-    """
-    while True:
-        port = random.randint(10_000, 32_000)  # noqa: S311 - not a secret
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind((address, port))
-            return port
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,1 +1,1 @@
-"""The front door: the `isthmus` command, settings files, logging. It wires the rooms together."""
+"""The front door: the `isthmus` command, settings files, logging. It wires the packages together."""

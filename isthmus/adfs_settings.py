@@ -1,15 +1,15 @@
-"""The settings file of `isthmus adfs`, put together from the rooms' own."""
+"""The settings file of `isthmus adfs`, put together from the packages' own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.rollover.acme_settings import AcmeSettings
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.farm import FarmSettings
+from adfs_mgmt.health import Thresholds
+from adfs_mgmt.remoting import RemotingSettings
+from adfs_mgmt.trust import EntraSettings
+from certs.acme import AcmeSettings
 from isthmus.log_settings import LogSettings
 
 

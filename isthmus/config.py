@@ -1,4 +1,4 @@
-"""Settings files: TOML read into the rooms' frozen models, with every error named by its key and line.
+"""Settings files: TOML read into the packages' frozen models, with every error named by its key and line.
 
 An unknown key is an error. Relative paths are relative to the settings file. Secrets are never in the file itself: a
 setting names a file or an environment variable.
@@ -74,23 +74,23 @@ def load(path: Path, model: type[M]) -> M:
     settings = _read_model(model, data, "", path.parent.absolute(), problems)
     if problems:
         lines = key_lines(text)
-        raise ConfigError(path, [dataclasses.replace(each, line=lines.get(each.key)) for each in problems])
+        raise ConfigError(path, [dataclasses.replace(problem, line=lines.get(problem.key)) for problem in problems])
     return typing.cast(M, settings)
 
 
 def _read_model(model: type[Any], data: Mapping[str, Any], prefix: str, base: Path, problems: list[Problem]) -> Any:
     hints = typing.get_type_hints(model)
-    fields = {each.name: each for each in dataclasses.fields(model)}
+    fields = {field.name: field for field in dataclasses.fields(model)}
     for key in data:
         if key not in fields:
             near = difflib.get_close_matches(key, fields, 1)
             problems.append(Problem(prefix + key, "no such setting", f"did you mean {near[0]}?" if near else ""))
     values = {}
     before = len(problems)
-    for name, each in fields.items():
+    for name, field in fields.items():
         if name in data:
             values[name] = _read_value(hints[name], data[name], prefix + name, base, problems)
-        elif each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             problems.append(Problem(prefix + name, "is missing", _first_line(docs_of(model).get(name, ""))))
     return model(**values) if len(problems) == before else None
 
@@ -100,7 +100,7 @@ def _read_value(hint: Any, value: Any, key: str, base: Path, problems: list[Prob
     if origin in {types.UnionType, typing.Union}:
         if value == "" and types.NoneType in arguments:
             return None
-        hint = next(each for each in arguments if each is not types.NoneType)
+        hint = next(argument for argument in arguments if argument is not types.NoneType)
         return _read_value(hint, value, key, base, problems)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, dict):
@@ -109,7 +109,7 @@ def _read_value(hint: Any, value: Any, key: str, base: Path, problems: list[Prob
     if origin is tuple:
         if not isinstance(value, list):
             return _wrong(problems, key, "expected a list [ … ]")
-        return tuple(_read_value(arguments[0], each, f"{key}[{n}]", base, problems) for n, each in enumerate(value))
+        return tuple(_read_value(arguments[0], item, f"{key}[{n}]", base, problems) for n, item in enumerate(value))
     if origin is Literal:
         if value in arguments:
             return value
@@ -136,10 +136,10 @@ def _wrong(problems: list[Problem], key: str, problem: str) -> None:
 
 
 def docs_of(model: type[Any]) -> dict[str, str]:
-    """The docstring behind each field of a model."""
+    """The docstring behind each field of a model, those of its bases among them."""
+    docs = {name: text for base in reversed(model.__mro__[1:-1]) for name, text in docs_of(base).items()}
     tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     body = typing.cast(ast.ClassDef, tree.body[0]).body
-    docs = {}
     for field, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
             docs[field.target.id] = inspect.cleandoc(str(typing.cast(ast.Constant, after.value).value))
@@ -158,18 +158,18 @@ def _example_table(model: type[Any], prefix: str, required: Mapping[str, str], *
     tables = []
     if prefix:
         yield from ("", f"[[{prefix}]]" if repeated else f"[{prefix}]")
-    for each in dataclasses.fields(model):
-        key = f"{prefix}.{each.name}" if prefix else each.name
-        hint, is_list = table_of(hints[each.name])
+    for field in dataclasses.fields(model):
+        key = f"{prefix}.{field.name}" if prefix else field.name
+        hint, is_list = table_of(hints[field.name])
         if hint is not None:
             tables.append((hint, key, is_list))
             continue
         yield ""
-        yield from (f"# {line}" for line in textwrap.wrap(" ".join(docs.get(each.name, "").split()), 100))
+        yield from (f"# {line}" for line in textwrap.wrap(" ".join(docs.get(field.name, "").split()), 100))
         if key in required:
-            yield f"{each.name} = {required[key]}"
+            yield f"{field.name} = {required[key]}"
         else:
-            yield f"# {each.name} = {toml_value(each.default)}"
+            yield f"# {field.name} = {toml_value(field.default)}"
     for hint, key, is_list in tables:
         yield from _example_table(hint, key, required, repeated=is_list)
 

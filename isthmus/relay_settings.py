@@ -1,4 +1,4 @@
-"""The relay's settings file. Apart from the agent's, so that an agent need not load the relay's rooms."""
+"""The relay's settings file. Apart from the agent's, so that an agent need not load the relay's packages."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _note(statement: dict[str, Any], table: str, line: int, found: dict[str, int
         if isinstance(value, dict):
             _note(value, key, line, found)
         elif isinstance(value, list):
-            for number, each in enumerate(value):
+            for number, item in enumerate(value):
                 found.setdefault(f"{key}[{number}]", line)
-                if isinstance(each, dict):
-                    _note(each, f"{key}[{number}]", line, found)
+                if isinstance(item, dict):
+                    _note(item, f"{key}[{number}]", line, found)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import coverage
 import hypothesis
 import pytest
 import structlog
@@ -50,6 +51,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(_group(item)))
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_rank)  # a long one that begins last is waited for alone
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """What a worker has measured is written before it says that it is done: it is killed ten seconds later."""
+    running = coverage.Coverage.current()
+    if running is not None and "PYTEST_XDIST_WORKER" in os.environ:
+        running.stop()
+        running.save()
 
 
 def _group(item: pytest.Item) -> str:

@@ -1,7 +1,107 @@
-"""What is there: reads a farm over WinRM and from outside, and finds where the two contradict each other.
+"""What is there: reads a farm over WinRM and from outside, and finds where the two are inconsistent.
 
 What belongs here: reading, and the model of what was read. What does not: changing anything, and judging what is old or
 about to end (`adfs_mgmt.health`).
 
-`read`, `outside` and `metadata` need the extra `adfs` (lxml, signxml); the model, the settings and `contradictions` do not.
+Model, settings and `find_inconsistencies` are loaded with the package; what speaks to a farm (aiohttp, lxml, signxml) is
+loaded when it is first used.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from adfs_mgmt.farm.errors import Unreadable
+from adfs_mgmt.farm.inconsistencies import Inconsistency, find_inconsistencies, short_name
+from adfs_mgmt.farm.model import (
+    Binding,
+    Endpoint,
+    ExternalView,
+    Farm,
+    FarmCertificate,
+    KeyAccess,
+    Node,
+    PrincipalHolder,
+    Properties,
+    Proxy,
+    PublishedApplication,
+    RelyingParty,
+    Served,
+    ServedPart,
+    ServicePrincipal,
+    SignInOutcome,
+    StoredCertificate,
+    SyncRole,
+    SyntheticSignIn,
+    Use,
+)
+from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
+from adfs_mgmt.farm.settings import FarmSettings, split_host
+
+if TYPE_CHECKING:
+    from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
+    from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
+    from adfs_mgmt.farm.rows import is_proxy_trust
+    from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
+    from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
+
+_MODULES = {
+    "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
+    "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
+    "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
+    "adfs_mgmt.farm.rows": "is_proxy_trust",
+    "adfs_mgmt.farm.server_reader": "read_listed_nodes read_server",
+}
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = [
+    "ADFS_ROLE",
+    "PROXY_ROLE",
+    "WID_FEATURE",
+    "Binding",
+    "Endpoint",
+    "ExternalView",
+    "Farm",
+    "FarmCertificate",
+    "FarmSettings",
+    "Inconsistency",
+    "KeyAccess",
+    "Node",
+    "ObservedServer",
+    "PrincipalHolder",
+    "Properties",
+    "Proxy",
+    "PublishedApplication",
+    "RelyingParty",
+    "Served",
+    "ServedPart",
+    "ServicePrincipal",
+    "SignInOutcome",
+    "StoredCertificate",
+    "SyncRole",
+    "SyntheticSignIn",
+    "TestAccount",
+    "Unreadable",
+    "Use",
+    "fetch_metadata",
+    "find_inconsistencies",
+    "is_proxy_trust",
+    "read_external_view",
+    "read_farm",
+    "read_listed_nodes",
+    "read_server",
+    "read_test_account",
+    "short_name",
+    "sign_in",
+    "split_host",
+    "unread_farm",
+    "with_certificates",
+]
+
+if not TYPE_CHECKING:  # for mypy every name would be one
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

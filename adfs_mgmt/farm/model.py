@@ -1,6 +1,6 @@
 """A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
 
-Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `Outside`, what
+Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `ExternalView`, what
 anybody on the network sees. Where they contradict each other is for `contradictions` to say.
 """
 
@@ -9,6 +9,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+from certs import Certificate
+from foundation.saml import Assertion
 
 
 class Use(enum.StrEnum):
@@ -28,24 +32,6 @@ class KeyAccess(enum.StrEnum):
     NOT_GRANTED = "not granted"
     NO_KEY = "no private key"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """One X.509 certificate, wherever it was seen."""
-
-    thumbprint: str
-    """SHA-1 of the DER, 40 upper-case hexadecimal digits, as Windows shows it."""
-    subject: str
-    issuer: str
-    not_before: float
-    not_after: float
-    names: tuple[str, ...] = ()
-    """dNSName of the subject alternative names."""
-    server_auth: bool = False
-    """Extended key usage has id-kp-serverAuth, or is absent."""
-    self_signed: bool = False
-    der: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +226,10 @@ class Farm:
         return next((node for node in self.nodes if node.role is SyncRole.PRIMARY and not node.error), None)
 
 
+ServedPart = Literal["TLS", "metadata", "probe"]
+"""What is read at one address, each with a result of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """What one address really serves under the federation name."""
@@ -263,12 +253,17 @@ class Served:
     """How long the metadata took, TLS handshake included."""
     clock_skew: float | None = None
     """Seconds that its clock is ahead of ours by its HTTP `Date`, to the second; None where it sent none."""
-    error: str = ""
-    """What did not work, all of it."""
+    errors: Mapping[ServedPart, str] = field(default_factory=dict)
+    """What did not work, and why."""
+
+    @property
+    def error(self) -> str:
+        """All of it, each part named; empty where everything worked."""
+        return "; ".join(f"{part}: {why}" for part, why in self.errors.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class ExternalView:
     """What anybody on the network sees of a farm, without a credential."""
 
     federation_name: str
@@ -307,23 +302,8 @@ class SignInOutcome(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """What a SAML assertion says whose signature holds. Whether that is right is for others to say."""
-
-    version: str
-    """`SAML 1.1` or `SAML 2.0`."""
-    issuer: str
-    audiences: tuple[str, ...]
-    not_before: float
-    not_after: float
-    signer: Certificate
-    sha1: bool = False
-    """Signed with SHA-1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticSignIn:
-    """A token that was asked for with a test account, at one address. Never in `Outside`, which needs no credential."""
+    """A token that was asked for with a test account, at one address. Never in `ExternalView`, which needs no credential."""
 
     host: str
     """The node, or the federation name itself."""
@@ -336,6 +316,6 @@ class SyntheticSignIn:
     """Path of the endpoint that answered."""
     milliseconds: float = 0.0
     """How long it took, TLS handshake included; 0 where nothing was answered."""
-    token: Token | None = None
+    token: Assertion | None = None
     reason: str = ""
     """What went wrong, in plain words; empty for a token."""

@@ -15,14 +15,15 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.model import Certificate, FarmCertificate, Properties
-from adfs_mgmt.health.check import DAY
+from adfs_mgmt.farm import FarmCertificate, Properties
+from certs import Certificate
+from foundation.times import DAY
 
 LATE = 1.5 * DAY
 
 
-class Happening(enum.StrEnum):
-    """What AD FS does by itself."""
+class EventKind(enum.StrEnum):
+    """What AD FS does to a certificate of its own accord."""
 
     GENERATION = "generation"
     PROMOTION = "promotion"
@@ -34,7 +35,8 @@ class Event:
     """Something that is to happen to a certificate, or that should have happened."""
 
     at: float
-    what: Happening
+    """Unix seconds."""
+    kind: EventKind
     why: str
 
 
@@ -48,7 +50,7 @@ def successor_of(rows: Sequence[FarmCertificate]) -> Certificate | None:
     """The secondary that ends last, if it ends after the primary."""
     primary = primary_of(rows)
     others = [row.certificate for row in rows if not row.is_primary]
-    last = max(others, key=lambda each: (each.not_after, each.thumbprint), default=None)
+    last = max(others, key=lambda certificate: (certificate.not_after, certificate.thumbprint), default=None)
     return last if last and (primary is None or last.not_after > primary.not_after) else None
 
 
@@ -60,11 +62,11 @@ def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Even
     found = []
     made = primary.not_after - properties.generation_threshold_days * DAY
     if successor is None:
-        found.append(Event(at=made, what=Happening.GENERATION, why="AD FS makes its successor"))
+        found.append(Event(at=made, kind=EventKind.GENERATION, why="AD FS makes its successor"))
     elif successor.not_before:
         made = successor.not_before
     promoted = made + properties.promotion_threshold_days * DAY
-    found.append(Event(at=promoted, what=Happening.PROMOTION, why="AD FS promotes the successor; partners must know it"))
+    found.append(Event(at=promoted, kind=EventKind.PROMOTION, why="AD FS promotes the successor; partners must know it"))
     critical = primary.not_after - properties.critical_threshold_days * DAY
-    found.append(Event(at=critical, what=Happening.CRITICAL, why="AD FS replaces it at once, whatever partners know"))
+    found.append(Event(at=critical, kind=EventKind.CRITICAL, why="AD FS replaces it at once, whatever partners know"))
     return sorted(found, key=lambda event: event.at)

@@ -1,4 +1,4 @@
-"""Judgement on the service principal name: Kerberos tickets for the federation name have to be for AD FS's account. Pure.
+"""Checks of the service principal name: Kerberos tickets for the federation name have to be for AD FS's account. Pure.
 
 A domain controller looks for `http/<name>`, for which browsers ask, and takes `host/<name>` where nobody has that one (the
 directory's sPNMappings). Other clients ask for `host/<name>` itself. So `host/` has to be on AD FS's account, and neither on
@@ -9,30 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.model import Farm, PrincipalHolder, ServicePrincipal
-from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.farm import Farm, PrincipalHolder, ServicePrincipal
+from findings import Finding, failed, passed, warned
 
 NAME = "service-principal-name"
 
 
-def judge_principal(farm: Farm) -> Iterator[Check]:
-    """Nothing where nobody could be asked."""
+def check_principal(farm: Farm) -> Iterator[Finding]:
+    """At most one finding; none where no host could ask the directory."""
     if farm.principal is not None:
-        yield _judged(farm.principal)
+        yield _check(farm.principal)
 
 
-def _judged(principal: ServicePrincipal) -> Check:
+def _check(principal: ServicePrincipal) -> Finding:
     wanted, account = f"host/{principal.name}", principal.service_account or "the service account"
     if principal.error:
         remedy = f"Ask yourself: setspn -F -Q {wanted}; that server has to reach a global catalog."
         return warned(NAME, principal.name, f"the directory could not be asked: {principal.error}", remedy)
-    strangers = [each for each in principal.holders if not each.is_service]
-    own = [name for each in principal.holders if each.is_service for name in each.names]
+    others = [holder for holder in principal.holders if not holder.is_service]
+    own = [name for holder in principal.holders if holder.is_service for name in holder.names]
     lacking = wanted.lower() not in {name.lower() for name in own}
     add = [f"setspn -S {wanted} {account}"] if lacking else []
-    if strangers:
-        seen = f"{_listed(strangers)}, and AD FS runs as {account}: Kerberos tickets are for the wrong account, or for none"
-        return failed(NAME, principal.name, seen, "; ".join([*_removals(strangers), *add]) + ".")
+    if others:
+        seen = f"{_listed(others)}, and AD FS runs as {account}: Kerberos tickets are for the wrong account, or for none"
+        return failed(NAME, principal.name, seen, "; ".join([*_removals(others), *add]) + ".")
     if lacking and own:
         seen = f"{account} has {', '.join(sorted(own))} only: clients other than browsers get no Kerberos ticket"
         return warned(NAME, principal.name, seen, f"{add[0]}.")
@@ -43,8 +43,8 @@ def _judged(principal: ServicePrincipal) -> Check:
 
 
 def _listed(holders: list[PrincipalHolder]) -> str:
-    return ", ".join(f"{each.account} has {', '.join(sorted(each.names))}" for each in holders)
+    return ", ".join(f"{holder.account} has {', '.join(sorted(holder.names))}" for holder in holders)
 
 
-def _removals(strangers: list[PrincipalHolder]) -> list[str]:
-    return [f"setspn -D {name} {each.account}" for each in strangers for name in sorted(each.names)]
+def _removals(holders: list[PrincipalHolder]) -> list[str]:
+    return [f"setspn -D {name} {holder.account}" for holder in holders for name in sorted(holder.names)]

@@ -1,58 +1,59 @@
-"""Judgement on nodes and proxies: reached, running, in step, and with an SSL certificate that people accept. Pure."""
+"""Checks of nodes and proxies: reached, running, in step, and with an SSL certificate that people accept. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from adfs_mgmt.farm.certificate import covers
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Binding, Certificate, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use
-from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
+from adfs_mgmt.farm import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use, short_name
+from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import key_check, reference
-from adfs_mgmt.health.wording import ending, name_of
+from adfs_mgmt.health.tokens import check_key, reference_node
+from certs import Certificate, covers
+from findings import Finding, failed, passed, warned
+from foundation.times import DAY
 
 _RENEW = "Renew it: isthmus adfs ssl plan."
 _WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
 
 
-def judge_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def check_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Of one federation server: only what was read of it."""
-    where = name_of(node.host)
-    yield _reached(where, node.error)
+    where = host_label(node.host)
+    yield _check_reached(where, node.error)
     if not node.windows and not node.certificates:
         return
-    yield from _service(where, node)
-    yield from _database(where, farm, node)
-    yield clock(where, node.clock_skew, thresholds)
+    yield from _check_service(where, node)
+    yield from _check_database(where, farm, node)
+    yield check_clock(where, node.clock_skew, thresholds)
     if node.role is SyncRole.SECONDARY:
-        yield _sync(where, node, thresholds, now)
-    yield from _node_bindings(farm, node)
+        yield _check_sync(where, node, thresholds, now)
+    yield from _check_node_bindings(farm, node)
     if node.bindings:
-        yield from _certificates(where, farm, node.bindings, node.stored, thresholds, now)
-    yield from _service_communications(where, farm, node, thresholds, now)
+        yield from _check_certificates(where, farm, node.bindings, node.stored, thresholds, now)
+    yield from _check_service_communications(where, farm, node, thresholds, now)
 
 
-def judge_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Of one Web Application Proxy."""
-    where = name_of(proxy.host)
-    yield _reached(where, proxy.error)
+    where = host_label(proxy.host)
+    yield _check_reached(where, proxy.error)
     if not proxy.stored and not proxy.bindings and not proxy.service_running:
         return
     if proxy.service_running:
         yield passed("service", where, "appproxysvc runs")
     else:
         yield failed("service", where, "appproxysvc does not run", "Start it; its event log is WebApplicationProxy/Admin.")
-    yield clock(where, proxy.clock_skew, thresholds)
-    yield _proxy_trust(where, proxy, now)
-    yield from _proxy_health(where, proxy)
-    yield from _proxy_bindings(farm, proxy)
+    yield check_clock(where, proxy.clock_skew, thresholds)
+    yield _check_proxy_trust(where, proxy, now)
+    yield from _check_proxy_health(where, proxy)
+    yield from _check_proxy_bindings(farm, proxy)
     if proxy.bindings:
-        yield from _certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
-    yield from _applications(where, proxy, thresholds, now)
+        yield from _check_certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
+    yield from _check_applications(where, proxy, thresholds, now)
 
 
-def clock(where: str, skew: float, thresholds: Thresholds) -> Check:
+def check_clock(where: str, skew: float, thresholds: Thresholds) -> Finding:
     """Tokens are refused for a difference of some minutes."""
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this workstation"
     if abs(skew) <= thresholds.clock_seconds:
@@ -60,13 +61,13 @@ def clock(where: str, skew: float, thresholds: Thresholds) -> Check:
     return warned("clock", where, seen, "Compare both with a third clock: w32tm /query /status there, or this workstation.")
 
 
-def _reached(where: str, error: str) -> Check:
+def _check_reached(where: str, error: str) -> Finding:
     if error:
         return failed("reading", where, error, _WINRM)
     return passed("reading", where, "everything was read")
 
 
-def _service(where: str, node: Node) -> Iterator[Check]:
+def _check_service(where: str, node: Node) -> Iterator[Finding]:
     if node.service_running:
         yield passed("service", where, f"adfssrv runs as {node.service_account}")
     elif node.service_account or not node.error:
@@ -77,7 +78,7 @@ def _service(where: str, node: Node) -> Iterator[Check]:
         yield failed("service", where, seen, remedy)
 
 
-def _database(where: str, farm: Farm, node: Node) -> Iterator[Check]:
+def _check_database(where: str, farm: Farm, node: Node) -> Iterator[Finding]:
     """WID is a service of the node's own; that SQL Server is reached shows where the service tells its configuration."""
     if node.wid_running is False:
         yield failed("database", where, "the Windows Internal Database does not run", "Start MSSQL$MICROSOFT##WID.")
@@ -90,7 +91,7 @@ def _database(where: str, farm: Farm, node: Node) -> Iterator[Check]:
         yield failed("database", where, "the service runs, but does not tell its configuration in SQL Server", remedy)
 
 
-def _sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Check:
+def _check_sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Finding:
     remedy = "AD FS/Admin event log there (344, 345); reach the primary on port 80; its service account may read it?"
     if not node.last_sync:
         return warned("sync", where, f"it has never polled {node.primary or 'its primary'}", remedy)
@@ -105,7 +106,7 @@ def _sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Check:
 # -- SSL
 
 
-def _node_bindings(farm: Farm, node: Node) -> Iterator[Check]:
+def _check_node_bindings(farm: Farm, node: Node) -> Iterator[Finding]:
     name = farm.properties.federation_name
     if farm.error or not name or _unread(node):
         return
@@ -114,13 +115,13 @@ def _node_bindings(farm: Farm, node: Node) -> Iterator[Check]:
     wanted.append((f"certauth.{name}", 443) if alternate else (name, farm.properties.tls_client_port))
     have = {(row.host_name.lower(), row.port) for row in node.bindings}
     missing = [f"{host}:{port}" for host, port in wanted if (host.lower(), port) not in have]
-    where = name_of(node.host)
+    where = host_label(node.host)
     if not missing:
         yield passed("ssl-binding", where, ", ".join(f"{host}:{port}" for host, port in wanted))
         return
     cmdlet = "Set-AdfsAlternateTlsClientBinding" if alternate else "Set-AdfsSslCertificate"
-    judge = failed if f"{name}:443" in missing else warned
-    yield judge(
+    finding = failed if f"{name}:443" in missing else warned
+    yield finding(
         "ssl-binding", where, f"nothing is bound to {', '.join(missing)}", f"Run {cmdlet} -Thumbprint … on that node."
     )
 
@@ -130,8 +131,8 @@ def _unread(host: Node | Proxy) -> bool:
     return not host.bindings and bool(host.error)
 
 
-def _proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Check]:
-    name, where = farm.properties.federation_name, name_of(proxy.host)
+def _check_proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Finding]:
+    name, where = farm.properties.federation_name, host_label(proxy.host)
     if farm.error or not name or _unread(proxy):
         return
     if any(row.host_name.lower() == name.lower() and row.port == 443 for row in proxy.bindings):
@@ -141,35 +142,35 @@ def _proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Check]:
         yield failed("ssl-binding", where, f"nothing is bound to {name}:443", remedy)
 
 
-def _certificates(
+def _check_certificates(
     where: str,
     farm: Farm,
     bindings: tuple[Binding, ...],
     stored: tuple[StoredCertificate, ...],
     thresholds: Thresholds,
     now: float,
-) -> Iterator[Check]:
+) -> Iterator[Finding]:
     """Each bound certificate once, with every name that it is bound to."""
     held = {row.certificate.thumbprint: row for row in stored}
     for thumbprint in sorted({row.thumbprint for row in bindings}):
         names = [row.host_name for row in bindings if row.thumbprint == thumbprint and row.host_name.lower() != "localhost"]
         row = held.get(thumbprint)
         if row is None:
-            seen = f"{short(thumbprint)} is bound, but not in LocalMachine\\My"
+            seen = f"{short_name(thumbprint)} is bound, but not in LocalMachine\\My"
             yield failed("ssl-certificate", where, seen, "Import it there with its private key, or bind another.")
         elif row.key is KeyAccess.NO_KEY:
-            seen = f"{short(thumbprint)} has no private key there"
+            seen = f"{short_name(thumbprint)} has no private key there"
             yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
         else:
-            yield ssl_check("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
+            yield check_ssl("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
 
 
-def ssl_check(
+def check_ssl(
     name: str, where: str, certificate: Certificate, names: tuple[str, ...], thresholds: Thresholds, now: float
-) -> Check:
+) -> Finding:
     """One certificate that browsers and proxies have to accept under these names."""
-    seen, left = ending(certificate, now), (certificate.not_after - now) / DAY
-    foreign = sorted({each for each in names if each and not covers(certificate, each)})
+    seen, left = end_text(certificate, now), (certificate.not_after - now) / DAY
+    foreign = sorted({name for name in names if name and not covers(certificate, name)})
     if left <= 0 or certificate.not_before > now:
         return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
     if foreign:
@@ -185,20 +186,22 @@ def ssl_check(
     return passed(name, where, seen)
 
 
-def _service_communications(where: str, farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def _check_service_communications(
+    where: str, farm: Farm, node: Node, thresholds: Thresholds, now: float
+) -> Iterator[Finding]:
     """A setting of its own, which a renewal of SSL does not touch. WID secondaries do not tell it, but share it."""
-    main = reference(farm)
+    main = reference_node(farm)
     for row in node.certificates or (main.certificates if main is not None else ()):
         if row.use is Use.SERVICE:
-            yield ssl_check("service-communications", where, row.certificate, (), thresholds, now)
+            yield check_ssl("service-communications", where, row.certificate, (), thresholds, now)
             if node.stored:
-                yield key_check("service-communications-key", node, row.certificate.thumbprint)
+                yield check_key("service-communications-key", node, row.certificate.thumbprint)
 
 
 # -- proxies
 
 
-def _proxy_trust(where: str, proxy: Proxy, now: float) -> Check:
+def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
     remedy = "Rebuild it: isthmus adfs proxy add, or Install-WebApplicationProxy again."
     if not proxy.trust_ok:
         return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
@@ -212,7 +215,7 @@ def _proxy_trust(where: str, proxy: Proxy, now: float) -> Check:
     return passed("proxy-trust", where, "the federation service accepts the proxy")
 
 
-def _proxy_health(where: str, proxy: Proxy) -> Iterator[Check]:
+def _check_proxy_health(where: str, proxy: Proxy) -> Iterator[Finding]:
     if proxy.unhealthy:
         remedy = "Get-WebApplicationProxyHealth there, and the event log WebApplicationProxy/Admin."
         yield failed("proxy-health", where, "; ".join(proxy.unhealthy), remedy)
@@ -220,16 +223,16 @@ def _proxy_health(where: str, proxy: Proxy) -> Iterator[Check]:
         yield passed("proxy-health", where, "every component is OK")
 
 
-def _applications(where: str, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def _check_applications(where: str, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     held = {row.certificate.thumbprint: row.certificate for row in proxy.stored}
-    for each in proxy.applications:
-        if not each.thumbprint:
+    for application in proxy.applications:
+        if not application.thumbprint:
             continue
-        name, certificate = "application-certificate", held.get(each.thumbprint)
-        host = each.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
+        name, certificate = "application-certificate", held.get(application.thumbprint)
+        host = application.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
         if certificate is None:
-            seen = f"{each.name}: {short(each.thumbprint)} is not in LocalMachine\\My"
+            seen = f"{application.name}: {short_name(application.thumbprint)} is not in LocalMachine\\My"
             yield failed(name, where, seen, "Import it there with its private key.")
             continue
-        check = ssl_check(name, where, certificate, (host,), thresholds, now)
-        yield Check(name=name, where=where, status=check.status, seen=f"{each.name}: {check.seen}", remedy=check.remedy)
+        found = check_ssl(name, where, certificate, (host,), thresholds, now)
+        yield replace(found, seen=f"{application.name}: {found.seen}")

@@ -1,4 +1,4 @@
-"""Judgement on tokens that were asked for with a test account. Pure.
+"""Checks of tokens that were asked for with a test account. Pure.
 
 What a token says is compared with what the farm says of itself, and, where it was not read, with what its metadata says:
 a token is right if the primary token-signing certificate signed it, the farm issued it, now, for whom it was asked.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Farm, Outside, SignInOutcome, SyntheticSignIn, Token, Use
-from adfs_mgmt.health.check import Check, failed, passed, warned
+from adfs_mgmt.farm import ExternalView, Farm, SignInOutcome, SyntheticSignIn, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
+from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import reference
-from adfs_mgmt.health.wording import name_of
+from adfs_mgmt.health.tokens import reference_node
+from findings import Finding, failed, passed, warned
+from foundation.saml import Assertion
 
 NAME = "synthetic-token"
 _ENTRA = "urn:federation:MicrosoftOnline"
@@ -31,7 +31,7 @@ _REMEDIES = {
     "them.",
     SignInOutcome.NOT_OFFERED: f"Enable-AdfsEndpoint -TargetAddressPath …/{_ENDPOINTS}, restart adfssrv; or is the service "
     "down?",
-    SignInOutcome.UNTRUSTED: "The password was not sent. Set `tls_ca_file`, or mend the certificate: isthmus adfs ssl plan.",
+    SignInOutcome.UNTRUSTED: "The password was not sent. Set `tls_ca_file`, or fix the certificate: isthmus adfs ssl plan.",
     SignInOutcome.UNREACHED: "Is the server up, the service running, the port open?",
     SignInOutcome.NO_VERDICT: f"Look at {_LOG}; compare the clocks; see what stands between here and AD FS.",
 }
@@ -63,43 +63,51 @@ class _Expected:
     issuers: frozenset[str]
 
 
-def judge_sign_ins(
-    farm: Farm, outside: Outside | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
-) -> Iterator[Check]:
-    """Each address that was asked."""
-    expected = _Expected(_signers(farm, outside), _issuers(farm, outside))
-    nodes_issue = any(each.token for each in sign_ins if outside is None or each.host != outside.federation_name)
-    for each in sign_ins:
-        if each.token is not None:
-            yield _token(each, each.token, expected, thresholds)
-        elif nodes_issue and each.outcome is SignInOutcome.NOT_OFFERED and outside and each.host == outside.federation_name:
-            yield warned(NAME, each.host, f"{_said(each)}, though nodes do", _NOT_PROXIED)
+def check_sign_ins(
+    farm: Farm, external: ExternalView | None, sign_ins: Sequence[SyntheticSignIn], thresholds: Thresholds
+) -> Iterator[Finding]:
+    """One finding for each address that was asked."""
+    expected = _Expected(_signers(farm, external), _issuers(farm, external))
+    name = external.federation_name if external else ""
+    nodes_issue = any(asked.token for asked in sign_ins if asked.host != name)
+    for asked in sign_ins:
+        if asked.token is not None:
+            yield _check_token(asked, asked.token, expected, thresholds)
+        elif (
+            nodes_issue
+            and asked.outcome is SignInOutcome.NOT_OFFERED
+            and external
+            and asked.host == external.federation_name
+        ):
+            yield warned(NAME, asked.host, f"{_said(asked)}, though nodes do", _NOT_PROXIED)
         else:
-            yield _no_token(each, thresholds)
+            yield _check_refusal(asked, thresholds)
 
 
-def _signers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _signers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
-    node = reference(farm)
+    node = reference_node(farm)
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
     if primary is not None:
         return frozenset({primary.thumbprint})
-    return frozenset(each.signed_by for each in (outside.served if outside else ()) if each.signed_by)
+    return frozenset(served.signed_by for served in (external.served if external else ()) if served.signed_by)
 
 
-def _issuers(farm: Farm, outside: Outside | None) -> frozenset[str]:
+def _issuers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     if farm.properties.identifier:
         return frozenset({farm.properties.identifier})
-    return frozenset(each.entity_id for each in (outside.served if outside else ()) if each.signed_by and each.entity_id)
+    return frozenset(
+        served.entity_id for served in (external.served if external else ()) if served.signed_by and served.entity_id
+    )
 
 
-def _no_token(asked: SyntheticSignIn, thresholds: Thresholds) -> Check:
-    where = name_of(asked.host)
+def _check_refusal(asked: SyntheticSignIn, thresholds: Thresholds) -> Finding:
+    where = host_label(asked.host)
     if asked.outcome is SignInOutcome.NOT_ASKED:
         return warned(NAME, where, f"not asked, so that the account is not locked: {asked.reason}", "See there.")
     if asked.outcome is SignInOutcome.ENCRYPTED:
         seen = f"a token in {asked.milliseconds:.0f} ms, encrypted for {asked.relying_party}, so it cannot be looked into"
-        return _speed(where, f"{seen}; {_ANOTHER} without an encryption certificate", asked, thresholds)
+        return _check_speed(where, f"{seen}; {_ANOTHER} without an encryption certificate", asked, thresholds)
     return failed(NAME, where, _said(asked), _REMEDIES[asked.outcome])
 
 
@@ -108,12 +116,12 @@ def _said(asked: SyntheticSignIn) -> str:
     return said + (f" ({asked.reason})" if asked.reason else "")
 
 
-def _token(asked: SyntheticSignIn, token: Token, expected: _Expected, thresholds: Thresholds) -> Check:
-    where = name_of(asked.host)
+def _check_token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, thresholds: Thresholds) -> Finding:
+    where = host_label(asked.host)
     wrong = [*_wrong_signer(token, expected), *_wrong_time(asked, token, thresholds), *_wrong_names(asked, token, expected)]
     if wrong:
         return failed(NAME, where, "; ".join(seen for seen, _ in wrong), wrong[0][1])
-    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short(token.signer.thumbprint)}"
+    seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short_name(token.signer.thumbprint)}"
     if not expected.signers:
         return warned(
             NAME, where, f"{seen}; which certificate is the primary is not known", "Let a node or metadata be read."
@@ -121,10 +129,10 @@ def _token(asked: SyntheticSignIn, token: Token, expected: _Expected, thresholds
     if token.sha1:
         remedy = "Set-AdfsRelyingPartyTrust -SignatureAlgorithm http://www.w3.org/2001/04/xmldsig-more#rsa-sha256."
         return warned(NAME, where, f"{seen} with SHA-1", remedy)
-    return _speed(where, seen, asked, thresholds)
+    return _check_speed(where, seen, asked, thresholds)
 
 
-def _speed(where: str, seen: str, asked: SyntheticSignIn, thresholds: Thresholds) -> Check:
+def _check_speed(where: str, seen: str, asked: SyntheticSignIn, thresholds: Thresholds) -> Finding:
     if asked.milliseconds <= thresholds.slow_milliseconds:
         return passed(NAME, where, seen)
     remedy = "Congestion: look at load, at the way to a domain controller, at the database, at the rules' attribute stores."
@@ -135,14 +143,14 @@ _Fault = tuple[str, str]
 """What was seen, and the remedy."""
 
 
-def _wrong_signer(token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
-        names = ", ".join(short(each) for each in sorted(expected.signers))
+        names = ", ".join(short_name(thumbprint) for thumbprint in sorted(expected.signers))
         remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
-        yield f"signed by {short(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
+        yield f"signed by {short_name(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
-def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) -> Iterator[_Fault]:
+def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:
     """A clock may differ a little."""
     remedy = "Compare its clock with a third one: w32tm /query /status there, or this workstation."
     if token.not_before > asked.at + thresholds.clock_seconds:
@@ -151,7 +159,7 @@ def _wrong_time(asked: SyntheticSignIn, token: Token, thresholds: Thresholds) ->
         yield f"not good any more since {asked.at - token.not_after:.0f} s", remedy
 
 
-def _wrong_names(asked: SyntheticSignIn, token: Token, expected: _Expected) -> Iterator[_Fault]:
+def _wrong_names(asked: SyntheticSignIn, token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     """For several domains Entra ID wants an issuer for each, which a claim rule of that relying party writes."""
     if asked.relying_party not in token.audiences:
         seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"
@@ -161,5 +169,5 @@ def _wrong_names(asked: SyntheticSignIn, token: Token, expected: _Expected) -> I
 
 
 def _some(names: Iterable[str]) -> str:
-    """A few of them."""
-    return ", ".join(each[:200] for each in sorted(names)[:3])
+    """At most three, none longer than 200 characters: they come from a token that may be hostile."""
+    return ", ".join(name[:200] for name in sorted(names)[:3])

@@ -1,46 +1,47 @@
-"""Judgement on token-signing and token-decrypting certificates. Pure."""
+"""Checks of token-signing and token-decrypting certificates. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm.contradictions import short
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Node, Outside, Use
-from adfs_mgmt.health.check import DAY, Check, failed, passed, warned
-from adfs_mgmt.health.forecast import LATE, Event, Happening, events, primary_of, successor_of
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, KeyAccess, Node, Use, short_name
+from adfs_mgmt.health.forecast import LATE, Event, EventKind, events, primary_of, successor_of
+from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.wording import day, distance, ending, name_of
+from certs import Certificate
+from findings import Finding, failed, passed, warned
+from foundation.times import DAY, day, distance
 
 _ROLL = "Roll it over: isthmus adfs rollover plan."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
-def judge_tokens(farm: Farm, outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def check_tokens(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """From the farm's configuration; from its metadata where that could not be read."""
-    node = reference(farm)
+    node = reference_node(farm)
     if node is None:
-        yield from _from_metadata(outside, thresholds, now)
+        yield from _check_metadata(external, thresholds, now)
         return
     for use, name in _SLUG.items():
         rows = [row for row in node.certificates if row.use is use]
-        yield _primary(name, farm, rows, thresholds, now)
-        yield from _ended_secondaries(name, farm, rows, now)
-        yield from _keys(name, farm, rows)
+        yield _check_primary(name, farm, rows, thresholds, now)
+        yield from _check_secondaries(name, farm, rows, now)
+        yield from _check_keys(name, farm, rows)
 
 
-def reference(farm: Farm) -> Node | None:
+def reference_node(farm: Farm) -> Node | None:
     """Whose word on the farm's certificates counts: the primary, else the first that has any."""
     if farm.primary is not None and farm.primary.certificates:
         return farm.primary
     return next((node for node in farm.nodes if node.certificates), None)
 
 
-def _primary(name: str, farm: Farm, rows: list[FarmCertificate], thresholds: Thresholds, now: float) -> Check:
+def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], thresholds: Thresholds, now: float) -> Finding:
     primary = primary_of(rows)
     if primary is None:
         count = sum(row.is_primary for row in rows)
         return failed(name, farm.name, f"{count} primary certificates instead of one", "Set-AdfsCertificate -IsPrimary …")
-    seen = ending(primary, now)
+    seen = end_text(primary, now)
     if not primary.not_after:
         return warned(name, farm.name, seen, "Let this workstation reach the metadata, or look at it in AD FS.")
     if primary.not_after <= now:
@@ -49,29 +50,29 @@ def _primary(name: str, farm: Farm, rows: list[FarmCertificate], thresholds: Thr
     if primary.not_before > now:
         return failed(name, farm.name, f"{seen}; begins {day(primary.not_before)}", "Promote one that is valid now.")
     if farm.properties.auto_rollover and not farm.error:
-        return _managed(name, farm, rows, seen, primary, thresholds, now)
+        return _check_managed(name, farm, rows, seen, primary, thresholds, now)
     return _unmanaged(name, farm, rows, seen, primary, thresholds, now)
 
 
-def _managed(
+def _check_managed(
     name: str, farm: Farm, rows: list[FarmCertificate], seen: str, primary: Certificate, thresholds: Thresholds, now: float
-) -> Check:
+) -> Finding:
     """AD FS looks after it. That is no alarm, unless it is late."""
     coming = events(rows, farm.properties)
-    late = next((event for event in coming if event.what is not Happening.CRITICAL and now > event.at + LATE), None)
+    late = next((event for event in coming if event.kind is not EventKind.CRITICAL and now > event.at + LATE), None)
     if now > primary.not_after - farm.properties.critical_threshold_days * DAY:
         remedy = f"AD FS replaces it without asking partners, or cannot: look at its event log. {_ROLL}"
         return failed(name, farm.name, f"{seen}; past its critical threshold", remedy)
     if late is not None:
         seen = f"{seen}; AD FS should have {_done(late)} it on {day(late.at)}"
         remedy = f"AD FS/Admin event log of the primary: is the service running, its account able to write? {_ROLL}"
-        judge = failed if primary.not_after - now < thresholds.token_failure_days * DAY else warned
-        return judge(name, farm.name, seen, remedy)
+        finding = failed if primary.not_after - now < thresholds.token_failure_days * DAY else warned
+        return finding(name, farm.name, seen, remedy)
     return passed(name, farm.name, f"{seen}; {_next(coming, now)}")
 
 
 def _done(event: Event) -> str:
-    return "made a successor for" if event.what is Happening.GENERATION else "replaced"
+    return "made a successor for" if event.kind is EventKind.GENERATION else "replaced"
 
 
 def _next(coming: list[Event], now: float) -> str:
@@ -81,10 +82,10 @@ def _next(coming: list[Event], now: float) -> str:
 
 def _unmanaged(
     name: str, farm: Farm, rows: list[FarmCertificate], seen: str, primary: Certificate, thresholds: Thresholds, now: float
-) -> Check:
+) -> Finding:
     left = (primary.not_after - now) / DAY
     successor = successor_of(rows)
-    remedy = f"Promote {short(successor.thumbprint)} once partners know it." if successor else _ROLL
+    remedy = f"Promote {short_name(successor.thumbprint)} once partners know it." if successor else _ROLL
     if left < thresholds.token_failure_days:
         return failed(name, farm.name, f"{seen}; AutoCertificateRollover is off", remedy)
     if left < thresholds.token_warning_days:
@@ -92,30 +93,30 @@ def _unmanaged(
     return passed(name, farm.name, seen)
 
 
-def _ended_secondaries(name: str, farm: Farm, rows: list[FarmCertificate], now: float) -> Iterator[Check]:
+def _check_secondaries(name: str, farm: Farm, rows: list[FarmCertificate], now: float) -> Iterator[Finding]:
     for row in rows:
         if not row.is_primary and 0 < row.certificate.not_after <= now:
             remedy = "isthmus adfs rollover retire, or Remove-AdfsCertificate."
-            yield warned(f"{name}-secondary", farm.name, f"{ending(row.certificate, now)}; nobody needs it", remedy)
+            yield warned(f"{name}-secondary", farm.name, f"{end_text(row.certificate, now)}; nobody needs it", remedy)
 
 
-def _keys(name: str, farm: Farm, rows: list[FarmCertificate]) -> Iterator[Check]:
+def _check_keys(name: str, farm: Farm, rows: list[FarmCertificate]) -> Iterator[Finding]:
     """Those that AD FS did not make are in each node's own store, or they are missing there."""
     for row in rows:
         if _is_local(farm, row.certificate):
             for node in farm.nodes:
                 if node.stored:
-                    yield key_check(f"{name}-key", node, row.certificate.thumbprint, csp=True)
+                    yield check_key(f"{name}-key", node, row.certificate.thumbprint, csp=True)
 
 
 def _is_local(farm: Farm, certificate: Certificate) -> bool:
-    held = any(row.certificate.thumbprint == certificate.thumbprint for node in farm.nodes for row in node.stored)
-    return held or bool(certificate.der and not certificate.self_signed)
+    stored = any(row.certificate.thumbprint == certificate.thumbprint for node in farm.nodes for row in node.stored)
+    return stored or bool(certificate.der and not certificate.self_signed)
 
 
-def key_check(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> Check:
+def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> Finding:
     """Whether the service can use the key of this certificate on this node."""
-    where, which = name_of(node.host), short(thumbprint)
+    where, which = host_label(node.host), short_name(thumbprint)
     row = next((row for row in node.stored if row.certificate.thumbprint == thumbprint), None)
     if row is None:
         return failed(name, where, f"{which} is not in LocalMachine\\My", "Import it there with its private key.")
@@ -130,24 +131,25 @@ def key_check(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> C
     return passed(name, where, f"the key of {which} is {known}")
 
 
-def _from_metadata(outside: Outside | None, thresholds: Thresholds, now: float) -> Iterator[Check]:
+def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Who signs the metadata is the primary. Whether AD FS renews it by itself cannot be seen from outside."""
-    if outside is None:
+    if external is None:
         return
-    signers = {served.signed_by for served in outside.served if served.signed_by}
+    signers = {served.signed_by for served in external.served if served.signed_by}
     rows = [
-        FarmCertificate(use=Use.SIGNING, certificate=outside.certificates[name], is_primary=True) for name in sorted(signers)
+        FarmCertificate(use=Use.SIGNING, certificate=external.certificates[name], is_primary=True)
+        for name in sorted(signers)
     ]
     for row in rows:
-        seen, left = ending(row.certificate, now), (row.certificate.not_after - now) / DAY
+        seen, left = end_text(row.certificate, now), (row.certificate.not_after - now) / DAY
         if left < thresholds.token_failure_days:
-            yield failed("token-signing", outside.federation_name, seen, _ROLL)
-        elif left < thresholds.token_warning_days and not _announced(outside, row.certificate):
-            yield warned("token-signing", outside.federation_name, f"{seen}; no successor is published", _ROLL)
+            yield failed("token-signing", external.federation_name, seen, _ROLL)
+        elif left < thresholds.token_warning_days and not _announced(external, row.certificate):
+            yield warned("token-signing", external.federation_name, f"{seen}; no successor is published", _ROLL)
         else:
-            yield passed("token-signing", outside.federation_name, seen)
+            yield passed("token-signing", external.federation_name, seen)
 
 
-def _announced(outside: Outside, primary: Certificate) -> bool:
-    known = (outside.certificates[name] for served in outside.served for name in served.signing)
-    return any(each.not_after > primary.not_after for each in known)
+def _announced(external: ExternalView, primary: Certificate) -> bool:
+    known = (external.certificates[name] for served in external.served for name in served.signing)
+    return any(certificate.not_after > primary.not_after for certificate in known)

@@ -2,11 +2,24 @@
 
 What belongs here: WSMan and PSRP, the session's recording, JEA files. What does not: what the commands are for.
 
-`WinRm` is in `remoting.winrm`, so that whoever only speaks of commands does not load pypsrp; commands are made by
-`remoting.catalogue.make`.
+`WinRm` is loaded when it is first used, so that whoever only speaks of commands does not load pypsrp.
 """
 
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from adfs_mgmt.remoting.catalogue import (
+    CATALOGUE,
+    MACHINE_STORE,
+    HostKind,
+    NotInCatalogue,
+    ParameterKind,
+    make_command,
+    timeout_of,
+)
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     AccessDenied,
     CommandFailed,
@@ -16,24 +29,61 @@ from adfs_mgmt.remoting.errors import (
     NoTicket,
     RemotingError,
 )
+from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
+from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.shell import Shell
 
+if TYPE_CHECKING:
+    from adfs_mgmt.remoting.jea import JEA_MODULE, jea_role, write_endpoint_files
+    from adfs_mgmt.remoting.winrm import WinRm
+
+_MODULES = {
+    "adfs_mgmt.remoting.winrm": "WinRm",
+    "adfs_mgmt.remoting.jea": "JEA_MODULE jea_role write_endpoint_files",
+}
+_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
+
 __all__ = [
+    "CATALOGUE",
+    "JEA_MODULE",
+    "MACHINE_STORE",
     "AccessDenied",
     "Command",
     "CommandFailed",
-    "Credential",
     "CredentialRefused",
+    "HostKind",
     "HostUnreachable",
     "Interrupted",
     "NoTicket",
+    "NotInCatalogue",
+    "PSCredential",
+    "PSObject",
+    "ParameterKind",
     "Recorder",
     "RecordingDamaged",
     "RemotingError",
+    "RemotingSettings",
     "Replay",
     "Secret",
     "Shell",
-    "Thing",
     "Value",
+    "WinRm",
+    "flag_of",
+    "integer_of",
+    "jea_role",
+    "make_command",
+    "seconds_of",
+    "text_of",
+    "texts_of",
+    "time_of",
+    "timeout_of",
+    "write_endpoint_files",
 ]
+
+if not TYPE_CHECKING:  # for mypy every name would be one
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

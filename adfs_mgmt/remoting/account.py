@@ -81,7 +81,7 @@ def read_password(settings: RemotingSettings) -> str | None:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-class Shown(NamedTuple):
+class HostCredential(NamedTuple):
     """What pypsrp is given for one host: `auth`, `username` (a text, or pyspnego's credentials) and `password`."""
 
     auth: str
@@ -89,7 +89,7 @@ class Shown(NamedTuple):
     password: str | None
 
 
-class Account:
+class RemotingAccount:
     """Of the settings; for all hosts. Safe to use from several threads."""
 
     def __init__(self, settings: RemotingSettings) -> None:
@@ -106,26 +106,26 @@ class Account:
         """Whether it is the host that a password is shown to: a host that refuses may then refuse the password."""
         return self.password is not None and not (self._asks_kdc and self._settings.auth == "kerberos")
 
-    def show(self, host: str) -> Shown:
+    def credential_for(self, host: str) -> HostCredential:
         """Raises NoTicket, CredentialRefused, which are about `host`."""
         auth, user = self._settings.auth, self._settings.user
         if not self._asks_kdc:
-            return Shown(auth, user or None, self.password)
+            return HostCredential(auth, user or None, self.password)
         if auth == "kerberos":
-            return Shown(auth, spnego.KerberosCCache(self._current(host).cache), None)
+            return HostCredential(auth, spnego.KerberosCCache(self._current(host).cache), None)
         return self._negotiate(host, user, self.password or "")
 
-    def _negotiate(self, host: str, user: str, password: str) -> Shown:
+    def _negotiate(self, host: str, user: str, password: str) -> HostCredential:
         """The KDC is not asked for CORP\\admin: that may be a host's own account."""
         if _missing():
-            return Shown("negotiate", user, password)  # which is NTLM alone
+            return HostCredential("negotiate", user, password)  # which is NTLM alone
         if "@" not in user:
-            return Shown("ntlm", user, password)
+            return HostCredential("ntlm", user, password)
         try:
             cache = self._current(host).cache
         except (NoTicket, _Unknown):
-            return Shown("ntlm", user, password)
-        return Shown("negotiate", [spnego.KerberosCCache(cache), spnego.Password(user, password)], None)
+            return HostCredential("ntlm", user, password)
+        return HostCredential("negotiate", [spnego.KerberosCCache(cache), spnego.Password(user, password)], None)
 
     def _current(self, host: str) -> Ticket:
         """The ticket that there is, or another. A password that was refused is not shown again."""

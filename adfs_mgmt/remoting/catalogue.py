@@ -25,10 +25,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, Secret, Value
 
 
 class NotInCatalogue(ValueError):
@@ -50,7 +50,7 @@ class HostKind(enum.StrEnum):
     PROXY = "proxy"
 
 
-class Kind(enum.Enum):
+class ParameterKind(enum.Enum):
     """Type of a parameter: what Python value it takes, and what .NET type it is on the host."""
 
     TEXT = "String"
@@ -64,16 +64,16 @@ class Kind(enum.Enum):
     CREDENTIAL = "PSCredential"
 
 
-_PYTHON: dict[Kind, type | tuple[type, ...]] = {
-    Kind.TEXT: str,
-    Kind.TEXTS: tuple,
-    Kind.INTEGER: int,
-    Kind.SWITCH: bool,
-    Kind.BOOLEAN: bool,
-    Kind.BYTES: bytes,
-    Kind.TIME: dt.datetime,
-    Kind.SECRET: Secret,
-    Kind.CREDENTIAL: Credential,
+_PYTHON: dict[ParameterKind, type | tuple[type, ...]] = {
+    ParameterKind.TEXT: str,
+    ParameterKind.TEXTS: tuple,
+    ParameterKind.INTEGER: int,
+    ParameterKind.SWITCH: bool,
+    ParameterKind.BOOLEAN: bool,
+    ParameterKind.BYTES: bytes,
+    ParameterKind.TIME: dt.datetime,
+    ParameterKind.SECRET: Secret,
+    ParameterKind.CREDENTIAL: PSCredential,
 }
 
 
@@ -81,7 +81,7 @@ _PYTHON: dict[Kind, type | tuple[type, ...]] = {
 class Parameter:
     """One parameter. `choices` and `pattern` (a regular expression for the whole) hold for each text of several."""
 
-    kind: Kind
+    kind: ParameterKind
     required: bool = False
     choices: tuple[str, ...] = ()
     pattern: str = ""
@@ -103,275 +103,190 @@ class Cmdlet:
     """It takes -Confirm, and might ask: it is told not to."""
 
 
-NODE = frozenset({HostKind.NODE})
-PROXY = frozenset({HostKind.PROXY})
-BOTH = NODE | PROXY
-
-_TYPES = ("Token-Signing", "Token-Decrypting")
-_FEATURES = ("ADFS-Federation", "Web-Application-Proxy", "Windows-Internal-Database")
-_SERVICES = ("adfssrv", "appproxysvc", "appproxyctrl")
-_WID = "MSSQL$MICROSOFT##WID"
-_HOST = r"[A-Za-z0-9._-]{1,255}"
-
 THUMBPRINT = r"[0-9A-Fa-f]{40}"
-STORE = "Cert:\\LocalMachine\\My"
+MACHINE_STORE = "Cert:\\LocalMachine\\My"
 
-_text = Parameter(kind=Kind.TEXT)
-_texts = Parameter(kind=Kind.TEXTS)
-_integer = Parameter(kind=Kind.INTEGER)
-_switch = Parameter(kind=Kind.SWITCH)
-_boolean = Parameter(kind=Kind.BOOLEAN)
-_credential = Parameter(kind=Kind.CREDENTIAL)
-_thumbprint = Parameter(kind=Kind.TEXT, pattern=THUMBPRINT)
-_the_thumbprint = Parameter(kind=Kind.TEXT, required=True, pattern=THUMBPRINT)
-_thumbprints = Parameter(kind=Kind.TEXTS, pattern=THUMBPRINT)
-_host = Parameter(kind=Kind.TEXT, pattern=_HOST)
-_hosts = Parameter(kind=Kind.TEXTS, pattern=_HOST)
-
-
-def _chosen(kind: Kind, *choices: str, required: bool = False) -> Parameter:
-    return Parameter(kind=kind, choices=choices, required=required)
-
-
-_token_type = _chosen(Kind.TEXT, *_TYPES, required=True)
-_farm_join = {
-    "CertificateThumbprint": _thumbprint,
-    "GroupServiceAccountIdentifier": _text,
-    "ServiceAccountCredential": _credential,
-    "Credential": _credential,
-    "PrimaryComputerName": _host,
-    "PrimaryComputerPort": _integer,
-    "SQLConnectionString": _text,
-    "FarmBehavior": _integer,
+_TOKEN_USES = ("Token-Signing", "Token-Decrypting")
+_SERVICES = ("adfssrv", "appproxysvc", "appproxyctrl")
+_TYPES = {
+    "text": Parameter(kind=ParameterKind.TEXT),
+    "int": Parameter(kind=ParameterKind.INTEGER),
+    "bool": Parameter(kind=ParameterKind.BOOLEAN),
+    "bytes": Parameter(kind=ParameterKind.BYTES),
+    "secret": Parameter(kind=ParameterKind.SECRET),
+    "credential": Parameter(kind=ParameterKind.CREDENTIAL),
+    "switch": Parameter(kind=ParameterKind.SWITCH),
+    "thumbprint": Parameter(kind=ParameterKind.TEXT, pattern=THUMBPRINT),
+    "host": Parameter(kind=ParameterKind.TEXT, pattern=r"[A-Za-z0-9._-]{1,255}"),
+    "guid": Parameter(kind=ParameterKind.TEXT, pattern=r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    "token-use": Parameter(kind=ParameterKind.TEXT, choices=_TOKEN_USES),
+    "use": Parameter(kind=ParameterKind.TEXT, choices=(*_TOKEN_USES, "Service-Communications")),
+    "feature": Parameter(
+        kind=ParameterKind.TEXT, choices=("ADFS-Federation", "Web-Application-Proxy", "Windows-Internal-Database")
+    ),
+    "service": Parameter(kind=ParameterKind.TEXT, choices=_SERVICES),
+    "any-service": Parameter(kind=ParameterKind.TEXT, choices=(*_SERVICES, "MSSQL$MICROSOFT##WID")),
+    "store": Parameter(kind=ParameterKind.TEXT, choices=(MACHINE_STORE,)),
+    "class": Parameter(kind=ParameterKind.TEXT, choices=("Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service")),
+    "filter": Parameter(kind=ParameterKind.TEXT, choices=("Name='adfssrv'",)),
 }
-_farm_new = {
-    "CertificateThumbprint": _the_thumbprint,
-    "FederationServiceName": Parameter(kind=Kind.TEXT, required=True, pattern=_HOST),
-    "FederationServiceDisplayName": _text,
-    "GroupServiceAccountIdentifier": _text,
-    "ServiceAccountCredential": _credential,
-    "Credential": _credential,
-    "SQLConnectionString": _text,
-    "SigningCertificateThumbprint": _thumbprint,
-    "DecryptionCertificateThumbprint": _thumbprint,
-    "OverwriteConfiguration": _switch,
-    "SSLPort": _integer,
-    "TlsClientPort": _integer,
-}
-_ACCOUNT = ("GroupServiceAccountIdentifier", "ServiceAccountCredential")
-_DATABASE = ("PrimaryComputerName", "SQLConnectionString")
+"""What a parameter is, besides its .NET type: `[]` behind it makes it several."""
+
+_SIGNATURES = """
+ADFS on node
+reads    Get-AdfsProperties
+reads    Get-AdfsSyncProperties
+reads    Get-AdfsFarmInformation
+reads    Get-AdfsCertificate [-CertificateType <use[]>] [-Thumbprint <thumbprint[]>]
+reads    Get-AdfsSslCertificate
+reads    Get-AdfsRelyingPartyTrust [-Name <text[]>]
+reads    Get-AdfsEndpoint
+reads    Test-AdfsFarmJoin [-CertificateThumbprint <thumbprint>]
+         (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]
+         (-PrimaryComputerName <host> [-PrimaryComputerPort <int>] | -SQLConnectionString <text>) [-FarmBehavior <int>]
+reads    Test-AdfsFarmInstallation -CertificateThumbprint <thumbprint> -FederationServiceName <host>
+         [-FederationServiceDisplayName <text>]
+         (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]
+         [-SQLConnectionString <text>] [-SigningCertificateThumbprint <thumbprint>]
+         [-DecryptionCertificateThumbprint <thumbprint>] [-OverwriteConfiguration] [-SSLPort <int>] [-TlsClientPort <int>]
+confirms Set-AdfsProperties [-AutoCertificateRollover <bool>] [-CertificateGenerationThreshold <int>]
+         [-CertificatePromotionThreshold <int>] [-CertificateDuration <int>]
+confirms Add-AdfsCertificate -CertificateType <token-use> -Thumbprint <thumbprint> [-IsPrimary]
+confirms Set-AdfsCertificate -CertificateType <use> -Thumbprint <thumbprint> [-IsPrimary]
+confirms Remove-AdfsCertificate -CertificateType <token-use> -Thumbprint <thumbprint>
+confirms Update-AdfsCertificate -CertificateType <token-use> [-Urgent]
+confirms Set-AdfsSslCertificate -Thumbprint <thumbprint> [-Member <host[]>] [-RemoteCredential <credential>]
+confirms Set-AdfsAlternateTlsClientBinding -Thumbprint <thumbprint> [-Member <host[]>] [-Force <bool>]
+confirms Set-AdfsFarmInformation -RemoveNode <host[]>
+confirms Add-AdfsFarmNode -CertificateThumbprint <thumbprint>
+         (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]
+         (-PrimaryComputerName <host> [-PrimaryComputerPort <int>] | -SQLConnectionString <text>) [-FarmBehavior <int>]
+         [-OverwriteConfiguration]
+changes  Remove-AdfsFarmNode
+         (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]
+confirms Install-AdfsFarm -CertificateThumbprint <thumbprint> -FederationServiceName <host>
+         [-FederationServiceDisplayName <text>]
+         (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]
+         [-SQLConnectionString <text>] [-SigningCertificateThumbprint <thumbprint>]
+         [-DecryptionCertificateThumbprint <thumbprint>] [-OverwriteConfiguration] [-SSLPort <int>] [-TlsClientPort <int>]
+
+WebApplicationProxy on proxy
+reads    Get-WebApplicationProxySslCertificate
+reads    Get-WebApplicationProxyApplication
+reads    Get-WebApplicationProxyConfiguration
+reads    Get-WebApplicationProxyHealth
+confirms Set-WebApplicationProxySslCertificate -Thumbprint <thumbprint>
+changes  Set-WebApplicationProxyApplication -ID <guid> -ExternalCertificateThumbprint <thumbprint>
+changes  Install-WebApplicationProxy -FederationServiceName <host> -FederationServiceTrustCredential <credential>
+         -CertificateThumbprint <thumbprint> [-HttpsPort <int>] [-TlsClientPort <int>]
+
+ServerManager on node proxy
+reads    Get-WindowsFeature -Name <feature[]>
+confirms Install-WindowsFeature -Name <feature[]> [-IncludeManagementTools]
+confirms Uninstall-WindowsFeature -Name <feature[]> [-IncludeManagementTools]
+
+Microsoft.PowerShell.Management on node proxy
+reads    Get-Service -Name <any-service[]>
+confirms Restart-Service -Name <service[]> [-Force]
+reads    Get-ChildItem -Path <store[]>
+
+Microsoft.PowerShell.Utility on node proxy
+reads    Get-Date
+
+CimCmdlets on node proxy
+reads    Get-CimInstance -ClassName <class> [-Filter <filter>]
+
+(ours) on node proxy
+reads    Get-IsthmusKeyAccess [-Thumbprint <thumbprint[]>]
+changes  Import-IsthmusCertificate -Pfx <bytes> -Password <secret>
+changes  Grant-IsthmusKeyAccess -Thumbprint <thumbprint> -Account <text>
+changes  Remove-IsthmusCertificate -Thumbprint <thumbprint>
+
+(ours) on node
+reads    Get-IsthmusServicePrincipal -Name <host>
+"""
+"""As in Microsoft's reference: [optional], (one | or the other), types of `_TYPES`; without a type it is a switch.
+`changes`: it changes something; `confirms`: and takes -Confirm."""
+
+_SIGNATURE = re.compile(r"(?P<effect>reads|changes|confirms) +(?P<name>[\w-]+)(?P<parameters>.*)")
+_PARAMETER = re.compile(r"[(|)]|(?P<optional>\[)?-(?P<name>\w+)(?: <(?P<type>[\w-]+)(?P<several>\[\])?>)?\]?")
 
 
-def _reads(name: str, module: str, hosts: frozenset[HostKind], **parameters: Parameter) -> Cmdlet:
-    return Cmdlet(name=name, module=module, hosts=hosts, changes=False, parameters=parameters)
+def _parsed(signatures: str) -> Iterator[Cmdlet]:
+    for section in signatures.strip().split("\n\n"):
+        head, _, body = section.partition("\n")
+        module, _, hosts = head.partition(" on ")
+        for line in body.replace("\n ", " ").splitlines():
+            found = _SIGNATURE.fullmatch(line)
+            assert found is not None, line  # noqa: S101 - the text above
+            parameters, groups = _parsed_parameters(found["parameters"])
+            yield Cmdlet(
+                name=found["name"],
+                module="" if module == "(ours)" else module,
+                hosts=frozenset(map(HostKind, hosts.split())),
+                changes=found["effect"] != "reads",
+                parameters=parameters,
+                one_of=groups,
+                confirms=found["effect"] == "confirms",
+            )
 
 
-def _changes(
-    name: str,
-    module: str,
-    hosts: frozenset[HostKind],
-    parameters: Mapping[str, Parameter],
-    *,
-    one_of: tuple[tuple[str, ...], ...] = (),
-    confirms: bool = True,
-) -> Cmdlet:
-    return Cmdlet(
-        name=name, module=module, hosts=hosts, changes=True, parameters=parameters, one_of=one_of, confirms=confirms
-    )
+def _parsed_parameters(text: str) -> tuple[dict[str, Parameter], tuple[tuple[str, ...], ...]]:
+    """Parameters by name, and the groups of which one is given."""
+    parameters: dict[str, Parameter] = {}
+    groups: list[list[str]] = []
+    inside = False
+    for token in _PARAMETER.finditer(text):
+        name = token["name"]
+        if name is None:
+            inside = token[0] != ")"
+            groups += [[]] if token[0] == "(" else []
+            continue
+        parameter = _TYPES[token["type"] or "switch"]
+        optional = inside or token["optional"] is not None
+        kind = ParameterKind.TEXTS if token["several"] else parameter.kind
+        parameters[name] = replace(parameter, kind=kind, required=not optional)
+        if inside and token["optional"] is None:
+            groups[-1].append(name)
+    return parameters, tuple(map(tuple, groups))
 
 
-_ADFS, _WAP, _SERVERS = "ADFS", "WebApplicationProxy", "ServerManager"
-_MANAGEMENT, _UTILITY = "Microsoft.PowerShell.Management", "Microsoft.PowerShell.Utility"
-
-_CMDLETS = (
-    _reads("Get-AdfsProperties", _ADFS, NODE),
-    _reads("Get-AdfsSyncProperties", _ADFS, NODE),
-    _reads("Get-AdfsFarmInformation", _ADFS, NODE),
-    _reads(
-        "Get-AdfsCertificate",
-        _ADFS,
-        NODE,
-        CertificateType=_chosen(Kind.TEXTS, *_TYPES, "Service-Communications"),
-        Thumbprint=_thumbprints,
-    ),
-    _reads("Get-AdfsSslCertificate", _ADFS, NODE),
-    _reads("Get-AdfsRelyingPartyTrust", _ADFS, NODE, Name=_texts),
-    _reads("Get-AdfsEndpoint", _ADFS, NODE),
-    Cmdlet(
-        name="Test-AdfsFarmJoin",
-        module=_ADFS,
-        hosts=NODE,
-        changes=False,
-        parameters=_farm_join,
-        one_of=(_ACCOUNT, _DATABASE),
-    ),
-    Cmdlet(
-        name="Test-AdfsFarmInstallation",
-        module=_ADFS,
-        hosts=NODE,
-        changes=False,
-        parameters=_farm_new,
-        one_of=(_ACCOUNT,),
-    ),
-    _changes(
-        "Set-AdfsProperties",
-        _ADFS,
-        NODE,
-        {
-            "AutoCertificateRollover": _boolean,
-            "CertificateGenerationThreshold": _integer,
-            "CertificatePromotionThreshold": _integer,
-            "CertificateDuration": _integer,
-        },
-    ),
-    _changes(
-        "Add-AdfsCertificate",
-        _ADFS,
-        NODE,
-        {"CertificateType": _token_type, "Thumbprint": _the_thumbprint, "IsPrimary": _switch},
-    ),
-    _changes(
-        "Set-AdfsCertificate",
-        _ADFS,
-        NODE,
-        {
-            "CertificateType": _chosen(Kind.TEXT, *_TYPES, "Service-Communications", required=True),
-            "Thumbprint": _the_thumbprint,
-            "IsPrimary": _switch,
-        },
-    ),
-    _changes("Remove-AdfsCertificate", _ADFS, NODE, {"CertificateType": _token_type, "Thumbprint": _the_thumbprint}),
-    _changes("Update-AdfsCertificate", _ADFS, NODE, {"CertificateType": _token_type, "Urgent": _switch}),
-    _changes(
-        "Set-AdfsSslCertificate",
-        _ADFS,
-        NODE,
-        {"Thumbprint": _the_thumbprint, "Member": _hosts, "RemoteCredential": _credential},
-    ),
-    _changes(
-        "Set-AdfsAlternateTlsClientBinding",
-        _ADFS,
-        NODE,
-        {"Thumbprint": _the_thumbprint, "Member": _hosts, "Force": _boolean},
-    ),
-    _changes(
-        "Set-AdfsFarmInformation",
-        _ADFS,
-        NODE,
-        {"RemoveNode": Parameter(kind=Kind.TEXTS, required=True, pattern=_HOST)},
-    ),
-    _changes(
-        "Add-AdfsFarmNode",
-        _ADFS,
-        NODE,
-        {**_farm_join, "CertificateThumbprint": _the_thumbprint, "OverwriteConfiguration": _switch},
-        one_of=(_ACCOUNT, _DATABASE),
-    ),
-    _changes(
-        "Remove-AdfsFarmNode",
-        _ADFS,
-        NODE,
-        {name: _farm_join[name] for name in (*_ACCOUNT, "Credential")},
-        one_of=(_ACCOUNT,),
-        confirms=False,
-    ),
-    _changes("Install-AdfsFarm", _ADFS, NODE, _farm_new, one_of=(_ACCOUNT,)),
-    _reads("Get-WebApplicationProxySslCertificate", _WAP, PROXY),
-    _reads("Get-WebApplicationProxyApplication", _WAP, PROXY),
-    _reads("Get-WebApplicationProxyConfiguration", _WAP, PROXY),
-    _reads("Get-WebApplicationProxyHealth", _WAP, PROXY),
-    _changes("Set-WebApplicationProxySslCertificate", _WAP, PROXY, {"Thumbprint": _the_thumbprint}),
-    _changes(
-        "Set-WebApplicationProxyApplication",
-        _WAP,
-        PROXY,
-        {
-            "ID": Parameter(kind=Kind.TEXT, required=True, pattern=r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
-            "ExternalCertificateThumbprint": _the_thumbprint,
-        },
-        confirms=False,
-    ),
-    _changes(
-        "Install-WebApplicationProxy",
-        _WAP,
-        PROXY,
-        {
-            "FederationServiceName": Parameter(kind=Kind.TEXT, required=True, pattern=_HOST),
-            "FederationServiceTrustCredential": Parameter(kind=Kind.CREDENTIAL, required=True),
-            "CertificateThumbprint": _the_thumbprint,
-            "HttpsPort": _integer,
-            "TlsClientPort": _integer,
-        },
-        confirms=False,
-    ),
-    _reads("Get-WindowsFeature", _SERVERS, BOTH, Name=_chosen(Kind.TEXTS, *_FEATURES, required=True)),
-    _changes(
-        "Install-WindowsFeature",
-        _SERVERS,
-        BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
-    ),
-    _changes(
-        "Uninstall-WindowsFeature",
-        _SERVERS,
-        BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_FEATURES, required=True), "IncludeManagementTools": _switch},
-    ),
-    _reads("Get-Service", _MANAGEMENT, BOTH, Name=_chosen(Kind.TEXTS, *_SERVICES, _WID, required=True)),
-    _changes(
-        "Restart-Service",
-        _MANAGEMENT,
-        BOTH,
-        {"Name": _chosen(Kind.TEXTS, *_SERVICES, required=True), "Force": _switch},
-    ),
-    _reads("Get-ChildItem", _MANAGEMENT, BOTH, Path=_chosen(Kind.TEXTS, STORE, required=True)),
-    _reads("Get-Date", _UTILITY, BOTH),
-    _reads(
-        "Get-CimInstance",
-        "CimCmdlets",
-        BOTH,
-        ClassName=_chosen(Kind.TEXT, "Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service", required=True),
-        Filter=_chosen(Kind.TEXT, "Name='adfssrv'"),
-    ),
-    _reads("Get-IsthmusKeyAccess", "", BOTH, Thumbprint=_thumbprints),
-    _changes(
-        "Import-IsthmusCertificate",
-        "",
-        BOTH,
-        {
-            "Pfx": Parameter(kind=Kind.BYTES, required=True),
-            "Password": Parameter(kind=Kind.SECRET, required=True),
-        },
-        confirms=False,
-    ),
-    _changes(
-        "Grant-IsthmusKeyAccess",
-        "",
-        BOTH,
-        {"Thumbprint": _the_thumbprint, "Account": Parameter(kind=Kind.TEXT, required=True)},
-        confirms=False,
-    ),
-    _changes("Remove-IsthmusCertificate", "", BOTH, {"Thumbprint": _the_thumbprint}, confirms=False),
-    _reads("Get-IsthmusServicePrincipal", "", NODE, Name=Parameter(kind=Kind.TEXT, required=True, pattern=_HOST)),
-)
-
-CATALOGUE: Mapping[str, Cmdlet] = {cmdlet.name: cmdlet for cmdlet in _CMDLETS}
+CATALOGUE: Mapping[str, Cmdlet] = {cmdlet.name: cmdlet for cmdlet in _parsed(_SIGNATURES)}
 """By name."""
+_TIMEOUT = 60.0
+_SLOW = {
+    "Install-WindowsFeature": 1800.0,
+    "Uninstall-WindowsFeature": 1800.0,
+    "Add-AdfsFarmNode": 900.0,
+    "Install-AdfsFarm": 900.0,
+    "Install-WebApplicationProxy": 600.0,
+    "Restart-Service": 300.0,
+    "Test-AdfsFarmJoin": 300.0,
+    "Test-AdfsFarmInstallation": 300.0,
+    "Update-AdfsCertificate": 180.0,
+    "Set-AdfsSslCertificate": 180.0,
+    "Set-AdfsFarmInformation": 120.0,
+}
 
 
-def make(name: str, **parameters: Value) -> Command:
+def timeout_of(name: str) -> float:
+    """Seconds within which a command of this name has come back, or has not worked."""
+    return _SLOW.get(name, _TIMEOUT)
+
+
+def make_command(name: str, **parameters: Value) -> Command:
     """A command that can be sent. A switch that is False is left out. Raises NotInCatalogue."""
     cmdlet = CATALOGUE.get(name)
     if cmdlet is None:
         raise NotInCatalogue(name, "is not in the catalogue; add it there, with the type of each parameter")
     given: dict[str, Value] = {}
-    for each, value in parameters.items():
-        parameter = cmdlet.parameters.get(each)
+    for key, value in parameters.items():
+        parameter = cmdlet.parameters.get(key)
         if parameter is None:
-            raise NotInCatalogue(name, f"-{each} is not in the catalogue; there is {_names(cmdlet)}")
-        check_value(name, each, parameter, value)
-        if not (parameter.kind is Kind.SWITCH and value is False):
-            given[each] = value
+            raise NotInCatalogue(name, f"-{key} is not in the catalogue; there is {_names(cmdlet)}")
+        check_value(name, key, parameter, value)
+        if not (parameter.kind is ParameterKind.SWITCH and value is False):
+            given[key] = value
     _check_presence(cmdlet, given)
     if cmdlet.confirms:
         given["Confirm"] = False
@@ -381,7 +296,7 @@ def make(name: str, **parameters: Value) -> Command:
 def check_value(command: str, name: str, parameter: Parameter, value: object) -> None:
     """Raise NotInCatalogue where the value is not of the parameter's kind, choices and pattern."""
     right = isinstance(value, _PYTHON[parameter.kind])
-    if parameter.kind is Kind.INTEGER:
+    if parameter.kind is ParameterKind.INTEGER:
         right = right and not isinstance(value, bool)
     if not right:
         raise NotInCatalogue(command, f"-{name} is a {parameter.kind.value}, not a {type(value).__name__}")

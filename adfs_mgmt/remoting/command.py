@@ -21,18 +21,18 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class PSCredential:
     """Sent as a PSCredential."""
 
     user: str
     password: Secret
 
 
-Value = str | int | bool | bytes | dt.datetime | Secret | Credential | tuple[str, ...]
+Value = str | int | bool | bytes | dt.datetime | Secret | PSCredential | tuple[str, ...]
 """What a parameter can be. True alone is a switch."""
 
 Scalar = str | int | float | bool | bytes | dt.datetime | None
-Thing = Mapping[str, "Scalar | list[Scalar | Thing] | Thing"]
+PSObject = Mapping[str, "Scalar | list[Scalar | PSObject] | PSObject"]
 """What a command answers: the properties of one object, by name. Times are UTC. A plain value is `{"": value}`. An
 object that arrived as text only, because it lay deeper than the serialisation depth of 1, is that text."""
 
@@ -61,8 +61,8 @@ def _shown(name: str, value: Value) -> str:
     if isinstance(value, dt.datetime):
         return f"-{name} '{value:%Y-%m-%dT%H:%M:%SZ}'"
     if isinstance(value, tuple):
-        return f"-{name} " + ",".join(_quoted(each) for each in value)
-    if isinstance(value, Credential):
+        return f"-{name} " + ",".join(_quoted(text) for text in value)
+    if isinstance(value, PSCredential):
         return f"-{name} <{value.user}>"
     return f"-{name} {_quoted(str(value))}"
 

@@ -25,7 +25,8 @@ from xml.etree.ElementTree import Element
 
 import requests
 import structlog
-from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp import complex_objects
+from pypsrp.complex_objects import PSInvocationState
 from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.serializer import TaggedValue
@@ -33,8 +34,8 @@ from pypsrp.wsman import NAMESPACES, WSMan, WSManAction
 from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from spnego.exceptions import SpnegoError
 
-from adfs_mgmt.remoting.account import Account
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.account import RemotingAccount
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import (
     CATEGORIES,
     AccessDenied,
@@ -47,6 +48,7 @@ from adfs_mgmt.remoting.errors import (
 from adfs_mgmt.remoting.kerberos import explain_host
 from adfs_mgmt.remoting.settings import RemotingSettings
 from adfs_mgmt.remoting.values import read_output
+from foundation.xml import MalformedXml, check_limits
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,8 @@ _IDLE = 20.0
 _SHELL_IDLE = 900
 """Seconds after which a host lets go of a shell that we left."""
 
+_MAX_ENVELOPE = 4 * 1024 * 1024
+"""Bytes of one SOAP envelope: hosts are set to send 500 KB at most (DSP0226 section 6.2, MaxEnvelopeSize)."""
 _NOT_OFFERED = "CredSSP being an available authentication method"
 """requests-credssp's words for a host that offers other ways only; nothing was shown to it."""
 _CREDSSP = 5
@@ -71,14 +75,14 @@ _CREDSSP = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HostAddress:
     """A host: what it is called, and where it is. From `name` or `name=address`."""
 
     name: str
     address: str
 
     @classmethod
-    def of(cls, host: str) -> Place:
+    def of(cls, host: str) -> HostAddress:
         """From a host of the settings."""
         name, _, address = host.partition("=")
         return cls(name, address or name)
@@ -93,11 +97,32 @@ class _WsMan(WSMan):
         return answer.find("s:Body", namespaces=NAMESPACES)
 
 
-class Connection:
+def _checked(send: Callable[..., bytes]) -> Callable[..., bytes]:
+    """pypsrp parses what the host sent without limits: they are applied before. Raises WinRMError."""
+
+    def sent(*args: Any, **options: Any) -> bytes:
+        try:
+            answer = send(*args, **options)
+        except WinRMTransportError as error:  # in which pypsrp looks for a fault
+            try:
+                check_limits(error.response_text.encode(), "the host's answer", _MAX_ENVELOPE)
+            except MalformedXml:
+                raise WinRMTransportError("http", error.code, "") from error
+            raise
+        try:
+            check_limits(answer, "the host's answer", _MAX_ENVELOPE)
+        except MalformedXml as error:
+            raise WinRMError(str(error)) from error
+        return answer
+
+    return sent
+
+
+class RunspaceConnection:
     """To one host."""
 
-    def __init__(self, place: Place, settings: RemotingSettings, account: Account) -> None:
-        self.place = place
+    def __init__(self, host: HostAddress, settings: RemotingSettings, account: RemotingAccount) -> None:
+        self.host = host
         self._settings = settings
         self._account = account
         self._wsman: WSMan | None = None
@@ -113,11 +138,11 @@ class Connection:
     def reach(self) -> None:
         """Whether anybody listens there. Shows no credential. Raises HostUnreachable."""
         try:
-            with socket.create_connection((self.place.address, self._settings.port), self._settings.connect_timeout):
+            with socket.create_connection((self.host.address, self._settings.port), self._settings.connect_timeout):
                 return
         except OSError as error:
             port = self._settings.port
-            raise HostUnreachable(self.place.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
+            raise HostUnreachable(self.host.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
 
     def open(self) -> None:
         """Prove who we are and make the runspace pool, if there is none. Raises RemotingError."""
@@ -130,7 +155,7 @@ class Connection:
             self._pool = pool
             self._used = time.monotonic()
 
-    def run(self, command: Command, timeout: float) -> list[Thing]:
+    def run(self, command: Command, timeout: float) -> list[PSObject]:
         """Raises RemotingError. `timeout` is in seconds, from now."""
         deadline = time.monotonic() + timeout
         self._drop_if_dead()
@@ -141,7 +166,7 @@ class Connection:
             except _ShellGone:
                 self.drop()
                 if attempt == 2:
-                    raise HostUnreachable(self.place.name, "its shells end at once; nothing was run") from None
+                    raise HostUnreachable(self.host.name, "its shells end immediately; nothing was run") from None
             except (Interrupted, AccessDenied, HostUnreachable):
                 self.drop()
                 raise
@@ -166,15 +191,15 @@ class Connection:
 
     def _connect(self) -> WSMan:
         settings = self._settings
-        shown = self._account.show(self.place.name)
+        credential = self._account.credential_for(self.host.name)
         seconds = max(1, math.ceil(settings.connect_timeout))
         wsman = _WsMan(
-            self.place.address,
+            self.host.address,
             port=settings.port,
-            username=shown.user,
-            password=shown.password,
+            username=credential.user,
+            password=credential.password,
             ssl=settings.tls,
-            auth=shown.auth,
+            auth=credential.auth,
             cert_validation=str(settings.tls_ca_file) if settings.tls_ca_file else True,  # type: ignore[arg-type]  # or a path
             connection_timeout=seconds,
             operation_timeout=_POLL,
@@ -183,52 +208,56 @@ class Connection:
             certificate_pem=str(settings.certificate_file) if settings.certificate_file else None,
             certificate_key_pem=str(settings.key_file) if settings.key_file else None,
             negotiate_service=settings.spn_service,
-            negotiate_hostname_override=self.place.name,
+            negotiate_hostname_override=self.host.name,
             credssp_auth_mechanism="ntlm",  # left to itself it shows the password to a KDC, and then to the host
             credssp_minimum_version=_CREDSSP,
         )
         wsman.transport.session = session = wsman.transport._build_session()
         session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
-        if settings.tls and self.place.address != self.place.name:
-            _verify_as(session, self.place.name)
+        wsman.transport.send = _checked(wsman.transport.send)  # type: ignore[method-assign]
+        if settings.tls and self.host.address != self.host.name:
+            _verify_as(session, self.host.name)
         return wsman
 
-    def _invoke(self, command: Command, deadline: float) -> list[Thing]:
+    def _invoke(self, command: Command, deadline: float) -> list[PSObject]:
         assert self._pool is not None, "it was opened"  # noqa: S101 - for the reader and the type checker
         pipeline = PowerShell(self._pool)
         pipeline.add_cmdlet(command.name)
-        with self._sending():
-            if any(isinstance(value, Secret | Credential) for value in command.parameters.values()):
+        with self._running(command, sent=False):
+            if any(isinstance(value, Secret | PSCredential) for value in command.parameters.values()):
                 self._pool.exchange_keys()
             for name, value in command.parameters.items():
                 pipeline.add_parameter(name, _wire(value))
-        with self._running(command):
+        with self._running(command, sent=True):
             pipeline.begin_invoke()
             while pipeline.state == PSInvocationState.RUNNING:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._abandoned.is_set():
-                    raise Interrupted(self.place.name, f"{command.name} did not end in time; it may still be running there")
+                    raise Interrupted(self.host.name, f"{command.name} did not end in time; it may still be running there")
                 pipeline.poll_invoke(timeout=max(1, min(_POLL, math.ceil(left))))
         self._used = time.monotonic()
         self._check_errors(command, pipeline)
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()  # it told all it had to tell
-        return [read_output(each) for each in pipeline.output]
+        try:
+            return [read_output(value) for value in pipeline.output]
+        except MalformedXml as error:
+            raise Interrupted(self.host.name, f"the answer to {command.name} cannot be read ({error})") from error
 
     def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
         for warning in pipeline.streams.warning:
-            log.info("remoting.warning", host=self.place.name, command=command.name, text=str(warning))
+            log.info("remoting.warning", host=self.host.name, command=command.name, text=str(warning))
         records = pipeline.streams.error
         if not records and pipeline.state == PSInvocationState.COMPLETED:
             return
         with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
             pipeline.close()
-        texts = dict.fromkeys(_message(record) for record in records)
+        texts = dict.fromkeys(message_of(record) for record in records)
         first = records[0] if records else None
         number = getattr(first, "category", 0) or 0
         raise CommandFailed(
-            self.place.name,
+            self.host.name,
             command.name,
             "; ".join(texts) or "it was stopped",
             error_id=getattr(first, "fq_error", "") or "",
@@ -249,7 +278,7 @@ class Connection:
     @contextlib.contextmanager
     def _opening(self) -> Iterator[None]:
         """Nothing was run when it fails here."""
-        name = self.place.name
+        name = self.host.name
         try:
             yield
         except RemotingError:
@@ -278,8 +307,9 @@ class Connection:
             raise RemotingError(name, reason) from error
 
     @contextlib.contextmanager
-    def _sending(self) -> Iterator[None]:
-        """Before the command itself is sent."""
+    def _running(self, command: Command, *, sent: bool) -> Iterator[None]:
+        """`sent`: the command may have reached the host; before that nothing can have been run."""
+        name = self.host.name
         try:
             yield
         except AuthenticationError as error:
@@ -287,39 +317,25 @@ class Connection:
         except WSManFaultError as error:
             if error.code == _UNKNOWN_SHELL:
                 raise _ShellGone from error
-            raise self._fault(error) from error
+            if not sent:
+                raise self._fault(error) from error
+            reason = error.reason or str(error)
+            raise CommandFailed(name, command.name, reason, error_id=f"WSManFault {error.code}") from error
         except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
-            raise HostUnreachable(
-                self.place.name, f"the connection broke before anything was run: {_cause(error)}"
-            ) from error
-
-    @contextlib.contextmanager
-    def _running(self, command: Command) -> Iterator[None]:
-        """The command was sent, perhaps."""
-        name = self.place.name
-        try:
-            yield
-        except AuthenticationError as error:
-            raise self._refused() from error
-        except WSManFaultError as error:
-            if error.code == _UNKNOWN_SHELL:
-                raise _ShellGone from error
-            raise CommandFailed(
-                name, command.name, error.reason or str(error), error_id=f"WSManFault {error.code}"
-            ) from error
-        except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
+            if not sent:
+                raise HostUnreachable(name, f"the connection broke before anything was run: {_cause(error)}") from error
             raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
 
     def _explain(self, error: SpnegoError) -> RemotingError:
         """Of a failed login with Kerberos or NTLM."""
-        settings, name = self._settings, self.place.name
+        settings, name = self._settings, self.host.name
         said = explain_host(name, settings.user, f"{settings.spn_service}/{name}", error.base_error)
         return said or self._refused(f" ({error.message})")
 
     def _refused_credssp(self, error: Exception) -> RemotingError:
         if _NOT_OFFERED in str(error):
             reason = "it does not offer CredSSP: run `Enable-WSManCredSSP -Role Server` there, or choose another `auth`"
-            return HostUnreachable(self.place.name, reason)
+            return HostUnreachable(self.host.name, reason)
         return self._refused(f" ({error})")
 
     def _refused(self, detail: str = "") -> AccessDenied:
@@ -327,11 +343,11 @@ class Connection:
         who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
         reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
         if not self._account.hosts_judge:
-            return AccessDenied(self.place.name, reason)
-        return CredentialRefused(self.place.name, f"{reason}: check `user` and `password_file`, then start again")
+            return AccessDenied(self.host.name, reason)
+        return CredentialRefused(self.host.name, f"{reason}: check `user` and `password_file`, then start again")
 
     def _fault(self, error: WSManFaultError) -> RemotingError:
-        name, configuration = self.place.name, self._settings.configuration
+        name, configuration = self.host.name, self._settings.configuration
         if error.code == _ACCESS_DENIED:
             return AccessDenied(
                 name, f"{self._settings.user or 'you'} may not use the session configuration {configuration}"
@@ -371,8 +387,9 @@ def _wire(value: Value) -> Any:
     """A parameter's value as pypsrp sends it: MS-PSRP 2.2.5."""
     if isinstance(value, Secret):
         return TaggedValue("SS", value.text)
-    if isinstance(value, Credential):
-        return PSCredential(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
+    if isinstance(value, PSCredential):
+        wire = complex_objects.PSCredential
+        return wire(username=value.user, password=value.password.text)  # type: ignore[no-untyped-call]
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, dt.datetime):
@@ -382,7 +399,8 @@ def _wire(value: Value) -> Any:
     return value
 
 
-def _message(record: Any) -> str:
+def message_of(record: Any) -> str:
+    """The text of an error record (MS-PSRP section 2.2.3.15): its exception's message where it has one."""
     exception = getattr(record, "exception", None)
     properties = getattr(exception, "adapted_properties", None) or {}
     return str(properties.get("Message") or record).strip()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 
 class RemotingError(Exception):
-    """Base of everything that this room raises. `host` is as in the settings."""
+    """Base of everything that this package raises. `host` is as in the settings."""
 
     def __init__(self, host: str, reason: str) -> None:
         super().__init__(host, reason)
@@ -58,38 +58,11 @@ class Interrupted(RemotingError):
     """It is not known whether the command took effect: look before doing it again."""
 
 
-CATEGORIES = (
-    "NotSpecified",
-    "OpenError",
-    "CloseError",
-    "DeviceError",
-    "DeadlockDetected",
-    "InvalidArgument",
-    "InvalidData",
-    "InvalidOperation",
-    "InvalidResult",
-    "InvalidType",
-    "MetadataError",
-    "NotImplemented",
-    "NotInstalled",
-    "ObjectNotFound",
-    "OperationStopped",
-    "OperationTimeout",
-    "SyntaxError",
-    "ParserError",
-    "PermissionDenied",
-    "ResourceBusy",
-    "ResourceExists",
-    "ResourceUnavailable",
-    "ReadError",
-    "WriteError",
-    "FromStdErr",
-    "SecurityError",
-    "ProtocolError",
-    "ConnectionError",
-    "AuthenticationError",
-    "LimitsExceeded",
-    "QuotaExceeded",
-    "NotEnabled",
-)
+_CATEGORIES = """
+NotSpecified OpenError CloseError DeviceError DeadlockDetected InvalidArgument InvalidData InvalidOperation
+InvalidResult InvalidType MetadataError NotImplemented NotInstalled ObjectNotFound OperationStopped OperationTimeout
+SyntaxError ParserError PermissionDenied ResourceBusy ResourceExists ResourceUnavailable ReadError WriteError
+FromStdErr SecurityError ProtocolError ConnectionError AuthenticationError LimitsExceeded QuotaExceeded NotEnabled
+"""
+CATEGORIES = tuple(_CATEGORIES.split())
 """System.Management.Automation.ErrorCategory, by number."""

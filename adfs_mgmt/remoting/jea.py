@@ -31,13 +31,13 @@ from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 
 _EVERYWHERE = ("CimCmdlets", "ServerManager")
 """Modules of ours that are on every Windows Server, role or not. Those of the engine are loaded anyway."""
-MODULE = "IsthmusAdfs"
+JEA_MODULE = "IsthmusAdfs"
 """The PowerShell module that holds the role files: Windows looks for them by the modules' folders."""
 
 
-def role_name(kind: HostKind) -> str:
+def jea_role(kind: HostKind) -> str:
     """Of the role capability, and of the endpoint."""
-    return f"{MODULE}{kind.value.title()}"
+    return f"{JEA_MODULE}{kind.value.title()}"
 
 
 def role_file(kind: HostKind) -> str:
@@ -73,7 +73,7 @@ def session_file(kind: HostKind, group: str, account: str = "") -> str:
             "LanguageMode": _quoted("NoLanguage"),
             **({"GroupManagedServiceAccount": _quoted(account)} if managed else {"RunAsVirtualAccount": "$true"}),
             "TranscriptDirectory": _quoted("C:\\ProgramData\\Isthmus\\Transcripts"),
-            "RoleDefinitions": f"@{{ {_quoted(group)} = @{{ RoleCapabilities = {_quoted(role_name(kind))} }} }}",
+            "RoleDefinitions": f"@{{ {_quoted(group)} = @{{ RoleCapabilities = {_quoted(jea_role(kind))} }} }}",
         }
     )
 
@@ -95,14 +95,14 @@ def manifest() -> str:
 
 def files(group: str, account: str = "") -> dict[PurePosixPath, str]:
     """All files by their paths in the directory that is copied to a host."""
-    made = {PurePosixPath(MODULE, f"{MODULE}.psd1"): manifest()}
+    made = {PurePosixPath(JEA_MODULE, f"{JEA_MODULE}.psd1"): manifest()}
     for kind in HostKind:
-        made[PurePosixPath(MODULE, "RoleCapabilities", f"{role_name(kind)}.psrc")] = role_file(kind)
-        made[PurePosixPath(f"{role_name(kind)}.pssc")] = session_file(kind, group, account)
+        made[PurePosixPath(JEA_MODULE, "RoleCapabilities", f"{jea_role(kind)}.psrc")] = role_file(kind)
+        made[PurePosixPath(f"{jea_role(kind)}.pssc")] = session_file(kind, group, account)
     return made
 
 
-def write_files(directory: Path, group: str, account: str = "") -> list[Path]:
+def write_endpoint_files(directory: Path, group: str, account: str = "") -> list[Path]:
     """Write them all. Raises OSError. Windows PowerShell reads UTF-8 only with its mark, and ends lines with CR LF."""
     written = []
     for path, text in files(group, account).items():
@@ -117,7 +117,7 @@ def _visible(cmdlet: Cmdlet) -> str:
     name = _quoted(cmdlet.name)
     if not cmdlet.parameters:
         return name
-    parameters = ", ".join(_parameter(each, parameter) for each, parameter in cmdlet.parameters.items())
+    parameters = ", ".join(_parameter(key, parameter) for key, parameter in cmdlet.parameters.items())
     return f"@{{ Name = {name}; Parameters = {parameters} }}"
 
 

@@ -21,14 +21,14 @@ import os
 import re
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.remoting.command import Command, Credential, Secret, Thing, Value
+from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
 
@@ -63,7 +63,7 @@ _CODE = re.compile(r"(?:PS|MSIS|WMI|ADMIN)[0-9]{2,5}")
 _CATALOGUED = frozenset(
     word.casefold()
     for cmdlet in CATALOGUE.values()
-    for text in (cmdlet.name, *cmdlet.parameters, *(each for p in cmdlet.parameters.values() for each in p.choices))
+    for text in (cmdlet.name, *cmdlet.parameters, *(choice for p in cmdlet.parameters.values() for choice in p.choices))
     for word in _WORD.findall(text)
 )
 
@@ -87,21 +87,7 @@ class Scrubber:
 
     def value(self, value: Any) -> Any:
         """As JSON. Bytes and secrets keep their kind only."""
-        if isinstance(value, Secret):
-            return {"$secret": ""}
-        if isinstance(value, Credential):
-            return {"$credential": self.text(value.user)}
-        if isinstance(value, bytes):
-            return {"$bytes": ""}
-        if isinstance(value, dt.datetime):
-            return {"$time": value.astimezone(dt.UTC).isoformat()}
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self._name(name): self.value(each) for name, each in value.items()}
-        if isinstance(value, Sequence):
-            return [self.value(each) for each in value]
-        return value
+        return _encoded(value, self.text, self._name)
 
     def _is_name(self, word: str) -> bool:
         """Whether an error's word is a name: one that was met, or in capitals, or with digits as hosts have them."""
@@ -152,7 +138,7 @@ class Scrubber:
 class Recorder:
     """A Shell that writes down what another one does. The file is only its owner's to read.
 
-    Where it cannot be written any more (a full disk), recording ends with a warning, and the work goes on.
+    Where it cannot be written any more (a full disk), recording ends with a warning, and the work continues.
     """
 
     def __init__(self, shell: Shell, path: Path, *, key: bytes | None = None) -> None:
@@ -161,7 +147,7 @@ class Recorder:
         self._scrub = Scrubber(key or secrets.token_bytes(32))
         self._file: BinaryIO | None = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See Shell."""
         try:
             answer = await self._shell.run(host, command, timeout=timeout)
@@ -237,15 +223,15 @@ class Replay:
             if "error" in line:
                 self.failures.append(_error(line["host"], line["command"], line["error"]))
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See Shell. What was not recorded fails as CommandFailed."""
-        lines = self._answers.get(_key(host.partition("=")[0], command.name, _plain(command.parameters)))
+        lines = self._answers.get(_key(host.partition("=")[0], command.name, _encoded(command.parameters)))
         if not lines:
             raise CommandFailed(host, command.name, f"the recording has no such command: {command}")
         line = lines.popleft() if len(lines) > 1 else lines[0]
         if "error" in line:
             raise _error(host, command.name, line["error"])
-        return [_thing(each) for each in line["answer"]]
+        return [_thing(row) for row in line["answer"]]
 
     async def close(self) -> None:
         """See Shell."""
@@ -255,33 +241,33 @@ def _key(host: str, command: str, parameters: Any) -> str:
     return json.dumps([host, command, parameters], sort_keys=True)
 
 
-def _plain(parameters: Mapping[str, Value]) -> Any:
-    """Parameters as the Recorder writes them, without replacing anything."""
-    return {name: _encoded(value) for name, value in parameters.items()}
-
-
-def _encoded(value: Value) -> Any:
+def _encoded(value: Any, text: Callable[[str], str] = str, name: Callable[[str], str] = str) -> Any:
+    """A value as JSON, with what `text` makes of its texts and `name` of the names of its properties."""
     if isinstance(value, Secret):
         return {"$secret": ""}
-    if isinstance(value, Credential):
-        return {"$credential": value.user}
+    if isinstance(value, PSCredential):
+        return {"$credential": text(value.user)}
     if isinstance(value, bytes):
         return {"$bytes": ""}
     if isinstance(value, dt.datetime):
         return {"$time": value.astimezone(dt.UTC).isoformat()}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, Mapping):
+        return {name(key): _encoded(inner, text, name) for key, inner in value.items()}
+    return [_encoded(inner, text, name) for inner in value] if isinstance(value, Sequence) else value
 
 
 def _thing(value: Any) -> Any:
     if isinstance(value, list):
-        return [_thing(each) for each in value]
+        return [_thing(item) for item in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"$time"}:
         return dt.datetime.fromisoformat(value["$time"])
     if set(value) == {"$bytes"}:
         return base64.b64decode(value["$bytes"])
-    return {name: _thing(each) for name, each in value.items()}
+    return {name: _thing(inner) for name, inner in value.items()}
 
 
 def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:

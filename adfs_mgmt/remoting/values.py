@@ -5,9 +5,9 @@ pypsrp gives times as text and enumerations as numbers with a text; here each co
     DT                       UTC; one without a zone counts as UTC (AD FS keeps its times so)
     enumeration              its text
     list, queue, stack       a list
-    dictionary               a Thing
-    object with properties   a Thing
-    object around an object  one Thing, of the properties of both: what providers give through a JEA endpoint's functions
+    dictionary               a PSObject
+    object with properties   a PSObject
+    object around an object  one PSObject, of the properties of both: what providers give through a JEA endpoint's functions
     object without           its text: it lay deeper than the serialisation depth of 1
     SecureString             "***": it is never shown, and never needed
 """
@@ -19,11 +19,12 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
-from adfs_mgmt.remoting.command import Scalar, Thing
+from adfs_mgmt.remoting.command import PSObject, Scalar
+from foundation.xml import parse_elements
 
-Property = Scalar | list[Scalar | Thing] | Thing
+Property = Scalar | list[Scalar | PSObject] | PSObject
 """What a property can be."""
 
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -31,15 +32,25 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(Z|[+-]\d\d
 _LISTS = ("LST", "IE", "QUE", "STK")
 
 
-def read_output(value: Any) -> Thing:
-    """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`."""
+MAX_BYTES = 32 * 1024 * 1024
+"""Of one object. A certificate with its chain has some 20 KB."""
+MAX_NODES = 1_000_000
+"""Of one object: `Get-AdfsProperties` has some 600."""
+
+
+def read_output(value: Any) -> PSObject:
+    """One object of a pipeline's output, as pypsrp has it. A plain value is `{"": value}`. Raises MalformedXml."""
     if isinstance(value, Element):  # a SecureString, where no keys were exchanged
-        return {"": _plain(_Reader().read(value))}
+        return {"": _plain(ClixmlReader().read(value))}
     xml = value if isinstance(value, str) and value.startswith("<Obj") else getattr(value, "_xml", None)
     if xml is not None:
-        read = _Reader().read(fromstring(xml))  # noqa: S314 - pypsrp parsed it already
+        read = ClixmlReader().read(parse_elements(_bytes(xml), "CLIXML", MAX_BYTES, max_nodes=MAX_NODES))
         return read if isinstance(read, dict) else {"": read}
     return {"": _plain(value)}
+
+
+def _bytes(xml: str | bytes) -> bytes:
+    return xml if isinstance(xml, bytes) else xml.encode("utf-8", "surrogatepass")
 
 
 def read_time(text: str) -> dt.datetime:
@@ -60,16 +71,16 @@ def _plain(value: Any) -> Property:
     if isinstance(value, str):
         return read_time(value) if _TIME.fullmatch(value) else value
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_item(_plain(each)) for each in value]
+        return [_item(_plain(item)) for item in value]
     if value is None or isinstance(value, bool | int | float | bytes):
         return value
     return str(value)
 
 
-def _item(value: Property) -> Scalar | Thing:
-    """An item of a list; a list in a list becomes a Thing, so that nothing is lost."""
+def _item(value: Property) -> Scalar | PSObject:
+    """An item of a list; a list in a list becomes a PSObject, so that nothing is lost."""
     return {"": value} if isinstance(value, list) else value
 
 
@@ -92,7 +103,7 @@ _PRIMITIVES: dict[str, Callable[[str | None], Scalar]] = {
 }
 
 
-class _Reader:
+class ClixmlReader:
     """One message: references to types and objects hold inside it."""
 
     def __init__(self) -> None:
@@ -100,6 +111,7 @@ class _Reader:
         self._objects: dict[str, Property] = {}
 
     def read(self, element: Element) -> Property:
+        """One element, and what is inside it. Elements of one message are read in their order."""
         tag = _tag(element)
         if tag in _PRIMITIVES:
             return _PRIMITIVES[tag](element.text)
@@ -134,7 +146,7 @@ class _Reader:
         inside = self.read(parts["Obj"])
         return {**inside, **self._own(parts)} if isinstance(inside, dict) else inside
 
-    def _own(self, parts: dict[str, Element]) -> Thing:
+    def _own(self, parts: dict[str, Element]) -> PSObject:
         return self._properties(child for tag in ("Props", "MS") if tag in parts for child in parts[tag])
 
     def _read_types(self, parts: dict[str, Element]) -> list[str]:
@@ -146,10 +158,10 @@ class _Reader:
             return self._types.get(parts["TNRef"].get("RefId", ""), [])
         return []
 
-    def _properties(self, elements: Iterable[Element]) -> Thing:
-        return {_text(each.get("N")): self.read(each) for each in elements}
+    def _properties(self, elements: Iterable[Element]) -> PSObject:
+        return {_text(element.get("N")): self.read(element) for element in elements}
 
-    def _dictionary(self, element: Element) -> Thing:
+    def _dictionary(self, element: Element) -> PSObject:
         read: dict[str, Property] = {}
         for entry in element:
             named = {child.get("N"): self.read(child) for child in entry}

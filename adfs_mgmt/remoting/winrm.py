@@ -19,19 +19,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from adfs_mgmt.remoting.account import Account
-from adfs_mgmt.remoting.command import Command, Thing
-from adfs_mgmt.remoting.connection import Connection, Place
+from adfs_mgmt.remoting.account import RemotingAccount
+from adfs_mgmt.remoting.command import Command, PSObject
+from adfs_mgmt.remoting.connection import HostAddress, RunspaceConnection
 from adfs_mgmt.remoting.errors import AccessDenied, CredentialRefused
 from adfs_mgmt.remoting.settings import RemotingSettings
 
 T = TypeVar("T")
 
 
-class _Lane:
+class _HostQueue:
     """The way to one host: commands to it go one after the other."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: RunspaceConnection) -> None:
         self.connection = connection
         self.turn = asyncio.Lock()
         self.opened = False
@@ -43,69 +43,69 @@ class WinRm:
 
     def __init__(self, settings: RemotingSettings) -> None:
         self._settings = settings
-        self._account = Account(settings)
-        self._lanes: dict[str, _Lane] = {}
+        self._account = RemotingAccount(settings)
+        self._queues: dict[str, _HostQueue] = {}
         self._threads = ThreadPoolExecutor(settings.hosts_at_once, thread_name_prefix="winrm")
         self._first = asyncio.Lock()
         self._good = self._account.password is None  # a ticket or a certificate cannot be locked by trying it
         self._refused: AccessDenied | None = None
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See Shell. A host that is busy with another command of ours is waited for; `timeout` begins after that."""
-        lane = self._lanes.get(host) or self._lanes.setdefault(host, self._lane(host))
-        async with lane.turn:
+        queue = self._queues.get(host) or self._queues.setdefault(host, self._queue(host))
+        async with queue.turn:
             try:
-                await self._open(lane)
-                return await self._thread(lambda: lane.connection.run(command, timeout))
+                await self._open(queue)
+                return await self._thread(lambda: queue.connection.run(command, timeout))
             except AccessDenied as error:
-                lane.denied = lane.denied or error
-                if lane.opened and isinstance(error, CredentialRefused):  # it was accepted here before: the password changed
+                queue.denied = queue.denied or error
+                if queue.opened and isinstance(error, CredentialRefused):  # accepted here before: the password changed
                     self._refused = self._refused or error
                 raise
             except asyncio.CancelledError:
-                if self._lanes.get(host) is lane:  # its thread is busy until the command ends: it gets no other
-                    del self._lanes[host]
-                lane.connection.abandon()
+                if self._queues.get(host) is queue:  # its thread is busy until the command ends: it gets no other
+                    del self._queues[host]
+                queue.connection.abandon()
                 raise
 
     async def close(self) -> None:
         """See Shell."""
-        lanes, self._lanes = self._lanes, {}
-        await asyncio.gather(*(self._thread(lane.connection.close) for lane in lanes.values()))
+        queues, self._queues = self._queues, {}
+        await asyncio.gather(*(self._thread(queue.connection.close) for queue in queues.values()))
         self._account.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _lane(self, host: str) -> _Lane:
-        return _Lane(Connection(Place.of(host), self._settings, self._account))
+    def _queue(self, host: str) -> _HostQueue:
+        return _HostQueue(RunspaceConnection(HostAddress.of(host), self._settings, self._account))
 
-    async def _open(self, lane: _Lane) -> None:
-        self._check_refusal(lane)
-        if lane.opened:
+    async def _open(self, queue: _HostQueue) -> None:
+        self._check_refusal(queue)
+        if queue.opened:
             return
-        await self._thread(lane.connection.reach)  # so that hosts that are off do not hold up the one that decides
+        await self._thread(queue.connection.reach)  # so that hosts that are off do not hold up the one that decides
         async with self._first if not self._good else contextlib.nullcontext():
-            await self._decide(lane)
-        if not lane.opened:  # another host decided meanwhile: now all at the same time
-            await self._thread(lane.connection.open)
-        lane.opened = True
+            await self._decide(queue)
+        if not queue.opened:  # another host decided meanwhile: now all at the same time
+            await self._thread(queue.connection.open)
+        queue.opened = True
 
-    async def _decide(self, lane: _Lane) -> None:
+    async def _decide(self, queue: _HostQueue) -> None:
         """Ask the first host. Whoever waited for its answer finds it here."""
-        self._check_refusal(lane)
+        self._check_refusal(queue)
         if self._good:
             return
         try:
-            await self._thread(lane.connection.open)
+            await self._thread(queue.connection.open)
         except CredentialRefused as error:
             self._refused = error
             raise
-        self._good = lane.opened = True
+        self._good = queue.opened = True
 
-    def _check_refusal(self, lane: _Lane) -> None:
+    def _check_refusal(self, queue: _HostQueue) -> None:
         """Never show a credential again where it was refused."""
-        name = lane.connection.place.name
-        if lane.denied is not None:
-            raise AccessDenied(name, lane.denied.reason) from lane.denied
+        name = queue.connection.host.name
+        if queue.denied is not None:
+            raise AccessDenied(name, queue.denied.reason) from queue.denied
         if self._refused is not None:
             reason = f"not asked, because {self._refused.host} refused the credential: {self._refused.reason}"
             raise AccessDenied(name, reason) from self._refused

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from adfs_mgmt.trust.entra import parse_configuration, read_configuration
-from adfs_mgmt.trust.errors import FileProblem, MalformedAnswer, NotTaken, OutcomeUnknown, Refused
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Configuration, Domain
-from certs.errors import KeyStoreError
-from certs.files import private_directory, read_private
+import msgspec
+
+from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
+from adfs_mgmt.trust.model import Configuration, FederatedDomain
+from adfs_mgmt.trust.reader import parse_configuration, read_configuration
+from certs import KeyStoreError, private_directory, read_private
+from foundation.graph import MalformedAnswer, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 VERSION = 1
 _MFA = "federatedIdpMfaBehavior"
@@ -61,15 +64,9 @@ class Backups:
 
     def save(self, domain: str, configuration: Configuration, why: str, now: float) -> Path:
         """Write one, synced to disk before this returns. Raises FileProblem: then nothing may be changed."""
-        content = {
-            "version": VERSION,
-            "tenant": self._tenant,
-            "domain": domain,
-            "taken_at": now,
-            "why": why,
-            "configuration": dict(configuration.raw),
-        }
-        data = json.dumps(content, indent=2).encode() + b"\n"
+        raw = dict(configuration.raw)
+        content = _File(version=VERSION, tenant=self._tenant, domain=domain, taken_at=now, why=why, configuration=raw)
+        data = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
         try:
             private_directory(self._directory)
         except KeyStoreError as error:
@@ -101,55 +98,74 @@ class Backups:
         raise FileProblem(self._directory, "is full of backups of this second", "look at the clock")
 
 
+class _File(msgspec.Struct):
+    """What is in a file."""
+
+    version: int
+    tenant: str
+    domain: str
+    taken_at: float
+    why: str
+    configuration: dict[str, Any]
+
+
 def load_backup(path: Path) -> Backup:
     """Read a file and check it. Raises FileProblem."""
     try:
-        content = json.loads(read_private(path))
-        if content["version"] != VERSION:
-            problem = f"is of version {content['version']!r}; this program reads {VERSION}"
+        content = msgspec.json.decode(read_private(path))
+        version = content.get("version") if isinstance(content, dict) else None
+        if version != VERSION:
+            problem = f"is of version {version!r}; this program reads {VERSION}"
             raise FileProblem(path, problem, "use the program that wrote it")
-        return Backup(
-            path=path,
-            tenant=_text(content, "tenant"),
-            domain=_text(content, "domain"),
-            taken_at=float(content["taken_at"]),
-            why=_text(content, "why"),
-            configuration=parse_configuration(_object(content, "configuration"), str(path)),
-        )
+        file = msgspec.convert(content, _File)
+        configuration = parse_configuration(file.configuration, str(path))
     except FileNotFoundError as error:
         raise FileProblem(path, "there is no such file", "look into the directory `backups` of state_dir") from error
     except KeyStoreError as error:
         raise FileProblem(error.path, error.problem, error.remedy) from error
-    except (ValueError, KeyError, TypeError, RecursionError, MalformedAnswer) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedAnswer) as error:
         raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
+    return Backup(
+        path=path,
+        tenant=file.tenant,
+        domain=file.domain,
+        taken_at=file.taken_at,
+        why=file.why,
+        configuration=configuration,
+    )
 
 
-def plan_restore(backup: Backup, domain: Domain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
+def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", with_mfa: bool = False) -> dict[str, Any]:
     """The properties that a restore would write; empty where nothing differs. Pure.
 
     `live` is the thumbprint that signs now, where it is known: a backup without it is refused, because restoring it would
-    break sign-in. Raises Refused.
+    break sign-in. Raises TrustRefused.
     """
     what = f"restoring {backup.domain} from {backup.path.name}"
     if domain.configuration is None:
         remedy = "Convert it instead, from the same file: `isthmus adfs trust convert DOMAIN federated --from FILE`"
-        raise Refused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
+        raise TrustRefused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
     if live and backup.configuration.slot_of(live) is None:
         reason = f"it does not hold {live}, the certificate that signs now: sign-in would break. Take a newer backup"
-        raise Refused(what, [reason])
+        raise TrustRefused(what, [reason])
     names = (*RESTORABLE, _MFA) if with_mfa else RESTORABLE
     wanted, current = backup.configuration.raw, domain.configuration.raw
     return {name: wanted[name] for name in names if wanted.get(name) is not None and wanted[name] != current.get(name)}
 
 
 def creation_of(backup: Backup) -> dict[str, Any]:
-    """The properties to federate a domain again as it was. The MFA behaviour is among them where it was set: without it
-    Entra ID would fall back to accepting what the farm says, which may be less than there was."""
-    raw: Mapping[str, Any] = backup.configuration.raw
+    """The properties to federate a domain again as it was."""
+    return properties_of(backup.configuration)
+
+
+def properties_of(configuration: Configuration) -> dict[str, Any]:
+    """What federates a domain in the same way. The MFA behaviour is among it where it was set: without it Entra ID would
+    fall back to accepting what the farm says, which may be less than there was."""
+    raw: Mapping[str, Any] = configuration.raw
     return {name: raw[name] for name in (*RESTORABLE, _MFA) if raw.get(name) is not None}
 
 
-async def restore(graph: Graph, domain: Domain, values: Mapping[str, Any]) -> None:
+async def restore_domain(graph: Graph, domain: FederatedDomain, values: Mapping[str, Any]) -> None:
     """Write what `plan_restore` found, and read it back. Raises TrustError."""
     if domain.configuration is None or not values:
         return
@@ -172,20 +188,6 @@ def _stem(tenant: str, domain: str, now: float) -> str:
 def _safe(text: str) -> str:
     """Part of a file name, whatever somebody called a domain."""
     return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip(".")[:100] or "_"
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content[name]
-    if not isinstance(value, str):
-        raise TypeError(name)
-    return value
-
-
-def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = content[name]
-    if not isinstance(value, dict):
-        raise TypeError(name)
-    return value
 
 
 def _unwritable(path: Path, error: OSError) -> FileProblem:

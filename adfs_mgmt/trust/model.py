@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from adfs_mgmt.farm.model import Certificate
+from certs import Certificate, normal_thumbprint
 
 
 class Authentication(enum.StrEnum):
@@ -31,7 +31,7 @@ class Slot(enum.StrEnum):
 
     @property
     def other(self) -> Slot:
-        """The other one."""
+        """The slot beside it: what one of them must keep, the other may lose."""
         return Slot.NEXT if self is Slot.SIGNING else Slot.SIGNING
 
 
@@ -81,16 +81,16 @@ class Configuration:
         return tuple(dict.fromkeys(self.certificates[slot].thumbprint for slot in Slot if slot in self.certificates))
 
     def host(self) -> str:
-        """The federation service that people are sent to, lower case."""
+        """The federation service that users are sent to, lower case."""
         return (urlsplit(self.passive_sign_in_uri).hostname or "").lower()
 
     def _holds(self, slot: Slot, thumbprint: str) -> bool:
-        return slot in self.certificates and self.certificates[slot].thumbprint == thumbprint.upper()
+        return slot in self.certificates and self.certificates[slot].thumbprint == normal_thumbprint(thumbprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
-    """A domain of the tenant."""
+class FederatedDomain:
+    """A domain of the tenant, federated or managed, as Graph has it (domain, internalDomainFederation)."""
 
     name: str
     authentication: Authentication
@@ -107,6 +107,16 @@ class Domain:
         """Whether sign-in goes to a federation service."""
         return self.authentication is Authentication.FEDERATED
 
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """Thumbprints that Entra ID accepts for it, each once; none where its configuration could not be read."""
+        return self.configuration.thumbprints() if self.configuration else ()
+
+    @property
+    def update_status(self) -> str:
+        """Result of Entra ID's own last update (`signingCertificateUpdateStatus`); empty where it says none."""
+        return self.configuration.update.result if self.configuration and self.configuration.update else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntraTrust:
@@ -115,19 +125,21 @@ class EntraTrust:
     tenant: str
     """As in the settings."""
     read_at: float
-    domains: tuple[Domain, ...]
+    domains: tuple[FederatedDomain, ...]
 
-    def domain(self, name: str) -> Domain | None:
-        """By name, in any case."""
-        return next((each for each in self.domains if each.name.lower() == name.lower()), None)
+    def domain(self, name: str) -> FederatedDomain | None:
+        """By name, in any case; None where the tenant has none of that name."""
+        return next((domain for domain in self.domains if domain.name.lower() == name.lower()), None)
 
-    def federated_with(self, federation_name: str) -> tuple[Domain, ...]:
+    def federated_with(self, federation_name: str) -> tuple[FederatedDomain, ...]:
         """The domains whose users are sent to this federation service, each with its own configuration.
 
         Those whose configuration cannot be read are among them: leaving one out silently would break its sign-in later.
         """
-        return tuple(each for each in self.domains if each.federated and (each.error or _sends_to(each, federation_name)))
+        return tuple(
+            domain for domain in self.domains if domain.federated and (domain.error or _sends_to(domain, federation_name))
+        )
 
 
-def _sends_to(domain: Domain, federation_name: str) -> bool:
+def _sends_to(domain: FederatedDomain, federation_name: str) -> bool:
     return domain.configuration is not None and domain.configuration.host() == federation_name.lower()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adfs_mgmt.farm.model import Certificate
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import NotThere
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain
-from adfs_mgmt.trust.update import publish, retire
+from adfs_mgmt.trust.model import FederatedDomain
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from adfs_mgmt.trust.update import SlotChange, apply_change, plan_publish, plan_retire
+from certs import Certificate
+from foundation.graph import NotThere
+
+if TYPE_CHECKING:
+    from foundation.graph import Graph
 
 
 class Entra:
@@ -23,14 +26,14 @@ class Entra:
         self._state_dir = state_dir
         self._of: dict[str, Graph] = {}
 
-    async def domains(self, now: float) -> tuple[Domain, ...]:
+    async def domains(self, now: float) -> tuple[FederatedDomain, ...]:
         """Those that are federated with this farm, each with its certificates. One that cannot be read has an `error`.
 
         Raises GraphError where a tenant cannot be listed.
         """
-        found: list[Domain] = []
+        found: list[FederatedDomain] = []
         for graph in self._graphs:
-            trust = await read(graph, now)
+            trust = await read_tenant(graph, now)
             own = trust.federated_with(self._federation_name)
             self._of |= {domain.name.lower(): graph for domain in own}
             found += own
@@ -38,25 +41,28 @@ class Entra:
 
     async def publish(self, domain: str, certificate: Certificate, keep: str, now: float) -> str:
         """Into the slot that does not hold `keep` (thumbprint; empty where there is none to keep, after a theft), read back;
-        what was done, in words. Doing it again does nothing. Raises TrustError."""
+        what was done, in words. Doing it again does nothing. Raises TrustError, GraphError."""
         graph = await self._graph(domain, now)
-        live = keep or certificate.thumbprint
-        current = await read_one(graph, domain)
-        return (await publish(graph, current, certificate, live=live, backups=self._backups(graph), now=now)).text
+        change = plan_publish(await read_domain(graph, domain), certificate, keep or certificate.thumbprint)
+        return await self._apply(graph, change, now) or f"{domain}: has {certificate.thumbprint} already"
 
     async def withdraw(self, domain: str, thumbprint: str, keep: str, now: float) -> str:
         """Out of the slot that holds it; `keep` must be in the other one and is read back. Raises TrustError."""
         graph = await self._graph(domain, now)
-        current = await read_one(graph, domain)
-        return (await retire(graph, current, thumbprint, live=keep, backups=self._backups(graph), now=now)).text
+        change = plan_retire(await read_domain(graph, domain), thumbprint, keep)
+        return await self._apply(graph, change, now) or f"{domain}: does not have {thumbprint}"
 
     async def close(self) -> None:
         """Let go of every tenant."""
         for graph in self._graphs:
             await graph.close()
 
-    def _backups(self, graph: Graph) -> Backups:
-        return Backups(self._state_dir, graph.tenant)
+    async def _apply(self, graph: Graph, change: SlotChange | None, now: float) -> str:
+        """Without a journal of its own: the rollover's has it."""
+        if change is None:
+            return ""
+        backup = await apply_change(graph, change, Backups(self._state_dir, graph.tenant), now)
+        return f"{change} (backup: {backup})"
 
     async def _graph(self, domain: str, now: float) -> Graph:
         if domain.lower() not in self._of:

@@ -1,31 +1,16 @@
-"""How to reach Microsoft Graph."""
+"""Which tenants of Entra ID are federated with a farm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+
+from foundation.graph import GraphSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntraSettings:
+class EntraSettings(GraphSettings):
     """The tenant whose domains are federated with a farm. The application needs Domain.Read.All to look, also
     Domain-InternalFederation.ReadWrite.All to update certificates, and Domain.ReadWrite.All to make a domain managed."""
 
-    tenant: str
-    """Directory (tenant) id, or one of its domain names."""
-    client_id: str
-    """Application (client) id."""
-    certificate_file: Path | None = None
-    """The application's certificate and key (PEM), mode 0600. Better than a secret."""
-    secret_file: Path | None = None
-    """Or a file with its secret, mode 0600; one line end is cut off."""
     farm: str = ""
     """Name of the farm that its domains are federated with; empty where there is one farm only."""
-    authority: str = "https://login.microsoftonline.com"
-    """Sign-in endpoint; national clouds have their own."""
-    graph: str = "https://graph.microsoft.com"
-    """Graph endpoint, likewise."""
-    tls_ca_file: Path | None = None
-    """CA (PEM) of a proxy that inspects TLS on the way there; none means the system's."""
-    timeout: float = 30.0
-    """Seconds for one request."""

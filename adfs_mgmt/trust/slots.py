@@ -12,26 +12,27 @@ The slot that holds the live key is never written.
 
 from __future__ import annotations
 
-from adfs_mgmt.trust.errors import Refused
+from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Configuration, Slot
+from certs import normal_thumbprint
 
 
 def slot_for(domain: str, configuration: Configuration, wanted: str, live: str) -> Slot | None:
     """Where a certificate (thumbprint) goes; None where it is already there. `live` is the one that signs now.
 
-    Raises Refused where no slot may be written.
+    Raises TrustRefused where no slot may be written.
     """
     if configuration.slot_of(wanted) is not None:
         return None
     holding = configuration.slot_of(live)
     if holding is not None:
         return holding.other
-    if wanted.upper() != live.upper():
+    if normal_thumbprint(wanted) != normal_thumbprint(live):
         reason = (
             f"Entra ID does not know {live}, the certificate that signs now, so sign-in to {domain} is broken already. "
             "Publish that one first: `isthmus adfs trust update`"
         )
-        raise Refused(f"publishing {wanted} to {domain}", [reason])
+        raise TrustRefused(f"publishing {wanted} to {domain}", [reason])
     return min(Slot, key=lambda slot: _end(configuration, slot))
 
 
@@ -44,14 +45,14 @@ def slot_to_retire(domain: str, configuration: Configuration, old: str, live: st
     """The slot that holds an old certificate, to be overwritten with the live one; None where it is in neither.
 
     The live key is put there instead of nothing because Graph documents no way to empty `signingCertificate`, and because
-    the same value in both slots is as good as one. Raises Refused.
+    the same value in both slots is as good as one. Raises TrustRefused.
     """
     what = f"retiring {old} from {domain}"
-    if old.upper() == live.upper():
-        raise Refused(what, ["it is the certificate that signs now. Promote another one first"])
+    if normal_thumbprint(old) == normal_thumbprint(live):
+        raise TrustRefused(what, ["it is the certificate that signs now. Promote another one first"])
     holding = configuration.slot_of(old)
     if holding is None:
         return None
     if configuration.slot_of(live) is None:
-        raise Refused(what, [f"Entra ID does not know {live}, the one that signs now. Publish it first"])
+        raise TrustRefused(what, [f"Entra ID does not know {live}, the one that signs now. Publish it first"])
     return holding

@@ -1,42 +1,55 @@
-"""Changes to the certificates that Entra ID trusts: publish, retire, and both for every domain of a farm.
+"""Changes to the certificates that Entra ID trusts: one slot of one domain, as a procedure.
 
-    look ──► unchanged since it was planned? ──► back up ──► PATCH one slot ──► read back
-              │ no: TrustChanged                                                   │ both there: done
-              ▼                                                                    │ live one lost: put both slots back
-            nothing is done                                                        └ new one missing: NotTaken
+    unchanged since it was planned? ─► backup ─► write ─► both there ─► done
+              │ no: TrustChanged                   │ the live one lost ─► undo: both slots as they were ─► LiveKeyLost
+              ▼                                    └ the new one missing: NotTaken
+            nothing is done
 
-A lost answer (OutcomeUnknown) is no failure yet: the reading back decides. Reading back is repeated for a while, because
-Graph may answer from a replica that has not heard of the change.
+A lost answer is no failure yet: what is read back decides, for half a minute, because Graph may answer from a replica that
+has not heard of the change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adfs_mgmt.farm.model import Certificate
+from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.entra import encode, read_configuration
-from adfs_mgmt.trust.errors import (
-    GraphError,
-    LiveKeyLost,
-    NotTaken,
-    OutcomeUnknown,
-    SignInRefused,
-    TrustChanged,
-    TrustError,
-)
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Configuration, Domain, Slot
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.domain_executor import BackupWanted, DomainExecutor, DomainObservation, change_configuration
+from adfs_mgmt.trust.errors import LiveKeyLost, TrustChanged, TrustError
+from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust.reader import encode, read_domain
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate, normal_thumbprint
+from foundation import procedures
+from foundation.graph import GraphError, SignInRefused
+from foundation.procedures import (
+    Act,
+    Condition,
+    End,
+    Journal,
+    MemoryJournal,
+    Plan,
+    Procedure,
+    ProcedureError,
+    Rollback,
+    Stage,
+    View,
+)
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 10.0)
-"""Seconds between looks at a change, before it counts as not there: some half a minute in all."""
+if TYPE_CHECKING:
+    from foundation.graph import Graph
+
+UPDATE_KIND = "trust update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SlotChange:
     """What will be done to one domain, and what was there when that was decided."""
 
     domain: str
@@ -45,8 +58,12 @@ class Change:
     live: str
     before: tuple[str, ...]
     """Thumbprint in each slot at the time, `signingCertificate` first."""
+    held: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What each slot held at the time, as Graph has it."""
     replaces: str = ""
     """Thumbprint that the slot holds; empty for an empty slot."""
+    backup: str = ""
+    """Path of the copy that was made before the change."""
 
     def __str__(self) -> str:
         over = f" over {self.replaces}" if self.replaces else ""
@@ -62,119 +79,190 @@ class DomainResult:
     changed: bool = False
     text: str = ""
     """What was done, or why it was not."""
-    error: TrustError | None = field(default=None, repr=False)
+    error: Exception | None = field(default=None, repr=False)
 
 
-def plan_publish(domain: Domain, certificate: Certificate, live: str) -> Change | None:
-    """What publishing needs; None where Entra ID has it already. Pure. Raises Refused, or the domain's own error."""
+def plan_publish(domain: FederatedDomain, certificate: Certificate, live: str) -> SlotChange | None:
+    """What publishing needs; None where Entra ID has it already. Pure. Raises TrustRefused, or the domain's own error."""
     configuration = _configuration_of(domain)
     slot = slot_for(domain.name, configuration, certificate.thumbprint, live)
     return None if slot is None else _change(domain.name, configuration, slot, certificate, live)
 
 
-def plan_retire(domain: Domain, old: str, live: str) -> Change | None:
-    """What retiring needs; None where Entra ID does not have it. Pure. Raises Refused."""
+def plan_retire(domain: FederatedDomain, old: str, live: str) -> SlotChange | None:
+    """What retiring needs; None where Entra ID does not have it. Pure. Raises TrustRefused."""
     configuration = _configuration_of(domain)
     slot = slot_to_retire(domain.name, configuration, old, live)
     return None if slot is None else _change(domain.name, configuration, slot, configuration.certificates[slot.other], live)
 
 
-async def apply(graph: Graph, change: Change, backups: Backups, now: float) -> Path:
-    """Do one change; the backup that was made before it. Raises TrustError.
+# -- the procedure
 
-    Cancelling in the middle leaves the one slot written or not; the live key is not touched either way.
-    """
-    before = await read_configuration(graph, change.domain)
-    if before.slots() != change.before:
-        raise TrustChanged(change.domain, _shown(change.before), _shown(before.slots()))
-    backup = backups.save(change.domain, before, f"before {change}", now)
-    await _patch(graph, change.domain, before.id, {change.slot: encode(change.certificate)})
-    await _verify(graph, change, before, backup)
-    return backup
+UpdateView = View[DomainObservation, SlotChange]
 
 
-async def publish(
-    graph: Graph, domain: Domain, certificate: Certificate, *, live: str, backups: Backups, now: float
-) -> DomainResult:
-    """Put a certificate into the free slot of one domain. `live` is the thumbprint that signs now. Raises TrustError."""
-    change = plan_publish(domain, certificate, live)
-    return await _done(graph, domain, change, backups, now, f"has {certificate.thumbprint} already")
+def _saved(view: UpdateView) -> list[Condition]:
+    act = Act(place=view.state.domain, what=BackupWanted(f"before {view.state}"), changes=False)
+    return [Condition("", "" if view.observed.backup else "no copy of its configuration was made yet", act)]
 
 
-async def retire(graph: Graph, domain: Domain, old: str, *, live: str, backups: Backups, now: float) -> DomainResult:
-    """Take an old certificate out of one domain. Raises TrustError."""
-    change = plan_retire(domain, old, live)
-    return await _done(graph, domain, change, backups, now, f"does not have {old}")
+def _remember_backup(view: UpdateView) -> SlotChange:
+    return replace(view.state, backup=str(view.observed.backup))
 
 
-async def for_each(domains: Sequence[Domain], act: Callable[[Domain], Awaitable[DomainResult]]) -> list[DomainResult]:
-    """One domain after the other; one that fails does not stop the rest. Raises SignInRefused: that stops all."""
-    results = []
+def _there(view: UpdateView, thumbprint: str, act: Act | None, *slots: Slot) -> Condition:
+    """Whether one of these slots (of both, for none) has the certificate."""
+    configuration = view.observed.configuration
+    held = dict(zip(Slot, configuration.slots(), strict=True)) if configuration else {}
+    there = thumbprint in [held.get(slot) for slot in slots or Slot]
+    return Condition("", "" if there else view.observed.error or f"{thumbprint} is not there", act)
+
+
+def _written(view: UpdateView) -> list[Condition]:
+    """A live key that was not there before need not be there afterwards."""
+    change = view.state
+    act = change_configuration(view, change.domain, {change.slot.value: encode(change.certificate)})
+    kept = [_there(view, change.live, None)] if change.live in change.before else []
+    return [_there(view, change.certificate.thumbprint, act, change.slot), *kept]
+
+
+def _as_before(view: UpdateView) -> list[Condition]:
+    """Both slots in one request: whatever loses the slot that is not named has none to lose."""
+    return [_there(view, view.state.live, change_configuration(view, view.state.domain, view.state.held))]
+
+
+UPDATE: Procedure[UpdateView] = Procedure(
+    kind=UPDATE_KIND,
+    state=SlotChange,
+    view=View,
+    stages=(
+        Stage(
+            name="backup",
+            title="copy what is there",
+            promise="its configuration is in a file",
+            conditions=_saved,
+            learns=_remember_backup,
+        ),
+        Stage(
+            name="write",
+            title="write the free slot",
+            promise="Entra ID shows the certificate, and the one that signs now",
+            conditions=_written,
+            patience=lambda view: domain_executor.PATIENCE,
+            repeats=False,
+            back=Stage(
+                name="put back",
+                title="write both slots as they were",
+                promise="Entra ID shows the certificate that signs now",
+                conditions=_as_before,
+                repeats=False,
+            ),
+        ),
+    ),
+    rollbacks=(Rollback(to="start"),),
+    unavailable=domain_executor.unreadable,
+    unavailable_patience=domain_executor.PATIENCE,
+    supersedes={UPDATE_KIND: "given up", "trust managed": "given up", "trust federated": "given up"},
+    rules=domain_executor.RULES,
+)
+
+
+def plan_updates(
+    domains: Sequence[FederatedDomain], keys: SigningKeys, live: Certificate, retire: str = ""
+) -> tuple[list[SlotChange], list[DomainResult]]:
+    """For each domain one change at most (`live` in, then its successor; or `retire` out), and what cannot be done. Pure."""
+    changes: list[SlotChange] = []
+    problems: list[DomainResult] = []
     for domain in domains:
         try:
-            results.append(await act(domain))
+            change = plan_retire(domain, retire, live.thumbprint) if retire else _plan_next(domain, keys, live)
+        except TrustError as error:
+            problems.append(_failed(domain.name, error))
+        else:
+            changes += [change] if change else []
+    return changes, problems
+
+
+def _plan_next(domain: FederatedDomain, keys: SigningKeys, live: Certificate) -> SlotChange | None:
+    change = plan_publish(domain, live, live.thumbprint)
+    if change is None and keys.successor is not None:
+        return plan_publish(domain, keys.successor, live.thumbprint)
+    return change
+
+
+def plan_change(change: SlotChange, domain: FederatedDomain, now: float, by: str = "") -> Plan[SlotChange]:
+    """For a reviewer, and to be saved. Pure."""
+    return procedures.make(
+        UPDATE,
+        DomainObservation(domain=domain),
+        subject=change.domain,
+        title=str(change),
+        state=change,
+        marks=dict(zip(Slot, change.before, strict=True)),
+        now=now,
+        by=by,
+    )
+
+
+async def apply_change(
+    graph: Graph, change: SlotChange, backups: Backups, now: float, journal: Journal | None = None
+) -> Path:
+    """Do one change; the backup that was made before it. Raises TrustError, GraphError, JournalError.
+
+    `journal`: where it is written down; none where the caller has one. Cancelling in the middle leaves the one slot written
+    or not; the live key is not touched either way.
+    """
+    domain, journal = await read_domain(graph, change.domain), journal or MemoryJournal()
+    found = domain.configuration.slots() if domain.configuration else ()
+    if found != change.before:
+        raise TrustChanged(change.domain, _shown(change.before), _shown(found))
+    executor = DomainExecutor(graph, change.domain, backups, now)
+    await domain_executor.start(journal, UPDATE, change.domain, change, now)
+    result = await domain_executor.run(UPDATE, executor, journal)
+    saved: SlotChange = result.record.state
+    if result.end is not End.DONE and change.live in change.before and await _lost(executor, change.live):
+        await journal.write(procedures.turn_back(UPDATE, result.record, "start"), executor.clock.now())
+        restored = (await domain_executor.run(UPDATE, executor, journal)).end is End.DONE
+        raise LiveKeyLost(change.domain, change.live, restored=restored, backup=Path(saved.backup))
+    domain_executor.raise_for(result, executor, change.certificate.thumbprint)
+    return Path(saved.backup)
+
+
+async def _lost(executor: DomainExecutor, live: str) -> bool:
+    """Whether the trust is readable and the key that signs now is not in it."""
+    configuration = (await executor.observe()).configuration
+    return configuration is not None and configuration.slot_of(live) is None
+
+
+async def apply_changes(
+    graph: Graph,
+    changes: Sequence[SlotChange],
+    backups: Backups,
+    now: float,
+    open_journal: Callable[[str, float], AbstractContextManager[Journal]],
+) -> list[DomainResult]:
+    """One domain after the other, each with its journal; one that fails does not stop the rest. Raises SignInRefused: a
+    credential that is refused is not tried for each domain."""
+    results = []
+    for change in changes:
+        try:
+            with open_journal(change.domain, now) as journal:
+                backup = await apply_change(graph, change, backups, now, journal)
         except SignInRefused:
             raise
-        except TrustError as error:
-            results.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
+        except (TrustError, GraphError, ProcedureError) as error:
+            results.append(_failed(change.domain, error))
+        else:
+            text = f"{change} (backup: {backup})"
+            results.append(DomainResult(domain=change.domain, done=True, changed=True, text=text))
     return results
 
 
-async def _done(
-    graph: Graph, domain: Domain, change: Change | None, backups: Backups, now: float, otherwise: str
-) -> DomainResult:
-    if change is None:
-        return DomainResult(domain=domain.name, done=True, text=f"{domain.name}: {otherwise}")
-    backup = await apply(graph, change, backups, now)
-    return DomainResult(domain=domain.name, done=True, changed=True, text=f"{change} (backup: {backup})")
+def _failed(domain: str, error: Exception) -> DomainResult:
+    return DomainResult(domain=domain, done=False, text=str(error), error=error)
 
 
-async def _patch(graph: Graph, domain: str, identifier: str, body: dict[Slot, str | None]) -> None:
-    """A lost answer is for the reading back to judge."""
-    values = {slot.value: value for slot, value in body.items()}
-    try:
-        await graph.patch(
-            f"writing {', '.join(values)} of {domain}", values, "domains", domain, "federationConfiguration", identifier
-        )
-    except OutcomeUnknown:
-        return
-
-
-async def _verify(graph: Graph, change: Change, before: Configuration, backup: Path) -> None:
-    """Raises LiveKeyLost (after putting it back), NotTaken, or GraphError where it cannot be seen."""
-    wanted = {change.certificate.thumbprint, *({change.live} if before.slot_of(change.live) else ())}
-    after = await _look(graph, change.domain, lambda seen: wanted <= set(seen.thumbprints()))
-    missing = wanted - set(after.thumbprints())
-    if change.live in missing:
-        restored = await _put_back(graph, change.domain, before, change.live)
-        raise LiveKeyLost(change.domain, change.live, restored=restored, backup=backup)
-    if missing:
-        raise NotTaken(change.domain, change.certificate.thumbprint)
-
-
-async def _put_back(graph: Graph, domain: str, before: Configuration, live: str) -> bool:
-    """Write both slots as they were, in one request: whatever loses the slot that is not named has none to lose."""
-    held = {slot: encode(certificate) for slot, certificate in before.certificates.items()}
-    try:
-        await _patch(graph, domain, before.id, dict(held))
-        after = await _look(graph, domain, lambda seen: seen.slot_of(live) is not None)
-    except GraphError:
-        return False
-    return after.slot_of(live) is not None
-
-
-async def _look(graph: Graph, domain: str, good: Callable[[Configuration], bool]) -> Configuration:
-    """The configuration, once it is as wanted or after the last look."""
-    seen = await read_configuration(graph, domain)
-    for pause in PAUSES:
-        if good(seen):
-            break
-        await graph.sleep(pause)
-        seen = await read_configuration(graph, domain)
-    return seen
-
-
-def _configuration_of(domain: Domain) -> Configuration:
+def _configuration_of(domain: FederatedDomain) -> Configuration:
     if domain.configuration is None:
         raise TrustError(f"{domain.name}: {domain.error or 'the domain is not federated itself'}")
     if domain.configuration.problems:
@@ -183,17 +271,18 @@ def _configuration_of(domain: Domain) -> Configuration:
     return domain.configuration
 
 
-def _change(domain: str, configuration: Configuration, slot: Slot, certificate: Certificate, live: str) -> Change:
+def _change(domain: str, configuration: Configuration, slot: Slot, certificate: Certificate, live: str) -> SlotChange:
     held = configuration.certificates.get(slot)
-    return Change(
+    return SlotChange(
         domain=domain,
         slot=slot,
         certificate=certificate,
-        live=live.upper(),
+        live=normal_thumbprint(live),
         before=configuration.slots(),
+        held={name.value: encode(row) for name, row in configuration.certificates.items()},
         replaces=held.thumbprint if held else "",
     )
 
 
 def _shown(thumbprints: tuple[str, ...]) -> str:
-    return " and ".join(each or "none" for each in thumbprints)
+    return " and ".join(thumbprint or "none" for thumbprint in thumbprints)

@@ -18,7 +18,7 @@ _POLICY_ERRORS = {
 
 def judge_bind(answer: LdapResult) -> CheckResult:
     """Of a simple bind. The policy control comes first: some servers send it with a success."""
-    policy = read_password_policy(answer.controls) if answer.controls else None
+    policy = read_password_policy(answer.controls)
     if policy in _POLICY_ERRORS and answer.code in {0, 49}:
         outcome, proven = _POLICY_ERRORS[policy]
         detail = f"password policy error {policy}"

@@ -47,7 +47,5 @@ def assumed_policy(threshold: int) -> LockoutPolicy:
 
 
 def policy_without_counts(policy: LockoutPolicy, threshold: int) -> LockoutPolicy:
-    """What to go by where AD's count cannot be seen, only our own: some of it may be spent already."""
-    if policy.threshold <= 0:
-        return policy
+    """What to go by where AD's count cannot be seen, only our own: some of it may be spent already. 0 still never locks."""
     return replace(policy, threshold=min(policy.threshold, threshold))

@@ -11,6 +11,8 @@ import click
 from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import Failure, emit_json
 
+__all__ = ["cli", "main"]
+
 _PARTS = {
     "agent": ("isthmus.cli.agent", "The on-premises side: enrol, run, check."),
     "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),
@@ -20,8 +22,12 @@ _PARTS = {
 }
 
 
-_EXTRA = {"acme", "josepy", "lxml", "msal", "psrpcore", "pypsrp", "requests", "signxml", "spnego"}
-"""What the extra `adfs` brings: who signs people in does without."""
+_EXTRAS = {
+    "adfs": {"acme", "josepy", "lxml", "msal", "psrpcore", "pypsrp", "requests", "signxml", "spnego"},
+    "relay": {"alembic", "jinja2", "prometheus_client", "sqlalchemy"},
+    "agent": {"dns", "ldap3", "prometheus_client", "websockets"},
+}
+"""Which extra brings what: a machine has those of the processes that run there."""
 
 
 @click.group(cls=LazyGroup, parts=_PARTS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -44,7 +50,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors of the rooms become one clear message."""
+    """Entry point: errors of the packages become one clear message."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code: Any = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
@@ -55,9 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except ModuleNotFoundError as error:
-        if "--debug" in arguments or (error.name or "").partition(".")[0] not in _EXTRA:
+        extra = _extra_with((error.name or "").partition(".")[0], arguments)
+        if "--debug" in arguments or not extra:
             raise
-        click.echo(f"Error: {error.name} is not installed. Run: pip install 'isthmus[adfs]'", err=True)
+        click.echo(f"Error: {error.name} is not installed. Run: pip install 'isthmus[{extra}]'", err=True)
         sys.exit(1)
     except Failure as failure:
         if "--debug" in arguments:
@@ -67,3 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             click.echo(f"Error: {failure}", err=True)
         sys.exit(failure.code)
+
+
+def _extra_with(module: str, arguments: list[str]) -> str:
+    """The extra that brings a module, that of the command if it does; empty for a module that no extra brings."""
+    having = [extra for extra, modules in _EXTRAS.items() if module in modules]
+    return next((extra for extra in having if extra in arguments), next(iter(having), ""))

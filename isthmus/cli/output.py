@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ class Failure(Exception):
 
 @contextmanager
 def reporting(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn the rooms' errors into a Failure."""
+    """Turn the packages' errors into a Failure."""
     try:
         yield
     except kinds as error:
@@ -63,6 +64,14 @@ def emit_json(value: Any, *, err: bool = False) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), err=err)
 
 
+def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
+    """What was done: a sentence for people, its values for programs."""
+    if as_json:
+        emit_json(values)
+    else:
+        click.echo(text)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
     """Print a table for people."""
     from rich.console import Console
@@ -79,11 +88,6 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
 
 
-def moment(seconds: float | None) -> str:
-    """A time for people: UTC, to the minute."""
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M}Z" if seconds else "-"
-
-
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on uvloop where it is there."""
     try:
@@ -91,3 +95,11 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     except ImportError:  # Windows
         return asyncio.run(work)
     return uvloop.run(work)
+
+
+def wrapped(text: str, indent: str) -> str:
+    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere as it is."""
+    if not sys.stdout.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

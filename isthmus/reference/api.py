@@ -32,12 +32,12 @@ def _operation(path: str, method: str, operation: Schema) -> str:
     parts.append("Needs an API key: `Authorization: Bearer isk_…`." if operation.get("security") else "Needs no API key.")
     if "requestBody" in operation:
         parts.append(f"Body: {_content(operation['requestBody'])}.")
-    rows = [(code(status), each["description"], _content(each)) for status, each in operation["responses"].items()]
+    rows = [(code(status), answer["description"], _content(answer)) for status, answer in operation["responses"].items()]
     return "\n\n".join([*parts, table(("status", "meaning", "body"), rows)])
 
 
 def _content(holder: Schema) -> str:
-    return ", ".join(f"{_kind(each['schema'])} as {code(media)}" for media, each in holder.get("content", {}).items())
+    return ", ".join(f"{_kind(body['schema'])} as {code(media)}" for media, body in holder.get("content", {}).items())
 
 
 def _object(name: str, schema: Schema) -> str:
@@ -62,7 +62,7 @@ def _kind(schema: Schema) -> str:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "prefixItems" in schema:
-        return "[" + ", ".join(each.get("description", each["type"]) for each in schema["prefixItems"]) + "]"
+        return "[" + ", ".join(item.get("description", item["type"]) for item in schema["prefixItems"]) + "]"
     if schema.get("type") == "array":
         return f"list of {_kind(schema['items'])}"
     if isinstance(schema.get("additionalProperties"), Mapping):
@@ -79,5 +79,5 @@ def _meaning(schema: Schema) -> str:
     if "default" in schema:
         words.append(f"Default: {code(json.dumps(schema['default']))}.")
     if "enum" in schema:
-        words.append("One of " + ", ".join(code(each) for each in schema["enum"]) + ".")
+        words.append("One of " + ", ".join(code(value) for value in schema["enum"]) + ".")
     return " ".join(words)

@@ -64,7 +64,7 @@ list` shows it, newest first. `isthmus relay audit verify` finds every entry tha
 somebody who could write to the database but not read the key in the relay's `state_dir`."""
     docs = docs_of(AuditEvent)
     kinds = table(("kind", "what happened"), [(code(kind), words) for kind, words in MEANINGS.items()])
-    fields = [(code(each.name), _FIELDS.get(each.name) or docs[each.name]) for each in dataclasses.fields(AuditEvent)]
+    fields = [(code(field.name), _FIELDS.get(field.name) or docs[field.name]) for field in dataclasses.fields(AuditEvent)]
     return page("Audit events", introduction, "## Kinds", kinds, "## Fields", table(("field", "meaning"), fields))
 
 

@@ -32,8 +32,8 @@ def _section(context: click.Context) -> str:
     parts = [f"## {context.command_path}", f"```\n{usage}\n```", paragraphs(command.help or "")]
     if isinstance(command, click.Group):
         parts.append(table(("command", ""), _children(command, context)))
-    options = [each for each in command.params if isinstance(each, click.Option)]
-    parts.append(table(("option", "meaning"), [(_names(each, context), _meaning(each)) for each in options]))
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    parts.append(table(("option", "meaning"), [(_names(option, context), _meaning(option)) for option in options]))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -63,7 +63,7 @@ def broken_links(files: Iterable[Path], *, root: Path) -> list[BrokenLink]:
 def links_of(text: str) -> Iterator[tuple[int, str]]:
     """Line and target of each link to this repository, in order; examples in code are none."""
     plain = _blank(_SPAN, _blank(_COMMENT, _blank(_FENCE, text)))
-    found = [(match.start(), match[1]) for each in (_INLINE, _DEFINITION, _HTML) for match in each.finditer(plain)]
+    found = [(match.start(), match[1]) for pattern in (_INLINE, _DEFINITION, _HTML) for match in pattern.finditer(plain)]
     for place, target in sorted(found):
         if not _ELSEWHERE.match(target):
             yield plain.count("\n", 0, place) + 1, target

@@ -30,7 +30,7 @@ the relay's there is a gauge `…_created`, the Unix time at which it started.""
         introduction,
         _section("Relay", f"At {code('server.metrics_listen')}, {_default(ServerSettings, 'metrics_listen')}.", relay()),
         _section("Agent", f"At {code('core.health_listen')}, {_default(AgentCoreSettings, 'health_listen')}.", agent()),
-        f"Outcomes: {', '.join(code(each.value) for each in Outcome)}; on the relay also `refused_by_admission`.",
+        f"Outcomes: {', '.join(code(outcome.value) for outcome in Outcome)}; on the relay also `refused_by_admission`.",
     )
 
 
@@ -54,7 +54,7 @@ def agent() -> list[Metric]:
 
 
 def _section(title: str, where: str, metrics: Iterable[Metric]) -> str:
-    rows = [(_name(each), each.type, _labels(each), each.documentation) for each in metrics]
+    rows = [(_name(metric), metric.type, _labels(metric), metric.documentation) for metric in metrics]
     return "\n\n".join([f"## {title}", where, table(("metric", "type", "labels", "meaning"), rows)])
 
 
@@ -67,4 +67,5 @@ def _labels(metric: Metric) -> str:
 
 
 def _default(model: Any, field: str) -> str:
-    return code({each.name: each.default for each in dataclasses.fields(model)}[field]) + " unless set"
+    defaults = {entry.name: entry.default for entry in dataclasses.fields(model)}
+    return code(defaults[field]) + " unless set"

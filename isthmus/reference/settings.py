@@ -29,12 +29,12 @@ never negative. Where a default is empty, `""` sets it again."""
 def _sections(model: type[Any], prefix: str, text: str, *, repeated: bool = False) -> Iterator[str]:
     hints, docs = typing.get_type_hints(model), docs_of(model)
     rows, tables = [], []
-    for each in dataclasses.fields(model):
-        inner, many = table_of(hints[each.name])
+    for field in dataclasses.fields(model):
+        inner, many = table_of(hints[field.name])
         if inner is None:
-            rows.append((code(each.name), type_name(hints[each.name]), default_of(each), docs.get(each.name, "")))
+            rows.append((code(field.name), type_name(hints[field.name]), default_of(field), docs.get(field.name, "")))
         else:
-            tables.append((inner, f"{prefix}.{each.name}".lstrip("."), flow(docs.get(each.name, "")), many))
+            tables.append((inner, f"{prefix}.{field.name}".lstrip("."), flow(docs.get(field.name, "")), many))
     if rows:
         heading = f"[[{prefix}]]" if repeated else f"[{prefix}]"
         title = f"## {code(heading) if prefix else 'At the top of the file'}"
@@ -47,18 +47,18 @@ def type_name(hint: Any) -> str:
     """What a person has to write."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
-        return type_name(next(each for each in arguments if each is not types.NoneType))
+        return type_name(next(argument for argument in arguments if argument is not types.NoneType))
     if origin is Literal:
-        return " or ".join(code(toml_value(each)) for each in arguments)
+        return " or ".join(code(toml_value(argument)) for argument in arguments)
     if origin is tuple:
         return f"list of {type_name(arguments[0])}s".replace("texts", "text")
     return _TYPES[hint]
 
 
-def default_of(each: dataclasses.Field[Any]) -> str:
+def default_of(field: dataclasses.Field[Any]) -> str:
     """The default as it would stand in the file, or that there is none."""
-    if each.default is not dataclasses.MISSING:
-        return code(toml_value(each.default))
-    if each.default_factory is not dataclasses.MISSING:
-        return code(toml_value(each.default_factory()))
+    if field.default is not dataclasses.MISSING:
+        return code(toml_value(field.default))
+    if field.default_factory is not dataclasses.MISSING:
+        return code(toml_value(field.default_factory()))
     return "**required**"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from adfs_mgmt.remoting.catalogue import HostKind
+from adfs_mgmt.remoting import HostKind
 from adfs_mgmt.remoting.jea import role_file
 from tests.adfs.simulator.endpoint import Guard, Role, jea, ordinary
 

@@ -12,35 +12,37 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 
-from adfs_mgmt.deploy import plan as deploy_plan
-from adfs_mgmt.deploy import run as deploy_run
-from adfs_mgmt.deploy import work as _deploy_work
+from adfs_mgmt import operations as _operations
+from adfs_mgmt.procedures import deployment
+from adfs_mgmt.procedures import executor as _executor
+from adfs_mgmt.procedures import observer as _observer
 from adfs_mgmt.remoting import winrm as _winrm
-from adfs_mgmt.rollover import looking as _looking
-from adfs_mgmt.rollover import run as rollover_run
-from adfs_mgmt.rollover.stage import RolloverPolicy
 from adfs_mgmt.trust import port as _port
+from foundation.procedures import Rules
 from isthmus import cli
 from isthmus.cli.adfs import check as _check
-from isthmus.cli.adfs import deploy as _deploy
 from isthmus.cli.adfs import rollover as _rollover
+from isthmus.cli.adfs import servers as _servers
 from isthmus.cli.adfs import ssl as _ssl
 
-IMPORTED = (_check, _deploy, _deploy_work, _looking, _port, _rollover, _ssl, _winrm)
+IMPORTED = (_check, _executor, _observer, _port, _operations, _rollover, _servers, _ssl, _winrm)
 SETTLED = 0.3
-"""Seconds for an act whose fate is open, instead of one to three minutes: the simulated host decides at once."""
+"""Seconds for an act whose fate is open, instead of three minutes: the simulated host decides at once."""
 POLL = 0.1
-"""Seconds between two looks, instead of 5 and 15."""
+"""Seconds between two looks, instead of up to 15."""
 
 
 def hurry() -> None:
     """Shorten the waits."""
-    defaults = RolloverPolicy.__init__.__kwdefaults__ or {}
-    assert defaults["settle_seconds"] == 60.0, "it is set by another name now"
-    assert deploy_plan.SETTLE == 180.0, "it is set by another name now"
-    defaults["settle_seconds"] = deploy_plan.SETTLE = SETTLED
-    rollover_run.POLL = deploy_run.PAUSE = POLL
+    defaults = Rules.__init__.__kwdefaults__ or {}
+    assert (defaults["settle"], defaults["poll"]) == (180.0, 15.0), "they are set by other names now"
+    defaults |= {"settle": SETTLED, "poll": POLL}
+    quick = Rules()
+    deployment.SERVER_PROCEDURES = {
+        kind: replace(table, rules=quick) for kind, table in deployment.SERVER_PROCEDURES.items()
+    }
 
 
 def call(output: str, words: list[str]) -> int:

@@ -26,9 +26,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from aiohttp import web
 
-from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.rollover import journal
+from adfs_mgmt.procedures.rollover import STATES
+from adfs_mgmt.remoting import CATALOGUE
 from demo.adfs import PASSWORD, write_settings
+from foundation.procedures import read
 from tests.adfs import endpoints
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ADMIN, Simulator
@@ -195,7 +196,7 @@ class Site:
 
     def outcome(self, track: str) -> str:
         """How the last rollover ended, by its journal; empty where it is not over."""
-        record = journal.read(self.home / "state" / "rollover" / f"prod-{track}.jsonl")
+        record = read(self.home / "state" / "rollover" / f"prod-{track}.jsonl", STATES)
         return record.outcome if record is not None else ""
 
     def asked(self) -> list[str]:

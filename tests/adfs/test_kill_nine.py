@@ -1,9 +1,9 @@
 """`kill -9` at every change, in real processes: right before it takes effect, or right after, before the answer.
 
-In one walk every command that changes something is the last that its process ever sent; in turns before and after its effect
-(`rollover/test_kill.py` and `deploy/test_interrupted.py` have every point, inside one process). It is started again, as an
-administrator would, until the work is done. Then everything is as after a run that nobody disturbed, and nothing that is not
-harmless twice was done twice.
+In one walk every command that changes something is the last its process ever sent: in turns before and after its effect,
+or, in `make test-long`, in one walk before each and in another after each (other tests have every point inside one process).
+It is started again, as an administrator would, until the work is done. Then everything is as after a run that nobody
+disturbed, and nothing that is not harmless twice was done twice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,16 @@ def test_killed_at_every_change_it_ends_as_if_undisturbed(name: str, caller: Cal
     """Each walk, against a run in peace."""
     peaceful = walk(STORIES[name], "never", caller, tmp_path)
     for when in STORIES[name].walks:
-        killed = walk(STORIES[name], when, caller, tmp_path)
-        assert killed.state == peaceful.state
-        assert killed.twice_harmful(peaceful) == {}
-        assert killed.kills >= sum(peaceful.effects.values()) > 0, "each of them was the last of a process"
+        walk(STORIES[name], when, caller, tmp_path).ends_as(peaceful)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", STORIES)
+def test_killed_at_every_point_on_a_whole_farm(name: str, when: When, caller: Caller, tmp_path: Path) -> None:
+    """Before each effect in one walk, after each in another; on two nodes with a proxy and two domains of Entra ID."""
+    story = replace(STORIES[name], farm={"nodes": 2, "proxies": 1, "domains": 2})
+    walk(story, when, caller, tmp_path).ends_as(walk(story, "never", caller, tmp_path))
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,12 @@ class Walk:
             for each in self.effects | peaceful.effects
             if self.effects[each] != peaceful.effects[each] and each[1] not in HARMLESS_TWICE
         }
+
+    def ends_as(self, peaceful: Walk) -> None:
+        """Nothing tells the one that was killed from the one that was not."""
+        assert self.state == peaceful.state
+        assert self.twice_harmful(peaceful) == {}
+        assert self.kills >= sum(peaceful.effects.values()) > 0, "each of them was the last of a process"
 
 
 def walk(story: Story, when: When, caller: Caller, tmp_path: Path) -> Walk:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Use
+from adfs_mgmt.farm import Use
 from tests.adfs.health.stand import stand
 from tests.adfs.simulator.cmdlets import CMDLETS
 from tests.adfs.simulator.simulator import Simulator

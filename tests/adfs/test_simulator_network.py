@@ -7,16 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from adfs_mgmt.farm.model import Served
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings, Served, read_external_view
 from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
     CommandFailed,
-    Credential,
     HostUnreachable,
     Interrupted,
+    PSCredential,
     Secret,
     Value,
 )
@@ -44,7 +42,7 @@ class Shown:
         )
 
     async def look(self) -> dict[str, Served]:
-        return {each.host.partition("=")[0]: each for each in (await look_outside(self.settings, time.time())).served}
+        return {each.host.partition("=")[0]: each for each in (await read_external_view(self.settings, time.time())).served}
 
 
 @pytest.fixture
@@ -178,7 +176,7 @@ async def test_values_there_and_back(simulator: Simulator) -> None:
     assert service["Status"] == "Running"
     (properties,) = await shell.run(PRIMARY, Command("Get-AdfsProperties"))
     assert properties["Identifier"] == "http://fs.example.com/adfs/services/trust"
-    credential = Credential(ADMIN, Secret("Adm1n-Passw0rd"))
+    credential = PSCredential(ADMIN, Secret("Adm1n-Passw0rd"))
     with pytest.raises(CommandFailed, match="PS0317"):
         await shell.run(
             PRIMARY, Command("Set-AdfsSslCertificate", {"Thumbprint": made.thumbprint, "RemoteCredential": credential})

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from adfs_mgmt.remoting import Credential, Secret
-from adfs_mgmt.remoting.catalogue import CATALOGUE, Kind, Parameter
+from adfs_mgmt.remoting import CATALOGUE, ParameterKind, PSCredential, Secret
+from adfs_mgmt.remoting.catalogue import Parameter
 from tests.adfs.simulator.binding import bind
 from tests.adfs.simulator.cmdlets import CMDLETS
 from tests.adfs.simulator.shell import _sent
@@ -17,13 +17,13 @@ from tests.adfs.simulator_helpers import PRIMARY, SECOND, WAP, Console
 
 THUMBPRINT = "AB" * 20
 _EXAMPLES = {
-    Kind.INTEGER: 1,
-    Kind.SWITCH: True,
-    Kind.BOOLEAN: True,
-    Kind.BYTES: b"x",
-    Kind.TIME: dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-    Kind.SECRET: Secret("x"),
-    Kind.CREDENTIAL: Credential("u", Secret("p")),
+    ParameterKind.INTEGER: 1,
+    ParameterKind.SWITCH: True,
+    ParameterKind.BOOLEAN: True,
+    ParameterKind.BYTES: b"x",
+    ParameterKind.TIME: dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    ParameterKind.SECRET: Secret("x"),
+    ParameterKind.CREDENTIAL: PSCredential("u", Secret("p")),
 }
 
 
@@ -39,7 +39,7 @@ def _example(parameter: Parameter) -> object:
         return _EXAMPLES[parameter.kind]
     text = parameter.choices[0] if parameter.choices else "11111111-2222-3333-4444-555555555555"
     text = THUMBPRINT if parameter.pattern == r"[0-9A-Fa-f]{40}" else text
-    return (text,) if parameter.kind is Kind.TEXTS else text
+    return (text,) if parameter.kind is ParameterKind.TEXTS else text
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.remoting import CommandFailed, HostUnreachable, Interrupted, RemotingError, Secret, Shell, Thing
-from adfs_mgmt.remoting.catalogue import CATALOGUE, STORE, make
-from adfs_mgmt.remoting.command import Command
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.remoting import (
+    CATALOGUE,
+    MACHINE_STORE,
+    Command,
+    CommandFailed,
+    HostUnreachable,
+    Interrupted,
+    PSObject,
+    RemotingError,
+    RemotingSettings,
+    Secret,
+    Shell,
+    WinRm,
+    make_command,
+)
 from tests.adfs import endpoints
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ADMIN, Simulator
@@ -21,11 +31,11 @@ from tests.adfs.simulator_helpers import PRIMARY, SECOND, WAP, Console
 PASSWORD = "Adm1n-Passw0rd"
 HOSTS = (PRIMARY, SECOND, WAP)
 _NEEDED = {
-    "Get-ChildItem": make("Get-ChildItem", Path=(STORE,)),
-    "Get-Service": make("Get-Service", Name=("adfssrv",)),
-    "Get-WindowsFeature": make("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
-    "Get-CimInstance": make("Get-CimInstance", ClassName="Win32_OperatingSystem"),
-    "Get-IsthmusServicePrincipal": make("Get-IsthmusServicePrincipal", Name="fs.example.com"),
+    "Get-ChildItem": make_command("Get-ChildItem", Path=(MACHINE_STORE,)),
+    "Get-Service": make_command("Get-Service", Name=("adfssrv",)),
+    "Get-WindowsFeature": make_command("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
+    "Get-CimInstance": make_command("Get-CimInstance", ClassName="Win32_OperatingSystem"),
+    "Get-IsthmusServicePrincipal": make_command("Get-IsthmusServicePrincipal", Name="fs.example.com"),
 }
 
 
@@ -54,10 +64,10 @@ def settings(server: WsManServer, tmp_path: Path) -> RemotingSettings:
 
 
 def _reading() -> list[Command]:
-    return [_NEEDED.get(name) or make(name) for name, cmdlet in CATALOGUE.items() if name.startswith("Get-")]
+    return [_NEEDED.get(name) or make_command(name) for name, cmdlet in CATALOGUE.items() if name.startswith("Get-")]
 
 
-async def _answer(shell: Shell, host: str, command: Command) -> list[Thing] | tuple[str, str, str]:
+async def _answer(shell: Shell, host: str, command: Command) -> list[PSObject] | tuple[str, str, str]:
     try:
         return await shell.run(host, command)
     except CommandFailed as error:
@@ -86,17 +96,18 @@ async def test_changes_and_faults_over_the_wire(
     made = simulator.issue("fs.example.com")
     try:
         [imported] = await winrm.run(
-            server.place(PRIMARY), make("Import-IsthmusCertificate", Pfx=made.pfx("geheim"), Password=Secret("geheim"))
+            server.place(PRIMARY),
+            make_command("Import-IsthmusCertificate", Pfx=made.pfx("geheim"), Password=Secret("geheim")),
         )
         assert imported["Thumbprint"] == made.thumbprint
         simulator.drop_during("Set-AdfsProperties", 1, "after_effect")
         with pytest.raises(Interrupted):
-            await winrm.run(server.place(PRIMARY), make("Set-AdfsProperties", AutoCertificateRollover=False))
-        [properties] = await winrm.run(server.place(PRIMARY), make("Get-AdfsProperties"))
+            await winrm.run(server.place(PRIMARY), make_command("Set-AdfsProperties", AutoCertificateRollover=False))
+        [properties] = await winrm.run(server.place(PRIMARY), make_command("Get-AdfsProperties"))
         assert properties["AutoCertificateRollover"] is False
         simulator.offline(SECOND)
         with pytest.raises((HostUnreachable, Interrupted)) as caught:
-            await winrm.run(server.place(SECOND), make("Get-Date"))
+            await winrm.run(server.place(SECOND), make_command("Get-Date"))
         assert isinstance(caught.value, RemotingError)
     finally:
         await winrm.close()

@@ -97,6 +97,7 @@ def updates(stream: Iterator[str]) -> Iterator[str]:
 def survivors(mutants: list[Mutant]) -> list[Survivor]:
     """What each mutant that no test noticed changed."""
     alive = [mutant for mutant in mutants if not is_killed(mutant)]
+    print(f"what did the {len(alive)} survivors change?", flush=True)
     with ThreadPoolExecutor(CHILDREN) as pool:
         shown = pool.map(lambda mutant: mutmut("show", mutant.name), alive)
         return [parse_show(mutant, diff) for mutant, diff in zip(alive, shown, strict=True)]

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from adfs_mgmt.farm.settings import split_host
-from isthmus import config
-from isthmus.adfs_settings import AdfsSettings
 from isthmus.cli.lazy import LazyGroup
-from isthmus.cli.output import Failure, config_option, reporting
-
-adfs_config = config_option("/etc/isthmus/adfs.toml")
 
 _HERE = "isthmus.cli.adfs"
 _PARTS = {
@@ -22,9 +16,9 @@ _PARTS = {
     "rollover": (f"{_HERE}.rollover", "Roll token-signing and token-decrypting certificates."),
     "ssl": (f"{_HERE}.ssl", "Roll the SSL and Service-Communications certificate, proxies included."),
     "trust": (f"{_HERE}.trust", "The trust with Entra ID and with other partners."),
-    "farm": (f"{_HERE}.deploy:farm_command", "Make the first server of a new farm."),
-    "node": (f"{_HERE}.deploy:node_command", "Add or remove a federation server."),
-    "proxy": (f"{_HERE}.deploy:proxy_command", "Add or remove a Web Application Proxy."),
+    "farm": (f"{_HERE}.servers:farm_command", "Make the first server of a new farm."),
+    "node": (f"{_HERE}.servers:node_command", "Add or remove a federation server."),
+    "proxy": (f"{_HERE}.servers:proxy_command", "Add or remove a Web Application Proxy."),
     "jea": (f"{_HERE}.jea", "Write the least-privilege endpoint for the servers."),
     "recording": (f"{_HERE}.recording", "Show a farm as a recording has it, pseudonyms and all."),
 }
@@ -48,30 +42,6 @@ def command(context: click.Context, record: Path | None) -> None:
       isthmus adfs recording status.jsonl
     """
     if record is not None:
-        from isthmus.cli.adfs.shells import record_to
+        from isthmus.cli.adfs.context import record_to
 
         record_to(context, record)
-
-
-def load(path: Path) -> AdfsSettings:
-    """The settings. Raises Failure."""
-    with reporting(config.ConfigError):
-        settings = config.load(path, AdfsSettings)
-    if wrong := _contradictions(settings):
-        raise Failure(f"{path}: " + "; ".join(wrong))
-    return settings
-
-
-def _contradictions(settings: AdfsSettings) -> list[str]:
-    """Farms that would be taken for one another, and servers that are in two places."""
-    names = [farm.name for farm in settings.farms]
-    wrong = [f"two farms are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
-    seen: dict[str, str] = {}
-    for farm in settings.farms:
-        for kind, hosts in (("node", farm.nodes), ("proxy", farm.proxies)):
-            for host in hosts:
-                name, place = split_host(host)[0].lower(), f"a {kind} of {farm.name}"
-                if name in seen:
-                    wrong.append(f"{name} is {seen[name]} and {place}; a server is one thing, once")
-                seen[name] = place
-    return wrong

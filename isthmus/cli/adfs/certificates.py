@@ -1,25 +1,27 @@
-"""Where a new certificate comes from, on the command line: what `rollover` and `ssl` share."""
+"""What `isthmus adfs rollover` and `isthmus adfs ssl` share: where a new certificate comes from, plan, apply, status."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.rollover.sources import Material, from_pfx
-from isthmus.cli.adfs import rolling
-from isthmus.cli.adfs.rolling import Desk
-from isthmus.cli.output import Failure, reporting
+from foundation.times import DAY, minute
+from isthmus.cli import flow
+from isthmus.cli.adfs.context import farm_option, operation
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
+from isthmus.cli.flow import Manner
+from isthmus.cli.output import emit_json, emit_said, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.farm import Use
+    from adfs_mgmt.operations import CertificateOperation, CertificateSource, OperationContext, RolloverRequest, Track
+    from foundation.procedures import Plan, RunResult
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-save_option = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
-)
-plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
 
 _OPTIONS = (
     click.option("--pfx", type=click.Path(path_type=Path, dir_okay=False), help="A PFX file with the new one."),
@@ -28,37 +30,155 @@ _OPTIONS = (
     ),
     click.option(
         "--certificate",
+        "answer",
         type=click.Path(path_type=Path, dir_okay=False),
         help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
     ),
-    click.option("--thumbprint", default="", help="One that is in every server's LocalMachine\\My already."),
+    click.option("--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."),
+)
+cancel_option = click.option(
+    "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
+)
+due_option = click.option(
+    "--if-ends-within",
+    "within",
+    type=click.FloatRange(0),
+    default=None,
+    metavar="DAYS",
+    help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
 
 
 def certificate_options(function: F) -> F:
-    """`pfx`, `password_file`, `certificate` and `thumbprint`."""
+    """`pfx`, `password_file`, `answer` and `thumbprint`."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
-def supplied(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Material | None:
-    """The certificate and key that were given. `keep`: they wait in the state directory until the servers have them. Raises
-    Failure."""
-    pfx, answer = given["pfx"], given["certificate"]
-    if pfx is not None and answer is not None:
-        raise Failure("give --pfx or --certificate, not both")
-    with reporting(*rolling.ERRORS):
-        material = from_pfx(pfx, given["password_file"]) if pfx else at.vault.answer(answer) if answer else None
-        if material is not None and keep:
-            at.vault.put(material)
-    return material
+def certificate_command(track: Track) -> Callable[[F], F]:
+    """A command about one farm's certificates: the function gets the work and the manner."""
+
+    def decorated(function: F) -> F:
+        @functools.wraps(function)
+        def call(context: OperationContext, manner: Manner, farm: str, **given: Any) -> Any:
+            from adfs_mgmt.operations import certificate_operation
+
+            return function(certificate_operation(context, farm, track), manner, **given)
+
+        return operation(farm_option(call))  # type: ignore[return-value]
+
+    return decorated
 
 
-def in_stores(at: Desk, thumbprint: str) -> Certificate:
-    """A certificate that the servers have, by its thumbprint. Raises Failure."""
-    wanted = "".join(each for each in thumbprint.upper() if each in "0123456789ABCDEF")
-    found = at.look().certificate(wanted)
-    if found is None:
-        raise Failure(f"no server of {at.farm.name} has {thumbprint} in LocalMachine\\My; `isthmus adfs status` shows them")
-    return found
+def source_of(given: dict[str, Any]) -> CertificateSource:
+    """Out of these options."""
+    from adfs_mgmt.operations import CertificateSource
+
+    names = ("pfx", "password_file", "answer", "thumbprint", "acme", "names")
+    return CertificateSource(**{name: given[name] for name in names if name in given})
+
+
+def show_plan(plan: Plan[Any], manner: Manner) -> None:
+    """For people, or for programs."""
+    from adfs_mgmt.operations import plan_data
+
+    if manner.as_json:
+        emit_json(plan_data(plan))
+    else:
+        flow.show_plan(plan)
+
+
+def only_plan(work: CertificateOperation, request: RolloverRequest, save: Path | None, manner: Manner) -> None:
+    """A plan that is shown, and saved where asked."""
+    plan = run_async(work.plan(request))
+    show_plan(plan, manner)
+    if save is not None:
+        flow.save_plan(plan, save, manner)
+
+
+def apply(
+    work: CertificateOperation,
+    source: CertificateSource,
+    requested: Callable[[], Awaitable[RolloverRequest]],
+    *,
+    plan_file: Path | None,
+    due: tuple[Sequence[Use], float | None],
+    patience: float,
+    manner: Manner,
+    gates: Sequence[str] = (),
+) -> None:
+    """Start, or continue what is under way. `due`: uses of certificates, and the days within which one of them must end for
+    it to be started. `gates`: what is not asked for any more."""
+    from adfs_mgmt.operations import NotPossible
+
+    under_way, plan = work.under_way, None
+    if under_way is not None:
+        if plan_file is not None:
+            raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
+        work.supply(source)
+    elif _is_due(work, *due, manner):
+        if plan_file is not None:
+            work.supply(source)
+            plan = run_async(work.load(plan_file))
+        else:
+            plan = run_async(_planned(work, requested))
+        propose(work, plan, manner)
+    else:
+        return
+    finish(flow.follow(lambda tell: work.apply(plan, acknowledged=gates, patience=patience, progress=tell)), manner)
+
+
+async def _planned(work: CertificateOperation, requested: Callable[[], Awaitable[RolloverRequest]]) -> Plan[Any]:
+    return await work.plan(await requested())
+
+
+def propose(work: CertificateOperation, plan: Plan[Any], manner: Manner) -> None:
+    """Show it, and have it confirmed."""
+    if manner.shows_plan:
+        show_plan(plan, manner)
+    confirm(work, manner)
+
+
+def confirm(work: CertificateOperation, manner: Manner) -> None:
+    """By the farm's name."""
+    flow.confirm("Type the name of the farm to do this", work.farm.name, manner)
+
+
+def finish(result: RunResult, manner: Manner) -> None:
+    """How a run ended."""
+    from adfs_mgmt.operations import result_data
+
+    flow.show_result(result, result_data(result), manner)
+
+
+def show_status(work: CertificateOperation, manner: Manner) -> None:
+    """Where it stands."""
+    from adfs_mgmt.operations import standing_data
+
+    standing = run_async(work.standing())
+    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever begun here."
+    flow.show_standing(standing, nothing, standing_data(standing), manner)
+
+
+def roll_back(
+    work: CertificateOperation, to: str, patience: float, what: str, manner: Manner, *, undo: bool = False
+) -> None:
+    """Say what it comes to, have it confirmed, do it. `to`: how far; empty for forward again."""
+    record = run_async(work.check_way_back(to, undo=undo))
+    if not manner.as_json:
+        click.echo(f"Farm {work.farm.name}: {record.id} {what}.")
+    confirm(work, manner)
+    finish(flow.follow(lambda tell: work.roll_back(to, patience=patience, progress=tell, undo=undo)), manner)
+
+
+def _is_due(work: CertificateOperation, uses: Sequence[Use], within: float | None, manner: Manner) -> bool:
+    """Says why not."""
+    if within is None:
+        return True
+    end = run_async(work.first_end(uses))
+    if end - work.context.now() <= within * DAY:
+        return True
+    text = f"Nothing is due: what farm {work.farm.name} uses ends {minute(end)}."
+    emit_said(text, as_json=manner.as_json, end="not due", ends=end)
+    return False

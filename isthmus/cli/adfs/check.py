@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import Look, chosen, farm_option, look_at, outside_option, plain, progress, wrapped
-from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_async
+from isthmus.cli.adfs.context import external_option, farms_option, operation, progress
+from isthmus.cli.adfs.observation import log_observations, plain
+from isthmus.cli.output import emit_json, json_option, run_async, wrapped
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.model import SyntheticSignIn
-    from adfs_mgmt.farm.token_request import Account
-    from adfs_mgmt.health.check import Check
-    from adfs_mgmt.trust.model import EntraTrust
-    from isthmus.adfs_settings import AdfsSettings
+    from adfs_mgmt.operations import OperationContext
+    from findings import Finding
+    from isthmus.cli.flow import Manner
 
-_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
+_COLOURS = {"fail": "red", "warn": "yellow", "pass": "green"}
+"""The worst first."""
+_HOSTS_SHOWN = 4
 
 
 @click.command("check")
-@adfs_config
-@farm_option
-@outside_option
+@operation
+@farms_option
+@external_option
 @click.option("--all", "everything", is_flag=True, help="Show what passes, too.")
 @click.option(
     "--fail-on",
@@ -38,7 +37,13 @@ _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
 @click.option("--prometheus", is_flag=True, help="Print Prometheus text, for node_exporter's textfile collector.")
 @json_option
 def command(
-    config: Path, names: tuple[str, ...], outside: bool, everything: bool, fail_on: str, prometheus: bool, as_json: bool
+    context: OperationContext,
+    manner: Manner,
+    names: tuple[str, ...],
+    outside: bool,
+    everything: bool,
+    fail_on: str,
+    prometheus: bool,
 ) -> None:
     """Judge farms, and what Entra ID knows of them: what is wrong, what soon will be, what to do. Exit code 1 if a check
     fails.
@@ -52,87 +57,41 @@ def command(
       isthmus adfs check --outside --farm prod --fail-on warn
       isthmus adfs check --prometheus > /var/lib/node_exporter/adfs.prom
     """
-    from adfs_mgmt.health.judge import judge
-    from adfs_mgmt.health.prometheus import prometheus as exposition
+    from adfs_mgmt.health import prometheus_text
+    from adfs_mgmt.operations import check_farms, steps_of
 
-    if prometheus and as_json:
+    if prometheus and manner.as_json:
         raise click.UsageError("Give --prometheus or --json.")
-    settings = load(config)
-    accounts = {} if outside else _accounts(settings, names)
-    looks = look_at(settings, names, outside_only=outside)
-    judged = []
-    for look in looks:
-        trusts, troubles = ([], []) if outside else _trusts(settings, look.farm.name, look.farm.read_at)
-        tokens = _sign_in(look, accounts[look.farm.name]) if look.farm.name in accounts else ()
-        checks = judge(look.farm, look.outside, settings.thresholds, look.farm.read_at, trusts, tokens)
-        judged.append((look, [*troubles, *checks]))
+    farms = context.farms(names)
+    with progress(steps_of(farms, external_only=outside, sign_in=not outside)) as step:
+        reports = run_async(check_farms(context, farms, external_only=outside, on_host=step))
+    log_observations([report.observation for report in reports])
     if prometheus:
-        click.echo(exposition([(look.farm, look.outside, checks) for look, checks in judged]), nl=False)
-    elif as_json:
-        emit_json({"farms": [{"name": look.farm.name, "checks": plain(checks)} for look, checks in judged]})
+        checked = [(report.observation.farm, report.observation.external, report.findings) for report in reports]
+        click.echo(prometheus_text(checked), nl=False)
+    elif manner.as_json:
+        rows = [{"name": report.observation.farm.name, "checks": plain(report.findings)} for report in reports]
+        emit_json({"farms": rows})
     else:
-        for look, checks in judged:
-            _print(look.farm.name, checks, everything)
+        for report in reports:
+            _show(report.observation.farm.name, report.findings, everything)
     bad = {"fail"} if fail_on == "fail" else {"fail", "warn"}
-    if any(check.status in bad for _, checks in judged for check in checks):
+    if any(finding.status in bad for report in reports for finding in report.findings):
         raise SystemExit(1)
 
 
-def _accounts(settings: AdfsSettings, names: Sequence[str]) -> dict[str, Account]:
-    """The test accounts by farm, of those that have one: read before anything is looked at. Raises Failure."""
-    from adfs_mgmt.farm.errors import Unreadable
-    from adfs_mgmt.farm.token_request import read_account
-
-    with reporting(Unreadable):
-        found = {farm.name: read_account(farm) for farm in chosen(settings, names)}
-    return {name: account for name, account in found.items() if account is not None}
-
-
-def _sign_in(look: Look, account: Account) -> tuple[SyntheticSignIn, ...]:
-    """A token of each node, and of the federation name."""
-    from adfs_mgmt.farm.token_request import sign_in
-
-    said = [each.entity_id for each in look.outside.served if each.signed_by and each.entity_id]
-    usual = f"http://{look.settings.federation_name}/adfs/services/trust"
-    identifier = look.farm.properties.identifier or (said[0] if said else usual)
-    with progress(len(look.settings.nodes) + 1) as step:
-        return run_async(sign_in(look.settings, account, look.outside, identifier, time.time(), on_host=step))
-
-
-def _trusts(settings: AdfsSettings, farm: str, now: float) -> tuple[list[EntraTrust], list[Check]]:
-    """What the tenants say that are federated with this farm, and a warning for each that does not answer."""
-    if not settings.entra:
-        return [], []
-    from adfs_mgmt.health.check import warned
-    from adfs_mgmt.trust.entra import read
-    from isthmus.cli.adfs.trust_work import on_graph, pairs
-
-    trusts, troubles = [], []
-    for pair in pairs(settings, ""):
-        if pair.farm == farm:
-            try:
-                trusts.append(on_graph(pair.entra, lambda graph: read(graph, now)))
-            except Failure as failure:
-                troubles.append(warned("entra", pair.entra.tenant, failure.text, "Look at it: isthmus adfs trust show."))
-    return trusts, troubles
-
-
-def _print(name: str, checks: Sequence[Check], everything: bool) -> None:
+def _show(name: str, findings: Sequence[Finding], everything: bool) -> None:
     """The worst first; hosts with the same words together."""
-    shown = [check for check in checks if everything or check.status != "pass"]
-    for status in ("fail", "warn", "pass"):
-        for (title, seen, remedy), hosts in _together(check for check in shown if check.status == status).items():
-            where = ", ".join(hosts[:4]) + (f" and {len(hosts) - 4} more" if len(hosts) > 4 else "")
-            head = wrapped(f"{status.upper()}  {title}, {where}: {seen}", "      ")
-            click.echo(click.style(status.upper(), fg=_COLOURS[status]) + head.removeprefix(status.upper()))
+    for status, colour in _COLOURS.items():
+        together: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+        for finding in findings:
+            if finding.status == status and (everything or status != "pass"):
+                together[finding.name, finding.seen, finding.remedy].append(finding.where)
+        for (title, seen, remedy), hosts in together.items():
+            more = f" and {len(hosts) - _HOSTS_SHOWN} more" if len(hosts) > _HOSTS_SHOWN else ""
+            head = wrapped(f"{status.upper()}  {title}, {', '.join(hosts[:_HOSTS_SHOWN])}{more}: {seen}", "      ")
+            click.echo(click.style(status.upper(), fg=colour) + head.removeprefix(status.upper()))
             if remedy:
                 click.echo(wrapped(f"      {remedy}", "      "))
-    counts = {status: sum(check.status == status for check in checks) for status in _COLOURS}
-    click.echo(f"{name}: {counts['fail']} fail, {counts['warn']} warn, {counts['pass']} pass")
-
-
-def _together(checks: Iterable[Check]) -> dict[tuple[str, str, str], list[str]]:
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for check in checks:
-        found.setdefault((check.name, check.seen, check.remedy), []).append(check.where)
-    return found
+    counts = (f"{sum(finding.status == status for finding in findings)} {status}" for status in _COLOURS)
+    click.echo(f"{name}: {', '.join(counts)}")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from isthmus.cli.output import emit_json, json_option, reporting
+from isthmus.cli.adfs.context import failures
+from isthmus.cli.output import emit_json, json_option
 
 _NEXT = """
 On each AD FS node and proxy, as its administrator, in Windows PowerShell:
@@ -44,14 +45,13 @@ def command(directory: Path, group: str, gmsa: str, as_json: bool) -> None:
     Example:
       isthmus adfs jea --directory ./jea --group 'CORP\\AD FS operators'
     """
-    from adfs_mgmt.remoting import jea
-    from adfs_mgmt.remoting.catalogue import HostKind
+    from adfs_mgmt.operations import write_jea_files
 
-    with reporting(OSError):
-        written = jea.write_files(directory, group, gmsa.removesuffix("$"))
+    with failures():
+        written = write_jea_files(directory, group, gmsa)
     if as_json:
-        emit_json({"files": [str(path) for path in written], "group": group})
+        emit_json({"files": [str(path) for path in written.files], "group": group})
         return
-    for path in written:
+    for path in written.files:
         click.echo(f"wrote {path}")
-    click.echo(_NEXT.format(module=jea.MODULE, node=jea.role_name(HostKind.NODE), proxy=jea.role_name(HostKind.PROXY)))
+    click.echo(_NEXT.format(module=written.module, node=written.node_role, proxy=written.proxy_role))

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs.looking import plain, wrapped
-from isthmus.cli.output import Failure, emit_json, json_option, reporting, run_async
-
-if TYPE_CHECKING:
-    from adfs_mgmt.farm.model import Farm
-    from adfs_mgmt.remoting import Replay
-
-_NODE, _PROXY = "Get-AdfsSyncProperties", "Get-WebApplicationProxySslCertificate"
-"""Whoever was asked this was taken for one."""
+from isthmus.cli.adfs.context import failures
+from isthmus.cli.adfs.observation import plain
+from isthmus.cli.output import emit_json, json_option, run_async, wrapped
 
 
 @click.command("recording")
@@ -33,38 +25,20 @@ def command(file: Path, as_json: bool) -> None:
     Example:
       isthmus adfs recording status.jsonl
     """
-    from adfs_mgmt.farm.model import Outside
-    from adfs_mgmt.remoting import RecordingDamaged, Replay
-    from isthmus.cli.adfs import tables
+    from adfs_mgmt.farm import ExternalView
+    from adfs_mgmt.operations import read_recording
+    from isthmus.cli.adfs import farm_tables
 
-    with reporting(OSError, RecordingDamaged):
-        replay = Replay(file)
-        made = file.stat().st_mtime
-    farm = run_async(_read(replay, file.name, made))
-    failures = [str(error) for error in replay.failures]
+    with failures():
+        recorded = run_async(read_recording(file))
+    farm = recorded.farm
     if as_json:
-        emit_json({"farm": plain(farm), "failures": failures})
+        emit_json({"farm": plain(farm), "failures": recorded.failures})
         return
-    tables.show(farm, Outside(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
+    farm_tables.show(farm, ExternalView(federation_name=farm.properties.federation_name, read_at=farm.read_at, served=()))
     click.echo()
     click.secho("Errors", bold=True)
-    for failure in failures:
+    for failure in recorded.failures:
         click.echo(wrapped(failure, "  "))
-    if not failures:
+    if not recorded.failures:
         click.echo("none")
-
-
-async def _read(replay: Replay, name: str, made: float) -> Farm:
-    """As it was read then: by the first clock of the recording, else by the file's. Raises Failure."""
-    from adfs_mgmt.farm.read import read
-    from adfs_mgmt.farm.settings import FarmSettings
-    from adfs_mgmt.remoting.catalogue import make
-
-    nodes = tuple(host for host, commands in replay.hosts.items() if _NODE in commands)
-    proxies = tuple(host for host, commands in replay.hosts.items() if _PROXY in commands)
-    if not nodes:
-        raise Failure(f"{name}: no farm was read in it; record `isthmus adfs status` or `check`")
-    moments = await replay.run(nodes[0], make("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
-    now = next((value for thing in moments for value in thing.values() if isinstance(value, dt.datetime)), None)
-    settings = FarmSettings(name=name, federation_name="", nodes=nodes, proxies=proxies)
-    return await read(replay, settings, now.timestamp() if now else made, metadata=None)

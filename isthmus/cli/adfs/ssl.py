@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.sources import Material, from_pem
-from isthmus.cli.adfs import adfs_config, load, rolling
-from isthmus.cli.adfs.certificates import certificate_options, in_stores, plan_option, save_option, supplied
-from isthmus.cli.adfs.rolling import Desk, due_option, farm_option, patience_option, yes_option
-from isthmus.cli.output import Failure, json_option, reporting, run_async
+from isthmus.cli.adfs import certificates
+from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
+from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
+from isthmus.cli.output import Failure, json_option, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import CertificateOperation, RolloverRequest
 
 
 @click.group("ssl")
@@ -36,20 +36,25 @@ name_option = click.option(
 )
 
 
-def _given(function: Callable[..., Any]) -> Callable[..., Any]:
+def _wanted(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say which certificate."""
     for option in (name_option, acme_option, certificate_options):
         function = option(function)
     return function
 
 
+async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:
+    if sum(bool(given[way]) for way in ("pfx", "answer", "thumbprint", "acme")) != 1:
+        raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
+    return await work.request(source_of(given), keep=keep)
+
+
 @command.command()
-@adfs_config
-@farm_option
-@_given
+@certificate_command("ssl")
+@_wanted
 @save_option
 @json_option
-def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any) -> None:
+def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given: Any) -> None:
     """Check a new certificate and show every step. Nothing is changed on the servers.
 
     \b
@@ -57,28 +62,19 @@ def plan(config: Path, farm: str, save: Path | None, as_json: bool, **given: Any
       isthmus adfs ssl plan --pfx fs.pfx --password-file fs.password
       isthmus adfs ssl plan --acme --save plan.json
     """
-    at = rolling.desk(load(config), farm, "ssl")
-    rolling.show_plan(rolling.make_plan(at, _request(at, given, keep=save is not None)), save, as_json=as_json)
+    certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, manner)
 
 
 @command.command()
-@adfs_config
-@farm_option
-@_given
+@certificate_command("ssl")
+@_wanted
 @plan_option
 @due_option
 @patience_option
 @yes_option
 @json_option
 def apply(
-    config: Path,
-    farm: str,
-    plan_file: Path | None,
-    within: float | None,
-    patience: float,
-    yes: bool,
-    as_json: bool,
-    **given: Any,
+    work: CertificateOperation, manner: Manner, plan_file: Path | None, within: float | None, patience: float, **given: Any
 ) -> None:
     """Begin, or go on with what is under way, to the end.
 
@@ -88,96 +84,43 @@ def apply(
       isthmus adfs ssl apply --plan plan.json --yes
       isthmus adfs ssl apply --acme --if-ends-within 30 --yes     # from a timer, once a day
     """
-    at = rolling.desk(load(config), farm, "ssl")
-    if at.under_way is None and not rolling.is_due(at, "ssl", (), within, as_json=as_json):
-        return
-    made = None
-    if at.under_way is None:
-        if plan_file is not None:
-            supplied(at, given)
-            made = rolling.saved_plan(at, plan_file)
-        else:
-            made = rolling.make_plan(at, _request(at, given))
-        if not (as_json and yes):
-            rolling.show_plan(made, None, as_json=as_json)
-        rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
-    elif plan_file is not None:
-        raise Failure(f"{at.under_way.id} is under way; apply goes on with it without --plan")
-    else:
-        supplied(at, given)
-    with reporting(*rolling.ERRORS), at.writing() as journal:
-        if made is not None:
-            rolling.begin(at, journal, made)
-        rolling.go(at, journal, patience=patience, as_json=as_json)
+    certificates.apply(
+        work,
+        source_of(given),
+        lambda: _request(work, given),
+        plan_file=plan_file,
+        due=((), within),
+        patience=patience,
+        manner=manner,
+    )
 
 
 @command.command()
-@adfs_config
-@farm_option
+@certificate_command("ssl")
 @json_option
-def status(config: Path, farm: str, as_json: bool) -> None:
+def status(work: CertificateOperation, manner: Manner) -> None:
     """Show where it stands, and what it waits for. Nothing is changed.
 
     \b
     Example:
       isthmus adfs ssl status
     """
-    rolling.show_status(rolling.desk(load(config), farm, "ssl"), as_json=as_json)
+    certificates.show_status(work, manner)
 
 
 @command.command()
-@adfs_config
-@farm_option
-@rolling.cancel_option
+@certificate_command("ssl")
+@cancel_option
 @patience_option
 @yes_option
 @json_option
-def rollback(config: Path, farm: str, cancel: bool, patience: float, yes: bool, as_json: bool) -> None:
+def rollback(work: CertificateOperation, manner: Manner, cancel: bool, patience: float) -> None:
     """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores and valid.
 
     \b
     Example:
       isthmus adfs ssl rollback
     """
-    at = rolling.desk(load(config), farm, "ssl")
-    record = at.record
-    if record is None or record.outcome == "rolled back":
-        raise Failure(f"no new SSL certificate of farm {at.farm.name} was applied here that could be rolled back")
-    to, forget = rolling.turning(at, record, "" if cancel else "start")
-    if not as_json:
-        what = "is undone, every server gets the certificate that it had before" if to else "goes forward again"
-        click.echo(f"Farm {at.farm.name}: {record.id} {what}.")
-    rolling.confirm(at.farm.name, yes=yes, as_json=as_json)
-    with reporting(*rolling.ERRORS), at.writing() as journal:
-        if journal.record is not None and not journal.record.open:
-            journal.start(f"{record.id}-undo", "ssl", record.farm, record.facts, now=time.time())
-        journal.turn(to, now=time.time(), forget=forget)
-        rolling.go(at, journal, patience=patience, as_json=as_json)
-
-
-def _request(at: Desk, given: dict[str, Any], *, keep: bool = True) -> Request:
-    ways = [name for name in ("pfx", "certificate", "thumbprint", "acme") if given[name]]
-    if len(ways) != 1:
-        raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
-    if given["thumbprint"]:
-        return Request(kind="ssl", certificate=in_stores(at, given["thumbprint"]), names=given["names"])
-    material = _from_acme(at, given["names"]) if given["acme"] else None
-    material = material or supplied(at, given, keep=keep)
-    if material is None:
-        raise Failure("no certificate was given")
-    return Request(
-        kind="ssl", certificate=material.model, chain=material.issuers, material=True, names=tuple(given["names"])
-    )
-
-
-def _from_acme(at: Desk, names: tuple[str, ...]) -> Material:
-    """For the names that are bound now, and those that were given."""
-    from adfs_mgmt.rollover.acme import AcmeError, obtain
-    from adfs_mgmt.rollover.beginning import names_bound
-
-    wanted = sorted({*names_bound(at.look().farm), *(name.lower() for name in names)})
-    with reporting(AcmeError, *rolling.ERRORS):
-        key, chain = run_async(obtain(wanted, at.settings.acme, at.settings.state_dir))
-        material = from_pem("the ACME server", key, chain)
-        at.vault.put(material)
-    return material
+    undone = "is undone, every server gets the certificate that it had before"
+    what, to = ("goes forward again", "") if cancel else (undone, "start")
+    certificates.roll_back(work, to, patience, what, manner, undo=True)

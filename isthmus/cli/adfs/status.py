@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import farm_option, look_at, outside_option, plain
+from isthmus.cli.adfs.context import external_option, farms_option, operation
+from isthmus.cli.adfs.observation import observe
 from isthmus.cli.output import UNREACHABLE, emit_json, json_option
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.command("status")
-@adfs_config
-@farm_option
-@outside_option
+@operation
+@farms_option
+@external_option
 @json_option
-def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) -> None:
+def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool) -> None:
     """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, contradictions.
 
     Nothing is changed. Hosts that do not answer are shown with the reason. Exit code 3 where nothing of a farm was seen.
@@ -27,27 +31,15 @@ def command(config: Path, names: tuple[str, ...], outside: bool, as_json: bool) 
       isthmus adfs status --farm prod --outside
       isthmus adfs status --json | jq '.farms[].contradictions'
     """
-    from adfs_mgmt.farm.contradictions import contradictions
-    from isthmus.cli.adfs import tables
+    from isthmus.cli.adfs import farm_tables
 
-    looks = look_at(load(config), names, outside_only=outside)
-    if as_json:
-        emit_json(
-            {
-                "farms": [
-                    {
-                        "farm": plain(look.farm),
-                        "outside": plain(look.outside),
-                        "contradictions": plain(contradictions(look.farm, look.outside)),
-                    }
-                    for look in looks
-                ]
-            }
-        )
+    observations = observe(context, names, external_only=outside)
+    if manner.as_json:
+        emit_json({"farms": [farm_tables.farm_data(observation) for observation in observations]})
     else:
-        for number, look in enumerate(looks):
+        for number, observation in enumerate(observations):
             if number:
                 click.echo()
-            tables.show(look.farm, look.outside)
-    if any(look.blind for look in looks):
+            farm_tables.show(observation.farm, observation.external)
+    if any(observation.blind for observation in observations):
         raise SystemExit(UNREACHABLE)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import chosen, farm_option, look_at, outside_option
-from isthmus.cli.output import Failure, emit_json, json_option, reporting
+from isthmus.cli.adfs.context import external_option, farms_option, operation
+from isthmus.cli.adfs.observation import observe
+from isthmus.cli.output import emit_json, json_option, reporting
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.command("timeline")
-@adfs_config
-@farm_option
-@outside_option
+@operation
+@farms_option
+@external_option
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="HTML file to write.")
 @json_option
-def command(config: Path, names: tuple[str, ...], outside: bool, output: Path, as_json: bool) -> None:
+def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool, output: Path) -> None:
     """Draw every certificate of a farm: now, thresholds, and what will happen by itself when. One page for any browser.
 
     \b
@@ -25,19 +30,17 @@ def command(config: Path, names: tuple[str, ...], outside: bool, output: Path, a
       isthmus adfs timeline --output certificates.html
       isthmus adfs timeline --farm prod --outside --output prod.html
     """
-    from adfs_mgmt.health.lines import certificate_lines
-    from adfs_mgmt.health.timeline import timeline
+    from adfs_mgmt.health import certificate_inventory, timeline_page
+    from adfs_mgmt.operations import SelectionError
 
-    settings = load(config)
-    farms = chosen(settings, names)
-    if len(farms) > 1:
-        raise Failure(f"a page is for one farm; add --farm with one of {', '.join(farm.name for farm in farms)}")
-    (look,) = look_at(settings, [farms[0].name], outside_only=outside)
-    page = timeline(look.farm, look.outside, settings.thresholds, look.farm.read_at)
+    if len(farms := context.farms(names)) > 1:
+        raise SelectionError(f"a page is for one farm; add --farm with one of {', '.join(farm.name for farm in farms)}")
+    (observation,) = observe(context, names, external_only=outside)
+    farm, external = observation.farm, observation.external
     with reporting(OSError):
-        output.write_text(page, encoding="utf-8")
-    count = len(certificate_lines(look.farm, look.outside))
-    if as_json:
-        emit_json({"farm": look.farm.name, "file": str(output), "certificates": count})
+        output.write_text(timeline_page(farm, external, context.settings.thresholds, farm.read_at), encoding="utf-8")
+    count = len(certificate_inventory(farm, external))
+    if manner.as_json:
+        emit_json({"farm": farm.name, "file": str(output), "certificates": count})
     else:
-        click.echo(f"{output}: {count} certificates of {look.farm.name}")
+        click.echo(f"{output}: {count} certificates of {farm.name}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import outside_option
+from isthmus.cli.adfs.context import external_option, operation
 from isthmus.cli.lazy import LazyGroup
-from isthmus.cli.output import REFUSED, emit_json, json_option
+from isthmus.cli.output import REFUSED, emit_json, json_option, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 _HERE = "isthmus.cli.adfs."
 _PARTS: dict[str, tuple[str, str]] = {
@@ -23,6 +25,8 @@ _PARTS: dict[str, tuple[str, str]] = {
     "partners": (_HERE + "trust_partners:command", "Relying parties, and who of them must be told of a certificate."),
 }
 
+tenants_option = click.option("--tenant", default="", metavar="TENANT", help="Only this tenant.")
+
 
 @click.group("trust", cls=LazyGroup, parts=_PARTS)
 def command() -> None:
@@ -34,10 +38,10 @@ def command() -> None:
 
 
 @click.command("show")
-@adfs_config
-@click.option("--tenant", default="", metavar="TENANT", help="Only this tenant.")
+@operation
+@tenants_option
 @json_option
-def show(config: Path, tenant: str, as_json: bool) -> None:
+def show(context: OperationContext, manner: Manner, tenant: str) -> None:
     """Show the domains of each tenant as Entra ID has them. Nothing is changed.
 
     \b
@@ -45,25 +49,24 @@ def show(config: Path, tenant: str, as_json: bool) -> None:
       isthmus adfs trust show
       isthmus adfs trust show --json | jq '.tenants[].domains[] | select(.error != "")'
     """
-    from adfs_mgmt.trust.entra import read
-    from isthmus.cli.adfs.trust_tables import show_trust
-    from isthmus.cli.adfs.trust_work import as_plain, now, on_graph, pairs
+    from adfs_mgmt.operations import read_trust
+    from isthmus.cli.adfs.trust_tables import domain_data, show_trust
 
-    trusts = [on_graph(pair.entra, lambda graph: read(graph, now())) for pair in pairs(load(config), tenant)]
-    if as_json:
-        tenants = [{"tenant": each.tenant, "domains": [as_plain(domain) for domain in each.domains]} for each in trusts]
-        emit_json({"tenants": tenants})
+    trusts = [run_async(read_trust(found, context.now())) for found in context.tenants(tenant)]
+    if manner.as_json:
+        rows = [{"tenant": trust.tenant, "domains": [domain_data(row) for row in trust.domains]} for trust in trusts]
+        emit_json({"tenants": rows})
         return
-    for each in trusts:
-        show_trust(each)
+    for trust in trusts:
+        show_trust(trust)
 
 
 @click.command("compare")
-@adfs_config
-@click.option("--tenant", default="", metavar="TENANT", help="Only this tenant.")
-@outside_option
+@operation
+@tenants_option
+@external_option
 @json_option
-def compare_(config: Path, tenant: str, outside: bool, as_json: bool) -> None:
+def compare_(context: OperationContext, manner: Manner, tenant: str, outside: bool) -> None:
     """Compare each tenant with its farm. Nothing is changed. Exit code 1 where sign-in is broken or will be by itself.
 
     \b
@@ -71,23 +74,14 @@ def compare_(config: Path, tenant: str, outside: bool, as_json: bool) -> None:
       isthmus adfs trust compare
       isthmus adfs trust compare --outside        # without WinRM: the farm's metadata says what it signs with
     """
-    from adfs_mgmt.trust.compare import Weight, compare
-    from adfs_mgmt.trust.entra import read
-    from isthmus.cli.adfs.trust_tables import show_findings
-    from isthmus.cli.adfs.trust_work import farm_keys, now, on_graph, pairs
+    from adfs_mgmt.operations import compare_trusts
+    from isthmus.cli.adfs.trust_tables import comparison_data, show_findings
 
-    settings = load(config)
-    answers: list[dict[str, Any]] = []
-    failed = False
-    for pair in pairs(settings, tenant):
-        trust = on_graph(pair.entra, lambda graph: read(graph, now()))
-        found = compare(trust, farm_keys(settings, pair.farm, outside_only=outside), now())
-        failed = failed or any(each.weight is Weight.FAILURE for each in found)
-        rows = [{"weight": e.weight.value, "domain": e.domain, "what": e.what, "remedy": e.remedy} for e in found]
-        answers.append({"tenant": trust.tenant, "farm": pair.farm, "findings": rows})
-        if not as_json:
-            show_findings(trust.tenant, pair.farm, found)
-    if as_json:
-        emit_json({"tenants": answers})
-    if failed:
+    comparisons = run_async(compare_trusts(context, context.tenants(tenant), external_only=outside))
+    if manner.as_json:
+        emit_json({"tenants": [comparison_data(comparison) for comparison in comparisons]})
+    else:
+        for comparison in comparisons:
+            show_findings(comparison)
+    if any(finding.status == "fail" for comparison in comparisons for finding in comparison.findings):
         raise SystemExit(REFUSED)

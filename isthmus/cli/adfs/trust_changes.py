@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.backup import Backup, Backups, creation_of, load_backup, plan_restore, restore
-from adfs_mgmt.trust.compare import Keys
-from adfs_mgmt.trust.convert import Check, State, check_federate, check_manage, configuration_for, federate, manage
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import Refused, SignInRefused, TrustError
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain, EntraTrust
-from adfs_mgmt.trust.update import Change, DomainResult, apply, plan_publish, plan_retire
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.adfs.looking import outside_option
-from isthmus.cli.adfs.trust_tables import show_checks
-from isthmus.cli.adfs.trust_work import (
-    confirm,
-    confirmed_name,
-    error_kind,
-    farm_keys,
-    live_of,
-    now,
-    on_graph,
-    only,
-    pairs,
-    tenant_option,
-    yes_option,
-)
-from isthmus.cli.output import REFUSED, Failure, emit_json, json_option, reporting
+from isthmus.cli import flow
+from isthmus.cli.adfs.context import external_option, operation
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
+from isthmus.cli.flow import Manner, yes_option
+from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, json_option, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
 
 _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaByFederatedIdp")
+tenant_option = click.option("--tenant", default="", metavar="TENANT", help="The tenant, where the settings have several.")
 
 
 @click.command("update")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
-@click.option("--domain", "only_domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
-@click.option("--retire", default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
+@external_option
+@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
+@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
 @yes_option
 @json_option
 def update(
-    config: Path, tenant: str, outside: bool, only_domains: tuple[str, ...], retire: str, yes: bool, as_json: bool
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, domains: tuple[str, ...], retire: str
 ) -> None:
     """Publish the certificate that signs now, else its successor, to every domain that is federated with the farm.
 
@@ -60,30 +43,52 @@ def update(
       isthmus adfs trust update --outside --yes
       isthmus adfs trust update --retire 0123456789ABCDEF0123456789ABCDEF01234567
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    keys = farm_keys(settings, pair.farm, outside_only=outside)
-    live = live_of(keys)
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
-    domains = _chosen(trust, keys.federation_name, only_domains)
-    changes, problems = _planned(domains, keys, live, retire)
-    if not as_json:
-        _show_plan(domains, changes, problems)
-    if not changes:
-        _finish([*problems], as_json, plan=[])
-        return
-    if as_json and not yes:
-        emit_json({"plan": [str(each) for each in changes], "problems": [each.text for each in problems]})
-    confirm("Do this?", yes=yes, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
-    results = on_graph(pair.entra, lambda graph: _apply_all(graph, changes, backups))
-    _finish([*results, *problems], as_json, plan=[str(each) for each in changes])
+    from adfs_mgmt.operations import apply_trust_update, plan_trust_update
+
+    found = context.tenant(tenant)
+    planned = run_async(plan_trust_update(context, found, domains=domains, retire=retire, external_only=outside))
+    changes = [str(change) for change in planned.changes]
+    if not manner.as_json:
+        _show_update(planned)
+    results: Sequence[DomainResult] = planned.problems
+    if changes:
+        if manner.as_json and not manner.yes:
+            emit_json({"plan": changes, "problems": [problem.text for problem in planned.problems]})
+        flow.confirm("Do this? Type yes", "yes", manner)
+        results = run_async(apply_trust_update(context, planned))
+    _show_results(results, changes, as_json=manner.as_json)
+
+
+def _show_update(planned: TrustUpdate) -> None:
+    click.secho("Plan", bold=True)
+    for line in planned.changes:
+        click.echo(f"  {line}")
+    for problem in planned.problems:
+        click.echo(f"  {problem.domain}: cannot be done")
+    for name in planned.unchanged:
+        click.echo(f"  {name}: nothing to do")
+
+
+def _show_results(results: Sequence[DomainResult], plan: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"plan": plan, "results": [_result_data(result) for result in results]})
+    else:
+        for result in results:
+            click.secho("done    " if result.done else "failed  ", fg="green" if result.done else "red", nl=False)
+            click.echo(result.text)
+    if not all(result.done for result in results):
+        raise SystemExit(REFUSED)
+
+
+def _result_data(result: DomainResult) -> dict[str, Any]:
+    data = {name: getattr(result, name) for name in ("domain", "done", "changed", "text")}
+    return data | {"error": type(result.error).__name__ if result.error else ""}
 
 
 @click.command("convert")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
+@external_option
 @click.argument("domain")
 @click.argument("kind", type=click.Choice(["managed", "federated"]))
 @click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="Federate as in this backup.")
@@ -93,17 +98,15 @@ def update(
 @click.option("--confirm", "confirmation", default="", metavar="DOMAIN", help="The domain's name once more. For programs.")
 @json_option
 def convert(
-    config: Path,
+    context: OperationContext,
+    manner: Manner,
     tenant: str,
     outside: bool,
     domain: str,
-    kind: str,
-    source: Path | None,
+    kind: Any,
     mfa: str | None,
-    only_domain: bool,
-    without_backup: bool,
     confirmation: str,
-    as_json: bool,
+    **how: Any,
 ) -> None:
     """Convert a domain between managed and federated, after a checklist and a confirmation that names the domain.
 
@@ -115,45 +118,39 @@ def convert(
       isthmus adfs trust convert example.com federated
       isthmus adfs trust convert example.com federated --from state/backups/entra-….json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
-    values: dict[str, Any] = {}
-    if kind == "federated":
-        keys = farm_keys(settings, pair.farm, outside_only=outside)
-        with reporting(TrustError):
-            values = _federation(domain, keys, source, mfa or "", only_domain)
-        checks = check_federate(trust, domain, values, now(), keys)
-    else:
-        checks = check_manage(trust, domain)
-    _show_conversion(domain, kind, values, checks, as_json)
-    if any(each.state is State.FAILS for each in checks):
+    from adfs_mgmt.operations import apply_conversion, plan_conversion
+
+    found = context.tenant(tenant)
+    conversion = run_async(plan_conversion(context, found, domain, kind, mfa=mfa or "", external_only=outside, **how))
+    _show_conversion(conversion, as_json=manner.as_json)
+    if conversion.plan is not None and conversion.plan.failed:
         raise Failure("nothing was changed: see what is not so (!)")
-    typed = confirmed_name(domain, confirmation, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
+    if not confirmation and not manner.as_json and flow.someone_is_there():
+        confirmation = flow.ask(f"Type the domain's name to convert {domain}")
+    saved = run_async(apply_conversion(context, conversion, confirmation))
+    text = f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else "")
+    emit_said(text, as_json=manner.as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
 
-    async def work(graph: Graph) -> Path | None:
-        if kind == "federated":
-            await federate(graph, domain, values, checks, confirmation=typed)
-            return None
-        _, saved = await manage(
-            graph, domain, checks, confirmation=typed, backups=backups, now=now(), without_backup=without_backup
-        )
-        return saved
 
-    saved = on_graph(pair.entra, work)
-    if as_json:
-        emit_json({"domain": domain, "authentication": kind, "backup": str(saved) if saved else None})
-        return
-    click.echo(f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else ""))
+def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
+    from isthmus.cli.adfs.trust_tables import show_checklist
+
+    head = f"{conversion.domain} to {conversion.to}"
+    if conversion.plan is None:
+        click.echo(f"{head}: continuing what was interrupted", err=as_json)
+    elif not as_json:
+        click.secho(head, bold=True)
+        for name, value in conversion.plan.state.values.items():
+            click.echo(f"  {name} = {'…' if name.endswith('ertificate') else value}")
+        show_checklist(conversion.plan.findings)
 
 
 @click.command("backup")
-@adfs_config
+@operation
 @tenant_option
 @click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
 @json_option
-def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -> None:
+def backup(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
     """Copy the federation of these domains (of all, for none) into files of state_dir/backups, mode 0600.
 
     \b
@@ -161,183 +158,54 @@ def backup(config: Path, tenant: str, domains: tuple[str, ...], as_json: bool) -
       isthmus adfs trust backup
       isthmus adfs trust backup example.com --json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    trust = on_graph(pair.entra, lambda graph: read(graph, now()))
-    found = [each for each in trust.domains if each.federated and (not domains or each.name in domains)]
-    missing = set(domains) - {each.name for each in found}
-    unread = [each for each in found if each.error]
-    with reporting(TrustError):
-        backups = Backups(settings.state_dir, pair.entra.tenant)
-        saved = {
-            e.name: backups.save(e.name, e.configuration, "by hand", now()) for e in found if e.configuration is not None
-        }
-    if as_json:
-        problems = [*sorted(missing), *(each.name for each in unread)]
-        emit_json({"saved": {name: str(path) for name, path in saved.items()}, "not_saved": problems})
-    else:
-        for name, path in saved.items():
-            click.echo(f"{name}: {path}")
-    if missing or unread:
-        texts = [f"{name} is not federated, or not in the tenant" for name in sorted(missing)]
-        raise Failure("; ".join([*texts, *(f"{each.name}: {each.error}" for each in unread)]))
+    from adfs_mgmt.operations import back_up
+
+    result = run_async(back_up(context, context.tenant(tenant), domains))
+    text = "\n".join(f"{name}: {path}" for name, path in result.saved.items())
+    saved = {name: str(path) for name, path in result.saved.items()}
+    emit_said(text, as_json=manner.as_json, saved=saved, not_saved=list(result.problems))
+    if result.problems:
+        raise Failure("; ".join(result.problems.values()))
 
 
 @click.command("restore")
-@adfs_config
+@operation
 @tenant_option
-@outside_option
+@external_option
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--mfa", is_flag=True, help="Restore federatedIdpMfaBehavior, too. It cannot be unset again.")
 @click.option("--blind", is_flag=True, help="Without looking at the farm, which may be gone: the live key may be lost.")
 @yes_option
 @json_option
-def restore_(config: Path, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool, yes: bool, as_json: bool) -> None:
+def restore_(
+    context: OperationContext, manner: Manner, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool
+) -> None:
     """Write what a backup holds back to its domain: only what differs, and never without the key that signs now.
 
     \b
     Examples:
       isthmus adfs trust restore state/backups/entra-….json
     """
-    settings = load(config)
-    pair = only(pairs(settings, tenant))
-    with reporting(TrustError):
-        taken = load_backup(file)
-    live = "" if blind else live_of(farm_keys(settings, pair.farm, outside_only=outside)).thumbprint
-    domain, values = on_graph(pair.entra, lambda graph: _plan_restore(graph, taken, live, mfa))
-    if not as_json:
-        click.echo(f"{domain.name}: " + (", ".join(values) or "nothing differs") + (" will be written" if values else ""))
-    if not values:
-        _emit_restore(domain, values, None, as_json)
-        return
-    if as_json and not yes:
-        emit_json({"domain": domain.name, "plan": list(values)})
-    confirm("Do this?", yes=yes, as_json=as_json)
-    backups = Backups(settings.state_dir, pair.entra.tenant)
-    saved = on_graph(pair.entra, lambda graph: _restore(graph, domain, values, backups))
-    _emit_restore(domain, values, saved, as_json)
+    from adfs_mgmt.operations import apply_restoration, plan_restoration
+
+    found = context.tenant(tenant)
+    planned = run_async(plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside))
+    names = list(planned.values)
+    if not manner.as_json:
+        said = f"{', '.join(names)} will be written" if names else "nothing differs"
+        click.echo(f"{planned.domain.name}: {said}")
+    elif names and not manner.yes:
+        emit_json({"domain": planned.domain.name, "plan": names})
+    saved = None
+    if names:
+        flow.confirm("Do this? Type yes", "yes", manner)
+        saved = run_async(apply_restoration(context, planned))
+    _show_restored(planned, saved, as_json=manner.as_json)
 
 
-def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[Domain]:
-    domains = trust.federated_with(federation_name)
-    if not names:
-        if not domains:
-            raise Failure(f"no domain of {trust.tenant} is federated with {federation_name}")
-        return domains
-    unknown = {name.lower() for name in names} - {each.name.lower() for each in domains}
-    if unknown:
-        raise Failure(f"not federated with {federation_name}: {', '.join(sorted(unknown))}")
-    return [each for each in domains if each.name.lower() in {name.lower() for name in names}]
-
-
-def _planned(
-    domains: Sequence[Domain], keys: Keys, live: Certificate, retire: str
-) -> tuple[list[Change], list[DomainResult]]:
-    """For each domain one change at most: the live key first, then its successor."""
-    changes: list[Change] = []
-    problems: list[DomainResult] = []
-    for domain in domains:
-        try:
-            change = plan_retire(domain, retire, live.thumbprint) if retire else _plan_publish(domain, keys, live)
-        except TrustError as error:
-            problems.append(DomainResult(domain=domain.name, done=False, text=str(error), error=error))
-        else:
-            changes += [change] if change else []
-    return changes, problems
-
-
-def _plan_publish(domain: Domain, keys: Keys, live: Certificate) -> Change | None:
-    change = plan_publish(domain, live, live.thumbprint)
-    successor = max(keys.coming, key=lambda each: each.not_after, default=None)
-    if change is None and successor is not None and successor.not_after > live.not_after:
-        return plan_publish(domain, successor, live.thumbprint)
-    return change
-
-
-async def _apply_all(graph: Graph, changes: Sequence[Change], backups: Backups) -> list[DomainResult]:
-    results: list[DomainResult] = []
-    for change in changes:
-        try:
-            saved = await apply(graph, change, backups, now())
-        except SignInRefused:
-            raise  # not tried again for the other domains
-        except TrustError as error:
-            results.append(DomainResult(domain=change.domain, done=False, text=str(error), error=error))
-        else:
-            text = f"{change} (backup: {saved})"
-            results.append(DomainResult(domain=change.domain, done=True, changed=True, text=text))
-    return results
-
-
-def _show_plan(domains: Sequence[Domain], changes: Sequence[Change], problems: Sequence[DomainResult]) -> None:
-    click.secho("Plan", bold=True)
-    planned = {each.domain for each in changes} | {each.domain for each in problems}
-    for change in changes:
-        click.echo(f"  {change}")
-    for problem in problems:
-        click.echo(f"  {problem.domain}: cannot be done")
-    for domain in domains:
-        if domain.name not in planned:
-            click.echo(f"  {domain.name}: nothing to do")
-
-
-def _finish(results: Sequence[DomainResult], as_json: bool, *, plan: list[str]) -> None:
+def _show_restored(planned: Restoration, saved: Path | None, *, as_json: bool) -> None:
+    name = planned.domain.name
     if as_json:
-        rows = [
-            {
-                "domain": each.domain,
-                "done": each.done,
-                "changed": each.changed,
-                "text": each.text,
-                "error": error_kind(each.error),
-            }
-            for each in results
-        ]
-        emit_json({"plan": plan, "results": rows})
-    else:
-        for each in results:
-            click.secho("done    " if each.done else "failed  ", fg="green" if each.done else "red", nl=False)
-            click.echo(each.text)
-    if not all(each.done for each in results):
-        raise SystemExit(REFUSED)
-
-
-def _federation(domain: str, keys: Keys, source: Path | None, mfa: str, only_domain: bool) -> dict[str, Any]:
-    if source is None:
-        return configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
-    taken = load_backup(source)
-    if taken.domain.lower() != domain.lower():
-        raise Refused(f"federating {domain}", [f"{source.name} is a backup of {taken.domain}"])
-    if keys.live is not None and taken.configuration.slot_of(keys.live.thumbprint) is None:
-        reason = f"{source.name} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"
-        raise Refused(f"federating {domain}", [reason])
-    return creation_of(taken) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
-
-
-def _show_conversion(domain: str, kind: str, values: Mapping[str, Any], checks: Sequence[Check], as_json: bool) -> None:
-    if as_json:
-        return
-    click.secho(f"{domain} to {kind}", bold=True)
-    for name, value in values.items():
-        shown = "…" if name.endswith("ertificate") else value
-        click.echo(f"  {name} = {shown}")
-    show_checks(checks)
-
-
-async def _plan_restore(graph: Graph, taken: Backup, live: str, mfa: bool) -> tuple[Domain, dict[str, Any]]:
-    domain = await read_one(graph, taken.domain)
-    return domain, plan_restore(taken, domain, live=live, with_mfa=mfa)
-
-
-async def _restore(graph: Graph, domain: Domain, values: Mapping[str, Any], backups: Backups) -> Path | None:
-    """What is there now is saved before it is written over."""
-    saved = backups.save(domain.name, domain.configuration, "before a restore", now()) if domain.configuration else None
-    await restore(graph, domain, values)
-    return saved
-
-
-def _emit_restore(domain: Domain, values: Mapping[str, Any], saved: Path | None, as_json: bool) -> None:
-    if as_json:
-        emit_json({"domain": domain.name, "restored": list(values), "backup": str(saved) if saved else None})
-    elif values:
-        click.echo(f"{domain.name} is restored." + (f" What was there: {saved}" if saved else ""))
+        emit_json({"domain": name, "restored": list(planned.values), "backup": str(saved) if saved else None})
+    elif planned.values:
+        click.echo(f"{name} is restored." + (f" What was there: {saved}" if saved else ""))

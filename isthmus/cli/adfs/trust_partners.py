@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from adfs_mgmt.farm.model import Certificate, RelyingParty
-from isthmus.cli.adfs import adfs_config, load
-from isthmus.cli.output import Failure, emit_json, json_option, moment, reporting, table
+from foundation.times import minute
+from isthmus.cli.adfs.context import farm_option, operation, progress
+from isthmus.cli.output import REFUSED, emit_json, emit_said, json_option, run_async, table
 
-farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import OperationContext
+    from isthmus.cli.flow import Manner
 
 
 @click.group("partners")
@@ -20,41 +22,42 @@ def command() -> None:
 
 
 @command.command("list")
-@adfs_config
+@operation
 @farm_option
 @click.option("--refresh", is_flag=True, help="Ask the farm for its relying parties first (WinRM).")
 @json_option
-def list_(config: Path, farm: str, refresh: bool, as_json: bool) -> None:
+def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -> None:
     """Show the ledger.
 
     \b
     Examples:
       isthmus adfs trust partners list --refresh
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, learn
+    from adfs_mgmt.operations import read_partners, refresh_partners, steps_of
 
-    settings = load(config)
-    name = _farm(config, farm)
-    ledgers = Ledgers(settings.state_dir)
-    with reporting(TrustError):
-        if refresh:
-            parties = _relying_parties(config, name)
-            with ledgers.changing(name) as box:
-                box.ledger = learn(box.ledger, parties)
-        ledger = ledgers.load(name)
-    if as_json:
-        emit_json({"farm": name, "partners": ledger.partners})
+    if refresh:
+        with progress(steps_of([context.farm(farm)], external_only=False)) as step:
+            ledger = run_async(refresh_partners(context, farm, on_host=step))
+    else:
+        ledger = read_partners(context, farm)
+    if manner.as_json:
+        emit_json({"farm": ledger.farm, "partners": ledger.partners})
         return
     rows = [
-        (each.name, each.kind.value, f"{each.refresh / 3600:g} h", each.contact or "-", ", ".join(each.acknowledged) or "-")
-        for each in ledger.partners
+        (
+            partner.name,
+            partner.kind.value,
+            f"{partner.refresh / 3600:g} h",
+            partner.contact or "-",
+            ", ".join(partner.acknowledged) or "-",
+        )
+        for partner in ledger.partners
     ]
     table(("Partner", "Learns", "Reads every", "Contact", "Acknowledged"), rows, "none: ask the farm with --refresh")
 
 
 @command.command("set")
-@adfs_config
+@operation
 @farm_option
 @click.argument("partner")
 @click.argument("kind", type=click.Choice(["automatic", "manual", "unknown"]))
@@ -63,7 +66,9 @@ def list_(config: Path, farm: str, refresh: bool, as_json: bool) -> None:
 )
 @click.option("--contact", default=None, help="Who is to be told, and how.")
 @json_option
-def set_(config: Path, farm: str, partner: str, kind: str, every: float | None, contact: str | None, as_json: bool) -> None:
+def set_(
+    context: OperationContext, manner: Manner, farm: str, partner: str, kind: str, every: float | None, contact: str | None
+) -> None:
     """Say how a partner (its name or identifier in AD FS) learns of a new certificate.
 
     \b
@@ -71,99 +76,65 @@ def set_(config: Path, farm: str, partner: str, kind: str, every: float | None, 
       isthmus adfs trust partners set Wiki automatic --every 24
       isthmus adfs trust partners set urn:payroll manual --contact 'Ada, 555-0100'
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Kind, Ledgers, classify
+    from adfs_mgmt.operations import classify_partner
+    from certs import PartnerKind
 
-    name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
-        refresh = None if every is None else every * 3600
-        box.ledger = classify(box.ledger, partner, Kind(kind), refresh=refresh, contact=contact)
-    _said(as_json, f"{partner} is {kind}.", partner=partner, kind=kind)
+    refresh = None if every is None else every * 3600
+    classify_partner(context, farm, partner, PartnerKind(kind), refresh=refresh, contact=contact)
+    emit_said(f"{partner} is {kind}.", as_json=manner.as_json, partner=partner, kind=kind)
 
 
 @command.command("acknowledge")
-@adfs_config
+@operation
 @farm_option
 @click.argument("partner")
 @click.argument("thumbprint")
 @json_option
-def acknowledge_(config: Path, farm: str, partner: str, thumbprint: str, as_json: bool) -> None:
+def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: str, thumbprint: str) -> None:
     """Note that a partner has put in the certificate with this thumbprint.
 
     \b
     Examples:
       isthmus adfs trust partners acknowledge Wiki 0123456789ABCDEF0123456789ABCDEF01234567
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, acknowledge
-    from isthmus.cli.adfs.trust_work import actor, now
+    from adfs_mgmt.operations import acknowledge_certificate
+    from isthmus.cli.flow import actor
 
-    name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
-        box.ledger = acknowledge(box.ledger, partner, thumbprint, actor(), now())
-    _said(as_json, f"{partner} knows {thumbprint}.", partner=partner, thumbprint=thumbprint)
+    acknowledge_certificate(context, farm, partner, thumbprint, actor())
+    emit_said(f"{partner} knows {thumbprint}.", as_json=manner.as_json, partner=partner, thumbprint=thumbprint)
 
 
 @command.command("watch")
-@adfs_config
+@operation
 @farm_option
 @click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="CA (PEM) to trust instead.")
 @json_option
-def watch_(config: Path, farm: str, ca_file: Path | None, as_json: bool) -> None:
+def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path | None) -> None:
     """Read the partners' own metadata: what changed since the last time, and what ends. Exit code 1 for a warning.
 
     \b
     Examples:
       isthmus adfs trust partners watch --json
     """
-    from adfs_mgmt.trust.errors import TrustError
-    from adfs_mgmt.trust.partners import Ledgers, saw
-    from adfs_mgmt.trust.watch import judge, look
-    from isthmus.cli.adfs.trust_work import now
-    from isthmus.cli.output import run_async
+    from adfs_mgmt.operations import watch_partners
 
-    name = _farm(config, farm)
-    with reporting(TrustError), Ledgers(load(config).state_dir).changing(name) as box:
-        partners = box.ledger.partners
-        sights = run_async(look(partners, ca_file=ca_file))
-        pairs = list(zip(partners, sights, strict=True))
-        found = [warning for partner, sight in pairs for warning in judge(partner, sight, now())]
-        for partner, sight in pairs:
-            if sight.watched and not sight.error:
-                box.ledger = saw(box.ledger, partner.name, [each.thumbprint for each in sight.certificates], now())
-    if as_json:
-        emit_json({"farm": name, "warnings": found, "watched": [each.partner for each in sights if each.watched]})
+    report = run_async(watch_partners(context, farm, ca_file=ca_file))
+    watched = [sight for sight in report.sights if sight.watched]
+    if manner.as_json:
+        names = [sight.partner for sight in watched]
+        emit_json({"farm": context.farm(farm).name, "warnings": report.warnings, "watched": names})
     else:
-        rows = [(e.partner, str(len(e.certificates)), _end(e.certificates), e.error or "-") for e in sights if e.watched]
+        rows = [
+            (
+                sight.partner,
+                str(len(sight.certificates)),
+                minute(min((certificate.not_after for certificate in sight.certificates), default=0.0)),
+                sight.error or "-",
+            )
+            for sight in watched
+        ]
         table(("Partner", "Certificates", "First to end", "Problem"), rows, "no partner has metadata that AD FS knows of")
-        for warning in found:
+        for warning in report.warnings:
             click.secho(f"! {warning.partner}: {warning.what}. {warning.remedy}", fg="yellow")
-    if found:
-        raise SystemExit(1)
-
-
-def _said(as_json: bool, text: str, **values: str) -> None:
-    if as_json:
-        emit_json(values)
-    else:
-        click.echo(text)
-
-
-def _end(certificates: Sequence[Certificate]) -> str:
-    return moment(min(each.not_after for each in certificates)) if certificates else "-"
-
-
-def _farm(config: Path, name: str) -> str:
-    names = [each.name for each in load(config).farms]
-    if name in names or (not name and len(names) == 1):
-        return name or names[0]
-    raise Failure(f"name a farm with --farm: {', '.join(names) or 'there is none in the settings'}")
-
-
-def _relying_parties(config: Path, farm: str) -> Sequence[RelyingParty]:
-    from isthmus.cli.adfs.looking import look_at
-
-    (look,) = look_at(load(config), [farm], outside_only=False)
-    if look.farm.error or look.farm.primary is None:
-        raise Failure(f"farm {farm} did not say its relying parties: {look.farm.error or 'no primary answered'}")
-    return look.farm.relying_parties
+    if report.warnings:
+        raise SystemExit(REFUSED)

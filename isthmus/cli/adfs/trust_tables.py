@@ -1,52 +1,58 @@
-"""The trust for people."""
+"""The trust for people, and as data for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from adfs_mgmt.trust.compare import TrustFinding, Weight
-from adfs_mgmt.trust.convert import Check, State
-from adfs_mgmt.trust.model import Domain, EntraTrust, Slot
-from adfs_mgmt.trust.status import explain_update
-from isthmus.cli.output import moment, table
+from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
+from findings import Finding, Status
+from foundation.times import minute
+from isthmus.cli.output import table
 
-_COLOURS = {Weight.FAILURE: "red", Weight.WARNING: "yellow", Weight.OK: "green"}
-_MARKS = {State.HOLDS: ("+", "green"), State.FAILS: ("!", "red"), State.ASK: ("?", "yellow")}
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import TrustComparison
+    from certs import Certificate
+
+WEIGHTS: dict[Status, str] = {"fail": "failure", "warn": "warning", "pass": "ok", "unknown": "unknown"}
+"""How a finding about the trust is weighed, for people and for programs."""
+_COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green", "unknown": "yellow"}
+_MARKS: dict[Status, str] = {"pass": "+", "warn": "!", "fail": "!", "unknown": "?"}
 
 
 def show_trust(trust: EntraTrust) -> None:
     """Domains, then each federated one's certificates."""
     click.secho(f"{trust.tenant}", bold=True)
-    table(("Domain", "Sign-in", "Federation service", "MFA", ""), [_domain(each) for each in trust.domains], "no domain")
-    for each in trust.domains:
-        if each.configuration is not None or each.error:
-            _configuration(each)
+    rows = [_domain(domain) for domain in trust.domains]
+    table(("Domain", "Sign-in", "Federation service", "MFA", ""), rows, "no domain")
+    for domain in trust.domains:
+        if domain.configuration is not None or domain.error:
+            _configuration(domain)
 
 
-def show_findings(tenant: str, farm: str, found: Sequence[TrustFinding]) -> None:
+def show_findings(comparison: TrustComparison) -> None:
     """One line for each, with what to do under it."""
-    click.secho(f"{tenant} and farm {farm}", bold=True)
-    for each in found:
-        where = f"{each.domain}: " if each.domain else ""
-        click.secho(f"{each.weight.value:<8}", fg=_COLOURS[each.weight], nl=False)
-        click.echo(f"{where}{each.what}")
-        if each.remedy:
-            click.echo(f"{'':8}{each.remedy}")
+    click.secho(f"{comparison.tenant} and farm {comparison.farm}", bold=True)
+    for finding in comparison.findings:
+        where = f"{finding.where}: " if finding.where else ""
+        click.secho(f"{WEIGHTS[finding.status]:<8}", fg=_COLOURS[finding.status], nl=False)
+        click.echo(f"{where}{finding.seen}")
+        if finding.remedy:
+            click.echo(f"{'':8}{finding.remedy}")
 
 
-def show_checks(checks: Sequence[Check]) -> None:
-    """A checklist."""
-    for each in checks:
-        mark, colour = _MARKS[each.state]
-        click.secho(f"  {mark} ", fg=colour, nl=False)
-        click.echo(each.text + (f": {each.remedy}" if each.remedy else ""))
-    if any(each.state is State.ASK for each in checks):
+def show_checklist(checklist: Sequence[Finding]) -> None:
+    """One line for each, marked by whether it holds."""
+    for line in checklist:
+        click.secho(f"  {_MARKS[line.status]} ", fg=_COLOURS[line.status], nl=False)
+        click.echo(line.seen + (f": {line.remedy}" if line.remedy else ""))
+    if any(line.status == "unknown" for line in checklist):
         click.echo("  (? only you can know)")
 
 
-def _domain(domain: Domain) -> tuple[str, ...]:
+def _domain(domain: FederatedDomain) -> tuple[str, ...]:
     notes = [
         "default" if domain.is_default else "",
         "initial" if domain.is_initial else "",
@@ -59,7 +65,7 @@ def _domain(domain: Domain) -> tuple[str, ...]:
     return domain.name, domain.authentication.value.lower(), service, mfa, ", ".join(filter(None, notes))
 
 
-def _configuration(domain: Domain) -> None:
+def _configuration(domain: FederatedDomain) -> None:
     click.echo()
     click.secho(domain.name, bold=True)
     if domain.configuration is None:
@@ -67,8 +73,50 @@ def _configuration(domain: Domain) -> None:
         return
     for slot in Slot:
         held = domain.configuration.certificates.get(slot)
-        text = f"{held.thumbprint}  until {moment(held.not_after)}" if held else "empty"
+        text = f"{held.thumbprint}  until {minute(held.not_after)}" if held else "empty"
         click.echo(f"  {slot.value:<23} {text}")
     for problem in domain.configuration.problems:
         click.secho(f"  {problem}", fg="red")
     click.echo(f"  {explain_update(domain.configuration.update)}")
+
+
+def comparison_data(comparison: TrustComparison) -> dict[str, Any]:
+    """For programs."""
+    rows = [
+        {"weight": WEIGHTS[found.status], "domain": found.where, "what": found.seen, "remedy": found.remedy}
+        for found in comparison.findings
+    ]
+    return {"tenant": comparison.tenant, "farm": comparison.farm, "findings": rows}
+
+
+def domain_data(domain: FederatedDomain) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "name": domain.name,
+        "authentication": domain.authentication.value,
+        "default": domain.is_default,
+        "initial": domain.is_initial,
+        "root": domain.is_root,
+        "verified": domain.is_verified,
+        "error": domain.error,
+        "configuration": _configuration_data(domain.configuration) if domain.configuration else None,
+    }
+
+
+def _configuration_data(configuration: Configuration) -> dict[str, Any]:
+    update = configuration.update
+    return {
+        "id": configuration.id,
+        "issuer_uri": configuration.issuer_uri,
+        "federation_service": configuration.host(),
+        "certificates": {slot.value: _certificate_data(held) for slot, held in configuration.certificates.items()},
+        "mfa_behaviour": configuration.mfa_behaviour,
+        "update_result": update.result if update else None,
+        "update_at": update.at if update else None,
+        "problems": list(configuration.problems),
+    }
+
+
+def _certificate_data(certificate: Certificate) -> dict[str, Any]:
+    """Without the DER."""
+    return {name: getattr(certificate, name) for name in ("thumbprint", "subject", "not_before", "not_after")}

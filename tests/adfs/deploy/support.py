@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.deploy.model import Operation, Plan, Secrets, Wish
-from adfs_mgmt.deploy.work import Deployment
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import Outside, Served
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import Command, Secret, Shell, Thing
-from adfs_mgmt.remoting.catalogue import CATALOGUE
-from adfs_mgmt.rollover.model import Act, Record, Step
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served
+from adfs_mgmt.procedures.deployment import Deployment
+from adfs_mgmt.procedures.preflight import explain
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
+from adfs_mgmt.remoting import CATALOGUE, Command, PSObject, Secret, Shell
+from certs import read_certificate
+from foundation.procedures import End, Plan, Progress, Record, RunResult
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
 from tests.adfs.simulator.state import SIGNING, Farm, Host
@@ -37,14 +36,30 @@ class Killed(BaseException):
 class Watch:
     """Progress that remembers."""
 
-    steps: list[Step] = field(default_factory=list)
     acts: list[str] = field(default_factory=list)
 
-    def step(self, step: Step) -> None:
-        self.steps.append(step)
+    def __call__(self, progress: Progress) -> None:
+        if progress.event == "act":
+            self.acts.append(progress.text)
 
-    def act(self, act: Act) -> None:
-        self.acts.append(act.id)
+
+@dataclass
+class VirtualClock:
+    """Time that passes by being waited for."""
+
+    simulated: ManualClock
+
+    def now(self) -> float:
+        return self.simulated()
+
+    async def sleep(self, seconds: float) -> None:
+        self.simulated.advance(seconds)
+
+
+def done(result: RunResult) -> Record[ServerState]:
+    """What was written down by a run that has come to its end."""
+    assert result.end is End.DONE, result
+    return result.record
 
 
 @dataclass
@@ -54,7 +69,7 @@ class Watched:
     inner: Shell
     on: Callable[[str, str], None]
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         changes = CATALOGUE[command.name].changes
         if changes:
             self.on("before", command.name)
@@ -103,17 +118,12 @@ class Scene:
             settings=self.settings,
             state_dir=self.state_dir,
             progress=self.watch,
-            clock=self.clock,
-            sleep=self.sleep,
-            outside=self.outside,
+            clock=VirtualClock(self.clock),
+            external=self.external,
             who="ann@ws1",
         )
 
-    async def sleep(self, seconds: float) -> None:
-        """Virtual."""
-        self.clock.advance(seconds)
-
-    def wish(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Wish:
+    def spec(self, operation: Operation = Operation.NODE_ADD, **more: object) -> ServerSpec:
         """For the server that the operation is about."""
         proxy = operation in {Operation.PROXY_ADD, Operation.PROXY_REMOVE}
         given = {
@@ -125,32 +135,32 @@ class Scene:
             "trust_admin": ADMIN if operation is Operation.PROXY_ADD else "",
             "thumbprint": self.ssl.thumbprint if proxy else "",
         }
-        return Wish(**{**given, **more})  # type: ignore[arg-type]
+        return ServerSpec(**{**given, **more})  # type: ignore[arg-type]
 
-    async def plan(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Plan:
+    async def plan(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Plan[ServerState]:
         """A plan for it."""
-        return await self.deployment().plan(self.wish(operation, **more), SECRETS)
+        return await self.deployment().plan(self.spec(operation, **more), SECRETS)
 
-    async def apply(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Record:
+    async def apply(self, operation: Operation = Operation.NODE_ADD, **more: object) -> Record[ServerState]:
         """Plan and apply."""
-        return await self.deployment().apply(await self.plan(operation, **more), SECRETS)
+        return done(await self.deployment().apply(await self.plan(operation, **more), SECRETS))
 
-    async def outside(self, settings: FarmSettings, now: float) -> Outside:
+    async def external(self, settings: FarmSettings, now: float) -> ExternalView:
         """What each host would show, from the simulator's own state."""
         self.simulator.settle()
         served = tuple(self._served(host) for host in (*settings.nodes, *settings.proxies))
-        return Outside(federation_name=settings.federation_name, read_at=now, served=served)
+        return ExternalView(federation_name=settings.federation_name, read_at=now, served=served)
 
     def _served(self, host: str) -> Served:
         here = self.simulator.world.host(host.partition("=")[0])
         if here is None:
-            return Served(host=host, port=443, error="Name or service not known")
+            return Served(host=host, port=443, errors={"TLS": "Name or service not known"})
         backend = here if here.node else self._backend(here)
         runs = here.online and backend is not None and backend.running("adfssrv")
         if not runs or backend is None or backend.node is None or not here.bindings:
-            return Served(host=host, port=443, error="Connection refused")
+            return Served(host=host, port=443, errors={"TLS": "Connection refused"})
         tls = read_certificate(here.store[here.bindings[0].thumbprint].certificate.der)
-        signing = tuple(each.certificate.thumbprint for each in backend.node.configuration.of(SIGNING))
+        signing = tuple(row.certificate.thumbprint for row in backend.node.configuration.of(SIGNING))
         return Served(host=host, port=443, tls=tls, signing=signing, probe_ok=here.node is not None)
 
     def _backend(self, here: Host) -> Host | None:
@@ -163,6 +173,6 @@ def written(directory: Path) -> str:
     return "".join(path.read_text() for path in directory.rglob("*") if path.is_file())
 
 
-def failed(plan: Plan) -> dict[str, str]:
+def failed(plan: Plan[ServerState]) -> dict[str, str]:
     """Name and text of each failed check."""
-    return {check.name: str(check) for check in plan.refused}
+    return {finding.name: explain(finding) for finding in plan.failed}

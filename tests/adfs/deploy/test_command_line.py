@@ -12,10 +12,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from adfs_mgmt.deploy import work
-from isthmus.cli.adfs import deploy
+from adfs_mgmt import operations
+from isthmus.cli import flow
+from isthmus.cli.adfs import servers
 from isthmus.cli.output import Failure
-from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Scene, Watched
+from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Scene, VirtualClock, Watched
 from tests.adfs.simulator.shell import SimulatedShell
 
 Run = Callable[..., Result]
@@ -32,15 +33,19 @@ def run(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Calls a command on the simulator."""
     (tmp_path / "password").write_text(PASSWORD + "\n")
     (tmp_path / "password").chmod(0o600)
-    nodes = ", ".join(f'"{each}"' for each in scene.settings.nodes)
+    nodes = ", ".join(f'"{node}"' for node in scene.settings.nodes)
     (tmp_path / "adfs.toml").write_text(
         f'state_dir = "."\n[[farms]]\nname = "prod"\nfederation_name = "{NAME}"\nfederation_address = "127.0.0.1"\n'
         f"nodes = [{nodes}]\nhttps_port = 1\n"
     )
     shell = Watched(SimulatedShell(scene.simulator), lambda when, what: scene.on(when, what))
-    monkeypatch.setattr(deploy, "open_shell", lambda _settings: shell)
-    simulated = functools.partial(work.Deployment, clock=scene.clock, sleep=scene.sleep, outside=scene.outside)
-    monkeypatch.setattr(work, "Deployment", simulated)
+    simulated = functools.partial(
+        operations.OperationContext,
+        connect=lambda _settings: shell,
+        external=scene.external,
+        clock=VirtualClock(scene.clock),
+    )
+    monkeypatch.setattr(operations, "OperationContext", simulated)
 
     def call(group: click.Group, *arguments: str, typed: str = "") -> Result:
         result = CliRunner().invoke(group, [*arguments, "--config", str(tmp_path / "adfs.toml")], input=typed)
@@ -64,11 +69,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_node_is_added(run: Run, scene: Scene) -> None:
     """Checks, commands, progress and what is left to do are shown; no password is."""
-    result = run(deploy.node_command, *add("--yes"))
+    result = run(servers.node_command, *add("--yes"))
     assert result.exit_code == 0
     assert f"ok      primary: {PRIMARY} runs and answers" in result.output
     assert "Add-AdfsFarmNode -GroupServiceAccountIdentifier 'CORP\\adfs-svc$'" in result.output
-    assert "ok    look at it from outside" in result.output
+    assert '"title":"look at it from outside"' in result.stderr
     assert "health check: HTTP, port 80, /adfs/probe" in result.output
     assert PASSWORD not in result.output
     assert scene.new.node is not None
@@ -76,40 +81,41 @@ def test_a_node_is_added(run: Run, scene: Scene) -> None:
 
 def test_nothing_happens_without_a_confirmation(run: Run, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script must say --yes; a person must type the server's name."""
-    assert "give --yes" in str(run(deploy.node_command, *add()).exception)
-    monkeypatch.setattr(deploy, "_is_terminal", lambda: True)
-    assert "that is another name" in str(run(deploy.node_command, *add(), typed=f"{PRIMARY}\n").exception)
+    assert "do it with --yes" in str(run(servers.node_command, *add()).exception)
+    monkeypatch.setattr(flow, "someone_is_there", lambda: True)
+    wrong = run(servers.node_command, *add(), typed=f"{PRIMARY}\n")
+    assert f"that is not {NEW}; nothing was changed" in str(wrong.exception)
     assert scene.new.features == set()
-    assert run(deploy.node_command, *add(), typed=f"{NEW}\n").exit_code == 0
+    assert run(servers.node_command, *add(), typed=f"{NEW}\n").exit_code == 0
     assert scene.new.node is not None
 
 
 def test_a_plan_is_saved_and_applied(run: Run, scene: Scene) -> None:
     """For the same server only."""
-    assert run(deploy.node_command, *add("--save", "plan.json")).exit_code == 0
+    assert run(servers.node_command, *add("--save", "plan.json")).exit_code == 0
     assert scene.new.features == set()
-    wrong = run(deploy.node_command, "remove", NEW, "--plan", "plan.json", "--yes")
+    wrong = run(servers.node_command, "remove", NEW, "--plan", "plan.json", "--yes")
     assert "has operation node add, not node remove" in str(wrong.exception)
-    other = run(deploy.node_command, *add("--plan", "plan.json", "--yes", "--service-account", "CORP\\other$"))
+    other = run(servers.node_command, *add("--plan", "plan.json", "--yes", "--service-account", "CORP\\other$"))
     assert "has service account none, not CORP\\other$" in str(other.exception)
-    result = run(deploy.node_command, *add("--plan", "plan.json", "--yes"))
+    result = run(servers.node_command, *add("--plan", "plan.json", "--yes"))
     assert result.exit_code == 0
     assert scene.new.node is not None
 
 
 def test_json_is_the_plan_or_with_yes_the_outcome(run: Run) -> None:
     """Nothing else is on standard output."""
-    plan = json.loads(run(deploy.node_command, *add("--json")).stdout)
+    plan = json.loads(run(servers.node_command, *add("--json")).stdout)
     assert plan["wish"]["host"] == NEW
     assert [step["stage"] for step in plan["steps"]] == ["role", "test", "join", "synchronised", "listed", "serves"]
-    outcome = json.loads(run(deploy.node_command, *add("--json", "--yes")).stdout)
+    outcome = json.loads(run(servers.node_command, *add("--json", "--yes")).stdout)
     assert (outcome["kind"], outcome["outcome"]) == ("node add", "done")
 
 
 def test_failed_checks_end_it(run: Run, scene: Scene) -> None:
     """With the remedy of each."""
     scene.new.store.clear()
-    result = run(deploy.node_command, *add("--yes"))
+    result = run(servers.node_command, *add("--yes"))
     assert "failed  SSL certificate" in result.output
     assert "Import-PfxCertificate" in result.output
     assert "checks failed; nothing was changed" in str(result.exception)
@@ -118,39 +124,39 @@ def test_failed_checks_end_it(run: Run, scene: Scene) -> None:
 def test_what_failed_is_resumed_or_undone(run: Run, scene: Scene) -> None:
     """The error says how; another command for the same server is refused meanwhile."""
     scene.on = lambda when, what: scene.simulator.offline(NEW) if (when, what) == ("before", "Add-AdfsFarmNode") else None
-    failure = run(deploy.node_command, *add("--yes")).exception
+    failure = run(servers.node_command, *add("--yes")).exception
     assert isinstance(failure, Failure)
     assert failure.code == 3
     assert "--resume, or clean up with --undo" in str(failure)
     scene.on = lambda _when, _what: None
     scene.simulator.online(NEW)
     assert "has operation node add, not node remove" in str(
-        run(deploy.node_command, "remove", NEW, "--resume", "--yes").exception
+        run(servers.node_command, "remove", NEW, "--resume", "--yes").exception
     )
-    assert "Cleaned up" in run(deploy.node_command, *add("--undo", "--yes")).output
-    assert run(deploy.node_command, *add("--yes")).exit_code == 0
+    assert "Cleaned up" in run(servers.node_command, *add("--undo", "--yes")).output
+    assert run(servers.node_command, *add("--yes")).exit_code == 0
 
 
 def test_a_proxy_is_added_and_removed(run: Run, scene: Scene) -> None:
     """The thumbprint is the primary's where none is given."""
     given = ("--trust-user", ADMIN, "--trust-password-file", "password", "--yes")
-    assert run(deploy.proxy_command, "add", PROXY, *given).exit_code == 0
+    assert run(servers.proxy_command, "add", PROXY, *given).exit_code == 0
     assert scene.proxy.proxy is not None
-    assert run(deploy.proxy_command, "remove", PROXY, "--yes").exit_code == 0
+    assert run(servers.proxy_command, "remove", PROXY, "--yes").exit_code == 0
     assert scene.proxy.proxy is None
 
 
 def test_a_node_is_removed(run: Run, scene: Scene) -> None:
     """After it was added."""
-    run(deploy.node_command, *add("--yes"))
-    assert run(deploy.node_command, "remove", NEW, "--yes").exit_code == 0
+    run(servers.node_command, *add("--yes"))
+    assert run(servers.node_command, "remove", NEW, "--yes").exit_code == 0
     assert scene.new.node is None
 
 
 def test_a_farm_is_made(run: Run, scene: Scene) -> None:
     """Its name is the settings'."""
     given = ("--thumbprint", scene.ssl.thumbprint, "--service-account", "CORP\\adfs-svc$", "--admin-user", ADMIN)
-    result = run(deploy.farm_command, "new", NEW, *given, "--admin-password-file", "password", "--yes")
+    result = run(servers.farm_command, "new", NEW, *given, "--admin-password-file", "password", "--yes")
     assert result.exit_code == 0
     assert scene.new.node is not None
     assert scene.new.node.farm.name == NAME
@@ -160,14 +166,14 @@ def test_a_farm_is_made(run: Run, scene: Scene) -> None:
     ("arguments", "said"),
     [
         (("--save", "a", "--resume"), "Give one of"),
-        (("--farm", "other"), "which farm? Give --farm prod"),
+        (("--farm", "other"), "no farm other in the settings; there is prod"),
         (("--admin-password-file", "nowhere"), "nowhere is not there"),
         (("--plan", "nowhere"), "cannot be read"),
     ],
 )
 def test_wrong_usage_is_explained(run: Run, arguments: tuple[str, ...], said: str) -> None:
     """Before anybody is asked."""
-    result = run(deploy.node_command, "add", NEW, *arguments)
+    result = run(servers.node_command, "add", NEW, *arguments)
     explained: Any = result.output + str(result.exception)
     assert said in explained
 
@@ -175,8 +181,8 @@ def test_wrong_usage_is_explained(run: Run, arguments: tuple[str, ...], said: st
 def test_a_server_of_the_settings_is_found_at_its_address(run: Run, tmp_path: Path) -> None:
     """Its name is enough, as in every other command; one that is not there is taken as it is."""
     settings = tmp_path / "adfs.toml"
-    written = run(deploy.node_command, "add", "New9.corp.example.com", "--json").stdout
+    written = run(servers.node_command, "add", "New9.corp.example.com", "--json").stdout
     assert json.loads(written)["wish"]["host"] == "New9.corp.example.com"
     settings.write_text(settings.read_text().replace("nodes = [", 'nodes = ["new9.corp.example.com=127.0.0.9", '))
-    written = run(deploy.node_command, "add", "New9.corp.example.com", "--json").stdout
+    written = run(servers.node_command, "add", "New9.corp.example.com", "--json").stdout
     assert json.loads(written)["wish"]["host"] == "new9.corp.example.com=127.0.0.9"

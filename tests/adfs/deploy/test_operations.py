@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.deploy.model import Operation, Secrets, Verdict
+from adfs_mgmt.procedures.server import Operation, Secrets
 from adfs_mgmt.remoting import Secret
-from adfs_mgmt.rollover.errors import Refused
-from tests.adfs.deploy.support import NAME, NEW, PASSWORD, PRIMARY, PROXY, SECRETS, Scene, failed, written
+from foundation.procedures import End, Refused
+from tests.adfs.deploy.support import NAME, NEW, PASSWORD, PRIMARY, PROXY, SECRETS, Scene, done, failed, written
 
 EVERY_WINDOWS = ("2012 R2", "2016", "2019", "2022", "2025")
 
@@ -51,7 +51,7 @@ async def test_an_ordinary_service_account_needs_its_password(tmp_path: Path) ->
         await scene.deployment().apply(plan, SECRETS)
     assert scene.watch.acts == []
     secrets = Secrets(service_account=Secret("Serv1ce-Passw0rd"), admin=Secret(PASSWORD))
-    assert (await scene.deployment().apply(plan, secrets)).outcome == "done"
+    assert done(await scene.deployment().apply(plan, secrets)).outcome == "done"
     assert "Passw0rd" not in written(tmp_path) + repr(plan) + "".join(scene.watch.acts)
     assert "-ServiceAccountCredential <CORP\\adfs-svc>" in scene.watch.acts[2]
 
@@ -113,10 +113,11 @@ async def test_a_proxy_that_cannot_find_the_farm_says_so(tmp_path: Path) -> None
     """The federation name must lead to the primary; after that is mended the same work goes on."""
     scene = Scene(tmp_path)
     del scene.proxy.resolves[NAME]
-    with pytest.raises(Exception, match="Unable to connect to the remote server"):
-        await scene.apply(Operation.PROXY_ADD)
+    result = await scene.deployment().apply(await scene.plan(Operation.PROXY_ADD), SECRETS)
+    assert result.end is End.STOPPED
+    assert "Unable to connect to the remote server" in result.problem
     scene.proxy.resolves[NAME] = PRIMARY
-    assert (await scene.deployment().resume(PROXY, SECRETS)).outcome == "done"
+    assert done(await scene.deployment().resume(PROXY, SECRETS)).outcome == "done"
 
 
 async def test_a_new_farm_is_made(tmp_path: Path) -> None:
@@ -131,9 +132,9 @@ async def test_a_new_farm_is_made(tmp_path: Path) -> None:
         "display_name": "Example",
     }
     plan = await scene.plan(Operation.FARM_NEW, **more)
-    assert not plan.refused
-    assert {check.name for check in plan.checks if check.verdict is Verdict.LATER} == {"service account"}
-    record = await scene.deployment().apply(plan, SECRETS)
+    assert not plan.failed
+    assert {finding.name for finding in plan.findings if finding.status == "unknown"} == {"service account"}
+    record = done(await scene.deployment().apply(plan, SECRETS))
     assert record.outcome == "done"
     assert scene.new.node is not None
     assert scene.new.node.farm.name == "login.example.com"

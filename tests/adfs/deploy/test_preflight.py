@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.deploy import preflight
-from adfs_mgmt.deploy.model import HostFacts, Operation, Plan, Situation, Verdict
-from adfs_mgmt.deploy.plan import make_plan
-from adfs_mgmt.deploy.saved import load, save
-from adfs_mgmt.farm.model import Farm, Node, Properties, SyncRole
-from adfs_mgmt.rollover.errors import FarmChanged, PlanUnusable, Refused
-from tests.adfs.deploy.support import DOMAIN, NAME, NEW, PRIMARY, SECRETS, Scene, failed
+from adfs_mgmt.farm import Farm, Node, ObservedServer, Properties, SyncRole
+from adfs_mgmt.procedures.deployment import SERVER_STATES, plan_server
+from adfs_mgmt.procedures.preflight import explain, preflight
+from adfs_mgmt.procedures.server import Operation, ServerObservation
+from foundation.procedures import End, Plan, PlanOutdated, PlanUnusable, Refused, load, save
+from tests.adfs.deploy.support import DOMAIN, NAME, NEW, PRIMARY, SECRETS, Scene, done, failed
 from tests.adfs.simulator.state import RelyingParty
 
 
@@ -67,7 +66,7 @@ def off(scene: Scene) -> None:
         (clock_ahead, "clock", "its clock is +400 s off; on it, run w32tm /resync"),
         (old_windows, "windows", "Windows Server 2016 cannot serve a farm of behaviour level 4; use Windows Server 2019"),
         (stop_primary, "primary", "no primary answers"),
-        (stop_service_of_primary, "primary", "mend it first"),
+        (stop_service_of_primary, "primary", "fix it first"),
         (many_trusts, "WID", "101 trusts, of 100 that WID is for; move the configuration to SQL Server"),
         (off, "reachable", "does not answer over WinRM (no connection); on it, run Enable-PSRemoting"),
     ],
@@ -96,14 +95,15 @@ async def test_a_gmsa_that_the_host_may_not_use_is_found_by_windows_own_test(tmp
     scene = Scene(tmp_path)
     scene.farm.gmsa_hosts.discard(NEW)
     plan = await scene.plan()
-    (later,) = [check for check in plan.checks if check.verdict is Verdict.LATER]
+    (later,) = [finding for finding in plan.findings if finding.status == "unknown"]
     assert "PrincipalsAllowedToRetrieveManagedPassword" in later.remedy
-    with pytest.raises(Exception, match="not among the principals"):
-        await scene.deployment().apply(plan, SECRETS)
+    result = await scene.deployment().apply(plan, SECRETS)
+    assert result.end is End.STOPPED
+    assert "not among the principals" in result.problem
     assert scene.new.node is None
-    assert (await scene.deployment().resume(NEW, SECRETS, undo=True)).outcome == "cleaned up"
+    assert done(await scene.deployment().resume(NEW, SECRETS, undo=True)).outcome == "cleaned up"
     scene.new.features.add("ADFS-Federation")
-    (text, *_) = [str(check) for check in (await scene.plan()).refused if "principals" in check.detail]
+    (text, *_) = [explain(finding) for finding in (await scene.plan()).failed if "principals" in finding.seen]
     assert "Set-ADServiceAccount adfs-svc$ -PrincipalsAllowedToRetrieveManagedPassword" in text
 
 
@@ -148,11 +148,11 @@ async def test_a_saved_plan_is_applied_by_somebody_else(tmp_path: Path) -> None:
     assert "Passw0rd" not in text
     read = json.loads(text)
     assert read["made_by"] == "ann@ws1"
-    assert any("Add-AdfsFarmNode" in command for step in read["steps"] for command in step["commands"])
-    assert any("Set-AdfsFarmInformation" in command for step in read["undo"] for command in step["commands"])
+    assert any("Add-AdfsFarmNode" in command for step in read["steps"] for command in step["acts"])
+    assert any("Set-AdfsFarmInformation" in command for step in read["steps"] for command in step["undo"])
     bob = scene.deployment()
     bob.who = "bob@ws2"
-    record = await bob.apply(load(tmp_path / "plan.json"), SECRETS)
+    record = done(await bob.apply(load(tmp_path / "plan.json", SERVER_STATES), SECRETS))
     assert (record.outcome, record.by) == ("done", "bob@ws2")
 
 
@@ -162,7 +162,7 @@ async def test_a_plan_is_not_applied_to_a_farm_that_changed(tmp_path: Path) -> N
     plan = await scene.plan()
     scene.settings = dataclasses.replace(scene.settings, nodes=scene.settings.nodes[:1])
     scene.new.version = "2022"
-    with pytest.raises(FarmChanged) as changed:
+    with pytest.raises(PlanOutdated) as changed:
         await scene.deployment().apply(plan, SECRETS)
     assert f"{NEW}: Windows: was 2019, is 2022" in str(changed.value)
     assert f"nodes: was adfs1.{DOMAIN}=127.0.0.1, adfs2" in str(changed.value)
@@ -176,8 +176,8 @@ async def test_a_plan_is_not_applied_to_a_farm_that_changed(tmp_path: Path) -> N
         (lambda text: text.replace(NEW, f"adfs8.{DOMAIN}"), "was changed after it was made"),
         (lambda text: text[:200], "is no plan"),
         (lambda _: "[" * 100_000, "is no plan"),
-        (lambda _: "{}", "is no plan"),
-        (lambda text: text.replace('"version": 1', '"version": 2'), "has version 2, this Isthmus knows 1"),
+        (lambda _: "{}", "is a plan of version None"),
+        (lambda text: text.replace('"version": 2', '"version": 3'), "is a plan of version 3; this Isthmus knows 2"),
     ],
 )
 async def test_a_plan_that_was_spoilt_is_not_applied(spoil: Callable[[str], str], said: str, tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ async def test_a_plan_that_was_spoilt_is_not_applied(spoil: Callable[[str], str]
     save(await Scene(tmp_path).plan(), path)
     path.write_text(spoil(path.read_text()))
     with pytest.raises(PlanUnusable, match=said):
-        load(path)
+        load(path, SERVER_STATES)
 
 
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     """With its path."""
     with pytest.raises(PlanUnusable, match=r"plan\.json: cannot be read"):
-        load(tmp_path / "plan.json")
+        load(tmp_path / "plan.json", SERVER_STATES)
 
 
 # -- size
@@ -210,9 +210,9 @@ def test_a_plan_for_a_farm_of_a_thousand_nodes_takes_less_than_a_second(tmp_path
         for number in range(1000)
     )
     farm = Farm(name="prod", read_at=0.0, properties=Properties(federation_name=NAME, sql=True), nodes=nodes)
-    seen = Situation(now=1.0, farm=farm, host=HostFacts(host=NEW, windows="2019", domain=DOMAIN))
+    seen = ServerObservation(now=1.0, farm=farm, host=ObservedServer(host=NEW, windows="2019", domain=DOMAIN))
     begun = time.perf_counter()
-    plan = make_plan(Scene(tmp_path).wish(), seen, id_="", by="ann")
+    plan = plan_server(Scene(tmp_path).spec(), seen, by="ann")
     assert time.perf_counter() - begun < 1
     assert isinstance(plan, Plan)
     assert plan.marks["nodes"].count(",") == 999
@@ -222,6 +222,6 @@ def test_thirty_nodes_are_the_most_with_wid(tmp_path: Path) -> None:
     """The thirty-first is refused."""
     nodes = tuple(Node(host=f"adfs{n}.{DOMAIN}", role=SyncRole.SECONDARY if n else SyncRole.PRIMARY) for n in range(30))
     farm = Farm(name="prod", read_at=0.0, properties=Properties(federation_name=NAME), nodes=nodes)
-    seen = Situation(now=1.0, farm=farm, host=HostFacts(host=NEW, windows="2019", domain=DOMAIN))
-    texts = [str(check) for check in preflight.check(Scene(tmp_path).wish(), seen)]
+    seen = ServerObservation(now=1.0, farm=farm, host=ObservedServer(host=NEW, windows="2019", domain=DOMAIN))
+    texts = [explain(finding) for finding in preflight(Scene(tmp_path).spec(), seen)]
     assert any("it would be node 31 of 30" in text for text in texts)

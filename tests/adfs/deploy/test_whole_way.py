@@ -11,20 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.deploy.model import Operation, Secrets, Wish
-from adfs_mgmt.deploy.work import Deployment
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import Secret
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.farm import FarmSettings
+from adfs_mgmt.procedures.deployment import Deployment
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec
+from adfs_mgmt.remoting import RemotingSettings, Secret, WinRm
 from tests.adfs import endpoints
-from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch
+from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch, done
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import Simulator
 from tests.adfs.simulator.wsman import WsManServer
 
 SECRETS = Secrets(admin=Secret(PASSWORD), trust_admin=Secret(PASSWORD))
-_COMMAND = "from isthmus.cli.adfs.deploy import node_command; node_command(prog_name='isthmus adfs node')"
+_COMMAND = "from isthmus.cli.adfs.servers import node_command; node_command(prog_name='isthmus adfs node')"
 
 
 class Wire:
@@ -120,7 +118,7 @@ async def test_a_node_and_a_proxy_over_winrm(wire: Wire) -> None:
     work = Deployment(shell=shell, settings=wire.settings, state_dir=wire.directory, progress=Watch())
     try:
         for operation, host in ((Operation.NODE_ADD, NEW), (Operation.PROXY_ADD, PROXY), (Operation.NODE_REMOVE, NEW)):
-            wish = Wish(
+            spec = ServerSpec(
                 operation=operation,
                 farm="prod",
                 federation_name=NAME,
@@ -128,7 +126,7 @@ async def test_a_node_and_a_proxy_over_winrm(wire: Wire) -> None:
                 admin=ADMIN if operation is Operation.NODE_ADD else "",
                 trust_admin=ADMIN if operation is Operation.PROXY_ADD else "",
             )
-            record = await work.apply(await work.plan(wish, SECRETS), SECRETS)
+            record = done(await work.apply(await work.plan(spec, SECRETS), SECRETS))
             assert record.outcome == "done", operation
     finally:
         await shell.close()

@@ -17,16 +17,14 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import CanonicalizationMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import (
+from adfs_mgmt.farm import (
     Binding,
-    Certificate,
     Endpoint,
+    ExternalView,
     Farm,
     FarmCertificate,
     KeyAccess,
     Node,
-    Outside,
     PrincipalHolder,
     Properties,
     Proxy,
@@ -36,9 +34,10 @@ from adfs_mgmt.farm.model import (
     StoredCertificate,
     SyncRole,
     SyntheticSignIn,
-    Token,
     Use,
 )
+from certs import Certificate, read_certificate
+from foundation.saml import Assertion
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC).timestamp()
 DAY = 86400.0
@@ -200,7 +199,7 @@ def principal(*holders: tuple[str, ...], error: str = "") -> ServicePrincipal:
 def sign_ins(of: Farm) -> tuple[SyntheticSignIn, ...]:
     """A token from each node and from the name, and each is right."""
     party = "urn:payroll"
-    token = Token(
+    token = Assertion(
         version="SAML 2.0",
         issuer=of.properties.identifier,
         audiences=(party,),
@@ -244,7 +243,7 @@ def _proxy(number: int, bound: Certificate) -> Proxy:
     )
 
 
-def outside(of: Farm) -> Outside:
+def outside(of: Farm) -> ExternalView:
     """What everybody sees of such a farm, and it agrees."""
     rows = of.nodes[0].certificates
     names = tuple(row.certificate.thumbprint for row in rows if row.use is Use.SIGNING)
@@ -263,7 +262,7 @@ def outside(of: Farm) -> Outside:
         clock_skew=0.2,
     )
     hosts = [*(node.host for node in of.nodes), *(proxy.host for proxy in of.proxies), NAME]
-    return Outside(
+    return ExternalView(
         federation_name=NAME,
         read_at=NOW,
         served=tuple(replace(served, host=host) for host in hosts),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import Simulator
 

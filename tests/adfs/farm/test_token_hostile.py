@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.farm.token_message import MAX_BYTES, WS_TRUST_13
-from adfs_mgmt.farm.token_request import Account, sign_in
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.farm import ExternalView, FarmSettings, SignInOutcome, SyntheticSignIn, TestAccount, sign_in
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
-from tests.adfs.farm.test_assertion import ANSWER, FARM, PARTY, PASSWORD, same_id
+from tests.adfs.farm.test_token_checks import FARM
 from tests.adfs.simulator.ws_trust import wrap
 from tests.adfs.simulator.x509 import Authority, Keys
+from tests.foundation.saml.test_assertion import ANSWER, PARTY, PASSWORD, same_id
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -35,9 +34,9 @@ class Stand:
         self.requests: list[bytes] = []
 
     async def ask(self) -> list[SyntheticSignIn]:
-        outside = Outside(federation_name=NAME, read_at=NOW, served=())
+        outside = ExternalView(federation_name=NAME, read_at=NOW, served=())
         async with asyncio.timeout(20):
-            done = await sign_in(self.settings, Account("probe@example.com", PASSWORD), outside, PARTY, time.time())
+            done = await sign_in(self.settings, TestAccount("probe@example.com", PASSWORD), outside, PARTY, time.time())
         return list(done)
 
 
@@ -118,7 +117,7 @@ def http(status_line: str, body: bytes = b"", *headers: str) -> bytes:
         (answering([]), "the connection broke"),
         (answering([http("200 OK", b"<html/>")]), "not a SOAP 1.2 envelope"),
         (answering([http("500 No", b"oops")]), "not well-formed XML (HTTP 500)"),
-        (answering([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 64]), f"longer than {MAX_BYTES} bytes"),
+        (answering([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x" * 65536] * 64]), f"longer than {MAX_ANSWER_BYTES} bytes"),
         (answering([b"\0\1\2\3\r\n\r\n"]), "not HTTP"),
     ],
     ids=["302", "307", "401", "silent", "hangs up", "html", "500", "endless", "garbage"],
@@ -150,8 +149,8 @@ async def test_one_that_looks_well_decides(tmp_path: Path) -> None:
     """A node that hangs comes after the name, whose metadata was read: both are told from each other."""
     seen = replace(samples.outside(FARM).served[-1], host=NAME)
     async with serving(tmp_path, hanging_at("127.0.0.1")) as stand:
-        outside = Outside(federation_name=NAME, read_at=NOW, served=(seen,))
-        node, name = await sign_in(stand.settings, Account("probe@example.com", PASSWORD), outside, PARTY, time.time())
+        outside = ExternalView(federation_name=NAME, read_at=NOW, served=(seen,))
+        node, name = await sign_in(stand.settings, TestAccount("probe@example.com", PASSWORD), outside, PARTY, time.time())
     assert (node.outcome, name.outcome) == (SignInOutcome.NO_VERDICT, SignInOutcome.ISSUED)
 
 
@@ -182,7 +181,7 @@ async def test_a_forged_token_is_a_failure_and_says_why(tmp_path: Path) -> None:
         done = await stand.ask()
     assert [each.outcome for each in done] == [SignInOutcome.BAD_TOKEN, SignInOutcome.BAD_TOKEN]
     assert "signature" in done[0].reason
-    checks = judge(FARM, None, Thresholds(), NOW, (), done)
+    checks = check_farm(FARM, None, Thresholds(), NOW, (), done)
     assert {each.status for each in checks if each.name == "synthetic-token"} == {"fail"}
 
 

@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.errors import Unreadable
-from adfs_mgmt.farm.model import Outside, SignInOutcome, SyntheticSignIn
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import unread
-from adfs_mgmt.farm.token_message import WS_TRUST_13, WS_TRUST_2005, make_request
-from adfs_mgmt.farm.token_request import Account, read_account, sign_in
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.farm import (
+    ExternalView,
+    SignInOutcome,
+    SyntheticSignIn,
+    TestAccount,
+    Unreadable,
+    read_external_view,
+    read_test_account,
+    sign_in,
+    unread_farm,
+)
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
+from foundation.saml import WS_TRUST_13, WS_TRUST_2005, make_token_request
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -44,18 +50,18 @@ class Farm:
         self.simulator, self.settings = simulator, settings_of(simulator, network)
         self.configuration = simulator.world.farms[0].shared
 
-    async def look(self) -> Outside:
-        return await look_outside(self.settings, time.time())
+    async def look(self) -> ExternalView:
+        return await read_external_view(self.settings, time.time())
 
     async def ask(self, password: str = PASSWORD, **changes: Any) -> dict[str, SyntheticSignIn]:
         settings = replace(self.settings, **changes)
-        done = await sign_in(settings, Account(USER, password), await self.look(), IDENTIFIER, time.time())
+        done = await sign_in(settings, TestAccount(USER, password), await self.look(), IDENTIFIER, time.time())
         assert [each.host for each in done] == [*settings.nodes, settings.federation_name]
         return {each.host.partition("=")[0]: each for each in done}
 
-    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Check]:
-        farm = unread(self.settings, time.time())
-        checks = judge(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
+    async def judged(self, done: dict[str, SyntheticSignIn]) -> dict[str, Finding]:
+        farm = unread_farm(self.settings, time.time())
+        checks = check_farm(farm, await self.look(), Thresholds(), time.time(), (), list(done.values()))
         return {each.where: each for each in checks if each.name == "synthetic-token"}
 
     def each(self, change: Any) -> None:
@@ -97,7 +103,7 @@ async def test_every_address_issues_a_token(farm: Farm) -> None:
     """Signed by the primary certificate, for whom it was asked, by the farm, now; all checks pass."""
     heard: list[str] = []
     done = await sign_in(
-        farm.settings, Account(USER, PASSWORD), await farm.look(), IDENTIFIER, time.time(), on_host=heard.append
+        farm.settings, TestAccount(USER, PASSWORD), await farm.look(), IDENTIFIER, time.time(), on_host=heard.append
     )
     assert sorted(heard) == sorted((*farm.settings.nodes, NAME))
     primary = farm.configuration.primary(SIGNING)
@@ -212,10 +218,10 @@ async def test_a_node_that_signs_with_a_certificate_that_is_not_primary(farm: Fa
     looked = await farm.look()
     behind.node.configuration.certificates = old
     done = await farm.ask()
-    farm_of = unread(farm.settings, time.time())
+    farm_of = unread_farm(farm.settings, time.time())
     checks = {
         each.where: each
-        for each in judge(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
+        for each in check_farm(farm_of, looked, Thresholds(), time.time(), (), list(done.values()))
         if each.name == "synthetic-token"
     }
     assert {where: check.status for where, check in checks.items()} == {
@@ -282,9 +288,9 @@ def test_the_account_of_the_settings(farm: Farm, tmp_path: Path) -> None:
     """None without a user; a line end is cut off; the password is in no repr."""
     path = tmp_path / "password"
     path.write_text(f"{PASSWORD}\r\n")
-    assert read_account(farm.settings) is None
-    account = read_account(replace(farm.settings, synthetic_user=USER, synthetic_password_file=path))
-    assert account == Account(USER, PASSWORD)
+    assert read_test_account(farm.settings) is None
+    account = read_test_account(replace(farm.settings, synthetic_user=USER, synthetic_password_file=path))
+    assert account == TestAccount(USER, PASSWORD)
     assert PASSWORD not in repr(account)
 
 
@@ -292,9 +298,9 @@ def test_an_account_without_a_password(farm: Farm, tmp_path: Path) -> None:
     """Which setting, and why."""
     settings = replace(farm.settings, synthetic_user=USER)
     with pytest.raises(Unreadable, match="prod: synthetic_password_file: is missing"):
-        read_account(settings)
+        read_test_account(settings)
     with pytest.raises(Unreadable, match="FileNotFoundError"):
-        read_account(replace(settings, synthetic_password_file=tmp_path / "none"))
+        read_test_account(replace(settings, synthetic_password_file=tmp_path / "none"))
 
 
 # -- the simulator refuses what AD FS refuses
@@ -317,7 +323,7 @@ def test_what_the_simulated_endpoint_refuses(farm: Farm, protocol: Any, old: byt
     """So that a mistake in our request shows."""
     host = farm.simulator[NODES[0]]
     now = farm.simulator.world.clock()
-    request = make_request(protocol, f"https://{NAME}{protocol.path}", USER, PASSWORD, IDENTIFIER, now)
+    request = make_token_request(protocol, f"https://{NAME}{protocol.path}", USER, PASSWORD, IDENTIFIER, now)
     assert old in request
     for closing in (b"a:To>",) if old.startswith(b"a:To") else ():
         request = request.replace(b"</" + closing, b"</a:Ot>")
@@ -328,5 +334,5 @@ def test_what_the_simulated_endpoint_refuses(farm: Farm, protocol: Any, old: byt
 def test_a_request_of_another_hour_is_refused(farm: Farm) -> None:
     """WCF takes five minutes either way."""
     host, now = farm.simulator[NODES[0]], farm.simulator.world.clock()
-    request = make_request(WS_TRUST_13, f"https://{NAME}{WS_TRUST_13.path}", USER, PASSWORD, IDENTIFIER, now + 600)
+    request = make_token_request(WS_TRUST_13, f"https://{NAME}{WS_TRUST_13.path}", USER, PASSWORD, IDENTIFIER, now + 600)
     assert answer_request(farm.simulator.world, host, WS_TRUST_13.path, request, now)[0] == 500

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read, with_certificates
-from adfs_mgmt.farm.token_request import Account, sign_in
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in, with_certificates
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
@@ -26,16 +24,16 @@ NODE, OTHER, WAP, NAME = "adfs1.corp.example.com", "adfs2.corp.example.com", "wa
 USER, PASSWORD = "probe@example.com", "Pr0be-Passw0rd"
 
 
-async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Check]:
+async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
     """As `isthmus adfs check` makes them."""
     now = time.time()
     with Network(simulator) as network:
         settings = settings_of(simulator, network)
-        outside = await look_outside(settings, now)
-        farm = with_certificates(await read(SimulatedShell(simulator), settings, now), outside.certificates.values())
+        outside = await read_external_view(settings, now)
+        farm = with_certificates(await read_farm(SimulatedShell(simulator), settings, now), outside.certificates.values())
         identifier = f"http://{NAME}/adfs/services/trust"
-        tokens = await sign_in(settings, Account(USER, PASSWORD), outside, identifier, now)
-    return judge(farm, outside, thresholds, now, (), tokens)
+        tokens = await sign_in(settings, TestAccount(USER, PASSWORD), outside, identifier, now)
+    return check_farm(farm, outside, thresholds, now, (), tokens)
 
 
 def change(simulator: Simulator, what: Callable[[Configuration], None]) -> None:
@@ -152,7 +150,7 @@ ITEMS = {
         "contradiction-bindings", OTHER, "warn", lambda s: bind(s, s.issue(NAME)), farm={"nodes": 3}
     ),
 }
-"""The federation name as a CNAME is in test_judge: names of this machine's resolver cannot be simulated."""
+"""The federation name as a CNAME is in test_checks: names of this machine's resolver cannot be simulated."""
 
 
 @pytest.mark.parametrize("item", ITEMS)

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, ServicePrincipal
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.health.check import Check
-from adfs_mgmt.health.judge import judge
+from adfs_mgmt.farm import Farm, ServicePrincipal, read_farm
+from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
+from findings import Finding
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW, principal
 from tests.adfs.farm.served import settings_of
@@ -21,8 +20,8 @@ OWN, OTHER = "EXAMPLE\\adfs$", "EXAMPLE\\WEB1$"
 COMMAND = "Get-IsthmusServicePrincipal"
 
 
-def judged(farm: Farm) -> list[Check]:
-    return [each for each in judge(farm, None, Thresholds(), NOW) if each.name == "service-principal-name"]
+def judged(farm: Farm) -> list[Finding]:
+    return [each for each in check_farm(farm, None, Thresholds(), NOW) if each.name == "service-principal-name"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def simulator() -> Simulator:
 
 
 async def reading(simulator: Simulator) -> Farm:
-    return await read(SimulatedShell(simulator), settings_of(simulator), simulator.world.clock())
+    return await read_farm(SimulatedShell(simulator), settings_of(simulator), simulator.world.clock())
 
 
 def asked(simulator: Simulator) -> list[str]:
@@ -119,7 +118,7 @@ async def test_a_directory_that_does_not_answer_is_said(simulator: Simulator) ->
 async def test_a_name_that_is_none(simulator: Simulator) -> None:
     """It reaches no host."""
     settings = replace(settings_of(simulator), federation_name="fs.example.com)(cn=*")
-    farm = await read(SimulatedShell(simulator), settings, simulator.world.clock())
+    farm = await read_farm(SimulatedShell(simulator), settings, simulator.world.clock())
     assert farm.principal is not None
     assert "no name of a host" in farm.principal.error
     assert asked(simulator) == []

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import SyncRole
-from adfs_mgmt.farm.read import read
-from adfs_mgmt.farm.settings import FarmSettings
+from adfs_mgmt.farm import FarmSettings, SyncRole, read_farm
 from adfs_mgmt.remoting import Replay
 from isthmus.cli import cli
 from isthmus.cli.output import Failure
@@ -62,7 +60,7 @@ async def test_a_recording_is_read_as_the_farm_was(config: Path, tmp_path: Path)
     nodes = tuple(host for host, commands in replay.hosts.items() if "Get-AdfsSyncProperties" in commands)
     proxies = tuple(host for host in replay.hosts if host not in nodes)
     settings = FarmSettings(name="r", federation_name="", nodes=nodes, proxies=proxies)
-    farm = await read(replay, settings, time.time(), metadata=None)
+    farm = await read_farm(replay, settings, time.time(), metadata=None)
     assert [host.error for host in farm.hosts] == ["", "", ""]
     assert sorted(str(node.role) for node in farm.nodes) == [SyncRole.PRIMARY, SyncRole.SECONDARY]
     assert len(farm.relying_parties) == 2

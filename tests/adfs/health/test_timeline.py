@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm.model import Certificate, Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
-from adfs_mgmt.health.forecast import Happening, events
-from adfs_mgmt.health.lines import GROUPS, PROXY_TRUST, SEEN, certificate_lines
+from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.health.chart import TimeScale
+from adfs_mgmt.health.forecast import EventKind, events
+from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.strip import Scale
-from adfs_mgmt.health.timeline import status_of, timeline
+from adfs_mgmt.health.timeline import status_of, timeline_page
+from certs import Certificate
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
 
@@ -27,7 +28,7 @@ def rows(*made: samples.Made) -> list[FarmCertificate]:
 
 
 def days(found: list[object]) -> list[tuple[str, int]]:
-    return [(event.what.value, round((event.at - NOW) / DAY)) for event in found]  # type: ignore[attr-defined]
+    return [(event.kind.value, round((event.at - NOW) / DAY)) for event in found]  # type: ignore[attr-defined]
 
 
 def test_what_ad_fs_will_do_about_a_certificate() -> None:
@@ -65,25 +66,26 @@ def full() -> Farm:
 def test_lines_have_every_certificate_once_for_each_use() -> None:
     """With all of its hosts."""
     farm = full()
-    lines = certificate_lines(farm, samples.outside(farm))
+    lines = certificate_inventory(farm, samples.outside(farm))
     assert [line.group for line in lines] == sorted((line.group for line in lines), key=GROUPS.index)
     assert [(line.role, len(line.hosts)) for line in lines if line.group == Use.SIGNING] == [
         ("secondary", 6),
         ("primary", 6),
     ]
-    assert SEEN not in {line.group for line in lines}
+    assert EXTERNAL not in {line.group for line in lines}
     stranger = samples.make("elsewhere", key=6).seen
     outside = samples.outside(farm)
     served = (*outside.served[:-1], replace(outside.served[-1], tls=stranger))
     outside = replace(outside, served=served, certificates={**outside.certificates, stranger.thumbprint: stranger})
-    (line,) = [line for line in certificate_lines(farm, outside) if line.group == SEEN]
+    (line,) = [line for line in certificate_inventory(farm, outside) if line.group == EXTERNAL]
     assert line.hosts == ("TLS of fs.example.com",)
 
 
 def test_states_of_lines() -> None:
     """Managed ones are good until AD FS is late; the others go by the thresholds."""
     states = {
-        (line.group, line.role): status_of(line, LIMITS, NOW) for line in certificate_lines(full(), samples.outside(full()))
+        (line.group, line.role): status_of(line, LIMITS, NOW)
+        for line in certificate_inventory(full(), samples.outside(full()))
     }
     assert states[Use.SIGNING.value, "primary"] == "pass"
     assert states[Use.SIGNING.value, "secondary"] == "warn"
@@ -94,7 +96,9 @@ def test_states_of_lines() -> None:
 @pytest.mark.parametrize(("end", "expected"), [(18.0, "warn"), (1.0, "fail"), (-1.0, "fail"), (30.0, "pass")])
 def test_a_managed_line_that_is_late(end: float, expected: str) -> None:
     """As `check` says it."""
-    (line,) = [e for e in certificate_lines(samples.farm(sign_with=(samples.signing(end),)), None) if e.group == Use.SIGNING]
+    (line,) = [
+        e for e in certificate_inventory(samples.farm(sign_with=(samples.signing(end),)), None) if e.group == Use.SIGNING
+    ]
     assert status_of(line, LIMITS, NOW) == expected
 
 
@@ -102,7 +106,7 @@ def test_a_managed_line_that_is_late(end: float, expected: str) -> None:
 
 
 def page() -> str:
-    return timeline(full(), samples.outside(full()), LIMITS, NOW)
+    return timeline_page(full(), samples.outside(full()), LIMITS, NOW)
 
 
 def test_the_page_is_the_same_for_the_same_input() -> None:
@@ -124,7 +128,7 @@ def test_every_picture_has_words_and_a_row_in_the_table() -> None:
     """Titles, descriptions, unique ids; as many rows as pictures."""
     parsed = html.fromstring(page())
     pictures = parsed.xpath("//svg[@role='img']")
-    lines = certificate_lines(full(), samples.outside(full()))
+    lines = certificate_inventory(full(), samples.outside(full()))
     assert len(pictures) == len(parsed.xpath("//tbody/tr")) == len(lines)
     ids = parsed.xpath("//@id")
     assert len(ids) == len(set(ids))
@@ -138,10 +142,10 @@ def test_every_picture_has_words_and_a_row_in_the_table() -> None:
 
 def test_marks_are_where_their_days_are() -> None:
     """Positions are percentages of the time that is shown."""
-    lines = certificate_lines(full(), None)
-    scale = Scale.around(NOW, [line.certificate.not_after for line in lines])
+    lines = certificate_inventory(full(), None)
+    scale = TimeScale.around(NOW, [line.certificate.not_after for line in lines])
     primary = next(line for line in lines if line.role == "primary" and line.group == Use.SIGNING)
-    assert {event.what for event in primary.events} == set(Happening)
+    assert {event.kind for event in primary.events} == set(EventKind)
     for event in primary.events:
         assert f'<svg x="{scale.place(event.at):.2f}%"' in page()
     assert scale.place(NOW) == pytest.approx((NOW - scale.begin) / (scale.end - scale.begin) * 100)
@@ -161,7 +165,9 @@ def test_the_page_is_well_formed_and_has_both_schemes() -> None:
 
 def test_a_farm_of_which_nothing_is_known() -> None:
     """A page all the same."""
-    text = timeline(Farm(name="x", read_at=NOW, properties=Properties(), nodes=(), error="not asked"), None, LIMITS, NOW)
+    text = timeline_page(
+        Farm(name="x", read_at=NOW, properties=Properties(), nodes=(), error="not asked"), None, LIMITS, NOW
+    )
     assert "No certificate of this farm could be read." in text
 
 
@@ -178,7 +184,7 @@ def test_whatever_is_in_a_certificate_is_text(subject: str, host: str, begin: fl
     farm = samples.farm(nodes=1, proxies=0)
     row = FarmCertificate(use=Use.SIGNING, certificate=hostile, is_primary=True)
     node = replace(farm.nodes[0], host=f"<b>{host}", certificates=(row,))
-    text = timeline(replace(farm, name=f"<i>{name}", nodes=(node,)), None, LIMITS, NOW)
+    text = timeline_page(replace(farm, name=f"<i>{name}", nodes=(node,)), None, LIMITS, NOW)
     assert "<script" not in text
     assert "<b>" not in text
     assert "<i>" not in text

@@ -18,25 +18,33 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Farm, Outside
-from adfs_mgmt.farm.outside import look_outside
-from adfs_mgmt.farm.read import read, with_certificates
-from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import AccessDenied, Command, CommandFailed, Recorder, RemotingError, Shell, Thing
-from adfs_mgmt.remoting.catalogue import CATALOGUE, STORE, HostKind, make
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_external_view, read_farm, with_certificates
+from adfs_mgmt.remoting import (
+    CATALOGUE,
+    MACHINE_STORE,
+    AccessDenied,
+    Command,
+    CommandFailed,
+    HostKind,
+    PSObject,
+    Recorder,
+    RemotingError,
+    Shell,
+    WinRm,
+    make_command,
+)
 from isthmus import config
 from isthmus.adfs_settings import AdfsSettings
 
 collect_ignore_glob = [] if os.environ.get("ISTHMUS_LIVE") else ["test_*.py"]
 
-Answer = list[Thing] | CommandFailed
+Answer = list[PSObject] | CommandFailed
 
 _NEEDED: dict[str, Command] = {
-    "Get-ChildItem": make("Get-ChildItem", Path=(STORE,)),
-    "Get-Service": make("Get-Service", Name=("adfssrv",)),
-    "Get-WindowsFeature": make("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
-    "Get-CimInstance": make("Get-CimInstance", ClassName="Win32_OperatingSystem"),
+    "Get-ChildItem": make_command("Get-ChildItem", Path=(MACHINE_STORE,)),
+    "Get-Service": make_command("Get-Service", Name=("adfssrv",)),
+    "Get-WindowsFeature": make_command("Get-WindowsFeature", Name=("ADFS-Federation", "Web-Application-Proxy")),
+    "Get-CimInstance": make_command("Get-CimInstance", ClassName="Win32_OperatingSystem"),
 }
 REFUSALS = (
     Command("Get-AdfsCertificate", {"CertificateType": ("Nonsense",)}),
@@ -49,7 +57,7 @@ REFUSALS = (
 def readings(kind: HostKind) -> dict[str, Command]:
     """Every command of the catalogue that reads, for a kind of host."""
     return {
-        name: _NEEDED.get(name) or make(name)
+        name: _NEEDED.get(name) or make_command(name)
         for name, cmdlet in CATALOGUE.items()
         if kind in cmdlet.hosts and name.startswith("Get-") and not any(p.required for p in cmdlet.parameters.values())
     } | {name: command for name, command in _NEEDED.items() if kind in CATALOGUE[name].hosts}
@@ -63,7 +71,7 @@ class Seen:
     settings: AdfsSettings
     chosen: FarmSettings
     farm: Farm
-    outside: Outside
+    outside: ExternalView
     answers: Mapping[str, Mapping[str, Answer]]
     """By host and command."""
     refusals: Mapping[str, list[Answer]]
@@ -87,7 +95,7 @@ async def _look(path: Path, settings: AdfsSettings, chosen: FarmSettings) -> See
     shell = Recorder(WinRm(settings.remoting), results / f"reading-{time.time():.0f}.jsonl")
     try:
         now = time.time()
-        outside, farm = await asyncio.gather(look_outside(chosen, now), read(shell, chosen, now))
+        outside, farm = await asyncio.gather(read_external_view(chosen, now), read_farm(shell, chosen, now))
         kinds = [(host, HostKind.NODE) for host in chosen.nodes] + [(host, HostKind.PROXY) for host in chosen.proxies]
         answers = {
             host: {name: await _ask(shell, host, command) for name, command in readings(kind).items()}

@@ -7,14 +7,12 @@ import time
 
 import pytest
 
-from adfs_mgmt.farm.contradictions import contradictions
-from adfs_mgmt.farm.model import SyncRole, Use
-from adfs_mgmt.remoting import Command, CommandFailed
-from adfs_mgmt.remoting.catalogue import HostKind
-from adfs_mgmt.rollover import plan
-from adfs_mgmt.rollover.beginning import Request
-from adfs_mgmt.rollover.model import Snapshot
-from adfs_mgmt.rollover.stage import RolloverPolicy
+from adfs_mgmt.farm import SyncRole, Use, find_inconsistencies
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.request import RolloverRequest
+from adfs_mgmt.procedures.rollover import plan
+from adfs_mgmt.procedures.view import RolloverPolicy
+from adfs_mgmt.remoting import Command, CommandFailed, HostKind
 from tests.adfs.live.conftest import REFUSALS, Answer, Seen, readings
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
@@ -51,7 +49,7 @@ def test_every_certificate_is_known_whole(seen: Seen) -> None:
 
 def test_inside_and_outside_agree(seen: Seen) -> None:
     """A healthy farm contradicts itself nowhere: neither does our reading of it."""
-    found = contradictions(seen.farm, seen.outside)
+    found = find_inconsistencies(seen.farm, seen.outside)
     assert [f"{each.where}: {each.what} ({each.one}; {each.other})" for each in found] == []
     assert [each.host for each in seen.outside.served if not each.probe_ok or not each.signed_by] == []
 
@@ -60,7 +58,8 @@ def test_a_rollover_can_be_planned(seen: Seen) -> None:
     """With AutoCertificateRollover, which the planner does not refuse on a healthy farm."""
     if not seen.farm.properties.auto_rollover:
         pytest.skip("AutoCertificateRollover is off: a plan needs a certificate")
-    made = plan.plan(Request(kind="token"), Snapshot(farm=seen.farm, outside=seen.outside), RolloverPolicy(), time.time())
+    observed = FarmObservation(farm=seen.farm, outside=seen.outside)
+    made = plan(RolloverRequest(kind="token"), observed, RolloverPolicy(), time.time())
     assert made.steps
 
 

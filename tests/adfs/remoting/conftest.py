@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting import RemotingSettings
 from tests.adfs.simulator.errors import PsError
 from tests.adfs.simulator.values import PsEnum
 from tests.adfs.simulator.wsman import WsManServer

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from adfs_mgmt.remoting import Command, Credential, Secret, Value
-from adfs_mgmt.remoting.catalogue import CATALOGUE, HostKind, Kind, NotInCatalogue, make
+from adfs_mgmt.remoting import (
+    CATALOGUE,
+    Command,
+    HostKind,
+    NotInCatalogue,
+    ParameterKind,
+    PSCredential,
+    Secret,
+    Value,
+    make_command,
+)
 from tests.adfs.simulator.signatures import Parameter, signatures
 
 THUMBPRINT = "0123456789abcdefABCD" * 2
@@ -13,14 +22,14 @@ THUMBPRINT = "0123456789abcdefABCD" * 2
 
 def test_make_checks_and_says_how_to_confirm() -> None:
     """What might ask is told not to; a switch that is off is left out."""
-    made = make("Update-AdfsCertificate", CertificateType="Token-Signing", Urgent=False)
+    made = make_command("Update-AdfsCertificate", CertificateType="Token-Signing", Urgent=False)
     assert made == Command("Update-AdfsCertificate", {"CertificateType": "Token-Signing", "Confirm": False})
-    assert make("Get-Date").parameters == {}
+    assert make_command("Get-Date").parameters == {}
 
 
 def test_boolean_false_is_sent() -> None:
     """Unlike a switch, it means something."""
-    assert make("Set-AdfsProperties", AutoCertificateRollover=False).parameters["AutoCertificateRollover"] is False
+    assert make_command("Set-AdfsProperties", AutoCertificateRollover=False).parameters["AutoCertificateRollover"] is False
 
 
 @pytest.mark.parametrize(
@@ -48,16 +57,16 @@ def test_boolean_false_is_sent() -> None:
 def test_what_is_wrong_is_refused(name: str, parameters: dict[str, Value], said: str) -> None:
     """Name, types, choices, patterns, what is missing and what excludes each other."""
     with pytest.raises(NotInCatalogue) as caught:
-        make(name, **parameters)
+        make_command(name, **parameters)
     assert said in str(caught.value)
 
 
 def test_what_is_shown_hides_secrets_and_is_powershell() -> None:
     """Plans show commands: a Boolean and a switch alike bind to `:$true`."""
-    shown = str(make("Set-AdfsProperties", AutoCertificateRollover=True))
+    shown = str(make_command("Set-AdfsProperties", AutoCertificateRollover=True))
     assert shown == "Set-AdfsProperties -AutoCertificateRollover:$true -Confirm:$false"
-    joined = make(
-        "Test-AdfsFarmJoin", PrimaryComputerName="fs1", ServiceAccountCredential=Credential("CORP\\svc", Secret("geheim"))
+    joined = make_command(
+        "Test-AdfsFarmJoin", PrimaryComputerName="fs1", ServiceAccountCredential=PSCredential("CORP\\svc", Secret("geheim"))
     )
     assert "geheim" not in f"{joined} {joined!r}"
 
@@ -86,4 +95,6 @@ def test_changing_commands_say_so() -> None:
         assert cmdlet.changes is (cmdlet.name.partition("-")[0] not in {"Get", "Test"}), cmdlet.name
         assert cmdlet.hosts <= set(HostKind)
         assert cmdlet.hosts
-        assert all(p.kind in {Kind.TEXT, Kind.TEXTS} for p in cmdlet.parameters.values() if p.choices or p.pattern)
+        assert all(
+            p.kind in {ParameterKind.TEXT, ParameterKind.TEXTS} for p in cmdlet.parameters.values() if p.choices or p.pattern
+        )

@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adfs_mgmt.remoting import AccessDenied, CredentialRefused, HostUnreachable, Secret
-from adfs_mgmt.remoting.catalogue import make
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.remoting import (
+    AccessDenied,
+    CredentialRefused,
+    HostUnreachable,
+    RemotingSettings,
+    Secret,
+    WinRm,
+    make_command,
+)
 from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, PASSWORD, USER, Hosts, Pki
 from tests.adfs.simulator.wsman import WsManServer
 
-SERVICE = make("Get-Service", Name=("adfssrv",))
+SERVICE = make_command("Get-Service", Name=("adfssrv",))
 Settings = Callable[..., RemotingSettings]
 
 
@@ -56,9 +61,9 @@ async def test_long_messages(server: WsManServer, hosts: Hosts, settings: Settin
     server.configurations |= endpoints.configurations(HOSTS)
     winrm = WinRm(settings(configuration=endpoints.NAME))
     await winrm.run(
-        server.place(HOSTS[0]), make("Import-IsthmusCertificate", Pfx=b"\0pfx" * 50_000, Password=Secret("héllo"))
+        server.place(HOSTS[0]), make_command("Import-IsthmusCertificate", Pfx=b"\0pfx" * 50_000, Password=Secret("héllo"))
     )
-    [answer] = await winrm.run(server.place(HOSTS[0]), make("Get-AdfsProperties"))
+    [answer] = await winrm.run(server.place(HOSTS[0]), make_command("Get-AdfsProperties"))
     await winrm.close()
     assert hosts.asked[0][3]["Pfx"] == b"\0pfx" * 50_000
     assert answer == {"": hosts.long}

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from adfs_mgmt.remoting import jea
-from adfs_mgmt.remoting.catalogue import CATALOGUE, HostKind, Kind
+from adfs_mgmt.remoting import CATALOGUE, HostKind, ParameterKind, jea
 from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 from isthmus.cli.adfs.jea import command as jea_command
 from tests.adfs.simulator.endpoint import PARSER, Role, entries, literals, read_hashtable, tables, text, walk
@@ -96,7 +95,12 @@ def test_function_takes_the_catalogues_parameters(name: str) -> None:
     root = PARSER.parse(f"function F {{{body}}}".encode()).root_node
     found = [each for each in walk(root) if each.type == "script_parameter"][: len(CATALOGUE[name].parameters)]
     declared = {text(each).rpartition("$")[2].split()[0]: text(each).casefold() for each in found}
-    types = {Kind.TEXT: "[string]", Kind.TEXTS: "[string[]]", Kind.BYTES: "[byte[]]", Kind.SECRET: "[securestring]"}
+    types = {
+        ParameterKind.TEXT: "[string]",
+        ParameterKind.TEXTS: "[string[]]",
+        ParameterKind.BYTES: "[byte[]]",
+        ParameterKind.SECRET: "[securestring]",
+    }
     assert list(declared) == list(CATALOGUE[name].parameters)
     for each, parameter in CATALOGUE[name].parameters.items():
         assert types[parameter.kind] in declared[each]

@@ -13,10 +13,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adfs_mgmt.remoting import AccessDenied, CredentialRefused, HostUnreachable, NoTicket, RemotingError
-from adfs_mgmt.remoting.catalogue import make
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.remoting import (
+    AccessDenied,
+    CredentialRefused,
+    HostUnreachable,
+    NoTicket,
+    RemotingError,
+    RemotingSettings,
+    WinRm,
+    make_command,
+)
 from demo.people import Person
 from demo.samba import ThrowawayDomain
 from tests.adfs.remoting.conftest import Hosts, Pki
@@ -26,7 +32,7 @@ from tests.adfs.simulator.wsman import WsManServer
 pytestmark = [pytest.mark.samba, pytest.mark.kerberos]
 
 HOSTS = [f"fs{number}.corp.example.com" for number in (1, 2, 3)]
-SERVICE = make("Get-Service", Name=("adfssrv",))
+SERVICE = make_command("Get-Service", Name=("adfssrv",))
 Settings = Callable[..., RemotingSettings]
 
 

@@ -18,8 +18,8 @@ from pypsrp.complex_objects import ErrorRecord
 from pypsrp.messages import Message, PipelineOutput
 from pypsrp.serializer import Serializer
 
-from adfs_mgmt.remoting import Thing
-from adfs_mgmt.remoting.connection import _message
+from adfs_mgmt.remoting import PSObject
+from adfs_mgmt.remoting.connection import message_of
 from adfs_mgmt.remoting.errors import CATEGORIES
 from adfs_mgmt.remoting.values import read_output
 from tests.adfs.remoting import recordings
@@ -167,7 +167,7 @@ quiet = pytest.mark.filterwarnings("ignore:Failed to deserialize msg")
 """pypsrp's remark on objects that it knows better than the host of that time did."""
 
 
-def read(name: str) -> list[Thing]:
+def read(name: str) -> list[PSObject]:
     """Every object of a session's output."""
     found = []
     for message in told(RECORDINGS[name]):
@@ -188,7 +188,7 @@ def test_every_recorded_object_is_read() -> None:
 
 
 def plain(value: object) -> bool:
-    """Whether it is made of what `Thing` is made of."""
+    """Whether it is made of what `PSObject` is made of."""
     if isinstance(value, dict):
         return all(isinstance(key, str) and plain(each) for key, each in value.items())
     if isinstance(value, list):
@@ -252,6 +252,6 @@ def test_an_error_is_read() -> None:
     (message,) = told(RECORDINGS["psrp_with_jea_configuration"], ERROR)
     record = Message.unpack(message, Serializer()).data
     assert isinstance(record, ErrorRecord)
-    assert _message(record) == "Cannot find a provider with the name 'FileSystem'."
+    assert message_of(record) == "Cannot find a provider with the name 'FileSystem'."
     assert record.fq_error == "ProviderNotFound,Microsoft.PowerShell.Commands.GetItemCommand"
     assert CATEGORIES[int(record.category or 0)] == "ObjectNotFound"

@@ -14,17 +14,17 @@ import pytest
 from adfs_mgmt.remoting import (
     Command,
     CommandFailed,
-    Credential,
     HostUnreachable,
     NoTicket,
+    PSCredential,
+    PSObject,
     Recorder,
     RecordingDamaged,
     RemotingError,
     Replay,
     Secret,
-    Thing,
+    make_command,
 )
-from adfs_mgmt.remoting.catalogue import make
 
 THUMBPRINT = "0F" * 20
 NAMES = ("contoso", "corp", "fs1", "payroll", "svc-adfs", "geheim", THUMBPRINT, "10.1.2.3", "1111111111", "smith")
@@ -33,10 +33,10 @@ NAMES = ("contoso", "corp", "fs1", "payroll", "svc-adfs", "geheim", THUMBPRINT, 
 class Scripted:
     """A Shell with one answer for each command."""
 
-    def __init__(self, answers: dict[str, list[Thing] | RemotingError]) -> None:
+    def __init__(self, answers: dict[str, list[PSObject] | RemotingError]) -> None:
         self.answers = answers
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         answer = self.answers[command.name]
         if isinstance(answer, RemotingError):
             raise answer
@@ -46,7 +46,7 @@ class Scripted:
         self.answers.clear()
 
 
-ANSWERS: dict[str, list[Thing] | RemotingError] = {
+ANSWERS: dict[str, list[PSObject] | RemotingError] = {
     "Get-AdfsProperties": [
         {
             "HostName": "fs.contoso.com",
@@ -74,14 +74,14 @@ ANSWERS: dict[str, list[Thing] | RemotingError] = {
     "Test-AdfsFarmJoin": [],
 }  # fmt: skip
 COMMANDS = [
-    make("Get-AdfsProperties"),
-    make("Get-AdfsCertificate", Thumbprint=(THUMBPRINT,)),
-    make("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT),
-    make("Get-Date"),
-    make("Get-Service", Name=("adfssrv",)),
-    make(
+    make_command("Get-AdfsProperties"),
+    make_command("Get-AdfsCertificate", Thumbprint=(THUMBPRINT,)),
+    make_command("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT),
+    make_command("Get-Date"),
+    make_command("Get-Service", Name=("adfssrv",)),
+    make_command(
         "Test-AdfsFarmJoin", PrimaryComputerName="fs1.contoso.com",
-        ServiceAccountCredential=Credential("CORP\\svc-adfs", Secret("geheim")),
+        ServiceAccountCredential=PSCredential("CORP\\svc-adfs", Secret("geheim")),
     ),
 ]  # fmt: skip
 
@@ -129,19 +129,19 @@ async def test_replay_answers_as_recorded(tmp_path: Path) -> None:
     replay = Replay(tmp_path / "r.jsonl")
     [host] = replay.hosts
     for _ in range(2):
-        [properties] = await replay.run(host, make("Get-AdfsProperties"))
+        [properties] = await replay.run(host, make_command("Get-AdfsProperties"))
         assert properties["AutoCertificateRollover"] is True
     thumbprint = lines[2]["parameters"]["Thumbprint"]
-    [first, _] = await replay.run(host, make("Get-AdfsCertificate", Thumbprint=(thumbprint,)))
+    [first, _] = await replay.run(host, make_command("Get-AdfsCertificate", Thumbprint=(thumbprint,)))
     assert first["NotAfter"] == dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
     assert first["RawData"] == b""
     with pytest.raises(CommandFailed) as caught:
-        await replay.run(host, make("Set-AdfsSslCertificate", Thumbprint=thumbprint))
+        await replay.run(host, make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint))
     assert (caught.value.error_id, caught.value.category) == ("PS0159,Microsoft.IdentityServer.X", "InvalidOperation")
     with pytest.raises(HostUnreachable):
-        await replay.run(host, make("Get-Date"))
+        await replay.run(host, make_command("Get-Date"))
     with pytest.raises(NoTicket, match=r"knows no WSMAN/.*run `kinit"):
-        await replay.run(host, make("Get-Service", Name=("adfssrv",)))
+        await replay.run(host, make_command("Get-Service", Name=("adfssrv",)))
     await replay.close()
 
 
@@ -149,14 +149,14 @@ async def test_replay_of_what_was_not_recorded(tmp_path: Path) -> None:
     """It says so, instead of answering nothing."""
     await record(tmp_path / "r.jsonl")
     with pytest.raises(CommandFailed, match="has no such command"):
-        await Replay(tmp_path / "r.jsonl").run("other", make("Get-AdfsProperties"))
+        await Replay(tmp_path / "r.jsonl").run("other", make_command("Get-AdfsProperties"))
 
 
 async def test_pseudonyms_differ_between_recordings(tmp_path: Path) -> None:
     """Without its key, nobody can try names against a file."""
     for name in ("a", "b"):
         recorder = Recorder(Scripted(dict(ANSWERS)), tmp_path / name)
-        await recorder.run("fs1", make("Get-AdfsProperties"))
+        await recorder.run("fs1", make_command("Get-AdfsProperties"))
         await recorder.close()
     assert (tmp_path / "a").read_text() != (tmp_path / "b").read_text()
 
@@ -179,7 +179,7 @@ async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
         for _ in range(3):
-            assert await recorder.run("fs1", make("Get-Date"))
+            assert await recorder.run("fs1", make_command("Get-Date"))
         await recorder.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypsrp.serializer import Serializer
 
-from adfs_mgmt.remoting.values import _Reader, read_output, read_time
+from adfs_mgmt.remoting.values import ClixmlReader, read_output, read_time
+from foundation.xml import MalformedXml
 
 
 def read(xml: str) -> Any:
@@ -92,4 +93,13 @@ def test_texts_survive_the_way(text: str) -> None:
     """Whatever a text holds, it arrives as it left."""
     element = Serializer().serialize({"k": text})
     assert element is not None
-    assert _Reader().read(element) == {"k": text}
+    assert ClixmlReader().read(element) == {"k": text}
+
+
+@pytest.mark.parametrize(
+    "inside", ["<Obj>" * 200 + "</Obj>" * 200, '<!DOCTYPE x [<!ENTITY y "z">]>'], ids=["deep", "document type"]
+)
+def test_hostile_clixml_is_refused(inside: str) -> None:
+    """The same limits as for all XML from outside."""
+    with pytest.raises(MalformedXml):
+        read_output(f"<Obj>{inside}</Obj>")

@@ -19,22 +19,22 @@ from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
     CommandFailed,
-    Credential,
     HostUnreachable,
     Interrupted,
+    PSCredential,
     RemotingError,
+    RemotingSettings,
     Secret,
+    WinRm,
+    make_command,
 )
-from adfs_mgmt.remoting.account import Account
-from adfs_mgmt.remoting.catalogue import make
-from adfs_mgmt.remoting.settings import RemotingSettings
-from adfs_mgmt.remoting.winrm import WinRm
+from adfs_mgmt.remoting.account import RemotingAccount
 from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, NOON, PASSWORD, USER, Hosts, Pki, Settings
 from tests.adfs.simulator.values import PsCredential, SecureText
 from tests.adfs.simulator.wsman import WsManServer
 
-SERVICE = make("Get-Service", Name=("adfssrv",))
+SERVICE = make_command("Get-Service", Name=("adfssrv",))
 THUMBPRINT = "AB" * 20
 
 
@@ -61,8 +61,8 @@ async def test_command_runs_over_an_encrypted_connection(
 async def test_answers_are_typed(server: WsManServer, settings: Settings) -> None:
     """Times are UTC, enumerations and nested objects their text, bytes bytes."""
     async with shell(settings()) as winrm:
-        [certificate] = await winrm.run(server.place(HOSTS[0]), make("Get-AdfsCertificate"))
-        [date] = await winrm.run(server.place(HOSTS[0]), make("Get-Date"))
+        [certificate] = await winrm.run(server.place(HOSTS[0]), make_command("Get-AdfsCertificate"))
+        [date] = await winrm.run(server.place(HOSTS[0]), make_command("Get-Date"))
     assert certificate == {
         "Thumbprint": THUMBPRINT, "Certificate": "[Subject]\n  CN=fs", "IsPrimary": True, "Raw": b"\1\2",
         "NotAfter": NOON, "Names": ["a", "b"], "Nothing": None, "Size": 2**40,
@@ -75,9 +75,9 @@ async def test_answers_are_typed(server: WsManServer, settings: Settings) -> Non
 async def test_secrets_travel_encrypted(server: WsManServer, hosts: Hosts, settings: Settings) -> None:
     """SecureString and PSCredential arrive whole, after a key exchange, and bytes do, too."""
     server.configurations |= endpoints.configurations(HOSTS)
-    imported = make("Import-IsthmusCertificate", Pfx=b"\0pfx" * 200_000, Password=Secret("héllo"))
-    joined = make(
-        "Test-AdfsFarmJoin", PrimaryComputerName=HOSTS[0], ServiceAccountCredential=Credential("CORP\\svc", Secret("s3"))
+    imported = make_command("Import-IsthmusCertificate", Pfx=b"\0pfx" * 200_000, Password=Secret("héllo"))
+    joined = make_command(
+        "Test-AdfsFarmJoin", PrimaryComputerName=HOSTS[0], ServiceAccountCredential=PSCredential("CORP\\svc", Secret("s3"))
     )
     async with shell(settings(configuration=endpoints.NAME)) as winrm:
         await winrm.run(server.place(HOSTS[0]), imported)
@@ -99,7 +99,7 @@ async def test_terminating_error(server: WsManServer, settings: Settings) -> Non
     """It is CommandFailed with its identifier and category, and the connection goes on."""
     async with shell(settings()) as winrm:
         with pytest.raises(CommandFailed, match="PS0159: the farm behavior level") as caught:
-            await winrm.run(server.place(HOSTS[0]), make("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT))
+            await winrm.run(server.place(HOSTS[0]), make_command("Set-AdfsSslCertificate", Thumbprint=THUMBPRINT))
         await winrm.run(server.place(HOSTS[0]), SERVICE)
     assert (caught.value.host, caught.value.error_id) == (HOSTS[0], "PS0159,Some.Command")
     assert (caught.value.command, caught.value.category) == ("Set-AdfsSslCertificate", "InvalidOperation")
@@ -108,7 +108,7 @@ async def test_terminating_error(server: WsManServer, settings: Settings) -> Non
 
 async def test_error_that_is_not_terminating(server: WsManServer, settings: Settings) -> None:
     """pypsrp's `had_errors` is False then; the error stream counts."""
-    wanted = make("Set-AdfsCertificate", CertificateType="Token-Signing", Thumbprint=THUMBPRINT, IsPrimary=True)
+    wanted = make_command("Set-AdfsCertificate", CertificateType="Token-Signing", Thumbprint=THUMBPRINT, IsPrimary=True)
     async with shell(settings()) as winrm:
         with pytest.raises(CommandFailed, match="It was not found") as caught:
             await winrm.run(server.place(HOSTS[0]), wanted)
@@ -219,10 +219,10 @@ async def test_host_that_hangs_up(server: WsManServer, settings: Settings) -> No
 async def test_connection_breaks_during_a_command(server: WsManServer, hosts: Hosts, settings: Settings, when: str) -> None:
     """Nobody knows whether it was run: Interrupted, and never sent again by us."""
     async with shell(settings()) as winrm:
-        await winrm.run(server.place(HOSTS[0]), make("Get-Date"))
+        await winrm.run(server.place(HOSTS[0]), make_command("Get-Date"))
         getattr(server.faults[HOSTS[0]], when).add("Restart-Service")
         with pytest.raises(Interrupted, match="during Restart-Service"):
-            await winrm.run(server.place(HOSTS[0]), make("Restart-Service", Name=("adfssrv",)))
+            await winrm.run(server.place(HOSTS[0]), make_command("Restart-Service", Name=("adfssrv",)))
         assert await winrm.run(server.place(HOSTS[0]), SERVICE)
     ran = [command for _, _, command, _ in hosts.asked].count("Restart-Service")
     assert ran == (0 if when == "drop_before" else 1)
@@ -348,8 +348,8 @@ def test_windows_has_kerberos_itself(monkeypatch: pytest.MonkeyPatch, password_f
     monkeypatch.setattr(sys, "platform", "win32")
     for package in ("gssapi", "krb5"):
         monkeypatch.setitem(sys.modules, package, None)
-    account = Account(RemotingSettings(user=USER, password_file=password_file))
-    assert account.show(HOSTS[0]) == ("kerberos", USER, PASSWORD)
+    account = RemotingAccount(RemotingSettings(user=USER, password_file=password_file))
+    assert account.credential_for(HOSTS[0]) == ("kerberos", USER, PASSWORD)
     assert account.hosts_judge
 
 

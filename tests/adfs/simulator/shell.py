@@ -10,11 +10,11 @@ from adfs_mgmt.remoting import (
     AccessDenied,
     Command,
     CommandFailed,
-    Credential,
     HostUnreachable,
     Interrupted,
+    PSCredential,
+    PSObject,
     Secret,
-    Thing,
     Value,
 )
 from adfs_mgmt.remoting.command import Scalar
@@ -30,7 +30,7 @@ class SimulatedShell:
         self._simulator = simulator
         self._user = user
 
-    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[Thing]:  # noqa: ASYNC109
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
         """See `adfs_mgmt.remoting.Shell`. A host that is slower than `timeout` is given up at once, after the effect."""
         name = host.partition("=")[0]
         if self._user not in self._simulator.world.accounts:
@@ -43,7 +43,7 @@ class SimulatedShell:
             raise Interrupted(host, f"{command} has not ended within {timeout:g} seconds")
         return things
 
-    def _run(self, host: str, name: str, command: Command) -> list[Thing]:
+    def _run(self, host: str, name: str, command: Command) -> list[PSObject]:
         parameters = {each: _sent(value) for each, value in command.parameters.items()}
         try:
             rows = self._simulator.invoke(self._user, name, command.name, parameters)
@@ -62,14 +62,14 @@ class SimulatedShell:
 def _sent(value: Value) -> object:
     if isinstance(value, Secret):
         return SecureText(value.text)
-    if isinstance(value, Credential):
+    if isinstance(value, PSCredential):
         return PsCredential(value.user, SecureText(value.password.text))
     if isinstance(value, tuple):
         return list(value)
     return value
 
 
-def _received(value: object) -> Scalar | list[Scalar | Thing]:
+def _received(value: object) -> Scalar | list[Scalar | PSObject]:
     if isinstance(value, list):
         return [_scalar(each) for each in value]
     return _scalar(value)

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.settings import EntraSettings
+from adfs_mgmt.trust import Backups, EntraSettings
+from certs import Certificate, read_certificate
+from foundation.graph import Graph
 from tests.fakes.graph import Application, FakeGraph, make_certificate
 from tests.fakes.graph.pki import der
 

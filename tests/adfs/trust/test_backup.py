@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore
-from adfs_mgmt.trust.entra import read_one
-from adfs_mgmt.trust.errors import FileProblem, NotTaken, Refused
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust import Backup, Backups, FileProblem, NotTaken, TrustRefused, load_backup, plan_restore
+from adfs_mgmt.trust.backup import restore_domain
+from adfs_mgmt.trust.reader import read_domain
+from certs import Certificate
+from foundation.graph import Graph
 from tests.adfs.trust.conftest import base64_of, federation, signing, slots
 from tests.fakes.graph import FakeGraph
 
@@ -19,7 +19,7 @@ NOW = 1_700_000_000.0
 
 
 async def _taken(graph: Graph, backups: Backups) -> Backup:
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     assert domain.configuration is not None
     return load_backup(backups.save("example.com", domain.configuration, "by hand", NOW))
 
@@ -32,12 +32,12 @@ async def test_only_what_differs_is_restored(
     held = tenant.domains.all["example.com"].configuration
     assert held is not None
     held["signOutUri"] = "https://elsewhere.example/"
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     values = plan_restore(backup, domain, live=live.thumbprint)
     assert list(values) == ["signOutUri"]
-    await restore(graph, domain, values)
+    await restore_domain(graph, domain, values)
     assert tenant.domains.all["example.com"].writes == [values]
-    assert plan_restore(backup, await read_one(graph, "example.com")) == {}
+    assert plan_restore(backup, await read_domain(graph, "example.com")) == {}
 
 
 async def test_the_mfa_behaviour_is_left_alone(graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate) -> None:
@@ -49,7 +49,7 @@ async def test_the_mfa_behaviour_is_left_alone(graph: Graph, tenant: FakeGraph, 
     held = tenant.domains.all["example.com"].configuration
     assert held is not None
     held["federatedIdpMfaBehavior"] = "acceptIfMfaDoneByFederatedIdp"
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     assert plan_restore(backup, domain) == {}
     assert plan_restore(backup, domain, with_mfa=True) == {"federatedIdpMfaBehavior": "rejectMfaByFederatedIdp"}
 
@@ -57,16 +57,16 @@ async def test_the_mfa_behaviour_is_left_alone(graph: Graph, tenant: FakeGraph, 
 async def test_a_backup_without_the_live_key_is_refused(graph: Graph, backups: Backups) -> None:
     """An old backup would take the key away that signs now."""
     backup = await _taken(graph, backups)
-    with pytest.raises(Refused, match="sign-in would break"):
-        plan_restore(backup, await read_one(graph, "example.com"), live=signing("new").thumbprint)
+    with pytest.raises(TrustRefused, match="sign-in would break"):
+        plan_restore(backup, await read_domain(graph, "example.com"), live=signing("new").thumbprint)
 
 
 async def test_a_managed_domain_is_not_restored_but_converted(graph: Graph, tenant: FakeGraph, backups: Backups) -> None:
     """The refusal names the command for it."""
     backup = await _taken(graph, backups)
     tenant.domains.all["example.com"].configuration = None
-    with pytest.raises(Refused, match="trust convert"):
-        plan_restore(backup, await read_one(graph, "example.com"))
+    with pytest.raises(TrustRefused, match="trust convert"):
+        plan_restore(backup, await read_domain(graph, "example.com"))
 
 
 async def test_a_restore_that_is_not_taken(graph: Graph, tenant: FakeGraph, backups: Backups, coming: Certificate) -> None:
@@ -74,17 +74,17 @@ async def test_a_restore_that_is_not_taken(graph: Graph, tenant: FakeGraph, back
     backup = await _taken(graph, backups)
     tenant.add_domain("example.com", federation=federation("example.com", coming))
     tenant.faults.ignore_patches = True
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     with pytest.raises(NotTaken, match="signingCertificate"):
-        await restore(graph, domain, plan_restore(backup, domain))
+        await restore_domain(graph, domain, plan_restore(backup, domain))
 
 
 async def test_a_lost_trust_comes_back(graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate) -> None:
     """Both slots overwritten by somebody: the backup brings the live key back."""
     backup = await _taken(graph, backups)
     tenant.add_domain("example.com", federation=federation("example.com", signing("x"), signing("y")))
-    domain = await read_one(graph, "example.com")
-    await restore(graph, domain, plan_restore(backup, domain, live=live.thumbprint))
+    domain = await read_domain(graph, "example.com")
+    await restore_domain(graph, domain, plan_restore(backup, domain, live=live.thumbprint))
     assert slots(tenant, "example.com")[0] == base64_of(live)
 
 
@@ -120,7 +120,7 @@ async def test_files_that_are_missing_or_open(graph: Graph, backups: Backups, tm
 
 async def test_a_strange_name_stays_in_the_directory(graph: Graph, tenant: FakeGraph, tmp_path: Path) -> None:
     """Neither tenant nor domain can lead the file elsewhere."""
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     assert domain.configuration is not None
     path = Backups(tmp_path, "../../etc").save("../../../x", domain.configuration, "", NOW)
     assert path.parent == tmp_path / "backups"

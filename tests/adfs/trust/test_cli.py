@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from adfs_mgmt.farm.certificate import read_certificate
-from adfs_mgmt.farm.model import Certificate
-from isthmus.cli.adfs import trust, trust_work
+from certs import Certificate, read_certificate
+from isthmus.cli import flow
+from isthmus.cli.adfs import trust
 from isthmus.cli.output import Failure
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
@@ -92,7 +92,7 @@ def run(stage: Stage) -> Run:
 @pytest.fixture
 def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A person at a terminal."""
-    monkeypatch.setattr(trust_work, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(flow, "someone_is_there", lambda: True)
 
 
 def successor(stage: Stage) -> Certificate:
@@ -196,6 +196,17 @@ def test_convert_there_and_back(run: Run, stage: Stage) -> None:
     assert {name: value for name, value in stage.held("example.com").items() if name != "id"} == before
 
 
+def test_an_interrupted_conversion_goes_on(run: Run, stage: Stage) -> None:
+    """By the same command, without its checklist, which would have it that there is nothing to convert."""
+    stage.graph.fault(403, path="/v1.0/domains/example.com", method="PATCH")
+    assert "lacks a permission" in str(run("convert", "example.com", "managed", "--confirm", "example.com").exception)
+    result = run("convert", "example.com", "managed", "--confirm", "example.com")
+    assert result.exit_code == 0, result.exception
+    assert "continuing what was interrupted" in result.output
+    assert not stage.held("example.com")
+    assert "managed already" in run("convert", "example.com", "managed", "--confirm", "example.com").output
+
+
 def test_convert_needs_the_name(run: Run, stage: Stage) -> None:
     """No terminal, no --confirm: nothing happens. Nor with another name."""
     for more in ([], ["--confirm", "yes"], ["--confirm", "example.org"]):
@@ -280,7 +291,7 @@ def test_settings_that_do_not_fit(run: Run, stage: Stage) -> None:
 
 def test_partners(run: Run, stage: Stage) -> None:
     """The ledger by hand: unknown to it, classified, acknowledged, listed."""
-    from adfs_mgmt.trust.partners import Ledgers, Partner
+    from certs import Ledgers, Partner
 
     with Ledgers(stage.state).changing("prod") as box:
         box.ledger = type(box.ledger)(farm="prod", partners=(Partner(name="Wiki", identifiers=("urn:wiki",)),))

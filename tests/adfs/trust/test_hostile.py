@@ -6,11 +6,10 @@ import json
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust import graph as graph_module
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import GraphError, MalformedAnswer, OutcomeUnknown, Rejected, Throttled, Unreachable
-from adfs_mgmt.trust.graph import Graph
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from certs import Certificate
+from foundation.graph import Graph, GraphError, MalformedAnswer, OutcomeUnknown, Rejected, Throttled, Unreachable
+from foundation.graph import client as graph_module
 from tests.adfs.trust.conftest import Naps
 from tests.fakes.graph import FakeGraph
 
@@ -20,7 +19,7 @@ LIST = "/v1.0/domains"
 async def test_retry_after_is_kept(graph: Graph, tenant: FakeGraph, naps: Naps) -> None:
     """429 says how long to wait, and that is how long it takes."""
     tenant.fault(429, 2, LIST, retry_after="7")
-    assert (await read_one(graph, "example.com")).configuration is not None
+    assert (await read_domain(graph, "example.com")).configuration is not None
     assert naps.taken == [7.0, 7.0]
 
 
@@ -28,7 +27,7 @@ async def test_retry_after_is_kept(graph: Graph, tenant: FakeGraph, naps: Naps) 
 async def test_an_unusable_retry_after(graph: Graph, tenant: FakeGraph, naps: Naps, retry_after: str | None) -> None:
     """Absent or rubbish: our own back-off, doubling."""
     tenant.fault(429, 2, LIST, retry_after=retry_after)
-    await read_one(graph, "example.com")
+    await read_domain(graph, "example.com")
     assert naps.taken == [1.0, 2.0]
 
 
@@ -36,7 +35,7 @@ async def test_throttled_for_too_long(graph: Graph, tenant: FakeGraph, naps: Nap
     """A wait beyond our patience is handed to the person, and nothing was waited for."""
     tenant.fault(429, 9, LIST, retry_after="3600")
     with pytest.raises(Throttled) as caught:
-        await read(graph, 0)
+        await read_tenant(graph, 0)
     assert (caught.value.retry_after, naps.taken) == (3600.0, [])
 
 
@@ -44,7 +43,7 @@ async def test_throttled_for_ever(graph: Graph, tenant: FakeGraph) -> None:
     """The tries are bounded."""
     fault = tenant.fault(429, 99, LIST, retry_after="1")
     with pytest.raises(Throttled):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
     assert fault.times == 99 - graph_module.TRIES
 
 
@@ -53,7 +52,7 @@ async def test_real_throttling(graph: Graph, tenant: FakeGraph, naps: Naps) -> N
     tenant.faults.requests_per_minute = 2
     start, waited = tenant.clock(), naps.taken
     tenant.clock = lambda: start + sum(waited)
-    assert len((await read(graph, 0)).domains) == 5
+    assert len((await read_tenant(graph, 0)).domains) == 5
     assert waited
 
 
@@ -61,7 +60,7 @@ async def test_real_throttling(graph: Graph, tenant: FakeGraph, naps: Naps) -> N
 async def test_reads_are_repeated(graph: Graph, tenant: FakeGraph, naps: Naps, more: dict[str, object]) -> None:
     """A server error or a broken connection costs a read some time, no more."""
     tenant.fault(times=2, path=LIST, **more)  # type: ignore[arg-type]
-    assert (await read_one(graph, "example.com")).federated
+    assert (await read_domain(graph, "example.com")).federated
     assert naps.taken in ([1.0, 2.0], [1.0])  # aiohttp itself repeats a GET once on a connection that it had kept
 
 
@@ -69,7 +68,7 @@ async def test_reads_are_not_repeated_for_ever(graph: Graph, tenant: FakeGraph) 
     """After the last try the error says what Graph answered."""
     tenant.fault(500, 99, LIST)
     with pytest.raises(Unreachable, match="500 4 times"):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 async def test_changes_are_not_repeated(graph: Graph, tenant: FakeGraph) -> None:
@@ -93,7 +92,7 @@ async def test_a_huge_answer(graph: Graph, tenant: FakeGraph, monkeypatch: pytes
     monkeypatch.setattr(graph_module, "MAX_BYTES", 100_000)
     tenant.fault(path=LIST, body=b'{"value": [' + b" " * 200_000 + b"]}")
     with pytest.raises(MalformedAnswer, match="more than"):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ async def test_malformed_lists(graph: Graph, tenant: FakeGraph, body: bytes) -> 
     """Whatever the answer is, our own error comes of it."""
     tenant.fault(path=LIST, body=body)
     with pytest.raises(MalformedAnswer):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 async def test_pages_without_end(graph: Graph, tenant: FakeGraph) -> None:
@@ -131,7 +130,7 @@ async def test_pages_without_end(graph: Graph, tenant: FakeGraph) -> None:
     body = json.dumps({"value": [], "@odata.nextLink": f"{tenant.url}/v1.0/domains?again"}).encode()
     tenant.fault(path=LIST, times=10_000, body=body)
     with pytest.raises(MalformedAnswer, match="pages"):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ async def test_pages_without_end(graph: Graph, tenant: FakeGraph) -> None:
 async def test_malformed_configurations(graph: Graph, tenant: FakeGraph, value: str) -> None:
     """A strange configuration is a domain's error or problem, never a crash, and the other domains are read."""
     tenant.fault(path="example.com/federationConfiguration", body=f'{{"value": {value}}}'.encode())
-    trust = await read(graph, 0)
+    trust = await read_tenant(graph, 0)
     domain, other = trust.domain("example.com"), trust.domain("example.org")
     assert domain is not None
     assert other is not None
@@ -160,13 +159,8 @@ async def test_malformed_configurations(graph: Graph, tenant: FakeGraph, value: 
 
 async def test_an_errors_text_cannot_move_the_cursor(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """Control characters of Graph's message do not reach the terminal, and its length is bounded."""
-
-    class Evil:
-        status, headers = 400, {"request-id": "\x1b[31mred"}
-        body = json.dumps({"error": {"code": "Bad\nCode", "message": "\x1b[2J" + "x" * 5000}}).encode()
-
-    details = graph_module._details(Evil())  # type: ignore[arg-type]
-    error = graph_module._failure("reading", 400, details)
+    body = json.dumps({"error": {"code": "Bad\nCode", "message": "\x1b[2J" + "x" * 5000}}).encode()
+    error = graph_module.failure_of("reading", 400, {"request-id": "\x1b[31mred"}, body)
     assert isinstance(error, Rejected)
     assert str(error).isprintable()
     assert len(str(error)) < 700
@@ -176,13 +170,13 @@ async def test_a_redirect_is_not_followed(graph: Graph, tenant: FakeGraph) -> No
     """The token is not carried elsewhere by a 302."""
     tenant.fault(302, 1, LIST)
     with pytest.raises(MalformedAnswer, match="redirect"):
-        await read(graph, 0)
+        await read_tenant(graph, 0)
 
 
 async def test_every_error_says_what_was_done(graph: Graph, tenant: FakeGraph) -> None:
     """Errors of Graph carry what was being done and the identifier that support asks for."""
     tenant.fault(404, 1, LIST)
     with pytest.raises(GraphError) as caught:
-        await read(graph, 0)
+        await read_tenant(graph, 0)
     assert str(caught.value).startswith("listing the domains: ")
     assert caught.value.request_id in str(caught.value)

@@ -6,10 +6,9 @@ import itertools
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.errors import Refused
-from adfs_mgmt.trust.model import Configuration, Slot
+from adfs_mgmt.trust import Configuration, Slot, TrustRefused
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
+from certs import Certificate
 
 NAMES = {"live": "1" * 40, "coming": "2" * 40, "old": "3" * 40, "stray": "4" * 40}
 
@@ -60,6 +59,6 @@ def test_the_live_slot_is_never_written() -> None:
         for decide in (slot_for, slot_to_retire):
             try:
                 slot = decide("d", configuration, NAMES[wanted], NAMES["live"])
-            except Refused:
+            except TrustRefused:
                 continue
             assert slot is None or holding != [slot]

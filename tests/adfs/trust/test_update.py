@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm.model import Certificate
-from adfs_mgmt.trust.backup import Backups, load_backup
-from adfs_mgmt.trust.entra import read, read_one
-from adfs_mgmt.trust.errors import (
+from adfs_mgmt.trust import (
+    Backups,
+    DomainResult,
+    Entra,
+    FederatedDomain,
     FileProblem,
     LiveKeyLost,
     NotTaken,
-    Refused,
-    SignInRefused,
+    Slot,
+    SlotChange,
     TrustChanged,
-    TrustError,
-    Unreachable,
+    TrustRefused,
+    load_backup,
+    plan_updates,
 )
-from adfs_mgmt.trust.graph import Graph
-from adfs_mgmt.trust.model import Domain, Slot
-from adfs_mgmt.trust.port import Entra
-from adfs_mgmt.trust.update import DomainResult, apply, for_each, plan_publish, publish, retire
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.reader import read_domain, read_tenant
+from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, plan_retire
+from certs import Certificate
+from foundation.graph import Graph, GraphError, NotThere, SignInRefused, Unreachable
+from foundation.procedures import MemoryJournal
 from tests.adfs.trust.conftest import FEDERATION, Naps, base64_of, federation, settings_for, signing, slots
 from tests.fakes.graph import FakeGraph
 
@@ -32,8 +37,32 @@ NOW = 1_700_000_000.0
 CONFIGURATION = "/v1.0/domains/example.com/federationConfiguration/"
 
 
+def _in_memory(domain: str, now: float) -> AbstractContextManager[MemoryJournal]:
+    return nullcontext(MemoryJournal())
+
+
+async def publish(
+    graph: Graph, domain: FederatedDomain, certificate: Certificate, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Into the free slot of one domain."""
+    return await _done(graph, plan_publish(domain, certificate, live), backups)
+
+
+async def retire(
+    graph: Graph, domain: FederatedDomain, old: str, *, live: str, backups: Backups, now: float
+) -> DomainResult:
+    """Out of one domain."""
+    return await _done(graph, plan_retire(domain, old, live), backups)
+
+
+async def _done(graph: Graph, change: SlotChange | None, backups: Backups) -> DomainResult:
+    if change is not None:
+        await apply_change(graph, change, backups, NOW)
+    return DomainResult(domain="", done=True, changed=change is not None)
+
+
 async def _publish(graph: Graph, backups: Backups, live: Certificate, coming: Certificate) -> DomainResult:
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
 
 
@@ -110,7 +139,7 @@ async def test_a_lost_slot_that_cannot_be_put_back_is_shouted(
     """Where the way back fails as well, the error names the backup."""
     tenant.faults.lose_other_slot = True
     tenant.add_domain("example.com", federation=federation("example.com", live, signing("third")))
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
 
     async def nap(seconds: float) -> None:
@@ -118,7 +147,7 @@ async def test_a_lost_slot_that_cannot_be_put_back_is_shouted(
 
     graph.sleep = nap
     with pytest.raises(LiveKeyLost, match="COULD NOT BE PUT BACK") as caught:
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
     assert caught.value.backup is not None
     assert str(caught.value.backup) in str(caught.value)
 
@@ -174,25 +203,35 @@ async def test_a_lost_answer_is_looked_after(
 async def test_a_change_that_got_lost(
     graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate, more: dict[str, object]
 ) -> None:
-    """5xx or a broken connection before any effect: it is not claimed to be done, and nothing is lost."""
-    tenant.fault(path=CONFIGURATION, method="PATCH", **{"status": 500, **more})  # type: ignore[arg-type]
+    """5xx or broken connections before any effect: it is not claimed to be done, and nothing is lost."""
+    tenant.fault(path=CONFIGURATION, method="PATCH", times=9, **{"status": 500, **more})  # type: ignore[arg-type]
     with pytest.raises(NotTaken):
         await _publish(graph, backups, live, coming)
     assert slots(tenant, "example.com") == (base64_of(live), None)
+
+
+async def test_a_change_that_got_lost_once(
+    graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate, naps: Naps
+) -> None:
+    """Once it would have shown, and has not, it is sent again; not sooner."""
+    tenant.fault(503, path=CONFIGURATION, method="PATCH")
+    assert (await _publish(graph, backups, live, coming)).changed
+    assert sum(naps.taken) >= 30
+    assert tenant.domains.all["example.com"].writes == [{"nextSigningCertificate": base64_of(coming)}]
 
 
 async def test_two_administrators(
     graph: Graph, tenant: FakeGraph, backups: Backups, live: Certificate, coming: Certificate
 ) -> None:
     """What changed between plan and change is not overwritten."""
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     theirs = signing("theirs")
     held = tenant.domains.all["example.com"].configuration
     assert held is not None
     held["nextSigningCertificate"] = base64_of(theirs)
     with pytest.raises(TrustChanged, match=theirs.thumbprint):
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
     assert slots(tenant, "example.com") == (base64_of(live), base64_of(theirs))
 
 
@@ -202,18 +241,18 @@ async def test_slots_that_changed_places(
     """The same two certificates the other way round: the planned slot holds the live key now, and is not written."""
     old = signing("old")
     tenant.add_domain("example.com", federation=federation("example.com", live, old))
-    change = plan_publish(await read_one(graph, "example.com"), coming, live.thumbprint)
+    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     tenant.add_domain("example.com", federation=federation("example.com", old, live))
     with pytest.raises(TrustChanged):
-        await apply(graph, change, backups, NOW)
+        await apply_change(graph, change, backups, NOW)
 
 
 async def test_an_unknown_live_key_refuses_the_next_one(
     graph: Graph, tenant: FakeGraph, backups: Backups, coming: Certificate
 ) -> None:
     """Publishing a successor while Entra ID does not know the live key hides that sign-in is broken."""
-    with pytest.raises(Refused, match="broken already"):
+    with pytest.raises(TrustRefused, match="broken already"):
         await _publish(graph, backups, signing("elsewhere"), coming)
 
 
@@ -231,14 +270,13 @@ async def test_every_domain_by_itself(
 ) -> None:
     """One domain that fails does not stop the other, and each has its result."""
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
-    domains = (await read(graph, NOW)).federated_with(FEDERATION)
-
-    async def one(domain: Domain) -> DomainResult:
-        return await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)
-
-    results = {each.domain: each for each in await for_each(domains, one)}
+    domains = (await read_tenant(graph, NOW)).federated_with(FEDERATION)
+    keys = SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,))
+    changes, problems = plan_updates(domains, keys, live)
+    assert problems == []
+    results = {result.domain: result for result in await apply_changes(graph, changes, backups, NOW, _in_memory)}
     assert not results["example.com"].done
-    assert isinstance(results["example.com"].error, TrustError)
+    assert isinstance(results["example.com"].error, GraphError)
     assert results["example.org"].changed
     assert slots(tenant, "example.org") == (base64_of(live), base64_of(coming))
     assert len(tenant.domains.all["partner.example"].writes) == 0
@@ -246,22 +284,19 @@ async def test_every_domain_by_itself(
 
 async def test_a_refused_sign_in_stops_all(tenant: FakeGraph, tmp_path: Path, graph: Graph, backups: Backups) -> None:
     """A credential that is refused is not tried for each domain."""
-    domains = (await read(graph, NOW)).federated_with(FEDERATION)
+    domains = (await read_tenant(graph, NOW)).federated_with(FEDERATION)
     settings = settings_for(tenant, tenant.register("app"), tmp_path)
     assert settings.secret_file is not None
     settings.secret_file.write_text("wrong")
     before = tenant.identity.attempts
     async with Graph(settings) as refused:
-
-        async def one(domain: Domain) -> DomainResult:
-            return await publish(refused, domain, signing("x"), live=domain_live(domain), backups=backups, now=NOW)
-
+        changes = [plan_publish(domain, signing("x"), domain_live(domain)) for domain in domains]
         with pytest.raises(SignInRefused):
-            await for_each(domains, one)
+            await apply_changes(refused, [change for change in changes if change], backups, NOW, _in_memory)
     assert tenant.identity.attempts == before + 1
 
 
-def domain_live(domain: Domain) -> str:
+def domain_live(domain: FederatedDomain) -> str:
     assert domain.configuration is not None
     return domain.configuration.certificates[Slot.SIGNING].thumbprint
 
@@ -272,11 +307,11 @@ async def test_retiring_puts_the_live_key_into_both_slots(
     """The old one is gone, the live one is there, and its own slot was not written."""
     old = signing("old")
     tenant.add_domain("example.com", federation=federation("example.com", old, live))
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     await retire(graph, domain, old.thumbprint, live=live.thumbprint, backups=backups, now=NOW)
     assert tenant.domains.all["example.com"].writes == [{"signingCertificate": base64_of(live)}]
     again = await retire(
-        graph, await read_one(graph, "example.com"), old.thumbprint, live=live.thumbprint, backups=backups, now=NOW
+        graph, await read_domain(graph, "example.com"), old.thumbprint, live=live.thumbprint, backups=backups, now=NOW
     )
     assert (again.done, again.changed) == (True, False)
 
@@ -292,10 +327,10 @@ async def test_the_next_rollover_after_retiring(
 
 async def test_the_live_key_is_never_retired(graph: Graph, backups: Backups, live: Certificate) -> None:
     """Neither the live key itself, nor anything while Entra ID does not know the live key."""
-    domain = await read_one(graph, "example.com")
-    with pytest.raises(Refused, match="signs now"):
+    domain = await read_domain(graph, "example.com")
+    with pytest.raises(TrustRefused, match="signs now"):
         await retire(graph, domain, live.thumbprint.lower(), live=live.thumbprint, backups=backups, now=NOW)
-    with pytest.raises(Refused, match="Publish it first"):
+    with pytest.raises(TrustRefused, match="Publish it first"):
         await retire(graph, domain, live.thumbprint, live="A" * 40, backups=backups, now=NOW)
 
 
@@ -314,7 +349,7 @@ async def test_the_port_of_the_rollover(
     assert found["example.com"].configuration.slots() == (live.thumbprint, coming.thumbprint)
     await entra.withdraw("example.com", live.thumbprint, coming.thumbprint, NOW)
     assert slots(tenant, "example.com") == (base64_of(coming), base64_of(coming))
-    with pytest.raises(TrustError, match=r"partner\.example"):
+    with pytest.raises(NotThere, match=r"partner\.example"):
         await entra.publish("partner.example", coming, "", NOW)
 
 
@@ -333,7 +368,7 @@ async def test_a_farm_without_answer_changes_nothing(
     tenant: FakeGraph, settings: object, naps: Naps, graph: Graph, backups: Backups, live: Certificate, coming: Certificate
 ) -> None:
     """No connection for the PATCH: Unreachable, after the bounded number of tries."""
-    domain = await read_one(graph, "example.com")
+    domain = await read_domain(graph, "example.com")
     await tenant.stop()
     with pytest.raises(Unreachable):
         await publish(graph, domain, coming, live=live.thumbprint, backups=backups, now=NOW)

@@ -260,6 +260,20 @@ def test_settling_says_whether_the_name_is_locked() -> None:
     assert admission.settle(admitted(admission), Outcome.ACCOUNT_LOCKED, NOW) is True
 
 
+def test_exactly_two_outcomes_count_and_one_clears() -> None:
+    """A wrong password, and a locked account, of which nobody looked at the password; a success. All others do neither."""
+    counted, cleared = set(), set()
+    for outcome in Outcome:
+        admission = Admission(AdmissionSettings(threshold=2))
+        fail(admission, password="first")
+        if admission.settle(admitted(admission, password="second"), outcome, NOW):
+            counted.add(outcome)
+        if admission.users == 0:
+            cleared.add(outcome)
+    assert counted == {Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED}
+    assert cleared == {Outcome.SUCCESS}
+
+
 def test_unlocking_says_whether_anything_was_counted() -> None:
     """One wrong password is something, an outage is nothing; familiar places too."""
     admission = Admission(SETTINGS)

@@ -1,0 +1,304 @@
+"""Where what the servers say, what the other servers say, and what anybody sees do not go together. Pure.
+
+Only what was read is compared: a host that did not answer contradicts nobody (that it did not answer is judged in
+`adfs_mgmt.health`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from adfs_mgmt.farm.model import ExternalView, Farm, Node, Proxy, Served, SyncRole, Use
+from adfs_mgmt.farm.settings import split_host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inconsistency:
+    """Two views that contradict each other."""
+
+    kind: str
+    """For programs: `bindings`, `certificates`, `metadata`, `primary`, `served-tls`, `served-tls-differs`, `signer` or
+    `federation-name`."""
+    where: str
+    """The host, or the farm's name."""
+    what: str
+    """In one line."""
+    one: str
+    """One view: who says what."""
+    other: str
+    """The other."""
+    remedy: str
+
+
+def find_inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
+    """Every contradiction, farm-wide ones first, then by host. Empty where all views agree."""
+    found = [*_primaries(farm), *_configurations(farm), *_bindings(farm)]
+    if outside is not None:
+        found += [*_name(farm, outside), *_metadata_between(outside), *_tls_between(farm, outside)]
+        for served in outside.served:
+            found += [*_served_tls(farm, served), *_served_metadata(farm, served), *_signer(farm, served)]
+    return found
+
+
+def short_name(thumbprint: str) -> str:
+    """Enough of it to tell two apart."""
+    return thumbprint[:12] if thumbprint else "none"
+
+
+def _name_of(host: str) -> str:
+    return split_host(host)[0]
+
+
+def _listed(thumbprints: Iterable[str]) -> str:
+    return ", ".join(short_name(thumbprint) for thumbprint in sorted(thumbprints)) or "none"
+
+
+# -- among the servers
+
+
+def _primaries(farm: Farm) -> Iterator[Inconsistency]:
+    """A WID farm has one primary, and every secondary polls that one."""
+    if farm.error or farm.properties.sql:
+        return
+    primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]
+    if len(primaries) > 1:
+        yield Inconsistency(
+            kind="primary",
+            where=farm.name,
+            what="several nodes take themselves for the primary",
+            one=_name_of(primaries[0].host),
+            other=", ".join(_name_of(node.host) for node in primaries[1:]),
+            remedy="Decide which one it is; on the others run Set-AdfsSyncProperties -Role SecondaryComputer.",
+        )
+    for node in farm.nodes:
+        if len(primaries) == 1 and node.primary and not _is(primaries[0], node.primary):
+            yield Inconsistency(
+                kind="primary",
+                where=node.host,
+                what="it polls another primary than the farm's",
+                one=f"{_name_of(node.host)}: {node.primary}",
+                other=f"primary is {_name_of(primaries[0].host)}",
+                remedy="On this node run Set-AdfsSyncProperties -Role SecondaryComputer -PrimaryComputerName "
+                f"{primaries[0].fqdn or _name_of(primaries[0].host)}.",
+            )
+
+
+def _is(node: Node, name: str) -> bool:
+    """The short name counts, too: that is what older versions of Windows put there."""
+    known = {_name_of(node.host).lower(), node.fqdn.lower()}
+    return name.lower() in known | {full.partition(".")[0] for full in known}
+
+
+def _configurations(farm: Farm) -> Iterator[Inconsistency]:
+    """`Get-AdfsCertificate` says the same on every node, or a secondary is behind."""
+    nodes = [node for node in farm.nodes if node.certificates]
+    yes = farm.primary or next(iter(nodes), None)
+    if yes is None or not yes.certificates:
+        return
+    for node in nodes:
+        for use in (Use.SIGNING, Use.DECRYPTING, Use.SERVICE):
+            ours, theirs = _configured(yes, use), _configured(node, use)
+            if ours != theirs:
+                yield Inconsistency(
+                    kind="certificates",
+                    where=node.host,
+                    what=f"its configuration names other {use.value} certificates",
+                    one=f"{_name_of(yes.host)}: {_rows(ours)}",
+                    other=f"{_name_of(node.host)}: {_rows(theirs)}",
+                    remedy="Wait for its next poll, then look at its synchronisation (event log AD FS/Admin, 344 and 345).",
+                )
+
+
+def _configured(node: Node, use: Use) -> frozenset[tuple[str, bool]]:
+    return frozenset((row.certificate.thumbprint, row.is_primary) for row in node.certificates if row.use is use)
+
+
+def _rows(rows: Iterable[tuple[str, bool]]) -> str:
+    ordered = sorted(rows, key=lambda row: (not row[1], row[0]))
+    return ", ".join(short_name(name) + (" (primary)" if primary else "") for name, primary in ordered) or "none"
+
+
+def _bindings(farm: Farm) -> Iterator[Inconsistency]:
+    """The same name and port have the same certificate everywhere; what most nodes have is right, or most proxies."""
+    votes: dict[tuple[str, int], Counter[str]] = {}
+    for hosts in (farm.nodes, farm.proxies):
+        counted = _votes(hosts)
+        votes = {**counted, **votes}
+    ends = {row.certificate.thumbprint: row.certificate.not_after for host in farm.hosts for row in host.stored}
+    for host in farm.hosts:
+        rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in host.bindings]
+        for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
+            names = ", ".join(f"{row.host_name}:{row.port}" for row, other in rows if usual == other != row.thumbprint)
+            theirs = {row.thumbprint for row, other in rows if usual == other != row.thumbprint}
+            yield Inconsistency(
+                kind="bindings",
+                where=host.host,
+                what=f"another certificate than elsewhere is bound to {names}",
+                one=f"{'nodes' if farm.nodes else 'most'}: {short_name(usual)}",
+                other=f"{_name_of(host.host)}: {_listed(theirs)}",
+                remedy=_set_ssl(host, usual),
+            )
+
+
+def _votes(hosts: Sequence[Node] | Sequence[Proxy]) -> dict[tuple[str, int], Counter[str]]:
+    votes: dict[tuple[str, int], Counter[str]] = {}
+    for host in hosts:
+        for row in host.bindings:
+            votes.setdefault((row.host_name.lower(), row.port), Counter())[row.thumbprint] += 1
+    return votes
+
+
+def _usual(votes: Counter[str], ends: Mapping[str, float] | None = None) -> str:
+    """What most say; of two that are as frequent the one that ends later, which a renewal brought; else always the same."""
+    return max(sorted(votes), key=lambda thumbprint: (votes[thumbprint], (ends or {}).get(thumbprint, 0.0)))
+
+
+def _set_ssl(host: Node | Proxy, thumbprint: str) -> str:
+    cmdlet = "Set-AdfsSslCertificate" if isinstance(host, Node) else "Set-WebApplicationProxySslCertificate"
+    return f"Forgotten in a renewal? Import the certificate with its key and run {cmdlet} -Thumbprint {thumbprint}, there."
+
+
+# -- inside against outside
+
+
+def _name(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
+    if farm.error:
+        return
+    if farm.properties.federation_name.lower() != outside.federation_name.lower():
+        yield Inconsistency(
+            kind="federation-name",
+            where=farm.name,
+            what="the farm has another name than the settings say",
+            one=f"farm: {farm.properties.federation_name or 'none'}",
+            other=f"settings: {outside.federation_name}",
+            remedy="Correct `federation_name` in the settings.",
+        )
+    for served in outside.served:
+        if served.entity_id and farm.properties.identifier and served.entity_id != farm.properties.identifier:
+            yield Inconsistency(
+                kind="federation-name",
+                where=served.host,
+                what="its metadata is another federation service's",
+                one=f"farm: {farm.properties.identifier}",
+                other=f"metadata: {served.entity_id}",
+                remedy="Look at what answers at this address: a host of another farm, or a load balancer's wrong pool.",
+            )
+
+
+def _metadata_between(outside: ExternalView) -> Iterator[Inconsistency]:
+    views = {served.host: served for served in outside.served if served.signing or served.encryption}
+    if not views:
+        return
+    votes = Counter(_keys(served) for served in views.values())
+    usual = max(sorted(votes), key=lambda keys: votes[keys])
+    for host, served in views.items():
+        if _keys(served) != usual:
+            yield Inconsistency(
+                kind="metadata",
+                where=host,
+                what="its metadata names other certificates than most",
+                one=f"most: {_described(usual)}",
+                other=f"{_name_of(host)}: {_described(_keys(served))}",
+                remedy="A secondary that is behind: wait for its next poll, then restart its service (adfssrv).",
+            )
+
+
+_Keys = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _keys(served: Served) -> _Keys:
+    return tuple(sorted(served.signing)), tuple(sorted(served.encryption))
+
+
+def _described(keys: _Keys) -> str:
+    return f"signing {_listed(keys[0])}; encryption {_listed(keys[1])}"
+
+
+def _tls_between(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
+    """Only where the servers' own word is not known: else each is compared with its binding."""
+    bound = {host.host for host in farm.hosts if host.bindings}
+    views = {row.host: row.tls.thumbprint for row in outside.served if row.tls is not None and row.host not in bound}
+    if not views:
+        return
+    usual = _usual(Counter(views.values()))
+    for host, thumbprint in views.items():
+        if thumbprint != usual:
+            yield Inconsistency(
+                kind="served-tls-differs",
+                where=host,
+                what="it serves another TLS certificate than most",
+                one=f"most: {short_name(usual)}",
+                other=f"{_name_of(host)}: {short_name(thumbprint)}",
+                remedy="A renewal that forgot this host, or another device in front of it.",
+            )
+
+
+def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
+    host = _host(farm, served.host)
+    if host is None or served.tls is None:
+        return
+    name = farm.properties.federation_name.lower()
+    bound = next((row.thumbprint for row in host.bindings if row.host_name.lower() == name and row.port == 443), "")
+    if bound and bound != served.tls.thumbprint:
+        yield Inconsistency(
+            kind="served-tls",
+            where=served.host,
+            what="it serves another TLS certificate than its binding says",
+            one=f"binding: {short_name(bound)}",
+            other=f"served: {short_name(served.tls.thumbprint)}",
+            remedy="Look for another binding that wins (netsh http show sslcert: an IP:port row beats a name), or for a "
+            "device that ends TLS in front of it.",
+        )
+
+
+def _host(farm: Farm, name: str) -> Node | Proxy | None:
+    return next((host for host in farm.hosts if host.host == name), None)
+
+
+def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
+    primary = _reference(farm)
+    if primary is None or not served.signing:
+        return
+    for use, published in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
+        rows = {row.certificate.thumbprint: row for row in primary.certificates if row.use is use}
+        # AD FS publishes only the primary certificate for encryption
+        expected = {name for name, row in rows.items() if row.is_primary or use is Use.SIGNING}
+        if expected - set(published) or set(published) - set(rows):
+            yield Inconsistency(
+                kind="metadata",
+                where=served.host,
+                what=f"its metadata and the configuration name different {use.value} certificates",
+                one=f"configuration of {_name_of(primary.host)}: {_listed(expected)}",
+                other=f"metadata: {_listed(published)}",
+                remedy="Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata "
+                "there learn the wrong certificates meanwhile.",
+            )
+
+
+def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
+    primary = _reference(farm)
+    if primary is None or not served.signed_by:
+        return
+    rows = {row.certificate.thumbprint: row.is_primary for row in primary.certificates if row.use is Use.SIGNING}
+    if not rows.get(served.signed_by, False):
+        yield Inconsistency(
+            kind="signer",
+            where=served.host,
+            what="its metadata is signed by a certificate that is not the primary",
+            one=f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}",
+            other=f"signed by {short_name(served.signed_by)}{_stranger(served.signed_by, rows)}",
+            remedy="The node signs tokens with it as well: wait for its next poll, then restart its service (adfssrv).",
+        )
+
+
+def _reference(farm: Farm) -> Node | None:
+    """Whose word on the configuration counts."""
+    if farm.primary is not None and farm.primary.certificates:
+        return farm.primary
+    return next((node for node in farm.nodes if node.certificates), None)
+
+
+def _stranger(thumbprint: str, known: Collection[str]) -> str:
+    return "" if thumbprint in known else ", which the farm does not know"

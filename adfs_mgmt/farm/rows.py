@@ -1,0 +1,234 @@
+"""What commands answered, into the model. Pure.
+
+Objects arrive at a depth of 1 (MS-PSRP section 2.2.5): enumerations and nested certificates are text. A certificate's own
+text (`X509Certificate2.ToString`) has its dates in the server's culture and time zone; it is the last resort, for
+certificates whose DER is neither in a store nor in the metadata.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+from adfs_mgmt.farm.model import (
+    Binding,
+    Endpoint,
+    FarmCertificate,
+    KeyAccess,
+    Properties,
+    PublishedApplication,
+    RelyingParty,
+    StoredCertificate,
+    SyncRole,
+    Use,
+)
+from adfs_mgmt.remoting import PSObject, flag_of, integer_of, text_of, texts_of, time_of
+from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate
+
+_BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
+_PROXY_TRUST = "CN=ADFS ProxyTrust"
+
+
+# -- one host
+
+
+def read_windows_version(system: PSObject) -> str:
+    """Of a Win32_OperatingSystem: the name that people use."""
+    build = integer_of(system, "BuildNumber")
+    return _BUILDS.get(build) or (f"build {build}" if build else "")
+
+
+def read_fqdn(computer: PSObject) -> str:
+    """Of a Win32_ComputerSystem."""
+    name, domain = text_of(computer, "DNSHostName", "Name"), text_of(computer, "Domain")
+    return f"{name}.{domain}".lower() if name and "." in domain else name.lower()
+
+
+def thumbprint(thing: PSObject, name: str) -> str:
+    """In its one form; empty where it is absent."""
+    return normal_thumbprint(text_of(thing, name))
+
+
+def read_sync_role(thing: PSObject) -> SyncRole | None:
+    """Of `Get-AdfsSyncProperties`."""
+    return next((role for role in SyncRole if role.value.lower() == text_of(thing, "Role").lower()), None)
+
+
+def read_sync_ok(thing: PSObject) -> bool:
+    """LastSyncStatus is 0 for success; some versions say it in words."""
+    return text_of(thing, "LastSyncStatus").lower() in {"", "0", "success", "succeeded"}
+
+
+def read_stored(things: list[PSObject], access: list[PSObject] | None) -> tuple[StoredCertificate, ...]:
+    """Rows of `Get-ChildItem Cert:\\LocalMachine\\My`, with those of `Get-IsthmusKeyAccess` where that is to be had."""
+    rows = {thumbprint(row, "Thumbprint"): row for row in access or []}
+    return tuple(_stored(row, rows.get(name)) for row in things if (name := thumbprint(row, "Thumbprint")))
+
+
+def _stored(thing: PSObject, access: PSObject | None) -> StoredCertificate:
+    has_key = flag_of(access or thing, "HasPrivateKey")
+    if not has_key:
+        key = KeyAccess.NO_KEY
+    elif access is None or access.get("Readable") is None:
+        key = KeyAccess.UNKNOWN
+    else:
+        key = KeyAccess.READABLE if flag_of(access, "Readable") else KeyAccess.NOT_GRANTED
+    return StoredCertificate(certificate=_certificate(thing), key=key, cng=flag_of(access or {}, "Cng"))
+
+
+def _certificate(thing: PSObject) -> Certificate:
+    """By its DER; one that our parser refuses still has what Windows says of it."""
+    raw = thing.get("RawData")
+    if isinstance(raw, bytes):
+        with suppress(CertificateUnreadable):
+            return read_certificate(raw)
+    return Certificate(
+        thumbprint=thumbprint(thing, "Thumbprint"),
+        subject=text_of(thing, "Subject"),
+        issuer=text_of(thing, "Issuer"),
+        not_before=time_of(thing, "NotBefore"),
+        not_after=time_of(thing, "NotAfter"),
+    )
+
+
+def is_proxy_trust(certificate: Certificate) -> bool:
+    """Whether a proxy proves itself to the federation service with it."""
+    return certificate.subject.startswith(_PROXY_TRUST)
+
+
+def read_binding(thing: PSObject) -> Binding:
+    """A row of `Get-AdfsSslCertificate` or `Get-WebApplicationProxySslCertificate`."""
+    return Binding(
+        host_name=text_of(thing, "HostName", "Hostname"),
+        port=integer_of(thing, "PortNumber"),
+        thumbprint=thumbprint(thing, "CertificateHash"),
+        store=text_of(thing, "CtlStoreName") or "MY",
+    )
+
+
+def read_farm_certificates(
+    things: list[PSObject], known: Mapping[str, Certificate], utc_offset: float = 0.0
+) -> tuple[FarmCertificate, ...]:
+    """Rows of `Get-AdfsCertificate`. `known`: certificates by thumbprint; `utc_offset`: the server's, seconds."""
+    rows = []
+    for thing in things:
+        use = next((use for use in Use if use.value == text_of(thing, "CertificateType")), None)
+        name = thumbprint(thing, "Thumbprint")
+        if use is not None and name:
+            certificate = known.get(name) or described(text_of(thing, "Certificate"), name, utc_offset)
+            row = FarmCertificate(
+                use=use,
+                certificate=certificate,
+                is_primary=flag_of(thing, "IsPrimary"),
+                store=text_of(thing, "StoreName") or "My",
+            )
+            rows.append(row)
+    return tuple(rows)
+
+
+# -- the text of a certificate
+
+_SECTION = re.compile(r"^\[(?P<name>[^\]]+)\]\s*\n\s*(?P<value>[^\n]*)", re.MULTILINE)
+_FORMATS = (
+    "%m/%d/%Y %I:%M:%S %p",
+    "%d.%m.%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+)
+
+
+def sections(value: str) -> dict[str, str]:
+    """`[Subject]`, `[Not After]` … of a certificate's text."""
+    lines = value.replace("\r\n", "\n").replace("\u202f", " ")
+    return {match["name"]: match["value"].strip() for match in _SECTION.finditer(lines)}
+
+
+def described(value: str, name: str, utc_offset: float = 0.0) -> Certificate:
+    """A certificate of which there is only its text. Its times are 0 where their notation is not known."""
+    found = sections(value)
+    subject, issuer = found.get("Subject", ""), found.get("Issuer", "")
+    return Certificate(
+        thumbprint=name,
+        subject=subject,
+        issuer=issuer,
+        not_before=_moment(found.get("Not Before", ""), utc_offset),
+        not_after=_moment(found.get("Not After", ""), utc_offset),
+        self_signed=bool(subject) and subject == issuer,
+    )
+
+
+def _moment(value: str, utc_offset: float) -> float:
+    for notation in _FORMATS:
+        with suppress(ValueError):
+            return dt.datetime.strptime(value, notation).replace(tzinfo=dt.UTC).timestamp() - utc_offset
+    return 0.0
+
+
+# -- the whole farm
+
+
+def read_properties(answer: PSObject, information: PSObject, *, windows: str, bindings: tuple[Binding, ...]) -> Properties:
+    """Of `Get-AdfsProperties`, and `Get-AdfsFarmInformation`, which 2012 R2 has not."""
+    name = text_of(answer, "HostName")
+    alternate = any(row.host_name.lower() == f"certauth.{name}".lower() for row in bindings)
+    level = integer_of(information, "CurrentFarmBehavior") or (1 if windows == "2012 R2" else 0)
+    return Properties(
+        federation_name=name,
+        identifier=text_of(answer, "Identifier"),
+        auto_rollover=flag_of(answer, "AutoCertificateRollover", True),
+        generation_threshold_days=integer_of(answer, "CertificateGenerationThreshold", 20),
+        promotion_threshold_days=integer_of(answer, "CertificatePromotionThreshold", 5),
+        critical_threshold_days=integer_of(answer, "CertificateCriticalThreshold", 2),
+        duration_days=integer_of(answer, "CertificateDuration", 365),
+        tls_client_port=integer_of(answer, "TlsClientPort", 49443),
+        alternate_tls_binding=alternate,
+        behaviour_level=level,
+        audit_level=_audit_level(answer),
+        extranet_lockout=flag_of(answer, "ExtranetLockoutEnabled"),
+    )
+
+
+def _audit_level(answer: PSObject) -> tuple[str, ...]:
+    """2016 and later have AuditLevel; 2012 R2 has two of the LogLevels."""
+    if "AuditLevel" in answer:
+        return texts_of(answer, "AuditLevel")
+    return tuple(level for level in texts_of(answer, "LogLevel") if level.endswith("Audits"))
+
+
+def read_relying_party(thing: PSObject) -> RelyingParty:
+    """A row of `Get-AdfsRelyingPartyTrust`."""
+    return RelyingParty(
+        name=text_of(thing, "Name"),
+        identifiers=texts_of(thing, "Identifier"),
+        enabled=flag_of(thing, "Enabled"),
+        metadata_url=text_of(thing, "MetadataUrl"),
+        monitoring=flag_of(thing, "MonitoringEnabled"),
+        encryption_thumbprint=normal_thumbprint(sections(text_of(thing, "EncryptionCertificate")).get("Thumbprint", "")),
+    )
+
+
+def read_endpoint(thing: PSObject) -> Endpoint:
+    """A row of `Get-AdfsEndpoint`."""
+    return Endpoint(path=text_of(thing, "AddressPath"), enabled=flag_of(thing, "Enabled"), proxied=flag_of(thing, "Proxy"))
+
+
+def read_application(thing: PSObject) -> PublishedApplication:
+    """A row of `Get-WebApplicationProxyApplication`."""
+    return PublishedApplication(
+        name=text_of(thing, "Name"),
+        external_url=text_of(thing, "ExternalUrl"),
+        thumbprint=thumbprint(thing, "ExternalCertificateThumbprint"),
+        id=text_of(thing, "ID"),
+    )
+
+
+def read_unhealthy(things: list[PSObject]) -> tuple[str, ...]:
+    """Rows of `Get-WebApplicationProxyHealth` that are not OK."""
+    rows = [
+        (text_of(row, "Component"), text_of(row, "HealthState"), "; ".join(texts_of(row, "Heuristics"))) for row in things
+    ]
+    return tuple(f"{name}: {state}" + (f" ({why})" if why else "") for name, state, why in rows if state.lower() != "ok")

@@ -1,0 +1,84 @@
+"""Checks of what anybody on the network sees. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adfs_mgmt.farm import ExternalView, Farm, Served, ServedPart
+from adfs_mgmt.health.rendering import host_label
+from adfs_mgmt.health.servers import check_clock, check_ssl
+from adfs_mgmt.health.settings import Thresholds
+from findings import Finding, failed, passed, warned
+
+
+def check_external(farm: Farm, external: ExternalView, thresholds: Thresholds, now: float) -> Iterator[Finding]:
+    """The federation name, then every address that serves it."""
+    yield _check_alias(external)
+    read = {host.host for host in farm.hosts if not host.error}
+    for served in external.served:
+        yield from _check_served(external, served, served.host in read, thresholds, now)
+
+
+def _check_alias(external: ExternalView) -> Finding:
+    if not external.canonical_name:
+        return passed("name", external.federation_name, "not an alias")
+    seen = f"an alias (CNAME) of {external.canonical_name}: browsers ask for a Kerberos ticket for that name"
+    return warned("name", external.federation_name, seen, "Make it an A or AAAA record.")
+
+
+def _check_served(
+    external: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
+) -> Iterator[Finding]:
+    where = host_label(served.host)
+    yield _check_tls(where, served)
+    if served.tls is not None and not is_read:
+        yield check_ssl("ssl-certificate", where, served.tls, (external.federation_name,), thresholds, now)
+    yield _check_metadata(where, served)
+    yield _check_probe(where, served)
+    if served.milliseconds:
+        yield _check_speed(where, served, thresholds)
+    if served.clock_skew is not None and not is_read:
+        yield check_clock(where, served.clock_skew, thresholds)
+
+
+def _check_tls(where: str, served: Served) -> Finding:
+    if served.tls is None:
+        return failed("tls", where, _error(served, "TLS"), "Is the service running, the port open, the certificate bound?")
+    if not served.tls_problem:
+        return passed("tls", where, "a client here accepts it")
+    if "issuer" in served.tls_problem:
+        remedy = (
+            "Set `tls_ca_file` to its CA if people's devices know that one; else send the intermediate certificates, too."
+        )
+        return warned("tls", where, served.tls_problem, remedy)
+    return failed("tls", where, served.tls_problem, "Renew it: isthmus adfs ssl plan.")
+
+
+def _check_metadata(where: str, served: Served) -> Finding:
+    if not served.signing:
+        return failed(
+            "metadata", where, _error(served, "metadata"), "Is the endpoint enabled (and proxied), the service up?"
+        )
+    if not served.signed_by:
+        remedy = "Something between here and AD FS changes it, or AD FS cannot use its key."
+        return failed("metadata", where, _error(served, "metadata"), remedy)
+    return passed("metadata", where, f"{len(served.signing)} token-signing certificate(s), signed")
+
+
+def _check_probe(where: str, served: Served) -> Finding:
+    if served.probe_ok:
+        return passed("probe", where, "/adfs/probe answers")
+    return failed(
+        "probe", where, _error(served, "probe"), "Load balancers take the host out: start the service, open port 80."
+    )
+
+
+def _check_speed(where: str, served: Served, thresholds: Thresholds) -> Finding:
+    seen = f"metadata took {served.milliseconds:.0f} ms"
+    if served.milliseconds <= thresholds.slow_milliseconds:
+        return passed("speed", where, seen)
+    return warned("speed", where, seen, "Congestion: look at load, at the way between proxy and node, at the database.")
+
+
+def _error(served: Served, part: ServedPart) -> str:
+    return served.errors.get(part, "nothing was served")

@@ -1,0 +1,140 @@
+"""Every certificate of a farm once for each use, with the hosts that have it there: what status and timeline show. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adfs_mgmt.farm import ExternalView, Farm, Use, is_proxy_trust
+from adfs_mgmt.health.forecast import Event, events, successor_of
+from adfs_mgmt.health.rendering import host_label
+from adfs_mgmt.health.settings import Thresholds
+from adfs_mgmt.health.tokens import reference_node
+from certs import Certificate
+
+SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
+PROXY_TRUST, EXTERNAL = "Proxy trust", "Seen from outside"
+GROUPS = (
+    Use.SIGNING.value,
+    Use.DECRYPTING.value,
+    Use.SERVICE.value,
+    SSL_NODES,
+    SSL_PROXIES,
+    APPLICATIONS,
+    PROXY_TRUST,
+    EXTERNAL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateEntry:
+    """One certificate in one use."""
+
+    group: str
+    certificate: Certificate
+    role: str
+    """`primary`, `secondary`, `next`, or empty where there are no roles."""
+    hosts: tuple[str, ...]
+    events: tuple[Event, ...] = ()
+    """What AD FS does about it by itself."""
+    managed: bool = False
+    """AD FS renews it by itself."""
+
+
+def certificate_inventory(farm: Farm, external: ExternalView | None) -> list[CertificateEntry]:
+    """In the order of GROUPS; in a group by end, then by thumbprint."""
+    entries = [*_configured(farm), *_bound(farm)]
+    if external is not None:
+        entries += _external(external, {entry.certificate.thumbprint for entry in entries})
+    return sorted(
+        _merged(entries),
+        key=lambda entry: (GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint),
+    )
+
+
+def _order(entry: CertificateEntry) -> tuple[int, float, str]:
+    return GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint
+
+
+def end_limits(entry: CertificateEntry, thresholds: Thresholds) -> tuple[float, float]:
+    """Days before its end from which it is a warning, and a failure; 0 and 0 where it renews itself."""
+    if entry.managed or entry.group == PROXY_TRUST:
+        return 0.0, 0.0
+    if entry.group in {Use.SIGNING, Use.DECRYPTING}:
+        return thresholds.token_warning_days, thresholds.token_failure_days
+    return thresholds.ssl_warning_days, thresholds.ssl_failure_days
+
+
+def _configured(farm: Farm) -> list[CertificateEntry]:
+    """Of each node's `Get-AdfsCertificate`; roles and forecast are the primary node's."""
+    main = reference_node(farm)
+    entries = []
+    for node in farm.nodes:
+        for row in node.certificates:
+            rows = [other for other in main.certificates if other.use is row.use] if main is not None else []
+            token = row.use in {Use.SIGNING, Use.DECRYPTING}
+            following = successor_of(rows)
+            is_next = following is not None and following.thumbprint == row.certificate.thumbprint
+            forecast = tuple(events(rows, farm.properties)) if token and row.is_primary and not farm.error else ()
+            entry = CertificateEntry(
+                group=row.use.value,
+                certificate=row.certificate,
+                role=("primary" if row.is_primary else "next" if is_next else "secondary") if token else "",
+                hosts=(host_label(node.host),),
+                events=forecast,
+                managed=token and farm.properties.auto_rollover and not farm.error,
+            )
+            entries.append(entry)
+    return entries
+
+
+def _bound(farm: Farm) -> list[CertificateEntry]:
+    """Bindings, published applications and the proxies' trust, where the certificate itself was read."""
+    entries = []
+    for group, hosts in ((SSL_NODES, farm.nodes), (SSL_PROXIES, farm.proxies)):
+        for host in hosts:
+            held = {row.certificate.thumbprint: row.certificate for row in host.stored}
+            found = {
+                held[row.thumbprint].thumbprint: held[row.thumbprint] for row in host.bindings if row.thumbprint in held
+            }
+            entries += [_entry(group, certificate, host_label(host.host)) for certificate in found.values()]
+    for proxy in farm.proxies:
+        held = {row.certificate.thumbprint: row.certificate for row in proxy.stored}
+        where = host_label(proxy.host)
+        entries += [
+            _entry(APPLICATIONS, held[application.thumbprint], f"{application.name} on {where}")
+            for application in proxy.applications
+            if application.thumbprint in held
+        ]
+        trusts = [certificate for certificate in held.values() if is_proxy_trust(certificate)]
+        if trusts:
+            entries.append(_entry(PROXY_TRUST, max(trusts, key=lambda certificate: certificate.not_after), where))
+    return entries
+
+
+def _entry(group: str, certificate: Certificate, host: str) -> CertificateEntry:
+    return CertificateEntry(group=group, certificate=certificate, role="", hosts=(host,), managed=group == PROXY_TRUST)
+
+
+def _external(external: ExternalView, known: set[str]) -> list[CertificateEntry]:
+    """Certificates that no server named."""
+    entries = []
+    for served in external.served:
+        named = dict.fromkeys((*served.signing, *served.encryption), "metadata")
+        if served.tls is not None:
+            named[served.tls.thumbprint] = "TLS"
+        entries += [
+            _entry(EXTERNAL, external.certificates[name], f"{what} of {host_label(served.host)}")
+            for name, what in named.items()
+            if name not in known and name in external.certificates
+        ]
+    return entries
+
+
+def _merged(entries: list[CertificateEntry]) -> list[CertificateEntry]:
+    """One entry for a certificate in a use, whatever number of hosts has it."""
+    found: dict[tuple[str, str, str], CertificateEntry] = {}
+    for entry in entries:
+        key = (entry.group, entry.certificate.thumbprint, entry.role)
+        before = found.get(key)
+        found[key] = entry if before is None else replace(before, hosts=(*before.hosts, *entry.hosts))
+    return list(found.values())

@@ -1,0 +1,62 @@
+"""What changes a farm: procedures over stages that can be interrupted anywhere (`foundation.procedures`).
+
+What belongs here: which stages there are, what each promises and how that is seen, and the executor that does their acts.
+What does not: how a command gets to a host (`adfs_mgmt.remoting`), how Entra ID is asked (`adfs_mgmt.trust`).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from adfs_mgmt.procedures.bindings import names_bound
+from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
+from adfs_mgmt.procedures.observation import FarmObservation
+from adfs_mgmt.procedures.request import RolloverRequest, first_end
+from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
+from adfs_mgmt.procedures.view import RolloverPolicy
+
+if TYPE_CHECKING:
+    from adfs_mgmt.procedures.deployment import SERVER_STATES, Deployment, server_journal, server_plan_data
+    from adfs_mgmt.procedures.executor import AdfsExecutor
+    from adfs_mgmt.procedures.observer import observe
+
+_LATER = {
+    **dict.fromkeys(
+        ("SERVER_STATES", "Deployment", "server_journal", "server_plan_data"), "adfs_mgmt.procedures.deployment"
+    ),
+    "AdfsExecutor": "adfs_mgmt.procedures.executor",
+    "observe": "adfs_mgmt.procedures.observer",
+}
+"""Loaded when they are first used: what speaks to networks."""
+
+__all__ = [
+    "SERVER_STATES",
+    "TRACKS",
+    "WITHOUT_ENTRA",
+    "AdfsExecutor",
+    "Deployment",
+    "FarmObservation",
+    "Operation",
+    "RolloverPolicy",
+    "RolloverRequest",
+    "Secrets",
+    "ServerSpec",
+    "ServerState",
+    "current",
+    "first_end",
+    "imported",
+    "names_bound",
+    "observe",
+    "plan",
+    "procedure_of",
+    "server_journal",
+    "server_plan_data",
+]
+
+
+if not TYPE_CHECKING:  # for mypy every name would be one
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,144 @@
+"""Preconditions: each gives sentences that say what is wrong, where, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adfs_mgmt.farm import KeyAccess, StoredCertificate, SyncRole, Use
+from adfs_mgmt.procedures.view import FarmView
+from certs import Certificate, Purpose, unfit_for
+from foundation.times import DAY
+
+
+def reachable(view: FarmView[Any]) -> list[str]:
+    """Every node can be asked, and one takes changes."""
+    wrong = [
+        f"node {node.host} cannot be read ({node.error}); bring it back, or take it out of the farm, and apply again"
+        for node in view.farm.nodes
+        if node.error
+    ]
+    return wrong + has_primary(view)
+
+
+def has_primary(view: FarmView[Any]) -> list[str]:
+    """One node takes changes."""
+    if view.farm.error:
+        return [f"the farm cannot be read ({view.farm.error}); see to that first"]
+    primaries = [node.host for node in view.farm.nodes if node.role is SyncRole.PRIMARY and not node.error]
+    if not primaries:
+        away = "; ".join(f"{node.host}: {node.error}" for node in view.farm.nodes if node.error) or "none says it is one"
+        return [f"no primary node can be reached ({away}), and a secondary takes no changes; bring it back"]
+    if len(primaries) > 1 and not view.farm.properties.sql:
+        return [f"{' and '.join(primaries)} both say that they are the primary; make all but one a secondary"]
+    return []
+
+
+def proxies_reachable(view: FarmView[Any]) -> list[str]:
+    """Every proxy can be asked."""
+    return [
+        f"proxy {proxy.host} cannot be read ({proxy.error}); bring it back, or take it out of the settings, and apply again"
+        for proxy in view.farm.proxies
+        if proxy.error
+    ]
+
+
+def synchronised(view: FarmView[Any]) -> list[str]:
+    """Secondaries have polled lately, and say that it went well."""
+    wrong = []
+    for node in view.farm.nodes:
+        if node.error or node.role is not SyncRole.SECONDARY or view.farm.properties.sql:
+            continue
+        age = view.farm.read_at - node.last_sync
+        if not node.last_sync_ok:
+            wrong.append(f"node {node.host}: its last synchronisation failed; look at its AD FS event log, then apply again")
+        elif age > view.policy.sync_seconds:
+            wrong.append(
+                f"node {node.host} has last synchronised {age / 60:.0f} minutes ago (at most "
+                f"{view.policy.sync_seconds / 60:.0f}); see that it reaches the primary on port 80"
+            )
+    return wrong
+
+
+def clocks(view: FarmView[Any]) -> list[str]:
+    """Clocks agree."""
+    hosts = [("node", node.host, node.clock_skew) for node in view.farm.nodes if not node.error]
+    hosts += [("proxy", proxy.host, proxy.clock_skew) for proxy in view.farm.proxies if not proxy.error]
+    return [
+        f"{kind} {host}: its clock differs by {skew:+.0f} s (at most {view.policy.clock_seconds:.0f}); set it right first"
+        for kind, host, skew in hosts
+        if abs(skew) > view.policy.clock_seconds
+    ]
+
+
+def seen_from_outside(view: FarmView[Any]) -> list[str]:
+    """Every node's metadata can be looked at."""
+    if view.observed.outside is None:
+        return ["the farm was not looked at from outside, so nobody would see what its nodes serve"]
+    wrong = []
+    for node in view.farm.nodes:
+        row = view.served.get(node.host)
+        if row is None or not (row.signing or row.encryption):
+            why = (row.error if row else "") or "nothing was read there"
+            wrong.append(
+                f"node {node.host}: its federation metadata cannot be read ({why}); see that port 443 can be reached"
+            )
+    return wrong
+
+
+def trust_read(view: FarmView[Any]) -> list[str]:
+    """Entra ID and whatever else was asked has answered."""
+    return [f"{problem}; see to that, then apply again" for problem in view.observed.problems]
+
+
+def makes_certificates(view: FarmView[Any]) -> list[str]:
+    """AD FS makes token certificates by itself."""
+    if view.farm.properties.auto_rollover:
+        return []
+    return [
+        "AutoCertificateRollover is off, and AD FS makes certificates only while it is on; give one (PFX, CA, ACME), or "
+        "turn it on (Set-AdfsProperties -AutoCertificateRollover $true)"
+    ]
+
+
+def start(view: FarmView[Any]) -> list[str]:
+    """Everything that must hold before anything is touched."""
+    return [
+        *reachable(view),
+        *synchronised(view),
+        *clocks(view),
+        *trust_read(view),
+    ]
+
+
+# -- certificates
+
+
+_PURPOSES: Mapping[Use, Purpose] = {Use.SIGNING: "signatures", Use.DECRYPTING: "encryption", Use.SSL: "tls"}
+
+
+def fit(certificate: Certificate, use: Use, now: float, least: float = DAY) -> list[str]:
+    """Whether a certificate can be used for that at all; `least`: seconds that it must still be valid."""
+    return unfit_for(certificate, _PURPOSES[use], now, least)
+
+
+def usable_again(view: FarmView[Any], thumbprint: str, where: str) -> list[str]:
+    """Whether a certificate that a rollback would bring back is still worth something. One that was not seen may be."""
+    certificate = view.observed.certificate(thumbprint)
+    if certificate is None or not 0 < certificate.not_after <= view.now:
+        return []
+    return [
+        f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Continue with the "
+        "new one (rollback --cancel where it is going back already), or roll over to another"
+    ]
+
+
+def stored(row: StoredCertificate | None, host: str, thumbprint: str, *, cng_allowed: bool) -> list[str]:
+    """Whether a host's LocalMachine\\My has it so that AD FS can use it. A missing grant is ours to do."""
+    if row is None:
+        return [f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its key, or give a PFX file"]
+    if row.key is KeyAccess.NO_KEY:
+        return [f"{host}: {thumbprint} is in LocalMachine\\My without its private key; import the PFX file"]
+    if row.cng and not cng_allowed:
+        return [f"{host}: the key of {thumbprint} is in a CNG provider, which AD FS cannot use here; import it into a CSP"]
+    return []

@@ -1,0 +1,114 @@
+"""A node that joins a farm, or leaves it. Pure.
+
+    preflight ─► role ─► test ─► join ─► synchronised ─► listed ─► serves ─► done
+                  └────────┴───────┴──────────┴────────────┴── undo ─► role off ─► entry off ─► cleaned up
+
+Sources: the reference of Add-AdfsFarmNode, Test-AdfsFarmJoin, Set-AdfsFarmInformation, Install-WindowsFeature.
+"""
+
+from __future__ import annotations
+
+from adfs_mgmt.farm import ADFS_ROLE, SyncRole
+from adfs_mgmt.procedures.preflight import is_gmsa
+from adfs_mgmt.procedures.server import Operation, ServerView
+from adfs_mgmt.procedures.server_parts import (
+    EFFECT_PATIENCE,
+    GONE,
+    JOIN,
+    SERVES,
+    command,
+    condition,
+    entry_off,
+    procedure,
+    role,
+    role_off,
+    tested,
+)
+from adfs_mgmt.remoting import PSCredential, Value
+from foundation.procedures import Condition, Stage
+
+SYNC_PATIENCE = 960.0
+"""Seconds for the first poll of a secondary: three polls and a minute."""
+LIST_PATIENCE = 900.0
+"""Seconds until a node's heartbeat has put it into the farm's table."""
+
+
+def account(view: ServerView) -> dict[str, Value]:
+    """Parameters of a command that makes a federation server: what the service runs as, and who reaches the domain."""
+    name = view.observed.service_account(view.spec)
+    credential = {} if not view.spec.admin else {"Credential": view.credential("admin")}
+    if is_gmsa(name):
+        return {"GroupServiceAccountIdentifier": name, **credential}
+    return {"ServiceAccountCredential": PSCredential(name, view.secrets.service_account), **credential}
+
+
+def homeless(view: ServerView) -> str:
+    """That a server belongs to no farm, or cannot say because its service is down."""
+    stopped = view.host.has(ADFS_ROLE) and not view.host.service_running
+    return f"{view.spec.name} belongs to no farm" + (", or adfssrv does not run there" if stopped else "")
+
+
+def _parameters(view: ServerView) -> dict[str, Value]:
+    spec, primary = view.spec, view.primary
+    found = {**account(view), "CertificateThumbprint": view.observed.thumbprint(spec)}
+    if spec.sql:
+        return {**found, "SQLConnectionString": spec.sql}
+    name = (primary.fqdn or primary.host.partition("=")[0]) if primary else ""
+    return {**found, "PrimaryComputerName": name, "PrimaryComputerPort": spec.http_port}
+
+
+def _joined(view: ServerView) -> list[Condition]:
+    # the first try may have left half a database behind; one in SQL Server is the farm's own
+    again = bool(view.record.tries_of(JOIN)) and not view.spec.sql
+    act = command(view, "Add-AdfsFarmNode", {**_parameters(view), "OverwriteConfiguration": again}, known_as=JOIN)
+    return [condition(view.host.role is not None, homeless(view), act)]
+
+
+def _synchronised(view: ServerView) -> list[Condition]:
+    host, name = view.host, view.spec.name
+    read = host.role is not SyncRole.SECONDARY or bool(host.last_sync and host.last_sync_ok)
+    stopped = condition(host.service_running, f"adfssrv does not run on {name}")
+    return [stopped, condition(read or bool(stopped.problem), f"{name} has not read the primary's configuration yet")]
+
+
+def _listed(view: ServerView) -> list[Condition]:
+    seen, name = view.observed, view.spec.name
+    listed = seen.listed is None or seen.lists(name)
+    return [condition(listed and not seen.farm_error, seen.farm_error or f"the farm does not list {name} yet")]
+
+
+NODE_ADD = procedure(
+    Operation.NODE_ADD,
+    role(ADFS_ROLE),
+    tested("Test-AdfsFarmJoin", _parameters),
+    Stage(
+        name=JOIN,
+        title="join the farm",
+        promise="it belongs to the farm",
+        conditions=_joined,
+        patience=lambda view: EFFECT_PATIENCE,
+        repeats=False,
+        lasts=True,
+    ),
+    Stage(
+        name="synchronised",
+        title="wait for its configuration",
+        promise="it runs with the primary's configuration",
+        conditions=_synchronised,
+        patience=lambda view: SYNC_PATIENCE,
+        lasts=True,
+    ),
+    Stage(
+        name="listed",
+        title="wait for the farm's table of nodes",
+        promise="the farm lists it",
+        conditions=_listed,
+        patience=lambda view: LIST_PATIENCE,
+        lasts=True,
+        back=entry_off(undo=True),
+    ),
+    SERVES,
+    back_order=("role off", "entry off"),
+)
+
+NODE_REMOVE = procedure(Operation.NODE_REMOVE, role_off(ADFS_ROLE), entry_off(undo=False), GONE)

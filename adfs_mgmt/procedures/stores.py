@@ -1,0 +1,56 @@
+"""Certificates in LocalMachine\\My of hosts: whether they are there, with a key that the service may read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from adfs_mgmt.farm import KeyAccess, Node, Proxy, StoredCertificate
+from adfs_mgmt.procedures.acts import import_key
+from adfs_mgmt.procedures.view import FarmView
+from foundation.procedures import Condition
+
+KEY_ACCESS = "key-access"
+"""A person's word that the service account may read a key."""
+
+
+def row_of(server: Node | Proxy, thumbprint: str) -> StoredCertificate | None:
+    """The row of a server's LocalMachine\\My."""
+    return next((row for row in server.stored if row.certificate.thumbprint == thumbprint), None)
+
+
+def needs_import(row: StoredCertificate | None) -> bool:
+    """Whether a store lacks it, or lacks its key."""
+    return row is None or row.key is KeyAccess.NO_KEY
+
+
+def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
+    """The server has the certificate with its key."""
+    text = server.error or f"{thumbprint} is not in LocalMachine\\My with its key"
+    there = not needs_import(row_of(server, thumbprint))
+    return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
+
+
+def readable(view: FarmView[Any]) -> set[KeyAccess]:
+    """Which answers of a host mean that the service account may read the key."""
+    told = KEY_ACCESS in view.record.acknowledged
+    return {KeyAccess.READABLE, KeyAccess.UNKNOWN} if told else {KeyAccess.READABLE}
+
+
+def unreadable(thumbprint: str) -> str:
+    """What is wrong with any other."""
+    return f"the service account is not known to be allowed to read the key of {thumbprint}"
+
+
+def key_access_question(view: FarmView[Any], thumbprints: Sequence[str]) -> dict[str, str]:
+    """Where a host does not tell who may read a key (no JEA endpoint), a person must."""
+    hosts = {
+        node.host
+        for node in view.farm.nodes
+        for thumbprint in thumbprints
+        if (row := row_of(node, thumbprint)) and row.key is KeyAccess.UNKNOWN
+    }
+    if not hosts:
+        return {}
+    where = ", ".join(sorted(hosts))
+    return {KEY_ACCESS: f"Say that the service account may read the key on {where}: only the JEA endpoint would show it"}

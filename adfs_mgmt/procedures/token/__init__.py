@@ -1,0 +1,1 @@
+"""New token-signing and token-decrypting certificates: state, stages, schedule."""

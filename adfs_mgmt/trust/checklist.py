@@ -1,0 +1,148 @@
+"""What must hold before a domain is converted, and the configuration that federates it. Pure.
+
+Source: Microsoft Graph v1.0, "Create internalDomainFederation", "Update domain".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adfs_mgmt.trust.backup import Backup, creation_of
+from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.errors import TrustRefused
+from adfs_mgmt.trust.model import EntraTrust
+from adfs_mgmt.trust.reader import encode, parse_configuration
+from findings import Finding, failed, passed, undecided
+from foundation.graph import MalformedAnswer
+
+
+def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
+    """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
+
+    The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
+    `only_domain` takes the farm's identifier instead. Raises TrustRefused without a certificate.
+    """
+    if keys.live is None:
+        raise TrustRefused(
+            f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"]
+        )
+    base = f"https://{keys.federation_name}/adfs"
+    issuer = f"http://{keys.federation_name}/adfs/services/trust" if only_domain else f"http://{domain}/adfs/services/trust/"
+    values: dict[str, Any] = {
+        "displayName": keys.federation_name,
+        "issuerUri": issuer,
+        "metadataExchangeUri": f"{base}/services/trust/mex",
+        "passiveSignInUri": f"{base}/ls/",
+        "activeSignInUri": f"{base}/services/trust/2005/usernamemixed",
+        "signOutUri": f"{base}/ls/",
+        "preferredAuthenticationProtocol": "wsFed",
+        "promptLoginBehavior": "nativeSupport",
+        "signingCertificate": encode(keys.live),
+    }
+    if keys.successor is not None:
+        values["nextSigningCertificate"] = encode(keys.successor)
+    return values | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
+
+
+def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: str = "") -> dict[str, Any]:
+    """As a backup has it. Raises TrustRefused for that of another domain, or one without the certificate that signs now."""
+    what, file = f"federating {domain}", backup.path.name
+    if backup.domain.lower() != domain.lower():
+        raise TrustRefused(what, [f"{file} is a backup of {backup.domain}"])
+    if keys.live is not None and backup.configuration.slot_of(keys.live.thumbprint) is None:
+        raise TrustRefused(what, [f"{file} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"])
+    return creation_of(backup) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
+
+
+def check_federate(
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: SigningKeys | None = None
+) -> list[Finding]:
+    """The checklist before federating. Pure."""
+    domain = trust.domain(name)
+    if domain is None:
+        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Add it to the tenant and verify it first")]
+    needed = [
+        (not domain.federated, f"{name} is managed now", "It is federated: update it instead"),
+        (domain.is_verified, f"{name} is verified", "Verify it with its DNS record first"),
+        (not domain.is_initial and not _microsofts(name), f"{name} is no onmicrosoft.com domain", "It cannot be"),
+        (not domain.is_default, f"{name} is not the tenant's default domain", "Make another one the default first"),
+        (domain.is_root, f"{name} is a root domain", "A subdomain follows its root: federate that one"),
+    ]
+    checks = [*(_line(name, *row) for row in needed), *_certificate_checks(name, values, now)]
+    checks.append(_issuer_check(trust, name, values))
+    if keys is not None and keys.knows_microsoft is not None:
+        text, remedy = "the farm has an enabled relying party for Microsoft Online", "with its claim rules"
+        checks.append(_line(name, keys.knows_microsoft, text, f"Add it: urn:federation:MicrosoftOnline, {remedy}"))
+    return [*checks, *_questions_before_federating(trust, name, values)]
+
+
+def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
+    """The checklist before making a domain managed. Pure."""
+    domain = trust.domain(name)
+    if domain is None:
+        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Check the name")]
+    return [
+        _line(name, domain.federated, f"{name} is federated now", "It is managed already"),
+        _line(name, domain.is_verified, f"{name} is verified", "Only verified domains can be changed"),
+        _line(name, domain.is_root, f"{name} is a root domain", "A subdomain follows its root: convert that one"),
+        _question(name, "password hash sync or pass-through authentication is in place for every user of it"),
+        _question(name, "multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
+        *_subdomains(trust, name),
+    ]
+
+
+def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Iterator[Finding]:
+    """Without a signing certificate Graph answers 500 and leaves the domain federated and unmanageable."""
+    remedy = "Take the farm's token-signing certificate"
+    try:
+        parsed = parse_configuration({**values, "id": "wanted"}, "the new configuration")
+    except MalformedAnswer as error:
+        yield _line(name, False, "the certificates can be read", str(error))
+        return
+    yield _line(name, not parsed.problems, "the certificates can be read", "; ".join(parsed.problems))
+    yield _line(name, "signingCertificate" in parsed.certificates, "there is a signing certificate", remedy)
+    for slot, certificate in parsed.certificates.items():
+        current = certificate.not_before <= now < certificate.not_after
+        yield _line(name, current, f"{slot} {certificate.thumbprint} is valid now", remedy)
+
+
+def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Finding:
+    issuer = values.get("issuerUri")
+    others = [
+        other.name
+        for other in trust.domains
+        if other.name.lower() != name.lower() and other.configuration and other.configuration.issuer_uri == issuer
+    ]
+    unread = [other.name for other in trust.domains if other.error]
+    if unread and not others:
+        return _question(name, f"{issuer} is not the issuer of {', '.join(unread)}, which could not be read")
+    return _line(name, not others, f"the issuer {issuer} is unique in the tenant", f"{', '.join(others)} has it")
+
+
+def _questions_before_federating(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    if str(values.get("issuerUri", "")).startswith(f"http://{name}/"):
+        yield _question(name, f"the farm's claim rule for several domains issues {values['issuerUri']} for users of {name}")
+    if not values.get("federatedIdpMfaBehavior"):
+        text = "it is right that Entra ID accepts what the farm says of multi-factor authentication (its default; see --mfa)"
+        yield _question(name, text)
+    yield from _subdomains(trust, name)
+
+
+def _subdomains(trust: EntraTrust, name: str) -> Iterator[Finding]:
+    below = [other.name for other in trust.domains if not other.is_root and other.name.lower().endswith("." + name.lower())]
+    if below:
+        yield _question(name, f"its subdomains may change with it: {', '.join(below)}")
+
+
+def _microsofts(name: str) -> bool:
+    return name.lower().endswith((".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn"))
+
+
+def _line(name: str, holds: bool, text: str, remedy: str) -> Finding:
+    return passed("checklist", name, text) if holds else failed("checklist", name, text, remedy)
+
+
+def _question(name: str, text: str) -> Finding:
+    """What only a person can know."""
+    return undecided("checklist", name, text)

@@ -1,0 +1,157 @@
+"""What Entra ID knows against what the farm has. Pure.
+
+`SigningKeys` is what a farm signs with, from whichever view there is: its servers over WinRM, or its metadata from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from adfs_mgmt.farm import ExternalView, Farm, Use
+from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
+from adfs_mgmt.trust.update_status import explain_update
+from certs import Certificate
+from findings import Finding, failed, passed, warned
+
+DAY = 86400.0
+_REBUILD = "If it stays so, rebuild it: `isthmus adfs trust convert DOMAIN managed --without-backup`, then federated"
+SOON_DAYS = 30.0
+"""A live certificate that ends sooner, without a successor at Entra ID, is a warning."""
+_OFFICE = ("urn:federation:MicrosoftOnline", "urn:federation:cn:microsoftonline", "urn:federation:msod:microsoftonline.us")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKeys:
+    """The token-signing certificates of a farm."""
+
+    federation_name: str
+    live: Certificate | None
+    """Signs now; None where that is not known."""
+    coming: tuple[Certificate, ...] = ()
+    """Its other ones: successors, or predecessors that are still served."""
+    knows_microsoft: bool | None = None
+    """Whether the farm has the relying party of Microsoft Online; None where that cannot be seen."""
+
+    @property
+    def successor(self) -> Certificate | None:
+        """The one that takes over next: it ends last, and after the live one."""
+        last = max(self.coming, key=lambda coming: coming.not_after, default=None)
+        return last if last and self.live and last.not_after > self.live.not_after else None
+
+
+def keys_of_farm(farm: Farm) -> SigningKeys:
+    """Out of the primary's configuration. `live` is None without a primary that answers."""
+    primary = farm.primary
+    rows = [row for row in primary.certificates if row.use is Use.SIGNING] if primary else []
+    known = [identifier.lower() for party in farm.relying_parties if party.enabled for identifier in party.identifiers]
+    return SigningKeys(
+        federation_name=farm.properties.federation_name,
+        live=next((row.certificate for row in rows if row.is_primary), None),
+        coming=tuple(row.certificate for row in rows if not row.is_primary),
+        knows_microsoft=any(name.lower() in known for name in _OFFICE) if primary else None,
+    )
+
+
+def keys_of_outside(outside: ExternalView) -> SigningKeys:
+    """Out of the metadata: AD FS signs it with the key that signs tokens, whatever the order of the certificates.
+
+    `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
+    """
+    signers = {served.signed_by for served in outside.served if served.signed_by}
+    offered = dict.fromkeys(thumbprint for served in outside.served for thumbprint in served.signing)
+    live = outside.certificates.get(signers.pop()) if len(signers) == 1 else None
+    if live is not None and live.thumbprint not in offered:
+        live = None  # it signed the document and is no token-signing certificate: not AD FS's doing
+    coming = [outside.certificates[thumbprint] for thumbprint in offered if thumbprint in outside.certificates]
+    return SigningKeys(
+        federation_name=outside.federation_name,
+        live=live,
+        coming=tuple(row for row in coming if live is None or row.thumbprint != live.thumbprint),
+    )
+
+
+def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
+    """Out of the servers where the primary answered, else out of what anybody sees."""
+    inside = keys_of_farm(farm)
+    if inside.live is not None or outside is None:
+        return inside
+    return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft)
+
+
+def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Finding]:
+    """Findings, the farm's first (with an empty `where`), then by domain; a domain that is as it should be has a `pass`."""
+    found = list(_of_farm(trust, keys))
+    for domain in trust.federated_with(keys.federation_name):
+        good = passed("trust", domain.name, "Entra ID trusts what the farm signs with")
+        found += list(_of_domain(domain, keys, now)) or [good]
+    return found
+
+
+def _of_farm(trust: EntraTrust, keys: SigningKeys) -> Iterator[Finding]:
+    domains, name = trust.federated_with(keys.federation_name), keys.federation_name
+    if keys.live is None:
+        yield warned("live-key", "", f"which certificate signs now at {name} is not known", "Look at `isthmus adfs status`")
+    if keys.knows_microsoft is False:
+        text = f"{name} has no enabled relying party for Microsoft Online ({_OFFICE[0]})"
+        yield (failed if domains else warned)("relying-party", "", text, "Add it, or enable it")
+    if not domains:
+        text = f"no domain of {trust.tenant} is federated with {name}"
+        yield warned("domains", "", text, "Check `farm` in [[entra]]")
+
+
+def _of_domain(domain: FederatedDomain, keys: SigningKeys, now: float) -> Iterator[Finding]:
+    configuration = domain.configuration
+    if configuration is None:
+        yield failed("federation", domain.name, f"its federation cannot be read: {domain.error}", _REBUILD)
+        return
+    for problem in configuration.problems:
+        remedy = "Restore it: `isthmus adfs trust restore`"
+        yield failed("slots", domain.name, f"a slot cannot be read: {problem}", remedy)
+    if keys.live is not None:
+        yield from _live(domain.name, configuration, keys.live, keys, now)
+        yield from _unknown(domain.name, configuration, keys.live, keys)
+    yield from _addresses(domain.name, configuration, keys)
+    if configuration.update is not None and not configuration.update.ok:
+        yield warned("own-update", domain.name, explain_update(configuration.update))
+
+
+def _live(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys, now: float) -> Iterator[Finding]:
+    publish, roll = "Publish it: `isthmus adfs trust update`", "Roll it over: `isthmus adfs rollover plan`"
+    if configuration.slot_of(live.thumbprint) is None:
+        text = f"Entra ID does not know {live.thumbprint}, which signs now: nobody can sign in"
+        yield failed("live-key", domain, text, publish)
+        return
+    if live.not_after <= now:
+        yield failed("live-key", domain, f"{live.thumbprint}, which signs now, has ended", roll)
+    for coming in keys.coming:
+        if coming.not_after > live.not_after and configuration.slot_of(coming.thumbprint) is None:
+            text = f"Entra ID does not know the successor {coming.thumbprint} yet"
+            yield warned("successor", domain, text, publish)
+    if live.not_after - now < SOON_DAYS * DAY and len(configuration.thumbprints()) == 1:
+        left = max(0.0, live.not_after - now) / DAY
+        yield warned("successor", domain, f"{live.thumbprint} ends in {left:.0f} days and Entra ID knows no other", roll)
+
+
+def _unknown(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys) -> Iterator[Finding]:
+    """A certificate at Entra ID that the farm does not have can sign tokens for anybody in the domain."""
+    own = {live.thumbprint, *(coming.thumbprint for coming in keys.coming)}
+    for thumbprint in configuration.thumbprints():
+        if thumbprint not in own:
+            text = (
+                f"Entra ID also trusts {thumbprint}, which the farm does not have: whoever has its key signs in as anybody"
+            )
+            retire = f"`isthmus adfs trust update --retire {thumbprint}`"
+            yield warned("unknown-key", domain, text, f"If it is an old one, retire it: {retire}. If nobody knows it, act")
+
+
+def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> Iterator[Finding]:
+    expected = keys.federation_name.lower()
+    addresses = {
+        "activeSignInUri": configuration.active_sign_in_uri,
+        "metadataExchangeUri": configuration.metadata_exchange_uri,
+    }
+    for name, address in addresses.items():
+        if address and f"//{expected}/" not in address.lower().replace(":443/", "/"):
+            text = f"{name} is {address}, not at {expected}"
+            yield warned("addresses", domain, text, "Correct it, or restore a backup")

@@ -1,0 +1,93 @@
+"""Plans, and where work stands: as text for people, as plain data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from foundation.procedures.model import Record, Step, StepKind
+from foundation.procedures.plan import Plan, StepData
+from foundation.times import minute
+
+_ACTS_SHOWN = 12
+
+
+def plan_text(plan: Plan[Any]) -> str:
+    """The whole plan."""
+    found = [plan.title, f"made {minute(plan.made_at)}, plan {plan.digest}"]
+    if plan.summary:
+        found += ["", *plan.summary]
+    for number, step in enumerate(plan.steps, 1):
+        found += ["", *_planned(number, step)]
+    return "\n".join([*found, *([""] if plan.notes else []), *(f"  - {note}" for note in plan.notes)])
+
+
+def _planned(number: int, step: StepData) -> list[str]:
+    return [
+        f"{number:>3}  {step.title}",
+        *_acts(step.acts, "       do    "),
+        f"       until {step.postcondition}",
+        *_acts(step.undo, "       undo  "),
+        *(f"       note  {note}" for note in step.notes),
+    ]
+
+
+def _acts(acts: Sequence[str], lead: str) -> list[str]:
+    more = len(acts) - _ACTS_SHOWN
+    return [*(f"{lead}{act}" for act in acts[:_ACTS_SHOWN]), *([f"{lead}… and {more} more of the kind"] if more > 0 else [])]
+
+
+def record_text(record: Record[Any], step: Step) -> str:
+    """Where the work stands, and what it waits for, in words."""
+    if not record.open:
+        return f"{record.id} ({record.kind}) is over since {minute(record.finished)}: {record.outcome}."
+    way = f", on the way back to {record.back}" if record.back else ""
+    found = [f"{record.id} ({record.kind}), started {minute(record.started)} by {record.by}{way}"]
+    found += [f"  completed {name:<16} {minute(at)}" for name, at in record.completed.items()]
+    if record.begun:
+        found.append(f"  open      {record.begun}: begun {minute(record.begun_at)}, its effect is not known yet")
+    if record.problem:
+        found.append(f"  last      {record.problem}")
+    return "\n".join([*found, "", step_text(step)])
+
+
+def step_text(step: Step) -> str:
+    """What is next, in words."""
+    found = [_NEXT[step.kind].format(title=step.title, until=minute(step.until) if step.until else "").rstrip()]
+    found += [f"  - {reason}" for reason in (step.reasons or step.missing)]
+    if step.kind is StepKind.DO:
+        found += [f"      {act}" for act in step.acts[:_ACTS_SHOWN]]
+    if step.kind is StepKind.ASK and step.until:
+        found.append(f"  not before {minute(step.until)} in any case")
+    return "\n".join([*found, *(f"  note: {note}" for note in step.notes)])
+
+
+_NEXT = {
+    StepKind.DO: "Next: {title}. `apply` does it:",
+    StepKind.NOTE: "Next: {title}. It holds already; `apply` goes on.",
+    StepKind.WAIT: "Waiting: {title} {until}",
+    StepKind.ASK: "Waiting for a person: {title}",
+    StepKind.REFUSE: "Stopped before: {title}",
+    StepKind.DONE: "Nothing is left to be done.",
+}
+
+
+def record_data(record: Record[Any]) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "subject": record.subject,
+        "started": record.started,
+        "by": record.by,
+        "state": msgspec.to_builtins(record.state),
+        "completed": dict(record.completed),
+        "begun": str(record.begun or ""),
+        "acknowledged": dict(record.acknowledged),
+        "back": record.back,
+        "problem": record.problem,
+        "finished": record.finished,
+        "outcome": record.outcome,
+    }

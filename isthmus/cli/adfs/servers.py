@@ -1,0 +1,234 @@
+"""`isthmus adfs farm new`, `node add|remove`, `proxy add|remove`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from isthmus.cli import flow
+from isthmus.cli.adfs.context import exit_code, operation
+from isthmus.cli.adfs.thumbprints import thumbprint as pasted
+from isthmus.cli.output import Failure, emit_json, json_option, run_async
+
+if TYPE_CHECKING:
+    from adfs_mgmt.operations import OperationContext, ServerOperation
+    from adfs_mgmt.procedures import Secrets
+    from adfs_mgmt.remoting import Secret
+    from foundation.procedures import RunResult
+    from isthmus.cli.flow import Manner
+
+F = TypeVar("F", bound=Callable[..., Any])
+_CONTINUE = "Fix that, then continue with --resume, or clean up with --undo"
+
+
+def _file_option(name: str, text: str) -> Callable[[F], F]:
+    return click.option(name, type=click.Path(path_type=Path, dir_okay=False), help=text)
+
+
+_OPTIONS = (
+    click.option("--farm", default="", help="Name of the farm in the settings; needed where there are several."),
+    _file_option("--save", "Write the plan to this file and change nothing."),
+    click.option(
+        "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="Apply a plan that was saved."
+    ),
+    click.option("--resume", is_flag=True, help="Continue what was interrupted."),
+    click.option("--undo", is_flag=True, help="Clean up what a failed attempt left."),
+    click.option("--yes", is_flag=True, help="Do not ask for the server's name before the change."),
+    json_option,
+)
+"""Of all five commands."""
+
+
+def _server_command(kind: str) -> Callable[[F], F]:
+    """A command about one server; the function has its help, and the options that are its own."""
+
+    def decorated(function: F) -> F:
+        @functools.wraps(function)
+        def call(context: OperationContext, manner: Manner, host: str, farm: str, **given: Any) -> None:
+            from adfs_mgmt.operations import Operation, server_operation
+
+            how = {name: given.pop(name) for name in ("save", "plan_file", "resume", "undo")}
+            if sum(map(bool, how.values())) > 1:
+                raise click.UsageError("Give one of --save, --plan, --resume and --undo.")
+            secrets = _secrets(given)
+            work = server_operation(context, farm, Operation(kind), host, secrets, **given)
+            if how["resume"] or how["undo"]:
+                _resume(work, manner, undo=how["undo"])
+            else:
+                _apply(work, manner, how["save"], how["plan_file"])
+
+        for option in reversed(_OPTIONS):
+            call = option(call)
+        return operation(call)  # type: ignore[return-value]
+
+    return decorated
+
+
+def _joining(function: F) -> F:
+    """Options of servers that join the domain's farm."""
+    for option in reversed(
+        (
+            click.option("--service-account", default="", help="Such as 'CORP\\adfs$'; without it that of the primary."),
+            _file_option("--service-password-file", "File with its password, unless it is a gMSA."),
+            click.option(
+                "--admin-user",
+                "admin",
+                default="",
+                help="Account with which the server reaches DCs and primary; without it the session must delegate.",
+            ),
+            _file_option("--admin-password-file", "File with its password."),
+            click.option("--sql", default="", help="Connection string of the farm's SQL Server; without it WID."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.group("farm")
+def farm_command() -> None:
+    """Make a farm."""
+
+
+@click.group("node")
+def node_command() -> None:
+    """Add and remove federation servers."""
+
+
+@click.group("proxy")
+def proxy_command() -> None:
+    """Add and remove Web Application Proxies."""
+
+
+@farm_command.command("new")
+@click.argument("host")
+@_server_command("farm new")
+@_joining
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
+@click.option("--display-name", default="", help="What the sign-in page is headed with.")
+@click.option(
+    "--signing", default="", help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one."
+)
+@click.option("--decrypting", default="", help="Likewise for token-decrypting.")
+def farm_new() -> None:
+    """Make HOST the first node of a new farm. The farm is in the settings already, with its federation name.
+
+    \b
+    Example:
+      isthmus adfs farm new adfs1.corp.example.com --farm prod --thumbprint … --service-account 'CORP\\adfs$'
+    """
+
+
+@node_command.command("add")
+@click.argument("host")
+@_server_command("node add")
+@_joining
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--http-port", default=80, show_default=True, help="The primary's HTTP port (HttpPort of Get-AdfsProperties).")
+def node_add() -> None:
+    """Add HOST to a farm: preflight, plan, role, join, first synchronisation, probe.
+
+    \b
+    Examples:
+      isthmus adfs node add adfs3.corp.example.com
+      isthmus adfs node add adfs3.corp.example.com --save plan.json
+      isthmus adfs node add adfs3.corp.example.com --plan plan.json
+      isthmus adfs node add adfs3.corp.example.com --undo
+    """
+
+
+@node_command.command("remove")
+@click.argument("host")
+@_server_command("node remove")
+@click.option("--offline", is_flag=True, help="It does not answer and never will: take it out of the farm's table only.")
+def node_remove() -> None:
+    """Remove HOST from a farm: its role, and its entry in the farm's table of nodes.
+
+    \b
+    Example:
+      isthmus adfs node remove adfs3.corp.example.com
+    """
+
+
+@proxy_command.command("add")
+@click.argument("host")
+@_server_command("proxy add")
+@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
+@click.option(
+    "--trust-user", "trust_admin", default="", help="Local administrator of the federation servers, for the trust."
+)
+@_file_option("--trust-password-file", "File with that account's password.")
+def proxy_add() -> None:
+    """Make HOST a Web Application Proxy of a farm: role, trust, health, probe. For a lost trust: remove, then add.
+
+    \b
+    Example:
+      isthmus adfs proxy add wap2.dmz.example.com --trust-user 'CORP\\admin' --trust-password-file admin.password
+    """
+
+
+@proxy_command.command("remove")
+@click.argument("host")
+@_server_command("proxy remove")
+def proxy_remove() -> None:
+    """Remove the role from HOST.
+
+    \b
+    Example:
+      isthmus adfs proxy remove wap2.dmz.example.com
+    """
+
+
+def _apply(work: ServerOperation, manner: Manner, save: Path | None, plan_file: Path | None) -> None:
+    from adfs_mgmt.operations import server_plan_data
+
+    plan = work.load(plan_file) if plan_file else run_async(work.plan())
+    if not manner.as_json:
+        flow.show_plan(plan)
+    elif plan.failed or not manner.yes:
+        emit_json(server_plan_data(plan))
+    if plan.failed:
+        raise Failure(f"{len(plan.failed)} of {len(plan.findings)} checks failed; nothing was changed")
+    if save is not None:
+        flow.save_plan(plan, save, manner)
+    elif manner.yes or not manner.as_json:
+        flow.confirm(f"To apply plan {plan.digest}, type the server's name", work.spec.name, manner)
+        _finish(flow.follow(lambda progress: work.apply(plan, progress)), manner)
+
+
+def _resume(work: ServerOperation, manner: Manner, *, undo: bool) -> None:
+    work.check_resumable()
+    what = "clean up the failed attempt" if undo else f"continue with {work.spec.operation.value}"
+    flow.confirm(f"To {what}, type the server's name", work.spec.name, manner)
+    _finish(flow.follow(lambda progress: work.resume(undo=undo, progress=progress)), manner)
+
+
+def _finish(result: RunResult, manner: Manner) -> None:
+    cause = result.error.__cause__ if result.error else None
+    flow.show_outcome(result, _CONTINUE, exit_code(cause), manner)
+
+
+def _secrets(given: dict[str, Any]) -> Secrets:
+    """Out of the options that name their files."""
+    from adfs_mgmt.operations import Secrets
+
+    service, admin, trust = (_password(given.pop(f"{name}_password_file", None)) for name in ("service", "admin", "trust"))
+    return Secrets(service_account=service, admin=admin, trust_admin=trust)
+
+
+def _password(path: Path | None) -> Secret:
+    from adfs_mgmt.remoting import Secret
+    from certs import read_private
+
+    if path is None:
+        return Secret("")
+    try:
+        text = read_private(path).decode()
+    except FileNotFoundError as error:
+        raise Failure(f"{path} is not there") from error
+    except UnicodeDecodeError as error:
+        raise Failure(f"{path} is not UTF-8 text") from error
+    return Secret(text.removesuffix("\n").removesuffix("\r"))

@@ -1,0 +1,197 @@
+"""The one way in which a command changes something.
+
+    plan ─► save ─► show ─► confirm ─► apply, with progress ─► how it ended: text or JSON, and the exit code
+                                          ▲
+             interrupted, or waiting ─────┘  the same command again
+
+A plan is shown before anything is changed. On a terminal somebody types a name, because the wrong window is the commonest
+mistake; elsewhere only `--yes` will do. With `--json` standard output has one answer: the plan, or with `--yes` the outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from foundation.times import minute
+from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, run_async, wrapped
+
+if TYPE_CHECKING:
+    from findings import Finding, Status
+    from foundation.procedures import Plan, Progress, Record, RunResult, Step
+
+yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
+save_option = click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
+)
+plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
+patience_option = click.option(
+    "--patience",
+    type=click.FloatRange(0),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
+)
+
+_MARKS: Mapping[Status, tuple[str, str]] = {
+    "pass": ("ok", "green"),
+    "warn": ("warning", "yellow"),
+    "fail": ("failed", "red"),
+    "unknown": ("later", "cyan"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How somebody wants something to be done."""
+
+    yes: bool
+    as_json: bool
+
+    @property
+    def shows_plan(self) -> bool:
+        """A program that has said yes gets the outcome only."""
+        return not (self.yes and self.as_json)
+
+
+# -- plan, save, show
+
+
+def show_plan(plan: Plan[Any]) -> None:
+    """The whole plan, with what its preflight found."""
+    from foundation.procedures import plan_text
+
+    headline, made, *steps = plan_text(plan).splitlines()
+    click.secho(headline, bold=True)
+    click.echo(made)
+    if plan.findings:
+        click.echo()
+        show_findings(plan.findings)
+    for line in steps:
+        click.echo(wrapped(line, " " * (len(line) - len(line.lstrip()) + 6)))
+    click.echo()
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """A checklist, with what to do under each that does not hold."""
+    for finding in findings:
+        word, colour = _MARKS[finding.status]
+        head = f"  {word:8}"
+        remedy = f". {finding.remedy}" if finding.remedy else ""
+        line = wrapped(f"{head}{finding.name}: {finding.seen}{remedy}", " " * 12)
+        click.echo(click.style(head, fg=colour) + line.removeprefix(head))
+
+
+def save_plan(plan: Plan[Any], path: Path, manner: Manner) -> None:
+    """For a reviewer, and for whoever applies it. Raises PlanUnusable."""
+    from foundation.procedures import save
+
+    save(plan, path)
+    text = f"Plan {plan.digest} is saved in {path}. It can be applied with --plan {path} while everything is as it is now."
+    click.echo(text, err=manner.as_json)
+
+
+# -- confirm
+
+
+def confirm(question: str, expected: str, manner: Manner) -> None:
+    """Ask for a word, such as the farm's name; elsewhere than on a terminal only `--yes` will do. Raises Failure."""
+    if manner.yes:
+        return
+    if manner.as_json or not someone_is_there():
+        raise Failure("nothing was changed: this is the plan; do it with --yes")
+    if ask(question).casefold() != expected.casefold():
+        raise Failure(f"that is not {expected}; nothing was changed")
+
+
+def ask(question: str) -> str:
+    """What somebody types, without blanks around it; empty for nothing."""
+    typed: str = click.prompt(question, default="", show_default=False, err=True)
+    return typed.strip()
+
+
+def someone_is_there() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
+def actor() -> str:
+    """Who is at the keyboard. Unlike getpass.getuser, never an error where the user has no name."""
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
+
+
+# -- apply
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """A line for each stage that is completed and what is going on below, on a terminal; log lines elsewhere."""
+    if not sys.stderr.isatty():
+        import structlog
+
+        log = structlog.get_logger()
+        yield lambda seen: log.info(f"procedure.{seen.event}", stage=seen.step.stage, title=seen.step.title, text=seen.text)
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    with console.status("Looking") as status:
+
+        def tell(seen: Progress) -> None:
+            if seen.event == "completed":
+                console.print(f"[green]✓[/] {seen.step.title}: {seen.text}")
+            status.update(f"{seen.step.title}: {seen.text[:100]}")
+
+        yield tell
+
+
+def follow(work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, RunResult]]) -> RunResult:
+    """Do it, and show what is going on."""
+    with progress() as tell:
+        return run_async(work(tell))
+
+
+def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> None:
+    """How a run ended of work that may wait for days; `data`: the same for programs. Raises click's Exit with 1 where
+    something went wrong."""
+    from foundation.procedures import End, record_text, step_text
+
+    if manner.as_json:
+        emit_json(data)
+    elif result.end is End.DONE:
+        click.echo(record_text(result.record, result.step))
+    elif result.end is End.STOPPED:
+        click.echo(f"Stopped: {result.problem}")
+        click.echo("Nothing is lost: `apply` continues from here, `rollback` goes back.")
+    else:
+        click.echo(step_text(result.step))
+    if result.end in {End.REFUSED, End.STOPPED}:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def show_outcome(result: RunResult, remedy: str, code: int, manner: Manner) -> None:
+    """How work ended that is done in one go. Raises Failure with `code` where it was not; `remedy`: what to do then."""
+    from foundation.procedures import End
+
+    record = result.record
+    if result.end is not End.DONE:
+        reasons = result.problem or "; ".join([*result.step.reasons, *map(str, result.step.missing)])
+        raise Failure(f"{reasons.rstrip('.')}. {remedy}", code)
+    text = f"{record.outcome[:1].upper()}{record.outcome[1:]} at {minute(record.finished)}."
+    data = {"id": record.id, "kind": record.kind, "outcome": record.outcome, "finished": record.finished}
+    emit_said(text, as_json=manner.as_json, **data)
+
+
+def show_standing(standing: tuple[Record[Any], Step] | None, nothing: str, data: Mapping[str, Any], manner: Manner) -> None:
+    """Where work stands, and what it waits for. `nothing`: what is said where none was ever started."""
+    from foundation.procedures import record_text
+
+    emit_said(record_text(*standing) if standing else nothing, as_json=manner.as_json, **data)

@@ -1,0 +1,142 @@
+"""Entra ID against the farm."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, RelyingParty, Served, SyncRole, Use
+from adfs_mgmt.trust import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of_farm, keys_of_outside
+from certs import Certificate
+from findings import Status
+from tests.adfs.trust.conftest import DAY, FEDERATION, signing
+
+NOW = time.time()
+
+
+def _trust(*certificates: Certificate, **more: object) -> EntraTrust:
+    base = f"https://{FEDERATION}/adfs"
+    configuration = Configuration(
+        id="1",
+        issuer_uri="urn:x",
+        passive_sign_in_uri=f"{base}/ls/",
+        active_sign_in_uri=f"{base}/services/trust/2005/usernamemixed",
+        metadata_exchange_uri=f"{base}/services/trust/mex",
+        certificates=dict(zip(Slot, certificates, strict=False)),
+    )
+    configuration = replace(configuration, **more)  # type: ignore[arg-type]
+    domain = FederatedDomain(name="example.com", authentication=Authentication.FEDERATED, configuration=configuration)
+    return EntraTrust(tenant="t", read_at=NOW, domains=(domain,))
+
+
+def _keys(live: Certificate | None, *coming: Certificate) -> SigningKeys:
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
+
+
+def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Status, str]]:
+    return [(finding.status, finding.seen) for finding in compare_trust(trust, keys, NOW)]
+
+
+def test_all_is_well(live: Certificate) -> None:
+    """A domain that knows what signs has one line, and it is green."""
+    assert _found(_trust(live), _keys(live)) == [("pass", "Entra ID trusts what the farm signs with")]
+
+
+def test_an_unknown_live_key_is_a_failure(live: Certificate) -> None:
+    """Nobody can sign in."""
+    status, text = _found(_trust(signing("x")), _keys(live))[0]
+    assert status == "fail"
+    assert live.thumbprint in text
+
+
+def test_a_successor_that_entra_does_not_know(live: Certificate, coming: Certificate) -> None:
+    """A warning before the promotion; a predecessor that is still served is none."""
+    assert any("successor" in text for _, text in _found(_trust(live), _keys(live, coming)))
+    assert not any("successor" in text for _, text in _found(_trust(coming), _keys(coming, live)))
+
+
+def test_a_stranger_in_the_trust(live: Certificate) -> None:
+    """A certificate that the farm does not have is the mark of a break-in, and named."""
+    stranger = signing("evil")
+    assert any(
+        stranger.thumbprint in text for status, text in _found(_trust(live, stranger), _keys(live)) if status == "warn"
+    )
+
+
+def test_an_end_without_successor() -> None:
+    """A live certificate that ends in days with nothing beside it is a warning; one that has ended a failure."""
+    ending, ended = signing(ends=5 * DAY), signing(begins=-20 * DAY, ends=-DAY)
+    assert any("ends in 5 days" in text for _, text in _found(_trust(ending), _keys(ending)))
+    assert any("has ended" in text for status, text in _found(_trust(ended), _keys(ended)) if status == "fail")
+
+
+def test_addresses_of_another_farm(live: Certificate) -> None:
+    """An active endpoint that leads elsewhere is named."""
+    trust = _trust(live, active_sign_in_uri=f"https://{FEDERATION}.evil.example/adfs/")
+    assert any("activeSignInUri" in text for _, text in _found(trust, _keys(live)))
+
+
+def test_entras_own_update_is_explained(live: Certificate) -> None:
+    """A failed update of Entra ID's own is a warning in words."""
+    trust = _trust(live, update=UpdateStatus(result="notFound", at=NOW))
+    assert any("(404)" in text for _, text in _found(trust, _keys(live)))
+    assert _found(_trust(live, update=UpdateStatus(result="Success", at=NOW)), _keys(live))[0][0] == "pass"
+
+
+def test_no_domain_and_no_key(live: Certificate) -> None:
+    """A farm that no domain knows, and one whose live key is unknown, are said to be so."""
+    empty = EntraTrust(tenant="t", read_at=NOW, domains=())
+    assert "no domain" in _found(empty, _keys(live))[0][1]
+    assert "not known" in _found(_trust(live), _keys(None))[0][1]
+    without = SigningKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
+    assert compare_trust(_trust(live), without, NOW)[0].status == "fail"
+
+
+def test_a_domain_that_could_not_be_read(live: Certificate) -> None:
+    """It is a failure, not left out."""
+    broken = FederatedDomain(name="b.example", authentication=Authentication.FEDERATED, error="Graph answered 500")
+    trust = EntraTrust(tenant="t", read_at=NOW, domains=(broken,))
+    assert "Graph answered 500" in _found(trust, _keys(live))[0][1]
+
+
+def _node(*rows: FarmCertificate) -> Node:
+    return Node(host="adfs1", role=SyncRole.PRIMARY, certificates=rows)
+
+
+def _row(certificate: Certificate, *, primary: bool, use: Use = Use.SIGNING) -> FarmCertificate:
+    return FarmCertificate(use=use, certificate=certificate, is_primary=primary)
+
+
+def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None:
+    """Only token-signing counts, and the relying party is found in any case."""
+    node = _node(_row(live, primary=True), _row(coming, primary=False), _row(signing("d"), primary=True, use=Use.DECRYPTING))
+    party = RelyingParty(name="Office", identifiers=("URN:federation:MicrosoftOnline",))
+    farm = Farm(
+        name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
+    )
+    assert keys_of_farm(farm) == SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
+    assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
+    assert keys_of_farm(replace(farm, nodes=())).live is None
+
+
+@pytest.mark.parametrize("second", ["live", "coming", ""])
+def test_keys_out_of_the_metadata(live: Certificate, coming: Certificate, second: str) -> None:
+    """What signs the document signs tokens; hosts that disagree mean that nobody knows."""
+    names = {"live": live.thumbprint, "coming": coming.thumbprint, "": ""}
+    both = (coming.thumbprint, live.thumbprint)
+    served = (
+        Served(host="a", port=443, signing=both, signed_by=live.thumbprint),
+        Served(host="b", port=443, signing=both, signed_by=names[second]),
+    )
+    outside = ExternalView(
+        federation_name=FEDERATION, read_at=0, served=served, certificates={each.thumbprint: each for each in (live, coming)}
+    )
+    keys = keys_of_outside(outside)
+    if second == "coming":
+        assert keys.live is None
+        assert set(keys.coming) == {live, coming}
+    else:
+        assert (keys.live, keys.coming) == (live, (coming,))

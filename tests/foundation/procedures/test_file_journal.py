@@ -1,0 +1,222 @@
+"""The journal in a file: what is on disk, what is refused, who is at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foundation.procedures import (
+    Acknowledged,
+    Act,
+    ActBegun,
+    Acted,
+    Completed,
+    Event,
+    Failed,
+    FileJournal,
+    JournalError,
+    JournalLocked,
+    MemoryJournal,
+    Started,
+    Stopped,
+    Turned,
+    history,
+    read,
+)
+from tests.foundation.procedures.lamps import TYPES, LampState
+
+STATE = LampState(colour="red", before={"a": "grey"})
+ACT = Act(place="a", what="wire").id("wire")
+
+
+class OtherState(msgspec.Struct, frozen=True):
+    """Of a procedure that knows other things."""
+
+    needed: int
+
+
+def written(path: Path) -> FileJournal:
+    """A journal with a few lines, still open."""
+    journal = FileJournal(path, TYPES, now=1_000.0, who="ann@ws1")
+    journal.append(Started(id="r1", kind="lamps", subject="house", state=STATE), 1_001.0)
+    journal.append(ActBegun(act=ACT), 1_002.0)
+    journal.append(Acted(act=ACT), 1_003.0)
+    journal.append(Completed(stage="wire", state=LampState(colour="red", before={}, made="x")), 1_004.0)
+    return journal
+
+
+def test_it_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    """Opening it again gives the record that the writer had, its state typed."""
+    with written(tmp_path / "j.jsonl") as journal:
+        record = journal.record
+    assert read(tmp_path / "j.jsonl", TYPES) == record
+    assert record is not None
+    assert record.completed == {"wire": 1_004.0}
+    assert record.state == LampState(colour="red", before={}, made="x")
+    assert record.acted == {ACT: 1_003.0}
+    assert [entry.at for entry in history(tmp_path / "j.jsonl", TYPES)] == [1_001.0, 1_002.0, 1_003.0, 1_004.0]
+    assert read(tmp_path / "none.jsonl", TYPES) is None
+    assert history(tmp_path / "none.jsonl", TYPES) == []
+
+
+def test_every_event_survives_the_file(tmp_path: Path) -> None:
+    """Written, read and folded it is what it was in memory."""
+    memory = MemoryJournal(who="ann@ws1")
+    events: list[Event] = [
+        Started(id="r1", kind="lamps", subject="house", state=STATE),
+        ActBegun(act=ACT),
+        Failed(why="no spool", effect="none"),
+        ActBegun(act=ACT),
+        Failed(why="no answer", effect="unknown"),
+        Stopped(why="enough"),
+        Acknowledged(name="cut"),
+        Turned(to="start", forget=("unwire",)),
+    ]
+    with FileJournal(tmp_path / "j.jsonl", TYPES, now=1.0, who="ann@ws1") as journal:
+        for at, event in enumerate(events):
+            assert journal.append(event, float(at)) == memory.append(event, float(at))
+    assert history(tmp_path / "j.jsonl", TYPES) == memory.entries
+    record = read(tmp_path / "j.jsonl", TYPES)
+    assert record == memory.record
+    assert record is not None
+    assert (record.begun, record.tries, record.problem) == (ACT, {ACT: 1}, "")
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    """Mode 0600, and one that others can read is not used."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    with pytest.raises(JournalError, match="open to other users"):
+        FileJournal(path, TYPES, now=1.0)
+
+
+def test_the_second_administrator_is_told_who_has_it(tmp_path: Path) -> None:
+    """Who, and since when; and nothing is written."""
+    path = tmp_path / "j.jsonl"
+    with written(path) as journal:
+        before = path.read_bytes()
+        with pytest.raises(JournalLocked, match=r"ann@ws1, process \d+, since 1970-01-01 00:16:40Z"):
+            FileJournal(path, TYPES, now=2_000.0, who="bob@ws2")
+        assert path.read_bytes() == before
+        assert journal.record is not None
+    FileJournal(path, TYPES, now=2_000.0, who="bob@ws2").close()
+
+
+@given(st.integers(min_value=1, max_value=400))
+def test_a_torn_last_line_is_cut_off(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    """Whatever is left of the last line after a kill, the record is that of the lines before, and writing goes on."""
+    path = tmp_path_factory.mktemp("torn") / "j.jsonl"
+    written(path).close()
+    lines = path.read_bytes().splitlines(keepends=True)
+    keep = min(cut, len(lines[-1]) - 1)
+    path.write_bytes(b"".join(lines[:-1]) + lines[-1][:keep])
+    with FileJournal(path, TYPES, now=2_000.0) as journal:
+        assert journal.record is not None
+        assert journal.record.completed == {}
+        journal.append(Completed(stage="wire"), 2_001.0)
+    record = read(path, TYPES)
+    assert record is not None
+    assert record.completed == {"wire": 2_001.0}
+
+
+@given(st.data())
+def test_any_damage_is_an_error(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """One byte changed anywhere but in the last line end, a line left out or doubled: refused, the file left alone."""
+    path = tmp_path_factory.mktemp("damaged") / "j.jsonl"
+    written(path).close()
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    how = data.draw(st.sampled_from(["byte", "missing", "doubled"]))
+    if how == "byte":
+        at = data.draw(st.integers(0, len(content) - 2))
+        byte = data.draw(st.integers(0, 255).filter(lambda value: value != content[at]))
+        content = content[:at] + bytes([byte]) + content[at + 1 :]
+    else:
+        number = data.draw(st.integers(0, len(lines) - 2))
+        lines[number : number + 1] = [] if how == "missing" else [lines[number]] * 2
+        content = b"".join(lines)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"line \d"):
+        FileJournal(path, TYPES, now=2_000.0)
+    assert path.read_bytes() == content
+
+
+def test_a_line_of_another_journal_is_an_error(tmp_path: Path) -> None:
+    """Whole in itself and of the right number, it does not follow on what stands before it here."""
+    for name, at in (("one", 1.0), ("two", 2.0)):
+        with FileJournal(tmp_path / name, TYPES, now=at, who="ann@ws1") as journal:
+            journal.append(Started(id=name, kind="lamps", subject="house", state=STATE), at)
+            journal.append(ActBegun(act=ACT), 3.0)
+    first, _ = (tmp_path / "one").read_bytes().splitlines(keepends=True)
+    _, second = (tmp_path / "two").read_bytes().splitlines(keepends=True)
+    (tmp_path / "one").write_bytes(first + second)
+    with pytest.raises(JournalError, match=r"line 2: .* does not fit what stands before it"):
+        read(tmp_path / "one", TYPES)
+
+
+@pytest.mark.parametrize(("written_as", "found"), [(b'"at":1001.0', b'"at":1001E0'), (b"}\n", b"}\r")])
+def test_another_spelling_of_the_same_content_is_damage(written_as: bytes, found: bytes, tmp_path: Path) -> None:
+    """Nothing but the bytes that were written is believed: these have the same checksums."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    path.write_bytes(path.read_bytes().replace(written_as, found, 1))
+    with pytest.raises(JournalError, match=r"line 1: is damaged"):
+        read(path, TYPES)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [(3, "journal version 3, this one knows 2"), (1, "of journal version 1, this Isthmus knows 2")],
+)
+def test_another_version_is_left_alone(version: int, words: str, tmp_path: Path) -> None:
+    """It says which version, and what to use."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    line = json.loads(path.read_text().splitlines()[0])
+    path.write_text(json.dumps({**line, "v": version, "new": "field"}) + "\n")
+    with pytest.raises(JournalError, match=words):
+        read(path, TYPES)
+
+
+def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written down is an error before it is done; after it, nobody says that nothing was done."""
+    with written(tmp_path / "j.jsonl") as journal:
+
+        def full(descriptor: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(JournalError, match=r"No space left.*nothing was done"):
+            journal.append(ActBegun(act=ACT), 3.0)
+        with pytest.raises(JournalError, match="an act was done whose end could not be written down"):
+            journal.append(Acted(act=ACT), 3.0)
+
+
+def test_lines_that_cannot_follow_are_refused(tmp_path: Path) -> None:
+    """A second start while something is under way, or an act of nothing."""
+    second = Started(id="r2", kind="lamps", subject="house", state=STATE)
+    with written(tmp_path / "j.jsonl") as journal, pytest.raises(JournalError, match="second start"):
+        journal.append(second, 9.0)
+    with FileJournal(tmp_path / "empty.jsonl", TYPES, now=1.0) as journal:
+        with pytest.raises(JournalError, match="nothing is under way"):
+            journal.append(ActBegun(act=ACT), 9.0)
+        assert journal.record is None
+
+
+def test_work_of_a_kind_that_is_not_known_is_left_alone(tmp_path: Path) -> None:
+    """Nor is a state taken that is not of its type."""
+    path = tmp_path / "j.jsonl"
+    written(path).close()
+    with pytest.raises(JournalError, match="of 'lamps', which is not known here"):
+        read(path, {})
+    with pytest.raises(JournalError, match="'started' is not as it should be"):
+        read(path, {"lamps": OtherState})
