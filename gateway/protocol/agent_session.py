@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.protocol.accounts import AccountId, AccountKey
@@ -79,8 +80,7 @@ class AgentFacts:
     """The operations that it does, and whatever else it can."""
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     reply: ReplySeal
     begin_by: float
     begun: bool = False

@@ -47,15 +47,6 @@ def make_pair(identity: IdentitySigner, announced: Announcement) -> tuple[PairKe
     return pair, Sealer(secret, salt=info, relay=identity.name, agent=announced.agent)
 
 
-class _Pending:
-    """A request under way. key: id of the pair key that it was sealed under."""
-
-    __slots__ = ("key", "reply")
-
-    def __init__(self, key: bytes, reply: ReplySeal) -> None:
-        self.key, self.reply = key, reply
-
-
 class RelayRequests:
     """One for each agent session that this node asks through. peer: the agent, as its certificate was verified."""
 
@@ -63,7 +54,8 @@ class RelayRequests:
         self.sealer = sealer
         """Seals from the next request on."""
         self._peer = peer
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, tuple[bytes, ReplySeal]] = {}
+        """By number: id of the pair key that it was sealed under, and what verifies the agent's words on it."""
         self._last = 0
         self._given: dict[str, AccountKey] = {}
         self._keys: dict[str, AccountKey] = {}
@@ -76,7 +68,7 @@ class RelayRequests:
     def seal(self, number: int, *, begin_by: float, deadline: float, body: RequestBody) -> Request:
         """Seal a request. `number` rises with every call; times are Unix seconds on our clock. Raises ValueError."""
         request = self.sealer.seal(number, begin_by, deadline, body)
-        self._pending[number] = _Pending(request.key, ReplySeal(body.reply_key))
+        self._pending[number] = request.key, ReplySeal(body.reply_key)
         self._last = number
         return request
 
@@ -97,19 +89,20 @@ class RelayRequests:
         pending = self._pending.get(number)
         if pending is None:
             return []  # the word crossed our Cancel
+        key, reply = pending
         if isinstance(message, Begun):
-            pending.reply.verify_begun(message.proof)
+            reply.verify_begun(message.proof)
             return [BegunReceived(number)]
         if isinstance(message, Answer):
-            return self._take_answer(message, pending)
-        self._verify_refusal(message, pending)
+            return self._take_answer(message, reply)
+        self._verify_refusal(message, key, reply)
         del self._pending[number]
         return [RequestRefused(number, message.reason)]
 
-    def _take_answer(self, message: Answer, pending: _Pending) -> list[Event]:
+    def _take_answer(self, message: Answer, reply: ReplySeal) -> list[Event]:
         number = message.number
         try:
-            body = pending.reply.open(number, self._peer.name, message.sealed)
+            body = reply.open(number, self._peer.name, message.sealed)
         except MalformedFrame as error:  # sealed by the agent, which may be newer: it costs this request and no other
             del self._pending[number]
             return [AnswerUnreadable(number, error.detail)]
@@ -128,15 +121,15 @@ class RelayRequests:
             return [AnswerUnreadable(number, "the account's digest is not that of the identity")]
         return [Answered(number, body)]
 
-    def _verify_refusal(self, message: Refuse, pending: _Pending) -> None:
+    def _verify_refusal(self, message: Refuse, key: bytes, reply: ReplySeal) -> None:
         if message.reason == "unsealable":  # the agent has no reply key, so its identity speaks
-            text = unsealable_text(self._peer.name, message.node, message.number, pending.key)
+            text = unsealable_text(self._peer.name, message.node, message.number, key)
             try:
                 verify_proof(self._peer, message.proof, text)
             except PeerRefused as refused:
                 raise SealBroken(refused.detail) from refused
         else:
-            pending.reply.verify_refusal(message.reason, message.proof)
+            reply.verify_refusal(message.reason, message.proof)
 
 
 _MAKERS: Final[Mapping[str, Callable[[str, str, str, str], RequestBody]]] = {

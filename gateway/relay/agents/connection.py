@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from gateway.protocol import (
     DIRECTORIES_REPORT,
@@ -52,26 +53,30 @@ class Loss(enum.Enum):
     """The deadline passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """One credential check, whoever does it. Times are Unix seconds."""
 
     operation: str
     user_name: str
-    password: str = field(repr=False)
-    new_password: str = field(repr=False)
+    password: str
+    new_password: str
     deadline: float
     correlation_id: str
 
+    def __repr__(self) -> str:
+        return f"Task({self.operation!r}, {self.user_name!r}, …)"
 
-@dataclass(slots=True)
-class _Pending:
+    def __rich_repr__(self) -> Any:
+        yield "operation", self.operation
+        yield "user_name", self.user_name
+
+
+class _Pending(Struct):
     future: asyncio.Future[AnswerBody | Loss]
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came of asking one agent: its answer, or why there is none."""
 
     result: AnswerBody | Loss

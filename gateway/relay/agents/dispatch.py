@@ -31,6 +31,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from msgspec import Struct
 
 from gateway.protocol import AnswerBody, Outcome
 from gateway.relay.agents.connection import AgentConnection, Loss, Task
@@ -46,8 +47,7 @@ _STICKY_NAMES = 10_000
 """Accounts for which that is remembered; beyond that the one asked about longest ago is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
+class Dispatched(Struct, frozen=True):
     """What came of a task, and which agent said so (empty: none)."""
 
     body: AnswerBody

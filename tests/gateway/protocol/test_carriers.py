@@ -138,6 +138,7 @@ def test_unsealable_is_said_of_one_request_under_one_key(
     ends.agent.unsent.append(Refuse("relay1", 1, "unsealable", signature))
     ends.pump()
     assert closed(ends).code == CloseCode.SEAL
+    assert closed(ends).detail == "signature of agent1 does not fit what was said"
 
 
 def test_unsealable_under_the_agents_identity_gives_a_request_back(world: World) -> None:
@@ -455,7 +456,7 @@ def test_a_pair_key_must_be_a_relays_and_signed(world: World) -> None:
 
 def test_carrying_needs_an_open_session(world: World) -> None:
     """As asking does."""
-    with pytest.raises(UnexpectedMessage, match="open session"):
+    with pytest.raises(UnexpectedMessage, match=r"^unexpected message: carrying needs an open session$"):
         world.ends().relay.carry(Cancel("relay2", 1))
     ends = world.open()
     ends.relay.close(CloseCode.GOING_AWAY, "bye")

@@ -211,7 +211,7 @@ def test_an_answer_in_unknown_words_fails_alone(world: World, content: Any) -> N
     ends, events = answered_with(world, content)
     (unreadable,) = events
     assert isinstance(unreadable, AnswerUnreadable)
-    assert unreadable.id == 1
+    assert (unreadable.id, unreadable.detail) == (1, "ValidationError")
     assert not ends.relay.cancel_request(1)
     ends.agent.answer(of(2), AnswerBody(Outcome.WRONG_CREDENTIAL))
     assert ends.pump() == [Answered(2, AnswerBody(Outcome.WRONG_CREDENTIAL))]

@@ -313,6 +313,18 @@ def test_a_refused_request_is_given_back(world: World) -> None:
     assert not ends.agent.begin(of(1), NOW)
 
 
+def test_an_answer_to_a_request_that_was_taken_back_is_nothing(world: World) -> None:
+    """Nor is a second one, or one to what was never asked; and nobody may take back what was never sent."""
+    ends = world.open()
+    ask(ends)
+    ends.pump()
+    for number in (1, 1, 7):
+        ends.agent.answer(of(number), AnswerBody(Outcome.SUCCESS))
+        ends.agent.refuse(of(number), "late")
+    assert len(ends.agent.unsent) == 1
+    assert not world.ends().relay.cancel_request(1)
+
+
 def test_a_request_that_has_begun_keeps_its_place_when_it_is_cancelled(world: World) -> None:
     """Until its bind is done; one that has not begun frees it."""
     ends = world.open()

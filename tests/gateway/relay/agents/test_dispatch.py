@@ -372,7 +372,7 @@ async def test_what_was_not_begun_is_handed_over(world: World, loss: str) -> Non
         elif loss == "no directory":
             station.answer(Outcome.NO_DIRECTORY)
         else:
-            station.refuse(loss)  # type: ignore[arg-type]
+            station.refuse(loss)
     await exchange.settle()
     stations[2].answer(Outcome.SUCCESS)
     await exchange.settle()
