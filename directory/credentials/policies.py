@@ -8,7 +8,7 @@ import structlog
 
 from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, read_policy
 from directory.ldap import LdapConnection, codec
-from directory.ldap.naming import domain_root
+from directory.ldap.naming_contexts import domain_root
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()

@@ -88,7 +88,8 @@ class _Stream(asyncio.Protocol):
 class LdapConnection:
     """An open connection. `used_at` is `time.monotonic()` of its last use.
 
-    `directory` is what the directory at its other end says of itself (see `naming`), once it was signed in for searching.
+    `directory` is what the directory at its other end says of itself (see `naming_contexts`); read as it is signed in for
+    searching.
     """
 
     __slots__ = ("_loop", "_number", "_stream", "_transport", "directory", "server", "used_at")

@@ -22,7 +22,7 @@ from directory.ldap import codec
 from directory.ldap.circuit import Circuit
 from directory.ldap.codec import Entry
 from directory.ldap.connection import Address, LdapConnection
-from directory.ldap.naming import domain_root, naming_context
+from directory.ldap.naming_contexts import domain_root, naming_context
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.values import format_guid, from_generalized_time
 from directory.model import ControllerHealth
@@ -209,7 +209,7 @@ class Controller:
         connection.directory = self._directory = self._directory or await self._read_directory(connection)
 
     async def _read_directory(self, connection: LdapConnection) -> str:
-        """See `naming`; empty, with a word to the operator, where the service account may not read it."""
+        """See `naming_contexts`; empty, with a word to the operator, where the service account may not read it."""
         try:
             if self._settings.kind == "ad":
                 entry = await self._read(connection, domain_root(self._settings.base_dn).encode(), _OBJECT_GUID)

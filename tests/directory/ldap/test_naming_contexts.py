@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from directory.ldap.naming import naming_context, normalise_dn
+from directory.ldap.naming_contexts import naming_context, normalise_dn
 
 
 @pytest.mark.parametrize("dn", ["dc=Example,dc=ORG", " DC=example , dc = org ", "dc=example,dc=org"])
