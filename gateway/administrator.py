@@ -22,6 +22,8 @@ from gateway.relay import (
     AuditReportView,
     AuditView,
     KeysView,
+    Lockouts,
+    LockoutView,
     NotPermitted,
     RelayAbsent,
     TokenView,
@@ -59,8 +61,12 @@ class Administrator:
         return await self._do("revoke", int, lambda acts: acts.revoke(name, why, self._actor), name=name, why=why)
 
     async def unlock(self, user: str) -> bool:
-        """Forget what smart lockout counted."""
+        """Forget what smart lockout counted. user: any spelling, or a GUID."""
         return await self._do("unlock", bool, lambda acts: acts.unlock(user, self._actor), user=user)
+
+    async def locks(self) -> list[LockoutView]:
+        """Who is locked out now."""
+        return await self._do("locks", list[LockoutView], lambda acts: acts.locks())
 
     async def create_api_key(self, name: str, lifetime: float | None) -> ApiKeyView:
         """An API key. lifetime: seconds; None: without end."""
@@ -152,6 +158,7 @@ class Administrator:
                 raise NotPermitted(settings.state_dir) from error
             raise
         try:
+            lockouts = Lockouts(settings.admission, store, time.time, alone=False)
             acts = Administration(
                 store,
                 AgentRegistry(store.agents),
@@ -159,6 +166,8 @@ class Administrator:
                 authority_fingerprint=keys.authority.fingerprint,
                 token_lifetime=settings.core.token_lifetime,
                 clock=time.time,
+                unlock=lockouts.unlock,
+                locks=lockouts.locked,
             )
             return await work(acts)
         finally:

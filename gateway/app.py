@@ -18,18 +18,18 @@ from prometheus_client.exposition import generate_latest
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
-from gateway.protocol import CloseCode
+from gateway.protocol import AccountKey, CloseCode
 from gateway.readiness import Readiness
 from gateway.relay import (
     SOCKET_NAME,
     Administration,
-    Admission,
     AgentEndpoint,
     AgentGauges,
     AgentRegistry,
     CanaryKeeper,
     Dispatcher,
     Enrolment,
+    Lockouts,
     RelayAuthenticator,
     SignInMetrics,
     bind_control_socket,
@@ -115,13 +115,15 @@ class Relay:
             renew=self.enrolment.renew,
             alarm=self.alarms.raise_alarm,
             clock=clock,
+            account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
         )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout
         )
 
     def _make_credentials(self, clock: Clock) -> None:
-        self.admission = Admission(self.settings.admission)
+        self.lockouts = Lockouts(self.settings.admission, self.store, clock, alone=not self.store.shared)
+        self.admission = self.lockouts.admission
         self.authenticator = RelayAuthenticator(
             self.admission,
             self.dispatcher,
@@ -157,7 +159,8 @@ class Relay:
             clock=clock,
             live=lambda: live_views(self.endpoint.connections),
             disconnect=lambda name, why: self.endpoint.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
-            unlock=self.admission.unlock,
+            unlock=self.lockouts.unlock,
+            locks=self.lockouts.locked,
             forget_api_key=self.api.forget,
         )
 
@@ -225,6 +228,7 @@ async def serving(
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
         await relay.registry.load()
+        await relay.lockouts.restore()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
         if settings.metrics_listen:

@@ -190,20 +190,53 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
 @click.argument("user")
 @json_option
 def unlock(config: Path, user: str, as_json: bool) -> None:
-    """Forget the wrong passwords that smart lockout counted for a user name (not AD's own lock).
+    """Forget the wrong passwords that smart lockout counted for somebody (not AD's own lock).
+
+    USER is any spelling of the user name, or the account's objectGUID or entryUUID.
 
     \b
-    Example:
+    Examples:
       isthmus relay unlock anna@corp.example.com
+      isthmus relay unlock 6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21
     """
     admin = _admin(config)
     found = run_async(reported(admin.unlock(user)))
     if as_json:
         emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
-    elif not admin.reached_relay:
-        click.echo(f"No relay runs here, so nobody is locked out by one: nothing to do for {user}.")
     else:
         click.echo(f"{user} is unlocked." if found else f"Nothing was counted against {user} here.")
+
+
+@command.command()
+@relay_config
+@json_option
+def locks(config: Path, as_json: bool) -> None:
+    """List whom smart lockout refuses now. Name and account are those of the last wrong password in the audit trail.
+
+    \b
+    Examples:
+      isthmus relay locks
+      isthmus relay locks --json | jq -r '.[].user'
+    """
+    views = run_async(reported(_admin(config).locks()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [
+            view.user or "-",
+            view.account or "-",
+            "familiar" if view.familiar else "others",
+            minute(view.until),
+            str(view.failures),
+            str(view.locks),
+            minute(view.time),
+            view.address or "-",
+        ]
+        for view in views
+    ]
+    headers = ["user", "account", "places", "until", "wrong passwords", "locks", "last", "from"]
+    table(headers, rows, "Nobody is locked out here (AD's own locks are not listed).")
 
 
 @command.group("api-key")

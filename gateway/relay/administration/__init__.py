@@ -18,6 +18,7 @@ from gateway.relay.administration.views import (
     AuditReportView,
     AuditView,
     KeysView,
+    LockoutView,
     TokenView,
     live_views,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "AuditReportView",
     "AuditView",
     "KeysView",
+    "LockoutView",
     "TokenView",
     "ask_relay",
     "bind_control_socket",

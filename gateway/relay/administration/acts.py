@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from certs import EnrolmentToken, check_name
+from gateway.protocol import AccountId
 from gateway.relay.administration.views import (
     API_KEY_PREFIX,
     AgentView,
@@ -14,6 +17,7 @@ from gateway.relay.administration.views import (
     AuditReportView,
     AuditView,
     KeysView,
+    LockoutView,
     TokenView,
     api_key_view,
     audit_report_view,
@@ -25,6 +29,52 @@ from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
 """What the running relay knows of its connections, by agent name."""
+
+
+Unlock = Callable[[Sequence[str], Sequence[AccountId]], Awaitable[bool]]
+"""Forgets what is counted against user names and accounts; False where nothing was."""
+
+_RECENT = 1000
+"""Sign-ins among which the directories are looked for that a GUID may be of."""
+_SPELLING = 20
+"""Sign-ins under one user name that are looked at for its accounts: more than one where a name was given to another."""
+
+
+class HeldLock(Protocol):
+    """What admission tells of a lock; names are not kept there."""
+
+    @property
+    def familiar(self) -> bool:
+        """For places that the person signed in from before, or for all others."""
+        ...
+
+    @property
+    def until(self) -> float:
+        """Unix seconds."""
+        ...
+
+    @property
+    def locks(self) -> int:
+        """In a row."""
+        ...
+
+    @property
+    def failures(self) -> int:
+        """Different wrong passwords."""
+        ...
+
+    @property
+    def correlation_id(self) -> str:
+        """Of the attempt that failed last."""
+        ...
+
+
+async def _nothing_counted(_user_names: Sequence[str], _accounts: Sequence[AccountId]) -> bool:
+    return False
+
+
+async def _nobody_locked() -> Sequence[HeldLock]:
+    return ()
 
 
 class Administration:
@@ -41,12 +91,14 @@ class Administration:
         clock: Callable[[], float],
         live: Live = dict,
         disconnect: Callable[[str, str], int] = lambda _name, _why: 0,
-        unlock: Callable[[str], bool] = lambda _user: False,
+        unlock: Unlock = _nothing_counted,
+        locks: Callable[[], Awaitable[Sequence[HeldLock]]] = _nobody_locked,
         forget_api_key: Callable[[str], None] = lambda _key_id: None,
     ) -> None:
         self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
+        self._locks = locks
 
     async def create_token(self, name: str, actor: str, domains: Sequence[str] = ()) -> TokenView:
         """Make an enrolment token. domains: what the agent may answer for; none: whatever it claims.
@@ -110,10 +162,41 @@ class Administration:
         return ended
 
     async def unlock(self, user: str, actor: str) -> bool:
-        """Forget the wrong passwords that smart lockout counted; False where it had counted none."""
-        found = self._unlock(user)
+        """Forget the wrong passwords that smart lockout counted; False where it had counted none.
+
+        user: any spelling of a user name, or the objectGUID or entryUUID of an account.
+        """
+        accounts = await self._accounts_of(user)
+        found = await self._unlock([user], accounts)
         await self._record("admin.unlock", actor, user, "was counted" if found else "nothing was counted")
         return found
+
+    async def _accounts_of(self, user: str) -> list[AccountId]:
+        """Who that can be, by the trail: accounts are counted without their names."""
+        guid = _guid(user)
+        if guid:  # of which directory does not stand in it: of each that somebody signed in from lately
+            entries = await self._store.audit.entries(kind="signin", outcome="success", limit=_RECENT)
+            directories = {entry.event.account.directory for entry in entries if entry.event.account}
+            return [AccountId(directory, guid) for directory in sorted(directories)]
+        entries = await self._store.audit.entries(subject=user, outcome="success", limit=_SPELLING)
+        return sorted({entry.event.account for entry in entries if entry.event.account})
+
+    async def locks(self) -> list[LockoutView]:
+        """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""
+        locks = sorted(await self._locks(), key=lambda lock: lock.until, reverse=True)
+        return [await self._lockout_view(lock) for lock in locks[:_RECENT]]
+
+    async def _lockout_view(self, lock: HeldLock) -> LockoutView:
+        view = LockoutView(familiar=lock.familiar, until=lock.until, locks=lock.locks, failures=lock.failures)
+        if not lock.correlation_id:
+            return view
+        for entry in await self._store.audit.entries(correlation_id=lock.correlation_id, limit=1):
+            event = entry.event
+            view.user, view.address, view.time = event.subject, event.address, event.time
+            accounts = [event.account] if event.account else await self._accounts_of(event.subject)
+            if len(accounts) == 1:
+                view.directory, view.account = accounts[0]
+        return view
 
     async def create_api_key(self, name: str, lifetime: float | None, actor: str) -> ApiKeyView:
         """Make an API key; its secret is in the answer and nowhere else."""
@@ -185,3 +268,11 @@ class Administration:
         extra = {"detail": detail} if detail else {}
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
+
+
+def _guid(text: str) -> str:
+    """A GUID as the trail has it, lower case with dashes; empty for what is none."""
+    try:
+        return str(uuid.UUID(text.strip().strip("{}")))
+    except ValueError:
+        return ""

@@ -46,7 +46,7 @@ class Revoke(Order):
 
 
 class Unlock(Order):
-    """user: a user name as typed; spelling counts, case does not."""
+    """user: any spelling of a user name, or a GUID."""
 
     user: str
     actor: str
@@ -98,6 +98,7 @@ def control_app(administration: Administration) -> web.Application:
         "agents": _handler(Order, lambda _: acts.agents()),
         "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
         "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
+        "locks": _handler(Order, lambda _: acts.locks()),
         "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
         "api_keys": _handler(Order, lambda _: acts.api_keys()),
         "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),

@@ -52,6 +52,27 @@ class ApiKeyView(msgspec.Struct, kw_only=True):
     secret: str = ""
 
 
+class LockoutView(msgspec.Struct, kw_only=True):
+    """Somebody whom smart lockout refuses now. Times are Unix seconds."""
+
+    user: str = ""
+    """As it was typed last, by the trail; empty where that does not have it any more."""
+    directory: str = ""
+    account: str = ""
+    """objectGUID or entryUUID, where the trail knows whose name that is."""
+    familiar: bool
+    """For places that the person signed in from before, or for all others."""
+    until: float
+    locks: int
+    """In a row; each is twice as long as the one before."""
+    failures: int
+    """Different wrong passwords."""
+    time: float | None = None
+    """Of the last wrong one."""
+    address: str = ""
+    """Where that came from."""
+
+
 class AuditView(msgspec.Struct, kw_only=True):
     """An entry of the audit trail."""
 

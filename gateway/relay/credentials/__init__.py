@@ -6,30 +6,20 @@ agent is asked and how (agents), the words that a person reads (signin).
 
 from gateway.relay.credentials.admission import (
     Admission,
-    AdmissionRows,
     AdmissionSettings,
-    AdmissionStore,
-    LockView,
-    MemoryAdmissionStore,
 )
 from gateway.relay.credentials.attempt import Attempt, Authenticator, Verdict
 from gateway.relay.credentials.authenticator import RelayAuthenticator
-from gateway.relay.credentials.journal import JournaledAdmissionStore
+from gateway.relay.credentials.lockouts import Lockouts
 from gateway.relay.credentials.metrics import SignInMetrics
-from gateway.relay.credentials.shared import SharedAdmissionStore
 
 __all__ = [
     "Admission",
-    "AdmissionRows",
     "AdmissionSettings",
-    "AdmissionStore",
     "Attempt",
     "Authenticator",
-    "JournaledAdmissionStore",
-    "LockView",
-    "MemoryAdmissionStore",
+    "Lockouts",
     "RelayAuthenticator",
-    "SharedAdmissionStore",
     "SignInMetrics",
     "Verdict",
 ]

@@ -89,8 +89,8 @@ class RelayAuthenticator:
                 admitted,
                 body.outcome,
                 self._clock(),
-                account=getattr(body, "account", b""),
-                account_key=getattr(body, "account_key", ""),
+                account=body.account,
+                account_key=body.account_key,
             )
         except StoreError as error:
             self._log_uncounted(attempt, error)

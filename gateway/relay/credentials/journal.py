@@ -50,12 +50,7 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
 
     async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
         """See `port.AdmissionStore`."""
-        before = [self.get(key) for key in keys]
         result = await super().apply(keys, rule)
-        for key, record in zip(keys, before, strict=True):
-            after = self.get(key)
-            if after is not record and _lasting(after) != _lasting(record):
-                self._unwritten.add(key)
         if self._unwritten:
             await self._write()
         return result
@@ -67,9 +62,12 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
             await self._write()
         return gone
 
-    def forgotten(self, key: bytes, record: LockRecord) -> None:
-        """What is forgotten here must not come back with a restart."""
-        if _lasting(record) != BLANK:
+    def changed(self, key: bytes, before: LockRecord | None, after: LockRecord | None) -> None:
+        """What is held against somebody is written; what is forgotten here must not come back with a restart.
+
+        Without a time (`touched`) nothing is held: it is an attempt under way and no more.
+        """
+        if ((before and before.touched) or (after and after.touched)) and _lasting(before) != _lasting(after):
             self._unwritten.add(key)
 
     async def _write(self) -> None:

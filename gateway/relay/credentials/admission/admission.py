@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -122,16 +122,23 @@ class _Missing:
 class Admission:
     """Smart lockout and throttling. Times are Unix seconds, parameters of each call.
 
-    key: of the digests of names and passwords, the same on all nodes and after a restart; without one, a random one.
+    keys: of the digests of names and passwords, the same on all nodes and after a restart; the one in use first, then those
+    that names may still be kept under. Without: a random one. Of a password that was wrong under an older key nothing is
+    known any more: it counts again, once.
     store: without one, this process's memory. Where the store is down, every coroutine raises the store's error: nothing
     was decided, so nobody may be asked.
     """
 
     def __init__(
-        self, settings: AdmissionSettings, *, key: bytes | None = None, store: AdmissionStore | None = None
+        self,
+        settings: AdmissionSettings,
+        *,
+        keys: Callable[[], Sequence[bytes]] | None = None,
+        store: AdmissionStore | None = None,
     ) -> None:
         self._settings = settings
-        self._key = key or secrets.token_bytes(32)
+        random = (secrets.token_bytes(32),) if keys is None else ()
+        self._keys = keys or (lambda: random)
         self._store = store if store is not None else MemoryAdmissionStore(settings)
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
         self._node, self._numbers = secrets.token_bytes(8), 0
@@ -152,14 +159,17 @@ class Admission:
                 return AttemptRefused(wait, "address")
         folded = fold_name(request.user_name)
         namesake = local_part(folded)
-        spelling = self._key_of(_SPELLING, folded, request.familiar)
-        namesakes = self._key_of(_NAMESAKES, namesake, request.familiar)
-        guess = Guess(
-            self._next_number(), self._password_digest(namesake, request.password), request.deadline or now + LONGEST_LEASE
-        )
+        key, *older = self._keys()
+        spelling = _name_key(key, _SPELLING, folded, request.familiar)
+        namesakes = _name_key(key, _NAMESAKES, namesake, request.familiar)
+        digest = _password_digest(key, namesake, request.password)
+        guess = Guess(self._next_number(), digest, request.deadline or now + LONGEST_LEASE)
+        earlier = [_name_key(other, _SPELLING, folded, request.familiar) for other in older]
 
         def rule(records: Records) -> tuple[Records, bytes | AttemptRefused | _Missing]:
-            return self._decide(records, guess, request.familiar, spelling, namesakes, now)
+            renamed = self._rename(records, earlier, spelling) if earlier else records
+            after, result = self._decide(renamed, guess, request.familiar, spelling, namesakes, now)
+            return {**renamed, **after}, result
 
         def unknown(records: Records) -> tuple[Changes, bytes] | None:
             """Nothing is remembered, as for nearly everybody: what the rule would say, in a tenth of the time."""
@@ -167,7 +177,7 @@ class Admission:
                 return None
             return {namesakes: LockRecord(leases=(Lease(guess.number, guess.deadline),))}, namesakes
 
-        lease: bytes | AttemptRefused = await self._apply((spelling, namesakes), rule, unknown)
+        lease: bytes | AttemptRefused = await self._apply((spelling, namesakes, *earlier), rule, unknown)
         if isinstance(lease, AttemptRefused):
             return lease
         if request.throttled:
@@ -183,6 +193,18 @@ class Admission:
             address=address,
             correlation_id=request.correlation_id,
         )
+
+    def _rename(self, records: Records, earlier: Sequence[bytes], spelling: bytes) -> Records:
+        """What is kept under keys of names that were in use before moves to the one that is now."""
+        renamed = dict(records)
+        for key in earlier:
+            record = renamed[key]
+            if record != BLANK:
+                pointer = renamed[spelling] if renamed[spelling].account else record
+                merged = lockout.merge(renamed[spelling], record, self._settings)
+                renamed[spelling] = replace(merged, account=pointer.account, account_key=pointer.account_key)
+                renamed[key] = BLANK
+        return renamed
 
     def _decide(
         self, records: Records, guess: Guess, familiar: bool, spelling: bytes, namesakes: bytes, now: float
@@ -275,15 +297,16 @@ class Admission:
 
         await self._apply((ticket.lease,), rule)
 
-    async def unlock(self, user_names: Iterable[str], accounts: Iterable[bytes] = ()) -> bool:
+    async def unlock(self, user_names: Sequence[str], accounts: Sequence[bytes] = ()) -> bool:
         """Forget what is counted against an account: any of its spellings, or its digests. False where nothing was."""
         found = False
         for familiar in (False, True):
             keys = [_account(account, familiar) for account in accounts]
             for user_name in user_names:
                 folded = fold_name(user_name)
-                keys.append(self._key_of(_SPELLING, folded, familiar))
-                keys.append(self._key_of(_NAMESAKES, local_part(folded), familiar))
+                for key in self._keys():
+                    keys.append(_name_key(key, _SPELLING, folded, familiar))
+                    keys.append(_name_key(key, _NAMESAKES, local_part(folded), familiar))
 
             def rule(records: Records, familiar: bool = familiar) -> tuple[Records, bool | _Missing]:
                 for record in records.values():
@@ -338,15 +361,6 @@ class Admission:
         self._numbers += 1
         return self._node + self._numbers.to_bytes(8, "big")
 
-    def _key_of(self, kind: bytes, name: str, familiar: bool) -> bytes:
-        kind = kind[familiar : familiar + 1]
-        return hashlib.blake2b(kind + name.encode("utf-8", "surrogatepass"), digest_size=15, key=self._key).digest() + kind
-
-    def _password_digest(self, namesake: str, password: str) -> bytes:
-        """Of the same password of two people: not the same, so that stored digests tell nothing by themselves."""
-        text = f"password\0{namesake}\0{password}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=16, key=self._key).digest()
-
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
         if record is None:
@@ -369,3 +383,14 @@ class Admission:
 def _account(account: bytes, familiar: bool) -> bytes:
     """Key of an account's record: its digest is keyed already."""
     return account[:15] + _ACCOUNT[familiar : familiar + 1]
+
+
+def _name_key(key: bytes, kind: bytes, name: str, familiar: bool) -> bytes:
+    kind = kind[familiar : familiar + 1]
+    return hashlib.blake2b(kind + name.encode("utf-8", "surrogatepass"), digest_size=15, key=key).digest() + kind
+
+
+def _password_digest(key: bytes, namesake: str, password: str) -> bytes:
+    """Of the same password of two people: not the same, so that stored digests tell nothing by themselves."""
+    text = f"password\0{namesake}\0{password}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16, key=key).digest()

@@ -35,15 +35,15 @@ class MemoryAdmissionStore:
         records = self._records
         changes, result = rule({key: records[key] for key in keys if key in records})
         for key, record in changes.items():
+            before = records.get(key)
             if record is None:
                 records.pop(key, None)
-            elif key in records:
-                records[key] = record
-                records.move_to_end(key)
             else:
-                if len(records) >= self._settings.records:
+                if before is None and len(records) >= self._settings.records:
                     self._make_room(changes)
                 records[key] = record
+                records.move_to_end(key)
+            self.changed(key, before, record)
         return result
 
     async def records(self) -> list[tuple[bytes, LockRecord]]:
@@ -58,7 +58,7 @@ class MemoryAdmissionStore:
                 break
             gone.append(key)
         for key in gone:
-            self.forgotten(key, self._records.pop(key))
+            self.changed(key, self._records.pop(key), None)
         return len(gone)
 
     def load(self, records: Mapping[bytes, LockRecord]) -> None:
@@ -69,8 +69,8 @@ class MemoryAdmissionStore:
         """The record under a key."""
         return self._records.get(key)
 
-    def forgotten(self, key: bytes, record: LockRecord) -> None:
-        """Called for each record that was stale, or had to go to make room."""
+    def changed(self, key: bytes, before: LockRecord | None, after: LockRecord | None) -> None:
+        """Called for each change, and for each record that was stale or had to go to make room."""
 
     def _make_room(self, wanted: Mapping[bytes, LockRecord | None]) -> None:
         """The oldest that hold nothing against anybody go first, then any: flooding with invented names cannot push out
@@ -81,7 +81,7 @@ class MemoryAdmissionStore:
             victim = next(expendable, oldest[0] if oldest else None)
             if victim is None:
                 return
-            self.forgotten(victim, self._records.pop(victim))
+            self.changed(victim, self._records.pop(victim), None)
 
 
 def _is_expendable(record: LockRecord) -> bool:

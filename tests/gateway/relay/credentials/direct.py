@@ -37,7 +37,7 @@ class DirectAdmission:
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self.store = MemoryAdmissionStore(settings)
-        self.admission = Admission(settings, key=KEY, store=self.store)
+        self.admission = Admission(settings, keys=lambda: (KEY,), store=self.store)
 
     @property
     def users(self) -> int:

@@ -437,7 +437,7 @@ def test_the_key_of_the_digests_has_256_bits(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(secrets, "token_bytes", token_bytes)
     Admission(SETTINGS)
-    Admission(SETTINGS, key=bytes(range(32)))
+    Admission(SETTINGS, keys=lambda: (bytes(range(32)),))
     assert asked == [32, 8, 8]  # a key where none was given; what tells the attempts of two nodes apart
 
 
@@ -467,7 +467,7 @@ def test_keys_keep_apart_what_is_apart() -> None:
     assert len({key for ticket in tickets for key in (ticket.spelling, ticket.namesakes)}) == 8
     assert len({ticket.digest for ticket in tickets}) == 2  # of two people; familiar or not is the same password
     assert admitted(admission, "anna", "y").digest not in {ticket.digest for ticket in tickets}
-    other = Admission(SETTINGS, key=bytes(32))
+    other = Admission(SETTINGS, keys=lambda: (bytes(32),))
     ticket = run(other.check(request("anna"), NOW))
     assert isinstance(ticket, Admitted)
     assert ticket.spelling[:15] != tickets[0].spelling[:15]
@@ -507,7 +507,7 @@ def test_exactly_two_outcomes_count_and_one_clears() -> None:
     """A wrong password, and a locked account, of which nobody looked at the password; a success. All others do neither."""
     counted, cleared = set(), set()
     for outcome in Outcome:
-        admission = Admission(AdmissionSettings(threshold=2))
+        admission = DirectAdmission(AdmissionSettings(threshold=2))
         fail(admission, password="first")
         if admission.settle(admitted(admission, password="second"), outcome, NOW):
             counted.add(outcome)

@@ -1,0 +1,49 @@
+"""Admission over the store: opened with its keys and records, and what an administrator asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.protocol import AccountId, AccountKey
+from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockView
+from gateway.relay.credentials.journal import JournaledAdmissionStore
+from gateway.relay.credentials.shared import SharedAdmissionStore
+from gateway.store import Keyring, Store
+
+
+class Lockouts:
+    """Smart lockout, as relay and command line share it. clock: Unix seconds.
+
+    alone: this process is the only one that writes (a running relay whose store is its own): records are in its memory,
+    and in the store whatever is held against somebody. Otherwise every attempt is a transaction in the store.
+    """
+
+    def __init__(self, settings: AdmissionSettings, store: Store, clock: Callable[[], float], *, alone: bool) -> None:
+        self._keyring, self._clock = store.keyring, clock
+        self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
+        records = self._journal or SharedAdmissionStore(settings, store.admission)
+        self.admission = Admission(settings, keys=lambda: _secrets(store.keyring), store=records)
+
+    async def restore(self) -> None:
+        """Read what was counted before this start. Raises StoreError."""
+        if self._journal is not None:
+            await self._journal.restore()
+
+    async def unlock(self, user_names: Sequence[str], accounts: Sequence[AccountId]) -> bool:
+        """Forget what is counted against an account; False where nothing was. Raises StoreError."""
+        keys = [AccountKey(key.id, key.secret) for key in self._keyring.valid("account")]
+        return await self.admission.unlock(user_names, [key.digest(account) for account in accounts for key in keys])
+
+    async def locked(self) -> list[LockView]:
+        """What is locked now. Raises StoreError."""
+        return await self.admission.locked(self._clock())
+
+    async def purge(self) -> None:
+        """Forget in memory what has expired; the store's own sweep does the same there."""
+        if self._journal is not None:
+            await self._journal.purge(self._clock())
+
+
+def _secrets(keyring: Keyring) -> list[bytes]:
+    current = keyring.current("admission")
+    return [current.secret, *(key.secret for key in keyring.valid("admission") if key.id != current.id)]
