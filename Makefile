@@ -14,7 +14,7 @@ WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 ON_REAL_SERVERS := samba slapd browser proxy pebble
-COVERED := $(wildcard gateway adfs_mgmt foundation certs directory findings)
+COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
