@@ -9,7 +9,18 @@ from tests.structure import source
 DOUBLE_NAMES: dict[str, str] = {}
 """Public class names that stand more than once, each with the reason. At most three."""
 NOUNS = frozenset(
-    {"binding", "branding", "finding", "recording", "housekeeping", "logging", "remoting", "rendering", "scheduling", "sealing", "setting"}
+    {
+        "binding",
+        "branding",
+        "finding",
+        "housekeeping",
+        "logging",
+        "recording",
+        "remoting",
+        "rendering",
+        "scheduling",
+        "sealing",
+    }
 )
 """Modules whose names end like a participle, but are the field's nouns."""
 PAST_PARTICIPLES = frozenset({"begun", "done", "held", "saved", "seen", "shown"})
