@@ -291,7 +291,7 @@ class AgentSession(ProtocolSession):
         """There is no reply key that could prove it; bound to the pair key's id, it fits no other copy of the request."""
         if (request.node, request.number) in self._open:
             return  # a copy under another key: the one that was taken is not given back
-        text = unsealable_text(self._identity.name, request.node, request.number, request.key)
+        text = unsealable_text(self._identity.name, self.session_id, request.node, request.number, request.key)
         self._outbox.append(Refuse(request.node, request.number, "unsealable", self._identity.sign(text)))
 
     def _take_cancel(self, request_id: RequestId, events: list[Event]) -> None:

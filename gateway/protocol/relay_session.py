@@ -160,7 +160,8 @@ class RelaySession(ProtocolSession):
         self._secure(
             writer=derive(secret, salt=salt, info=RELAY_TO_AGENT), reader=derive(secret, salt=salt, info=AGENT_TO_RELAY)
         )
-        self._requests = RelayRequests(Sealer(secret, salt=salt, relay=self._identity.name, agent=self.agent), self._peer)
+        sealer = Sealer(secret, salt=salt, relay=self._identity.name, agent=self.agent)
+        self._requests = RelayRequests(sealer, self.session_id, self._peer)
         if self._account_keys:
             self.give_account_keys(self._account_keys)  # before any request: each answer is to carry a digest
 

@@ -48,12 +48,15 @@ def make_pair(identity: IdentitySigner, announced: Announcement) -> tuple[PairKe
 
 
 class RelayRequests:
-    """One for each agent session that this node asks through. peer: the agent, as its certificate was verified."""
+    """One for each agent session that this node asks through.
 
-    def __init__(self, sealer: Sealer, peer: VerifiedPeer) -> None:
+    session: the session's id. peer: the agent, as its certificate was verified.
+    """
+
+    def __init__(self, sealer: Sealer, session: str, peer: VerifiedPeer) -> None:
         self.sealer = sealer
         """Seals from the next request on."""
-        self._peer = peer
+        self._session, self._peer = session, peer
         self._pending: dict[int, tuple[bytes, ReplySeal]] = {}
         """By number: id of the pair key that it was sealed under, and what verifies the agent's words on it."""
         self._last = 0
@@ -123,7 +126,7 @@ class RelayRequests:
 
     def _verify_refusal(self, message: Refuse, key: bytes, reply: ReplySeal) -> None:
         if message.reason == "unsealable":  # the agent has no reply key, so its identity speaks
-            text = unsealable_text(self._peer.name, message.node, message.number, key)
+            text = unsealable_text(self._peer.name, self._session, message.node, message.number, key)
             try:
                 verify_proof(self._peer, message.proof, text)
             except PeerRefused as refused:

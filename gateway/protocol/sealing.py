@@ -85,9 +85,12 @@ def seal_key_id(seal_key: bytes) -> bytes:
     return hashlib.sha256(b"isthmus.agent.v1 seal key" + seal_key).digest()[:8]
 
 
-def unsealable_text(agent: str, node: str, number: int, key: bytes) -> bytes:
-    """What an agent signs when it cannot open a request: it has no reply key. key: id of the pair key that was named."""
-    return encode(["isthmus.agent.v1 unsealable", agent, node, number, key])
+def unsealable_text(agent: str, session: str, node: str, number: int, key: bytes) -> bytes:
+    """What an agent signs when it cannot open a request: it has no reply key. key: id of the pair key that was named.
+
+    Another session of the same agent does not know that key, and says so truly: hence the session's id.
+    """
+    return encode(["isthmus.agent.v1 unsealable", agent, session, node, number, key])
 
 
 def pair_text(relay: str, agent: str, seal_key: bytes, sealed_secret: bytes) -> bytes:

@@ -381,7 +381,7 @@ class RogueAgent:
         number, reason = source.number(), source.pick(("busy", "late", "draining", "?", "unsealable"))
         proof = self._reply(number).prove_refusal(reason)
         if reason == "unsealable":
-            text = unsealable_text(self._me.name, "relay1", number, self._pair_ids.get(number, b""))
+            text = unsealable_text(self._me.name, self._session_id, "relay1", number, self._pair_ids.get(number, b""))
             proof = self._me.sign(text)
         return Refuse(source.pick(NODES), number, reason, source.bent(proof))
 

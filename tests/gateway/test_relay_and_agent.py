@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import structlog
 import directory
 from certs import MachineIdentity
 from gateway.app import Relay, init, serving
-from gateway.protocol import AccountId, AccountKey, CloseCode, Outcome
+from gateway.protocol import AccountId, AccountKey, AgentFacts, AnswerBody, CloseCode, Outcome
 from gateway.relay.agents import Task
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
@@ -252,6 +253,32 @@ async def test_an_answer_that_is_too_large_costs_one_sign_in(tmp_path: Path, peo
         people.about = {}
         verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
         assert verdict.outcome is Outcome.SUCCESS
+        assert running.endpoint.connections == connections
+
+
+async def test_agent_and_relay_of_different_age_work_together(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each says what the other never heard of: a message, a report, a capability, an outcome. It costs one sign-in."""
+    monkeypatch.setattr("gateway.agent.agent.AgentFacts", partial(AgentFacts, capabilities=("verify", "telepathy")))
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        connections = list(running.endpoint.connections)
+        for connection in connections:
+            assert connection.capabilities == {"verify", "telepathy"}
+            connection.session._outbox.append(["?news", {"of": "the relay"}])
+            connection.wake.set()
+        for live in made._live:
+            assert live.session is not None
+            live.session.send_report("weather", 9, b"rain")
+            live.session._outbox.append(["?news", {"of": "the agent"}])
+            live.poke()
+        with monkeypatch.context() as newer:
+            newer.setattr("gateway.agent.validator._answer", lambda *_: AnswerBody("smartcard_required"))  # type: ignore[arg-type]
+            verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.outcome is Outcome.TRY_AGAIN
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        changed = await running.authenticator.change_password(attempt(ANNA, "right"), "Winter-2026!")
+        assert changed.outcome is Outcome.NO_AGENT  # none states that operation
         assert running.endpoint.connections == connections
 
 

@@ -121,20 +121,21 @@ def test_each_word_is_taken_when_it_is_the_agents(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "node", "number", "key"),
+    ("agent", "session", "node", "number", "key"),
     [
-        ("agent2", "relay1", 1, None),
-        ("agent1", "relay2", 1, None),
-        ("agent1", "relay1", 2, None),
-        ("agent1", "relay1", 1, bytes(8)),
+        ("agent2", None, "relay1", 1, None),
+        ("agent1", "another", "relay1", 1, None),
+        ("agent1", None, "relay2", 1, None),
+        ("agent1", None, "relay1", 2, None),
+        ("agent1", None, "relay1", 1, bytes(8)),
     ],
 )
 def test_unsealable_is_said_of_one_request_under_one_key(
-    world: World, agent: str, node: str, number: int, key: bytes | None
+    world: World, agent: str, session: str | None, node: str, number: int, key: bytes | None
 ) -> None:
     """By the agent's identity; of another it is nothing, though the agent did sign it."""
     ends, request = under_way(world)
-    signature = world.agent.sign(unsealable_text(agent, node, number, key or request.key))
+    signature = world.agent.sign(unsealable_text(agent, session or ends.relay.session_id, node, number, key or request.key))
     ends.agent.unsent.append(Refuse("relay1", 1, "unsealable", signature))
     ends.pump()
     assert closed(ends).code == CloseCode.SEAL
@@ -144,9 +145,23 @@ def test_unsealable_is_said_of_one_request_under_one_key(
 def test_unsealable_under_the_agents_identity_gives_a_request_back(world: World) -> None:
     """Another agent may take it."""
     ends, request = under_way(world)
-    signature = world.agent.sign(unsealable_text("agent1", "relay1", 1, request.key))
+    signature = world.agent.sign(unsealable_text("agent1", ends.relay.session_id, "relay1", 1, request.key))
     ends.agent.unsent.append(Refuse("relay1", 1, "unsealable", signature))
     assert ends.pump() == [RequestRefused(1, "unsealable")]
+
+
+def test_what_another_session_of_the_agent_cannot_open_is_under_way_in_this_one(world: World) -> None:
+    """Sent a copy, the other one says so truly, and signs it: it is no word on the request here."""
+    ends, request = under_way(world)
+    other = world.open()
+    other.relay.unsent.append(request)
+    for frame in other.relay.frames():
+        other.agent.receive(frame, NOW)
+    (refusal,) = other.agent.unsent
+    assert refusal.reason == "unsealable"
+    ends.agent.unsent.append(refusal)
+    ends.pump()
+    assert closed(ends).code == CloseCode.SEAL
 
 
 def test_a_request_that_holds_nothing_readable_is_given_back(world: World) -> None:
@@ -261,7 +276,7 @@ def second_node(world: World, **kinds: Any) -> Node:
 def join(world: World, ends: Ends, events: list[Event]) -> Node:
     pair, sealer = make_pair(world.identity("relay2", Role.RELAY), announcement(events))
     (peer,) = [event.peer for event in events if isinstance(event, Opened) and event.instance] or [ends.relay._peer]
-    requests = RelayRequests(sealer, peer)
+    requests = RelayRequests(sealer, ends.relay.session_id, peer)
     ends.relay.carry(pair)
     assert ends.pump() == []
     return Node(ends, requests, pair)
@@ -358,7 +373,7 @@ def test_a_second_pair_key_replaces_nobodys(world: World) -> None:
     ask(node.ends, 1)
     node.ask(1)
     pair, sealer = make_pair(world.identity("relay2", Role.RELAY), still_announced(node.ends))
-    other = Node(node.ends, RelayRequests(sealer, node.ends.relay._peer), pair)
+    other = Node(node.ends, RelayRequests(sealer, node.ends.relay.session_id, node.ends.relay._peer), pair)
     node.ends.relay.carry(pair)
     other.ask(7)
     ask(node.ends, 2)
@@ -418,7 +433,7 @@ def test_a_pair_key_for_a_seal_key_of_before_is_left_alone(world: World) -> None
     ends.exchange_words(NOW + 600)
     ends.agent.tick(NOW + 600)
     ends.pump(NOW + 600)
-    node = Node(ends, RelayRequests(sealer, ends.relay._peer), pair)
+    node = Node(ends, RelayRequests(sealer, ends.relay.session_id, ends.relay._peer), pair)
     ends.relay.carry(pair)
     assert ignored(ends.pump(NOW + 600)) == ["pair key for a seal key that is not announced (any more)"]
     node.ask(now=NOW + 600)
