@@ -291,8 +291,9 @@ def test_records_are_forgotten_in_time() -> None:
 def test_no_password_is_kept_and_no_name() -> None:
     """Keyed digests only, and no repr tells a password."""
     admission = DirectAdmission(SETTINGS)
-    attempt(admission, "Correct-Horse", NOW)
-    remembered = pickle.dumps(admission)  # all of it
+    attempt(admission, "Correct-Horse", NOW, throttled=True)
+    assert (admission.users, admission.addresses) == (1, 1)
+    remembered = pickle.dumps((admission.store, admission.admission._addresses))  # all of it
     assert b"Correct-Horse" not in remembered
     assert b"anna" not in remembered
     assert "Correct-Horse" not in repr(request("Correct-Horse"))
