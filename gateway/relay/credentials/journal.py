@@ -28,14 +28,16 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
     """Implements `AdmissionStore` for one node whose counts survive a restart.
 
     Memory decides, at once; a change is written before `apply` returns. What the store did not take is logged, goes on
-    counting in memory, and is written with the next change: a store that is down loosens nothing while the process
-    lives, and nobody signs in while it is down, since the audit trail has the same store.
+    counting in memory, and is written with the next change or within a minute: a store that is down loosens nothing while
+    the process lives, and nobody signs in while it is down, since the audit trail has the same store.
     """
 
     def __init__(self, settings: AdmissionSettings, rows: AdmissionRows) -> None:
         super().__init__(settings)
         self._rows = rows
         self._unwritten: set[bytes] = set()
+        self._changes = 0
+        """How often something was changed that has to be written."""
         self._writing = asyncio.Lock()
 
     async def restore(self) -> None:
@@ -46,12 +48,13 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
                 records[key] = decode(value)
             except ValidationError as error:  # one record that cannot be read must not keep the relay from starting
                 log.warning("admission.unreadable", key=key.hex(), error=str(error))
-        self.load(dict(sorted(records.items(), key=lambda item: item[1].touched)))
+        self.load(records)
 
     async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
         """See `port.AdmissionStore`."""
+        before = self._changes
         result = await super().apply(keys, rule)
-        if self._unwritten:
+        if self._changes != before:  # not for what others changed: nobody waits for the failures of somebody else
             await self._write()
         return result
 
@@ -69,6 +72,7 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
         """
         if ((before and before.touched) or (after and after.touched)) and _lasting(before) != _lasting(after):
             self._unwritten.add(key)
+            self._changes += 1
 
     async def _write(self) -> None:
         async with self._writing:

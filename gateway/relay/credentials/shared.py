@@ -44,7 +44,5 @@ class SharedAdmissionStore:
         return await self._rows.purge(now)
 
     def _expiry(self, record: LockRecord) -> float:
-        deadlines = [lease.deadline for lease in record.leases]
-        if not record.touched:  # nothing but attempts under way
-            return max(deadlines, default=0.0)
-        return max(expiry(record, self._settings), *deadlines)
+        under_way = max((lease.deadline for lease in record.leases), default=0.0)
+        return max(expiry(record, self._settings), under_way) if record.touched else under_way

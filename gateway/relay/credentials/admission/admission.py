@@ -312,7 +312,8 @@ class Admission:
                 for record in records.values():
                     if record.account and (key := _account(record.account, familiar)) not in records:
                         return records, _Missing(key)
-                cleared = {key: lockout.succeed(record) for key, record in records.items()}
+                # whose name it is stays known: the next one may need it, too
+                cleared = {key: record if record.account else lockout.succeed(record) for key, record in records.items()}
                 return cleared, any(lockout.is_held(record) for record in records.values())
 
             found = await self._apply(tuple(keys), rule) or found

@@ -62,8 +62,13 @@ class MemoryAdmissionStore:
         return len(gone)
 
     def load(self, records: Mapping[bytes, LockRecord]) -> None:
-        """What was there before a restart, the one that was changed last at the end."""
-        self._records.update(records)
+        """What was there before a restart; of more than there is room for, those that are locked and those that failed
+        last."""
+        by_weight = sorted(records.items(), key=lambda item: (item[1].locks > 0, item[1].touched))
+        room = max(len(records) - self._settings.records, 0)
+        for key, record in by_weight[:room]:
+            self.changed(key, record, None)
+        self._records.update(sorted(by_weight[room:], key=lambda item: item[1].touched))
 
     def get(self, key: bytes) -> LockRecord | None:
         """The record under a key."""
