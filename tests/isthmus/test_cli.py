@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,11 +13,14 @@ from typing import Any
 
 import click
 import pytest
+import structlog
 
 from demo.stand import free_port
 from gateway import app
 from gateway.administrator import Administrator
+from gateway.protocol import Outcome
 from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
+from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from isthmus import cli, config
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure
@@ -226,12 +230,42 @@ def test_an_agent_that_nobody_knows_cannot_be_revoked(run: Run, ready: Path) -> 
     assert "isthmus relay agents" in err
 
 
-def test_unlock_without_a_relay_is_unnecessary(run: Run, ready: Path) -> None:
-    """Smart lockout lives in the running relay alone."""
+def test_unlock_and_locks_work_without_a_relay(run: Run, ready: Path) -> None:
+    """What smart lockout counted is in the store."""
     code, out, _ = run("relay", "unlock", "anna@corp", "--config", ready)
     assert code == 0
-    assert "No relay runs here" in out
-    assert json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])["relay_running"] is False
+    assert out == "Nothing was counted against anna@corp here.\n"
+    told = json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])
+    assert told == {"user": "anna@corp", "was_counted": False, "relay_running": False}
+    assert run("relay", "locks", "--config", ready)[:2] == (
+        0,
+        "Nobody is locked out here (AD's own locks are not listed).\n",
+    )
+    assert json.loads(run("relay", "locks", "--config", ready, "--json")[1]) == []
+
+
+def test_locks_are_listed(ready: Path, run: Run) -> None:
+    """A line for each, as a table or as JSON."""
+
+    async def lock() -> None:
+        async with app.serving(config.load(ready, RelaySettings).server) as running:
+            for number in range(4):
+                request = AdmissionRequest(
+                    user_name="anna@corp", password=f"p{number}", address="192.0.2.1", throttled=False
+                )
+                ticket = await running.admission.check(request, time.time())
+                assert isinstance(ticket, Admitted)
+                await running.admission.settle(ticket, Outcome.WRONG_CREDENTIAL, time.time())
+
+    with structlog.testing.capture_logs():
+        asyncio.run(lock())
+    (view,) = json.loads(run("relay", "locks", "--config", ready, "--json")[1])
+    assert (view["user"], view["failures"], view["locks"], view["familiar"]) == ("", 4, 1, False)
+    table = run("relay", "locks", "--config", ready)[1].splitlines()
+    assert table[0].split() == ["user", "account", "places", "until", "wrong", "passwords", "locks", "last", "from"]
+    assert table[-1].split()[:3] == ["-", "-", "others"]
+    told = json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])
+    assert told["was_counted"] is True
 
 
 def test_the_life_of_an_api_key(run: Run, ready: Path) -> None:

@@ -21,7 +21,8 @@ class Lockouts:
     def __init__(self, settings: AdmissionSettings, store: Store, clock: Callable[[], float], *, alone: bool) -> None:
         self._keyring, self._clock = store.keyring, clock
         self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
-        records = self._journal or SharedAdmissionStore(settings, store.admission)
+        shared = SharedAdmissionStore(settings, store.admission)
+        records = shared if self._journal is None else self._journal  # not `or`: a journal without records is false
         self.admission = Admission(settings, keys=lambda: _secrets(store.keyring), store=records)
 
     async def restore(self) -> None:

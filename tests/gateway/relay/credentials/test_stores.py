@@ -112,7 +112,8 @@ MOVES = st.lists(
 
 async def play(moves: Iterable[tuple[Any, ...]], key: bytes, store: AdmissionStore, reopen: Reopen | None) -> list[Any]:
     """What is decided at each move. A restart happens where nothing is under way."""
-    admission, now, said = Admission(SETTINGS, keys=lambda: (key,), store=store), NOW, []
+    admission, now = Admission(SETTINGS, keys=lambda: (key,), store=store), NOW
+    said: list[Any] = []
     under_way: list[tuple[str, Admitted]] = []
     for kind, *rest in moves:
         if kind == "check":
@@ -238,7 +239,7 @@ async def guess(admission: Admission, user: str, password: str, outcome: Outcome
 async def test_failures_locks_and_unlocks_survive_a_restart() -> None:
     """And what a spelling is known to be."""
     rows = FakeRows()
-    about = {"account": b"a" * 16, "account_key": "1"}
+    about: dict[str, Any] = {"account": b"a" * 16, "account_key": "1"}
 
     async def start() -> Admission:
         return Admission(SETTINGS, keys=lambda: (KEY,), store=await journaled(rows))

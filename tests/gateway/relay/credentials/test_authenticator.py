@@ -1,0 +1,343 @@
+"""A credential check from admission to the trail: who waits, who is asked, and what happens where a store is down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from gateway.protocol import AnswerBody, Outcome
+from gateway.relay import Attempt
+from gateway.relay.agents import Dispatched, Task
+from gateway.relay.credentials import authenticator as module
+from gateway.relay.credentials.admission import Admission, AdmissionSettings, MemoryAdmissionStore
+from gateway.relay.credentials.authenticator import RelayAuthenticator
+from gateway.relay.credentials.metrics import SignInMetrics
+from gateway.relay.credentials.places import Places
+from gateway.relay.credentials.shared import SharedAdmissionStore
+from gateway.store import StoreUnavailable
+from tests.gateway.relay.agents.exchange import in_virtual_time
+from tests.gateway.relay.credentials.direct import KEY
+from tests.gateway.relay.credentials.test_accounts import ANNA, SPELLINGS
+from tests.gateway.relay.credentials.test_stores import FakeRows
+
+SETTINGS = AdmissionSettings()
+
+
+class FakeDispatcher:
+    """Two agents before one domain controller that locks at 5; each agent's guard refuses what would lock, as far as it
+    knows: it does not see what the other one has under way."""
+
+    def __init__(self, password: str = "right", delay: float = 0.1) -> None:
+        self.password, self.delay = password, delay
+        self.bad_passwords = 0
+        self.asked: list[tuple[str, str]] = []
+        self.under_way = 0
+        self.most = 0
+        self._binding = [0, 0]
+
+    async def dispatch(self, task: Task) -> Dispatched:
+        self.asked.append((task.user_name, task.password))
+        agent = len(self.asked) % 2
+        if self.bad_passwords + self._binding[agent] >= 4:
+            return Dispatched(AnswerBody(Outcome.WOULD_LOCK_OUT, account=ANNA, account_key="1"), "agent")
+        self._binding[agent] += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(self.delay)
+        finally:
+            self._binding[agent] -= 1
+            self.under_way -= 1
+        right = task.password == self.password
+        self.bad_passwords = 0 if right else self.bad_passwords + 1
+        outcome = Outcome.SUCCESS if right else Outcome.WRONG_CREDENTIAL
+        return Dispatched(AnswerBody(outcome, account=ANNA, account_key="1"), "agent")
+
+
+class FakeTrail:
+    """Takes every event, or none."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.down = False
+
+    async def append(self, event: Any) -> None:
+        if self.down:
+            raise StoreUnavailable("trail", "stopped", "start it")
+        self.events.append(event)
+
+
+class House:
+    """An authenticator, and what is around it. clock: the event loop's, in Unix seconds."""
+
+    def __init__(self, store: Any = None, dispatcher: FakeDispatcher | None = None) -> None:
+        self.dispatcher, self.trail = dispatcher or FakeDispatcher(), FakeTrail()
+        self.records = store or MemoryAdmissionStore(SETTINGS)
+        self.admission = Admission(SETTINGS, keys=lambda: (KEY,), store=self.records)
+        loop = asyncio.get_running_loop()
+        self.clock: Callable[[], float] = lambda: 1_800_000_000.0 + loop.time()
+        self.check = RelayAuthenticator(
+            self.admission,
+            self.dispatcher,  # type: ignore[arg-type]
+            self.trail,  # type: ignore[arg-type]
+            SignInMetrics(CollectorRegistry()),
+            timeout=15.0,
+            clock=self.clock,
+        )
+
+    async def sign_in(self, user: str, password: str) -> Outcome | None:
+        attempt = Attempt(
+            user_name=user, password=password, address="192.0.2.1", throttled=False, correlation_id=f"c-{password}"
+        )
+        return (await self.check.authenticate(attempt)).outcome
+
+    @property
+    def waiting(self) -> int:
+        return len(self.check._places)
+
+
+# -- the line
+
+
+@in_virtual_time
+async def test_whoever_waits_is_woken_in_order() -> None:
+    """One for each attempt that ends."""
+    places, order = Places(), []
+
+    async def wait(name: str, *keys: bytes) -> None:
+        await places.wait(keys, 5.0)
+        order.append(name)
+
+    tasks = [asyncio.create_task(wait(name, b"a", b"")) for name in "123"]
+    await asyncio.sleep(0.1)
+    assert len(places) == 3
+    places.wake(b"other")
+    places.wake(b"a")
+    places.wake(b"a")
+    await asyncio.sleep(0.1)
+    assert order == ["1", "2"]
+    await asyncio.gather(*tasks)
+    assert len(places) == 0
+
+
+@in_virtual_time
+async def test_who_stands_in_two_lines_leaves_both() -> None:
+    """And is woken once."""
+    places = Places()
+    both = asyncio.create_task(places.wait((b"a", b"b"), 60.0))
+    second = asyncio.create_task(places.wait((b"b",), 60.0))
+    await asyncio.sleep(0)
+    assert len(places) == 3
+    places.wake(b"a")
+    places.wake(b"b")  # the first in this line is awake already: the next one is meant
+    await asyncio.wait_for(asyncio.gather(both, second), 1.0)
+    assert len(places) == 0
+
+
+@in_virtual_time
+async def test_who_has_waited_already_waits_at_the_head() -> None:
+    """Others came later."""
+    places, order = Places(), []
+
+    async def wait(name: str, first: bool) -> None:
+        await places.wait((b"a",), 60.0, first=first)
+        order.append(name)
+
+    tasks = [asyncio.create_task(wait("later", False)), asyncio.create_task(wait("earlier", True))]
+    await asyncio.sleep(0)
+    places.wake(b"a")
+    await asyncio.sleep(0.1)
+    assert order == ["earlier"]
+    places.wake(b"a")
+    await asyncio.gather(*tasks)
+
+
+@in_virtual_time
+async def test_who_waits_in_vain_leaves() -> None:
+    """After its patience; nobody is woken in its place."""
+    places, loop = Places(), asyncio.get_running_loop()
+    begun = loop.time()
+    await places.wait((b"a",), 2.0)
+    assert loop.time() - begun == pytest.approx(2.0)
+    assert len(places) == 0
+    places.wake(b"a")
+
+
+@in_virtual_time
+async def test_a_turn_that_comes_with_the_cancellation_is_handed_on() -> None:
+    """The one behind would wait for nothing else."""
+    places = Places()
+    first = asyncio.create_task(places.wait((b"a",), 60.0))
+    second = asyncio.create_task(places.wait((b"a",), 60.0))
+    await asyncio.sleep(0)
+    places.wake(b"a")
+    first.cancel()
+    await asyncio.wait_for(second, 1.0)
+    third = asyncio.create_task(places.wait((b"a",), 60.0))
+    await asyncio.sleep(0)
+    third.cancel()
+    await asyncio.sleep(0)
+    assert len(places) == 0
+
+
+# -- waiting for a place
+
+
+@in_virtual_time
+async def test_the_right_password_waits_for_the_guesses_before_it() -> None:
+    """And goes on as soon as one of them ends, without asking in between."""
+    house, loop = House(dispatcher=FakeDispatcher(delay=0.3)), asyncio.get_running_loop()
+    house.dispatcher.bad_passwords = -4  # the directory's guard stays out of this
+    guesses = [asyncio.create_task(house.sign_in("anna", "guess")) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert len(house.dispatcher.asked) == 4
+    owner = asyncio.create_task(house.sign_in("anna", "right"))
+    assert await owner is Outcome.SUCCESS
+    assert loop.time() == pytest.approx(0.6)
+    assert await asyncio.gather(*guesses) == [Outcome.WRONG_CREDENTIAL] * 4
+    assert house.waiting == 0
+
+
+@in_virtual_time
+async def test_a_thousand_at_once_wait_without_asking_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before: fifty times a second each. Now once for each attempt that ends, and once a second."""
+    house, looked = House(dispatcher=FakeDispatcher(delay=1.0)), 0
+    check = house.admission.check
+
+    async def counted(*args: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return await check(*args)
+
+    monkeypatch.setattr(house.admission, "check", counted)
+    outcomes = await asyncio.gather(*(house.sign_in("anna", f"guess{number}") for number in range(1000)))
+    assert outcomes.count(None) == 996
+    assert looked <= 1000 * 7
+    assert house.waiting == 0
+
+
+@in_virtual_time
+async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five seconds it is refused as busy, with a second to wait."""
+    monkeypatch.setattr(module, "_PATIENCE", 2.0)
+    house, loop = House(dispatcher=FakeDispatcher(delay=10.0)), asyncio.get_running_loop()
+    guesses = [asyncio.create_task(house.sign_in("anna", f"guess{number}")) for number in range(4)]
+    await asyncio.sleep(0)
+    assert await house.sign_in("anna", "right") is None
+    assert loop.time() == pytest.approx(2.0)
+    assert house.trail.events[0].detail == {"detail": "busy"}
+    await asyncio.gather(*guesses)
+
+
+@in_virtual_time
+async def test_who_waits_is_let_in_one_after_the_other() -> None:
+    """A success leaves room for all: the first who gets a place wakes the next."""
+    house, loop = House(dispatcher=FakeDispatcher(delay=0.3)), asyncio.get_running_loop()
+    outcomes = await asyncio.gather(*(house.sign_in("anna", "right") for _ in range(12)))
+    assert outcomes == [Outcome.SUCCESS] * 12
+    assert house.dispatcher.most == 4
+    assert loop.time() == pytest.approx(0.9)
+
+
+@in_virtual_time
+async def test_somebody_who_goes_away_while_waiting_or_asking_blocks_nobody() -> None:
+    """Its place is free at once."""
+    house = House(dispatcher=FakeDispatcher(delay=60.0))
+    asking = [asyncio.create_task(house.sign_in("anna", f"guess{number}")) for number in range(4)]
+    waiting = asyncio.create_task(house.sign_in("anna", "one more"))
+    await asyncio.sleep(0.1)
+    assert house.waiting == 1
+    house.dispatcher.delay = 0.1
+    waiting.cancel()
+    for task in asking:
+        task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await house.sign_in("anna", "right") is Outcome.SUCCESS
+    assert len(house.records) == 0
+
+
+@in_virtual_time
+async def test_24_parallel_guesses_in_24_spellings_lock_nobody_in_the_directory() -> None:
+    """Twenty rounds, each after everything was forgotten; the owner signs in afterwards, when the lock is over."""
+    for _ in range(20):
+        house = House()
+        outcomes = await asyncio.gather(*(house.sign_in(user, f"guess {user}") for user in SPELLINGS))
+        assert house.dispatcher.bad_passwords <= 4
+        assert outcomes.count(Outcome.WRONG_CREDENTIAL) <= 4
+        assert [await house.sign_in(user, "x") for user in SPELLINGS[:2]] == [None, None]
+
+
+@in_virtual_time
+async def test_a_name_of_a_megabyte_is_answered() -> None:
+    """As anybody's who is not known; it costs one record."""
+    house = House(dispatcher=FakeDispatcher(delay=0.0))
+    for number in range(4):
+        assert await house.sign_in(str(number) * 1_000_000, f"guess{number}") is Outcome.WRONG_CREDENTIAL
+    assert len(house.records) <= 3
+
+
+# -- a store that is down
+
+
+@in_virtual_time
+async def test_where_attempts_cannot_be_counted_nobody_is_asked() -> None:
+    """A guess that nothing counts would be free. The answer is the one for a trail that cannot be written."""
+    rows = FakeRows()
+    house = House(SharedAdmissionStore(SETTINGS, rows))
+    rows.down = True
+    with capture_logs() as logs:
+        assert await house.sign_in("anna", "right") is Outcome.NOT_RECORDED
+    assert house.dispatcher.asked == []
+    assert [entry["event"] for entry in logs] == ["signin.not_counted", "signin.checked"]
+    rows.down = False
+    assert await house.sign_in("anna", "right") is Outcome.SUCCESS
+
+
+@in_virtual_time
+async def test_an_outcome_that_cannot_be_counted_leaves_its_place_taken_until_its_deadline() -> None:
+    """Four guesses while the store is gone are as many as four failures; then their leases end."""
+    rows = FakeRows()
+    house = House(SharedAdmissionStore(SETTINGS, rows))
+    guesses = [asyncio.create_task(house.sign_in("anna", f"guess{number}")) for number in range(4)]
+    await asyncio.sleep(0.05)
+    rows.down = house.trail.down = True
+    with capture_logs():
+        assert await asyncio.gather(*guesses) == [Outcome.NOT_RECORDED] * 4
+    rows.down = house.trail.down = False
+    assert await house.sign_in("anna", "guess4") is None
+    await asyncio.sleep(25.0)
+    assert await house.sign_in("anna", "right") is Outcome.WOULD_LOCK_OUT
+    assert len(house.dispatcher.asked) == 5
+
+
+@in_virtual_time
+async def test_an_attempt_that_is_given_up_while_the_store_is_down_ends_with_its_lease() -> None:
+    """Nothing else is raised to whoever cancelled it."""
+    rows = FakeRows()
+    house = House(SharedAdmissionStore(SETTINGS, rows), FakeDispatcher(delay=60.0))
+    task = asyncio.create_task(house.sign_in("anna", "x"))
+    await asyncio.sleep(0.1)
+    rows.down = True
+    task.cancel()
+    with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+        await task
+    assert [entry["event"] for entry in logs] == ["signin.not_counted"]
+
+
+@in_virtual_time
+async def test_an_attempts_lease_outlasts_its_answer_and_carries_its_correlation_id() -> None:
+    """Five seconds of waiting, the time of a check, and five to settle it."""
+    house = House(dispatcher=FakeDispatcher(delay=1.0))
+    task = asyncio.create_task(house.sign_in("anna", "wrong"))
+    await asyncio.sleep(0)
+    ((_, record),) = await house.records.records()
+    (lease,) = record.leases
+    assert lease.deadline == pytest.approx(house.clock() + 25.0)
+    await task
+    assert {record.correlation_id for _, record in await house.records.records()} == {"c-wrong", ""}
