@@ -132,17 +132,12 @@ async def test_a_full_disk_loses_nothing_that_was_confirmed(path: Path) -> None:
     store = opened(path)
     for _ in range(10):
         await store.audit.append(event())
-    engine = store._database._engine
-    limit = ["PRAGMA max_page_count = 60"]
-
-    @sa.event.listens_for(engine, "checkout")
-    def bound(connection: sqlite3.Connection, *_others: object) -> None:
-        connection.execute(limit[0])
-
+    bounded = "PRAGMA max_page_count = {}".format
+    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(60)))
     large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
     results = await asyncio.gather(*large, return_exceptions=True)
     assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
-    limit[0] = "PRAGMA max_page_count = 1000000"
+    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(1_000_000)))
     await store.audit.append(event())
     assert (await store.audit.verify()).entries == 11 + sum(result is None for result in results)
     await store.close()
