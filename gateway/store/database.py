@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -302,7 +303,19 @@ def _parse(url: str) -> sa.URL:
     where, backend = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
     if backend not in PATIENCE:
         raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL are")
-    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+    if backend == "sqlite":
+        return parsed
+    if "sslmode" not in parsed.query and not _is_local(parsed.host):
+        parsed = parsed.update_query_dict({"sslmode": "verify-full"})  # the driver's own default takes any certificate
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _is_local(host: str | None) -> bool:
+    """Whether nobody can listen in between: a socket of this machine, or its loopback."""
+    try:
+        return not host or host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _make_engine(url: sa.URL) -> sa.Engine:

@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
-from gateway.store.database import Database
+from gateway.store.database import Database, _parse
 from gateway.store.schema import RELEASE, check_readable
 from gateway.store.store import SqlStore
 from gateway.store.tables import metadata
@@ -277,6 +277,22 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StoreUnavailable, match=re.escape("pip install 'isthmus[postgres]'")) as refused:
         open_store("postgresql://isthmus:hush@127.0.0.1/relay", secret=SECRET, node="relay1")
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://db.example.com/relay", "verify-full"),
+        ("postgresql://192.0.2.1/relay", "verify-full"),
+        ("postgresql://db.example.com/relay?sslmode=require", "require"),
+        ("postgresql://localhost/relay", None),
+        ("postgresql://127.0.0.1/relay", None),
+        ("postgresql:///relay", None),
+    ],
+)
+def test_over_the_network_the_server_is_verified(url: str, mode: str | None) -> None:
+    """The driver's own default would take any certificate, or none."""
+    assert _parse(url).query.get("sslmode") == mode
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/relay", "no url at all"])
