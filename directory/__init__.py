@@ -30,6 +30,7 @@ from directory.model import (
     Credential,
     DirectoryGroup,
     DirectoryIdentity,
+    DirectoryObject,
 )
 from directory.settings import DirectorySettings, TlsSettings
 
@@ -49,6 +50,7 @@ __all__ = [
     "DirectoryError",
     "DirectoryGroup",
     "DirectoryIdentity",
+    "DirectoryObject",
     "DirectorySettings",
     "LdapConnectionError",
     "Malformed",

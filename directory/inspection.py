@@ -22,9 +22,9 @@ from ldap3.core.exceptions import (
     LDAPNoSuchObjectResult,
 )
 
-from directory.credentials.lockout_policy import domain_root
 from directory.errors import DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers
+from directory.ldap.naming_contexts import domain_root
 from directory.ldap.values import from_generalized_time
 from directory.settings import DirectorySettings
 from findings import Finding, failed, passed, warned

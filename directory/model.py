@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ControllerState = Literal["up", "down", "probing"]
 """`up`: it is used. `down`: it failed, and is left alone for a while. `probing`: one request finds out about it."""
@@ -40,6 +40,15 @@ class Credential:
     password: str = field(repr=False)
 
 
+class DirectoryObject(NamedTuple):
+    """Which object of which directory, in words that no setting changes."""
+
+    directory: str
+    """AD: objectGUID of the domain; others: the naming context, lower case. Empty where the server does not say."""
+    object_guid: str
+    """objectGUID or entryUUID, lower case with dashes."""
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryGroup:
     """A group that a person is in, directly or through others."""
@@ -66,6 +75,8 @@ class DirectoryIdentity:
     dn: str = ""
     groups: tuple[DirectoryGroup, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    directory: str = ""
+    """What the directory says of itself (see `DirectoryObject`); `domain` is its name in the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class CheckResult:
     """host:port that answered, for logs and metrics."""
     detail: str = ""
     """For the operator's log: sub-code, count and threshold, what broke. Never a secret."""
+    account: DirectoryObject | None = None
+    """Whom the name belongs to, whatever the outcome; None where nobody was found, or nobody was looked for yet."""
     password_checked: bool = False
     """The directory judged the password (right or wrong): only then may a wrong one be counted against the user."""
 

@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
-from gateway.protocol import CloseCode
+from gateway.protocol import AccountKey, CloseCode
 from gateway.readiness import Readiness
 from gateway.relay import (
     SOCKET_NAME,
@@ -115,6 +115,7 @@ class Relay:
             renew=self.enrolment.renew,
             alarm=self.alarms.raise_alarm,
             clock=clock,
+            account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
         )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout

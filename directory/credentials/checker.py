@@ -21,7 +21,7 @@ from directory.credentials.judgement import judge_bind, judge_change, judge_loss
 from directory.credentials.passwords import change_modifications, password_is_possible
 from directory.errors import Abandoned, DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers, LdapConnection, codec, is_server_fault
-from directory.model import CheckOutcome, CheckResult, Credential
+from directory.model import CheckOutcome, CheckResult, Credential, DirectoryObject
 from directory.people import Account, AccountFinder, LoginName, parse_name
 from directory.settings import DirectorySettings
 
@@ -48,7 +48,7 @@ class _BindOnce:
             self.sent = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Check:
     name: LoginName
     password: str
@@ -56,6 +56,8 @@ class _Check:
     give_up: float
     """time.monotonic()"""
     allow_bind: _BindOnce
+    account: DirectoryObject | None = None
+    """Whom the name belongs to, once that is known."""
 
 
 class CredentialChecker:
@@ -92,7 +94,7 @@ class CredentialChecker:
         reason = "none is due for another try"
         for controller in itertools.islice(self._controllers.candidates(name.user), _CONTROLLERS):
             if time.monotonic() >= give_up:
-                return CheckResult(CheckOutcome.TIMED_OUT, bound=check.allow_bind.sent, detail=reason)
+                return CheckResult(CheckOutcome.TIMED_OUT, bound=check.allow_bind.sent, detail=reason, account=check.account)
             try:
                 result = await self._check_at(controller, check)
             except LdapConnectionError as error:
@@ -101,7 +103,7 @@ class CredentialChecker:
                 reason = str(error)
                 if error.sent and check.allow_bind.sent:
                     # The server may have judged it all the same: another bind would make one attempt count twice
-                    return judge_loss(error)
+                    return replace(judge_loss(error), account=check.account)
             except Abandoned:
                 raise
             except DirectoryError as error:
@@ -109,8 +111,8 @@ class CredentialChecker:
                 reason = str(error)
             else:
                 controller.succeeded()
-                return replace(result, controller=str(controller))
-        return CheckResult(CheckOutcome.NO_DIRECTORY, bound=False, detail=reason)
+                return replace(result, controller=str(controller), account=check.account)
+        return CheckResult(CheckOutcome.NO_DIRECTORY, bound=False, detail=reason, account=check.account)
 
     async def _check_at(self, controller: Controller, check: _Check) -> CheckResult:
         controller.in_flight += 1
@@ -120,6 +122,7 @@ class CredentialChecker:
                 account = await self._finder.find(connection, check.name)
                 if account is None:
                     return await self._pretend(controller, check)
+                check.account = self._finder.reference(connection, account)
                 allowance = await self._allowances.of(connection, account, read_at, controller.clock_skew)
                 if allowance.refused is not None:
                     return allowance.refused

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from directory.ldap.codec import Entry
 from directory.ldap.values import from_interval, integer_of
 
-_DOMAIN_ROOT = re.compile(r"(?:^|(?<!\\),)\s*(dc=[^,]+(?:,\s*dc=[^,]+)*)$", re.IGNORECASE)
 _ASSUMED_SECONDS = 1800.0
 """Window and duration where the policy is not readable: what Active Directory proposes itself."""
 
@@ -27,12 +25,6 @@ class LockoutPolicy:
 
 
 NEVER_LOCKS = LockoutPolicy(threshold=0, window=0.0, duration=0.0)
-
-
-def domain_root(base_dn: str) -> str:
-    """The domain that a DN of Active Directory lies in: its last `DC=` parts. The DN itself where it has none."""
-    found = _DOMAIN_ROOT.search(base_dn)
-    return found[1] if found else base_dn
 
 
 def resultant_policy(account: Entry) -> bytes | None:

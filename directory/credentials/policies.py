@@ -6,8 +6,9 @@ import time
 
 import structlog
 
-from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, domain_root, read_policy
+from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, read_policy
 from directory.ldap import LdapConnection, codec
+from directory.ldap.naming_contexts import domain_root
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()

@@ -86,13 +86,18 @@ class _Stream(asyncio.Protocol):
 
 
 class LdapConnection:
-    """An open connection. `used_at` is `time.monotonic()` of its last use."""
+    """An open connection. `used_at` is `time.monotonic()` of its last use.
 
-    __slots__ = ("_loop", "_number", "_stream", "_transport", "server", "used_at")
+    `directory` is what the directory at its other end says of itself (see `naming_contexts`); read as it is signed in for
+    searching.
+    """
+
+    __slots__ = ("_loop", "_number", "_stream", "_transport", "directory", "server", "used_at")
 
     def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
         self.server = server
         self.used_at = time.monotonic()
+        self.directory = ""
         self._transport, self._stream = transport, stream
         self._number = 0
         self._loop = asyncio.get_running_loop()

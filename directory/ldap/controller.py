@@ -10,12 +10,21 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, LdapConnectionError, ServiceAccountRefused
+from directory.errors import (
+    ConnectFailed,
+    ConnectionBroken,
+    ConnectionTimedOut,
+    LdapConnectionError,
+    ServerRefused,
+    ServiceAccountRefused,
+)
 from directory.ldap import codec
 from directory.ldap.circuit import Circuit
+from directory.ldap.codec import Entry
 from directory.ldap.connection import Address, LdapConnection
+from directory.ldap.naming_contexts import domain_root, naming_context
 from directory.ldap.service_login import ServiceLogin
-from directory.ldap.values import from_generalized_time
+from directory.ldap.values import format_guid, from_generalized_time
 from directory.model import ControllerHealth
 from directory.settings import DirectorySettings
 
@@ -24,6 +33,8 @@ log = structlog.get_logger()
 _GOODBYE = 1.0
 """Seconds to wait for connections to end."""
 _CURRENT_TIME = codec.attribute_list(("currentTime",))
+_OBJECT_GUID = codec.attribute_list(("objectGUID",))
+_NAMING_CONTEXTS = codec.attribute_list(("namingContexts",))
 
 
 class Controller:
@@ -49,6 +60,8 @@ class Controller:
         self.searches = 0
         self._settings, self._context, self._pins, self._clock = settings, context, pins, clock
         self._service = service
+        self._directory = ""
+        """What the directory says of itself, once it was read: it never changes."""
         self._circuit = Circuit(
             first_pause=settings.retry_seconds,
             longest_pause=settings.retry_seconds_most,
@@ -193,11 +206,35 @@ class Controller:
                 service.accepted(password)
         if settings.kind == "ad":
             await self._compare_clocks(connection)
+        connection.directory = self._directory = self._directory or await self._read_directory(connection)
+
+    async def _read_directory(self, connection: LdapConnection) -> str:
+        """See `naming_contexts`; empty, with a word to the operator, where the service account may not read it."""
+        try:
+            if self._settings.kind == "ad":
+                entry = await self._read(connection, domain_root(self._settings.base_dn).encode(), _OBJECT_GUID)
+                found = format_guid(entry[b"objectguid"][0]) if entry.get(b"objectguid") else ""
+            else:
+                entry = await self._read(connection, b"", _NAMING_CONTEXTS)
+                found = naming_context(self._settings.base_dn, entry.get(b"namingcontexts", ()))
+        except ServerRefused as error:
+            found, reason = "", str(error)
+        else:
+            reason = "the attribute is not there"
+        if not found:
+            what = "objectGUID of the domain" if self._settings.kind == "ad" else "namingContexts of the root entry"
+            log.warning(
+                "directory.nameless", controller=str(self), reason=reason, remedy=f"let the service account read {what}"
+            )
+        return found
+
+    async def _read(self, connection: LdapConnection, dn: bytes, wanted: bytes) -> Entry:
+        timeout = self._settings.search_timeout
+        found = await connection.search(dn, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
+        return found[0][1] if found else {}
 
     async def _compare_clocks(self, connection: LdapConnection) -> None:
-        timeout = self._settings.search_timeout
-        found = await connection.search(b"", codec.SCOPE_BASE, codec.ANYTHING, _CURRENT_TIME, limit=1, timeout=timeout)
-        values = found[0][1].get(b"currenttime") if found else None
+        values = (await self._read(connection, b"", _CURRENT_TIME)).get(b"currenttime")
         theirs = from_generalized_time(values[0]) if values else None
         self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
 

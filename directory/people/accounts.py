@@ -82,13 +82,17 @@ class Accounts:
             return explicit[0]
         return found[0]
 
-    def identity(self, account: Account, groups: tuple[DirectoryGroup, ...]) -> DirectoryIdentity:
-        """Who it is."""
+    def object_guid(self, account: Account) -> str:
+        """objectGUID or entryUUID as text."""
+        return format_guid(account.guid) if self._is_ad else account.guid.decode("utf-8", "replace").lower()
+
+    def identity(self, account: Account, groups: tuple[DirectoryGroup, ...], directory: str = "") -> DirectoryIdentity:
+        """Who it is. directory: what the directory says of itself."""
         entry = account.entry
         login = text_of(entry, b"userprincipalname" if self._is_ad else b"uid")
         account_name = text_of(entry, b"samaccountname" if self._is_ad else b"uid")
         return DirectoryIdentity(
-            object_guid=format_guid(account.guid) if self._is_ad else account.guid.decode("utf-8", "replace").lower(),
+            object_guid=self.object_guid(account),
             user_name=login or f"{account_name}@{self._settings.name}",
             domain=self._settings.name,
             sid=format_sid(entry[b"objectsid"][0]) if entry.get(b"objectsid") else "",
@@ -100,6 +104,7 @@ class Accounts:
             dn=account.dn,
             groups=groups,
             attributes={name: tuple(map(as_text, entry[key])) for name, key in self._wanted if entry.get(key)},
+            directory=directory,
         )
 
     @property

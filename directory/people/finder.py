@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from directory.ldap import Entry, LdapConnection, codec
-from directory.model import DirectoryIdentity
+from directory.model import DirectoryIdentity, DirectoryObject
 from directory.people.accounts import Account, Accounts
 from directory.people.cache import Cache
 from directory.people.groups import Groups
@@ -49,7 +49,11 @@ class AccountFinder:
 
     async def identify(self, connection: LdapConnection, account: Account) -> DirectoryIdentity:
         """Who it is, groups included. Raises LdapConnectionError, ServerRefused."""
-        return self._accounts.identity(account, await self._groups.of(connection, account))
+        return self._accounts.identity(account, await self._groups.of(connection, account), connection.directory)
+
+    def reference(self, connection: LdapConnection, account: Account) -> DirectoryObject:
+        """Which object of which directory it is. Costs the server nothing."""
+        return DirectoryObject(connection.directory, self._accounts.object_guid(account))
 
     async def _search(
         self, connection: LdapConnection, base: bytes, scope: int, matching: bytes, attributes: bytes

@@ -27,7 +27,19 @@ from gateway.agent.ports import CredentialDirectories
 from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.validator import Validator
-from gateway.protocol import AgentFacts, AgentSession, CloseCode, Closed, Event, Opened, PeerTrust, RenewalAnswered
+from gateway.protocol import (
+    DIRECTORIES_REPORT,
+    AgentFacts,
+    AgentSession,
+    CloseCode,
+    Closed,
+    DirectoriesReport,
+    Event,
+    Opened,
+    PeerTrust,
+    RenewalAnswered,
+    encode,
+)
 
 log = structlog.get_logger()
 
@@ -207,7 +219,8 @@ class Agent:
     def _report(self, connection: RelayConnection) -> None:
         if connection.session is not None:
             states = {health.controller: _PROTOCOL_STATES[health.state] for health in self._directories.health()}
-            connection.session.send_status(states)
+            report = DirectoriesReport(states, connection.in_flight)
+            connection.session.send_report(*DIRECTORIES_REPORT, encode(report))
             connection.poke()
 
     def _renew_if_due(self) -> None:
@@ -278,7 +291,7 @@ class Agent:
 
 
 _PROTOCOL_STATES: dict[directory.ControllerState, str] = {"up": "closed", "down": "open", "probing": "half_open"}
-"""The protocol's words for a domain controller, which are a circuit breaker's (docs/reference/protocol.md, `status`)."""
+"""The protocol's words for a domain controller: a circuit breaker's (docs/reference/protocol.md, `directories`)."""
 _RE_ENROL = "on the relay `isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
 _REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",

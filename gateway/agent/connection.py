@@ -7,7 +7,6 @@ reader ──► session ──► a task for each request ──► validator �
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Callable
 
@@ -26,10 +25,11 @@ from gateway.protocol import (
     CloseCode,
     Closed,
     Event,
+    Ignored,
     Measured,
     Opened,
-    ProtocolError,
     RenewalAnswered,
+    RequestId,
     RequestReceived,
 )
 
@@ -132,29 +132,49 @@ class RelayConnection:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             self._release_begins()
-        return session.closed or session.close(CloseCode.GOING_AWAY, "connection lost")
+        assert session.closed is not None  # noqa: S101 - the reader ends with it
+        return session.closed
 
     async def _read(self, ws: ClientConnection, session: AgentSession) -> None:
         while session.closed is None:
             try:
                 frame = await ws.recv(decode=False)
             except ConnectionClosed:
+                session.close(CloseCode.GOING_AWAY, "connection lost")  # else the writer would wait for words to send
                 return
             for event in session.receive(frame, self._clock()):
                 self._take(event, session)
             self._wake.set()
 
     async def _write(self, ws: ClientConnection, session: AgentSession) -> None:
+        """Send what the session has to say until it is closed.
+
+        A writer that fails ends the connection immediately: what is in flight goes to another agent, instead of waiting for
+        words that cannot come.
+        """
+        try:
+            await self._send(ws, session)
+        except Exception as error:
+            if not isinstance(error, ConnectionClosed):
+                log.exception("relay.failed", relay=self.relay)
+            session.close(CloseCode.GOING_AWAY, "connection lost", f"writing failed: {type(error).__name__}")
+            self._release_begins()
+            ws.transport.abort()
+
+    async def _send(self, ws: ClientConnection, session: AgentSession) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             # Taken before the frames: one that asks while they are sent has its own frame in the next round only
             begins, self._begins = self._begins, []
-            with contextlib.suppress(ConnectionClosed):
+            try:
                 for frame in session.frames():
                     await ws.send(frame)
                 if begins:
                     await _flushed(ws)
+            except BaseException:
+                _answer(begins, allowed=False)
+                raise
             _answer(begins, allowed=session.closed is None)
             if session.closed is not None:
                 await ws.close(code=session.closed.code if not session.closed.by_peer else 1000)
@@ -171,7 +191,7 @@ class RelayConnection:
 
     def _take(self, event: Event, session: AgentSession) -> None:
         if isinstance(event, RequestReceived):
-            task = self._loop.create_task(self._check(event, session), name=f"request-{event.id}")
+            task = self._loop.create_task(self._check(event, session), name="request {} {}".format(*event.id))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return
@@ -181,26 +201,25 @@ class RelayConnection:
             log.warning("clock.skewed", relay=self.relay, seconds=round(event.clock_skew, 1))
         elif isinstance(event, Closed):
             log.info("relay.closed", relay=self.relay, code=event.code, reason=event.reason, detail=event.detail)
+        elif isinstance(event, Ignored):
+            log.warning("relay.ignored", relay=self.relay, detail=event.detail)
         if isinstance(event, (Opened, RenewalAnswered, Closed)):
             self._on_event(self, event)
 
     async def _check(self, event: RequestReceived, session: AgentSession) -> None:
         deadline = self._directory_clock() + (event.deadline - self._clock())
-        answer = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
-        if answer is None:
+        checked = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
+        if checked is None:
             session.refuse(event.id, "late")
         else:
-            try:
-                session.answer(event.id, answer)
-            except ProtocolError:
-                log.exception("answer.failed")
+            session.answer(event.id, checked.body, checked.account)
         self._wake.set()
 
     # -- begun
 
-    async def _before_bind(self, number: int, deadline: float) -> None:
+    async def _before_bind(self, request_id: RequestId, deadline: float) -> None:
         """Tell the relay, and return only when it has been told. Raises directory.Abandoned where nothing may be bound."""
-        if self._ended or self._session is None or not self._session.begin(number, self._clock()):
+        if self._ended or self._session is None or not self._session.begin(request_id, self._clock()):
             raise directory.Abandoned
         told = self._loop.create_future()
         self._begins.append(told)

@@ -6,16 +6,25 @@ import base64
 import time
 import traceback
 from collections import Counter
+from dataclasses import dataclass
 
 import structlog
 
 import directory
 from gateway.agent.ports import CredentialDirectories
-from gateway.protocol import AnswerBody, Group, Identity, Outcome, RequestBody
+from gateway.protocol import AccountId, AnswerBody, ChangeRequest, Group, Identity, Outcome, RequestBody
 
 log = structlog.get_logger()
 
 MAX_DETAIL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the relay is told, and whose account it was about (None: nobody's); the session makes the digest of that."""
+
+    body: AnswerBody
+    account: AccountId | None = None
 
 
 class Validator:
@@ -26,7 +35,7 @@ class Validator:
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> AnswerBody | None:
+    async def check(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> Checked | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
         `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
@@ -54,14 +63,15 @@ class Validator:
                 detail=result.detail,
                 milliseconds=round(milliseconds, 1),
             )
-        return _answer(result, milliseconds)
+        account = result.account
+        return Checked(_answer(result, milliseconds), AccountId(*account) if account is not None else None)
 
-    def _failed(self, detail: str) -> AnswerBody:
+    def _failed(self, detail: str) -> Checked:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
-        return AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL])
+        return Checked(AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL]))
 
     async def _ask(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> directory.CheckResult:
-        if body.operation == "change":
+        if isinstance(body, ChangeRequest):
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind
             )
@@ -93,6 +103,7 @@ def _identity(identity: directory.DirectoryIdentity) -> Identity:
         dn=identity.dn,
         groups=tuple(Group(group.sid, group.name) for group in identity.groups),
         attributes={name: tuple(map(_text, values)) for name, values in identity.attributes.items()},
+        directory=identity.directory,
     )
 
 

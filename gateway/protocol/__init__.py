@@ -4,47 +4,71 @@ Bytes in, events out, bytes to send. No clock, socket or event loop is read here
 What belongs here: what both ends must agree on. What does not: who is asked (relay), how AD is asked (agent).
 """
 
-from gateway.protocol.accounts import AccountId
+from gateway.protocol.accounts import AccountId, AccountKey
 from gateway.protocol.agent_session import AgentFacts, AgentSession
-from gateway.protocol.errors import CloseCode, PeerRefused, PeerRevoked, ProtocolError
+from gateway.protocol.bodies import OPERATIONS, AnswerBody, ChangeRequest, RequestBody, VerifyRequest
+from gateway.protocol.errors import CloseCode, MalformedFrame, PeerRefused, PeerRevoked, ProtocolError
 from gateway.protocol.events import (
+    Announcement,
     Answered,
+    AnswerUnreadable,
     BegunReceived,
     CapacityChanged,
+    CarriedReceived,
     Closed,
     Event,
+    Ignored,
     Measured,
     Opened,
     PeerDraining,
     RenewalAnswered,
     RenewalRequested,
+    ReportReceived,
     RequestCancelled,
+    RequestId,
     RequestReceived,
     RequestRefused,
-    StatusReceived,
 )
-from gateway.protocol.messages import MAX_FRAME, SUBPROTOCOL, AnswerBody, RequestBody
+from gateway.protocol.messages import (
+    DIRECTORIES_REPORT,
+    MAX_FRAME,
+    SUBPROTOCOL,
+    DirectoriesReport,
+    decode_directories_report,
+    encode,
+)
 from gateway.protocol.outcome import Group, Identity, Outcome
-from gateway.protocol.relay_session import RelaySession, request_body
+from gateway.protocol.relay_session import RelaySession
+from gateway.protocol.requests import RelayRequests, make_pair, request_body
 from gateway.protocol.session import ProtocolSession, SessionState
 from gateway.protocol.trust import IdentitySigner, PeerTrust
 
 __all__ = [
+    "DIRECTORIES_REPORT",
     "MAX_FRAME",
+    "OPERATIONS",
     "SUBPROTOCOL",
     "AccountId",
+    "AccountKey",
     "AgentFacts",
     "AgentSession",
+    "Announcement",
     "AnswerBody",
+    "AnswerUnreadable",
     "Answered",
     "BegunReceived",
     "CapacityChanged",
+    "CarriedReceived",
+    "ChangeRequest",
     "CloseCode",
     "Closed",
+    "DirectoriesReport",
     "Event",
     "Group",
     "Identity",
     "IdentitySigner",
+    "Ignored",
+    "MalformedFrame",
     "Measured",
     "Opened",
     "Outcome",
@@ -54,14 +78,20 @@ __all__ = [
     "PeerTrust",
     "ProtocolError",
     "ProtocolSession",
+    "RelayRequests",
     "RelaySession",
     "RenewalAnswered",
     "RenewalRequested",
+    "ReportReceived",
     "RequestBody",
     "RequestCancelled",
+    "RequestId",
     "RequestReceived",
     "RequestRefused",
     "SessionState",
-    "StatusReceived",
+    "VerifyRequest",
+    "decode_directories_report",
+    "encode",
+    "make_pair",
     "request_body",
 ]

@@ -7,7 +7,7 @@ in elsewhere learns nothing from it.
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 DIGEST: Final = 16
 """Bytes of a digest: HMAC-SHA-256, cut (RFC 2104 section 5)."""
 
+_LABEL: Final = b"isthmus.agent.v1 account"
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -29,19 +30,24 @@ class AccountId(NamedTuple):
 
 
 class AccountKey:
-    """A key that relay nodes share and give to their agents. secret: 32 bytes; id: names it in answers, at most 64 long."""
+    """A key that relay nodes share and give to their agents. id: up to 64 characters, in answers; secret: 32 bytes."""
 
-    __slots__ = ("_mac", "id", "secret")
+    __slots__ = ("_inner", "_outer", "id", "secret")
 
     def __init__(self, id: str, secret: bytes) -> None:  # noqa: A002 - what it is called on the wire
         self.id, self.secret = id, secret
-        self._mac = hmac.new(secret, b"isthmus.agent.v1 account", "sha256")
+        # HMAC by hand (RFC 2104 section 2), with the key worked in once: `hmac` takes 1 to 3 µs more for each digest, and
+        # both ends of a sign-in make one
+        block = secret.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + _LABEL)
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def __repr__(self) -> str:
         return f"AccountKey({self.id!r}, …)"
 
     def digest(self, account: AccountId) -> bytes:
-        """The digest of an account, 16 bytes."""
-        mac = self._mac.copy()  # the key is worked in once: half of what a digest costs
-        mac.update(_encode(account))  # lengths travel with both parts: no two pairs have one text
-        return mac.digest()[:DIGEST]
+        """HMAC-SHA-256(secret, label ‖ MessagePack [directory, object]), cut to 16 bytes."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(_encode(account))  # lengths travel with both parts: no two pairs have one text
+        outer.update(inner.digest())
+        return outer.digest()[:DIGEST]

@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final
 
-from gateway.protocol.errors import MalformedFrame, ProtocolError, UnexpectedMessage, VersionMismatch
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.protocol.accounts import AccountId, AccountKey
+from gateway.protocol.bodies import OPERATIONS, AnswerBody, SealedRequest, decode_request
+from gateway.protocol.errors import MalformedFrame, SealBroken, UnexpectedMessage, VersionMismatch
 from gateway.protocol.events import (
     Event,
+    Ignored,
     Opened,
     RenewalAnswered,
     RequestCancelled,
+    RequestId,
     RequestReceived,
 )
 from gateway.protocol.messages import (
+    MAX_REPORT,
     VERSION,
+    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
     Answer,
-    AnswerBody,
     Begun,
     Bye,
     Cancel,
@@ -31,18 +39,30 @@ from gateway.protocol.messages import (
     Refuse,
     Renew,
     Renewed,
+    Report,
     Request,
-    Status,
     Welcome,
     decode_acceptance,
-    decode_batch,
     encode,
-    to_agent_decoder,
+    to_agent,
 )
+from gateway.protocol.outcome import Outcome
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
-from gateway.protocol.sealing import REKEY_AFTER, Opener, SealKey, announcement_text, pair_text, seal_answer
+from gateway.protocol.sealing import (
+    REKEY_AFTER,
+    Opener,
+    ReplySeal,
+    SealKey,
+    announcement_text,
+    pair_text,
+    seal_key_id,
+    unsealable_text,
+)
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
+
+MAX_PAIRS: Final = 256
+"""Pair keys under one seal key: nodes, and how often each may be started anew in ten minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +76,22 @@ class AgentFacts:
     domains: tuple[str, ...]
     """UPN suffixes and NetBIOS names it answers for, lower case; `*` for all."""
     software: str
+    capabilities: tuple[str, ...] = OPERATIONS
+    """The operations that it does, and whatever else it can."""
 
 
-@dataclass(slots=True)
-class _Open:
-    reply_key: bytes
+class _Open(Struct):
+    reply: ReplySeal
     begin_by: float
     begun: bool = False
 
 
 class AgentSession(ProtocolSession):
     """Listens first. Takes requests up to its capacity, each of them once, none after its deadline."""
+
+    _seal_key: SealKey
+    """The announced one, from the opening on; any relay node may make pair keys with it."""
+    _announced_at: float
 
     def __init__(self, identity: IdentitySigner, trust: PeerTrust, facts: AgentFacts, *, now: float) -> None:
         super().__init__(now, ping_interval=10.0)
@@ -76,10 +101,13 @@ class AgentSession(ProtocolSession):
         self.clock_offset = 0.0
         """The relay's clock minus ours, seconds; deadlines are the relay's."""
         self._identity, self._trust, self._facts = identity, trust, facts
-        self._seal_key: SealKey | None = SealKey()
-        self._announced_at = now
-        self._openers: list[Opener] = []
-        self._open: dict[int, _Open] = {}
+        self._session_key: SealKey | None = SealKey()
+        self._openers: dict[bytes, Opener] = {}
+        """By the id of the pair key, the oldest first; at most two for a node."""
+        self._paired: dict[bytes, str] = {}
+        """Ids of the pair keys that came since the last announcement, and whose they are."""
+        self._account_key: AccountKey | None = None
+        self._open: dict[RequestId, _Open] = {}
 
     @property
     def in_flight(self) -> int:
@@ -88,28 +116,43 @@ class AgentSession(ProtocolSession):
 
     # -- what the shell asks
 
-    def begin(self, number: int, now: float) -> bool:
+    def begin(self, request_id: RequestId, now: float) -> bool:
         """Mark that the bind is about to be made; False if it is too late for that: then nothing may be bound."""
-        request = self._open.get(number)
+        request = self._open.get(request_id)
         if request is None or self.state is not SessionState.OPEN:
             return False
         if not request.begun:
             if now + self.clock_offset > request.begin_by:  # by then the relay may have asked another agent
                 return False
             request.begun = True
-            self._outbox.append(Begun(number))
+            self._outbox.append(Begun(*request_id, request.reply.prove_begun()))
         return True
 
-    def answer(self, number: int, body: AnswerBody) -> None:
-        """Answer a request; one that was cancelled or whose session is over is dropped."""
-        request = self._open.pop(number, None)
-        if request is not None and self.state is SessionState.OPEN:
-            self._outbox.append(Answer(number, seal_answer(request.reply_key, number, self._identity.name, body)))
+    def answer(self, request_id: RequestId, body: AnswerBody, account: AccountId | None = None) -> None:
+        """Answer a request; one that was cancelled or whose session is over is dropped.
 
-    def refuse(self, number: int, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
-        """Give a request back before it has begun, so that another agent may take it."""
-        if self._open.pop(number, None) is not None and self.state is SessionState.OPEN:
-            self._outbox.append(Refuse(number, reason))
+        account: whose name was asked about, whatever came of it; None where nobody was found. Where the answer is larger
+        than a peer takes, the relay is told so instead.
+        """
+        request = self._open.pop(request_id, None)
+        if request is None or self.state is not SessionState.OPEN:
+            return
+        node, number = request_id
+        key = self._account_key
+        if account is not None and key is not None:
+            body = replace(body, account=key.digest(account), account_key=key.id)
+        try:
+            sealed = request.reply.seal(number, self._identity.name, body)
+        except MalformedFrame as error:
+            body = AnswerBody(Outcome.NO_DIRECTORY, detail=error.detail, account=body.account, account_key=body.account_key)
+            sealed = request.reply.seal(number, self._identity.name, body)
+        self._outbox.append(Answer(node, number, sealed))
+
+    def refuse(self, request_id: RequestId, reason: str) -> None:
+        """Give a request back before it has begun, so that another agent may take it. reason: see `messages.Refuse`."""
+        request = self._open.pop(request_id, None)
+        if request is not None and self.state is SessionState.OPEN:
+            self._outbox.append(Refuse(*request_id, reason, request.reply.prove_refusal(reason)))
 
     def set_capacity(self, requests: int) -> None:
         """Take this many requests at once from now on."""
@@ -121,10 +164,12 @@ class AgentSession(ProtocolSession):
         """Ask for a certificate for a new key (PKCS #10, DER)."""
         self._outbox.append(Renew(csr))
 
-    def send_status(self, directories: dict[str, str]) -> None:
-        """Tell the operator how the directories are, by domain controller."""
-        if self.state is SessionState.OPEN:
-            self._outbox.append(Status(directories, self.in_flight))
+    def send_report(self, kind: str, version: int, body: bytes) -> bool:
+        """Tell the relay something about this agent's health; False where it does not want to know, or it is too large."""
+        if self.state is not SessionState.OPEN or "report" not in self.peer_capabilities or len(body) > MAX_REPORT:
+            return False
+        self._outbox.append(Report(kind, version, body))
+        return True
 
     # -- handshake
 
@@ -135,7 +180,7 @@ class AgentSession(ProtocolSession):
             self._take_hello(message, frame, now)
         elif isinstance(message, Welcome) and self.state is SessionState.PROVING:
             self._take_welcome(message, frame, now)
-            events.append(Opened(self._peer, self.session_id))
+            events.append(Opened(self._peer, self.session_id, capabilities=self.peer_capabilities))
         else:
             raise UnexpectedMessage(f"{type(message).__name__} while {self.state.value}")
 
@@ -143,23 +188,22 @@ class AgentSession(ProtocolSession):
         if VERSION not in hello.versions:
             raise VersionMismatch(f"relay speaks versions {hello.versions}, this agent {VERSION}")
         self._peer = self._trust.verify(hello.certificate, now)
-        if self._peer.name != hello.relay:
-            raise MalformedFrame(f"relay calls itself {hello.relay!r}, its certificate says {self._peer.name!r}")
-        self.relay, self._hello = hello.relay, frame
+        self.relay, self._hello = self._peer.name, frame
+        self.peer_capabilities = frozenset(hello.capabilities)
         self.clock_offset = hello.time - now  # off by the way here; each pong makes it better
-        assert self._seal_key is not None  # noqa: S101 - made in __init__
+        assert self._session_key is not None  # noqa: S101 - made in __init__
         body = encode(
             AgentIntroduction(
-                VERSION,
-                self._identity.name,
-                self._facts.instance,
-                os.urandom(32),
-                self._identity.certificate_der,
-                self._seal_key.public,
-                self.capacity,
-                self._facts.domains,
-                self._facts.software,
-                now,
+                version=VERSION,
+                instance=self._facts.instance,
+                nonce=os.urandom(32),
+                certificate=self._identity.certificate_der,
+                seal_key=self._session_key.public,
+                capacity=self.capacity,
+                domains=self._facts.domains,
+                software=self._facts.software,
+                time=now,
+                capabilities=self._facts.capabilities,
             )
         )
         self._agent_hello = encode(AgentHello(body, self._identity.sign(transcript(b"agent", frame, body))))
@@ -170,29 +214,33 @@ class AgentSession(ProtocolSession):
         said = (self._hello, self._agent_hello)
         verify_proof(self._peer, welcome.signature, transcript(b"relay", *said, welcome.body))
         acceptance = decode_acceptance(welcome.body)
-        assert self._seal_key is not None  # noqa: S101 - forgotten only below
-        secret = self._seal_key.open(acceptance.sealed_secret, info=transcript(b"secret", *said))
-        self._seal_key = None  # forgotten: what was recorded stays closed even to who steals this memory later
+        assert self._session_key is not None  # noqa: S101 - forgotten only below
+        secret = self._session_key.open(acceptance.sealed_secret, info=transcript(b"secret", *said))
+        self._session_key = None  # forgotten: what was recorded stays closed even to who steals this memory later
         self.session_id, self.ping_interval = acceptance.session, acceptance.ping_interval
-        self._announced_at = self._pinged = now
+        self._pinged = now
         salt = transcript(b"keys", *said, frame)
         self._secure(
             writer=derive(secret, salt=salt, info=AGENT_TO_RELAY), reader=derive(secret, salt=salt, info=RELAY_TO_AGENT)
         )
-        self._openers = [Opener(secret, salt=salt, relay=self.relay, agent=self._identity.name)]
+        self._add_opener(Opener(secret, salt=salt, relay=self.relay, agent=self._identity.name))
+        self._announce(now)
 
     # -- records
 
     def _decode(self, content: bytes) -> Sequence[Any]:
-        return decode_batch(to_agent_decoder, content)
+        return to_agent.decode(content)
 
     def _handle(self, message: Any, now: float, events: list[Event]) -> None:
         if isinstance(message, Request):
             self._take_request(message, now, events)
         elif isinstance(message, Cancel):
-            self._take_cancel(message.id, events)
+            self._take_cancel((message.node, message.number), events)
         elif isinstance(message, PairKey):
-            self._take_pair_key(message, now)
+            self._take_pair_key(message, now, events)
+        elif isinstance(message, AccountKeys):
+            newest = next(iter(message.keys), None)
+            self._account_key = AccountKey(newest.id, newest.secret) if newest is not None else None
         elif isinstance(message, Renewed):
             events.append(RenewalAnswered(certificate=message.certificate))
         else:
@@ -200,58 +248,102 @@ class AgentSession(ProtocolSession):
 
     def _take_request(self, request: Request, now: float, events: list[Event]) -> None:
         relay_now = now + self.clock_offset
-        reason = self._reason_to_refuse(request, relay_now)
-        if reason is not None:
-            self._outbox.append(Refuse(request.id, reason))
+        opener = self._openers.get(request.key)
+        if opener is None or opener.relay != request.node:
+            self._refuse_unsealable(request)
             return
         try:
-            opener = next(opener for opener in self._openers if opener.id == request.key)
-            body = opener.open(request, relay_now)
-        except (StopIteration, ProtocolError):
-            self._outbox.append(Refuse(request.id, "unsealable"))
+            content = opener.open(request, relay_now)
+        except SealBroken as error:
+            # Repeated or bent on its way: not a word to the relay. A refusal would be as good as one of the request
+            # itself, which may have begun, and the relay would have another agent bind as well.
+            events.append(Ignored(error.detail))
             return
-        self._open[request.id] = _Open(body.reply_key, request.begin_by)
-        events.append(RequestReceived(request.id, request.deadline - self.clock_offset, body))
+        try:
+            body = decode_request(request.operation, content)
+        except MalformedFrame:
+            self._refuse_unsealable(request)
+            return
+        self._admit(request, body, relay_now, events)
 
-    def _reason_to_refuse(self, request: Request, relay_now: float) -> Literal["busy", "draining", "late"] | None:
+    def _admit(self, request: Request, body: SealedRequest, relay_now: float, events: list[Event]) -> None:
+        request_id, reply = (request.node, request.number), ReplySeal(body.reply_key)
+        reason = self._reason_to_refuse(request, relay_now)
+        if reason is not None:
+            self._outbox.append(Refuse(*request_id, reason, reply.prove_refusal(reason)))
+            return
+        self._open[request_id] = _Open(reply, request.begin_by)
+        deadline = request.deadline - self.clock_offset
+        events.append(RequestReceived(request_id, deadline, body))  # type: ignore[arg-type]  # of a known operation
+
+    def _reason_to_refuse(self, request: Request, relay_now: float) -> str | None:
+        if request.operation not in self._facts.capabilities:
+            return "unsupported"
         if request.deadline <= relay_now:
             return "late"
         if self.draining:
             return "draining"
-        if len(self._open) >= self.capacity:
+        # a node that was started anew counts from the beginning: what its number says is still under way here
+        if len(self._open) >= self.capacity or (request.node, request.number) in self._open:
             return "busy"
         return None
 
-    def _take_cancel(self, number: int, events: list[Event]) -> None:
+    def _refuse_unsealable(self, request: Request) -> None:
+        """There is no reply key that could prove it; bound to the pair key's id, it fits no other copy of the request."""
+        if (request.node, request.number) in self._open:
+            return  # a copy under another key: the one that was taken is not given back
+        text = unsealable_text(self._identity.name, self.session_id, request.node, request.number, request.key)
+        self._outbox.append(Refuse(request.node, request.number, "unsealable", self._identity.sign(text)))
+
+    def _take_cancel(self, request_id: RequestId, events: list[Event]) -> None:
         """A request that has begun stays open until its bind is done: it still takes capacity."""
-        request = self._open.get(number)
+        request = self._open.get(request_id)
         if request is not None:
             if not request.begun:
-                del self._open[number]
-            events.append(RequestCancelled(number))
+                del self._open[request_id]
+            events.append(RequestCancelled(request_id))
 
     def _measured(self, latency: float, clock_skew: float) -> None:
         self.clock_offset = clock_skew
 
-    # -- new seal keys
+    # -- pair keys
 
     def _tend(self, now: float) -> None:
-        if now - self._announced_at >= REKEY_AFTER and self._seal_key is None:
-            self._announced_at = now
-            self._seal_key = SealKey()
-            text = announcement_text(self._identity.name, self.session_id, self._seal_key.public)
-            self._outbox.append(Announce(self._seal_key.public, self._identity.sign(text)))
+        if now - self._announced_at >= REKEY_AFTER:
+            self._announce(now)
 
-    def _take_pair_key(self, pair: PairKey, now: float) -> None:
-        if self._seal_key is None:
-            raise UnexpectedMessage("pair key without an announced seal key")
+    def _announce(self, now: float) -> None:
+        """A new seal key for pair keys. Nodes that made none under the one before are forgotten."""
+        self._openers = {key: opener for key, opener in self._openers.items() if opener.relay in self._paired.values()}
+        self._paired = {}
+        self._announced_at = now
+        self._seal_key = SealKey()
+        text = announcement_text(self._identity.name, self.session_id, self._seal_key.public)
+        self._outbox.append(Announce(self._seal_key.public, self._identity.sign(text)))
+
+    def _take_pair_key(self, pair: PairKey, now: float, events: list[Event]) -> None:
+        seal_key = self._seal_key
+        if pair.seal_key != seal_key_id(seal_key.public):
+            events.append(Ignored("pair key for a seal key that is not announced (any more)"))
+            return
         peer = self._trust.verify(pair.certificate, now)
-        if peer.name != pair.relay:
-            raise MalformedFrame(f"pair key of {pair.relay!r} under the certificate of {peer.name!r}")
-        seal_key = self._seal_key.public
-        verify_proof(peer, pair.signature, pair_text(pair.relay, self._identity.name, seal_key, pair.sealed_secret))
-        info = announcement_text(pair.relay, self.session_id, seal_key)
-        secret = self._seal_key.open(pair.sealed_secret, info=info)
-        self._seal_key = None
-        opener = Opener(secret, salt=info, relay=pair.relay, agent=self._identity.name)
-        self._openers = [opener, *self._openers[:1]]  # requests under the key before may still be on their way
+        text = pair_text(peer.name, self._identity.name, seal_key.public, pair.sealed_secret)
+        verify_proof(peer, pair.signature, text)
+        info = announcement_text(peer.name, self.session_id, seal_key.public)
+        secret = seal_key.open(pair.sealed_secret, info=info)
+        opener = Opener(secret, salt=info, relay=peer.name, agent=self._identity.name)
+        # a repeated one would come with an empty memory of what was opened under it: all of that could be sent again
+        if opener.id in self._paired:
+            events.append(Ignored(f"pair key of {peer.name} came twice"))
+        elif len(self._paired) >= MAX_PAIRS:
+            events.append(Ignored(f"pair key of {peer.name}, after {MAX_PAIRS} under one seal key"))
+        else:
+            self._add_opener(opener)
+
+    def _add_opener(self, opener: Opener) -> None:
+        """Requests under the node's key before may still be on their way; what is older goes."""
+        own = [key for key, other in self._openers.items() if other.relay == opener.relay]
+        for key in own[:-1]:
+            del self._openers[key]
+        self._openers[opener.id] = opener
+        self._paired[opener.id] = opener.relay

@@ -4,18 +4,24 @@ Handshake messages travel in the clear inside TLS, one in a frame. Afterwards ev
 (see `records`) that holds a batch of messages.
 
 On the wire a message is an array, `[tag, field, field, …]`, in the order in which the fields stand here: names do not
-travel, the order does. The tags are wire format too, whatever a class is called.
+travel, the order does. The tags are wire format too, whatever a class is called. How the protocol grows:
+
+- A message gets new fields at its end, with defaults. What stands there and is not known is ignored, in every message.
+- `AgentIntroduction` and `Acceptance`, like the sealed bodies (see `bodies`), are maps: unknown keys are ignored.
+- A new kind of message has a tag of its own. Where that begins with `?`, an end that does not know it ignores it; any
+  other unknown kind ends the session, so the other end must have said that it takes it (a capability).
+- What an end does beyond this page, it states as a capability in the handshake. Unknown ones are ignored.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.protocol.errors import MalformedFrame
-from gateway.protocol.outcome import Identity, Outcome
+from gateway.protocol.errors import MalformedFrame, UnexpectedMessage
 
 _T = TypeVar("_T")
 
@@ -25,23 +31,31 @@ MAX_HANDSHAKE = 64 * 1024
 """Bytes of one handshake frame: two certificates and a post-quantum key fit many times."""
 MAX_FRAME = 1024 * 1024
 """Bytes of one record: an identity with AD's most (1,015) groups takes about 100 KiB."""
+MAX_SEALED = MAX_FRAME - 1024
+"""Bytes of one sealed body, its tag included."""
+MAX_REPORT = 256 * 1024
+"""Bytes of one report's body."""
 MAX_BATCH = 256
 """Messages in one record."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
+Word = Annotated[str, Meta(min_length=1, max_length=64)]
+"""An operation, a capability, a reason, an id."""
 Text = Annotated[str, Meta(max_length=1024)]
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Signature = Annotated[bytes, Meta(min_length=1, max_length=512)]
-SealedBytes = Annotated[bytes, Meta(min_length=16, max_length=MAX_FRAME - 1024)]
+SealedBytes = Annotated[bytes, Meta(min_length=16, max_length=MAX_SEALED)]
+Proof = Annotated[bytes, Meta(min_length=16, max_length=512)]
 SealKeyBytes = Annotated[bytes, Meta(min_length=1216, max_length=1216)]
 KeyId = Annotated[bytes, Meta(min_length=8, max_length=8)]
-RequestId = Annotated[int, Meta(ge=1, le=2**62)]
+Number = Annotated[int, Meta(ge=1, le=2**62)]
 Seconds = Annotated[float, Meta(ge=0, le=2**40)]
+Capabilities = Annotated[tuple[Word, ...], Meta(max_length=256)]
 
 
-class _Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base: compact on the wire, strict when read."""
+class _Message(Struct, frozen=True, array_like=True):
+    """Base: compact on the wire; further elements at the end are ignored."""
 
 
 # --- handshake ---------------------------------------------------------------------------------------------------
@@ -51,29 +65,32 @@ class Hello(_Message, frozen=True, tag="hello"):
     """Relay's first word: its certificate, a fresh nonce and its clock. Proves nothing yet; `Welcome` does."""
 
     versions: Annotated[tuple[int, ...], Meta(min_length=1, max_length=16)]
-    relay: Name
     nonce: Nonce
     certificate: Der
+    """Whoever this names is the relay's node."""
     time: Seconds
+    capabilities: Capabilities = ()
 
 
-class AgentIntroduction(_Message, frozen=True, tag="introduction"):
-    """What an agent says of itself; signed inside `AgentHello`."""
+class AgentIntroduction(Struct, frozen=True):
+    """What an agent says of itself; signed inside `AgentHello`. A map: unknown keys are ignored."""
 
     version: int
-    agent: Name
-    instance: Annotated[str, Meta(min_length=1, max_length=64)]
+    instance: Word
     """Random, one for each process: tells a second connection from a cloned identity."""
     nonce: Nonce
     certificate: Der
+    """Whoever this names is the agent."""
     seal_key: SealKeyBytes
-    """HPKE public key, ML-KEM-768 + X25519."""
+    """HPKE public key, ML-KEM-768 + X25519, for this session's secret alone."""
     capacity: Annotated[int, Meta(ge=1, le=100_000)]
     """Requests taken at once on this connection."""
     domains: Annotated[tuple[Name, ...], Meta(max_length=1000)]
     """UPN suffixes and NetBIOS names that this agent answers for, lower case; `*` for all."""
     software: Annotated[str, Meta(max_length=64)]
     time: Seconds
+    capabilities: Capabilities = ()
+    """The operations that it does are among them."""
 
 
 class AgentHello(_Message, frozen=True, tag="agent-hello"):
@@ -83,10 +100,10 @@ class AgentHello(_Message, frozen=True, tag="agent-hello"):
     signature: Signature
 
 
-class Acceptance(_Message, frozen=True, tag="acceptance"):
-    """What the relay grants; signed inside `Welcome`."""
+class Acceptance(Struct, frozen=True):
+    """What the relay grants; signed inside `Welcome`. A map: unknown keys are ignored."""
 
-    session: Annotated[str, Meta(min_length=1, max_length=64)]
+    session: Word
     sealed_secret: SealedBytes
     """32 random bytes under the agent's seal key: records and seals of this session derive from it."""
     ping_interval: Annotated[float, Meta(ge=0.05, le=3600)]
@@ -111,11 +128,31 @@ class Bye(_Message, frozen=True, tag="bye"):
 # --- records, relay to agent -------------------------------------------------------------------------------------
 
 
-class Request(_Message, frozen=True, tag="request"):
-    """A sealed credential check. Times are Unix seconds on the relay's clock."""
+class SharedKey(Struct, frozen=True, array_like=True):
+    """One key of account digests; further elements at the end are ignored."""
 
-    id: RequestId
+    id: Word
+    secret: Nonce
+
+    def __repr__(self) -> str:
+        return f"SharedKey({self.id!r}, …)"
+
+
+class AccountKeys(_Message, frozen=True, tag="account-keys"):
+    """The keys of account digests (see `accounts`), newest first: in the relay's first record, and when they change."""
+
+    keys: Annotated[tuple[SharedKey, ...], Meta(max_length=8)]
+
+
+class Request(_Message, frozen=True, tag="request"):
+    """A sealed request. Node and number name it; times are Unix seconds on the node's clock."""
+
+    node: Name
+    """The relay node that sealed it, as certified; it need not be the one at the other end."""
+    number: Number
     key: KeyId
+    operation: Word
+    """In the clear, for dispatch; the seal is bound to it. An agent that does not know it refuses it (`unsupported`)."""
     begin_by: Seconds
     """No bind may begin after this: the relay then asks somebody else."""
     deadline: Seconds
@@ -125,15 +162,21 @@ class Request(_Message, frozen=True, tag="request"):
 class Cancel(_Message, frozen=True, tag="cancel"):
     """Nobody waits for this answer any more; not begun, it is dropped."""
 
-    id: RequestId
+    node: Name
+    number: Number
 
 
 class PairKey(_Message, frozen=True, tag="pair-key"):
-    """A new sealing secret from one relay node, sealed to the seal key that the agent announced, and signed."""
+    """A new sealing secret from one relay node, sealed to the seal key that the agent announced, and signed.
 
-    relay: Name
+    Any node may make one, and more than one, as long as the seal key is announced.
+    """
+
+    seal_key: KeyId
+    """Which one it is sealed to (see `sealing.seal_key_id`)."""
     sealed_secret: SealedBytes
     certificate: Der
+    """Whoever this names is the node."""
     signature: Signature
 
 
@@ -161,21 +204,31 @@ class Ping(_Message, frozen=True, tag="ping"):
 class Begun(_Message, frozen=True, tag="begun"):
     """The agent is about to bind: from here on nobody else may try this request."""
 
-    id: RequestId
+    node: Name
+    number: Number
+    proof: Proof
+    """By the reply key (see `sealing.ReplySeal`)."""
 
 
 class Answer(_Message, frozen=True, tag="answer"):
     """An `AnswerBody` under the reply key of its request."""
 
-    id: RequestId
+    node: Name
+    number: Number
     sealed: SealedBytes
 
 
 class Refuse(_Message, frozen=True, tag="refuse"):
-    """The agent did not begin and will not: somebody else may."""
+    """The agent did not begin and will not: somebody else may.
 
-    id: RequestId
-    reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]
+    Reasons are `busy`, `draining`, `late`, `unsupported`, `cancelled`, `unsealable`; an unknown one means no less.
+    """
+
+    node: Name
+    number: Number
+    reason: Word
+    proof: Proof
+    """By the reply key; for `unsealable`, where there is none, the agent's signature over `sealing.unsealable_text`."""
 
 
 class Capacity(_Message, frozen=True, tag="capacity"):
@@ -185,7 +238,7 @@ class Capacity(_Message, frozen=True, tag="capacity"):
 
 
 class Announce(_Message, frozen=True, tag="announce"):
-    """A new seal key; the signature is the agent's over `announcement_text`."""
+    """A new seal key for pair keys; the signature is the agent's over `announcement_text`. The one before is forgotten."""
 
     seal_key: SealKeyBytes
     signature: Signature
@@ -197,11 +250,12 @@ class Renew(_Message, frozen=True, tag="renew"):
     csr: Der
 
 
-class Status(_Message, frozen=True, tag="status"):
-    """The agent's own view, for the operator: state of each domain controller (`closed`, `open`, `half-open`)."""
+class Report(_Message, frozen=True, tag="?report"):
+    """Something about the agent's health. `kind` and `version` say how `body` is read; unknown ones are left alone."""
 
-    directories: Annotated[dict[str, str], Meta(max_length=1000)]
-    in_flight: Annotated[int, Meta(ge=0)]
+    kind: Word
+    version: Annotated[int, Meta(ge=1, le=1000)]
+    body: Annotated[bytes, Meta(max_length=MAX_REPORT)]
 
 
 # --- both ways ---------------------------------------------------------------------------------------------------
@@ -218,43 +272,8 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
-ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Status | Ping | Pong | Drain | Bye
-
-# --- sealed bodies -----------------------------------------------------------------------------------------------
-
-
-class RequestBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What is sealed for the agent: nobody between relay node and agent reads it."""
-
-    operation: Literal["verify", "change"]
-    user_name: Text
-    password: Text
-    new_password: Text
-    correlation_id: Annotated[str, Meta(max_length=64)]
-    reply_key: Nonce
-    """Single-use AES-256 key for the answer."""
-
-    def __repr__(self) -> str:
-        return f"RequestBody(operation={self.operation!r}, user_name={self.user_name!r}, …)"
-
-    def __rich_repr__(self) -> Any:
-        yield "operation", self.operation
-        yield "user_name", self.user_name
-
-
-class AnswerBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What came of a check at the directory; sealed for the relay node that asked."""
-
-    outcome: Outcome
-    identity: Identity | None = None
-    password_proven: bool = False
-    """The password was right, whatever else stood in the way."""
-    detail: Text = ""
-    """For the operator: sub-code, domain controller; never a secret."""
-    milliseconds: float = 0.0
-    """Time spent at the directory."""
-
+ToAgent = AccountKeys | Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
+ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Report | Ping | Pong | Drain | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 _handshake_decoder: msgspec.msgpack.Decoder[Hello | AgentHello | Welcome | Bye] = msgspec.msgpack.Decoder(
@@ -262,22 +281,47 @@ _handshake_decoder: msgspec.msgpack.Decoder[Hello | AgentHello | Welcome | Bye] 
 )
 _introduction_decoder = msgspec.msgpack.Decoder(AgentIntroduction)
 _acceptance_decoder = msgspec.msgpack.Decoder(Acceptance)
-_request_body_decoder = msgspec.msgpack.Decoder(RequestBody)
-_answer_body_decoder = msgspec.msgpack.Decoder(AnswerBody)
-to_agent_decoder: msgspec.msgpack.Decoder[list[ToAgent]] = msgspec.msgpack.Decoder(
-    Annotated[list[ToAgent], Meta(max_length=MAX_BATCH)]
-)
-to_relay_decoder: msgspec.msgpack.Decoder[list[ToRelay]] = msgspec.msgpack.Decoder(
-    Annotated[list[ToRelay], Meta(max_length=MAX_BATCH)]
-)
 
 encode = _encoder.encode
-"""One message, a batch (list) or a sealed body to MessagePack."""
+"""One message, or a batch (list), to MessagePack."""
 
 
-def decode_batch(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
-    """Read the batch in a record; raises MalformedFrame."""
-    return _decode(decoder, data)
+class BatchDecoder(Generic[_T]):
+    """Reads what a record holds. kinds: the union of the messages that this end takes."""
+
+    def __init__(self, kinds: Any) -> None:
+        self._tags = {kind.__struct_config__.tag for kind in get_args(kinds)}
+        self._batch: msgspec.msgpack.Decoder[list[_T]] = msgspec.msgpack.Decoder(
+            Annotated[list[kinds], Meta(max_length=MAX_BATCH)]
+        )
+        self._one: msgspec.msgpack.Decoder[_T] = msgspec.msgpack.Decoder(kinds)
+
+    def decode(self, data: bytes) -> list[_T]:
+        """The messages, without those of an unknown kind that is optional. Raises MalformedFrame, UnexpectedMessage."""
+        try:
+            return self._batch.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pieces = _decode(_pieces, data)
+        known = [piece for piece in pieces if not self._is_ignored(bytes(piece))]
+        return [_decode(self._one, piece) for piece in known]
+
+    def _is_ignored(self, piece: bytes) -> bool:
+        said = _decode(_anything, piece)
+        tag = said[0] if said else None
+        if tag in self._tags or not isinstance(tag, str):
+            return False  # read as what it says it is
+        if not tag.startswith("?"):
+            raise UnexpectedMessage(f"unknown kind of message {tag[:64]!r}")
+        return True
+
+
+_pieces: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(
+    Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
+)
+_anything: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[Any])
+
+to_agent: Final[BatchDecoder[ToAgent]] = BatchDecoder(ToAgent)
+to_relay: Final[BatchDecoder[ToRelay]] = BatchDecoder(ToRelay)
 
 
 def decode_handshake(data: bytes) -> Hello | AgentHello | Welcome | Bye:
@@ -297,17 +341,30 @@ def decode_acceptance(data: bytes) -> Acceptance:
     return _decode(_acceptance_decoder, data)
 
 
-def decode_request_body(data: bytes) -> RequestBody:
-    """Read what a sealed request held; raises MalformedFrame."""
-    return _decode(_request_body_decoder, data)
+# --- reports -----------------------------------------------------------------------------------------------------
+
+DIRECTORIES_REPORT: Final = ("directories", 1)
+"""Kind and version of the report on domain controllers."""
 
 
-def decode_answer_body(data: bytes) -> AnswerBody:
-    """Read what a sealed answer held; raises MalformedFrame."""
-    return _decode(_answer_body_decoder, data)
+class DirectoriesReport(Struct, frozen=True):
+    """Body of the report `directories`, a map: unknown keys are ignored."""
+
+    controllers: Annotated[Mapping[str, str], Meta(max_length=1000)]
+    """By domain controller: `closed` (in use), `open` (left alone), `half_open` (on trial)."""
+    in_flight: Annotated[int, Meta(ge=0)]
+    """Requests that this connection has not answered yet."""
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
+_directories_report = msgspec.msgpack.Decoder(DirectoriesReport)
+
+
+def decode_directories_report(data: bytes) -> DirectoriesReport:
+    """Read the body of a report `directories`, version 1; raises MalformedFrame."""
+    return _decode(_directories_report, data)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

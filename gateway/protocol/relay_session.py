@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from gateway.protocol.errors import MalformedFrame, UnexpectedMessage, VersionMismatch
+from gateway.protocol.accounts import AccountKey
+from gateway.protocol.bodies import RequestBody
+from gateway.protocol.errors import UnexpectedMessage, VersionMismatch
 from gateway.protocol.events import (
-    Answered,
-    BegunReceived,
+    Announcement,
     CapacityChanged,
+    CarriedReceived,
     Event,
     Opened,
     RenewalRequested,
-    RequestRefused,
-    StatusReceived,
+    ReportReceived,
 )
 from gateway.protocol.messages import (
     VERSION,
     Acceptance,
+    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
@@ -34,54 +36,77 @@ from gateway.protocol.messages import (
     Renew,
     RenewalDenied,
     Renewed,
-    RequestBody,
-    Status,
+    Report,
+    Request,
+    SharedKey,
     Welcome,
-    decode_batch,
     decode_introduction,
     encode,
-    to_relay_decoder,
+    to_relay,
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
-from gateway.protocol.sealing import Sealer, announcement_text, new_reply_key, open_answer, pair_text, seal_secret
+from gateway.protocol.requests import RelayRequests, make_pair
+from gateway.protocol.sealing import Sealer, announcement_text, seal_secret
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
+RELAY_CAPABILITIES: Final = ("account-keys", "report")
+"""What a relay of this version states in its hello."""
+
 
 class RelaySession(ProtocolSession):
-    """Speaks first. `open_requests` maps each request under way to its reply key."""
+    """Speaks first. account_keys: those of account digests, newest first; two are valid at a time."""
 
-    def __init__(self, identity: IdentitySigner, trust: PeerTrust, *, now: float, ping_interval: float = 10.0) -> None:
+    def __init__(
+        self,
+        identity: IdentitySigner,
+        trust: PeerTrust,
+        *,
+        now: float,
+        ping_interval: float = 10.0,
+        account_keys: Sequence[AccountKey] = (),
+        capabilities: Sequence[str] = RELAY_CAPABILITIES,
+    ) -> None:
         super().__init__(now, ping_interval)
         self.agent = ""
         self.session_id = os.urandom(12).hex()
         self.capacity = 0
-        self._identity, self._trust = identity, trust
-        self._sealer: Sealer | None = None
-        self._reply_keys: dict[int, bytes] = {}
-        self._last_request = 0
-        self._hello = encode(Hello((VERSION,), identity.name, os.urandom(32), identity.certificate_der, now))
+        self._identity, self._trust, self._account_keys = identity, trust, account_keys
+        self._requests: RelayRequests | None = None
+        self._hello = encode(Hello((VERSION,), os.urandom(32), identity.certificate_der, now, tuple(capabilities)))
         self._raw.append(self._hello)
 
     # -- what the shell asks
 
     def send_request(self, number: int, *, begin_by: float, deadline: float, body: RequestBody) -> None:
-        """Seal and send a credential check. `number` rises with every call; times are Unix seconds on our clock.
+        """Seal and send a request. `number` rises with every call; times are Unix seconds on our clock.
 
         `body.reply_key` must be fresh (see `request_body`). Raises UnexpectedMessage unless the session is open.
         """
-        if self._sealer is None or self.state is not SessionState.OPEN:
+        if self._requests is None or self.state is not SessionState.OPEN:
             raise UnexpectedMessage("a request needs an open session")
-        self._outbox.append(self._sealer.seal(number, begin_by, deadline, body))
-        self._reply_keys[number] = body.reply_key
-        self._last_request = number
+        self._outbox.append(self._requests.seal(number, begin_by=begin_by, deadline=deadline, body=body))
 
     def cancel_request(self, number: int) -> bool:
         """Nobody waits for this answer any more; False where it has come already or the session is over."""
-        if self._reply_keys.pop(number, None) is None or self.state is not SessionState.OPEN:
+        cancel = self._requests.give_up(number) if self._requests is not None else None
+        if cancel is None or self.state is not SessionState.OPEN:
             return False
-        self._outbox.append(Cancel(number))
+        self._outbox.append(cancel)
         return True
+
+    def carry(self, message: Request | Cancel | PairKey) -> None:
+        """Send what another node has to say to the agent. Raises UnexpectedMessage unless the session is open."""
+        if self.state is not SessionState.OPEN:
+            raise UnexpectedMessage("carrying needs an open session")
+        self._outbox.append(message)
+
+    def give_account_keys(self, keys: Sequence[AccountKey]) -> None:
+        """The keys of account digests have changed; newest first."""
+        self._account_keys = keys
+        if self._requests is not None and self.state is SessionState.OPEN:
+            self._requests.accept_accounts(keys)
+            self._outbox.append(AccountKeys(tuple(SharedKey(key.id, key.secret) for key in keys)))
 
     def send_renewed(self, certificate: bytes) -> None:
         """Answer a RenewalRequested with the new certificate, DER."""
@@ -107,18 +132,24 @@ class RelaySession(ProtocolSession):
         introduction = decode_introduction(message.body)
         if introduction.version != VERSION:
             raise VersionMismatch(f"agent speaks version {introduction.version}, this relay {VERSION}")
-        # names, seals and the registry go by `introduction.agent`: it must be the certified one. The proof comes last:
-        # it covers all that was looked at before
+        # the agent is whom its certificate names. The proof comes last: it covers all that was looked at before
         peer = self._trust.verify(introduction.certificate, now)
-        if peer.name != introduction.agent:
-            raise MalformedFrame(f"agent calls itself {introduction.agent!r}, its certificate says {peer.name!r}")
         verify_proof(peer, message.signature, transcript(b"agent", self._hello, message.body))
-        self._peer = peer
+        self._peer, self.agent = peer, peer.name
+        self.peer_capabilities = frozenset(introduction.capabilities)
         self._accept(introduction, frame, now)
-        events.append(Opened(peer, self.session_id, introduction.instance, introduction.domains, introduction.software))
+        opened = Opened(
+            peer,
+            self.session_id,
+            introduction.instance,
+            introduction.domains,
+            introduction.software,
+            self.peer_capabilities,
+        )
+        events.append(opened)
 
     def _accept(self, introduction: AgentIntroduction, frame: bytes, now: float) -> None:
-        self.agent, self.capacity = introduction.agent, introduction.capacity
+        self.capacity = introduction.capacity
         secret = os.urandom(32)
         sealed = seal_secret(secret, introduction.seal_key, info=transcript(b"secret", self._hello, frame))
         body = encode(Acceptance(self.session_id, sealed, self.ping_interval, now))
@@ -129,56 +160,41 @@ class RelaySession(ProtocolSession):
         self._secure(
             writer=derive(secret, salt=salt, info=RELAY_TO_AGENT), reader=derive(secret, salt=salt, info=AGENT_TO_RELAY)
         )
-        self._sealer = Sealer(secret, salt=salt, relay=self._identity.name, agent=self.agent)
+        sealer = Sealer(secret, salt=salt, relay=self._identity.name, agent=self.agent)
+        self._requests = RelayRequests(sealer, self.session_id, self._peer)
+        if self._account_keys:
+            self.give_account_keys(self._account_keys)  # before any request: each answer is to carry a digest
 
     # -- records
 
     def _decode(self, content: bytes) -> Sequence[Any]:
-        return decode_batch(to_relay_decoder, content)
+        return to_relay.decode(content)
 
     def _handle(self, message: Any, now: float, events: list[Event]) -> None:
-        if isinstance(message, Answer):
-            self._take_answer(message, events)
-        elif isinstance(message, Begun):
-            if self._known(message.id):
-                events.append(BegunReceived(message.id))
-        elif isinstance(message, Refuse):
-            if self._known(message.id):
-                del self._reply_keys[message.id]
-                events.append(RequestRefused(message.id, message.reason))
+        if isinstance(message, (Begun, Answer, Refuse)):
+            self._take_word(message, events)
         elif isinstance(message, Capacity):
             self.capacity = message.requests
             events.append(CapacityChanged(message.requests))
         elif isinstance(message, Announce):
-            self._pair(message)
+            self._take_announcement(message, events)
         elif isinstance(message, Renew):
             events.append(RenewalRequested(message.csr))
-        elif isinstance(message, Status):
-            events.append(StatusReceived(message.directories, message.in_flight))
+        elif isinstance(message, Report):
+            events.append(ReportReceived(message.kind, message.version, message.body))
 
-    def _known(self, number: int) -> bool:
-        """False for a request that was given up: the word crossed our Cancel. Raises for one that was never sent."""
-        if number > self._last_request:
-            raise UnexpectedMessage(f"request {number} was never sent")
-        return number in self._reply_keys
+    def _take_word(self, message: Begun | Answer | Refuse, events: list[Event]) -> None:
+        assert self._requests is not None  # noqa: S101 - records come after the handshake
+        if message.node == self._identity.name:
+            events += self._requests.take(message)
+        else:
+            events.append(CarriedReceived(message.node, message))
 
-    def _take_answer(self, message: Answer, events: list[Event]) -> None:
-        if self._known(message.id):
-            reply_key = self._reply_keys.pop(message.id)
-            events.append(Answered(message.id, open_answer(reply_key, message.id, self.agent, message.sealed)))
-
-    def _pair(self, announce: Announce) -> None:
-        """A new seal key: answer with a new secret, from the next request on everything is sealed under it."""
-        text = announcement_text(self.agent, self.session_id, announce.seal_key)
-        verify_proof(self._peer, announce.signature, text)
-        secret = os.urandom(32)
-        info = announcement_text(self._identity.name, self.session_id, announce.seal_key)
-        sealed = seal_secret(secret, announce.seal_key, info=info)
-        signature = self._identity.sign(pair_text(self._identity.name, self.agent, announce.seal_key, sealed))
-        self._outbox.append(PairKey(self._identity.name, sealed, self._identity.certificate_der, signature))
-        self._sealer = Sealer(secret, salt=info, relay=self._identity.name, agent=self.agent)
-
-
-def request_body(operation: str, user_name: str, password: str, new_password: str, correlation_id: str) -> RequestBody:
-    """A request with a fresh reply key; `operation` is `verify` or `change`. To be made anew for each agent tried."""
-    return RequestBody(operation, user_name, password, new_password, correlation_id, new_reply_key())  # type: ignore[arg-type]
+    def _take_announcement(self, announce: Announce, events: list[Event]) -> None:
+        """A new seal key: from the next request on everything is sealed under a new secret of ours."""
+        assert self._requests is not None  # noqa: S101 - records come after the handshake
+        announced = Announcement(self.agent, self.session_id, announce.seal_key)
+        verify_proof(self._peer, announce.signature, announcement_text(self.agent, self.session_id, announce.seal_key))
+        pair, self._requests.sealer = make_pair(self._identity, announced)
+        self._outbox.append(pair)
+        events.append(announced)

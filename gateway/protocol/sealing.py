@@ -5,18 +5,20 @@ sign-in page to the agent process, whatever broker or other relay node carries t
 
     agent      announces an HPKE public key (ML-KEM-768 + X25519), signed by its identity
     relay node seals 32 random bytes to it, signed by its identity            -> both derive a pair key
-    request    AES-256-GCM under the pair key, nonce = request id,
-               bound to (key id, request id, relay node, agent, both deadlines);
+    request    AES-256-GCM under the pair key, nonce = the node's request number,
+               bound to (key id, number, relay node, agent, operation, both deadlines);
                holds user, password and a fresh reply key
-    answer     AES-256-GCM under the reply key, used once, bound to (request id, agent)
+    reply      AES-256-GCM under the reply key: the answer, and the proofs of `begun` and `refuse`
 
-The agent announces a new key every `REKEY_AFTER` seconds and forgets the old one, so recorded traffic stays closed
-even to somebody who steals the agent's memory later. HPKE is RFC 9180 single-shot (section 6.1) base mode (section 5.1.1);
+Every relay node may make a pair key with the announced one, whether or not it has a session with the agent. The agent
+announces a new one every `REKEY_AFTER` seconds and forgets the one before, so recorded traffic stays closed even to somebody
+who steals the agent's memory later. HPKE is RFC 9180 single-shot (section 6.1) base mode (section 5.1.1);
 authentication comes from the signatures.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from typing import Final
@@ -34,22 +36,17 @@ from cryptography.hazmat.primitives.hpke import (
     Suite,
 )
 
+from gateway.protocol.bodies import AnswerBody, RequestBody, decode_answer, encode_body
 from gateway.protocol.errors import MalformedFrame, SealBroken
-from gateway.protocol.messages import (
-    AnswerBody,
-    Request,
-    RequestBody,
-    decode_answer_body,
-    decode_request_body,
-    encode,
-)
+from gateway.protocol.messages import MAX_SEALED, Request, encode
 from gateway.protocol.records import derive
 
 REKEY_AFTER: Final = 600.0
 """Seconds after which an agent announces a new seal key."""
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _MLKEM: Final = 1184  # bytes of an ML-KEM-768 encapsulation key (FIPS 203); the X25519 key follows
-_ONCE: Final = bytes(12)  # nonce of a key that is used once
+_ANSWER, _BEGUN, _REFUSED = (number.to_bytes(12, "big") for number in range(3))  # nonces: each once under a reply key
+_TAG: Final = 16
 
 
 class SealKey:
@@ -83,6 +80,19 @@ def announcement_text(agent: str, session: str, seal_key: bytes) -> bytes:
     return encode(["isthmus.agent.v1 announce", agent, session, seal_key])
 
 
+def seal_key_id(seal_key: bytes) -> bytes:
+    """Names an announced seal key, 8 bytes."""
+    return hashlib.sha256(b"isthmus.agent.v1 seal key" + seal_key).digest()[:8]
+
+
+def unsealable_text(agent: str, session: str, node: str, number: int, key: bytes) -> bytes:
+    """What an agent signs when it cannot open a request: it has no reply key. key: id of the pair key that was named.
+
+    Another session of the same agent does not know that key, and says so truly: hence the session's id.
+    """
+    return encode(["isthmus.agent.v1 unsealable", agent, session, node, number, key])
+
+
 def pair_text(relay: str, agent: str, seal_key: bytes, sealed_secret: bytes) -> bytes:
     """What a relay node signs when it seals a pair secret."""
     return encode(["isthmus.agent.v1 pair", relay, agent, seal_key, sealed_secret])
@@ -93,27 +103,28 @@ class _Pair:
 
     def __init__(self, secret: bytes, *, salt: bytes, relay: str, agent: str) -> None:
         self.id = derive(secret, salt=salt, info=b"isthmus.agent.v1 pair id", length=8)
+        self.relay = relay
         self._aead = AESGCM(derive(secret, salt=salt, info=b"isthmus.agent.v1 pair key"))
-        self._relay, self._agent = relay, agent
+        self._agent = agent
 
-    def _binding(self, request: int, begin_by: float, deadline: float) -> bytes:
-        return encode([self.id, request, self._relay, self._agent, begin_by, deadline])
+    def _binding(self, number: int, operation: str, begin_by: float, deadline: float) -> bytes:
+        return encode((self.id, number, self.relay, self._agent, operation, begin_by, deadline))
 
 
 class Sealer(_Pair):
-    """Relay's half: seals requests for one agent."""
+    """A relay node's half: seals requests for one agent."""
 
     _last = 0
 
-    def seal(self, request: int, begin_by: float, deadline: float, body: RequestBody) -> Request:
-        """Seal `body` as request number `request`; numbers must rise, since each is a nonce. Raises ValueError."""
-        if request <= self._last:
-            raise ValueError(f"request number {request} was used before: a nonce must never repeat")
-        self._last = request
+    def seal(self, number: int, begin_by: float, deadline: float, body: RequestBody) -> Request:
+        """Seal `body` as request `number`; numbers must rise, since each is a nonce. Raises ValueError."""
+        if number <= self._last:
+            raise ValueError(f"request number {number} was used before: a nonce must never repeat")
+        self._last = number
         # the numbers rise, so no nonce is used twice under a pair key (NIST SP 800-38D section 8)
-        binding = self._binding(request, begin_by, deadline)
-        sealed = self._aead.encrypt(request.to_bytes(12, "big"), encode(body), binding)
-        return Request(id=request, key=self.id, begin_by=begin_by, deadline=deadline, sealed=sealed)
+        binding = self._binding(number, body.operation, begin_by, deadline)
+        sealed = self._aead.encrypt(number.to_bytes(12, "big"), encode_body(body), binding)
+        return Request(self.relay, number, self.id, body.operation, begin_by, deadline, sealed)
 
 
 class Opener(_Pair):
@@ -124,40 +135,75 @@ class Opener(_Pair):
         self._seen: set[int] = set()
         self._order: deque[tuple[float, int]] = deque()
 
-    def open(self, request: Request, now: float) -> RequestBody:
-        """Open a request. `now` is Unix seconds on the relay's clock. Raises SealBroken, also for a repeated one."""
-        if request.id in self._seen:
-            raise SealBroken(f"request {request.id} came twice")
-        binding = self._binding(request.id, request.begin_by, request.deadline)
+    def open(self, request: Request, now: float) -> bytes:
+        """What the request holds. `now` is Unix seconds on the relay's clock. Raises SealBroken, also for a repeated one."""
+        if request.number in self._seen:
+            raise SealBroken(f"request {request.number} of {request.node} came twice")
+        binding = self._binding(request.number, request.operation, request.begin_by, request.deadline)
         try:
-            content = self._aead.decrypt(request.id.to_bytes(12, "big"), request.sealed, binding)
+            content = self._aead.decrypt(request.number.to_bytes(12, "big"), request.sealed, binding)
         except InvalidTag:
-            raise SealBroken(f"request {request.id} does not open") from None
+            raise SealBroken(f"request {request.number} of {request.node} does not open") from None
         self._remember(request, now)
-        return decode_request_body(content)
+        return content
 
     def _remember(self, request: Request, now: float) -> None:
         """A request past its deadline is refused anyway, so its number need not be kept."""
-        self._seen.add(request.id)
-        self._order.append((request.deadline, request.id))
+        self._seen.add(request.number)
+        self._order.append((request.deadline, request.number))
         while self._order and self._order[0][0] < now:
             self._seen.discard(self._order.popleft()[1])
 
 
 def new_reply_key() -> bytes:
-    """A key for one answer (AES-256): since it is used once, its nonce may be zero."""
+    """A key for what the agent says on one request (AES-256)."""
     return os.urandom(32)
 
 
-def seal_answer(reply_key: bytes, request: int, agent: str, body: AnswerBody) -> bytes:
-    """Seal an answer; the key is never used again."""
-    return AESGCM(reply_key).encrypt(_ONCE, encode(body), encode([request, agent]))
+class ReplySeal:
+    """What an agent says on one request, under the request's reply key: nobody who carries it reads, invents or moves it.
 
+    The key is as fresh as the request, so its nonces are fixed: one for each thing that may be said, each said once.
+    """
 
-def open_answer(reply_key: bytes, request: int, agent: str, sealed: bytes) -> AnswerBody:
-    """Open an answer. Raises SealBroken, MalformedFrame."""
-    try:
-        content = AESGCM(reply_key).decrypt(_ONCE, sealed, encode([request, agent]))
-    except InvalidTag:
-        raise SealBroken(f"answer to request {request} does not open") from None
-    return decode_answer_body(content)
+    __slots__ = ("_aead",)
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+
+    def prove_begun(self) -> bytes:
+        """The proof of `begun`."""
+        return self._aead.encrypt(_BEGUN, b"", None)
+
+    def verify_begun(self, proof: bytes) -> None:
+        """Raises SealBroken."""
+        self._verify(_BEGUN, proof, None)
+
+    def prove_refusal(self, reason: str) -> bytes:
+        """The proof of `refuse`."""
+        return self._aead.encrypt(_REFUSED, b"", reason.encode())
+
+    def verify_refusal(self, reason: str, proof: bytes) -> None:
+        """Raises SealBroken."""
+        self._verify(_REFUSED, proof, reason.encode())
+
+    def _verify(self, nonce: bytes, proof: bytes, data: bytes | None) -> None:
+        try:
+            self._aead.decrypt(nonce, proof, data)
+        except InvalidTag:
+            raise SealBroken("proof does not fit the request") from None
+
+    def seal(self, number: int, agent: str, body: AnswerBody) -> bytes:
+        """Seal the answer. Raises MalformedFrame, before anything is sealed, if it is larger than a peer takes."""
+        content = encode_body(body)
+        if len(content) > MAX_SEALED - _TAG:
+            raise MalformedFrame(f"answer of {len(content)} bytes, at most {MAX_SEALED - _TAG} can be sent")
+        return self._aead.encrypt(_ANSWER, content, encode((number, agent)))
+
+    def open(self, number: int, agent: str, sealed: bytes) -> AnswerBody:
+        """Open the answer. Raises SealBroken; MalformedFrame where the agent sealed what cannot be read here."""
+        try:
+            content = self._aead.decrypt(_ANSWER, sealed, encode((number, agent)))
+        except InvalidTag:
+            raise SealBroken(f"answer to request {number} does not open") from None
+        return decode_answer(content)

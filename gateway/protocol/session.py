@@ -2,12 +2,13 @@
 
     relay                                   agent
     ─────                                   ─────
-    Hello (nonce, certificate)  ──────────►
-                                ◄──────────  AgentHello (nonce, certificate, seal key), signed over the transcript
+    Hello (nonce, certificate, capabilities)
+                                ──────────►
+                                ◄──────────  AgentHello (the same, seal key), signed over the transcript
     Welcome (sealed secret), signed  ─────►
     ═══════════ records: every frame encrypted and numbered ═══════════
-    Request / Cancel / PairKey / Renewed …  ►
-                                ◄──────────  Begun / Answer / Refuse / Capacity / Announce / Renew / Status
+    AccountKeys (first), Request / Cancel / PairKey / Renewed …  ►
+                                ◄──────────  Announce (first), Begun / Answer / Refuse / Capacity / Renew / Report
     Ping, Pong, Drain, Bye  ◄────────────►
 
     state                relay moves on by       agent moves on by
@@ -17,7 +18,8 @@
     CLOSED               nothing                 nothing
 
 Anything else in a state, anything malformed, too large or forged, ends the session: the peer gets a code and a
-public reason, the shell a `Closed` event with the detail. `receive` never raises for what a peer sent.
+public reason, the shell a `Closed` event with the detail. `receive` never raises for what a peer sent. What a newer peer
+says beyond this version is no such thing: see the rules of growth in `messages`.
 """
 
 from __future__ import annotations
@@ -70,6 +72,8 @@ class ProtocolSession(ABC):
         """This end said Drain."""
         self.peer_draining = False
         self.ping_interval = ping_interval
+        self.peer_capabilities: frozenset[str] = frozenset()
+        """What the other end said that it can do."""
         self._outbox: list[Any] = []
         self._raw: list[bytes] = []
         self._writer: RecordWriter | None = None

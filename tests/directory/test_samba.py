@@ -8,11 +8,21 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import ldap3
 import pytest
 
 from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain
-from directory import Abandoned, CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
+from directory import (
+    Abandoned,
+    CheckOutcome,
+    CheckResult,
+    Credential,
+    Directories,
+    DirectoryObject,
+    DirectorySettings,
+    TlsSettings,
+)
 from directory.errors import Ambiguous, NotFound, ServerRefused
 from findings import Finding
 from tests.support.forwarder import Forwarder
@@ -80,6 +90,37 @@ async def test_every_way_to_say_who_one_is(make: Make, domain: ThrowawayDomain) 
         assert result.identity is not None
         guids.add(result.identity.object_guid)
     assert len(guids) == 1
+
+
+async def test_every_answer_tells_whose_account_it_is_about(make: Make, domain: ThrowawayDomain) -> None:
+    """By objectGUID of domain and account, whatever was typed, whatever came of it, whatever the settings call it."""
+    anna, found = domain.people["anna"], set[DirectoryObject]()
+    for directories in (make(), make(name="elsewhere.example.net", netbios_name="ELSEWHERE")):
+        for password in (anna.password, "wrong"):
+            result = await verify(directories, anna.upn, password)
+            assert result.account is not None
+            found.add(result.account)
+    account = (await verify(make(), "CORP\\anna", "wrong")).account
+    assert account is not None
+    assert found == {account}
+    assert [len(part) for part in account] == [36, 36]
+    identity = (await verify(make(), "anna", anna.password)).identity
+    assert identity is not None
+    assert (identity.directory, identity.object_guid) == account
+    assert (await verify(make(), "nobody", "wrong")).account is None
+
+
+async def test_what_the_domain_says_of_itself_is_its_object_guid(
+    make: Make, domain: ThrowawayDomain, ad_settings: DirectorySettings
+) -> None:
+    """As another client reads it."""
+    result = await verify(make(), "anna", domain.people["anna"].password)
+    server = ldap3.Server(ad_settings.servers[0], use_ssl=True)
+    with ldap3.Connection(server, ad_settings.service_user, ad_settings.service_password()) as connection:
+        connection.search(ad_settings.base_dn, "(objectClass=domainDNS)", ldap3.BASE, attributes=["objectGUID"])
+        (entry,) = connection.entries
+    assert result.account is not None
+    assert f"{{{result.account.directory}}}" == str(entry.objectGUID)
 
 
 async def test_an_identity_has_everything_nested_groups_too(make: Make, domain: ThrowawayDomain) -> None:

@@ -58,6 +58,20 @@ async def test_people_sign_in_by_uid_and_by_mail(slapd: ThrowawaySlapd, people: 
         assert identity.attributes == {"cn": ("Person 1",)}
 
 
+async def test_every_answer_tells_whose_account_it_is_about(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """By the server's own naming context and entryUUID, whatever was typed and whatever came of it."""
+    right, wrong, other = [
+        await verify(people, *credential)
+        for credential in (("person1", slapd.password(1)), (slapd.upn(1), "wrong"), ("person2", "wrong"))
+    ]
+    assert right.identity is not None
+    assert right.account == wrong.account == (BASE_DN.lower(), right.identity.object_guid)
+    assert right.identity.directory == BASE_DN.lower()
+    assert other.account is not None
+    assert other.account != right.account
+    assert (await verify(people, "nobody", "wrong")).account is None
+
+
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""

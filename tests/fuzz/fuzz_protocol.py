@@ -29,10 +29,13 @@ import msgspec
 
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import (
+    AccountId,
+    AccountKey,
     AgentFacts,
     AgentSession,
     AnswerBody,
     CloseCode,
+    Identity,
     Outcome,
     PeerTrust,
     ProtocolSession,
@@ -40,12 +43,22 @@ from gateway.protocol import (
     SessionState,
 )
 from gateway.protocol import request_body as make_request_body
+from gateway.protocol.bodies import decode_request, encode_body
 from gateway.protocol.errors import SealBroken
-from gateway.protocol.events import Answered, BegunReceived, Closed, Event, RequestReceived, RequestRefused
+from gateway.protocol.events import (
+    Answered,
+    AnswerUnreadable,
+    BegunReceived,
+    Closed,
+    Event,
+    RequestReceived,
+    RequestRefused,
+)
 from gateway.protocol.messages import (
     MAX_FRAME,
     VERSION,
     Acceptance,
+    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
@@ -63,27 +76,29 @@ from gateway.protocol.messages import (
     Renew,
     RenewalDenied,
     Renewed,
+    Report,
     Request,
-    Status,
+    SharedKey,
     Welcome,
     decode_acceptance,
-    decode_batch,
     decode_handshake,
     decode_introduction,
     encode,
-    to_agent_decoder,
-    to_relay_decoder,
+    to_agent,
+    to_relay,
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, RecordReader, RecordWriter, derive
 from gateway.protocol.sealing import (
     REKEY_AFTER,
     Opener,
+    ReplySeal,
     Sealer,
     SealKey,
     announcement_text,
     pair_text,
-    seal_answer,
+    seal_key_id,
     seal_secret,
+    unsealable_text,
 )
 from gateway.protocol.session import transcript
 
@@ -213,9 +228,10 @@ class Target:
                 raise Finding(f"no event: {event!r}")
             if isinstance(event, Closed) and number != len(events) - 1:
                 raise Finding(f"events after the end: {events!r}")
-            if isinstance(event, (Answered, RequestRefused, BegunReceived)) and event.id not in self.sent:
+            done = isinstance(event, (Answered, AnswerUnreadable, RequestRefused))
+            if (done or isinstance(event, BegunReceived)) and event.id not in self.sent:
                 raise Finding(f"nobody waits for this: {event!r}")
-            if isinstance(event, (Answered, RequestRefused)):
+            if done:
                 self.sent.discard(event.id)
             if isinstance(event, RequestReceived) and event.deadline < self.now:
                 raise Finding(f"past its deadline: {event!r}")
@@ -233,22 +249,37 @@ class Target:
             raise Finding("it ended, and went on")
 
 
+class BentSealer(Sealer):
+    """Seals what is no request body."""
+
+    def seal_content(self, number: int, operation: str, begin_by: float, deadline: float, content: bytes) -> Request:
+        binding = self._binding(number, operation, begin_by, deadline)
+        sealed = self._aead.encrypt(number.to_bytes(12, "big"), content, binding)
+        return Request(self.relay, number, self.id, operation, begin_by, deadline, sealed)
+
+
+KEYS = (AccountKey("2", bytes(32)), AccountKey("1", bytes(31) + b"1"))
+KEY_IDS = ("2", "1", "3", "")
+NODES = ("relay1", "relay1", "relay1", "relay2", "")
+
+
 class RogueAgent:
     """Has an enrolled agent's key, and says what it likes to a relay."""
 
     def __init__(self) -> None:
         self._me = world().agent
-        self.session = RelaySession(world().relay, world().agents, now=NOW)
+        self.session = RelaySession(world().relay, world().agents, now=NOW, account_keys=KEYS)
         self.target = Target(self.session)
         (self.hello,) = self.target.frames()
         self._seal_key = SealKey()
-        self._requests: dict[int, bytes] = {}
+        self._requests: dict[int, ReplySeal] = {}
+        self._pair_ids: dict[int, bytes] = {}
+        self._asked = 0
 
     def introduction(self, **changes: Any) -> bytes:
         """What it says of itself, with some of it changed."""
         fields: dict[str, Any] = {
             "version": VERSION,
-            "agent": self._me.name,
             "instance": "i1",
             "nonce": bytes(32),
             "certificate": self._me.certificate_der,
@@ -257,6 +288,7 @@ class RogueAgent:
             "domains": ("corp",),
             "software": "fuzz",
             "time": NOW,
+            "capabilities": ("verify",),
         }
         return encode(AgentIntroduction(**{**fields, **changes}))
 
@@ -268,7 +300,7 @@ class RogueAgent:
         """Both ends open; from here on it can make records."""
         frame = self.signed(self.introduction())
         self.target.feed(frame)
-        (answer,) = self.target.frames()
+        answer, *records = self.target.frames()
         welcome = decode_handshake(answer)
         assert isinstance(welcome, Welcome)
         acceptance = decode_acceptance(welcome.body)
@@ -278,6 +310,8 @@ class RogueAgent:
         self._writer = RecordWriter(derive(secret, salt=salt, info=AGENT_TO_RELAY))
         self._reader = RecordReader(derive(secret, salt=salt, info=RELAY_TO_AGENT))
         self._opener = Opener(secret, salt=salt, relay=world().relay.name, agent=self._me.name)
+        for record in records:
+            self._read(self._reader.open(record))
 
     def step(self, source: Source) -> None:
         """Do one thing; or have the relay's shell do one."""
@@ -295,17 +329,19 @@ class RogueAgent:
             self._read(self._reader.open(record))
 
     def _read(self, content: bytes) -> None:
-        for message in decode_batch(to_agent_decoder, content):
+        for message in to_agent.decode(content):
             with suppress(SealBroken):  # sealed to a key that was bent, or replaced since
                 self._understand(message)
 
     def _understand(self, message: object) -> None:
         if isinstance(message, Request):
-            self._requests[message.id] = self._opener.open(message, NOW).reply_key
+            body = decode_request(message.operation, self._opener.open(message, NOW))
+            self._requests[message.number] = ReplySeal(body.reply_key)
+            self._pair_ids[message.number] = message.key
         elif isinstance(message, PairKey):
-            info = announcement_text(message.relay, self._session_id, self._seal_key.public)
+            info = announcement_text(world().relay.name, self._session_id, self._seal_key.public)
             secret = self._seal_key.open(message.sealed_secret, info=info)
-            self._opener = Opener(secret, salt=info, relay=message.relay, agent=self._me.name)
+            self._opener = Opener(secret, salt=info, relay=world().relay.name, agent=self._me.name)
 
     def _say_anything(self, source: Source) -> None:
         frame = source.blob()
@@ -318,27 +354,51 @@ class RogueAgent:
     def _message(self, source: Source) -> Any:
         now = self.target.now
         kinds: tuple[Callable[[], Any], ...] = (
-            lambda: Begun(source.number()),
+            lambda: self._begun(source),
             lambda: self._answer(source),
-            lambda: Refuse(source.number(), source.pick(("busy", "late", "draining", "?"))),  # type: ignore[arg-type]
+            lambda: self._refuse(source),
             lambda: Capacity(source.pick((1, 0, -1, 100_000, 2**64 - 1))),
             lambda: self._announce(source),
             lambda: Renew(source.blob()),
-            lambda: Status({source.text(): source.text()}, source.number()),
+            lambda: Report(source.text(), source.number(), source.blob()),
+            lambda: [source.pick(("?new", "new", "?report", "begun")), source.number(), source.text()],
             lambda: Ping(source.moment(now)),
             lambda: Pong(source.moment(now), source.moment(now)),
             Drain,
             lambda: Bye(source.number(), source.text()),
-            lambda: Cancel(source.number()),
+            lambda: Cancel("relay1", source.number()),
         )
         return source.pick(kinds)()
 
+    def _reply(self, number: int) -> ReplySeal:
+        return self._requests.get(number, ReplySeal(bytes(32)))
+
+    def _begun(self, source: Source) -> Begun:
+        number = source.number()
+        return Begun(source.pick(NODES), number, source.bent(self._reply(number).prove_begun()))
+
+    def _refuse(self, source: Source) -> Refuse:
+        number, reason = source.number(), source.pick(("busy", "late", "draining", "?", "unsealable"))
+        proof = self._reply(number).prove_refusal(reason)
+        if reason == "unsealable":
+            text = unsealable_text(self._me.name, self._session_id, "relay1", number, self._pair_ids.get(number, b""))
+            proof = self._me.sign(text)
+        return Refuse(source.pick(NODES), number, reason, source.bent(proof))
+
     def _answer(self, source: Source) -> Answer:
         number = source.number()
-        honest = encode(AnswerBody(source.pick(tuple(Outcome)), detail="dc1"))
-        content = msgspec.Raw(source.bent(honest))
-        key = self._requests.get(number, bytes(32))
-        return Answer(number, source.bent(seal_answer(key, number, self._me.name, content)))  # type: ignore[arg-type]
+        identity = source.pick((None, Identity("3f1c", "anna", "corp", directory="9d1c")))
+        account = source.pick((b"", KEYS[0].digest(AccountId("9d1c", "3f1c")), bytes(16)))
+        honest = AnswerBody(
+            source.pick(tuple(Outcome)),
+            identity,
+            detail="dc1",
+            account=account,
+            account_key=source.pick(("2", "1", "3", "")),
+        )
+        content = msgspec.Raw(source.bent(encode_body(honest)))
+        sealed = self._reply(number).seal(number, self._me.name, content)  # type: ignore[arg-type]
+        return Answer(source.pick(NODES), number, source.bent(sealed))
 
     def _announce(self, source: Source) -> Announce:
         self._seal_key = SealKey()
@@ -350,7 +410,8 @@ class RogueAgent:
 
     def _be_asked(self, source: Source) -> None:
         if self.target.open:
-            number = max(self.target.sent, default=max(self._requests, default=0)) + 1
+            self._asked += 1
+            number = self._asked
             body = make_request_body("verify", "anna@corp", "right", "", "c0ffee")
             self.session.send_request(number, begin_by=self.target.now + 4, deadline=self.target.now + 15, body=body)
             self.target.sent.add(number)
@@ -367,6 +428,7 @@ class RogueAgent:
             lambda: self.session.send_renewal_denied("no"),
             self.session.drain,
             lambda: self.session.use(world().relay),
+            lambda: self.session.give_account_keys(KEYS[source.below(2) :]),
             lambda: self.session.close(CloseCode.GOING_AWAY, "bye"),
         )
         source.pick(shell)()
@@ -392,7 +454,6 @@ class RogueRelay:
         """The first word, with some of it changed."""
         fields: dict[str, Any] = {
             "versions": (VERSION,),
-            "relay": self._me.name,
             "nonce": bytes(32),
             "certificate": self._me.certificate_der,
             "time": NOW,
@@ -425,7 +486,7 @@ class RogueRelay:
         salt = transcript(b"keys", self.hello, self.answer, welcome)
         self._writer = RecordWriter(derive(bytes(32), salt=salt, info=RELAY_TO_AGENT))
         self._reader = RecordReader(derive(bytes(32), salt=salt, info=AGENT_TO_RELAY))
-        self._sealer = Sealer(bytes(32), salt=salt, relay=self._me.name, agent=world().agent.name)
+        self._sealer = BentSealer(bytes(32), salt=salt, relay=self._me.name, agent=world().agent.name)
 
     def step(self, source: Source) -> None:
         """Do one thing; or have the agent's shell do one."""
@@ -440,7 +501,7 @@ class RogueRelay:
         )
         source.pick(deeds)(source)
         for record in self.target.frames():
-            for message in decode_batch(to_relay_decoder, self._reader.open(record)):
+            for message in to_relay.decode(self._reader.open(record)):
                 if isinstance(message, Announce):
                     self._announced = message.seal_key
 
@@ -457,7 +518,9 @@ class RogueRelay:
         kinds: tuple[Callable[[], Any], ...] = (
             lambda: self._request(source),
             lambda: self._request(source),
-            lambda: Cancel(source.number()),
+            lambda: Cancel(source.pick(NODES), source.number()),
+            lambda: AccountKeys((SharedKey(source.text(), source.blob()),)),
+            lambda: [source.pick(("?new", "new", "request")), source.number(), source.text()],
             lambda: self._pair_key(source),
             lambda: Renewed(source.blob()),
             lambda: RenewalDenied(source.text()),
@@ -465,7 +528,7 @@ class RogueRelay:
             lambda: Pong(source.moment(now), source.moment(now)),
             Drain,
             lambda: Bye(source.number(), source.text()),
-            lambda: Begun(source.number()),
+            lambda: Begun("relay1", source.number(), bytes(16)),
         )
         return source.pick(kinds)()
 
@@ -473,9 +536,18 @@ class RogueRelay:
         self._number += 1
         now = self.target.now
         begin_by, deadline = source.moment(now + 4), source.moment(now + 15)
-        content = source.bent(encode(make_request_body("verify", "anna@corp", "right", "", "c0ffee")))
-        sealed = self._sealer.seal(self._number, begin_by, deadline, msgspec.Raw(content))  # type: ignore[arg-type]
-        changes: tuple[dict[str, Any], ...] = ({}, {}, {"id": source.number()}, {"key": source.blob()}, {"deadline": now})
+        operation = source.pick(("verify", "verify", "change", "whatever"))
+        content = source.bent(encode_body(make_request_body("verify", "anna@corp", "right", "", "c0ffee")))
+        sealed = self._sealer.seal_content(self._number, operation, begin_by, deadline, content)
+        changes: tuple[dict[str, Any], ...] = (
+            {},
+            {},
+            {"number": source.number()},
+            {"node": source.pick(NODES)},
+            {"key": source.blob()},
+            {"operation": source.text()},
+            {"deadline": now},
+        )
         return msgspec.structs.replace(sealed, **source.pick(changes))
 
     def _pair_key(self, source: Source) -> PairKey:
@@ -486,17 +558,20 @@ class RogueRelay:
         signature = source.bent(self._me.sign(pair_text(self._me.name, agent, self._announced, sealed)))
         if self._announced and sealed:
             self._number = 0
-            self._sealer = Sealer(secret, salt=info, relay=self._me.name, agent=agent)
-        return PairKey(self._me.name, sealed, source.bent(self._me.certificate_der), signature)
+            self._sealer = BentSealer(secret, salt=info, relay=self._me.name, agent=agent)
+        named = source.bent(seal_key_id(self._announced))
+        return PairKey(named, sealed, source.bent(self._me.certificate_der), signature)
 
     def _use_shell(self, source: Source) -> None:
-        number = source.number()
+        number = source.pick(NODES), source.number()
         shell: tuple[Callable[[], Any], ...] = (
             lambda: self.session.begin(number, self.target.now),
-            lambda: self.session.answer(number, AnswerBody(Outcome.SUCCESS, detail=source.text())),
+            lambda: self.session.answer(
+                number, AnswerBody(Outcome.SUCCESS, detail=source.text()), source.pick((None, AccountId("9d1c", "3f1c")))
+            ),
             lambda: self.session.refuse(number, "late"),
             lambda: self.session.set_capacity(source.below(4)),
-            lambda: self.session.send_status({"dc1": "closed"}),
+            lambda: self.session.send_report("directories", 1, source.blob()),
             lambda: self.session.send_renewal(b"csr"),
             self.session.drain,
             lambda: self.session.close(CloseCode.GOING_AWAY, "bye"),
@@ -538,7 +613,7 @@ def introduce(source: Source) -> list[Event]:
     changes: tuple[Callable[[], dict[str, Any]], ...] = (
         dict,
         lambda: {"version": source.number()},
-        lambda: {"agent": source.text()},
+        lambda: {"capabilities": (source.text(),)},
         lambda: {"certificate": source.bent(world().agent.certificate_der)},
         lambda: {"certificate": source.pick((world().relay, world().agent)).certificate_der},
         lambda: {"seal_key": source.bent(SealKey().public)},
@@ -562,7 +637,7 @@ def welcome(source: Source) -> list[Event]:
         dict,
         dict,
         lambda: {"versions": (source.number(), source.number())},
-        lambda: {"relay": source.text()},
+        lambda: {"capabilities": (source.text(),)},
         lambda: {"certificate": source.bent(world().relay.certificate_der)},
         lambda: {"time": source.moment(NOW)},
     )

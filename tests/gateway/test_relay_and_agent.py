@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import structlog
 
 import directory
 from certs import MachineIdentity
-from gateway.app import init, serving
-from gateway.protocol import CloseCode, Outcome
+from gateway.app import Relay, init, serving
+from gateway.protocol import AccountId, AccountKey, AgentFacts, AnswerBody, CloseCode, Outcome
+from gateway.relay.agents import Task
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
@@ -235,3 +237,115 @@ async def test_many_at_once_are_all_answered(tmp_path: Path, people: FakeDirecto
             *(running.authenticator.authenticate(attempt(user, "right", throttled=False)) for user in users)
         )
     assert {verdict.outcome for verdict in verdicts} == {Outcome.SUCCESS}
+
+
+# -- what costs one request, and what one connection
+
+
+async def test_an_answer_that_is_too_large_costs_one_sign_in(tmp_path: Path, people: FakeDirectories) -> None:
+    """The agent says so, nobody is asked twice, and the connection stays."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        connections = list(running.endpoint.connections)
+        people.about = {"attributes": {"photo": ("x" * 1_100_000,)}}
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.outcome is Outcome.NO_DIRECTORY
+        assert people.binds == [ANNA]
+        people.about = {}
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.outcome is Outcome.SUCCESS
+        assert running.endpoint.connections == connections
+
+
+async def test_agent_and_relay_of_different_age_work_together(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each says what the other never heard of: a message, a report, a capability, an outcome. It costs one sign-in."""
+    monkeypatch.setattr("gateway.agent.agent.AgentFacts", partial(AgentFacts, capabilities=("verify", "telepathy")))
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        connections = list(running.endpoint.connections)
+        for connection in connections:
+            assert connection.capabilities == {"verify", "telepathy"}
+            connection.session._outbox.append(["?news", {"of": "the relay"}])
+            connection.wake.set()
+        for live in made._live:
+            assert live.session is not None
+            live.session.send_report("weather", 9, b"rain")
+            live.session._outbox.append(["?news", {"of": "the agent"}])
+            live.poke()
+        with monkeypatch.context() as newer:
+            newer.setattr("gateway.agent.validator._answer", lambda *_: AnswerBody("smartcard_required"))  # type: ignore[arg-type]
+            verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.outcome is Outcome.TRY_AGAIN
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        changed = await running.authenticator.change_password(attempt(ANNA, "right"), "Winter-2026!")
+        assert changed.outcome is Outcome.NO_AGENT  # none states that operation
+        assert running.endpoint.connections == connections
+
+
+def fail_to_write(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on this end has nothing that it could send."""
+
+    def fail() -> list[bytes]:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(session, "frames", fail)
+
+
+@pytest.mark.parametrize("end", ["relay", "agent"])
+async def test_a_writer_that_fails_ends_its_connection_immediately(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Both ends know within a moment, not after 30 s of silence; the agent comes back, and the next sign-in works."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        (connection, *_) = running.endpoint.connections
+        if end == "relay":
+            fail_to_write(connection.session, monkeypatch)
+            connection.wake.set()
+        else:
+            (live,) = [live for live in made._live if live.session.session_id == connection.session.session_id]  # type: ignore[union-attr]
+            fail_to_write(live.session, monkeypatch)
+            live.poke()
+        async with asyncio.timeout(3):
+            await eventually(lambda: connection not in running.endpoint.connections)
+            assert connection.session.closed is not None
+            await eventually(lambda: len(running.endpoint.connections) == 2)
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.outcome is Outcome.SUCCESS
+
+
+async def test_what_an_agent_that_cannot_write_had_not_begun_goes_to_another(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may not bind either: its `begun` never went out."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        for live in made._live:
+            fail_to_write(live.session, monkeypatch)
+        async with agent(tmp_path, running, FakeDirectories({ANNA: "right"}), "other"):
+            async with asyncio.timeout(5):
+                verdicts = [await running.authenticator.authenticate(attempt(ANNA, "right")) for _ in range(3)]
+        assert [verdict.outcome for verdict in verdicts] == [Outcome.SUCCESS] * 3
+        assert [verdict.agent for verdict in verdicts] == ["other"] * 3
+        assert people.binds == []
+
+
+# -- accounts
+
+
+def a_task(running: Relay, password: str) -> Task:
+    return Task("verify", ANNA, password, "", time.time() + 10, "c0ffee")
+
+
+async def test_every_answer_carries_the_account_under_the_relays_key_of_now(tmp_path: Path, people: FakeDirectories) -> None:
+    """Refusals included; a new key reaches open connections within a second."""
+    account = AccountId("9d1c", "3f1c" + ANNA.encode().hex())
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        for password in ("right", "wrong"):
+            body = (await running.dispatcher.dispatch(a_task(running, password))).body
+            (key,) = running.endpoint._account_keys()
+            assert (body.account, body.account_key) == (key.digest(account), key.id)
+        newer = AccountKey("2", bytes(32))
+        running.endpoint._account_keys = lambda: (newer, key)
+        running.endpoint.tick()
+        running.endpoint.tick()  # the same keys are not sent again
+        body = (await running.dispatcher.dispatch(a_task(running, "wrong"))).body
+        assert (body.account, body.account_key) == (newer.digest(account), "2")

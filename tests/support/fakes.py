@@ -39,19 +39,24 @@ class FakeDirectories:
         self.binds.append(credential.name)
         await asyncio.sleep(self.delay)
         right = self.people.get(credential.name) == credential.password
+        guid = "3f1c" + credential.name.encode().hex()
+        account = directory.DirectoryObject("9d1c", guid) if credential.name in self.people or self.accept_anything else None
         if not right and not self.accept_anything:
-            return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e")
+            return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e", account=account)
         if credential.name in self.expired:
-            return directory.CheckResult(directory.CheckOutcome.PASSWORD_EXPIRED, password_proven=True)
+            return directory.CheckResult(directory.CheckOutcome.PASSWORD_EXPIRED, password_proven=True, account=account)
         groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.DirectoryIdentity(
-            object_guid="3f1c" + credential.name.encode().hex(),
+            object_guid=guid,
+            directory="9d1c",
             user_name=credential.name,
             domain="corp.example.com",
             display_name=credential.name.partition("@")[0].title(),
             groups=groups,
         )
-        return directory.CheckResult(directory.CheckOutcome.SUCCESS, replace(identity, **self.about), password_proven=True)
+        identity = replace(identity, **self.about)
+        account = directory.DirectoryObject(identity.directory, identity.object_guid)
+        return directory.CheckResult(directory.CheckOutcome.SUCCESS, identity, password_proven=True, account=account)
 
     async def change_password(
         self,
@@ -66,10 +71,10 @@ class FakeDirectories:
         if verdict.outcome not in {directory.CheckOutcome.SUCCESS, directory.CheckOutcome.PASSWORD_EXPIRED}:
             return verdict
         if len(new) < 8:
-            return directory.CheckResult(directory.CheckOutcome.PASSWORD_REJECTED, password_proven=True)
+            return replace(verdict, outcome=directory.CheckOutcome.PASSWORD_REJECTED, identity=None, password_proven=True)
         self.people[name] = new
         self.expired.discard(name)
-        return directory.CheckResult(directory.CheckOutcome.SUCCESS, verdict.identity, password_proven=True)
+        return replace(verdict, outcome=directory.CheckOutcome.SUCCESS, password_proven=True)
 
     def health(self) -> list[directory.ControllerHealth]:
         return []

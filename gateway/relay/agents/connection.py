@@ -8,25 +8,30 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from gateway.protocol import (
+    DIRECTORIES_REPORT,
     AnswerBody,
     Answered,
+    AnswerUnreadable,
     BegunReceived,
     CapacityChanged,
     CloseCode,
     Closed,
     Event,
+    Ignored,
+    MalformedFrame,
     Measured,
     Opened,
     PeerDraining,
     RelaySession,
-    RenewalRequested,
+    ReportReceived,
     RequestRefused,
-    StatusReceived,
+    decode_directories_report,
     request_body,
 )
 
@@ -42,30 +47,36 @@ class Loss(enum.Enum):
     """The same, because it takes no more for now."""
     BEGUN = "begun"
     """A bind may have been made: nobody may try again on the person's behalf."""
+    UNREADABLE = "unreadable"
+    """It answered, in words that are not known here: it may have bound, and may be newer than this relay."""
     LATE = "late"
     """The deadline passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """One credential check, whoever does it. Times are Unix seconds."""
 
     operation: str
     user_name: str
-    password: str = field(repr=False)
-    new_password: str = field(repr=False)
+    password: str
+    new_password: str
     deadline: float
     correlation_id: str
 
+    def __repr__(self) -> str:
+        return f"Task({self.operation!r}, {self.user_name!r}, …)"
 
-@dataclass(slots=True)
-class _Pending:
+    def __rich_repr__(self) -> Any:
+        yield "operation", self.operation
+        yield "user_name", self.user_name
+
+
+class _Pending(Struct):
     future: asyncio.Future[AnswerBody | Loss]
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came of asking one agent: its answer, or why there is none."""
 
     result: AnswerBody | Loss
@@ -122,6 +133,11 @@ class AgentConnection:
         claimed = self.opened.domains if self.opened is not None else ()
         return tuple(domain for domain in claimed if domain in self.allowed) if self.allowed else claimed
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the agent says that it can do, its operations among them."""
+        return self.opened.capabilities if self.opened is not None else frozenset()
+
     # -- asking
 
     async def ask(self, number: int, task: Task, begin_timeout: float, clock: Callable[[], float]) -> Reply:
@@ -170,22 +186,43 @@ class AgentConnection:
         match event:
             case Answered(number, body):
                 self._settle(number, body)
+            case AnswerUnreadable(number, detail):
+                log.error(
+                    "agent.unreadable", agent=self.name, detail=detail, remedy="update the relay, or look at the agent"
+                )
+                self._settle(number, Loss.UNREADABLE)
             case BegunReceived(number):
                 if number in self._pending:  # else it was given up while the word was on its way
                     self._pending[number].begun = True
             case RequestRefused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
                 self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
-            case Measured(latency, clock_skew):
-                self.latency, self.clock_skew = latency, clock_skew
-            case StatusReceived(directories, _):
-                self.status = directories
-            case CapacityChanged() | PeerDraining():
-                self._on_change(self)
             case Closed():
                 self.lose()
-            case Opened() | RenewalRequested() | _:
-                pass
+            case _:
+                self._take_state(event)
+
+    def _take_state(self, event: Event) -> None:
+        match event:
+            case Measured(latency, clock_skew):
+                self.latency, self.clock_skew = latency, clock_skew
+            case ReportReceived():
+                self._take_report(event)
+            case Ignored(detail):
+                log.warning("agent.ignored", agent=self.name, detail=detail)
+            case CapacityChanged() | PeerDraining():
+                self._on_change(self)
+            case _:
+                pass  # the hub's
+
+    def _take_report(self, report: ReportReceived) -> None:
+        """Of a kind or version that is not known here, nothing; nor of one that cannot be read: it costs nobody anything."""
+        if (report.kind, report.version) != DIRECTORIES_REPORT:
+            return
+        try:
+            self.status = dict(decode_directories_report(report.body).controllers)
+        except MalformedFrame as error:
+            log.warning("agent.report_unreadable", agent=self.name, kind=report.kind, detail=str(error))
 
     def lose(self) -> None:
         """The connection is gone: what had not begun goes elsewhere, what had is lost."""

@@ -9,9 +9,11 @@ pick ──► ask ──► answer ──────────────�
 
 The order of choice, and why:
 
-1. Only agents that answer for the domain by name; those that take all (`*`) get what nobody ever claimed. A forest whose
-   agents are away is not handed to the agents of another forest, which would say "unknown user".
-2. The agent that was asked about this account last, for a minute: its lock-out guard has seen the wrong passwords.
+1. Only agents that do the operation (a capability), and answer for the domain by name; those that take all (`*`) get what
+   nobody ever claimed. A forest whose agents are away is not handed to the agents of another forest, which would say
+   "unknown user".
+2. The agent that was asked about this account last, for a minute: its lock-out guard has seen the wrong passwords. Accounts
+   are told apart by the digest in their answers, whatever is typed; before there was one, by what spellings share.
 3. Who let no request lie, then the fewest requests for its capacity, then the nearest.
 4. No agent twice for one request: what it refused once it would refuse again, and the person waits.
 
@@ -23,11 +25,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import unicodedata
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from msgspec import Struct
 
 from gateway.protocol import AnswerBody, Outcome
 from gateway.relay.agents.connection import AgentConnection, Loss, Task
@@ -43,8 +47,7 @@ _STICKY_NAMES = 10_000
 """Accounts for which that is remembered; beyond that the one asked about longest ago is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
+class Dispatched(Struct, frozen=True):
     """What came of a task, and which agent said so (empty: none)."""
 
     body: AnswerBody
@@ -53,9 +56,12 @@ class Dispatched:
 
 
 def account_of(user_name: str) -> str:
-    """The part of a user name that all its spellings share: `CORP\\anna`, `anna@corp.example.com`, `anna`."""
-    user = user_name.rpartition("\\")[2]
-    return (user.rpartition("@")[0] or user).casefold()
+    """The part of a user name that all its spellings share: `CORP\\anna`, `anna@corp.example.com`, `anna`.
+
+    For stickiness only: which names are equal, the directory decides.
+    """
+    user = unicodedata.normalize("NFKC", user_name).rpartition("\\")[2]
+    return (user.rpartition("@")[0] or user).strip().casefold()
 
 
 def domain_of(user_name: str) -> str:
@@ -67,9 +73,13 @@ def domain_of(user_name: str) -> str:
     return suffix.lower() if at else ""
 
 
+_Wanted = tuple[str, str]
+"""Domain and operation: what an agent must answer for and be able to do."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    domain: str
+    wanted: _Wanted
     tried: set[AgentConnection]
     connection: asyncio.Future[AgentConnection | None]
     """The connection with room, None where nobody is left to be asked."""
@@ -83,10 +93,12 @@ class Dispatcher:
         self._settings, self._clock = settings, clock
         self._numbers = itertools.count(1)
         self._waiting: deque[_Waiter] = deque()
-        self._by_domain: dict[str, list[AgentConnection]] | None = None
+        self._by_wanted: dict[_Wanted, list[AgentConnection]] | None = None
         self._claimed: set[str] = set()
         """Domains that some agent ever answered for by name: they are never handed to those that take all."""
-        self._asked_last: OrderedDict[str, tuple[float, AgentConnection]] = OrderedDict()
+        self._digests = OrderedDict[str, bytes]()
+        """Account digests by user name, as the answers told."""
+        self._asked_last: OrderedDict[str | bytes, tuple[float, AgentConnection]] = OrderedDict()
         """By account: one agent counts its wrong passwords better than two that do not know of each other."""
 
     @property
@@ -104,18 +116,19 @@ class Dispatcher:
 
         Cancelling gives the task up; a bind that has begun still ends at its agent.
         """
-        domain, account = domain_of(task.user_name), account_of(task.user_name)
+        wanted, name = (domain_of(task.user_name), task.operation), task.user_name.casefold()
+        account = self._digests.get(name) or account_of(name)
         tried: set[AgentConnection] = set()
         reply: AnswerBody | None = None
         waited = False
         while True:
-            connection = self._same_as_before(account, domain, tried) or self._least_loaded(domain, tried)
+            connection = self._same_as_before(account, wanted, tried) or self._least_loaded(wanted, tried)
             if connection is None:
                 # who waited and was then told "busy" waits again at the head: others came later
-                connection = await self._wait_for_room(domain, tried, task.deadline, first=waited)
+                connection = await self._wait_for_room(wanted, tried, task.deadline, first=waited)
                 waited = True
             if connection is None:
-                nobody = not self._somebody(domain, tried)
+                nobody = not self._somebody(wanted, tried)
                 return Dispatched((reply or AnswerBody(Outcome.NO_AGENT)) if nobody else AnswerBody(Outcome.BUSY))
             if not connection.usable:  # gone between being promised and this task's turn on the loop
                 continue
@@ -123,6 +136,7 @@ class Dispatcher:
             self._remember(account, connection)
             result = await self.ask(connection, task)
             if isinstance(result, Dispatched):
+                self._learn(name, result.body.account, connection)
                 if not _worth_another(result):
                     return result
                 reply = result.body  # told if nobody else is there: "no directory" says more than "no agent"
@@ -137,8 +151,7 @@ class Dispatcher:
         if reply.result in (Loss.NOT_BEGUN, Loss.FULL):
             log.info("dispatch.handed_over", agent=connection.name)
             return reply.result
-        outcome = Outcome.TRY_AGAIN if reply.result is Loss.BEGUN else Outcome.TIMED_OUT
-        return Dispatched(AnswerBody(outcome), connection.name, reply.begun)
+        return Dispatched(_LOST[reply.result], connection.name, reply.begun)
 
     def connection_changed(self, connection: AgentConnection) -> None:
         """A connection may take more: give its room to those who wait longest and can use it. Or it takes nothing more."""
@@ -157,7 +170,7 @@ class Dispatcher:
 
     def connections_changed(self) -> None:
         """Links came or went (`connections` was changed): let everybody who waits look again."""
-        self._by_domain = None
+        self._by_wanted = None
         for connection in self.connections:
             self._give_room(connection)
         self._send_away()
@@ -165,32 +178,34 @@ class Dispatcher:
     def _send_away(self) -> None:
         """Whoever waits for nobody need not wait."""
         for waiter in list(self._waiting):
-            if not self._somebody(waiter.domain, waiter.tried):
+            if not self._somebody(waiter.wanted, waiter.tried):
                 self._waiting.remove(waiter)
                 waiter.connection.set_result(None)
 
     # -- choosing
 
-    def _pool(self, domain: str) -> Sequence[AgentConnection]:
-        """The connections that answer for a domain by name, or else those that answer for all; usable or not.
+    def _pool(self, wanted: _Wanted) -> Sequence[AgentConnection]:
+        """The connections that answer for a domain by name, or else those that answer for all, as far as they can do what is
+        wanted; usable or not.
 
         Computed once for each change of connections: with thousands of agents it is too much for each sign-in.
         """
-        if self._by_domain is None:
-            self._by_domain = defaultdict(list)
+        if self._by_wanted is None:
+            self._by_wanted = defaultdict(list)
             for connection in self.connections:
-                for domain_name in connection.domains:
-                    self._by_domain[domain_name].append(connection)
-            self._claimed.update(self._by_domain)
-        return self._by_domain.get(domain if domain in self._claimed else "*", ())
+                self._claimed.update(connection.domains)
+                for capability in itertools.product(connection.domains, connection.capabilities):
+                    self._by_wanted[capability].append(connection)
+        domain, operation = wanted
+        return self._by_wanted.get((domain if domain in self._claimed else "*", operation), ())
 
-    def _somebody(self, domain: str, tried: set[AgentConnection]) -> bool:
-        return any(connection.usable and connection not in tried for connection in self._pool(domain))
+    def _somebody(self, wanted: _Wanted, tried: set[AgentConnection]) -> bool:
+        return any(connection.usable and connection not in tried for connection in self._pool(wanted))
 
     def _may_ask(self, connection: AgentConnection, waiter: _Waiter) -> bool:
-        return not waiter.connection.done() and connection not in waiter.tried and connection in self._pool(waiter.domain)
+        return not waiter.connection.done() and connection not in waiter.tried and connection in self._pool(waiter.wanted)
 
-    def _same_as_before(self, account: str, domain: str, tried: set[AgentConnection]) -> AgentConnection | None:
+    def _same_as_before(self, account: str | bytes, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
         since, connection = self._asked_last.get(account, (0.0, None))
         if (
             connection is None
@@ -200,17 +215,28 @@ class Dispatcher:
             or connection.suspect
         ):
             return None
-        return connection if self._clock() - since <= _STICKY_SECONDS and connection in self._pool(domain) else None
+        return connection if self._clock() - since <= _STICKY_SECONDS and connection in self._pool(wanted) else None
 
-    def _remember(self, account: str, connection: AgentConnection) -> None:
+    def _remember(self, account: str | bytes, connection: AgentConnection) -> None:
         self._asked_last[account] = self._clock(), connection
         self._asked_last.move_to_end(account)
         if len(self._asked_last) > _STICKY_NAMES:
             self._asked_last.popitem(last=False)
 
-    def _least_loaded(self, domain: str, tried: set[AgentConnection]) -> AgentConnection | None:
+    def _learn(self, name: str, digest: bytes, connection: AgentConnection) -> None:
+        """An answer told whose name that is: from now on it goes where the account's other names go."""
+        if not digest or self._digests.get(name) == digest:
+            return
+        self._digests[name] = digest
+        if len(self._digests) > _STICKY_NAMES:
+            self._digests.popitem(last=False)
+        since, _ = self._asked_last.get(digest, (0.0, None))
+        if self._clock() - since > _STICKY_SECONDS:
+            self._remember(digest, connection)
+
+    def _least_loaded(self, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
         """Of many connections a sample is nearly as good as all, and costs the same for ten agents and for thousands."""
-        pool = self._pool(domain)
+        pool = self._pool(wanted)
         if len(pool) > _SAMPLE:
             connection = min(filter(_free(tried), random.sample(pool, _SAMPLE)), key=_load, default=None)
             if connection is not None and not connection.suspect:
@@ -218,15 +244,15 @@ class Dispatcher:
         return min(filter(_free(tried), pool), key=_load, default=None)
 
     async def _wait_for_room(
-        self, domain: str, tried: set[AgentConnection], deadline: float, *, first: bool
+        self, wanted: _Wanted, tried: set[AgentConnection], deadline: float, *, first: bool
     ) -> AgentConnection | None:
         """A connection with room, though it may be gone meanwhile; None where there is nobody, or no room in time.
 
         first: take the head of the queue, for somebody who has waited already.
         """
-        if len(self._waiting) >= self._settings.queue_limit or not self._somebody(domain, tried):
+        if len(self._waiting) >= self._settings.queue_limit or not self._somebody(wanted, tried):
             return None
-        waiter = _Waiter(domain, tried, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(wanted, tried, asyncio.get_running_loop().create_future())
         (self._waiting.appendleft if first else self._waiting.append)(waiter)
         # an answer in time needs some of the time left
         patience = (deadline - self._clock()) - self._settings.begin_timeout
@@ -249,6 +275,13 @@ class Dispatcher:
         if connection is not None:
             connection.reserved -= 1
         return connection
+
+
+_LOST = {
+    Loss.BEGUN: AnswerBody(Outcome.TRY_AGAIN),
+    Loss.UNREADABLE: AnswerBody(Outcome.TRY_AGAIN, detail="the agent's answer could not be read here"),
+    Loss.LATE: AnswerBody(Outcome.TIMED_OUT),
+}
 
 
 def _free(tried: set[AgentConnection]) -> Callable[[AgentConnection], bool]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -18,6 +18,7 @@ from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
+    AccountKey,
     CloseCode,
     Closed,
     Event,
@@ -47,7 +48,10 @@ Alarm = Callable[[str, dict[str, str]], None]
 
 
 class AgentEndpoint:
-    """All agent connections of this relay process."""
+    """All agent connections of this relay process.
+
+    account_keys: those of account digests now, newest first, two at most. Asked at each handshake and each second.
+    """
 
     def __init__(
         self,
@@ -60,8 +64,11 @@ class AgentEndpoint:
         renew: Callable[[VerifiedPeer, bytes], Awaitable[bytes]],
         alarm: Alarm,
         clock: Callable[[], float],
+        account_keys: Callable[[], Sequence[AccountKey]] = tuple,
     ) -> None:
         self._settings, self.identity, self._registry = settings, identity, registry
+        self._account_keys = account_keys
+        self._given_keys = account_keys()
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
         self._trust = PeerTrust(authority, Role.AGENT, self._check)
         self._open: set[AgentConnection] = set()
@@ -95,18 +102,24 @@ class AgentEndpoint:
         if ws.ws_protocol != SUBPROTOCOL:
             await ws.close(code=1002, message=f"subprotocol {SUBPROTOCOL} expected".encode())
             return ws
-        await self._serve(ws, request[CLIENT_ADDRESS])
+        await self._serve(ws, request[CLIENT_ADDRESS], request.transport)
         return ws
 
-    async def _serve(self, ws: web.WebSocketResponse, address: str) -> None:
+    async def _serve(self, ws: web.WebSocketResponse, address: str, transport: asyncio.BaseTransport | None) -> None:
         now = self._clock()
-        session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
+        session = RelaySession(
+            self.identity,
+            self._trust,
+            now=now,
+            ping_interval=self._settings.ping_interval,
+            account_keys=self._given_keys,
+        )
         connection = AgentConnection(session, address=address, on_change=self._dispatcher.connection_changed)
         connection.connected_at = now
         connection.wake.set()  # the relay speaks first: its Hello is to be sent
         self._open.add(connection)
         # a task of its own: an agent that reads slowly must not keep its own answers from being read
-        writer = asyncio.create_task(self._write(ws, connection), name=f"agent-writer-{address}")
+        writer = asyncio.create_task(self._write(ws, connection, transport), name=f"agent-writer-{address}")
         try:
             await self._read(ws, connection)
         except Exception:
@@ -132,14 +145,23 @@ class AgentEndpoint:
                 connection.session.close(CloseCode.GOING_AWAY, "connection ended", f"websocket code {ws.close_code}")
                 return
 
-    async def _write(self, ws: web.WebSocketResponse, connection: AgentConnection) -> None:
-        """Send what the session has to say until it is closed, then close the websocket."""
+    async def _write(
+        self, ws: web.WebSocketResponse, connection: AgentConnection, transport: asyncio.BaseTransport | None
+    ) -> None:
+        """Send what the session has to say until it is closed, then close the websocket.
+
+        A writer that fails ends the connection immediately: what had not begun goes to another agent, instead of waiting for
+        the session to be taken for silent.
+        """
         try:
-            with contextlib.suppress(ConnectionError):
-                await self._send(ws, connection)
-        except Exception:
-            log.exception("agent.failed", agent=connection.name, address=connection.address)
+            await self._send(ws, connection)
+        except Exception as error:
+            if not isinstance(error, ConnectionError):
+                log.exception("agent.failed", agent=connection.name, address=connection.address)
             connection.close(CloseCode.GOING_AWAY, _FAILED)
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()  # without a goodbye: it could not be written either
+            return
         if not ws.closed:
             await ws.close(code=_close_code(connection.session))
 
@@ -226,6 +248,7 @@ class AgentEndpoint:
     def tick(self) -> None:
         """Let time pass on every connection; about once a second."""
         now = self._clock()
+        self._roll_account_keys()
         for connection in list(self._open):
             try:
                 self._tick(connection, now)
@@ -239,6 +262,13 @@ class AgentEndpoint:
         if connection.opened is not None and now > connection.opened.peer.not_after:
             connection.close(CloseCode.EXPIRED, "certificate expired")
         connection.wake.set()
+
+    def _roll_account_keys(self) -> None:
+        keys = self._account_keys()
+        if [key.id for key in keys] != [key.id for key in self._given_keys]:
+            self._given_keys = keys
+            for connection in self._open:
+                connection.session.give_account_keys(keys)
 
     async def flush(self) -> None:
         """Write who is there now, and what else the store does not know; also at the end. Logs a store that refuses."""

@@ -11,11 +11,11 @@ from directory.credentials.lockout_policy import (
     NEVER_LOCKS,
     LockoutPolicy,
     assumed_policy,
-    domain_root,
     policy_without_counts,
     read_policy,
     resultant_policy,
 )
+from directory.ldap.naming_contexts import domain_root
 from directory.ldap.values import as_text, format_guid, format_sid, integer_of, text_of
 
 NAMES = (b"lockoutthreshold", b"lockoutobservationwindow", b"lockoutduration")

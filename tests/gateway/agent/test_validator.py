@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ import structlog
 import directory
 from directory import BeforeBind, errors
 from gateway.agent.validator import MAX_DETAIL, Validator
-from gateway.protocol import AnswerBody, Group, Outcome
-from gateway.protocol.messages import RequestBody, decode_answer_body, encode
+from gateway.protocol import AccountId, AnswerBody, Group, Outcome, RequestBody, request_body
+from gateway.protocol.bodies import decode_answer, encode_body
 from tests.support.fakes import FakeDirectories
 
 ANNA = "anna@corp.example.com"
@@ -61,7 +61,7 @@ def people() -> FakeDirectories:
 
 def request(user_name: str = ANNA, password: str = PASSWORD, new_password: str = "") -> RequestBody:
     """A change where there is a new password."""
-    return RequestBody("change" if new_password else "verify", user_name, password, new_password, "c0ffee", bytes(32))
+    return request_body("change" if new_password else "verify", user_name, password, new_password, "c0ffee")
 
 
 def of(directories: Any) -> Validator:
@@ -76,7 +76,8 @@ async def check(directories: FakeDirectories, body: RequestBody) -> AnswerBody:
 
 
 async def ask(validator: Validator, body: RequestBody, before_bind: BeforeBind = go_on) -> AnswerBody | None:
-    return await validator.check(body, time.time() + 15, before_bind)
+    checked = await validator.check(body, time.time() + 15, before_bind)
+    return checked.body if checked is not None else None
 
 
 async def test_a_right_password_brings_the_identity_in_the_wires_words(people: FakeDirectories) -> None:
@@ -104,17 +105,39 @@ async def test_every_field_of_an_identity_is_carried_over() -> None:
         given_name="Anna",
         surname="Berg",
         dn="CN=Anna",
+        directory="9d1c",
         attributes=attributes,  # type: ignore[arg-type]  # a directory may hand out bytes
     )
     result = directory.CheckResult(directory.CheckOutcome.SUCCESS, identity, password_proven=True)
     found = (await check(ScriptedDirectories({}, result=result), request())).identity
     assert found is not None
-    for name in ("object_guid", "user_name", "domain", "sid", "account_name", "mail", "display_name", "surname", "dn"):
+    for name in (
+        "object_guid",
+        "user_name",
+        "domain",
+        "sid",
+        "account_name",
+        "mail",
+        "display_name",
+        "surname",
+        "dn",
+        "directory",
+    ):
         assert getattr(found, name) == getattr(identity, name)
     assert found.given_name == "Anna"
     assert found.attributes == {"department": ("R&D", "Ärzte"), "thumbnailPhoto": ("/9g=",)}
     answer = AnswerBody(Outcome.SUCCESS, found)
-    assert decode_answer_body(encode(answer)).identity == found
+    assert decode_answer(encode_body(answer)).identity == found
+
+
+async def test_whose_account_it_was_is_told_apart_from_the_answer() -> None:
+    """The session makes the digest; of nobody there is none."""
+    account = directory.DirectoryObject("9d1c", "3f1c")
+    result = directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, account=account)
+    for found, told in ((result, AccountId("9d1c", "3f1c")), (replace(result, account=None), None)):
+        checked = await of(ScriptedDirectories({}, result=found)).check(request(), time.time() + 15, go_on)
+        assert checked is not None
+        assert checked.account == told
 
 
 async def test_a_wrong_password_is_an_answer(people: FakeDirectories) -> None:
@@ -171,7 +194,7 @@ async def test_a_long_explanation_is_cut() -> None:
     refused = directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="y" * 5000)
     answered = await check(ScriptedDirectories({}, result=refused), request())
     assert len(failed.detail) == len(answered.detail) == MAX_DETAIL
-    assert decode_answer_body(encode(failed)) == failed
+    assert decode_answer(encode_body(failed)) == failed
 
 
 async def test_what_comes_too_late_to_bind_has_no_answer(people: FakeDirectories) -> None:

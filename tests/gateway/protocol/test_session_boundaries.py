@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from certs import MachineIdentity, Role
-from gateway.protocol import AnswerBody, CloseCode, Outcome, request_body
+from certs import Role
+from gateway.protocol import AnswerBody, ChangeRequest, CloseCode, Outcome, request_body
 from gateway.protocol.errors import MalformedFrame, UnexpectedMessage
 from gateway.protocol.events import (
     Answered,
@@ -20,10 +20,12 @@ from gateway.protocol.events import (
     Measured,
     Opened,
     PeerDraining,
+    ReportReceived,
     RequestReceived,
 )
 from gateway.protocol.messages import (
     MAX_FRAME,
+    MAX_REPORT,
     AgentHello,
     Announce,
     Begun,
@@ -36,7 +38,7 @@ from gateway.protocol.messages import (
     Pong,
     Refuse,
     Renew,
-    Status,
+    Report,
     Welcome,
     decode_acceptance,
     decode_handshake,
@@ -45,7 +47,7 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import TAG
 from gateway.protocol.session import transcript
-from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, RelayEnd, World, ask, open_with_skew
+from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, RelayEnd, World, ask, of, open_with_skew
 
 SEALED_SECRET = 1088 + 32 + 32 + 16
 """ML-KEM-768 ciphertext, X25519 key, 32 bytes of secret, tag of AES-GCM."""
@@ -88,6 +90,7 @@ def test_both_ends_begin_with_nothing(world: World) -> None:
     for end in (ends.relay, ends.agent):
         assert end.closed is None
         assert (end.draining, end.peer_draining, end.ping_interval) == (False, False, 10.0)
+        assert end.peer_capabilities == frozenset()
         assert end.draining is False
         assert end.peer_draining is False
 
@@ -100,7 +103,7 @@ def test_what_needs_an_open_session_is_nothing_before(world: World) -> None:
         assert end.draining is False
         assert end.unsent == []
     ends.agent.set_capacity(3)
-    ends.agent.send_status({})
+    ends.agent.send_report("word", 1, b"")
     assert ends.agent.capacity == 8
     assert ends.agent.unsent == []
     with pytest.raises(UnexpectedMessage, match="open session"):
@@ -118,9 +121,9 @@ def test_what_needs_an_open_session_is_nothing_after(world: World) -> None:
     with pytest.raises(UnexpectedMessage, match="open session"):
         ask(ends, 3)
     words = [*ends.agent.unsent]
-    assert not ends.agent.begin(1, NOW)
-    ends.agent.answer(1, AnswerBody(Outcome.SUCCESS))
-    ends.agent.refuse(2, "cancelled")
+    assert not ends.agent.begin(of(1), NOW)
+    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS))
+    ends.agent.refuse(of(2), "cancelled")
     ends.agent.set_capacity(3)
     assert ends.agent.unsent == words
     assert (ends.agent.in_flight, ends.agent.capacity) == (0, 8)
@@ -141,17 +144,20 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     ends = world.ends()
     (hello,) = sent(frames := ends.relay.frames())
     assert isinstance(hello, Hello)
-    assert (hello.versions, hello.relay, hello.certificate, hello.time) == ((1,), "relay1", world.relay.certificate_der, NOW)
+    assert (hello.versions, hello.certificate, hello.time) == ((1,), world.relay.certificate_der, NOW)
+    assert hello.capabilities == ("account-keys", "report")
     assert ends.agent.receive(frames[0], NOW + 2) == []
     assert ends.agent.clock_offset == -2
     (answer,) = sent(frames := ends.agent.frames())
     assert isinstance(answer, AgentHello)
     introduction = decode_introduction(answer.body)
-    assert (introduction.agent, introduction.instance, introduction.capacity) == ("agent1", "i1", 8)
+    assert (introduction.certificate, introduction.instance, introduction.capacity) == (world.agent.certificate_der, "i1", 8)
+    assert introduction.capabilities == ("verify", "change")
     assert (introduction.domains, introduction.software, introduction.time) == (("corp",), "1", NOW + 2)
     (opened,) = ends.relay.receive(frames[0], NOW)
     assert isinstance(opened, Opened)
-    assert opened == Opened(opened.peer, ends.relay.session_id, "i1", ("corp",), "1")
+    assert opened == Opened(opened.peer, ends.relay.session_id, "i1", ("corp",), "1", frozenset(("verify", "change")))
+    assert ends.relay.peer_capabilities == {"verify", "change"}
     assert (opened.peer.name, opened.peer.serial) == ("agent1", world.agent.serial)
     assert (ends.relay.agent, ends.relay.capacity) == ("agent1", 8)
     (welcome,) = sent(frames := ends.relay.frames())
@@ -161,7 +167,8 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     assert len(acceptance.sealed_secret) == SEALED_SECRET
     (opened,) = ends.agent.receive(frames[0], NOW)
     assert isinstance(opened, Opened)
-    assert opened == Opened(opened.peer, ends.relay.session_id)
+    assert opened == Opened(opened.peer, ends.relay.session_id, capabilities=frozenset(("account-keys", "report")))
+    assert ends.agent.peer_capabilities == {"account-keys", "report"}
     assert (opened.peer.name, ends.agent.relay, ends.agent.session_id) == ("relay1", "relay1", ends.relay.session_id)
 
 
@@ -187,19 +194,14 @@ def test_the_peer_is_told_the_public_reason_only(world: World) -> None:
 
 def test_versions_are_named(world: World) -> None:
     """Those of both ends, whichever is the older one."""
-    frame = encode(Hello((98, 99), "relay1", bytes(32), world.relay.certificate_der, NOW))
+    frame = encode(Hello((98, 99), bytes(32), world.relay.certificate_der, NOW))
     the_end(world.ends().agent.receive(frame, NOW), CloseCode.VERSION, "(98, 99), this agent 1")
     ends = world.ends()
     carry(ends.relay, ends.agent)
     (hello,) = sent(ends.agent.frames())
-    introduction = encode([*_fields(decode_introduction(hello.body), version=2)])
+    introduction = encode(replace(decode_introduction(hello.body), version=2))
     frame = encode(AgentHello(introduction, world.agent.sign(b"whatever")))
     the_end(ends.relay.receive(frame, NOW), CloseCode.VERSION, "version 2, this relay 1")
-
-
-def _fields(introduction: Any, *, version: int) -> list[Any]:
-    names = introduction.__struct_fields__[1:]
-    return ["introduction", version, *(getattr(introduction, name) for name in names)]
 
 
 def test_a_handshake_may_take_ten_seconds_and_no_more(world: World) -> None:
@@ -261,8 +263,8 @@ def test_the_agent_reads_deadlines_by_what_its_last_ping_measured(world: World) 
     assert ends.agent.clock_offset == 3
     ask(ends, begin_by=NOW + 4)
     carry(ends.relay, ends.agent)
-    assert not ends.agent.begin(1, NOW + 1.001)
-    assert ends.agent.begin(1, NOW + 1)
+    assert not ends.agent.begin(of(1), NOW + 1.001)
+    assert ends.agent.begin(of(1), NOW + 1)
 
 
 # -- requests
@@ -274,8 +276,9 @@ def test_a_request_is_late_from_its_deadline_on(world: World) -> None:
     ask(ends, 1, deadline=NOW + 5)
     ask(ends, 2, deadline=NOW + 5.001)
     events = carry(ends.relay, ends.agent, NOW + 5)
-    assert [event.id for event in events if isinstance(event, RequestReceived)] == [2]
-    assert ends.agent.unsent == [Refuse(1, "late")]
+    assert [event.id for event in events if isinstance(event, RequestReceived)] == [of(2)]
+    (refusal,) = ends.agent.unsent
+    assert (refusal.node, refusal.number, refusal.reason) == ("relay1", 1, "late")
 
 
 @pytest.mark.parametrize("skew", [-250.0, 250.0])
@@ -293,9 +296,10 @@ def test_a_bind_may_begin_at_begin_by(world: World) -> None:
     ends = world.open()
     ask(ends, begin_by=NOW + 4)
     carry(ends.relay, ends.agent)
-    assert ends.agent.begin(1, NOW + 4)
-    assert ends.agent.begin(1, NOW + 5)
-    assert ends.agent.unsent == [Begun(1)]
+    assert ends.agent.begin(of(1), NOW + 4)
+    assert ends.agent.begin(of(1), NOW + 5)
+    (begun,) = ends.agent.unsent
+    assert (type(begun), begun.node, begun.number) == (Begun, "relay1", 1)
 
 
 def test_a_refused_request_is_given_back(world: World) -> None:
@@ -304,9 +308,22 @@ def test_a_refused_request_is_given_back(world: World) -> None:
     ask(ends)
     carry(ends.relay, ends.agent)
     for _ in range(2):
-        ends.agent.refuse(1, "cancelled")
-    assert (ends.agent.in_flight, ends.agent.unsent) == (0, [Refuse(1, "cancelled")])
-    assert not ends.agent.begin(1, NOW)
+        ends.agent.refuse(of(1), "cancelled")
+    (refusal,) = ends.agent.unsent
+    assert (refusal.node, refusal.number, refusal.reason, ends.agent.in_flight) == ("relay1", 1, "cancelled", 0)
+    assert not ends.agent.begin(of(1), NOW)
+
+
+def test_an_answer_to_a_request_that_was_taken_back_is_nothing(world: World) -> None:
+    """Nor is a second one, or one to what was never asked; and nobody may take back what was never sent."""
+    ends = world.open()
+    ask(ends)
+    ends.pump()
+    for number in (1, 1, 7):
+        ends.agent.answer(of(number), AnswerBody(Outcome.SUCCESS))
+        ends.agent.refuse(of(number), "late")
+    assert len(ends.agent.unsent) == 1
+    assert not world.ends().relay.cancel_request(1)
 
 
 def test_a_request_that_has_begun_keeps_its_place_when_it_is_cancelled(world: World) -> None:
@@ -315,23 +332,28 @@ def test_a_request_that_has_begun_keeps_its_place_when_it_is_cancelled(world: Wo
     for number in (1, 2):
         ask(ends, number)
     carry(ends.relay, ends.agent)
-    ends.agent.begin(1, NOW)
+    ends.agent.begin(of(1), NOW)
     for number in (1, 2):
         ends.relay.cancel_request(number)
-    assert ends.relay.unsent == [Cancel(1), Cancel(2)]
+    assert ends.relay.unsent == [Cancel(*of(1)), Cancel(*of(2))]
     assert len(carry(ends.relay, ends.agent)) == 2
     assert ends.agent.in_flight == 1
-    ends.agent.answer(1, AnswerBody(Outcome.SUCCESS))
+    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS))
     assert carry(ends.agent, ends.relay) == []  # nobody waits for it
     assert ends.agent.in_flight == 0
 
 
-@pytest.mark.parametrize("message", [Begun(1), Refuse(1, "busy"), Refuse(2**62, "busy")])
+PROOF = bytes(16)
+
+
+@pytest.mark.parametrize(
+    "message", [Begun("relay1", 1, PROOF), Refuse("relay1", 1, "busy", PROOF), Refuse("relay1", 2**62, "busy", PROOF)]
+)
 def test_a_word_on_a_request_that_was_never_sent_ends_the_session(world: World, message: Any) -> None:
     """From the first number on."""
     ends = world.open()
     ends.agent.unsent.append(message)
-    the_end(carry(ends.agent, ends.relay), CloseCode.UNEXPECTED, f"request {message.id} was never sent")
+    the_end(carry(ends.agent, ends.relay), CloseCode.UNEXPECTED, f"request {message.number} was never sent")
 
 
 def test_a_word_on_a_request_that_was_given_up_is_nothing(world: World) -> None:
@@ -339,7 +361,7 @@ def test_a_word_on_a_request_that_was_given_up_is_nothing(world: World) -> None:
     ends = world.open()
     ask(ends)
     ends.relay.cancel_request(1)
-    ends.agent.unsent.extend([Begun(1), Refuse(1, "busy")])
+    ends.agent.unsent.extend([Begun("relay1", 1, PROOF), Refuse("relay1", 1, "busy", PROOF)])
     assert carry(ends.agent, ends.relay) == []
     assert ends.relay.closed is None
 
@@ -366,14 +388,17 @@ def test_draining_is_said_once_and_seen_on_both_ends(world: World) -> None:
     assert ends.relay.peer_draining is True
 
 
-def test_a_status_says_how_many_are_in_flight(world: World) -> None:
-    """Those that are not answered yet."""
+def test_a_report_is_sent_where_it_is_wanted_and_fits(world: World) -> None:
+    """To a relay that states that it takes them; up to 256 KiB, to the byte."""
     ends = world.open()
-    for number in (1, 2):
-        ask(ends, number)
-    carry(ends.relay, ends.agent)
-    ends.agent.send_status({"dc1": "closed"})
-    assert ends.agent.unsent == [Status({"dc1": "closed"}, 2)]
+    assert ends.agent.send_report("directories", 1, bytes(MAX_REPORT))
+    assert ends.agent.unsent == [Report("directories", 1, bytes(MAX_REPORT))]
+    assert carry(ends.agent, ends.relay) == [ReportReceived("directories", 1, bytes(MAX_REPORT))]
+    assert not ends.agent.send_report("directories", 1, bytes(MAX_REPORT + 1))
+    assert ends.agent.unsent == []
+    ends = world.open(relay_capabilities=())
+    assert not ends.agent.send_report("directories", 1, b"")
+    assert ends.agent.unsent == []
 
 
 # -- the end
@@ -443,6 +468,14 @@ def announced(ends: Ends, now: float) -> bool:
     return any(isinstance(message, Announce) for message in ends.agent.unsent)
 
 
+def test_the_key_of_the_sessions_secret_is_forgotten_with_the_opening(world: World) -> None:
+    """From then on not even the agent's memory opens what was recorded of the handshake."""
+    ends = world.ends()
+    assert ends.agent._session_key is not None
+    ends.pump()
+    assert ends.agent._session_key is None
+
+
 def test_a_seal_key_is_renewed_every_ten_minutes(world: World) -> None:
     """To the second, counted from the opening and then from the last one."""
     ends = world.open()
@@ -458,14 +491,16 @@ def test_a_seal_key_is_renewed_every_ten_minutes(world: World) -> None:
         ends.pump(start + 600)
 
 
-def test_a_seal_key_that_nobody_answered_is_not_announced_again(world: World) -> None:
-    """The relay may still seal to it."""
+def test_a_seal_key_that_nobody_answered_is_replaced_all_the_same(world: World) -> None:
+    """However long a relay says nothing: what was sealed to it before opens no more."""
     ends = world.open()
     ends.exchange_words(NOW + 600)
     assert announced(ends, NOW + 600)
+    first = ends.agent.unsent[-1]
     ends.agent.frames()
     ends.agent.receive(_status_free_word(ends), NOW + 1200)
-    assert not announced(ends, NOW + 1200)
+    assert announced(ends, NOW + 1200)
+    assert ends.agent.unsent[-1].seal_key != first.seal_key
 
 
 def _status_free_word(ends: Ends) -> bytes:
@@ -489,24 +524,8 @@ def test_a_request_sealed_under_the_last_key_still_opens_and_an_older_one_does_n
         ends.relay.unsent.append(request)
         received = [event for event in carry(ends.relay, ends.agent, start) if isinstance(event, RequestReceived)]
         assert bool(received) is taken
-    assert Refuse(2, "unsealable") in ends.agent.unsent
-
-
-def test_a_pair_key_without_an_announced_seal_key_is_named(world: World) -> None:
-    """In the detail."""
-    ends = world.open()
-    ends.relay.unsent.append(PairKey("relay1", bytes(SEALED_SECRET), world.relay.certificate_der, b"signature"))
-    the_end(carry(ends.relay, ends.agent), CloseCode.UNEXPECTED, "announced")
-
-
-def test_a_pair_key_of_another_name_is_refused(world: World, tmp_path: Path) -> None:
-    """A relay's good certificate does not speak for another relay."""
-    ends = world.open()
-    other: MachineIdentity = world.identity("relay2", Role.RELAY)
-    ends.exchange_words(NOW + 600)
-    assert announced(ends, NOW + 600)
-    ends.relay.unsent.append(PairKey("relay1", bytes(SEALED_SECRET), other.certificate_der, b"signature"))
-    the_end(carry(ends.relay, ends.agent, NOW + 600), CloseCode.MALFORMED, "'relay1' under the certificate of 'relay2'")
+    (refusal,) = [message for message in ends.agent.unsent if isinstance(message, Refuse)]
+    assert (refusal.node, refusal.number, refusal.reason) == ("relay1", 2, "unsealable")
 
 
 def test_only_an_open_session_takes_a_renewed_identity(world: World) -> None:
@@ -527,6 +546,7 @@ def test_a_request_body_is_made_anew_each_time() -> None:
     """With a reply key of its own."""
     first, second = (request_body("change", "anna", "old", "new", "c0ffee") for _ in range(2))
     assert first.reply_key != second.reply_key
+    assert isinstance(first, ChangeRequest)
     assert (first.operation, first.user_name, first.password, first.new_password, first.correlation_id) == (
         "change",
         "anna",
@@ -541,7 +561,7 @@ def test_an_answer_reaches_who_asked(world: World) -> None:
     ends = world.open()
     ask(ends)
     carry(ends.relay, ends.agent)
-    ends.agent.begin(1, NOW)
+    ends.agent.begin(of(1), NOW)
     body = AnswerBody(Outcome.SUCCESS, password_proven=True, detail="dc1", milliseconds=3.0)
-    ends.agent.answer(1, body)
+    ends.agent.answer(of(1), body)
     assert carry(ends.agent, ends.relay) == [BegunReceived(1), Answered(1, body)]

@@ -7,10 +7,21 @@ import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, ParamSpec
+from typing import Any, ParamSpec
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import AgentFacts, AgentSession, AnswerBody, CloseCode, Outcome, PeerTrust, RelaySession
+from gateway.protocol import (
+    OPERATIONS,
+    AccountKey,
+    AgentFacts,
+    AgentSession,
+    AnswerBody,
+    CloseCode,
+    Outcome,
+    PeerTrust,
+    RelaySession,
+    RequestId,
+)
 from gateway.protocol.events import Event, Opened, RequestCancelled, RequestReceived
 from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
@@ -20,6 +31,7 @@ P = ParamSpec("P")
 NOW = 1_800_000_000.0
 TIMEOUT = 15.0
 BEGIN = 4.0
+ACCOUNT_KEY = AccountKey("1", bytes(32))
 SILENCE = BEGIN + 1.0
 """Seconds after which an agent that did not begin is given up: one more than it has to begin."""
 
@@ -88,18 +100,20 @@ class World:
 class Station:
     """An agent at the far end of a connection: it takes what it is sent, and does what the test says."""
 
-    def __init__(self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int) -> None:
+    def __init__(
+        self, exchange: Exchange, name: str, domains: tuple[str, ...], capacity: int, capabilities: tuple[str, ...]
+    ) -> None:
         world, now = exchange.world, exchange.clock()
         trusts = [PeerTrust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
-        facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test")
+        facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test", capabilities=capabilities)
         self._exchange = exchange
-        self._near = RelaySession(world.relay, trusts[0], now=now)
+        self._near = RelaySession(world.relay, trusts[0], now=now, account_keys=[ACCOUNT_KEY])
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
         self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
         self.requests: list[RequestReceived] = []
-        self.cancelled: list[int] = []
-        self._begun: dict[int, str] = {}
-        self._done: set[int] = set()
+        self.cancelled: list[RequestId] = []
+        self._begun: dict[RequestId, str] = {}
+        self._done: set[RequestId] = set()
 
     @property
     def asked(self) -> list[str]:
@@ -107,7 +121,7 @@ class Station:
         return [request.body.user_name for request in self.requests]
 
     @property
-    def open(self) -> list[int]:
+    def open(self) -> list[RequestId]:
         """The numbers of the requests that wait for this agent, oldest first."""
         return [request.id for request in self.requests if request.id not in self._done]
 
@@ -139,28 +153,29 @@ class Station:
 
     # -- what it does, by default to the oldest request
 
-    def _take(self, number: int | None, *, done: bool = True) -> int:
+    def _take(self, number: RequestId | None, *, done: bool = True) -> RequestId:
         number = self.open[0] if number is None else number
         if done:
             self._done.add(number)
         return number
 
-    def begin(self, number: int | None = None) -> bool:
+    def begin(self, number: RequestId | None = None) -> bool:
         number = self._take(number, done=False)
         allowed = self.end.begin(number, self._exchange.clock())
         if allowed:
             self._begun[number] = next(request.body.user_name for request in self.requests if request.id == number)
         return allowed
 
-    def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: int | None = None, **fields: Any) -> None:
-        self.end.answer(self._take(number), AnswerBody(outcome, **fields))
+    def answer(self, outcome: Outcome = Outcome.WRONG_CREDENTIAL, number: RequestId | None = None, **fields: Any) -> None:
+        account = fields.pop("account", None)
+        self.end.answer(self._take(number), AnswerBody(outcome, **fields), account)
 
-    def refuse(self, reason: Literal["busy", "draining", "late", "unsealable", "cancelled"]) -> None:
+    def refuse(self, reason: str) -> None:
         self.end.refuse(self._take(None), reason)
 
     def ping(self) -> None:
         """Say a word that concerns no request."""
-        self.end.send_status({})
+        self.end.send_report("word", 1, b"")
 
     def hang_up(self) -> None:
         """The connection breaks: what the hub does then."""
@@ -181,9 +196,16 @@ class Exchange:
     def clock(self) -> float:
         return NOW + asyncio.get_running_loop().time()
 
-    def agent(self, name: str = "agent1", *domains: str, capacity: int = 4, latency: float = 0.0) -> Station:
+    def agent(
+        self,
+        name: str = "agent1",
+        *domains: str,
+        capacity: int = 4,
+        latency: float = 0.0,
+        capabilities: tuple[str, ...] = OPERATIONS,
+    ) -> Station:
         """An agent that has just connected; it answers for all unless domains are given."""
-        station = Station(self, name, domains or ("*",), capacity)
+        station = Station(self, name, domains or ("*",), capacity, capabilities)
         while station.carry():
             pass
         station.connection.latency = latency
@@ -192,12 +214,14 @@ class Exchange:
         self.dispatcher.connections_changed()
         return station
 
-    def sign_in(self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT) -> asyncio.Task[Dispatched]:
-        return asyncio.create_task(self.dispatcher.dispatch(self.task(user, timeout)), name=f"sign-in {user}")
+    def sign_in(
+        self, user: str = "anna@corp.example.com", timeout: float = TIMEOUT, operation: str = "verify"
+    ) -> asyncio.Task[Dispatched]:
+        return asyncio.create_task(self.dispatcher.dispatch(self.task(user, timeout, operation)), name=f"sign-in {user}")
 
-    def task(self, user: str, timeout: float = TIMEOUT) -> Task:
+    def task(self, user: str, timeout: float = TIMEOUT, operation: str = "verify") -> Task:
         return Task(
-            operation="verify",
+            operation=operation,
             user_name=user,
             password="right",
             new_password="",

@@ -6,11 +6,13 @@ import asyncio
 import random
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.protocol import AnswerBody, CloseCode, Outcome
-from gateway.relay.agents.dispatch import Dispatched, domain_of
+from gateway.protocol import AccountId, AnswerBody, CloseCode, DirectoriesReport, Outcome, encode
+from gateway.relay.agents import dispatch
+from gateway.relay.agents.dispatch import Dispatched, account_of, domain_of
 from tests.gateway.relay.agents.exchange import (
     BEGIN,
     SILENCE,
@@ -370,7 +372,7 @@ async def test_what_was_not_begun_is_handed_over(world: World, loss: str) -> Non
         elif loss == "no directory":
             station.answer(Outcome.NO_DIRECTORY)
         else:
-            station.refuse(loss)  # type: ignore[arg-type]
+            station.refuse(loss)
     await exchange.settle()
     stations[2].answer(Outcome.SUCCESS)
     await exchange.settle()
@@ -833,6 +835,141 @@ async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
     assert station.asked == []
     assert station.connection.usable
     assert exchange.dispatcher.outstanding == 0
+
+
+# -- operations and accounts
+
+
+@in_virtual_time
+async def test_only_agents_that_do_the_operation_are_asked(world: World) -> None:
+    """An older one is passed over, however near it is; for what it does it is as good as any."""
+    exchange = Exchange(world)
+    older = exchange.agent("older", capabilities=("verify", "telepathy"))
+    newer = exchange.agent("newer", latency=1.0)
+    change = exchange.sign_in("anna", operation="change")
+    await exchange.settle()
+    assert (older.asked, newer.asked) == ([], ["anna"])
+    newer.answer(Outcome.SUCCESS)
+    exchange.sign_in("ben")
+    await exchange.settle()
+    assert await outcome(change) == (Outcome.SUCCESS, "newer")
+    assert older.asked == ["ben"]
+
+
+@in_virtual_time
+async def test_an_operation_that_no_agent_does_waits_for_nobody(world: World) -> None:
+    """Nor does it wait for room at one that does not do it, and its domain goes to nobody else."""
+    exchange = Exchange(world)
+    older = exchange.agent("older", "north", capacity=1, capabilities=("verify",))
+    exchange.agent("other")
+    pending = exchange.sign_in("anna@north", operation="change")
+    await exchange.settle()
+    assert await outcome(pending) == (Outcome.NO_AGENT, "")
+    await exchange.occupy(older, 1)
+    pending = exchange.sign_in("anna@north", operation="change")
+    await exchange.settle()
+    assert await outcome(pending) == (Outcome.NO_AGENT, "")
+
+
+@in_virtual_time
+async def test_an_answer_in_unknown_words_is_no_answer(world: World) -> None:
+    """The person may try again; nobody else is asked, since a bind may have been made, and the agent stays."""
+    exchange = Exchange(world)
+    newer, other = exchange.agent("newer"), exchange.agent("other", latency=1.0)
+    pending = exchange.sign_in()
+    await exchange.settle()
+    newer.answer("smartcard_required")  # type: ignore[arg-type]
+    await exchange.settle()
+    assert await outcome(pending) == (Outcome.TRY_AGAIN, "newer")
+    assert "could not be read" in (await pending).body.detail
+    assert other.asked == []
+    assert newer.connection.usable
+    assert newer.connection.outstanding == 0
+
+
+@in_virtual_time
+async def test_all_names_of_an_account_go_to_the_agent_that_counts_its_wrong_passwords(world: World) -> None:
+    """Once an answer told whose they are; also such that share no letter."""
+    exchange = Exchange(world)
+    first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
+    anna, ben = AccountId("9d1c", "anna"), AccountId("9d1c", "ben")
+    for name, account in (("anna@corp", anna), ("4711", anna), ("ben", ben)):
+        exchange.sign_in(name)
+        await exchange.settle()
+        first.answer(account=account)
+        await exchange.settle()
+    assert first.asked == ["anna@corp", "4711", "ben"]
+    first.connection.latency, second.connection.latency = 2.0, 0.0  # who comes anew goes to the second from now on
+    for name, at in (("4711", first), ("ANNA@corp", first), ("carla", second)):
+        exchange.sign_in(name)
+        await exchange.settle()
+        assert at.asked[-1] == name
+        at.answer(account=anna if at is first else None)
+        await exchange.settle()
+
+
+@in_virtual_time
+async def test_a_new_name_does_not_move_its_account_to_another_agent(world: World) -> None:
+    """It was asked elsewhere, once, and from then on goes where the others go."""
+    exchange = Exchange(world)
+    first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
+    anna = AccountId("9d1c", "anna")
+    exchange.sign_in("anna")
+    await exchange.settle()
+    first.answer(account=anna)
+    await exchange.settle()
+    first.connection.latency = 2.0
+    exchange.sign_in("4711")
+    await exchange.settle()
+    second.answer(account=anna)
+    await exchange.settle()
+    exchange.sign_in("4711")
+    await exchange.settle()
+    assert (first.asked, second.asked) == (["anna", "4711"], ["4711"])
+
+
+@in_virtual_time
+async def test_names_are_remembered_up_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name that was learned first is forgotten."""
+    monkeypatch.setattr(dispatch, "_STICKY_NAMES", 2)
+    exchange = Exchange(world)
+    station = exchange.agent()
+    for number in range(4):
+        exchange.sign_in(f"user{number}")
+        await exchange.settle()
+        station.answer(account=AccountId("9d1c", str(number)))
+        await exchange.settle()
+    assert list(exchange.dispatcher._digests) == ["user2", "user3"]
+    assert len(exchange.dispatcher._asked_last) == 2
+
+
+@pytest.mark.parametrize("name", ["CORP\\anna", "anna@corp.example.com", " anna ", "ＡＮＮＡ", "corp \\ anna", "anna @corp"])  # noqa: RUF001
+def test_spellings_have_a_part_in_common(name: str) -> None:
+    """Widths, case and blanks are no other person; for stickiness, before an answer told."""
+    assert account_of(name) == "anna"
+
+
+# -- reports
+
+
+@in_virtual_time
+async def test_the_report_on_directories_is_kept_and_others_are_left_alone(world: World) -> None:
+    """So is one that cannot be read: it costs a line in the log."""
+    exchange = Exchange(world)
+    station = exchange.agent()
+    body = encode(DirectoriesReport({"dc1:636": "closed"}, 0))
+    for kind, version, content in (
+        ("directories", 1, body),
+        ("directories", 2, b"\xc1"),
+        ("weather", 1, b"\xc1"),
+        ("directories", 1, b"\xc1"),
+    ):
+        station.end.send_report(kind, version, content)
+        with structlog.testing.capture_logs() as logs:
+            await exchange.settle()
+    assert [entry["event"] for entry in logs] == ["agent.report_unreadable"]
+    assert station.connection.status == {"dc1:636": "closed"}
+    assert station.connection.usable
 
 
 # -- all of it together

@@ -1,0 +1,122 @@
+"""What is sealed: one struct for each operation, and the answer.
+
+All are maps on the wire: a field that is not known is ignored, one that is missing has its default. So either end may
+say more than the other understands. The operation itself stands in the clear envelope (see `messages.Request`), where
+dispatch and whoever carries a request can read it; the seal is bound to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.protocol.errors import MalformedFrame
+from gateway.protocol.outcome import Identity, Outcome
+
+Text = Annotated[str, Meta(max_length=1024)]
+ReplyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class SealedRequest(Struct, frozen=True):
+    """What the request of any operation holds, known or not: enough to refuse it so that nobody else could have."""
+
+    reply_key: ReplyKey
+    """AES-256 key of what the agent says on this request, and of nothing else."""
+    correlation_id: Annotated[str, Meta(max_length=64)] = ""
+
+    def __repr__(self) -> str:
+        return f"SealedRequest({self.correlation_id!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "correlation_id", self.correlation_id
+
+
+class VerifyRequest(SealedRequest, frozen=True, kw_only=True):
+    """Operation `verify`: is this the person's password, and who is it?"""
+
+    operation: ClassVar[str] = "verify"
+    user_name: Text
+    """As typed."""
+    password: Text
+
+    def __repr__(self) -> str:
+        return f"VerifyRequest({self.user_name!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user_name", self.user_name
+
+
+class ChangeRequest(SealedRequest, frozen=True, kw_only=True):
+    """Operation `change`: set another password, proving the one before."""
+
+    operation: ClassVar[str] = "change"
+    user_name: Text
+    password: Text
+    new_password: Text
+
+    def __repr__(self) -> str:
+        return f"ChangeRequest({self.user_name!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user_name", self.user_name
+
+
+RequestBody = VerifyRequest | ChangeRequest
+
+
+class AnswerBody(Struct, frozen=True, omit_defaults=True):
+    """What came of a request at the directory; sealed for the relay node that asked. Unknown fields are ignored."""
+
+    outcome: Outcome
+    identity: Identity | None = None
+    password_proven: bool = False
+    """The password was right, whatever else stood in the way."""
+    detail: Text = ""
+    """For the operator: sub-code, domain controller; never a secret."""
+    milliseconds: float = 0.0
+    """Time spent at the directory."""
+    account: Annotated[bytes, Meta(max_length=16)] = b""
+    """Keyed digest of the account that the name belongs to (see `accounts`), whatever the outcome; empty where nobody was
+    found, or no key was given."""
+    account_key: Annotated[str, Meta(max_length=64)] = ""
+    """Id of the key."""
+
+
+_T = TypeVar("_T")
+_encode = msgspec.msgpack.Encoder().encode
+_sealed_request = msgspec.msgpack.Decoder(SealedRequest)
+_requests: Final[Mapping[str, msgspec.msgpack.Decoder[Any]]] = {
+    VerifyRequest.operation: msgspec.msgpack.Decoder(VerifyRequest),
+    ChangeRequest.operation: msgspec.msgpack.Decoder(ChangeRequest),
+}
+_answer = msgspec.msgpack.Decoder(AnswerBody)
+
+OPERATIONS: Final = tuple(_requests)
+"""The operations whose requests are known here; an agent states those it does as capabilities."""
+
+
+def encode_body(body: SealedRequest | AnswerBody) -> bytes:
+    """To MessagePack, as it is sealed."""
+    return _encode(body)
+
+
+def decode_request(operation: str, data: bytes) -> SealedRequest:
+    """Read what a sealed request held: a RequestBody where the operation is known here. Raises MalformedFrame."""
+    body: SealedRequest = _decode(_requests.get(operation, _sealed_request), data)
+    return body
+
+
+def decode_answer(data: bytes) -> AnswerBody:
+    """Read what a sealed answer held; raises MalformedFrame, for an outcome that is not known here as well."""
+    return _decode(_answer, data)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes) -> _T:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # `from None`: the decoder's error may quote what it read, and that may be a secret
+        raise MalformedFrame(type(error).__name__) from None
