@@ -105,13 +105,11 @@ class ThrowawayPostgres:
 
     def pause(self) -> None:
         """SIGSTOP to all of it: connections stay, nobody answers any more."""
-        for process in self._processes():
-            os.kill(process, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Go on."""
-        for process in self._processes():
-            os.kill(process, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it."""
@@ -155,6 +153,11 @@ class ThrowawayPostgres:
         settings = _SETTINGS.format(port=self.port) + ("" if self._careful else _CARELESS)
         with (self.home / "data" / "postgresql.conf").open("a") as file:
             file.write(settings)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes():
+            with contextlib.suppress(ProcessLookupError):  # a worker that has just ended
+                os.kill(process, number)
 
     def _processes(self) -> list[int]:
         """The server first, then those that it has started for connections: each is a group of its own."""

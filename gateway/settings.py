@@ -35,7 +35,9 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = ()
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
     store_url: str | None = None
-    """SQLAlchemy URL of the database. Empty: SQLite in `state_dir`."""
+    """URL of the database. Empty: SQLite in `state_dir`. PostgreSQL (the extra `postgres`):
+    `postgresql://isthmus@db.example.com/isthmus?passfile=/etc/isthmus/pgpass&sslrootcert=/etc/isthmus/db-ca.pem`; over the
+    network TLS is verified unless `sslmode` says otherwise."""
     metrics_listen: str = "127.0.0.1:9181"
     """Address for /metrics, /healthz and /readyz, apart from the public one. Empty: none."""
     core: RelayCoreSettings = field(default_factory=RelayCoreSettings)

@@ -89,6 +89,10 @@ class _Open(Struct):
 class AgentSession(ProtocolSession):
     """Listens first. Takes requests up to its capacity, each of them once, none after its deadline."""
 
+    _seal_key: SealKey
+    """The announced one, from the opening on; any relay node may make pair keys with it."""
+    _announced_at: float
+
     def __init__(self, identity: IdentitySigner, trust: PeerTrust, facts: AgentFacts, *, now: float) -> None:
         super().__init__(now, ping_interval=10.0)
         self.relay = ""
@@ -98,9 +102,6 @@ class AgentSession(ProtocolSession):
         """The relay's clock minus ours, seconds; deadlines are the relay's."""
         self._identity, self._trust, self._facts = identity, trust, facts
         self._session_key: SealKey | None = SealKey()
-        self._seal_key: SealKey | None = None
-        """The announced one; any relay node may make pair keys with it."""
-        self._announced_at = now
         self._openers: dict[bytes, Opener] = {}
         """By the id of the pair key, the oldest first; at most two for a node."""
         self._paired: dict[bytes, str] = {}
@@ -322,7 +323,7 @@ class AgentSession(ProtocolSession):
 
     def _take_pair_key(self, pair: PairKey, now: float, events: list[Event]) -> None:
         seal_key = self._seal_key
-        if seal_key is None or pair.seal_key != seal_key_id(seal_key.public):
+        if pair.seal_key != seal_key_id(seal_key.public):
             events.append(Ignored("pair key for a seal key that is not announced (any more)"))
             return
         peer = self._trust.verify(pair.certificate, now)

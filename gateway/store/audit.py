@@ -44,7 +44,7 @@ from gateway.store.chain import (
     removed_by,
     seal_event,
 )
-from gateway.store.database import Compiled, Database, Step
+from gateway.store.database import Compiled, Database, Step, insert_text
 from gateway.store.errors import AuditBroken, StoreUnavailable
 from gateway.store.keyring import Keyring
 from gateway.store.tables import BigNumber, metadata, upsert
@@ -238,8 +238,10 @@ class SqlAuditLog:
         """What came of the last commit is not known: the chain's head has to be asked."""
         self._compiled = Compiled(
             database.dialect,
-            {"entries": sa.insert(audit_entries), "events": sa.insert(audit_events), "head": _MOVE_HEAD, "read": _READ_HEAD},
+            {"head": _MOVE_HEAD, "read": _READ_HEAD},
         )
+        self._insert_entry = insert_text(database.dialect, audit_entries)
+        self._insert_event = insert_text(database.dialect, audit_events)
         self.refusing = False
         """See `AuditLog`."""
 
@@ -438,14 +440,14 @@ class SqlAuditLog:
         for sealed, event in batch:
             seq += 1
             last = link(tail.key, last, seq, sealed.digest, sealed.facts)
-            entries.append({"chain": tail.chain, "seq": seq, "facts": sealed.facts, "digest": sealed.digest, "hash": last})
+            entries.append((tail.chain, seq, sealed.facts, sealed.digest, last))
             events.append(_event_row(tail.chain, seq, sealed, event))
         head = {"new_seq": seq, "new_hash": last, "new_seal": head_seal(tail.key, tail.chain, seq, last)}
         self._compiled.one(cursor, "head", {**head, "this_chain": tail.chain, "old_seq": tail.seq})
         if cursor.rowcount != 1:
             raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
-        self._compiled.many(cursor, "entries", entries)
-        self._compiled.many(cursor, "events", events)
+        cursor.executemany(self._insert_entry, entries)
+        cursor.executemany(self._insert_event, events)
         self._moved = (seq, last)
         return len(batch)
 
@@ -546,22 +548,23 @@ def _searchable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> dict[str, Any]:
-    account = event.account
-    return {
-        "chain": chain,
-        "seq": seq,
-        "time": event.time,
-        "kind": event.kind,
-        "outcome": event.outcome,
-        "agent": event.agent,
-        "correlation_id": event.correlation_id,
-        "subject": _searchable(event.subject),
-        "directory": account.directory if account else "",
-        "object": account.object if account else "",
-        "personal": sealed.personal,
-        "salt": sealed.salt,
-    }
+def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    directory, identifier = event.account or ("", "")
+    return (
+        chain,
+        seq,
+        event.time,
+        event.kind,
+        event.outcome,
+        event.agent,
+        event.correlation_id,
+        _searchable(event.subject),
+        directory,
+        identifier,
+        sealed.personal,
+        sealed.salt,
+    )
 
 
 def _read_register(connection: sa.Connection) -> tuple[Any, Sequence[Any]]:

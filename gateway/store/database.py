@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -31,9 +31,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store import schema
 from gateway.store.errors import StoreTooNew, StoreUnavailable
+from gateway.store.lanes import Lane, LaneJob
 
 T = TypeVar("T")
-Lane = Literal["trail", "write", "read", "scan"]
+LaneName = Literal["trail", "write", "read", "scan"]
 Work = Callable[[sa.Connection], T]
 
 BUSY_TIMEOUT = 5.0
@@ -49,18 +50,21 @@ PATIENCE = {"sqlite": 2 * BUSY_TIMEOUT, "postgresql": 4.0}
 PORTION = 500
 """Rows deleted in one transaction."""
 
-_THREADS: dict[str, dict[Lane, int]] = {
+_THREADS: dict[str, dict[LaneName, int]] = {
     "sqlite": {"write": 1, "read": 1, "scan": 1},
     "postgresql": {"trail": 1, "write": 4, "read": 4, "scan": 1},
 }
 
 
-class _Job:
-    """One piece of work on its way: what has to be torn down if nobody waits for it any more."""
+class _Job(LaneJob):
+    """One piece of work on its way, and what has to be torn down if nobody waits for it any more."""
 
-    def __init__(self, work: Callable[[Any], Any]) -> None:
+    __slots__ = ("_connection", "expired", "work")
+
+    def __init__(self, run: Callable[[Any], Any], work: Callable[[Any], Any]) -> None:
+        super().__init__(run)
         self.work = work
-        self.abandoned = False
+        self.expired = False
         self._connection: Any = None
 
     def begin(self, connection: Any) -> None:
@@ -71,9 +75,11 @@ class _Job:
     def end(self) -> None:
         self._connection = None
 
-    def abandon(self) -> None:
-        """Called from another thread than the one that works."""
-        self.abandoned = True
+    def expire(self, where: str, patience: float) -> None:
+        """Give up, while a thread is at work with it: called in another one."""
+        self.abandoned = self.expired = True
+        problem = f"no answer within {patience:g} s"
+        self.deliver(None, StoreUnavailable(where, problem, "see whether its server runs, and can be reached"))
         connection = self._connection
         with contextlib.suppress(Exception):  # it may have ended this very moment
             if hasattr(connection, "interrupt"):  # SQLite
@@ -96,10 +102,8 @@ class Database:
         self._reading = engine.execution_options(isthmus_reading=True)
         backend = engine.dialect.name
         self._patience = PATIENCE[backend]
-        self._lanes: dict[Lane, ThreadPoolExecutor] = {
-            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"isthmus-store-{lane}")
-            for lane, threads in _THREADS[backend].items()
-        }
+        self._lanes: dict[LaneName, Lane] = {name: Lane(name, threads) for name, threads in _THREADS[backend].items()}
+        self._own: Any = None
         self._lanes.setdefault("trail", self._lanes["write"])
 
     @classmethod
@@ -116,23 +120,23 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work`, which writes. Raises StoreUnavailable."""
-        return cast(T, await self._wait("write", self._in_transaction, _Job(work)))
+        return cast(T, await self._wait("write", self._in_transaction, work))
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which reads a row or a few, while a request waits. Raises StoreUnavailable."""
-        return cast(T, await self._wait("read", self._in_reading, _Job(work)))
+        return cast(T, await self._wait("read", self._in_reading, work))
 
     async def scan(self, work: Work[T]) -> T:
         """Run `work`, which reads many rows. Raises StoreUnavailable."""
-        return cast(T, await self._wait("scan", self._in_reading, _Job(work)))
+        return cast(T, await self._wait("scan", self._in_reading, work))
 
     async def write_trail(self, work: Callable[[Any], T]) -> T:
         """Run `work` on a cursor of the driver itself: SQLAlchemy's part would cost more than the commit."""
-        return cast(T, await self._wait("trail", self._on_cursor, _Job(work)))
+        return cast(T, await self._wait("trail", self._on_cursor, work))
 
     async def write_cursor(self, work: Callable[[Any], T]) -> T:
         """The same, beside the trail."""
-        return cast(T, await self._wait("write", self._on_cursor, _Job(work)))
+        return cast(T, await self._wait("write", self._on_cursor, work))
 
     async def in_portions(self, work: Callable[[sa.Connection, int], int]) -> int:
         """Delete what is superfluous, `PORTION` rows at a time: `work` gets the number, returns how many it deleted."""
@@ -146,42 +150,49 @@ class Database:
 
     def run_now(self, work: Work[T]) -> T:
         """Run `work` in this thread, for as long as it takes: at the start, before anything is served."""
-        return cast(T, self._in_transaction(_Job(work)))
+        return cast(T, self._guarded(self._engine, work))
 
     def dispose(self) -> None:
         """Let go; waits for what is under way."""
-        for executor in self._lanes.values():
-            executor.shutdown(wait=True)
+        for lane in {id(lane): lane for lane in self._lanes.values()}.values():
+            lane.close()
+        if self._own is not None:
+            self._own.close()
         self._engine.dispose()
 
     # -- inside
 
-    async def _wait(self, lane: Lane, run: Callable[[_Job], Any], job: _Job) -> Any:
-        future = self._lanes[lane].submit(run, job)
+    async def _wait(self, lane: LaneName, run: Callable[[_Job], Any], work: Callable[[Any], Any]) -> Any:
+        job = _Job(run, work)
+        timer = job.loop.call_later(self._patience, job.expire, self.where, self._patience)
+        self._lanes[lane].put(job)
         try:
-            async with asyncio.timeout(self._patience):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            job.abandon()
-            problem = f"no answer within {self._patience:g} s"
-            raise StoreUnavailable(self.where, problem, "see whether its server runs, and can be reached") from None
+            return await job.future
+        except asyncio.CancelledError:
+            job.abandoned = True  # if it has begun it is done all the same
+            raise
+        finally:
+            timer.cancel()
 
     def _in_transaction(self, job: _Job) -> Any:
-        return self._guarded(self._engine, job)
+        return self._guarded(self._engine, job.work, job)
 
     def _in_reading(self, job: _Job) -> Any:
-        return self._guarded(self._reading, job)
+        return self._guarded(self._reading, job.work, job)
 
-    def _guarded(self, engine: sa.Engine, job: _Job) -> Any:
+    def _guarded(self, engine: sa.Engine, work: Work[Any], job: _Job | None = None) -> Any:
         try:
             with engine.connect() as connection:
+                if job is None:
+                    with connection.begin():
+                        return work(connection)
                 try:
                     job.begin(connection.connection.driver_connection)
                     with connection.begin():
-                        return job.work(connection)
+                        return work(connection)
                 finally:
                     job.end()
-                    if job.abandoned:
+                    if job.expired:
                         connection.invalidate()
         except StoreTooNew as error:
             raise StoreTooNew(self.where, error.found, error.readable_from) from error
@@ -193,23 +204,14 @@ class Database:
             raise StoreUnavailable(self.where, str(error), "see the log") from error
 
     def _on_cursor(self, job: _Job) -> Any:
+        if self.dialect.name == "sqlite":
+            return self._on_own_cursor(job)
         dbapi = self.dialect.loaded_dbapi
-        try:
-            pooled = self._engine.raw_connection()
-        except DBAPIError as error:
-            raise self._unavailable(error.orig) from error
-        except (SQLAlchemyError, dbapi.Error) as error:
-            raise self._unavailable(error) from error
+        pooled = self._check_out()
         try:
             job.begin(pooled.driver_connection)
-            cursor = pooled.cursor()
-            if self.dialect.name == "sqlite":
-                cursor.execute("BEGIN IMMEDIATE")
-            result = job.work(cursor)
-            if self.dialect.name == "sqlite":
-                cursor.execute("COMMIT")
-            else:
-                pooled.commit()
+            result = job.work(pooled.cursor())
+            pooled.commit()
         except dbapi.Error as error:
             self._let_go(pooled, error, job)
             raise self._unavailable(error) from error
@@ -222,8 +224,38 @@ class Database:
             job.end()
             pooled.close()
 
+    def _on_own_cursor(self, job: _Job) -> Any:
+        """On a connection that the thread keeps: a file does not go away, and the pool costs more than the commit."""
+        if self._own is None:
+            self._own = self._check_out()
+        own, error = self._own, self.dialect.loaded_dbapi.Error
+        try:
+            job.begin(own.driver_connection)
+            cursor = own.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            result = job.work(cursor)
+            cursor.execute("COMMIT")
+        except error as raised:
+            own.rollback()
+            raise self._unavailable(raised) from raised
+        except BaseException:
+            own.rollback()
+            raise
+        else:
+            return result
+        finally:
+            job.end()
+
+    def _check_out(self) -> Any:
+        try:
+            return self._engine.raw_connection()
+        except DBAPIError as error:
+            raise self._unavailable(error.orig) from error
+        except (SQLAlchemyError, self.dialect.loaded_dbapi.Error) as error:
+            raise self._unavailable(error) from error
+
     def _let_go(self, pooled: Any, error: Any, job: _Job) -> None:
-        if job.abandoned or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
+        if job.expired or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
             pooled.invalidate()
             return
         try:
@@ -245,15 +277,17 @@ class Compiled:
             compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
             self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
 
-    def many(self, cursor: Any, name: str, rows: list[dict[str, Any]]) -> None:
-        """Execute for each row."""
-        text, order = self._compiled[name]
-        cursor.executemany(text, [tuple(row[key] for key in order) for row in rows] if order is not None else rows)
-
     def one(self, cursor: Any, name: str, row: dict[str, Any]) -> Any:
         """Execute once; the cursor has what came of it."""
         text, order = self._compiled[name]
         return cursor.execute(text, tuple(row[key] for key in order) if order is not None else row)
+
+
+def insert_text(dialect: sa.Dialect, table: sa.Table) -> str:
+    """An INSERT as the driver takes it; its rows are tuples, in the order of the table's columns."""
+    mark = "?" if dialect.name == "sqlite" else "%s"
+    names = [column.name for column in table.columns]
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608 - ours
 
 
 Step = Callable[[sa.Connection], object]
@@ -269,7 +303,19 @@ def _parse(url: str) -> sa.URL:
     where, backend = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
     if backend not in PATIENCE:
         raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL are")
-    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+    if backend == "sqlite":
+        return parsed
+    if "sslmode" not in parsed.query and not _is_local(parsed.host):
+        parsed = parsed.update_query_dict({"sslmode": "verify-full"})  # the driver's own default takes any certificate
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _is_local(host: str | None) -> bool:
+    """Whether nobody can listen in between: a socket of this machine, or its loopback."""
+    try:
+        return not host or host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _make_engine(url: sa.URL) -> sa.Engine:

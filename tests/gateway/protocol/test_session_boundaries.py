@@ -90,6 +90,7 @@ def test_both_ends_begin_with_nothing(world: World) -> None:
     for end in (ends.relay, ends.agent):
         assert end.closed is None
         assert (end.draining, end.peer_draining, end.ping_interval) == (False, False, 10.0)
+        assert end.peer_capabilities == frozenset()
         assert end.draining is False
         assert end.peer_draining is False
 
@@ -465,6 +466,14 @@ def announced(ends: Ends, now: float) -> bool:
     """Whether the agent has a new seal key in this second."""
     ends.agent.tick(now)
     return any(isinstance(message, Announce) for message in ends.agent.unsent)
+
+
+def test_the_key_of_the_sessions_secret_is_forgotten_with_the_opening(world: World) -> None:
+    """From then on not even the agent's memory opens what was recorded of the handshake."""
+    ends = world.ends()
+    assert ends.agent._session_key is not None
+    ends.pump()
+    assert ends.agent._session_key is None
 
 
 def test_a_seal_key_is_renewed_every_ten_minutes(world: World) -> None:

@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
-from gateway.store.database import Database
+from gateway.store.database import Database, _parse
 from gateway.store.schema import RELEASE, check_readable
 from gateway.store.store import SqlStore
 from gateway.store.tables import metadata
@@ -132,17 +132,12 @@ async def test_a_full_disk_loses_nothing_that_was_confirmed(path: Path) -> None:
     store = opened(path)
     for _ in range(10):
         await store.audit.append(event())
-    engine = store._database._engine
-    limit = ["PRAGMA max_page_count = 60"]
-
-    @sa.event.listens_for(engine, "checkout")
-    def bound(connection: sqlite3.Connection, *_others: object) -> None:
-        connection.execute(limit[0])
-
+    bounded = "PRAGMA max_page_count = {}".format
+    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(60)))
     large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
     results = await asyncio.gather(*large, return_exceptions=True)
     assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
-    limit[0] = "PRAGMA max_page_count = 1000000"
+    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(1_000_000)))
     await store.audit.append(event())
     assert (await store.audit.verify()).entries == 11 + sum(result is None for result in results)
     await store.close()
@@ -282,6 +277,22 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StoreUnavailable, match=re.escape("pip install 'isthmus[postgres]'")) as refused:
         open_store("postgresql://isthmus:hush@127.0.0.1/relay", secret=SECRET, node="relay1")
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://db.example.com/relay", "verify-full"),
+        ("postgresql://192.0.2.1/relay", "verify-full"),
+        ("postgresql://db.example.com/relay?sslmode=require", "require"),
+        ("postgresql://localhost/relay", None),
+        ("postgresql://127.0.0.1/relay", None),
+        ("postgresql:///relay", None),
+    ],
+)
+def test_over_the_network_the_server_is_verified(url: str, mode: str | None) -> None:
+    """The driver's own default would take any certificate, or none."""
+    assert _parse(url).query.get("sslmode") == mode
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/relay", "no url at all"])
