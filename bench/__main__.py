@@ -1,6 +1,6 @@
 """`make bench`: a `name value` line for each figure. Everything on this one machine; ratios are what counts.
 
-usage: python -m bench [--quick] [signin] [fast] [relay] [adfs]      default: all
+usage: python -m bench [--quick] [signin] [fast] [relay] [admission] [adfs]      default: all
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.admission import measure as measure_admission
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, show
@@ -169,13 +170,18 @@ def adfs() -> None:
     planner(ROUNDS)
 
 
+def admission() -> None:
+    """What smart lockout remembers, and what it costs a sign-in."""
+    measure_admission()
+
+
 def main() -> None:
     """What was asked for, or everything."""
     if os.cpu_count() != 2:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
     logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for part in (signin, fast, relay, adfs):
+    for part in (signin, fast, relay, admission, adfs):
         if not wanted or part.__name__ in wanted:
             part()
 

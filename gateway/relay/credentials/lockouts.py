@@ -8,7 +8,7 @@ from gateway.protocol import AccountId, AccountKey
 from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockView
 from gateway.relay.credentials.journal import JournaledAdmissionStore
 from gateway.relay.credentials.shared import SharedAdmissionStore
-from gateway.store import Keyring, Store
+from gateway.store import Store
 
 
 class Lockouts:
@@ -20,10 +20,12 @@ class Lockouts:
 
     def __init__(self, settings: AdmissionSettings, store: Store, clock: Callable[[], float], *, alone: bool) -> None:
         self._keyring, self._clock = store.keyring, clock
+        self._read_at = float("-inf")
+        self._secrets: Sequence[bytes] = ()
         self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
         shared = SharedAdmissionStore(settings, store.admission)
         records = shared if self._journal is None else self._journal  # not `or`: a journal without records is false
-        self.admission = Admission(settings, keys=lambda: _secrets(store.keyring), store=records)
+        self.admission = Admission(settings, keys=self._keys, store=records)
 
     async def restore(self) -> None:
         """Read what was counted before this start. Raises StoreError."""
@@ -44,7 +46,11 @@ class Lockouts:
         if self._journal is not None:
             await self._journal.purge(self._clock())
 
-
-def _secrets(keyring: Keyring) -> list[bytes]:
-    current = keyring.current("admission")
-    return [current.secret, *(key.secret for key in keyring.valid("admission") if key.id != current.id)]
+    def _keys(self) -> Sequence[bytes]:
+        """Of the digests: read from the keyring once a second, since every sign-in asks for them."""
+        now = self._clock()
+        if not self._read_at <= now < self._read_at + 1.0:
+            current = self._keyring.current("admission")
+            valid = self._keyring.valid("admission")
+            self._read_at, self._secrets = now, (current.secret, *(key.secret for key in valid if key.id != current.id))
+        return self._secrets

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -43,12 +44,11 @@ _SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
 """Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionRequest:
+class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What admission must know of an attempt."""
 
     user_name: str
-    password: str = field(repr=False)
+    password: str
     address: str
     familiar: bool = False
     throttled: bool = True
@@ -56,6 +56,9 @@ class AdmissionRequest:
     deadline: float = 0.0
     """Unix seconds by which it is settled or lost; 0: `LONGEST_LEASE` from now."""
     correlation_id: str = ""
+
+    def __repr__(self) -> str:  # without the password
+        return f"AdmissionRequest({self.user_name!r}, address={self.address!r})"
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -287,7 +290,8 @@ class Admission:
         fresh = now - record.touched <= self._settings.forget_after / 2
         if (record.account, record.account_key) == (answer.account, answer.account_key) and fresh:
             return record
-        return replace(record, account=answer.account, account_key=answer.account_key, touched=now)
+        # one string for all that point: it is a key's id, and there are two keys
+        return replace(record, account=answer.account, account_key=sys.intern(answer.account_key), touched=now)
 
     async def abandon(self, ticket: Admitted, now: float) -> None:
         """Nothing came of it: the caller was cancelled or failed. Counts for nothing."""

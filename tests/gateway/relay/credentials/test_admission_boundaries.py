@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import replace as with_settings
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.protocol import Outcome
@@ -16,11 +17,12 @@ from gateway.relay.credentials.admission import (
     AdmissionSettings,
     Admitted,
     LockView,
+    MemoryAdmissionStore,
     lockout,
     throttle,
 )
 from gateway.relay.credentials.admission.lockout import Guess, Refusal
-from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord
+from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord, decode, encode
 from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
 from tests.gateway.relay.credentials.direct import DirectAdmission, run
 
@@ -606,3 +608,108 @@ def test_an_address_that_was_pushed_out_comes_back_with_its_failure() -> None:
     admission.settle(second, WRONG, NOW)
     assert admission.addresses == 1
     assert refusal(admission, "anna", address="192.0.2.2", throttled=True)[1] == "address"
+
+
+# -- what is written
+
+
+def test_a_record_is_written_by_name_and_read_again() -> None:
+    """What is blank is left out, so that most records are short; unknown fields do not matter."""
+    record = LockRecord((b"1", b"2"), failures=2, touched=NOW, leases=leases(1), account=b"a" * 16, account_key="k")
+    assert decode(encode(record)) == record
+    assert encode(BLANK) == b"\x80"
+    assert encode(LockRecord(failures=1)) == b"\x81\xa8failures\x01"
+    assert decode(b"\x82\xa8failures\x01\xa5later\x01") == LockRecord(failures=1)
+    with pytest.raises(msgspec.ValidationError):
+        decode(b"\x81\xa8failures\xa1x")
+
+
+# -- memory of records
+
+
+def stored(store: MemoryAdmissionStore, key: bytes, record: LockRecord | None) -> None:
+    run(store.apply((key,), lambda _: ({key: record}, None)))
+
+
+def kept(store: MemoryAdmissionStore) -> list[bytes]:
+    return [key for key, _ in run(store.records())]
+
+
+def test_what_was_changed_last_goes_last() -> None:
+    """Room is made at the other end."""
+    store = MemoryAdmissionStore(AdmissionSettings(records=2))
+    for key in (b"1", b"2", b"1", b"3"):
+        stored(store, key, LockRecord(failures=1))
+    assert kept(store) == [b"1", b"3"]
+    stored(store, b"1", None)
+    stored(store, b"1", None)
+    assert kept(store) == [b"3"]
+
+
+def test_a_rule_sees_what_is_there_and_nothing_else() -> None:
+    """A key without a record is missing; the result is handed on."""
+    store = MemoryAdmissionStore(SETTINGS)
+    stored(store, b"1", LockRecord(failures=1))
+    seen = run(store.apply((b"1", b"2"), lambda records: ({}, dict(records))))
+    assert seen == {b"1": LockRecord(failures=1)}
+
+
+def test_room_is_made_by_what_holds_nothing_then_by_the_oldest() -> None:
+    """Locked or under way goes only where all the oldest are; what is being written never does."""
+    store = MemoryAdmissionStore(AdmissionSettings(records=3))
+    for key, record in ((b"1", LockRecord(locks=1)), (b"2", LockRecord(leases=leases(1))), (b"3", LockRecord(failures=3))):
+        stored(store, key, record)
+    stored(store, b"4", LockRecord(locks=1))
+    assert kept(store) == [b"1", b"2", b"4"]
+    stored(store, b"5", LockRecord(locks=1))
+    assert kept(store) == [b"2", b"4", b"5"]
+    both = {b"6": LockRecord(locks=1), b"2": LockRecord(locks=1)}
+    run(store.apply((b"2", b"6"), lambda _: (both, None)))
+    assert kept(store) == [b"5", b"6", b"2"]
+
+
+def test_where_everything_is_being_written_nothing_goes() -> None:
+    """A rule that writes more than there is room for is written."""
+    store = MemoryAdmissionStore(AdmissionSettings(records=1))
+    both: dict[bytes, LockRecord | None] = {b"1": LockRecord(locks=1), b"2": LockRecord(locks=1)}
+    run(store.apply((b"1", b"2"), lambda _: (both, None)))
+    assert kept(store) == [b"1", b"2"]
+
+
+def test_every_change_is_told() -> None:
+    """What was before and what is after: for whoever writes it down."""
+    told: list[tuple[bytes, LockRecord | None, LockRecord | None]] = []
+
+    class Told(MemoryAdmissionStore):
+        def changed(self, key: bytes, before: LockRecord | None, after: LockRecord | None) -> None:
+            told.append((key, before, after))
+
+    one, two = LockRecord(failures=1, touched=NOW), LockRecord(failures=2, touched=NOW)
+    store = Told(AdmissionSettings(records=1))
+    stored(store, b"1", one)
+    stored(store, b"1", two)
+    stored(store, b"2", one)
+    stored(store, b"2", None)
+    stored(store, b"3", one)
+    run(store.purge(NOW + 86401))
+    assert told == [
+        (b"1", None, one),
+        (b"1", one, two),
+        (b"1", two, None),
+        (b"2", None, one),
+        (b"2", one, None),
+        (b"3", None, one),
+        (b"3", one, None),
+    ]
+    told.clear()
+    store.load({b"4": one, b"5": LockRecord(failures=1, touched=NOW - 1), b"6": LockRecord(locks=1)})
+    assert told == [(b"5", LockRecord(failures=1, touched=NOW - 1), None), (b"4", one, None)]
+    assert kept(store) == [b"6"]
+
+
+def test_what_is_loaded_stands_in_the_order_of_its_age() -> None:
+    """The next to go is the oldest, as before the restart."""
+    store = MemoryAdmissionStore(AdmissionSettings(records=2))
+    store.load({b"1": LockRecord(locks=1, touched=NOW), b"2": LockRecord(failures=1, touched=NOW - 1)})
+    assert kept(store) == [b"2", b"1"]
+    assert (store.get(b"2"), store.get(b"3")) == (LockRecord(failures=1, touched=NOW - 1), None)
