@@ -40,6 +40,10 @@ _COUNTED = frozenset({Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED})
 """AD was asked and the password was wrong, or may have been."""
 _RIGHT = frozenset({Outcome.SUCCESS})
 
+_ROUNDS = 8
+"""How often a rule may find that it needs one more record: twice, and once more for each node that changes a name just
+then."""
+
 _SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
 """Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
 
@@ -345,7 +349,7 @@ class Admission:
 
         shortcut: the same as the rule, where it says anything.
         """
-        while True:
+        for _ in range(_ROUNDS):
             wanted = keys
 
             def complete(records: Records, wanted: Sequence[bytes] = wanted) -> tuple[Changes, T | _Missing]:
@@ -361,6 +365,7 @@ class Admission:
             if not isinstance(result, _Missing):
                 return result
             keys = (*keys, result.key)
+        raise RuntimeError("a name changed its account faster than it could be looked up")
 
     def _next_number(self) -> bytes:
         self._numbers += 1
