@@ -30,10 +30,8 @@ from adfs_mgmt.farm.model import (
     Served,
     ServedPart,
     ServicePrincipal,
-    SignInOutcome,
     StoredCertificate,
     SyncRole,
-    SyntheticSignIn,
     Use,
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
@@ -77,10 +75,8 @@ __all__ = [
     "Served",
     "ServedPart",
     "ServicePrincipal",
-    "SignInOutcome",
     "StoredCertificate",
     "SyncRole",
-    "SyntheticSignIn",
     "TestAccount",
     "Unreadable",
     "Use",

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from adfs_mgmt.farm import rows
 from adfs_mgmt.farm.clock import FarmClock
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import fetch_metadata
 from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
 from adfs_mgmt.farm.queries import FarmQuery, HostQuery
@@ -23,6 +22,7 @@ from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, integer_of, seconds_of, text_of, time_of
 from certs import Certificate
+from foundation.http import FetchFailed
 from foundation.saml import Metadata
 
 NOT_ASKED = "not asked over WinRM"
@@ -91,7 +91,7 @@ async def _with_metadata(farm: Farm, settings: FarmSettings, now: float, fetch: 
     lacking = [node for node in farm.nodes for row in node.certificates if not row.certificate.der]
     if not lacking:
         return farm
-    with suppress(Unreadable):  # then what the text of the certificate says has to do
+    with suppress(FetchFailed):  # then what the text of the certificate says has to do
         metadata = await fetch(settings, (farm.primary or lacking[0]).host, now)
         return with_certificates(farm, (*metadata.signing, *metadata.encryption))
     return farm

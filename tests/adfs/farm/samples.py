@@ -30,14 +30,12 @@ from adfs_mgmt.farm import (
     Proxy,
     Served,
     ServicePrincipal,
-    SignInOutcome,
     StoredCertificate,
     SyncRole,
-    SyntheticSignIn,
     Use,
 )
 from certs import Certificate, read_certificate
-from foundation.saml import Assertion
+from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC).timestamp()
 DAY = 86400.0
