@@ -19,7 +19,6 @@ from signxml.signer import XMLSigner
 
 from adfs_mgmt.farm import (
     Binding,
-    Endpoint,
     ExternalView,
     Farm,
     FarmCertificate,
@@ -34,6 +33,7 @@ from adfs_mgmt.farm import (
     SyncRole,
     Use,
 )
+from adfs_mgmt.farm.model import Endpoint
 from certs import Certificate, read_certificate
 from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 

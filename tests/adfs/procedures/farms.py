@@ -11,7 +11,8 @@ from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.procedures.executor import AdfsExecutor
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.observer import observe
-from adfs_mgmt.trust import Authentication, Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust import Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust.model import Authentication
 from certs import Certificate, Ledger, PendingKeys
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell

@@ -26,12 +26,12 @@ from adfs_mgmt.farm import (
     Properties,
     Proxy,
     PublishedApplication,
-    RelyingParty,
     Served,
     StoredCertificate,
     SyncRole,
     Use,
 )
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, PSObject
 from adfs_mgmt.trust import model as trust_model

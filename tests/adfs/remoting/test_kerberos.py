@@ -13,16 +13,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adfs_mgmt.remoting import (
-    AccessDenied,
-    CredentialRefused,
-    HostUnreachable,
-    NoTicket,
-    RemotingError,
-    RemotingSettings,
-    WinRm,
-    make_command,
-)
+from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RemotingError, RemotingSettings, WinRm, make_command
+from adfs_mgmt.remoting.errors import CredentialRefused, NoTicket
 from demo.people import Person
 from demo.samba import ThrowawayDomain
 from tests.adfs.remoting.conftest import Hosts, Pki

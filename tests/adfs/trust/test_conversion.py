@@ -10,22 +10,19 @@ import pytest
 
 from adfs_mgmt.trust import (
     Backups,
-    Converted,
     EntraTrust,
     FederatedDomain,
-    NotConfirmed,
     NotTaken,
-    TrustRefused,
-    check_federate,
-    check_manage,
     configuration_for,
     load_backup,
     plan_federated,
     plan_managed,
 )
 from adfs_mgmt.trust.backup import creation_of
+from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import convert_domain
+from adfs_mgmt.trust.conversion import Converted, convert_domain
+from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from certs import Certificate
 from foundation.graph import Graph, Rejected

@@ -11,22 +11,11 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust import (
-    Backups,
-    Converted,
-    DomainJournals,
-    FileProblem,
-    NotConfirmed,
-    NotTaken,
-    TrustRefused,
-    configuration_for,
-    load_backup,
-    plan_federated,
-    plan_managed,
-)
+from adfs_mgmt.trust import Backups, DomainJournals, NotTaken, configuration_for, load_backup, plan_federated, plan_managed
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import convert_domain, is_converting, resume_conversion
+from adfs_mgmt.trust.conversion import Converted, convert_domain, is_converting, resume_conversion
 from adfs_mgmt.trust.domain_executor import effect_of
+from adfs_mgmt.trust.errors import FileProblem, NotConfirmed, TrustRefused
 from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import apply_change, plan_change, plan_publish
