@@ -34,7 +34,6 @@ from foundation.procedures import (
     End,
     Journal,
     MemoryJournal,
-    Plan,
     Procedure,
     ProcedureError,
     Rollback,
@@ -188,20 +187,6 @@ def _plan_next(domain: FederatedDomain, keys: SigningKeys, live: Certificate) ->
     if change is None and keys.successor is not None:
         return plan_publish(domain, keys.successor, live.thumbprint)
     return change
-
-
-def plan_change(change: SlotChange, domain: FederatedDomain, now: float, by: str = "") -> Plan[SlotChange]:
-    """For a reviewer, and to be saved. Pure."""
-    return procedures.make(
-        UPDATE,
-        DomainObservation(domain=domain),
-        subject=change.domain,
-        title=str(change),
-        state=change,
-        marks=dict(zip(Slot, change.before, strict=True)),
-        now=now,
-        by=by,
-    )
 
 
 async def apply_change(
