@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 from yarl import URL
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from certs import Certificate, CertificateUnreadable
@@ -31,6 +30,7 @@ from foundation.http import (
     read_served_certificate,
 )
 from foundation.saml import MAX_METADATA_BYTES, Metadata, SamlError, read_metadata
+from foundation.times import ElapsedClock
 
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
 PROBE_PATH = "/adfs/probe"
@@ -48,7 +48,7 @@ async def read_external_view(
 
     `now` is Unix seconds. Cancelling closes the connections.
     """
-    observer = _Observer(settings, FarmClock(now))
+    observer = _Observer(settings, ElapsedClock(now))
     hosts = [*settings.nodes, *settings.proxies, settings.federation_name]
     async with open_session() as session:
         served, alias = await asyncio.gather(
@@ -70,7 +70,7 @@ async def _alias(settings: FarmSettings) -> str:
 
 async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metadata:
     """The metadata of one host. Raises FetchFailed, whatever the reason."""
-    observer = _Observer(settings, FarmClock(now))
+    observer = _Observer(settings, ElapsedClock(now))
     what = f"federation metadata of {host}"
     async with open_session() as session:
         try:
@@ -88,7 +88,7 @@ class _Observer:
     """One round over all addresses."""
 
     settings: FarmSettings
-    clock: FarmClock
+    clock: ElapsedClock
     certificates: dict[str, Certificate] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS_AT_ONCE))
 

@@ -14,12 +14,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import HOSTS_AT_ONCE
 from adfs_mgmt.farm.model import ExternalView
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from foundation.saml import Fault, SignInOutcome, SyntheticSignIn, TokenClient
+from foundation.times import ElapsedClock
 
 _UNTRIED = {SignInOutcome.UNREACHED, SignInOutcome.UNTRUSTED, SignInOutcome.NOT_OFFERED}
 _ACCEPTED = {SignInOutcome.ISSUED, SignInOutcome.ENCRYPTED, SignInOutcome.BAD_TOKEN}
@@ -66,7 +66,7 @@ async def sign_in(
     `now` is Unix seconds; `identifier` is the farm's own, which is asked for where the settings name no relying party;
     `on_host` hears of each that is done.
     """
-    clock, slots = FarmClock(now), asyncio.Semaphore(HOSTS_AT_ONCE)
+    clock, slots = ElapsedClock(now), asyncio.Semaphore(HOSTS_AT_ONCE)
     client = TokenClient(
         name=settings.federation_name,
         port=settings.https_port,
