@@ -293,7 +293,7 @@ async def test_an_update_that_is_killed_is_planned_anew(
     assert change is not None
     path = tmp_path / "plan.json"
     observed = DomainObservation(domain=await read_domain(graph, "example.com"))
-    marks = dict(zip(Slot, change.before, strict=True))
+    marks = {slot.value: thumbprint for slot, thumbprint in zip(Slot, change.before, strict=True)}
     plan: Plan[SlotChange] = procedures.make(
         UPDATE, observed, subject=change.domain, title=str(change), state=change, marks=marks, now=NOW, by="ann"
     )
