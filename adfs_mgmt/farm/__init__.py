@@ -33,7 +33,7 @@ from adfs_mgmt.farm.model import (
     Use,
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
-from adfs_mgmt.farm.settings import FarmSettings, split_host
+from adfs_mgmt.farm.settings import FarmSettings
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import read_external_view
@@ -85,7 +85,6 @@ __all__ = [
     "read_test_account",
     "short_name",
     "sign_in",
-    "split_host",
     "unread_farm",
     "with_certificates",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm.model import ExternalView, Farm, Node, Proxy, Served, SyncRole, Use
-from adfs_mgmt.farm.settings import split_host
+from adfs_mgmt.remoting import split_host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, 
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
 from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting.settings import RemotingSettings, split_host
 from adfs_mgmt.remoting.shell import Shell
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ __all__ = [
     "jea_role",
     "make_command",
     "seconds_of",
+    "split_host",
     "text_of",
     "texts_of",
     "time_of",

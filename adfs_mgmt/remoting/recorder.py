@@ -197,11 +197,17 @@ def _thing(value: Any) -> Any:
     return {name: _thing(inner) for name, inner in value.items()}
 
 
+_KINDS: dict[str, type[RemotingError]] = {
+    "AccessDenied": AccessDenied,
+    "CredentialRefused": AccessDenied,  # nobody shows a replay a credential
+    "HostUnreachable": HostUnreachable,
+    "Interrupted": Interrupted,
+    "NoTicket": NoTicket,
+}
+
+
 def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:
     reason = said["reason"]
     if said["kind"] == "CommandFailed":
         return CommandFailed(host, command, reason, error_id=said["error_id"], category=said["category"])
-    kinds = {"HostUnreachable": HostUnreachable, "NoTicket": NoTicket, "Interrupted": Interrupted}
-    if said["kind"] in {"AccessDenied", "CredentialRefused"}:
-        return AccessDenied(host, reason)
-    return kinds.get(said["kind"], RemotingError)(host, reason)
+    return _KINDS.get(said["kind"], RemotingError)(host, reason)
