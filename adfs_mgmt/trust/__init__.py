@@ -9,8 +9,6 @@ from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore_d
 from adfs_mgmt.trust.checklist import configuration_for, configuration_from
 from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of
 from adfs_mgmt.trust.conversion import (
-    FEDERATED,
-    MANAGED,
     ConversionState,
     convert_domain,
     is_converting,
@@ -18,6 +16,7 @@ from adfs_mgmt.trust.conversion import (
     plan_managed,
     resume_conversion,
 )
+from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED
 from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
 from adfs_mgmt.trust.journals import DomainJournals
 from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain, Slot
