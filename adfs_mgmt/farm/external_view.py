@@ -18,17 +18,7 @@ from yarl import URL
 from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from certs import Certificate, CertificateUnreadable
-from foundation.http import (
-    FetchFailed,
-    accept_anything,
-    canonical_name,
-    clock_skew,
-    explain_failure,
-    host_header,
-    open_session,
-    read_bounded,
-    read_served_certificate,
-)
+from foundation import http
 from foundation.saml import MAX_METADATA_BYTES, Metadata, SamlError, read_metadata
 from foundation.times import ElapsedClock
 
@@ -50,7 +40,7 @@ async def read_external_view(
     """
     observer = _Observer(settings, ElapsedClock(now))
     hosts = [*settings.nodes, *settings.proxies, settings.federation_name]
-    async with open_session() as session:
+    async with http.open_session() as session:
         served, alias = await asyncio.gather(
             asyncio.gather(*(observer.observe(session, host, on_host) for host in hosts)), _alias(settings)
         )
@@ -65,22 +55,24 @@ async def read_external_view(
 
 async def _alias(settings: FarmSettings) -> str:
     """What the federation name is an alias of. Where the settings have its address, it need not resolve here."""
-    return "" if settings.federation_address else await canonical_name(settings.federation_name, settings.outside_timeout)
+    if settings.federation_address:
+        return ""
+    return await http.canonical_name(settings.federation_name, settings.outside_timeout)
 
 
 async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metadata:
     """The metadata of one host. Raises FetchFailed, whatever the reason."""
     observer = _Observer(settings, ElapsedClock(now))
     what = f"federation metadata of {host}"
-    async with open_session() as session:
+    async with http.open_session() as session:
         try:
             async with asyncio.timeout(settings.outside_timeout):
                 body, _ = await observer.get_metadata(session, address_of(settings, host))
                 return await asyncio.to_thread(read_metadata, body)
         except SamlError as error:
-            raise FetchFailed(what, error.reason) from error
+            raise http.FetchFailed(what, error.reason) from error
         except _BROKEN as error:
-            raise FetchFailed(what, explain_failure(error, settings.outside_timeout)) from error
+            raise http.FetchFailed(what, http.explain_failure(error, settings.outside_timeout)) from error
 
 
 @dataclass(slots=True)
@@ -113,14 +105,14 @@ class _Observer:
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
                 return await work
-        except (FetchFailed, SamlError, CertificateUnreadable) as error:
+        except (http.FetchFailed, SamlError, CertificateUnreadable) as error:
             return _broken(part, error.reason)
         except _BROKEN as error:
-            return _broken(part, explain_failure(error, self.settings.outside_timeout))
+            return _broken(part, http.explain_failure(error, self.settings.outside_timeout))
 
     async def _read_tls(self, address: str) -> Callable[[Served], Served]:
         settings = self.settings
-        certificate, problem = await read_served_certificate(
+        certificate, problem = await http.read_served_certificate(
             address, settings.https_port, settings.federation_name, settings.tls_ca_file
         )
         self._keep(certificate)
@@ -149,23 +141,23 @@ class _Observer:
         url = URL.build(scheme="https", host=address, port=self.settings.https_port, path=METADATA_PATH)
         async with session.get(
             url,
-            ssl=accept_anything(),
+            ssl=http.accept_anything(),
             server_hostname=self.settings.federation_name,
-            headers={"Host": host_header(self.settings.federation_name, self.settings.https_port, 443)},
+            headers={"Host": http.host_header(self.settings.federation_name, self.settings.https_port, 443)},
             allow_redirects=False,
         ) as response:
             if response.status != 200:
-                raise FetchFailed("metadata", f"HTTP {response.status}")
-            return await read_bounded(response, MAX_METADATA_BYTES), clock_skew(response, self.clock.now())
+                raise http.FetchFailed("metadata", f"HTTP {response.status}")
+            return await http.read_bounded(response, MAX_METADATA_BYTES), http.clock_skew(response, self.clock.now())
 
     async def _read_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         url = URL.build(scheme="http", host=address, port=self.settings.http_port, path=PROBE_PATH)
-        headers = {"Host": host_header(self.settings.federation_name, self.settings.http_port, 80)}
+        headers = {"Host": http.host_header(self.settings.federation_name, self.settings.http_port, 80)}
         async with session.get(url, headers=headers, allow_redirects=False) as response:
-            skew = clock_skew(response, self.clock.now())
-            await read_bounded(response, _PROBE_BYTES)
+            skew = http.clock_skew(response, self.clock.now())
+            await http.read_bounded(response, _PROBE_BYTES)
             if response.status != 200:
-                raise FetchFailed("probe", f"HTTP {response.status}")
+                raise http.FetchFailed("probe", f"HTTP {response.status}")
             return lambda served: replace(
                 served, probe_ok=True, clock_skew=served.clock_skew if served.clock_skew is not None else skew
             )
