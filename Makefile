@@ -9,12 +9,12 @@ STAMP := $(VENV)/.installed
 KERBEROS := $(VENV)/.kerberos
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
-# How many tests run at a time. Those that share a server stay together (tests/conftest.py)
+# How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
-SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 ON_REAL_SERVERS := samba slapd browser proxy pebble
-COVERED := $(wildcard gateway adfs_mgmt foundation certs directory findings)
+COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean

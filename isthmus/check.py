@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import socket
 import ssl
 import time
@@ -15,6 +14,7 @@ import aiohttp
 import directory
 from certs import CertsError, MachineIdentity
 from findings import Finding, failed, passed, warned
+from foundation.times import minute
 from gateway.agent import AgentError, known_relays, proxy_of, tls_context
 from isthmus.agent_settings import AgentSettings
 
@@ -66,8 +66,7 @@ def _identity(settings: AgentSettings) -> Finding:
         return failed("identity", "", f"none in {path}", "Enrol: isthmus agent enrol --token TOKEN")
     except CertsError as error:
         return failed("identity", "", str(error), "Enrol again: isthmus agent enrol --token TOKEN")
-    ends = dt.datetime.fromtimestamp(identity.not_after, dt.UTC)
-    seen = f"{identity.name}, certificate ends {ends:%Y-%m-%d %H:%M}Z"
+    seen = f"{identity.name}, certificate ends {minute(identity.not_after)}"
     if time.time() > identity.not_after:
         return failed("identity", "", f"{seen}: expired", "Enrol again: isthmus agent enrol --token TOKEN")
     return passed("identity", "", seen)

@@ -32,29 +32,7 @@ from adfs_mgmt.procedures import (
     procedure_of,
 )
 from certs import Ledgers, Material, PendingKeys, from_pem, from_pfx, parse_thumbprint
-from foundation.procedures import (
-    Acknowledged,
-    Event,
-    FileJournal,
-    Plan,
-    PlanUnusable,
-    Procedure,
-    ProcedureError,
-    Record,
-    RunResult,
-    Started,
-    Step,
-    check_harmless,
-    load,
-    read,
-    run,
-    standing,
-    start,
-    step_text,
-    turn_back,
-    turn_forward,
-    whoami,
-)
+from foundation import procedures as engine
 
 Track = Literal["token", "ssl"]
 Gate = Literal["promote", "retire"]
@@ -93,10 +71,10 @@ class CertificateOperation:
         return PendingKeys(self.context.state_dir)
 
     @property
-    def record(self) -> Record[Any] | None:
+    def record(self) -> engine.Record[Any] | None:
         """What the journal says. Raises JournalError; NotPossible where it is another farm's, whose name becomes the same
         file."""
-        found = read(self._path, TRACKS[self.track])
+        found = engine.read(self._path, TRACKS[self.track])
         if found is not None and found.subject != self.farm.name:
             raise NotPossible(
                 f"{self._path} is the journal of farm {found.subject}, not of {self.farm.name}. If the farm was renamed, "
@@ -105,7 +83,7 @@ class CertificateOperation:
         return found
 
     @property
-    def under_way(self) -> Record[Any] | None:
+    def under_way(self) -> engine.Record[Any] | None:
         """The work that is not finished. Raises as `record`."""
         record = self.record
         return record if record is not None and record.open else None
@@ -117,20 +95,20 @@ class CertificateOperation:
 
     # -- plan
 
-    async def plan(self, request: RolloverRequest) -> Plan[Any]:
+    async def plan(self, request: RolloverRequest) -> engine.Plan[Any]:
         """From a fresh observation; nothing is changed. Raises Refused, with every reason."""
         previous = self.under_way if request.kind == "emergency" else None
-        return plan(request, await self.observe(), self._policy, self.context.now(), whoami(), previous)
+        return plan(request, await self.observe(), self._policy, self.context.now(), engine.whoami(), previous)
 
-    async def load(self, path: Path) -> Plan[Any]:
+    async def load(self, path: Path) -> engine.Plan[Any]:
         """A saved plan, if the farm is still as it was. Raises PlanUnusable, PlanOutdated."""
-        made = load(path, {kind: state for states in TRACKS.values() for kind, state in states.items()})
+        made = engine.load(path, {kind: state for states in TRACKS.values() for kind, state in states.items()})
         if made.subject != self.farm.name:
-            raise PlanUnusable(path, f"is for farm {made.subject}, not {self.farm.name} (--farm)")
+            raise engine.PlanUnusable(path, f"is for farm {made.subject}, not {self.farm.name} (--farm)")
         if made.kind != self.track:
             command = {"token": "rollover"}.get(made.kind, made.kind)
             use = f"apply it with `isthmus adfs {command} apply --plan {path}`"
-            raise PlanUnusable(path, f"is a plan of another kind; {use}")
+            raise engine.PlanUnusable(path, f"is a plan of another kind; {use}")
         return current(made, await self.observe(), self._policy, self.context.now())
 
     async def first_end(self, uses: Sequence[Use] = ()) -> float:
@@ -189,12 +167,12 @@ class CertificateOperation:
 
     async def apply(
         self,
-        plan: Plan[Any] | None = None,
+        plan: engine.Plan[Any] | None = None,
         *,
         acknowledged: Sequence[str] = (),
         patience: float = 900.0,
         progress: OnProgress = silent,
-    ) -> RunResult:
+    ) -> engine.RunResult:
         """Start what was planned, or continue what is under way, as far as can be gone now.
 
         `acknowledged`: what a person has said, gates included. `patience`: seconds that are waited for a time to come.
@@ -205,17 +183,17 @@ class CertificateOperation:
             for event in self._started(plan, journal.record, now) if plan is not None else ():
                 self._append(journal, event)
             for name in acknowledged:
-                self._append(journal, Acknowledged(name=name))
+                self._append(journal, engine.Acknowledged(name=name))
             return await self._run(journal, patience, progress)
 
-    def _started(self, plan: Plan[Any], record: Record[Any] | None, now: float) -> Sequence[Event]:
+    def _started(self, plan: engine.Plan[Any], record: engine.Record[Any] | None, now: float) -> Sequence[engine.Event]:
         stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
         procedure = procedure_of(plan.kind, self._policy)
-        return start(procedure, record, f"{self.farm.name}-{plan.kind}-{stamp}", plan.subject, plan.state)
+        return engine.start(procedure, record, f"{self.farm.name}-{plan.kind}-{stamp}", plan.subject, plan.state)
 
     async def roll_back(
         self, to: str, *, patience: float = 900.0, progress: OnProgress = silent, undo: bool = False
-    ) -> RunResult:
+    ) -> engine.RunResult:
         """Go back as far as `to`; forward again where that is empty. `undo`: work that is over, too. Raises as `apply`,
         NotPossible."""
         record = await self.check_way_back(to, undo=undo)
@@ -223,12 +201,12 @@ class CertificateOperation:
             if journal.record is not None and not journal.record.open:
                 self._append(
                     journal,
-                    Started(id=f"{record.id}-undo", kind=record.kind, subject=record.subject, state=record.state),
+                    engine.Started(id=f"{record.id}-undo", kind=record.kind, subject=record.subject, state=record.state),
                 )
             self._append(journal, self._turned(record, to))
             return await self._run(journal, patience, progress)
 
-    async def check_way_back(self, to: str, *, undo: bool = False) -> Record[Any]:
+    async def check_way_back(self, to: str, *, undo: bool = False) -> engine.Record[Any]:
         """The work that would be turned round. Raises NotPossible where there is none, Refused where there is no way."""
         record = self.record
         if record is None or (record.outcome == "rolled back" if undo else not record.open):
@@ -240,16 +218,16 @@ class CertificateOperation:
         self._turned(record, to)
         if to:
             procedure, now = self._procedure(record), self.context.now()
-            check_harmless(procedure, await self.observe(), record, to, now)
+            engine.check_harmless(procedure, await self.observe(), record, to, now)
         return record
 
-    def _turned(self, record: Record[Any], to: str) -> Event:
+    def _turned(self, record: engine.Record[Any], to: str) -> engine.Event:
         procedure = self._procedure(record)
-        return turn_back(procedure, record, to) if to else turn_forward(procedure, record)
+        return engine.turn_back(procedure, record, to) if to else engine.turn_forward(procedure, record)
 
     # -- what people say
 
-    async def standing(self) -> tuple[Record[Any], Step] | None:
+    async def standing(self) -> tuple[engine.Record[Any], engine.Step] | None:
         """Where it stands, and what it waits for; None where nothing was ever started. Raises as `record`."""
         record = self.record
         return None if record is None else (record, self._step(record, await self.observe()))
@@ -267,7 +245,7 @@ class CertificateOperation:
             raise NotPossible(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
         with self._journal() as journal:
             for name in names:
-                self._append(journal, Acknowledged(name=name))
+                self._append(journal, engine.Acknowledged(name=name))
 
     async def check_gate(self, gate: Gate, names: Sequence[str] = ()) -> None:
         """Whether it is what is next, with what people say now (`names`). Raises NotPossible."""
@@ -278,7 +256,7 @@ class CertificateOperation:
         told = replace(record, acknowledged={**record.acknowledged, **dict.fromkeys(names, self.context.now())})
         step, stage = self._step(told, await self.observe()), GATES[gate]
         if step.stage != stage and gate not in record.acknowledged and stage not in record.completed:
-            raise NotPossible(f"not yet: {gate} is not what is next.\n{step_text(step)}")
+            raise NotPossible(f"not yet: {gate} is not what is next.\n{engine.step_text(step)}")
 
     def make_request(self, names: Sequence[str], out: Path) -> tuple[str, ...]:
         """A key that stays here, and a request for a CA in the file `out`; for which names. Raises SourceError."""
@@ -302,41 +280,43 @@ class CertificateOperation:
     def _nothing(self) -> str:
         return f"no rollover of farm {self.farm.name} is under way; begin one: isthmus adfs rollover apply"
 
-    def _needed(self) -> Record[Any]:
+    def _needed(self) -> engine.Record[Any]:
         record = self.under_way
         if record is None:
             raise NotPossible(self._nothing)
         return record
 
-    def _procedure(self, record: Record[Any]) -> Procedure[Any]:
+    def _procedure(self, record: engine.Record[Any]) -> engine.Procedure[Any]:
         return procedure_of(record.kind, self._policy)
 
-    def _step(self, record: Record[Any], observed: FarmObservation) -> Step:
-        return standing(self._procedure(record), observed, record, self.context.now())
+    def _step(self, record: engine.Record[Any], observed: FarmObservation) -> engine.Step:
+        return engine.standing(self._procedure(record), observed, record, self.context.now())
 
     @contextmanager
-    def _journal(self) -> Iterator[FileJournal]:
+    def _journal(self) -> Iterator[engine.FileJournal]:
         """Locked."""
-        with FileJournal(self._path, TRACKS[self.track], now=self.context.now()) as journal:
+        with engine.FileJournal(self._path, TRACKS[self.track], now=self.context.now()) as journal:
             yield journal
 
-    def _append(self, journal: FileJournal, event: Event) -> None:
+    def _append(self, journal: engine.FileJournal, event: engine.Event) -> None:
         record = journal.append(event, self.context.now())
         if record.finished:
             self.tidy(record)
 
-    async def _run(self, journal: FileJournal, patience: float, progress: OnProgress) -> RunResult:
+    async def _run(self, journal: engine.FileJournal, patience: float, progress: OnProgress) -> engine.RunResult:
         record = journal.record
         if record is None:
             raise NotPossible(self._nothing)
         async with self._executor() as executor:
             procedure = self._procedure(record)
-            result = await run(procedure, executor, journal, clock=self.context.clock, patience=patience, progress=progress)
+            result = await engine.run(
+                procedure, executor, journal, clock=self.context.clock, patience=patience, progress=progress
+            )
         if result.record.finished:
             self.tidy(result.record)
         return result
 
-    def tidy(self, record: Record[Any]) -> None:
+    def tidy(self, record: engine.Record[Any]) -> None:
         """Keys are not kept after use, even where a run was killed between its last line in the journal and this."""
         for thumbprint in imported(record):
             self.keys.forget(thumbprint, put_before=record.finished)
@@ -366,7 +346,7 @@ class CertificateOperation:
 def certificate_operation(context: OperationContext, farm: str, track: Track) -> CertificateOperation:
     """Of the farm of this name, or of the only one. Raises SelectionError, NotPossible."""
     operation = CertificateOperation(context=context, farm=context.managed_farm(farm), track=track)
-    with suppress(ProcedureError, NotPossible):  # a damaged journal is reported by what needs it
+    with suppress(engine.ProcedureError, NotPossible):  # a damaged journal is reported by what needs it
         if (record := operation.record) is not None and record.finished:
             operation.tidy(record)
     return operation

@@ -7,34 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from adfs_mgmt import trust
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import read_trust
 from adfs_mgmt.operations.tenants import live_key, signing_keys
-from adfs_mgmt.trust import (
-    FEDERATED,
-    MANAGED,
-    Backups,
-    ConversionState,
-    DomainJournals,
-    DomainResult,
-    EntraTrust,
-    FederatedDomain,
-    SlotChange,
-    apply_changes,
-    configuration_for,
-    configuration_from,
-    convert_domain,
-    is_converting,
-    load_backup,
-    plan_federated,
-    plan_managed,
-    plan_restore,
-    plan_updates,
-    read_domain,
-    restore_domain,
-    resume_conversion,
-)
 from foundation.procedures import Plan, whoami
 
 # -- certificates
@@ -45,10 +22,10 @@ class TrustUpdate:
     """What would be written into the domains that are federated with a farm."""
 
     tenant: FederatedTenant
-    domains: tuple[FederatedDomain, ...]
+    domains: tuple[trust.FederatedDomain, ...]
     """Those that it was looked at for."""
-    changes: tuple[SlotChange, ...]
-    problems: tuple[DomainResult, ...]
+    changes: tuple[trust.SlotChange, ...]
+    problems: tuple[trust.DomainResult, ...]
     """Domains for which nothing can be done, and why."""
 
     @property
@@ -70,26 +47,26 @@ async def plan_trust_update(
     with the thumbprint `retire` out. Raises LiveKeyUnknown, NotPossible, TrustError, GraphError."""
     keys = await signing_keys(context, tenant, external_only=external_only)
     live = live_key(keys)
-    trust = await read_trust(tenant, context.now())
-    chosen = _chosen(trust, keys.federation_name, domains)
-    changes, problems = plan_updates(chosen, keys, live, retire)
+    observed = await read_trust(tenant, context.now())
+    chosen = _chosen(observed, keys.federation_name, domains)
+    changes, problems = trust.plan_updates(chosen, keys, live, retire)
     return TrustUpdate(tenant=tenant, domains=tuple(chosen), changes=tuple(changes), problems=tuple(problems))
 
 
-async def apply_trust_update(context: OperationContext, update: TrustUpdate) -> tuple[DomainResult, ...]:
+async def apply_trust_update(context: OperationContext, update: TrustUpdate) -> tuple[trust.DomainResult, ...]:
     """One domain after the other, those with problems included; one that fails does not stop the rest. Raises
     SignInRefused: a credential that is refused is not tried for each domain."""
     name = update.tenant.entra.tenant
-    backups, journals = Backups(context.state_dir, name), DomainJournals(context.state_dir, name)
+    backups, journals = trust.Backups(context.state_dir, name), trust.DomainJournals(context.state_dir, name)
     async with update.tenant.graph() as graph:
-        done = await apply_changes(graph, update.changes, backups, context.now(), journals.open)
+        done = await trust.apply_changes(graph, update.changes, backups, context.now(), journals.open)
     return (*done, *update.problems)
 
 
-def _chosen(trust: EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[FederatedDomain]:
-    domains, wanted = trust.federated_with(federation_name), {name.lower() for name in names}
+def _chosen(observed: trust.EntraTrust, federation_name: str, names: Sequence[str]) -> Sequence[trust.FederatedDomain]:
+    domains, wanted = observed.federated_with(federation_name), {name.lower() for name in names}
     if not wanted and not domains:
-        raise NotPossible(f"no domain of {trust.tenant} is federated with {federation_name}")
+        raise NotPossible(f"no domain of {observed.tenant} is federated with {federation_name}")
     if unknown := wanted - {domain.name.lower() for domain in domains}:
         raise NotPossible(f"not federated with {federation_name}: {', '.join(sorted(unknown))}")
     return [domain for domain in domains if not wanted or domain.name.lower() in wanted]
@@ -107,7 +84,7 @@ class Conversion:
     tenant: FederatedTenant
     domain: str
     to: Authentication
-    plan: Plan[ConversionState] | None
+    plan: Plan[trust.ConversionState] | None
     """None: one that was interrupted continues."""
 
 
@@ -127,21 +104,21 @@ async def plan_conversion(
 
     Raises TrustError, GraphError, JournalError.
     """
-    kind = FEDERATED if to == "federated" else MANAGED
-    record = DomainJournals(context.state_dir, tenant.entra.tenant).record(domain)
-    if is_converting(record, kind):
+    kind = trust.FEDERATED if to == "federated" else trust.MANAGED
+    record = trust.DomainJournals(context.state_dir, tenant.entra.tenant).record(domain)
+    if trust.is_converting(record, kind):
         return Conversion(tenant=tenant, domain=domain, to=to, plan=None)
-    trust = await read_trust(tenant, context.now())
+    observed = await read_trust(tenant, context.now())
     if to == "managed":
-        plan = plan_managed(trust, domain, context.now(), without_backup=without_backup, by=whoami())
+        plan = trust.plan_managed(observed, domain, context.now(), without_backup=without_backup, by=whoami())
         return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
     keys = await signing_keys(context, tenant, external_only=external_only)
     values = (
-        configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
+        trust.configuration_for(domain, keys, mfa=mfa, only_domain=only_domain)
         if source is None
-        else configuration_from(load_backup(source), domain, keys, mfa=mfa)
+        else trust.configuration_from(trust.load_backup(source), domain, keys, mfa=mfa)
     )
-    plan = plan_federated(trust, domain, values, context.now(), keys=keys, by=whoami())
+    plan = trust.plan_federated(observed, domain, values, context.now(), keys=keys, by=whoami())
     return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
 
 
@@ -149,14 +126,16 @@ async def apply_conversion(context: OperationContext, conversion: Conversion, co
     """Do it, or continue it; the copy of the configuration that there was. `confirmation`: the domain's name, as a person
     gave it. Raises NotConfirmed and other TrustErrors, GraphError, PlanOutdated, JournalError."""
     name, now = conversion.tenant.entra.tenant, context.now()
-    backups = Backups(context.state_dir, name)
+    backups = trust.Backups(context.state_dir, name)
     async with conversion.tenant.graph() as graph:
-        with DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
+        with trust.DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
             if conversion.plan is None:
-                done = await resume_conversion(graph, confirmation=confirmation, backups=backups, journal=journal, now=now)
+                done = await trust.resume_conversion(
+                    graph, confirmation=confirmation, backups=backups, journal=journal, now=now
+                )
             else:
                 plan = conversion.plan
-                done = await convert_domain(
+                done = await trust.convert_domain(
                     graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now
                 )
     return done.backup
@@ -170,7 +149,7 @@ class Restoration:
     """What of a backup differs from what the domain has; nothing where `values` is empty."""
 
     tenant: FederatedTenant
-    domain: FederatedDomain
+    domain: trust.FederatedDomain
     values: dict[str, Any]
 
 
@@ -185,11 +164,11 @@ async def plan_restoration(
 ) -> Restoration:
     """`blind`: without looking which key signs now, because the farm may be gone. Raises TrustRefused where the backup does
     not hold that key, FileProblem, LiveKeyUnknown, GraphError."""
-    taken = load_backup(file)
+    taken = trust.load_backup(file)
     live = "" if blind else live_key(await signing_keys(context, tenant, external_only=external_only)).thumbprint
     async with tenant.graph() as graph:
-        domain = await read_domain(graph, taken.domain)
-    values = plan_restore(taken, domain, live=live, with_mfa=with_mfa)
+        domain = await trust.read_domain(graph, taken.domain)
+    values = trust.plan_restore(taken, domain, live=live, with_mfa=with_mfa)
     return Restoration(tenant=tenant, domain=domain, values=values)
 
 
@@ -197,8 +176,8 @@ async def apply_restoration(context: OperationContext, restoration: Restoration)
     """What is there now is saved before it is written over: where to. Raises TrustError, GraphError."""
     domain, saved = restoration.domain, None
     if domain.configuration is not None:
-        backups = Backups(context.state_dir, restoration.tenant.entra.tenant)
+        backups = trust.Backups(context.state_dir, restoration.tenant.entra.tenant)
         saved = backups.save(domain.name, domain.configuration, "before a restore", context.now())
     async with restoration.tenant.graph() as graph:
-        await restore_domain(graph, domain, restoration.values)
+        await trust.restore_domain(graph, domain, restoration.values)
     return saved

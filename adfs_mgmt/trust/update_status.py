@@ -5,9 +5,8 @@ Source: Microsoft Graph v1.0, "signingCertificateUpdateStatus resource type", "c
 
 from __future__ import annotations
 
-import datetime as dt
-
 from adfs_mgmt.trust.model import UpdateStatus
+from foundation.times import day
 
 _RESULTS = {
     "success": "Entra ID updated the certificate from the farm's metadata by itself",
@@ -39,5 +38,5 @@ def explain_update(status: UpdateStatus | None) -> str:
     """`signingCertificateUpdateStatus` in words, with what to do."""
     if status is None:
         return "Entra ID has not tried to update the certificate by itself"
-    when = f" ({dt.datetime.fromtimestamp(status.at, dt.UTC):%Y-%m-%d})" if status.at else ""
+    when = f" ({day(status.at)})" if status.at else ""
     return _RESULTS.get(status.result.lower(), f"Entra ID reports {status.result!r}, which is not documented") + when

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from findings import Finding, worst
+from foundation.times import minute
 from isthmus import config, logging
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import (
@@ -20,7 +21,6 @@ from isthmus.cli.output import (
     emit_json,
     json_log_option,
     json_option,
-    moment,
     reporting,
     run_async,
 )
@@ -75,7 +75,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
     if as_json:
         emit_json({"name": identity.name, "certificate_ends": identity.not_after, "serial": f"{identity.serial:x}"})
         return
-    click.echo(f"Enrolled as {identity.name}; the certificate ends {moment(identity.not_after)} and renews itself.")
+    click.echo(f"Enrolled as {identity.name}; the certificate ends {minute(identity.not_after)} and renews itself.")
     click.echo(f"Next: isthmus agent check --config {config}, then isthmus agent run --config {config}")
 
 

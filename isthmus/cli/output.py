@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import shutil
 import sys
 import textwrap
@@ -87,11 +86,6 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     for row in rows:
         grid.add_row(*row)
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
-
-
-def moment(seconds: float | None) -> str:
-    """A time for people: UTC, to the minute."""
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M}Z" if seconds else "-"
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from certs import CertsError
+from foundation.times import minute
 from gateway import app
 from gateway.administrator import Administrator
 from gateway.signin import BadBranding
@@ -23,7 +24,6 @@ from isthmus.cli.output import (
     emit_json,
     json_log_option,
     json_option,
-    moment,
     reporting,
     run_async,
     table,
@@ -125,7 +125,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> N
     if as_json:
         emit_json(view)
         return
-    click.echo(f"Run this on {name}, before {moment(view.expires_at)}:\n", err=True)
+    click.echo(f"Run this on {name}, before {minute(view.expires_at)}:\n", err=True)
     click.echo(f"isthmus agent enrol --token {view.text}")
 
 
@@ -154,8 +154,8 @@ def agents(config: Path, as_json: bool) -> None:
                 state,
                 ", ".join(view.domains) or "-",
                 directories or "-",
-                moment(view.seen_at),
-                moment(view.not_after),
+                minute(view.seen_at),
+                minute(view.not_after),
                 view.software or "-",
                 view.revoked_why,
             ]
@@ -244,7 +244,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [
-        [view.id, view.name, moment(view.created_at), moment(view.expires_at), moment(view.revoked_at)] for view in views
+        [view.id, view.name, minute(view.created_at), minute(view.expires_at), minute(view.revoked_at)] for view in views
     ]
     table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
 
@@ -296,7 +296,7 @@ def list_audit(config: Path, limit: int, before: int | None, kind: str, subject:
     rows = [
         [
             str(view.seq),
-            moment(view.time),
+            minute(view.time),
             view.kind,
             view.subject,
             view.outcome or "-",

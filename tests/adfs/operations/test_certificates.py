@@ -1,0 +1,145 @@
+"""A token rollover from plan to retirement, as a program drives it: no command line, nothing printed, no time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adfs_mgmt.farm import Use
+from adfs_mgmt.operations import (
+    CertificateOperation,
+    CertificateSource,
+    NotPossible,
+    RolloverRequest,
+    certificate_operation,
+    plan_data,
+    result_data,
+    standing_data,
+)
+from foundation.procedures import End, JournalLocked, PlanOutdated, PlanUnusable, Refused, save
+from tests.adfs.operations.settings import Settings, context_of
+from tests.adfs.procedures.farms import Site, site
+from tests.adfs.simulator.simulator import ManualClock
+
+OFFICE = "Microsoft Office 365 Identity Platform"
+SIGNING = (Use.SIGNING,)
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[Site]:
+    """One node, whose certificate AD FS replaces."""
+    with site(ManualClock(time.time()), tmp_path, nodes=1, proxies=0, signing_days=30.0) as made:
+        yield made
+
+
+@pytest.fixture
+def work(at: Site, tmp_path: Path) -> CertificateOperation:
+    """On its token certificates."""
+    context = context_of(at.simulator, at.clock, Settings(tmp_path / "state", (at.settings,)))
+    return certificate_operation(context, "", "token")
+
+
+async def request(work: CertificateOperation) -> RolloverRequest:
+    """For signing, with no time for anybody."""
+    return await work.request(CertificateSource(), uses=SIGNING, publish_for=0.0, retire_after=0.0)
+
+
+async def test_from_plan_to_retirement(work: CertificateOperation, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stops at each gate until somebody opens it."""
+    assert await work.standing() is None
+    assert standing_data(None) == {"record": None, "step": None}
+    seen: list[str] = []
+    plan = await work.plan(await request(work))
+    asked = await work.apply(plan, progress=lambda progress: seen.append(progress.event))
+    assert (asked.end, asked.step.ask) == (End.ASKING, (OFFICE,))
+    assert {"act", "completed"} <= set(seen)
+    with pytest.raises(NotPossible, match="promote is not what is next"):
+        await work.check_gate("promote")
+    await work.check_gate("promote", [OFFICE])
+    promoted = await work.apply(acknowledged=(OFFICE, "promote"))
+    assert promoted.step.ask == ("retire",)
+    done = await work.apply(acknowledged=("retire",))
+    assert (done.end, done.record.outcome) == (End.DONE, "done")
+    assert work.under_way is None
+    assert capsys.readouterr() == ("", "")
+
+
+async def test_what_programs_are_told_is_flat(work: CertificateOperation) -> None:
+    """The facts of a plan and of a record by name, as texts."""
+    plan = await work.plan(await request(work))
+    facts = plan_data(plan)["facts"]
+    assert facts["uses"] == "Token-Signing"
+    assert len(facts["old/Token-Signing"]) == 40
+    result = result_data(await work.apply(plan))
+    assert result["record"]["facts"]["old/Token-Signing"] == facts["old/Token-Signing"]
+    assert set(facts.values()) <= {value for value in facts.values() if isinstance(value, str)}
+    standing = standing_data(await work.standing())
+    assert standing["record"]["held"].keys() == result["record"]["held"].keys()
+
+
+async def test_back_to_the_start(work: CertificateOperation) -> None:
+    """Where nothing was begun there is nothing to roll back."""
+    with pytest.raises(NotPossible, match="no rollover of farm prod is under way"):
+        await work.check_way_back("start")
+    await work.apply(await work.plan(await request(work)))
+    with pytest.raises(Refused, match="only to"):
+        await work.check_way_back("nowhere")
+    back = await work.roll_back("start")
+    assert (back.end, back.record.outcome) == (End.DONE, "rolled back")
+
+
+async def test_words_are_noted_of_those_who_were_asked(work: CertificateOperation) -> None:
+    """Gates have operations of their own."""
+    with pytest.raises(NotPossible, match="is under way"):
+        await work.acknowledge([OFFICE])
+    await work.apply(await work.plan(await request(work)))
+    with pytest.raises(NotPossible, match="commands of their own"):
+        await work.acknowledge(["promote"])
+    with pytest.raises(NotPossible, match="nobody is called Offise here"):
+        await work.acknowledge(["Offise"])
+    await work.acknowledge([OFFICE])
+    assert work.under_way is not None
+    assert list(work.under_way.acknowledged) == [OFFICE]
+
+
+async def test_a_saved_plan_is_for_this_farm_as_it_was(work: CertificateOperation, at: Site, tmp_path: Path) -> None:
+    """And of this kind of work."""
+    path = tmp_path / "plan.json"
+    save(await work.plan(await request(work)), path)
+    assert (await work.load(path)).kind == "token"
+    ssl = certificate_operation(work.context, "", "ssl")
+    with pytest.raises(PlanUnusable, match="isthmus adfs rollover apply"):
+        await ssl.load(path)
+    node = at.settings.nodes[0].partition("=")[0]
+    at.simulator.invoke("CORP\\admin", node, "Set-AdfsProperties", {"AutoCertificateRollover": False})
+    with pytest.raises(PlanOutdated, match="properties"):
+        await work.load(path)
+
+
+async def test_one_at_a_time(work: CertificateOperation) -> None:
+    """A second plan is refused while there is work, and so is a second process."""
+    plan = await work.plan(await request(work))
+    await work.apply(plan)
+    with pytest.raises(Refused, match="is under way"):
+        await work.apply(plan)
+    first, second = await asyncio.gather(work.apply(), work.apply(), return_exceptions=True)
+    assert not isinstance(first, BaseException)
+    assert isinstance(second, JournalLocked)
+
+
+async def test_a_certificate_that_no_server_has(work: CertificateOperation) -> None:
+    """Its thumbprint alone is not enough; and two sources are one too many."""
+    with pytest.raises(NotPossible, match=r"no server of prod has A{40}"):
+        await work.request(CertificateSource(thumbprint="A" * 40))
+    with pytest.raises(NotPossible, match="not both"):
+        work.supply(CertificateSource(pfx=Path("a"), answer=Path("b")))
+    assert work.supply(CertificateSource()) is None
+
+
+async def test_when_the_first_certificate_ends(work: CertificateOperation, at: Site) -> None:
+    """For timers."""
+    assert 29 < (await work.first_end(SIGNING) - at.clock.now) / 86400 < 31
