@@ -1,7 +1,7 @@
 """A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
 
 Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `ExternalView`, what
-anybody on the network sees. Where they contradict each other is for `contradictions` to say.
+anybody on the network sees. Where they contradict each other is for `inconsistencies` to say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whole farms for the rollover: the simulator behind `farm.read` and `look_outside`, Entra ID in memory."""
+"""Whole farms for the rollover: the simulator behind `read_farm` and `read_external_view`, Entra ID in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A farm in memory, small and quick: what the planner's and the runner's tests walk through many times over.
 
 It speaks the ports of the package (Shell, FederatedDomains, KeySource, Clock) and answers `observe` with the model itself.
-The simulator's tests go the whole way, over `farm.read`.
+The simulator's tests go the whole way, over `farm.read_farm`.
 """
 
 from __future__ import annotations

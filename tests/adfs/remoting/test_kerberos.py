@@ -283,7 +283,7 @@ async def test_no_domain_controller(
 
 
 async def test_realm_that_is_not_known(server: WsManServer, with_password: Settings) -> None:
-    """It is krb5.conf that is to be mended."""
+    """It is krb5.conf that is to be fixed."""
     said = await fail(with_password(user="ben@OTHER.EXAMPLE.COM"), server.place(HOSTS[0]))
     assert isinstance(said, NoTicket)
     assert "krb5.conf" in said.reason
