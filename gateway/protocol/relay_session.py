@@ -55,7 +55,10 @@ RELAY_CAPABILITIES: Final = ("account-keys", "report")
 
 
 class RelaySession(ProtocolSession):
-    """Speaks first. account_keys: those of account digests, newest first; two are valid at a time."""
+    """Speaks first. Seals requests, and takes what is said on them as far as the agent proves it.
+
+    account_keys: those of account digests, newest first; two are valid at a time.
+    """
 
     def __init__(
         self,

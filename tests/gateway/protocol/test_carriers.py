@@ -592,6 +592,13 @@ def test_a_digest_under_a_key_of_the_agents_own_is_nobodys(world: World) -> None
     ]
 
 
+def test_a_digest_where_no_key_was_given_is_nobodys(world: World) -> None:
+    """An agent that makes one up harms nobody, either."""
+    ends, _ = under_way(world)
+    ends.agent.answer(of(1), AnswerBody(Outcome.WRONG_CREDENTIAL, account=bytes(16), account_key="1"))
+    assert Answered(1, AnswerBody(Outcome.WRONG_CREDENTIAL)) in ends.pump()
+
+
 def test_a_digest_must_be_that_of_the_identity(world: World) -> None:
     """Else a success of one would clear what is counted against another."""
     ends, _ = under_way(world, account_keys=KEYS)
