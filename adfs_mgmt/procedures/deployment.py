@@ -1,39 +1,24 @@
-"""Work on one server of one farm, from beginning to end: plan, apply, resume, undo.
+"""Plans of work on one server of one farm, and what they depend on. Pure.
 
 One journal for each server, in `state_dir/deploy`, holds whatever was ever done about it; one piece of work at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.farm import WID_FEATURE, ExternalView, FarmSettings, Use, read_external_view
+from adfs_mgmt.farm import WID_FEATURE, Use
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
-from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
+from adfs_mgmt.procedures.preflight import is_gmsa, preflight
 from adfs_mgmt.procedures.proxy import PROXY_ADD, PROXY_REMOVE
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
-from adfs_mgmt.procedures.server_executor import ServerExecutor
 from adfs_mgmt.procedures.server_parts import PREFLIGHT
-from adfs_mgmt.remoting import Shell
 from foundation import procedures
-from foundation.procedures import (
-    Clock,
-    FileJournal,
-    Plan,
-    Procedure,
-    Progress,
-    Record,
-    Refused,
-    RunResult,
-    StepData,
-    WallClock,
-)
+from foundation.procedures import Plan, Procedure, Refused
 
 SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
     table.kind: table for table in (FARM_NEW, NODE_ADD, NODE_REMOVE, PROXY_ADD, PROXY_REMOVE)
@@ -67,87 +52,6 @@ _NOTES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _silent(progress: Progress) -> None:
-    pass
-
-
-@dataclass(slots=True, kw_only=True)
-class Deployment:
-    """Work on servers of one farm."""
-
-    shell: Shell
-    settings: FarmSettings
-    state_dir: Path
-    progress: Callable[[Progress], None] = _silent
-    clock: Clock = field(default_factory=WallClock)
-    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
-    """What reads what anybody sees."""
-    who: str = field(default_factory=procedures.whoami)
-
-    def journal_path(self, name: str) -> Path:
-        """Of a server, by its fully qualified name."""
-        return server_journal(self.state_dir, self.settings.name, name)
-
-    def record(self, name: str) -> Record[ServerState] | None:
-        """What was done about a server last. Raises JournalError."""
-        return procedures.read(self.journal_path(name), SERVER_STATES)
-
-    async def plan(self, spec: ServerSpec, secrets: Secrets | None = None) -> Plan[ServerState]:
-        """Observe, check and plan; nothing is changed. With `secrets`, Windows tests the prerequisites if the role is there.
-
-        Never raises for servers that do not answer: that is a failed check.
-        """
-        executor = self._executor(spec, secrets or Secrets())
-        return plan_server(spec, await (executor.observe_tested() if secrets else executor.observe_all()), by=self.who)
-
-    async def apply(self, plan: Plan[ServerState], secrets: Secrets) -> RunResult:
-        """Do it, if the farm is as it was; `resume` continues after a kill. Raises Refused, PlanOutdated, JournalError."""
-        spec = plan.state.spec
-        with self._journal(spec.name) as journal:
-            if journal.record is not None and journal.record.open:
-                reason = f"{journal.record.kind} is under way there: continue with --resume, or clean up with --undo"
-                raise Refused(_title(spec), (reason,))
-            executor = self._executor(spec, secrets)
-            seen = await executor.observe_tested()
-            now_planned = plan_server(spec, seen, by=self.who)
-            if now_planned.failed:
-                raise Refused(_title(spec), tuple(map(explain, now_planned.failed)))
-            procedures.check_current(plan, now_planned)
-            check_secrets(spec, seen, secrets)
-            now, state = self.clock.now(), replace(now_planned.state, plan=plan.digest)
-            table = SERVER_PROCEDURES[plan.kind]
-            for event in procedures.start(table, journal.record, f"{plan.digest}@{now:.0f}", plan.subject, state):
-                journal.append(event, now)
-            return await self._run(executor, journal)
-
-    async def resume(self, name: str, secrets: Secrets, *, undo: bool = False) -> RunResult:
-        """Continue what is under way at a server, or clean it up. Raises as `apply` does."""
-        with self._journal(name) as journal:
-            record: Record[ServerState] | None = journal.record
-            if record is None or not record.open:
-                raise Refused(f"work on {name}", ("nothing is under way there: leave --resume and --undo out",))
-            turned = (
-                procedures.turn_back(SERVER_PROCEDURES[record.kind], record, "start") if undo and not record.back else None
-            )
-            executor = self._executor(record.state.spec, secrets)
-            seen = await executor.observe_all()
-            if turned is not None:
-                journal.append(turned, self.clock.now())
-            elif not record.back:
-                check_secrets(record.state.spec, seen, secrets)
-            return await self._run(executor, journal)
-
-    async def _run(self, executor: ServerExecutor, journal: FileJournal) -> RunResult:
-        return await procedures.run(executor.table, executor, journal, clock=self.clock, progress=self.progress)
-
-    def _executor(self, spec: ServerSpec, secrets: Secrets) -> ServerExecutor:
-        table = replace(SERVER_PROCEDURES[spec.operation], view=partial(ServerView, secrets=secrets))
-        return ServerExecutor(self.shell, self.settings, spec, table, self.clock.now, self.external)
-
-    def _journal(self, name: str) -> FileJournal:
-        return FileJournal(self.journal_path(name), SERVER_STATES, now=self.clock.now(), who=self.who)
-
-
 def server_journal(state_dir: Path, farm: str, name: str) -> Path:
     """Of one server of one farm, whatever characters their names have."""
     return state_dir / "deploy" / f"{quote(farm, safe='')}.{quote(name.lower(), safe='')}.journal"
@@ -160,7 +64,7 @@ def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[S
         SERVER_PROCEDURES[operation],
         seen,
         subject=f"farm {spec.farm}",
-        title=f"{_title(spec)}, farm {spec.farm} ({spec.federation_name})",
+        title=f"{title_of(spec)}, farm {spec.farm} ({spec.federation_name})",
         state=ServerState(spec=spec, had_role=seen.host.has(operation.role), had_wid=seen.host.has(WID_FEATURE)),
         marks=marks(spec, seen),
         now=seen.now,
@@ -208,7 +112,7 @@ def check_secrets(spec: ServerSpec, seen: ServerObservation, secrets: Secrets) -
         f"it needs the password of {user}: {option}" for user, secret, option in needed if user and not secret.text
     )
     if missing:
-        raise Refused(_title(spec), missing)
+        raise Refused(title_of(spec), missing)
 
 
 _VERDICTS = {"pass": "ok", "warn": "warning", "fail": "failed", "unknown": "later"}
@@ -229,7 +133,11 @@ def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
             {"name": row.name, "verdict": _VERDICTS[row.status], "detail": row.seen, "remedy": row.remedy}
             for row in plan.findings
         ],
-        "steps": [_step_data(step.stage, step.title, step.postcondition, step.acts) for step in steps_of(plan)],
+        "steps": [
+            _step_data(step.stage, step.title, step.postcondition, step.acts)
+            for step in plan.steps
+            if step.stage != PREFLIGHT  # its findings show that
+        ],
         "undo": [
             _step_data(row.name, row.title, row.promise, undone[row.name]) for row in table.way_back if row.name in undone
         ],
@@ -238,14 +146,10 @@ def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
     }
 
 
-def steps_of(plan: Plan[ServerState]) -> tuple[StepData, ...]:
-    """Its steps without the preflight, which its findings show."""
-    return tuple(step for step in plan.steps if step.stage != PREFLIGHT)
-
-
 def _step_data(stage: str, title: str, promise: str, commands: tuple[str, ...]) -> dict[str, Any]:
     return {"stage": stage, "title": title, "promise": promise, "commands": list(commands)}
 
 
-def _title(spec: ServerSpec) -> str:
+def title_of(spec: ServerSpec) -> str:
+    """Of the work, in words."""
     return f"{spec.operation.value} {spec.name}"
