@@ -20,7 +20,7 @@ from adfs_mgmt.procedures.token.stages import tells_entra
 from adfs_mgmt.procedures.token.state import EmergencyState, TokenRolloverView, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging
 from certs import PartnerKind
-from foundation.procedures import Condition, Procedure, Stage
+from foundation.procedures import Condition, Procedure, Stage, described
 
 View = TokenRolloverView[EmergencyState]
 WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
@@ -186,28 +186,24 @@ def _notes(view: View) -> list[str]:
 _PROMISE = "every federated domain has the new certificates, and none of the stolen ones"
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        name="automatic",
-        number=0,
-        title="let AD FS make certificates",
-        promise="AutoCertificateRollover is on",
+        **described("automatic", "let AD FS make certificates", "AutoCertificateRollover is on"),
         conditions=_automatic,
         refuses=checks.has_primary,
         notes=_notes,
     ),
     Stage(
-        name="renew",
-        number=1,
-        title="new certificates immediately, until no stolen one is left (no way back)",
-        promise="the primary has no certificate that was there at the start",
+        **described(
+            "renew",
+            "new certificates immediately, until no stolen one is left (no way back)",
+            "the primary has no certificate that was there at the start",
+            1,
+        ),
         conditions=_renewed,
         refuses=_shows_primary,
         learns=_renew_learns,
     ),
     Stage(
-        name="republish",
-        number=3,
-        title="tell Entra ID",
-        promise=_PROMISE,
+        **described("republish", "tell Entra ID", _PROMISE, 3),
         conditions=_republished,
         refuses=lambda view: [*_shows_primary(view), *checks.trust_read(view)],
         foresees=_foresee_republished,
@@ -215,28 +211,19 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        name="spread",
-        number=6,
-        title="secondaries follow",
-        promise="every node has the primary's certificates, and no other",
+        **described("spread", "secondaries follow", "every node has the primary's certificates, and no other", 6),
         conditions=_spread,
         refuses=checks.has_primary,
         patience=converging,
     ),
     restarted("restart"),
     Stage(
-        name="serve",
-        number=6,
-        title="see that every node uses it",
-        promise="every node's metadata is signed by the new certificate",
+        **described("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         patience=converging,
     ),
     Stage(
-        name="republish-late",
-        number=8,
-        title="tell Entra ID after all",
-        promise=f"{_PROMISE}, or somebody has seen to it",
+        **described("republish-late", "tell Entra ID after all", f"{_PROMISE}, or somebody has seen to it", 8),
         conditions=_republished_late,
         foresees=_foresee_republished,
         asks=_late_question,
@@ -244,10 +231,7 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        name="revoke",
-        number=8,
-        title="a person revokes tokens and tells partners",
-        promise="somebody has said so",
+        **described("revoke", "a person revokes tokens and tells partners", "somebody has said so", 8),
         conditions=_revoked,
         asks=_revocations,
     ),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from adfs_mgmt.farm import Node, SyncRole
 from adfs_mgmt.procedures.view import SERVICE, FarmView
 from adfs_mgmt.remoting import make_command
-from foundation.procedures import Act, Condition, Stage
+from foundation.procedures import Act, Condition, Stage, described
 
 FarmViewT = TypeVar("FarmViewT", bound=FarmView[Any])
 
@@ -18,10 +18,7 @@ def restarted(
 ) -> Stage[FarmViewT]:
     """A stage in which every node's service is restarted, one after the other."""
     return Stage(
-        name=name,
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
+        **described(name, "rolling restart, one node at a time", "every node was restarted, and serves", 6),
         conditions=lambda view: _conditions(view, name),
         patience=lambda view: view.policy.restart_seconds,
         foresees=lambda view: [Condition(node.host, "", _restart(node)) for node in _in_order(view)],

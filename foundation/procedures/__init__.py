@@ -59,7 +59,7 @@ from foundation.procedures.planner import (
 )
 from foundation.procedures.rendering import plan_text, record_data, record_text, step_text
 from foundation.procedures.runner import Clock, End, Executor, Progress, RunResult, WallClock, run
-from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, ViewT, acts_of
+from foundation.procedures.stage import Description, Procedure, Rollback, Rules, Stage, View, ViewT, acts_of, described
 
 __all__ = [
     "Acknowledged",
@@ -71,6 +71,7 @@ __all__ = [
     "Clock",
     "Completed",
     "Condition",
+    "Description",
     "Effect",
     "End",
     "Entry",
@@ -112,6 +113,7 @@ __all__ = [
     "blank",
     "check_current",
     "check_harmless",
+    "described",
     "differing",
     "foresee",
     "hashed",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from foundation.procedures.model import Act, ActId, Condition, ObservedT, Record, StateT
 
@@ -91,6 +91,20 @@ class Stage(Generic[ViewT]):
     """Once an act of it was begun there is no turning round any more. Why not, in words."""
     back: Stage[ViewT] | None = None
     """How it is undone; rows that bring about the same may share it."""
+
+
+class Description(TypedDict):
+    """What people read of a stage."""
+
+    name: str
+    title: str
+    promise: str
+    number: int
+
+
+def described(name: str, title: str, promise: str, number: int = 0) -> Description:
+    """For a Stage, as `Stage(**described(…), …)`: what it says, in one place, beside what it does."""
+    return Description(name=name, title=title, promise=promise, number=number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

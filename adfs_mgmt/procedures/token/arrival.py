@@ -15,7 +15,7 @@ from adfs_mgmt.procedures import checks, stores
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState
 from adfs_mgmt.procedures.view import converging
-from foundation.procedures import Condition, Stage
+from foundation.procedures import Condition, Stage, described
 
 View = TokenRolloverView[TokenState]
 
@@ -116,9 +116,11 @@ def _leave_refuses(view: View) -> list[str]:
 
 
 _LEAVE: Stage[View] = Stage(
-    name="remove new",
-    title="the new certificate leaves the farm",
-    promise="the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
+    **described(
+        "remove new",
+        "the new certificate leaves the farm",
+        "the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
+    ),
     conditions=_left,
     foresees=_foresee_left,
     refuses=_leave_refuses,
@@ -184,10 +186,9 @@ def restored(
         return [certificates.auto_is(view, view.state.auto_after)]
 
     return Stage(
-        name="restore",
-        number=8,
-        title="AutoCertificateRollover as it was",
-        promise="AutoCertificateRollover has the value that the journal names",
+        **described(
+            "restore", "AutoCertificateRollover as it was", "AutoCertificateRollover has the value that the journal names", 8
+        ),
         conditions=conditions,
         foresees=lambda view: conditions(view) if shown(view) else [],
         refuses=checks.has_primary,
@@ -197,10 +198,9 @@ def restored(
 
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        name="create",
-        number=1,
-        title="AD FS makes the new certificate",
-        promise="the primary has exactly one new certificate for each use",
+        **described(
+            "create", "AD FS makes the new certificate", "the primary has exactly one new certificate for each use", 1
+        ),
         conditions=_created,
         foresees=_foresee_created,
         refuses=_create_refuses,
@@ -210,16 +210,13 @@ STAGES: tuple[Stage[View], ...] = (
         back=_LEAVE,
     ),
     Stage(
-        name="freeze",
-        number=2,
-        title="stop the promotion clock",
-        promise="AutoCertificateRollover is off; its original value is in the journal",
+        **described(
+            "freeze", "stop the promotion clock", "AutoCertificateRollover is off; its original value is in the journal", 2
+        ),
         conditions=lambda view: [certificates.auto_is(view, False)],
         refuses=checks.has_primary,
         back=Stage(
-            name="unfreeze",
-            title="AutoCertificateRollover as it was",
-            promise="AutoCertificateRollover has its original value",
+            **described("unfreeze", "AutoCertificateRollover as it was", "AutoCertificateRollover has its original value"),
             conditions=_auto_as_before,
             foresees=lambda view: _auto_as_before(view) if view.state.auto else [],
             refuses=checks.has_primary,
@@ -227,19 +224,20 @@ STAGES: tuple[Stage[View], ...] = (
         ),
     ),
     Stage(
-        name="import",
-        number=1,
-        title="put the new certificate into every node's store",
-        promise="LocalMachine\\My of every node has it with its key, in a CSP",
+        **described(
+            "import",
+            "put the new certificate into every node's store",
+            "LocalMachine\\My of every node has it with its key, in a CSP",
+            1,
+        ),
         conditions=_imported,
         refuses=_import_refuses,
         applies=_supplied,
     ),
     Stage(
-        name="grant",
-        number=1,
-        title="let the service account read the key",
-        promise="on every node the service account may read the key",
+        **described(
+            "grant", "let the service account read the key", "on every node the service account may read the key", 1
+        ),
         conditions=_granted,
         foresees=_foresee_granted,
         refuses=_import_refuses,
@@ -247,10 +245,7 @@ STAGES: tuple[Stage[View], ...] = (
         applies=_supplied,
     ),
     Stage(
-        name="add",
-        number=1,
-        title="add it to the farm, as a secondary",
-        promise="the primary has it",
+        **described("add", "add it to the farm, as a secondary", "the primary has it", 1),
         conditions=_added,
         refuses=_add_refuses,
         applies=_supplied,

@@ -27,7 +27,7 @@ from adfs_mgmt.procedures.token.arrival import to_start
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState, agreed, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging, of_running
 from certs import KeyAction
-from foundation.procedures import Condition, Procedure, Record, Rollback, Stage
+from foundation.procedures import Condition, Procedure, Record, Rollback, Stage, described
 from foundation.times import DAY
 
 View = TokenRolloverView[TokenState]
@@ -315,37 +315,38 @@ def _restore_notes(view: View) -> list[str]:
 STAGES: tuple[Stage[View], ...] = (
     *arrival.STAGES,
     Stage(
-        name="appear",
-        number=1,
-        title="see it on every node",
-        promise="every node has exactly two certificates for each use, the new one not primary, both in its metadata",
+        **described(
+            "appear",
+            "see it on every node",
+            "every node has exactly two certificates for each use, the new one not primary, both in its metadata",
+            1,
+        ),
         conditions=_appeared,
         refuses=_appear_refuses,
         patience=converging,
     ),
     Stage(
-        name="publish",
-        number=3,
-        title="tell Entra ID",
-        promise="every federated domain has both certificates (read back)",
+        **described("publish", "tell Entra ID", "every federated domain has both certificates (read back)", 3),
         conditions=_published,
         refuses=_publish_refuses,
         applies=tells_entra,
         notes=schedule.partner_notes,
         back=Stage(
-            name="withdraw new",
-            title="tell Entra ID",
-            promise="no federated domain has the new certificate, all have the old one",
+            **described(
+                "withdraw new", "tell Entra ID", "no federated domain has the new certificate, all have the old one"
+            ),
             conditions=_withdrawn_again,
             refuses=_withdraw_again_refuses,
             applies=lambda view: to_start(view) and view.signing and bool(view.new(Use.SIGNING)),
         ),
     ),
     Stage(
-        name="verify",
-        number=4,
-        title="give partners their time",
-        promise="the waiting time is over, and every known partner has the new certificate",
+        **described(
+            "verify",
+            "give partners their time",
+            "the waiting time is over, and every known partner has the new certificate",
+            4,
+        ),
         conditions=_verified,
         foresees=lambda view: [],
         refuses=_publish_refuses,
@@ -354,26 +355,22 @@ STAGES: tuple[Stage[View], ...] = (
         notes=lambda view: [*schedule.waiting_note(view), *schedule.partner_notes(view), *schedule.hurry_note(view)],
     ),
     Stage(
-        name="approve",
-        number=4,
-        title="a person says: promote",
-        promise="somebody has said so",
+        **described("approve", "a person says: promote", "somebody has said so", 4),
         refuses=_steady_and_read,
         **gate("promote", "Say that the new certificate may come into use: isthmus adfs rollover promote"),
     ),
     Stage(
-        name="promote",
-        number=5,
-        title="the new certificate comes into use",
-        promise="on the primary the new certificate is the primary one",
+        **described(
+            "promote", "the new certificate comes into use", "on the primary the new certificate is the primary one", 5
+        ),
         conditions=_promoted,
         foresees=_in_use,
         refuses=_promote_refuses,
         notes=schedule.hurry_note,
         back=Stage(
-            name="demote",
-            title="the old certificate comes into use again",
-            promise="on the primary the old certificate is the primary one",
+            **described(
+                "demote", "the old certificate comes into use again", "on the primary the old certificate is the primary one"
+            ),
             conditions=_demoted,
             foresees=_old_in_use,
             refuses=_demote_refuses,
@@ -381,17 +378,12 @@ STAGES: tuple[Stage[View], ...] = (
         ),
     ),
     Stage(
-        name="spread",
-        number=6,
-        title="secondaries follow",
-        promise="on every node the new certificate is the primary one",
+        **described("spread", "secondaries follow", "on every node the new certificate is the primary one", 6),
         conditions=_spread,
         refuses=checks.has_primary,
         patience=converging,
         back=Stage(
-            name="spread back",
-            title="secondaries follow",
-            promise="on every node the old certificate is the primary one",
+            **described("spread back", "secondaries follow", "on every node the old certificate is the primary one"),
             conditions=_spread_back,
             refuses=checks.has_primary,
             patience=converging,
@@ -400,54 +392,44 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     restarted("restart", back=restarted("restart back", applies=_was_promoted)),
     Stage(
-        name="serve",
-        number=6,
-        title="see that every node uses it",
-        promise="every node's metadata is signed by the new certificate",
+        **described("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         patience=converging,
         back=Stage(
-            name="serve previous",
-            title="see that every node uses it",
-            promise="every node's metadata is signed by the old certificate",
+            **described(
+                "serve previous", "see that every node uses it", "every node's metadata is signed by the old certificate"
+            ),
             conditions=_served_as_before,
             patience=converging,
             applies=_was_promoted,
         ),
     ),
     Stage(
-        name="soak",
-        number=7,
-        title="keep the way back open",
-        promise="nothing that the old certificate signed is accepted any more",
+        **described("soak", "keep the way back open", "nothing that the old certificate signed is accepted any more", 7),
         conditions=_soaked,
         refuses=_intact_or_removed,
         until=schedule.retirement_at,
         notes=lambda view: [f"for {view.policy.keys.retire_after / DAY:g} days; until then there is a way back"],
         back=Stage(
-            name="grace period",
-            title="tokens of the new certificate run out",
-            promise="nothing that the new certificate signed is accepted any more",
+            **described(
+                "grace period",
+                "tokens of the new certificate run out",
+                "nothing that the new certificate signed is accepted any more",
+            ),
             conditions=_grace_over,
             until=_grace_ends,
             applies=lambda view: to_start(view) and _was_promoted(view),
         ),
     ),
     Stage(
-        name="retire",
-        number=8,
-        title="a person says: retire the old one",
-        promise="somebody has said so",
+        **described("retire", "a person says: retire the old one", "somebody has said so", 8),
         refuses=_intact_or_removed,
         **gate(
             "retire", "Say that the old certificate may go, after which there is no way back: isthmus adfs rollover retire"
         ),
     ),
     Stage(
-        name="remove",
-        number=8,
-        title="the old certificate leaves the farm (no way back from here)",
-        promise="no node has it any more",
+        **described("remove", "the old certificate leaves the farm (no way back from here)", "no node has it any more", 8),
         conditions=_removed,
         refuses=_remove_refuses,
         patience=converging,
@@ -455,10 +437,12 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     arrival.restored(lambda view: view.state.auto_after, _restore_notes),
     Stage(
-        name="withdraw",
-        number=8,
-        title="the old certificate leaves Entra ID",
-        promise="no federated domain has the old certificate, all have the new one",
+        **described(
+            "withdraw",
+            "the old certificate leaves Entra ID",
+            "no federated domain has the old certificate, all have the new one",
+            8,
+        ),
         conditions=_withdrawn,
         refuses=_withdraw_refuses,
         applies=tells_entra,
