@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from adfs_mgmt import procedures
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures import (
-    SERVER_STATES,
-    Operation,
-    Secrets,
-    ServerExecutor,
-    ServerSpec,
-    ServerState,
-    check_secrets,
-    explain,
-    plan_server,
-    server_journal,
-    title_of,
-)
+from adfs_mgmt.procedures import SERVER_STATES, Operation, Secrets, ServerExecutor, ServerSpec, ServerState
 from foundation import procedures as engine
 from foundation.procedures import Plan, Record, Refused, RunResult
 
@@ -47,7 +36,7 @@ class ServerOperation:
         """Observe, check and plan; nothing is changed. A server that does not answer is a failed check. Windows tests the
         prerequisites if the role is there. Raises RemotingError for settings that cannot work."""
         async with self._executor(self.spec) as executor:
-            return plan_server(self.spec, await executor.observe_tested(), by=self.who)
+            return procedures.plan_server(self.spec, await executor.observe_tested(), by=self.who)
 
     def load(self, path: Path) -> Plan[ServerState]:
         """A saved plan for this operation. Raises PlanUnusable; NotPossible for one of something else."""
@@ -62,23 +51,13 @@ class ServerOperation:
             with self._journal() as journal:
                 if journal.record is not None and journal.record.open:
                     reason = f"{journal.record.kind} is under way there: continue with --resume, or clean up with --undo"
-                    raise Refused(title_of(spec), (reason,))
-                state = await self._checked(plan, executor)
+                    raise Refused(f"{plan.kind} {spec.name}", (reason,))
+                state = procedures.confirmed(plan, await executor.observe_tested(), self.secrets, by=self.who)
                 now = self.context.now()
                 id_ = f"{plan.digest}@{now:.0f}"
                 for event in engine.start(executor.table, journal.record, id_, plan.subject, state):
                     journal.append(event, now)
                 return await self._run(executor, journal, progress)
-
-    async def _checked(self, plan: Plan[ServerState], executor: ServerExecutor) -> ServerState:
-        """What the journal starts with. Raises PlanOutdated, Refused."""
-        spec, seen = executor.spec, await executor.observe_tested()
-        fresh = plan_server(spec, seen, by=self.who)
-        if fresh.failed:
-            raise Refused(title_of(spec), tuple(map(explain, fresh.failed)))
-        engine.check_current(plan, fresh)
-        check_secrets(spec, seen, self.secrets)
-        return replace(fresh.state, plan=plan.digest)
 
     def check_resumable(self) -> None:
         """Whether what is under way at this server, if anything is, is what was asked for. Raises NotPossible."""
@@ -99,12 +78,12 @@ class ServerOperation:
                 if turned is not None:
                     journal.append(turned, self.context.now())
                 elif not record.back:
-                    check_secrets(executor.spec, seen, self.secrets)
+                    procedures.check_secrets(executor.spec, seen, self.secrets)
                 return await self._run(executor, journal, progress)
 
     @property
     def _path(self) -> Path:
-        return server_journal(self.context.state_dir, self.farm.name, self.spec.name)
+        return procedures.server_journal(self.context.state_dir, self.farm.name, self.spec.name)
 
     def _journal(self) -> engine.FileJournal:
         return engine.FileJournal(self._path, SERVER_STATES, now=self.context.now(), who=self.who)

@@ -11,14 +11,13 @@ from adfs_mgmt.procedures.bindings import names_bound
 from adfs_mgmt.procedures.deployment import (
     SERVER_STATES,
     check_secrets,
+    confirmed,
     plan_server,
     server_journal,
     server_plan_data,
-    title_of,
 )
 from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
 from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.request import RolloverRequest, first_end
 from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
@@ -50,8 +49,8 @@ __all__ = [
     "ServerSpec",
     "ServerState",
     "check_secrets",
+    "confirmed",
     "current",
-    "explain",
     "first_end",
     "imported",
     "names_bound",
@@ -61,7 +60,6 @@ __all__ = [
     "procedure_of",
     "server_journal",
     "server_plan_data",
-    "title_of",
 ]
 
 

@@ -6,6 +6,7 @@ One journal for each server, in `state_dir/deploy`, holds whatever was ever done
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from adfs_mgmt.farm import WID_FEATURE, Use
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
-from adfs_mgmt.procedures.preflight import is_gmsa, preflight
+from adfs_mgmt.procedures.preflight import is_gmsa, preflight, refusals
 from adfs_mgmt.procedures.proxy import PROXY_ADD, PROXY_REMOVE
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
 from adfs_mgmt.procedures.server_parts import PREFLIGHT
@@ -27,10 +28,7 @@ SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
 SERVER_STATES: Mapping[str, type[Any]] = dict.fromkeys(SERVER_PROCEDURES, ServerState)
 _SETTINGS = "Put the {} into the settings file, under [[farms]] {}."
 _NOTES: dict[str, tuple[str, ...]] = {
-    Operation.FARM_NEW: (
-        "Make a DNS record (A, not CNAME) for the federation name.",
-        _SETTINGS.format("node", "nodes"),
-    ),
+    Operation.FARM_NEW: ("Make a DNS record (A, not CNAME) for the federation name.", _SETTINGS.format("node", "nodes")),
     Operation.NODE_ADD: (
         _SETTINGS.format("node", "nodes"),
         "Then let the load balancer send users to it (health check: HTTP, port 80, /adfs/probe).",
@@ -40,10 +38,7 @@ _NOTES: dict[str, tuple[str, ...]] = {
         "Take it out of the settings file afterwards, and restart the server: the role is gone only then.",
         "The Windows Internal Database stays installed; other software may use it.",
     ),
-    Operation.PROXY_ADD: (
-        _SETTINGS.format("proxy", "proxies"),
-        "Then let the load balancer send users to it.",
-    ),
+    Operation.PROXY_ADD: (_SETTINGS.format("proxy", "proxies"), "Then let the load balancer send users to it."),
     Operation.PROXY_REMOVE: (
         "Take the proxy out of the load balancer before you apply this.",
         "Take it out of the settings file afterwards, and restart the server.",
@@ -64,7 +59,7 @@ def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[S
         SERVER_PROCEDURES[operation],
         seen,
         subject=f"farm {spec.farm}",
-        title=f"{title_of(spec)}, farm {spec.farm} ({spec.federation_name})",
+        title=f"{_title(spec)}, farm {spec.farm} ({spec.federation_name})",
         state=ServerState(spec=spec, had_role=seen.host.has(operation.role), had_wid=seen.host.has(WID_FEATURE)),
         marks=marks(spec, seen),
         now=seen.now,
@@ -72,6 +67,17 @@ def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[S
         findings=preflight(spec, seen),
         notes=_NOTES[operation],
     )
+
+
+def confirmed(plan: Plan[ServerState], seen: ServerObservation, secrets: Secrets, *, by: str) -> ServerState:
+    """What the journal starts with, if the plan may be applied now. Raises PlanOutdated, Refused."""
+    spec = plan.state.spec
+    fresh = plan_server(spec, seen, by=by)
+    if fresh.failed:
+        raise Refused(_title(spec), refusals(fresh.failed))
+    procedures.check_current(plan, fresh)
+    check_secrets(spec, seen, secrets)
+    return replace(fresh.state, plan=plan.digest)
 
 
 def marks(spec: ServerSpec, seen: ServerObservation) -> dict[str, str]:
@@ -112,7 +118,7 @@ def check_secrets(spec: ServerSpec, seen: ServerObservation, secrets: Secrets) -
         f"it needs the password of {user}: {option}" for user, secret, option in needed if user and not secret.text
     )
     if missing:
-        raise Refused(title_of(spec), missing)
+        raise Refused(_title(spec), missing)
 
 
 _VERDICTS = {"pass": "ok", "warn": "warning", "fail": "failed", "unknown": "later"}
@@ -150,6 +156,5 @@ def _step_data(stage: str, title: str, promise: str, commands: tuple[str, ...]) 
     return {"stage": stage, "title": title, "promise": promise, "commands": list(commands)}
 
 
-def title_of(spec: ServerSpec) -> str:
-    """Of the work, in words."""
+def _title(spec: ServerSpec) -> str:
     return f"{spec.operation.value} {spec.name}"

@@ -8,15 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from adfs_mgmt.farm import (
-    ExternalView,
-    Farm,
-    FarmSettings,
-    read_farm,
-    read_listed_nodes,
-    read_server,
-    split_host,
-)
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_farm, read_listed_nodes, read_server, split_host
 from adfs_mgmt.procedures.commands import problems, run_command
 from adfs_mgmt.procedures.deployment import SERVER_PROCEDURES
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView

@@ -9,7 +9,7 @@ from adfs_mgmt.farm import ADFS_ROLE, WID_FEATURE
 from adfs_mgmt.procedures.preflight import preflight, refusals
 from adfs_mgmt.procedures.server import Operation, ServerState, ServerView
 from adfs_mgmt.remoting import CATALOGUE, Value, make_command
-from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
+from foundation.procedures import Act, Condition, Procedure, Rollback, Stage, label
 
 EFFECT_PATIENCE = 300.0
 """Seconds from a command that came back without an error until its effect is seen."""
@@ -27,9 +27,7 @@ Parameters = Callable[[ServerView], dict[str, Value]]
 def procedure(operation: Operation, *rows: Stage[ServerView], back_order: tuple[str, ...] = ()) -> Procedure[ServerView]:
     """A table with what every procedure about a server has: its preflight first, and a host that may be away meanwhile."""
     check: Stage[ServerView] = Stage(
-        name=PREFLIGHT,
-        title=PREFLIGHT,
-        promise="nothing is in the way",
+        **label(PREFLIGHT, PREFLIGHT, "nothing is in the way"),
         refuses=lambda view: refusals(preflight(view.spec, view.observed)),
     )
     return Procedure(
@@ -66,15 +64,8 @@ def changed(name: str, title: str, promise: str, conditions: Conditions, **more:
 
 def awaited(name: str, title: str, promise: str, conditions: Conditions, seconds: float, **more: Any) -> Stage[ServerView]:
     """A row that is waited for, as long as that, and must still hold in the end. `more`: as of a Stage."""
-    return Stage(
-        name=name,
-        title=title,
-        promise=promise,
-        conditions=conditions,
-        patience=lambda view: seconds,
-        lasts=True,
-        **more,
-    )
+    text = label(name, title, promise)
+    return Stage(**text, conditions=conditions, patience=lambda view: seconds, lasts=True, **more)
 
 
 def _away(view: ServerView) -> list[Condition]:
@@ -126,13 +117,8 @@ def tested(name: str, parameters: Parameters) -> Stage[ServerView]:
     def run(view: ServerView) -> list[Condition]:
         return [condition(view.record.acted_in(TEST), f"{name} has not been run", command(view, name, parameters(view)))]
 
-    return Stage(
-        name=TEST,
-        title="let Windows test the prerequisites",
-        promise="none is missing",
-        conditions=run,
-        leaves_trace=False,
-    )
+    text = label(TEST, "let Windows test the prerequisites", "none is missing")
+    return Stage(**text, conditions=run, leaves_trace=False)
 
 
 # -- the farm's table of nodes

@@ -20,7 +20,7 @@ from adfs_mgmt.procedures import bindings, checks, stores
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.view import SERVICE, FarmView, RolloverPolicy, converging, of_running
-from foundation.procedures import Act, Condition, Description, Procedure, Rollback, Stage, described
+from foundation.procedures import Act, Condition, Label, Procedure, Rollback, Stage, label, planned
 
 
 class SslState(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,24 +44,10 @@ View = FarmView[SslState]
 # -- import, grant
 
 
-def _imported(servers: Sequence[Node | Proxy], new: str) -> list[Condition]:
-    return [stores.has_key(server, new) for server in servers]
-
-
 def _import_refuses(view: View, servers: Sequence[Node | Proxy]) -> list[str]:
-    if view.state.material:
-        return _all_there(view)
-    absent = [
-        problem
-        for server in servers
-        if not server.error and stores.needs_import(row := stores.row_of(server, view.state.new))
-        for problem in checks.stored(row, server.host, view.state.new, cng_allowed=True)
-    ]
+    state = view.state
+    absent = stores.unusable(servers, state.new, cng_allowed=True, importable=state.material)
     return [*_all_there(view), *absent]
-
-
-def _granted(view: View) -> list[Condition]:
-    return [condition for node in view.farm.nodes for condition in _granted_on(view, node)]
 
 
 def _granted_on(view: View, node: Node) -> list[Condition]:
@@ -83,10 +69,6 @@ def _grants(view: View, node: Node) -> tuple[Act, ...]:
     """For the service itself, and for the account that it runs as."""
     service = certificates.grant(node, view.state.new, f"NT SERVICE\\{SERVICE}")
     return (service, certificates.grant(node, view.state.new)) if node.service_account else (service,)
-
-
-def _foresee_granted(view: View) -> list[Condition]:
-    return [Condition("", "", act) for node in view.farm.nodes for act in _grants(view, node)]
 
 
 # -- preconditions
@@ -161,14 +143,6 @@ def _applications_have(view: View, back: bool) -> list[Condition]:
     return found
 
 
-def _has_proxies(view: View) -> bool:
-    return bool(view.farm.proxies)
-
-
-def _has_applications(view: View) -> bool:
-    return bool(_applications(view))
-
-
 def _probed(view: View) -> list[Condition]:
     hosts = {server.host for server in view.farm.hosts}
     down = [
@@ -185,8 +159,8 @@ def _probed_back(view: View) -> list[Condition]:
 
 
 def _there_and_back(
-    there: Description,
-    back: Description,
+    there: Label,
+    back: Label,
     conditions: Callable[[View, bool], list[Condition]],
     readable: Callable[[View], list[str]],
     **both: Any,
@@ -209,28 +183,28 @@ def _there_and_back(
 
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        **described(
+        **label(
             "import", "put the certificate into every node's store", "LocalMachine\\My of every node has it with its key", 1
         ),
-        conditions=lambda view: _imported(view.farm.nodes, view.state.new),
+        conditions=lambda view: [stores.has_key(node, view.state.new) for node in view.farm.nodes],
         refuses=lambda view: _import_refuses(view, view.farm.nodes),
     ),
     Stage(
-        **described("import-proxies", "… and every proxy's", "LocalMachine\\My of every proxy has it with its key", 1),
-        conditions=lambda view: _imported(view.farm.proxies, view.state.new),
+        **label("import-proxies", "… and every proxy's", "LocalMachine\\My of every proxy has it with its key", 1),
+        conditions=lambda view: [stores.has_key(proxy, view.state.new) for proxy in view.farm.proxies],
         refuses=lambda view: _import_refuses(view, view.farm.proxies),
-        applies=_has_proxies,
+        applies=lambda view: bool(view.farm.proxies),
     ),
     Stage(
-        **described("grant", "let the service read the key", "on every node the service account may read the key", 2),
-        conditions=_granted,
-        foresees=_foresee_granted,
+        **label("grant", "let the service read the key", "on every node the service account may read the key", 2),
+        conditions=lambda view: [condition for node in view.farm.nodes for condition in _granted_on(view, node)],
+        foresees=lambda view: planned(act for node in view.farm.nodes for act in _grants(view, node)),
         refuses=_all_there,
         asks=lambda view: stores.key_access_question(view, [view.state.new]),
     ),
     _there_and_back(
-        described("service", "Service-Communications", "every node shows it for Service-Communications", 3),
-        described(
+        label("service", "Service-Communications", "every node shows it for Service-Communications", 3),
+        label(
             "service back",
             "Service-Communications, as before",
             "every node shows the old certificate for Service-Communications",
@@ -240,28 +214,28 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     _there_and_back(
-        described("bind", "SSL bindings of every node", "every row of every node has it", 4),
-        described("bind back", "SSL bindings of every node, as before", "every row of every node has the old certificate"),
+        label("bind", "SSL bindings of every node", "every row of every node has it", 4),
+        label("bind back", "SSL bindings of every node, as before", "every row of every node has the old certificate"),
         _nodes_bound,
         checks.reachable,
     ),
     restarted("restart", back=restarted("restart back")),
     _there_and_back(
-        described("bind-proxies", "SSL of every proxy", "every row of every proxy has it", 7),
-        described("bind-proxies back", "SSL of every proxy, as before", "every row of every proxy has the old certificate"),
+        label("bind-proxies", "SSL of every proxy", "every row of every proxy has it", 7),
+        label("bind-proxies back", "SSL of every proxy, as before", "every row of every proxy has the old certificate"),
         _proxies_bound,
         checks.proxies_reachable,
-        applies=_has_proxies,
+        applies=lambda view: bool(view.farm.proxies),
     ),
     _there_and_back(
-        described("applications", "published applications that had the old one", "each has the new certificate", 7),
-        described("applications back", "published applications get their old certificate", "each has what it had before"),
+        label("applications", "published applications that had the old one", "each has the new certificate", 7),
+        label("applications back", "published applications get their old certificate", "each has what it had before"),
         _applications_have,
         checks.proxies_reachable,
-        applies=_has_applications,
+        applies=lambda view: bool(_applications(view)),
     ),
     Stage(
-        **described(
+        **label(
             "probe",
             "look at every address, by address and server name",
             "every node and proxy serves the new certificate, and its probe answers",
@@ -270,7 +244,7 @@ STAGES: tuple[Stage[View], ...] = (
         conditions=_probed,
         patience=converging,
         back=Stage(
-            **described(
+            **label(
                 "probe back",
                 "look at every address, by address and server name",
                 "every node and proxy serves what it served before",
@@ -289,14 +263,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
         state=SslState,
         stages=STAGES,
         view=lambda observed, record, now: FarmView(observed, record, now, rules),
-        back_order=(
-            "applications back",
-            "bind-proxies back",
-            "bind back",
-            "service back",
-            "restart back",
-            "probe back",
-        ),
+        back_order=("applications back", "bind-proxies back", "bind back", "service back", "restart back", "probe back"),
         rollbacks=(Rollback(to="start"),),
         undone=tuple(stage.name for stage in STAGES),
         harm=harm,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from adfs_mgmt.farm import ExternalView, FarmSettings, Served, read_external_view
 from adfs_mgmt.operations import OperationContext, ServerOperation
-from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
 from adfs_mgmt.remoting import CATALOGUE, Command, PSObject, Secret, Shell
 from certs import read_certificate
+from findings import explain
 from foundation.procedures import Clock, End, Plan, Progress, Record, RunResult, WallClock
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from adfs_mgmt.procedures.deployment import SERVER_STATES, server_journal
-from adfs_mgmt.procedures.preflight import explain
 from adfs_mgmt.procedures.server import Operation
 from adfs_mgmt.remoting import CommandFailed
+from findings import explain
 from foundation.procedures import End, FileJournal, JournalLocked, Refused
 from tests.adfs.deploy.support import NEW, PRIMARY, PROXY, SECRETS, Killed, Scene, VirtualClock, done
 from tests.adfs.simulator.state import FarmNode
