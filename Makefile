@@ -9,9 +9,9 @@ STAMP := $(VENV)/.installed
 KERBEROS := $(VENV)/.kerberos
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
-# How many tests run at a time. Those that share a server stay together (tests/conftest.py)
+# How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
-SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 ON_REAL_SERVERS := samba slapd browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)

@@ -270,11 +270,11 @@ async def test_partners_out_of_the_ledger() -> None:
 def test_a_thousand_nodes_within_a_second() -> None:
     """A whole plan, its fingerprint and the next step of a farm that no farm is as large as."""
     observed = large()
-    begun = time.perf_counter()
+    begun = time.process_time()
     made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, POLICY, NOW)
     table = procedure_of("token", POLICY)
     step = next_step(table, observed, blank(table, "prod", made.state, NOW), NOW)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     assert step.stage == "create"
     assert sum(len(each.acts) for each in made.steps) > 1000
     assert took < 1.0
