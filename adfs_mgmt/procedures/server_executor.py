@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_farm, read_listed_nodes, read_server, split_host
+from adfs_mgmt.procedures import deployment
 from adfs_mgmt.procedures.commands import problems, run_command
-from adfs_mgmt.procedures.deployment import SERVER_PROCEDURES
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
 from adfs_mgmt.procedures.server_parts import TEST
 from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
@@ -34,7 +34,7 @@ class ServerExecutor:
     @property
     def table(self) -> Procedure[ServerView]:
         """The procedure, whose rows see the secrets."""
-        return replace(SERVER_PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
+        return replace(deployment.SERVER_PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
 
     async def observe_all(self) -> ServerObservation:
         """Read the farm, then observe the server. Never raises for one that does not answer."""
