@@ -14,7 +14,7 @@
         otherwise ──────────────────────────────────────► DONE
 
 An act is in doubt when it was begun and has not come back. It settles `rules.settle` seconds later, or when the conditions
-that it was to bring about hold: what is seen sooner is taken sooner. One of the way forward is still in doubt on the way back.
+that it was to bring about hold: what is seen sooner is taken sooner. One of the way forward is in doubt on the way back too.
 """
 
 from __future__ import annotations
