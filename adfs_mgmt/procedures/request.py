@@ -3,6 +3,7 @@ is touched. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, Toke
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
 from certs import Certificate, broken_chain, uncovered
 from foundation.procedures import Record, Refused
+from foundation.times import DAY
 
 Kind = Literal["token", "emergency", "ssl"]
 View = FarmView[Any]
@@ -79,6 +81,9 @@ class _Found:
 
 def _token(request: RolloverRequest, view: View) -> TokenState:
     found = _Found([*checks.start(view), *checks.seen_from_outside(view)])
+    for name, seconds in (("partners get", request.publish_for), ("the old one stays", request.retire_after)):
+        if seconds is not None and not 0 <= seconds < math.inf:  # nothing would be before a time that is no number
+            found.reasons.append(f"the time that {name} is {seconds / DAY:g} days; give a number of days")
     if view.farm.primary is not None:
         for use in request.uses:
             _one_use(request, view, use, found)
