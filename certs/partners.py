@@ -216,7 +216,10 @@ class LedgerEdit:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """One at a time; the lock goes with the process, however that ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise KeyStoreError(path, f"cannot be opened ({error.strerror})", "it must be a file of ours") from error
     try:
         try:
             import fcntl

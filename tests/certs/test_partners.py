@@ -116,3 +116,11 @@ def test_a_farms_name_cannot_lead_elsewhere(tmp_path: Path) -> None:
     with Ledgers(tmp_path).changing("../../x") as box:
         assert box.ledger.farm == "../../x"
     assert [each.suffix for each in sorted(tmp_path.iterdir())] == [".json", ".lock"]
+
+
+def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Said like any other trouble with the ledger."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "partners-prod.lock").mkdir()
+    with pytest.raises(KeyStoreError, match=r"partners-prod\.lock: cannot be opened"), Ledgers(tmp_path).changing("prod"):
+        pass
