@@ -185,3 +185,14 @@ async def test_work_that_moved_on_is_not_turned_round(work: CertificateOperation
         await work.roll_back("start")
     assert work.record is not None
     assert work.record.outcome == "done"
+
+
+async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOperation, at: Site) -> None:
+    """It is refused before the journal says that the work goes back."""
+    await work.apply(await work.plan(await request(work)))
+    await work.apply(acknowledged=(OFFICE, "promote"))
+    before = work.record
+    at.clock.now += 31 * 86400
+    with pytest.raises(Refused, match="has ended"):
+        await work.roll_back("published")
+    assert work.record == before
