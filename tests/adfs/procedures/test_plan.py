@@ -76,7 +76,8 @@ def issued(
 @pytest.mark.parametrize("name", ["publish_for", "retire_after"])
 async def test_times_that_are_none(name: str, seconds: float) -> None:
     """One that is no number would be over before it begins; one without end could not be saved."""
-    assert "give a number of days" in await refused(World(), replace(SIGN, **{name: seconds}))
+    wanted: dict[str, Any] = {name: seconds}
+    assert "give a number of days" in await refused(World(), replace(SIGN, **wanted))
 
 
 @pytest.mark.parametrize(
