@@ -9,9 +9,9 @@ STAMP := $(VENV)/.installed
 KERBEROS := $(VENV)/.kerberos
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
-# How many tests run at a time. Those that share a server stay together (tests/conftest.py)
+# How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
-SPREAD := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or system or browser or proxy or pebble or adfs or kerberos
 ON_REAL_SERVERS := samba slapd browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
@@ -128,7 +128,7 @@ bench: $(STAMP) ## performance, as ratios against a floor measured in the same r
 figures: $(STAMP) ## how large the code is, which class names stand twice, who imports past an interface
 	$(BIN)/python -m tests.structure
 
-docs: $(STAMP) ## the reference pages from the code, and a check of every link
+docs: $(STAMP) ## the reference pages from the code, and a check of every link and every file named in backticks
 	$(BIN)/python -m isthmus.reference docs
 
 clean: ## remove what was built

@@ -22,7 +22,7 @@ from certs.errors import (
     ThumbprintMalformed,
     TokenRefused,
 )
-from certs.files import atomic_write, private_directory, read_private
+from certs.files import atomic_write, private_directory, read_private, write_new
 from certs.identity import MachineIdentity, renewal_due
 from certs.thumbprint import normal_thumbprint, parse_thumbprint, thumbprint_of
 from certs.token import EnrolmentToken, prove, token_id, verify_proof
@@ -110,6 +110,7 @@ __all__ = [
     "verify_certificate",
     "verify_proof",
     "verify_signature",
+    "write_new",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share, and rules that hold for every test."""
+"""Fixtures that tests of several packages share, and rules that hold for every test."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
 from tests.support.examples import LONG_EXAMPLES
 
-_HERE = Path(__file__).parent
-
-
 hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
 hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
 hypothesis.settings.load_profile("isthmus")
 
-_SERVERS = ("samba", "browser", "pebble", "slapd", "proxy")
-"""Markers whose tests share one server, in the order in which they begin: what takes longest first."""
+_FIRST = ("test_kill_nine.py", "test_processes.py", "test_looks.py", "test_flows.py", "test_long.py")
+"""Modules that take longest. They begin first where two run at a time: what begins last is waited for alone."""
 _ROOM = 1 << 30
 """Bytes that must be free in memory before temporary files go there."""
 
@@ -40,17 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test says in one sentence what it is for. Several processes: one for each server, or module."""
+    """Every test says in one sentence what it is for. Long ones run where their marker is named."""
     silent = [item.nodeid for item in items if not getattr(getattr(item, "function", None), "__doc__", None)]
     if silent:
         raise pytest.UsageError("tests without a docstring: " + ", ".join(silent[:5]))
     if "long" not in config.option.markexpr:
         items[:] = [item for item in items if item.get_closest_marker("long") is None]
-    for item in items:
-        if item.get_closest_marker("apart") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=_rank)  # a long one that begins last is waited for alone
+        items.sort(key=_rank)
 
 
 @pytest.hookimpl(trylast=True)
@@ -62,16 +56,11 @@ def pytest_sessionfinish() -> None:
         running.save()
 
 
-def _group(item: pytest.Item) -> str:
-    """What runs in one process, one after the other."""
-    return next((name for name in _SERVERS if item.get_closest_marker(name)), str(item.path.relative_to(_HERE)))
-
-
 def _rank(item: pytest.Item) -> int:
-    group = _group(item)
-    if group in _SERVERS:
-        return _SERVERS.index(group)
-    return len(_SERVERS) + (item.get_closest_marker("system") is None)
+    """The longest modules, then those that start processes, then the others."""
+    if item.path.name in _FIRST:
+        return _FIRST.index(item.path.name)
+    return len(_FIRST) + (item.get_closest_marker("system") is None and item.get_closest_marker("samba") is None)
 
 
 @pytest.fixture

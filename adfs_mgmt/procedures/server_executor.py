@@ -7,19 +7,11 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import (
-    ExternalView,
-    Farm,
-    FarmSettings,
-    read_farm,
-    read_listed_nodes,
-    read_server,
-    split_host,
-)
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_farm, read_listed_nodes, read_server
 from adfs_mgmt.procedures.commands import problems, run_command
 from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec, ServerState, ServerView
 from adfs_mgmt.procedures.server_parts import TEST
-from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
+from adfs_mgmt.remoting import RemotingError, Shell, split_host, timeout_of
 from foundation.procedures import Act, Procedure, acts_of, blank
 
 

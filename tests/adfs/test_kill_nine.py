@@ -21,7 +21,7 @@ from demo.adfs import PASSWORD
 from tests.adfs.killing import NEW_NODE, NEW_PROXY, Caller, Site, When, other_farm, site
 from tests.adfs.simulator.simulator import ADMIN
 
-pytestmark = [pytest.mark.system, pytest.mark.apart]
+pytestmark = pytest.mark.system
 
 HURRY = ("--wait-days", "0", "--soak-days", "0")
 GO_ON = ("rollover", "apply", "--yes")

@@ -143,7 +143,7 @@ class HAProxy(ReverseProxy):
                 "/etc/ssl/private/signin.example.com.pem": f"{self.home}/both.pem",
                 "127.0.0.1:8443": f"127.0.0.1:{self._relay_port}",
                 "maxconn 4000": "maxconn 200",
-                "/dev/log": str(self.home / "no-syslog-here"),
+                "/dev/log": str(self.home / "none"),
                 **privileged,
                 **changes,
             },

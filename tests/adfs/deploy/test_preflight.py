@@ -211,9 +211,9 @@ def test_a_plan_for_a_farm_of_a_thousand_nodes_takes_less_than_a_second(tmp_path
     )
     farm = Farm(name="prod", read_at=0.0, properties=Properties(federation_name=NAME, sql=True), nodes=nodes)
     seen = ServerObservation(now=1.0, farm=farm, host=ObservedServer(host=NEW, windows="2019", domain=DOMAIN))
-    begun = time.perf_counter()
+    begun = time.process_time()
     plan = plan_server(Scene(tmp_path).spec(), seen, by="ann")
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
     assert isinstance(plan, Plan)
     assert plan.marks["nodes"].count(",") == 999
 

@@ -18,7 +18,7 @@ from tests.adfs.procedures.world import DAY, TOKEN
 from tests.adfs.simulator.simulator import ManualClock
 from tests.foundation.procedures.lamps import Killed
 
-pytestmark = [pytest.mark.long, pytest.mark.apart]
+pytestmark = pytest.mark.long
 
 GAPS = (1, 2, 3, 4, 5, 8, 13, 21, 34)
 """Events between two kills."""

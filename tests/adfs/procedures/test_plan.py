@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adfs_mgmt.farm import KeyAccess, RelyingParty, StoredCertificate, Use
+from adfs_mgmt.farm import KeyAccess, StoredCertificate, Use
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.procedures.observation import OFFICE, FarmObservation, partners_of
 from adfs_mgmt.procedures.request import RolloverRequest, initial_state
 from adfs_mgmt.procedures.rollover import STATES, current, plan, procedure_of
@@ -279,11 +280,11 @@ async def test_partners_out_of_the_ledger() -> None:
 def test_a_thousand_nodes_within_a_second() -> None:
     """A whole plan, its fingerprint and the next step of a farm that no farm is as large as."""
     observed = large()
-    begun = time.perf_counter()
+    begun = time.process_time()
     made = plan(RolloverRequest(kind="token", uses=TOKEN), observed, POLICY, NOW)
     table = procedure_of("token", POLICY)
     step = next_step(table, observed, blank(table, "prod", made.state, NOW), NOW)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     assert step.stage == "create"
     assert sum(len(each.acts) for each in made.steps) > 1000
     assert took < 1.0

@@ -15,7 +15,6 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm import SignInOutcome
 from adfs_mgmt.farm.token_request import outcome_of
 from foundation.saml import (
     MAX_ANSWER_BYTES,
@@ -23,6 +22,7 @@ from foundation.saml import (
     WS_TRUST_2005,
     Fault,
     SamlError,
+    SignInOutcome,
     WsTrust,
     make_token_request,
     read_assertion,
@@ -266,10 +266,10 @@ _LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10)
 )  # fmt: skip
 def test_an_answer_that_is_none(data: bytes) -> None:
     """Refused at once."""
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(SamlError):
         read_token_answer(data, WS_TRUST_13)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_a_fault_is_one_line_without_control_characters() -> None:

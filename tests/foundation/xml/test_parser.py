@@ -55,11 +55,11 @@ def test_a_good_document(parse: Parse) -> None:
 )  # fmt: skip
 def test_what_is_refused(parse: Parse, data: bytes, reason: str) -> None:
     """One kind of error, which names the document and says why; within a second."""
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(MalformedXml, match=reason) as caught:
         parse(data, "the answer", LIMIT, max_nodes=10_000 if b"b59999" in data else 100_000)
     assert str(caught.value).startswith("the answer: ")
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 @PARSERS

@@ -1,0 +1,111 @@
+"""The flow of commands that change something: who is asked what, and what is said of how it ended."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+from structlog.testing import capture_logs
+
+from findings import failed, passed
+from foundation.procedures import End, Progress, Record, RunResult, Step, StepKind
+from isthmus.cli import flow
+from isthmus.cli.flow import Manner
+from isthmus.cli.output import Failure
+
+ASKED, SAID_YES = Manner(yes=False, as_json=False), Manner(yes=True, as_json=False)
+PROGRAM = Manner(yes=False, as_json=True)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is there."""
+    monkeypatch.setattr(flow, "someone_is_there", lambda: True)
+
+
+def confirm(manner: Manner, typed: str) -> str:
+    """What stands in the way; empty where it was confirmed."""
+
+    @click.command()
+    def command() -> None:
+        flow.confirm("Type the name of the farm", "prod", manner)
+
+    error = CliRunner().invoke(command, input=typed).exception
+    assert error is None or isinstance(error, Failure)
+    return str(error or "")
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    ("typed", "stopped"), [("prod\n", ""), (" PROD \n", ""), ("test\n", "that is not prod"), ("\n", "not")]
+)
+def test_a_person_types_the_name(typed: str, stopped: str) -> None:
+    """Blanks and case do not matter; another name does."""
+    assert stopped in confirm(ASKED, typed)
+    assert bool(stopped) is bool(confirm(ASKED, typed))
+
+
+def test_nobody_is_there() -> None:
+    """Then only --yes will do, and what is typed is not even read."""
+    assert "do it with --yes" in confirm(ASKED, "prod\n")
+    assert confirm(SAID_YES, "") == ""
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_program_is_not_asked() -> None:
+    """JSON and a question do not go together."""
+    assert "do it with --yes" in confirm(PROGRAM, "prod\n")
+
+
+def result(end: End, **more: object) -> RunResult:
+    """Of work on a lamp."""
+    record = Record(id="r", kind="lamp", subject="hall", started=1.0, by="ann", state=None, outcome="done", finished=60.0)
+    step = Step(kind=StepKind.DONE, title="switch it on", reasons=("no bulb",) if end is End.REFUSED else ())
+    return RunResult(end=end, step=step, record=record, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(End.DONE, 0), (End.WAITING, 0), (End.ASKING, 0), (End.REFUSED, 1), (End.STOPPED, 1)]
+)
+def test_the_exit_code_of_a_run(end: End, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Waiting is no failure: the same command continues."""
+    problem = "the fuse blew" if end is End.STOPPED else ""
+    found = 0
+    for manner in (ASKED, PROGRAM):
+        try:
+            flow.show_result(result(end, problem=problem), {"end": end.value}, manner)
+        except click.exceptions.Exit as left:
+            found = left.exit_code
+        said = capsys.readouterr().out
+        assert problem in said or manner.as_json
+        assert not manner.as_json or json.loads(said) == {"end": end.value}
+    assert found == code
+
+
+def test_work_that_was_not_done_in_one_go(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every reason, and what to do then; programs get the code."""
+    with pytest.raises(Failure, match=r"no bulb\. Buy one") as refused:
+        flow.show_outcome(result(End.REFUSED), "Buy one", 3, ASKED)
+    assert refused.value.code == 3
+    flow.show_outcome(result(End.DONE), "", 1, PROGRAM)
+    assert json.loads(capsys.readouterr().out)["outcome"] == "done"
+    flow.show_outcome(result(End.DONE), "", 1, ASKED)
+    assert capsys.readouterr().out == "Done at 1970-01-01 00:01Z.\n"
+
+
+def test_what_is_going_on_is_logged() -> None:
+    """Elsewhere than on a terminal."""
+    step = Step(kind=StepKind.DO, stage="switch", title="switch it on")
+    with capture_logs() as logs, flow.progress() as tell:
+        tell(Progress(event="act", step=step, text="hall: press", at=1.0))
+    assert logs == [
+        {"event": "procedure.act", "stage": "switch", "title": "switch it on", "text": "hall: press", "log_level": "info"}
+    ]
+
+
+def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
+    """What holds, and what does not with what to do."""
+    flow.show_findings([passed("bulb", "hall", "is there"), failed("switch", "hall", "is missing", "Put one in")])
+    assert capsys.readouterr().out == "  ok      bulb: is there\n  failed  switch: is missing. Put one in\n"
