@@ -72,7 +72,7 @@ class FileJournal:
         self.who = who or whoami()
         self._stack = contextlib.ExitStack()
         try:
-            private_directory(path.parent)
+            private_directory(path.parent, within_state=True)
         except CertsError as error:
             raise JournalError(path, str(error), "Fix that first.") from error
         with contextlib.ExitStack() as opening:

@@ -101,6 +101,12 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
         FileJournal(path, TYPES, now=1.0)
 
 
+def test_the_state_directory_is_made_private(tmp_path: Path) -> None:
+    """Whatever is written there first: keys and ledgers refuse one that others can enter."""
+    written(tmp_path / "state" / "lamps" / "j.jsonl").close()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "state", tmp_path / "state" / "lamps")] == [0o700, 0o700]
+
+
 def test_the_second_administrator_is_told_who_has_it(tmp_path: Path) -> None:
     """Who, and since when; and nothing is written."""
     path = tmp_path / "j.jsonl"
