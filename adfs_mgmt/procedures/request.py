@@ -3,6 +3,7 @@ is touched. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, Toke
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
 from certs import Certificate, broken_chain, uncovered, untrusted
 from foundation.procedures import Record, Refused
+from foundation.times import DAY
 
 Kind = Literal["token", "emergency", "ssl"]
 View = FarmView[Any]
@@ -67,8 +69,18 @@ def _refuse(what: str, reasons: Sequence[str]) -> None:
 # -- token-signing, token-decrypting
 
 
+def _impossible_times(request: RolloverRequest) -> list[str]:
+    """Nothing would be before a time that is no number."""
+    times = {"partners get": request.publish_for, "the old one stays": request.retire_after}
+    return [
+        f"the time that {name} is {seconds / DAY:g} days; give a number of days"
+        for name, seconds in times.items()
+        if seconds is not None and not 0 <= seconds < math.inf
+    ]
+
+
 def _token(request: RolloverRequest, view: View) -> TokenState:
-    reasons = [*checks.start(view), *checks.seen_from_outside(view)]
+    reasons = [*checks.start(view), *checks.seen_from_outside(view), *_impossible_times(request)]
     found = {use: _replacement(request, view, use) for use in request.uses} if view.farm.primary is not None else {}
     reasons += [problem for _, wrong in found.values() for problem in wrong]
     _refuse(f"rolling over {' and '.join(request.uses)} of farm {view.farm.name}", reasons)

@@ -118,6 +118,19 @@ def test_an_act_in_doubt_comes_before_a_refusal() -> None:
     assert kind(world, known) == (StepKind.REFUSE, "wire")
 
 
+def test_an_act_of_the_way_forward_settles_on_the_way_back() -> None:
+    """Its effect is not there yet: that it is not there must not be noted as undone."""
+    world = World()
+    known = record(world, begun=WIRE_A, begun_at=NOW, back="start", completed={"paint back": NOW, "cycle back": NOW})
+    assert kind(world, known) == (StepKind.WAIT, "unwire")
+    world.wires.add("a")
+    assert kind(world, known) == (StepKind.WAIT, "unwire")
+    world.time += SETTLE
+    assert acts(world, known) == ["a: unwire"]
+    world.wires.clear()
+    assert kind(world, known) == (StepKind.NOTE, "unwire")
+
+
 def test_an_act_that_only_tests_needs_no_settling() -> None:
     """It is sent again immediately."""
     test = act("a", "test", changes=False)
