@@ -128,7 +128,7 @@ async def enrolled(door: Door, home: Path, lifetime: float = 86400.0) -> Machine
     certificate = authority.issue(request, name="agent1", role=Role.AGENT, now=now, lifetime=lifetime)
     identity = MachineIdentity.install(home, certificate, authority.certificate_der, name="agent1", role=Role.AGENT, now=now)
     record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
-    await door.relay.registry.enrol(record)
+    await door.relay.registry.enrol(record, door.relay.store.unit())
     return identity
 
 
