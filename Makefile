@@ -126,7 +126,7 @@ mutants: $(STAMP) ## change the decisions one place at a time: some test must no
 	$(BIN)/python -m tests.mutants
 
 bench: $(STAMP) ## performance, as ratios against a floor measured in the same run
-	@deploy/ensure-packages samba slapd bench
+	@deploy/ensure-packages samba slapd postgres bench
 	$(BIN)/python -m bench
 
 figures: $(STAMP) ## how large the code is, which class names stand twice, who imports past an interface

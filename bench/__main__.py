@@ -1,6 +1,6 @@
 """`make bench`: a `name value` line for each figure. Everything on this one machine; ratios are what counts.
 
-usage: python -m bench [--quick] [signin] [fast] [relay] [admission] [adfs]      default: all
+usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [adfs]      default: all
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bench.admission import measure as measure_admission
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, show
+from demo.postgres import ThrowawayPostgres
 from demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
 from demo.signin import directories_toml
 from demo.slapd import ThrowawaySlapd
@@ -44,9 +45,9 @@ def show_processor_time(prefix: str, stand: Stand, before: dict[str, float], req
 
 
 @contextmanager
-def ready(directories: str) -> Iterator[tuple[Stand, str]]:
-    """A relay and one agent in front of a directory, and an API key."""
-    with Stand(directories, relay=RELAY, agent=AGENT) as stand:
+def ready(directories: str, server: str = "") -> Iterator[tuple[Stand, str]]:
+    """A relay and one agent in front of a directory, and an API key. server: TOML of its `[server]`."""
+    with Stand(directories, relay=server + RELAY, agent=AGENT) as stand:
         stand.enrol_agent("agent-1")
         stand.start_agent("agent-1")
         yield stand, stand.create_api_key()
@@ -135,6 +136,30 @@ def fast() -> None:
             show(f"{name}.growth_mb", rss_mb(pid) - before[name], f"over {done} sign-ins, from {before[name]:.0f} MB")
 
 
+def store() -> None:
+    """PostgreSQL beside SQLite, in turns, and what its audit trail takes."""
+    from bench.store import append
+
+    append(SECONDS)
+    with ThrowawaySlapd(people=PEOPLE) as slapd, ThrowawayPostgres(careful=True) as server:
+        people = [(slapd.upn(number), slapd.password(number)) for number in range(PEOPLE)]
+        postgres = f'store_url = "{server.create_database()}"\n'
+        with ready(slapd.toml()) as (alone, key), ready(slapd.toml(), postgres) as (shared, other_key):
+            for stand, own in ((alone, key), (shared, other_key)):
+                sign_in(stand.url, own, people, connections=64, seconds=4)
+            ratios, spent = [], processor_seconds(shared.processes["relay"].pid)
+            requests = errors = 0
+            for _ in range(ROUNDS):
+                here = sign_in(alone.url, key, people, connections=64, seconds=SECONDS)
+                there = sign_in(shared.url, other_key, people, connections=64, seconds=SECONDS)
+                ratios.append(there.per_second / here.per_second)
+                requests, errors = requests + there.requests, errors + here.errors + there.errors
+            used = processor_seconds(shared.processes["relay"].pid) - spent
+            show("store.postgres_ratio", statistics.median(ratios), f"rounds {min(ratios):.2f} to {max(ratios):.2f}")
+            show("store.relay_cpu_ms", used / requests * 1000, "processor time of a sign-in with PostgreSQL")
+            show("store.errors", errors)
+
+
 def relay() -> None:
     """What a thousand agent connections cost the relay."""
     with Stand("", relay=RELAY) as stand, tempfile.TemporaryDirectory() as home:
@@ -181,7 +206,7 @@ def main() -> None:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
     logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for part in (signin, fast, relay, admission, adfs):
+    for part in (signin, fast, relay, store, admission, adfs):
         if not wanted or part.__name__ in wanted:
             part()
 

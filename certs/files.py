@@ -14,9 +14,13 @@ MAX_SIZE = 1024 * 1024
 """Bytes of the largest key or certificate file that is read."""
 
 
-def private_directory(path: Path) -> Path:
-    """Make `path` a directory that only its owner can enter. Raises KeyStoreError where it is somebody else's."""
+def private_directory(path: Path, *, within_state: bool = False) -> Path:
+    """Make `path` a directory that only its owner can enter. Raises KeyStoreError where it is somebody else's.
+
+    `within_state`: what contains it is a state directory, which is private too where it is made here."""
     try:
+        if within_state:  # `parents` alone would open it to others, and the next command would refuse to use it
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
@@ -68,9 +72,10 @@ def write_new(path: Path, data: bytes) -> None:
         raise KeyStoreError(path, problem, "nothing was changed; make room and try again") from error
 
 
-def read_private(path: Path) -> bytes:
-    """Read a file that nobody else may read. Raises KeyStoreError; FileNotFoundError where there is none."""
-    content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0))
+def read_private(path: Path, *, most: int = MAX_SIZE) -> bytes:
+    """Read a file that nobody else may read, of `most` bytes. Raises KeyStoreError; FileNotFoundError where there is
+    none."""
+    content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0), most)
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace the key")
     return content
@@ -78,10 +83,10 @@ def read_private(path: Path) -> bytes:
 
 def read_public(path: Path) -> bytes:
     """Read a file that others may read too. Raises KeyStoreError; FileNotFoundError where there is none."""
-    return _read(path, 0)[0]
+    return _read(path, 0, MAX_SIZE)[0]
 
 
-def _read(path: Path, flags: int) -> tuple[bytes, int]:
+def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
     """Content and mode."""
     try:
         descriptor = os.open(path, os.O_RDONLY | flags)
@@ -93,7 +98,7 @@ def _read(path: Path, flags: int) -> tuple[bytes, int]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise KeyStoreError(path, "is no regular file", "restore it from the backup")
-        if status.st_size > MAX_SIZE:
+        if status.st_size > most:
             raise KeyStoreError(path, f"has {status.st_size} bytes", "it is not a key file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(), status.st_mode

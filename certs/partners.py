@@ -24,6 +24,8 @@ from certs.files import atomic_write, private_directory, read_private
 from certs.thumbprint import normal_thumbprint, parse_thumbprint
 
 VERSION = 1
+MAX_LEDGER = 64 * 1024 * 1024
+"""Bytes of the largest ledger that is read. A thousand partners have some 400,000, with acknowledgements twice that."""
 _DAY = 86400.0
 
 
@@ -180,7 +182,7 @@ class Ledgers:
         """Empty where there is none yet. Raises KeyStoreError for one that is damaged: it is not started afresh."""
         path = self._path(farm)
         try:
-            return _parsed(json.loads(read_private(path)), farm, path)
+            return _parsed(json.loads(read_private(path, most=MAX_LEDGER)), farm, path)
         except FileNotFoundError:
             return Ledger(farm=farm)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -216,7 +218,10 @@ class LedgerEdit:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """One at a time; the lock goes with the process, however that ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise KeyStoreError(path, f"cannot be opened ({error.strerror})", "it must be a file of ours") from error
     try:
         try:
             import fcntl

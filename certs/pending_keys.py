@@ -77,10 +77,15 @@ class PendingKeys:
         """Make a key and write a certificate signing request for it (PKCS #10, PEM). Raises SourceError."""
         if not names:
             raise SourceError("a certificate request", "it has no names", "give at least one with --name")
+        try:
+            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        except ValueError as error:  # UnicodeError among them
+            problem = f"{', '.join(names)!a} cannot be in a certificate"
+            remedy = "give DNS names, those with other letters than ASCII as xn--…, the first of at most 64"
+            raise SourceError("a certificate request", problem, remedy) from error
         key = rsa.generate_private_key(65537, _KEY_BITS)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         for extension, critical in ((alternatives, False), (_usage(), True), (_server(), False)):
             builder = builder.add_extension(extension, critical)
         request = builder.sign(key, hashes.SHA256())

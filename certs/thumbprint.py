@@ -9,11 +9,12 @@ import hashlib
 
 from certs.errors import ThumbprintMalformed
 
-_DIGITS = frozenset("0123456789ABCDEF")
+_DIGITS = frozenset("0123456789ABCDEFabcdef")
 _LENGTH = 40
-_SEPARATORS = frozenset(" \t\r\n\u00a0:-")
-_INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff")
+_SEPARATORS = " \t\r\n\u00a0:-"
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
 """Windows' certificate dialog puts U+200E before the first digit; the others come from documents and chats."""
+_IGNORED = str.maketrans("", "", _SEPARATORS + _INVISIBLE)
 
 
 def thumbprint_of(der: bytes) -> str:
@@ -24,12 +25,12 @@ def thumbprint_of(der: bytes) -> str:
 def parse_thumbprint(text: str) -> str:
     """A thumbprint as somebody pasted it: in any case, with blanks, colons, dashes and invisible characters between its
     digits. Raises ThumbprintMalformed."""
-    found = normal_thumbprint(text)
-    if len(found) != _LENGTH or not set(found) <= _DIGITS:
+    found = text.translate(_IGNORED)
+    if len(found) != _LENGTH or not set(found) <= _DIGITS:  # before `upper`, which makes FF of a ligature
         raise ThumbprintMalformed(text)
-    return found
+    return found.upper()
 
 
 def normal_thumbprint(text: str) -> str:
     """The same form for what a program answered, to be compared. Empty for none; never raises."""
-    return "".join(character for character in text if character not in _SEPARATORS | _INVISIBLE).upper()
+    return text.translate(_IGNORED).upper()

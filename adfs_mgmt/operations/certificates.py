@@ -74,13 +74,7 @@ class CertificateOperation:
     def record(self) -> engine.Record[Any] | None:
         """What the journal says. Raises JournalError; NotPossible where it is another farm's, whose name becomes the same
         file."""
-        found = engine.read(self._path, TRACKS[self.track])
-        if found is not None and found.subject != self.farm.name:
-            raise NotPossible(
-                f"{self._path} is the journal of farm {found.subject}, not of {self.farm.name}. If the farm was renamed, "
-                "give it its old name in the settings until its work is finished; if not, move the file away"
-            )
-        return found
+        return self._own(engine.read(self._path, TRACKS[self.track]))
 
     @property
     def under_way(self) -> engine.Record[Any] | None:
@@ -176,9 +170,12 @@ class CertificateOperation:
         """Start what was planned, or continue what is under way, as far as can be gone now.
 
         `acknowledged`: what a person has said, gates included. `patience`: seconds that are waited for a time to come.
-        Raises Refused, JournalError, RemotingError. Cancelled or killed, the same call continues.
+        Raises Refused, JournalError, RemotingError; NotPossible for a plan or a journal of something else. Cancelled or
+        killed, the same call continues.
         """
         now = self.context.now()
+        if plan is not None and (plan.subject != self.farm.name or plan.kind not in TRACKS[self.track]):
+            raise NotPossible(f"plan {plan.digest} is for {plan.kind} of farm {plan.subject}, not for {self.farm.name}")
         with self._journal() as journal:
             for event in self._started(plan, journal.record, now) if plan is not None else ():
                 self._append(journal, event)
@@ -198,7 +195,11 @@ class CertificateOperation:
         NotPossible."""
         record = await self.check_way_back(to, undo=undo)
         with self._journal() as journal:
-            if journal.record is not None and not journal.record.open:
+            if journal.record != record:  # while the farm was looked at: it may have passed what has no way back
+                raise NotPossible(
+                    f"{record.id} has moved on meanwhile; nothing was turned round. Look at it, then try again"
+                )
+            if not record.open:
                 self._append(
                     journal,
                     engine.Started(id=f"{record.id}-undo", kind=record.kind, subject=record.subject, state=record.state),
@@ -296,7 +297,17 @@ class CertificateOperation:
     def _journal(self) -> Iterator[engine.FileJournal]:
         """Locked."""
         with engine.FileJournal(self._path, TRACKS[self.track], now=self.context.now()) as journal:
+            self._own(journal.record)
             yield journal
+
+    def _own(self, found: engine.Record[Any] | None) -> engine.Record[Any] | None:
+        """Two farms' names may become the same file. Raises NotPossible for the other's."""
+        if found is not None and found.subject != self.farm.name:
+            raise NotPossible(
+                f"{self._path} is the journal of farm {found.subject}, not of {self.farm.name}. If the farm was renamed, "
+                "give it its old name in the settings until its work is finished; if not, move the file away"
+            )
+        return found
 
     def _append(self, journal: engine.FileJournal, event: engine.Event) -> None:
         record = journal.append(event, self.context.now())

@@ -130,7 +130,7 @@ class RunspaceConnection:
         try:
             with socket.create_connection((self._address, self._settings.port), self._settings.connect_timeout):
                 return
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # of a name that DNS cannot have: a..b, or 64 letters without a dot
             port = self._settings.port
             raise HostUnreachable(self.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
 

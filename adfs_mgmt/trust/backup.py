@@ -67,7 +67,7 @@ class Backups:
         content = _File(version=VERSION, tenant=self._tenant, domain=domain, taken_at=now, why=why, configuration=raw)
         data = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
         try:
-            private_directory(self._directory)
+            private_directory(self._directory, within_state=True)
             return self._write(_stem(self._tenant, domain, now), data)
         except KeyStoreError as error:
             raise FileProblem(error.path, error.problem, error.remedy) from error

@@ -59,7 +59,19 @@ from foundation.procedures.planner import (
 )
 from foundation.procedures.rendering import plan_text, record_data, record_text, step_text
 from foundation.procedures.runner import Clock, End, Executor, Progress, RunResult, WallClock, run
-from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, ViewT, acts_of
+from foundation.procedures.stage import (
+    Label,
+    Procedure,
+    Rollback,
+    Rules,
+    Stage,
+    View,
+    ViewT,
+    acts_of,
+    gate,
+    label,
+    planned,
+)
 
 __all__ = [
     "Acknowledged",
@@ -83,6 +95,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalLocked",
+    "Label",
     "MemoryJournal",
     "ObservedT",
     "Plan",
@@ -114,12 +127,15 @@ __all__ = [
     "check_harmless",
     "differing",
     "foresee",
+    "gate",
     "hashed",
     "history",
+    "label",
     "load",
     "make",
     "next_step",
     "plan_text",
+    "planned",
     "read",
     "record_data",
     "record_text",

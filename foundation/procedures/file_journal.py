@@ -38,6 +38,7 @@ VERSION = 2
 MAX_LINE = 1024 * 1024
 """Bytes. A line with the thumbprints of a thousand nodes has some hundred thousand."""
 _RESTORE = "Restore it from the backup, or move it away and look at what it was about before you continue."
+_MISTAKE = "This is a mistake of the program, or somebody answered with far too much text."
 _FIELDS = {"v", "n", "at", "by", "kind", "data", "sum"}
 
 
@@ -71,15 +72,19 @@ class FileJournal:
         self.who = who or whoami()
         self._stack = contextlib.ExitStack()
         try:
-            private_directory(path.parent)
+            private_directory(path.parent, within_state=True)
         except CertsError as error:
             raise JournalError(path, str(error), "Fix that first.") from error
         with contextlib.ExitStack() as opening:
             opening.callback(self._stack.close)
-            self._stack.enter_context(_locked(path.with_suffix(".lock"), path, self.who, now))
-            self._descriptor = self._open()
-            content = _Content(path, _read_all(self._descriptor), types)
-            self._cut(content.good)
+            try:
+                self._stack.enter_context(_locked(path.with_suffix(".lock"), path, self.who, now))
+                self._descriptor = self._open()
+                content = _Content(path, _read_all(self._descriptor), types)
+                self._cut(content.good)
+            except OSError as error:
+                raise JournalError(path, f"cannot be opened ({error.strerror})", "Make room and try again.") from error
+            self._types, self._good = types, content.good
             self._last, self._number = content.last, len(content.entries)
             self.record: Record[Any] | None = content.record
             opening.pop_all()
@@ -99,12 +104,16 @@ class FileJournal:
         entry = Entry(event=event, at=now, by=self.who)
         changed = following(self.path, self.record, entry)
         line, digest = _encode(entry, self._number + 1, self._last)
+        if len(line) > MAX_LINE or changed.kind not in self._types:  # it could not be read back
+            raise JournalError(self.path, f"cannot write {kind_of(event)!r} of {changed.kind}", _MISTAKE)
         try:
+            self._cut(self._good)  # half a line that the last write left on a full disk must not be continued
             _write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritable(self.path, kind_of(event), error) from error
         self._last, self._number, self.record = digest, self._number + 1, changed
+        self._good += len(line)
         return changed
 
     async def write(self, event: Event, now: float) -> Record[Any]:
@@ -126,7 +135,7 @@ class FileJournal:
         return descriptor
 
     def _cut(self, good: int) -> None:
-        """Take a torn last line away."""
+        """Take a torn last line away. Raises OSError."""
         if os.fstat(self._descriptor).st_size > good:
             os.ftruncate(self._descriptor, good)
             os.fsync(self._descriptor)
@@ -165,6 +174,8 @@ class _Content:
                 self.record = after(self.record, entry)
             except Impossible as error:
                 raise JournalError(path, str(error), _RESTORE, number) from error
+            except (ValueError, TypeError, OverflowError) as error:
+                raise JournalError(path, "is damaged: not the fields of an entry", _RESTORE, number) from error
             self.entries.append(entry)
 
 
@@ -182,7 +193,8 @@ def _encode(entry: Entry, number: int, last: str) -> tuple[bytes, str]:
 
 
 def _line(fields: Mapping[str, Any], digest: str) -> bytes:
-    return json.dumps({**fields, "sum": digest}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps({**fields, "sum": digest}, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="surrogatepass") + b"\n"  # PowerShell's errors may hold half a character; json reads it so
 
 
 def _digest(fields: Mapping[str, Any], last: str) -> str:

@@ -29,6 +29,7 @@ from foundation.procedures.stage import Procedure, ViewT
 PLAN_VERSION = 2
 MAX_PLAN = 8 * 1024 * 1024
 """Bytes of the largest plan that is read: one for a thousand servers has about one million."""
+_EDITED = "was changed after it was made (its digest does not fit)"
 _HASH = "#"
 """Marks values that are hashes, of which only that they differ can be told."""
 
@@ -182,7 +183,7 @@ def _texts(parts: Sequence[Act | Condition]) -> tuple[str, ...]:
 def save(plan: Plan[Any], path: Path) -> None:
     """To be reviewed, and applied later; readable for others. Raises PlanUnusable where it cannot be written."""
     try:
-        atomic_write(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n", mode=0o644)
+        atomic_write(path, msgspec.json.format(_text(plan), indent=2) + b"\n", mode=0o644)
     except CertsError as error:
         raise PlanUnusable(path, str(error)) from error
 
@@ -190,9 +191,11 @@ def save(plan: Plan[Any], path: Path) -> None:
 def load(path: Path, types: StateTypes) -> Plan[Any]:
     """A saved plan. `types`: the states of the procedures that are known, by kind. Raises PlanUnusable."""
     try:
-        if path.stat().st_size > MAX_PLAN:
+        with path.open("rb") as file:
+            text = file.read(MAX_PLAN + 1)  # not its size: a device has none, and no end
+        if len(text) > MAX_PLAN:
             raise PlanUnusable(path, "is too large for a plan")
-        content = msgspec.json.decode(path.read_bytes())
+        content = msgspec.json.decode(text)
     except OSError as error:
         raise PlanUnusable(path, f"cannot be read ({error.strerror})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -203,7 +206,11 @@ def load(path: Path, types: StateTypes) -> Plan[Any]:
     kind = str(content.get("kind"))
     if kind not in types:
         raise PlanUnusable(path, f"is for {kind!r}, which is not known here")
-    return _checked(path, content, types[kind])
+    plan = _checked(path, content, types[kind])
+    # The text too: fields that are unknown, or there twice, are not in what was read, but are in what was reviewed
+    if msgspec.json.format(text, indent=-1) != _text(plan):
+        raise PlanUnusable(path, _EDITED)
+    return plan
 
 
 def _checked(path: Path, content: Any, state: type[Any]) -> Plan[Any]:
@@ -214,9 +221,14 @@ def _checked(path: Path, content: Any, state: type[Any]) -> Plan[Any]:
         raise PlanUnusable(path, f"is no plan, or is damaged ({error})") from error
     if "digest" not in content:
         raise PlanUnusable(path, "is no plan, or is damaged (it has no digest)")
-    if plan.digest != _digest(plan) or set(content) != set(Plan.__dataclass_fields__):
-        raise PlanUnusable(path, "was changed after it was made (its digest does not fit)")
+    if plan.digest != _digest(plan):
+        raise PlanUnusable(path, _EDITED)
     return plan
+
+
+def _text(plan: Plan[Any]) -> bytes:
+    """The one spelling, without white space."""
+    return msgspec.json.encode(plan, order="deterministic")
 
 
 def _digest(plan: Plan[Any]) -> str:

@@ -14,7 +14,7 @@
         otherwise ──────────────────────────────────────► DONE
 
 An act is in doubt when it was begun and has not come back. It settles `rules.settle` seconds later, or when the conditions
-that it was to bring about hold: what is seen sooner is taken sooner.
+that it was to bring about hold: what is seen sooner is taken sooner. One of the way forward is in doubt on the way back too.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def blank(procedure: Procedure[ViewT], subject: str, state: Any, now: float) -> 
 def _of_stage(stage: Stage[ViewT], view: ViewT, rules: Rules) -> Step:
     conditions = tuple(stage.conditions(view))
     missing = _missing(conditions)
-    if missing and (settled := _in_doubt_until(stage, view, conditions, rules)) > view.now:
+    if (settled := _in_doubt_until(stage, view, conditions, rules)) > view.now:
         doubt = Condition("", f"{view.record.begun} may still be under way")
         return _step(stage, view, StepKind.WAIT, until=settled, missing=(doubt,))
     if reasons := tuple(stage.refuses(view)):
@@ -110,8 +110,8 @@ def _of_stage(stage: Stage[ViewT], view: ViewT, rules: Rules) -> Step:
 def _in_doubt_until(stage: Stage[ViewT], view: ViewT, conditions: Sequence[Condition], rules: Rules) -> float:
     """0 where nothing is in doubt. What cannot be told from the conditions stays in doubt until it has settled."""
     begun = view.record.begun
-    if begun is None:
-        return 0.0
+    if begun is None or (begun.stage == stage.name and not _missing(conditions)):
+        return 0.0  # of another row, where work was turned round: what it is to bring about may yet undo what holds here
     own = [condition for condition in conditions if condition.act and condition.act.id(stage.name) == begun]
     if own and not _missing(own):
         return 0.0

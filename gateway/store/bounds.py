@@ -46,9 +46,7 @@ class Bound:
         if connection.dialect.name == "postgresql":
             expired = expired.with_for_update(skip_locked=True)
         own = sa.tuple_(table.c.kind, table.c.key).in_(expired)
-        deleted = connection.execute(sa.delete(table).where(own)).rowcount
-        self._estimate = None
-        return deleted
+        return connection.execute(sa.delete(table).where(own)).rowcount
 
     def _check(self, connection: sa.Connection, now: float) -> None:
         if now < self._full_until:

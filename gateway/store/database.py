@@ -45,7 +45,7 @@ STATEMENT_TIMEOUT = 3.0
 """Seconds after which the server gives up a statement, or the wait for a lock."""
 IDLE_TIMEOUT = 10.0
 """Seconds after which the server ends a transaction of a node that has fallen asleep: it must not keep its locks."""
-PATIENCE = {"sqlite": 2 * BUSY_TIMEOUT, "postgresql": 4.0}
+PATIENCE = {"sqlite": 2 * BUSY_TIMEOUT, "postgresql": 3.5}
 """Seconds that anybody waits for an answer, the time in the queue included. Below the 5 s in which /readyz must answer."""
 PORTION = 500
 """Rows deleted in one transaction."""

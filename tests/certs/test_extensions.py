@@ -73,3 +73,20 @@ def test_critical_extensions_that_the_authority_itself_puts_in() -> None:
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), True),
     )
     assert verify(*known) == "a1"
+
+
+def test_an_authority_is_no_machine() -> None:
+    """Were there one below ours, it could name any machine (RFC 5280 section 4.2.1.9)."""
+    assert verify((x509.BasicConstraints(ca=False, path_length=None), True)) == "a1"
+    with pytest.raises(CertificateRefused, match="an authority's certificate") as caught:
+        verify((x509.BasicConstraints(ca=True, path_length=None), True))
+    assert caught.value.reason == "wrong_role"
+
+
+def test_a_certificate_names_one_machine() -> None:
+    """With two names the reader would choose, and two readers might choose differently."""
+    urns = [x509.UniformResourceIdentifier(f"urn:isthmus:{name}") for name in ("agent:a1", "agent:a2", "relay:r1")]
+    for names in ([urns[0], urns[1]], [urns[0], urns[2]], [x509.UniformResourceIdentifier("urn:other:a1")]):
+        der = certificate((x509.SubjectAlternativeName(names), False)).public_bytes(serialization.Encoding.DER)
+        with pytest.raises(CertificateRefused, match="names of ours instead of one"):
+            verify_certificate(der, authority=AUTHORITY, role=Role.AGENT, now=NOW)

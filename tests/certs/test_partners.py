@@ -116,3 +116,24 @@ def test_a_farms_name_cannot_lead_elsewhere(tmp_path: Path) -> None:
     with Ledgers(tmp_path).changing("../../x") as box:
         assert box.ledger.farm == "../../x"
     assert [each.suffix for each in sorted(tmp_path.iterdir())] == [".json", ".lock"]
+
+
+def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Said like any other trouble with the ledger."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "partners-prod.lock").mkdir()
+    with pytest.raises(KeyStoreError, match=r"partners-prod\.lock: cannot be opened"), Ledgers(tmp_path).changing("prod"):
+        pass
+
+
+def test_a_large_farm(tmp_path: Path) -> None:
+    """What was written can be read: five thousand relying parties are no reason to lose the ledger."""
+    tmp_path.chmod(0o700)
+    url = "https://app{}.apps.contoso.example/saml/metadata"
+    parties = [
+        RelyingParty(name=f"Relying party number {number}", identifiers=(url.format(number),), metadata_url=url)
+        for number in range(5000)
+    ]
+    with Ledgers(tmp_path).changing("prod") as edit:
+        edit.ledger = edit.ledger.learn(parties)
+    assert len(Ledgers(tmp_path).load("prod").partners) == 5000

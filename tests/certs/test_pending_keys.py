@@ -157,3 +157,11 @@ def test_what_acme_answers(key: rsa.RSAPrivateKey) -> None:
     assert "PRIVATE" not in repr(material)
     with pytest.raises(SourceError, match="no key or certificate"):
         from_pem("ACME", pem, b"sorry")
+
+
+@pytest.mark.parametrize("name", ["", "müller.example.com", "fs.\udcff", "a" * 65])
+def test_a_request_for_what_is_no_name(name: str, tmp_path: Path) -> None:
+    """Said before a key is made."""
+    with pytest.raises(SourceError, match="cannot be in a certificate"):
+        PendingKeys(tmp_path / "state").request([name], tmp_path / "request.csr")
+    assert not (tmp_path / "state").exists()

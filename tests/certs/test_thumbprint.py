@@ -28,7 +28,9 @@ def test_one_form_for_all(pasted: str) -> None:
     assert parse_thumbprint(pasted) == normal_thumbprint(pasted) == PLAIN
 
 
-@pytest.mark.parametrize("pasted", ["", "01", PLAIN + "89", "G" + PLAIN[1:], PLAIN[:-1] + "\u0661", "Thumbprint: " + PLAIN])
+@pytest.mark.parametrize(
+    "pasted", ["", "01", PLAIN + "89", "G" + PLAIN[1:], PLAIN[:-1] + "\u0661", "\ufb00" + PLAIN[2:], "Thumbprint: " + PLAIN]
+)
 def test_what_is_none(pasted: str) -> None:
     """Too short, too long, other letters, other scripts' digits: refused, and the error quotes it."""
     with pytest.raises(ThumbprintMalformed, match="is no thumbprint"):

@@ -110,9 +110,12 @@ def proxy_command() -> None:
 @click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
 @click.option("--display-name", default="", help="What the sign-in page is headed with.")
 @click.option(
-    "--signing", default="", help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one."
+    "--signing",
+    type=pasted,
+    default="",
+    help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one.",
 )
-@click.option("--decrypting", default="", help="Likewise for token-decrypting.")
+@click.option("--decrypting", type=pasted, default="", help="Likewise for token-decrypting.")
 def farm_new() -> None:
     """Make HOST the first node of a new farm. The farm is in the settings already, with its federation name.
 

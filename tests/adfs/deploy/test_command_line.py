@@ -178,6 +178,15 @@ def test_wrong_usage_is_explained(run: Run, arguments: tuple[str, ...], said: st
     assert said in explained
 
 
+@pytest.mark.parametrize("option", ["--thumbprint", "--signing", "--decrypting"])
+def test_every_thumbprint_may_be_pasted(run: Run, option: str) -> None:
+    """With what Windows' dialogs put into it; what is none is told before a server is asked."""
+    assert "is no thumbprint" in run(servers.farm_command, "new", NEW, option, "zz").output
+    pasted = "\u200e" + "ab " * 19 + "ab"
+    result = run(servers.farm_command, "new", NEW, option, pasted, "--json")
+    assert json.loads(result.stdout)["wish"][option.removeprefix("--")] == "AB" * 20
+
+
 def test_a_server_of_the_settings_is_found_at_its_address(run: Run, tmp_path: Path) -> None:
     """Its name is enough, as in every other command; one that is not there is taken as it is."""
     settings = tmp_path / "adfs.toml"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adfs_mgmt.procedures.server import Operation, Secrets
 from adfs_mgmt.remoting import Secret
-from foundation.procedures import End, Refused
+from foundation.procedures import End, PlanOutdated, Refused
 from tests.adfs.deploy.support import NAME, NEW, PASSWORD, PRIMARY, PROXY, SECRETS, Scene, done, failed, written
 
 EVERY_WINDOWS = ("2012 R2", "2016", "2019", "2022", "2025")
@@ -54,6 +55,15 @@ async def test_an_ordinary_service_account_needs_its_password(tmp_path: Path) ->
     assert done(await scene.deployment().apply(plan, secrets)).outcome == "done"
     assert "Passw0rd" not in written(tmp_path) + repr(plan) + "".join(scene.watch.acts)
     assert "-ServiceAccountCredential <CORP\\adfs-svc>" in scene.watch.acts[2]
+
+
+async def test_a_plan_for_a_farm_that_has_changed_is_refused(tmp_path: Path) -> None:
+    """What was reviewed is not what would be done; nothing is."""
+    scene = Scene(tmp_path)
+    plan = await scene.plan()
+    with pytest.raises(PlanOutdated, match="primary: was adfs0"):
+        await scene.deployment().apply(replace(plan, marks={**plan.marks, "primary": "adfs0"}), SECRETS)
+    assert scene.watch.acts == []
 
 
 async def test_a_node_is_removed_and_no_entry_of_it_stays(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,55 @@ async def test_a_certificate_that_no_server_has(work: CertificateOperation) -> N
 async def test_when_the_first_certificate_ends(work: CertificateOperation, at: Site) -> None:
     """For timers."""
     assert 29 < (await work.first_end(SIGNING) - at.clock.now) / 86400 < 31
+
+
+async def test_a_plan_of_another_farm_or_kind(work: CertificateOperation, tmp_path: Path) -> None:
+    """Whoever holds several plans cannot mix them up; the journal is untouched."""
+    plan = await work.plan(await request(work))
+    with pytest.raises(NotPossible, match="of farm test, not for prod"):
+        await work.apply(replace(plan, subject="test"))
+    ssl = certificate_operation(work.context, "", "ssl")
+    with pytest.raises(NotPossible, match="is for token of farm prod"):
+        await ssl.apply(plan)
+    assert (work.record, ssl.record) == (None, None)
+
+
+async def test_a_journal_of_another_farm(work: CertificateOperation) -> None:
+    """Copied, or of a name that becomes the same file: nothing is done on its account."""
+    await work.apply(await work.plan(await request(work)))
+    (journal,) = (work.context.state_dir / "rollover").glob("*.jsonl")
+    other = replace(work, farm=replace(work.farm, name="copy"))
+    copied = journal.with_name("copy-token.jsonl")
+    copied.write_bytes(journal.read_bytes())
+    copied.chmod(0o600)
+    with pytest.raises(NotPossible, match="is the journal of farm prod, not of copy"):
+        await other.apply()
+    assert copied.read_bytes() == journal.read_bytes()
+
+
+async def test_work_that_moved_on_is_not_turned_round(work: CertificateOperation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else finished it while the farm was looked at: there was a way back then, and is none now."""
+    await work.apply(await work.plan(await request(work)))
+    observe = CertificateOperation.observe
+
+    async def slow(self: CertificateOperation) -> object:
+        monkeypatch.undo()
+        await work.apply(acknowledged=(OFFICE, "promote", "retire"))
+        return await observe(self)
+
+    monkeypatch.setattr(CertificateOperation, "observe", slow)
+    with pytest.raises(NotPossible, match="has moved on meanwhile"):
+        await work.roll_back("start")
+    assert work.record is not None
+    assert work.record.outcome == "done"
+
+
+async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOperation, at: Site) -> None:
+    """It is refused before the journal says that the work goes back."""
+    await work.apply(await work.plan(await request(work)))
+    await work.apply(acknowledged=(OFFICE, "promote"))
+    before = work.record
+    at.clock.now += 31 * 86400
+    with pytest.raises(Refused, match="has ended"):
+        await work.roll_back("published")
+    assert work.record == before

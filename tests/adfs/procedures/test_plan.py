@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,14 @@ def issued(
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return read_certificate(builder.sign(ca, hashes.SHA256()).public_bytes(Encoding.DER))
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0])
+@pytest.mark.parametrize("name", ["publish_for", "retire_after"])
+async def test_times_that_are_none(name: str, seconds: float) -> None:
+    """One that is no number would be over before it begins; one without end could not be saved."""
+    wanted: dict[str, Any] = {name: seconds}
+    assert "give a number of days" in await refused(World(), replace(SIGN, **wanted))
 
 
 @pytest.mark.parametrize(

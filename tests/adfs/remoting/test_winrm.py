@@ -205,6 +205,14 @@ async def test_host_that_is_off(server: WsManServer, settings: Settings) -> None
         await winrm.run(server.place(HOSTS[0]), SERVICE)
 
 
+@pytest.mark.parametrize("name", ["fs1..corp.example", "a" * 64, "fs1\udcff"])
+async def test_host_that_cannot_be(name: str, server: WsManServer, settings: Settings) -> None:
+    """A name that DNS cannot have, such as one with a typing error in the settings, is a host that does not answer."""
+    async with shell(settings()) as winrm:
+        with pytest.raises(HostUnreachable, match="nobody answers on port"):
+            await winrm.run(name, SERVICE)
+
+
 async def test_host_that_hangs_up(server: WsManServer, settings: Settings) -> None:
     """A connection that is closed at once is no answer, and no refusal."""
     server.faults[HOSTS[0]].refuse = True

@@ -157,3 +157,12 @@ async def test_an_attempt_cancelled_while_it_waits_for_another_costs_nothing(mak
         server.at_bind = "judge"
         assert (await verify(directories, RIGHT, 2.0)).outcome is CheckOutcome.SUCCESS
         assert len(server.binds) == 2
+
+
+async def test_a_wrong_password_counts_for_those_that_read_the_count_before(make: Make) -> None:
+    """A threshold of 2 and a margin of 1 leave one attempt for two that come at once."""
+    async with FakeLdapServer(threshold=2) as server:
+        directories = make([server], bind_timeout=8.0)
+        results = await asyncio.gather(verify(directories, WRONG), verify(directories, WRONG))
+        assert {result.outcome for result in results} == {CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.WOULD_LOCK_OUT}
+        assert len(server.binds) == 1

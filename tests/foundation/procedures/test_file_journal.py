@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -30,6 +31,7 @@ from foundation.procedures import (
     history,
     read,
 )
+from foundation.procedures.file_journal import MAX_LINE
 from tests.foundation.procedures.lamps import TYPES, LampState
 
 STATE = LampState(colour="red", before={"a": "grey"})
@@ -97,6 +99,12 @@ def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(JournalError, match="open to other users"):
         FileJournal(path, TYPES, now=1.0)
+
+
+def test_the_state_directory_is_made_private(tmp_path: Path) -> None:
+    """Whatever is written there first: keys and ledgers refuse one that others can enter."""
+    written(tmp_path / "state" / "lamps" / "j.jsonl").close()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "state", tmp_path / "state" / "lamps")] == [0o700, 0o700]
 
 
 def test_the_second_administrator_is_told_who_has_it(tmp_path: Path) -> None:
@@ -199,6 +207,71 @@ def test_a_full_disk_stops_everything(tmp_path: Path, monkeypatch: pytest.Monkey
             journal.append(ActBegun(act=ACT), 3.0)
         with pytest.raises(JournalError, match="an act was done whose end could not be written down"):
             journal.append(Acted(act=ACT), 3.0)
+
+
+def test_it_continues_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a line that the full disk left is not continued by the next one, also where the process lives on."""
+    path = tmp_path / "j.jsonl"
+    with written(path) as journal:
+        write, left = os.write, [b"half"]
+
+        def full(descriptor: int, data: bytes) -> int:
+            if left:
+                return write(descriptor, left.pop())
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", full)
+            with pytest.raises(JournalError, match="No space left"):
+                journal.append(Stopped(why="first"), 5.0)
+        assert path.read_bytes().endswith(b"half")
+        record = journal.append(Stopped(why="second"), 6.0)
+    assert record.problem == "second"
+    assert read(path, TYPES) == record
+
+
+def test_a_disk_without_room_for_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said like any other trouble with the journal."""
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(JournalError, match="No space left"):
+        FileJournal(tmp_path / "j.jsonl", TYPES, now=1.0, who="ann@ws1")
+
+
+def test_what_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
+    """A line that is too long, or of a kind that this journal is not for, would lock everybody out of it."""
+    with written(tmp_path / "j.jsonl") as journal:
+        before = journal.record
+        with pytest.raises(JournalError, match="cannot write 'stopped'"):
+            journal.append(Stopped(why="x" * MAX_LINE), 5.0)
+        assert journal.record == before
+    with FileJournal(tmp_path / "other.jsonl", TYPES, now=1.0) as journal:
+        with pytest.raises(JournalError, match="cannot write 'started' of party"):
+            journal.append(Started(id="r", kind="party", subject="house", state=STATE), 5.0)
+        assert journal.record is None
+    assert read(tmp_path / "j.jsonl", TYPES) == before
+
+
+def test_half_a_character_is_kept(tmp_path: Path) -> None:
+    """Error texts come from servers; one that is no proper text must not hide that the act failed."""
+    with written(tmp_path / "j.jsonl") as journal:
+        record = journal.append(Stopped(why="no \ud83d here"), 5.0)
+    assert read(tmp_path / "j.jsonl", TYPES) == record
+
+
+@pytest.mark.parametrize("at", ["null", '"noon"', "9" * 400])
+def test_a_time_that_is_none(at: str, tmp_path: Path) -> None:
+    """Although the checksum fits."""
+    path = tmp_path / "j.jsonl"
+    fields = {"v": 2, "n": 1, "at": json.loads(at), "by": "ann", "kind": "stopped", "data": {"why": "x"}}
+    content = json.dumps(fields, separators=(",", ":"), sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:32]
+    path.write_text(json.dumps({**fields, "sum": digest}, separators=(",", ":")) + "\n")
+    with pytest.raises(JournalError, match="line 1: is damaged"):
+        read(path, TYPES)
 
 
 def test_lines_that_cannot_follow_are_refused(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_a_saved_plan_is_the_same_plan(tmp_path: Path) -> None:
         (lambda c: {**c, "steps": c["steps"][1:]}, "was changed after it was made"),
         (lambda c: {**c, "made_by": "bob"}, "was changed after it was made"),
         (lambda c: {**c, "more": 1}, "was changed after it was made"),
+        (lambda c: {**c, "state": {**c["state"], "more": 1}}, "was changed after it was made"),
+        (lambda c: {**c, "steps": [{**c["steps"][0], "more": 1}, *c["steps"][1:]]}, "was changed after it was made"),
         (lambda c: {name: value for name, value in c.items() if name != "digest"}, "is no plan"),
         (lambda c: {**c, "kind": "party"}, "for 'party'"),
         (lambda c: {**c, "kind": ["lamps"]}, "which is not known here"),
@@ -103,6 +105,23 @@ def test_saved_plans_that_cannot_be_used(tmp_path: Path, change: Any, words: str
     (tmp_path / "plan.json").write_text(json.dumps(change(content)))
     with pytest.raises(PlanUnusable, match=words):
         load(tmp_path / "plan.json", TYPES)
+
+
+def test_what_is_read_is_what_was_reviewed(tmp_path: Path) -> None:
+    """A field that is there twice is refused; other white space is not."""
+    save(made(), tmp_path / "plan.json")
+    text = (tmp_path / "plan.json").read_text()
+    (tmp_path / "plan.json").write_text(text.replace('"steps"', '"steps": [], "steps"'))
+    with pytest.raises(PlanUnusable, match="was changed after it was made"):
+        load(tmp_path / "plan.json", TYPES)
+    (tmp_path / "plan.json").write_bytes(text.encode().replace(b"\n", b"\r\n"))
+    assert load(tmp_path / "plan.json", TYPES) == made()
+
+
+def test_a_file_without_end(tmp_path: Path) -> None:
+    """No more is read of it than a plan may have."""
+    with pytest.raises(PlanUnusable, match="too large"):
+        load(Path("/dev/zero"), TYPES)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"{" + b" " * MAX_PLAN + b"}"])

@@ -138,12 +138,13 @@ async def test_a_lost_answer_is_looked_after() -> None:
     assert world.time < NOW + 60
 
 
-async def test_a_lost_answer_without_effect_is_tried_again_when_it_has_settled() -> None:
-    """Not before: it might still be under way."""
+@pytest.mark.parametrize("patience", [0.0, 900.0])
+async def test_a_lost_answer_without_effect_is_tried_again_when_it_has_settled(patience: float) -> None:
+    """Not before: it might still be under way. Whoever waits for nothing else waits for that."""
     world = World(deaf={"a: wire"}, fails={"a: wire": ActFailed("a", "the connection broke", "unknown")})
     times: list[float] = []
     world.event = lambda what: times.append(world.time) if what == "before a: wire" else None
-    result = await run(LAMPS, world, started(world), clock=world)
+    result = await run(LAMPS, world, started(world), clock=world, patience=patience)
     assert times[1] >= NOW + SETTLE
     assert result.end is End.REFUSED  # it never had any effect
     assert len(times) == Rules().tries

@@ -121,6 +121,43 @@ async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door,
         assert isinstance(await said_to(door, present(door, identity)), Opened)
 
 
+async def enrolled(door: Door, home: Path, lifetime: float = 86400.0) -> MachineIdentity:
+    """An agent's certificate that this relay has issued; seconds from now."""
+    authority, now = Authority.load(door.relay.settings.state_dir / "authority"), door.clock()
+    request = MachineIdentity.begin(home, name="agent1")
+    certificate = authority.issue(request, name="agent1", role=Role.AGENT, now=now, lifetime=lifetime)
+    identity = MachineIdentity.install(home, certificate, authority.certificate_der, name="agent1", role=Role.AGENT, now=now)
+    record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
+    await door.relay.registry.enrol(record, door.relay.store.unit())
+    return identity
+
+
+async def test_a_revoked_certificate_is_refused(door: Door, tmp_path: Path) -> None:
+    """Revocation holds for the next handshake, and says so."""
+    identity = await enrolled(door, tmp_path / "agent1")
+    assert isinstance(await said_to(door, present(door, identity)), Opened)
+    await door.relay.registry.revoke("agent1", door.clock(), "lost")
+    told = await said_to(door, present(door, identity))
+    assert isinstance(told, Closed)
+    assert (told.code, told.by_peer) == (CloseCode.REVOKED, True)
+
+
+async def test_a_certificate_that_ends_ends_its_connection(door: Door, tmp_path: Path) -> None:
+    """An agent that did not renew is not asked for longer than its certificate lasts."""
+    session = present(door, await enrolled(door, tmp_path / "agent1", 5.0))
+    async with door.connect() as ws:
+        while not door.relay.endpoint.connections:
+            session.receive(await ws.receive_bytes(timeout=5), door.clock())
+            for frame in session.frames():
+                await ws.send_bytes(frame)
+        (connection,) = door.relay.endpoint.connections
+        assert connection.opened is not None
+        door.clock.ahead = connection.opened.peer.not_after - door.clock() + 1.0
+        door.relay.endpoint.tick()
+        _, told = await door.closed_with(ws)
+    assert told == CloseCode.EXPIRED
+
+
 async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time passes for them, and it alone is closed."""
 
