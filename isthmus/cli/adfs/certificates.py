@@ -12,9 +12,9 @@ import click
 from foundation.times import DAY, minute
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import farm_option, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.flow import Manner
 from isthmus.cli.output import emit_json, emit_said, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
@@ -81,10 +81,10 @@ def source_of(given: dict[str, Any]) -> CertificateSource:
 
 def show_plan(plan: Plan[Any], manner: Manner) -> None:
     """For people, or for programs."""
-    from adfs_mgmt.operations import plan_data
+    from isthmus.cli.procedure_data import plan_data
 
     if manner.as_json:
-        emit_json(plan_data(plan))
+        emit_json(plan_data(plan, "farm"))
     else:
         flow.show_plan(plan)
 
@@ -147,18 +147,18 @@ def confirm(work: CertificateOperation, manner: Manner) -> None:
 
 def finish(result: RunResult, manner: Manner) -> None:
     """How a run ended."""
-    from adfs_mgmt.operations import result_data
+    from isthmus.cli.procedure_data import result_data
 
-    flow.show_result(result, result_data(result), manner)
+    flow.show_result(result, result_data(result, "farm"), manner)
 
 
 def show_status(work: CertificateOperation, manner: Manner) -> None:
     """Where it stands."""
-    from adfs_mgmt.operations import standing_data
+    from isthmus.cli.procedure_data import standing_data
 
     standing = run_async(work.standing())
     nothing = f"No {work.track} rollover of farm {work.farm.name} was ever begun here."
-    flow.show_standing(standing, nothing, standing_data(standing), manner)
+    flow.show_standing(standing, nothing, standing_data(standing, "farm"), manner)
 
 
 def roll_back(

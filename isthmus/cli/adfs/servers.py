@@ -11,8 +11,8 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import exit_code, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.output import Failure, emit_json, json_option, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext, ServerOperation

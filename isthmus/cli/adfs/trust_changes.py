@@ -10,9 +10,9 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import external_option, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.flow import Manner, yes_option
 from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
@@ -133,7 +133,7 @@ def convert(
 
 
 def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
-    from isthmus.cli.adfs.trust_tables import show_checklist
+    from isthmus.cli.reports import show_checklist
 
     head = f"{conversion.domain} to {conversion.to}"
     if conversion.plan is None:
