@@ -17,6 +17,9 @@ import msgspec
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+"""What the option of a file is."""
+
 REFUSED = 1
 UNREACHABLE = 3
 
@@ -41,12 +44,23 @@ def reporting(*kinds: type[Exception]) -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
+def options(*members: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator; help has them in this order."""
+
+    def decorated(function: F) -> F:
+        for option in reversed(members):
+            function = option(function)
+        return function
+
+    return decorated
+
+
 def config_option(default: str) -> Callable[[F], F]:
     """`--config FILE`, or ISTHMUS_CONFIG."""
     return click.option(
         "-c",
         "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FILE,
         default=default,
         envvar="ISTHMUS_CONFIG",
         show_default=True,
