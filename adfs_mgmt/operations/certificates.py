@@ -18,7 +18,6 @@ from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.procedures import (
     TRACKS,
-    WITHOUT_ENTRA,
     AdfsExecutor,
     FarmObservation,
     RolloverPolicy,
@@ -361,15 +360,3 @@ def certificate_operation(context: OperationContext, farm: str, track: Track) ->
         if (record := operation.record) is not None and record.finished:
             operation.tidy(record)
     return operation
-
-
-__all__ = [
-    "GATES",
-    "WITHOUT_ENTRA",
-    "CertificateOperation",
-    "CertificateSource",
-    "Gate",
-    "RolloverRequest",
-    "Track",
-    "certificate_operation",
-]

@@ -21,17 +21,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, run_async, wrapped
+from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, run_async, wrapped
 
 if TYPE_CHECKING:
     from findings import Finding, Status
     from foundation.procedures import Plan, Progress, Record, RunResult, Step
 
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
-save_option = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
-)
-plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
+save_option = click.option("--save", type=FILE, help="Save the plan, to be reviewed and applied later.")
+plan_option = click.option("--plan", "plan_file", type=FILE, help="A saved plan.")
 patience_option = click.option(
     "--patience",
     type=click.FloatRange(0),

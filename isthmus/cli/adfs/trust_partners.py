@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from foundation.times import minute
-from isthmus.cli.adfs.context import farm_option, operation, progress
-from isthmus.cli.output import REFUSED, emit_json, emit_said, json_option, run_async, table
+from isthmus.cli.adfs.context import farm_option, operation
+from isthmus.cli.output import REFUSED, emit_json, emit_said, host_progress, json_option, run_async, table
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -36,7 +36,7 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
     from adfs_mgmt.operations import read_partners, refresh_partners, steps_of
 
     if refresh:
-        with progress(steps_of([context.farm(farm)], external_only=False)) as step:
+        with host_progress(steps_of([context.farm(farm)], external_only=False)) as step:
             ledger = run_async(refresh_partners(context, farm, on_host=step))
     else:
         ledger = read_partners(context, farm)
