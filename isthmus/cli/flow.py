@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, run_async, wrapped
+from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, wrapped
 
 if TYPE_CHECKING:
     from findings import Finding, Status
@@ -32,7 +32,7 @@ save_option = click.option("--save", type=FILE, help="Save the plan, to be revie
 plan_option = click.option("--plan", "plan_file", type=FILE, help="A saved plan.")
 patience_option = click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=900.0,
     show_default=True,
     metavar="SECONDS",

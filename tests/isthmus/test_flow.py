@@ -13,7 +13,7 @@ from findings import failed, passed
 from foundation.procedures import End, Progress, Record, RunResult, Step, StepKind
 from isthmus.cli import flow
 from isthmus.cli.flow import Manner
-from isthmus.cli.output import Failure
+from isthmus.cli.output import Failure, FiniteRange
 
 ASKED, SAID_YES = Manner(yes=False, as_json=False), Manner(yes=True, as_json=False)
 PROGRAM = Manner(yes=False, as_json=True)
@@ -109,3 +109,15 @@ def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
     """What holds, and what does not with what to do."""
     flow.show_findings([passed("bulb", "hall", "is there"), failed("switch", "hall", "is missing", "Put one in")])
     assert capsys.readouterr().out == "  ok      bulb: is there\n  failed  switch: is missing. Put one in\n"
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "soon"])
+def test_a_time_to_wait_is_a_number_of_seconds(text: str) -> None:
+    """No moment is after `nan`: it would be waited for without end."""
+    with pytest.raises(click.BadParameter):
+        FiniteRange(0).convert(text, None, None)
+
+
+def test_a_time_to_wait_may_be_nothing() -> None:
+    """Whoever does not want to wait says 0."""
+    assert FiniteRange(0).convert("0", None, None) == 0.0

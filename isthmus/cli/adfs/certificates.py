@@ -13,7 +13,7 @@ from foundation.times import DAY, minute
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import farm_option, operation
 from isthmus.cli.flow import Manner
-from isthmus.cli.output import FILE, emit_json, emit_said, options, run_async
+from isthmus.cli.output import FILE, FiniteRange, emit_json, emit_said, options, run_async
 from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ cancel_option = click.option(
 due_option = click.option(
     "--if-ends-within",
     "within",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=None,
     metavar="DAYS",
     help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",

@@ -13,7 +13,7 @@ from isthmus.cli import flow
 from isthmus.cli.adfs import certificates
 from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
 from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
-from isthmus.cli.output import FILE, emit_said, json_option, options, run_async
+from isthmus.cli.output import FILE, FiniteRange, emit_said, json_option, options, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
@@ -31,10 +31,10 @@ use_option = click.option(
     help="Which certificates; may be given again.",
 )
 wait_option = click.option(
-    "--wait-days", type=click.FloatRange(0), default=None, help="Days that partners get before promotion (5)."
+    "--wait-days", type=FiniteRange(0), default=None, help="Days that partners get before promotion (5)."
 )
 soak_option = click.option(
-    "--soak-days", type=click.FloatRange(0), default=None, help="Days for which the old certificate stays (2)."
+    "--soak-days", type=FiniteRange(0), default=None, help="Days for which the old certificate stays (2)."
 )
 
 
