@@ -56,7 +56,7 @@ def read_private(path: Path) -> bytes:
     """Read a file that nobody else may read. Raises KeyStoreError; FileNotFoundError where there is none."""
     content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0))
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace the key")
+        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace what it holds")
     return content
 
 
