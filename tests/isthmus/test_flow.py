@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine
 
 import click
 import pytest
@@ -64,6 +65,30 @@ def result(end: End, **more: object) -> RunResult:
     record = Record(id="r", kind="lamp", subject="hall", started=1.0, by="ann", state=None, outcome="done", finished=60.0)
     step = Step(kind=StepKind.DONE, title="switch it on", reasons=("no bulb",) if end is End.REFUSED else ())
     return RunResult(end=end, step=step, record=record, **more)  # type: ignore[arg-type]
+
+
+def test_somebody_changes_their_mind(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is answered: how to go on, or that nothing has to be."""
+
+    def at_work(tell: object) -> Coroutine[object, object, RunResult]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        flow.follow(at_work)
+    assert "Nothing is lost: `apply`" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_question_that_is_not_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C or Ctrl-D at the question changes nothing, and says so."""
+
+    def leave(question: str) -> str:
+        raise click.Abort
+
+    monkeypatch.setattr(flow, "ask", leave)
+    with pytest.raises(click.Abort):
+        flow.confirm("Type the name of the farm", "prod", ASKED)
+    assert "Nothing was changed." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
