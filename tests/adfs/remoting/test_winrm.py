@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -203,6 +204,21 @@ async def test_host_that_is_off(server: WsManServer, settings: Settings) -> None
         with pytest.raises(HostUnreachable, match="nobody answers on port"):
             await winrm.run("fs9.corp.example=127.0.0.99", SERVICE)
         await winrm.run(server.place(HOSTS[0]), SERVICE)
+
+
+async def test_host_that_no_name_server_knows(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the name that is looked into then, not WinRM."""
+
+    def unknown(*_asked: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with shell(settings()) as winrm:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(HostUnreachable, match=r"the name fs9\.invalid has no address"):
+            await winrm.run("fs9.invalid", SERVICE)
+        monkeypatch.undo()
+        with pytest.raises(HostUnreachable, match=r"the name fs9\.\.corp has no address"):
+            await winrm.run("fs9..corp", SERVICE)
 
 
 async def test_host_that_hangs_up(server: WsManServer, settings: Settings) -> None:
