@@ -89,7 +89,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         word, colour = _MARKS[finding.status]
         head = f"  {word:8}"
-        remedy = f". {finding.remedy}" if finding.remedy else ""
+        remedy = f"{'; ' if finding.remedy[0].islower() else '. '}{finding.remedy}" if finding.remedy else ""
         line = wrapped(f"{head}{finding.name}: {finding.seen}{remedy}", " " * 12)
         click.echo(click.style(head, fg=colour) + line.removeprefix(head))
 

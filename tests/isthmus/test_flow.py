@@ -134,3 +134,5 @@ def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
     """What holds, and what does not with what to do."""
     flow.show_findings([passed("bulb", "hall", "is there"), failed("switch", "hall", "is missing", "Put one in")])
     assert capsys.readouterr().out == "  ok      bulb: is there\n  failed  switch: is missing. Put one in\n"
+    flow.show_findings([failed("switch", "hall", "is missing", "put one in")])
+    assert capsys.readouterr().out == "  failed  switch: is missing; put one in\n"
