@@ -235,6 +235,7 @@ def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: 
     token = run(rollover.command, "plan", "--use", "signing")
     (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
     assert f"  replaces {old}  Token-Signing\n" in token
+    assert f"  by       {'0' * 40}  (stands for what AD FS will make)\n" in token
     shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
     (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
     for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):
