@@ -128,7 +128,7 @@ bench: $(STAMP) ## performance, as ratios against a floor measured in the same r
 figures: $(STAMP) ## how large the code is, which class names stand twice, who imports past an interface
 	$(BIN)/python -m tests.structure
 
-docs: $(STAMP) ## the reference pages from the code, and a check of every link
+docs: $(STAMP) ## the reference pages from the code, and a check of every link and every file named in backticks
 	$(BIN)/python -m isthmus.reference docs
 
 clean: ## remove what was built

@@ -22,14 +22,14 @@ from certs.errors import (
     ThumbprintMalformed,
     TokenRefused,
 )
-from certs.files import atomic_write, private_directory, read_private
+from certs.files import atomic_write, private_directory, read_private, write_new
 from certs.identity import MachineIdentity, renewal_due
 from certs.thumbprint import normal_thumbprint, parse_thumbprint, thumbprint_of
 from certs.token import EnrolmentToken, prove, token_id, verify_proof
 from certs.verify import Role, VerifiedPeer, fingerprint, verify_certificate, verify_signature
 
 if TYPE_CHECKING:
-    from certs.fitness import Purpose, broken_chain, uncovered, unfit_for
+    from certs.fitness import Purpose, broken_chain, uncovered, unfit_for, untrusted
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from certs.sources import Material, from_pem, from_pfx
 
 _MODULES = {
-    "certs.fitness": "Purpose broken_chain uncovered unfit_for",
+    "certs.fitness": "Purpose broken_chain uncovered unfit_for untrusted",
     "certs.partners": "Acknowledgement Ledger Ledgers Partner PartnerKind",
     "certs.sources": "Material from_pem from_pfx",
     "certs.pending_keys": "PendingKeys",
@@ -107,9 +107,11 @@ __all__ = [
     "token_id",
     "uncovered",
     "unfit_for",
+    "untrusted",
     "verify_certificate",
     "verify_proof",
     "verify_signature",
+    "write_new",
 ]
 
 

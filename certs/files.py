@@ -52,6 +52,22 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         raise _unwritable(path, error) from error
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Make a file that only its owner can read, synced to disk before this returns. Raises FileExistsError where there is
+    one of that name, KeyStoreError (full disk, read-only file system)."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror})"
+        raise KeyStoreError(path, problem, "nothing was changed; make room and try again") from error
+
+
 def read_private(path: Path) -> bytes:
     """Read a file that nobody else may read. Raises KeyStoreError; FileNotFoundError where there is none."""
     content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0))

@@ -41,6 +41,16 @@ def uncovered(certificate: Certificate, wanted: Sequence[str]) -> list[str]:
     return [f"certificate {certificate.thumbprint} does not cover {', '.join(missing)}; ask for one that does"]
 
 
+def untrusted(certificate: Certificate) -> list[str]:
+    """Why browsers would not take it from a server, whatever its names."""
+    name, wrong = f"certificate {certificate.thumbprint}", []
+    if not certificate.server_auth:
+        wrong.append(f"{name} is not for servers (no Server Authentication); ask for one that is")
+    if certificate.self_signed:
+        wrong.append(f"{name} is self-signed, and no browser trusts it; take one of an authority")
+    return wrong
+
+
 def broken_chain(leaf: Certificate, issuers: Sequence[Certificate], now: float) -> list[str]:
     """Each certificate must be signed by the next, up to the last that was given, and none may have expired."""
     wrong, current = [], leaf

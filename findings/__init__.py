@@ -5,13 +5,14 @@ of an agent, of an AD FS farm, of a procedure's preflight and of a checklist rea
 and how a command prints what they found.
 """
 
-from findings.finding import Finding, Status, failed, passed, undecided, warned, worst
+from findings.finding import Finding, Status, explain, failed, passed, undecided, warned, worst
 from findings.prometheus import Labels, exposition, finding_lines, gauge_lines
 
 __all__ = [
     "Finding",
     "Labels",
     "Status",
+    "explain",
     "exposition",
     "failed",
     "finding_lines",

@@ -32,6 +32,11 @@ def worst(findings: Iterable[Finding]) -> Status:
     return max((finding.status for finding in findings), key=_SEVERITY.__getitem__, default="pass")
 
 
+def explain(finding: Finding) -> str:
+    """In a sentence, for people: `clock: its clock is +400 s off; on it, run w32tm /resync`."""
+    return f"{finding.name}: {finding.seen}" + (f"; {finding.remedy}" if finding.remedy else "")
+
+
 def passed(name: str, where: str, seen: str) -> Finding:
     """A condition that holds."""
     return Finding(name=name, where=where, status="pass", seen=seen)

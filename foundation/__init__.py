@@ -1,1 +1,4 @@
-"""What every package may use: XML from outside, SAML, Microsoft Graph, procedures, times. It knows no AD FS farm."""
+"""What every package may use: HTTP and XML from outside, SAML, Microsoft Graph, procedures, pseudonyms, times.
+
+It knows no AD FS farm.
+"""

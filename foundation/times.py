@@ -1,11 +1,26 @@
-"""Times as people read them: one form for each precision, always UTC."""
+"""Times as people read them, one form for each precision, always UTC; and the time that passes while something is done."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
+from dataclasses import dataclass, field
 
 DAY = 86400.0
 """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ElapsedClock:
+    """Continues from `start` (Unix seconds) by the monotonic clock, which nobody sets: `now` is a parameter of what takes
+    long, what passes since is measured."""
+
+    start: float
+    _since: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.start + time.monotonic() - self._since
 
 
 def minute(seconds: float | None) -> str:

@@ -1,1 +1,1 @@
-"""Sign-in from the cloud against an on-premises directory: agent, relay, sign-in page and federation."""
+"""Sign-in from the cloud against an on-premises directory: agent, relay, sign-in page, store."""

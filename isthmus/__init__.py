@@ -1,1 +1,1 @@
-"""The front door: the `isthmus` command, settings files, logging. It wires the packages together."""
+"""The `isthmus` command, settings files, logging. It wires the packages together."""

@@ -1,1 +1,1 @@
-"""Tests: they mirror the rooms."""
+"""Tests: they mirror the packages."""

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share, and rules that hold for every test."""
+"""Fixtures that tests of several packages share, and rules that hold for every test."""
 
 from __future__ import annotations
 

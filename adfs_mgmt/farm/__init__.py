@@ -16,7 +16,6 @@ from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.inconsistencies import Inconsistency, find_inconsistencies, short_name
 from adfs_mgmt.farm.model import (
     Binding,
-    Endpoint,
     ExternalView,
     Farm,
     FarmCertificate,
@@ -26,28 +25,25 @@ from adfs_mgmt.farm.model import (
     Properties,
     Proxy,
     PublishedApplication,
-    RelyingParty,
     Served,
     ServedPart,
     ServicePrincipal,
-    SignInOutcome,
     StoredCertificate,
     SyncRole,
-    SyntheticSignIn,
     Use,
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
-from adfs_mgmt.farm.settings import FarmSettings, split_host
+from adfs_mgmt.farm.settings import FarmSettings
 
 if TYPE_CHECKING:
-    from adfs_mgmt.farm.external_view import fetch_metadata, read_external_view
+    from adfs_mgmt.farm.external_view import read_external_view
     from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
     from adfs_mgmt.farm.rows import is_proxy_trust
     from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
 _MODULES = {
-    "adfs_mgmt.farm.external_view": "fetch_metadata read_external_view",
+    "adfs_mgmt.farm.external_view": "read_external_view",
     "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
     "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
     "adfs_mgmt.farm.rows": "is_proxy_trust",
@@ -60,7 +56,6 @@ __all__ = [
     "PROXY_ROLE",
     "WID_FEATURE",
     "Binding",
-    "Endpoint",
     "ExternalView",
     "Farm",
     "FarmCertificate",
@@ -73,18 +68,14 @@ __all__ = [
     "Properties",
     "Proxy",
     "PublishedApplication",
-    "RelyingParty",
     "Served",
     "ServedPart",
     "ServicePrincipal",
-    "SignInOutcome",
     "StoredCertificate",
     "SyncRole",
-    "SyntheticSignIn",
     "TestAccount",
     "Unreadable",
     "Use",
-    "fetch_metadata",
     "find_inconsistencies",
     "is_proxy_trust",
     "read_external_view",
@@ -94,7 +85,6 @@ __all__ = [
     "read_test_account",
     "short_name",
     "sign_in",
-    "split_host",
     "unread_farm",
     "with_certificates",
 ]

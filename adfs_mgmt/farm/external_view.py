@@ -8,29 +8,27 @@ and what is wrong with an answer is an `error` in the result, never an exception
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 from yarl import URL
 
-from adfs_mgmt.farm.clock import FarmClock
-from adfs_mgmt.farm.errors import Unreadable, as_unreadable
-from adfs_mgmt.farm.http import bounded, host_header, open_session, why
 from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from certs import Certificate, read_certificate
-from foundation.saml import MAX_METADATA_BYTES, Metadata, read_metadata
+from certs import Certificate, CertificateUnreadable
+from foundation import http
+from foundation.saml import MAX_METADATA_BYTES, Metadata, SamlError, read_metadata
+from foundation.times import ElapsedClock
 
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
 PROBE_PATH = "/adfs/probe"
 HOSTS_AT_ONCE = 48
 """Hosts that are looked at at the same time: three short connections each."""
 _PROBE_BYTES = 1024
+_BROKEN = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
+"""What a connection comes to."""
 
 
 async def read_external_view(
@@ -40,11 +38,11 @@ async def read_external_view(
 
     `now` is Unix seconds. Cancelling closes the connections.
     """
-    observer = _Observer(settings, FarmClock(now))
-    async with open_session() as session:
-        hosts = [*settings.nodes, *settings.proxies, settings.federation_name]
+    observer = _Observer(settings, ElapsedClock(now))
+    hosts = [*settings.nodes, *settings.proxies, settings.federation_name]
+    async with http.open_session() as session:
         served, alias = await asyncio.gather(
-            asyncio.gather(*(observer.observe(session, host, on_host) for host in hosts)), observer.canonical_name()
+            asyncio.gather(*(observer.observe(session, host, on_host) for host in hosts)), _alias(settings)
         )
     return ExternalView(
         federation_name=settings.federation_name,
@@ -55,17 +53,26 @@ async def read_external_view(
     )
 
 
+async def _alias(settings: FarmSettings) -> str:
+    """What the federation name is an alias of. Where the settings have its address, it need not resolve here."""
+    if settings.federation_address:
+        return ""
+    return await http.canonical_name(settings.federation_name, settings.outside_timeout)
+
+
 async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metadata:
-    """The metadata of one host. Raises Unreadable, whatever the reason."""
-    observer = _Observer(settings, FarmClock(now))
-    async with open_session() as session:
+    """The metadata of one host. Raises FetchFailed, whatever the reason."""
+    observer = _Observer(settings, ElapsedClock(now))
+    what = f"federation metadata of {host}"
+    async with http.open_session() as session:
         try:
             async with asyncio.timeout(settings.outside_timeout):
                 body, _ = await observer.get_metadata(session, address_of(settings, host))
-                with as_unreadable():
-                    return await asyncio.to_thread(read_metadata, body)
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            raise Unreadable(f"federation metadata of {host}", why(error, settings.outside_timeout)) from error
+                return await asyncio.to_thread(read_metadata, body)
+        except SamlError as error:
+            raise http.FetchFailed(what, error.reason) from error
+        except _BROKEN as error:
+            raise http.FetchFailed(what, http.explain_failure(error, settings.outside_timeout)) from error
 
 
 @dataclass(slots=True)
@@ -73,7 +80,7 @@ class _Observer:
     """One round over all addresses."""
 
     settings: FarmSettings
-    clock: FarmClock
+    clock: ElapsedClock
     certificates: dict[str, Certificate] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS_AT_ONCE))
 
@@ -97,39 +104,19 @@ class _Observer:
         """What was read, or what went wrong, as a change of `Served`."""
         try:
             async with asyncio.timeout(self.settings.outside_timeout):
-                with as_unreadable():
-                    return await work
-        except Unreadable as error:
+                return await work
+        except (http.FetchFailed, SamlError, CertificateUnreadable) as error:
             return _broken(part, error.reason)
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return _broken(part, why(error, self.settings.outside_timeout))
+        except _BROKEN as error:
+            return _broken(part, http.explain_failure(error, self.settings.outside_timeout))
 
     async def _read_tls(self, address: str) -> Callable[[Served], Served]:
-        """The certificate, trusted or not, and why a client would not trust it."""
-        problem = ""
-        try:
-            der = await self._handshake(address, self._trusting())
-        except ssl.SSLCertVerificationError as error:
-            problem = error.verify_message
-            der = await self._handshake(address, _anything())
-        certificate = self._keep(read_certificate(der, "its certificate"))
-        return lambda served: replace(served, tls=certificate, tls_problem=problem)
-
-    async def _handshake(self, address: str, context: ssl.SSLContext) -> bytes:
-        """DER of the certificate that is served under the federation name."""
-        _, writer = await asyncio.open_connection(
-            address, self.settings.https_port, ssl=context, server_hostname=self.settings.federation_name
+        settings = self.settings
+        certificate, problem = await http.read_served_certificate(
+            address, settings.https_port, settings.federation_name, settings.tls_ca_file
         )
-        try:
-            found: bytes | None = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        finally:
-            writer.transport.abort()  # nothing was sent: no need for a farewell that the peer could delay
-        if found is None:
-            raise Unreadable("TLS", "it shows no certificate")
-        return found
-
-    def _trusting(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.settings.tls_ca_file or None)
+        self._keep(certificate)
+        return lambda served: replace(served, tls=certificate, tls_problem=problem)
 
     async def _read_metadata(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         started = time.monotonic()
@@ -154,61 +141,30 @@ class _Observer:
         url = URL.build(scheme="https", host=address, port=self.settings.https_port, path=METADATA_PATH)
         async with session.get(
             url,
-            ssl=_anything(),
+            ssl=http.accept_anything(),
             server_hostname=self.settings.federation_name,
-            headers={"Host": host_header(self.settings.federation_name, self.settings.https_port, 443)},
+            headers={"Host": http.host_header(self.settings.federation_name, self.settings.https_port, 443)},
             allow_redirects=False,
         ) as response:
             if response.status != 200:
-                raise Unreadable("metadata", f"HTTP {response.status}")
-            return await bounded(response, MAX_METADATA_BYTES), self._skew(response)
+                raise http.FetchFailed("metadata", f"HTTP {response.status}")
+            return await http.read_bounded(response, MAX_METADATA_BYTES), http.clock_skew(response, self.clock.now())
 
     async def _read_probe(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         url = URL.build(scheme="http", host=address, port=self.settings.http_port, path=PROBE_PATH)
-        headers = {"Host": host_header(self.settings.federation_name, self.settings.http_port, 80)}
+        headers = {"Host": http.host_header(self.settings.federation_name, self.settings.http_port, 80)}
         async with session.get(url, headers=headers, allow_redirects=False) as response:
-            skew = self._skew(response)
-            await bounded(response, _PROBE_BYTES)
+            skew = http.clock_skew(response, self.clock.now())
+            await http.read_bounded(response, _PROBE_BYTES)
             if response.status != 200:
-                raise Unreadable("probe", f"HTTP {response.status}")
+                raise http.FetchFailed("probe", f"HTTP {response.status}")
             return lambda served: replace(
                 served, probe_ok=True, clock_skew=served.clock_skew if served.clock_skew is not None else skew
             )
 
-    def _skew(self, response: aiohttp.ClientResponse) -> float | None:
-        """RFC 9110 section 6.6.1: to the second, so half of one is added."""
-        try:
-            there = parsedate_to_datetime(response.headers.get("Date", "")).timestamp() + 0.5
-        except (ValueError, TypeError, OverflowError):
-            return None
-        return there - self.clock.now()
-
     def _keep(self, certificate: Certificate) -> Certificate:
         return self.certificates.setdefault(certificate.thumbprint, certificate)
-
-    async def canonical_name(self) -> str:
-        """What the federation name is an alias of; empty where it is none, or does not resolve."""
-        name = self.settings.federation_name
-        if self.settings.federation_address:
-            return ""
-        try:
-            async with asyncio.timeout(self.settings.outside_timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME
-                )
-        except (OSError, TimeoutError, UnicodeError):
-            return ""
-        canonical = next((entry[3] for entry in found if entry[3]), name).rstrip(".")
-        return "" if canonical.lower() == name.lower() else canonical
 
 
 def _broken(part: ServedPart, reason: str) -> Callable[[Served], Served]:
     return lambda served: replace(served, errors={**served.errors, part: reason})
-
-
-def _anything() -> ssl.SSLContext:
-    """Accepts every certificate: it is to be looked at, nothing is entrusted to it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

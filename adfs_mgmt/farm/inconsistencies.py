@@ -7,11 +7,11 @@ Only what was read is compared: a host that did not answer contradicts nobody (t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm.model import ExternalView, Farm, Node, Proxy, Served, SyncRole, Use
-from adfs_mgmt.farm.settings import split_host
+from adfs_mgmt.remoting import split_host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,77 @@ class Inconsistency:
     other: str
     """The other."""
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What there is to say of one sort of them; the texts take names in braces."""
+
+    kind: str
+    what: str
+    remedy: str
+
+    def at(self, where: str, one: str, other: str, **names: str) -> Inconsistency:
+        """One that was found."""
+        what, remedy = self.what.format(**names), self.remedy.format(**names)
+        return Inconsistency(kind=self.kind, where=where, what=what, one=one, other=other, remedy=remedy)
+
+
+_PRIMARIES = _Form(
+    "primary",
+    "several nodes take themselves for the primary",
+    "Decide which one it is; on the others run Set-AdfsSyncProperties -Role SecondaryComputer.",
+)
+_POLLED = _Form(
+    "primary",
+    "it polls another primary than the farm's",
+    "On this node run Set-AdfsSyncProperties -Role SecondaryComputer -PrimaryComputerName {primary}.",
+)
+_CONFIGURATION = _Form(
+    "certificates",
+    "its configuration names other {use} certificates",
+    "Wait for its next poll, then look at its synchronisation (event log AD FS/Admin, 344 and 345).",
+)
+_BINDING = _Form(
+    "bindings",
+    "another certificate than elsewhere is bound to {names}",
+    "Forgotten in a renewal? Import the certificate with its key and run {cmdlet} -Thumbprint {usual}, there.",
+)
+_NAME = _Form(
+    "federation-name", "the farm has another name than the settings say", "Correct `federation_name` in the settings."
+)
+_SERVICE = _Form(
+    "federation-name",
+    "its metadata is another federation service's",
+    "Look at what answers at this address: a host of another farm, or a load balancer's wrong pool.",
+)
+_METADATA = _Form(
+    "metadata",
+    "its metadata names other certificates than most",
+    "A secondary that is behind: wait for its next poll, then restart its service (adfssrv).",
+)
+_TLS = _Form(
+    "served-tls-differs",
+    "it serves another TLS certificate than most",
+    "A renewal that forgot this host, or another device in front of it.",
+)
+_SERVED_TLS = _Form(
+    "served-tls",
+    "it serves another TLS certificate than its binding says",
+    "Look for another binding that wins (netsh http show sslcert: an IP:port row beats a name), or for a device that ends "
+    "TLS in front of it.",
+)
+_SERVED_METADATA = _Form(
+    "metadata",
+    "its metadata and the configuration name different {use} certificates",
+    "Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata there learn the wrong "
+    "certificates meanwhile.",
+)
+_SIGNER = _Form(
+    "signer",
+    "its metadata is signed by a certificate that is not the primary",
+    "The node signs tokens with it as well: wait for its next poll, then restart its service (adfssrv).",
+)
 
 
 def find_inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
@@ -64,25 +135,13 @@ def _primaries(farm: Farm) -> Iterator[Inconsistency]:
         return
     primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]
     if len(primaries) > 1:
-        yield Inconsistency(
-            kind="primary",
-            where=farm.name,
-            what="several nodes take themselves for the primary",
-            one=_name_of(primaries[0].host),
-            other=", ".join(_name_of(node.host) for node in primaries[1:]),
-            remedy="Decide which one it is; on the others run Set-AdfsSyncProperties -Role SecondaryComputer.",
-        )
+        others = ", ".join(_name_of(node.host) for node in primaries[1:])
+        yield _PRIMARIES.at(farm.name, _name_of(primaries[0].host), others)
     for node in farm.nodes:
         if len(primaries) == 1 and node.primary and not _is(primaries[0], node.primary):
-            yield Inconsistency(
-                kind="primary",
-                where=node.host,
-                what="it polls another primary than the farm's",
-                one=f"{_name_of(node.host)}: {node.primary}",
-                other=f"primary is {_name_of(primaries[0].host)}",
-                remedy="On this node run Set-AdfsSyncProperties -Role SecondaryComputer -PrimaryComputerName "
-                f"{primaries[0].fqdn or _name_of(primaries[0].host)}.",
-            )
+            name = _name_of(primaries[0].host)
+            one, other = f"{_name_of(node.host)}: {node.primary}", f"primary is {name}"
+            yield _POLLED.at(node.host, one, other, primary=primaries[0].fqdn or name)
 
 
 def _is(node: Node, name: str) -> bool:
@@ -101,14 +160,8 @@ def _configurations(farm: Farm) -> Iterator[Inconsistency]:
         for use in (Use.SIGNING, Use.DECRYPTING, Use.SERVICE):
             ours, theirs = _configured(yes, use), _configured(node, use)
             if ours != theirs:
-                yield Inconsistency(
-                    kind="certificates",
-                    where=node.host,
-                    what=f"its configuration names other {use.value} certificates",
-                    one=f"{_name_of(yes.host)}: {_rows(ours)}",
-                    other=f"{_name_of(node.host)}: {_rows(theirs)}",
-                    remedy="Wait for its next poll, then look at its synchronisation (event log AD FS/Admin, 344 and 345).",
-                )
+                one, other = f"{_name_of(yes.host)}: {_rows(ours)}", f"{_name_of(node.host)}: {_rows(theirs)}"
+                yield _CONFIGURATION.at(node.host, one, other, use=use.value)
 
 
 def _configured(node: Node, use: Use) -> frozenset[tuple[str, bool]]:
@@ -122,24 +175,16 @@ def _rows(rows: Iterable[tuple[str, bool]]) -> str:
 
 def _bindings(farm: Farm) -> Iterator[Inconsistency]:
     """The same name and port have the same certificate everywhere; what most nodes have is right, or most proxies."""
-    votes: dict[tuple[str, int], Counter[str]] = {}
-    for hosts in (farm.nodes, farm.proxies):
-        counted = _votes(hosts)
-        votes = {**counted, **votes}
+    votes = _votes(farm.proxies) | _votes(farm.nodes)
     ends = {row.certificate.thumbprint: row.certificate.not_after for host in farm.hosts for row in host.stored}
     for host in farm.hosts:
         rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in host.bindings]
         for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
             names = ", ".join(f"{row.host_name}:{row.port}" for row, other in rows if usual == other != row.thumbprint)
             theirs = {row.thumbprint for row, other in rows if usual == other != row.thumbprint}
-            yield Inconsistency(
-                kind="bindings",
-                where=host.host,
-                what=f"another certificate than elsewhere is bound to {names}",
-                one=f"{'nodes' if farm.nodes else 'most'}: {short_name(usual)}",
-                other=f"{_name_of(host.host)}: {_listed(theirs)}",
-                remedy=_set_ssl(host, usual),
-            )
+            one = f"{'nodes' if farm.nodes else 'most'}: {short_name(usual)}"
+            other = f"{_name_of(host.host)}: {_listed(theirs)}"
+            yield _BINDING.at(host.host, one, other, names=names, cmdlet=_set_ssl(host), usual=usual)
 
 
 def _votes(hosts: Sequence[Node] | Sequence[Proxy]) -> dict[tuple[str, int], Counter[str]]:
@@ -155,9 +200,8 @@ def _usual(votes: Counter[str], ends: Mapping[str, float] | None = None) -> str:
     return max(sorted(votes), key=lambda thumbprint: (votes[thumbprint], (ends or {}).get(thumbprint, 0.0)))
 
 
-def _set_ssl(host: Node | Proxy, thumbprint: str) -> str:
-    cmdlet = "Set-AdfsSslCertificate" if isinstance(host, Node) else "Set-WebApplicationProxySslCertificate"
-    return f"Forgotten in a renewal? Import the certificate with its key and run {cmdlet} -Thumbprint {thumbprint}, there."
+def _set_ssl(host: Node | Proxy) -> str:
+    return "Set-AdfsSslCertificate" if isinstance(host, Node) else "Set-WebApplicationProxySslCertificate"
 
 
 # -- inside against outside
@@ -167,24 +211,12 @@ def _name(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     if farm.error:
         return
     if farm.properties.federation_name.lower() != outside.federation_name.lower():
-        yield Inconsistency(
-            kind="federation-name",
-            where=farm.name,
-            what="the farm has another name than the settings say",
-            one=f"farm: {farm.properties.federation_name or 'none'}",
-            other=f"settings: {outside.federation_name}",
-            remedy="Correct `federation_name` in the settings.",
-        )
+        one = f"farm: {farm.properties.federation_name or 'none'}"
+        yield _NAME.at(farm.name, one, f"settings: {outside.federation_name}")
     for served in outside.served:
         if served.entity_id and farm.properties.identifier and served.entity_id != farm.properties.identifier:
-            yield Inconsistency(
-                kind="federation-name",
-                where=served.host,
-                what="its metadata is another federation service's",
-                one=f"farm: {farm.properties.identifier}",
-                other=f"metadata: {served.entity_id}",
-                remedy="Look at what answers at this address: a host of another farm, or a load balancer's wrong pool.",
-            )
+            one, other = f"farm: {farm.properties.identifier}", f"metadata: {served.entity_id}"
+            yield _SERVICE.at(served.host, one, other)
 
 
 def _metadata_between(outside: ExternalView) -> Iterator[Inconsistency]:
@@ -195,14 +227,8 @@ def _metadata_between(outside: ExternalView) -> Iterator[Inconsistency]:
     usual = max(sorted(votes), key=lambda keys: votes[keys])
     for host, served in views.items():
         if _keys(served) != usual:
-            yield Inconsistency(
-                kind="metadata",
-                where=host,
-                what="its metadata names other certificates than most",
-                one=f"most: {_described(usual)}",
-                other=f"{_name_of(host)}: {_described(_keys(served))}",
-                remedy="A secondary that is behind: wait for its next poll, then restart its service (adfssrv).",
-            )
+            other = f"{_name_of(host)}: {_described(_keys(served))}"
+            yield _METADATA.at(host, f"most: {_described(usual)}", other)
 
 
 _Keys = tuple[tuple[str, ...], tuple[str, ...]]
@@ -225,14 +251,8 @@ def _tls_between(farm: Farm, outside: ExternalView) -> Iterator[Inconsistency]:
     usual = _usual(Counter(views.values()))
     for host, thumbprint in views.items():
         if thumbprint != usual:
-            yield Inconsistency(
-                kind="served-tls-differs",
-                where=host,
-                what="it serves another TLS certificate than most",
-                one=f"most: {short_name(usual)}",
-                other=f"{_name_of(host)}: {short_name(thumbprint)}",
-                remedy="A renewal that forgot this host, or another device in front of it.",
-            )
+            other = f"{_name_of(host)}: {short_name(thumbprint)}"
+            yield _TLS.at(host, f"most: {short_name(usual)}", other)
 
 
 def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
@@ -242,15 +262,8 @@ def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     name = farm.properties.federation_name.lower()
     bound = next((row.thumbprint for row in host.bindings if row.host_name.lower() == name and row.port == 443), "")
     if bound and bound != served.tls.thumbprint:
-        yield Inconsistency(
-            kind="served-tls",
-            where=served.host,
-            what="it serves another TLS certificate than its binding says",
-            one=f"binding: {short_name(bound)}",
-            other=f"served: {short_name(served.tls.thumbprint)}",
-            remedy="Look for another binding that wins (netsh http show sslcert: an IP:port row beats a name), or for a "
-            "device that ends TLS in front of it.",
-        )
+        other = f"served: {short_name(served.tls.thumbprint)}"
+        yield _SERVED_TLS.at(served.host, f"binding: {short_name(bound)}", other)
 
 
 def _host(farm: Farm, name: str) -> Node | Proxy | None:
@@ -266,15 +279,8 @@ def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
         # AD FS publishes only the primary certificate for encryption
         expected = {name for name, row in rows.items() if row.is_primary or use is Use.SIGNING}
         if expected - set(published) or set(published) - set(rows):
-            yield Inconsistency(
-                kind="metadata",
-                where=served.host,
-                what=f"its metadata and the configuration name different {use.value} certificates",
-                one=f"configuration of {_name_of(primary.host)}: {_listed(expected)}",
-                other=f"metadata: {_listed(published)}",
-                remedy="Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata "
-                "there learn the wrong certificates meanwhile.",
-            )
+            one = f"configuration of {_name_of(primary.host)}: {_listed(expected)}"
+            yield _SERVED_METADATA.at(served.host, one, f"metadata: {_listed(published)}", use=use.value)
 
 
 def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
@@ -283,14 +289,9 @@ def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
         return
     rows = {row.certificate.thumbprint: row.is_primary for row in primary.certificates if row.use is Use.SIGNING}
     if not rows.get(served.signed_by, False):
-        yield Inconsistency(
-            kind="signer",
-            where=served.host,
-            what="its metadata is signed by a certificate that is not the primary",
-            one=f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}",
-            other=f"signed by {short_name(served.signed_by)}{_stranger(served.signed_by, rows)}",
-            remedy="The node signs tokens with it as well: wait for its next poll, then restart its service (adfssrv).",
-        )
+        one = f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}"
+        unknown = "" if served.signed_by in rows else ", which the farm does not know"
+        yield _SIGNER.at(served.host, one, f"signed by {short_name(served.signed_by)}{unknown}")
 
 
 def _reference(farm: Farm) -> Node | None:
@@ -298,7 +299,3 @@ def _reference(farm: Farm) -> Node | None:
     if farm.primary is not None and farm.primary.certificates:
         return farm.primary
     return next((node for node in farm.nodes if node.certificates), None)
-
-
-def _stranger(thumbprint: str, known: Collection[str]) -> str:
-    return "" if thumbprint in known else ", which the farm does not know"

@@ -1,7 +1,7 @@
 """A farm as it was read: plain facts with their source, before anybody judges them. Times are Unix seconds.
 
 Two views of the same farm meet here: `Farm`, what the servers say about themselves over WinRM, and `ExternalView`, what
-anybody on the network sees. Where they contradict each other is for `contradictions` to say.
+anybody on the network sees. Where they contradict each other is for `inconsistencies` to say.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from certs import Certificate
-from foundation.saml import Assertion
 
 
 class Use(enum.StrEnum):
@@ -273,49 +272,3 @@ class ExternalView:
     """By thumbprint: those in the metadata and those of TLS."""
     canonical_name: str = ""
     """What the federation name is an alias (CNAME) of; empty where it is none."""
-
-
-class SignInOutcome(enum.StrEnum):
-    """What came of asking one address for a token."""
-
-    ISSUED = "issued"
-    """A token whose signature holds: what it says is in `token`."""
-    ENCRYPTED = "encrypted"
-    """A token that only the relying party can open."""
-    BAD_TOKEN = "bad token"  # noqa: S105 - what came in the place of a token
-    """Something in place of a token, or one whose signature does not hold."""
-    REFUSED = "refused"
-    """The account, or its password."""
-    DENIED = "denied"
-    """The account is good, but may not have a token for this relying party."""
-    UNKNOWN_PARTY = "unknown relying party"
-    NOT_OFFERED = "not offered"
-    """Neither endpoint is there."""
-    UNTRUSTED = "untrusted"
-    """Its TLS certificate: the password was not sent."""
-    UNREACHED = "unreached"
-    """No connection: nothing was sent."""
-    NO_VERDICT = "no verdict"
-    """It was sent; what AD FS makes of the account is not known."""
-    NOT_ASKED = "not asked"
-    """Another address gave no token: a second try could lock the account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyntheticSignIn:
-    """A token that was asked for with a test account, at one address. Never in `ExternalView`, which needs no credential."""
-
-    host: str
-    """The node, or the federation name itself."""
-    outcome: SignInOutcome
-    relying_party: str
-    """What was asked for."""
-    at: float
-    """When it was answered."""
-    endpoint: str = ""
-    """Path of the endpoint that answered."""
-    milliseconds: float = 0.0
-    """How long it took, TLS handshake included; 0 where nothing was answered."""
-    token: Assertion | None = None
-    reason: str = ""
-    """What went wrong, in plain words; empty for a token."""

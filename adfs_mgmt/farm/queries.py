@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.remoting import CommandFailed, PSObject, Shell, Value, make_command
+from foundation.times import ElapsedClock
 
 COMMAND_TIMEOUT = 30.0
 """Seconds for each command."""
@@ -13,21 +13,14 @@ _SECONDARY = "PS0033"
 """A secondary of a WID farm does not tell the configuration: that is no fault of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FarmQuery:
-    """One reading of a farm."""
-
-    shell: Shell
-    clock: FarmClock
-
-
 @dataclass(slots=True, kw_only=True)
 class HostQuery:
     """One host while it is asked. A command that fails is noted in `errors`; what ends the conversation is raised:
     HostUnreachable, AccessDenied, Interrupted."""
 
-    query: FarmQuery
+    shell: Shell
     host: str
+    clock: ElapsedClock
     errors: list[str] = field(default_factory=list)
 
     async def ask(self, command: str, **parameters: Value) -> list[PSObject]:
@@ -52,4 +45,4 @@ class HostQuery:
 
     async def run(self, command: str, **parameters: Value) -> list[PSObject]:
         """What it answers. Raises RemotingError, CommandFailed too."""
-        return await self.query.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)
+        return await self.shell.run(self.host, make_command(command, **parameters), timeout=COMMAND_TIMEOUT)

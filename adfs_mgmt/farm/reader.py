@@ -10,25 +10,24 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 from adfs_mgmt.farm import rows
-from adfs_mgmt.farm.clock import FarmClock
-from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import fetch_metadata
-from adfs_mgmt.farm.model import Endpoint, Farm, Node, Properties, Proxy, RelyingParty, StoredCertificate, SyncRole
-from adfs_mgmt.farm.queries import FarmQuery, HostQuery
+from adfs_mgmt.farm.model import Farm, Node, Properties, Proxy, StoredCertificate, SyncRole
+from adfs_mgmt.farm.queries import HostQuery
 from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
 from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, integer_of, seconds_of, text_of, time_of
 from certs import Certificate
+from foundation.http import FetchFailed
 from foundation.saml import Metadata
+from foundation.times import ElapsedClock
 
 NOT_ASKED = "not asked over WinRM"
 _WID = "MSSQL$MICROSOFT##WID"
 _PROXY_SERVICE = "appproxysvc"
-T = TypeVar("T")
 FetchMetadata = Callable[[FarmSettings, str, float], Awaitable[Metadata]]
 
 
@@ -47,22 +46,28 @@ async def read_farm(
     """
     if not settings.winrm or not settings.nodes:
         return unread_farm(settings, now)
-    query, slots = FarmQuery(shell=shell, clock=FarmClock(now)), asyncio.Semaphore(hosts_at_once)
+    slots, clock = asyncio.Semaphore(hosts_at_once), ElapsedClock(now)
 
-    async def bounded(host: str, work: Awaitable[T]) -> T:
+    async def read(reader: _NodeReader | _ProxyReader) -> None:
         async with slots:
-            found = await work
+            await reader.read()
         if on_host is not None:
-            on_host(host)
-        return found
+            on_host(reader.host.host)
 
-    nodes = [_NodeReader(query, host) for host in settings.nodes]
-    proxies = [_ProxyReader(query, host) for host in settings.proxies]
-    readers: list[_NodeReader | _ProxyReader] = [*nodes, *proxies]
-    await asyncio.gather(*(bounded(reader.host.host, reader.read()) for reader in readers))
-    read_nodes, read_proxies = [reader.node for reader in nodes], [reader.proxy for reader in proxies]
-    farm = _assembled(settings, now, await _farm_wide(nodes), read_nodes, read_proxies)
-    farm = replace(farm, principal=await read_principal(query, farm.nodes, settings.federation_name))
+    nodes = [_NodeReader(HostQuery(shell=shell, host=host, clock=clock), Node(host=host)) for host in settings.nodes]
+    proxies = [_ProxyReader(HostQuery(shell=shell, host=host, clock=clock), Proxy(host=host)) for host in settings.proxies]
+    await asyncio.gather(*map(read, nodes), *map(read, proxies))
+    wide = await _farm_wide(nodes)
+    found = tuple(reader.found for reader in nodes)
+    farm = replace(
+        wide,
+        name=settings.name,
+        read_at=now,
+        properties=replace(wide.properties, sql=_on_sql_server(found)),
+        nodes=found,
+        proxies=tuple(reader.found for reader in proxies),
+        principal=await read_principal([(reader.host, reader.found) for reader in nodes], settings.federation_name),
+    )
     return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
@@ -91,48 +96,29 @@ async def _with_metadata(farm: Farm, settings: FarmSettings, now: float, fetch: 
     lacking = [node for node in farm.nodes for row in node.certificates if not row.certificate.der]
     if not lacking:
         return farm
-    with suppress(Unreadable):  # then what the text of the certificate says has to do
+    with suppress(FetchFailed):  # then what the text of the certificate says has to do
         metadata = await fetch(settings, (farm.primary or lacking[0]).host, now)
         return with_certificates(farm, (*metadata.signing, *metadata.encryption))
     return farm
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _FarmWide:
-    """What one node says of the whole farm."""
-
-    properties: Properties
-    relying_parties: tuple[RelyingParty, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
-    error: str = ""
-
-
-async def _farm_wide(nodes: Sequence[_NodeReader]) -> _FarmWide:
-    """From the primary, which has read it already; else from the first node that answers."""
-    wide = next((reader.wide for reader in nodes if reader.wide is not None and not reader.wide.error), None)
+async def _farm_wide(nodes: Sequence[_NodeReader]) -> Farm:
+    """What belongs to the whole farm: from the primary, which has read it already; else from the first node that answers."""
     for reader in nodes:
-        if wide is None and reader.node.certificates:
-            await reader.read_farm_wide()
-            wide = reader.wide if reader.wide is not None and not reader.wide.error else None
-    if wide is not None:
-        return wide
+        if reader.wide is not None and not reader.wide.error:
+            return reader.wide
+    for reader in nodes:
+        if reader.found.certificates:
+            wide = await reader.read_farm_wide()
+            if not wide.error:
+                return wide
     half = next((reader.wide for reader in nodes if reader.wide is not None), None)
-    return half or _FarmWide(
-        properties=Properties(), error="the primary was not read, and no other node tells the configuration"
-    )
+    return half or _wide(Properties(), error="the primary was not read, and no other node tells the configuration")
 
 
-def _assembled(settings: FarmSettings, now: float, wide: _FarmWide, nodes: Sequence[Node], proxies: Sequence[Proxy]) -> Farm:
-    return Farm(
-        name=settings.name,
-        read_at=now,
-        properties=replace(wide.properties, sql=_on_sql_server(nodes)),
-        nodes=tuple(nodes),
-        proxies=tuple(proxies),
-        relying_parties=wide.relying_parties,
-        endpoints=wide.endpoints,
-        error=wide.error,
-    )
+def _wide(properties: Properties, **known: Any) -> Farm:
+    """What one node says of the whole farm, without its hosts."""
+    return Farm(name="", read_at=0.0, properties=properties, nodes=(), **known)
 
 
 def _on_sql_server(nodes: Sequence[Node]) -> bool:
@@ -145,42 +131,59 @@ def _on_sql_server(nodes: Sequence[Node]) -> bool:
     )
 
 
-class _NodeReader:
-    """Reads one federation server. `node` is what is known so far."""
+HostT = TypeVar("HostT", Node, Proxy)
 
-    def __init__(self, query: FarmQuery, host: str) -> None:
-        self.host = HostQuery(query=query, host=host)
-        self.node = Node(host=host)
-        self.wide: _FarmWide | None = None
-        self._utc_offset = 0.0
+
+class _HostReader(Generic[HostT]):
+    """Reads one host. `found` is what is known so far."""
+
+    def __init__(self, host: HostQuery, found: HostT) -> None:
+        self.host = host
+        self.found: HostT = found
 
     async def read(self) -> None:
         """Everything, until the host is gone."""
         try:
-            await self._read_system()
-            await self._read_services()
-            await self._read_sync()
-            await self._read_certificates()
-            if self.node.role is SyncRole.PRIMARY:
-                await self.read_farm_wide()
+            await self.read_parts()
         except RemotingError as error:
             self.host.errors.append(error.reason)
-        self.node = replace(self.node, error="; ".join(self.host.errors))
+        self.learn(error="; ".join(self.host.errors))
+
+    async def read_parts(self) -> None:
+        """One after the other. Raises RemotingError."""
+        raise NotImplementedError
+
+    def learn(self, **known: Any) -> None:
+        """Fields of `found`."""
+        self.found = replace(self.found, **known)
+
+
+class _NodeReader(_HostReader[Node]):
+    """A federation server."""
+
+    wide: Farm | None = None
+    """What it says of the whole farm, where it was asked."""
+    _utc_offset = 0.0
+
+    async def read_parts(self) -> None:
+        await self._read_system()
+        await self._read_services()
+        await self._read_sync()
+        await self._read_certificates()
+        if self.found.role is SyncRole.PRIMARY:
+            await self.read_farm_wide()
 
     async def _read_system(self) -> None:
         system = await self.host.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         computer = await self.host.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         skew = await _clock_skew(self.host)
         self._utc_offset = integer_of(system, "CurrentTimeZone") * 60.0
-        self.node = replace(
-            self.node, clock_skew=skew, windows=rows.read_windows_version(system), fqdn=rows.read_fqdn(computer)
-        )
+        self.learn(clock_skew=skew, windows=rows.read_windows_version(system), fqdn=rows.read_fqdn(computer))
 
     async def _read_services(self) -> None:
         service = await self.host.ask_for("Get-CimInstance", ClassName="Win32_Service", Filter="Name='adfssrv'")
         database = await self.host.try_for("Get-Service", Name=(_WID,))
-        self.node = replace(
-            self.node,
+        self.learn(
             service_running=text_of(service, "State") == "Running",
             service_account=text_of(service, "StartName"),
             wid_running=any(text_of(row, "Status") == "Running" for row in database) if database else None,
@@ -188,8 +191,7 @@ class _NodeReader:
 
     async def _read_sync(self) -> None:
         sync = await self.host.ask_for("Get-AdfsSyncProperties")
-        self.node = replace(
-            self.node,
+        self.learn(
             role=rows.read_sync_role(sync),
             primary=text_of(sync, "PrimaryComputerName"),
             last_sync=time_of(sync, "LastSyncTime"),
@@ -198,60 +200,51 @@ class _NodeReader:
         )
 
     async def _read_certificates(self) -> None:
-        self.node = replace(self.node, stored=await _stored(self.host))
+        self.learn(stored=await _stored(self.host))
         bindings = await self.host.ask("Get-AdfsSslCertificate")
-        self.node = replace(self.node, bindings=tuple(rows.read_binding(row) for row in bindings))
-        known = {row.certificate.thumbprint: row.certificate for row in self.node.stored}
+        self.learn(bindings=tuple(rows.read_binding(row) for row in bindings))
+        known = {row.certificate.thumbprint: row.certificate for row in self.found.stored}
         answer = await self.host.ask("Get-AdfsCertificate")
-        self.node = replace(self.node, certificates=rows.read_farm_certificates(answer, known, self._utc_offset))
+        self.learn(certificates=rows.read_farm_certificates(answer, known, self._utc_offset))
 
-    async def read_farm_wide(self) -> None:
-        """Into `wide`. A node that is gone meanwhile leaves its reason there."""
-        asked = HostQuery(query=self.host.query, host=self.host.host)
+    async def read_farm_wide(self) -> Farm:
+        """Kept in `wide`. A node that is gone meanwhile leaves its reason there."""
+        asked = replace(self.host, errors=[])
         try:
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
             partners = await asked.ask("Get-AdfsRelyingPartyTrust")
             endpoints = await asked.ask("Get-AdfsEndpoint")
         except RemotingError as error:
-            self.wide = _FarmWide(properties=Properties(), error=f"{asked.host}: {error.reason}")
-            return
-        self.wide = _FarmWide(
-            properties=rows.read_properties(answer, level[0], windows=self.node.windows, bindings=self.node.bindings),
+            self.wide = _wide(Properties(), error=f"{asked.host}: {error.reason}")
+            return self.wide
+        self.wide = _wide(
+            rows.read_properties(answer, level[0], windows=self.found.windows, bindings=self.found.bindings),
             relying_parties=tuple(rows.read_relying_party(row) for row in partners),
             endpoints=tuple(rows.read_endpoint(row) for row in endpoints),
             error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
         )
+        return self.wide
 
 
-class _ProxyReader:
-    """Reads one Web Application Proxy. `proxy` is what is known so far."""
+class _ProxyReader(_HostReader[Proxy]):
+    """A Web Application Proxy."""
 
-    def __init__(self, query: FarmQuery, host: str) -> None:
-        self.host = HostQuery(query=query, host=host)
-        self.proxy = Proxy(host=host)
-
-    async def read(self) -> None:
-        """Everything, until the host is gone."""
-        try:
-            await self._read_system()
-            await self._read_certificates()
-            await self._read_trust()
-        except RemotingError as error:
-            self.host.errors.append(error.reason)
-        self.proxy = replace(self.proxy, error="; ".join(self.host.errors))
+    async def read_parts(self) -> None:
+        await self._read_system()
+        await self._read_certificates()
+        await self._read_trust()
 
     async def _read_system(self) -> None:
         service = await self.host.ask_for("Get-Service", Name=(_PROXY_SERVICE,))
         skew = await _clock_skew(self.host)
-        self.proxy = replace(self.proxy, clock_skew=skew, service_running=text_of(service, "Status") == "Running")
+        self.learn(clock_skew=skew, service_running=text_of(service, "Status") == "Running")
 
     async def _read_certificates(self) -> None:
         stored = await _stored(self.host)
         bindings = await self.host.ask("Get-WebApplicationProxySslCertificate")
         ends = [row.certificate.not_after for row in stored if rows.is_proxy_trust(row.certificate)]
-        self.proxy = replace(
-            self.proxy,
+        self.learn(
             stored=stored,
             bindings=tuple(rows.read_binding(row) for row in bindings),
             trust_ends=max(ends, default=0.0),
@@ -260,19 +253,19 @@ class _ProxyReader:
     async def _read_trust(self) -> None:
         """The proxy keeps its configuration on the nodes: where it cannot be read, the trust is broken."""
         health = await self.host.try_for("Get-WebApplicationProxyHealth")
-        self.proxy = replace(self.proxy, unhealthy=rows.read_unhealthy(health or []))
+        self.learn(unhealthy=rows.read_unhealthy(health or []))
         configuration = await self.host.try_for("Get-WebApplicationProxyConfiguration")
-        self.proxy = replace(self.proxy, trust_ok=configuration is not None)
+        self.learn(trust_ok=configuration is not None)
         if configuration is not None:
             answer = await self.host.ask("Get-WebApplicationProxyApplication")
-            self.proxy = replace(self.proxy, applications=tuple(rows.read_application(row) for row in answer))
+            self.learn(applications=tuple(rows.read_application(row) for row in answer))
 
 
 async def _clock_skew(host: HostQuery) -> float:
     """Seconds that its clock is ahead of ours, less half the round trip: not of the first command, which has to connect."""
-    before = host.query.clock.now()
+    before = host.clock.now()
     answer = await host.ask_for("Get-Date")
-    after = host.query.clock.now()
+    after = host.clock.now()
     there = next((value for value in answer.values() if isinstance(value, dt.datetime)), None)
     return there.timestamp() - (before + after) / 2 if there is not None else 0.0
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adfs_mgmt.farm import rows
-from adfs_mgmt.farm.clock import FarmClock
 from adfs_mgmt.farm.model import SyncRole
-from adfs_mgmt.farm.queries import FarmQuery, HostQuery
+from adfs_mgmt.farm.queries import HostQuery
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.remoting import MACHINE_STORE, PSObject, RemotingError, Shell, flag_of, text_of, texts_of, time_of
+from foundation.times import ElapsedClock
 
 _FEATURES = (ADFS_ROLE, PROXY_ROLE, WID_FEATURE)
 
 
 async def read_server(shell: Shell, host: str, role: str, now: float) -> ObservedServer:
     """What it says about itself, and about the role that it has or shall have. Never raises for one that does not answer."""
-    asked = HostQuery(query=FarmQuery(shell=shell, clock=FarmClock(now)), host=host)
+    asked = HostQuery(shell=shell, host=host, clock=ElapsedClock(now))
     try:
         found = await _system(asked)
         if not found.has(role):
@@ -28,7 +28,7 @@ async def read_server(shell: Shell, host: str, role: str, now: float) -> Observe
 
 async def read_listed_nodes(shell: Shell, primary: str, now: float) -> tuple[tuple[str, ...] | None, str]:
     """Names in the farm's own table, lower case; None with the reason where it cannot be had."""
-    asked = HostQuery(query=FarmQuery(shell=shell, clock=FarmClock(now)), host=primary)
+    asked = HostQuery(shell=shell, host=primary, clock=ElapsedClock(now))
     try:
         answer = await asked.ask_for("Get-AdfsFarmInformation")
     except RemotingError as error:
@@ -49,7 +49,7 @@ async def _system(asked: HostQuery) -> ObservedServer:
         fqdn=rows.read_fqdn(computer),
         domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
         windows=rows.read_windows_version(system),
-        clock_skew=time_of(system, "LocalDateTime") - asked.query.clock.now(),
+        clock_skew=time_of(system, "LocalDateTime") - asked.clock.now(),
         features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
         stored=rows.read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
     )

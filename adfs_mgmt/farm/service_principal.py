@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adfs_mgmt.farm.model import Node, PrincipalHolder, ServicePrincipal, SyncRole
-from adfs_mgmt.farm.queries import FarmQuery, HostQuery
+from adfs_mgmt.farm.queries import HostQuery
 from adfs_mgmt.remoting import CommandFailed, NotInCatalogue, PSObject, RemotingError, flag_of, text_of, texts_of
 
 _ABSENT = "CommandNotFoundException"
 """Without our JEA endpoint, or with one of before it had this function."""
 
 
-async def read_principal(query: FarmQuery, nodes: Sequence[Node], name: str) -> ServicePrincipal | None:
+async def read_principal(hosts: Sequence[tuple[HostQuery, Node]], name: str) -> ServicePrincipal | None:
     """Ask the primary, else the first node that answered; another one where it is gone meanwhile. None where none could be
     asked. `name` is the federation name."""
-    for node in sorted(nodes, key=lambda each: each.role is not SyncRole.PRIMARY):
+    for host, node in sorted(hosts, key=lambda pair: pair[1].role is not SyncRole.PRIMARY):
         if not node.service_account or node.error:
             continue
         try:
-            rows = await HostQuery(query=query, host=node.host).run("Get-IsthmusServicePrincipal", Name=name)
+            rows = await host.run("Get-IsthmusServicePrincipal", Name=name)
         except NotInCatalogue:
             return ServicePrincipal(name=name, service_account=node.service_account, error=f"{name!r} is no name of a host")
         except CommandFailed as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from adfs_mgmt.remoting import split_host
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmSettings:
@@ -46,9 +48,3 @@ def address_of(settings: FarmSettings, host: str) -> str:
     if host == settings.federation_name:
         return settings.federation_address or host
     return split_host(host)[1]
-
-
-def split_host(host: str) -> tuple[str, str]:
-    """Name and address of a server as in the settings: `name`, or `name=address`."""
-    name, _, address = host.partition("=")
-    return name, address or name

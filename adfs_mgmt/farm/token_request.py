@@ -1,9 +1,7 @@
 """Asks each node, and the federation name, for a token with a test account: whether people can sign in, really.
 
-    verified TLS ──► WS-Trust 1.3 usernamemixed ── 404, 503 ──► WS-Trust 2005 usernamemixed ──► token, or the reason why not
-
-The password leaves this workstation only by TLS whose certificate is trusted and names the federation service. And it must
-not lock the account: as long as no address has accepted it, one is asked at a time, those first that look well from outside.
+The test must not lock the account: as long as no address has accepted it, one is asked at a time, those first that look well
+from outside.
 
     no connection, untrusted, 404 or 503: the account was not tried    ──► the next address
     a token                                                            ──► all others at once
@@ -13,36 +11,18 @@ not lock the account: as long as no address has accepted it, one is asked at a t
 from __future__ import annotations
 
 import asyncio
-import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import aiohttp
-from yarl import URL
-
-from adfs_mgmt.farm.clock import FarmClock
-from adfs_mgmt.farm.errors import Unreadable, as_unreadable
+from adfs_mgmt.farm.errors import Unreadable
 from adfs_mgmt.farm.external_view import HOSTS_AT_ONCE
-from adfs_mgmt.farm.http import bounded, host_header, open_session, why
-from adfs_mgmt.farm.model import ExternalView, SignInOutcome, SyntheticSignIn
+from adfs_mgmt.farm.model import ExternalView
 from adfs_mgmt.farm.settings import FarmSettings, address_of
-from foundation.saml import (
-    MAX_ANSWER_BYTES,
-    WS_TRUST_VERSIONS,
-    Assertion,
-    Fault,
-    WsTrust,
-    is_encrypted,
-    make_token_request,
-    read_assertion,
-    read_token_answer,
-    readable,
-)
+from foundation.saml import Fault, SignInOutcome, SyntheticSignIn, TokenClient
+from foundation.times import ElapsedClock
 
 _UNTRIED = {SignInOutcome.UNREACHED, SignInOutcome.UNTRUSTED, SignInOutcome.NOT_OFFERED}
 _ACCEPTED = {SignInOutcome.ISSUED, SignInOutcome.ENCRYPTED, SignInOutcome.BAD_TOKEN}
-_OFF = {404, 503}
 _ACCESS_CODES = ("MSIS7068", "MSIS5007")
 """The relying party's rules said no, not the directory."""
 _PARTY_CODES = ("ID3082", "MSIS3020")
@@ -86,15 +66,24 @@ async def sign_in(
     `now` is Unix seconds; `identifier` is the farm's own, which is asked for where the settings name no relying party;
     `on_host` hears of each that is done.
     """
-    requests = _TokenRequests(settings, account, settings.synthetic_relying_party or identifier, FarmClock(now))
+    clock, slots = ElapsedClock(now), asyncio.Semaphore(HOSTS_AT_ONCE)
+    client = TokenClient(
+        name=settings.federation_name,
+        port=settings.https_port,
+        ca_file=settings.tls_ca_file,
+        timeout=settings.outside_timeout,
+        user=account.user,
+        password=account.password,
+        relying_party=settings.synthetic_relying_party or identifier,
+        explain=outcome_of,
+    )
     waiting = _ordered(settings, outside)
     done: dict[str, SyntheticSignIn] = {}
-    # the shorter one first: that nothing was sent must be told from that nothing came back
-    timeout = aiohttp.ClientTimeout(total=settings.outside_timeout, connect=settings.outside_timeout / 2)
-    async with open_session(timeout) as session:
+    async with client.open_session() as session:
 
         async def ask(host: str) -> None:
-            done[host] = await requests.ask(session, host)
+            async with slots:
+                done[host] = await client.ask(session, host, address_of(settings, host), clock.now())
             if on_host is not None:
                 on_host(host)
 
@@ -102,7 +91,9 @@ async def sign_in(
             host = waiting.pop(0)
             await ask(host)
             if done[host].outcome not in _UNTRIED | _ACCEPTED:
-                done |= {other: requests.unasked(other, done[host]) for other in waiting}
+                reason = f"{host.partition('=')[0]} gave no token"
+                for other in waiting:
+                    done[other] = client.result(SignInOutcome.NOT_ASKED, host=other, at=clock.now(), reason=reason)
                 waiting = []
         await asyncio.gather(*(ask(host) for host in waiting))
     return tuple(done[host] for host in [*settings.nodes, settings.federation_name])
@@ -114,120 +105,6 @@ def _ordered(settings: FarmSettings, outside: ExternalView) -> list[str]:
     return sorted([*settings.nodes, settings.federation_name], key=lambda host: host not in healthy)
 
 
-class _NotOffered(Exception):
-    """This endpoint is not there."""
-
-
-@dataclass(slots=True)
-class _TokenRequests:
-    """One round."""
-
-    settings: FarmSettings
-    account: TestAccount
-    relying_party: str
-    clock: FarmClock
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOSTS_AT_ONCE))
-
-    async def ask(self, session: aiohttp.ClientSession, host: str) -> SyntheticSignIn:
-        """At the first endpoint that is there."""
-        async with self._slots:
-            for protocol in WS_TRUST_VERSIONS:
-                try:
-                    return await self._ask_at(session, host, protocol)
-                except _NotOffered as error:
-                    reason = str(error)
-        return self._result(host, SignInOutcome.NOT_OFFERED, reason=reason)
-
-    def unasked(self, host: str, first: SyntheticSignIn) -> SyntheticSignIn:
-        """It was not asked because of the first."""
-        return self._result(host, SignInOutcome.NOT_ASKED, reason=f"{first.host.partition('=')[0]} gave no token")
-
-    async def _ask_at(self, session: aiohttp.ClientSession, host: str, protocol: WsTrust) -> SyntheticSignIn:
-        started, timeout = time.monotonic(), self.settings.outside_timeout
-        try:
-            status, body = await self._post(session, host, protocol)
-        except aiohttp.ClientConnectorCertificateError as error:
-            return self._result(host, SignInOutcome.UNTRUSTED, reason=_distrust(error.certificate_error))
-        except ssl.SSLCertVerificationError as error:
-            return self._result(host, SignInOutcome.UNTRUSTED, reason=_distrust(error))
-        except aiohttp.ConnectionTimeoutError as error:
-            return self._result(host, SignInOutcome.UNREACHED, reason=why(error, timeout / 2))
-        except aiohttp.ClientConnectorError as error:
-            return self._result(host, SignInOutcome.UNREACHED, reason=why(error, timeout))
-        except Unreadable as error:
-            return self._result(host, SignInOutcome.NO_VERDICT, protocol, reason=f"its {error.what}: {error.reason}")
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
-            return self._result(host, SignInOutcome.NO_VERDICT, protocol, reason=why(error, timeout))
-        took = (time.monotonic() - started) * 1000
-        return await asyncio.to_thread(self._result_of, host, protocol, status, body, took)
-
-    async def _post(self, session: aiohttp.ClientSession, host: str, protocol: WsTrust) -> tuple[int, bytes]:
-        name, port = self.settings.federation_name, self.settings.https_port
-        authority = host_header(name, port, 443)
-        body = make_token_request(
-            protocol,
-            f"https://{authority}{protocol.path}",
-            self.account.user,
-            self.account.password,
-            self.relying_party,
-            self.clock.now(),
-        )
-        async with session.post(
-            URL.build(scheme="https", host=address_of(self.settings, host), port=port, path=protocol.path),
-            data=body,
-            ssl=ssl.create_default_context(cafile=self.settings.tls_ca_file or None),
-            server_hostname=name,
-            headers={"Host": authority, "Content-Type": "application/soap+xml; charset=utf-8"},
-            allow_redirects=False,
-        ) as response:
-            answer = await bounded(response, MAX_ANSWER_BYTES)
-            if response.status in _OFF:
-                raise _NotOffered(f"HTTP {response.status}")
-            return response.status, answer
-
-    def _result_of(self, host: str, protocol: WsTrust, status: int, body: bytes, took: float) -> SyntheticSignIn:
-        """What was answered. A fault comes with HTTP 500, sometimes 400."""
-        if status not in {200, 400, 500}:
-            return self._result(host, SignInOutcome.NO_VERDICT, protocol, took, reason=f"HTTP {status}")
-        try:
-            with as_unreadable():
-                found = read_token_answer(body, protocol)
-        except Unreadable as error:
-            reason = f"its {error.what}: {error.reason}" + ("" if status == 200 else f" (HTTP {status})")
-            return self._result(host, SignInOutcome.NO_VERDICT, protocol, took, reason=reason)
-        if isinstance(found, Fault):
-            return self._result(host, outcome_of(found), protocol, took, reason=found.reason)
-        if is_encrypted(found):
-            return self._result(host, SignInOutcome.ENCRYPTED, protocol, took)
-        try:
-            with as_unreadable():
-                token = read_assertion(found)
-            return self._result(host, SignInOutcome.ISSUED, protocol, took, token=token)
-        except Unreadable as error:
-            return self._result(host, SignInOutcome.BAD_TOKEN, protocol, took, reason=f"{error.what}: {error.reason}")
-
-    def _result(
-        self,
-        host: str,
-        outcome: SignInOutcome,
-        protocol: WsTrust | None = None,
-        took: float = 0.0,
-        *,
-        token: Assertion | None = None,
-        reason: str = "",
-    ) -> SyntheticSignIn:
-        return SyntheticSignIn(
-            host=host,
-            outcome=outcome,
-            relying_party=self.relying_party,
-            at=self.clock.now(),
-            endpoint=protocol.path if protocol else "",
-            milliseconds=took,
-            token=token,
-            reason=readable(reason),
-        )
-
-
 def outcome_of(fault: Fault) -> SignInOutcome:
     """What a fault of AD FS says of the account: by the number in its text, else by its code (WS-Trust 1.3 section 11)."""
     if any(code in fault.text for code in _ACCESS_CODES):
@@ -237,7 +114,3 @@ def outcome_of(fault: Fault) -> SignInOutcome:
     if "InvalidScope" in fault.codes or any(code in fault.text for code in _PARTY_CODES):
         return SignInOutcome.UNKNOWN_PARTY
     return SignInOutcome.NO_VERDICT
-
-
-def _distrust(error: BaseException) -> str:
-    return str(getattr(error, "verify_message", "") or error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from adfs_mgmt.farm import ExternalView, Farm, SyncRole, SyntheticSignIn, find_inconsistencies
+from adfs_mgmt.farm import ExternalView, Farm, SyncRole, find_inconsistencies
 from adfs_mgmt.health.external import check_external
 from adfs_mgmt.health.principal import check_principal
 from adfs_mgmt.health.rendering import host_label
@@ -20,6 +20,7 @@ from adfs_mgmt.health.sign_in import check_sign_ins
 from adfs_mgmt.health.tokens import check_tokens
 from adfs_mgmt.trust import EntraTrust, compare_trust, keys_of
 from findings import Finding, failed, passed, warned
+from foundation.saml import SyntheticSignIn
 
 _LEVELS = {"2012 R2": 1, "2016": 3, "2019": 4, "2022": 4, "2025": 4}
 _WID_NODES, _WID_TRUSTS = 30, 100

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adfs_mgmt.farm import short_name, split_host
+from adfs_mgmt.farm import short_name
+from adfs_mgmt.remoting import split_host
 from certs import Certificate
 from foundation.times import day, distance
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adfs_mgmt.farm import ExternalView, Farm, SignInOutcome, SyntheticSignIn, Use, short_name
+from adfs_mgmt.farm import ExternalView, Farm, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference_node
 from findings import Finding, failed, passed, warned
-from foundation.saml import Assertion
+from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 
 NAME = "synthetic-token"
 _ENTRA = "urn:federation:MicrosoftOnline"

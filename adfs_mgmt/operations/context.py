@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view, split_host
+from adfs_mgmt.farm import ExternalView, FarmSettings, read_external_view
 from adfs_mgmt.health import Thresholds
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, SelectionError, SettingsError
-from adfs_mgmt.remoting import RemotingSettings, Shell
+from adfs_mgmt.remoting import RemotingSettings, Shell, split_host
 from adfs_mgmt.trust import EntraSettings
 from certs.acme import AcmeSettings
 from foundation.procedures import Clock, Progress, WallClock

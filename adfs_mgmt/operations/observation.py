@@ -10,7 +10,6 @@ from adfs_mgmt.farm import (
     ExternalView,
     Farm,
     FarmSettings,
-    SyntheticSignIn,
     TestAccount,
     read_external_view,
     read_farm,
@@ -25,6 +24,7 @@ from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
 from findings import Finding, warned
 from foundation.graph import GraphError
+from foundation.saml import SyntheticSignIn
 
 OnHost = Callable[[str], None]
 """Hears of each host that is done."""

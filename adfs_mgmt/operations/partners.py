@@ -8,8 +8,9 @@ from pathlib import Path
 from adfs_mgmt.operations.context import OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import OnHost, observe_farms
-from adfs_mgmt.trust import PartnerMetadata, PartnerWarning, judge_partner, read_partner_metadata
+from adfs_mgmt.trust import PartnerWarning, judge_partner
 from certs import Ledger, Ledgers, PartnerKind
+from foundation.saml import PartnerMetadata, read_partner_metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from adfs_mgmt import procedures
 from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
-from adfs_mgmt.procedures import SERVER_STATES, Deployment, Operation, Secrets, ServerSpec, ServerState, server_journal
-from foundation.procedures import Plan, RunResult, load, read
+from adfs_mgmt.procedures import SERVER_STATES, Operation, Secrets, ServerExecutor, ServerSpec, ServerState
+from foundation import procedures as engine
+from foundation.procedures import Plan, Record, Refused, RunResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,46 +25,76 @@ class ServerOperation:
     farm: FarmSettings
     spec: ServerSpec
     secrets: Secrets
+    who: str = field(default_factory=engine.whoami)
+
+    @property
+    def record(self) -> Record[ServerState] | None:
+        """What was done about this server last. Raises JournalError."""
+        return engine.read(self._path, SERVER_STATES)
 
     async def plan(self) -> Plan[ServerState]:
-        """Observe, check and plan; nothing is changed. A server that does not answer is a failed check. Raises RemotingError
-        for settings that cannot work."""
-        async with self._deployment(silent) as deployment:
-            return await deployment.plan(self.spec, self.secrets)
+        """Observe, check and plan; nothing is changed. A server that does not answer is a failed check. Windows tests the
+        prerequisites if the role is there. Raises RemotingError for settings that cannot work."""
+        async with self._executor(self.spec) as executor:
+            return procedures.plan_server(self.spec, await executor.observe_tested(), by=self.who)
 
     def load(self, path: Path) -> Plan[ServerState]:
         """A saved plan for this operation. Raises PlanUnusable; NotPossible for one of something else."""
-        plan = load(path, SERVER_STATES)
+        plan = engine.load(path, SERVER_STATES)
         _check_same(f"plan {plan.digest}", plan.state.spec, self.spec)
         return plan
 
     async def apply(self, plan: Plan[ServerState], progress: OnProgress = silent) -> RunResult:
         """If the farm is as it was. Cancelled or killed, `resume` continues. Raises ProcedureError, RemotingError."""
-        async with self._deployment(progress) as deployment:
-            return await deployment.apply(plan, self.secrets)
+        spec = plan.state.spec
+        async with self._executor(spec) as executor:
+            with self._journal() as journal:
+                if journal.record is not None and journal.record.open:
+                    reason = f"{journal.record.kind} is under way there: continue with --resume, or clean up with --undo"
+                    raise Refused(f"{plan.kind} {spec.name}", (reason,))
+                state = procedures.confirmed(plan, await executor.observe_tested(), self.secrets, by=self.who)
+                now = self.context.now()
+                id_ = f"{plan.digest}@{now:.0f}"
+                for event in engine.start(executor.table, journal.record, id_, plan.subject, state):
+                    journal.append(event, now)
+                return await self._run(executor, journal, progress)
 
     def check_resumable(self) -> None:
         """Whether what is under way at this server, if anything is, is what was asked for. Raises NotPossible."""
-        record = read(server_journal(self.context.state_dir, self.farm.name, self.spec.name), SERVER_STATES)
+        record = self.record
         if record is not None and record.open:
             _check_same("what is under way there", record.state.spec, self.spec)
 
     async def resume(self, *, undo: bool = False, progress: OnProgress = silent) -> RunResult:
         """Continue what is under way, or clean it up. Raises as `apply`."""
-        async with self._deployment(progress) as deployment:
-            return await deployment.resume(self.spec.name, self.secrets, undo=undo)
+        with self._journal() as journal:
+            record: Record[ServerState] | None = journal.record
+            if record is None or not record.open:
+                reason = "nothing is under way there: leave --resume and --undo out"
+                raise Refused(f"work on {self.spec.name}", (reason,))
+            async with self._executor(record.state.spec) as executor:
+                turned = engine.turn_back(executor.table, record, "start") if undo and not record.back else None
+                seen = await executor.observe_all()
+                if turned is not None:
+                    journal.append(turned, self.context.now())
+                elif not record.back:
+                    procedures.check_secrets(executor.spec, seen, self.secrets)
+                return await self._run(executor, journal, progress)
+
+    @property
+    def _path(self) -> Path:
+        return procedures.server_journal(self.context.state_dir, self.farm.name, self.spec.name)
+
+    def _journal(self) -> engine.FileJournal:
+        return engine.FileJournal(self._path, SERVER_STATES, now=self.context.now(), who=self.who)
+
+    async def _run(self, executor: ServerExecutor, journal: engine.FileJournal, progress: OnProgress) -> RunResult:
+        return await engine.run(executor.table, executor, journal, clock=self.context.clock, progress=progress)
 
     @asynccontextmanager
-    async def _deployment(self, progress: OnProgress) -> AsyncIterator[Deployment]:
+    async def _executor(self, spec: ServerSpec) -> AsyncIterator[ServerExecutor]:
         async with self.context.shell() as shell:
-            yield Deployment(
-                shell=shell,
-                settings=self.farm,
-                state_dir=self.context.state_dir,
-                progress=progress,
-                clock=self.context.clock,
-                external=self.context.external,
-            )
+            yield ServerExecutor(shell, self.farm, spec, self.secrets, self.context.now, self.context.external)
 
 
 def server_operation(
@@ -86,10 +118,10 @@ def server_operation(
 
 def _check_same(what: str, planned: ServerSpec, asked: ServerSpec) -> None:
     """Options beside a plan must say what it says: one that is passed over would mislead. Those not given say nothing."""
-    for field in fields(planned):
-        there, here = getattr(planned, field.name), getattr(asked, field.name)
-        if field.name == "host":
+    for option in fields(planned):
+        there, here = getattr(planned, option.name), getattr(asked, option.name)
+        if option.name == "host":
             there, here = planned.name, asked.name
-        if here not in (field.default, there):
-            name = field.name.replace("_", " ")
+        if here not in (option.default, there):
+            name = option.name.replace("_", " ")
             raise NotPossible(f"{what} has {name} {there or 'none'}, not {here}; nothing was changed")

@@ -8,6 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from adfs_mgmt.procedures.bindings import names_bound
+from adfs_mgmt.procedures.deployment import (
+    SERVER_STATES,
+    check_secrets,
+    confirmed,
+    plan_server,
+    server_journal,
+    server_plan_data,
+)
 from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.request import RolloverRequest, first_end
@@ -16,15 +24,13 @@ from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerSt
 from adfs_mgmt.procedures.view import RolloverPolicy
 
 if TYPE_CHECKING:
-    from adfs_mgmt.procedures.deployment import SERVER_STATES, Deployment, server_journal, server_plan_data
     from adfs_mgmt.procedures.executor import AdfsExecutor
     from adfs_mgmt.procedures.observer import observe
+    from adfs_mgmt.procedures.server_executor import ServerExecutor
 
 _LATER = {
-    **dict.fromkeys(
-        ("SERVER_STATES", "Deployment", "server_journal", "server_plan_data"), "adfs_mgmt.procedures.deployment"
-    ),
     "AdfsExecutor": "adfs_mgmt.procedures.executor",
+    "ServerExecutor": "adfs_mgmt.procedures.server_executor",
     "observe": "adfs_mgmt.procedures.observer",
 }
 """Loaded when they are first used: what speaks to networks."""
@@ -34,20 +40,23 @@ __all__ = [
     "TRACKS",
     "WITHOUT_ENTRA",
     "AdfsExecutor",
-    "Deployment",
     "FarmObservation",
     "Operation",
     "RolloverPolicy",
     "RolloverRequest",
     "Secrets",
+    "ServerExecutor",
     "ServerSpec",
     "ServerState",
+    "check_secrets",
+    "confirmed",
     "current",
     "first_end",
     "imported",
     "names_bound",
     "observe",
     "plan",
+    "plan_server",
     "procedure_of",
     "server_journal",
     "server_plan_data",

@@ -27,14 +27,8 @@ def names_needed(properties: Properties) -> tuple[str, ...]:
 
 def names_bound(farm: Farm) -> set[str]:
     """Names that the farm's certificate must cover now: those of its bindings, and those that the mode needs."""
-    servers: list[Node | Proxy] = [*farm.nodes, *farm.proxies]
-    names = {row.host_name.lower() for server in servers for row in server.bindings if row.host_name}
+    names = {row.host_name.lower() for host in farm.hosts for row in host.bindings if row.host_name}
     return {*(name for name in names if name != "localhost"), *names_needed(farm.properties)}
-
-
-def servers(view: FarmView[Any]) -> list[Node | Proxy]:
-    """Nodes and proxies."""
-    return [*view.farm.nodes, *view.farm.proxies]
 
 
 def with_certificate(bindings: Sequence[Binding]) -> list[Binding]:
@@ -50,10 +44,9 @@ def bind(view: FarmView[Any], node: Node, thumbprint: str) -> Act:
     level, member = view.farm.properties.behaviour_level, (node.fqdn or node.host.split("=")[0],)
     if view.farm.properties.alternate_tls_binding:
         command = make_command("Set-AdfsAlternateTlsClientBinding", Thumbprint=thumbprint, Member=member, Force=True)
-    elif level >= _MEMBERS_FROM:
-        command = make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint, Member=member)
     else:
-        command = make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint)
+        told: dict[str, Any] = {"Member": member} if level >= _MEMBERS_FROM else {}
+        command = make_command("Set-AdfsSslCertificate", Thumbprint=thumbprint, **told)
     return Act(place=node.host, what=command)
 
 
@@ -94,19 +87,13 @@ def nodes_bound(view: FarmView[Any], stage: str, wanted: Callable[[Node], str]) 
     Where a secondary has refused, the primary is told to do it for them: Microsoft documents that way only, but it needs a
     second hop (delegation), which an endpoint seldom has.
     """
-    nodes = sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
+    nodes = view.primary_last
     own = {node.host: bind(view, node, wanted(node)) for node in nodes if wanted(node)}
     several = view.farm.properties.behaviour_level >= _MEMBERS_FROM or view.farm.properties.alternate_tls_binding
     secondaries = [node.host for node in nodes if node.role is SyncRole.SECONDARY and node.host in own]
-    if several and view.primary and any(_refused(view, stage, own[host]) for host in secondaries):
+    if several and view.primary and any(view.record.refused(own[host].id(stage)) for host in secondaries):
         own = {host: replace(act, place=view.primary) for host, act in own.items()}
     return [condition for node in nodes if node.host in own for condition in bound(node, wanted(node), own[node.host])]
-
-
-def _refused(view: FarmView[Any], stage: str, act: Act) -> bool:
-    """It was tried, ran, and wrote an error: one that never got there is no try, one that broke off is still open."""
-    id_, record = act.id(stage), view.record
-    return record.tries.get(id_, 0) > 0 and id_ not in record.acted and id_ != record.begun
 
 
 def service_is(view: FarmView[Any], wanted: str, *changed_by: str) -> list[Condition]:
@@ -124,7 +111,7 @@ def serving(view: FarmView[Any], wanted: Callable[[str], str]) -> list[Condition
     if view.observed.outside is None:
         return [Condition("", "the farm was not looked at from outside")]
     found = []
-    for server in servers(view):
+    for server in view.farm.hosts:
         row, thumbprint = view.served.get(server.host), wanted(server.host)
         problem = ""
         if row is None or row.tls is None:
@@ -139,16 +126,16 @@ def serving(view: FarmView[Any], wanted: Callable[[str], str]) -> list[Condition
 # -- published applications
 
 
-def applications_with(proxies: Sequence[Proxy], old: str) -> list[tuple[Proxy, PublishedApplication]]:
+def applications_with(proxy: Proxy, old: str) -> list[PublishedApplication]:
     """Published applications that carry the federation service's own certificate."""
-    return [(proxy, row) for proxy in proxies for row in proxy.applications if row.thumbprint == old]
+    return [row for row in proxy.applications if row.thumbprint == old]
 
 
-def not_covered(proxies: Sequence[Proxy], old: str, certificate: Certificate) -> list[str]:
+def not_covered(proxy: Proxy, old: str, certificate: Certificate) -> list[str]:
     """Published applications that would lose their name."""
     return [
         f"proxy {proxy.host}: application {row.name} ({row.external_url}) has the old certificate, and the new one does "
         "not cover its name; ask for one that does, or give the application another"
-        for proxy, row in applications_with(proxies, old)
+        for row in applications_with(proxy, old)
         if not covers(certificate, (urlsplit(row.external_url).hostname or "").lower())
     ]

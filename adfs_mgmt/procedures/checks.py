@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adfs_mgmt.farm import KeyAccess, StoredCertificate, SyncRole, Use
+from adfs_mgmt.farm import Node, Proxy, SyncRole, Use
 from adfs_mgmt.procedures.view import FarmView
 from certs import Certificate, Purpose, unfit_for
 from foundation.times import DAY
@@ -13,12 +13,7 @@ from foundation.times import DAY
 
 def reachable(view: FarmView[Any]) -> list[str]:
     """Every node can be asked, and one takes changes."""
-    wrong = [
-        f"node {node.host} cannot be read ({node.error}); bring it back, or take it out of the farm, and apply again"
-        for node in view.farm.nodes
-        if node.error
-    ]
-    return wrong + has_primary(view)
+    return [*_unread(view.farm.nodes, "the farm"), *has_primary(view)]
 
 
 def has_primary(view: FarmView[Any]) -> list[str]:
@@ -36,11 +31,19 @@ def has_primary(view: FarmView[Any]) -> list[str]:
 
 def proxies_reachable(view: FarmView[Any]) -> list[str]:
     """Every proxy can be asked."""
+    return _unread(view.farm.proxies, "the settings")
+
+
+def _unread(hosts: Sequence[Node | Proxy], place: str) -> list[str]:
     return [
-        f"proxy {proxy.host} cannot be read ({proxy.error}); bring it back, or take it out of the settings, and apply again"
-        for proxy in view.farm.proxies
-        if proxy.error
+        f"{_name(host)} cannot be read ({host.error}); bring it back, or take it out of {place}, and apply again"
+        for host in hosts
+        if host.error
     ]
+
+
+def _name(host: Node | Proxy) -> str:
+    return f"{'node' if isinstance(host, Node) else 'proxy'} {host.host}"
 
 
 def synchronised(view: FarmView[Any]) -> list[str]:
@@ -62,12 +65,11 @@ def synchronised(view: FarmView[Any]) -> list[str]:
 
 def clocks(view: FarmView[Any]) -> list[str]:
     """Clocks agree."""
-    hosts = [("node", node.host, node.clock_skew) for node in view.farm.nodes if not node.error]
-    hosts += [("proxy", proxy.host, proxy.clock_skew) for proxy in view.farm.proxies if not proxy.error]
+    most = view.policy.clock_seconds
     return [
-        f"{kind} {host}: its clock differs by {skew:+.0f} s (at most {view.policy.clock_seconds:.0f}); set it right first"
-        for kind, host, skew in hosts
-        if abs(skew) > view.policy.clock_seconds
+        f"{_name(host)}: its clock differs by {host.clock_skew:+.0f} s (at most {most:.0f}); set it right first"
+        for host in view.farm.hosts
+        if not host.error and abs(host.clock_skew) > most
     ]
 
 
@@ -103,12 +105,7 @@ def makes_certificates(view: FarmView[Any]) -> list[str]:
 
 def start(view: FarmView[Any]) -> list[str]:
     """Everything that must hold before anything is touched."""
-    return [
-        *reachable(view),
-        *synchronised(view),
-        *clocks(view),
-        *trust_read(view),
-    ]
+    return [*reachable(view), *synchronised(view), *clocks(view), *trust_read(view)]
 
 
 # -- certificates
@@ -131,14 +128,3 @@ def usable_again(view: FarmView[Any], thumbprint: str, where: str) -> list[str]:
         f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Continue with the "
         "new one (rollback --cancel where it is going back already), or roll over to another"
     ]
-
-
-def stored(row: StoredCertificate | None, host: str, thumbprint: str, *, cng_allowed: bool) -> list[str]:
-    """Whether a host's LocalMachine\\My has it so that AD FS can use it. A missing grant is ours to do."""
-    if row is None:
-        return [f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its key, or give a PFX file"]
-    if row.key is KeyAccess.NO_KEY:
-        return [f"{host}: {thumbprint} is in LocalMachine\\My without its private key; import the PFX file"]
-    if row.cng and not cng_allowed:
-        return [f"{host}: the key of {thumbprint} is in a CNG provider, which AD FS cannot use here; import it into a CSP"]
-    return []

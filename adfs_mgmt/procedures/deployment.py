@@ -1,39 +1,25 @@
-"""Work on one server of one farm, from beginning to end: plan, apply, resume, undo.
+"""Plans of work on one server of one farm, and what they depend on. Pure.
 
 One journal for each server, in `state_dir/deploy`, holds whatever was ever done about it; one piece of work at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.farm import WID_FEATURE, ExternalView, FarmSettings, Use, read_external_view
+from adfs_mgmt.farm import WID_FEATURE, Use
 from adfs_mgmt.procedures.farm import FARM_NEW
 from adfs_mgmt.procedures.node import NODE_ADD, NODE_REMOVE
-from adfs_mgmt.procedures.preflight import explain, is_gmsa, preflight
+from adfs_mgmt.procedures.preflight import is_gmsa, preflight, refusals
 from adfs_mgmt.procedures.proxy import PROXY_ADD, PROXY_REMOVE
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
-from adfs_mgmt.procedures.server_executor import ServerExecutor
 from adfs_mgmt.procedures.server_parts import PREFLIGHT
-from adfs_mgmt.remoting import Shell
 from foundation import procedures
-from foundation.procedures import (
-    Clock,
-    FileJournal,
-    Plan,
-    Procedure,
-    Progress,
-    Record,
-    Refused,
-    RunResult,
-    StepData,
-    WallClock,
-)
+from foundation.procedures import Plan, Procedure, Refused
 
 SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
     table.kind: table for table in (FARM_NEW, NODE_ADD, NODE_REMOVE, PROXY_ADD, PROXY_REMOVE)
@@ -42,10 +28,7 @@ SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
 SERVER_STATES: Mapping[str, type[Any]] = dict.fromkeys(SERVER_PROCEDURES, ServerState)
 _SETTINGS = "Put the {} into the settings file, under [[farms]] {}."
 _NOTES: dict[str, tuple[str, ...]] = {
-    Operation.FARM_NEW: (
-        "Make a DNS record (A, not CNAME) for the federation name.",
-        _SETTINGS.format("node", "nodes"),
-    ),
+    Operation.FARM_NEW: ("Make a DNS record (A, not CNAME) for the federation name.", _SETTINGS.format("node", "nodes")),
     Operation.NODE_ADD: (
         _SETTINGS.format("node", "nodes"),
         "Then let the load balancer send users to it (health check: HTTP, port 80, /adfs/probe).",
@@ -55,97 +38,13 @@ _NOTES: dict[str, tuple[str, ...]] = {
         "Take it out of the settings file afterwards, and restart the server: the role is gone only then.",
         "The Windows Internal Database stays installed; other software may use it.",
     ),
-    Operation.PROXY_ADD: (
-        _SETTINGS.format("proxy", "proxies"),
-        "Then let the load balancer send users to it.",
-    ),
+    Operation.PROXY_ADD: (_SETTINGS.format("proxy", "proxies"), "Then let the load balancer send users to it."),
     Operation.PROXY_REMOVE: (
         "Take the proxy out of the load balancer before you apply this.",
         "Take it out of the settings file afterwards, and restart the server.",
         "On another proxy, take it out of Set-WebApplicationProxyConfiguration -ConnectedServersName.",
     ),
 }
-
-
-def _silent(progress: Progress) -> None:
-    pass
-
-
-@dataclass(slots=True, kw_only=True)
-class Deployment:
-    """Work on servers of one farm."""
-
-    shell: Shell
-    settings: FarmSettings
-    state_dir: Path
-    progress: Callable[[Progress], None] = _silent
-    clock: Clock = field(default_factory=WallClock)
-    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
-    """What reads what anybody sees."""
-    who: str = field(default_factory=procedures.whoami)
-
-    def journal_path(self, name: str) -> Path:
-        """Of a server, by its fully qualified name."""
-        return server_journal(self.state_dir, self.settings.name, name)
-
-    def record(self, name: str) -> Record[ServerState] | None:
-        """What was done about a server last. Raises JournalError."""
-        return procedures.read(self.journal_path(name), SERVER_STATES)
-
-    async def plan(self, spec: ServerSpec, secrets: Secrets | None = None) -> Plan[ServerState]:
-        """Observe, check and plan; nothing is changed. With `secrets`, Windows tests the prerequisites if the role is there.
-
-        Never raises for servers that do not answer: that is a failed check.
-        """
-        executor = self._executor(spec, secrets or Secrets())
-        return plan_server(spec, await (executor.observe_tested() if secrets else executor.observe_all()), by=self.who)
-
-    async def apply(self, plan: Plan[ServerState], secrets: Secrets) -> RunResult:
-        """Do it, if the farm is as it was; `resume` continues after a kill. Raises Refused, PlanOutdated, JournalError."""
-        spec = plan.state.spec
-        with self._journal(spec.name) as journal:
-            if journal.record is not None and journal.record.open:
-                reason = f"{journal.record.kind} is under way there: continue with --resume, or clean up with --undo"
-                raise Refused(_title(spec), (reason,))
-            executor = self._executor(spec, secrets)
-            seen = await executor.observe_tested()
-            now_planned = plan_server(spec, seen, by=self.who)
-            if now_planned.failed:
-                raise Refused(_title(spec), tuple(map(explain, now_planned.failed)))
-            procedures.check_current(plan, now_planned)
-            check_secrets(spec, seen, secrets)
-            now, state = self.clock.now(), replace(now_planned.state, plan=plan.digest)
-            table = SERVER_PROCEDURES[plan.kind]
-            for event in procedures.start(table, journal.record, f"{plan.digest}@{now:.0f}", plan.subject, state):
-                journal.append(event, now)
-            return await self._run(executor, journal)
-
-    async def resume(self, name: str, secrets: Secrets, *, undo: bool = False) -> RunResult:
-        """Continue what is under way at a server, or clean it up. Raises as `apply` does."""
-        with self._journal(name) as journal:
-            record: Record[ServerState] | None = journal.record
-            if record is None or not record.open:
-                raise Refused(f"work on {name}", ("nothing is under way there: leave --resume and --undo out",))
-            turned = (
-                procedures.turn_back(SERVER_PROCEDURES[record.kind], record, "start") if undo and not record.back else None
-            )
-            executor = self._executor(record.state.spec, secrets)
-            seen = await executor.observe_all()
-            if turned is not None:
-                journal.append(turned, self.clock.now())
-            elif not record.back:
-                check_secrets(record.state.spec, seen, secrets)
-            return await self._run(executor, journal)
-
-    async def _run(self, executor: ServerExecutor, journal: FileJournal) -> RunResult:
-        return await procedures.run(executor.table, executor, journal, clock=self.clock, progress=self.progress)
-
-    def _executor(self, spec: ServerSpec, secrets: Secrets) -> ServerExecutor:
-        table = replace(SERVER_PROCEDURES[spec.operation], view=partial(ServerView, secrets=secrets))
-        return ServerExecutor(self.shell, self.settings, spec, table, self.clock.now, self.external)
-
-    def _journal(self, name: str) -> FileJournal:
-        return FileJournal(self.journal_path(name), SERVER_STATES, now=self.clock.now(), who=self.who)
 
 
 def server_journal(state_dir: Path, farm: str, name: str) -> Path:
@@ -168,6 +67,17 @@ def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[S
         findings=preflight(spec, seen),
         notes=_NOTES[operation],
     )
+
+
+def confirmed(plan: Plan[ServerState], seen: ServerObservation, secrets: Secrets, *, by: str) -> ServerState:
+    """What the journal starts with, if the plan may be applied now. Raises PlanOutdated, Refused."""
+    spec = plan.state.spec
+    fresh = plan_server(spec, seen, by=by)
+    if fresh.failed:
+        raise Refused(_title(spec), refusals(fresh.failed))
+    procedures.check_current(plan, fresh)
+    check_secrets(spec, seen, secrets)
+    return replace(fresh.state, plan=plan.digest)
 
 
 def marks(spec: ServerSpec, seen: ServerObservation) -> dict[str, str]:
@@ -229,18 +139,17 @@ def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
             {"name": row.name, "verdict": _VERDICTS[row.status], "detail": row.seen, "remedy": row.remedy}
             for row in plan.findings
         ],
-        "steps": [_step_data(step.stage, step.title, step.postcondition, step.acts) for step in steps_of(plan)],
+        "steps": [
+            _step_data(step.stage, step.title, step.postcondition, step.acts)
+            for step in plan.steps
+            if step.stage != PREFLIGHT  # its findings show that
+        ],
         "undo": [
             _step_data(row.name, row.title, row.promise, undone[row.name]) for row in table.way_back if row.name in undone
         ],
         "marks": dict(plan.marks),
         "notes": list(plan.notes),
     }
-
-
-def steps_of(plan: Plan[ServerState]) -> tuple[StepData, ...]:
-    """Its steps without the preflight, which its findings show."""
-    return tuple(step for step in plan.steps if step.stage != PREFLIGHT)
 
 
 def _step_data(stage: str, title: str, promise: str, commands: tuple[str, ...]) -> dict[str, Any]:

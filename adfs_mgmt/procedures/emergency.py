@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from adfs_mgmt.farm import Node, Use
+from adfs_mgmt.farm import Use
 from adfs_mgmt.procedures import acts, checks
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates, schedule
@@ -20,7 +20,7 @@ from adfs_mgmt.procedures.token.stages import tells_entra
 from adfs_mgmt.procedures.token.state import EmergencyState, TokenRolloverView, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging
 from certs import PartnerKind
-from foundation.procedures import Condition, Procedure, Stage
+from foundation.procedures import Condition, Procedure, Stage, gate, label, planned
 
 View = TokenRolloverView[EmergencyState]
 WITHOUT_ENTRA, TOLD = "without-entra", "entra-told"
@@ -39,12 +39,8 @@ def _automatic(view: View) -> list[Condition]:
     return [Condition(condition.where, why, condition.act)]
 
 
-def _renewed(view: View) -> list[Condition]:
+def _renewed(view: View, use: Use) -> list[Condition]:
     """Twice the same command: the first one replaces what is in use, which stays as the second one until the next."""
-    return [condition for use in view.uses for condition in _renewed_use(view, use)]
-
-
-def _renewed_use(view: View, use: Use) -> list[Condition]:
     stolen = [thumbprint for thumbprint in _current(view, use) if thumbprint in view.state.known[use]]
     text = f"the farm still has {', '.join(stolen)} for {use.value}"
     first = certificates.primary_of(view.farm.primary, use) in view.state.known[use]
@@ -69,17 +65,10 @@ def _shows_primary(view: View) -> list[str]:
     ]
 
 
-def _spread(view: View) -> list[Condition]:
-    return [condition for use in view.uses for condition in _as_primary(view, use)]
-
-
 def _as_primary(view: View, use: Use) -> list[Condition]:
     now = set(_current(view, use))
-
-    def same(node: Node) -> bool:
-        return {row.certificate.thumbprint for row in certificates.rows(node, use)} == now
-
-    return certificates.on_nodes(view, same, f"has other certificates for {use.value} than the primary", ("renew",))
+    text = f"has other certificates for {use.value} than the primary"
+    return certificates.on_nodes(view, lambda node: set(certificates.thumbprints(node, use)) == now, text, ("renew",))
 
 
 def _served(view: View) -> list[Condition]:
@@ -107,7 +96,7 @@ def _republished_domain(view: View, name: str, slots: tuple[str, ...]) -> list[C
         may = thumbprint not in lacking or (thumbprint == lacking[0] and _has_der(view, thumbprint))
         problem = f"does not have {thumbprint}" if thumbprint in lacking else ""
         found.append(Condition(where, problem, acts.publish(name, thumbprint, kept) if may else None))
-    for thumbprint in dict.fromkeys((*known, *stolen)):
+    for thumbprint in known:
         may = thumbprint not in stolen or (not lacking and thumbprint == stolen[0])
         problem = f"still has {thumbprint}" if thumbprint in stolen else ""
         found.append(Condition(where, problem, acts.withdraw(name, thumbprint, current[0]) if may and current else None))
@@ -122,14 +111,14 @@ def _has_der(view: View, thumbprint: str) -> bool:
 def _foresee_republished(view: View) -> list[Condition]:
     """The new certificate in, then whatever is there out."""
     new = view.new(Use.SIGNING)
-    return [
-        Condition("", "", act)
+    return planned(
+        act
         for domain in view.observed.domains
         for act in (
             acts.publish(domain.name, new, ""),
             *(acts.withdraw(domain.name, thumbprint, new) for thumbprint in domain.certificates),
         )
-    ]
+    )
 
 
 def _without_entra(view: View) -> bool:
@@ -167,13 +156,6 @@ def _revocations(view: View) -> dict[str, str]:
     return questions
 
 
-def _revoked(view: View) -> list[Condition]:
-    return [
-        Condition("", "" if name in view.record.acknowledged else f"{name} is not acknowledged")
-        for name in _revocations(view)
-    ]
-
-
 def _notes(view: View) -> list[str]:
     notes = ["there is no rollback: the old certificates are gone with the first command"]
     if not view.state.auto:
@@ -186,28 +168,24 @@ def _notes(view: View) -> list[str]:
 _PROMISE = "every federated domain has the new certificates, and none of the stolen ones"
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        name="automatic",
-        number=0,
-        title="let AD FS make certificates",
-        promise="AutoCertificateRollover is on",
+        **label("automatic", "let AD FS make certificates", "AutoCertificateRollover is on"),
         conditions=_automatic,
         refuses=checks.has_primary,
         notes=_notes,
     ),
     Stage(
-        name="renew",
-        number=1,
-        title="new certificates immediately, until no stolen one is left (no way back)",
-        promise="the primary has no certificate that was there at the start",
-        conditions=_renewed,
+        **label(
+            "renew",
+            "new certificates immediately, until no stolen one is left (no way back)",
+            "the primary has no certificate that was there at the start",
+            1,
+        ),
+        conditions=lambda view: [condition for use in view.uses for condition in _renewed(view, use)],
         refuses=_shows_primary,
         learns=_renew_learns,
     ),
     Stage(
-        name="republish",
-        number=3,
-        title="tell Entra ID",
-        promise=_PROMISE,
+        **label("republish", "tell Entra ID", _PROMISE, 3),
         conditions=_republished,
         refuses=lambda view: [*_shows_primary(view), *checks.trust_read(view)],
         foresees=_foresee_republished,
@@ -215,28 +193,19 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        name="spread",
-        number=6,
-        title="secondaries follow",
-        promise="every node has the primary's certificates, and no other",
-        conditions=_spread,
+        **label("spread", "secondaries follow", "every node has the primary's certificates, and no other", 6),
+        conditions=lambda view: [condition for use in view.uses for condition in _as_primary(view, use)],
         refuses=checks.has_primary,
         patience=converging,
     ),
     restarted("restart"),
     Stage(
-        name="serve",
-        number=6,
-        title="see that every node uses it",
-        promise="every node's metadata is signed by the new certificate",
+        **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         patience=converging,
     ),
     Stage(
-        name="republish-late",
-        number=8,
-        title="tell Entra ID after all",
-        promise=f"{_PROMISE}, or somebody has seen to it",
+        **label("republish-late", "tell Entra ID after all", f"{_PROMISE}, or somebody has seen to it", 8),
         conditions=_republished_late,
         foresees=_foresee_republished,
         asks=_late_question,
@@ -244,12 +213,8 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        name="revoke",
-        number=8,
-        title="a person revokes tokens and tells partners",
-        promise="somebody has said so",
-        conditions=_revoked,
-        asks=_revocations,
+        **label("revoke", "a person revokes tokens and tells partners", "somebody has said so", 8),
+        **gate(_revocations),
     ),
     restored(lambda view: not view.state.auto_after),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from adfs_mgmt.procedures.acts import KeyImport, Publication, Withdrawal
@@ -40,30 +41,28 @@ class KeySource(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class AdfsExecutor:
-    """An executor over real ports. `observe` reads everything; `trust` and `keys` may be missing where no act needs them."""
+    """An executor over real ports. `trust` and `keys` may be missing where no act needs them."""
 
-    def __init__(
-        self,
-        shell: Shell,
-        observe: Callable[[], Awaitable[FarmObservation]],
-        trust: FederatedDomains | None,
-        keys: KeySource | None,
-        now: Callable[[], float],
-    ) -> None:
-        self._shell, self._observe, self._trust, self._keys, self._now = shell, observe, trust, keys, now
-        self._last: FarmObservation | None = None
+    shell: Shell
+    read: Callable[[], Awaitable[FarmObservation]]
+    """Reads everything."""
+    trust: FederatedDomains | None
+    keys: KeySource | None
+    now: Callable[[], float]
+    _last: FarmObservation | None = None
 
     async def observe(self) -> FarmObservation:
         """Everything as it is now."""
-        self._last = await self._observe()
+        self._last = await self.read()
         return self._last
 
     async def do(self, act: Act) -> None:
         """Do it. Raises ActFailed."""
         what = act.what
         if isinstance(what, Command):
-            await run_command(self._shell, act.place, what)
+            await run_command(self.shell, act.place, what)
         elif isinstance(what, KeyImport):
             await self._import(act.place, what)
         elif isinstance(what, Publication | Withdrawal):
@@ -72,25 +71,25 @@ class AdfsExecutor:
             raise TypeError(f"nobody here does {act}")
 
     async def _tell_entra(self, act: Act, what: Publication | Withdrawal) -> None:
-        if self._trust is None:
+        if self.trust is None:
             raise ActFailed(act.place, "no tenant of Entra ID is in the settings ([[entra]])", "none")
         try:
             if isinstance(what, Publication):
-                await self._trust.publish(what.domain, self._certificate(act, what), what.keep, self._now())
+                await self.trust.publish(what.domain, self._certificate(act, what), what.keep, self.now())
             else:
-                await self._trust.withdraw(what.domain, what.thumbprint, what.keep, self._now())
+                await self.trust.withdraw(what.domain, what.thumbprint, what.keep, self.now())
         except (TrustError, GraphError) as error:
             raise ActFailed(act.place, str(error), effect_at_entra(error)) from error
 
     async def _import(self, host: str, what: KeyImport) -> None:
-        if self._keys is None:
+        if self.keys is None:
             raise ActFailed(host, f"the key of {what.thumbprint} is not here; give its PFX file again", "none")
         try:
-            pfx = self._keys.pfx(what.thumbprint)
+            pfx = self.keys.pfx(what.thumbprint)
         except SourceError as error:
             raise ActFailed(host, str(error), "none") from error
         command = make_command("Import-IsthmusCertificate", Pfx=pfx.content, Password=Secret(pfx.password))
-        answer = await run_command(self._shell, host, command)
+        answer = await run_command(self.shell, host, command)
         found = {normal_thumbprint(str(row.get("Thumbprint", ""))) for row in answer}
         if answer and what.thumbprint not in found:
             raise ActFailed(host, f"{host}: imported {', '.join(sorted(found))} instead of {what.thumbprint}", "refused")

@@ -8,11 +8,11 @@ Source: the reference of Install-AdfsFarm and Test-AdfsFarmInstallation.
 from __future__ import annotations
 
 from adfs_mgmt.farm import ADFS_ROLE
+from adfs_mgmt.procedures import server_parts as parts
 from adfs_mgmt.procedures.node import account, homeless
 from adfs_mgmt.procedures.server import Operation, ServerView
-from adfs_mgmt.procedures.server_parts import EFFECT_PATIENCE, JOIN, SERVES, command, condition, procedure, role, tested
 from adfs_mgmt.remoting import Value
-from foundation.procedures import Condition, Stage
+from foundation.procedures import Condition
 
 
 def _parameters(view: ServerView) -> dict[str, Value]:
@@ -33,26 +33,20 @@ def _parameters(view: ServerView) -> dict[str, Value]:
 
 def _made(view: ServerView) -> list[Condition]:
     # what the first try left behind is ours: before it the server belonged to no farm
-    again = bool(view.record.tries_of(JOIN))
-    act = command(view, "Install-AdfsFarm", {**_parameters(view), "OverwriteConfiguration": again}, known_as=JOIN)
+    again = bool(view.record.tries_of(parts.JOIN))
+    act = parts.command(
+        view, "Install-AdfsFarm", {**_parameters(view), "OverwriteConfiguration": again}, known_as=parts.JOIN
+    )
     if view.host.role is None:
-        return [condition(False, homeless(view), act)]
+        return [parts.condition(False, homeless(view), act)]
     own = view.host.federation_name
-    return [condition(own.lower() == view.spec.federation_name.lower(), f"its farm is {own or 'not known'}", act)]
+    return [parts.condition(own.lower() == view.spec.federation_name.lower(), f"its farm is {own or 'not known'}", act)]
 
 
-FARM_NEW = procedure(
+FARM_NEW = parts.procedure(
     Operation.FARM_NEW,
-    role(ADFS_ROLE),
-    tested("Test-AdfsFarmInstallation", _parameters),
-    Stage(
-        name=JOIN,
-        title="make the farm",
-        promise="it is its first node",
-        conditions=_made,
-        patience=lambda view: EFFECT_PATIENCE,
-        repeats=False,
-        lasts=True,
-    ),
-    SERVES,
+    parts.role(ADFS_ROLE),
+    parts.tested("Test-AdfsFarmInstallation", _parameters),
+    parts.changed(parts.JOIN, "make the farm", "it is its first node", _made),
+    parts.SERVES,
 )

@@ -9,23 +9,11 @@ Sources: the reference of Add-AdfsFarmNode, Test-AdfsFarmJoin, Set-AdfsFarmInfor
 from __future__ import annotations
 
 from adfs_mgmt.farm import ADFS_ROLE, SyncRole
+from adfs_mgmt.procedures import server_parts as parts
 from adfs_mgmt.procedures.preflight import is_gmsa
 from adfs_mgmt.procedures.server import Operation, ServerView
-from adfs_mgmt.procedures.server_parts import (
-    EFFECT_PATIENCE,
-    GONE,
-    JOIN,
-    SERVES,
-    command,
-    condition,
-    entry_off,
-    procedure,
-    role,
-    role_off,
-    tested,
-)
 from adfs_mgmt.remoting import PSCredential, Value
-from foundation.procedures import Condition, Stage
+from foundation.procedures import Condition
 
 SYNC_PATIENCE = 960.0
 """Seconds for the first poll of a secondary: three polls and a minute."""
@@ -59,56 +47,48 @@ def _parameters(view: ServerView) -> dict[str, Value]:
 
 def _joined(view: ServerView) -> list[Condition]:
     # the first try may have left half a database behind; one in SQL Server is the farm's own
-    again = bool(view.record.tries_of(JOIN)) and not view.spec.sql
-    act = command(view, "Add-AdfsFarmNode", {**_parameters(view), "OverwriteConfiguration": again}, known_as=JOIN)
-    return [condition(view.host.role is not None, homeless(view), act)]
+    again = bool(view.record.tries_of(parts.JOIN)) and not view.spec.sql
+    act = parts.command(
+        view, "Add-AdfsFarmNode", {**_parameters(view), "OverwriteConfiguration": again}, known_as=parts.JOIN
+    )
+    return [parts.condition(view.host.role is not None, homeless(view), act)]
 
 
 def _synchronised(view: ServerView) -> list[Condition]:
     host, name = view.host, view.spec.name
     read = host.role is not SyncRole.SECONDARY or bool(host.last_sync and host.last_sync_ok)
-    stopped = condition(host.service_running, f"adfssrv does not run on {name}")
-    return [stopped, condition(read or bool(stopped.problem), f"{name} has not read the primary's configuration yet")]
+    stopped = parts.condition(host.service_running, f"adfssrv does not run on {name}")
+    return [stopped, parts.condition(read or bool(stopped.problem), f"{name} has not read the primary's configuration yet")]
 
 
 def _listed(view: ServerView) -> list[Condition]:
     seen, name = view.observed, view.spec.name
     listed = seen.listed is None or seen.lists(name)
-    return [condition(listed and not seen.farm_error, seen.farm_error or f"the farm does not list {name} yet")]
+    return [parts.condition(listed and not seen.farm_error, seen.farm_error or f"the farm does not list {name} yet")]
 
 
-NODE_ADD = procedure(
+NODE_ADD = parts.procedure(
     Operation.NODE_ADD,
-    role(ADFS_ROLE),
-    tested("Test-AdfsFarmJoin", _parameters),
-    Stage(
-        name=JOIN,
-        title="join the farm",
-        promise="it belongs to the farm",
-        conditions=_joined,
-        patience=lambda view: EFFECT_PATIENCE,
-        repeats=False,
-        lasts=True,
+    parts.role(ADFS_ROLE),
+    parts.tested("Test-AdfsFarmJoin", _parameters),
+    parts.changed(parts.JOIN, "join the farm", "it belongs to the farm", _joined),
+    parts.awaited(
+        "synchronised",
+        "wait for its configuration",
+        "it runs with the primary's configuration",
+        _synchronised,
+        SYNC_PATIENCE,
     ),
-    Stage(
-        name="synchronised",
-        title="wait for its configuration",
-        promise="it runs with the primary's configuration",
-        conditions=_synchronised,
-        patience=lambda view: SYNC_PATIENCE,
-        lasts=True,
+    parts.awaited(
+        "listed",
+        "wait for the farm's table of nodes",
+        "the farm lists it",
+        _listed,
+        LIST_PATIENCE,
+        back=parts.entry_off(undo=True),
     ),
-    Stage(
-        name="listed",
-        title="wait for the farm's table of nodes",
-        promise="the farm lists it",
-        conditions=_listed,
-        patience=lambda view: LIST_PATIENCE,
-        lasts=True,
-        back=entry_off(undo=True),
-    ),
-    SERVES,
+    parts.SERVES,
     back_order=("role off", "entry off"),
 )
 
-NODE_REMOVE = procedure(Operation.NODE_REMOVE, role_off(ADFS_ROLE), entry_off(undo=False), GONE)
+NODE_REMOVE = parts.procedure(Operation.NODE_REMOVE, parts.role_off(ADFS_ROLE), parts.entry_off(undo=False), parts.GONE)

@@ -26,22 +26,19 @@ class FarmObservation:
 
     def certificate(self, thumbprint: str) -> Certificate | None:
         """Wherever it was seen, with its DER if it was seen anywhere."""
-        best: Certificate | None = None
-        for certificate in self._certificates():
-            if certificate.thumbprint == thumbprint and (best is None or (certificate.der and not best.der)):
-                best = certificate
-                if best.der:
-                    break
-        return best
+        seen = (certificate for certificate in self._certificates() if certificate.thumbprint == thumbprint)
+        first = next(seen, None)
+        if first is None or first.der:
+            return first
+        return next((certificate for certificate in seen if certificate.der), first)
 
     def _certificates(self) -> Iterator[Certificate]:
         if self.outside:
             yield from self.outside.certificates.values()
         for node in self.farm.nodes:
             yield from (row.certificate for row in node.certificates)
-            yield from (row.certificate for row in node.stored)
-        for proxy in self.farm.proxies:
-            yield from (row.certificate for row in proxy.stored)
+        for host in self.farm.hosts:
+            yield from (row.certificate for row in host.stored)
 
 
 def partners_of(farm: Farm, ledger: Ledger, *, entra: bool) -> tuple[Partner, ...]:

@@ -7,12 +7,12 @@ Sources: AD FS requirements and *Add a federation server to a farm* (Windows Ser
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from adfs_mgmt.farm import ADFS_ROLE, KeyAccess, Node, SyncRole, Use
 from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec
-from certs import normal_thumbprint
-from findings import Finding, failed, passed, undecided, warned
+from certs import covers, normal_thumbprint
+from findings import Finding, explain, failed, passed, undecided, warned
 
 MAX_WID_NODES = 30
 MAX_WID_TRUSTS = 100
@@ -33,14 +33,9 @@ def preflight(spec: ServerSpec, seen: ServerObservation) -> tuple[Finding, ...]:
     return (*found, *(finding for checker in _CHECKS[spec.operation] for finding in checker(spec, seen)))
 
 
-def refusals(findings: tuple[Finding, ...] | list[Finding]) -> tuple[str, ...]:
+def refusals(findings: Iterable[Finding]) -> tuple[str, ...]:
     """What must be fixed first, as sentences with their remedies."""
     return tuple(explain(finding) for finding in findings if finding.status == "fail")
-
-
-def explain(finding: Finding) -> str:
-    """For people: `clock: its clock is +400 s off; on it, run w32tm /resync`."""
-    return f"{finding.name}: {finding.seen}" + (f"; {finding.remedy}" if finding.remedy else "")
 
 
 def is_gmsa(account: str) -> bool:
@@ -68,8 +63,7 @@ def _check_reachable(spec: ServerSpec, seen: ServerObservation) -> Iterator[Find
     if not seen.host.error:
         yield passed("reachable", "", f"{spec.name} answers over WinRM")
     elif spec.offline and not spec.operation.adds:
-        remedy = "it is taken for gone: never switch it on again"
-        yield warned("reachable", "", f"{spec.name} does not answer", remedy)
+        yield warned("reachable", "", f"{spec.name} does not answer", "it is taken for gone: never switch it on again")
     else:
         remedy = "on it, run Enable-PSRemoting and make an HTTPS listener; from here, check name, port and firewall"
         yield failed("reachable", "", f"{spec.name} does not answer over WinRM ({seen.host.error})", remedy)
@@ -84,8 +78,7 @@ def _check_domain(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findin
     if seen.host.domain:
         yield passed("domain", "", f"joined to {seen.host.domain}")
     else:
-        remedy = "join it to the domain (Add-Computer) and restart it"
-        yield failed("domain", "", "the server is in a workgroup", remedy)
+        yield failed("domain", "", "the server is in a workgroup", "join it to the domain (Add-Computer) and restart it")
 
 
 def _check_windows(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
@@ -130,7 +123,7 @@ def _check_ssl(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
         return
     if not row.certificate.server_auth and row.certificate.der:
         yield failed(name, "", f"{wanted} is not for TLS servers", "use one with the Server Authentication usage")
-    if row.certificate.names and not _covers(row.certificate.names, spec.federation_name):
+    if row.certificate.names and not covers(row.certificate, spec.federation_name):
         yield failed(name, "", f"{wanted} is not for {spec.federation_name}", "use one with that name")
     if spec.operation is Operation.NODE_ADD and seen.primary_thumbprint and wanted != seen.primary_thumbprint:
         remedy = "nodes behind one balancer should have the same"
@@ -153,8 +146,7 @@ def _check_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator[Fin
 
 def _check_own_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if bool(spec.signing) != bool(spec.decrypting):
-        remedy = "give --signing and --decrypting, or neither"
-        yield failed("token certificates", "", "only one of two is given", remedy)
+        yield failed("token certificates", "", "only one of two is given", "give --signing and --decrypting, or neither")
         return
     for use, wanted in ((Use.SIGNING, spec.signing), (Use.DECRYPTING, spec.decrypting)):
         if wanted:
@@ -181,12 +173,6 @@ def _stored(name: str, wanted: str, seen: ServerObservation) -> Finding:
     return passed(name, "", f"{wanted} with its key is in LocalMachine\\My")
 
 
-def _covers(names: tuple[str, ...], wanted: str) -> bool:
-    """RFC 6125, 6.4.3: a wildcard stands for one label."""
-    parent = wanted.lower().partition(".")[2]
-    return any(name.lower() in {wanted.lower(), f"*.{parent}"} for name in names)
-
-
 # -- the farm
 
 
@@ -199,8 +185,7 @@ def _check_primary(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
     elif not primary.service_running:
         yield failed("primary", "", f"adfssrv does not run on {primary.host}", "start it there")
     elif "." not in _fqdn(primary):
-        remedy = "use its fully qualified name in the settings"
-        yield failed("primary", "", f"{primary.host} is a short name", remedy)
+        yield failed("primary", "", f"{primary.host} is a short name", "use its fully qualified name in the settings")
     elif seen.reference is not None and not seen.reference.probe_ok:
         text = f"{primary.host} does not answer /adfs/probe ({seen.reference.error})"
         yield failed("primary", "", text, "nodes join over HTTP: open its port 80")
@@ -227,8 +212,7 @@ def _check_wid_limits(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Fi
 
 def _check_sql(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if seen.farm.properties.sql and not spec.sql:
-        remedy = "give its connection string with --sql"
-        yield failed("database", "", "the farm's configuration is in SQL Server", remedy)
+        yield failed("database", "", "the farm's configuration is in SQL Server", "give its connection string with --sql")
     if spec.sql and not seen.farm.properties.sql:
         yield failed("database", "", "the farm's configuration is in WID, not in SQL Server", "leave --sql out")
     yield from _check_sql_password(spec, seen)
@@ -245,8 +229,7 @@ def _check_not_there(spec: ServerSpec, seen: ServerObservation) -> Iterator[Find
     if seen.host.role is not None:
         yield failed("new", "", f"{spec.name} belongs to a farm already", "to move it, remove it there first")
     if seen.lists(spec.name):
-        remedy = "it was here before; the entry will be used again"
-        yield warned("new", "", f"the farm still lists {spec.name}", remedy)
+        yield warned("new", "", f"the farm still lists {spec.name}", "it was here before; the entry will be used again")
 
 
 def _check_account(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
@@ -274,11 +257,9 @@ def _check_proxy_host(spec: ServerSpec, seen: ServerObservation) -> Iterator[Fin
         remedy = "a proxy faces the Internet: a workgroup is safer"
         yield warned("domain", "", f"{spec.name} is joined to {seen.host.domain}", remedy)
     if not spec.trust_admin:
-        remedy = "give --trust-user: a local administrator of the federation servers"
-        yield failed("trust", "", "no credential", remedy)
+        yield failed("trust", "", "no credential", "give --trust-user: a local administrator of the federation servers")
     if seen.host.features.get(ADFS_ROLE) == "Installed":
-        remedy = "use another host: the two cannot share one"
-        yield failed("role", "", f"{spec.name} is a federation server", remedy)
+        yield failed("role", "", f"{spec.name} is a federation server", "use another host: the two cannot share one")
 
 
 def _check_resolves(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:

@@ -8,20 +8,10 @@ Source: the reference of Install-WebApplicationProxy.
 from __future__ import annotations
 
 from adfs_mgmt.farm import PROXY_ROLE
+from adfs_mgmt.procedures import server_parts as parts
 from adfs_mgmt.procedures.server import Operation, ServerView
-from adfs_mgmt.procedures.server_parts import (
-    EFFECT_PATIENCE,
-    GONE,
-    JOIN,
-    SERVES,
-    command,
-    condition,
-    procedure,
-    role,
-    role_off,
-)
 from adfs_mgmt.remoting import Value
-from foundation.procedures import Condition, Stage
+from foundation.procedures import Condition
 
 HEALTH_PATIENCE = 300.0
 
@@ -32,36 +22,21 @@ def _trusted(view: ServerView) -> list[Condition]:
         "FederationServiceTrustCredential": view.credential("trust_admin"),
         "CertificateThumbprint": view.observed.thumbprint(view.spec),
     }
-    act = command(view, "Install-WebApplicationProxy", parameters)
-    return [condition(view.host.joined, f"{view.spec.name} has no configuration: no trust with the farm", act)]
+    act = parts.command(view, "Install-WebApplicationProxy", parameters)
+    return [parts.condition(view.host.joined, f"{view.spec.name} has no configuration: no trust with the farm", act)]
 
 
 def _healthy(view: ServerView) -> list[Condition]:
-    running = condition(view.host.service_running, f"appproxysvc does not run on {view.spec.name}")
-    return [running, *(condition(False, row) for row in view.host.unhealthy)]
+    running = parts.condition(view.host.service_running, f"appproxysvc does not run on {view.spec.name}")
+    return [running, *(parts.condition(False, row) for row in view.host.unhealthy)]
 
 
-PROXY_ADD = procedure(
+PROXY_ADD = parts.procedure(
     Operation.PROXY_ADD,
-    role(PROXY_ROLE),
-    Stage(
-        name=JOIN,
-        title="set up the trust with the farm",
-        promise="it is trusted",
-        conditions=_trusted,
-        patience=lambda view: EFFECT_PATIENCE,
-        repeats=False,
-        lasts=True,
-    ),
-    Stage(
-        name="healthy",
-        title="wait for its health",
-        promise="all rows of its health are OK",
-        conditions=_healthy,
-        patience=lambda view: HEALTH_PATIENCE,
-        lasts=True,
-    ),
-    SERVES,
+    parts.role(PROXY_ROLE),
+    parts.changed(parts.JOIN, "set up the trust with the farm", "it is trusted", _trusted),
+    parts.awaited("healthy", "wait for its health", "all rows of its health are OK", _healthy, HEALTH_PATIENCE),
+    parts.SERVES,
 )
 
-PROXY_REMOVE = procedure(Operation.PROXY_REMOVE, role_off(PROXY_ROLE), GONE)
+PROXY_REMOVE = parts.procedure(Operation.PROXY_REMOVE, parts.role_off(PROXY_ROLE), parts.GONE)

@@ -4,17 +4,17 @@ is touched. Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from adfs_mgmt.farm import FarmCertificate, Node, Proxy, Use
+from adfs_mgmt.farm import Node, Proxy, Use
 from adfs_mgmt.procedures import bindings, checks, stores
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.ssl import SslState
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, TokenState
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
-from certs import Certificate, broken_chain, uncovered
+from certs import Certificate, broken_chain, uncovered, untrusted
 from foundation.procedures import Record, Refused
 
 Kind = Literal["token", "emergency", "ssl"]
@@ -67,28 +67,16 @@ def _refuse(what: str, reasons: Sequence[str]) -> None:
 # -- token-signing, token-decrypting
 
 
-@dataclass(slots=True)
-class _Found:
-    """What is known of each use, and why it must not start."""
-
-    reasons: list[str]
-    old: dict[Use, str] = field(default_factory=dict)
-    known: dict[Use, tuple[str, ...]] = field(default_factory=dict)
-    new: dict[Use, str] = field(default_factory=dict)
-
-
 def _token(request: RolloverRequest, view: View) -> TokenState:
-    found = _Found([*checks.start(view), *checks.seen_from_outside(view)])
-    if view.farm.primary is not None:
-        for use in request.uses:
-            _one_use(request, view, use, found)
-    _refuse(f"rolling over {' and '.join(request.uses)} of farm {view.farm.name}", found.reasons)
+    reasons = [*checks.start(view), *checks.seen_from_outside(view)]
+    found = {use: _replacement(request, view, use) for use in request.uses} if view.farm.primary is not None else {}
+    reasons += [problem for _, wrong in found.values() for problem in wrong]
+    _refuse(f"rolling over {' and '.join(request.uses)} of farm {view.farm.name}", reasons)
     supplied, auto = request.certificate is not None, view.farm.properties.auto_rollover
     return TokenState(
         uses=request.uses,
-        old=found.old,
-        known=found.known,
-        new=found.new,
+        **_at_start(request, view),
+        new={use: thumbprint for use, (thumbprint, _) in found.items() if thumbprint},
         auto=auto,
         auto_after=auto and not supplied,
         supplied=supplied,
@@ -99,59 +87,47 @@ def _token(request: RolloverRequest, view: View) -> TokenState:
     )
 
 
-def _one_use(request: RolloverRequest, view: View, use: Use, found: _Found) -> None:
+def _at_start(request: RolloverRequest, view: View) -> dict[str, Any]:
+    """What is replaced, and everything that is there, for each use."""
+    primary = view.farm.primary
+    return {
+        "old": {use: certificates.primary_of(primary, use) for use in request.uses},
+        "known": {use: certificates.thumbprints(primary, use) for use in request.uses},
+    }
+
+
+def _replacement(request: RolloverRequest, view: View, use: Use) -> tuple[str, list[str]]:
+    """What replaces the certificate of a use, empty while nobody knows; and why it must not start."""
     old = certificates.primary_of(view.farm.primary, use)
     if not old:
-        found.reasons.append(f"the farm has no primary {use.value} certificate; look at it first")
-        return
-    found.old[use] = old
-    found.known[use] = certificates.thumbprints(view.farm.primary, use)
+        return "", [f"the farm has no primary {use.value} certificate; look at it first"]
     if request.certificate is None:
-        _made_by_adfs(view, use, found)
-    else:
-        _supplied(request, request.certificate, view, use, found)
+        return _made_by_adfs(view, use, old)
+    return _supplied(request, request.certificate, view, use, old)
 
 
-def _made_by_adfs(view: View, use: Use, found: _Found) -> None:
+def _made_by_adfs(view: View, use: Use, old: str) -> tuple[str, list[str]]:
     """A secondary that AD FS has made already, in its own window, is taken."""
-    others = [row for row in certificates.rows(view.farm.primary, use) if not row.is_primary]
+    others = [row.certificate for row in certificates.rows(view.farm.primary, use) if not row.is_primary]
     if not others:
-        found.reasons += checks.makes_certificates(view)
-        return
-    candidate = others[0].certificate
-    old = view.observed.certificate(found.old[use])
-    older = old is not None and candidate.not_after <= old.not_after
-    if len(others) > 1 or older:
-        found.reasons.append(_left_over(use, _thumbprints(others)))
-        return
-    found.reasons += checks.fit(candidate, use, view.now)
-    found.new[use] = candidate.thumbprint
+        return "", checks.makes_certificates(view)
+    candidate, replaced = others[0], view.observed.certificate(old)
+    if len(others) > 1 or (replaced is not None and candidate.not_after <= replaced.not_after):
+        return "", [_left_over(use, [certificate.thumbprint for certificate in others])]
+    return candidate.thumbprint, checks.fit(candidate, use, view.now)
 
 
-def _thumbprints(rows: Sequence[FarmCertificate]) -> list[str]:
-    return [row.certificate.thumbprint for row in rows]
-
-
-def _supplied(request: RolloverRequest, certificate: Certificate, view: View, use: Use, found: _Found) -> None:
-    new, old = certificate.thumbprint, found.old[use]
+def _supplied(request: RolloverRequest, certificate: Certificate, view: View, use: Use, old: str) -> tuple[str, list[str]]:
+    new, reasons = certificate.thumbprint, []
     if new == old:
-        found.reasons.append(f"certificate {new} is the primary {use.value} one already; nothing is to be done")
-    others = [thumbprint for thumbprint in found.known[use] if thumbprint not in {new, old}]
-    if others:
-        found.reasons.append(_left_over(use, others))
-    found.reasons += checks.fit(certificate, use, view.now)
+        reasons.append(f"certificate {new} is the primary {use.value} one already; nothing is to be done")
+    known = certificates.thumbprints(view.farm.primary, use)
+    if others := [thumbprint for thumbprint in known if thumbprint not in {new, old}]:
+        reasons.append(_left_over(use, others))
+    reasons += checks.fit(certificate, use, view.now)
     if not request.material:
-        found.reasons += _not_stored(view.farm.nodes, new, cng_allowed=False)
-    found.new[use] = new
-
-
-def _not_stored(servers: Sequence[Node | Proxy], thumbprint: str, *, cng_allowed: bool) -> list[str]:
-    return [
-        problem
-        for server in servers
-        if not server.error
-        for problem in checks.stored(stores.row_of(server, thumbprint), server.host, thumbprint, cng_allowed=cng_allowed)
-    ]
+        reasons += stores.unusable(view.farm.nodes, new, cng_allowed=False)
+    return new, reasons
 
 
 def _left_over(use: Use, others: Sequence[str]) -> str:
@@ -169,14 +145,7 @@ def _emergency(request: RolloverRequest, view: View, previous: Record[Any] | Non
     auto = view.farm.properties.auto_rollover
     if previous is not None and previous.open and isinstance(previous.state, ReplacedState):
         auto = previous.state.auto
-    primary = view.farm.primary
-    return EmergencyState(
-        uses=request.uses,
-        old={use: certificates.primary_of(primary, use) for use in request.uses},
-        known={use: certificates.thumbprints(primary, use) for use in request.uses},
-        auto=auto,
-        auto_after=auto,
-    )
+    return EmergencyState(uses=request.uses, **_at_start(request, view), auto=auto, auto_after=auto)
 
 
 # -- SSL
@@ -193,13 +162,13 @@ def _ssl(request: RolloverRequest, view: View) -> SslState:
     unbound = [host for host, old in {**nodes, **proxies}.items() if not old]
     reasons += [f"{host}: it has no SSL binding at all; see to that first" for host in unbound]
     if not request.material:
-        reasons += _not_stored(bindings.servers(view), certificate.thumbprint, cng_allowed=True)
+        reasons += stores.unusable(view.farm.hosts, certificate.thumbprint, cng_allowed=True)
     _refuse(f"a new SSL certificate for farm {view.farm.name}", reasons)
     applications = {
-        proxy.host: {row.id: row.thumbprint for _, row in bindings.applications_with([proxy], proxies[proxy.host])}
+        proxy.host: {row.id: row.thumbprint for row in bindings.applications_with(proxy, proxies[proxy.host])}
         for proxy in view.farm.proxies
     }
-    service = next(iter(_thumbprints(certificates.rows(view.farm.primary, Use.SERVICE))), "")
+    service = next((row.certificate.thumbprint for row in certificates.rows(view.farm.primary, Use.SERVICE)), "")
     return SslState(
         new=certificate.thumbprint,
         nodes=nodes,
@@ -218,19 +187,14 @@ def _federation_row(view: View, server: Node | Proxy) -> str:
 
 def _unfit_for_ssl(request: RolloverRequest, certificate: Certificate, view: View, proxies: Mapping[str, str]) -> list[str]:
     wanted = {*bindings.names_bound(view.farm), *(name.lower() for name in request.names)}
-    reasons = checks.fit(certificate, Use.SSL, view.now, view.policy.ssl_seconds_left)
-    reasons += uncovered(certificate, sorted(wanted))
-    reasons += broken_chain(certificate, request.chain, view.now)
-    if not certificate.server_auth:
-        reasons.append(
-            f"certificate {certificate.thumbprint} is not for servers (no Server Authentication); ask for one that is"
-        )
-    if certificate.self_signed:
-        reasons.append(
-            f"certificate {certificate.thumbprint} is self-signed, and no browser trusts it; take one of an authority"
-        )
+    reasons = [
+        *checks.fit(certificate, Use.SSL, view.now, view.policy.ssl_seconds_left),
+        *uncovered(certificate, sorted(wanted)),
+        *broken_chain(certificate, request.chain, view.now),
+        *untrusted(certificate),
+    ]
     for proxy in view.farm.proxies:
-        reasons += bindings.not_covered([proxy], proxies[proxy.host], certificate)
+        reasons += bindings.not_covered(proxy, proxies[proxy.host], certificate)
     return reasons
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from adfs_mgmt.farm import Node, SyncRole
+from adfs_mgmt.farm import Node
 from adfs_mgmt.procedures.view import SERVICE, FarmView
 from adfs_mgmt.remoting import make_command
-from foundation.procedures import Act, Condition, Stage
+from foundation.procedures import Act, Condition, Stage, label, planned
 
 FarmViewT = TypeVar("FarmViewT", bound=FarmView[Any])
 
@@ -18,13 +18,10 @@ def restarted(
 ) -> Stage[FarmViewT]:
     """A stage in which every node's service is restarted, one after the other."""
     return Stage(
-        name=name,
-        number=6,
-        title="rolling restart, one node at a time",
-        promise="every node was restarted, and serves",
+        **label(name, "rolling restart, one node at a time", "every node was restarted, and serves", 6),
         conditions=lambda view: _conditions(view, name),
         patience=lambda view: view.policy.restart_seconds,
-        foresees=lambda view: [Condition(node.host, "", _restart(node)) for node in _in_order(view)],
+        foresees=lambda view: planned(_restart(node) for node in view.primary_last),
         notes=_notes,
         one_at_a_time=True,
         leaves_trace=False,
@@ -39,11 +36,10 @@ def _conditions(view: FarmViewT, stage: str) -> list[Condition]:
     A node whose service is down is away already, and comes first: a start failed with the other certificate, or a restart
     broke off half-way, and nobody else starts it.
     """
-    acts = {node.host: _restart(node) for node in _in_order(view)}
+    acts = {node.host: _restart(node) for node in view.primary_last}
     acted = {host for host, act in acts.items() if act.id(stage) in view.record.acted}
-    down = {node.host for node in view.farm.nodes if not node.error and not node.service_running}
     away = {node.host: _away(view, node) for node in view.farm.nodes}
-    may_restart = down - acted or (set() if any(away.values()) else set(acts))
+    may_restart = view.down - acted or (set() if any(away.values()) else set(acts))
     return [
         Condition(host, away[host] or ("" if host in acted else "not restarted yet"), act if host in may_restart else None)
         for host, act in acts.items()
@@ -62,10 +58,6 @@ def _away(view: FarmViewT, node: Node) -> str:
     if not node.error and node.service_running and served:
         return ""
     return node.error or "the federation service does not answer (yet)"
-
-
-def _in_order(view: FarmViewT) -> list[Node]:
-    return sorted(view.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
 
 
 def _notes(view: FarmViewT) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from adfs_mgmt.farm import ADFS_ROLE, PROXY_ROLE, Farm, Node, ObservedServer, Served, split_host
-from adfs_mgmt.remoting import PSCredential, Secret
+from adfs_mgmt.farm import ADFS_ROLE, PROXY_ROLE, Farm, Node, ObservedServer, Served
+from adfs_mgmt.remoting import PSCredential, Secret, split_host
 from certs import normal_thumbprint
 from foundation.procedures import View
 

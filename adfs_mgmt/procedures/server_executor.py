@@ -6,36 +6,35 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
-from adfs_mgmt.farm import (
-    ExternalView,
-    Farm,
-    FarmSettings,
-    read_farm,
-    read_listed_nodes,
-    read_server,
-    split_host,
-)
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_farm, read_listed_nodes, read_server
+from adfs_mgmt.procedures import deployment
 from adfs_mgmt.procedures.commands import problems, run_command
-from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec, ServerState, ServerView
+from adfs_mgmt.procedures.server import Operation, Secrets, ServerObservation, ServerSpec, ServerState, ServerView
 from adfs_mgmt.procedures.server_parts import TEST
-from adfs_mgmt.remoting import RemotingError, Shell, timeout_of
+from adfs_mgmt.remoting import RemotingError, Shell, split_host, timeout_of
 from foundation.procedures import Act, Procedure, acts_of, blank
 
 
 @dataclass(slots=True)
 class ServerExecutor:
-    """The farm is read once, by `observe_all`; then only what an operation changes. `table` holds the secrets."""
+    """The farm is read once, by `observe_all`; then only what an operation changes."""
 
     shell: Shell
     settings: FarmSettings
     spec: ServerSpec
-    table: Procedure[ServerView]
+    secrets: Secrets
     clock: Callable[[], float]
     """Unix seconds."""
     external: Callable[[FarmSettings, float], Awaitable[ExternalView]]
     """What reads what anybody sees."""
     _farm: Farm | None = None
+
+    @property
+    def table(self) -> Procedure[ServerView]:
+        """The procedure, whose rows see the secrets."""
+        return replace(deployment.SERVER_PROCEDURES[self.spec.operation], view=partial(ServerView, secrets=self.secrets))
 
     async def observe_all(self) -> ServerObservation:
         """Read the farm, then observe the server. Never raises for one that does not answer."""
@@ -66,13 +65,13 @@ class ServerExecutor:
 
     async def observe_tested(self) -> ServerObservation:
         """Everything, and what Windows' own test of the prerequisites says, where the role is there for it already."""
-        seen, role = await self.observe_all(), self.spec.operation.role
-        row = next((stage for stage in self.table.stages if stage.name == TEST), None)
+        seen, role, table = await self.observe_all(), self.spec.operation.role, self.table
+        row = next((stage for stage in table.stages if stage.name == TEST), None)
         if row is None or seen.host.role is not None or not seen.host.has(role):
             return seen
-        record = blank(self.table, self.spec.farm, ServerState(spec=self.spec), seen.now)
+        record = blank(table, self.spec.farm, ServerState(spec=self.spec), seen.now)
         found: list[str] = []
-        for act in acts_of(row.conditions(self.table.view(seen, record, seen.now))):
+        for act in acts_of(row.conditions(table.view(seen, record, seen.now))):
             try:
                 found += problems(await self.shell.run(act.place, act.what, timeout=timeout_of(act.what.name)))
             except RemotingError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from adfs_mgmt.farm import ADFS_ROLE, WID_FEATURE
 from adfs_mgmt.procedures.preflight import preflight, refusals
 from adfs_mgmt.procedures.server import Operation, ServerState, ServerView
 from adfs_mgmt.remoting import CATALOGUE, Value, make_command
-from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
+from foundation.procedures import Act, Condition, Procedure, Rollback, Stage, label
 
 EFFECT_PATIENCE = 300.0
 """Seconds from a command that came back without an error until its effect is seen."""
@@ -26,9 +27,7 @@ Parameters = Callable[[ServerView], dict[str, Value]]
 def procedure(operation: Operation, *rows: Stage[ServerView], back_order: tuple[str, ...] = ()) -> Procedure[ServerView]:
     """A table with what every procedure about a server has: its preflight first, and a host that may be away meanwhile."""
     check: Stage[ServerView] = Stage(
-        name=PREFLIGHT,
-        title=PREFLIGHT,
-        promise="nothing is in the way",
+        **label(PREFLIGHT, PREFLIGHT, "nothing is in the way"),
         refuses=lambda view: refusals(preflight(view.spec, view.observed)),
     )
     return Procedure(
@@ -55,6 +54,20 @@ def condition(holds: bool, problem: str, act: Act | None = None) -> Condition:
     return Condition.of(holds, "", problem, act)
 
 
+Conditions = Callable[[ServerView], list[Condition]]
+
+
+def changed(name: str, title: str, promise: str, conditions: Conditions, **more: Any) -> Stage[ServerView]:
+    """A row whose commands change the server or its farm, are sent once, and take time to show. `more`: as of a Stage."""
+    return awaited(name, title, promise, conditions, EFFECT_PATIENCE, repeats=False, **more)
+
+
+def awaited(name: str, title: str, promise: str, conditions: Conditions, seconds: float, **more: Any) -> Stage[ServerView]:
+    """A row that is waited for, as long as that, and must still hold in the end. `more`: as of a Stage."""
+    text = label(name, title, promise)
+    return Stage(**text, conditions=conditions, patience=lambda view: seconds, lasts=True, **more)
+
+
 def _away(view: ServerView) -> list[Condition]:
     """Only once the work is under way: before, the preflight says what to do about it."""
     away = view.host.error and not view.spec.offline and PREFLIGHT in view.record.completed
@@ -76,16 +89,8 @@ def role(feature: str) -> Stage[ServerView]:
         wid = not view.state.had_wid and view.host.has(WID_FEATURE)
         return (() if kept else (feature,)) + ((WID_FEATURE,) if wid else ())
 
-    return Stage(
-        name="role",
-        title=f"install the role {feature}",
-        promise="it is installed",
-        conditions=installed,
-        patience=lambda view: EFFECT_PATIENCE,
-        repeats=False,
-        lasts=True,
-        back=role_off(feature, brought),
-    )
+    back = role_off(feature, brought)
+    return changed("role", f"install the role {feature}", "it is installed", installed, back=back)
 
 
 def role_off(feature: str, brought: Callable[[ServerView], tuple[str, ...]] | None = None) -> Stage[ServerView]:
@@ -98,16 +103,7 @@ def role_off(feature: str, brought: Callable[[ServerView], tuple[str, ...]] | No
         act = command(view, "Uninstall-WindowsFeature", parameters, known_as="role off")
         return [condition(name not in names or not view.host.has(name), f"{name} is installed", act) for name in what]
 
-    return Stage(
-        name="role off",
-        title=f"remove the role {feature}",
-        promise="it is gone",
-        conditions=gone,
-        patience=lambda view: EFFECT_PATIENCE,
-        applies=online,
-        repeats=False,
-        lasts=True,
-    )
+    return changed("role off", f"remove the role {feature}", "it is gone", gone, applies=online)
 
 
 def online(view: ServerView) -> bool:
@@ -121,13 +117,8 @@ def tested(name: str, parameters: Parameters) -> Stage[ServerView]:
     def run(view: ServerView) -> list[Condition]:
         return [condition(view.record.acted_in(TEST), f"{name} has not been run", command(view, name, parameters(view)))]
 
-    return Stage(
-        name=TEST,
-        title="let Windows test the prerequisites",
-        promise="none is missing",
-        conditions=run,
-        leaves_trace=False,
-    )
+    text = label(TEST, "let Windows test the prerequisites", "none is missing")
+    return Stage(**text, conditions=run, leaves_trace=False)
 
 
 # -- the farm's table of nodes
@@ -144,15 +135,7 @@ def entry_off(*, undo: bool) -> Stage[ServerView]:
         gone = not seen.farm_error and not seen.lists(name)
         return [condition(foreign or gone, seen.farm_error or f"the farm lists {name}", act)]
 
-    return Stage(
-        name="entry off",
-        title="take it out of the farm's table",
-        promise="the farm does not list it",
-        conditions=gone,
-        patience=lambda view: EFFECT_PATIENCE,
-        repeats=False,
-        lasts=True,
-    )
+    return changed("entry off", "take it out of the farm's table", "the farm does not list it", gone)
 
 
 # -- from outside: what users will get
@@ -180,20 +163,7 @@ def _not_served(view: ServerView) -> list[Condition]:
     return [condition(not answers, f"{view.spec.name} still serves the farm")]
 
 
-SERVES: Stage[ServerView] = Stage(
-    name="serves",
-    title="look at it from outside",
-    promise="TLS, metadata and probe are those of the farm, seen from outside",
-    conditions=_served,
-    patience=lambda view: SERVE_PATIENCE,
-    lasts=True,
-)
-GONE: Stage[ServerView] = Stage(
-    name="gone",
-    title="look at it from outside",
-    promise="it does not serve the farm any more",
-    conditions=_not_served,
-    applies=online,
-    patience=lambda view: SERVE_PATIENCE,
-    lasts=True,
-)
+_LOOK = "look at it from outside"
+_AS_FARM = "TLS, metadata and probe are those of the farm, seen from outside"
+SERVES = awaited("serves", _LOOK, _AS_FARM, _served, SERVE_PATIENCE)
+GONE = awaited("gone", _LOOK, "it does not serve the farm any more", _not_served, SERVE_PATIENCE, applies=online)

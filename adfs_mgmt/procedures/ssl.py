@@ -11,6 +11,7 @@ the journal.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,7 @@ from adfs_mgmt.procedures import bindings, checks, stores
 from adfs_mgmt.procedures.restart import restarted
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.view import SERVICE, FarmView, RolloverPolicy, converging, of_running
-from foundation.procedures import Act, Condition, Procedure, Rollback, Stage
+from foundation.procedures import Act, Condition, Label, Procedure, Rollback, Stage, label, planned
 
 
 class SslState(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,24 +44,10 @@ View = FarmView[SslState]
 # -- import, grant
 
 
-def _imported(servers: Sequence[Node | Proxy], new: str) -> list[Condition]:
-    return [stores.has_key(server, new) for server in servers]
-
-
 def _import_refuses(view: View, servers: Sequence[Node | Proxy]) -> list[str]:
-    if view.state.material:
-        return _all_there(view)
-    absent = [
-        problem
-        for server in servers
-        if not server.error and stores.needs_import(row := stores.row_of(server, view.state.new))
-        for problem in checks.stored(row, server.host, view.state.new, cng_allowed=True)
-    ]
+    state = view.state
+    absent = stores.unusable(servers, state.new, cng_allowed=True, importable=state.material)
     return [*_all_there(view), *absent]
-
-
-def _granted(view: View) -> list[Condition]:
-    return [condition for node in view.farm.nodes for condition in _granted_on(view, node)]
 
 
 def _granted_on(view: View, node: Node) -> list[Condition]:
@@ -82,10 +69,6 @@ def _grants(view: View, node: Node) -> tuple[Act, ...]:
     """For the service itself, and for the account that it runs as."""
     service = certificates.grant(node, view.state.new, f"NT SERVICE\\{SERVICE}")
     return (service, certificates.grant(node, view.state.new)) if node.service_account else (service,)
-
-
-def _foresee_granted(view: View) -> list[Condition]:
-    return [Condition("", "", act) for node in view.farm.nodes for act in _grants(view, node)]
 
 
 # -- preconditions
@@ -112,28 +95,30 @@ def harm(view: View) -> list[str]:
     return [problem for old, where in had.items() if old for problem in checks.usable_again(view, old, where)]
 
 
-def _proxies_back_refuse(view: View) -> list[str]:
-    return [*checks.proxies_reachable(view), *harm(view)]
+# -- service, bindings, proxies, applications: there, and back to what was there before
 
 
-# -- service, bindings, proxies, applications: there and back
+def _wanted(view: View, had: str, back: bool) -> str:
+    return had if back else view.state.new
 
 
-def _service_back(view: View) -> list[Condition]:
-    if not view.state.service:
-        return []
-    return of_running(view, bindings.service_is(view, view.state.service, "service", "service back"))
+def _service(view: View, back: bool) -> list[Condition]:
+    wanted = _wanted(view, view.state.service, back)
+    found = bindings.service_is(view, wanted, "service", "service back") if wanted else []
+    return of_running(view, found) if back else found
 
 
-def _bound_back(view: View) -> list[Condition]:
-    return bindings.nodes_bound(view, "bind back", lambda node: view.state.nodes.get(node.host, ""))
+def _nodes_bound(view: View, back: bool) -> list[Condition]:
+    had = view.state.nodes
+    stage = "bind back" if back else "bind"
+    return bindings.nodes_bound(view, stage, lambda node: _wanted(view, had.get(node.host, ""), back))
 
 
-def _proxies_bound(view: View, wanted: Callable[[Proxy], str]) -> list[Condition]:
+def _proxies_bound(view: View, back: bool) -> list[Condition]:
     return [
         condition
         for proxy in view.farm.proxies
-        if (thumbprint := wanted(proxy))
+        if (thumbprint := _wanted(view, view.state.proxies.get(proxy.host, ""), back))
         for condition in bindings.bound(proxy, thumbprint, bindings.bind_proxy(proxy, thumbprint))
     ]
 
@@ -149,26 +134,17 @@ def _applications(view: View) -> list[tuple[Proxy, PublishedApplication, str]]:
     ]
 
 
-def _applications_have(view: View, wanted: Callable[[str], str]) -> list[Condition]:
-    """`wanted`: from the thumbprint that it had."""
+def _applications_have(view: View, back: bool) -> list[Condition]:
     found = []
     for proxy, row, old in _applications(view):
-        new = wanted(old)
+        new = _wanted(view, old, back)
         text, act = f"application {row.name} has {row.thumbprint}, not {new}", bindings.set_application(proxy, row.id, new)
         found.append(Condition.of(row.thumbprint == new, proxy.host, text, act))
     return found
 
 
-def _has_proxies(view: View) -> bool:
-    return bool(view.farm.proxies)
-
-
-def _has_applications(view: View) -> bool:
-    return bool(_applications(view))
-
-
 def _probed(view: View) -> list[Condition]:
-    hosts = {server.host for server in bindings.servers(view)}
+    hosts = {server.host for server in view.farm.hosts}
     down = [
         Condition(row.host, "/adfs/probe does not answer")
         for row in view.served.values()
@@ -182,112 +158,97 @@ def _probed_back(view: View) -> list[Condition]:
     return bindings.serving(view, lambda host: had.get(host, ""))
 
 
+def _there_and_back(
+    there: Label,
+    back: Label,
+    conditions: Callable[[View, bool], list[Condition]],
+    readable: Callable[[View], list[str]],
+    **both: Any,
+) -> Stage[View]:
+    """A row and its mirror, by the same conditions: the new certificate comes, or what was there before. `readable`: what
+    the way back needs; `both`: what else holds for both, as of a Stage."""
+    return Stage(
+        **there,
+        conditions=lambda view: conditions(view, False),
+        refuses=_all_there_and_fit,
+        back=Stage(
+            **back,
+            conditions=lambda view: conditions(view, True),
+            refuses=lambda view: [*readable(view), *harm(view)],
+            **both,
+        ),
+        **both,
+    )
+
+
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        name="import",
-        number=1,
-        title="put the certificate into every node's store",
-        promise="LocalMachine\\My of every node has it with its key",
-        conditions=lambda view: _imported(view.farm.nodes, view.state.new),
+        **label(
+            "import", "put the certificate into every node's store", "LocalMachine\\My of every node has it with its key", 1
+        ),
+        conditions=lambda view: [stores.has_key(node, view.state.new) for node in view.farm.nodes],
         refuses=lambda view: _import_refuses(view, view.farm.nodes),
     ),
     Stage(
-        name="import-proxies",
-        number=1,
-        title="… and every proxy's",
-        promise="LocalMachine\\My of every proxy has it with its key",
-        conditions=lambda view: _imported(view.farm.proxies, view.state.new),
+        **label("import-proxies", "… and every proxy's", "LocalMachine\\My of every proxy has it with its key", 1),
+        conditions=lambda view: [stores.has_key(proxy, view.state.new) for proxy in view.farm.proxies],
         refuses=lambda view: _import_refuses(view, view.farm.proxies),
-        applies=_has_proxies,
+        applies=lambda view: bool(view.farm.proxies),
     ),
     Stage(
-        name="grant",
-        number=2,
-        title="let the service read the key",
-        promise="on every node the service account may read the key",
-        conditions=_granted,
-        foresees=_foresee_granted,
+        **label("grant", "let the service read the key", "on every node the service account may read the key", 2),
+        conditions=lambda view: [condition for node in view.farm.nodes for condition in _granted_on(view, node)],
+        foresees=lambda view: planned(act for node in view.farm.nodes for act in _grants(view, node)),
         refuses=_all_there,
         asks=lambda view: stores.key_access_question(view, [view.state.new]),
     ),
-    Stage(
-        name="service",
-        number=3,
-        title="Service-Communications",
-        promise="every node shows it for Service-Communications",
-        conditions=lambda view: bindings.service_is(view, view.state.new, "service", "service back"),
-        refuses=_all_there_and_fit,
+    _there_and_back(
+        label("service", "Service-Communications", "every node shows it for Service-Communications", 3),
+        label(
+            "service back",
+            "Service-Communications, as before",
+            "every node shows the old certificate for Service-Communications",
+        ),
+        _service,
+        checks.has_primary,
         patience=converging,
-        back=Stage(
-            name="service back",
-            title="Service-Communications, as before",
-            promise="every node shows the old certificate for Service-Communications",
-            conditions=_service_back,
-            refuses=lambda view: [*checks.has_primary(view), *harm(view)],
-            patience=converging,
-        ),
     ),
-    Stage(
-        name="bind",
-        number=4,
-        title="SSL bindings of every node",
-        promise="every row of every node has it",
-        conditions=lambda view: bindings.nodes_bound(view, "bind", lambda node: view.state.new),
-        refuses=_all_there_and_fit,
-        back=Stage(
-            name="bind back",
-            title="SSL bindings of every node, as before",
-            promise="every row of every node has the old certificate",
-            conditions=_bound_back,
-            refuses=lambda view: [*checks.reachable(view), *harm(view)],
-        ),
+    _there_and_back(
+        label("bind", "SSL bindings of every node", "every row of every node has it", 4),
+        label("bind back", "SSL bindings of every node, as before", "every row of every node has the old certificate"),
+        _nodes_bound,
+        checks.reachable,
     ),
     restarted("restart", back=restarted("restart back")),
-    Stage(
-        name="bind-proxies",
-        number=7,
-        title="SSL of every proxy",
-        promise="every row of every proxy has it",
-        conditions=lambda view: _proxies_bound(view, lambda proxy: view.state.new),
-        refuses=_all_there_and_fit,
-        applies=_has_proxies,
-        back=Stage(
-            name="bind-proxies back",
-            title="SSL of every proxy, as before",
-            promise="every row of every proxy has the old certificate",
-            conditions=lambda view: _proxies_bound(view, lambda proxy: view.state.proxies.get(proxy.host, "")),
-            refuses=_proxies_back_refuse,
-            applies=_has_proxies,
-        ),
+    _there_and_back(
+        label("bind-proxies", "SSL of every proxy", "every row of every proxy has it", 7),
+        label("bind-proxies back", "SSL of every proxy, as before", "every row of every proxy has the old certificate"),
+        _proxies_bound,
+        checks.proxies_reachable,
+        applies=lambda view: bool(view.farm.proxies),
+    ),
+    _there_and_back(
+        label("applications", "published applications that had the old one", "each has the new certificate", 7),
+        label("applications back", "published applications get their old certificate", "each has what it had before"),
+        _applications_have,
+        checks.proxies_reachable,
+        applies=lambda view: bool(_applications(view)),
     ),
     Stage(
-        name="applications",
-        number=7,
-        title="published applications that had the old one",
-        promise="each has the new certificate",
-        conditions=lambda view: _applications_have(view, lambda old: view.state.new),
-        refuses=_all_there_and_fit,
-        applies=_has_applications,
-        back=Stage(
-            name="applications back",
-            title="published applications get their old certificate",
-            promise="each has what it had before",
-            conditions=lambda view: _applications_have(view, lambda old: old),
-            refuses=_proxies_back_refuse,
-            applies=_has_applications,
+        **label(
+            "probe",
+            "look at every address, by address and server name",
+            "every node and proxy serves the new certificate, and its probe answers",
+            8,
         ),
-    ),
-    Stage(
-        name="probe",
-        number=8,
-        title="look at every address, by address and server name",
-        promise="every node and proxy serves the new certificate, and its probe answers",
         conditions=_probed,
         patience=converging,
         back=Stage(
-            name="probe back",
-            title="look at every address, by address and server name",
-            promise="every node and proxy serves what it served before",
+            **label(
+                "probe back",
+                "look at every address, by address and server name",
+                "every node and proxy serves what it served before",
+            ),
             conditions=_probed_back,
             patience=converging,
         ),
@@ -302,14 +263,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
         state=SslState,
         stages=STAGES,
         view=lambda observed, record, now: FarmView(observed, record, now, rules),
-        back_order=(
-            "applications back",
-            "bind-proxies back",
-            "bind back",
-            "service back",
-            "restart back",
-            "probe back",
-        ),
+        back_order=("applications back", "bind-proxies back", "bind back", "service back", "restart back", "probe back"),
         rollbacks=(Rollback(to="start"),),
         undone=tuple(stage.name for stage in STAGES),
         harm=harm,

@@ -31,6 +31,29 @@ def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
     return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
 
 
+def unusable(servers: Sequence[Node | Proxy], thumbprint: str, *, cng_allowed: bool, importable: bool = False) -> list[str]:
+    """Where AD FS could not use it: `importable` means that what is missing will be brought. A missing grant is ours to
+    do; of a server that cannot be read nothing is said."""
+    return [
+        problem
+        for server in servers
+        if not server.error and (problem := _unusable(server, thumbprint, cng_allowed, importable))
+    ]
+
+
+def _unusable(server: Node | Proxy, thumbprint: str, cng_allowed: bool, importable: bool) -> str:
+    row, host = row_of(server, thumbprint), server.host
+    if needs_import(row) and importable:
+        return ""
+    if row is None:
+        return f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its key, or give a PFX file"
+    if row.key is KeyAccess.NO_KEY:
+        return f"{host}: {thumbprint} is in LocalMachine\\My without its private key; import the PFX file"
+    if row.cng and not cng_allowed:
+        return f"{host}: the key of {thumbprint} is in a CNG provider, which AD FS cannot use here; import it into a CSP"
+    return ""
+
+
 def readable(view: FarmView[Any]) -> set[KeyAccess]:
     """Which answers of a host mean that the service account may read the key."""
     told = KEY_ACCESS in view.record.acknowledged

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic
 
-from adfs_mgmt.farm import Farm, Served
+from adfs_mgmt.farm import Farm, Node, Served, SyncRole
 from adfs_mgmt.procedures.observation import FarmObservation
 from certs import KeyPolicy
 from foundation.procedures import Condition, StateT, View
@@ -55,6 +55,16 @@ class FarmView(View[FarmObservation, StateT], Generic[StateT]):
         """Host that takes changes; empty where it cannot be reached."""
         return self.farm.primary.host if self.farm.primary else ""
 
+    @property
+    def down(self) -> set[str]:
+        """Nodes whose federation service does not run, though they can be read."""
+        return {node.host for node in self.farm.nodes if not node.error and not node.service_running}
+
+    @property
+    def primary_last(self) -> list[Node]:
+        """Its nodes, in the order in which a change goes round."""
+        return sorted(self.farm.nodes, key=lambda node: node.role is SyncRole.PRIMARY)
+
 
 def converging(view: FarmView[StateT]) -> float:
     """Seconds until every secondary must have polled as often as the policy says."""
@@ -64,5 +74,5 @@ def converging(view: FarmView[StateT]) -> float:
 def of_running(view: FarmView[StateT], conditions: list[Condition]) -> list[Condition]:
     """Without those of nodes whose service is down, which polls nobody and signs nothing: on the way back such a node is
     started next, so that waiting for it first would be waiting forever."""
-    down = {node.host for node in view.farm.nodes if not node.error and not node.service_running}
+    down = view.down
     return [condition for condition in conditions if condition.where not in down]

@@ -10,28 +10,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from adfs_mgmt.remoting.catalogue import (
-    CATALOGUE,
-    MACHINE_STORE,
-    HostKind,
-    NotInCatalogue,
-    ParameterKind,
-    make_command,
-    timeout_of,
-)
+from adfs_mgmt.remoting.catalogue import CATALOGUE, MACHINE_STORE, HostKind, NotInCatalogue, make_command, timeout_of
 from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
-from adfs_mgmt.remoting.errors import (
-    AccessDenied,
-    CommandFailed,
-    CredentialRefused,
-    HostUnreachable,
-    Interrupted,
-    NoTicket,
-    RemotingError,
-)
+from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
 from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting.settings import RemotingSettings, split_host
 from adfs_mgmt.remoting.shell import Shell
 
 if TYPE_CHECKING:
@@ -51,15 +35,12 @@ __all__ = [
     "AccessDenied",
     "Command",
     "CommandFailed",
-    "CredentialRefused",
     "HostKind",
     "HostUnreachable",
     "Interrupted",
-    "NoTicket",
     "NotInCatalogue",
     "PSCredential",
     "PSObject",
-    "ParameterKind",
     "Recorder",
     "RecordingDamaged",
     "RemotingError",
@@ -74,6 +55,7 @@ __all__ = [
     "jea_role",
     "make_command",
     "seconds_of",
+    "split_host",
     "text_of",
     "texts_of",
     "time_of",

@@ -19,7 +19,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -46,7 +45,7 @@ from adfs_mgmt.remoting.errors import (
     RemotingError,
 )
 from adfs_mgmt.remoting.kerberos import explain_host
-from adfs_mgmt.remoting.settings import RemotingSettings
+from adfs_mgmt.remoting.settings import RemotingSettings, split_host
 from adfs_mgmt.remoting.values import read_output
 from foundation.xml import MalformedXml, check_limits
 
@@ -56,6 +55,10 @@ logging.getLogger("pypsrp").setLevel(
     logging.CRITICAL
 )  # it logs whole messages, PFX files among them; we raise what it raises
 
+_BROKEN = (WinRMError, requests.RequestException, SpnegoError)
+"""What a connection comes to."""
+_LOGIN_FAILED = (AuthenticationError, AuthenticationException, NTStatusException)
+"""Ours, and those of requests-credssp."""
 _ACCESS_DENIED = 5
 _UNKNOWN_SHELL = 2150858843
 _UNKNOWN_CONFIGURATION = 2150858757
@@ -72,20 +75,6 @@ _NOT_OFFERED = "CredSSP being an available authentication method"
 """requests-credssp's words for a host that offers other ways only; nothing was shown to it."""
 _CREDSSP = 5
 """CredSSP's version: hosts without the update of 2018 (CVE-2018-0886) speak older ones only, and are refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostAddress:
-    """A host: what it is called, and where it is. From `name` or `name=address`."""
-
-    name: str
-    address: str
-
-    @classmethod
-    def of(cls, host: str) -> HostAddress:
-        """From a host of the settings."""
-        name, _, address = host.partition("=")
-        return cls(name, address or name)
 
 
 class _WsMan(WSMan):
@@ -121,8 +110,9 @@ def _checked(send: Callable[..., bytes]) -> Callable[..., bytes]:
 class RunspaceConnection:
     """To one host."""
 
-    def __init__(self, host: HostAddress, settings: RemotingSettings, account: RemotingAccount) -> None:
-        self.host = host
+    def __init__(self, host: str, settings: RemotingSettings, account: RemotingAccount) -> None:
+        """`host`: as in the settings."""
+        self.name, self._address = split_host(host)
         self._settings = settings
         self._account = account
         self._wsman: WSMan | None = None
@@ -138,13 +128,13 @@ class RunspaceConnection:
     def reach(self) -> None:
         """Whether anybody listens there. Shows no credential. Raises HostUnreachable."""
         try:
-            with socket.create_connection((self.host.address, self._settings.port), self._settings.connect_timeout):
+            with socket.create_connection((self._address, self._settings.port), self._settings.connect_timeout):
                 return
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: two dots in a row, or 64 characters between two
             raise HostUnreachable(self.host.name, f"the name {self.host.address} has no address in DNS") from error
         except OSError as error:
             port = self._settings.port
-            raise HostUnreachable(self.host.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
+            raise HostUnreachable(self.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
 
     def open(self) -> None:
         """Prove who we are and make the runspace pool, if there is none. Raises RemotingError."""
@@ -168,7 +158,7 @@ class RunspaceConnection:
             except _ShellGone:
                 self.drop()
                 if attempt == 2:
-                    raise HostUnreachable(self.host.name, "its shells end immediately; nothing was run") from None
+                    raise HostUnreachable(self.name, "its shells end immediately; nothing was run") from None
             except (Interrupted, AccessDenied, HostUnreachable):
                 self.drop()
                 raise
@@ -187,16 +177,16 @@ class RunspaceConnection:
     def close(self) -> None:
         """Let go of the host's shell."""
         if self._pool is not None:
-            with contextlib.suppress(WinRMError, requests.RequestException, OSError, SpnegoError):
+            with contextlib.suppress(*_BROKEN, OSError):
                 self._pool.close()
         self.drop()
 
     def _connect(self) -> WSMan:
         settings = self._settings
-        credential = self._account.credential_for(self.host.name)
+        credential = self._account.credential_for(self.name)
         seconds = max(1, math.ceil(settings.connect_timeout))
         wsman = _WsMan(
-            self.host.address,
+            self._address,
             port=settings.port,
             username=credential.user,
             password=credential.password,
@@ -210,7 +200,7 @@ class RunspaceConnection:
             certificate_pem=str(settings.certificate_file) if settings.certificate_file else None,
             certificate_key_pem=str(settings.key_file) if settings.key_file else None,
             negotiate_service=settings.spn_service,
-            negotiate_hostname_override=self.host.name,
+            negotiate_hostname_override=self.name,
             credssp_auth_mechanism="ntlm",  # left to itself it shows the password to a KDC, and then to the host
             credssp_minimum_version=_CREDSSP,
         )
@@ -218,8 +208,8 @@ class RunspaceConnection:
         session.trust_env = False  # the environment's proxies are not used: need not be looked up for each message
         self._answers = _remember_answers(session)
         wsman.transport.send = _checked(wsman.transport.send)  # type: ignore[method-assign]
-        if settings.tls and self.host.address != self.host.name:
-            _verify_as(session, self.host.name)
+        if settings.tls and self._address != self.name:
+            _verify_as(session, self.name)
         return wsman
 
     def _invoke(self, command: Command, deadline: float) -> list[PSObject]:
@@ -236,30 +226,30 @@ class RunspaceConnection:
             while pipeline.state == PSInvocationState.RUNNING:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._abandoned.is_set():
-                    raise Interrupted(self.host.name, f"{command.name} did not end in time; it may still be running there")
+                    raise Interrupted(self.name, f"{command.name} did not end in time; it may still be running there")
                 pipeline.poll_invoke(timeout=max(1, min(_POLL, math.ceil(left))))
         self._used = time.monotonic()
         self._check_errors(command, pipeline)
-        with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
+        with contextlib.suppress(*_BROKEN):
             pipeline.close()  # it told all it had to tell
         try:
             return [read_output(value) for value in pipeline.output]
         except MalformedXml as error:
-            raise Interrupted(self.host.name, f"the answer to {command.name} cannot be read ({error})") from error
+            raise Interrupted(self.name, f"the answer to {command.name} cannot be read ({error})") from error
 
     def _check_errors(self, command: Command, pipeline: PowerShell) -> None:
         for warning in pipeline.streams.warning:
-            log.info("remoting.warning", host=self.host.name, command=command.name, text=str(warning))
+            log.info("remoting.warning", host=self.name, command=command.name, text=str(warning))
         records = pipeline.streams.error
         if not records and pipeline.state == PSInvocationState.COMPLETED:
             return
-        with contextlib.suppress(WinRMError, requests.RequestException, SpnegoError):
+        with contextlib.suppress(*_BROKEN):
             pipeline.close()
         texts = dict.fromkeys(message_of(record) for record in records)
         first = records[0] if records else None
         number = getattr(first, "category", 0) or 0
         raise CommandFailed(
-            self.host.name,
+            self.name,
             command.name,
             "; ".join(texts) or "it was stopped",
             error_id=getattr(first, "fq_error", "") or "",
@@ -272,7 +262,7 @@ class RunspaceConnection:
             return
         try:
             alive = self._pool.is_alive(timeout=5)
-        except (WinRMError, requests.RequestException, SpnegoError):
+        except _BROKEN:
             alive = False
         if not alive:
             self.drop()
@@ -280,38 +270,35 @@ class RunspaceConnection:
     @contextlib.contextmanager
     def _opening(self) -> Iterator[None]:
         """Nothing was run when it fails here."""
-        name = self.host.name
         try:
             yield
         except RemotingError:
             raise
-        except AuthenticationError as error:
+        except (*_LOGIN_FAILED, *_BROKEN, OSError, ImportError, ValueError) as error:
             self.drop()
-            raise self._refused() from error
-        except SpnegoError as error:
-            self.drop()
-            raise self._explain(error) from error
-        except (AuthenticationException, NTStatusException) as error:
-            self.drop()
-            raise self._refused_credssp(error) from error
-        except WSManFaultError as error:
-            self.drop()
-            raise self._fault(error) from error
-        except requests.exceptions.SSLError as error:
-            self.drop()
-            raise HostUnreachable(name, f"TLS failed: {_cause(error)}; see `tls_ca_file`") from error
-        except (WinRMTransportError, WinRMError, requests.RequestException, OSError) as error:
-            self.drop()
-            raise HostUnreachable(name, f"WinRM does not answer as it should: {_cause(error)}") from error
-        except (ImportError, ValueError) as error:
-            self.drop()
-            reason = f'auth = "{self._settings.auth}" is not possible here: {_cause(error)}'
-            raise RemotingError(name, reason) from error
+            raise self._not_opened(error) from error
+
+    def _not_opened(self, error: Exception) -> RemotingError:
+        """The first line that fits: some of these are kinds of others."""
+        name = self.name
+        if isinstance(error, AuthenticationError):
+            return self._refused()
+        if isinstance(error, SpnegoError):
+            return self._explain(error)
+        if isinstance(error, _LOGIN_FAILED):
+            return self._refused_credssp(error)
+        if isinstance(error, WSManFaultError):
+            return self._fault(error)
+        if isinstance(error, requests.exceptions.SSLError):
+            return HostUnreachable(name, f"TLS failed: {_cause(error)}; see `tls_ca_file`")
+        if isinstance(error, (*_BROKEN, OSError)):
+            return HostUnreachable(name, f"WinRM does not answer as it should: {_cause(error)}")
+        return RemotingError(name, f'auth = "{self._settings.auth}" is not possible here: {_cause(error)}')
 
     @contextlib.contextmanager
     def _running(self, command: Command, *, sent: bool) -> Iterator[None]:
         """`sent`: the command may have reached the host; before that nothing can have been run."""
-        name = self.host.name
+        name = self.name
         try:
             yield
         except AuthenticationError as error:
@@ -323,21 +310,21 @@ class RunspaceConnection:
                 raise self._fault(error) from error
             reason = error.reason or str(error)
             raise CommandFailed(name, command.name, reason, error_id=f"WSManFault {error.code}") from error
-        except (WinRMError, requests.RequestException, OSError, SpnegoError) as error:
+        except (*_BROKEN, OSError) as error:
             if not sent:
                 raise HostUnreachable(name, f"the connection broke before anything was run: {_cause(error)}") from error
             raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
 
     def _explain(self, error: SpnegoError) -> RemotingError:
         """Of a failed login with Kerberos or NTLM."""
-        settings, name = self._settings, self.host.name
+        settings, name = self._settings, self.name
         said = explain_host(name, settings.user, f"{settings.spn_service}/{name}", error.base_error)
         return said or self._refused(f" ({error.message})")
 
     def _refused_credssp(self, error: Exception) -> RemotingError:
         if _NOT_OFFERED in str(error):
             reason = "it does not offer CredSSP: run `Enable-WSManCredSSP -Role Server` there, or choose another `auth`"
-            return HostUnreachable(self.host.name, reason)
+            return HostUnreachable(self.name, reason)
         return self._refused(f" ({error})")
 
     def _refused(self, detail: str = "") -> AccessDenied:
@@ -345,11 +332,11 @@ class RunspaceConnection:
         who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
         reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
         if not self._account.hosts_judge:
-            return AccessDenied(self.host.name, reason)
-        return CredentialRefused(self.host.name, f"{reason}: check `user` and `password_file`, then start again")
+            return AccessDenied(self.name, reason)
+        return CredentialRefused(self.name, f"{reason}: check `user` and `password_file`, then start again")
 
     def _fault(self, error: WSManFaultError) -> RemotingError:
-        name, configuration = self.host.name, self._settings.configuration
+        name, configuration = self.name, self._settings.configuration
         if error.code == _ACCESS_DENIED:
             return AccessDenied(
                 name, f"{self._settings.user or 'you'} may not use the session configuration {configuration}"

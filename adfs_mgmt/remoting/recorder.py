@@ -14,11 +14,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
-import hashlib
-import hmac
 import json
 import os
-import re
 import secrets
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -31,19 +28,12 @@ from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
+from foundation.pseudonyms import Pseudonyms, words_of
 
 log = structlog.get_logger(__name__)
 
-_WORD = re.compile(r"[^\W_]+")
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_COMPOUND = re.compile(r"[^\s,;:'\"()]*[\w][.@\\/=][\w][^\s,;:'\"()]*")
-_WHOLE = re.compile(
-    r"(?P<sid>S-1-5-21-[0-9-]+)|(?P<ip>\b\d{1,3}(?:\.\d{1,3}){3}\b)|(?P<ip6>\b[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}\b)"
-    r"|(?P<guid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
-)
-
 _KNOWN = frozenset(
-    _WORD.findall(
+    words_of(
         """
     http https net tcp adfs services trust proxytrust probe ls mex oauth2 wstrust saml metadata federationmetadata
     2005 2007 windowstransport usernamemixed certificatemixed certificatetransport kerberosmixed
@@ -58,81 +48,14 @@ _KNOWN = frozenset(
     """
     )
 )
-_CODE = re.compile(r"(?:PS|MSIS|WMI|ADMIN)[0-9]{2,5}")
+_CODES = r"(?:PS|MSIS|WMI|ADMIN)[0-9]{2,5}"
 """Numbers of AD FS's messages."""
 _CATALOGUED = frozenset(
     word.casefold()
     for cmdlet in CATALOGUE.values()
     for text in (cmdlet.name, *cmdlet.parameters, *(choice for p in cmdlet.parameters.values() for choice in p.choices))
-    for word in _WORD.findall(text)
+    for word in words_of(text)
 )
-
-
-class Scrubber:
-    """Replaces what could name somebody, consistently."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._met: set[str] = set()
-        self._made: set[str] = set()
-
-    def text(self, text: str) -> str:
-        """A text of an answer or a parameter: only known words stay."""
-        return self._split(text, self._word)
-
-    def prose(self, text: str) -> str:
-        """An error's text: ordinary words stay."""
-        masked = _COMPOUND.sub(lambda match: self.text(match.group()), text)
-        return self._split(masked, lambda word: self._word(word) if self._is_name(word) else word)
-
-    def value(self, value: Any) -> Any:
-        """As JSON. Bytes and secrets keep their kind only."""
-        return _encoded(value, self.text, self._name)
-
-    def _is_name(self, word: str) -> bool:
-        """Whether an error's word is a name: one that was met, or in capitals, or with digits as hosts have them."""
-        if word in self._made or _CODE.fullmatch(word):
-            return False
-        mixed = not word.isalpha() and not word.isdecimal()
-        return word.casefold() in self._met or (word.isupper() and len(word) > 1) or mixed
-
-    def _name(self, name: str) -> str:
-        return name if not name or _IDENTIFIER.fullmatch(name) else self.text(name)
-
-    def _split(self, text: str, replace: Any) -> str:
-        done, at = [], 0
-        for match in _WHOLE.finditer(text):
-            done += [_WORD.sub(lambda word: replace(word.group()), text[at : match.start()]), self._whole(match)]
-            at = match.end()
-        done.append(_WORD.sub(lambda word: replace(word.group()), text[at:]))
-        return "".join(done)
-
-    def _word(self, word: str) -> str:
-        small = word.casefold()
-        if small in _KNOWN or small in _CATALOGUED or (word.isdecimal() and len(word) <= 5) or len(word) == 1:
-            return word
-        digest = self._digest(small)
-        if len(word) in {40, 64} and re.fullmatch("[0-9a-f]+", small):
-            made = digest[: len(word)].upper() if word == word.upper() else digest[: len(word)]
-            self._made.add(made)
-            return made
-        self._met.add(small)
-        self._made.add(made := f"n{digest[:7]}")
-        return made
-
-    def _whole(self, match: re.Match[str]) -> str:
-        digest = self._digest(match.group().casefold())
-        number = int(digest[:8], 16)
-        if match.lastgroup == "sid":
-            return f"S-1-5-21-{number}-{match.group().rpartition('-')[2]}"
-        if match.lastgroup == "ip":
-            return f"192.0.2.{number % 254 + 1}"  # RFC 5737
-        if match.lastgroup == "ip6":
-            return f"2001:db8::{number:x}"  # RFC 3849
-        return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
-
-    def _digest(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
 class Recorder:
@@ -144,7 +67,7 @@ class Recorder:
     def __init__(self, shell: Shell, path: Path, *, key: bytes | None = None) -> None:
         """`key` makes the pseudonyms; a fresh one where none is given. Raises OSError."""
         self._shell = shell
-        self._scrub = Scrubber(key or secrets.token_bytes(32))
+        self._scrub = Pseudonyms(key or secrets.token_bytes(32), _KNOWN | _CATALOGUED, _CODES)
         self._file: BinaryIO | None = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
     async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
@@ -154,7 +77,7 @@ class Recorder:
         except RemotingError as error:
             self._write(host, command, {"error": self._error(error)})
             raise
-        self._write(host, command, {"answer": self._scrub.value(answer)})
+        self._write(host, command, {"answer": self._scrubbed(answer)})
         return answer
 
     async def close(self) -> None:
@@ -174,7 +97,7 @@ class Recorder:
         line = {
             "host": self._scrub.text(host.partition("=")[0]),
             "command": command.name,
-            "parameters": self._scrub.value(dict(command.parameters)),
+            "parameters": self._scrubbed(dict(command.parameters)),
             **outcome,
         }
         try:
@@ -183,6 +106,10 @@ class Recorder:
         except OSError as error:  # the command has taken effect: what it answered counts, not what is written of it
             log.warning("remoting.recording_stopped", reason=error.strerror)
             self._stop()
+
+    def _scrubbed(self, value: Any) -> Any:
+        """As JSON. Bytes and secrets keep their kind only."""
+        return _encoded(value, self._scrub.text, self._scrub.identifier)
 
     def _error(self, error: RemotingError) -> dict[str, str]:
         said = {"kind": type(error).__name__, "reason": self._scrub.prose(error.reason)}
@@ -270,11 +197,17 @@ def _thing(value: Any) -> Any:
     return {name: _thing(inner) for name, inner in value.items()}
 
 
+_KINDS: dict[str, type[RemotingError]] = {
+    "AccessDenied": AccessDenied,
+    "CredentialRefused": AccessDenied,  # nobody shows a replay a credential
+    "HostUnreachable": HostUnreachable,
+    "Interrupted": Interrupted,
+    "NoTicket": NoTicket,
+}
+
+
 def _error(host: str, command: str, said: Mapping[str, str]) -> RemotingError:
     reason = said["reason"]
     if said["kind"] == "CommandFailed":
         return CommandFailed(host, command, reason, error_id=said["error_id"], category=said["category"])
-    kinds = {"HostUnreachable": HostUnreachable, "NoTicket": NoTicket, "Interrupted": Interrupted}
-    if said["kind"] in {"AccessDenied", "CredentialRefused"}:
-        return AccessDenied(host, reason)
-    return kinds.get(said["kind"], RemotingError)(host, reason)
+    return _KINDS.get(said["kind"], RemotingError)(host, reason)

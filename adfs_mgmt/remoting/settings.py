@@ -36,3 +36,9 @@ class RemotingSettings:
     """Seconds until a host counts as unreachable."""
     hosts_at_once: int = 40
     """Hosts that are spoken to at the same time."""
+
+
+def split_host(host: str) -> tuple[str, str]:
+    """Name and address of a server as in the settings: `name`, or `name=address`."""
+    name, _, address = host.partition("=")
+    return name, address or name

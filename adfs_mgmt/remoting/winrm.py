@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from adfs_mgmt.remoting.account import RemotingAccount
 from adfs_mgmt.remoting.command import Command, PSObject
-from adfs_mgmt.remoting.connection import HostAddress, RunspaceConnection
+from adfs_mgmt.remoting.connection import RunspaceConnection
 from adfs_mgmt.remoting.errors import AccessDenied, CredentialRefused
 from adfs_mgmt.remoting.settings import RemotingSettings
 
@@ -76,7 +76,7 @@ class WinRm:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _queue(self, host: str) -> _HostQueue:
-        return _HostQueue(RunspaceConnection(HostAddress.of(host), self._settings, self._account))
+        return _HostQueue(RunspaceConnection(host, self._settings, self._account))
 
     async def _open(self, queue: _HostQueue) -> None:
         self._check_refusal(queue)
@@ -103,7 +103,7 @@ class WinRm:
 
     def _check_refusal(self, queue: _HostQueue) -> None:
         """Never show a credential again where it was refused."""
-        name = queue.connection.host.name
+        name = queue.connection.name
         if queue.denied is not None:
             raise AccessDenied(name, queue.denied.reason) from queue.denied
         if self._refused is not None:

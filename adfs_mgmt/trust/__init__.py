@@ -5,66 +5,48 @@ What belongs here: what partners know of the farm, and telling them. What does n
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from adfs_mgmt.trust.backup import Backup, Backups, load_backup, plan_restore, restore_domain
-from adfs_mgmt.trust.checklist import check_federate, check_manage, configuration_for, configuration_from
+from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore_domain
+from adfs_mgmt.trust.checklist import configuration_for, configuration_from
 from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of
 from adfs_mgmt.trust.conversion import (
-    FEDERATED,
-    MANAGED,
     ConversionState,
-    Converted,
     convert_domain,
     is_converting,
     plan_federated,
     plan_managed,
     resume_conversion,
 )
-from adfs_mgmt.trust.errors import FileProblem, LiveKeyLost, NotConfirmed, NotTaken, TrustChanged, TrustError, TrustRefused
+from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED
+from adfs_mgmt.trust.errors import LiveKeyLost, NotTaken, TrustError
 from adfs_mgmt.trust.journals import DomainJournals
-from adfs_mgmt.trust.model import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain, Slot
+from adfs_mgmt.trust.partner_warnings import PartnerWarning, judge_partner
 from adfs_mgmt.trust.port import Entra
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.settings import EntraSettings
-from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_changes, plan_change, plan_updates
+from adfs_mgmt.trust.update import DomainResult, SlotChange, apply_changes, plan_updates
 from adfs_mgmt.trust.update_status import explain_update
-
-if TYPE_CHECKING:
-    from adfs_mgmt.trust.partner_metadata import PartnerMetadata, PartnerWarning, judge_partner, read_partner_metadata
 
 __all__ = [
     "FEDERATED",
     "MANAGED",
-    "Authentication",
-    "Backup",
     "Backups",
     "Configuration",
     "ConversionState",
-    "Converted",
     "DomainJournals",
     "DomainResult",
     "Entra",
     "EntraSettings",
     "EntraTrust",
     "FederatedDomain",
-    "FileProblem",
     "LiveKeyLost",
-    "NotConfirmed",
     "NotTaken",
-    "PartnerMetadata",
     "PartnerWarning",
     "SigningKeys",
     "Slot",
     "SlotChange",
-    "TrustChanged",
     "TrustError",
-    "TrustRefused",
-    "UpdateStatus",
     "apply_changes",
-    "check_federate",
-    "check_manage",
     "compare_trust",
     "configuration_for",
     "configuration_from",
@@ -74,23 +56,12 @@ __all__ = [
     "judge_partner",
     "keys_of",
     "load_backup",
-    "plan_change",
     "plan_federated",
     "plan_managed",
     "plan_restore",
     "plan_updates",
     "read_domain",
-    "read_partner_metadata",
     "read_tenant",
     "restore_domain",
     "resume_conversion",
 ]
-
-
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        """What reads the partners' metadata (aiohttp, lxml) is loaded when it is first used."""
-        if name in __all__:
-            return getattr(import_module("adfs_mgmt.trust.partner_metadata"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

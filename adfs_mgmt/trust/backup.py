@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import msgspec
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration, read_configuration
-from certs import KeyStoreError, private_directory, read_private
+from certs import KeyStoreError, private_directory, read_private, write_new
 from foundation.graph import MalformedAnswer, OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -69,32 +68,21 @@ class Backups:
         data = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
         try:
             private_directory(self._directory)
+            return self._write(_stem(self._tenant, domain, now), data)
         except KeyStoreError as error:
             raise FileProblem(error.path, error.problem, error.remedy) from error
-        return self._write_new(_stem(self._tenant, domain, now), data)
 
     def all(self) -> list[Path]:
         """Every backup of this tenant, oldest first."""
         return sorted(self._directory.glob(f"entra-{_safe(self._tenant)}-*.json"), key=lambda path: path.stat().st_mtime_ns)
 
-    def _write_new(self, stem: str, data: bytes) -> Path:
-        """A name that was free: two changes in one second are two files."""
+    def _write(self, stem: str, data: bytes) -> Path:
+        """Under a name that was free: two changes in one second are two files."""
         for number in range(1000):
             path = self._directory / (f"{stem}-{number}.json" if number else f"{stem}.json")
-            try:
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise _unwritable(path, error) from error
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise _unwritable(path, error) from error
-            return path
+            with contextlib.suppress(FileExistsError):
+                write_new(path, data)
+                return path
         raise FileProblem(self._directory, "is full of backups of this second", "look at the clock")
 
 
@@ -153,11 +141,6 @@ def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", wit
     return {name: wanted[name] for name in names if wanted.get(name) is not None and wanted[name] != current.get(name)}
 
 
-def creation_of(backup: Backup) -> dict[str, Any]:
-    """The properties to federate a domain again as it was."""
-    return properties_of(backup.configuration)
-
-
 def properties_of(configuration: Configuration) -> dict[str, Any]:
     """What federates a domain in the same way. The MFA behaviour is among it where it was set: without it Entra ID would
     fall back to accepting what the farm says, which may be less than there was."""
@@ -188,7 +171,3 @@ def _stem(tenant: str, domain: str, now: float) -> str:
 def _safe(text: str) -> str:
     """Part of a file name, whatever somebody called a domain."""
     return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip(".")[:100] or "_"
-
-
-def _unwritable(path: Path, error: OSError) -> FileProblem:
-    return FileProblem(path, f"cannot be written ({error.strerror})", "nothing was changed; make room and try again")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adfs_mgmt.trust.backup import Backup, creation_of
+from adfs_mgmt.trust.backup import Backup, properties_of
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import EntraTrust
@@ -52,7 +52,7 @@ def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: s
         raise TrustRefused(what, [f"{file} is a backup of {backup.domain}"])
     if keys.live is not None and backup.configuration.slot_of(keys.live.thumbprint) is None:
         raise TrustRefused(what, [f"{file} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"])
-    return creation_of(backup) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
+    return properties_of(backup.configuration) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
 def check_federate(

@@ -18,17 +18,15 @@ from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups, properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.domain_executor import BackupWanted, DomainExecutor, DomainObservation, GraphChange
+from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, BackupWanted, DomainExecutor, DomainObservation, GraphChange
 from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration
 from foundation import procedures
-from foundation.procedures import Act, Condition, Journal, Plan, PlanOutdated, Procedure, Record, Rollback, Stage, View
+from foundation.procedures import Act, Condition, Journal, Plan, PlanOutdated, Procedure, Record, Stage, View
 
 if TYPE_CHECKING:
     from foundation.graph import Graph
-
-MANAGED, FEDERATED = "trust managed", "trust federated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,41 +88,15 @@ def _federated(view: ConversionView) -> list[Condition]:
     return [Condition("", f"{name} is managed", Act(place=name, what=change))]
 
 
-def _stage(name: str, conditions: Any, title: str, promise: str, **more: Any) -> Stage[ConversionView]:
+def _stage(name: str, conditions: Any, title: str, promise: str) -> Stage[ConversionView]:
     patience = domain_executor.PATIENCE
     return Stage(
-        name=name,
-        title=title,
-        promise=promise,
-        conditions=conditions,
-        patience=lambda view: patience,
-        repeats=False,
-        **more,
+        name=name, title=title, promise=promise, conditions=conditions, patience=lambda view: patience, repeats=False
     )
 
 
-def _make_managed(**more: Any) -> Stage[ConversionView]:
-    return _stage("manage", _managed, "make it managed", "Entra ID checks the passwords of its users", **more)
-
-
-def _federate(**more: Any) -> Stage[ConversionView]:
-    return _stage("federate", _federated, "federate it", "its users are sent to the federation service", **more)
-
-
-def _procedure(kind: str, *stages: Stage[ConversionView]) -> Procedure[ConversionView]:
-    return Procedure(
-        kind=kind,
-        state=ConversionState,
-        view=View,
-        stages=stages,
-        rollbacks=(Rollback(to="start"),),
-        unavailable=domain_executor.unreadable,
-        unavailable_patience=domain_executor.PATIENCE,
-        supersedes={MANAGED: "given up", FEDERATED: "given up", "trust update": "given up"},
-        rules=domain_executor.RULES,
-    )
-
-
+_MANAGE = _stage("manage", _managed, "make it managed", "Entra ID checks the passwords of its users")
+_FEDERATE = _stage("federate", _federated, "federate it", "its users are sent to the federation service")
 _BACKUP: Stage[ConversionView] = Stage(
     name="backup",
     title="copy what is there",
@@ -134,8 +106,8 @@ _BACKUP: Stage[ConversionView] = Stage(
     learns=_remember,
 )
 CONVERSIONS: Mapping[str, Procedure[ConversionView]] = {
-    MANAGED: _procedure(MANAGED, _BACKUP, _make_managed(back=_federate())),
-    FEDERATED: _procedure(FEDERATED, _federate(back=_make_managed())),
+    MANAGED: domain_executor.make_procedure(MANAGED, ConversionState, _BACKUP, replace(_MANAGE, back=_FEDERATE)),
+    FEDERATED: domain_executor.make_procedure(FEDERATED, ConversionState, replace(_FEDERATE, back=_MANAGE)),
 }
 """By kind."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.errors import NotTaken, TrustError, TrustRefused
@@ -18,6 +18,8 @@ from foundation.procedures import Act, ActFailed, Condition, Effect, End, Journa
 if TYPE_CHECKING:
     from foundation.graph import Graph
 
+UPDATE_KIND, MANAGED, FEDERATED = "trust update", "trust managed", "trust federated"
+"""Kinds of procedures. Each that starts gives up what was under way about the same domain."""
 PATIENCE = 30.0
 """Seconds that a change may take to show: Graph may answer from a replica that has not heard of it."""
 RULES = Rules(settle=PATIENCE, poll=10.0, least_patience=PATIENCE)
@@ -139,6 +141,21 @@ def change_configuration(view: View[DomainObservation, Any], domain: str, values
     return Act(place=domain, what=change, name="write")
 
 
+def make_procedure(kind: str, state: type, *stages: procedures.Stage[View[DomainObservation, Any]]) -> Procedure[Any]:
+    """About one domain."""
+    return Procedure(
+        kind=kind,
+        state=state,
+        view=View,
+        stages=stages,
+        rollbacks=(procedures.Rollback(to="start"),),
+        unavailable=unreadable,
+        unavailable_patience=PATIENCE,
+        supersedes=dict.fromkeys((UPDATE_KIND, MANAGED, FEDERATED), "given up"),
+        rules=RULES,
+    )
+
+
 async def run(procedure: Procedure[Any], executor: DomainExecutor, journal: Journal) -> RunResult:
     """As far as it goes. Raises SignInRefused, JournalError."""
     return await procedures.run(procedure, executor, journal, clock=executor.clock)
@@ -150,13 +167,10 @@ def raise_for(result: RunResult, executor: DomainExecutor, missing: str) -> None
         return
     if result.end is End.REFUSED:
         raise TrustRefused(f"{result.step.title} of {executor.name}", result.step.reasons)
-    _raise(result.error.__cause__ if result.error else executor.error, executor.name, missing)
-
-
-def _raise(cause: BaseException | None, name: str, missing: str) -> NoReturn:
+    cause = result.error.__cause__ if result.error else executor.error
     if isinstance(cause, TrustError | GraphError) and not isinstance(cause, OutcomeUnknown):
         raise cause
-    raise NotTaken(name, missing) from cause
+    raise NotTaken(executor.name, missing) from cause
 
 
 async def start(journal: Journal, procedure: Procedure[Any], subject: str, state: Any, now: float) -> None:

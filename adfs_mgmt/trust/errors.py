@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from certs import KeyStoreError
 from foundation.procedures import Refused
 
 
@@ -82,12 +83,5 @@ class NotConfirmed(TrustError):
         )
 
 
-class FileProblem(TrustError):
+class FileProblem(KeyStoreError, TrustError):
     """A file of ours."""
-
-    def __init__(self, path: Path, problem: str, remedy: str) -> None:
-        super().__init__(path, problem, remedy)
-        self.path, self.problem, self.remedy = path, problem, remedy
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}; {self.remedy}"

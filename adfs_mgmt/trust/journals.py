@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from adfs_mgmt.trust.conversion import FEDERATED, MANAGED, ConversionState
-from adfs_mgmt.trust.update import UPDATE_KIND, SlotChange
+from adfs_mgmt.trust.conversion import ConversionState
+from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, UPDATE_KIND
+from adfs_mgmt.trust.update import SlotChange
 from foundation.procedures import FileJournal, Record, StateTypes, read
 
 STATES: StateTypes = {UPDATE_KIND: SlotChange, MANAGED: ConversionState, FEDERATED: ConversionState}

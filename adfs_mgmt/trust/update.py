@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.domain_executor import BackupWanted, DomainExecutor, DomainObservation, change_configuration
+from adfs_mgmt.trust.domain_executor import UPDATE_KIND, BackupWanted, DomainExecutor, DomainObservation
 from adfs_mgmt.trust.errors import LiveKeyLost, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
 from adfs_mgmt.trust.reader import encode, read_domain
@@ -34,18 +34,14 @@ from foundation.procedures import (
     End,
     Journal,
     MemoryJournal,
-    Plan,
     Procedure,
     ProcedureError,
-    Rollback,
     Stage,
     View,
 )
 
 if TYPE_CHECKING:
     from foundation.graph import Graph
-
-UPDATE_KIND = "trust update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,49 +117,41 @@ def _there(view: UpdateView, thumbprint: str, act: Act | None, *slots: Slot) -> 
 def _written(view: UpdateView) -> list[Condition]:
     """A live key that was not there before need not be there afterwards."""
     change = view.state
-    act = change_configuration(view, change.domain, {change.slot.value: encode(change.certificate)})
+    act = domain_executor.change_configuration(view, change.domain, {change.slot.value: encode(change.certificate)})
     kept = [_there(view, change.live, None)] if change.live in change.before else []
     return [_there(view, change.certificate.thumbprint, act, change.slot), *kept]
 
 
 def _as_before(view: UpdateView) -> list[Condition]:
     """Both slots in one request: whatever loses the slot that is not named has none to lose."""
-    return [_there(view, view.state.live, change_configuration(view, view.state.domain, view.state.held))]
+    return [_there(view, view.state.live, domain_executor.change_configuration(view, view.state.domain, view.state.held))]
 
 
-UPDATE: Procedure[UpdateView] = Procedure(
-    kind=UPDATE_KIND,
-    state=SlotChange,
-    view=View,
-    stages=(
-        Stage(
-            name="backup",
-            title="copy what is there",
-            promise="its configuration is in a file",
-            conditions=_saved,
-            learns=_remember_backup,
-        ),
-        Stage(
-            name="write",
-            title="write the free slot",
-            promise="Entra ID shows the certificate, and the one that signs now",
-            conditions=_written,
-            patience=lambda view: domain_executor.PATIENCE,
+UPDATE: Procedure[UpdateView] = domain_executor.make_procedure(
+    UPDATE_KIND,
+    SlotChange,
+    Stage(
+        name="backup",
+        title="copy what is there",
+        promise="its configuration is in a file",
+        conditions=_saved,
+        learns=_remember_backup,
+    ),
+    Stage(
+        name="write",
+        title="write the free slot",
+        promise="Entra ID shows the certificate, and the one that signs now",
+        conditions=_written,
+        patience=lambda view: domain_executor.PATIENCE,
+        repeats=False,
+        back=Stage(
+            name="put back",
+            title="write both slots as they were",
+            promise="Entra ID shows the certificate that signs now",
+            conditions=_as_before,
             repeats=False,
-            back=Stage(
-                name="put back",
-                title="write both slots as they were",
-                promise="Entra ID shows the certificate that signs now",
-                conditions=_as_before,
-                repeats=False,
-            ),
         ),
     ),
-    rollbacks=(Rollback(to="start"),),
-    unavailable=domain_executor.unreadable,
-    unavailable_patience=domain_executor.PATIENCE,
-    supersedes={UPDATE_KIND: "given up", "trust managed": "given up", "trust federated": "given up"},
-    rules=domain_executor.RULES,
 )
 
 
@@ -188,20 +176,6 @@ def _plan_next(domain: FederatedDomain, keys: SigningKeys, live: Certificate) ->
     if change is None and keys.successor is not None:
         return plan_publish(domain, keys.successor, live.thumbprint)
     return change
-
-
-def plan_change(change: SlotChange, domain: FederatedDomain, now: float, by: str = "") -> Plan[SlotChange]:
-    """For a reviewer, and to be saved. Pure."""
-    return procedures.make(
-        UPDATE,
-        DomainObservation(domain=domain),
-        subject=change.domain,
-        title=str(change),
-        state=change,
-        marks=dict(zip(Slot, change.before, strict=True)),
-        now=now,
-        by=by,
-    )
 
 
 async def apply_change(

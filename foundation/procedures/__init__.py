@@ -61,7 +61,19 @@ from foundation.procedures.planner import (
 )
 from foundation.procedures.rendering import plan_text, record_data, record_text, step_text
 from foundation.procedures.runner import Clock, End, Executor, Progress, RunResult, WallClock, run
-from foundation.procedures.stage import Procedure, Rollback, Rules, Stage, View, ViewT, acts_of
+from foundation.procedures.stage import (
+    Label,
+    Procedure,
+    Rollback,
+    Rules,
+    Stage,
+    View,
+    ViewT,
+    acts_of,
+    gate,
+    label,
+    planned,
+)
 
 __all__ = [
     "Acknowledged",
@@ -85,6 +97,7 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalLocked",
+    "Label",
     "MemoryJournal",
     "ObservedT",
     "Plan",
@@ -116,12 +129,15 @@ __all__ = [
     "check_harmless",
     "differing",
     "foresee",
+    "gate",
     "hashed",
     "history",
+    "label",
     "load",
     "make",
     "next_step",
     "plan_text",
+    "planned",
     "read",
     "record_data",
     "record_text",

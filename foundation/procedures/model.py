@@ -156,6 +156,18 @@ class Record(Generic[StateT]):
         """Whether an act of this stage came back without an error."""
         return any(act.stage == stage for act in self.acted)
 
+    def refused(self, act: ActId) -> bool:
+        """Whether it ran and wrote an error: one that never got there is no try, one that broke off is still open."""
+        return self.tries.get(act, 0) > 0 and act not in self.acted and act != self.begun
+
+    def changed_at(self, *stages: str) -> float:
+        """When these stages last changed something, as far as is known: at the start at the earliest."""
+        times = [at for act, at in self.acted.items() if act.stage in stages]
+        times += [at for name, at in self.completed.items() if name in stages]
+        if self.begun is not None and self.begun.stage in stages:
+            times.append(self.begun_at)
+        return max(times, default=self.started)
+
     def touched(self, *stages: str) -> bool:
         """Whether one of these stages was completed, or an act of it begun."""
         return any(stage in self.completed or self.tries_of(stage) for stage in stages)

@@ -7,9 +7,9 @@ remembered, and must be harmless twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from foundation.procedures.model import Act, ActId, Condition, ObservedT, Record, StateT
 
@@ -91,6 +91,20 @@ class Stage(Generic[ViewT]):
     """Once an act of it was begun there is no turning round any more. Why not, in words."""
     back: Stage[ViewT] | None = None
     """How it is undone; rows that bring about the same may share it."""
+
+
+class Label(TypedDict):
+    """What people read of a stage."""
+
+    name: str
+    title: str
+    promise: str
+    number: int
+
+
+def label(name: str, title: str, promise: str, number: int = 0) -> Label:
+    """For a Stage, as `Stage(**label(…), …)`: what it says, in one place, beside what it does."""
+    return Label(name=name, title=title, promise=promise, number=number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +189,29 @@ class Procedure(Generic[ViewT]):
     def rollback(self, to: str) -> Rollback | None:
         """The one that goes so far."""
         return next((rollback for rollback in self.rollbacks if rollback.to == to), None)
+
+
+class Gate(TypedDict):
+    """Of a stage that only waits for a person's word."""
+
+    conditions: Callable[[Any], Sequence[Condition]]
+    asks: Callable[[Any], Mapping[str, str]]
+
+
+def gate(asks: Callable[[Any], Mapping[str, str]], missing: str = "{} is not acknowledged") -> Gate:
+    """For a Stage, as `Stage(**gate(…), …)`: everything that it asks must be acknowledged. `missing`: what is said of a
+    name that is not."""
+
+    def conditions(view: View[Any, Any]) -> list[Condition]:
+        told = view.record.acknowledged
+        return [Condition.of(name in told, "", missing.format(name)) for name in asks(view)]
+
+    return Gate(conditions=conditions, asks=asks)
+
+
+def planned(acts: Iterable[Act]) -> list[Condition]:
+    """For `Stage.foresees`: what would be done, in order, wherever it is."""
+    return [Condition("", "", act) for act in acts]
 
 
 def acts_of(conditions: Sequence[Condition]) -> tuple[Act, ...]:

@@ -10,11 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from foundation.saml.errors import SamlError
-from foundation.saml.model import Assertion, Fault, Metadata
+from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, SignInOutcome, SyntheticSignIn
 
 if TYPE_CHECKING:
     from foundation.saml.assertion import is_encrypted, read_assertion
     from foundation.saml.metadata import MAX_METADATA_BYTES, read_metadata
+    from foundation.saml.partner_metadata import read_partner_metadata
+    from foundation.saml.token_client import TokenClient
     from foundation.saml.ws_trust import (
         MAX_ANSWER_BYTES,
         WS_TRUST_13,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "foundation.saml.assertion": "is_encrypted read_assertion",
     "foundation.saml.metadata": "MAX_METADATA_BYTES read_metadata",
+    "foundation.saml.partner_metadata": "read_partner_metadata",
+    "foundation.saml.token_client": "TokenClient",
     "foundation.saml.ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
     " read_token_answer readable",
 }
@@ -43,12 +47,17 @@ __all__ = [
     "Assertion",
     "Fault",
     "Metadata",
+    "PartnerMetadata",
     "SamlError",
+    "SignInOutcome",
+    "SyntheticSignIn",
+    "TokenClient",
     "WsTrust",
     "is_encrypted",
     "make_token_request",
     "read_assertion",
     "read_metadata",
+    "read_partner_metadata",
     "read_token_answer",
     "readable",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from certs import Certificate
@@ -36,6 +37,18 @@ class Metadata:
     """Why `signed_by` is None."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerMetadata:
+    """What a partner's metadata was like."""
+
+    partner: str
+    certificates: tuple[Certificate, ...] = ()
+    error: str = ""
+    """Why it could not be read; empty where it has no address."""
+    watched: bool = True
+    """False where no address of metadata is known for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A SOAP fault in place of a token."""
@@ -49,3 +62,49 @@ class Fault:
     def reason(self) -> str:
         """The text, else the codes."""
         return self.text or " ".join(self.codes) or "no reason"
+
+
+class SignInOutcome(enum.StrEnum):
+    """What came of asking one address for a token."""
+
+    ISSUED = "issued"
+    """A token whose signature holds: what it says is in `token`."""
+    ENCRYPTED = "encrypted"
+    """A token that only the relying party can open."""
+    BAD_TOKEN = "bad token"  # noqa: S105 - what came in the place of a token
+    """Something in place of a token, or one whose signature does not hold."""
+    REFUSED = "refused"
+    """The account, or its password."""
+    DENIED = "denied"
+    """The account is good, but may not have a token for this relying party."""
+    UNKNOWN_PARTY = "unknown relying party"
+    NOT_OFFERED = "not offered"
+    """Neither endpoint is there."""
+    UNTRUSTED = "untrusted"
+    """Its TLS certificate: the password was not sent."""
+    UNREACHED = "unreached"
+    """No connection: nothing was sent."""
+    NO_VERDICT = "no verdict"
+    """It was sent; what AD FS makes of the account is not known."""
+    NOT_ASKED = "not asked"
+    """Another address gave no token: a second try could lock the account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticSignIn:
+    """A token that was asked for with a test account, at one address."""
+
+    host: str
+    """What was asked, as the caller calls it."""
+    outcome: SignInOutcome
+    relying_party: str
+    """What was asked for."""
+    at: float
+    """When it was answered."""
+    endpoint: str = ""
+    """Path of the endpoint that answered."""
+    milliseconds: float = 0.0
+    """How long it took, TLS handshake included; 0 where nothing was answered."""
+    token: Assertion | None = None
+    reason: str = ""
+    """What went wrong, in plain words; empty for a token."""

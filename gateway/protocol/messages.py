@@ -198,7 +198,7 @@ class Renew(_Message, frozen=True, tag="renew"):
 
 
 class Status(_Message, frozen=True, tag="status"):
-    """The agent's own view, for the operator: state of each domain controller (`closed`, `open`, `half-open`)."""
+    """The agent's own view, for the operator: state of each domain controller (`closed`, `open`, `half_open`)."""
 
     directories: Annotated[dict[str, str], Meta(max_length=1000)]
     in_flight: Annotated[int, Meta(ge=0)]

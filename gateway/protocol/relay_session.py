@@ -49,7 +49,7 @@ from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
 
 class RelaySession(ProtocolSession):
-    """Speaks first. `open_requests` maps each request under way to its reply key."""
+    """Speaks first. Seals requests, and opens their answers under the reply keys that went with them."""
 
     def __init__(self, identity: IdentitySigner, trust: PeerTrust, *, now: float, ping_interval: float = 10.0) -> None:
         super().__init__(now, ping_interval)

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
-from isthmus.reference import broken_links, documents, pages, stale, write
+from isthmus.reference import broken_links, documents, pages, stale, stale_mentions, write
 
 
 @click.command()
 @click.argument("docs", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--check", is_flag=True, help="Write nothing; fail where a page is not what the code says.")
 def main(docs: Path, check: bool) -> None:
-    """Write DOCS/reference from the code and check every link of the documentation. Exit code 1 names what is wrong."""
+    """Write DOCS/reference from the code; check every link of the documentation, and every file, test and module it names.
+
+    Exit code 1 names what is wrong.
+    """
     folder, wanted = docs / "reference", pages()
     problems = (
         [f"{folder / name}: not what the code says; run `make docs`" for name in stale(folder, wanted)] if check else []
@@ -21,7 +24,8 @@ def main(docs: Path, check: bool) -> None:
     if not check:
         for name in write(folder, wanted):
             click.echo(f"{folder / name}: written")
-    problems += [str(link) for link in broken_links(documents(docs), root=docs.parent)]
+    files, root = documents(docs), docs.parent
+    problems += [str(found) for found in (*broken_links(files, root=root), *stale_mentions(files, root=root))]
     for problem in problems:
         click.echo(problem, err=True)
     if problems:

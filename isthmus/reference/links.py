@@ -10,9 +10,10 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
-_FENCE = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
-_SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+FENCE = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)", re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+"""What is code or nothing in Markdown: a block, a span in backticks, a comment."""
 _INLINE = re.compile(r"\]\(\s*<?([^)\s>]*)>?(?:\s+[\"'(][^)]*)?\)")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]+\]:\s*<?(\S+?)>?(?:\s|$)", re.MULTILINE)
 _HTML = re.compile(r"<(?:a|img|source)\b[^>]*?\b(?:href|src|srcset)=[\"']([^\"']+)[\"']", re.IGNORECASE)
@@ -23,7 +24,7 @@ _ELSEWHERE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:|//)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class BrokenLink:
-    """A link that leads nowhere."""
+    """A link, or a file, test or module in backticks, that is not there."""
 
     file: Path
     line: int
@@ -62,7 +63,7 @@ def broken_links(files: Iterable[Path], *, root: Path) -> list[BrokenLink]:
 
 def links_of(text: str) -> Iterator[tuple[int, str]]:
     """Line and target of each link to this repository, in order; examples in code are none."""
-    plain = _blank(_SPAN, _blank(_COMMENT, _blank(_FENCE, text)))
+    plain = blank(SPAN, blank(COMMENT, blank(FENCE, text)))
     found = [(match.start(), match[1]) for pattern in (_INLINE, _DEFINITION, _HTML) for match in pattern.finditer(plain)]
     for place, target in sorted(found):
         if not _ELSEWHERE.match(target):
@@ -71,9 +72,9 @@ def links_of(text: str) -> Iterator[tuple[int, str]]:
 
 def anchors_of(text: str) -> set[str]:
     """What can stand behind the # of a link to this page: its headings as GitHub names them, and its ids."""
-    plain = _blank(_COMMENT, _blank(_FENCE, text))
+    plain = blank(COMMENT, blank(FENCE, text))
     seen: Counter[str] = Counter()
-    anchors = set(_ID.findall(_blank(_SPAN, plain)))
+    anchors = set(_ID.findall(blank(SPAN, plain)))
     for heading in _HEADING.findall(plain):
         name = slug(heading)
         anchors.add(f"{name}-{seen[name]}" if seen[name] else name)
@@ -87,6 +88,6 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", words.strip().lower()).replace(" ", "-")
 
 
-def _blank(pattern: re.Pattern[str], text: str) -> str:
+def blank(pattern: re.Pattern[str], text: str) -> str:
     """Without what the pattern finds, but for its line ends, so that lines keep their numbers."""
     return pattern.sub(lambda match: "\n" * match[0].count("\n"), text)

@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
-from adfs_mgmt.remoting import CATALOGUE, ParameterKind, PSCredential, Secret
-from adfs_mgmt.remoting.catalogue import Parameter
+from adfs_mgmt.remoting import CATALOGUE, PSCredential, Secret
+from adfs_mgmt.remoting.catalogue import Parameter, ParameterKind
 from tests.adfs.simulator.binding import bind
 from tests.adfs.simulator.cmdlets import CMDLETS
 from tests.adfs.simulator.shell import _sent

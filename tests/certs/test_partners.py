@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm import RelyingParty
+from adfs_mgmt.farm.model import RelyingParty
 from certs import CertsError, KeyStoreError, Ledger, Ledgers, PartnerKind, PartnerUnknown, ThumbprintMalformed
 
 OURS = "A1" * 20

@@ -1,4 +1,4 @@
-"""The directory room against a real Active Directory."""
+"""The directory package against a real Active Directory."""
 
 from __future__ import annotations
 

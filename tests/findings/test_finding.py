@@ -10,12 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from findings import Finding, Status, exposition, failed, finding_lines, gauge_lines, passed, undecided, warned, worst
+from findings import (
+    Finding,
+    Status,
+    explain,
+    exposition,
+    failed,
+    finding_lines,
+    gauge_lines,
+    passed,
+    undecided,
+    warned,
+    worst,
+)
 
 PASS = passed("clock", "dc1", "+0 s")
 UNKNOWN = undecided("join", "adfs3", "cannot be known yet", "stage join-farm proves it")
 WARN = warned("clock", "dc1", "+70 s", "Synchronise it.")
 FAIL = failed("clock", "dc1", "+700 s", "Synchronise it now.")
+
+
+def test_a_finding_in_a_sentence() -> None:
+    """With its remedy, where it has one."""
+    assert explain(FAIL) == "clock: +700 s; Synchronise it now."
+    assert explain(PASS) == "clock: +0 s"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_completion_completes() -> None:
     assert done.stdout.strip() == "plain,unlock"
 
 
-def test_version_loads_no_room() -> None:
+def test_version_loads_no_package() -> None:
     """So that it answers at once."""
     assert loaded("isthmus.cli") & {"gateway", "directory", "certs", "aiohttp", "cryptography", "sqlalchemy"} == set()
 

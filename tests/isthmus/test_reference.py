@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from click.testing import CliRunner
 
-from isthmus.reference import broken_links, documents, pages, stale, write
+from isthmus.reference import broken_links, documents, pages, stale, stale_mentions, write
 from isthmus.reference.__main__ import main
 from isthmus.reference.audit import MEANINGS, KindsDiffer, check_kinds, recorded_kinds
 from isthmus.reference.links import anchors_of, links_of, slug
@@ -82,8 +82,13 @@ def test_every_link_holds() -> None:
     assert [str(link) for link in broken_links(documents(ROOT / "docs"), root=ROOT)] == []
 
 
+def test_every_file_test_and_module_named_is_there() -> None:
+    """Whatever moves, the documents say where it is now."""
+    assert [str(mention) for mention in stale_mentions(documents(ROOT / "docs"), root=ROOT)] == []
+
+
 def test_every_kind_of_audit_event_is_explained() -> None:
-    """A kind that some room records without an explanation, or an explanation of none, stops the page."""
+    """A kind that some package records without an explanation, or an explanation of none, stops the page."""
     check_kinds(recorded_kinds())
     with pytest.raises(KindsDiffer, match=r"lacks \['agent.moved'\]"):
         check_kinds({*MEANINGS, "agent.moved"})
@@ -221,6 +226,99 @@ def test_repeated_headings_are_numbered() -> None:
     assert anchors_of(text) == {"one", "one-1", "three"}
 
 
+# -- what is named in backticks
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with a package, a test and a folder of documents for developers."""
+    files = {
+        "certs/__init__.py": 'from certs.policy import KeyPolicy\n_LATER = {"Pfx": "certs.pfx"}\n',
+        "certs/policy.py": "class KeyPolicy: ...\nLIFETIME = 1.0\n",
+        "certs/acme/client.py": "",
+        "certs/event.py": 'log.info("certs.renewed")\n',
+        "tests/certs/test_policy.py": "def test_it() -> None: ...\nclass TestMore:\n    async def test_that(self): ...\n",
+        "build/old.py": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (tmp_path / "docs" / "developers").mkdir(parents=True)
+    return tmp_path
+
+
+def stale_in(repository: Path, text: str, place: str = "developers/page.md") -> list[str]:
+    (repository / "docs" / place).write_text(text, encoding="utf-8")
+    return [
+        f"{found.line} {found.target}: {found.problem}"
+        for found in stale_mentions(documents(repository / "docs"), root=repository)
+    ]
+
+
+@pytest.mark.parametrize(
+    "mention",
+    [
+        "certs/policy.py",
+        "certs/",
+        "policy.py",
+        "certs/pol*",
+        "acme/client.py",
+        "tests/certs/test_policy.py::test_it",
+        "tests/certs/test_policy.py::test_it[7-a::b]",
+        "tests/certs/test_policy.py::TestMore::test_that",
+        "python -m pytest tests/certs/test_policy.py",
+        "certs.policy",
+        "certs.policy.LIFETIME",
+        "certs.KeyPolicy",
+        "certs.renewed",
+        "state_dir/keys",
+        "/etc/certs/ca.pem",
+        "agent.connected",
+    ],
+)
+def test_what_is_there_may_be_named(repository: Path, mention: str) -> None:
+    """Files and folders, tests with class and parameters, modules and what they define; log events, and files of others."""
+    assert stale_in(repository, f"See `{mention}`.") == []
+
+
+@pytest.mark.parametrize(
+    ("mention", "problem"),
+    [
+        ("certs/rules.py", "no such file"),
+        ("certs/rules/", "no such file"),
+        ("rules.py", "no such file"),
+        ("old.py", "no such file"),
+        ("acme/server.py", "no such file"),
+        ("certs/rul*", "no such file"),
+        ("tests/certs/test_rules.py::test_it", "tests/certs/test_rules.py: no such file"),
+        ("tests/certs/test_policy.py::test_other", "no such test in tests/certs/test_policy.py"),
+        ("certs.rules", "certs has no rules"),
+        ("certs.policy.Rules", "certs.policy has no Rules"),
+    ],
+)
+def test_what_moved_is_found(repository: Path, mention: str, problem: str) -> None:
+    """It is named with its line and what is wrong with it."""
+    assert stale_in(repository, f"# A\n\nSee `{mention}`.") == [f"3 {mention}: {problem}"]
+
+
+def test_a_test_without_its_file_is_in_the_one_named_last(repository: Path) -> None:
+    """As tables of tests have it."""
+    text = "`tests/certs/test_policy.py::test_it`, `::test_that`,\n`::test_other`"
+    assert stale_in(repository, text) == ["2 ::test_other: no such test in tests/certs/test_policy.py"]
+
+
+def test_files_in_examples_are_checked_too(repository: Path) -> None:
+    """In a block of code whatever has a slash; what stands in a comment is none."""
+    text = "```\nmodule.name certs.rules\ncp certs/rules.py /etc\n```\n<!-- `certs/rules.py` -->\n\n`certs/rules.py`"
+    assert stale_in(repository, text) == ["3 certs/rules.py: no such file", "7 certs/rules.py: no such file"]
+
+
+def test_dotted_names_are_events_to_operators(repository: Path) -> None:
+    """What operators read names no modules, but log events and metrics; files are checked there as well."""
+    assert stale_in(repository, "`certs.rules`, `certs/rules.py`", "agents.md") == ["1 certs/rules.py: no such file"]
+
+
 # -- the command
 
 
@@ -250,3 +348,11 @@ def test_command_fails_on_a_broken_link(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [str(docs)])
     assert result.exit_code == 1
     assert "a.md:2: gone.md: no such file" in result.output
+
+
+def test_command_fails_on_a_stale_mention(repository: Path) -> None:
+    """Exit code 1, and what is not there any more with its file and line."""
+    stale_in(repository, "\n`certs/rules.py`")
+    result = CliRunner().invoke(main, [str(repository / "docs")])
+    assert result.exit_code == 1
+    assert "page.md:2: certs/rules.py: no such file" in result.output

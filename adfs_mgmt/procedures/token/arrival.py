@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from adfs_mgmt.farm import KeyAccess, Node, Use
 from adfs_mgmt.procedures import checks, stores
 from adfs_mgmt.procedures.token import certificates
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState
 from adfs_mgmt.procedures.view import converging
-from foundation.procedures import Condition, Stage
+from foundation.procedures import Condition, Stage, label, planned
 
 View = TokenRolloverView[TokenState]
 
@@ -29,8 +29,8 @@ def _supplied(view: View) -> bool:
     return view.state.supplied
 
 
-def _made_here(view: View) -> bool:
-    return not view.state.supplied
+def _had_auto(view: View) -> bool:
+    return view.state.auto
 
 
 def _wanted(view: View) -> list[str]:
@@ -50,10 +50,6 @@ def _created(view: View) -> list[Condition]:
         text, act = f"AD FS has no new {use} certificate yet", certificates.update(view, use)
         found.append(Condition.of(bool(_candidate(view, use)), view.primary, text, act))
     return found
-
-
-def _foresee_created(view: View) -> list[Condition]:
-    return [Condition("", "", certificates.update(view, use)) for use in view.uses if view.new(use) == NEW]
 
 
 def _candidate(view: View, use: Use) -> str:
@@ -76,10 +72,6 @@ def _create_refuses(view: View) -> list[str]:
     return wrong
 
 
-def _create_learns(view: View) -> TokenState:
-    return msgspec.structs.replace(view.state, new={use: _candidate(view, use) for use in view.uses})
-
-
 # -- and out again
 
 
@@ -89,21 +81,14 @@ def _arrivals(view: View, use: Use) -> list[str]:
 
 
 def _left(view: View) -> list[Condition]:
-    """On every node: a secondary that has not polled since could still hand it out. AD FS lets nobody remove a certificate
-    while it looks after them itself, should somebody have turned that on again."""
+    """On every node: a secondary that has not polled since could still hand it out."""
     found = [
         condition
         for use in view.uses
         for thumbprint in _arrivals(view, use)
         for condition in certificates.gone_everywhere(view, use, thumbprint, "remove new")
     ]
-    if any(condition.problem and condition.act for condition in found):
-        return [certificates.auto_is(view, False), *found]
-    return found
-
-
-def _foresee_left(view: View) -> list[Condition]:
-    return [Condition("", "", certificates.remove(view, use, view.new(use) or NEW)) for use in view.uses]
+    return certificates.by_hand(view, found)
 
 
 def _leave_refuses(view: View) -> list[str]:
@@ -116,11 +101,13 @@ def _leave_refuses(view: View) -> list[str]:
 
 
 _LEAVE: Stage[View] = Stage(
-    name="remove new",
-    title="the new certificate leaves the farm",
-    promise="the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
+    **label(
+        "remove new",
+        "the new certificate leaves the farm",
+        "the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
+    ),
     conditions=_left,
-    foresees=_foresee_left,
+    foresees=lambda view: planned(certificates.remove(view, use, view.new(use) or NEW) for use in view.uses),
     refuses=_leave_refuses,
     patience=converging,
     applies=to_start,
@@ -130,21 +117,11 @@ _LEAVE: Stage[View] = Stage(
 # -- supplied: import, grant, add
 
 
-def _imported(view: View) -> list[Condition]:
-    return [stores.has_key(node, thumbprint) for node, thumbprint in _stored_on(view)]
-
-
 def _import_refuses(view: View) -> list[str]:
     wrong = [*checks.reachable(view), *checks.synchronised(view), *checks.clocks(view)]
     for node, thumbprint in _stored_on(view):
-        row = stores.row_of(node, thumbprint)
-        if not node.error and not (view.state.material and stores.needs_import(row)):
-            wrong += checks.stored(row, node.host, thumbprint, cng_allowed=False)
+        wrong += stores.unusable([node], thumbprint, cng_allowed=False, importable=view.state.material)
     return wrong
-
-
-def _granted(view: View) -> list[Condition]:
-    return [_grant_of(view, node, thumbprint) for node, thumbprint in _stored_on(view)]
 
 
 def _grant_of(view: View, node: Node, thumbprint: str) -> Condition:
@@ -154,105 +131,68 @@ def _grant_of(view: View, node: Node, thumbprint: str) -> Condition:
     return Condition.of(key in stores.readable(view), node.host, stores.unreadable(thumbprint), act)
 
 
-def _foresee_granted(view: View) -> list[Condition]:
-    return [Condition("", "", certificates.grant(node, thumbprint)) for node, thumbprint in _stored_on(view)]
+Shown = Callable[[TokenRolloverView[Any]], bool]
 
 
-def _added(view: View) -> list[Condition]:
-    found = []
-    for use in view.uses:
-        new, act = view.new(use), certificates.add(view, use, view.new(use))
-        has = certificates.has(view.farm.primary, use, new)
-        found.append(Condition.of(has, view.primary, f"the farm does not have {new} for {use}", act))
-    return found
-
-
-def _add_refuses(view: View) -> list[str]:
-    return [*checks.reachable(view), *checks.clocks(view), *certificates.frozen(view)]
-
-
-def _auto_as_before(view: View) -> list[Condition]:
-    return [certificates.auto_is(view, view.state.auto)]
-
-
-def restored(
-    shown: Callable[[TokenRolloverView[Any]], bool], notes: Callable[[TokenRolloverView[Any]], list[str]] = lambda view: []
-) -> Stage[Any]:
+def restored(shown: Shown, notes: Callable[[TokenRolloverView[Any]], list[str]] = lambda view: []) -> Stage[Any]:
     """AutoCertificateRollover as it is to be afterwards. `shown`: whether a plan shows the command for it."""
+    promise = "AutoCertificateRollover has the value that the journal names"
+    return _auto("restore", promise, 8, lambda view: view.state.auto_after, shown, notes=notes)
 
-    def conditions(view: TokenRolloverView[Any]) -> list[Condition]:
-        return [certificates.auto_is(view, view.state.auto_after)]
 
+def _auto(name: str, promise: str, number: int, wanted: Shown, shown: Shown, **more: Any) -> Stage[Any]:
+    """`more`: as of a Stage."""
     return Stage(
-        name="restore",
-        number=8,
-        title="AutoCertificateRollover as it was",
-        promise="AutoCertificateRollover has the value that the journal names",
-        conditions=conditions,
-        foresees=lambda view: conditions(view) if shown(view) else [],
+        **label(name, "AutoCertificateRollover as it was", promise, number),
+        conditions=lambda view: [certificates.auto_is(view, wanted(view))],
+        foresees=lambda view: [certificates.auto_is(view, wanted(view))] if shown(view) else [],
         refuses=checks.has_primary,
-        notes=notes,
+        **more,
     )
 
 
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        name="create",
-        number=1,
-        title="AD FS makes the new certificate",
-        promise="the primary has exactly one new certificate for each use",
+        **label("create", "AD FS makes the new certificate", "the primary has exactly one new certificate for each use", 1),
         conditions=_created,
-        foresees=_foresee_created,
+        foresees=lambda view: planned(certificates.update(view, use) for use in view.uses if view.new(use) == NEW),
         refuses=_create_refuses,
-        learns=_create_learns,
-        applies=_made_here,
+        learns=lambda view: structs.replace(view.state, new={use: _candidate(view, use) for use in view.uses}),
+        applies=lambda view: not _supplied(view),
         patience=converging,
         back=_LEAVE,
     ),
     Stage(
-        name="freeze",
-        number=2,
-        title="stop the promotion clock",
-        promise="AutoCertificateRollover is off; its original value is in the journal",
+        **label(
+            "freeze", "stop the promotion clock", "AutoCertificateRollover is off; its original value is in the journal", 2
+        ),
         conditions=lambda view: [certificates.auto_is(view, False)],
         refuses=checks.has_primary,
-        back=Stage(
-            name="unfreeze",
-            title="AutoCertificateRollover as it was",
-            promise="AutoCertificateRollover has its original value",
-            conditions=_auto_as_before,
-            foresees=lambda view: _auto_as_before(view) if view.state.auto else [],
-            refuses=checks.has_primary,
-            applies=to_start,
-        ),
+        back=_auto("unfreeze", "AutoCertificateRollover has its original value", 0, _had_auto, _had_auto, applies=to_start),
     ),
     Stage(
-        name="import",
-        number=1,
-        title="put the new certificate into every node's store",
-        promise="LocalMachine\\My of every node has it with its key, in a CSP",
-        conditions=_imported,
+        **label(
+            "import",
+            "put the new certificate into every node's store",
+            "LocalMachine\\My of every node has it with its key, in a CSP",
+            1,
+        ),
+        conditions=lambda view: [stores.has_key(node, thumbprint) for node, thumbprint in _stored_on(view)],
         refuses=_import_refuses,
         applies=_supplied,
     ),
     Stage(
-        name="grant",
-        number=1,
-        title="let the service account read the key",
-        promise="on every node the service account may read the key",
-        conditions=_granted,
-        foresees=_foresee_granted,
+        **label("grant", "let the service account read the key", "on every node the service account may read the key", 1),
+        conditions=lambda view: [_grant_of(view, node, thumbprint) for node, thumbprint in _stored_on(view)],
+        foresees=lambda view: planned(certificates.grant(node, thumbprint) for node, thumbprint in _stored_on(view)),
         refuses=_import_refuses,
         asks=lambda view: stores.key_access_question(view, _wanted(view)),
         applies=_supplied,
     ),
     Stage(
-        name="add",
-        number=1,
-        title="add it to the farm, as a secondary",
-        promise="the primary has it",
-        conditions=_added,
-        refuses=_add_refuses,
+        **label("add", "add it to the farm, as a secondary", "the primary has it", 1),
+        conditions=lambda view: [certificates.is_known(view, use, view.new(use)) for use in view.uses],
+        refuses=lambda view: [*checks.reachable(view), *checks.clocks(view), *certificates.frozen(view)],
         applies=_supplied,
         back=_LEAVE,
     ),

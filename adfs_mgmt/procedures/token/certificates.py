@@ -53,6 +53,13 @@ def auto_is(view: FarmView[Any], wanted: bool) -> Condition:
     return Condition(view.primary, "" if is_so else f"AutoCertificateRollover is {'off' if wanted else 'on'}", act)
 
 
+def by_hand(view: FarmView[Any], found: list[Condition]) -> list[Condition]:
+    """AD FS lets nobody choose or remove a certificate while it looks after them itself, should somebody have turned that on
+    again."""
+    due = any(condition.problem and condition.act for condition in found)
+    return [auto_is(view, False), *found] if due else found
+
+
 # -- who has what
 
 
@@ -84,9 +91,14 @@ def arrived(view: TokenRolloverView[Any], use: Use) -> list[str]:
 
 def is_primary(view: TokenRolloverView[Any], use: Use, thumbprint: str) -> Condition:
     """On the node that takes changes."""
-    now = primary_of(view.farm.primary, use)
-    problem = "" if now == thumbprint else f"{thumbprint} is not primary for {use.value}"
-    return Condition(view.primary, problem, make_primary(view, use, thumbprint))
+    holds, problem = primary_of(view.farm.primary, use) == thumbprint, f"{thumbprint} is not primary for {use.value}"
+    return Condition.of(holds, view.primary, problem, make_primary(view, use, thumbprint))
+
+
+def is_known(view: TokenRolloverView[Any], use: Use, thumbprint: str) -> Condition:
+    """To the node that takes changes."""
+    problem = f"the farm does not have {thumbprint} for {use}"
+    return Condition.of(has(view.farm.primary, use, thumbprint), view.primary, problem, add(view, use, thumbprint))
 
 
 def intact(view: TokenRolloverView[Any], *, old_needed: bool = True) -> list[str]:
@@ -127,15 +139,11 @@ def steady(view: TokenRolloverView[Any]) -> list[str]:
 
 
 def on_nodes(
-    view: FarmView[Any],
-    holds: Callable[[Node], bool],
-    problem: str,
-    changed_by: tuple[str, ...],
-    act: Act | None = None,
+    view: FarmView[Any], holds: Callable[[Node], bool], problem: str, changed_by: tuple[str, ...], act: Act | None = None
 ) -> list[Condition]:
     """Each node's configuration is as it should be, or was taken from the primary since these stages changed it (a secondary
     does not tell its configuration, PS0033, only when it last took it). `act`: of the primary, where it is not so there."""
-    since, primary = _changed_at(view, changed_by), view.primary
+    since, primary = view.record.changed_at(*changed_by), view.primary
 
     def wrong(node: Node) -> str:
         if node.error:
@@ -150,16 +158,6 @@ def on_nodes(
         return Condition(node.host, text, act if node.host == primary and text in {"", problem} else None)
 
     return [condition(node) for node in view.farm.nodes]
-
-
-def _changed_at(view: FarmView[Any], stages: tuple[str, ...]) -> float:
-    """When these stages last changed the farm's configuration, as far as the journal knows."""
-    record = view.record
-    times = [at for act, at in record.acted.items() if act.stage in stages]
-    times += [at for name, at in record.completed.items() if name in stages]
-    if record.begun is not None and record.begun.stage in stages:
-        times.append(record.begun_at)
-    return max(times, default=record.started)
 
 
 def primary_everywhere(view: TokenRolloverView[Any], use: Use, thumbprint: str, *changed_by: str) -> list[Condition]:
@@ -183,13 +181,9 @@ def shows_metadata(view: FarmView[Any], host: str, use: Use, thumbprint: str) ->
 
 def signed_by(view: FarmView[Any], thumbprint: str) -> list[Condition]:
     """Every node's metadata is signed with it."""
-
-    def signs(host: str) -> bool:
-        row = view.served.get(host)
-        return row is not None and row.signed_by == thumbprint
-
+    signing = {host for host, row in view.served.items() if row.signed_by == thumbprint}
     text = f"its metadata is not signed by {thumbprint} yet"
-    return [Condition(node.host, "" if signs(node.host) else text) for node in view.farm.nodes]
+    return [Condition.of(node.host in signing, node.host, text) for node in view.farm.nodes]
 
 
 def needed_at_entra(view: TokenRolloverView[Any], thumbprint: str, instead: str) -> list[str]:

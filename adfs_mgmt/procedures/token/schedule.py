@@ -108,16 +108,15 @@ def _keys(view: TokenRolloverView[Any], use: Use) -> list[KeyRecord]:
     in_use = primary_of(view.farm.primary, use) == view.new(use)
     published = _published_at(view)
     waiting = frozenset(lagging(view)) if use is Use.SIGNING else frozenset()
-    states = KeyState
     old = KeyRecord(
         id=view.old(use),
-        state=states.RETIRING if in_use else states.ACTIVE,
+        state=KeyState.RETIRING if in_use else KeyState.ACTIVE,
         not_after=_end(view, view.old(use)),
         since=promoted or view.now,
     )
     new = KeyRecord(
         id=view.new(use),
-        state=states.ACTIVE if in_use else states.PUBLISHED if published < math.inf else states.NEXT,
+        state=KeyState.ACTIVE if in_use else KeyState.PUBLISHED if published < math.inf else KeyState.NEXT,
         not_after=_end(view, view.new(use)),
         since=promoted if in_use else published,
         waiting_for=frozenset() if in_use else waiting,
@@ -152,11 +151,9 @@ def partner_notes(view: TokenRolloverView[Any]) -> list[str]:
     """Who is to be told by a person, and of whom nobody knows."""
     if not view.signing:
         return []
-    unknown = [partner.name for partner in view.observed.partners if partner.kind is PartnerKind.UNKNOWN]
-    late = lagging(view)
-    manual = [
-        partner.name for partner in view.observed.partners if partner.kind is PartnerKind.MANUAL and partner.name in late
-    ]
+    partners, late = view.observed.partners, lagging(view)
+    unknown = [partner.name for partner in partners if partner.kind is PartnerKind.UNKNOWN]
+    manual = [partner.name for partner in partners if partner.kind is PartnerKind.MANUAL and partner.name in late]
     notes = []
     if manual:
         notes.append(f"to be told by a person: {', '.join(manual)}")

@@ -27,19 +27,13 @@ from adfs_mgmt.procedures.token.arrival import to_start
 from adfs_mgmt.procedures.token.state import NEW, TokenRolloverView, TokenState, agreed, with_placeholders
 from adfs_mgmt.procedures.view import RolloverPolicy, converging, of_running
 from certs import KeyAction
-from foundation.procedures import Condition, Procedure, Record, Rollback, Stage
+from foundation.procedures import Condition, Procedure, Record, Rollback, Stage, gate, label
 from foundation.times import DAY
 
 View = TokenRolloverView[TokenState]
-
-
-def gate(name: str, text: str) -> dict[str, Any]:
-    """Of a stage that only waits for a person's word."""
-
-    def conditions(view: View) -> list[Condition]:
-        return [Condition("", "" if name in view.record.acknowledged else "a person must say so")]
-
-    return {"conditions": conditions, "asks": lambda view: {name: text}}
+_PROMOTE = "Say that the new certificate may come into use: isthmus adfs rollover promote"
+_RETIRE = "Say that the old certificate may go, after which there is no way back: isthmus adfs rollover retire"
+_UNSAID = "a person must say so"
 
 
 # -- appear
@@ -64,10 +58,6 @@ def _in_metadata(view: View, wanted: set[str]) -> list[Condition]:
     text = f"its metadata does not have both {Use.SIGNING} certificates"
     shown = {host: set(row.signing) for host, row in view.served.items()}
     return [Condition.of(shown.get(node.host, set()) >= wanted, node.host, text) for node in view.farm.nodes]
-
-
-def _appear_refuses(view: View) -> list[str]:
-    return [*certificates.steady(view), *_fit(view), *checks.seen_from_outside(view)]
 
 
 def _fit(view: View) -> list[str]:
@@ -114,24 +104,14 @@ def _published(view: View) -> list[Condition]:
 def _publish_refuses(view: View) -> list[str]:
     if not view.signing:
         return _steady_and_read(view)
-    old = view.old(Use.SIGNING)
-    lost = [
-        f"domain {domain.name} does not have {old}, which signs now, so that nobody there can sign in; "
-        "rebuild that trust first (`isthmus adfs trust update`)"
-        for domain in view.observed.domains
-        if old not in domain.certificates
-    ]
-    return [*certificates.steady(view), *checks.trust_read(view), *lost]
+    consequence = ", so that nobody there can sign in; rebuild that trust first"
+    return [*_steady_and_read(view), *_domains_lack(view, view.old(Use.SIGNING), consequence)]
 
 
-def _withdrawn_again(view: View) -> list[Condition]:
-    return _domains_without(view, view.new(Use.SIGNING) or NEW, view.old(Use.SIGNING))
-
-
-def _domains_lack(view: View, thumbprint: str) -> list[str]:
-    """For who takes another certificate away: each domain that could not do without it."""
+def _domains_lack(view: View, thumbprint: str, consequence: str = "; rebuild that trust") -> list[str]:
+    """Each domain that could not do without another certificate now."""
     return [
-        f"domain {domain.name} does not have {thumbprint}, which signs now; rebuild that trust (`isthmus adfs trust update`)"
+        f"domain {domain.name} does not have {thumbprint}, which signs now{consequence} (`isthmus adfs trust update`)"
         for domain in view.observed.domains
         if thumbprint not in domain.certificates
     ]
@@ -143,17 +123,18 @@ def _withdraw_again_refuses(view: View) -> list[str]:
     return [*checks.trust_read(view), *needed, *_domains_lack(view, old)]
 
 
+def _not_due(view: View, action: KeyAction) -> list[Condition]:
+    return [Condition("", problem) for problem in schedule.not_due(view, action)]
+
+
 def _verified(view: View) -> list[Condition]:
     """A domain that has lost the new certificate meanwhile gets it again."""
-    wait = [Condition("", problem) for problem in schedule.not_due(view, KeyAction.PROMOTE)]
-    lost = _lost_again(view) if wait else []
-    return [*lost, *wait]
+    wait = _not_due(view, KeyAction.PROMOTE)
+    return [*_lost_again(view), *wait] if wait else []
 
 
 def _lost_again(view: View) -> list[Condition]:
-    if not tells_entra(view):
-        return []
-    return _domains_have(view, view.new(Use.SIGNING), keep=view.old(Use.SIGNING))
+    return _domains_have(view, view.new(Use.SIGNING), keep=view.old(Use.SIGNING)) if tells_entra(view) else []
 
 
 def _steady_and_read(view: View) -> list[str]:
@@ -165,7 +146,7 @@ def _steady_and_read(view: View) -> list[str]:
 
 def _promoted(view: View) -> list[Condition]:
     """A domain that has lost the new certificate meanwhile gets it again first, unless there is no time for that."""
-    primary = [certificates.is_primary(view, use, view.new(use)) for use in view.uses]
+    primary = _in_use(view, view.new)
     if lost := _to_publish_first(view):
         return [*lost, *(Condition(condition.where, condition.problem) for condition in primary)]
     return primary
@@ -182,8 +163,9 @@ def _promote_refuses(view: View) -> list[str]:
     return [*wrong, *([] if _to_publish_first(view) else schedule.not_due(view, KeyAction.PROMOTE))]
 
 
-def _in_use(view: View) -> list[Condition]:
-    return [certificates.is_primary(view, use, view.new(use)) for use in view.uses]
+def _in_use(view: View, wanted: Callable[[Use], str]) -> list[Condition]:
+    """On the primary. `wanted`: the thumbprint of each use."""
+    return [certificates.is_primary(view, use, wanted(use)) for use in view.uses]
 
 
 def _was_promoted(view: View) -> bool:
@@ -195,16 +177,6 @@ def _was_promoted(view: View) -> bool:
 
 def _primary(view: View, use: Use) -> str:
     return certificates.primary_of(view.farm.primary, use)
-
-
-def _demoted(view: View) -> list[Condition]:
-    """AD FS lets nobody choose while it looks after the certificates itself, should somebody have turned that on again."""
-    found = _old_in_use(view)
-    return [certificates.auto_is(view, False), *found] if any(condition.problem for condition in found) else found
-
-
-def _old_in_use(view: View) -> list[Condition]:
-    return [certificates.is_primary(view, use, view.old(use)) for use in view.uses]
 
 
 def harm(view: View) -> list[str]:
@@ -222,17 +194,10 @@ def _demote_refuses(view: View) -> list[str]:
     ]
 
 
-def _spread(view: View) -> list[Condition]:
-    return [
-        condition for use in view.uses for condition in certificates.primary_everywhere(view, use, view.new(use), "promote")
-    ]
-
-
-def _spread_back(view: View) -> list[Condition]:
-    found = [
-        condition for use in view.uses for condition in certificates.primary_everywhere(view, use, view.old(use), "demote")
-    ]
-    return of_running(view, found)
+def _in_use_everywhere(view: View, wanted: Callable[[Use], str], since: str) -> list[Condition]:
+    """On every node, since the stage `since`."""
+    found = (certificates.primary_everywhere(view, use, wanted(use), since) for use in view.uses)
+    return [condition for conditions in found for condition in conditions]
 
 
 def _served(view: View) -> list[Condition]:
@@ -251,15 +216,7 @@ def _served(view: View) -> list[Condition]:
     ]
 
 
-def _served_as_before(view: View) -> list[Condition]:
-    return certificates.signed_by(view, view.old(Use.SIGNING)) if view.signing else []
-
-
 # -- 7 soak, 8 retire
-
-
-def _soaked(view: View) -> list[Condition]:
-    return [Condition("", problem) for problem in schedule.not_due(view, KeyAction.RETIRE)]
 
 
 def _grace_ends(view: View) -> float:
@@ -295,10 +252,6 @@ def _ready_at_entra(view: View) -> list[str]:
     return [*checks.trust_read(view), *_domains_lack(view, view.new(Use.SIGNING))] if tells_entra(view) else []
 
 
-def _withdrawn(view: View) -> list[Condition]:
-    return _domains_without(view, view.old(Use.SIGNING), view.new(Use.SIGNING))
-
-
 def _withdraw_refuses(view: View) -> list[str]:
     old, new = view.old(Use.SIGNING), view.new(Use.SIGNING)
     return [*certificates.needed_at_entra(view, old, new), *_ready_at_entra(view)]
@@ -315,37 +268,36 @@ def _restore_notes(view: View) -> list[str]:
 STAGES: tuple[Stage[View], ...] = (
     *arrival.STAGES,
     Stage(
-        name="appear",
-        number=1,
-        title="see it on every node",
-        promise="every node has exactly two certificates for each use, the new one not primary, both in its metadata",
+        **label(
+            "appear",
+            "see it on every node",
+            "every node has exactly two certificates for each use, the new one not primary, both in its metadata",
+            1,
+        ),
         conditions=_appeared,
-        refuses=_appear_refuses,
+        refuses=lambda view: [*certificates.steady(view), *_fit(view), *checks.seen_from_outside(view)],
         patience=converging,
     ),
     Stage(
-        name="publish",
-        number=3,
-        title="tell Entra ID",
-        promise="every federated domain has both certificates (read back)",
+        **label("publish", "tell Entra ID", "every federated domain has both certificates (read back)", 3),
         conditions=_published,
         refuses=_publish_refuses,
         applies=tells_entra,
         notes=schedule.partner_notes,
         back=Stage(
-            name="withdraw new",
-            title="tell Entra ID",
-            promise="no federated domain has the new certificate, all have the old one",
-            conditions=_withdrawn_again,
+            **label("withdraw new", "tell Entra ID", "no federated domain has the new certificate, all have the old one"),
+            conditions=lambda view: _domains_without(view, view.new(Use.SIGNING) or NEW, view.old(Use.SIGNING)),
             refuses=_withdraw_again_refuses,
             applies=lambda view: to_start(view) and view.signing and bool(view.new(Use.SIGNING)),
         ),
     ),
     Stage(
-        name="verify",
-        number=4,
-        title="give partners their time",
-        promise="the waiting time is over, and every known partner has the new certificate",
+        **label(
+            "verify",
+            "give partners their time",
+            "the waiting time is over, and every known partner has the new certificate",
+            4,
+        ),
         conditions=_verified,
         foresees=lambda view: [],
         refuses=_publish_refuses,
@@ -354,45 +306,34 @@ STAGES: tuple[Stage[View], ...] = (
         notes=lambda view: [*schedule.waiting_note(view), *schedule.partner_notes(view), *schedule.hurry_note(view)],
     ),
     Stage(
-        name="approve",
-        number=4,
-        title="a person says: promote",
-        promise="somebody has said so",
+        **label("approve", "a person says: promote", "somebody has said so", 4),
         refuses=_steady_and_read,
-        **gate("promote", "Say that the new certificate may come into use: isthmus adfs rollover promote"),
+        **gate(lambda view: {"promote": _PROMOTE}, _UNSAID),
     ),
     Stage(
-        name="promote",
-        number=5,
-        title="the new certificate comes into use",
-        promise="on the primary the new certificate is the primary one",
+        **label("promote", "the new certificate comes into use", "on the primary the new certificate is the primary one", 5),
         conditions=_promoted,
-        foresees=_in_use,
+        foresees=lambda view: _in_use(view, view.new),
         refuses=_promote_refuses,
         notes=schedule.hurry_note,
         back=Stage(
-            name="demote",
-            title="the old certificate comes into use again",
-            promise="on the primary the old certificate is the primary one",
-            conditions=_demoted,
-            foresees=_old_in_use,
+            **label(
+                "demote", "the old certificate comes into use again", "on the primary the old certificate is the primary one"
+            ),
+            conditions=lambda view: certificates.by_hand(view, _in_use(view, view.old)),
+            foresees=lambda view: _in_use(view, view.old),
             refuses=_demote_refuses,
             applies=_was_promoted,
         ),
     ),
     Stage(
-        name="spread",
-        number=6,
-        title="secondaries follow",
-        promise="on every node the new certificate is the primary one",
-        conditions=_spread,
+        **label("spread", "secondaries follow", "on every node the new certificate is the primary one", 6),
+        conditions=lambda view: _in_use_everywhere(view, view.new, "promote"),
         refuses=checks.has_primary,
         patience=converging,
         back=Stage(
-            name="spread back",
-            title="secondaries follow",
-            promise="on every node the old certificate is the primary one",
-            conditions=_spread_back,
+            **label("spread back", "secondaries follow", "on every node the old certificate is the primary one"),
+            conditions=lambda view: of_running(view, _in_use_everywhere(view, view.old, "demote")),
             refuses=checks.has_primary,
             patience=converging,
             applies=_was_promoted,
@@ -400,54 +341,42 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     restarted("restart", back=restarted("restart back", applies=_was_promoted)),
     Stage(
-        name="serve",
-        number=6,
-        title="see that every node uses it",
-        promise="every node's metadata is signed by the new certificate",
+        **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         patience=converging,
         back=Stage(
-            name="serve previous",
-            title="see that every node uses it",
-            promise="every node's metadata is signed by the old certificate",
-            conditions=_served_as_before,
+            **label(
+                "serve previous", "see that every node uses it", "every node's metadata is signed by the old certificate"
+            ),
+            conditions=lambda view: certificates.signed_by(view, view.old(Use.SIGNING)) if view.signing else [],
             patience=converging,
             applies=_was_promoted,
         ),
     ),
     Stage(
-        name="soak",
-        number=7,
-        title="keep the way back open",
-        promise="nothing that the old certificate signed is accepted any more",
-        conditions=_soaked,
+        **label("soak", "keep the way back open", "nothing that the old certificate signed is accepted any more", 7),
+        conditions=lambda view: _not_due(view, KeyAction.RETIRE),
         refuses=_intact_or_removed,
         until=schedule.retirement_at,
         notes=lambda view: [f"for {view.policy.keys.retire_after / DAY:g} days; until then there is a way back"],
         back=Stage(
-            name="grace period",
-            title="tokens of the new certificate run out",
-            promise="nothing that the new certificate signed is accepted any more",
+            **label(
+                "grace period",
+                "tokens of the new certificate run out",
+                "nothing that the new certificate signed is accepted any more",
+            ),
             conditions=_grace_over,
             until=_grace_ends,
             applies=lambda view: to_start(view) and _was_promoted(view),
         ),
     ),
     Stage(
-        name="retire",
-        number=8,
-        title="a person says: retire the old one",
-        promise="somebody has said so",
+        **label("retire", "a person says: retire the old one", "somebody has said so", 8),
         refuses=_intact_or_removed,
-        **gate(
-            "retire", "Say that the old certificate may go, after which there is no way back: isthmus adfs rollover retire"
-        ),
+        **gate(lambda view: {"retire": _RETIRE}, _UNSAID),
     ),
     Stage(
-        name="remove",
-        number=8,
-        title="the old certificate leaves the farm (no way back from here)",
-        promise="no node has it any more",
+        **label("remove", "the old certificate leaves the farm (no way back from here)", "no node has it any more", 8),
         conditions=_removed,
         refuses=_remove_refuses,
         patience=converging,
@@ -455,11 +384,13 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     arrival.restored(lambda view: view.state.auto_after, _restore_notes),
     Stage(
-        name="withdraw",
-        number=8,
-        title="the old certificate leaves Entra ID",
-        promise="no federated domain has the old certificate, all have the new one",
-        conditions=_withdrawn,
+        **label(
+            "withdraw",
+            "the old certificate leaves Entra ID",
+            "no federated domain has the old certificate, all have the new one",
+            8,
+        ),
+        conditions=lambda view: _domains_without(view, view.old(Use.SIGNING), view.new(Use.SIGNING)),
         refuses=_withdraw_refuses,
         applies=tells_entra,
     ),

@@ -165,7 +165,7 @@ class AgentConnection:
     # -- what the session tells
 
     def take(self, event: Event) -> None:
-        """Take an event that concerns requests or the agent's state; the hub takes the others."""
+        """Take an event that concerns requests or the agent's state; the endpoint takes the others."""
         self.suspect = False  # whatever it says: it is alive
         match event:
             case Answered(number, body):

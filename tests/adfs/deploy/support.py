@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, Served
-from adfs_mgmt.procedures.deployment import Deployment
-from adfs_mgmt.procedures.preflight import explain
+from adfs_mgmt.farm import ExternalView, FarmSettings, Served, read_external_view
+from adfs_mgmt.operations import OperationContext, ServerOperation
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
 from adfs_mgmt.remoting import CATALOGUE, Command, PSObject, Secret, Shell
 from certs import read_certificate
-from foundation.procedures import End, Plan, Progress, Record, RunResult
+from findings import explain
+from foundation.procedures import Clock, End, Plan, Progress, Record, RunResult, WallClock
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
 from tests.adfs.simulator.state import SIGNING, Farm, Host
@@ -82,6 +82,51 @@ class Watched:
         await self.inner.close()
 
 
+@dataclass
+class Deployment:
+    """Operations on servers of one farm, as a freshly started process has them."""
+
+    connect: Callable[[], Shell]
+    settings: FarmSettings
+    state_dir: Path
+    progress: Callable[[Progress], None]
+    clock: Clock = field(default_factory=WallClock)
+    external: Callable[[FarmSettings, float], Awaitable[ExternalView]] = read_external_view
+    who: str = "ann@ws1"
+
+    def operation(self, spec: ServerSpec, secrets: Secrets = SECRETS) -> ServerOperation:
+        """One of them."""
+        from tests.adfs.operations.settings import Settings  # which has its clock from here
+
+        context = OperationContext(
+            settings=Settings(self.state_dir, (self.settings,)),
+            connect=lambda _settings: self.connect(),
+            external=self.external,
+            clock=self.clock,
+        )
+        return ServerOperation(context=context, farm=self.settings, spec=spec, secrets=secrets, who=self.who)
+
+    def record(self, name: str) -> Record[ServerState] | None:
+        """What was done about a server last."""
+        return self.operation(self._named(name)).record
+
+    async def plan(self, spec: ServerSpec, secrets: Secrets) -> Plan[ServerState]:
+        """Observe, check and plan."""
+        return await self.operation(spec, secrets).plan()
+
+    async def apply(self, plan: Plan[ServerState], secrets: Secrets) -> RunResult:
+        """As it was planned."""
+        return await self.operation(plan.state.spec, secrets).apply(plan, self.progress)
+
+    async def resume(self, name: str, secrets: Secrets, *, undo: bool = False) -> RunResult:
+        """Whatever is under way at a server."""
+        return await self.operation(self._named(name), secrets).resume(undo=undo, progress=self.progress)
+
+    def _named(self, name: str) -> ServerSpec:
+        operation = Operation.NODE_ADD  # what is under way says itself what it is
+        return ServerSpec(operation=operation, farm=self.settings.name, federation_name=NAME, host=name)
+
+
 class Scene:
     """A farm, a new server and a new proxy, both prepared as the runbook says."""
 
@@ -114,13 +159,12 @@ class Scene:
     def deployment(self) -> Deployment:
         """As a freshly started process has it."""
         return Deployment(
-            shell=Watched(SimulatedShell(self.simulator), lambda when, what: self.on(when, what)),
+            connect=lambda: Watched(SimulatedShell(self.simulator), lambda when, what: self.on(when, what)),
             settings=self.settings,
             state_dir=self.state_dir,
             progress=self.watch,
             clock=VirtualClock(self.clock),
             external=self.external,
-            who="ann@ws1",
         )
 
     def spec(self, operation: Operation = Operation.NODE_ADD, **more: object) -> ServerSpec:

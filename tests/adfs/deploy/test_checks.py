@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adfs_mgmt.farm import ADFS_ROLE, FarmCertificate, KeyAccess, Node, Properties, Proxy, StoredCertificate, SyncRole, Use
-from adfs_mgmt.procedures.preflight import explain, preflight
+from adfs_mgmt.procedures.preflight import preflight
 from adfs_mgmt.procedures.server import Operation
-from findings import Finding
+from findings import Finding, explain
 from tests.adfs.deploy.cases import ADD_PROXY, FARM, NEW_FARM, NODE, NOW, OTHER, PRIMARY_NODE, SSL, Case, certificate, served
 from tests.adfs.deploy.support import NAME, PROXY
 

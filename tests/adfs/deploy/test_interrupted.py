@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.procedures.deployment import SERVER_STATES
-from adfs_mgmt.procedures.preflight import explain
+from adfs_mgmt.procedures.deployment import SERVER_STATES, server_journal
 from adfs_mgmt.procedures.server import Operation
 from adfs_mgmt.remoting import CommandFailed
+from findings import explain
 from foundation.procedures import End, FileJournal, JournalLocked, Refused
 from tests.adfs.deploy.support import NEW, PRIMARY, PROXY, SECRETS, Killed, Scene, VirtualClock, done
 from tests.adfs.simulator.state import FarmNode
@@ -298,7 +298,7 @@ async def test_two_administrators_at_once(tmp_path: Path) -> None:
     """The second is told who is at it; and unfinished work is not begun anew."""
     scene = Scene(tmp_path)
     plan = await scene.plan()
-    path = scene.deployment().journal_path(NEW)
+    path = server_journal(tmp_path, "prod", NEW)
     with FileJournal(path, SERVER_STATES, now=scene.clock(), who="bob@ws2"), pytest.raises(JournalLocked, match="bob@ws2"):
         await scene.deployment().apply(plan, SECRETS)
     scene.simulator.drop_during("Install-WindowsFeature", 99)

@@ -110,7 +110,7 @@ async def test_a_proxy_is_added_and_removed(version: str, tmp_path: Path) -> Non
 
 
 async def test_a_proxy_that_cannot_find_the_farm_says_so(tmp_path: Path) -> None:
-    """The federation name must lead to the primary; after that is mended the same work goes on."""
+    """The federation name must lead to the primary; after that is fixed the same work continues."""
     scene = Scene(tmp_path)
     del scene.proxy.resolves[NAME]
     result = await scene.deployment().apply(await scene.plan(Operation.PROXY_ADD), SECRETS)

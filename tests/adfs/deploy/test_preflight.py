@@ -12,8 +12,9 @@ import pytest
 
 from adfs_mgmt.farm import Farm, Node, ObservedServer, Properties, SyncRole
 from adfs_mgmt.procedures.deployment import SERVER_STATES, plan_server
-from adfs_mgmt.procedures.preflight import explain, preflight
+from adfs_mgmt.procedures.preflight import preflight
 from adfs_mgmt.procedures.server import Operation, ServerObservation
+from findings import explain
 from foundation.procedures import End, Plan, PlanOutdated, PlanUnusable, Refused, load, save
 from tests.adfs.deploy.support import DOMAIN, NAME, NEW, PRIMARY, SECRETS, Scene, done, failed
 from tests.adfs.simulator.state import RelyingParty

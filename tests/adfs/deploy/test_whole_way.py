@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from adfs_mgmt.farm import FarmSettings
-from adfs_mgmt.procedures.deployment import Deployment
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec
 from adfs_mgmt.remoting import RemotingSettings, Secret, WinRm
 from tests.adfs import endpoints
-from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Watch, done
+from tests.adfs.deploy.support import ADMIN, NAME, NEW, PASSWORD, PRIMARY, PROXY, Deployment, Watch, done
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import Simulator
 from tests.adfs.simulator.wsman import WsManServer
@@ -114,22 +113,20 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
 
 async def test_a_node_and_a_proxy_over_winrm(wire: Wire) -> None:
     """Typed credentials and lists arrive; what is seen from outside is real TLS and signed metadata."""
-    shell = WinRm(wire.remoting)
-    work = Deployment(shell=shell, settings=wire.settings, state_dir=wire.directory, progress=Watch())
-    try:
-        for operation, host in ((Operation.NODE_ADD, NEW), (Operation.PROXY_ADD, PROXY), (Operation.NODE_REMOVE, NEW)):
-            spec = ServerSpec(
-                operation=operation,
-                farm="prod",
-                federation_name=NAME,
-                host=wire.place(host),
-                admin=ADMIN if operation is Operation.NODE_ADD else "",
-                trust_admin=ADMIN if operation is Operation.PROXY_ADD else "",
-            )
-            record = done(await work.apply(await work.plan(spec, SECRETS), SECRETS))
-            assert record.outcome == "done", operation
-    finally:
-        await shell.close()
+    work = Deployment(
+        connect=lambda: WinRm(wire.remoting), settings=wire.settings, state_dir=wire.directory, progress=Watch()
+    )
+    for operation, host in ((Operation.NODE_ADD, NEW), (Operation.PROXY_ADD, PROXY), (Operation.NODE_REMOVE, NEW)):
+        spec = ServerSpec(
+            operation=operation,
+            farm="prod",
+            federation_name=NAME,
+            host=wire.place(host),
+            admin=ADMIN if operation is Operation.NODE_ADD else "",
+            trust_admin=ADMIN if operation is Operation.PROXY_ADD else "",
+        )
+        record = done(await work.apply(await work.plan(spec, SECRETS), SECRETS))
+        assert record.outcome == "done", operation
     assert wire.new.node is None
     assert wire.proxy.proxy is not None
 

@@ -19,7 +19,6 @@ from signxml.signer import XMLSigner
 
 from adfs_mgmt.farm import (
     Binding,
-    Endpoint,
     ExternalView,
     Farm,
     FarmCertificate,
@@ -30,14 +29,13 @@ from adfs_mgmt.farm import (
     Proxy,
     Served,
     ServicePrincipal,
-    SignInOutcome,
     StoredCertificate,
     SyncRole,
-    SyntheticSignIn,
     Use,
 )
+from adfs_mgmt.farm.model import Endpoint
 from certs import Certificate, read_certificate
-from foundation.saml import Assertion
+from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC).timestamp()
 DAY = 86400.0

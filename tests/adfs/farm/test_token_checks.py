@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm import SignInOutcome, SyntheticSignIn
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
-from foundation.saml import Assertion, read_assertion
+from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn, read_assertion
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NOW
 from tests.foundation.saml.test_assertion import PARTY, STRANGER, good, reread

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm import ExternalView, FarmSettings, SignInOutcome, SyntheticSignIn, TestAccount, sign_in
+from adfs_mgmt.farm import ExternalView, FarmSettings, TestAccount, sign_in
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
-from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13
+from foundation.saml import MAX_ANSWER_BYTES, WS_TRUST_13, SignInOutcome, SyntheticSignIn
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import NAME, NOW
 from tests.adfs.farm.test_token_checks import FARM

@@ -9,21 +9,11 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import (
-    ExternalView,
-    SignInOutcome,
-    SyntheticSignIn,
-    TestAccount,
-    Unreadable,
-    read_external_view,
-    read_test_account,
-    sign_in,
-    unread_farm,
-)
+from adfs_mgmt.farm import ExternalView, TestAccount, Unreadable, read_external_view, read_test_account, sign_in, unread_farm
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding
-from foundation.saml import WS_TRUST_13, WS_TRUST_2005, make_token_request
+from foundation.saml import WS_TRUST_13, WS_TRUST_2005, SignInOutcome, SyntheticSignIn, make_token_request
 from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ManualClock, Simulator

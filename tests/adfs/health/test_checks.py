@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adfs_mgmt.farm import (
-    Endpoint,
     ExternalView,
     Farm,
     FarmCertificate,
@@ -23,9 +22,11 @@ from adfs_mgmt.farm import (
     SyncRole,
     Use,
 )
+from adfs_mgmt.farm.model import Endpoint
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.trust import Authentication, Configuration, EntraTrust, FederatedDomain, Slot
+from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot
+from adfs_mgmt.trust.model import Authentication
 from findings import Finding, worst
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW

@@ -227,7 +227,7 @@ def test_a_password_of_the_test_account_that_cannot_be_read(run: Run, config: Pa
 
 
 def test_check_names_a_service_principal_name_that_is_missing(run: Run, config: Path, simulator: Simulator) -> None:
-    """Over real WSMan, with the command that mends it."""
+    """Over real WSMan, with the command that fixes it."""
     simulator.world.principals = {"CORP\\WEB1$": ["http/fs.example.com"]}
     code, out, _ = run(check.command, "--config", config)
     assert code == 1

@@ -39,7 +39,7 @@ def judged(farm: Farm) -> list[Finding]:
     ids=["good", "both kinds", "none", "another's", "doubled", "http elsewhere", "http only", "not asked"],
 )
 def test_who_has_it(seen: ServicePrincipal, status: str, words: str, remedy: str) -> None:
-    """Exactly AD FS's own account is right; else the command that mends it is named."""
+    """Exactly AD FS's own account is right; else the command that fixes it is named."""
     (check,) = judged(replace(samples.farm(), principal=seen))
     assert (check.status, check.where) == (status, NAME)
     assert words in check.seen

@@ -1,4 +1,4 @@
-"""Whole farms for the rollover: the simulator behind `farm.read` and `look_outside`, Entra ID in memory."""
+"""Whole farms for the rollover: the simulator behind `read_farm` and `read_external_view`, Entra ID in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from adfs_mgmt.farm import FarmSettings
 from adfs_mgmt.procedures.executor import AdfsExecutor
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.observer import observe
-from adfs_mgmt.trust import Authentication, Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust import Configuration, FederatedDomain, Slot
+from adfs_mgmt.trust.model import Authentication
 from certs import Certificate, Ledger, PendingKeys
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from adfs_mgmt.farm import KeyAccess, RelyingParty, StoredCertificate, Use
+from adfs_mgmt.farm import KeyAccess, StoredCertificate, Use
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.procedures.observation import OFFICE, FarmObservation, partners_of
 from adfs_mgmt.procedures.request import RolloverRequest, initial_state
 from adfs_mgmt.procedures.rollover import STATES, current, plan, procedure_of

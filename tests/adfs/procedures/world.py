@@ -1,7 +1,7 @@
 """A farm in memory, small and quick: what the planner's and the runner's tests walk through many times over.
 
 It speaks the ports of the package (Shell, FederatedDomains, KeySource, Clock) and answers `observe` with the model itself.
-The simulator's tests go the whole way, over `farm.read`.
+The simulator's tests go the whole way, over `farm.read_farm`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from adfs_mgmt.farm import (
     Properties,
     Proxy,
     PublishedApplication,
-    RelyingParty,
     Served,
     StoredCertificate,
     SyncRole,
     Use,
 )
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.remoting import Command, CommandFailed, HostUnreachable, Interrupted, PSObject
 from adfs_mgmt.trust import model as trust_model

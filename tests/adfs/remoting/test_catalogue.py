@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from adfs_mgmt.remoting import (
-    CATALOGUE,
-    Command,
-    HostKind,
-    NotInCatalogue,
-    ParameterKind,
-    PSCredential,
-    Secret,
-    Value,
-    make_command,
-)
+from adfs_mgmt.remoting import CATALOGUE, Command, HostKind, NotInCatalogue, PSCredential, Secret, Value, make_command
+from adfs_mgmt.remoting.catalogue import ParameterKind
 from tests.adfs.simulator.signatures import Parameter, signatures
 
 THUMBPRINT = "0123456789abcdefABCD" * 2

@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adfs_mgmt.remoting import (
-    AccessDenied,
-    CredentialRefused,
-    HostUnreachable,
-    RemotingSettings,
-    Secret,
-    WinRm,
-    make_command,
-)
+from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RemotingSettings, Secret, WinRm, make_command
+from adfs_mgmt.remoting.errors import CredentialRefused
 from tests.adfs import endpoints
 from tests.adfs.remoting.conftest import HOSTS, PASSWORD, USER, Hosts, Pki
 from tests.adfs.simulator.wsman import WsManServer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from adfs_mgmt.remoting import CATALOGUE, HostKind, ParameterKind, jea
+from adfs_mgmt.remoting import CATALOGUE, HostKind, jea
+from adfs_mgmt.remoting.catalogue import ParameterKind
 from adfs_mgmt.remoting.jea_functions import FUNCTIONS
 from isthmus.cli.adfs.jea import command as jea_command
 from tests.adfs.simulator.endpoint import PARSER, Role, entries, literals, read_hashtable, tables, text, walk

@@ -13,16 +13,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from adfs_mgmt.remoting import (
-    AccessDenied,
-    CredentialRefused,
-    HostUnreachable,
-    NoTicket,
-    RemotingError,
-    RemotingSettings,
-    WinRm,
-    make_command,
-)
+from adfs_mgmt.remoting import AccessDenied, HostUnreachable, RemotingError, RemotingSettings, WinRm, make_command
+from adfs_mgmt.remoting.errors import CredentialRefused, NoTicket
 from demo.people import Person
 from demo.samba import ThrowawayDomain
 from tests.adfs.remoting.conftest import Hosts, Pki
@@ -291,7 +283,7 @@ async def test_no_domain_controller(
 
 
 async def test_realm_that_is_not_known(server: WsManServer, with_password: Settings) -> None:
-    """It is krb5.conf that is to be mended."""
+    """It is krb5.conf that is to be fixed."""
     said = await fail(with_password(user="ben@OTHER.EXAMPLE.COM"), server.place(HOSTS[0]))
     assert isinstance(said, NoTicket)
     assert "krb5.conf" in said.reason

@@ -15,7 +15,6 @@ from adfs_mgmt.remoting import (
     Command,
     CommandFailed,
     HostUnreachable,
-    NoTicket,
     PSCredential,
     PSObject,
     Recorder,
@@ -25,6 +24,7 @@ from adfs_mgmt.remoting import (
     Secret,
     make_command,
 )
+from adfs_mgmt.remoting.errors import NoTicket
 
 THUMBPRINT = "0F" * 20
 NAMES = ("contoso", "corp", "fs1", "payroll", "svc-adfs", "geheim", THUMBPRINT, "10.1.2.3", "1111111111", "smith")

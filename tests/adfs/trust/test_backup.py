@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.trust import Backup, Backups, FileProblem, NotTaken, TrustRefused, load_backup, plan_restore
-from adfs_mgmt.trust.backup import restore_domain
+from adfs_mgmt.trust import Backups, NotTaken, load_backup, plan_restore
+from adfs_mgmt.trust.backup import Backup, restore_domain
+from adfs_mgmt.trust.errors import FileProblem, TrustRefused
 from adfs_mgmt.trust.reader import read_domain
 from certs import Certificate
 from foundation.graph import Graph

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, RelyingParty, Served, SyncRole, Use
-from adfs_mgmt.trust import Authentication, Configuration, EntraTrust, FederatedDomain, Slot, UpdateStatus
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, Served, SyncRole, Use
+from adfs_mgmt.farm.model import RelyingParty
+from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot
 from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of_farm, keys_of_outside
+from adfs_mgmt.trust.model import Authentication, UpdateStatus
 from certs import Certificate
 from findings import Status
 from tests.adfs.trust.conftest import DAY, FEDERATION, signing

@@ -10,22 +10,19 @@ import pytest
 
 from adfs_mgmt.trust import (
     Backups,
-    Converted,
     EntraTrust,
     FederatedDomain,
-    NotConfirmed,
     NotTaken,
-    TrustRefused,
-    check_federate,
-    check_manage,
     configuration_for,
     load_backup,
     plan_federated,
     plan_managed,
 )
-from adfs_mgmt.trust.backup import creation_of
+from adfs_mgmt.trust.backup import properties_of
+from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import convert_domain
+from adfs_mgmt.trust.conversion import Converted, convert_domain
+from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from certs import Certificate
 from foundation.graph import Graph, Rejected
@@ -160,7 +157,7 @@ async def test_to_managed_and_back_as_it_was(graph: Graph, tenant: FakeGraph, li
     converted = await _manage(graph, "example.com", backups)
     assert not converted.domain.federated
     assert converted.backup is not None
-    again = creation_of(load_backup(converted.backup))
+    again = properties_of(load_backup(converted.backup).configuration)
     await _federate(graph, "example.com", again, confirmation="example.com")
     restored = tenant.domains.all["example.com"].configuration
     assert restored is not None

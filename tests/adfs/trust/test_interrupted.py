@@ -13,24 +13,23 @@ import pytest
 
 from adfs_mgmt.trust import (
     Backups,
-    Converted,
     DomainJournals,
-    FileProblem,
-    NotConfirmed,
     NotTaken,
-    TrustRefused,
+    Slot,
     configuration_for,
     load_backup,
     plan_federated,
     plan_managed,
 )
 from adfs_mgmt.trust.comparison import SigningKeys
-from adfs_mgmt.trust.conversion import convert_domain, is_converting, resume_conversion
-from adfs_mgmt.trust.domain_executor import effect_of
+from adfs_mgmt.trust.conversion import Converted, convert_domain, is_converting, resume_conversion
+from adfs_mgmt.trust.domain_executor import DomainObservation, effect_of
+from adfs_mgmt.trust.errors import FileProblem, NotConfirmed, TrustRefused
 from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
-from adfs_mgmt.trust.update import apply_change, plan_change, plan_publish
+from adfs_mgmt.trust.update import UPDATE, SlotChange, apply_change, plan_publish
 from certs import Certificate
+from foundation import procedures
 from foundation.graph import (
     Conflict,
     Graph,
@@ -293,7 +292,12 @@ async def test_an_update_that_is_killed_is_planned_anew(
     change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
     assert change is not None
     path = tmp_path / "plan.json"
-    save(plan_change(change, await read_domain(graph, "example.com"), NOW, "ann"), path)
+    observed = DomainObservation(domain=await read_domain(graph, "example.com"))
+    marks = {slot.value: thumbprint for slot, thumbprint in zip(Slot, change.before, strict=True)}
+    plan: Plan[SlotChange] = procedures.make(
+        UPDATE, observed, subject=change.domain, title=str(change), state=change, marks=marks, now=NOW, by="ann"
+    )
+    save(plan, path)
     plan, killer = load(path, STATES), Killer(graph, number)
     assert plan.state == change
     with pytest.raises(Killed), journals.open("example.com", NOW) as journal:

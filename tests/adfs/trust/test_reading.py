@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.trust import Authentication, Slot, UpdateStatus
+from adfs_mgmt.trust import Slot
+from adfs_mgmt.trust.model import Authentication, UpdateStatus
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update_status import explain_update
 from certs import Certificate

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from adfs_mgmt.trust import Configuration, Slot, TrustRefused
+from adfs_mgmt.trust import Configuration, Slot
+from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
 from certs import Certificate
 

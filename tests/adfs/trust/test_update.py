@@ -14,17 +14,15 @@ from adfs_mgmt.trust import (
     DomainResult,
     Entra,
     FederatedDomain,
-    FileProblem,
     LiveKeyLost,
     NotTaken,
     Slot,
     SlotChange,
-    TrustChanged,
-    TrustRefused,
     load_backup,
     plan_updates,
 )
 from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.errors import FileProblem, TrustChanged, TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, plan_retire
 from certs import Certificate

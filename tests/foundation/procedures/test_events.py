@@ -59,6 +59,28 @@ def test_what_a_stage_was_about() -> None:
     assert not folded(ActBegun(act=WIRE), Failed(why="no", effect="none")).touched("wire")
 
 
+def test_what_was_refused() -> None:
+    """It ran and wrote an error: not one that never ran, is still open, or came back well at last."""
+    assert folded(ActBegun(act=WIRE), Failed(why="no", effect="refused")).refused(WIRE)
+    assert not folded(ActBegun(act=WIRE), Failed(why="no", effect="none")).refused(WIRE)
+    assert not folded(ActBegun(act=WIRE)).refused(WIRE)
+    assert not folded(ActBegun(act=WIRE), Failed(why="no", effect="refused"), ActBegun(act=WIRE), Acted(act=WIRE)).refused(
+        WIRE
+    )
+
+
+def test_when_stages_changed_something() -> None:
+    """The last of what was begun, came back and was completed; the start where nothing was."""
+    untouched = folded()
+    assert untouched.changed_at("wire") == untouched.started
+    begun = folded(ActBegun(act=WIRE))
+    assert begun.changed_at("wire") == begun.begun_at
+    done = folded(ActBegun(act=WIRE), Acted(act=WIRE), Completed(stage="cool"))
+    assert done.changed_at("wire") == done.acted[WIRE]
+    assert done.changed_at("wire", "cool") == done.completed["cool"]
+    assert done.changed_at("light") == done.started
+
+
 def test_a_turn_forgets_its_stages_and_no_other() -> None:
     """Completed, acts, tries, and the gate of the same name: all of it is to be done anew."""
     before = (

@@ -24,7 +24,10 @@ from foundation.procedures import (
     acts_of,
     check_harmless,
     foresee,
+    gate,
+    label,
     next_step,
+    planned,
     standing,
     start,
     turn_back,
@@ -360,3 +363,23 @@ def test_acts_are_known_by_stage_place_and_name() -> None:
     assert len({one.id("s"), one.id("t"), Act(place="b", what="x").id("s")}) == 3
     assert isinstance(Stage(name="s", title="", promise=""), Stage)
     assert Rollback(to="start").outcome == "rolled back"
+
+
+def test_a_gate_waits_for_every_word_that_it_asks_for() -> None:
+    """And for no other; what is not said yet is named."""
+    row: Stage[LampView] = Stage(
+        **label("leave", "people leave", "the house is empty", 7), **gate(lambda view: {"ann": "Ann?", "bob": "Bob?"})
+    )
+    procedure = replace(LAMPS, stages=(row,), back_order=(), undone=())
+    step = next_step(procedure, World(), record(World(), acknowledged={"ann": NOW}), NOW)
+    assert (step.kind, step.number, step.ask, step.reasons) == (StepKind.ASK, 7, ("bob",), ("Bob?",))
+    assert [condition.problem for condition in step.missing] == ["bob is not acknowledged"]
+    told = record(World(), acknowledged={"ann": NOW, "bob": NOW})
+    assert next_step(procedure, World(), told, NOW).kind is StepKind.NOTE
+
+
+def test_what_a_plan_foresees_is_done_nowhere_yet() -> None:
+    """Acts in order, without a problem."""
+    conditions = planned(iter([act("a", "wire"), act("b", "wire")]))
+    assert [str(found) for found in acts_of(conditions)] == ["a: wire", "b: wire"]
+    assert not any(condition.problem for condition in conditions)

@@ -15,7 +15,6 @@ from lxml import etree  # type: ignore[import-untyped]
 from signxml.algorithms import SignatureConstructionMethod
 from signxml.signer import XMLSigner
 
-from adfs_mgmt.farm import SignInOutcome
 from adfs_mgmt.farm.token_request import outcome_of
 from foundation.saml import (
     MAX_ANSWER_BYTES,
@@ -23,6 +22,7 @@ from foundation.saml import (
     WS_TRUST_2005,
     Fault,
     SamlError,
+    SignInOutcome,
     WsTrust,
     make_token_request,
     read_assertion,

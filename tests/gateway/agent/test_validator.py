@@ -268,7 +268,7 @@ async def test_a_broken_directory_is_counted_too() -> None:
 
 
 async def test_an_error_that_nobody_foresaw_is_an_outcome() -> None:
-    """`Validator` never raises: a request without an answer would take capacity for ever."""
+    """`Validator` never raises: a request without an answer would take capacity permanently."""
     answer = await check(BrokenDirectories({}, error=RuntimeError("bug")), request())
     assert answer.outcome is Outcome.NO_DIRECTORY
 

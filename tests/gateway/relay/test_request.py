@@ -69,7 +69,7 @@ async def test_a_body_may_come_in_pieces(settings: ServerSettings) -> None:
 
 
 async def test_a_body_that_never_ends_is_given_up(settings: ServerSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a few bytes would hold a connection for ever."""
+    """Otherwise a few bytes would hold a connection permanently."""
     monkeypatch.setattr("gateway.relay.request.BODY_TIMEOUT", 0.05)
 
     async def half() -> AsyncIterator[bytes]:

@@ -163,7 +163,7 @@ class Station:
         self.end.send_status({})
 
     def hang_up(self) -> None:
-        """The connection breaks: what the hub does then."""
+        """The connection breaks: what the endpoint does then."""
         if self.connection in self._exchange.dispatcher.connections:
             self._exchange.dispatcher.connections.remove(self.connection)
         self._near.close(CloseCode.GOING_AWAY, "connection ended")

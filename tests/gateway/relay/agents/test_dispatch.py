@@ -214,7 +214,7 @@ async def test_one_agent_is_asked_about_one_account_however_it_is_spelt(world: W
 
 @in_virtual_time
 async def test_an_account_is_tied_to_an_agent_for_a_minute(world: World) -> None:
-    """One agent counts its wrong passwords best; but who was busy once is not asked for ever."""
+    """One agent counts its wrong passwords best; but who was busy once is not asked permanently."""
     exchange = Exchange(world)
     first = exchange.agent("agent1")
     await exchange.occupy(first, 1)

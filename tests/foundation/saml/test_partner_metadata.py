@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from adfs_mgmt.trust.partner_metadata import PartnerMetadata, judge_partner, read_partner_metadata
 from certs import Certificate, Partner
-from foundation.saml import MAX_METADATA_BYTES
-from tests.adfs.trust.conftest import DAY, signing
+from foundation.saml import MAX_METADATA_BYTES, PartnerMetadata, read_partner_metadata
+from tests.adfs.trust.conftest import signing
 from tests.fakes.graph import Pki
 
 NOW = time.time()
@@ -62,8 +61,9 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     await runner.cleanup()
 
 
-async def test_certificates_are_seen(site: Site, live: Certificate) -> None:
+async def test_certificates_are_seen(site: Site) -> None:
     """What the document names."""
+    live = signing()
     site.body = document(live)
     assert (await site.see()).certificates == (live,)
 
@@ -86,7 +86,7 @@ async def test_what_is_no_metadata(site: Site, status: int, body: bytes, expecte
 
 
 async def test_addresses_that_are_not_asked(site: Site) -> None:
-    """Plain HTTP and other schemes out of AD FS's configuration are not followed; no address is no error."""
+    """Plain HTTP and other schemes out of a configuration are not followed; no address is no error."""
     for url in ("http://127.0.0.1:1/", "file:///etc/passwd", "gopher://x"):
         assert "HTTPS" in (await site.see(url)).error
     (sight,) = await read_partner_metadata([Partner(name="none")])
@@ -95,31 +95,9 @@ async def test_addresses_that_are_not_asked(site: Site) -> None:
     assert site.asked == 0
 
 
-async def test_tls_is_verified(site: Site, live: Certificate) -> None:
+async def test_tls_is_verified(site: Site) -> None:
     """Another CA than ours is not trusted."""
-    site.body = document(live)
+    site.body = document(signing())
     (sight,) = await read_partner_metadata([Partner(name="Wiki", metadata_url=f"{site.url}/")])
     assert "not trusted" in sight.error
     assert site.asked == 0
-
-
-def test_what_is_worth_saying(live: Certificate, coming: Certificate) -> None:
-    """New, vanished, ended, ending; nothing on the first look, nothing of one without metadata."""
-    ended, ending = signing(begins=-9 * DAY, ends=-DAY), signing(ends=9.5 * DAY)
-
-    def said(partner: Partner, *certificates: Certificate) -> list[str]:
-        return [
-            each.what for each in judge_partner(partner, PartnerMetadata(partner="Wiki", certificates=certificates), NOW)
-        ]
-
-    fresh, known = Partner(name="Wiki"), Partner(name="Wiki", seen=(live.thumbprint,), seen_at=1.0)
-    assert said(fresh, live) == []
-    assert said(known, live) == []
-    assert [text for text in said(known, coming) if coming.thumbprint in text or live.thumbprint in text] == said(
-        known, coming
-    )
-    assert len(said(known, coming)) == 2
-    assert "has ended" in said(fresh, ended)[0]
-    assert "ends in 9 days" in said(fresh, ending)[0] or "ends in 10 days" in said(fresh, ending)[0]
-    assert judge_partner(fresh, PartnerMetadata(partner="Wiki", watched=False), NOW) == []
-    assert "cannot be read: why" in judge_partner(fresh, PartnerMetadata(partner="Wiki", error="why"), NOW)[0].what
