@@ -131,7 +131,7 @@ class RunspaceConnection:
             with socket.create_connection((self._address, self._settings.port), self._settings.connect_timeout):
                 return
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: two dots in a row, or 64 characters between two
-            raise HostUnreachable(self.host.name, f"the name {self.host.address} has no address in DNS") from error
+            raise HostUnreachable(self.name, f"the name {self._address} has no address in DNS") from error
         except OSError as error:
             port = self._settings.port
             raise HostUnreachable(self.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
