@@ -109,6 +109,9 @@ def apply(
         if plan_file is not None:
             raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
         work.supply(source)
+        if not manner.as_json:
+            text = f"{under_way.id} is under way and goes on as it was planned; options for a new one change nothing."
+            click.echo(text, err=True)
     elif _is_due(work, *due, manner):
         if plan_file is not None:
             work.supply(source)
@@ -149,7 +152,7 @@ def show_status(work: CertificateOperation, manner: Manner) -> None:
     from isthmus.cli.procedure_data import standing_data
 
     standing = run_async(work.standing())
-    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever begun here."
+    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever started here."
     flow.show_standing(standing, nothing, standing_data(standing, "farm"), manner)
 
 

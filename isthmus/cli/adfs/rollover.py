@@ -165,7 +165,7 @@ def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], 
     Example:
       isthmus adfs rollover promote --acknowledge "Payroll"
     """
-    _open_gate(work, "promote", names, "the new certificate signs from now on", patience, manner)
+    _open_gate(work, "promote", names, "the new certificate comes into use", patience, manner)
 
 
 @command.command()
