@@ -115,6 +115,25 @@ async def test_an_api_key_that_is_revoked_at_one_node_is_refused_by_the_other(
         await eventually(refused, 2)
 
 
+async def test_smart_lockout_of_both_nodes_is_one(nodes: tuple[Relay, Relay], tmp_path: Path) -> None:
+    """Parallel guesses through both are no more than through one; a lock counts on both, and so does an unlock."""
+    here, there = nodes
+    people = FakeDirectories({ANNA: "right"})
+    async with agent(tmp_path, here, people, "agent1"), agent(tmp_path, there, people, "agent2"):
+        guesses = [
+            nodes[number % 2].authenticator.authenticate(attempt(ANNA, f"guess{number}", correlation_id=f"c{number}"))
+            for number in range(24)
+        ]
+        outcomes = [verdict.outcome for verdict in await asyncio.gather(*guesses)]
+        assert outcomes.count(Outcome.WRONG_CREDENTIAL) == len(people.binds) == 4
+        for relay in nodes:
+            assert (await relay.authenticator.authenticate(attempt(ANNA, "right"))).outcome is None
+            assert [view.user for view in await relay.administration.locks()] == [ANNA]
+        assert await here.administration.unlock(ANNA, "test")
+        assert (await there.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        assert await there.store.admission.all() == []
+
+
 async def test_a_form_that_one_node_made_is_taken_by_the_other(nodes: tuple[Relay, Relay]) -> None:
     """Also after the keys were rolled at either."""
     here, there = nodes
