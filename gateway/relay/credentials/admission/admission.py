@@ -46,6 +46,7 @@ then."""
 
 _SPELLING, _NAMESAKES, _ACCOUNT = b"sS", b"nN", b"aA"
 """Last byte of a key: of what it is the key, for unfamiliar places and for familiar ones."""
+_FAMILIAR = b"SNA"
 
 
 class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -207,9 +208,8 @@ class Admission:
         for key in earlier:
             record = renamed[key]
             if record != BLANK:
-                pointer = renamed[spelling] if renamed[spelling].account else record
                 merged = lockout.merge(renamed[spelling], record, self._settings)
-                renamed[spelling] = replace(merged, account=pointer.account, account_key=pointer.account_key)
+                renamed[spelling] = replace(merged, account=record.account, account_key=record.account_key)
                 renamed[key] = BLANK
         return renamed
 
@@ -330,7 +330,7 @@ class Admission:
     async def locked(self, now: float) -> list[LockView]:
         """What is locked now."""
         return [
-            LockView(key, key[-1:].isupper(), record.locked_until, record.locks, record.failures, record.correlation_id)
+            LockView(key, key[-1] in _FAMILIAR, record.locked_until, record.locks, record.failures, record.correlation_id)
             for key, record in await self._store.records()
             if record.locked_until > now
         ]

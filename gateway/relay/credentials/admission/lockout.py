@@ -93,7 +93,7 @@ def succeed(record: LockRecord) -> LockRecord:
 def fail(record: LockRecord, digest: bytes, settings: AdmissionSettings, now: float, correlation_id: str = "") -> LockRecord:
     """The password was wrong."""
     known = digest in record.digests
-    others = tuple(other for other in record.digests if other != digest) if known else record.digests
+    others = tuple(other for other in record.digests if other != digest)
     record = replace(
         record,
         digests=_last((*others, digest), settings),
@@ -162,11 +162,6 @@ def current(record: LockRecord, settings: AdmissionSettings, now: float) -> Lock
 def is_held(record: LockRecord) -> bool:
     """Whether anything is held against the name: a wrong password, a lock."""
     return record.failures > 0 or record.locks > 0
-
-
-def is_idle(record: LockRecord) -> bool:
-    """Whether nothing is lost with it."""
-    return record == BLANK
 
 
 def expiry(record: LockRecord, settings: AdmissionSettings) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from gateway.relay.credentials.admission import lockout
@@ -81,7 +82,7 @@ class MemoryAdmissionStore:
         """The oldest that hold nothing against anybody go first, then any: flooding with invented names cannot push out
         a locked one while there are others. Not those that are being written."""
         while len(self._records) >= self._settings.records:
-            oldest = [key for key, _ in zip(self._records, range(_LOOKED_AT), strict=False) if key not in wanted]
+            oldest = [key for key in islice(self._records, _LOOKED_AT) if key not in wanted]
             expendable = (key for key in oldest if _is_expendable(self._records[key]))
             victim = next(expendable, oldest[0] if oldest else None)
             if victim is None:

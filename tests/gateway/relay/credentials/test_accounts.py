@@ -119,6 +119,35 @@ def test_a_success_by_any_spelling_forgets_all() -> None:
     assert admission.users == 0
 
 
+def test_a_success_forgets_what_its_own_failures_left() -> None:
+    """The account, its spelling, and whom its local part points to."""
+    admission = DirectAdmission(SETTINGS)
+    attempt(admission, "anna", "wrong")
+    assert admission.users == 3
+    attempt(admission, "anna", "right", outcome=Outcome.SUCCESS)
+    assert admission.users == 0
+
+
+def test_a_namesakes_success_hides_nobody_who_is_being_guessed_at() -> None:
+    """The local part still points to the account that failed: an unknown spelling of it gets one place, not four."""
+    admission = DirectAdmission(SETTINGS)
+    for number in range(4):
+        attempt(admission, "anna@a", f"wrong{number}")
+    attempt(admission, "anna@b", "right", outcome=Outcome.SUCCESS, account=BEN)
+    passed = [isinstance(check(admission, "anna@c", f"guess{number}"), Admitted) for number in range(4)]
+    assert passed == [True, False, False, False]
+
+
+def test_an_answer_without_an_account_counts_at_the_one_that_was_learnt_meanwhile() -> None:
+    """Between its question and its answer another one told whose name it is."""
+    admission = DirectAdmission(SETTINGS)
+    first, second = check(admission, "anna", "wrong1"), check(admission, "anna", "wrong2")
+    admission.settle(first, WRONG, NOW, ANNA)
+    admission.settle(second, WRONG, NOW)
+    record = dict(run(admission.store.records()))[ANNA[:15] + b"a"]
+    assert (record.failures, record.leases) == (2, ())
+
+
 def test_familiar_places_count_apart_by_account_too() -> None:
     """An outsider's guesses in any spelling do not keep the owner out."""
     admission = DirectAdmission(SETTINGS)
@@ -166,7 +195,16 @@ def test_names_whose_keys_are_rolled_keep_their_count() -> None:
     for number in range(3):
         wrong("nobody", f"wrong{number}", b"")
         wrong("anna", f"wrong{number}", ANNA)
+    before = dict(run(store.records()))
     keys.insert(0, b"2" * 32)
+    ticket = run(admission.check(AdmissionRequest(user_name="anna", password="y", address="", throttled=False), NOW))
+    assert isinstance(ticket, Admitted)
+    run(admission.abandon(ticket, NOW))
+    after = dict(run(store.records()))
+    pointers = [{key for key in records if records[key].account == ANNA and key[-1:] == b"s"} for records in (before, after)]
+    assert len(pointers[0]) == len(pointers[1]) == 1
+    assert pointers[0] != pointers[1]
+    assert {record.account_key for record in after.values() if record.account} == {"1"}
     assert [wrong(user, "wrong3", account) for user, account in (("nobody", b""), ("anna", ANNA))] == ["passed"] * 2
     assert [wrong(user, "wrong4", account) for user, account in (("nobody", b""), ("anna", ANNA))] == ["locked"] * 2
     keys.pop()

@@ -205,6 +205,10 @@ def test_a_password_that_is_repeated_is_remembered_anew() -> None:
     for digest in (b"phone", b"2", b"3", b"phone", b"4"):
         record = lockout.fail(record, digest, AdmissionSettings(threshold=100), NOW)
     assert record.digests == (b"3", b"phone", b"4")
+    record = BLANK
+    for digest in (b"phone", b"phone", b"2"):
+        record = lockout.fail(record, digest, AdmissionSettings(threshold=100), NOW)
+    assert (record.digests, record.correlation_id) == ((b"phone", b"2"), "")
 
 
 @pytest.mark.parametrize(("remembered", "digests"), [(0, ()), (1, (b"2",)), (5, (b"1", b"2"))])
@@ -265,7 +269,7 @@ PROBING = LockRecord((b"old",), failures=4, locks=1, locked_until=NOW, touched=N
 def test_a_known_wrong_password_passes_once_in_the_length_of_a_lock() -> None:
     """To the second; that it passed is remembered before anybody is asked."""
     after, refusal = lockout.decide(PROBING, guess(b"old"), SETTINGS, NOW + 5)
-    assert (refusal, after.repeated_at) == (None, NOW + 5)
+    assert (refusal, after.repeated_at, len(after.leases)) == (None, NOW + 5, 1)
     after = lockout.release(after, b"#")
     assert lockout.decide(after, guess(b"old"), SETTINGS, NOW + 64) == (after, Refusal("repeated", 1.0))
     assert refused(after, NOW + 65, b"old") is None
@@ -330,6 +334,8 @@ def test_what_was_counted_moves() -> None:
     assert lockout.merge(account, spelling, SETTINGS) == LockRecord(
         (b"2", b"1"), failures=3, touched=NOW, correlation_id="a", leases=leases(1), repeated_at=7.0
     )
+    tied = LockRecord((b"2",), failures=1, touched=NOW, correlation_id="b")
+    assert lockout.merge(account, tied, SETTINGS).correlation_id == "a"
     later = with_settings(SETTINGS, remembered_passwords=1)
     assert lockout.merge(account, spelling, later).digests == (b"1",)
 
@@ -419,6 +425,19 @@ def test_each_refusal_says_why_and_for_how_long() -> None:
     admitted(admission, "ben", now=NOW + 1)
     assert refusal(admission, "ben", NOW + 2, throttled=False) == (1.0, "busy")
     assert refusal(admission, "carl", NOW + 59.5) == (0.5, "address")
+
+
+def test_only_who_is_busy_waits_for_anything() -> None:
+    """For the attempts of its namesakes, and for those of the account that they are known to be."""
+    admission = DirectAdmission(AdmissionSettings(threshold=1))
+    ticket = admitted(admission, "anna")
+    busy = admission.check(request("anna", "y"), NOW)
+    assert not isinstance(busy, Admitted)
+    assert busy.waits_for == (ticket.namesakes, b"")
+    assert admission.settle(ticket, WRONG, NOW) is True
+    for decision in (admission.check(request("anna", "y"), NOW), admission.check(request("anna", "x"), NOW)):
+        assert not isinstance(decision, Admitted)
+        assert decision.waits_for == ()
 
 
 def test_in_the_second_in_which_a_lock_ends_a_name_is_busy_and_no_longer_locked() -> None:
@@ -608,6 +627,15 @@ def test_an_address_that_was_pushed_out_comes_back_with_its_failure() -> None:
     admission.settle(second, WRONG, NOW)
     assert admission.addresses == 1
     assert refusal(admission, "anna", address="192.0.2.2", throttled=True)[1] == "address"
+
+
+def test_nearly_everybody_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered and the password is right: the rule is not even asked."""
+    admission = DirectAdmission(SETTINGS)
+    monkeypatch.setattr(Admission, "_decide", None)
+    monkeypatch.setattr(Admission, "_settle", None)
+    admission.settle(admitted(admission), Outcome.SUCCESS, NOW, account=b"a" * 16)
+    assert admission.users == 0
 
 
 # -- what is written
