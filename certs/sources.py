@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key, pkcs12
 
 from certs.certificate import Certificate, read_certificate
-from certs.errors import CertificateUnreadable, CertsError, SourceError
+from certs.errors import CertificateUnreadable, KeyStoreError, SourceError
 from certs.files import read_private, read_public
 
 MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -50,9 +50,11 @@ def from_pfx(path: Path, password_file: Path | None) -> Material:
         key, certificate, others = pkcs12.load_key_and_certificates(read_public(path), password)
     except FileNotFoundError as error:
         raise SourceError(str(path), "there is no such file", "check its name") from error
-    except CertsError as error:
-        raise SourceError(str(path), str(error), "give a PFX file") from error
+    except KeyStoreError as error:
+        raise SourceError(str(path), error.problem, "give a PFX file") from error
     except MALFORMED as error:
+        if password is None:
+            raise SourceError(str(path), "is no PFX file, or it has a password", "give --password-file") from error
         raise SourceError(str(path), "is no PFX file, or the password is wrong", "check --password-file") from error
     if key is None or certificate is None:
         raise SourceError(str(path), "has no certificate with its private key", "export it again, private key included")
@@ -90,8 +92,8 @@ def _password(path: Path) -> bytes:
         return read_private(path).removesuffix(b"\n").removesuffix(b"\r")
     except FileNotFoundError as error:
         raise SourceError(str(path), "there is no such file", "check --password-file") from error
-    except CertsError as error:
-        raise SourceError(str(path), str(error), "fix that first") from error
+    except KeyStoreError as error:
+        raise SourceError(str(path), error.problem, error.remedy) from error
 
 
 def spki(key: object) -> bytes:

@@ -45,10 +45,7 @@ def certificate_inventory(farm: Farm, external: ExternalView | None) -> list[Cer
     entries = [*_configured(farm), *_bound(farm)]
     if external is not None:
         entries += _external(external, {entry.certificate.thumbprint for entry in entries})
-    return sorted(
-        _merged(entries),
-        key=lambda entry: (GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint),
-    )
+    return sorted(_merged(entries), key=_order)
 
 
 def _order(entry: CertificateEntry) -> tuple[int, float, str]:

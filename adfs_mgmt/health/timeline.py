@@ -12,12 +12,13 @@ from importlib.resources import files
 from itertools import groupby
 
 from adfs_mgmt.farm import ExternalView, Farm
-from adfs_mgmt.health.chart import MARKS, TimeScale, axis, certificate_chart
+from adfs_mgmt.health.chart import MARKS, certificate_chart
 from adfs_mgmt.health.forecast import LATE, EventKind
 from adfs_mgmt.health.inventory import PROXY_TRUST, CertificateEntry, certificate_inventory, end_limits
 from adfs_mgmt.health.rendering import common_name
 from adfs_mgmt.health.settings import Thresholds
 from findings import Status
+from foundation.time_scale import TimeScale, axis
 from foundation.times import DAY, day, distance, minute
 
 _WORDS: dict[Status, str] = {"pass": "good", "warn": "warning", "fail": "alarm"}

@@ -7,38 +7,26 @@ came of it goes out as data, and what went wrong is an error of this package or 
 
 from adfs_mgmt.operations.certificates import (
     GATES,
-    WITHOUT_ENTRA,
     CertificateOperation,
     CertificateSource,
     Gate,
-    RolloverRequest,
     Track,
     certificate_operation,
 )
-from adfs_mgmt.operations.context import FederatedTenant, OperationContext, OperationSettings
-from adfs_mgmt.operations.data import plan_data, record_data, result_data, standing_data
+from adfs_mgmt.operations.context import OperationContext
 from adfs_mgmt.operations.errors import FileUnusable, NotPossible, OperationError, SelectionError, SettingsError
-from adfs_mgmt.operations.jea import JeaFiles, write_jea_files
-from adfs_mgmt.operations.observation import FarmReport, ObservedFarm, check_farms, observe_farms, read_trust, steps_of
+from adfs_mgmt.operations.jea import write_jea_files
+from adfs_mgmt.operations.observation import ObservedFarm, check_farms, observe_farms, read_trust, steps_of
 from adfs_mgmt.operations.partners import (
-    MetadataReport,
     acknowledge_certificate,
     classify_partner,
     read_partners,
     refresh_partners,
     watch_partners,
 )
-from adfs_mgmt.operations.recordings import RecordedFarm, read_recording
+from adfs_mgmt.operations.recordings import read_recording
 from adfs_mgmt.operations.servers import ServerOperation, server_operation
-from adfs_mgmt.operations.tenants import (
-    BackupResult,
-    LiveKeyUnknown,
-    TrustComparison,
-    back_up,
-    compare_trusts,
-    live_key,
-    signing_keys,
-)
+from adfs_mgmt.operations.tenants import LiveKeyUnknown, TrustComparison, back_up, compare_trusts
 from adfs_mgmt.operations.trust_changes import (
     Conversion,
     Restoration,
@@ -50,32 +38,24 @@ from adfs_mgmt.operations.trust_changes import (
     plan_restoration,
     plan_trust_update,
 )
-from adfs_mgmt.procedures import Operation, Secrets
-from adfs_mgmt.procedures import server_plan_data as server_plan_data
+from adfs_mgmt.procedures import WITHOUT_ENTRA, Operation, RolloverRequest, Secrets, server_plan_data
 from adfs_mgmt.trust import DomainResult
 
 __all__ = [
     "GATES",
     "WITHOUT_ENTRA",
-    "BackupResult",
     "CertificateOperation",
     "CertificateSource",
     "Conversion",
     "DomainResult",
-    "FarmReport",
-    "FederatedTenant",
     "FileUnusable",
     "Gate",
-    "JeaFiles",
     "LiveKeyUnknown",
-    "MetadataReport",
     "NotPossible",
     "ObservedFarm",
     "Operation",
     "OperationContext",
     "OperationError",
-    "OperationSettings",
-    "RecordedFarm",
     "Restoration",
     "RolloverRequest",
     "Secrets",
@@ -94,22 +74,16 @@ __all__ = [
     "check_farms",
     "classify_partner",
     "compare_trusts",
-    "live_key",
     "observe_farms",
     "plan_conversion",
-    "plan_data",
     "plan_restoration",
     "plan_trust_update",
     "read_partners",
     "read_recording",
     "read_trust",
-    "record_data",
     "refresh_partners",
-    "result_data",
     "server_operation",
     "server_plan_data",
-    "signing_keys",
-    "standing_data",
     "steps_of",
     "watch_partners",
     "write_jea_files",

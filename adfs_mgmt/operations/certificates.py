@@ -18,7 +18,6 @@ from adfs_mgmt.operations.context import OnProgress, OperationContext, silent
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.procedures import (
     TRACKS,
-    WITHOUT_ENTRA,
     AdfsExecutor,
     FarmObservation,
     RolloverPolicy,
@@ -90,8 +89,11 @@ class CertificateOperation:
     # -- plan
 
     async def plan(self, request: RolloverRequest) -> engine.Plan[Any]:
-        """From a fresh observation; nothing is changed. Raises Refused, with every reason."""
-        previous = self.under_way if request.kind == "emergency" else None
+        """From a fresh observation; nothing is changed. Raises Refused, with every reason; NotPossible while other work is
+        under way, which only an emergency supersedes."""
+        previous = self.under_way
+        if previous is not None and request.kind != "emergency":
+            raise NotPossible(f"{previous.id} is under way; `apply` continues with it, `status` shows where it stands")
         return plan(request, await self.observe(), self._policy, self.context.now(), engine.whoami(), previous)
 
     async def load(self, path: Path) -> engine.Plan[Any]:
@@ -236,14 +238,7 @@ class CertificateOperation:
     async def acknowledge(self, names: Sequence[str]) -> None:
         """Note what people have said. A typing error must not be noted as somebody's word. Raises NotPossible."""
         record = self._needed()
-        if set(GATES) & set(names):
-            raise NotPossible("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
-        observed = await self.observe()
-        asked = self._step(record, observed).ask
-        known = {*asked, *(partner.name for partner in observed.partners), *record.acknowledged}
-        if unknown := [name for name in names if name not in known]:
-            waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
-            raise NotPossible(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
+        self._check_names(record, await self.observe(), names)
         with self._journal() as journal:
             for name in names:
                 self._append(journal, engine.Acknowledged(name=name))
@@ -254,10 +249,21 @@ class CertificateOperation:
         if record.back or record.kind != "token":
             state = "on its way back" if record.back else "an emergency"
             raise NotPossible(f"{record.id} is {state}: apply continues with it")
+        observed = await self.observe()
+        self._check_names(record, observed, names)
         told = replace(record, acknowledged={**record.acknowledged, **dict.fromkeys(names, self.context.now())})
-        step, stage = self._step(told, await self.observe()), GATES[gate]
+        step, stage = self._step(told, observed), GATES[gate]
         if step.stage != stage and gate not in record.acknowledged and stage not in record.completed:
             raise NotPossible(f"not yet: {gate} is not what is next.\n{engine.step_text(step)}")
+
+    def _check_names(self, record: engine.Record[Any], observed: FarmObservation, names: Sequence[str]) -> None:
+        if set(GATES) & set(names):
+            raise NotPossible("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
+        asked = self._step(record, observed).ask
+        known = {*asked, *(partner.name for partner in observed.partners), *record.acknowledged}
+        if unknown := [name for name in names if name not in known]:
+            waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
+            raise NotPossible(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
 
     def make_request(self, names: Sequence[str], out: Path) -> tuple[str, ...]:
         """A key that stays here, and a request for a CA in the file `out`; for which names. Raises SourceError."""
@@ -361,15 +367,3 @@ def certificate_operation(context: OperationContext, farm: str, track: Track) ->
         if (record := operation.record) is not None and record.finished:
             operation.tidy(record)
     return operation
-
-
-__all__ = [
-    "GATES",
-    "WITHOUT_ENTRA",
-    "CertificateOperation",
-    "CertificateSource",
-    "Gate",
-    "RolloverRequest",
-    "Track",
-    "certificate_operation",
-]

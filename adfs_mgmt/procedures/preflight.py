@@ -96,7 +96,7 @@ def _check_windows(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
 def _check_clock(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     primary = seen.farm.primary
     skew = seen.host.clock_skew - (primary.clock_skew if primary else 0.0)
-    text = f"its clock is {skew:+.0f} s off"
+    text = f"its clock is {round(skew):+d} s off"
     if abs(skew) > MAX_SKEW:
         yield failed("clock", "", text, "on it, run w32tm /resync and look at its time source")
     else:

@@ -17,7 +17,7 @@ from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.request import RolloverRequest, initial_state
 from adfs_mgmt.procedures.ssl import SslState
 from adfs_mgmt.procedures.token import stages as token
-from adfs_mgmt.procedures.token.state import EmergencyState, ReplacedState, TokenState
+from adfs_mgmt.procedures.token.state import NEW, EmergencyState, ReplacedState, TokenState
 from adfs_mgmt.procedures.view import RolloverPolicy
 from foundation.procedures import Plan, Procedure, Record, check_current, hashed, make
 
@@ -90,7 +90,8 @@ def _summary(state: ReplacedState | SslState) -> list[str]:
         old |= {f"node {host}": name for host, name in state.nodes.items()}
         old |= {f"proxy {host}": name for host, name in state.proxies.items()}
         return [*_certificates("replaces", old | {_SERVICE: state.service}), *_certificates("by", {"SSL": state.new})]
-    return [*_certificates("replaces", state.old), *_certificates("by", state.new)]
+    made = [f"  by       {NEW}  (stands for what AD FS will make)"] if set(state.uses) - set(state.new) else []
+    return [*_certificates("replaces", state.old), *_certificates("by", state.new), *made]
 
 
 def _certificates(lead: str, by_place: Mapping[Any, str]) -> list[str]:

@@ -130,7 +130,9 @@ class RunspaceConnection:
         try:
             with socket.create_connection((self._address, self._settings.port), self._settings.connect_timeout):
                 return
-        except (OSError, UnicodeError) as error:  # of a name that DNS cannot have: a..b, or 64 letters without a dot
+        except (socket.gaierror, UnicodeError) as error:  # UnicodeError: two dots in a row, or 64 characters between two
+            raise HostUnreachable(self.name, f"the name {self._address} has no address in DNS") from error
+        except OSError as error:
             port = self._settings.port
             raise HostUnreachable(self.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
 

@@ -4,6 +4,8 @@
                          │                                │
                       save, load              observe ─► next_step ─► do ─► write down
 
+The caller appends what `start` answers to the journal, and what `turn_back` answers for a rollback; then it calls `run`.
+
 What belongs here: stages, acts, the journal, the runner, saved plans, and how they are shown. What does not: anything that
 knows what a procedure is about.
 """

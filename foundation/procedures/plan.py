@@ -102,7 +102,7 @@ def make(
     findings: Sequence[Finding] = (),
     notes: Sequence[str] = (),
 ) -> Plan[StateT]:
-    """All steps. None where a finding says that it must not be done. Pure."""
+    """All steps. No steps and no notes where a finding says that it must not be done. Pure."""
     failed = any(finding.status == "fail" for finding in findings)
     record = planner.blank(procedure, subject, state, now)
     steps = () if failed else planner.foresee(procedure, observed, record, now)
@@ -117,7 +117,7 @@ def make(
         summary=tuple(summary),
         findings=tuple(findings),
         steps=tuple(step_data(step) for step in steps),
-        notes=tuple(notes),
+        notes=() if failed else tuple(notes),
     )
     return replace(plan, digest=_digest(plan))
 

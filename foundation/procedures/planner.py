@@ -185,7 +185,8 @@ def start(procedure: Procedure[ViewT], record: Record[Any] | None, id_: str, sub
 
 
 def turn_back(procedure: Procedure[ViewT], record: Record[Any], to: str) -> Turned:
-    """A rollback starts, as far as `to`. Raises Refused where there is no way back."""
+    """A rollback starts, as far as `to`. Raises Refused where there is no way back. For work that is over, `start` it again
+    with its state first: a journal takes no turn of what is over."""
     what = f"rolling back {record.id}"
     if not procedure.rollbacks:
         raise Refused(what, [procedure.no_rollback])

@@ -55,7 +55,7 @@ def record_text(record: Record[Any], step: Step) -> str:
 
 def step_text(step: Step) -> str:
     """What is next, in words."""
-    found = [_NEXT[step.kind].format(title=step.title, until=minute(step.until) if step.until else "").rstrip()]
+    found = [_NEXT[step.kind].format(title=step.title, until=f", until {minute(step.until)}" if step.until else "")]
     found += [f"  - {reason}" for reason in (step.reasons or step.missing)]
     if step.kind is StepKind.DO:
         found += [f"      {act}" for act in step.acts[:_ACTS_SHOWN]]
@@ -67,7 +67,7 @@ def step_text(step: Step) -> str:
 _NEXT = {
     StepKind.DO: "Next: {title}. `apply` does it:",
     StepKind.NOTE: "Next: {title}. It holds already; `apply` goes on.",
-    StepKind.WAIT: "Waiting: {title} {until}",
+    StepKind.WAIT: "Waiting: {title}{until}",
     StepKind.ASK: "Waiting for a person: {title}",
     StepKind.REFUSE: "Stopped before: {title}",
     StepKind.DONE: "Nothing is left to be done.",

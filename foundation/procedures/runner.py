@@ -112,11 +112,14 @@ async def run(
 ) -> RunResult:
     """Go as far as can be gone now. `patience`: seconds that are waited for a time to come; conditions have their own.
 
-    Raises JournalError; Refused where nothing is under way. Cancelling is like a kill: the next run finds its place again.
+    Raises JournalError; Refused where nothing is under way, or work of another kind. Cancelling is like a kill: the next run
+    finds its place again.
     """
     record = journal.record
     if record is None or not record.open:
         raise Refused("going on", ["nothing is under way; start with a plan"])
+    if record.kind != procedure.kind:  # the rows of one procedure say nothing about the work of another
+        raise Refused("going on", [f"what is under way is of the kind {record.kind}, not {procedure.kind}"])
     return await _Run(procedure, executor, journal, clock or WallClock(), patience, progress, record).run()
 
 

@@ -21,26 +21,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, run_async, wrapped
+from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, wrapped
 
 if TYPE_CHECKING:
     from findings import Finding, Status
     from foundation.procedures import Plan, Progress, Record, RunResult, Step
 
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
-save_option = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Save the plan, to be reviewed and applied later."
-)
-plan_option = click.option("--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="A saved plan.")
+save_option = click.option("--save", type=FILE, help="Save the plan, to be reviewed and applied later.")
+plan_option = click.option("--plan", "plan_file", type=FILE, help="A saved plan.")
 patience_option = click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=900.0,
     show_default=True,
     metavar="SECONDS",
     help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
 )
 
+_INTERRUPTED = (
+    "Interrupted. What was done is in the journal; an act that was under way may still take effect.\n"
+    "Nothing is lost: `apply` (of servers: `--resume`) looks what came of it and continues."
+)
 _MARKS: Mapping[Status, tuple[str, str]] = {
     "pass": ("ok", "green"),
     "warn": ("warning", "yellow"),
@@ -85,7 +87,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         word, colour = _MARKS[finding.status]
         head = f"  {word:8}"
-        remedy = f". {finding.remedy}" if finding.remedy else ""
+        remedy = f"{'; ' if finding.remedy[0].islower() else '. '}{finding.remedy}" if finding.remedy else ""
         line = wrapped(f"{head}{finding.name}: {finding.seen}{remedy}", " " * 12)
         click.echo(click.style(head, fg=colour) + line.removeprefix(head))
 
@@ -107,8 +109,13 @@ def confirm(question: str, expected: str, manner: Manner) -> None:
     if manner.yes:
         return
     if manner.as_json or not someone_is_there():
-        raise Failure("nothing was changed: this is the plan; do it with --yes")
-    if ask(question).casefold() != expected.casefold():
+        raise Failure("nothing was changed, because nobody was asked; do it with --yes")
+    try:
+        typed = ask(question)
+    except click.Abort:
+        click.echo("\nNothing was changed.", err=True)
+        raise
+    if typed.casefold() != expected.casefold():
         raise Failure(f"that is not {expected}; nothing was changed")
 
 
@@ -154,9 +161,13 @@ def progress() -> Iterator[Callable[[Progress], None]]:
 
 
 def follow(work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, RunResult]]) -> RunResult:
-    """Do it, and show what is going on."""
-    with progress() as tell:
-        return run_async(work(tell))
+    """Do it, and show what is going on. Interrupted (Ctrl-C), it says how to go on."""
+    try:
+        with progress() as tell:
+            return run_async(work(tell))
+    except KeyboardInterrupt:
+        click.echo(_INTERRUPTED, err=True)
+        raise
 
 
 def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> None:

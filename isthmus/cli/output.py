@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,21 @@ import msgspec
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; click's own lets `nan` and `inf` through, before which no time ever is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises BadParameter."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number to count with.", param, ctx)
+        return number
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+"""What the option of a file is."""
 
 REFUSED = 1
 UNREACHABLE = 3
@@ -41,12 +57,23 @@ def reporting(*kinds: type[Exception]) -> Iterator[None]:
         raise Failure(str(error)) from error
 
 
+def options(*members: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator; help has them in this order."""
+
+    def decorated(function: F) -> F:
+        for option in reversed(members):
+            function = option(function)
+        return function
+
+    return decorated
+
+
 def config_option(default: str) -> Callable[[F], F]:
     """`--config FILE`, or ISTHMUS_CONFIG."""
     return click.option(
         "-c",
         "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FILE,
         default=default,
         envvar="ISTHMUS_CONFIG",
         show_default=True,
@@ -103,3 +130,18 @@ def wrapped(text: str, indent: str) -> str:
         return text
     width = shutil.get_terminal_size().columns
     return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+@contextmanager
+def host_progress(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal, on standard error, that moves with each host; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda host: bar.update(task, advance=1, description=host.partition("=")[0])

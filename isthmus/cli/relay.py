@@ -22,6 +22,7 @@ from gateway.store import StoreError
 from isthmus import config, logging
 from isthmus.cli.admin import administrator, reported
 from isthmus.cli.output import (
+    FiniteRange,
     config_option,
     emit_json,
     json_log_option,
@@ -214,7 +215,7 @@ def api_key() -> None:
 @api_key.command("create")
 @relay_config
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--days", type=click.FloatRange(min=0.01), help="Days until it expires; never unless given.")
+@click.option("--days", type=FiniteRange(min=0.01), help="Days until it expires; never unless given.")
 @json_option
 def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -> None:
     """Make an API key and print it, this once.

@@ -98,6 +98,8 @@ def test_pfx_files_that_cannot_be_used(tmp_path: Path, key: rsa.RSAPrivateKey) -
     with pytest.raises(SourceError, match="password is wrong") as caught:
         from_pfx(pfx, tmp_path / "wrong")
     assert "sardine" not in str(caught.value)
+    with pytest.raises(SourceError, match="or it has a password; give --password-file"):
+        from_pfx(pfx, None)
     with pytest.raises(SourceError, match="no such file"):
         from_pfx(tmp_path / "none.pfx", password)
     with pytest.raises(SourceError, match="is no PFX file"):
@@ -109,8 +111,9 @@ def test_pfx_files_that_cannot_be_used(tmp_path: Path, key: rsa.RSAPrivateKey) -
     with pytest.raises(SourceError, match="no certificate with its private key"):
         from_pfx(tmp_path / "bare.pfx", password)
     password.chmod(0o644)
-    with pytest.raises(SourceError, match="can be read by other users"):
+    with pytest.raises(SourceError, match="can be read by other users") as caught:
         from_pfx(pfx, password)
+    assert str(caught.value).count(f"{password}: ") == 1
 
 
 def test_key_and_certificate_belong_together(key: rsa.RSAPrivateKey) -> None:

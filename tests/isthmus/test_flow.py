@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine
 
 import click
 import pytest
@@ -13,7 +14,7 @@ from findings import failed, passed
 from foundation.procedures import End, Progress, Record, RunResult, Step, StepKind
 from isthmus.cli import flow
 from isthmus.cli.flow import Manner
-from isthmus.cli.output import Failure
+from isthmus.cli.output import Failure, FiniteRange
 
 ASKED, SAID_YES = Manner(yes=False, as_json=False), Manner(yes=True, as_json=False)
 PROGRAM = Manner(yes=False, as_json=True)
@@ -66,6 +67,30 @@ def result(end: End, **more: object) -> RunResult:
     return RunResult(end=end, step=step, record=record, **more)  # type: ignore[arg-type]
 
 
+def test_somebody_changes_their_mind(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is answered: how to go on, or that nothing has to be."""
+
+    def at_work(tell: object) -> Coroutine[object, object, RunResult]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        flow.follow(at_work)
+    assert "Nothing is lost: `apply`" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_question_that_is_not_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C or Ctrl-D at the question changes nothing, and says so."""
+
+    def leave(question: str) -> str:
+        raise click.Abort
+
+    monkeypatch.setattr(flow, "ask", leave)
+    with pytest.raises(click.Abort):
+        flow.confirm("Type the name of the farm", "prod", ASKED)
+    assert "Nothing was changed." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("end", "code"), [(End.DONE, 0), (End.WAITING, 0), (End.ASKING, 0), (End.REFUSED, 1), (End.STOPPED, 1)]
 )
@@ -109,3 +134,17 @@ def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
     """What holds, and what does not with what to do."""
     flow.show_findings([passed("bulb", "hall", "is there"), failed("switch", "hall", "is missing", "Put one in")])
     assert capsys.readouterr().out == "  ok      bulb: is there\n  failed  switch: is missing. Put one in\n"
+    flow.show_findings([failed("switch", "hall", "is missing", "put one in")])
+    assert capsys.readouterr().out == "  failed  switch: is missing; put one in\n"
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "soon"])
+def test_a_time_to_wait_is_a_number_of_seconds(text: str) -> None:
+    """No moment is after `nan`: it would be waited for without end."""
+    with pytest.raises(click.BadParameter):
+        FiniteRange(0).convert(text, None, None)
+
+
+def test_a_time_to_wait_may_be_nothing() -> None:
+    """Whoever does not want to wait says 0."""
+    assert FiniteRange(0).convert("0", None, None) == 0.0

@@ -29,6 +29,8 @@ class FakeLdapServer:
     """`judge` the password, stay `silent`, `hang up`, or answer with `garbage`; the bind is on record in any case."""
     threshold: int = 5
     """The domain's lockoutThreshold."""
+    locked_at: bytes = b"0"
+    """The account's lockoutTime, a FILETIME."""
     binds: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(DN, password) of each bind that arrived."""
     searches: int = 0
@@ -106,7 +108,8 @@ class FakeLdapServer:
             entry = _entry(base, lockoutThreshold=str(self.threshold).encode(), lockOutObservationWindow=b"-18000000000")
         elif base:
             guid = b"0123456789abcdef"
-            entry = _entry(DN, objectGUID=guid, sAMAccountName=b"anna", userPrincipalName=b"anna@corp", badPwdCount=b"0")
+            names = {"sAMAccountName": b"anna", "userPrincipalName": b"anna@corp"}
+            entry = _entry(DN, objectGUID=guid, badPwdCount=b"0", lockoutTime=self.locked_at, **names)
         found = codec.message(number, entry) if entry else b""
         return found + codec.message(number, codec.tlv(codec.SEARCH_DONE, SUCCESS))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from isthmus.cli.lazy import LazyGroup
+from isthmus.cli.output import FILE
 
 _HERE = "isthmus.cli.adfs"
 _PARTS = {
@@ -27,7 +28,7 @@ _PARTS = {
 @click.group("adfs", cls=LazyGroup, parts=_PARTS)
 @click.option(
     "--record",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="Write down what is said to the servers and what they answer, names replaced, into a new file: for bug reports.",
 )
 @click.pass_context

@@ -12,9 +12,9 @@ import click
 from foundation.times import DAY, minute
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import farm_option, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.flow import Manner
-from isthmus.cli.output import emit_json, emit_said, run_async
+from isthmus.cli.output import FILE, FiniteRange, emit_json, emit_said, options, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
@@ -23,37 +23,29 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option("--pfx", type=click.Path(path_type=Path, dir_okay=False), help="A PFX file with the new one."),
-    click.option(
-        "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="File with the PFX's password, mode 0600."
-    ),
+certificate_options = options(
+    click.option("--pfx", type=FILE, help="A PFX file with the new one."),
+    click.option("--password-file", type=FILE, help="File with the PFX's password, mode 0600."),
     click.option(
         "--certificate",
         "answer",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FILE,
         help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
     ),
     click.option("--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."),
 )
+"""`pfx`, `password_file`, `answer` and `thumbprint`."""
 cancel_option = click.option(
     "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
 )
 due_option = click.option(
     "--if-ends-within",
     "within",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=None,
     metavar="DAYS",
     help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
 )
-
-
-def certificate_options(function: F) -> F:
-    """`pfx`, `password_file`, `answer` and `thumbprint`."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def certificate_command(track: Track) -> Callable[[F], F]:
@@ -81,10 +73,10 @@ def source_of(given: dict[str, Any]) -> CertificateSource:
 
 def show_plan(plan: Plan[Any], manner: Manner) -> None:
     """For people, or for programs."""
-    from adfs_mgmt.operations import plan_data
+    from isthmus.cli.procedure_data import plan_data
 
     if manner.as_json:
-        emit_json(plan_data(plan))
+        emit_json(plan_data(plan, "farm"))
     else:
         flow.show_plan(plan)
 
@@ -117,6 +109,9 @@ def apply(
         if plan_file is not None:
             raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
         work.supply(source)
+        if not manner.as_json:
+            text = f"{under_way.id} is under way and goes on as it was planned; options for a new one change nothing."
+            click.echo(text, err=True)
     elif _is_due(work, *due, manner):
         if plan_file is not None:
             work.supply(source)
@@ -147,18 +142,18 @@ def confirm(work: CertificateOperation, manner: Manner) -> None:
 
 def finish(result: RunResult, manner: Manner) -> None:
     """How a run ended."""
-    from adfs_mgmt.operations import result_data
+    from isthmus.cli.procedure_data import result_data
 
-    flow.show_result(result, result_data(result), manner)
+    flow.show_result(result, result_data(result, "farm"), manner)
 
 
 def show_status(work: CertificateOperation, manner: Manner) -> None:
     """Where it stands."""
-    from adfs_mgmt.operations import standing_data
+    from isthmus.cli.procedure_data import standing_data
 
     standing = run_async(work.standing())
-    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever begun here."
-    flow.show_standing(standing, nothing, standing_data(standing), manner)
+    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever started here."
+    flow.show_standing(standing, nothing, standing_data(standing, "farm"), manner)
 
 
 def roll_back(

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from isthmus.cli.adfs.context import external_option, farms_option, operation, progress
+from isthmus.cli.adfs.context import external_option, farms_option, operation
 from isthmus.cli.adfs.observation import log_observations, plain
-from isthmus.cli.output import emit_json, json_option, run_async, wrapped
+from isthmus.cli.output import emit_json, host_progress, json_option, run_async
+from isthmus.cli.reports import show_report
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
-    from findings import Finding
     from isthmus.cli.flow import Manner
-
-_COLOURS = {"fail": "red", "warn": "yellow", "pass": "green"}
-"""The worst first."""
-_HOSTS_SHOWN = 4
 
 
 @click.command("check")
@@ -63,7 +57,7 @@ def command(
     if prometheus and manner.as_json:
         raise click.UsageError("Give --prometheus or --json.")
     farms = context.farms(names)
-    with progress(steps_of(farms, external_only=outside, sign_in=not outside)) as step:
+    with host_progress(steps_of(farms, external_only=outside, sign_in=not outside)) as step:
         reports = run_async(check_farms(context, farms, external_only=outside, on_host=step))
     log_observations([report.observation for report in reports])
     if prometheus:
@@ -74,24 +68,7 @@ def command(
         emit_json({"farms": rows})
     else:
         for report in reports:
-            _show(report.observation.farm.name, report.findings, everything)
+            show_report(report.observation.farm.name, report.findings, everything=everything)
     bad = {"fail"} if fail_on == "fail" else {"fail", "warn"}
     if any(finding.status in bad for report in reports for finding in report.findings):
         raise SystemExit(1)
-
-
-def _show(name: str, findings: Sequence[Finding], everything: bool) -> None:
-    """The worst first; hosts with the same words together."""
-    for status, colour in _COLOURS.items():
-        together: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
-        for finding in findings:
-            if finding.status == status and (everything or status != "pass"):
-                together[finding.name, finding.seen, finding.remedy].append(finding.where)
-        for (title, seen, remedy), hosts in together.items():
-            more = f" and {len(hosts) - _HOSTS_SHOWN} more" if len(hosts) > _HOSTS_SHOWN else ""
-            head = wrapped(f"{status.upper()}  {title}, {', '.join(hosts[:_HOSTS_SHOWN])}{more}: {seen}", "      ")
-            click.echo(click.style(status.upper(), fg=colour) + head.removeprefix(status.upper()))
-            if remedy:
-                click.echo(wrapped(f"      {remedy}", "      "))
-    counts = (f"{sum(finding.status == status for finding in findings)} {status}" for status in _COLOURS)
-    click.echo(f"{name}: {', '.join(counts)}")

@@ -46,12 +46,13 @@ def command(directory: Path, group: str, gmsa: str, as_json: bool) -> None:
       isthmus adfs jea --directory ./jea --group 'CORP\\AD FS operators'
     """
     from adfs_mgmt.operations import write_jea_files
+    from adfs_mgmt.remoting import JEA_MODULE, HostKind, jea_role
 
     with failures():
-        written = write_jea_files(directory, group, gmsa)
+        files = write_jea_files(directory, group, gmsa)
     if as_json:
-        emit_json({"files": [str(path) for path in written.files], "group": group})
+        emit_json({"files": [str(path) for path in files], "group": group})
         return
-    for path in written.files:
+    for path in files:
         click.echo(f"wrote {path}")
-    click.echo(_NEXT.format(module=written.module, node=written.node_role, proxy=written.proxy_role))
+    click.echo(_NEXT.format(module=JEA_MODULE, node=jea_role(HostKind.NODE), proxy=jea_role(HostKind.PROXY)))

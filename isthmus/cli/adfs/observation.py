@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from isthmus.cli.adfs.context import progress
-from isthmus.cli.output import run_async
+from isthmus.cli.output import host_progress, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import ObservedFarm, OperationContext
@@ -21,7 +20,7 @@ def observe(context: OperationContext, names: Sequence[str], *, external_only: b
     from adfs_mgmt.operations import observe_farms, steps_of
 
     farms = context.farms(names)
-    with progress(steps_of(farms, external_only=external_only)) as step:
+    with host_progress(steps_of(farms, external_only=external_only)) as step:
         observations = run_async(observe_farms(context, farms, external_only=external_only, on_host=step))
     log_observations(observations)
     return observations

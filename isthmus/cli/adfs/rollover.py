@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from isthmus.cli import flow
 from isthmus.cli.adfs import certificates
 from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
 from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
-from isthmus.cli.output import emit_said, json_option, run_async
+from isthmus.cli.output import FILE, FiniteRange, emit_said, json_option, options, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm import Use
@@ -31,10 +31,10 @@ use_option = click.option(
     help="Which certificates; may be given again.",
 )
 wait_option = click.option(
-    "--wait-days", type=click.FloatRange(0), default=None, help="Days that partners get before promotion (5)."
+    "--wait-days", type=FiniteRange(0), default=None, help="Days that partners get before promotion (5)."
 )
 soak_option = click.option(
-    "--soak-days", type=click.FloatRange(0), default=None, help="Days for which the old certificate stays (2)."
+    "--soak-days", type=FiniteRange(0), default=None, help="Days for which the old certificate stays (2)."
 )
 
 
@@ -47,11 +47,7 @@ def command() -> None:
     """
 
 
-def _wanted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say what is wanted."""
-    for option in (soak_option, wait_option, certificate_options, use_option):
-        function = option(function)
-    return function
+_wanted = options(use_option, certificate_options, wait_option, soak_option)
 
 
 def _uses(names: Sequence[str]) -> tuple[Use, ...]:
@@ -169,7 +165,7 @@ def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], 
     Example:
       isthmus adfs rollover promote --acknowledge "Payroll"
     """
-    _open_gate(work, "promote", names, "the new certificate signs from now on", patience, manner)
+    _open_gate(work, "promote", names, "the new certificate comes into use", patience, manner)
 
 
 @command.command()
@@ -258,7 +254,7 @@ def emergency(
 @command.command()
 @certificate_command("token")
 @click.option("--name", "names", multiple=True, help="A DNS name; the farm's own by default. May be given again.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File for the request (PEM).")
+@click.option("--out", type=FILE, required=True, help="File for the request (PEM).")
 @json_option
 def request(work: CertificateOperation, manner: Manner, names: tuple[str, ...], out: Path) -> None:
     """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here.

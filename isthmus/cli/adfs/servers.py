@@ -11,8 +11,8 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import exit_code, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
-from isthmus.cli.output import Failure, emit_json, json_option, run_async
+from isthmus.cli.output import FILE, Failure, emit_json, json_option, options, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext, ServerOperation
@@ -25,16 +25,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONTINUE = "Fix that, then continue with --resume, or clean up with --undo"
 
 
-def _file_option(name: str, text: str) -> Callable[[F], F]:
-    return click.option(name, type=click.Path(path_type=Path, dir_okay=False), help=text)
-
-
-_OPTIONS = (
+_common_options = options(
     click.option("--farm", default="", help="Name of the farm in the settings; needed where there are several."),
-    _file_option("--save", "Write the plan to this file and change nothing."),
-    click.option(
-        "--plan", "plan_file", type=click.Path(path_type=Path, dir_okay=False), help="Apply a plan that was saved."
-    ),
+    click.option("--save", type=FILE, help="Write the plan to this file and change nothing."),
+    click.option("--plan", "plan_file", type=FILE, help="Apply a plan that was saved."),
     click.option("--resume", is_flag=True, help="Continue what was interrupted."),
     click.option("--undo", is_flag=True, help="Clean up what a failed attempt left."),
     click.option("--yes", is_flag=True, help="Do not ask for the server's name before the change."),
@@ -61,31 +55,24 @@ def _server_command(kind: str) -> Callable[[F], F]:
             else:
                 _apply(work, manner, how["save"], how["plan_file"])
 
-        for option in reversed(_OPTIONS):
-            call = option(call)
-        return operation(call)  # type: ignore[return-value]
+        return operation(_common_options(call))  # type: ignore[return-value]
 
     return decorated
 
 
-def _joining(function: F) -> F:
-    """Options of servers that join the domain's farm."""
-    for option in reversed(
-        (
-            click.option("--service-account", default="", help="Such as 'CORP\\adfs$'; without it that of the primary."),
-            _file_option("--service-password-file", "File with its password, unless it is a gMSA."),
-            click.option(
-                "--admin-user",
-                "admin",
-                default="",
-                help="Account with which the server reaches DCs and primary; without it the session must delegate.",
-            ),
-            _file_option("--admin-password-file", "File with its password."),
-            click.option("--sql", default="", help="Connection string of the farm's SQL Server; without it WID."),
-        )
-    ):
-        function = option(function)
-    return function
+_joining = options(
+    click.option("--service-account", default="", help="Such as 'CORP\\adfs$'; without it that of the primary."),
+    click.option("--service-password-file", type=FILE, help="File with its password, unless it is a gMSA."),
+    click.option(
+        "--admin-user",
+        "admin",
+        default="",
+        help="Account with which the server reaches DCs and primary; without it the session must delegate.",
+    ),
+    click.option("--admin-password-file", type=FILE, help="File with its password."),
+    click.option("--sql", default="", help="Connection string of the farm's SQL Server; without it WID."),
+)
+"""Options of servers that join the domain's farm."""
 
 
 @click.group("farm")
@@ -163,7 +150,7 @@ def node_remove() -> None:
 @click.option(
     "--trust-user", "trust_admin", default="", help="Local administrator of the federation servers, for the trust."
 )
-@_file_option("--trust-password-file", "File with that account's password.")
+@click.option("--trust-password-file", type=FILE, help="File with that account's password.")
 def proxy_add() -> None:
     """Make HOST a Web Application Proxy of a farm: role, trust, health, probe. For a lost trust: remove, then add.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from isthmus.cli.adfs import certificates
 from isthmus.cli.adfs.certificates import cancel_option, certificate_command, certificate_options, due_option, source_of
 from isthmus.cli.flow import Manner, patience_option, plan_option, save_option, yes_option
-from isthmus.cli.output import Failure, json_option, run_async
+from isthmus.cli.output import Failure, json_option, options, run_async
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import CertificateOperation, RolloverRequest
@@ -36,11 +35,7 @@ name_option = click.option(
 )
 
 
-def _wanted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say which certificate."""
-    for option in (name_option, acme_option, certificate_options):
-        function = option(function)
-    return function
+_wanted = options(certificate_options, acme_option, name_option)
 
 
 async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:

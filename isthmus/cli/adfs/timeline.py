@@ -9,7 +9,7 @@ import click
 
 from isthmus.cli.adfs.context import external_option, farms_option, operation
 from isthmus.cli.adfs.observation import observe
-from isthmus.cli.output import emit_json, json_option, reporting
+from isthmus.cli.output import FILE, emit_json, json_option, reporting
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @operation
 @farms_option
 @external_option
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="HTML file to write.")
+@click.option("--output", type=FILE, required=True, help="HTML file to write.")
 @json_option
 def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool, output: Path) -> None:
     """Draw every certificate of a farm: now, thresholds, and what will happen by itself when. One page for any browser.

@@ -75,13 +75,15 @@ def compare_(context: OperationContext, manner: Manner, tenant: str, outside: bo
       isthmus adfs trust compare --outside        # without WinRM: the farm's metadata says what it signs with
     """
     from adfs_mgmt.operations import compare_trusts
-    from isthmus.cli.adfs.trust_tables import comparison_data, show_findings
+    from isthmus.cli.adfs.trust_tables import comparison_data
+    from isthmus.cli.reports import show_comparison
 
     comparisons = run_async(compare_trusts(context, context.tenants(tenant), external_only=outside))
     if manner.as_json:
         emit_json({"tenants": [comparison_data(comparison) for comparison in comparisons]})
     else:
         for comparison in comparisons:
-            show_findings(comparison)
+            headline = f"{comparison.tenant} and farm {comparison.farm}"
+            show_comparison(headline, comparison.findings)
     if any(finding.status == "fail" for comparison in comparisons for finding in comparison.findings):
         raise SystemExit(REFUSED)

@@ -10,9 +10,9 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import external_option, operation
-from isthmus.cli.adfs.thumbprints import thumbprint as pasted
 from isthmus.cli.flow import Manner, yes_option
-from isthmus.cli.output import REFUSED, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
@@ -91,7 +91,7 @@ def _result_data(result: DomainResult) -> dict[str, Any]:
 @external_option
 @click.argument("domain")
 @click.argument("kind", type=click.Choice(["managed", "federated"]))
-@click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="Federate as in this backup.")
+@click.option("--from", "source", type=FILE, help="Federate as in this backup.")
 @click.option("--mfa", type=click.Choice(_MFA), default=None, help="federatedIdpMfaBehavior. It cannot be unset again.")
 @click.option("--only-domain", is_flag=True, help="Take the farm's identifier as the issuer: for the only domain of a farm.")
 @click.option("--without-backup", is_flag=True, help="To managed, even where the configuration cannot be read.")
@@ -133,7 +133,7 @@ def convert(
 
 
 def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
-    from isthmus.cli.adfs.trust_tables import show_checklist
+    from isthmus.cli.reports import show_checklist
 
     head = f"{conversion.domain} to {conversion.to}"
     if conversion.plan is None:
@@ -172,7 +172,7 @@ def backup(context: OperationContext, manner: Manner, tenant: str, domains: tupl
 @operation
 @tenant_option
 @external_option
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--mfa", is_flag=True, help="Restore federatedIdpMfaBehavior, too. It cannot be unset again.")
 @click.option("--blind", is_flag=True, help="Without looking at the farm, which may be gone: the live key may be lost.")
 @yes_option

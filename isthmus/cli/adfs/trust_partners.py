@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from foundation.times import minute
-from isthmus.cli.adfs.context import farm_option, operation, progress
-from isthmus.cli.output import REFUSED, emit_json, emit_said, json_option, run_async, table
+from isthmus.cli.adfs.context import farm_option, operation
+from isthmus.cli.output import REFUSED, FiniteRange, emit_json, emit_said, host_progress, json_option, run_async, table
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -36,7 +36,7 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
     from adfs_mgmt.operations import read_partners, refresh_partners, steps_of
 
     if refresh:
-        with progress(steps_of([context.farm(farm)], external_only=False)) as step:
+        with host_progress(steps_of([context.farm(farm)], external_only=False)) as step:
             ledger = run_async(refresh_partners(context, farm, on_host=step))
     else:
         ledger = read_partners(context, farm)
@@ -62,7 +62,7 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
 @click.argument("partner")
 @click.argument("kind", type=click.Choice(["automatic", "manual", "unknown"]))
 @click.option(
-    "--every", type=click.FloatRange(0.1, 24 * 366), default=None, metavar="HOURS", help="How often it reads our metadata."
+    "--every", type=FiniteRange(0.1, 24 * 366), default=None, metavar="HOURS", help="How often it reads our metadata."
 )
 @click.option("--contact", default=None, help="Who is to be told, and how.")
 @json_option

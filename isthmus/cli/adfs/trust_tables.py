@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
-from findings import Finding, Status
 from foundation.times import minute
 from isthmus.cli.output import table
+from isthmus.cli.reports import WEIGHTS
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import TrustComparison
     from certs import Certificate
-
-WEIGHTS: dict[Status, str] = {"fail": "failure", "warn": "warning", "pass": "ok", "unknown": "unknown"}
-"""How a finding about the trust is weighed, for people and for programs."""
-_COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green", "unknown": "yellow"}
-_MARKS: dict[Status, str] = {"pass": "+", "warn": "!", "fail": "!", "unknown": "?"}
 
 
 def show_trust(trust: EntraTrust) -> None:
@@ -30,26 +24,6 @@ def show_trust(trust: EntraTrust) -> None:
     for domain in trust.domains:
         if domain.configuration is not None or domain.error:
             _configuration(domain)
-
-
-def show_findings(comparison: TrustComparison) -> None:
-    """One line for each, with what to do under it."""
-    click.secho(f"{comparison.tenant} and farm {comparison.farm}", bold=True)
-    for finding in comparison.findings:
-        where = f"{finding.where}: " if finding.where else ""
-        click.secho(f"{WEIGHTS[finding.status]:<8}", fg=_COLOURS[finding.status], nl=False)
-        click.echo(f"{where}{finding.seen}")
-        if finding.remedy:
-            click.echo(f"{'':8}{finding.remedy}")
-
-
-def show_checklist(checklist: Sequence[Finding]) -> None:
-    """One line for each, marked by whether it holds."""
-    for line in checklist:
-        click.secho(f"  {_MARKS[line.status]} ", fg=_COLOURS[line.status], nl=False)
-        click.echo(line.seen + (f": {line.remedy}" if line.remedy else ""))
-    if any(line.status == "unknown" for line in checklist):
-        click.echo("  (? only you can know)")
 
 
 def _domain(domain: FederatedDomain) -> tuple[str, ...]:

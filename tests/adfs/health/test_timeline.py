@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
 from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
-from adfs_mgmt.health.chart import TimeScale
 from adfs_mgmt.health.forecast import EventKind, events
 from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.timeline import status_of, timeline_page
 from certs import Certificate
+from foundation.time_scale import TimeScale
 from tests.adfs.farm import samples
 from tests.adfs.farm.samples import DAY, NOW
 

@@ -17,11 +17,9 @@ from adfs_mgmt.operations import (
     NotPossible,
     RolloverRequest,
     certificate_operation,
-    plan_data,
-    result_data,
-    standing_data,
 )
 from foundation.procedures import End, JournalLocked, PlanOutdated, PlanUnusable, Refused, save
+from isthmus.cli.procedure_data import plan_data, result_data, standing_data
 from tests.adfs.operations.settings import Settings, context_of
 from tests.adfs.procedures.farms import Site, site
 from tests.adfs.simulator.simulator import ManualClock
@@ -52,7 +50,7 @@ async def request(work: CertificateOperation) -> RolloverRequest:
 async def test_from_plan_to_retirement(work: CertificateOperation, capsys: pytest.CaptureFixture[str]) -> None:
     """It stops at each gate until somebody opens it."""
     assert await work.standing() is None
-    assert standing_data(None) == {"record": None, "step": None}
+    assert standing_data(None, "farm") == {"record": None, "step": None}
     seen: list[str] = []
     plan = await work.plan(await request(work))
     asked = await work.apply(plan, progress=lambda progress: seen.append(progress.event))
@@ -72,13 +70,13 @@ async def test_from_plan_to_retirement(work: CertificateOperation, capsys: pytes
 async def test_what_programs_are_told_is_flat(work: CertificateOperation) -> None:
     """The facts of a plan and of a record by name, as texts."""
     plan = await work.plan(await request(work))
-    facts = plan_data(plan)["facts"]
+    facts = plan_data(plan, "farm")["facts"]
     assert facts["uses"] == "Token-Signing"
     assert len(facts["old/Token-Signing"]) == 40
-    result = result_data(await work.apply(plan))
+    result = result_data(await work.apply(plan), "farm")
     assert result["record"]["facts"]["old/Token-Signing"] == facts["old/Token-Signing"]
     assert set(facts.values()) <= {value for value in facts.values() if isinstance(value, str)}
-    standing = standing_data(await work.standing())
+    standing = standing_data(await work.standing(), "farm")
     assert standing["record"]["held"].keys() == result["record"]["held"].keys()
 
 

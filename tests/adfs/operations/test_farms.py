@@ -21,6 +21,7 @@ from adfs_mgmt.operations import (
     steps_of,
     write_jea_files,
 )
+from adfs_mgmt.remoting import HostKind, jea_role
 from certs import PartnerKind, PartnerUnknown
 from tests.adfs.farm.served import settings_of
 from tests.adfs.operations.settings import Settings, context_of
@@ -105,8 +106,9 @@ async def test_a_recording_that_is_not_there(tmp_path: Path) -> None:
 def test_files_for_the_endpoint(tmp_path: Path) -> None:
     """What was written is named, and so is what stands in the way."""
     written = write_jea_files(tmp_path / "jea", "CORP\\operators", "CORP\\adfs-jea$")
-    assert all(path.exists() for path in written.files)
-    assert written.node_role != written.proxy_role
+    assert all(path.exists() for path in written)
+    assert {path.name for path in written} >= {f"{jea_role(kind)}.pssc" for kind in HostKind}
+    assert jea_role(HostKind.NODE) != jea_role(HostKind.PROXY)
     (tmp_path / "file").write_text("")
     with pytest.raises(FileUnusable):
         write_jea_files(tmp_path / "file", "CORP\\operators")

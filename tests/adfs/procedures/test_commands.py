@@ -78,7 +78,7 @@ def pfx(at: Site, directory: Path, *names: str) -> list[str]:
 def test_a_token_rollover(farm: Site) -> None:
     """Plan, apply to the gate, promote, roll back, promote again, retire: each says where it stands."""
     office = "Microsoft Office 365 Identity Platform"
-    assert "was ever begun here" in run(rollover.command, "status")
+    assert "was ever started here" in run(rollover.command, "status")
     planned = run(rollover.command, "plan")
     assert "Update-AdfsCertificate -CertificateType 'Token-Signing'" in planned
     assert "do it with --yes" in run(rollover.command, "apply", fails=True)
@@ -89,6 +89,9 @@ def test_a_token_rollover(farm: Site) -> None:
     assert "not yet: promote" in run(rollover.command, "promote", "--yes", fails=True)
     status = run(rollover.command, "status")
     assert f"Tell {office} of the new certificate" in status
+    assert "is under way; `apply` continues" in run(rollover.command, "plan", fails=True)
+    for name, why in (("Ofice", "Nothing was noted"), ("retire", "commands of their own")):
+        assert why in run(rollover.command, "promote", "--acknowledge", name, "--yes", fails=True)
     run(rollover.command, "acknowledge", office)
     promoted = read(rollover.command, "promote", "--yes")
     assert promoted["step"]["ask"] == ["retire"]
@@ -232,6 +235,7 @@ def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: 
     token = run(rollover.command, "plan", "--use", "signing")
     (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
     assert f"  replaces {old}  Token-Signing\n" in token
+    assert f"  by       {'0' * 40}  (stands for what AD FS will make)\n" in token
     shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
     (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
     for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):

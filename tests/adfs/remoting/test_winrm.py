@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -209,8 +210,23 @@ async def test_host_that_is_off(server: WsManServer, settings: Settings) -> None
 async def test_host_that_cannot_be(name: str, server: WsManServer, settings: Settings) -> None:
     """A name that DNS cannot have, such as one with a typing error in the settings, is a host that does not answer."""
     async with shell(settings()) as winrm:
-        with pytest.raises(HostUnreachable, match="nobody answers on port"):
+        with pytest.raises(HostUnreachable, match="has no address in DNS"):
             await winrm.run(name, SERVICE)
+
+
+async def test_host_that_no_name_server_knows(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the name that is looked into then, not WinRM."""
+
+    def unknown(*_asked: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with shell(settings()) as winrm:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(HostUnreachable, match=r"the name fs9\.invalid has no address"):
+            await winrm.run("fs9.invalid", SERVICE)
+        monkeypatch.undo()
+        with pytest.raises(HostUnreachable, match=r"the name fs9\.\.corp has no address"):
+            await winrm.run("fs9..corp", SERVICE)
 
 
 async def test_host_that_hangs_up(server: WsManServer, settings: Settings) -> None:

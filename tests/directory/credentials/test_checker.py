@@ -166,3 +166,12 @@ async def test_a_wrong_password_counts_for_those_that_read_the_count_before(make
         results = await asyncio.gather(verify(directories, WRONG), verify(directories, WRONG))
         assert {result.outcome for result in results} == {CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.WOULD_LOCK_OUT}
         assert len(server.binds) == 1
+
+
+async def test_a_locked_account_is_said_to_be_locked_and_not_bound(make: Make) -> None:
+    """It is not one that a wrong password would lock: the person is told another thing, and nothing is spent."""
+    just_now = str(int((time.time() - 60 + 11_644_473_600) * 10_000_000)).encode()
+    async with FakeLdapServer(locked_at=just_now) as server:
+        result = await verify(make([server]), RIGHT)
+        assert result.outcome is CheckOutcome.ACCOUNT_LOCKED
+        assert server.binds == []

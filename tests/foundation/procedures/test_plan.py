@@ -15,6 +15,8 @@ from foundation.procedures import (
     PlanOutdated,
     PlanUnusable,
     ProcedureError,
+    Step,
+    StepKind,
     check_current,
     differing,
     hashed,
@@ -25,6 +27,7 @@ from foundation.procedures import (
     record_text,
     save,
     standing,
+    step_text,
 )
 from foundation.procedures.plan import MAX_PLAN
 from tests.foundation.procedures.lamps import LAMPS, NOW, TYPES, LampState, World, act, record, state
@@ -57,9 +60,10 @@ def test_a_plan_as_text() -> None:
 
 
 def test_a_plan_that_a_finding_forbids_has_no_steps() -> None:
-    """A warning forbids nothing."""
-    assert made(findings=[failed("fuse", "", "is out", "put it in")]).steps == ()
-    assert made(findings=[failed("fuse", "", "is out", "put it in")]).failed[0].remedy == "put it in"
+    """Nor anything that is left to be done afterwards. A warning forbids nothing."""
+    forbidden = made(findings=[failed("fuse", "", "is out", "put it in")], notes=("Sweep the floor.",))
+    assert (forbidden.steps, forbidden.notes) == ((), ())
+    assert forbidden.failed[0].remedy == "put it in"
     assert made(findings=[warned("fuse", "", "is old")]).steps
     assert not made(findings=[warned("fuse", "", "is old")]).failed
 
@@ -159,6 +163,8 @@ def test_where_work_stands() -> None:
     """What was completed, what is in doubt, why it stopped, what is next; and how it ended."""
     world = World()
     known = record(world, completed={"wire": NOW}, begun=act("a", "x").id("light"), problem="no paint")
+    waiting = Step(kind=StepKind.WAIT, title="let them cool", until=NOW)
+    assert step_text(waiting) == "Waiting: let them cool, until 2027-01-15 08:00Z"
     text = record_text(known, standing(LAMPS, world, known, NOW + 1000))
     for words in (
         "r1 (lamps), started 2027-01-15 08:00Z by ann",

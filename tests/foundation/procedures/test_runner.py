@@ -401,3 +401,12 @@ async def test_turning_twice_is_harmless() -> None:
     for _ in range(2):
         journal.append(Turned(to="start", forget=("unwire", "paint back", "cycle back")), world.time)
     assert (await run(LAMPS, world, journal, clock=world)).record.outcome == "rolled back"
+
+
+async def test_work_of_another_kind_is_not_continued() -> None:
+    """A journal that was copied, or a procedure that was confused: its rows say nothing about this work."""
+    world = World()
+    journal = started(world)
+    with pytest.raises(Refused, match=r"of the kind lamps, not others"):
+        await run(replace(LAMPS, kind="others"), world, journal, clock=world)
+    assert world.log == []

@@ -1,4 +1,7 @@
-"""Plans, records and results as plain data for programs: the keys of `--json`, which stay what they were."""
+"""Plans, records and results as plain data for programs: the keys of `--json`, which stay what they were.
+
+`subject` is the key of what the work is about, such as `farm`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ import msgspec
 from foundation.procedures import Plan, Record, RunResult, Step, step_data
 
 
-def plan_data(plan: Plan[Any]) -> dict[str, Any]:
-    """Of a plan about a whole farm."""
+def plan_data(plan: Plan[Any], subject: str) -> dict[str, Any]:
+    """What would be done, and for which observed state."""
     return {
         "version": plan.version,
         "digest": plan.digest,
-        "farm": plan.subject,
+        subject: plan.subject,
         "kind": plan.kind,
         "made_at": plan.made_at,
         "made_by": plan.made_by,
@@ -24,12 +27,12 @@ def plan_data(plan: Plan[Any]) -> dict[str, Any]:
     }
 
 
-def record_data(record: Record[Any]) -> dict[str, Any]:
+def record_data(record: Record[Any], subject: str) -> dict[str, Any]:
     """Of what a journal says."""
     return {
         "id": record.id,
         "kind": record.kind,
-        "farm": record.subject,
+        subject: record.subject,
         "started": record.started,
         "by": record.by,
         "facts": _facts(record.state),
@@ -43,20 +46,20 @@ def record_data(record: Record[Any]) -> dict[str, Any]:
     }
 
 
-def standing_data(standing: tuple[Record[Any], Step] | None) -> dict[str, Any]:
+def standing_data(standing: tuple[Record[Any], Step] | None, subject: str) -> dict[str, Any]:
     """Where work stands; None where none was ever started."""
     if standing is None:
         return {"record": None, "step": None}
-    return {"record": record_data(standing[0]), "step": step_data(standing[1])}
+    return {"record": record_data(standing[0], subject), "step": step_data(standing[1])}
 
 
-def result_data(result: RunResult) -> dict[str, Any]:
+def result_data(result: RunResult, subject: str) -> dict[str, Any]:
     """How a run ended."""
     return {
         "end": result.end.value,
         "problem": result.problem,
         "step": step_data(result.step),
-        "record": record_data(result.record),
+        "record": record_data(result.record, subject),
     }
 
 
