@@ -188,6 +188,9 @@ class Database:
                         return work(connection)
                 try:
                     job.begin(connection.connection.driver_connection)
+                    while not self._answers(connection.connection.dbapi_connection, job):
+                        connection.invalidate()  # it takes another one from the pool, a new one in the end
+                        job.begin(connection.connection.driver_connection)
                     with connection.begin():
                         return work(connection)
                 finally:
@@ -210,6 +213,10 @@ class Database:
         pooled = self._check_out()
         try:
             job.begin(pooled.driver_connection)
+            while not self._answers(pooled.dbapi_connection, job):
+                pooled.invalidate()
+                pooled = self._check_out()
+                job.begin(pooled.driver_connection)
             result = job.work(pooled.cursor())
             pooled.commit()
         except dbapi.Error as error:
@@ -245,6 +252,22 @@ class Database:
             return result
         finally:
             job.end()
+
+    def _answers(self, connection: Any, job: _Job) -> bool:
+        """Whether a pooled connection is still good, as after a restart of the server it is not.
+
+        The pool could ask too (`pool_pre_ping`), but before the job knows the connection: then nothing could tear down one
+        to a server that is stopped, and the thread would be lost.
+        """
+        if self.dialect.name == "sqlite":
+            return True
+        try:
+            self.dialect.do_ping(connection)
+        except self.dialect.loaded_dbapi.Error:
+            if job.expired:
+                raise
+            return False
+        return True
 
     def _check_out(self) -> Any:
         try:
@@ -334,7 +357,6 @@ def _make_engine(url: sa.URL) -> sa.Engine:
             pool_size=connections,
             max_overflow=1,  # the start's own, beside the lanes
             pool_timeout=STATEMENT_TIMEOUT,
-            pool_pre_ping=True,
         )
     except ModuleNotFoundError as error:
         where = url.render_as_string(hide_password=True)

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+import sqlalchemy as sa
 
-from gateway.store import AdmissionRow, Store, StoreUnavailable
-from tests.gateway.store.conftest import NOW
+from demo.postgres import ThrowawayPostgres
+from gateway.store import AdmissionRow, Store, StoreUnavailable, open_store
+from gateway.store.store import SqlStore
+from tests.gateway.store.conftest import NOW, SECRET
 
 Decision = tuple[Sequence[AdmissionRow], Sequence[bytes], bool]
 
@@ -119,3 +122,38 @@ async def test_a_store_that_fails_is_told_to_all_who_wait(
         *(store.admission.apply([key(1)], count_to(4, key(1))) for _ in range(3)), return_exceptions=True
     )
     assert [result is True for result in results] == [True, False, False]
+
+
+async def test_rows_are_locked_in_order_of_key(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order in which they were asked for: in opposite orders two nodes would wait for each other."""
+    assert isinstance(store, SqlStore)
+    locked: list[list[bytes]] = []
+    load = store.admission._load
+
+    def note(cursor: object, keys: list[bytes]) -> dict[bytes, bytes]:
+        locked.append(keys)
+        return load(cursor, keys)
+
+    monkeypatch.setattr(store.admission, "_load", note)
+    names = [key(number * 7 % 31) for number in range(31)]
+    await asyncio.gather(*(store.admission.apply(names[::step], count_to(99, *names[::step])) for step in (1, -1, 3)))
+    assert [name for keys in locked for name in keys] == [name for keys in locked for name in sorted(set(keys))]
+
+
+@pytest.mark.postgres
+async def test_the_sweep_passes_over_what_is_locked(postgres: ThrowawayPostgres) -> None:
+    """A node that works on a row does not hold up the purge, nor the other way round."""
+    url = postgres.create_database()
+    store = open_store(url, secret=SECRET, node="relay1", clock=lambda: NOW)
+    await store.admission.save([(key(number), b"v", NOW - 1) for number in range(3)], [])
+    for number in range(3):
+        await store.seen.add("jti", str(number), until=NOW - 1, now=NOW - 2)
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as other:
+        other.exec_driver_sql("SELECT * FROM admission ORDER BY key LIMIT 1 FOR UPDATE")
+        other.exec_driver_sql("SELECT * FROM seen ORDER BY key LIMIT 1 FOR UPDATE")
+        async with asyncio.timeout(2):
+            assert (await store.admission.purge(NOW), await store.seen.purge(NOW)) == (2, 2)
+    engine.dispose()
+    assert (await store.admission.purge(NOW), await store.seen.purge(NOW)) == (1, 1)
+    await store.close()

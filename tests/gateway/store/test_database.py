@@ -21,6 +21,7 @@ from alembic.migration import MigrationContext
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
 from gateway.store.database import Database, _parse
+from gateway.store.lanes import LaneJob
 from gateway.store.schema import RELEASE, check_readable
 from gateway.store.store import SqlStore
 from gateway.store.tables import metadata
@@ -207,6 +208,12 @@ async def test_a_server_that_is_stopped_keeps_nobody_waiting(
     """SIGSTOP: connections stay open, nothing is answered. Whoever asks is told within seconds; afterwards all goes on."""
     store = open_store(postgres.create_database(), secret=SECRET, node="relay1")
     await store.audit.append(event())
+
+    def take(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+
+    works = [store._database.read, store._database.write] * 4 + [store._database.scan]
+    await asyncio.gather(store.audit.append(event()), *(work(take) for work in works))  # each thread has a connection
     asked: list[Callable[[], object]] = [
         store.ping,
         lambda: store.audit.append(event()),
@@ -221,6 +228,12 @@ async def test_a_server_that_is_stopped_keeps_nobody_waiting(
             results = await asyncio.gather(*(ask() for ask in asked for _ in range(8)), return_exceptions=True)  # type: ignore[call-overload]
             assert time.monotonic() - began < 9
             assert all(isinstance(result, StoreUnavailable) for result in results)
+            for lane in store._database._lanes.values():  # no thread is left behind with a connection that says nothing
+                jobs = [LaneJob(lambda _job: None) for _ in range(4)]
+                for job in jobs:
+                    lane.put(job)
+                async with asyncio.timeout(4):
+                    await asyncio.gather(*(job.future for job in jobs))
         began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             await store.ping()
@@ -259,7 +272,11 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
     postgres.start()
     await store.audit.append(event())
     await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
-    assert (await store.audit.verify()).entries == 1
+    postgres.stop()
+    postgres.start()  # nobody has noticed
+    await store.audit.append(event())
+    await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
+    assert (await store.audit.verify()).entries == 2
     await store.close()
 
 
