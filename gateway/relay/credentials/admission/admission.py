@@ -369,7 +369,7 @@ class Admission:
 
     def _next_number(self) -> bytes:
         self._numbers += 1
-        return self._node + self._numbers.to_bytes(8, "big")
+        return self._node + self._numbers.to_bytes(8)
 
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
@@ -397,10 +397,10 @@ def _account(account: bytes, familiar: bool) -> bytes:
 
 def _name_key(key: bytes, kind: bytes, name: str, familiar: bool) -> bytes:
     kind = kind[familiar : familiar + 1]
-    return hashlib.blake2b(kind + name.encode("utf-8", "surrogatepass"), digest_size=15, key=key).digest() + kind
+    return hashlib.blake2b(kind + name.encode(), digest_size=15, key=key).digest() + kind
 
 
 def _password_digest(key: bytes, namesake: str, password: str) -> bytes:
     """Of the same password of two people: not the same, so that stored digests tell nothing by themselves."""
-    text = f"password\0{namesake}\0{password}".encode("utf-8", "surrogatepass")
+    text = f"password\0{namesake}\0{password}".encode(errors="surrogatepass")
     return hashlib.blake2b(text, digest_size=16, key=key).digest()

@@ -29,10 +29,8 @@ def fold_name(user_name: str) -> str:
     if name.isascii():
         name = name.casefold()
     else:
-        # full case folding, then composed again: folding can take a composition apart; what is ignorable goes before
-        # and after, since NFKC makes some
         visible = _IGNORABLE.sub("", unicodedata.normalize("NFKC", name))
-        name = _IGNORABLE.sub("", unicodedata.normalize("NFKC", visible.casefold()))
+        name = unicodedata.normalize("NFKC", visible.casefold())  # folding can take a composition apart
     if not name.isprintable():
         name = "".join(character for character in name if unicodedata.category(character) not in _HIDDEN)
         name = "".join(" " if character.isspace() else character for character in name)

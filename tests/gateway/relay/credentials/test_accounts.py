@@ -15,6 +15,7 @@ from gateway.relay.credentials.admission import (
     AdmissionRequest,
     AdmissionSettings,
     Admitted,
+    LockRecord,
     MemoryAdmissionStore,
 )
 from tests.gateway.relay.credentials.direct import DirectAdmission, run
@@ -156,6 +157,12 @@ def test_familiar_places_count_apart_by_account_too() -> None:
     assert attempt(admission, "anna", "x") == "locked"
     assert attempt(admission, "anna", "right", outcome=Outcome.SUCCESS, familiar=True) == "passed"
     assert attempt(admission, "anna", "x") == "locked"
+    for number in range(4):
+        attempt(admission, "anna", f"wrong{number}", familiar=True)
+    assert [(view.key, view.familiar) for view in admission.locked(NOW)] == [
+        (ANNA[:15] + b"a", False),
+        (ANNA[:15] + b"A", True),
+    ]
 
 
 def test_a_name_that_was_given_to_another_person_brings_no_count_along() -> None:
@@ -312,3 +319,24 @@ def test_an_alias_is_written_anew_only_when_half_of_its_time_is_over() -> None:
     attempt(admission, "anna", "wrong3", NOW + 43201)
     last = dict(run(admission.store.records()))
     assert len([key for key in before if after[key] != last[key]]) == 3
+
+
+def test_a_name_that_changes_its_account_faster_than_it_is_looked_up_is_given_up() -> None:
+    """Nobody waits for ever, whatever other nodes do."""
+
+    class Restless(MemoryAdmissionStore):
+        """Every time it is asked the name is another account's."""
+
+        asked = 0
+
+        async def apply(self, keys: Any, rule: Any) -> Any:
+            self.asked += 1
+            pointer = LockRecord(account=b"%016d" % (self.asked * 10), account_key="1", touched=NOW)
+            return rule(dict.fromkeys(keys[:1], pointer))[1]
+
+    store = Restless(SETTINGS)
+    admission = Admission(SETTINGS, keys=lambda: (bytes(32),), store=store)
+    request = AdmissionRequest(user_name="anna", password="x", address="192.0.2.1", throttled=False)
+    with pytest.raises(RuntimeError, match=r"^a name changed its account faster than it could be looked up$"):
+        run(admission.check(request, NOW))
+    assert store.asked == 8

@@ -21,6 +21,7 @@ from gateway.relay.credentials.admission.settings import LONGEST_NAME
         ("anna @ corp.example.com", "anna@corp.example.com"),
         ("CORP \\ anna", "corp\\anna"),
         ("CORP\\\u00a0anna", "corp\\anna"),  # a no-break space
+        ("CORP\\\u2028anna", "corp\\anna"),  # a line separator
         ("an\u200bna", "anna"),  # zero width space
         ("an\u00adna", "anna"),  # soft hyphen
         ("\ufeffanna", "anna"),  # byte order mark
