@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.browser import Browser
+from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain
 from demo.signin import directories_toml, seen
 from demo.stand import Stand, StandFailed
@@ -81,9 +82,18 @@ def test_a_stranger_cannot_tell_accounts_apart(stand: Stand, domain: ThrowawayDo
     assert len(texts) == 1
 
 
-def test_a_must_change_password_is_changed_right_there(stand: Stand, domain: ThrowawayDomain) -> None:
-    """And the person is signed in afterwards, with the new one."""
+@pytest.fixture
+def dario(domain: ThrowawayDomain) -> Iterator[Person]:
+    """Must change the password; afterwards again, because other tests share the domain."""
     person = domain.people["dario"]
+    yield person
+    domain.set_password("dario", person.password)
+    domain.set_attributes("dario", pwdLastSet=0)
+
+
+def test_a_must_change_password_is_changed_right_there(stand: Stand, dario: Person) -> None:
+    """And the person is signed in afterwards, with the new one."""
+    person = dario
     browser = Browser(stand.url, stand.tls)
     page = browser.sign_in(person.upn, person.password)
     fields = {"csrf": page.field("csrf"), "step": "change", "user_name": person.upn, "password": person.password}
