@@ -73,7 +73,7 @@ async def test_what_was_seen_is_not_washed_out(store: Store) -> None:
         *(seen.add("jti", str(number), until=NOW + 60, now=NOW) for number in range(600)), return_exceptions=True
     )
     added = sum(result is True for result in results)
-    assert 499 <= added <= 503  # PostgreSQL's four writers do not see what the others are about to add
+    assert 499 <= added <= 499 + 5 + 4  # a hundredth of the limit, and what four writers have under way (see `bounds`)
     assert sum(isinstance(result, StoreFull) for result in results) == 600 - added
     with pytest.raises(StoreFull):
         await seen.add("jti", "mine", until=NOW + 60, now=NOW)
