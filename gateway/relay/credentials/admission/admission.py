@@ -237,9 +237,7 @@ class Admission:
             refusal.retry_after, refusal.reason, (namesakes, key) if refusal.reason == "busy" else ()
         )
 
-    async def settle(
-        self, ticket: Admitted, outcome: Outcome, now: float, *, account: bytes = b"", account_key: str = ""
-    ) -> bool:
+    async def settle(self, ticket: Admitted, outcome: Outcome, now: float, *, account: bytes, account_key: str) -> bool:
         """Say what came of it, and whose account the answer was about; True if that locks it.
 
         account: the answer's keyed digest, empty where nobody was found; account_key: the id of the digest's key.

@@ -232,7 +232,7 @@ async def guess(admission: Admission, user: str, password: str, outcome: Outcome
     decision = await admission.check(request, now)
     if not isinstance(decision, Admitted):
         return decision.reason
-    await admission.settle(decision, outcome, now, **about)
+    await admission.settle(decision, outcome, now, **{"account": b"", "account_key": "", **about})
     return "passed"
 
 
@@ -389,7 +389,7 @@ async def test_shared_rows_that_are_down_decide_nothing() -> None:
     rows.down = True
     for call in (
         admission.check(request, NOW),
-        admission.settle(ticket, WRONG, NOW),
+        admission.settle(ticket, WRONG, NOW, account=b"", account_key=""),
         admission.abandon(ticket, NOW),
         admission.unlock(["anna@corp"]),
         admission.locked(NOW),
