@@ -255,7 +255,7 @@ def test_locks_are_listed(ready: Path, run: Run) -> None:
                 )
                 ticket = await running.admission.check(request, time.time())
                 assert isinstance(ticket, Admitted)
-                await running.admission.settle(ticket, Outcome.WRONG_CREDENTIAL, time.time())
+                await running.admission.settle(ticket, Outcome.WRONG_CREDENTIAL, time.time(), account=b"", account_key="")
 
     with structlog.testing.capture_logs():
         asyncio.run(lock())
