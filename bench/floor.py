@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.spread import run_all, stop_all_but
 from directory.ldap import codec
 from directory.ldap.connection import parse_server
 from directory.ldap.tls import make_context
@@ -60,6 +61,19 @@ class _Client:
         return data
 
 
+def _connect(server: str, ca_file: Path, count: int, workers: Sequence[int]) -> list[_Client]:
+    """This many connections, each at the next of the server's processes, where these are named."""
+    clients = []
+    try:
+        for number in range(count):
+            if workers:
+                stop_all_but(workers, workers[number % len(workers)])
+            clients.append(_Client(server, ca_file))
+    finally:
+        run_all(workers)
+    return clients
+
+
 def bind_each_once(server: str, ca_file: Path, users: Sequence[tuple[str, str]]) -> None:
     """A person's first bind after a while writes `lastLogonTimestamp`: no measurement is to meet it."""
     client = _Client(server, ca_file)
@@ -68,9 +82,17 @@ def bind_each_once(server: str, ca_file: Path, users: Sequence[tuple[str, str]])
     client.close()
 
 
-def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, threads: int, seconds: float) -> float:
-    """Concurrent re-binds a second; users are (bind name, password)."""
-    clients = [_Client(server, ca_file) for _ in range(threads)]
+def binds_per_second(
+    server: str,
+    ca_file: Path,
+    users: Sequence[tuple[str, str]],
+    *,
+    threads: int,
+    seconds: float,
+    workers: Sequence[int] = (),
+) -> float:
+    """Concurrent re-binds a second; users are (bind name, password), workers the server's processes to spread over."""
+    clients = _connect(server, ca_file, threads, workers)
     counts = [0] * threads
     end = time.perf_counter() + seconds
 
@@ -83,11 +105,11 @@ def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]
             counts[number] += 1
 
     started = time.perf_counter()
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
     elapsed = time.perf_counter() - started
     for client in clients:
         client.close()
@@ -95,13 +117,21 @@ def binds_per_second(server: str, ca_file: Path, users: Sequence[tuple[str, str]
 
 
 def bind_milliseconds(
-    server: str, ca_file: Path, users: Sequence[tuple[str, str]], *, rounds: int, base_dn: str, threads: int
+    server: str,
+    ca_file: Path,
+    users: Sequence[tuple[str, str]],
+    *,
+    rounds: int,
+    base_dn: str,
+    threads: int,
+    workers: Sequence[int] = (),
 ) -> list[float]:
     """How long a search for the person and a bind take, from this many threads at a time, each of `rounds` times."""
     taken: list[float] = []
+    clients = _connect(server, ca_file, 2 * threads, workers)
 
     def work(first: int) -> None:
-        searching, binding = _Client(server, ca_file), _Client(server, ca_file)
+        searching, binding = clients[2 * first], clients[2 * first + 1]
         searching.bind(*users[0])
         for at in range(first, rounds, threads):
             name, password = users[at % len(users)]
@@ -114,9 +144,9 @@ def bind_milliseconds(
         searching.close()
         binding.close()
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
     return taken

@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -165,6 +166,25 @@ class ThrowawayDomain:
         """Ends `pause`."""
         if self._process:
             _signal_group(self._process.pid, signal.SIGCONT)
+
+    def processor_seconds(self) -> float:
+        """User and system time that its processes have used, those that run now."""
+        return sum((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") for _, fields in self._running_processes())
+
+    def ldap_workers(self) -> list[int]:
+        """The process numbers of its LDAP servers: each keeps the connections that it has accepted."""
+        return [
+            number for number, _ in self._running_processes() if b"task[ldap] pre-forked worker" in _command_line(number)
+        ]
+
+    def _running_processes(self) -> Iterator[tuple[int, list[str]]]:
+        """Number and proc(5) stat fields from the state on, of each process of the server."""
+        group = str(self._process.pid) if self._process else ""
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended
+                fields = path.read_text().rpartition(")")[2].split()
+                if fields[2] == group:
+                    yield int(path.parent.name), fields
 
     def _wait_until_it_answers(self, give_up: float) -> None:
         context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -405,6 +425,12 @@ def _run(command: list[str], text: str, purpose: str) -> str:
 def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, number)
+
+
+def _command_line(number: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 def _write_private(path: Path, text: str) -> None:
