@@ -16,15 +16,18 @@ the relay logs the heads (`audit.head`), to be carried off the machine with the 
 What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
 entry itself, and says how many it took: whoever removes more without an entry is found out.
 
-Commits are grouped: one writer takes whatever has queued up meanwhile, so a thousand sign-ins a second cost some dozens
-of transactions. Kind of state: lasting.
+Commits are grouped: whatever has come in one round of the event loop, or while the commit before was under way, is one
+transaction, so a thousand sign-ins a second cost some dozens or hundreds of them. On SQLite they are made in the loop's own
+thread as long as that is quick (`Database.write_now`), otherwise in one of the store's. Kind of state: lasting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -44,7 +47,7 @@ from gateway.store.chain import (
     removed_by,
     seal_event,
 )
-from gateway.store.database import Compiled, Database, Step, insert_text
+from gateway.store.database import Compiled, Database, NotNow, Step, insert_text
 from gateway.store.errors import AuditBroken, StoreUnavailable
 from gateway.store.keyring import Keyring
 from gateway.store.tables import BigNumber, metadata, upsert
@@ -91,6 +94,8 @@ audit_entries = sa.Table(
     sqlite_with_rowid=False,
 )
 
+_UNUSUAL = sa.column("outcome") != sa.text("'success'")
+
 audit_events = sa.Table(
     "audit_events",
     metadata,
@@ -111,7 +116,8 @@ audit_events = sa.Table(
     sa.Index("ix_audit_events_object", "object", "time"),
     sa.Index("ix_audit_events_correlation_id", "correlation_id"),
     sa.Index("ix_audit_events_agent", "agent", "time"),
-    sa.Index("ix_audit_events_outcome", "outcome", "time"),
+    # nearly all are successes: whoever looks for them finds them by time, and each sign-in would pay for this index
+    sa.Index("ix_audit_events_outcome", "outcome", "time", sqlite_where=_UNUSUAL, postgresql_where=_UNUSUAL),
     sqlite_with_rowid=False,
 )
 
@@ -223,13 +229,18 @@ class _Tail:
     hash: bytes
 
 
+_Waiting = tuple[SealedEvent, AuditEvent, asyncio.Future[None]]
+"""An entry that is to be written, and who wants to know when it is."""
+
+
 class SqlAuditLog:
     """Implements `AuditLog`. node: name of this node."""
 
     def __init__(self, database: Database, keyring: Keyring, node: str) -> None:
         self._database, self._keyring, self._node = database, keyring, node
-        self._queue: list[tuple[SealedEvent, AuditEvent, asyncio.Future[None]]] = []
+        self._queue: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
+        self._flushing: asyncio.Handle | None = None
         self._writing = asyncio.Lock()
         """Held from reading the tail until what was appended is committed."""
         self._tail: _Tail | None = None
@@ -249,14 +260,18 @@ class SqlAuditLog:
         """See `AuditLog`."""
         if len(self._queue) >= QUEUE_LIMIT:
             raise StoreUnavailable("audit trail", f"{QUEUE_LIMIT} events wait already", "the disk does not keep up")
-        done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
         self._queue.append((seal_event(event), event, done))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), name="audit-writer")
+        if self._writer is None and self._flushing is None:
+            self._flushing = loop.call_soon(self._flush)
         await done
 
     async def settle(self) -> None:
         """Wait until everything appended is committed."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flush()
         if self._writer is not None:
             await self._writer
 
@@ -297,6 +312,8 @@ class SqlAuditLog:
         for name, value in columns.items():
             if value:
                 query = query.where(audit_events.c[name] == _searchable(value))
+        if outcome and outcome != "success":
+            query = query.where(_UNUSUAL)  # SQLite takes the index only for its own condition
         if account is not None:
             query = query.where(_of(account))
         if before:
@@ -366,35 +383,62 @@ class SqlAuditLog:
 
     # -- inside: writing
 
+    def _flush(self) -> None:
+        """Commit what waits, at once if that is quick; otherwise a task does."""
+        self._flushing = None
+        while self._queue and self._tail is not None and not self._unsure and not self._writing.locked():
+            batch = self._queue[:BATCH]
+            put = functools.partial(self._put, tail=self._tail, batch=_sealed(batch))
+            try:
+                with self._settling(batch):
+                    self._unsure = True
+                    self._database.write_now(put)
+                    self._moved_on(self._tail)
+            except NotNow:
+                self._unsure = False
+                break
+            del self._queue[: len(batch)]
+        if self._queue and self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="audit-writer")
+
     async def _write(self) -> None:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                try:
-                    await self._commit_batch([(sealed, event) for sealed, event, _ in batch])
-                except StoreUnavailable as error:
-                    log.critical("audit.unwritable", error=str(error), events=len(batch))
-                    self._settle(batch, error)
-                except Exception as error:
-                    log.exception("audit.failed", events=len(batch))
-                    self._settle(batch, StoreUnavailable("audit trail", f"{type(error).__name__}: {error}", "see the log"))
-                else:
-                    self._settle(batch, None)
+                with self._settling(batch):
+                    async with self._writing:
+                        tail = await self._ready_tail()
+                        put = functools.partial(self._put, tail=tail, batch=_sealed(batch))
+                        await self._committed(tail, self._database.write_trail(put))
         finally:
             self._writer = None
 
-    async def _commit_batch(self, batch: Sequence[tuple[SealedEvent, AuditEvent]]) -> None:
-        async with self._writing:
-            tail = await self._ready_tail()
-            await self._committed(tail, self._database.write_trail(lambda cursor: self._put(cursor, tail, batch)))
+    @contextmanager
+    def _settling(self, batch: Sequence[_Waiting]) -> Iterator[None]:
+        """Whoever waits for these entries learns what came of the block, unless that is NotNow."""
+        try:
+            yield
+        except NotNow:
+            raise
+        except StoreUnavailable as error:
+            log.critical("audit.unwritable", error=str(error), events=len(batch))
+            self._settle(batch, error)
+        except Exception as error:
+            log.exception("audit.failed", events=len(batch))
+            self._settle(batch, StoreUnavailable("audit trail", f"{type(error).__name__}: {error}", "see the log"))
+        else:
+            self._settle(batch, None)
 
     async def _committed(self, tail: _Tail, work: Awaitable[T]) -> T:
         """Wait for a transaction that moves the head. A commit that nobody has seen is looked up before the next one."""
         self._unsure = True
         result = await work
+        self._moved_on(tail)
+        return result
+
+    def _moved_on(self, tail: _Tail) -> None:
         self._unsure = False
         tail.seq, tail.hash = self._moved
-        return result
 
     async def _ready_tail(self) -> _Tail:
         if self._tail is None:
@@ -451,9 +495,7 @@ class SqlAuditLog:
         self._moved = (seq, last)
         return len(batch)
 
-    def _settle(
-        self, batch: Sequence[tuple[SealedEvent, AuditEvent, asyncio.Future[None]]], error: StoreUnavailable | None
-    ) -> None:
+    def _settle(self, batch: Sequence[_Waiting], error: StoreUnavailable | None) -> None:
         self.refusing = error is not None
         for _, _, done in batch:
             if done.done():
@@ -537,6 +579,10 @@ _MOVE_HEAD = (
     .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), seal=sa.bindparam("new_seal"))
 )
 _READ_HEAD = sa.select(audit_chains.c.seq, audit_chains.c.hash).where(audit_chains.c.chain == sa.bindparam("this_chain"))
+
+
+def _sealed(batch: Sequence[_Waiting]) -> list[tuple[SealedEvent, AuditEvent]]:
+    return [(sealed, event) for sealed, event, _ in batch]
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:

@@ -8,6 +8,8 @@ Work goes to a lane: threads of its own, each with a connection of its own, so t
     read    what a request waits for: one row by key   1               4
     scan    lists and verification                     1               1
 
+Between these stands `write_now`: a short transaction on SQLite without a thread, which costs more than the commit itself.
+
 SQLite has one writer at a time anyway (in WAL mode readers do not wait for it); two threads would only poll for its lock.
 Long deletions go in portions (`in_portions`), so that others get their turn in between.
 
@@ -20,18 +22,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import math
 import os
 import socket
+import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store import schema
 from gateway.store.errors import StoreTooNew, StoreUnavailable
 from gateway.store.lanes import Lane, LaneJob
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 LaneName = Literal["trail", "write", "read", "scan"]
@@ -49,6 +57,12 @@ PATIENCE = {"sqlite": 2 * BUSY_TIMEOUT, "postgresql": 3.5}
 """Seconds that anybody waits for an answer, the time in the queue included. Below the 5 s in which /readyz must answer."""
 PORTION = 500
 """Rows deleted in one transaction."""
+_LONG = 0.05
+"""Seconds that a commit in the loop's thread may take, before the disk is taken to be slow."""
+_SLOW_FOR = 30.0
+"""Seconds for which it is taken to be slow."""
+_CHECKPOINT_AFTER = 500
+"""Transactions, of some eight pages of the write-ahead log each, after which they are copied into the database."""
 
 _THREADS: dict[str, dict[LaneName, int]] = {
     "sqlite": {"write": 1, "read": 1, "scan": 1},
@@ -93,6 +107,10 @@ class _Abandoned(Exception):
     """Nobody waits for this work any more."""
 
 
+class NotNow(Exception):
+    """It might take long, so that nothing was done: a thread has to."""
+
+
 class Database:
     """Runs functions on connections, each in a transaction: committed as a whole, or not at all."""
 
@@ -104,6 +122,11 @@ class Database:
         self._patience = PATIENCE[backend]
         self._lanes: dict[LaneName, Lane] = {name: Lane(name, threads) for name, threads in _THREADS[backend].items()}
         self._own: Any = None
+        self._prompt: Any = None
+        self._prompt_from = 0.0 if backend == "sqlite" else math.inf
+        """Of the monotonic clock: from when on `write_now` may be used."""
+        self._unchecked = 0
+        """Transactions since the last checkpoint."""
         self._lanes.setdefault("trail", self._lanes["write"])
 
     @classmethod
@@ -134,6 +157,42 @@ class Database:
         """Run `work` on a cursor of the driver itself: SQLAlchemy's part would cost more than the commit."""
         return cast(T, await self._wait("trail", self._on_cursor, work))
 
+    def write_now(self, work: Callable[[Any], T]) -> T:
+        """Run `work` on a cursor of the driver, in the loop's own thread. Raises StoreUnavailable; NotNow: use a thread.
+
+        SQLite only: with `synchronous=NORMAL` a commit is a copy into the kernel's cache. What does take long is left to
+        threads: waiting for another writer, checkpoints, and everything while the disk was seen to be slow.
+        """
+        started = time.monotonic()
+        if started < self._prompt_from:
+            raise NotNow
+        prompt = self._prompt = self._prompt or self._open_prompt()
+        cursor, error = prompt.cursor(), self.dialect.loaded_dbapi.Error
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except error as raised:
+            if raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise NotNow from raised
+            raise self._unavailable(raised) from raised
+        try:
+            result = work(cursor)
+            cursor.execute("COMMIT")
+        except error as raised:
+            prompt.rollback()
+            raise self._unavailable(raised) from raised
+        except BaseException:
+            prompt.rollback()
+            raise
+        ended = time.monotonic()
+        if ended - started > _LONG:
+            log.warning("store.slow", seconds=round(ended - started, 3), remedy="see what else the disk is busy with")
+            self._prompt_from = ended + _SLOW_FOR
+        self._unchecked += 1
+        if self._unchecked >= _CHECKPOINT_AFTER:
+            self._unchecked = 0
+            self._lanes["write"].put(_Job(self._check_point, lambda _: None))
+        return result
+
     async def write_cursor(self, work: Callable[[Any], T]) -> T:
         """The same, beside the trail."""
         return cast(T, await self._wait("write", self._on_cursor, work))
@@ -156,8 +215,9 @@ class Database:
         """Let go; waits for what is under way."""
         for lane in {id(lane): lane for lane in self._lanes.values()}.values():
             lane.close()
-        if self._own is not None:
-            self._own.close()
+        for connection in (self._own, self._prompt):
+            if connection is not None:
+                connection.close()
         self._engine.dispose()
 
     # -- inside
@@ -252,6 +312,22 @@ class Database:
             return result
         finally:
             job.end()
+
+    def _open_prompt(self) -> Any:
+        prompt = self._check_out()
+        cursor = prompt.cursor()
+        cursor.execute("PRAGMA busy_timeout=0")
+        cursor.execute("PRAGMA wal_autocheckpoint=0")
+        return prompt
+
+    def _check_point(self, _job: _Job) -> None:
+        """Copy the write-ahead log into the database, as far as no reader needs it."""
+        if self._own is None:
+            self._own = self._check_out()
+        try:
+            self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except self.dialect.loaded_dbapi.Error as error:
+            log.warning("store.no_checkpoint", error=str(error))
 
     def _answers(self, connection: Any, job: _Job) -> bool:
         """Whether a pooled connection is still good, as after a restart of the server it is not.

@@ -262,14 +262,20 @@ async def test_a_commit_that_nobody_saw_is_looked_up(store: Store, monkeypatch: 
     """The answer got lost, the entry did not: whoever waited is told no, and the chain goes on behind it."""
     assert isinstance(store.audit, SqlAuditLog)
     await fill(store, 1)
-    write = store.audit._database.write_trail
+    database = store.audit._database
+    write, write_now = database.write_trail, database.write_now
 
     async def lose(work: Callable[..., object]) -> object:
         await write(work)
         raise StoreUnavailable("relay.db", "no answer", "see")
 
+    def lose_now(work: Callable[..., object]) -> object:
+        write_now(work)
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
     with monkeypatch.context() as patch:
-        patch.setattr(store.audit._database, "write_trail", lose)
+        patch.setattr(database, "write_trail", lose)
+        patch.setattr(database, "write_now", lose_now)
         with pytest.raises(StoreUnavailable):
             await store.audit.append(event(2))
     assert store.audit.refusing

@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
-from gateway.store.database import Database, _parse
+from gateway.store.database import Database, NotNow, _parse
 from gateway.store.lanes import LaneJob
 from gateway.store.schema import RELEASE, check_readable
 from gateway.store.store import SqlStore
@@ -128,17 +128,80 @@ async def test_a_locked_database_is_said_so(path: Path, monkeypatch: pytest.Monk
     await store.close()
 
 
-async def test_a_full_disk_loses_nothing_that_was_confirmed(path: Path) -> None:
+async def test_a_locked_database_does_not_stop_the_loop(path: Path) -> None:
+    """The commit that would be quick waits in a thread instead; everything else goes on."""
+    store = opened(path)
+    await store.audit.append(event())
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(store.audit.append(event()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    await waiting
+    assert (await store.audit.verify()).entries == 2
+    await store.close()
+
+
+async def test_a_slow_disk_does_not_stop_the_loop(
+    path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[dict[str, object]]
+) -> None:
+    """After one commit that took long, threads make them for a while."""
+    store = opened(path)
+    await store.audit.append(event())
+    monkeypatch.setattr("gateway.store.database._LONG", -1.0)
+    monkeypatch.setattr("gateway.store.database._SLOW_FOR", 0.5)
+    await store.audit.append(event())
+    with pytest.raises(NotNow):
+        store._database.write_now(lambda cursor: cursor.execute("SELECT 1"))
+    await store.audit.append(event())
+    assert (await store.audit.verify()).entries == 3
+    assert [entry["event"] for entry in logs].count("store.slow") == 1
+    await asyncio.sleep(0.6)
+    store._database.write_now(lambda cursor: cursor.execute("SELECT 1"))
+    await store.close()
+
+
+def test_the_write_ahead_log_stays_small(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop's own commits never copy it into the database, so somebody else has to."""
+    monkeypatch.setattr("gateway.store.database._CHECKPOINT_AFTER", 20)
+    store = opened(path)
+
+    async def fill() -> None:
+        for _ in range(400):
+            await store.audit.append(event(detail={"detail": "x" * 4000}))
+            await asyncio.sleep(0.001)
+
+    asyncio.run(fill())
+    assert path.with_name(path.name + "-wal").stat().st_size < path.stat().st_size
+    asyncio.run(store.close())
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_full_disk_loses_nothing_that_was_confirmed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, at_once: bool
+) -> None:
     """SQLite is told that the disk ends here."""
     store = opened(path)
+    if not at_once:
+        monkeypatch.setattr("gateway.store.database._LONG", -1.0)
     for _ in range(10):
         await store.audit.append(event())
-    bounded = "PRAGMA max_page_count = {}".format
-    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(60)))
+
+    async def limit(pages: int) -> None:
+        bound = f"PRAGMA max_page_count = {pages}"
+        if at_once:
+            store._database.write_now(lambda cursor: cursor.execute(bound))
+        else:
+            await store._database.write_cursor(lambda cursor: cursor.execute(bound))
+
+    await limit(60)
     large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
     results = await asyncio.gather(*large, return_exceptions=True)
     assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
-    await store._database.write_cursor(lambda cursor: cursor.execute(bounded(1_000_000)))
+    await limit(1_000_000)
     await store.audit.append(event())
     assert (await store.audit.verify()).entries == 11 + sum(result is None for result in results)
     await store.close()

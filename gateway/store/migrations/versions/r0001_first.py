@@ -101,7 +101,10 @@ def _audit() -> None:
     op.create_index("ix_audit_events_agent", "audit_events", ["agent", "time"])
     op.create_index("ix_audit_events_correlation_id", "audit_events", ["correlation_id"])
     op.create_index("ix_audit_events_object", "audit_events", ["object", "time"])
-    op.create_index("ix_audit_events_outcome", "audit_events", ["outcome", "time"])
+    unusual = sa.text("outcome != 'success'")
+    op.create_index(
+        "ix_audit_events_outcome", "audit_events", ["outcome", "time"], sqlite_where=unusual, postgresql_where=unusual
+    )
     op.create_index("ix_audit_events_subject", "audit_events", ["subject", "time"])
     op.create_index("ix_audit_events_time", "audit_events", ["time"])
 
