@@ -1,4 +1,7 @@
-"""What is asked of a directory and what it answers, in Active Directory's words. Maps one to one to the wire's."""
+"""What is asked of a directory and what it answers, in Active Directory's words. Maps one to one to the wire's.
+
+What is made for each sign-in is a Struct: frozen dataclasses take three times as long to make and to copy.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 ControllerState = Literal["up", "down", "probing"]
 """`up`: it is used. `down`: it failed, and is left alone for a while. `probing`: one request finds out about it."""
@@ -49,8 +54,7 @@ class DirectoryObject(NamedTuple):
     """objectGUID or entryUUID, lower case with dashes."""
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryGroup:
+class DirectoryGroup(Struct, frozen=True):
     """A group that a person is in, directly or through others."""
 
     sid: str
@@ -58,8 +62,7 @@ class DirectoryGroup:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryIdentity:
+class DirectoryIdentity(Struct, frozen=True):
     """Who signed in."""
 
     object_guid: str
@@ -74,13 +77,12 @@ class DirectoryIdentity:
     surname: str = ""
     dn: str = ""
     groups: tuple[DirectoryGroup, ...] = ()
-    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[str, ...]] = {}
     directory: str = ""
     """What the directory says of itself (see `DirectoryObject`); `domain` is its name in the settings."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """What came of it."""
 
     outcome: CheckOutcome

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 from directory.credentials.guard import decide, read_counters
@@ -30,12 +28,27 @@ class Allowance(NamedTuple):
     """… beside those that are in AD's count, or older than this (time.monotonic())."""
 
 
-@dataclass(slots=True)
 class Reservation:
-    """One attempt that is taken."""
+    """One attempt, taken for as long as the block lasts; the block gets None where none was left, or free in time."""
 
-    refused: bool = True
-    """Until the answer is here, it may have been counted: so it is where the attempt is cancelled or its answer lost."""
+    __slots__ = ("_allowance", "_give_up", "_key", "_reservations", "_taken", "refused")
+
+    def __init__(self, reservations: Reservations, key: bytes, allowance: Allowance, give_up: float) -> None:
+        self.refused = True
+        """Until the answer is here, it may have been counted: so it is where the attempt is cancelled or its answer lost."""
+        self._reservations, self._key, self._allowance, self._give_up = reservations, key, allowance, give_up
+        self._taken = False
+
+    async def __aenter__(self) -> Reservation | None:
+        allowance = self._allowance
+        self._taken = await self._reservations.take(
+            self._key, allowance.attempts, read_at=allowance.read_at, give_up=self._give_up
+        )
+        return self if self._taken else None
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._taken:
+            self._reservations.give_back(self._key, refused=self.refused)
 
 
 class Allowances:
@@ -66,15 +79,6 @@ class Allowances:
             return Allowance(CheckResult(CheckOutcome.WOULD_LOCK_OUT, detail=decision.detail), 0, read_at)
         return Allowance(None, decision.allowance if decision.allowance is not None else _NO_LIMIT, read_at)
 
-    @asynccontextmanager
-    async def reserve(self, account: Account, allowance: Allowance, give_up: float) -> AsyncIterator[Reservation | None]:
-        """Hold one attempt; None where none was left, or free by `give_up` (time.monotonic()). Say on it what came of it."""
-        reservations, key = self._reservations, account.guid
-        if not await reservations.take(key, allowance.attempts, read_at=allowance.read_at, give_up=give_up):
-            yield None
-            return
-        reservation = Reservation()
-        try:
-            yield reservation
-        finally:
-            reservations.give_back(key, refused=reservation.refused)
+    def reserve(self, account: Account, allowance: Allowance, give_up: float) -> Reservation:
+        """Hold one attempt for as long as a block lasts; give_up: time.monotonic()."""
+        return Reservation(self._reservations, account.guid, allowance, give_up)

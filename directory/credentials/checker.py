@@ -12,9 +12,10 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
+from msgspec.structs import replace
 
 from directory.credentials.allowance import Allowances
 from directory.credentials.judgement import judge_bind, judge_change, judge_loss

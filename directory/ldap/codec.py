@@ -207,7 +207,11 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
     found: Entry = {}
     while at < stop:
         _, at, attribute_end = header(data, at)
-        _, first, after = header(data, at)
+        size = data[at + 1]
+        if size < 0x80:  # nearly always, here and below: spare the call
+            first, after = at + 2, at + 2 + size
+        else:
+            _, first, after = header(data, at)
         name = data[first:after].lower()
         _, at, values_end = header(data, after)
         if values_end != attribute_end or attribute_end > stop:
@@ -215,7 +219,7 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
         values = []
         while at < values_end:
             size = data[at + 1]
-            if size < 0x80:  # nearly always: spare the call
+            if size < 0x80:
                 first, at = at + 2, at + 2 + size
             else:
                 _, first, at = header(data, at)

@@ -19,6 +19,8 @@ from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
 
+_FRESH = 0.1
+"""Seconds since its last use in which the event loop would have seen it if the server had hung up."""
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 
@@ -132,10 +134,12 @@ class LdapConnection:
         """The server's certificate (DER), or None without TLS."""
         return tls.certificate_of(self._transport)
 
-    def is_stale(self) -> bool:
-        """True where the server has said something unasked, as it does when it hangs up."""
+    def is_stale(self, now: float) -> bool:
+        """True where the server has said something unasked, as it does when it hangs up. now: `time.monotonic()`."""
         stream = self._stream
-        return bool(stream.buffer) or stream.lost is not None or self._transport.is_closing() or self._has_unread()
+        if stream.buffer or stream.lost is not None or self._transport.is_closing():
+            return True
+        return now - self.used_at > _FRESH and self._has_unread()
 
     def _has_unread(self) -> bool:
         """Whether the kernel holds something that the event loop has not seen yet."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -100,19 +99,13 @@ class Controller:
 
     # -- connections
 
-    @asynccontextmanager
-    async def searching(self) -> AsyncIterator[LdapConnection]:
+    def searching(self) -> Loan:
         """A connection bound as the service account. Raises LdapConnectionError, ServiceAccountRefused, SettingsProblem."""
-        async with self._lent(self._searching, self._sign_in) as connection:
-            self.searches += 1
-            yield connection
+        return Loan(self, self._searching, self._sign_in)
 
-    @asynccontextmanager
-    async def binding(self) -> AsyncIterator[LdapConnection]:
+    def binding(self) -> Loan:
         """A connection to bind on. Raises LdapConnectionError."""
-        async with self._lent(self._binding, None) as connection:
-            self.binds += 1
-            yield connection
+        return Loan(self, self._binding, None)
 
     async def close(self) -> None:
         """Hang up; returns when the connections have ended."""
@@ -145,37 +138,44 @@ class Controller:
             connections=len(self._open),
         )
 
-    @asynccontextmanager
-    async def _lent(
+    async def take(
         self, pool: list[LdapConnection], prepare: Callable[[LdapConnection], Awaitable[None]] | None
-    ) -> AsyncIterator[LdapConnection]:
-        connection = self._take(pool)
-        if connection is None:
-            connection = await self.open()
-            self._open.add(connection)
-            try:
-                if prepare is not None:
-                    await prepare(connection)
-            except BaseException:
-                self._drop(connection)
-                raise
-        try:
-            yield connection
-        except BaseException:
-            self._drop(connection)
-            raise
-        connection.used_at = time.monotonic()
-        pool.append(connection)
+    ) -> LdapConnection:
+        """One of the pool that is still good, or a new one; for a `Loan`."""
+        connection = self._take(pool) or await self._make(prepare)
+        if pool is self._binding:
+            self.binds += 1
+        else:
+            self.searches += 1
+        return connection
 
     def _take(self, pool: list[LdapConnection]) -> LdapConnection | None:
-        """An idle connection that is still good."""
-        oldest = time.monotonic() - self._settings.idle_seconds
+        now = time.monotonic()
         while pool:
             connection = pool.pop()
-            if connection.used_at >= oldest and not connection.is_stale():
+            if now - connection.used_at <= self._settings.idle_seconds and not connection.is_stale(now):
                 return connection
             self._drop(connection)
         return None
+
+    async def _make(self, prepare: Callable[[LdapConnection], Awaitable[None]] | None) -> LdapConnection:
+        connection = await self.open()
+        self._open.add(connection)
+        try:
+            if prepare is not None:
+                await prepare(connection)
+        except BaseException:
+            self._drop(connection)
+            raise
+        return connection
+
+    def take_back(self, pool: list[LdapConnection], connection: LdapConnection, *, good: bool) -> None:
+        """Into the pool again, unless something went wrong while it was lent; for a `Loan`."""
+        if not good:
+            self._drop(connection)
+            return
+        connection.used_at = time.monotonic()
+        pool.append(connection)
 
     def _drop(self, connection: LdapConnection) -> None:
         connection.close()
@@ -237,6 +237,30 @@ class Controller:
         values = (await self._read(connection, b"", _CURRENT_TIME)).get(b"currenttime")
         theirs = from_generalized_time(values[0]) if values else None
         self.clock_skew = theirs - self._clock() if theirs is not None else 0.0
+
+
+class Loan:
+    """A connection for as long as the block lasts; after any error in it the connection is closed.
+
+    A class: an asynccontextmanager is a generator that the event loop keeps track of, and there are two in each sign-in.
+    """
+
+    __slots__ = ("_connection", "_controller", "_pool", "_prepare")
+
+    def __init__(
+        self,
+        controller: Controller,
+        pool: list[LdapConnection],
+        prepare: Callable[[LdapConnection], Awaitable[None]] | None,
+    ) -> None:
+        self._controller, self._pool, self._prepare = controller, pool, prepare
+
+    async def __aenter__(self) -> LdapConnection:
+        self._connection = await self._controller.take(self._pool, self._prepare)
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._controller.take_back(self._pool, self._connection, good=kind is None)
 
 
 def is_server_fault(error: LdapConnectionError) -> bool:

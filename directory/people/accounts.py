@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from directory.errors import Ambiguous
 from directory.ldap import codec
@@ -20,8 +20,7 @@ _AD = (
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """An entry that answers to a name."""
 
     dn: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 LONGEST = 1024
@@ -21,6 +22,7 @@ class LoginName(NamedTuple):
     """Before the backslash, lower case, else empty."""
 
 
+@functools.lru_cache(maxsize=1024)  # routing and the check itself each take a name apart
 def parse_name(text: str) -> LoginName | None:
     """Takes a name apart, or answers None for what can be nobody's name: empty, too long, control characters."""
     text = text.strip()

@@ -1,7 +1,10 @@
 """One outbound connection to one relay: the websocket shell around an AgentSession.
 
-reader ──► session ──► a task for each request ──► validator ──► session ──► writer
+reader ──► session ──► a task for each request ──► validator ──► session ──► _speak
                                  begun ◄── before_bind waits until the frame is with the kernel
+
+What the session has to say is written once in a round of the event loop, in one piece, by `_speak`. As long as the kernel
+does not take it (the relay reads slowly), and at the end, a task writes instead: it can wait.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Callable
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.protocol import State
 
 import directory
 from gateway.agent.errors import RelayUnreachable
@@ -61,8 +65,14 @@ class RelayConnection:
         self._clock, self._directory_clock = clock, directory_clock
         self._make_session = make_session
         self._session: AgentSession | None = None
+        self._ws: ClientConnection | None = None
+        self._speaking: asyncio.Handle | None = None
+        """`_speak` is due in this round of the loop."""
         self._wake = asyncio.Event()
-        self._begins: list[asyncio.Future[bool]] = []
+        """The task that writes is to look."""
+        self._waits = False
+        """It has taken frames that are not with the kernel yet: nothing may be written past it."""
+        self._begins: list[_Begin] = []
         """Checks that may bind once the `begun` frames are on their way."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
@@ -102,8 +112,9 @@ class RelayConnection:
         return self._session.in_flight if self._session is not None else 0
 
     def poke(self) -> None:
-        """Have the writer send what the session has to say."""
-        self._wake.set()
+        """Have what the session has to say sent."""
+        if self._speaking is None:
+            self._speaking = self._loop.call_soon(self._speak)
 
     def drain(self) -> None:
         """Tell the relay that nothing new is taken here; what is in flight is finished."""
@@ -119,6 +130,7 @@ class RelayConnection:
 
     async def _converse(self, ws: ClientConnection) -> Closed:
         session = self._session = self._make_session(self._clock())
+        self._ws = ws
         helpers = [
             asyncio.create_task(self._write(ws, session), name=f"agent-writer {self.relay}"),
             asyncio.create_task(self._tick(session), name=f"agent-ticker {self.relay}"),
@@ -144,38 +156,63 @@ class RelayConnection:
                 return
             for event in session.receive(frame, self._clock()):
                 self._take(event, session)
+            self.poke()
+
+    def _speak(self) -> None:
+        """Write what the session has to say, or have the task do it where that may take a while."""
+        self._speaking = None
+        ws, session = self._ws, self._session
+        if ws is None or session is None or self._waits or session.closed is not None or ws.state is not State.OPEN:
             self._wake.set()
+            return
+        try:
+            if not ws.transport.get_write_buffer_size():
+                for frame in session.frames():  # as `ws.send` does it, without what it does in case it has to wait
+                    ws.protocol.send_binary(frame)
+                ws.send_data()
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._fail(ws, session, error)
+            return
+        if not ws.transport.get_write_buffer_size():
+            begins, self._begins = self._begins, []
+            _answer(begins, allowed=True)
+            return
+        for begin in self._begins:
+            begin.give_up_at_its_deadline()
+        self._wake.set()
 
     async def _write(self, ws: ClientConnection, session: AgentSession) -> None:
-        """Send what the session has to say until it is closed.
-
-        A writer that fails ends the connection immediately: what is in flight goes to another agent, instead of waiting for
-        words that cannot come.
-        """
+        """Send what the session has to say where that takes a while, until it is closed."""
         try:
             await self._send(ws, session)
-        except Exception as error:
-            if not isinstance(error, ConnectionClosed):
-                log.exception("relay.failed", relay=self.relay)
-            session.close(CloseCode.GOING_AWAY, "connection lost", f"writing failed: {type(error).__name__}")
-            self._release_begins()
-            ws.transport.abort()
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            self._fail(ws, session, error)
+
+    def _fail(self, ws: ClientConnection, session: AgentSession, error: Exception) -> None:
+        """Who cannot write ends the connection immediately: what is in flight goes to another agent, instead of waiting for
+        words that cannot come."""
+        if not isinstance(error, ConnectionClosed):
+            log.error("relay.failed", relay=self.relay, exc_info=error)
+        session.close(CloseCode.GOING_AWAY, "connection lost", f"writing failed: {type(error).__name__}")
+        self._release_begins()
+        ws.transport.abort()
 
     async def _send(self, ws: ClientConnection, session: AgentSession) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._waits = True
             # Taken before the frames: one that asks while they are sent has its own frame in the next round only
             begins, self._begins = self._begins, []
             try:
                 for frame in session.frames():
                     await ws.send(frame)
-                if begins:
-                    await _flushed(ws)
+                await _flushed(ws, session)
             except BaseException:
                 _answer(begins, allowed=False)
                 raise
             _answer(begins, allowed=session.closed is None)
+            self._waits = False
             if session.closed is not None:
                 await ws.close(code=session.closed.code if not session.closed.by_peer else 1000)
                 return
@@ -185,7 +222,7 @@ class RelayConnection:
             await asyncio.sleep(TICK)
             for event in session.tick(self._clock()):
                 self._take(event, session)
-            self._wake.set()
+            self.poke()
 
     # -- events and requests
 
@@ -213,7 +250,7 @@ class RelayConnection:
             session.refuse(event.id, "late")
         else:
             session.answer(event.id, checked.body, checked.account)
-        self._wake.set()
+        self.poke()
 
     # -- begun
 
@@ -221,15 +258,10 @@ class RelayConnection:
         """Tell the relay, and return only when it has been told. Raises directory.Abandoned where nothing may be bound."""
         if self._ended or self._session is None or not self._session.begin(request_id, self._clock()):
             raise directory.Abandoned
-        told = self._loop.create_future()
-        self._begins.append(told)
-        self._wake.set()
-        try:
-            async with asyncio.timeout(max(deadline - self._directory_clock(), 0.0)):
-                allowed = await told
-        except TimeoutError as error:
-            raise directory.Abandoned from error
-        if not allowed:
+        begin = _Begin(self._loop, deadline - self._directory_clock())
+        self._begins.append(begin)
+        self.poke()
+        if not await begin.allowed:
             raise directory.Abandoned
 
     def _release_begins(self) -> None:
@@ -238,18 +270,37 @@ class RelayConnection:
         _answer(begins, allowed=False)
 
 
-def _answer(begins: list[asyncio.Future[bool]], *, allowed: bool) -> None:
-    for told in begins:
-        if not told.done():
-            told.set_result(allowed)
+class _Begin:
+    """A check that waits until its `begun` is on its way. patience: seconds until its deadline."""
+
+    __slots__ = ("_loop", "_patience", "allowed")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, patience: float) -> None:
+        self._loop, self._patience = loop, patience
+        self.allowed: asyncio.Future[bool] = loop.create_future()
+
+    def answer(self, *, allowed: bool) -> None:
+        """It may bind, or must not."""
+        if not self.allowed.done():
+            self.allowed.set_result(allowed)
+
+    def give_up_at_its_deadline(self) -> None:
+        """Only where it has to wait: nearly all are answered in the same round of the loop, and a timer costs more."""
+        timer = self._loop.call_later(max(self._patience, 0.0), lambda: self.answer(allowed=False))
+        self.allowed.add_done_callback(lambda _: timer.cancel())
 
 
-async def _flushed(ws: ClientConnection) -> None:
+def _answer(begins: list[_Begin], *, allowed: bool) -> None:
+    for begin in begins:
+        begin.answer(allowed=allowed)
+
+
+async def _flushed(ws: ClientConnection, session: AgentSession) -> None:
     """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
     pause = 0.0
-    while ws.transport.get_write_buffer_size():
+    while ws.transport.get_write_buffer_size() and session.closed is None:
         await asyncio.sleep(pause)  # transports have no event for it
-        pause = 0.001
+        pause = min(pause * 2 or 0.001, 0.05)
 
 
 def _explain(error: BaseException) -> str:

@@ -6,9 +6,9 @@ import base64
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass
 
 import structlog
+from msgspec import Struct
 
 import directory
 from gateway.agent.ports import CredentialDirectories
@@ -19,8 +19,7 @@ log = structlog.get_logger()
 MAX_DETAIL = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What the relay is told, and whose account it was about (None: nobody's); the session makes the digest of that."""
 
     body: AnswerBody
@@ -42,18 +41,19 @@ class Validator:
         Cancelling does not undo a bind.
         """
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):
-            try:
-                result = await self._ask(body, deadline, before_bind)
-            except directory.Abandoned:
-                return None
-            except directory.DirectoryError as error:
-                log.warning("directory.failed", user=body.user_name, error=str(error))
-                return self._failed(str(error))
-            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
-                # The kind alone: what somebody else's error quotes may be the password
-                log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
-                return self._failed(f"the agent failed ({type(error).__name__})")
+        bound = structlog.contextvars.bind_contextvars(correlation_id=body.correlation_id)
+        try:
+            result = await self._ask(body, deadline, before_bind)
+        except directory.Abandoned:
+            return None
+        except directory.DirectoryError as error:
+            log.warning("directory.failed", user=body.user_name, error=str(error))
+            return self._failed(str(error))
+        except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
+            # The kind alone: what somebody else's error quotes may be the password
+            log.error("check.failed", user=body.user_name, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
+            return self._failed(f"the agent failed ({type(error).__name__})")
+        else:
             self.outcomes[result.outcome.value] += 1
             milliseconds = (time.perf_counter() - started) * 1000
             log.info(
@@ -63,6 +63,8 @@ class Validator:
                 detail=result.detail,
                 milliseconds=round(milliseconds, 1),
             )
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
         account = result.account
         return Checked(_answer(result, milliseconds), AccountId(*account) if account is not None else None)
 

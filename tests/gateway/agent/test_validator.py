@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
 import directory
 from directory import BeforeBind, errors
