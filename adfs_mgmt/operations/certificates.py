@@ -105,7 +105,7 @@ class CertificateOperation:
             command = {"token": "rollover"}.get(made.kind, made.kind)
             use = f"apply it with `isthmus adfs {command} apply --plan {path}`"
             raise engine.PlanUnusable(path, f"is a plan of another kind; {use}")
-        return current(made, await self.observe(), self._policy, self.context.now())
+        return current(made, await self.observe(), self._policy, self.context.now(), self.under_way)
 
     async def first_end(self, uses: Sequence[Use] = ()) -> float:
         """When the first certificate ends that would be replaced, Unix seconds. Raises Refused where that is not known."""
@@ -202,10 +202,9 @@ class CertificateOperation:
                     f"{record.id} has moved on meanwhile; nothing was turned round. Look at it, then try again"
                 )
             if not record.open:
-                self._append(
-                    journal,
-                    engine.Started(id=f"{record.id}-undo", kind=record.kind, subject=record.subject, state=record.state),
-                )
+                procedure, undo_id = self._procedure(record), f"{record.id}-undo"
+                for event in engine.start(procedure, record, undo_id, record.subject, record.state):
+                    self._append(journal, event)
             self._append(journal, self._turned(record, to))
             return await self._run(journal, patience, progress)
 

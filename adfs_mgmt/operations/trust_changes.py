@@ -110,7 +110,9 @@ async def plan_conversion(
         return Conversion(tenant=tenant, domain=domain, to=to, plan=None)
     observed = await read_trust(tenant, context.now())
     if to == "managed":
-        plan = trust.plan_managed(observed, domain, context.now(), without_backup=without_backup, by=whoami())
+        plan = trust.plan_managed(
+            observed, domain, context.now(), without_backup=without_backup, by=whoami(), previous=record
+        )
         return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
     keys = await signing_keys(context, tenant, external_only=external_only)
     values = (
@@ -118,7 +120,7 @@ async def plan_conversion(
         if source is None
         else trust.configuration_from(trust.load_backup(source), domain, keys, mfa=mfa)
     )
-    plan = trust.plan_federated(observed, domain, values, context.now(), keys=keys, by=whoami())
+    plan = trust.plan_federated(observed, domain, values, context.now(), keys=keys, by=whoami(), previous=record)
     return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
 
 

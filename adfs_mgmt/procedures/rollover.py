@@ -55,17 +55,27 @@ def plan(
     previous: Record[Any] | None = None,
 ) -> Plan[Any]:
     """All steps. `previous`: what an emergency may supersede. Raises Refused, with every reason."""
-    return _plan(request.kind, initial_state(request, observed, policy, now, previous), observed, policy, now, by)
+    return _plan(request.kind, initial_state(request, observed, policy, now, previous), observed, policy, now, by, previous)
 
 
-def current(made: Plan[Any], observed: FarmObservation, policy: RolloverPolicy, now: float) -> Plan[Any]:
+def current(
+    made: Plan[Any], observed: FarmObservation, policy: RolloverPolicy, now: float, previous: Record[Any] | None = None
+) -> Plan[Any]:
     """A plan that was made earlier, as it is now. Raises PlanOutdated where the farm is not as it was."""
-    fresh = _plan(made.kind, made.state, observed, policy, now, made.made_by)
+    fresh = _plan(made.kind, made.state, observed, policy, now, made.made_by, previous)
     check_current(made, fresh)
     return fresh
 
 
-def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPolicy, now: float, by: str) -> Plan[Any]:
+def _plan(
+    kind: str,
+    state: Any,
+    observed: FarmObservation,
+    policy: RolloverPolicy,
+    now: float,
+    by: str,
+    previous: Record[Any] | None,
+) -> Plan[Any]:
     uses = " and ".join(state.uses) if isinstance(state, ReplacedState) else ""
     return make(
         procedure_of(kind, policy),
@@ -77,6 +87,7 @@ def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPoli
         now=now,
         by=by,
         summary=_summary(state),
+        previous=previous,
     )
 
 

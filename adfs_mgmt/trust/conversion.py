@@ -124,19 +124,32 @@ class Converted:
 
 
 def plan_managed(
-    trust: EntraTrust, name: str, now: float, *, without_backup: bool = False, by: str = ""
+    trust: EntraTrust,
+    name: str,
+    now: float,
+    *,
+    without_backup: bool = False,
+    by: str = "",
+    previous: Record[Any] | None = None,
 ) -> Plan[ConversionState]:
-    """What making a domain managed needs; its checklist is among the findings. Pure."""
+    """What making a domain managed needs; its checklist is among the findings. `previous`: work that it gives up. Pure."""
     state = ConversionState(domain=name, without_backup=without_backup)
-    return _plan(MANAGED, trust, state, check_manage(trust, name), now, by)
+    return _plan(MANAGED, trust, state, check_manage(trust, name), now, by, previous)
 
 
 def plan_federated(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: SigningKeys | None = None, by: str = ""
+    trust: EntraTrust,
+    name: str,
+    values: Mapping[str, Any],
+    now: float,
+    *,
+    keys: SigningKeys | None = None,
+    by: str = "",
+    previous: Record[Any] | None = None,
 ) -> Plan[ConversionState]:
-    """What federating a domain with this configuration needs; its checklist is among the findings. Pure."""
+    """What federating a domain with this configuration needs; otherwise as `plan_managed`. Pure."""
     state = ConversionState(domain=name, values=dict(values))
-    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, by)
+    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, by, previous)
 
 
 async def convert_domain(
@@ -197,7 +210,15 @@ async def _run(executor: DomainExecutor, journal: Journal, kind: str) -> Convert
     return Converted(domain=domain, backup=Path(backup) if backup else None)
 
 
-def _plan(kind: str, trust: EntraTrust, state: ConversionState, findings: Any, now: float, by: str) -> Plan[ConversionState]:
+def _plan(
+    kind: str,
+    trust: EntraTrust,
+    state: ConversionState,
+    findings: Any,
+    now: float,
+    by: str,
+    previous: Record[Any] | None,
+) -> Plan[ConversionState]:
     domain = trust.domain(state.domain)
     verb = "making {} managed" if kind == MANAGED else "federating {}"
     return procedures.make(
@@ -210,6 +231,7 @@ def _plan(kind: str, trust: EntraTrust, state: ConversionState, findings: Any, n
         now=now,
         by=by,
         findings=findings,
+        previous=previous,
     )
 
 
