@@ -172,15 +172,18 @@ class CertificateOperation:
         """Start what was planned, or continue what is under way, as far as can be gone now.
 
         `acknowledged`: what a person has said, gates included. `patience`: seconds that are waited for a time to come.
-        Raises Refused, JournalError, RemotingError; NotPossible for a plan or a journal of something else. Cancelled or
-        killed, the same call continues.
+        Raises Refused, PlanOutdated, JournalError, RemotingError; NotPossible for a plan or a journal of something else.
+        Cancelled or killed, the same call continues.
         """
         now = self.context.now()
         if plan is not None and (plan.subject != self.farm.name or plan.kind not in TRACKS[self.track]):
             raise NotPossible(f"plan {plan.digest} is for {plan.kind} of farm {plan.subject}, not for {self.farm.name}")
         with self._journal() as journal:
-            for event in self._started(plan, journal.record, now) if plan is not None else ():
-                self._append(journal, event)
+            if plan is not None:
+                events = self._started(plan, journal.record, now)
+                current(plan, await self.observe(), self._policy, now)  # it may have been made long ago
+                for event in events:
+                    self._append(journal, event)
             for name in acknowledged:
                 self._append(journal, engine.Acknowledged(name=name))
             return await self._run(journal, patience, progress)

@@ -281,6 +281,16 @@ async def test_an_emergency_replaces_what_was_about_to_come(work: CertificateOpe
     assert planned.state.known[Use.SIGNING][-1] == "A" * 40
 
 
+async def test_a_plan_that_was_kept_is_checked_when_it_is_applied(work: CertificateOperation, at: Site) -> None:
+    """By whoever kept it: nothing is started where the farm is not as it was."""
+    plan = await work.plan(await request(work))
+    node = at.settings.nodes[0].partition("=")[0]
+    at.simulator.invoke("CORP\\admin", node, "Set-AdfsProperties", {"AutoCertificateRollover": False})
+    with pytest.raises(PlanOutdated, match="properties"):
+        await work.apply(plan)
+    assert work.record is None
+
+
 async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOperation, at: Site) -> None:
     """It is refused before the journal says that the work goes back."""
     await work.apply(await work.plan(await request(work)))
