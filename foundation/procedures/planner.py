@@ -120,9 +120,8 @@ def _in_doubt_until(stage: Stage[ViewT], view: ViewT, conditions: Sequence[Condi
     if begun is None or (begun.stage == stage.name and not _missing(conditions)):
         return 0.0  # of another row, where work was turned round: what it is to bring about may yet undo what holds here
     own = [condition for condition in conditions if condition.act and condition.act.id(stage.name) == begun]
-    if own and not _missing(own):
-        return 0.0
-    if own and not any(condition.act.changes for condition in own if condition.act):
+    act = own[0].act if own else None
+    if act is not None and not (act.changes and _missing(own)):
         return 0.0
     return view.record.begun_at + rules.settle
 

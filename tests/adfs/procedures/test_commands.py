@@ -133,6 +133,16 @@ def test_an_emergency_in_the_middle(farm: Site) -> None:
     assert farm.farm.shared.properties["AutoCertificateRollover"] is True
 
 
+def test_an_emergency_keeps_no_key_of_what_it_ends(farm: Site, tmp_path: Path) -> None:
+    """That of a supplied certificate, which nobody will import any more."""
+    keys = tmp_path / "state" / "keys"
+    given = pfx(farm, tmp_path, farm.farm.name)
+    read(rollover.command, "apply", "--use", "signing", "--yes", *given)
+    assert len(list(keys.iterdir())) == 1
+    read(rollover.command, "emergency", "--yes")
+    assert list(keys.iterdir()) == []
+
+
 def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     """A PFX goes everywhere; its key does not stay in the state directory; afterwards it can still be undone."""
     names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
