@@ -7,7 +7,7 @@ applies it again, a person or a timer, continues where it is.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -236,6 +236,10 @@ class CertificateOperation:
         """Where it stands, and what it waits for; None where nothing was ever started. Raises as `record`."""
         record = self.record
         return None if record is None else (record, self._step(record, await self.observe()))
+
+    def titles(self, record: engine.Record[Any]) -> Mapping[str, str]:
+        """Of the stages of this work, by name."""
+        return self._procedure(record).titles
 
     async def acknowledge(self, names: Sequence[str]) -> None:
         """Note what people have said. A typing error must not be noted as somebody's word. Raises NotPossible."""

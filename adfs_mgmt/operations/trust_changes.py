@@ -124,22 +124,17 @@ async def plan_conversion(
     return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
 
 
-async def apply_conversion(context: OperationContext, conversion: Conversion, confirmation: str) -> Path | None:
-    """Do it, or continue it; the copy of the configuration that there was. `confirmation`: the domain's name, as a person
-    gave it. Raises NotConfirmed and other TrustErrors, GraphError, PlanOutdated, JournalError."""
+async def apply_conversion(context: OperationContext, conversion: Conversion) -> Path | None:
+    """Do it, or continue it; the copy of the configuration that there was. Raises TrustError, GraphError, PlanOutdated,
+    JournalError."""
     name, now = conversion.tenant.entra.tenant, context.now()
     backups = trust.Backups(context.state_dir, name)
     async with conversion.tenant.graph() as graph:
         with trust.DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
             if conversion.plan is None:
-                done = await trust.resume_conversion(
-                    graph, confirmation=confirmation, backups=backups, journal=journal, now=now
-                )
+                done = await trust.resume_conversion(graph, backups=backups, journal=journal, now=now)
             else:
-                plan = conversion.plan
-                done = await trust.convert_domain(
-                    graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now
-                )
+                done = await trust.convert_domain(graph, conversion.plan, backups=backups, journal=journal, now=now)
     return done.backup
 
 

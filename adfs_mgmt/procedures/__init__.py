@@ -13,6 +13,7 @@ from adfs_mgmt.procedures.deployment import (
     confirmed,
     plan_server,
     server_journal,
+    server_notes,
     server_plan_data,
 )
 from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
@@ -55,6 +56,7 @@ __all__ = [
     "plan_server",
     "procedure_of",
     "server_journal",
+    "server_notes",
     "server_plan_data",
 ]
 

@@ -19,7 +19,7 @@ from adfs_mgmt.trust.backup import Backups, properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, BackupWanted, DomainExecutor, DomainObservation, GraphChange
-from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
+from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration
 from foundation import procedures
@@ -153,11 +153,12 @@ def plan_federated(
 
 
 async def convert_domain(
-    graph: Graph, plan: Plan[ConversionState], *, confirmation: str, backups: Backups, journal: Journal, now: float
+    graph: Graph, plan: Plan[ConversionState], *, backups: Backups, journal: Journal, now: float
 ) -> Converted:
-    """Do it. `confirmation` is the domain's name. Raises TrustError, GraphError, PlanOutdated, JournalError."""
+    """Do it. Raises TrustError, GraphError, PlanOutdated, JournalError."""
     name = plan.state.domain
-    check_allowed(plan, confirmation)
+    if plan.failed:
+        raise TrustRefused(plan.title, [f"{line.seen}. {line.remedy}" for line in plan.failed])
     executor = DomainExecutor(graph, name, backups, now)
     observed = await executor.observe()
     if observed.domain is None:
@@ -169,13 +170,12 @@ async def convert_domain(
 
 
 async def resume_conversion(
-    graph: Graph, *, confirmation: str, backups: Backups, journal: Journal, now: float, undo: bool = False
+    graph: Graph, *, backups: Backups, journal: Journal, now: float, undo: bool = False
 ) -> Converted:
     """Continue the conversion that is open in the journal, or undo it. Raises as `convert_domain`."""
     record = journal.record
     if record is None or not is_converting(record):
         raise TrustRefused("continuing", ["no conversion is under way there"])
-    check_confirmation(record.state.domain, confirmation)
     if undo and not record.back:
         await journal.write(procedures.turn_back(CONVERSIONS[record.kind], record, "start"), now)
     return await _run(DomainExecutor(graph, record.state.domain, backups, now), journal, record.kind)
@@ -186,19 +186,6 @@ def is_converting(record: Record[Any] | None, kind: str = "") -> bool:
     if record is None or not record.open or record.kind not in CONVERSIONS:
         return False
     return not kind or (record.kind == kind and not record.back)
-
-
-def check_allowed(plan: Plan[ConversionState], confirmation: str) -> None:
-    """Raises TrustRefused for a check that fails, NotConfirmed for a confirmation that is another name."""
-    if plan.failed:
-        raise TrustRefused(plan.title, [f"not so: {line.seen}. {line.remedy}" for line in plan.failed])
-    check_confirmation(plan.state.domain, confirmation)
-
-
-def check_confirmation(domain: str, confirmation: str) -> None:
-    """Raises NotConfirmed."""
-    if confirmation.strip().lower() != domain.lower():
-        raise NotConfirmed(domain)
 
 
 async def _run(executor: DomainExecutor, journal: Journal, kind: str) -> Converted:

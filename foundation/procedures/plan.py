@@ -133,7 +133,7 @@ def _open_act(previous: Record[Any] | None, now: float, rules: Rules) -> tuple[s
         return ()
     until = minute(previous.begun_at + rules.settle + 59)  # no earlier than that
     return (
-        f"  open     {previous.begun} ({previous.id})",
+        f"  open     {previous.begun.place}: {previous.begun.act} ({previous.id})",
         f"           may still take effect until {until}: that is waited for before anything is done",
     )
 

@@ -127,7 +127,8 @@ def _in_doubt_until(stage: Stage[ViewT], view: ViewT, conditions: Sequence[Condi
 
 
 def _doubt(record: Record[Any]) -> Condition:
-    return Condition("", f"{record.begun} may still be under way")
+    begun = record.begun
+    return Condition(begun.place if begun else "", f"{begun.act if begun else ''} may still be under way")
 
 
 def _settles_at(stage: Stage[ViewT], view: ViewT, act: Act, rules: Rules) -> float:

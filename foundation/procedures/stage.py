@@ -181,6 +181,11 @@ class Procedure(Generic[ViewT]):
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
 
     @property
+    def titles(self) -> Mapping[str, str]:
+        """Of its rows, there and back, by name."""
+        return {stage.name: stage.title for stage in (*self.stages, *self.way_back)}
+
+    @property
     def way_back(self) -> tuple[Stage[ViewT], ...]:
         """The ways back of all rows, in order."""
         rows = {stage.back.name: stage for stage in reversed(self.stages) if stage.back}

@@ -26,7 +26,7 @@ from adfs_mgmt.trust import (
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain, is_converting, resume_conversion
 from adfs_mgmt.trust.domain_executor import DomainObservation, effect_of
-from adfs_mgmt.trust.errors import FileProblem, NotConfirmed, TrustRefused
+from adfs_mgmt.trust.errors import FileProblem, TrustRefused
 from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import UPDATE, SlotChange, apply_change, plan_publish
@@ -112,14 +112,13 @@ class Administrator:
         """By this plan."""
         name = plan.state.domain
         with self.journals.open(name, NOW) as journal:
-            return await convert_domain(self.graph, plan, confirmation=name, backups=self.backups, journal=journal, now=NOW)
+            return await convert_domain(self.graph, plan, backups=self.backups, journal=journal, now=NOW)
 
-    async def go_on(self, name: str, *, undo: bool = False, confirmation: str = "") -> Converted:
+    async def go_on(self, name: str, *, undo: bool = False) -> Converted:
         """As the same command does it, if it was interrupted after it had begun."""
         with self.journals.open(name, NOW) as journal:
             return await resume_conversion(
                 self.graph,
-                confirmation=confirmation or name,
                 backups=self.backups,
                 journal=journal,
                 now=NOW,
@@ -269,17 +268,12 @@ async def test_what_is_undone_is_in_the_plan(admin: Administrator) -> None:
 
 
 async def test_what_is_not_under_way_is_not_gone_on_with(admin: Administrator) -> None:
-    """Nor without the domain's name; nor while somebody else is at it."""
+    """Nor while somebody else is at it."""
     for undo in (False, True):
         with pytest.raises(TrustRefused, match="no conversion is under way"):
             await admin.go_on("example.com", undo=undo)
     with admin.journals.open("example.com", NOW), pytest.raises(JournalLocked):
         admin.journals.open("example.com", NOW)
-    await admin.is_killed(admin.convert(await admin.planned("example.com")), 0)
-    for undo in (False, True):
-        with pytest.raises(NotConfirmed):
-            await admin.go_on("example.com", undo=undo, confirmation="yes")
-    assert (await admin.read("example.com")).federated
 
 
 async def test_a_plan_that_was_overtaken(admin: Administrator, tmp_path: Path) -> None:

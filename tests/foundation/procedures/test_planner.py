@@ -369,7 +369,7 @@ def test_an_act_of_work_that_was_ended_is_waited_for() -> None:
     world = World(time=NOW + SETTLE - 1)
     step = next_step(fire, world, started, world.time)
     assert (step.kind, step.stage, step.until) == (StepKind.WAIT, "wire", NOW + SETTLE)
-    assert [str(condition) for condition in step.missing] == ["wire: a: wire may still be under way"]
+    assert [str(condition) for condition in step.missing] == ["a: wire may still be under way"]
     world.time += 1
     assert kind(world, started, fire) == (StepKind.DO, "wire")
 
