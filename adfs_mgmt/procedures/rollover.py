@@ -55,27 +55,20 @@ def plan(
     previous: Record[Any] | None = None,
 ) -> Plan[Any]:
     """All steps. `previous`: what an emergency may supersede. Raises Refused, with every reason."""
-    return _plan(request.kind, initial_state(request, observed, policy, now, previous), observed, policy, now, by, previous)
+    state = initial_state(request, observed, policy, now, previous)
+    return _plan(request.kind, state, observed, policy, now, by=by, previous=previous)
 
 
 def current(
     made: Plan[Any], observed: FarmObservation, policy: RolloverPolicy, now: float, previous: Record[Any] | None = None
 ) -> Plan[Any]:
     """A plan that was made earlier, as it is now. Raises PlanOutdated where the farm is not as it was."""
-    fresh = _plan(made.kind, made.state, observed, policy, now, made.made_by, previous)
+    fresh = _plan(made.kind, made.state, observed, policy, now, by=made.made_by, previous=previous)
     check_current(made, fresh)
     return fresh
 
 
-def _plan(
-    kind: str,
-    state: Any,
-    observed: FarmObservation,
-    policy: RolloverPolicy,
-    now: float,
-    by: str,
-    previous: Record[Any] | None,
-) -> Plan[Any]:
+def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPolicy, now: float, **more: Any) -> Plan[Any]:
     uses = " and ".join(state.uses) if isinstance(state, ReplacedState) else ""
     return make(
         procedure_of(kind, policy),
@@ -85,9 +78,8 @@ def _plan(
         state=state,
         marks=marks(observed),
         now=now,
-        by=by,
         summary=_summary(state),
-        previous=previous,
+        **more,
     )
 
 

@@ -62,17 +62,12 @@ def check_federate(
     domain = trust.domain(name)
     if domain is None:
         return [_unknown_domain(trust, name, "Check the name, or add it to the tenant and verify it first.")]
-    microsofts = domain.is_initial or _microsofts(name)
+    microsofts, default = domain.is_initial or _microsofts(name), "the tenant's default domain"
     needed = [
         (not domain.federated, "is managed now", "is federated already", "Update it instead: isthmus adfs trust update."),
         (domain.is_verified, "is verified", "is not verified", "Verify it with its DNS record first."),
         (not microsofts, "is no onmicrosoft.com domain", "is an onmicrosoft.com domain", "Such a domain stays managed."),
-        (
-            not domain.is_default,
-            "is not the tenant's default domain",
-            "is the tenant's default domain",
-            "Make another one the default first.",
-        ),
+        (not domain.is_default, f"is not {default}", f"is {default}", "Make another one the default first."),
         (domain.is_root, "is a root domain", "is a subdomain", "It follows its root: federate that one."),
     ]
     checks = [*(_line(name, *row) for row in needed), *_certificate_checks(name, values, now)]

@@ -124,32 +124,20 @@ class Converted:
 
 
 def plan_managed(
-    trust: EntraTrust,
-    name: str,
-    now: float,
-    *,
-    without_backup: bool = False,
-    by: str = "",
-    previous: Record[Any] | None = None,
+    trust: EntraTrust, name: str, now: float, *, without_backup: bool = False, **more: Any
 ) -> Plan[ConversionState]:
-    """What making a domain managed needs; its checklist is among the findings. `previous`: work that it gives up. Pure."""
+    """What making a domain managed needs; its checklist is among the findings. `more`: who plans it (`by`), and what work it
+    gives up (`previous`). Pure."""
     state = ConversionState(domain=name, without_backup=without_backup)
-    return _plan(MANAGED, trust, state, check_manage(trust, name), now, by, previous)
+    return _plan(MANAGED, trust, state, check_manage(trust, name), now, more)
 
 
 def plan_federated(
-    trust: EntraTrust,
-    name: str,
-    values: Mapping[str, Any],
-    now: float,
-    *,
-    keys: SigningKeys | None = None,
-    by: str = "",
-    previous: Record[Any] | None = None,
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: SigningKeys | None = None, **more: Any
 ) -> Plan[ConversionState]:
     """What federating a domain with this configuration needs; otherwise as `plan_managed`. Pure."""
     state = ConversionState(domain=name, values=dict(values))
-    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, by, previous)
+    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, more)
 
 
 async def convert_domain(
@@ -203,8 +191,7 @@ def _plan(
     state: ConversionState,
     findings: Any,
     now: float,
-    by: str,
-    previous: Record[Any] | None,
+    more: Mapping[str, Any],
 ) -> Plan[ConversionState]:
     domain = trust.domain(state.domain)
     verb = "making {} managed" if kind == MANAGED else "federating {}"
@@ -216,9 +203,8 @@ def _plan(
         state=state,
         marks=_marks(domain) if domain else {},
         now=now,
-        by=by,
         findings=findings,
-        previous=previous,
+        **{"by": "", **more},
     )
 
 
