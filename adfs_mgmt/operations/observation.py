@@ -120,12 +120,12 @@ async def check_farms(
         tokens = await _sign_in(context, observation, account, on_host) if account is not None else ()
         thresholds = context.settings.thresholds
         found = check_farm(observation.farm, observation.external, thresholds, now, trusts, tokens)
-        work = under_way(context, observation.settings)
+        work = _under_way(context, observation.settings)
         reports.append(FarmReport(observation=observation, findings=(*troubles, *work, *found)))
     return reports
 
 
-def under_way(context: OperationContext, farm: FarmSettings) -> list[Finding]:
+def _under_way(context: OperationContext, farm: FarmSettings) -> list[Finding]:
     """Work on certificates that has not ended; a warning where it has stopped, or its journal cannot be used."""
     found = []
     for track, command in _COMMANDS.items():
