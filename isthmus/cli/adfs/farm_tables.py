@@ -39,7 +39,7 @@ def show(farm: Farm, external: ExternalView) -> None:
     _certificates(farm, certificate_inventory(farm, external))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
     _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
-    _section("Relying parties", ("Name", "On", "Metadata watched", "Identifier"), _relying_parties(farm))
+    _section("Relying parties", ("Name", "On", "Monitored", "Identifier"), _relying_parties(farm))
     if farm.endpoints:
         on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
