@@ -9,7 +9,6 @@ loaded when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from adfs_mgmt.farm.errors import Unreadable
@@ -34,6 +33,7 @@ from adfs_mgmt.farm.model import (
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
 from adfs_mgmt.farm.settings import FarmSettings
+from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import read_external_view
@@ -43,13 +43,12 @@ if TYPE_CHECKING:
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
 _MODULES = {
-    "adfs_mgmt.farm.external_view": "read_external_view",
-    "adfs_mgmt.farm.reader": "read_farm unread_farm with_certificates",
-    "adfs_mgmt.farm.token_request": "TestAccount read_test_account sign_in",
-    "adfs_mgmt.farm.rows": "is_proxy_trust",
-    "adfs_mgmt.farm.server_reader": "read_listed_nodes read_server",
+    "external_view": "read_external_view",
+    "reader": "read_farm unread_farm with_certificates",
+    "token_request": "TestAccount read_test_account sign_in",
+    "rows": "is_proxy_trust",
+    "server_reader": "read_listed_nodes read_server",
 }
-_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "ADFS_ROLE",
@@ -89,9 +88,5 @@ __all__ = [
     "with_certificates",
 ]
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -104,7 +104,7 @@ _SIGNER = _Form(
 
 
 def find_inconsistencies(farm: Farm, outside: ExternalView | None = None) -> list[Inconsistency]:
-    """Every contradiction, farm-wide ones first, then by host. Empty where all views agree."""
+    """Every one, farm-wide ones first, then by host. Empty where all views agree."""
     found = [*_primaries(farm), *_configurations(farm), *_bindings(farm)]
     if outside is not None:
         found += [*_name(farm, outside), *_metadata_between(outside), *_tls_between(farm, outside)]

@@ -77,13 +77,13 @@ def _check_agreement(farm: Farm, external: ExternalView | None) -> Iterator[Find
     for difference in found:
         seen = f"{difference.what} ({difference.one}; {difference.other})"
         finding = warned if difference.kind in _PERHAPS_MEANT else failed
-        yield finding(f"contradiction-{difference.kind}", host_label(difference.where), seen, difference.remedy)
+        yield finding(f"inconsistency-{difference.kind}", host_label(difference.where), seen, difference.remedy)
     if not found:
-        yield passed("contradictions", farm.name, "what the servers say and what they serve agrees")
+        yield passed("inconsistencies", farm.name, "what the servers say and what they serve agrees")
 
 
 def _check_primary(farm: Farm) -> Iterator[Finding]:
-    """Several primaries are a contradiction, and said there."""
+    """Several primaries are an inconsistency, and said there."""
     if farm.properties.sql:
         return
     primaries = [node for node in farm.nodes if node.role is SyncRole.PRIMARY]

@@ -7,7 +7,7 @@ applies it again, a person or a timer, continues where it is.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,7 +105,7 @@ class CertificateOperation:
             command = {"token": "rollover"}.get(made.kind, made.kind)
             use = f"apply it with `isthmus adfs {command} apply --plan {path}`"
             raise engine.PlanUnusable(path, f"is a plan of another kind; {use}")
-        return current(made, await self.observe(), self._policy, self.context.now())
+        return current(made, await self.observe(), self._policy, self.context.now(), self.under_way)
 
     async def first_end(self, uses: Sequence[Use] = ()) -> float:
         """When the first certificate ends that would be replaced, Unix seconds. Raises Refused where that is not known."""
@@ -172,15 +172,18 @@ class CertificateOperation:
         """Start what was planned, or continue what is under way, as far as can be gone now.
 
         `acknowledged`: what a person has said, gates included. `patience`: seconds that are waited for a time to come.
-        Raises Refused, JournalError, RemotingError; NotPossible for a plan or a journal of something else. Cancelled or
-        killed, the same call continues.
+        Raises Refused, PlanOutdated, JournalError, RemotingError; NotPossible for a plan or a journal of something else.
+        Cancelled or killed, the same call continues.
         """
         now = self.context.now()
         if plan is not None and (plan.subject != self.farm.name or plan.kind not in TRACKS[self.track]):
             raise NotPossible(f"plan {plan.digest} is for {plan.kind} of farm {plan.subject}, not for {self.farm.name}")
         with self._journal() as journal:
-            for event in self._started(plan, journal.record, now) if plan is not None else ():
-                self._append(journal, event)
+            if plan is not None:
+                events = self._started(plan, journal.record, now)
+                current(plan, await self.observe(), self._policy, now)  # it may have been made long ago
+                for event in events:
+                    self._append(journal, event)
             for name in acknowledged:
                 self._append(journal, engine.Acknowledged(name=name))
             return await self._run(journal, patience, progress)
@@ -202,10 +205,9 @@ class CertificateOperation:
                     f"{record.id} has moved on meanwhile; nothing was turned round. Look at it, then try again"
                 )
             if not record.open:
-                self._append(
-                    journal,
-                    engine.Started(id=f"{record.id}-undo", kind=record.kind, subject=record.subject, state=record.state),
-                )
+                procedure, undo_id = self._procedure(record), f"{record.id}-undo"
+                for event in engine.start(procedure, record, undo_id, record.subject, record.state):
+                    self._append(journal, event)
             self._append(journal, self._turned(record, to))
             return await self._run(journal, patience, progress)
 
@@ -234,6 +236,10 @@ class CertificateOperation:
         """Where it stands, and what it waits for; None where nothing was ever started. Raises as `record`."""
         record = self.record
         return None if record is None else (record, self._step(record, await self.observe()))
+
+    def titles(self, record: engine.Record[Any]) -> Mapping[str, str]:
+        """Of the stages of this work, by name."""
+        return self._procedure(record).titles
 
     async def acknowledge(self, names: Sequence[str]) -> None:
         """Note what people have said. A typing error must not be noted as somebody's word. Raises NotPossible."""

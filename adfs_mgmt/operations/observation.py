@@ -19,13 +19,18 @@ from adfs_mgmt.farm import (
     with_certificates,
 )
 from adfs_mgmt.health import check_farm
+from adfs_mgmt.operations.certificates import CertificateOperation, Track
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
+from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
-from findings import Finding, warned
+from findings import Finding, passed, warned
 from foundation.graph import GraphError
+from foundation.procedures import ProcedureError
 from foundation.saml import SyntheticSignIn
+from foundation.times import minute
 
+_COMMANDS: Mapping[Track, str] = {"token": "rollover", "ssl": "ssl"}
 OnHost = Callable[[str], None]
 """Hears of each host that is done."""
 
@@ -115,8 +120,26 @@ async def check_farms(
         tokens = await _sign_in(context, observation, account, on_host) if account is not None else ()
         thresholds = context.settings.thresholds
         found = check_farm(observation.farm, observation.external, thresholds, now, trusts, tokens)
-        reports.append(FarmReport(observation=observation, findings=(*troubles, *found)))
+        work = _under_way(context, observation.settings)
+        reports.append(FarmReport(observation=observation, findings=(*troubles, *work, *found)))
     return reports
+
+
+def _under_way(context: OperationContext, farm: FarmSettings) -> list[Finding]:
+    """Work on certificates that has not ended; a warning where it has stopped, or its journal cannot be used."""
+    found = []
+    for track, command in _COMMANDS.items():
+        shown = f"`isthmus adfs {command} status`"
+        try:
+            record = CertificateOperation(context=context, farm=farm, track=track).under_way
+        except (ProcedureError, NotPossible) as error:
+            found.append(warned("rollover", farm.name, str(error), f"Look at it: {shown}."))
+            continue
+        if record is not None:
+            text, where = f"{record.id} is under way since {minute(record.started)}", f"{shown} says where it stands"
+            stopped = warned("rollover", farm.name, f"{text} and stopped: {record.problem}", f"{where}.")
+            found.append(stopped if record.problem else passed("rollover", farm.name, f"{text}; {where}"))
+    return found
 
 
 def _accounts(farms: Sequence[FarmSettings]) -> Mapping[str, TestAccount]:

@@ -44,14 +44,23 @@ class ServerOperation:
         _check_same(f"plan {plan.digest}", plan.state.spec, self.spec)
         return plan
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left for people to do afterwards."""
+        return procedures.server_notes(self.spec.operation)
+
+    def check_idle(self, record: Record[ServerState] | None) -> None:
+        """Whether nothing is under way at this server. Raises Refused."""
+        if record is not None and record.open:
+            reason = f"{record.kind} is under way there: continue with --resume, or clean up with --undo"
+            raise Refused(f"{self.spec.operation.value} {self.spec.name}", (reason,))
+
     async def apply(self, plan: Plan[ServerState], progress: OnProgress = silent) -> RunResult:
         """If the farm is as it was. Cancelled or killed, `resume` continues. Raises ProcedureError, RemotingError."""
         spec = plan.state.spec
         async with self._executor(spec) as executor:
             with self._journal() as journal:
-                if journal.record is not None and journal.record.open:
-                    reason = f"{journal.record.kind} is under way there: continue with --resume, or clean up with --undo"
-                    raise Refused(f"{plan.kind} {spec.name}", (reason,))
+                self.check_idle(journal.record)
                 state = procedures.confirmed(plan, await executor.observe_tested(), self.secrets, by=self.who)
                 now = self.context.now()
                 id_ = f"{plan.digest}@{now:.0f}"

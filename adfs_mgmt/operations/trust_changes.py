@@ -110,7 +110,9 @@ async def plan_conversion(
         return Conversion(tenant=tenant, domain=domain, to=to, plan=None)
     observed = await read_trust(tenant, context.now())
     if to == "managed":
-        plan = trust.plan_managed(observed, domain, context.now(), without_backup=without_backup, by=whoami())
+        plan = trust.plan_managed(
+            observed, domain, context.now(), without_backup=without_backup, by=whoami(), previous=record
+        )
         return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
     keys = await signing_keys(context, tenant, external_only=external_only)
     values = (
@@ -118,26 +120,21 @@ async def plan_conversion(
         if source is None
         else trust.configuration_from(trust.load_backup(source), domain, keys, mfa=mfa)
     )
-    plan = trust.plan_federated(observed, domain, values, context.now(), keys=keys, by=whoami())
+    plan = trust.plan_federated(observed, domain, values, context.now(), keys=keys, by=whoami(), previous=record)
     return Conversion(tenant=tenant, domain=domain, to=to, plan=plan)
 
 
-async def apply_conversion(context: OperationContext, conversion: Conversion, confirmation: str) -> Path | None:
-    """Do it, or continue it; the copy of the configuration that there was. `confirmation`: the domain's name, as a person
-    gave it. Raises NotConfirmed and other TrustErrors, GraphError, PlanOutdated, JournalError."""
+async def apply_conversion(context: OperationContext, conversion: Conversion) -> Path | None:
+    """Do it, or continue it; the copy of the configuration that there was. Raises TrustError, GraphError, PlanOutdated,
+    JournalError."""
     name, now = conversion.tenant.entra.tenant, context.now()
     backups = trust.Backups(context.state_dir, name)
     async with conversion.tenant.graph() as graph:
         with trust.DomainJournals(context.state_dir, name).open(conversion.domain, now) as journal:
             if conversion.plan is None:
-                done = await trust.resume_conversion(
-                    graph, confirmation=confirmation, backups=backups, journal=journal, now=now
-                )
+                done = await trust.resume_conversion(graph, backups=backups, journal=journal, now=now)
             else:
-                plan = conversion.plan
-                done = await trust.convert_domain(
-                    graph, plan, confirmation=confirmation, backups=backups, journal=journal, now=now
-                )
+                done = await trust.convert_domain(graph, conversion.plan, backups=backups, journal=journal, now=now)
     return done.backup
 
 

@@ -4,7 +4,6 @@ What belongs here: which stages there are, what each promises and how that is se
 What does not: how a command gets to a host (`adfs_mgmt.remoting`), how Entra ID is asked (`adfs_mgmt.trust`).
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from adfs_mgmt.procedures.bindings import names_bound
@@ -14,6 +13,7 @@ from adfs_mgmt.procedures.deployment import (
     confirmed,
     plan_server,
     server_journal,
+    server_notes,
     server_plan_data,
 )
 from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
@@ -22,17 +22,14 @@ from adfs_mgmt.procedures.request import RolloverRequest, first_end
 from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
 from adfs_mgmt.procedures.view import RolloverPolicy
+from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adfs_mgmt.procedures.executor import AdfsExecutor
     from adfs_mgmt.procedures.observer import observe
     from adfs_mgmt.procedures.server_executor import ServerExecutor
 
-_LATER = {
-    "AdfsExecutor": "adfs_mgmt.procedures.executor",
-    "ServerExecutor": "adfs_mgmt.procedures.server_executor",
-    "observe": "adfs_mgmt.procedures.observer",
-}
+_MODULES = {"executor": "AdfsExecutor", "observer": "observe", "server_executor": "ServerExecutor"}
 """Loaded when they are first used: what speaks to networks."""
 
 __all__ = [
@@ -59,13 +56,10 @@ __all__ = [
     "plan_server",
     "procedure_of",
     "server_journal",
+    "server_notes",
     "server_plan_data",
 ]
 
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -34,17 +34,26 @@ _NOTES: dict[str, tuple[str, ...]] = {
         "Then let the load balancer send users to it (health check: HTTP, port 80, /adfs/probe).",
     ),
     Operation.NODE_REMOVE: (
-        "Take the node out of the load balancer before you apply this: users who are signing in there would be cut off.",
-        "Take it out of the settings file afterwards, and restart the server: the role is gone only then.",
+        "Take the node out of the settings file, and restart the server: the role is gone only then.",
         "The Windows Internal Database stays installed; other software may use it.",
     ),
     Operation.PROXY_ADD: (_SETTINGS.format("proxy", "proxies"), "Then let the load balancer send users to it."),
     Operation.PROXY_REMOVE: (
-        "Take the proxy out of the load balancer before you apply this.",
-        "Take it out of the settings file afterwards, and restart the server.",
+        "Take the proxy out of the settings file, and restart the server.",
         "On another proxy, take it out of Set-WebApplicationProxyConfiguration -ConnectedServersName.",
     ),
 }
+
+
+_BEFORE: dict[str, tuple[str, ...]] = {
+    Operation.NODE_REMOVE: ("Take it out of the load balancer before you apply this: users who sign in there are cut off.",),
+    Operation.PROXY_REMOVE: ("Take it out of the load balancer before you apply this.",),
+}
+
+
+def server_notes(operation: Operation) -> tuple[str, ...]:
+    """What is left for people to do afterwards."""
+    return _NOTES[operation]
 
 
 def server_journal(state_dir: Path, farm: str, name: str) -> Path:
@@ -65,7 +74,8 @@ def plan_server(spec: ServerSpec, seen: ServerObservation, *, by: str) -> Plan[S
         now=seen.now,
         by=by,
         findings=preflight(spec, seen),
-        notes=_NOTES[operation],
+        summary=_BEFORE.get(operation, ()),
+        notes=server_notes(operation),
     )
 
 
@@ -121,9 +131,6 @@ def check_secrets(spec: ServerSpec, seen: ServerObservation, secrets: Secrets) -
         raise Refused(_title(spec), missing)
 
 
-_VERDICTS = {"pass": "ok", "warn": "warning", "fail": "failed", "unknown": "later"}
-
-
 def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
     """A plan for programs."""
     table = SERVER_PROCEDURES[plan.kind]
@@ -136,8 +143,7 @@ def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
         "made_by": plan.made_by,
         "wish": plan.state.spec,
         "checks": [
-            {"name": row.name, "verdict": _VERDICTS[row.status], "detail": row.seen, "remedy": row.remedy}
-            for row in plan.findings
+            {"name": row.name, "status": row.status, "detail": row.seen, "remedy": row.remedy} for row in plan.findings
         ],
         "steps": [
             _step_data(step.stage, step.title, step.postcondition, step.acts)
@@ -148,7 +154,7 @@ def server_plan_data(plan: Plan[ServerState]) -> dict[str, Any]:
             _step_data(row.name, row.title, row.promise, undone[row.name]) for row in table.way_back if row.name in undone
         ],
         "marks": dict(plan.marks),
-        "notes": list(plan.notes),
+        "notes": [*plan.summary, *plan.notes],
     }
 
 

@@ -73,7 +73,7 @@ def _as_primary(view: View, use: Use) -> list[Condition]:
 
 def _served(view: View) -> list[Condition]:
     now = certificates.primary_of(view.farm.primary, Use.SIGNING)
-    return certificates.signed_by(view, now) if view.signing else []
+    return certificates.signed_by(view, now)
 
 
 def _republished(view: View) -> list[Condition]:
@@ -202,6 +202,7 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
+        applies=lambda view: view.signing,
         patience=converging,
     ),
     Stage(

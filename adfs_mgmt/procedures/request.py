@@ -150,14 +150,17 @@ def _left_over(use: Use, others: Sequence[str]) -> str:
 
 
 def _emergency(request: RolloverRequest, view: View, previous: Record[Any] | None) -> EmergencyState:
-    """In the middle of a planned rollover the value of AutoCertificateRollover is the one before both."""
+    """In the middle of a planned rollover the value of AutoCertificateRollover is the one before both, and the certificate
+    that it was about to add goes, too: an act of it that was open may yet bring it."""
     trouble = [] if request.without_entra else checks.trust_read(view)
     reasons = [*checks.has_primary(view), *(f"{text}. If the farm's keys come first: --without-entra" for text in trouble)]
     _refuse(f"the emergency rollover of farm {view.farm.name}", reasons)
-    auto = view.farm.properties.auto_rollover
+    auto, there = view.farm.properties.auto_rollover, _at_start(request, view)
     if previous is not None and previous.open and isinstance(previous.state, ReplacedState):
-        auto = previous.state.auto
-    return EmergencyState(uses=request.uses, **_at_start(request, view), auto=auto, auto_after=auto)
+        auto, coming = previous.state.auto, previous.state.new
+        for use, known in there["known"].items():
+            there["known"][use] = tuple(dict.fromkeys([*known, *([coming[use]] if use in coming else [])]))
+    return EmergencyState(uses=request.uses, **there, auto=auto, auto_after=auto)
 
 
 # -- SSL

@@ -55,17 +55,20 @@ def plan(
     previous: Record[Any] | None = None,
 ) -> Plan[Any]:
     """All steps. `previous`: what an emergency may supersede. Raises Refused, with every reason."""
-    return _plan(request.kind, initial_state(request, observed, policy, now, previous), observed, policy, now, by)
+    state = initial_state(request, observed, policy, now, previous)
+    return _plan(request.kind, state, observed, policy, now, by=by, previous=previous)
 
 
-def current(made: Plan[Any], observed: FarmObservation, policy: RolloverPolicy, now: float) -> Plan[Any]:
+def current(
+    made: Plan[Any], observed: FarmObservation, policy: RolloverPolicy, now: float, previous: Record[Any] | None = None
+) -> Plan[Any]:
     """A plan that was made earlier, as it is now. Raises PlanOutdated where the farm is not as it was."""
-    fresh = _plan(made.kind, made.state, observed, policy, now, made.made_by)
+    fresh = _plan(made.kind, made.state, observed, policy, now, by=made.made_by, previous=previous)
     check_current(made, fresh)
     return fresh
 
 
-def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPolicy, now: float, by: str) -> Plan[Any]:
+def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPolicy, now: float, **more: Any) -> Plan[Any]:
     uses = " and ".join(state.uses) if isinstance(state, ReplacedState) else ""
     return make(
         procedure_of(kind, policy),
@@ -75,8 +78,8 @@ def _plan(kind: str, state: Any, observed: FarmObservation, policy: RolloverPoli
         state=state,
         marks=marks(observed),
         now=now,
-        by=by,
         summary=_summary(state),
+        **more,
     )
 
 
@@ -90,7 +93,7 @@ def _summary(state: ReplacedState | SslState) -> list[str]:
         old |= {f"node {host}": name for host, name in state.nodes.items()}
         old |= {f"proxy {host}": name for host, name in state.proxies.items()}
         return [*_certificates("replaces", old | {_SERVICE: state.service}), *_certificates("by", {"SSL": state.new})]
-    made = [f"  by       {NEW}  (stands for what AD FS will make)"] if set(state.uses) - set(state.new) else []
+    made = [f"  by       {NEW}  (AD FS will make it)"] if set(state.uses) - set(state.new) else []
     return [*_certificates("replaces", state.old), *_certificates("by", state.new), *made]
 
 

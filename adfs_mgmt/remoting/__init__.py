@@ -7,7 +7,6 @@ What belongs here: WSMan and PSRP, the session's recording, JEA files. What does
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from adfs_mgmt.remoting.catalogue import CATALOGUE, MACHINE_STORE, HostKind, NotInCatalogue, make_command, timeout_of
@@ -17,16 +16,16 @@ from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.settings import RemotingSettings, split_host
 from adfs_mgmt.remoting.shell import Shell
+from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adfs_mgmt.remoting.jea import JEA_MODULE, jea_role, write_endpoint_files
     from adfs_mgmt.remoting.winrm import WinRm
 
 _MODULES = {
-    "adfs_mgmt.remoting.winrm": "WinRm",
-    "adfs_mgmt.remoting.jea": "JEA_MODULE jea_role write_endpoint_files",
+    "winrm": "WinRm",
+    "jea": "JEA_MODULE jea_role write_endpoint_files",
 }
-_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "CATALOGUE",
@@ -63,9 +62,5 @@ __all__ = [
     "write_endpoint_files",
 ]
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

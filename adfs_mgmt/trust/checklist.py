@@ -61,19 +61,21 @@ def check_federate(
     """The checklist before federating. Pure."""
     domain = trust.domain(name)
     if domain is None:
-        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Add it to the tenant and verify it first")]
+        return [_unknown_domain(trust, name, "Check the name, or add it to the tenant and verify it first.")]
+    microsofts, default = domain.is_initial or _microsofts(name), "the tenant's default domain"
     needed = [
-        (not domain.federated, f"{name} is managed now", "It is federated: update it instead"),
-        (domain.is_verified, f"{name} is verified", "Verify it with its DNS record first"),
-        (not domain.is_initial and not _microsofts(name), f"{name} is no onmicrosoft.com domain", "It cannot be"),
-        (not domain.is_default, f"{name} is not the tenant's default domain", "Make another one the default first"),
-        (domain.is_root, f"{name} is a root domain", "A subdomain follows its root: federate that one"),
+        (not domain.federated, "is managed now", "is federated already", "Update it instead: isthmus adfs trust update."),
+        (domain.is_verified, "is verified", "is not verified", "Verify it with its DNS record first."),
+        (not microsofts, "is no onmicrosoft.com domain", "is an onmicrosoft.com domain", "Such a domain stays managed."),
+        (not domain.is_default, f"is not {default}", f"is {default}", "Make another one the default first."),
+        (domain.is_root, "is a root domain", "is a subdomain", "It follows its root: federate that one."),
     ]
     checks = [*(_line(name, *row) for row in needed), *_certificate_checks(name, values, now)]
     checks.append(_issuer_check(trust, name, values))
     if keys is not None and keys.knows_microsoft is not None:
-        text, remedy = "the farm has an enabled relying party for Microsoft Online", "with its claim rules"
-        checks.append(_line(name, keys.knows_microsoft, text, f"Add it: urn:federation:MicrosoftOnline, {remedy}"))
+        text, remedy = "enabled relying party for Microsoft Online", "with its claim rules"
+        remedy = f"Add it: urn:federation:MicrosoftOnline, {remedy}."
+        checks.append(_check(name, keys.knows_microsoft, f"the farm has an {text}", f"the farm has no {text}", remedy))
     return [*checks, *_questions_before_federating(trust, name, values)]
 
 
@@ -81,11 +83,11 @@ def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
     """The checklist before making a domain managed. Pure."""
     domain = trust.domain(name)
     if domain is None:
-        return [_line(name, False, f"{name} is a domain of {trust.tenant}", "Check the name")]
+        return [_unknown_domain(trust, name, "Check the name: isthmus adfs trust show.")]
     return [
-        _line(name, domain.federated, f"{name} is federated now", "It is managed already"),
-        _line(name, domain.is_verified, f"{name} is verified", "Only verified domains can be changed"),
-        _line(name, domain.is_root, f"{name} is a root domain", "A subdomain follows its root: convert that one"),
+        _line(name, domain.federated, "is federated now", "is managed already", "Nothing is to be done."),
+        _line(name, domain.is_verified, "is verified", "is not verified", "Only verified domains can be changed."),
+        _line(name, domain.is_root, "is a root domain", "is a subdomain", "It follows its root: convert that one."),
         _question(name, "password hash sync or pass-through authentication is in place for every user of it"),
         _question(name, "multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
         *_subdomains(trust, name),
@@ -94,17 +96,19 @@ def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
 
 def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Iterator[Finding]:
     """Without a signing certificate Graph answers 500 and leaves the domain federated and unmanageable."""
-    remedy = "Take the farm's token-signing certificate"
+    remedy = "Take the farm's token-signing certificate."
     try:
         parsed = parse_configuration({**values, "id": "wanted"}, "the new configuration")
     except MalformedAnswer as error:
-        yield _line(name, False, "the certificates can be read", str(error))
+        yield _check(name, False, "", "the certificates cannot be read", str(error))
         return
-    yield _line(name, not parsed.problems, "the certificates can be read", "; ".join(parsed.problems))
-    yield _line(name, "signingCertificate" in parsed.certificates, "there is a signing certificate", remedy)
+    readable, unreadable = "the certificates can be read", "a certificate cannot be read"
+    yield _check(name, not parsed.problems, readable, unreadable, "; ".join(parsed.problems))
+    there = "signingCertificate" in parsed.certificates
+    yield _check(name, there, "there is a signing certificate", "there is no signing certificate", remedy)
     for slot, certificate in parsed.certificates.items():
-        current = certificate.not_before <= now < certificate.not_after
-        yield _line(name, current, f"{slot} {certificate.thumbprint} is valid now", remedy)
+        current, which = certificate.not_before <= now < certificate.not_after, f"{slot} {certificate.thumbprint}"
+        yield _check(name, current, f"{which} is valid now", f"{which} is not valid now", remedy)
 
 
 def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Finding:
@@ -117,7 +121,8 @@ def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Fi
     unread = [other.name for other in trust.domains if other.error]
     if unread and not others:
         return _question(name, f"{issuer} is not the issuer of {', '.join(unread)}, which could not be read")
-    return _line(name, not others, f"the issuer {issuer} is unique in the tenant", f"{', '.join(others)} has it")
+    taken = f"{', '.join(others)} has the issuer {issuer}, too"
+    return _check(name, not others, f"the issuer {issuer} is unique in the tenant", taken, "Leave --only-domain out.")
 
 
 def _questions_before_federating(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Iterator[Finding]:
@@ -139,8 +144,17 @@ def _microsofts(name: str) -> bool:
     return name.lower().endswith((".onmicrosoft.com", ".onmicrosoft.us", ".partner.onmschina.cn"))
 
 
-def _line(name: str, holds: bool, text: str, remedy: str) -> Finding:
-    return passed("checklist", name, text) if holds else failed("checklist", name, text, remedy)
+def _unknown_domain(trust: EntraTrust, name: str, remedy: str) -> Finding:
+    return failed("checklist", name, f"{name} is not a domain of {trust.tenant}", remedy)
+
+
+def _line(name: str, holds: bool, so: str, otherwise: str, remedy: str) -> Finding:
+    return _check(name, holds, f"{name} {so}", f"{name} {otherwise}", remedy)
+
+
+def _check(name: str, holds: bool, so: str, otherwise: str, remedy: str) -> Finding:
+    """Said as it is, either way."""
+    return passed("checklist", name, so) if holds else failed("checklist", name, otherwise, remedy)
 
 
 def _question(name: str, text: str) -> Finding:

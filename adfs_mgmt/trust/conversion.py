@@ -19,7 +19,7 @@ from adfs_mgmt.trust.backup import Backups, properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, BackupWanted, DomainExecutor, DomainObservation, GraphChange
-from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
+from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.reader import parse_configuration
 from foundation import procedures
@@ -124,27 +124,29 @@ class Converted:
 
 
 def plan_managed(
-    trust: EntraTrust, name: str, now: float, *, without_backup: bool = False, by: str = ""
+    trust: EntraTrust, name: str, now: float, *, without_backup: bool = False, **more: Any
 ) -> Plan[ConversionState]:
-    """What making a domain managed needs; its checklist is among the findings. Pure."""
+    """What making a domain managed needs; its checklist is among the findings. `more`: who plans it (`by`), and what work it
+    gives up (`previous`). Pure."""
     state = ConversionState(domain=name, without_backup=without_backup)
-    return _plan(MANAGED, trust, state, check_manage(trust, name), now, by)
+    return _plan(MANAGED, trust, state, check_manage(trust, name), now, more)
 
 
 def plan_federated(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: SigningKeys | None = None, by: str = ""
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: SigningKeys | None = None, **more: Any
 ) -> Plan[ConversionState]:
-    """What federating a domain with this configuration needs; its checklist is among the findings. Pure."""
+    """What federating a domain with this configuration needs; otherwise as `plan_managed`. Pure."""
     state = ConversionState(domain=name, values=dict(values))
-    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, by)
+    return _plan(FEDERATED, trust, state, check_federate(trust, name, values, now, keys), now, more)
 
 
 async def convert_domain(
-    graph: Graph, plan: Plan[ConversionState], *, confirmation: str, backups: Backups, journal: Journal, now: float
+    graph: Graph, plan: Plan[ConversionState], *, backups: Backups, journal: Journal, now: float
 ) -> Converted:
-    """Do it. `confirmation` is the domain's name. Raises TrustError, GraphError, PlanOutdated, JournalError."""
+    """Do it. Raises TrustError, GraphError, PlanOutdated, JournalError."""
     name = plan.state.domain
-    check_allowed(plan, confirmation)
+    if plan.failed:
+        raise TrustRefused(plan.title, [f"{line.seen}. {line.remedy}" for line in plan.failed])
     executor = DomainExecutor(graph, name, backups, now)
     observed = await executor.observe()
     if observed.domain is None:
@@ -156,13 +158,12 @@ async def convert_domain(
 
 
 async def resume_conversion(
-    graph: Graph, *, confirmation: str, backups: Backups, journal: Journal, now: float, undo: bool = False
+    graph: Graph, *, backups: Backups, journal: Journal, now: float, undo: bool = False
 ) -> Converted:
     """Continue the conversion that is open in the journal, or undo it. Raises as `convert_domain`."""
     record = journal.record
     if record is None or not is_converting(record):
         raise TrustRefused("continuing", ["no conversion is under way there"])
-    check_confirmation(record.state.domain, confirmation)
     if undo and not record.back:
         await journal.write(procedures.turn_back(CONVERSIONS[record.kind], record, "start"), now)
     return await _run(DomainExecutor(graph, record.state.domain, backups, now), journal, record.kind)
@@ -175,19 +176,6 @@ def is_converting(record: Record[Any] | None, kind: str = "") -> bool:
     return not kind or (record.kind == kind and not record.back)
 
 
-def check_allowed(plan: Plan[ConversionState], confirmation: str) -> None:
-    """Raises TrustRefused for a check that fails, NotConfirmed for a confirmation that is another name."""
-    if plan.failed:
-        raise TrustRefused(plan.title, [f"not so: {line.seen}. {line.remedy}" for line in plan.failed])
-    check_confirmation(plan.state.domain, confirmation)
-
-
-def check_confirmation(domain: str, confirmation: str) -> None:
-    """Raises NotConfirmed."""
-    if confirmation.strip().lower() != domain.lower():
-        raise NotConfirmed(domain)
-
-
 async def _run(executor: DomainExecutor, journal: Journal, kind: str) -> Converted:
     result = await domain_executor.run(CONVERSIONS[kind], executor, journal)
     domain_executor.raise_for(result, executor, "the conversion")
@@ -197,7 +185,14 @@ async def _run(executor: DomainExecutor, journal: Journal, kind: str) -> Convert
     return Converted(domain=domain, backup=Path(backup) if backup else None)
 
 
-def _plan(kind: str, trust: EntraTrust, state: ConversionState, findings: Any, now: float, by: str) -> Plan[ConversionState]:
+def _plan(
+    kind: str,
+    trust: EntraTrust,
+    state: ConversionState,
+    findings: Any,
+    now: float,
+    more: Mapping[str, Any],
+) -> Plan[ConversionState]:
     domain = trust.domain(state.domain)
     verb = "making {} managed" if kind == MANAGED else "federating {}"
     return procedures.make(
@@ -208,8 +203,8 @@ def _plan(kind: str, trust: EntraTrust, state: ConversionState, findings: Any, n
         state=state,
         marks=_marks(domain) if domain else {},
         now=now,
-        by=by,
         findings=findings,
+        **{"by": "", **more},
     )
 
 

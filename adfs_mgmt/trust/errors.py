@@ -5,7 +5,6 @@ TrustError
 ├── TrustChanged          somebody else changed the trust after it was looked at: nothing was changed
 ├── NotTaken              a change was answered with success and is not there
 ├── LiveKeyLost           a change cost the trust the key that signs now; `restored` says whether it is back
-├── NotConfirmed          a confirmation that does not name the domain
 └── FileProblem           a backup cannot be read or written
 """
 
@@ -68,19 +67,6 @@ class LiveKeyLost(TrustError):
             )
         where = f" from {self.backup}" if self.backup else ""
         return lost + f"IT COULD NOT BE PUT BACK: sign-in to {self.domain} fails until it is. Restore it immediately{where}."
-
-
-class NotConfirmed(TrustError):
-    """Converting a domain needs its name, typed."""
-
-    def __init__(self, domain: str) -> None:
-        super().__init__(domain)
-        self.domain = domain
-
-    def __str__(self) -> str:
-        return (
-            f"the confirmation does not name {self.domain} (type it, or give --confirm {self.domain}); nothing was changed"
-        )
 
 
 class FileProblem(KeyStoreError, TrustError):

@@ -122,6 +122,15 @@ def _written(view: UpdateView) -> list[Condition]:
     return [_there(view, change.certificate.thumbprint, act, change.slot), *kept]
 
 
+def _overtaken(view: UpdateView) -> list[str]:
+    """Work that this one gave up may have taken effect since this one was planned."""
+    change, configuration = view.state, view.observed.configuration
+    found = configuration.slots() if configuration else change.before
+    if found == change.before or dict(zip(Slot, found, strict=True))[change.slot] == change.certificate.thumbprint:
+        return []
+    return [str(TrustChanged(change.domain, _shown(change.before), _shown(found)))]
+
+
 def _as_before(view: UpdateView) -> list[Condition]:
     """Both slots in one request: whatever loses the slot that is not named has none to lose."""
     return [_there(view, view.state.live, domain_executor.change_configuration(view, view.state.domain, view.state.held))]
@@ -142,6 +151,7 @@ UPDATE: Procedure[UpdateView] = domain_executor.make_procedure(
         title="write the free slot",
         promise="Entra ID shows the certificate, and the one that signs now",
         conditions=_written,
+        refuses=_overtaken,
         patience=lambda view: domain_executor.PATIENCE,
         repeats=False,
         back=Stage(

@@ -5,7 +5,6 @@ It knows nothing of domains or federation. msal is loaded when the first token i
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from foundation.graph.errors import (
@@ -22,16 +21,16 @@ from foundation.graph.errors import (
     Unreachable,
 )
 from foundation.graph.settings import GraphSettings
+from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from foundation.graph.client import Graph
     from foundation.graph.credential import ApplicationCredential, TokenSource
 
 _MODULES = {
-    "foundation.graph.client": "Graph",
-    "foundation.graph.credential": "ApplicationCredential TokenSource",
+    "client": "Graph",
+    "credential": "ApplicationCredential TokenSource",
 }
-_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "ApplicationCredential",
@@ -52,9 +51,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -32,7 +32,12 @@ class Started(_Event, frozen=True):
     id: str
     kind: str
     subject: str
+    table: str
+    """`Procedure.table`."""
     state: Any
+    begun: ActId | None = None
+    """Of the work that it ends: the act that was open, whose effect may yet come."""
+    begun_at: float = 0.0
 
 
 class ActBegun(_Event, frozen=True, tag="begun"):
@@ -116,7 +121,8 @@ def after(record: Record[Any] | None, entry: Entry) -> Record[Any]:
     if isinstance(event, Started):
         if record is not None and record.open:
             raise Impossible(f"a second start, while {record.id} is not finished")
-        return Record(id=event.id, kind=event.kind, subject=event.subject, started=entry.at, by=entry.by, state=event.state)
+        told = {name: getattr(event, name) for name in event.__struct_fields__}
+        return Record(**told, started=entry.at, by=entry.by)
     if record is None or not record.open:
         raise Impossible(f"{kind_of(event)!r}, but nothing is under way")
     return _CHANGES[type(event)](record, event, entry.at)
@@ -201,7 +207,8 @@ def _turned(record: Record[Any], event: Turned, at: float) -> Record[Any]:
 
 
 def _finished(record: Record[Any], event: Finished, at: float) -> Record[Any]:
-    return replace(record, finished=at, outcome=event.outcome, begun=None, begun_at=0.0, problem="", failure="")
+    """An act that is still open then stays so: the work that comes next waits for it."""
+    return replace(record, finished=at, outcome=event.outcome, problem="", failure="")
 
 
 _CHANGES: dict[type[Any], Callable[[Record[Any], Any, float], Record[Any]]] = {

@@ -1,6 +1,6 @@
 """A journal in a file: one JSON object for each line, on disk before anything is done, only ever appended to, mode 0600.
 
-    {"v":2,"n":17,"at":1767225600.0,"by":"ann@ws1","kind":"begun","data":{…},"sum":"…"}
+    {"v":3,"n":17,"at":1767225600.0,"by":"ann@ws1","kind":"begun","data":{…},"sum":"…"}
 
 `sum` is the first half of a SHA-256 over the line before and this one without its `sum`: a line that was changed, left
 out or moved shows, and so does one from another journal. It guards against accidents, not against somebody who computes
@@ -34,7 +34,7 @@ from foundation.procedures.events import Entry, Event, Impossible, StateTypes, a
 from foundation.procedures.journal import following
 from foundation.procedures.model import Record
 
-VERSION = 2
+VERSION = 3
 MAX_LINE = 1024 * 1024
 """Bytes. A line with the thumbprints of a thousand nodes has some hundred thousand."""
 _RESTORE = "Restore it from the backup, or move it away and look at what it was about before you continue."

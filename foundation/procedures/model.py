@@ -123,6 +123,8 @@ class Record(Generic[StateT]):
     started: float
     by: str
     state: StateT
+    table: str = ""
+    """`Procedure.table` of the stages that it was started with."""
     completed: Mapping[str, float] = field(default_factory=dict)
     """Stages whose postcondition was seen to hold, and when."""
     acted: Mapping[ActId, float] = field(default_factory=dict)
@@ -130,7 +132,7 @@ class Record(Generic[StateT]):
     tries: Mapping[ActId, int] = field(default_factory=dict)
     """How often each act was begun, without those that never ran."""
     begun: ActId | None = None
-    """The act that was begun and has not come back: its effect is unknown."""
+    """The act that was begun and has not come back: its effect is unknown. It may be one of the work that this one ended."""
     begun_at: float = 0.0
     acknowledged: Mapping[str, float] = field(default_factory=dict)
     """What a person has said, by name, and when."""

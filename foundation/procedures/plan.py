@@ -23,10 +23,11 @@ from findings import Finding
 from foundation.procedures import planner
 from foundation.procedures.errors import PlanOutdated, PlanUnusable
 from foundation.procedures.events import StateTypes
-from foundation.procedures.model import Act, Condition, StateT, Step
-from foundation.procedures.stage import Procedure, ViewT
+from foundation.procedures.model import Act, Condition, Record, StateT, Step
+from foundation.procedures.stage import Procedure, Rules, ViewT
+from foundation.times import minute
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 MAX_PLAN = 8 * 1024 * 1024
 """Bytes of the largest plan that is read: one for a thousand servers has about one million."""
 _EDITED = "was changed after it was made (its digest does not fit)"
@@ -60,6 +61,8 @@ class Plan(Generic[StateT]):
     digest: str = ""
     """Short name of the plan, for people who talk about it."""
     kind: str
+    table: str
+    """`Procedure.table`."""
     subject: str
     title: str
     """What it is, in words: its headline."""
@@ -101,25 +104,38 @@ def make(
     summary: Sequence[str] = (),
     findings: Sequence[Finding] = (),
     notes: Sequence[str] = (),
+    previous: Record[Any] | None = None,
 ) -> Plan[StateT]:
-    """All steps. No steps and no notes where a finding says that it must not be done. Pure."""
+    """All steps. No steps and no notes where a finding says that it must not be done. `previous`: work that it would end, of
+    which an act may be open. Pure."""
     failed = any(finding.status == "fail" for finding in findings)
     record = planner.blank(procedure, subject, state, now)
     steps = () if failed else planner.foresee(procedure, observed, record, now)
     plan = Plan(
         kind=procedure.kind,
+        table=procedure.table,
         subject=subject,
         title=title,
         made_at=now,
         made_by=by,
         state=state,
         marks=dict(marks),
-        summary=tuple(summary),
+        summary=(*summary, *_open_act(previous, now, procedure.rules)),
         findings=tuple(findings),
         steps=tuple(step_data(step) for step in steps),
         notes=() if failed else tuple(notes),
     )
     return replace(plan, digest=_digest(plan))
+
+
+def _open_act(previous: Record[Any] | None, now: float, rules: Rules) -> tuple[str, ...]:
+    if previous is None or previous.begun is None or previous.begun_at + rules.settle <= now:
+        return ()
+    until = minute(previous.begun_at + rules.settle + 59)  # no earlier than that
+    return (
+        f"  open     {previous.begun.place}: {previous.begun.act} ({previous.id})",
+        f"           may still take effect until {until}: that is waited for before anything is done",
+    )
 
 
 def check_current(plan: Plan[Any], now: Plan[Any]) -> None:
@@ -132,6 +148,8 @@ def differing(plan: Plan[Any], now: Plan[Any]) -> tuple[str, ...]:
     """What of the subject is not as it was when the plan was made; empty where it may be applied."""
     if plan.subject != now.subject:
         return (f"the plan is for {plan.subject}, this is {now.subject}",)
+    if plan.table != now.table:
+        return ("the stages: the plan was made by another release of Isthmus",)
     before, after = plan.marks, now.marks
     found = [_difference(name, before, after) for name in {**before, **after} if before.get(name) != after.get(name)]
     if not found and [(step.stage, step.acts) for step in plan.steps] != [(step.stage, step.acts) for step in now.steps]:

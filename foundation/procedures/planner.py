@@ -1,5 +1,6 @@
 """From what is known to the next step, or to all of them. Pure.
 
+    its rows are others than the work was started with ─► REFUSE
     for the first row that is not completed:
         an act of it is in doubt, and has not settled ──► WAIT    (it may still be under way; its effect may yet show)
         refuses ────────────────────────────────────────► REFUSE
@@ -10,11 +11,13 @@
         asks ───────────────────────────────────────────► ASK
         otherwise ──────────────────────────────────────► WAIT
     and after the last one:
+        an act is in doubt, and has not settled ────────► WAIT
         a row that lasts does not hold any more ────────► REFUSE
         otherwise ──────────────────────────────────────► DONE
 
 An act is in doubt when it was begun and has not come back. It settles `rules.settle` seconds later, or when the conditions
-that it was to bring about hold: what is seen sooner is taken sooner. One of the way forward is in doubt on the way back too.
+that it was to bring about hold: what is seen sooner is taken sooner. One of the way forward is in doubt on the way back too,
+and one of work that was ended is in doubt in the work that ended it: a late effect must not come after what that has done.
 """
 
 from __future__ import annotations
@@ -27,10 +30,13 @@ from foundation.procedures.errors import Refused
 from foundation.procedures.events import Completed, Event, Finished, Started, Turned
 from foundation.procedures.model import Act, Condition, Record, Step, StepKind
 from foundation.procedures.stage import Procedure, Rules, Stage, ViewT, acts_of
+from foundation.times import minute
 
 
 def next_step(procedure: Procedure[ViewT], observed: Any, record: Record[Any], now: float) -> Step:
     """The one that is next."""
+    if reasons := _other_table(procedure, record):
+        return Step(kind=StepKind.REFUSE, title="work of another release", reasons=reasons)
     view = procedure.view(observed, record, now)
     rows = [stage for stage in procedure.rows(record) if stage.applies(view)]
     due = next((stage for stage in rows if stage.name not in record.completed), None)
@@ -38,6 +44,8 @@ def next_step(procedure: Procedure[ViewT], observed: Any, record: Record[Any], n
         if away := tuple(procedure.unavailable(view)):
             return _step(due, view, StepKind.WAIT, missing=away, patience=procedure.unavailable_patience)
         return _of_stage(due, view, procedure.rules)
+    if record.begun is not None and (settled := record.begun_at + procedure.rules.settle) > now:
+        return Step(kind=StepKind.WAIT, title="nothing is left to do", until=settled, missing=(_doubt(record),))
     for stage in rows:
         if stage.lasts and (lost := _missing(stage.conditions(view))):
             why = f"{stage.title} held and does not any more ({_text(lost)}): somebody else is at work; look first"
@@ -79,7 +87,7 @@ def undo_of(stage: Stage[ViewT], view: ViewT) -> tuple[Act, ...]:
 
 def blank(procedure: Procedure[ViewT], subject: str, state: Any, now: float) -> Record[Any]:
     """A record of work that has not started."""
-    return Record(id="", kind=procedure.kind, subject=subject, started=now, by="", state=state)
+    return Record(id="", kind=procedure.kind, subject=subject, started=now, by="", state=state, table=procedure.table)
 
 
 # -- one row
@@ -89,8 +97,7 @@ def _of_stage(stage: Stage[ViewT], view: ViewT, rules: Rules) -> Step:
     conditions = tuple(stage.conditions(view))
     missing = _missing(conditions)
     if (settled := _in_doubt_until(stage, view, conditions, rules)) > view.now:
-        doubt = Condition("", f"{view.record.begun} may still be under way")
-        return _step(stage, view, StepKind.WAIT, until=settled, missing=(doubt,))
+        return _step(stage, view, StepKind.WAIT, until=settled, missing=(_doubt(view.record),))
     if reasons := tuple(stage.refuses(view)):
         return _step(stage, view, StepKind.REFUSE, reasons=reasons, missing=missing)
     if not missing:
@@ -113,11 +120,15 @@ def _in_doubt_until(stage: Stage[ViewT], view: ViewT, conditions: Sequence[Condi
     if begun is None or (begun.stage == stage.name and not _missing(conditions)):
         return 0.0  # of another row, where work was turned round: what it is to bring about may yet undo what holds here
     own = [condition for condition in conditions if condition.act and condition.act.id(stage.name) == begun]
-    if own and not _missing(own):
-        return 0.0
-    if own and not any(condition.act.changes for condition in own if condition.act):
+    act = own[0].act if own else None
+    if act is not None and not (act.changes and _missing(own)):
         return 0.0
     return view.record.begun_at + rules.settle
+
+
+def _doubt(record: Record[Any]) -> Condition:
+    begun = record.begun
+    return Condition(begun.place if begun else "", f"{begun.act if begun else ''} may still be under way")
 
 
 def _settles_at(stage: Stage[ViewT], view: ViewT, act: Act, rules: Rules) -> float:
@@ -175,8 +186,18 @@ def _step(stage: Stage[ViewT], view: ViewT, kind: StepKind, **more: Any) -> Step
 
 
 def start(procedure: Procedure[ViewT], record: Record[Any] | None, id_: str, subject: str, state: Any) -> tuple[Event, ...]:
-    """What is written down when work starts. Raises Refused where other work is under way that it does not supersede."""
-    started = Started(id=id_, kind=procedure.kind, subject=subject, state=state)
+    """What is written down when work starts. Raises Refused where other work is under way that it does not supersede; an act
+    of that work which may yet take effect is waited for before anything is done."""
+    begun, begun_at = (record.begun, record.begun_at) if record else (None, 0.0)
+    started = Started(
+        id=id_,
+        kind=procedure.kind,
+        subject=subject,
+        table=procedure.table,
+        state=state,
+        begun=begun,
+        begun_at=begun_at,
+    )
     if record is None or not record.open:
         return (started,)
     if record.kind not in procedure.supersedes:
@@ -193,7 +214,7 @@ def turn_back(procedure: Procedure[ViewT], record: Record[Any], to: str) -> Turn
     if procedure.rollback(to) is None:
         known = " or ".join(rollback.to for rollback in procedure.rollbacks)
         raise Refused(what, [f"there is no way back to {to}, only to {known}"])
-    if reasons := _passed(procedure.stages, record):
+    if reasons := _other_table(procedure, record) or _passed(procedure.stages, record):
         raise Refused(what, reasons)
     return Turned(to=to, forget=_names(procedure.way_back))
 
@@ -212,7 +233,7 @@ def turn_forward(procedure: Procedure[ViewT], record: Record[Any]) -> Turned:
         raise Refused(what, ["it is not on its way back; nothing is to be given up"])
     if not procedure.undone:
         raise Refused(what, ["it cannot be taken up again half-way; apply finishes the rollback"])
-    if reasons := _passed(procedure.way_back, record):
+    if reasons := _other_table(procedure, record) or _passed(procedure.way_back, record):
         raise Refused(what, reasons)
     return Turned(to="", forget=(*procedure.undone, *_names(procedure.way_back)))
 
@@ -234,6 +255,16 @@ def completed(step: Step) -> Completed:
 
 def _passed(stages: Sequence[Stage[ViewT]], record: Record[Any]) -> tuple[str, ...]:
     return tuple(stage.final for stage in stages if stage.final and record.tries_of(stage.name))
+
+
+def _other_table(procedure: Procedure[ViewT], record: Record[Any]) -> tuple[str, ...]:
+    """A row that work has passed already, and that its table did not have, would be done late."""
+    if record.table == procedure.table:
+        return ()
+    return (
+        f"{record.id} was started by another release of Isthmus, in which {record.kind} has other stages; finish it, or "
+        f"roll it back, with the release that was here when it was started ({minute(record.started)})",
+    )
 
 
 def _names(stages: Sequence[Stage[ViewT]]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,17 +39,18 @@ def _acts(acts: Sequence[str], lead: str) -> list[str]:
     return [*(f"{lead}{act}" for act in acts[:_ACTS_SHOWN]), *([f"{lead}… and {more} more of the kind"] if more > 0 else [])]
 
 
-def record_text(record: Record[Any], step: Step) -> str:
-    """Where the work stands, and what it waits for, in words."""
+def record_text(record: Record[Any], step: Step, titles: Mapping[str, str]) -> str:
+    """Where the work stands, and what it waits for, in words. `titles`: of its stages (`Procedure.titles`)."""
     if not record.open:
         return f"{record.id} ({record.kind}) is over since {minute(record.finished)}: {record.outcome}."
     way = f", on the way back to {record.back}" if record.back else ""
     found = [f"{record.id} ({record.kind}), started {minute(record.started)} by {record.by}{way}"]
-    found += [f"  completed {name:<16} {minute(at)}" for name, at in record.completed.items()]
+    found += [f"  {minute(at)}  {titles.get(name, name)}" for name, at in record.completed.items()]
     if record.begun:
-        found.append(f"  open      {record.begun}: begun {minute(record.begun_at)}, its effect is not known yet")
+        act = f"{record.begun.place}: {record.begun.act}"
+        found.append(f"  {minute(record.begun_at)}  begun, its effect is not known yet: {act}")
     if record.problem:
-        found.append(f"  last      {record.problem}")
+        found.append(f"  stopped: {record.problem}")
     return "\n".join([*found, "", step_text(step)])
 
 

@@ -7,6 +7,7 @@ remembered, and must be harmless twice.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypedDict, TypeVar
@@ -172,6 +173,17 @@ class Procedure(Generic[ViewT]):
             raise ValueError(f"the way back of {self.kind} does not name each of its stages once")
         if not set(self.undone) <= set(names):
             raise ValueError(f"{self.kind} undoes stages that it does not have")
+
+    @property
+    def table(self) -> str:
+        """Short digest of its rows' names, in order: work that was started with other rows must not continue with these."""
+        names = [stage.name for stage in (*self.stages, *self.way_back)]
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Of its rows, there and back, by name."""
+        return {stage.name: stage.title for stage in (*self.stages, *self.way_back)}
 
     @property
     def way_back(self) -> tuple[Stage[ViewT], ...]:

@@ -6,9 +6,9 @@ read or written.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from foundation.lazy import lazy_names
 from foundation.saml.errors import SamlError
 from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, SignInOutcome, SyntheticSignIn
 
@@ -29,14 +29,13 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "foundation.saml.assertion": "is_encrypted read_assertion",
-    "foundation.saml.metadata": "MAX_METADATA_BYTES read_metadata",
-    "foundation.saml.partner_metadata": "read_partner_metadata",
-    "foundation.saml.token_client": "TokenClient",
-    "foundation.saml.ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
+    "assertion": "is_encrypted read_assertion",
+    "metadata": "MAX_METADATA_BYTES read_metadata",
+    "partner_metadata": "read_partner_metadata",
+    "token_client": "TokenClient",
+    "ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
     " read_token_answer readable",
 }
-_LATER = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = [
     "MAX_ANSWER_BYTES",
@@ -63,9 +62,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -6,9 +6,9 @@ loaded when the first document is parsed with it.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from foundation.lazy import lazy_names
 from foundation.xml.elements import parse_elements
 from foundation.xml.errors import MalformedXml
 from foundation.xml.limits import check_limits
@@ -16,13 +16,9 @@ from foundation.xml.limits import check_limits
 if TYPE_CHECKING:
     from foundation.xml.parser import hardened_parser, parse_xml
 
-_LATER = dict.fromkeys(("hardened_parser", "parse_xml"), "foundation.xml.parser")
+_MODULES = {"parser": "hardened_parser parse_xml"}
 
 __all__ = ["MalformedXml", "check_limits", "hardened_parser", "parse_elements", "parse_xml"]
 
-if not TYPE_CHECKING:  # for mypy every name would be one
-
-    def __getattr__(name: str) -> object:
-        if name in _LATER:
-            return getattr(import_module(_LATER[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

@@ -6,8 +6,9 @@ and translation between the directory's words and the wire's. It opens no inboun
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from gateway.agent.agent import Agent, AgentState
@@ -45,22 +46,18 @@ __all__ = [
 ]
 
 _MODULES = {
-    "agent": ("Agent", "AgentState"),
-    "clock": ("steady_clock",),
-    "connection": ("RelayConnection",),
-    "enrolment": ("enrol",),
-    "errors": ("AgentError", "EnrolmentFailed", "NotEnrolled", "RelayUnreachable"),
-    "health": ("HealthServer", "HealthUnavailable"),
-    "ports": ("CredentialDirectories",),
-    "routes": ("BadRoute", "Route", "known_relays", "make_routes", "proxy_of", "tls_context"),
-    "settings": ("AgentCoreSettings",),
-    "validator": ("Validator",),
+    "agent": "Agent AgentState",
+    "clock": "steady_clock",
+    "connection": "RelayConnection",
+    "enrolment": "enrol",
+    "errors": "AgentError EnrolmentFailed NotEnrolled RelayUnreachable",
+    "health": "HealthServer HealthUnavailable",
+    "ports": "CredentialDirectories",
+    "routes": "BadRoute Route known_relays make_routes proxy_of tls_context",
+    "settings": "AgentCoreSettings",
+    "validator": "Validator",
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+"""A command that reads settings needs neither websockets nor aiohttp."""
 
-
-def __getattr__(name: str) -> object:
-    """Import what is asked for: a command that reads settings needs neither websockets nor aiohttp."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__ = lazy_names(__name__, _MODULES)

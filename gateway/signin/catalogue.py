@@ -48,7 +48,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "skip": ("Skip to the content", "Zum Inhalt springen"),
     "wrong": (
         "That user name and password do not go together, or the account cannot sign in just now. "
-        "Check both; if it goes on, ask your help desk.",
+        "Check both; if it continues, ask your help desk.",
         "Benutzername und Passwort passen nicht zusammen, oder das Konto kann sich gerade nicht anmelden. "
         "Prüfen Sie beides; bleibt es dabei, fragen Sie Ihren Helpdesk.",
     ),

@@ -24,9 +24,9 @@ from isthmus.cli.output import (
     reporting,
     run_async,
 )
+from isthmus.cli.reports import show_finding
 from isthmus.scheduling import take_turns
 
-_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "unknown": "yellow"}
 agent_config = config_option("/etc/isthmus/agent.toml")
 
 
@@ -142,8 +142,5 @@ def _as_line(finding: Finding) -> dict[str, str]:
 
 
 def _print_finding(finding: Finding) -> None:
-    """One line for people, and the remedy below it."""
-    status, name = finding.status, _as_line(finding)["name"]
-    click.echo(f"{click.style(status.upper(), fg=_COLOURS[status])}  {name}: {finding.seen}")
-    if finding.remedy and status != "pass":
-        click.echo(f"      {finding.remedy}")
+    """For people, with the remedy below it."""
+    show_finding(finding.status, f"{_as_line(finding)['name']}: {finding.seen}", finding.remedy, lead="", width=6)

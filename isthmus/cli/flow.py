@@ -22,9 +22,9 @@ import click
 
 from foundation.times import minute
 from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, wrapped
+from isthmus.cli.reports import show_finding
 
 if TYPE_CHECKING:
-    from findings import Finding, Status
     from foundation.procedures import Plan, Progress, Record, RunResult, Step
 
 yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
@@ -43,12 +43,6 @@ _INTERRUPTED = (
     "Interrupted. What was done is in the journal; an act that was under way may still take effect.\n"
     "Nothing is lost: `apply` (of servers: `--resume`) looks what came of it and continues."
 )
-_MARKS: Mapping[Status, tuple[str, str]] = {
-    "pass": ("ok", "green"),
-    "warn": ("warning", "yellow"),
-    "fail": ("failed", "red"),
-    "unknown": ("later", "cyan"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +70,18 @@ def show_plan(plan: Plan[Any]) -> None:
     click.echo(made)
     if plan.findings:
         click.echo()
-        show_findings(plan.findings)
+    for finding in plan.findings:
+        show_finding(finding.status, f"{finding.name}: {finding.seen}", finding.remedy)
     for line in steps:
-        click.echo(wrapped(line, " " * (len(line) - len(line.lstrip()) + 6)))
+        click.echo(wrapped(line, " " * _continued(line)))
     click.echo()
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
-    """A checklist, with what to do under each that does not hold."""
-    for finding in findings:
-        word, colour = _MARKS[finding.status]
-        head = f"  {word:8}"
-        remedy = f"{'; ' if finding.remedy[0].islower() else '. '}{finding.remedy}" if finding.remedy else ""
-        line = wrapped(f"{head}{finding.name}: {finding.seen}{remedy}", " " * 12)
-        click.echo(click.style(head, fg=colour) + line.removeprefix(head))
+def _continued(line: str) -> int:
+    """Where a line of a plan goes on that was broken: behind its bullet, or its word (`do`, `undo`)."""
+    text = line.lstrip()
+    lead = len(line) - len(text)
+    return lead + 2 if text.startswith("- ") else lead + 6 if lead else 0
 
 
 def save_plan(plan: Plan[Any], path: Path, manner: Manner) -> None:
@@ -178,7 +170,7 @@ def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> N
     if manner.as_json:
         emit_json(data)
     elif result.end is End.DONE:
-        click.echo(record_text(result.record, result.step))
+        click.echo(record_text(result.record, result.step, {}))
     elif result.end is End.STOPPED:
         click.echo(f"Stopped: {result.problem}")
         click.echo("Nothing is lost: `apply` continues from here, `rollback` goes back.")
@@ -188,8 +180,9 @@ def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> N
         raise click.exceptions.Exit(REFUSED)
 
 
-def show_outcome(result: RunResult, remedy: str, code: int, manner: Manner) -> None:
-    """How work ended that is done in one go. Raises Failure with `code` where it was not; `remedy`: what to do then."""
+def show_outcome(result: RunResult, remedy: str, code: int, notes: Sequence[str], manner: Manner) -> None:
+    """How work ended that is done in one go, and what is left for people. Raises Failure with `code` where it did not end;
+    `remedy`: what to do then."""
     from foundation.procedures import End
 
     record = result.record
@@ -198,11 +191,23 @@ def show_outcome(result: RunResult, remedy: str, code: int, manner: Manner) -> N
         raise Failure(f"{reasons.rstrip('.')}. {remedy}", code)
     text = f"{record.outcome[:1].upper()}{record.outcome[1:]} at {minute(record.finished)}."
     data = {"id": record.id, "kind": record.kind, "outcome": record.outcome, "finished": record.finished}
-    emit_said(text, as_json=manner.as_json, **data)
+    left = [wrapped(f"  - {note}", " " * 4) for note in notes]
+    emit_said("\n".join([text, *(["Left for you:"] if left else []), *left]), as_json=manner.as_json, **data)
 
 
-def show_standing(standing: tuple[Record[Any], Step] | None, nothing: str, data: Mapping[str, Any], manner: Manner) -> None:
-    """Where work stands, and what it waits for. `nothing`: what is said where none was ever started."""
+def show_standing(
+    standing: tuple[Record[Any], Step] | None,
+    titles: Mapping[str, str],
+    nothing: str,
+    data: Mapping[str, Any],
+    manner: Manner,
+) -> None:
+    """Where work stands, and what it waits for. `titles`: of its stages; `nothing`: what is said where none was ever
+    started."""
     from foundation.procedures import record_text
 
-    emit_said(record_text(*standing) if standing else nothing, as_json=manner.as_json, **data)
+    text = nothing
+    if standing is not None:
+        lines = record_text(*standing, titles).splitlines()
+        text = "\n".join(wrapped(line, " " * (len(line) - len(line.lstrip()) + 4)) for line in lines)
+    emit_said(text, as_json=manner.as_json, **data)

@@ -1,4 +1,4 @@
-"""Lists of findings for people."""
+"""Lists of findings for people. A finding's status is the word for it in every list, for people and for programs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from isthmus.cli.output import wrapped
 if TYPE_CHECKING:
     from findings import Finding, Status
 
-WEIGHTS: dict[Status, str] = {"fail": "failure", "warn": "warning", "pass": "ok", "unknown": "unknown"}
-"""How a finding is weighed in a comparison, for people and for programs."""
-_COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green", "unknown": "yellow"}
-_MARKS: dict[Status, str] = {"pass": "+", "warn": "!", "fail": "!", "unknown": "?"}
+_COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green", "unknown": "cyan"}
 _JUDGED: tuple[Status, ...] = ("fail", "warn", "pass")
 """What a check comes to; the worst first."""
 _PLACES_SHOWN = 4
+
+
+def show_finding(status: Status, text: str, remedy: str = "", *, lead: str = "  ", width: int = 9) -> None:
+    """One finding, and what to do below it. `width`: of its word, with blanks."""
+    head = f"{lead}{status.upper():<{width}}"
+    indent = " " * len(head)
+    click.echo(click.style(head, fg=_COLOURS[status]) + wrapped(head + text, indent).removeprefix(head))
+    if remedy:
+        click.echo(wrapped(indent + remedy, indent))
 
 
 def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) -> None:
@@ -31,29 +37,21 @@ def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) 
                 together[finding.name, finding.seen, finding.remedy].append(finding.where)
         for (title, seen, remedy), places in together.items():
             more = f" and {len(places) - _PLACES_SHOWN} more" if len(places) > _PLACES_SHOWN else ""
-            head = wrapped(f"{status.upper()}  {title}, {', '.join(places[:_PLACES_SHOWN])}{more}: {seen}", "      ")
-            click.echo(click.style(status.upper(), fg=_COLOURS[status]) + head.removeprefix(status.upper()))
-            if remedy:
-                click.echo(wrapped(f"      {remedy}", "      "))
+            text = f"{title}, {', '.join(places[:_PLACES_SHOWN])}{more}: {seen}"
+            show_finding(status, text, remedy, lead="", width=6)
     counts = (f"{sum(finding.status == status for finding in findings)} {status}" for status in _JUDGED)
     click.echo(f"{subject}: {', '.join(counts)}")
 
 
 def show_comparison(headline: str, findings: Sequence[Finding]) -> None:
-    """One line for each, with what to do under it."""
+    """In the order given."""
     click.secho(headline, bold=True)
     for finding in findings:
         where = f"{finding.where}: " if finding.where else ""
-        click.secho(f"{WEIGHTS[finding.status]:<8}", fg=_COLOURS[finding.status], nl=False)
-        click.echo(f"{where}{finding.seen}")
-        if finding.remedy:
-            click.echo(f"{'':8}{finding.remedy}")
+        show_finding(finding.status, f"{where}{finding.seen}", finding.remedy)
 
 
 def show_checklist(checklist: Sequence[Finding]) -> None:
-    """One line for each, marked by whether it holds."""
+    """What must hold before something is changed."""
     for line in checklist:
-        click.secho(f"  {_MARKS[line.status]} ", fg=_COLOURS[line.status], nl=False)
-        click.echo(line.seen + (f": {line.remedy}" if line.remedy else ""))
-    if any(line.status == "unknown" for line in checklist):
-        click.echo("  (? only you can know)")
+        show_finding(line.status, line.seen, line.remedy or ("Only you can know." if line.status == "unknown" else ""))

@@ -24,7 +24,7 @@ from gateway.app import Relay, init, serving
 from gateway.protocol import AgentSession, CloseCode, Outcome
 from gateway.protocol.events import Closed
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, server_settings
+from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually, server_settings
 
 ANNA = "anna@corp.example.com"
 PASSWORD = "Straße-of-Messina-1783"

@@ -31,7 +31,7 @@ from gateway.app import Relay, init, serving
 from gateway.protocol import Outcome
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
+from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 
 pytestmark = pytest.mark.proxy
 

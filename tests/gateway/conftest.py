@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from demo.stand import free_port
 from gateway.app import ServerSettings, init
-from tests.support.rooms import server_settings
+from tests.support.relay_and_agent import server_settings
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gateway.app import ServerError, ServerSettings, serving
 from gateway.relay import SOCKET_NAME, NotPermitted, RelayUnresponsive, bind_control_socket
 from gateway.relay.errors import ActRefused, AuditReplaced, UnknownAgent
 from gateway.store import AuditBroken
-from tests.support.rooms import server_settings
+from tests.support.relay_and_agent import server_settings
 
 
 @pytest.fixture

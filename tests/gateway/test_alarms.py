@@ -13,7 +13,7 @@ from gateway.app import (
     serving,
 )
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, enrolled, eventually
+from tests.support.relay_and_agent import agent, enrolled, eventually
 from tests.support.visitors import events
 
 ANNA = "anna@corp.example.com"

@@ -23,7 +23,7 @@ from gateway.app import (
 from gateway.relay.administration.control import SOCKET_NAME
 from gateway.store import StoreError
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt, eventually
+from tests.support.relay_and_agent import agent, attempt, eventually
 from tests.support.visitors import browser, events
 
 ANNA = "anna@corp.example.com"

@@ -17,7 +17,7 @@ from gateway.app import (
     load_keys,
     serving,
 )
-from tests.support.rooms import server_settings
+from tests.support.relay_and_agent import server_settings
 from tests.support.visitors import events
 
 DAY = 86400.0

@@ -15,7 +15,7 @@ from demo.samba import ThrowawayDomain
 from directory import Directories, DirectorySettings
 from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import Outcome
-from tests.support.rooms import agent, attempt
+from tests.support.relay_and_agent import agent, attempt
 
 pytestmark = pytest.mark.samba
 

@@ -14,7 +14,7 @@ from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import AccountId, AccountKey, Outcome
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt
+from tests.support.relay_and_agent import agent, attempt
 from tests.support.visitors import Clock
 
 ANNA, BEN = "anna@corp.example.com", "ben@corp.example.com"

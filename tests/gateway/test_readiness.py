@@ -17,7 +17,7 @@ from gateway.app import (
 )
 from gateway.protocol import Outcome
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt
+from tests.support.relay_and_agent import agent, attempt
 from tests.support.visitors import browser
 
 ANNA = "anna@corp.example.com"

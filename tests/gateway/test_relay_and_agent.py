@@ -18,7 +18,7 @@ from gateway.protocol import AccountId, AccountKey, AgentFacts, AnswerBody, Clos
 from gateway.relay.agents import Task
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt, enrolled, eventually, relay, server_settings
+from tests.support.relay_and_agent import agent, attempt, enrolled, eventually, relay, server_settings
 
 ANNA = "anna@corp.example.com"
 
@@ -219,7 +219,7 @@ async def test_a_relay_renews_its_own_certificate_while_it_runs(tmp_path: Path) 
 async def test_an_enrolment_token_is_good_for_once(tmp_path: Path) -> None:
     """The second redemption is refused."""
     from gateway.agent import EnrolmentFailed, enrol
-    from tests.support.rooms import agent_settings
+    from tests.support.relay_and_agent import agent_settings
 
     async with relay(tmp_path) as running:
         token = await running.administration.create_token("agent1", "test")

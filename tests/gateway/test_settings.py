@@ -19,7 +19,7 @@ from gateway.app import (
     split_address,
     tls_context,
 )
-from tests.support.rooms import server_settings
+from tests.support.relay_and_agent import server_settings
 
 
 @pytest.mark.parametrize(

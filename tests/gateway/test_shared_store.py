@@ -21,7 +21,7 @@ from gateway.protocol import Outcome
 from gateway.relay.agents.enrolment import EnrolmentRequest
 from gateway.relay.errors import EnrolmentRefused
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt, eventually
+from tests.support.relay_and_agent import agent, attempt, eventually
 from tests.support.visitors import Clock, browser
 
 pytestmark = pytest.mark.postgres

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
-from findings import failed, passed
 from foundation.procedures import End, Progress, Record, RunResult, Step, StepKind
 from isthmus.cli import flow
 from isthmus.cli.flow import Manner
@@ -112,12 +111,18 @@ def test_the_exit_code_of_a_run(end: End, code: int, capsys: pytest.CaptureFixtu
 def test_work_that_was_not_done_in_one_go(capsys: pytest.CaptureFixture[str]) -> None:
     """Every reason, and what to do then; programs get the code."""
     with pytest.raises(Failure, match=r"no bulb\. Buy one") as refused:
-        flow.show_outcome(result(End.REFUSED), "Buy one", 3, ASKED)
+        flow.show_outcome(result(End.REFUSED), "Buy one", 3, ["Sweep."], ASKED)
     assert refused.value.code == 3
-    flow.show_outcome(result(End.DONE), "", 1, PROGRAM)
+    flow.show_outcome(result(End.DONE), "", 1, ["Sweep."], PROGRAM)
     assert json.loads(capsys.readouterr().out)["outcome"] == "done"
-    flow.show_outcome(result(End.DONE), "", 1, ASKED)
+    flow.show_outcome(result(End.DONE), "", 1, [], ASKED)
     assert capsys.readouterr().out == "Done at 1970-01-01 00:01Z.\n"
+
+
+def test_what_is_left_for_people_is_said_last(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it was said with the plan it has scrolled away."""
+    flow.show_outcome(result(End.DONE), "", 1, ["Sweep the floor."], ASKED)
+    assert capsys.readouterr().out == "Done at 1970-01-01 00:01Z.\nLeft for you:\n  - Sweep the floor.\n"
 
 
 def test_what_is_going_on_is_logged() -> None:
@@ -128,14 +133,6 @@ def test_what_is_going_on_is_logged() -> None:
     assert logs == [
         {"event": "procedure.act", "stage": "switch", "title": "switch it on", "text": "hall: press", "log_level": "info"}
     ]
-
-
-def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
-    """What holds, and what does not with what to do."""
-    flow.show_findings([passed("bulb", "hall", "is there"), failed("switch", "hall", "is missing", "Put one in")])
-    assert capsys.readouterr().out == "  ok      bulb: is there\n  failed  switch: is missing. Put one in\n"
-    flow.show_findings([failed("switch", "hall", "is missing", "put one in")])
-    assert capsys.readouterr().out == "  failed  switch: is missing; put one in\n"
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "soon"])

@@ -32,15 +32,22 @@ def test_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
     show_comparison("one and other", [FOUND[1], passed("name", "", "is the same")])
     assert capsys.readouterr().out.splitlines() == [
         "one and other",
-        "failure a: does not run",
-        "        Start it.",
-        "ok      is the same",
+        "  FAIL     a: does not run",
+        "           Start it.",
+        "  PASS     is the same",
     ]
 
 
 def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mark for each; what only a person can know is said to be that."""
+    """Each with its remedy below it; what only a person can know is said to be that."""
     show_checklist([FOUND[0], FOUND[1]])
-    assert capsys.readouterr().out.splitlines() == ["  + right", "  ! does not run: Start it."]
+    assert capsys.readouterr().out.splitlines() == [
+        "  PASS     right",
+        "  FAIL     does not run",
+        "           Start it.",
+    ]
     show_checklist([undecided("mail", "", "everybody was told")])
-    assert capsys.readouterr().out.splitlines() == ["  ? everybody was told", "  (? only you can know)"]
+    assert capsys.readouterr().out.splitlines() == [
+        "  UNKNOWN  everybody was told",
+        "           Only you can know.",
+    ]

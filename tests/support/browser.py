@@ -18,7 +18,7 @@ from gateway.relay.credentials.admission import AdmissionSettings
 from gateway.signin import SignInSettings
 from gateway.signin.branding import contrast
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, server_settings
+from tests.support.relay_and_agent import agent, server_settings
 
 RIGHT, WRONG, NEW = "Sommer-2026!", "Winter-1999?", "Herbst-2026!"
 

@@ -17,7 +17,7 @@ from gateway.relay.credentials.attempt import Attempt, Verdict
 
 @dataclass
 class FakeDirectories:
-    """A directory in memory with the door of `directory.Directories`; every bind is on record."""
+    """A directory in memory with the interface of `directory.Directories`; every bind is on record."""
 
     people: dict[str, str]
     clock: Callable[[], float] = time.time
@@ -86,7 +86,7 @@ class FakeDirectories:
 
 
 class FakeAuthenticator:
-    """The door of `gateway.relay.credentials.attempt.Authenticator`; answers what it is told, records what it is asked."""
+    """For `gateway.relay.credentials.attempt.Authenticator`; answers what it is told, records what it is asked."""
 
     def __init__(self) -> None:
         self.people = {"anna@corp.example.com": "Sommer-2026!"}

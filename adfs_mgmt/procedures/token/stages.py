@@ -343,6 +343,7 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
+        applies=lambda view: view.signing,
         patience=converging,
         back=Stage(
             **label(
@@ -354,7 +355,12 @@ STAGES: tuple[Stage[View], ...] = (
         ),
     ),
     Stage(
-        **label("soak", "keep the way back open", "nothing that the old certificate signed is accepted any more", 7),
+        **label(
+            "soak",
+            "keep the way back open",
+            "nothing that was signed with the old certificate, or encrypted for it, is accepted any more",
+            7,
+        ),
         conditions=lambda view: _not_due(view, KeyAction.RETIRE),
         refuses=_intact_or_removed,
         until=schedule.retirement_at,
@@ -363,7 +369,7 @@ STAGES: tuple[Stage[View], ...] = (
             **label(
                 "grace period",
                 "tokens of the new certificate run out",
-                "nothing that the new certificate signed is accepted any more",
+                "nothing that was signed with the new certificate, or encrypted for it, is accepted any more",
             ),
             conditions=_grace_over,
             until=_grace_ends,

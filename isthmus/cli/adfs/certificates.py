@@ -153,7 +153,8 @@ def show_status(work: CertificateOperation, manner: Manner) -> None:
 
     standing = run_async(work.standing())
     nothing = f"No {work.track} rollover of farm {work.farm.name} was ever started here."
-    flow.show_standing(standing, nothing, standing_data(standing, "farm"), manner)
+    titles = work.titles(standing[0]) if standing else {}
+    flow.show_standing(standing, titles, nothing, standing_data(standing, "farm"), manner)
 
 
 def roll_back(

@@ -8,7 +8,7 @@ import click
 
 from isthmus.cli.adfs.context import external_option, farms_option, operation
 from isthmus.cli.adfs.observation import log_observations, plain
-from isthmus.cli.output import emit_json, host_progress, json_option, run_async
+from isthmus.cli.output import emit_json, host_progress, json_option, run_async, wrapped
 from isthmus.cli.reports import show_report
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ def command(
         emit_json({"farms": rows})
     else:
         for report in reports:
+            for finding in report.findings:
+                if finding.name == "rollover" and finding.status == "pass" and not everything:
+                    click.echo(wrapped(f"{finding.seen}.", ""))
             show_report(report.observation.farm.name, report.findings, everything=everything)
     bad = {"fail"} if fail_on == "fail" else {"fail", "warn"}
     if any(finding.status in bad for report in reports for finding in report.findings):

@@ -78,9 +78,10 @@ def exit_code(error: BaseException | None) -> int:
     """Of what went wrong: programs can tell what could not be reached from what was refused."""
     from adfs_mgmt.operations import LiveKeyUnknown
     from adfs_mgmt.remoting import AccessDenied, HostUnreachable
+    from certs.acme import AcmeUnreachable
     from foundation.graph import Throttled, Unreachable
 
-    away = Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied
+    away = AcmeUnreachable | Unreachable | Throttled | LiveKeyUnknown | HostUnreachable | AccessDenied
     return UNREACHABLE if isinstance(error, away) else REFUSED
 
 
@@ -92,11 +93,12 @@ def _failure(error: Exception, config: Path | None) -> Failure | None:
     from adfs_mgmt.remoting import RecordingDamaged, RemotingError
     from adfs_mgmt.trust import TrustError
     from certs import CertsError
+    from certs.acme import AcmeError
     from foundation.graph import GraphError
     from foundation.procedures import ProcedureError
 
     known = OperationError | ProcedureError | RemotingError | RecordingDamaged | TrustError | GraphError
-    if not isinstance(error, known | CertsError | Unreadable):
+    if not isinstance(error, known | CertsError | AcmeError | Unreadable):
         return None
     text = f"{config}: {error}" if isinstance(error, SettingsError) and config is not None else str(error)
     return Failure(text, exit_code(error))

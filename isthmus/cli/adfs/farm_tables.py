@@ -39,7 +39,7 @@ def show(farm: Farm, external: ExternalView) -> None:
     _certificates(farm, certificate_inventory(farm, external))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
     _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
-    _section("Relying parties", ("Name", "On", "Metadata watched", "Identifier"), _relying_parties(farm))
+    _section("Relying parties", ("Name", "On", "Monitored", "Identifier"), _relying_parties(farm))
     if farm.endpoints:
         on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
@@ -47,7 +47,7 @@ def show(farm: Farm, external: ExternalView) -> None:
     served = [_served(row) for row in external.served]
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
     _problems(farm, external)
-    _contradictions(find_inconsistencies(farm, external))
+    _inconsistencies(find_inconsistencies(farm, external))
 
 
 def farm_data(observation: ObservedFarm) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def farm_data(observation: ObservedFarm) -> dict[str, Any]:
         del row["errors"]
         row["error"] = served.error
     found = plain(find_inconsistencies(observation.farm, observation.external))
-    return {"farm": plain(observation.farm), "outside": external, "contradictions": found}
+    return {"farm": plain(observation.farm), "outside": external, "inconsistencies": found}
 
 
 def _title(text: str) -> None:
@@ -190,8 +190,8 @@ def _problems(farm: Farm, external: ExternalView) -> None:
     _section("Not read, or not as it should be", ("Host", "Reason"), rows)
 
 
-def _contradictions(found: Sequence[Inconsistency]) -> None:
-    _title("Contradictions")
+def _inconsistencies(found: Sequence[Inconsistency]) -> None:
+    _title("Inconsistencies")
     if not found:
         click.echo("none: what the servers say, and what they serve, agrees")
     for difference in found:

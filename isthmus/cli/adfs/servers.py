@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -175,6 +175,7 @@ def proxy_remove() -> None:
 def _apply(work: ServerOperation, manner: Manner, save: Path | None, plan_file: Path | None) -> None:
     from adfs_mgmt.operations import server_plan_data
 
+    work.check_idle(work.record)
     plan = work.load(plan_file) if plan_file else run_async(work.plan())
     if not manner.as_json:
         flow.show_plan(plan)
@@ -186,19 +187,20 @@ def _apply(work: ServerOperation, manner: Manner, save: Path | None, plan_file: 
         flow.save_plan(plan, save, manner)
     elif manner.yes or not manner.as_json:
         flow.confirm(f"To apply plan {plan.digest}, type the server's name", work.spec.name, manner)
-        _finish(flow.follow(lambda progress: work.apply(plan, progress)), manner)
+        _finish(flow.follow(lambda progress: work.apply(plan, progress)), work.notes, manner)
 
 
 def _resume(work: ServerOperation, manner: Manner, *, undo: bool) -> None:
     work.check_resumable()
     what = "clean up the failed attempt" if undo else f"continue with {work.spec.operation.value}"
     flow.confirm(f"To {what}, type the server's name", work.spec.name, manner)
-    _finish(flow.follow(lambda progress: work.resume(undo=undo, progress=progress)), manner)
+    result = flow.follow(lambda progress: work.resume(undo=undo, progress=progress))
+    _finish(result, () if result.record.back else work.notes, manner)
 
 
-def _finish(result: RunResult, manner: Manner) -> None:
+def _finish(result: RunResult, notes: Sequence[str], manner: Manner) -> None:
     cause = result.error.__cause__ if result.error else None
-    flow.show_outcome(result, _CONTINUE, exit_code(cause), manner)
+    flow.show_outcome(result, _CONTINUE, exit_code(cause), notes, manner)
 
 
 def _secrets(given: dict[str, Any]) -> Secrets:

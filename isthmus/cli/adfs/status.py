@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @external_option
 @json_option
 def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool) -> None:
-    """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, contradictions.
+    """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, inconsistencies.
 
     Nothing is changed. Hosts that do not answer are shown with the reason. Exit code 3 where nothing of a farm was seen.
 
@@ -29,7 +29,7 @@ def command(context: OperationContext, manner: Manner, names: tuple[str, ...], o
     Examples:
       isthmus adfs status
       isthmus adfs status --farm prod --outside
-      isthmus adfs status --json | jq '.farms[].contradictions'
+      isthmus adfs status --json | jq '.farms[].inconsistencies'
     """
     from isthmus.cli.adfs import farm_tables
 

@@ -10,8 +10,9 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import external_option, operation
+from isthmus.cli.adfs.observation import plain
 from isthmus.cli.flow import Manner, yes_option
-from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, json_option, run_async
+from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, json_option, run_async, wrapped
 from isthmus.cli.thumbprints import thumbprint as pasted
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _result_data(result: DomainResult) -> dict[str, Any]:
 @click.option("--mfa", type=click.Choice(_MFA), default=None, help="federatedIdpMfaBehavior. It cannot be unset again.")
 @click.option("--only-domain", is_flag=True, help="Take the farm's identifier as the issuer: for the only domain of a farm.")
 @click.option("--without-backup", is_flag=True, help="To managed, even where the configuration cannot be read.")
-@click.option("--confirm", "confirmation", default="", metavar="DOMAIN", help="The domain's name once more. For programs.")
+@yes_option
 @json_option
 def convert(
     context: OperationContext,
@@ -105,10 +106,9 @@ def convert(
     domain: str,
     kind: Any,
     mfa: str | None,
-    confirmation: str,
     **how: Any,
 ) -> None:
-    """Convert a domain between managed and federated, after a checklist and a confirmation that names the domain.
+    """Convert a domain between managed and federated, after a checklist; on a terminal its name is asked for.
 
     Every user of the domain signs in differently afterwards, for some time before it reaches everywhere (up to an hour).
 
@@ -122,12 +122,13 @@ def convert(
 
     found = context.tenant(tenant)
     conversion = run_async(plan_conversion(context, found, domain, kind, mfa=mfa or "", external_only=outside, **how))
-    _show_conversion(conversion, as_json=manner.as_json)
-    if conversion.plan is not None and conversion.plan.failed:
-        raise Failure("nothing was changed: see what is not so (!)")
-    if not confirmation and not manner.as_json and flow.someone_is_there():
-        confirmation = flow.ask(f"Type the domain's name to convert {domain}")
-    saved = run_async(apply_conversion(context, conversion, confirmation))
+    failed = conversion.plan.failed if conversion.plan is not None else ()
+    if manner.shows_plan or failed:
+        _show_conversion(conversion, as_json=manner.as_json)
+    if failed:
+        raise Failure(f"{len(failed)} of the checks failed; nothing was changed")
+    flow.confirm(f"Type the domain's name to convert {domain}", domain, manner)
+    saved = run_async(apply_conversion(context, conversion))
     text = f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else "")
     emit_said(text, as_json=manner.as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
 
@@ -135,14 +136,19 @@ def convert(
 def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
     from isthmus.cli.reports import show_checklist
 
-    head = f"{conversion.domain} to {conversion.to}"
-    if conversion.plan is None:
-        click.echo(f"{head}: continuing what was interrupted", err=as_json)
-    elif not as_json:
+    head, plan = f"{conversion.domain} to {conversion.to}", conversion.plan
+    if as_json:
+        checks = plain(plan.findings) if plan else []
+        emit_json({"domain": conversion.domain, "to": conversion.to, "continues": plan is None, "checks": checks})
+    elif plan is None:
+        click.echo(f"{head}: continuing what was interrupted")
+    else:
         click.secho(head, bold=True)
-        for name, value in conversion.plan.state.values.items():
+        for name, value in plan.state.values.items():
             click.echo(f"  {name} = {'…' if name.endswith('ertificate') else value}")
-        show_checklist(conversion.plan.findings)
+        show_checklist(plan.findings)
+        for line in plan.summary:
+            click.echo(wrapped(line, " " * 11))
 
 
 @click.command("backup")

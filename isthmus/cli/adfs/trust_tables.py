@@ -9,7 +9,6 @@ import click
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
 from foundation.times import minute
 from isthmus.cli.output import table
-from isthmus.cli.reports import WEIGHTS
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import TrustComparison
@@ -20,7 +19,7 @@ def show_trust(trust: EntraTrust) -> None:
     """Domains, then each federated one's certificates."""
     click.secho(f"{trust.tenant}", bold=True)
     rows = [_domain(domain) for domain in trust.domains]
-    table(("Domain", "Sign-in", "Federation service", "MFA", ""), rows, "no domain")
+    table(("Domain", "Sign-in", "Service", "MFA", ""), rows, "no domain")
     for domain in trust.domains:
         if domain.configuration is not None or domain.error:
             _configuration(domain)
@@ -47,8 +46,9 @@ def _configuration(domain: FederatedDomain) -> None:
         return
     for slot in Slot:
         held = domain.configuration.certificates.get(slot)
-        text = f"{held.thumbprint}  until {minute(held.not_after)}" if held else "empty"
-        click.echo(f"  {slot.value:<23} {text}")
+        click.echo(f"  {slot.value:<23} {f'until {minute(held.not_after)}' if held else 'empty'}")
+        if held:
+            click.echo(f"    {held.thumbprint}")
     for problem in domain.configuration.problems:
         click.secho(f"  {problem}", fg="red")
     click.echo(f"  {explain_update(domain.configuration.update)}")
@@ -57,7 +57,7 @@ def _configuration(domain: FederatedDomain) -> None:
 def comparison_data(comparison: TrustComparison) -> dict[str, Any]:
     """For programs."""
     rows = [
-        {"weight": WEIGHTS[found.status], "domain": found.where, "what": found.seen, "remedy": found.remedy}
+        {"status": found.status, "domain": found.where, "what": found.seen, "remedy": found.remedy}
         for found in comparison.findings
     ]
     return {"tenant": comparison.tenant, "farm": comparison.farm, "findings": rows}

@@ -71,7 +71,7 @@ def test_a_node_is_added(run: Run, scene: Scene) -> None:
     """Checks, commands, progress and what is left to do are shown; no password is."""
     result = run(servers.node_command, *add("--yes"))
     assert result.exit_code == 0
-    assert f"ok      primary: {PRIMARY} runs and answers" in result.output
+    assert f"PASS     primary: {PRIMARY} runs and answers" in result.output
     assert "Add-AdfsFarmNode -GroupServiceAccountIdentifier 'CORP\\adfs-svc$'" in result.output
     assert '"title":"look at it from outside"' in result.stderr
     assert "health check: HTTP, port 80, /adfs/probe" in result.output
@@ -116,7 +116,7 @@ def test_failed_checks_end_it(run: Run, scene: Scene) -> None:
     """With the remedy of each."""
     scene.new.store.clear()
     result = run(servers.node_command, *add("--yes"))
-    assert "failed  SSL certificate" in result.output
+    assert "FAIL     SSL certificate" in result.output
     assert "Import-PfxCertificate" in result.output
     assert "checks failed; nothing was changed" in str(result.exception)
 
@@ -129,12 +129,18 @@ def test_what_failed_is_resumed_or_undone(run: Run, scene: Scene) -> None:
     assert failure.code == 3
     assert "--resume, or clean up with --undo" in str(failure)
     scene.on = lambda _when, _what: None
+    again = run(servers.node_command, *add("--yes"))
+    assert (again.output, "node add is under way there: continue with --resume" in str(again.exception)) == ("", True)
     scene.simulator.online(NEW)
     assert "has operation node add, not node remove" in str(
         run(servers.node_command, "remove", NEW, "--resume", "--yes").exception
     )
-    assert "Cleaned up" in run(servers.node_command, *add("--undo", "--yes")).output
-    assert run(servers.node_command, *add("--yes")).exit_code == 0
+    undone = run(servers.node_command, *add("--undo", "--yes")).output
+    assert "Cleaned up" in undone
+    assert "Left for you" not in undone
+    added = run(servers.node_command, *add("--yes"))
+    assert added.exit_code == 0
+    assert "Left for you:\n  - Put the node into the settings file, under [[farms]] nodes.\n" in added.output
 
 
 def test_a_proxy_is_added_and_removed(run: Run, scene: Scene) -> None:

@@ -178,7 +178,7 @@ async def test_a_plan_is_not_applied_to_a_farm_that_changed(tmp_path: Path) -> N
         (lambda text: text[:200], "is no plan"),
         (lambda _: "[" * 100_000, "is no plan"),
         (lambda _: "{}", "is a plan of version None"),
-        (lambda text: text.replace('"version": 2', '"version": 3'), "is a plan of version 3; this Isthmus knows 2"),
+        (lambda text: text.replace('"version": 3', '"version": 4'), "is a plan of version 4; this Isthmus knows 3"),
     ],
 )
 async def test_a_plan_that_was_spoilt_is_not_applied(spoil: Callable[[str], str], said: str, tmp_path: Path) -> None:

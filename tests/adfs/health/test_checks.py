@@ -70,7 +70,7 @@ def test_a_farm_in_which_all_is_well() -> None:
         "token-signing", "token-decrypting", "primary", "behaviour-level", "limits", "auditing", "extranet-lockout",
         "endpoints", "reading", "service", "database", "clock", "sync", "ssl-binding", "ssl-certificate",
         "service-communications", "service-communications-key", "proxy-trust", "proxy-health", "name", "tls", "metadata",
-        "probe", "speed", "contradictions", "service-principal-name", "synthetic-token",
+        "probe", "speed", "inconsistencies", "service-principal-name", "synthetic-token",
     } == {each.name for each in checks}  # fmt: skip
 
 
@@ -102,7 +102,7 @@ FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
             bindings=tuple(replace(row, thumbprint=OTHER_NODE_TLS.thumbprint) for row in FARM.nodes[1].bindings),
             stored=(*FARM.nodes[1].stored, StoredCertificate(certificate=OTHER_NODE_TLS, key=KeyAccess.READABLE)),
         ),
-        ("contradiction-bindings", "sts2", "warn"),
+        ("inconsistency-bindings", "sts2", "warn"),
     ),
     "a wrong clock": (lambda: node(FARM, clock_skew=-90.0), ("clock", "sts2", "warn")),
     "a poll that failed": (lambda: node(FARM, last_sync_ok=False), ("sync", "sts2", "fail")),
@@ -360,7 +360,7 @@ def test_a_name_that_is_an_alias() -> None:
 def test_contradictions_are_failures() -> None:
     """They are in the same list."""
     farm = samples.farm()
-    assert wrong(farm, served(samples.outside(farm), signed_by="F" * 40)) == [("contradiction-signer", "sts2", "fail")]
+    assert wrong(farm, served(samples.outside(farm), signed_by="F" * 40)) == [("inconsistency-signer", "sts2", "fail")]
 
 
 @given(

@@ -53,7 +53,7 @@ def test_status_in_json(run: Run, config: Path) -> None:
     (farm,) = json.loads(out)["farms"]
     assert code == 0
     assert farm["farm"]["nodes"][0]["role"] == "PrimaryComputer"
-    assert farm["contradictions"] == []
+    assert farm["inconsistencies"] == []
     assert len(farm["outside"]["served"]) == 4
     assert '"der"' not in out
 

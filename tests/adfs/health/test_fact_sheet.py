@@ -147,7 +147,7 @@ ITEMS = {
     "time skew": Item("clock", OTHER, "warn", lambda s: s.skew(OTHER, 61.5)),
     "time skew of a proxy": Item("clock", WAP, "warn", lambda s: s.skew(WAP, -61.5)),
     "certificate mismatch between nodes": Item(
-        "contradiction-bindings", OTHER, "warn", lambda s: bind(s, s.issue(NAME)), farm={"nodes": 3}
+        "inconsistency-bindings", OTHER, "warn", lambda s: bind(s, s.issue(NAME)), farm={"nodes": 3}
     ),
 }
 """The federation name as a CNAME is in test_checks: names of this machine's resolver cannot be simulated."""
@@ -174,4 +174,4 @@ async def test_nothing_is_wrong_with_the_farm_itself() -> None:
     found = await checks(simulator, Thresholds())
     assert [each for each in found if each.status != "pass"] == []
     names = {each.name for each in found}
-    assert {item.check for item in ITEMS.values()} - names == {"contradiction-bindings", "token-signing-key"}
+    assert {item.check for item in ITEMS.values()} - names == {"inconsistency-bindings", "token-signing-key"}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from adfs_mgmt.farm import Use
@@ -18,11 +20,15 @@ from adfs_mgmt.operations import (
     RolloverRequest,
     certificate_operation,
 )
+from adfs_mgmt.procedures import RolloverPolicy
+from adfs_mgmt.procedures import plan as plan_rollover
+from adfs_mgmt.remoting import Command, CommandFailed, PSObject, RemotingSettings, Shell
 from foundation.procedures import End, JournalLocked, PlanOutdated, PlanUnusable, Refused, save
 from isthmus.cli.procedure_data import plan_data, result_data, standing_data
 from tests.adfs.operations.settings import Settings, context_of
 from tests.adfs.procedures.farms import Site, site
-from tests.adfs.simulator.simulator import ManualClock
+from tests.adfs.simulator.shell import SimulatedShell
+from tests.adfs.simulator.simulator import ManualClock, Simulator
 
 OFFICE = "Microsoft Office 365 Identity Platform"
 SIGNING = (Use.SIGNING,)
@@ -183,6 +189,106 @@ async def test_work_that_moved_on_is_not_turned_round(work: CertificateOperation
         await work.roll_back("start")
     assert work.record is not None
     assert work.record.outcome == "done"
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class LateCommand:
+    """One command whose administrator is killed, and which takes effect 150 s after it was sent."""
+
+    simulator: Simulator
+    clock: ManualClock
+    name: str
+    due: float = 0.0
+    sent: list[str] = field(default_factory=list)
+    """What changed something, in order."""
+    _effect: Callable[[], Awaitable[object]] | None = None
+
+    def connect(self, settings: RemotingSettings) -> Shell:
+        return LateShell(self)
+
+    def now(self) -> float:
+        return self.clock.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        if self._effect is not None and self.clock.now >= self.due:
+            effect, self._effect = self._effect, None
+            self.sent.append(f"late {self.name}")
+            with suppress(CommandFailed):
+                await effect()
+
+    def lose(self, effect: Callable[[], Awaitable[object]]) -> None:
+        """Kill whoever sent it."""
+        self.due, self._effect = self.clock.now + 150.0, effect
+        raise Killed(self.name)
+
+
+class LateShell(SimulatedShell):
+    """The way to the simulator, on which that command is lost."""
+
+    def __init__(self, late: LateCommand) -> None:
+        super().__init__(late.simulator)
+        self.late = late
+
+    async def run(self, host: str, command: Command, *, timeout: float = 60.0) -> list[PSObject]:  # noqa: ASYNC109
+        if command.name == self.late.name and not self.late.due:
+            self.late.lose(lambda: super(LateShell, self).run(host, command, timeout=timeout))
+        if not command.name.startswith(("Get-", "Test-")):
+            self.late.sent.append(command.name)
+        return await super().run(host, command, timeout=timeout)
+
+
+@pytest.mark.parametrize("name", ["Set-AdfsProperties", "Set-AdfsCertificate"])
+async def test_an_emergency_waits_for_an_act_of_what_it_ends(
+    name: str, work: CertificateOperation, at: Site, tmp_path: Path
+) -> None:
+    """Its plan says which; nothing is done before that has settled, so that it cannot come afterwards."""
+    late = LateCommand(at.simulator, at.clock, name)
+    work = replace(work, context=replace(work.context, connect=late.connect, clock=late))
+    with pytest.raises(Killed):
+        await work.apply(await work.plan(await request(work)), acknowledged=(OFFICE, "promote"))
+    late.sent.clear()
+    plan = await work.plan(RolloverRequest(kind="emergency", uses=SIGNING))
+    assert name in plan.summary[-2]
+    assert "may still take effect until" in plan.summary[-1]
+    done = await work.apply(plan)
+    assert late.sent[0] == f"late {name}"
+    assert "Update-AdfsCertificate" in late.sent
+    assert (done.end, done.step.stage) == (End.ASKING, "revoke")
+    result = await work.apply(acknowledged=done.step.ask)
+    assert (result.end, result.record.outcome) == (End.DONE, "done")
+    primary = (await work.observe()).farm.primary
+    assert primary is not None
+    there = {row.certificate.thumbprint for row in primary.certificates if row.use is Use.SIGNING}
+    assert there
+    assert not there & set(plan.state.known[Use.SIGNING])
+    assert at.farm.shared.properties["AutoCertificateRollover"] is True
+
+
+async def test_an_emergency_replaces_what_was_about_to_come(work: CertificateOperation) -> None:
+    """The certificate of the rollover that it ends, which an act that was open may yet add."""
+    await work.apply(await work.plan(await request(work)))
+    record = work.under_way
+    assert record is not None
+    coming = {Use.SIGNING: "A" * 40}
+    state = msgspec.structs.replace(record.state, new=coming)
+    wanted = RolloverRequest(kind="emergency", uses=SIGNING)
+    planned = plan_rollover(wanted, await work.observe(), RolloverPolicy(), 0.0, previous=replace(record, state=state))
+    assert planned.state.known[Use.SIGNING][-1] == "A" * 40
+
+
+async def test_a_plan_that_was_kept_is_checked_when_it_is_applied(work: CertificateOperation, at: Site) -> None:
+    """By whoever kept it: nothing is started where the farm is not as it was."""
+    plan = await work.plan(await request(work))
+    node = at.settings.nodes[0].partition("=")[0]
+    at.simulator.invoke("CORP\\admin", node, "Set-AdfsProperties", {"AutoCertificateRollover": False})
+    with pytest.raises(PlanOutdated, match="properties"):
+        await work.apply(plan)
+    assert work.record is None
 
 
 async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOperation, at: Site) -> None:

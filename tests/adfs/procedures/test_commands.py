@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-from isthmus.cli.adfs import rollover, ssl
+from adfs_mgmt.procedures.rollover import STATES
+from foundation.procedures import FileJournal, Stopped
+from isthmus.cli.adfs import check, rollover, ssl
 from isthmus.cli.output import Failure
 from tests.adfs.procedures.farms import Site, site
 from tests.adfs.simulator.shell import SimulatedShell
@@ -89,6 +91,15 @@ def test_a_token_rollover(farm: Site) -> None:
     assert "not yet: promote" in run(rollover.command, "promote", "--yes", fails=True)
     status = run(rollover.command, "status")
     assert f"Tell {office} of the new certificate" in status
+    assert "Z  AD FS makes the new certificate\n" in status
+    checked = CliRunner().invoke(check.command, []).stdout
+    assert checked.startswith(f"{begun['record']['id']} is under way since ")
+    (finding,) = [
+        row
+        for row in json.loads(CliRunner().invoke(check.command, ["--json"]).stdout)["farms"][0]["checks"]
+        if row["name"] == "rollover"
+    ]
+    assert finding["status"] == "pass"
     assert "is under way; `apply` continues" in run(rollover.command, "plan", fails=True)
     for name, why in (("Ofice", "Nothing was noted"), ("retire", "commands of their own")):
         assert why in run(rollover.command, "promote", "--acknowledge", name, "--yes", fails=True)
@@ -133,11 +144,40 @@ def test_an_emergency_in_the_middle(farm: Site) -> None:
     assert farm.farm.shared.properties["AutoCertificateRollover"] is True
 
 
+def test_a_rollover_of_decrypting_says_nothing_of_signing(farm: Site) -> None:
+    """In its plan, or an emergency's."""
+    for words in (("plan",), ("emergency",)):
+        assert "signed by" not in run(rollover.command, *words, "--use", "decrypting", fails=words == ("emergency",))
+
+
+def test_a_rollover_that_has_stopped_is_a_warning(farm: Site, tmp_path: Path) -> None:
+    """Of `check`; so is a journal that cannot be used."""
+    read(rollover.command, "apply", "--yes", "--wait-days", "0", "--soak-days", "0")
+    (journal,) = (tmp_path / "state" / "rollover").glob("*.jsonl")
+    with FileJournal(journal, STATES, now=farm.now()) as opened:
+        opened.append(Stopped(why="no node answered"), farm.now())
+    stopped = CliRunner().invoke(check.command, []).stdout
+    assert "and stopped: no node answered" in stopped
+    journal.write_text("nonsense\n")
+    assert "is damaged" in CliRunner().invoke(check.command, []).stdout
+
+
+def test_an_emergency_keeps_no_key_of_what_it_ends(farm: Site, tmp_path: Path) -> None:
+    """That of a supplied certificate, which nobody will import any more."""
+    keys = tmp_path / "state" / "keys"
+    given = pfx(farm, tmp_path, farm.farm.name)
+    read(rollover.command, "apply", "--use", "signing", "--yes", *given)
+    assert len(list(keys.iterdir())) == 1
+    read(rollover.command, "emergency", "--yes")
+    assert list(keys.iterdir()) == []
+
+
 def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     """A PFX goes everywhere; its key does not stay in the state directory; afterwards it can still be undone."""
     names = (farm.farm.name, f"certauth.{farm.farm.name}", "enterpriseregistration.example.com", "app1.example.com")
     given = pfx(farm, tmp_path, *names)
     assert "one of --pfx" in run(ssl.command, "plan", fails=True)
+    assert "set `hook`" in run(ssl.command, "plan", "--acme", fails=True)
     assert "Set-WebApplicationProxySslCertificate" in run(ssl.command, "plan", *given)
     done = read(ssl.command, "apply", "--yes", *given)
     assert done["end"] == "done", done
@@ -235,7 +275,7 @@ def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: 
     token = run(rollover.command, "plan", "--use", "signing")
     (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
     assert f"  replaces {old}  Token-Signing\n" in token
-    assert f"  by       {'0' * 40}  (stands for what AD FS will make)\n" in token
+    assert f"  by       {'0' * 40}  (AD FS will make it)\n" in token
     shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
     (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
     for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):

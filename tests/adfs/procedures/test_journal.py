@@ -28,7 +28,7 @@ def test_secrets_are_not_in_it(tmp_path: Path) -> None:
     """A command with a password and a key is written as it is shown to people."""
     act = Act(place="n1", what=make_command("Import-IsthmusCertificate", Pfx=b"the key", Password=Secret("swordfish")))
     with FileJournal(tmp_path / "j.jsonl", STATES, now=1_000.0) as journal:
-        journal.append(Started(id="r1", kind="token", subject="prod", state=TOKEN), 1.0)
+        journal.append(Started(id="r1", kind="token", subject="prod", table="t1", state=TOKEN), 1.0)
         journal.append(ActBegun(act=act.id("import")), 5.0)
     content = (tmp_path / "j.jsonl").read_text()
     assert "Import-IsthmusCertificate" in content
@@ -50,7 +50,7 @@ def test_each_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     for kind, state in (("token", TOKEN), ("emergency", emergency), ("ssl", ssl)):
         path = tmp_path / f"{kind}.jsonl"
         with FileJournal(path, STATES, now=1.0) as journal:
-            journal.append(Started(id="r1", kind=kind, subject="prod", state=state), 1.0)
+            journal.append(Started(id="r1", kind=kind, subject="prod", table="t1", state=state), 1.0)
         record = read(path, STATES)
         assert record is not None
         assert (record.state, type(record.state)) == (state, type(state))

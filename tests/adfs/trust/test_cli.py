@@ -120,7 +120,7 @@ def test_compare(run: Run, stage: Stage) -> None:
     result = run("compare", "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)["tenants"][0]["findings"]
-    assert [each["domain"] for each in found if each["weight"] == "failure"] == ["example.org"]
+    assert [each["domain"] for each in found if each["status"] == "fail"] == ["example.org"]
 
 
 def test_update_shows_its_plan_and_waits(run: Run, stage: Stage) -> None:
@@ -188,31 +188,42 @@ def test_an_unknown_domain(run: Run) -> None:
 def test_convert_there_and_back(run: Run, stage: Stage) -> None:
     """To managed with its name, and back from the backup that was made on the way."""
     before = {name: value for name, value in stage.held("example.com").items() if name != "id"}
-    result = run("convert", "example.com", "managed", "--confirm", "example.com", "--json")
+    result = run("convert", "example.com", "managed", "--yes", "--json")
     assert result.exit_code == 0
     assert not stage.held("example.com")
     file = json.loads(result.stdout)["backup"]
-    assert run("convert", "example.com", "federated", "--from", file, "--confirm", "example.com").exit_code == 0
+    assert run("convert", "example.com", "federated", "--from", file, "--yes").exit_code == 0
     assert {name: value for name, value in stage.held("example.com").items() if name != "id"} == before
 
 
 def test_an_interrupted_conversion_goes_on(run: Run, stage: Stage) -> None:
     """By the same command, without its checklist, which would have it that there is nothing to convert."""
     stage.graph.fault(403, path="/v1.0/domains/example.com", method="PATCH")
-    assert "lacks a permission" in str(run("convert", "example.com", "managed", "--confirm", "example.com").exception)
-    result = run("convert", "example.com", "managed", "--confirm", "example.com")
+    assert "lacks a permission" in str(run("convert", "example.com", "managed", "--yes").exception)
+    result = run("convert", "example.com", "managed", "--yes")
     assert result.exit_code == 0, result.exception
     assert "continuing what was interrupted" in result.output
     assert not stage.held("example.com")
-    assert "managed already" in run("convert", "example.com", "managed", "--confirm", "example.com").output
+    assert "managed already" in run("convert", "example.com", "managed", "--yes").output
 
 
-def test_convert_needs_the_name(run: Run, stage: Stage) -> None:
-    """No terminal, no --confirm: nothing happens. Nor with another name."""
-    for more in ([], ["--confirm", "yes"], ["--confirm", "example.org"]):
-        result = run("convert", "example.com", "managed", *more)
-        assert "does not name example.com" in str(result.exception)
+def test_convert_is_asked_for(run: Run, stage: Stage) -> None:
+    """No terminal, no --yes: nothing happens; programs get the plan."""
+    assert "do it with --yes" in str(run("convert", "example.com", "managed").exception)
+    plan = json.loads(run("convert", "example.com", "managed", "--json").stdout)
+    assert (plan["domain"], plan["to"], plan["continues"]) == ("example.com", "managed", False)
+    assert {row["status"] for row in plan["checks"]} == {"pass", "unknown"}
     assert stage.held("example.com")
+
+
+@pytest.mark.usefixtures("somebody")
+@pytest.mark.parametrize("typed", ["", "yes", "example", "example.org", "example.com."])
+def test_convert_needs_the_name(run: Run, stage: Stage, typed: str) -> None:
+    """Nothing else counts, and nothing is sent."""
+    result = run("convert", "example.com", "managed", typed=f"{typed}\n")
+    assert "that is not example.com; nothing was changed" in str(result.exception)
+    assert stage.held("example.com")
+    assert not stage.graph.domains.all["example.com"].writes
 
 
 @pytest.mark.usefixtures("somebody")
@@ -221,17 +232,22 @@ def test_convert_asks_for_the_name(run: Run, stage: Stage) -> None:
     result = run("convert", "managed.example", "federated", typed="managed.example\n")
     assert result.exit_code == 0, result.exception
     assert stage.held("managed.example")["signingCertificate"] == base64_of(stage.signing())
-    assert "? " in result.output
+    assert "UNKNOWN  the farm's claim rule" in result.output
+    assert "Only you can know." in result.output
 
 
 def test_convert_what_must_not_be(run: Run, stage: Stage) -> None:
-    """The checklist's failing lines are shown, and the confirmation is not even asked for."""
-    result = run("convert", stage.graph.tenant, "federated", "--confirm", stage.graph.tenant)
+    """The checklist's failing lines are shown as they are, and the confirmation is not even asked for."""
+    result = run("convert", stage.graph.tenant, "federated", "--yes")
     assert isinstance(result.exception, Failure)
-    assert "default domain" in result.output
+    assert f"FAIL     {stage.graph.tenant} is the tenant's default domain" in result.output
+    mistyped = run("convert", "exmple.com", "managed", "--yes")
+    assert f"FAIL     exmple.com is not a domain of {stage.graph.tenant}" in mistyped.output
+    told = json.loads(run("convert", "exmple.com", "managed", "--yes", "--json").stdout)
+    assert [row["status"] for row in told["checks"]] == ["fail"]
     other = run("backup", "example.org", "--json")
     file = json.loads(other.stdout)["saved"]["example.org"]
-    result = run("convert", "managed.example", "federated", "--from", file, "--confirm", "managed.example")
+    result = run("convert", "managed.example", "federated", "--from", file, "--yes")
     assert "backup of example.org" in str(result.exception)
 
 

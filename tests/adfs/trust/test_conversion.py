@@ -22,7 +22,7 @@ from adfs_mgmt.trust.backup import properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain
-from adfs_mgmt.trust.errors import NotConfirmed, TrustRefused
+from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from certs import Certificate
 from foundation.graph import Graph, Rejected
@@ -35,21 +35,15 @@ def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = T
     return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
 
 
-async def _federate(
-    graph: Graph, name: str, values: dict[str, Any], *, confirmation: str, keys: SigningKeys | None = None
-) -> FederatedDomain:
+async def _federate(graph: Graph, name: str, values: dict[str, Any], *, keys: SigningKeys | None = None) -> FederatedDomain:
     plan = plan_federated(await read_tenant(graph, 0), name, values, time.time(), keys=keys)
     unused = Backups(Path("unused"), graph.tenant)
-    return (
-        await convert_domain(
-            graph, plan, confirmation=confirmation, backups=unused, journal=MemoryJournal(), now=time.time()
-        )
-    ).domain
+    return (await convert_domain(graph, plan, backups=unused, journal=MemoryJournal(), now=time.time())).domain
 
 
 async def _manage(graph: Graph, name: str, backups: Backups, **more: Any) -> Converted:
     plan = plan_managed(await read_tenant(graph, 0), name, time.time(), **more)
-    return await convert_domain(graph, plan, confirmation=name, backups=backups, journal=MemoryJournal(), now=time.time())
+    return await convert_domain(graph, plan, backups=backups, journal=MemoryJournal(), now=time.time())
 
 
 def _failing(trust: EntraTrust, name: str, values: dict[str, Any]) -> list[str]:
@@ -63,23 +57,12 @@ async def test_a_managed_domain_is_federated(
     values = configuration_for("managed.example", _keys(live, coming))
     checks = check_federate(await read_tenant(graph, 0), "managed.example", values, time.time(), _keys(live))
     assert not [line for line in checks if line.status == "fail"]
-    domain = await _federate(graph, "managed.example", values, confirmation="Managed.Example", keys=_keys(live))
+    domain = await _federate(graph, "managed.example", values, keys=_keys(live))
     assert domain.federated
     assert domain.configuration is not None
     assert domain.configuration.slots() == (live.thumbprint, coming.thumbprint)
     assert domain.configuration.host() == FEDERATION
     assert "federatedIdpMfaBehavior" not in tenant.domains.all["managed.example"].writes[0]
-
-
-@pytest.mark.parametrize("confirmation", ["", "yes", "managed", "example.com", "managed.example."])
-async def test_the_confirmation_names_the_domain(
-    graph: Graph, tenant: FakeGraph, live: Certificate, confirmation: str
-) -> None:
-    """Nothing else counts, and nothing was sent."""
-    values = configuration_for("managed.example", _keys(live))
-    with pytest.raises(NotConfirmed):
-        await _federate(graph, "managed.example", values, confirmation=confirmation)
-    assert tenant.domains.all["managed.example"].configuration is None
 
 
 async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
@@ -89,20 +72,20 @@ async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: C
     trust = await read_tenant(graph, 0)
     values = configuration_for("x.example", _keys(live))
     assert _failing(trust, tenant.tenant, values) == [
-        f"{tenant.tenant} is no onmicrosoft.com domain",
-        f"{tenant.tenant} is not the tenant's default domain",
+        f"{tenant.tenant} is an onmicrosoft.com domain",
+        f"{tenant.tenant} is the tenant's default domain",
     ]
-    assert _failing(trust, "new.example", values) == ["new.example is verified"]
-    assert _failing(trust, "eu.managed.example", values) == ["eu.managed.example is a root domain"]
-    assert _failing(trust, "example.com", values) == ["example.com is managed now"]
-    assert len(_failing(trust, "nowhere.example", values)) == 1
+    assert _failing(trust, "new.example", values) == ["new.example is not verified"]
+    assert _failing(trust, "eu.managed.example", values) == ["eu.managed.example is a subdomain"]
+    assert _failing(trust, "example.com", values) == ["example.com is federated already"]
+    assert _failing(trust, "nowhere.example", values) == [f"nowhere.example is not a domain of {tenant.tenant}"]
 
 
 async def test_a_checklist_that_fails_stops_it(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
-    """With the right confirmation, too."""
+    """Whoever asks for it."""
     values = configuration_for(tenant.tenant, _keys(live))
     with pytest.raises(TrustRefused, match="default"):
-        await _federate(graph, tenant.tenant, values, confirmation=tenant.tenant)
+        await _federate(graph, tenant.tenant, values)
     assert ("POST", f"/v1.0/domains/{tenant.tenant}/federationConfiguration") not in tenant.requests
 
 
@@ -114,10 +97,10 @@ async def test_certificates_are_looked_at(graph: Graph, tenant: FakeGraph, live:
         return "; ".join(_failing(trust, "managed.example", values))
 
     good = configuration_for("managed.example", _keys(live))
-    assert "valid now" in failing(configuration_for("managed.example", _keys(signing(ends=-86400.0))))
-    assert "valid now" in failing(configuration_for("managed.example", _keys(signing(begins=86400.0))))
-    assert "there is a signing certificate" in failing({key: good[key] for key in good if key != "signingCertificate"})
-    assert "can be read" in failing({**good, "nextSigningCertificate": "AAAA"})
+    assert "is not valid now" in failing(configuration_for("managed.example", _keys(signing(ends=-86400.0))))
+    assert "is not valid now" in failing(configuration_for("managed.example", _keys(signing(begins=86400.0))))
+    assert "there is no signing certificate" in failing({key: good[key] for key in good if key != "signingCertificate"})
+    assert "a certificate cannot be read" in failing({**good, "nextSigningCertificate": "AAAA"})
     with pytest.raises(TrustRefused, match="not known"):
         configuration_for("managed.example", _keys(None))
 
@@ -127,7 +110,7 @@ async def test_the_issuer_is_unique(graph: Graph, tenant: FakeGraph, live: Certi
     one = configuration_for("example.com", _keys(live), only_domain=True)
     tenant.add_domain("example.com", federation=one)
     two = configuration_for("managed.example", _keys(live), only_domain=True)
-    assert "unique" in _failing(await read_tenant(graph, 0), "managed.example", two)[0]
+    assert "example.com has the issuer" in _failing(await read_tenant(graph, 0), "managed.example", two)[0]
 
 
 async def test_what_only_a_person_knows_is_asked(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
@@ -158,7 +141,7 @@ async def test_to_managed_and_back_as_it_was(graph: Graph, tenant: FakeGraph, li
     assert not converted.domain.federated
     assert converted.backup is not None
     again = properties_of(load_backup(converted.backup).configuration)
-    await _federate(graph, "example.com", again, confirmation="example.com")
+    await _federate(graph, "example.com", again)
     restored = tenant.domains.all["example.com"].configuration
     assert restored is not None
     assert {name: restored[name] for name in values} == values
@@ -189,7 +172,7 @@ async def test_a_lost_answer_to_the_conversion(
     """The domain is looked at, not federated twice."""
     tenant.fault(path="managed.example/federationConfiguration", method="POST", after_effect=True, **more)  # type: ignore[arg-type]
     values = configuration_for("managed.example", _keys(live))
-    assert (await _federate(graph, "managed.example", values, confirmation="managed.example")).federated
+    assert (await _federate(graph, "managed.example", values)).federated
     assert len(tenant.domains.all["managed.example"].writes) == 1
 
 
@@ -207,7 +190,7 @@ async def test_a_conversion_that_cannot_be_seen(graph: Graph, tenant: FakeGraph,
     values = configuration_for("managed.example", _keys(live))
     tenant.fault(400, 99, "managed.example/federationConfiguration", method="GET")
     with pytest.raises(Rejected):
-        await _federate(graph, "managed.example", values, confirmation="managed.example")
+        await _federate(graph, "managed.example", values)
 
 
 async def test_graph_does_not_federate_by_authentication_type(graph: Graph, tenant: FakeGraph) -> None:

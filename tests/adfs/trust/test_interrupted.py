@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from adfs_mgmt.trust import (
     Backups,
     DomainJournals,
+    FederatedDomain,
     NotTaken,
     Slot,
     configuration_for,
@@ -24,7 +26,7 @@ from adfs_mgmt.trust import (
 from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain, is_converting, resume_conversion
 from adfs_mgmt.trust.domain_executor import DomainObservation, effect_of
-from adfs_mgmt.trust.errors import FileProblem, NotConfirmed, TrustRefused
+from adfs_mgmt.trust.errors import FileProblem, TrustRefused
 from adfs_mgmt.trust.journals import STATES
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import UPDATE, SlotChange, apply_change, plan_publish
@@ -87,58 +89,102 @@ class Killer:
             raise Killed
 
 
-async def planned(graph: Graph, name: str, live: Certificate) -> Plan[Any]:
-    """To the other kind."""
-    trust = await read_tenant(graph, NOW)
-    if name == "managed.example":
-        keys = SigningKeys(federation_name=FEDERATION, live=live)
-        return plan_federated(trust, name, configuration_for(name, keys), time.time(), keys=keys)
-    return plan_managed(trust, name, NOW)
+@dataclass
+class Administrator:
+    """Somebody who changes domains, and whose process may be killed."""
+
+    graph: Graph
+    tenant: FakeGraph
+    backups: Backups
+    journals: DomainJournals
+    live: Certificate
+    """The certificate that signs now."""
+
+    async def planned(self, name: str) -> Plan[Any]:
+        """To the other kind."""
+        trust, record = await read_tenant(self.graph, NOW), self.journals.record(name)
+        if name == "managed.example":
+            keys = SigningKeys(federation_name=FEDERATION, live=self.live)
+            return plan_federated(trust, name, configuration_for(name, keys), time.time(), keys=keys, previous=record)
+        return plan_managed(trust, name, NOW, previous=record)
+
+    async def convert(self, plan: Plan[Any]) -> Converted:
+        """By this plan."""
+        name = plan.state.domain
+        with self.journals.open(name, NOW) as journal:
+            return await convert_domain(self.graph, plan, backups=self.backups, journal=journal, now=NOW)
+
+    async def go_on(self, name: str, *, undo: bool = False) -> Converted:
+        """As the same command does it, if it was interrupted after it had begun."""
+        with self.journals.open(name, NOW) as journal:
+            return await resume_conversion(
+                self.graph,
+                backups=self.backups,
+                journal=journal,
+                now=NOW,
+                undo=undo,
+            )
+
+    async def update(self, change: SlotChange) -> None:
+        """One slot."""
+        with self.journals.open(change.domain, NOW) as journal:
+            await apply_change(self.graph, change, self.backups, NOW, journal)
+
+    async def is_killed(self, work: Coroutine[Any, Any, object], number: int) -> None:
+        """Before (0) or after (1) the first request of this work that changes something; so on for more of them."""
+        killer = Killer(self.graph, number)
+        with pytest.raises(Killed):
+            await work
+        killer.revive()
+
+    async def read(self, name: str) -> FederatedDomain:
+        """A domain, now."""
+        return await read_domain(self.graph, name)
+
+    def restore(self, before: FederatedDomain) -> None:
+        """As it was, by the tenant's own hand."""
+        self.tenant.add_domain(before.name, federation=federation(before.name, self.live) if before.federated else None)
+
+    def outcome(self, name: str) -> tuple[str, str]:
+        """Of what was done about a domain last: its kind, and what it came to."""
+        record = self.journals.record(name)
+        assert record is not None
+        return record.kind, record.outcome
 
 
-async def going_on(graph: Graph, name: str, backups: Backups, journals: DomainJournals) -> Converted:
-    """As the same command does it, if it was interrupted after it had begun."""
-    with journals.open(name, NOW) as journal:
-        return await resume_conversion(graph, confirmation=name, backups=backups, journal=journal, now=NOW)
+@pytest.fixture
+def admin(graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate) -> Administrator:
+    """On the tenant that every test of trusts has."""
+    return Administrator(graph, tenant, backups, journals, live)
 
 
 @pytest.mark.parametrize("name", ["example.com", "managed.example"])
-async def test_a_conversion_that_is_killed_goes_on(
-    name: str, graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
-) -> None:
+async def test_a_conversion_that_is_killed_goes_on(name: str, admin: Administrator) -> None:
     """Before the request and after it: in the end it is converted, by one request, with one backup of what there was."""
     for number in range(2):
-        before = await read_domain(graph, name)
-        plan, killer = await planned(graph, name, live), Killer(graph, number)
-        with pytest.raises(Killed), journals.open(name, NOW) as journal:
-            await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
-        killer.revive()
-        assert is_converting(journals.record(name), plan.kind)
-        converted = await going_on(graph, name, backups, journals)
+        before = await admin.read(name)
+        plan = await admin.planned(name)
+        await admin.is_killed(admin.convert(plan), number)
+        assert is_converting(admin.journals.record(name), plan.kind)
+        converted = await admin.go_on(name)
         assert converted.domain.federated is not before.federated
-        assert not is_converting(journals.record(name))
+        assert not is_converting(admin.journals.record(name))
         if name == "example.com":
             assert converted.backup is not None
-            assert load_backup(converted.backup).configuration.slots() == (live.thumbprint, "")
-        tenant.add_domain(name, federation=federation(name, live) if before.federated else None)
-    assert len(backups.all()) == (2 if name == "example.com" else 0)
+            assert load_backup(converted.backup).configuration.slots() == (admin.live.thumbprint, "")
+        admin.restore(before)
+    assert len(admin.backups.all()) == (2 if name == "example.com" else 0)
 
 
 @pytest.mark.parametrize("name", ["example.com", "managed.example"])
 async def test_a_conversion_that_is_killed_after_every_line_goes_on(
-    name: str,
-    graph: Graph,
-    tenant: FakeGraph,
-    backups: Backups,
-    journals: DomainJournals,
-    live: Certificate,
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, admin: Administrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is on disk is enough."""
     sync = os.fsync
     for number in count():
-        before = await read_domain(graph, name)
-        plan = await planned(graph, name, live)
+        before = await admin.read(name)
+        plan = await admin.planned(name)
         left = iter(range(number, -1, -1))
 
         def sync_and_die(descriptor: int, left: Any = left) -> None:
@@ -148,70 +194,50 @@ async def test_a_conversion_that_is_killed_after_every_line_goes_on(
 
         monkeypatch.setattr(os, "fsync", sync_and_die)
         try:
-            with journals.open(name, NOW) as journal:
-                await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
+            await admin.convert(plan)
         except Killed:
             monkeypatch.setattr(os, "fsync", sync)
-            if is_converting(journals.record(name)):
-                await going_on(graph, name, backups, journals)
+            if is_converting(admin.journals.record(name)):
+                await admin.go_on(name)
         else:
             assert number >= 4
             break
         finally:
             monkeypatch.setattr(os, "fsync", sync)
-        assert (await read_domain(graph, name)).federated is not before.federated
-        tenant.add_domain(name, federation=federation(name, live) if before.federated else None)
+        assert (await admin.read(name)).federated is not before.federated
+        admin.restore(before)
 
 
 @pytest.mark.parametrize("name", ["example.com", "managed.example"])
-async def test_an_interrupted_conversion_is_undone(
-    name: str, graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
-) -> None:
+async def test_an_interrupted_conversion_is_undone(name: str, admin: Administrator) -> None:
     """From before and after the request: as it was, its configuration included."""
     for number in range(2):
-        before = await read_domain(graph, name)
-        plan, killer = await planned(graph, name, live), Killer(graph, number)
-        with pytest.raises(Killed), journals.open(name, NOW) as journal:
-            await convert_domain(graph, plan, confirmation=name, backups=backups, journal=journal, now=NOW)
-        killer.revive()
-        with journals.open(name, NOW) as journal:
-            await resume_conversion(graph, confirmation=name, backups=backups, journal=journal, now=NOW, undo=True)
-        after = await read_domain(graph, name)
+        before = await admin.read(name)
+        await admin.is_killed(admin.convert(await admin.planned(name)), number)
+        await admin.go_on(name, undo=True)
+        after = await admin.read(name)
         assert (after.federated, after.certificates) == (before.federated, before.certificates)
-        record = journals.record(name)
-        assert record is not None
-        assert record.outcome == "rolled back"
+        assert admin.outcome(name)[1] == "rolled back"
 
 
-async def test_an_undo_that_is_killed_goes_on_as_an_undo(
-    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
-) -> None:
+async def test_an_undo_that_is_killed_goes_on_as_an_undo(admin: Administrator) -> None:
     """It is not what the command for the conversion continues."""
-    plan, killer = await planned(graph, "example.com", live), Killer(graph, 1)
-    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
-    killer.left = 0
-    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await resume_conversion(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW, undo=True)
-    killer.revive()
-    assert not is_converting(journals.record("example.com"), plan.kind)
-    assert is_converting(journals.record("example.com"))
-    assert (await going_on(graph, "example.com", backups, journals)).domain.federated
+    plan = await admin.planned("example.com")
+    await admin.is_killed(admin.convert(plan), 1)
+    await admin.is_killed(admin.go_on("example.com", undo=True), 0)
+    assert not is_converting(admin.journals.record("example.com"), plan.kind)
+    assert is_converting(admin.journals.record("example.com"))
+    assert (await admin.go_on("example.com")).domain.federated
 
 
-async def test_a_conversion_that_somebody_else_did_otherwise(
-    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate
-) -> None:
+async def test_a_conversion_that_somebody_else_did_otherwise(admin: Administrator) -> None:
     """With other certificates: theirs stand, and ours is not said to be done."""
-    plan, killer = await planned(graph, "managed.example", live), Killer(graph, 0)
-    with pytest.raises(Killed), journals.open("managed.example", NOW) as journal:
-        await convert_domain(graph, plan, confirmation="managed.example", backups=backups, journal=journal, now=NOW)
-    killer.revive()
+    await admin.is_killed(admin.convert(await admin.planned("managed.example")), 0)
     theirs = signing("theirs")
-    tenant.add_domain("managed.example", federation=federation("managed.example", theirs))
+    admin.tenant.add_domain("managed.example", federation=federation("managed.example", theirs))
     with pytest.raises(NotTaken, match="the conversion"):
-        await going_on(graph, "managed.example", backups, journals)
-    assert (await read_domain(graph, "managed.example")).certificates == (theirs.thumbprint,)
+        await admin.go_on("managed.example")
+    assert (await admin.read("managed.example")).certificates == (theirs.thumbprint,)
 
 
 @pytest.mark.parametrize(
@@ -233,97 +259,111 @@ def test_what_a_failed_change_left_behind(error: Exception, effect: str) -> None
     assert effect_of(error) == effect
 
 
-async def test_what_is_undone_is_in_the_plan(graph: Graph, live: Certificate) -> None:
+async def test_what_is_undone_is_in_the_plan(admin: Administrator) -> None:
     """By the same acts."""
-    plan = await planned(graph, "managed.example", live)
+    plan = await admin.planned("managed.example")
     assert [(step.acts, step.undo) for step in plan.steps] == [
         (("managed.example: federating managed.example",), ("managed.example: making managed.example managed",))
     ]
 
 
-async def test_what_is_not_under_way_is_not_gone_on_with(
-    graph: Graph, backups: Backups, journals: DomainJournals, live: Certificate
-) -> None:
-    """Nor without the domain's name; nor while somebody else is at it."""
-    with pytest.raises(TrustRefused, match="no conversion is under way"):
-        await going_on(graph, "example.com", backups, journals)
-    with journals.open("example.com", NOW) as journal:
-        with pytest.raises(TrustRefused, match="no conversion is under way"):
-            await resume_conversion(graph, confirmation="example.com", backups=backups, journal=journal, now=NOW, undo=True)
-        with pytest.raises(JournalLocked):
-            journals.open("example.com", NOW)
-    plan, killer = await planned(graph, "example.com", live), Killer(graph, 0)
-    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
-    killer.revive()
+async def test_what_is_not_under_way_is_not_gone_on_with(admin: Administrator) -> None:
+    """Nor while somebody else is at it."""
     for undo in (False, True):
-        with pytest.raises(NotConfirmed), journals.open("example.com", NOW) as journal:
-            await resume_conversion(graph, confirmation="yes", backups=backups, journal=journal, now=NOW, undo=undo)
-    assert (await read_domain(graph, "example.com")).federated
+        with pytest.raises(TrustRefused, match="no conversion is under way"):
+            await admin.go_on("example.com", undo=undo)
+    with admin.journals.open("example.com", NOW), pytest.raises(JournalLocked):
+        admin.journals.open("example.com", NOW)
 
 
-async def test_a_plan_that_was_overtaken(
-    graph: Graph, tenant: FakeGraph, backups: Backups, journals: DomainJournals, live: Certificate, tmp_path: Path
-) -> None:
+async def test_a_plan_that_was_overtaken(admin: Administrator, tmp_path: Path) -> None:
     """A conversion of a domain that is not as it was when the plan was made and saved: nothing is done."""
     path = tmp_path / "plan.json"
-    save(await planned(graph, "example.com", live), path)
-    tenant.add_domain("example.com", federation=federation("example.com", live, signing("theirs")))
-    with pytest.raises(PlanOutdated, match="certificates: was"), journals.open("example.com", NOW) as journal:
-        await convert_domain(
-            graph, load(path, STATES), confirmation="example.com", backups=backups, journal=journal, now=NOW
-        )
-    assert (await read_domain(graph, "example.com")).federated
-    assert journals.record("example.com") is None
+    save(await admin.planned("example.com"), path)
+    admin.tenant.add_domain("example.com", federation=federation("example.com", admin.live, signing("theirs")))
+    with pytest.raises(PlanOutdated, match="certificates: was"):
+        await admin.convert(load(path, STATES))
+    assert (await admin.read("example.com")).federated
+    assert admin.journals.record("example.com") is None
 
 
 @pytest.mark.parametrize("number", [0, 1])
 async def test_an_update_that_is_killed_is_planned_anew(
-    number: int,
-    graph: Graph,
-    tenant: FakeGraph,
-    backups: Backups,
-    journals: DomainJournals,
-    live: Certificate,
-    coming: Certificate,
-    tmp_path: Path,
+    number: int, admin: Administrator, coming: Certificate, tmp_path: Path
 ) -> None:
     """Before the request it is done by the next command, after it there is nothing left; a saved plan does as well."""
-    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
+    domain = await admin.read("example.com")
+    change = plan_publish(domain, coming, admin.live.thumbprint)
     assert change is not None
     path = tmp_path / "plan.json"
-    observed = DomainObservation(domain=await read_domain(graph, "example.com"))
     marks = {slot.value: thumbprint for slot, thumbprint in zip(Slot, change.before, strict=True)}
     plan: Plan[SlotChange] = procedures.make(
-        UPDATE, observed, subject=change.domain, title=str(change), state=change, marks=marks, now=NOW, by="ann"
+        UPDATE,
+        DomainObservation(domain=domain),
+        subject=change.domain,
+        title=str(change),
+        state=change,
+        marks=marks,
+        now=NOW,
+        by="ann",
     )
     save(plan, path)
-    plan, killer = load(path, STATES), Killer(graph, number)
+    plan = load(path, STATES)
     assert plan.state == change
-    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await apply_change(graph, plan.state, backups, NOW, journal)
-    killer.revive()
-    again = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
+    await admin.is_killed(admin.update(plan.state), number)
+    again = plan_publish(await admin.read("example.com"), coming, admin.live.thumbprint)
     assert (again is None) is (number == 1)
     if again is not None:
-        with journals.open("example.com", NOW) as journal:
-            await apply_change(graph, again, backups, NOW, journal)
-    assert slots(tenant, "example.com") == (base64_of(live), base64_of(coming))
-    assert len(tenant.domains.all["example.com"].writes) == 1
+        await admin.update(again)
+    assert slots(admin.tenant, "example.com") == (base64_of(admin.live), base64_of(coming))
+    assert len(admin.tenant.domains.all["example.com"].writes) == 1
 
 
-async def test_the_last_word_about_a_domain_counts(
-    graph: Graph, backups: Backups, journals: DomainJournals, live: Certificate, coming: Certificate
-) -> None:
+async def test_the_last_word_about_a_domain_counts(admin: Administrator, coming: Certificate) -> None:
     """A conversion that was interrupted before anything happened is over when somebody updates the domain instead."""
-    plan, killer = await planned(graph, "example.com", live), Killer(graph, 0)
-    with pytest.raises(Killed), journals.open("example.com", NOW) as journal:
-        await convert_domain(graph, plan, confirmation="example.com", backups=backups, journal=journal, now=NOW)
-    killer.revive()
-    change = plan_publish(await read_domain(graph, "example.com"), coming, live.thumbprint)
+    await admin.is_killed(admin.convert(await admin.planned("example.com")), 0)
+    change = plan_publish(await admin.read("example.com"), coming, admin.live.thumbprint)
     assert change is not None
-    with journals.open("example.com", NOW) as journal:
-        await apply_change(graph, change, backups, NOW, journal)
-    record = journals.record("example.com")
-    assert record is not None
-    assert (record.kind, record.outcome) == ("trust update", "done")
+    await admin.update(change)
+    assert admin.outcome("example.com") == ("trust update", "done")
+
+
+async def test_a_request_that_comes_late_comes_before_the_next_work(
+    admin: Administrator, coming: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was given up is waited for: the plan says so, and the copy that is made has what came of it."""
+    change = plan_publish(await admin.read("example.com"), coming, admin.live.thumbprint)
+    assert change is not None
+    await admin.is_killed(admin.update(change), 0)
+    plan = await admin.planned("example.com")
+    assert "may still take effect until" in plan.summary[-1]
+    both = federation("example.com", admin.live, coming)
+    arrives(admin, both, monkeypatch)
+    converted = await admin.convert(plan)
+    assert converted.backup is not None
+    assert load_backup(converted.backup).configuration.slots() == (admin.live.thumbprint, coming.thumbprint)
+
+
+async def test_an_update_that_a_late_request_overtakes(
+    admin: Administrator, coming: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was planned for other slots: theirs stand."""
+    change = plan_publish(await admin.read("example.com"), coming, admin.live.thumbprint)
+    assert change is not None
+    await admin.is_killed(admin.update(change), 0)
+    theirs = signing("theirs")
+    arrives(admin, federation("example.com", admin.live, theirs), monkeypatch)
+    with pytest.raises(TrustRefused, match="its certificates were"):
+        await admin.update(change)
+    assert slots(admin.tenant, "example.com") == (base64_of(admin.live), base64_of(theirs))
+
+
+def arrives(admin: Administrator, late: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that was lost takes effect while it is waited for."""
+    nap = admin.graph.sleep
+
+    async def sleep(seconds: float) -> None:
+        admin.tenant.add_domain("example.com", federation=late)
+        await nap(seconds)
+
+    monkeypatch.setattr(admin.graph, "sleep", sleep)

@@ -88,6 +88,25 @@ async def test_a_controller_that_is_lost_before_the_bind_is_replaced(make: Make,
     assert second.binds == [(DN, b"wrong")]
 
 
+async def test_before_bind_is_asked_once_however_many_controllers_are_tried(
+    make: Make, servers: list[FakeLdapServer]
+) -> None:
+    """The first one's connection is lost after it and before the password: the relay is told once that it begins."""
+    first, second = await asked_first(make, servers)
+    asked: list[int] = []
+
+    async def lose_the_connection() -> None:
+        asked.append(len(second.binds))
+        await first.__aexit__(None, None, None)
+        for _ in range(50):  # until this side has noticed
+            await asyncio.sleep(0)
+
+    directories = make(servers, connect_timeout=0.3)
+    result = await directories.verify(WRONG, deadline=time.time() + 10, before_bind=lose_the_connection)
+    assert (result.outcome, result.controller) == (CheckOutcome.WRONG_CREDENTIAL, second.name)
+    assert (asked, first.binds, second.binds) == ([0], [], [(DN, b"wrong")])
+
+
 async def test_what_finds_the_queue_full_says_so_and_is_not_taken_for_done(make: Make) -> None:
     """A reset that was never tried is no success, somebody who was never looked for is not nobody."""
     async with FakeLdapServer(at_bind="silent") as server:

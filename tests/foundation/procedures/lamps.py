@@ -283,7 +283,7 @@ class FusedJournal(FileJournal):
         try:
             self.fuse(f"torn journal {kind}")
         except Killed:
-            os.write(self._descriptor, b'{"v":2,"n":')
+            os.write(self._descriptor, b'{"v":3,"n":')
             raise
         changed = super().append(event, now)
         self.fuse(f"after journal {kind}")

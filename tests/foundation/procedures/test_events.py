@@ -25,7 +25,7 @@ from foundation.procedures import (
 from foundation.procedures.events import fold
 
 WIRE, LIGHT = ActId("wire", "a", "wire"), ActId("light", "a", "paint red")
-STARTED = Started(id="r1", kind="lamps", subject="house", state="grey")
+STARTED = Started(id="r1", kind="lamps", subject="house", table="t1", state="grey")
 
 
 def folded(*events: Event) -> Record[Any]:

@@ -47,7 +47,7 @@ class OtherState(msgspec.Struct, frozen=True):
 def written(path: Path) -> FileJournal:
     """A journal with a few lines, still open."""
     journal = FileJournal(path, TYPES, now=1_000.0, who="ann@ws1")
-    journal.append(Started(id="r1", kind="lamps", subject="house", state=STATE), 1_001.0)
+    journal.append(Started(id="r1", kind="lamps", subject="house", table="t1", state=STATE), 1_001.0)
     journal.append(ActBegun(act=ACT), 1_002.0)
     journal.append(Acted(act=ACT), 1_003.0)
     journal.append(Completed(stage="wire", state=LampState(colour="red", before={}, made="x")), 1_004.0)
@@ -72,7 +72,7 @@ def test_every_event_survives_the_file(tmp_path: Path) -> None:
     """Written, read and folded it is what it was in memory."""
     memory = MemoryJournal(who="ann@ws1")
     events: list[Event] = [
-        Started(id="r1", kind="lamps", subject="house", state=STATE),
+        Started(id="r1", kind="lamps", subject="house", table="t1", state=STATE),
         ActBegun(act=ACT),
         Failed(why="no spool", effect="none"),
         ActBegun(act=ACT),
@@ -162,7 +162,7 @@ def test_a_line_of_another_journal_is_an_error(tmp_path: Path) -> None:
     """Whole in itself and of the right number, it does not follow on what stands before it here."""
     for name, at in (("one", 1.0), ("two", 2.0)):
         with FileJournal(tmp_path / name, TYPES, now=at, who="ann@ws1") as journal:
-            journal.append(Started(id=name, kind="lamps", subject="house", state=STATE), at)
+            journal.append(Started(id=name, kind="lamps", subject="house", table="t1", state=STATE), at)
             journal.append(ActBegun(act=ACT), 3.0)
     first, _ = (tmp_path / "one").read_bytes().splitlines(keepends=True)
     _, second = (tmp_path / "two").read_bytes().splitlines(keepends=True)
@@ -183,7 +183,7 @@ def test_another_spelling_of_the_same_content_is_damage(written_as: bytes, found
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [(3, "journal version 3, this one knows 2"), (1, "of journal version 1, this Isthmus knows 2")],
+    [(4, "journal version 4, this one knows 3"), (2, "of journal version 2, this Isthmus knows 3")],
 )
 def test_another_version_is_left_alone(version: int, words: str, tmp_path: Path) -> None:
     """It says which version, and what to use."""
@@ -250,7 +250,7 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
         assert journal.record == before
     with FileJournal(tmp_path / "other.jsonl", TYPES, now=1.0) as journal:
         with pytest.raises(JournalError, match="cannot write 'started' of party"):
-            journal.append(Started(id="r", kind="party", subject="house", state=STATE), 5.0)
+            journal.append(Started(id="r", kind="party", subject="house", table="t1", state=STATE), 5.0)
         assert journal.record is None
     assert read(tmp_path / "j.jsonl", TYPES) == before
 
@@ -266,7 +266,7 @@ def test_half_a_character_is_kept(tmp_path: Path) -> None:
 def test_a_time_that_is_none(at: str, tmp_path: Path) -> None:
     """Although the checksum fits."""
     path = tmp_path / "j.jsonl"
-    fields = {"v": 2, "n": 1, "at": json.loads(at), "by": "ann", "kind": "stopped", "data": {"why": "x"}}
+    fields = {"v": 3, "n": 1, "at": json.loads(at), "by": "ann", "kind": "stopped", "data": {"why": "x"}}
     content = json.dumps(fields, separators=(",", ":"), sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:32]
     path.write_text(json.dumps({**fields, "sum": digest}, separators=(",", ":")) + "\n")
@@ -276,7 +276,7 @@ def test_a_time_that_is_none(at: str, tmp_path: Path) -> None:
 
 def test_lines_that_cannot_follow_are_refused(tmp_path: Path) -> None:
     """A second start while something is under way, or an act of nothing."""
-    second = Started(id="r2", kind="lamps", subject="house", state=STATE)
+    second = Started(id="r2", kind="lamps", subject="house", table="t1", state=STATE)
     with written(tmp_path / "j.jsonl") as journal, pytest.raises(JournalError, match="second start"):
         journal.append(second, 9.0)
     with FileJournal(tmp_path / "empty.jsonl", TYPES, now=1.0) as journal:

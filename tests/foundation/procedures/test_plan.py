@@ -11,6 +11,7 @@ import pytest
 
 from findings import failed, warned
 from foundation.procedures import (
+    ActId,
     Plan,
     PlanOutdated,
     PlanUnusable,
@@ -59,6 +60,22 @@ def test_a_plan_as_text() -> None:
     assert "       do    … and 8 more of the kind" in plan_text(made(many))
 
 
+def test_a_plan_says_which_act_of_the_work_that_it_ends_may_yet_come() -> None:
+    """And until when it is waited for; not where it has settled."""
+    known = record(World(), begun=ActId("wire", "a", "wire"), begun_at=NOW - 60)
+    text = plan_text(made(previous=known))
+    assert "  open     a: wire (r1)\n           may still take effect until 2027-01-15 08:02Z" in text
+    for nothing in (None, record(World()), replace(known, begun_at=NOW - LAMPS.rules.settle)):
+        assert "open" not in plan_text(made(previous=nothing))
+
+
+def test_a_plan_of_another_table_is_outdated() -> None:
+    """Even where the same would be done: what comes later may differ."""
+    plan = made()
+    with pytest.raises(PlanOutdated, match="the plan was made by another release of Isthmus"):
+        check_current(plan, replace(plan, table="other"))
+
+
 def test_a_plan_that_a_finding_forbids_has_no_steps() -> None:
     """Nor anything that is left to be done afterwards. A warning forbids nothing."""
     forbidden = made(findings=[failed("fuse", "", "is out", "put it in")], notes=("Sweep the floor.",))
@@ -86,7 +103,7 @@ def test_a_saved_plan_is_the_same_plan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda c: {**c, "version": 9}, "version 9; this Isthmus knows 2"),
+        (lambda c: {**c, "version": 9}, "version 9; this Isthmus knows 3"),
         (lambda c: {**c, "state": {**c["state"], "colour": "blue"}}, "was changed after it was made"),
         (lambda c: {**c, "title": "Nothing"}, "was changed after it was made"),
         (lambda c: {**c, "steps": c["steps"][1:]}, "was changed after it was made"),
@@ -165,15 +182,15 @@ def test_where_work_stands() -> None:
     known = record(world, completed={"wire": NOW}, begun=act("a", "x").id("light"), problem="no paint")
     waiting = Step(kind=StepKind.WAIT, title="let them cool", until=NOW)
     assert step_text(waiting) == "Waiting: let them cool, until 2027-01-15 08:00Z"
-    text = record_text(known, standing(LAMPS, world, known, NOW + 1000))
+    text = record_text(known, standing(LAMPS, world, known, NOW + 1000), LAMPS.titles)
     for words in (
         "r1 (lamps), started 2027-01-15 08:00Z by ann",
-        "completed wire",
-        "open      light: a: x",
-        "last      no paint",
+        "  2027-01-15 08:00Z  wire the lamps",
+        "begun, its effect is not known yet: a: x",
+        "  stopped: no paint",
         "Next: paint",
     ):
         assert words in text
     assert record_data(known)["state"] == {"colour": "red", "before": {"a": "grey", "b": "grey"}, "made": ""}
     over = replace(known, finished=NOW, outcome="done")
-    assert record_text(over, standing(LAMPS, world, known, NOW)) == "r1 (lamps) is over since 2027-01-15 08:00Z: done."
+    assert record_text(over, standing(LAMPS, world, known, NOW), {}) == "r1 (lamps) is over since 2027-01-15 08:00Z: done."

@@ -12,6 +12,7 @@ from foundation.procedures import (
     Act,
     ActId,
     Condition,
+    Entry,
     Finished,
     Procedure,
     Record,
@@ -33,6 +34,7 @@ from foundation.procedures import (
     turn_back,
     turn_forward,
 )
+from foundation.procedures.events import after
 from foundation.procedures.planner import conclude
 from tests.foundation.procedures.lamps import COOLING, LAMPS, NOW, STAGES, LampState, LampView, World, act, record
 
@@ -279,7 +281,7 @@ def test_the_way_back_is_the_rows_backs() -> None:
     assert acts(world, known) == ["a: paint grey", "b: paint grey"]
     plain = replace(LAMPS, back_order=())
     assert [stage.name for stage in plain.way_back] == ["cycle back", "paint back", "unwire"]
-    assert acts(world, known, plain) == ["a: restart", "b: restart"]
+    assert acts(world, replace(known, table=plain.table), plain) == ["a: restart", "b: restart"]
     assert [stage.number for stage in LAMPS.way_back] == [2, 3, 1]
 
 
@@ -353,6 +355,53 @@ def test_work_is_started_once() -> None:
         start(urgent, replace(known, kind="fire"), "r2", "house", known.state)
 
 
+def test_an_act_of_work_that_was_ended_is_waited_for() -> None:
+    """Superseded, or over for another reason: its late effect must not come after what the next work has done."""
+    known = record(World(), begun=WIRE_A, begun_at=NOW)
+    fire = replace(LAMPS, kind="fire", supersedes={"lamps": "superseded by a fire"})
+    entries = [Entry(event=event, at=NOW + 1) for event in start(fire, known, "r2", "house", known.state)]
+    ended = after(known, entries[0])
+    assert (ended.outcome, ended.begun, ended.begun_at) == ("superseded by a fire", WIRE_A, NOW)
+    started = after(ended, entries[1])
+    assert (started.id, started.begun, started.begun_at) == ("r2", WIRE_A, NOW)
+    (again,) = start(fire, ended, "r2", "house", known.state)  # killed between the two
+    assert again == entries[1].event
+    world = World(time=NOW + SETTLE - 1)
+    step = next_step(fire, world, started, world.time)
+    assert (step.kind, step.stage, step.until) == (StepKind.WAIT, "wire", NOW + SETTLE)
+    assert [str(condition) for condition in step.missing] == ["a: wire may still be under way"]
+    world.time += 1
+    assert kind(world, started, fire) == (StepKind.DO, "wire")
+
+
+def test_nothing_is_over_while_an_act_is_in_doubt() -> None:
+    """Work that was turned round, and has nothing to undo."""
+    table = replace(LAMPS, stages=tuple(replace(stage, back=None) for stage in STAGES), back_order=())
+    known = record(World(), begun=WIRE_A, begun_at=NOW, back="start", table=table.table)
+    world = World(time=NOW + SETTLE - 1)
+    step = next_step(table, world, known, world.time)
+    assert (step.kind, step.until) == (StepKind.WAIT, NOW + SETTLE)
+    assert kind(World(time=NOW + SETTLE), known, table)[0] is StepKind.DONE
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [STAGES[1:], (STAGES[1], STAGES[0], *STAGES[2:]), (replace(STAGES[0], name="lay wires"), *STAGES[1:])],
+)
+def test_work_of_another_table_does_not_continue(stages: tuple[Stage[LampView], ...]) -> None:
+    """A row that is new, gone, renamed or elsewhere: what was passed already would be done late. Neither on, nor round."""
+    known = record(World(), completed={"light": NOW})
+    other = replace(LAMPS, stages=stages, back_order=())
+    step = next_step(other, World(), known, NOW)
+    assert step.kind is StepKind.REFUSE
+    assert "with the release that was here when it was started (2027-01-15 08:00Z)" in step.reasons[0]
+    with pytest.raises(Refused, match="another release"):
+        turn_back(other, known, "start")
+    with pytest.raises(Refused, match="another release"):
+        turn_forward(other, replace(known, back="start"))
+    assert LAMPS.table == replace(LAMPS, kind="other").table
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -384,10 +433,10 @@ def test_a_gate_waits_for_every_word_that_it_asks_for() -> None:
         **label("leave", "people leave", "the house is empty", 7), **gate(lambda view: {"ann": "Ann?", "bob": "Bob?"})
     )
     procedure = replace(LAMPS, stages=(row,), back_order=(), undone=())
-    step = next_step(procedure, World(), record(World(), acknowledged={"ann": NOW}), NOW)
+    step = next_step(procedure, World(), record(World(), acknowledged={"ann": NOW}, table=procedure.table), NOW)
     assert (step.kind, step.number, step.ask, step.reasons) == (StepKind.ASK, 7, ("bob",), ("Bob?",))
     assert [condition.problem for condition in step.missing] == ["bob is not acknowledged"]
-    told = record(World(), acknowledged={"ann": NOW, "bob": NOW})
+    told = record(World(), acknowledged={"ann": NOW, "bob": NOW}, table=procedure.table)
     assert next_step(procedure, World(), told, NOW).kind is StepKind.NOTE
 
 

@@ -24,7 +24,7 @@ from gateway.agent.errors import NotEnrolled
 from gateway.app import Relay, init, serving
 from gateway.protocol import CloseCode, Outcome
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
+from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 
 ANNA = "anna@corp.example.com"
 DAY = 86400.0

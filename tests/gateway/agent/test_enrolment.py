@@ -24,7 +24,7 @@ from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import known_relays
 from gateway.agent.settings import AgentCoreSettings
 from gateway.app import Relay
-from tests.support.rooms import agent_settings, relay
+from tests.support.relay_and_agent import agent_settings, relay
 
 Answer = Callable[[dict[str, str]], web.Response]
 

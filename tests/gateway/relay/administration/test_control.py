@@ -10,7 +10,7 @@ import pytest
 
 from gateway.app import Relay
 from gateway.relay.administration.control import SOCKET_NAME
-from tests.gateway.relay.door import Door
+from tests.gateway.relay.stranger import Stranger
 
 
 async def ordered(relay: Relay, act: str, order: Any) -> tuple[int, Any]:
@@ -33,20 +33,20 @@ UNFIT_ORDERS: list[tuple[str, Any, str]] = [
 ]
 
 
-async def test_an_order_that_cannot_be_carried_out_is_told_why(door: Door) -> None:
+async def test_an_order_that_cannot_be_carried_out_is_told_why(stranger: Stranger) -> None:
     """As JSON, for the command line to show; and the relay goes on."""
     for act, order, words in UNFIT_ORDERS:
-        status, answer = await ordered(door.relay, act, order)
+        status, answer = await ordered(stranger.relay, act, order)
         assert status == 400
         assert words in answer["error"]
-    status, view = await ordered(door.relay, "create_token", TOKEN)
+    status, view = await ordered(stranger.relay, "create_token", TOKEN)
     assert status == 200
     assert view["name"] == "agent1"
 
 
 @pytest.mark.parametrize("order", [[], None, {**TOKEN, "name": 7}, {**TOKEN, "name": None}, {**TOKEN, "domains": None}])
-async def test_an_order_of_the_wrong_shape_is_told_so(door: Door, order: Any) -> None:
+async def test_an_order_of_the_wrong_shape_is_told_so(stranger: Stranger, order: Any) -> None:
     """A command line of another version may send it."""
-    status, answer = await ordered(door.relay, "create_token", order)
+    status, answer = await ordered(stranger.relay, "create_token", order)
     assert status == 400
     assert answer["error"]

@@ -24,7 +24,7 @@ from gateway.signin.forms import check_text
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import NOW, SILENCE, Exchange, Station, World, in_virtual_time
 from tests.support.fakes import FakeDirectories
-from tests.support.rooms import agent, attempt, eventually, relay
+from tests.support.relay_and_agent import agent, attempt, eventually, relay
 
 ANNA = "anna@corp.example.com"
 RNG = random.SystemRandom()

@@ -32,6 +32,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world"))
 
 
+@pytest.fixture
+def exchange(world: World) -> Exchange:
+    """Without an agent yet."""
+    return Exchange(world)
+
+
 # -- whose it is
 
 
@@ -86,9 +92,8 @@ def test_a_netbios_name_stands_before_the_first_backslash(netbios: str, rest: st
 
 
 @in_virtual_time
-async def test_nobody_there_is_told_at_once(world: World) -> None:
+async def test_nobody_there_is_told_at_once(exchange: Exchange) -> None:
     """It is not waited for somebody who may never come."""
-    exchange = Exchange(world)
     pending = exchange.sign_in()
     await exchange.settle()
     assert await outcome(pending) == (Outcome.NO_AGENT, "")
@@ -96,9 +101,8 @@ async def test_nobody_there_is_told_at_once(world: World) -> None:
 
 
 @in_virtual_time
-async def test_the_answer_comes_back_with_the_agents_name(world: World) -> None:
+async def test_the_answer_comes_back_with_the_agents_name(exchange: Exchange) -> None:
     """And whether it had begun."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1")
     pending = exchange.sign_in()
     await exchange.settle()
@@ -111,9 +115,8 @@ async def test_the_answer_comes_back_with_the_agents_name(world: World) -> None:
 
 
 @in_virtual_time
-async def test_the_least_loaded_for_its_capacity_is_asked(world: World) -> None:
+async def test_the_least_loaded_for_its_capacity_is_asked(exchange: Exchange) -> None:
     """Three of ten are less than one of two."""
-    exchange = Exchange(world)
     large = exchange.agent("large", capacity=10)
     await exchange.occupy(large, 3)
     small = exchange.agent("small", capacity=2)
@@ -125,9 +128,8 @@ async def test_the_least_loaded_for_its_capacity_is_asked(world: World) -> None:
 
 
 @in_virtual_time
-async def test_the_load_is_spread_evenly(world: World) -> None:
+async def test_the_load_is_spread_evenly(exchange: Exchange) -> None:
     """By capacity, to the last place."""
-    exchange = Exchange(world)
     stations = [exchange.agent(f"agent{capacity}", capacity=capacity) for capacity in (2, 4, 6)]
     for number in range(6):
         exchange.sign_in(f"user{number}")
@@ -140,9 +142,8 @@ async def test_the_load_is_spread_evenly(world: World) -> None:
 
 
 @in_virtual_time
-async def test_the_nearer_of_two_equals_is_asked(world: World) -> None:
+async def test_the_nearer_of_two_equals_is_asked(exchange: Exchange) -> None:
     """Latency breaks the tie, and only the tie."""
-    exchange = Exchange(world)
     far, near = exchange.agent("far", latency=0.2), exchange.agent("near", latency=0.01)
     for user in ("first", "second"):
         exchange.sign_in(user)
@@ -152,9 +153,8 @@ async def test_the_nearer_of_two_equals_is_asked(world: World) -> None:
 
 
 @in_virtual_time
-async def test_who_let_a_request_lie_is_asked_last(world: World) -> None:
+async def test_who_let_a_request_lie_is_asked_last(exchange: Exchange) -> None:
     """However idle it is, until it says a word."""
-    exchange = Exchange(world)
     silent, busy = exchange.agent("silent", latency=0.01), exchange.agent("busy", latency=0.9)
     exchange.sign_in("first")
     await exchange.pass_time(SILENCE + 0.01)
@@ -171,9 +171,8 @@ async def test_who_let_a_request_lie_is_asked_last(world: World) -> None:
 
 
 @in_virtual_time
-async def test_a_suspect_is_better_than_nobody(world: World) -> None:
+async def test_a_suspect_is_better_than_nobody(exchange: Exchange) -> None:
     """It is asked where there is no other."""
-    exchange = Exchange(world)
     silent = exchange.agent("silent")
     exchange.sign_in("first")
     await exchange.pass_time(SILENCE + 0.01)
@@ -185,9 +184,8 @@ async def test_a_suspect_is_better_than_nobody(world: World) -> None:
 
 
 @in_virtual_time
-async def test_who_claims_a_domain_comes_before_who_takes_all(world: World) -> None:
+async def test_who_claims_a_domain_comes_before_who_takes_all(exchange: Exchange) -> None:
     """Even where the others are idle and nearer; case does not matter."""
-    exchange = Exchange(world)
     everybodys = exchange.agent("everybodys", "*", latency=0.001)
     named = exchange.agent("named", "corp.example.com", "corp", latency=0.5)
     for user in ("anna@corp.example.com", "CORP\\ben", "clara@Corp.Example.Com"):
@@ -202,9 +200,8 @@ async def test_who_claims_a_domain_comes_before_who_takes_all(world: World) -> N
 
 
 @in_virtual_time
-async def test_one_agent_is_asked_about_one_account_however_it_is_spelt(world: World) -> None:
+async def test_one_agent_is_asked_about_one_account_however_it_is_spelt(exchange: Exchange) -> None:
     """Two that do not know of each other's attempts could spend more of them than either would."""
-    exchange = Exchange(world)
     names = ("corp.example.com", "corp", "*")
     stations = [exchange.agent(f"agent{number}", *names, capacity=8) for number in range(3)]
     for _ in range(2):
@@ -215,9 +212,8 @@ async def test_one_agent_is_asked_about_one_account_however_it_is_spelt(world: W
 
 
 @in_virtual_time
-async def test_an_account_is_tied_to_an_agent_for_a_minute(world: World) -> None:
+async def test_an_account_is_tied_to_an_agent_for_a_minute(exchange: Exchange) -> None:
     """One agent counts its wrong passwords best; but who was busy once is not asked permanently."""
-    exchange = Exchange(world)
     first = exchange.agent("agent1")
     await exchange.occupy(first, 1)
     exchange.sign_in()
@@ -238,9 +234,8 @@ async def test_an_account_is_tied_to_an_agent_for_a_minute(world: World) -> None
 
 
 @in_virtual_time
-async def test_an_account_is_not_tied_to_an_agent_that_cannot(world: World) -> None:
+async def test_an_account_is_not_tied_to_an_agent_that_cannot(exchange: Exchange) -> None:
     """Busy, silent or gone: another one is asked, at once."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first", "corp", capacity=1), exchange.agent("second", "corp", capacity=1)
     exchange.sign_in("anna@corp")
     await exchange.settle()
@@ -250,9 +245,8 @@ async def test_an_account_is_not_tied_to_an_agent_that_cannot(world: World) -> N
 
 
 @in_virtual_time
-async def test_a_name_that_nobody_claims_is_nobodys(world: World) -> None:
+async def test_a_name_that_nobody_claims_is_nobodys(exchange: Exchange) -> None:
     """An agent with domains of its own is asked about no others, nor about bare names."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", "corp.example.com", "corp")
     users = ("anna@other.example.com", "anna", "", "@", "\\", "OTHER\\anna@corp.example.com", "a@corp.example.com@x")
     for user in users:
@@ -263,9 +257,8 @@ async def test_a_name_that_nobody_claims_is_nobodys(world: World) -> None:
 
 
 @in_virtual_time
-async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_asked_of_it(world: World) -> None:
+async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_asked_of_it(exchange: Exchange) -> None:
     """However much it claims, `*` included."""
-    exchange = Exchange(world)
     greedy = exchange.agent("greedy", "corp", "other", "*")
     greedy.connection.allowed = ("corp", "third")
     exchange.dispatcher.connections_changed()
@@ -276,9 +269,8 @@ async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_ask
 
 
 @in_virtual_time
-async def test_a_star_in_a_name_is_no_way_to_everybodys_agent(world: World) -> None:
+async def test_a_star_in_a_name_is_no_way_to_everybodys_agent(exchange: Exchange) -> None:
     """`anna@*` is a name like any other: it is asked where unclaimed names are."""
-    exchange = Exchange(world)
     named, everybodys = exchange.agent("named", "corp"), exchange.agent("everybodys", "*")
     exchange.sign_in("anna@*")
     await exchange.settle()
@@ -287,9 +279,8 @@ async def test_a_star_in_a_name_is_no_way_to_everybodys_agent(world: World) -> N
 
 @pytest.mark.parametrize("end", ["agent drains", "relay drains", "agent closes", "relay closes", "connection breaks"])
 @in_virtual_time
-async def test_who_is_leaving_is_never_asked(world: World, end: str) -> None:
+async def test_who_is_leaving_is_never_asked(exchange: Exchange, end: str) -> None:
     """Neither end's goodbye is overheard."""
-    exchange = Exchange(world)
     leaving, staying = exchange.agent("leaving"), exchange.agent("staying", latency=1.0)
     {
         "agent drains": leaving.end.drain,
@@ -308,9 +299,8 @@ async def test_who_is_leaving_is_never_asked(world: World, end: str) -> None:
 
 
 @in_virtual_time
-async def test_where_all_are_leaving_there_is_nobody(world: World) -> None:
+async def test_where_all_are_leaving_there_is_nobody(exchange: Exchange) -> None:
     """A person is told so at once."""
-    exchange = Exchange(world)
     exchange.agent("agent1").end.drain()
     await exchange.settle()
     pending = exchange.sign_in()
@@ -319,9 +309,8 @@ async def test_where_all_are_leaving_there_is_nobody(world: World) -> None:
 
 
 @in_virtual_time
-async def test_a_draining_agent_finishes_what_it_has(world: World) -> None:
+async def test_a_draining_agent_finishes_what_it_has(exchange: Exchange) -> None:
     """Its answer still counts."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1")
     pending = exchange.sign_in()
     await exchange.settle()
@@ -334,9 +323,8 @@ async def test_a_draining_agent_finishes_what_it_has(world: World) -> None:
 
 
 @in_virtual_time
-async def test_among_many_the_one_that_can_is_found(world: World) -> None:
+async def test_among_many_the_one_that_can_is_found(exchange: Exchange) -> None:
     """However few are compared: the full, the leaving, the suspect and those of other domains are not asked."""
-    exchange = Exchange(world)
     for number in range(25):
         exchange.agent(f"full{number % 5}", "corp", capacity=1)
         exchange.agent(f"leaving{number % 5}", "corp").connection.session.drain()
@@ -359,9 +347,8 @@ async def test_among_many_the_one_that_can_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("loss", ["hang up", "busy", "draining", "late", "unsealable", "no directory"])
 @in_virtual_time
-async def test_what_was_not_begun_is_handed_over(world: World, loss: str) -> None:
+async def test_what_was_not_begun_is_handed_over(exchange: Exchange, loss: str) -> None:
     """To each of the others once, the nearest first; the person notices nothing."""
-    exchange = Exchange(world)
     stations = [exchange.agent(f"agent{number}", latency=number / 100) for number in range(3)]
     pending = exchange.sign_in()
     for station in stations[:2]:
@@ -382,9 +369,8 @@ async def test_what_was_not_begun_is_handed_over(world: World, loss: str) -> Non
 
 
 @in_virtual_time
-async def test_a_directory_out_of_reach_of_all_is_said_so(world: World) -> None:
+async def test_a_directory_out_of_reach_of_all_is_said_so(exchange: Exchange) -> None:
     """Nobody is asked twice for it."""
-    exchange = Exchange(world)
     stations = [exchange.agent(f"agent{number}") for number in range(2)]
     pending = exchange.sign_in()
     for _ in stations:
@@ -396,9 +382,8 @@ async def test_a_directory_out_of_reach_of_all_is_said_so(world: World) -> None:
 
 
 @in_virtual_time
-async def test_no_directory_after_a_bind_has_begun_is_final(world: World) -> None:
+async def test_no_directory_after_a_bind_has_begun_is_final(exchange: Exchange) -> None:
     """The bind may have reached one all the same."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
     pending = exchange.sign_in()
     await exchange.settle()
@@ -411,9 +396,8 @@ async def test_no_directory_after_a_bind_has_begun_is_final(world: World) -> Non
 
 @pytest.mark.parametrize("said", [outcome for outcome in Outcome if outcome is not Outcome.NO_DIRECTORY])
 @in_virtual_time
-async def test_what_a_directory_said_is_final(world: World, said: Outcome) -> None:
+async def test_what_a_directory_said_is_final(exchange: Exchange, said: Outcome) -> None:
     """Nobody else is asked for a second opinion."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
     pending = exchange.sign_in()
     await exchange.settle()
@@ -425,9 +409,8 @@ async def test_what_a_directory_said_is_final(world: World, said: Outcome) -> No
 
 @pytest.mark.parametrize("end", ["hang up", "agent closes", "relay closes"])
 @in_virtual_time
-async def test_an_agent_lost_after_it_had_begun_ends_the_attempt(world: World, end: str) -> None:
+async def test_an_agent_lost_after_it_had_begun_ends_the_attempt(exchange: Exchange, end: str) -> None:
     """A second bind could cost a bad-password count."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
     pending = exchange.sign_in()
     await exchange.settle()
@@ -447,9 +430,8 @@ async def test_an_agent_lost_after_it_had_begun_ends_the_attempt(world: World, e
 
 
 @in_virtual_time
-async def test_a_silent_agents_request_goes_elsewhere_and_it_may_not_begin_it_any_more(world: World) -> None:
+async def test_a_silent_agents_request_goes_elsewhere_and_it_may_not_begin_it_any_more(exchange: Exchange) -> None:
     """So nobody is bound twice."""
-    exchange = Exchange(world)
     silent, other = exchange.agent("silent"), exchange.agent("other", latency=1.0)
     pending = exchange.sign_in()
     await exchange.pass_time(BEGIN)
@@ -465,9 +447,8 @@ async def test_a_silent_agents_request_goes_elsewhere_and_it_may_not_begin_it_an
 
 
 @in_virtual_time
-async def test_begun_in_time_is_waited_for_until_the_deadline(world: World) -> None:
+async def test_begun_in_time_is_waited_for_until_the_deadline(exchange: Exchange) -> None:
     """A slow directory is no reason to ask anybody else."""
-    exchange = Exchange(world)
     slow, other = exchange.agent("slow"), exchange.agent("other", latency=1.0)
     pending = exchange.sign_in()
     await exchange.pass_time(BEGIN - 0.1)
@@ -481,9 +462,8 @@ async def test_begun_in_time_is_waited_for_until_the_deadline(world: World) -> N
 
 
 @in_virtual_time
-async def test_the_deadline_ends_it(world: World) -> None:
+async def test_the_deadline_ends_it(exchange: Exchange) -> None:
     """The agent is told; what it answers later is dropped and does no harm."""
-    exchange = Exchange(world)
     slow = exchange.agent("slow")
     pending = exchange.sign_in()
     await exchange.settle()
@@ -501,9 +481,8 @@ async def test_the_deadline_ends_it(world: World) -> None:
 
 
 @in_virtual_time
-async def test_a_deadline_before_the_agent_must_begin_counts_too(world: World) -> None:
+async def test_a_deadline_before_the_agent_must_begin_counts_too(exchange: Exchange) -> None:
     """Whoever has little time left does not get more by silence."""
-    exchange = Exchange(world)
     exchange.agent("silent")
     pending = exchange.sign_in(timeout=2.0)
     await exchange.pass_time(2.01)
@@ -511,9 +490,8 @@ async def test_a_deadline_before_the_agent_must_begin_counts_too(world: World) -
 
 
 @in_virtual_time
-async def test_one_after_the_other_is_silent_within_one_deadline(world: World) -> None:
+async def test_one_after_the_other_is_silent_within_one_deadline(exchange: Exchange) -> None:
     """Hand-over does not begin the time anew."""
-    exchange = Exchange(world)
     stations = [exchange.agent(f"agent{number}") for number in range(5)]
     pending = exchange.sign_in(timeout=TIMEOUT - 1)
     await exchange.pass_time(TIMEOUT - 0.99)
@@ -522,9 +500,8 @@ async def test_one_after_the_other_is_silent_within_one_deadline(world: World) -
 
 
 @in_virtual_time
-async def test_an_agent_that_says_it_is_busy_is_not_nobody(world: World) -> None:
+async def test_an_agent_that_says_it_is_busy_is_not_nobody(exchange: Exchange) -> None:
     """Binds that were given up still take its capacity: the person is told to wait, the operator not to look for it."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     exchange.sign_in("slow", timeout=5.0)
     await exchange.settle()
@@ -539,9 +516,8 @@ async def test_an_agent_that_says_it_is_busy_is_not_nobody(world: World) -> None
 
 
 @in_virtual_time
-async def test_who_waits_is_served_in_order(world: World) -> None:
+async def test_who_waits_is_served_in_order(exchange: Exchange) -> None:
     """As places come free, one by one."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=2)
     users = [f"user{number}" for number in range(8)]
     tasks = [exchange.sign_in(user) for user in users]
@@ -557,9 +533,8 @@ async def test_who_waits_is_served_in_order(world: World) -> None:
 
 
 @in_virtual_time
-async def test_who_comes_later_does_not_overtake(world: World) -> None:
+async def test_who_comes_later_does_not_overtake(exchange: Exchange) -> None:
     """Not even in the very moment in which a place comes free."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     await exchange.occupy(station, 1)
     for user in ("first", "second"):
@@ -574,9 +549,8 @@ async def test_who_comes_later_does_not_overtake(world: World) -> None:
 
 
 @in_virtual_time
-async def test_nobody_waits_beyond_the_time_that_an_answer_needs(world: World) -> None:
+async def test_nobody_waits_beyond_the_time_that_an_answer_needs(exchange: Exchange) -> None:
     """An agent that were asked later could not begin in time any more."""
-    exchange = Exchange(world)
     await exchange.occupy(exchange.agent("agent1", capacity=1), 1)
     pending = exchange.sign_in()
     await exchange.pass_time(TIMEOUT - BEGIN - 0.1)
@@ -630,9 +604,8 @@ async def test_without_a_queue_nobody_waits(world: World) -> None:
 
 
 @in_virtual_time
-async def test_an_agent_that_comes_serves_those_who_wait(world: World) -> None:
+async def test_an_agent_that_comes_serves_those_who_wait(exchange: Exchange) -> None:
     """As many as it has room for, in their order."""
-    exchange = Exchange(world)
     await exchange.occupy(exchange.agent("agent1", capacity=1), 1)
     for number in range(4):
         exchange.sign_in(f"user{number}")
@@ -644,9 +617,8 @@ async def test_an_agent_that_comes_serves_those_who_wait(world: World) -> None:
 
 
 @in_virtual_time
-async def test_an_agent_that_takes_more_serves_those_who_wait(world: World) -> None:
+async def test_an_agent_that_takes_more_serves_those_who_wait(exchange: Exchange) -> None:
     """It said so itself."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     await exchange.occupy(station, 1)
     for number in range(3):
@@ -659,9 +631,8 @@ async def test_an_agent_that_takes_more_serves_those_who_wait(world: World) -> N
 
 
 @in_virtual_time
-async def test_an_agent_that_takes_nothing_for_now_is_waited_for(world: World) -> None:
+async def test_an_agent_that_takes_nothing_for_now_is_waited_for(exchange: Exchange) -> None:
     """Capacity zero is no goodbye."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=2)
     station.end.set_capacity(0)
     await exchange.settle()
@@ -676,9 +647,8 @@ async def test_an_agent_that_takes_nothing_for_now_is_waited_for(world: World) -
 
 
 @in_virtual_time
-async def test_when_the_last_agent_goes_nobody_waits_on(world: World) -> None:
+async def test_when_the_last_agent_goes_nobody_waits_on(exchange: Exchange) -> None:
     """Those who wait are told at once."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     await exchange.occupy(station, 1)
     tasks = [exchange.sign_in(f"user{number}") for number in range(3)]
@@ -691,9 +661,8 @@ async def test_when_the_last_agent_goes_nobody_waits_on(world: World) -> None:
 
 @pytest.mark.parametrize("end", ["drains", "hangs up"])
 @in_virtual_time
-async def test_a_domain_whose_agents_are_away_is_not_handed_to_those_that_take_all(world: World, end: str) -> None:
+async def test_a_domain_whose_agents_are_away_is_not_handed_to_those_that_take_all(exchange: Exchange, end: str) -> None:
     """They may be another forest's: its passwords are none of their business, and who waits is told at once."""
-    exchange = Exchange(world)
     named = exchange.agent("named", "corp", capacity=1)
     await exchange.occupy(named, 1)
     everybodys = exchange.agent("everybodys", "*")
@@ -710,9 +679,8 @@ async def test_a_domain_whose_agents_are_away_is_not_handed_to_those_that_take_a
 
 
 @in_virtual_time
-async def test_room_for_one_domain_is_not_lost_on_another(world: World) -> None:
+async def test_room_for_one_domain_is_not_lost_on_another(exchange: Exchange) -> None:
     """Who waits longest may have no use for it."""
-    exchange = Exchange(world)
     north = exchange.agent("north", "north", capacity=1)
     await exchange.occupy(north, 1)
     south = exchange.agent("south", "south", capacity=1)
@@ -729,9 +697,8 @@ async def test_room_for_one_domain_is_not_lost_on_another(world: World) -> None:
 
 
 @in_virtual_time
-async def test_room_that_is_of_no_use_keeps_ones_place_in_the_queue(world: World) -> None:
+async def test_room_that_is_of_no_use_keeps_ones_place_in_the_queue(exchange: Exchange) -> None:
     """Looking in vain does not send anybody to the end."""
-    exchange = Exchange(world)
     north = exchange.agent("north", "north", capacity=1)
     await exchange.occupy(north, 1)
     south = exchange.agent("south", "south", capacity=1)
@@ -752,9 +719,8 @@ async def test_room_that_is_of_no_use_keeps_ones_place_in_the_queue(world: World
 
 @pytest.mark.parametrize("begun", [False, True])
 @in_virtual_time
-async def test_who_is_cancelled_while_being_checked_leaves_nothing_behind(world: World, begun: bool) -> None:
+async def test_who_is_cancelled_while_being_checked_leaves_nothing_behind(exchange: Exchange, begun: bool) -> None:
     """The agent is told that nobody waits, and the place is free."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     pending = exchange.sign_in()
     await exchange.settle()
@@ -789,9 +755,8 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(world: World
 
 
 @in_virtual_time
-async def test_who_is_cancelled_in_the_moment_of_being_served_passes_the_place_on(world: World) -> None:
+async def test_who_is_cancelled_in_the_moment_of_being_served_passes_the_place_on(exchange: Exchange) -> None:
     """The next one gets it, and nobody is checked for whom nobody waits."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     await exchange.occupy(station, 1)
     first, second = exchange.sign_in("first"), exchange.sign_in("second")
@@ -810,9 +775,8 @@ async def test_who_is_cancelled_in_the_moment_of_being_served_passes_the_place_o
 
 
 @in_virtual_time
-async def test_what_cannot_be_sent_leaves_nothing_behind(world: World) -> None:
+async def test_what_cannot_be_sent_leaves_nothing_behind(exchange: Exchange) -> None:
     """A lone surrogate has no UTF-8; it must not cost the agent a place for good."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1", capacity=1)
     pending = exchange.sign_in("anna\ud800@corp.example.com")
     await exchange.settle()
@@ -825,9 +789,8 @@ async def test_what_cannot_be_sent_leaves_nothing_behind(world: World) -> None:
 
 
 @in_virtual_time
-async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
+async def test_a_name_that_no_agent_can_read_harms_nobody(exchange: Exchange) -> None:
     """The agent refuses it unread, and stays."""
-    exchange = Exchange(world)
     station = exchange.agent("agent1")
     pending = exchange.sign_in("a" * 1025)
     await exchange.settle()
@@ -841,9 +804,8 @@ async def test_a_name_that_no_agent_can_read_harms_nobody(world: World) -> None:
 
 
 @in_virtual_time
-async def test_only_agents_that_do_the_operation_are_asked(world: World) -> None:
+async def test_only_agents_that_do_the_operation_are_asked(exchange: Exchange) -> None:
     """An older one is passed over, however near it is; for what it does it is as good as any."""
-    exchange = Exchange(world)
     older = exchange.agent("older", capabilities=("verify", "telepathy"))
     newer = exchange.agent("newer", latency=1.0)
     change = exchange.sign_in("anna", operation="change")
@@ -857,9 +819,8 @@ async def test_only_agents_that_do_the_operation_are_asked(world: World) -> None
 
 
 @in_virtual_time
-async def test_an_operation_that_no_agent_does_waits_for_nobody(world: World) -> None:
+async def test_an_operation_that_no_agent_does_waits_for_nobody(exchange: Exchange) -> None:
     """Nor does it wait for room at one that does not do it, and its domain goes to nobody else."""
-    exchange = Exchange(world)
     older = exchange.agent("older", "north", capacity=1, capabilities=("verify",))
     exchange.agent("other")
     pending = exchange.sign_in("anna@north", operation="change")
@@ -872,9 +833,8 @@ async def test_an_operation_that_no_agent_does_waits_for_nobody(world: World) ->
 
 
 @in_virtual_time
-async def test_an_answer_in_unknown_words_is_no_answer(world: World) -> None:
+async def test_an_answer_in_unknown_words_is_no_answer(exchange: Exchange) -> None:
     """The person may try again; nobody else is asked, since a bind may have been made, and the agent stays."""
-    exchange = Exchange(world)
     newer, other = exchange.agent("newer"), exchange.agent("other", latency=1.0)
     pending = exchange.sign_in()
     await exchange.settle()
@@ -888,9 +848,8 @@ async def test_an_answer_in_unknown_words_is_no_answer(world: World) -> None:
 
 
 @in_virtual_time
-async def test_all_names_of_an_account_go_to_the_agent_that_counts_its_wrong_passwords(world: World) -> None:
+async def test_all_names_of_an_account_go_to_the_agent_that_counts_its_wrong_passwords(exchange: Exchange) -> None:
     """Once an answer told whose they are; also such that share no letter."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
     anna, ben = AccountId("9d1c", "anna"), AccountId("9d1c", "ben")
     for name, account in (("anna@corp", anna), ("4711", anna), ("ben", ben)):
@@ -909,9 +868,8 @@ async def test_all_names_of_an_account_go_to_the_agent_that_counts_its_wrong_pas
 
 
 @in_virtual_time
-async def test_a_new_name_does_not_move_its_account_to_another_agent(world: World) -> None:
+async def test_a_new_name_does_not_move_its_account_to_another_agent(exchange: Exchange) -> None:
     """It was asked elsewhere, once, and from then on goes where the others go."""
-    exchange = Exchange(world)
     first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
     anna = AccountId("9d1c", "anna")
     exchange.sign_in("anna")
@@ -929,10 +887,9 @@ async def test_a_new_name_does_not_move_its_account_to_another_agent(world: Worl
 
 
 @in_virtual_time
-async def test_names_are_remembered_up_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_names_are_remembered_up_to_a_bound(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name that was learned first is forgotten."""
     monkeypatch.setattr(dispatch, "_STICKY_NAMES", 2)
-    exchange = Exchange(world)
     station = exchange.agent()
     for number in range(4):
         exchange.sign_in(f"user{number}")
@@ -953,9 +910,8 @@ def test_spellings_have_a_part_in_common(name: str) -> None:
 
 
 @in_virtual_time
-async def test_the_report_on_directories_is_kept_and_others_are_left_alone(world: World) -> None:
+async def test_the_report_on_directories_is_kept_and_others_are_left_alone(exchange: Exchange) -> None:
     """So is one that cannot be read: it costs a line in the log."""
-    exchange = Exchange(world)
     station = exchange.agent()
     body = encode(DirectoriesReport({"dc1:636": "closed"}, 0))
     for kind, version, content in (

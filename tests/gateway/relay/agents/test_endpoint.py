@@ -15,25 +15,25 @@ from gateway.protocol import MAX_FRAME, AgentFacts, AgentSession, CloseCode, Pee
 from gateway.protocol.events import Closed, Event, Opened
 from gateway.protocol.messages import Bye, encode
 from gateway.store import AgentRecord
-from tests.gateway.relay.door import Door
+from tests.gateway.relay.stranger import Stranger
 
 TOO_BIG = 1009
 """What the websocket itself says of a message that is too large (RFC 6455 section 7.4.1)."""
 
 
-async def test_without_an_upgrade_there_is_no_session(door: Door) -> None:
+async def test_without_an_upgrade_there_is_no_session(stranger: Stranger) -> None:
     """A browser that opens the address is told so."""
-    async with door.client.get(door.url) as response:
+    async with stranger.client.get(stranger.url) as response:
         assert response.status == 400
         assert "websocket" in (await response.text()).lower()
 
 
-async def test_another_subprotocol_is_refused(door: Door) -> None:
+async def test_another_subprotocol_is_refused(stranger: Stranger) -> None:
     """The relay says nothing else to it."""
     for protocol in ("isthmus.agent.v99", "chat"):
-        async with door.connect(protocol) as ws:
-            assert await door.closed_with(ws) == ([], 1002)
-    assert door.relay.endpoint.connections == []
+        async with stranger.connect(protocol) as ws:
+            assert await stranger.closed_with(ws) == ([], 1002)
+    assert stranger.relay.endpoint.connections == []
 
 
 STRANGE: dict[str, tuple[bytes | str, set[int]]] = {
@@ -47,58 +47,58 @@ STRANGE: dict[str, tuple[bytes | str, set[int]]] = {
 }
 
 
-async def test_what_is_no_handshake_ends_the_connection(door: Door) -> None:
+async def test_what_is_no_handshake_ends_the_connection(stranger: Stranger) -> None:
     """With a code; nothing of it is left, and nothing of it is logged as an error of ours."""
     with structlog.testing.capture_logs() as logs:
         for kind, (frame, codes) in STRANGE.items():
-            async with door.connect() as ws:
+            async with stranger.connect() as ws:
                 await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
-                _, told = await door.closed_with(ws)
+                _, told = await stranger.closed_with(ws)
             assert told in codes, kind
-    assert door.relay.endpoint.connections == []
+    assert stranger.relay.endpoint.connections == []
     assert {entry["log_level"] for entry in logs} <= {"info", "warning"}
 
 
 @pytest.mark.parametrize("code", [70_000, -1, 2**63])
-async def test_a_goodbye_with_an_impossible_code_is_a_goodbye(door: Door, code: int) -> None:
+async def test_a_goodbye_with_an_impossible_code_is_a_goodbye(stranger: Stranger, code: int) -> None:
     """A stranger's number must not become an exception here."""
-    async with door.connect() as ws:
+    async with stranger.connect() as ws:
         await ws.send_bytes(encode(Bye(code, "bye")))
-        _, told = await door.closed_with(ws)
+        _, told = await stranger.closed_with(ws)
     assert told is not None
 
 
-async def test_who_says_nothing_is_given_up(door: Door) -> None:
+async def test_who_says_nothing_is_given_up(stranger: Stranger) -> None:
     """The handshake has ten seconds; then the place is free."""
-    async with door.connect() as ws:
+    async with stranger.connect() as ws:
         await ws.receive_bytes()
-        door.clock.ahead = 10.5
-        door.relay.endpoint.tick()
-        _, told = await door.closed_with(ws)
+        stranger.clock.ahead = 10.5
+        stranger.relay.endpoint.tick()
+        _, told = await stranger.closed_with(ws)
     assert told == CloseCode.SILENT
 
 
-def present(door: Door, identity: MachineIdentity) -> AgentSession:
+def present(stranger: Stranger, identity: MachineIdentity) -> AgentSession:
     """An agent's end of a session under this identity."""
-    trust = PeerTrust(Authority.load(door.relay.settings.state_dir / "authority").certificate, Role.RELAY)
+    trust = PeerTrust(Authority.load(stranger.relay.settings.state_dir / "authority").certificate, Role.RELAY)
     facts = AgentFacts(instance="i1", capacity=4, domains=("*",), software="test")
-    return AgentSession(identity, trust, facts, now=door.clock())
+    return AgentSession(identity, trust, facts, now=stranger.clock())
 
 
-async def said_to(door: Door, session: AgentSession) -> Event:
+async def said_to(stranger: Stranger, session: AgentSession) -> Event:
     """What came of the handshake."""
-    async with door.connect() as ws:
+    async with stranger.connect() as ws:
         while True:
-            for event in session.receive(await ws.receive_bytes(timeout=5), door.clock()):
+            for event in session.receive(await ws.receive_bytes(timeout=5), stranger.clock()):
                 return event
             for frame in session.frames():
                 await ws.send_bytes(frame)
 
 
 @pytest.mark.parametrize("known", ["name", "serial", "neither"])
-async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door, tmp_path: Path, known: str) -> None:
+async def test_a_certificate_that_was_never_enrolled_here_is_refused(stranger: Stranger, tmp_path: Path, known: str) -> None:
     """The authority issued it (to be found in a backup, say): it must be this name's, and this very one."""
-    authority, now = Authority.load(door.relay.settings.state_dir / "authority"), door.clock()
+    authority, now = Authority.load(stranger.relay.settings.state_dir / "authority"), stranger.clock()
 
     def issue(name: str) -> MachineIdentity:
         home = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"
@@ -110,91 +110,93 @@ async def test_a_certificate_that_was_never_enrolled_here_is_refused(door: Door,
     name = "agent2" if known == "serial" else "agent1"
     if known != "neither":
         record = AgentRecord(name=name, serial=f"{serials[known]:x}", not_after=identity.not_after, issued_at=now)
-        await door.relay.registry.enrol(record, door.relay.store.unit())
-    told = await said_to(door, present(door, identity))
+        await stranger.relay.registry.enrol(record, stranger.relay.store.unit())
+    told = await said_to(stranger, present(stranger, identity))
     assert isinstance(told, Closed)
     assert (told.code, told.by_peer) == (CloseCode.REFUSED, True)
-    assert door.relay.endpoint.connections == []
+    assert stranger.relay.endpoint.connections == []
     record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
     if known == "neither":  # the same one, enrolled, is let in
-        await door.relay.registry.enrol(record, door.relay.store.unit())
-        assert isinstance(await said_to(door, present(door, identity)), Opened)
+        await stranger.relay.registry.enrol(record, stranger.relay.store.unit())
+        assert isinstance(await said_to(stranger, present(stranger, identity)), Opened)
 
 
-async def enrolled(door: Door, home: Path, lifetime: float = 86400.0) -> MachineIdentity:
+async def enrolled(stranger: Stranger, home: Path, lifetime: float = 86400.0) -> MachineIdentity:
     """An agent's certificate that this relay has issued; seconds from now."""
-    authority, now = Authority.load(door.relay.settings.state_dir / "authority"), door.clock()
+    authority, now = Authority.load(stranger.relay.settings.state_dir / "authority"), stranger.clock()
     request = MachineIdentity.begin(home, name="agent1")
     certificate = authority.issue(request, name="agent1", role=Role.AGENT, now=now, lifetime=lifetime)
     identity = MachineIdentity.install(home, certificate, authority.certificate_der, name="agent1", role=Role.AGENT, now=now)
     record = AgentRecord(name="agent1", serial=f"{identity.serial:x}", not_after=identity.not_after, issued_at=now)
-    await door.relay.registry.enrol(record, door.relay.store.unit())
+    await stranger.relay.registry.enrol(record, stranger.relay.store.unit())
     return identity
 
 
-async def test_a_revoked_certificate_is_refused(door: Door, tmp_path: Path) -> None:
+async def test_a_revoked_certificate_is_refused(stranger: Stranger, tmp_path: Path) -> None:
     """Revocation holds for the next handshake, and says so."""
-    identity = await enrolled(door, tmp_path / "agent1")
-    assert isinstance(await said_to(door, present(door, identity)), Opened)
-    await door.relay.registry.revoke("agent1", door.clock(), "lost")
-    told = await said_to(door, present(door, identity))
+    identity = await enrolled(stranger, tmp_path / "agent1")
+    assert isinstance(await said_to(stranger, present(stranger, identity)), Opened)
+    await stranger.relay.registry.revoke("agent1", stranger.clock(), "lost")
+    told = await said_to(stranger, present(stranger, identity))
     assert isinstance(told, Closed)
     assert (told.code, told.by_peer) == (CloseCode.REVOKED, True)
 
 
-async def test_a_certificate_that_ends_ends_its_connection(door: Door, tmp_path: Path) -> None:
+async def test_a_certificate_that_ends_ends_its_connection(stranger: Stranger, tmp_path: Path) -> None:
     """An agent that did not renew is not asked for longer than its certificate lasts."""
-    session = present(door, await enrolled(door, tmp_path / "agent1", 5.0))
-    async with door.connect() as ws:
-        while not door.relay.endpoint.connections:
-            session.receive(await ws.receive_bytes(timeout=5), door.clock())
+    session = present(stranger, await enrolled(stranger, tmp_path / "agent1", 5.0))
+    async with stranger.connect() as ws:
+        while not stranger.relay.endpoint.connections:
+            session.receive(await ws.receive_bytes(timeout=5), stranger.clock())
             for frame in session.frames():
                 await ws.send_bytes(frame)
-        (connection,) = door.relay.endpoint.connections
+        (connection,) = stranger.relay.endpoint.connections
         assert connection.opened is not None
-        door.clock.ahead = connection.opened.peer.not_after - door.clock() + 1.0
-        door.relay.endpoint.tick()
-        _, told = await door.closed_with(ws)
+        stranger.clock.ahead = connection.opened.peer.not_after - stranger.clock() + 1.0
+        stranger.relay.endpoint.tick()
+        _, told = await stranger.closed_with(ws)
     assert told == CloseCode.EXPIRED
 
 
-async def test_one_connection_that_fails_is_not_the_end_of_the_others(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_connection_that_fails_is_not_the_end_of_the_others(
+    stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Time passes for them, and it alone is closed."""
 
     def fail(_now: float) -> Any:
         raise RuntimeError("a defect")
 
-    async with door.connect() as failing, door.connect() as other:
+    async with stranger.connect() as failing, stranger.connect() as other:
         for ws in (failing, other):
             await ws.receive_bytes()
-        first = min(door.relay.endpoint.open, key=lambda connection: connection.connected_at)
+        first = min(stranger.relay.endpoint.open, key=lambda connection: connection.connected_at)
         monkeypatch.setattr(first.session, "tick", fail)
-        door.relay.endpoint.tick()
-        _, told = await door.closed_with(failing)
+        stranger.relay.endpoint.tick()
+        _, told = await stranger.closed_with(failing)
         assert told == CloseCode.GOING_AWAY
-        door.clock.ahead = 10.5
-        door.relay.endpoint.tick()
-        _, told = await door.closed_with(other)
+        stranger.clock.ahead = 10.5
+        stranger.relay.endpoint.tick()
+        _, told = await stranger.closed_with(other)
         assert told == CloseCode.SILENT
 
 
-async def test_more_connections_than_allowed_are_turned_away(door: Door) -> None:
+async def test_more_connections_than_allowed_are_turned_away(stranger: Stranger) -> None:
     """Those without a handshake count too; whoever is turned away is told when to come again."""
     async with AsyncExitStack() as held:
         for _ in range(3):
-            await (await held.enter_async_context(door.connect())).receive_bytes()
+            await (await held.enter_async_context(stranger.connect())).receive_bytes()
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await door.connect()
+            await stranger.connect()
         assert refused.value.status == 503
         assert refused.value.headers is not None
         assert int(refused.value.headers["Retry-After"]) > 0
-    async with door.connect() as ws:
+    async with stranger.connect() as ws:
         assert await ws.receive_bytes()
 
 
-async def test_a_stopping_relay_takes_no_new_connection(door: Door) -> None:
+async def test_a_stopping_relay_takes_no_new_connection(stranger: Stranger) -> None:
     """It says so instead of letting them wait."""
-    await door.relay.endpoint.drain(0.0)
+    await stranger.relay.endpoint.drain(0.0)
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await door.connect()
+        await stranger.connect()
     assert refused.value.status == 503

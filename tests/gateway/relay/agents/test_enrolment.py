@@ -27,7 +27,7 @@ from gateway.app import Relay, init, serving
 from gateway.relay import AuditView
 from gateway.relay.errors import RenewalRefused
 from gateway.store import StoreUnavailable
-from tests.support.rooms import server_settings
+from tests.support.relay_and_agent import server_settings
 
 ENROL_PATH = "/agent/v1/enrol"
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

@@ -1,4 +1,4 @@
-"""A relay, and somebody who knocks without being an agent."""
+"""A relay, and somebody who connects without being an agent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.relay.agents.endpoint import CONNECT_PATH
 from tests.support.visitors import Clock
 
 
-class Door:
-    """A relay, and somebody who knocks without being an agent."""
+class Stranger:
+    """A relay, and somebody who connects without being an agent."""
 
     def __init__(self, relay: Relay, client: aiohttp.ClientSession, clock: Clock) -> None:
         self.relay, self.client, self.clock = relay, client, clock
