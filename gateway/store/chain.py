@@ -83,8 +83,7 @@ _facts, _personal = msgspec.json.Decoder(Facts).decode, msgspec.json.Decoder(Per
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@dataclass(frozen=True, slots=True)
-class SealedEvent:
+class SealedEvent(msgspec.Struct, frozen=True):
     """An event as it is stored: both parts, the salt, the digest."""
 
     facts: bytes

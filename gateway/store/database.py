@@ -127,6 +127,8 @@ class Database:
         """Of the monotonic clock: from when on `write_now` may be used."""
         self._unchecked = 0
         """Transactions since the last checkpoint."""
+        self._copying = False
+        """A checkpoint is due: only while nobody writes can the log be copied to its end, and begin anew."""
         self._lanes.setdefault("trail", self._lanes["write"])
 
     @classmethod
@@ -164,7 +166,7 @@ class Database:
         threads: waiting for another writer, checkpoints, and everything while the disk was seen to be slow.
         """
         started = time.monotonic()
-        if started < self._prompt_from:
+        if self._copying or started < self._prompt_from:
             raise NotNow
         prompt = self._prompt = self._prompt or self._open_prompt()
         cursor, error = prompt.cursor(), self.dialect.loaded_dbapi.Error
@@ -190,6 +192,7 @@ class Database:
         self._unchecked += 1
         if self._unchecked >= _CHECKPOINT_AFTER:
             self._unchecked = 0
+            self._copying = True
             self._lanes["write"].put(_Job(self._check_point, lambda _: None))
         return result
 
@@ -328,6 +331,8 @@ class Database:
             self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
         except self.dialect.loaded_dbapi.Error as error:
             log.warning("store.no_checkpoint", error=str(error))
+        finally:
+            self._copying = False
 
     def _answers(self, connection: Any, job: _Job) -> bool:
         """Whether a pooled connection is still good, as after a restart of the server it is not.

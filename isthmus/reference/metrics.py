@@ -24,7 +24,7 @@ def metrics_page() -> str:
     introduction = """\
 Text format of Prometheus, at `/metrics`. `/healthz` beside it answers 200 while the process lives; `/readyz` answers
 200 while sign-ins can be served and 503 otherwise. Counters start at 0 with their process; beside each of
-the relay's there is a gauge `…_created`, the Unix time at which it started."""
+the relay's counters there is a gauge `…_created`, the Unix time at which it started."""
     return page(
         "Metrics",
         introduction,

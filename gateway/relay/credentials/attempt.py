@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from gateway.protocol import Identity, Outcome
 
 
@@ -27,8 +29,7 @@ class Attempt:
     """Who asked: `page`, `api:<key name>`, later `oidc`, `saml`, …; goes into the audit trail."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What came of an attempt: the agent's outcome, or admission's refusal."""
 
     outcome: Outcome | None

@@ -6,7 +6,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from gateway.protocol import Outcome
 
@@ -14,33 +21,47 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 _INFRASTRUCTURE = frozenset(outcome.value for outcome in Outcome if outcome.is_infrastructure)
 
 
-class SignInMetrics:
-    """Counts credential checks in a registry."""
+class SignInMetrics(Collector):
+    """Counts credential checks; everything else is worked out when somebody looks, which is rarer than sign-ins are."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._total = Counter("isthmus_pta_authentications", "Credential checks.", registry=registry)
-        self._failed = Counter("isthmus_pta_failed", "Credential checks that AD refused.", registry=registry)
-        self._successful = Counter("isthmus_pta_successful", "Credential checks that succeeded.", registry=registry)
-        self._errors = Counter("isthmus_pta_errors", "Checks that nobody could judge.", registry=registry)
-        self._outcomes = Counter(
-            "isthmus_signin", "Credential checks by kind and outcome.", ("kind", "outcome"), registry=registry
-        )
-        self._seconds = Histogram(
-            "isthmus_signin_seconds", "Duration of a credential check.", buckets=_BUCKETS, registry=registry
-        )
-        self._children: dict[tuple[str, str], Counter] = {}  # `labels` costs more than the rest of `count`
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._in_bucket = [0] * (len(_BUCKETS) + 1)
+        self._seconds = 0.0
+        self._created = time.time()
+        registry.register(self)
 
     def count(self, kind: str, outcome: str, milliseconds: float) -> None:
         """Count one credential check. kind: `signin` or `password_change`; outcome: as in the audit trail."""
-        self._total.inc()
-        child = self._children.get((kind, outcome))
-        if child is None:
-            child = self._children[kind, outcome] = self._outcomes.labels(kind, outcome)
-        child.inc()
-        self._seconds.observe(milliseconds / 1000)
-        if outcome == Outcome.SUCCESS:
-            self._successful.inc()
-        elif outcome in _INFRASTRUCTURE:
-            self._errors.inc()
-        else:
-            self._failed.inc()
+        seconds = milliseconds / 1000
+        self._outcomes[kind, outcome] += 1
+        self._in_bucket[bisect_left(_BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """What Prometheus is told."""
+        by_outcome: Counter[str] = Counter()
+        split = CounterMetricFamily("isthmus_signin", "Credential checks by kind and outcome.", labels=("kind", "outcome"))
+        for (kind, outcome), count in sorted(self._outcomes.items()):
+            by_outcome[outcome] += count
+            split.add_metric((kind, outcome), count, created=self._created)
+        total, successful = by_outcome.total(), by_outcome[Outcome.SUCCESS.value]
+        errors = sum(count for outcome, count in by_outcome.items() if outcome in _INFRASTRUCTURE)
+        yield self._counter("isthmus_pta_authentications", "Credential checks.", total)
+        yield self._counter("isthmus_pta_failed", "Credential checks that AD refused.", total - successful - errors)
+        yield self._counter("isthmus_pta_successful", "Credential checks that succeeded.", successful)
+        yield self._counter("isthmus_pta_errors", "Checks that nobody could judge.", errors)
+        yield split
+        yield self._durations()
+
+    def _counter(self, name: str, meaning: str, value: int) -> Metric:
+        return CounterMetricFamily(name, meaning, value=value, created=self._created)
+
+    def _durations(self) -> HistogramMetricFamily:
+        below, buckets = 0, []
+        for bound, count in zip((*map(str, _BUCKETS), "+Inf"), self._in_bucket, strict=True):
+            below += count
+            buckets.append((bound, below))
+        return HistogramMetricFamily(
+            "isthmus_signin_seconds", "Duration of a credential check.", buckets=buckets, sum_value=self._seconds
+        )
