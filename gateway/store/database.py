@@ -61,7 +61,7 @@ _LONG = 0.05
 """Seconds that a commit in the loop's thread may take, before the disk is taken to be slow."""
 _SLOW_FOR = 30.0
 """Seconds for which it is taken to be slow."""
-_CHECKPOINT_AFTER = 500
+_CHECKPOINT_AFTER = 250
 """Transactions, of some eight pages of the write-ahead log each, after which they are copied into the database."""
 
 _THREADS: dict[str, dict[LaneName, int]] = {
