@@ -173,8 +173,11 @@ class AuditLog(Protocol):
         """The last entry could not be written."""
         ...
 
-    async def append(self, event: AuditEvent) -> None:
-        """Add an event; returns when it is committed. Raises StoreUnavailable: then it may be there all the same."""
+    async def append(self, event: AuditEvent, *, patience: float = 0.0) -> None:
+        """Add an event; returns when it is committed. Raises StoreUnavailable: then it may be there all the same.
+
+        patience: seconds that it may wait for others, to be committed with them.
+        """
         ...
 
     async def entries(
@@ -241,6 +244,9 @@ class SqlAuditLog:
         self._queue: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
         self._flushing: asyncio.Handle | None = None
+        """The next commit is due …"""
+        self._hurried = False
+        """… in this round of the loop."""
         self._writing = asyncio.Lock()
         """Held from reading the tail until what was appended is committed."""
         self._tail: _Tail | None = None
@@ -256,15 +262,20 @@ class SqlAuditLog:
         self.refusing = False
         """See `AuditLog`."""
 
-    async def append(self, event: AuditEvent) -> None:
+    async def append(self, event: AuditEvent, *, patience: float = 0.0) -> None:
         """See `AuditLog`."""
         if len(self._queue) >= QUEUE_LIMIT:
             raise StoreUnavailable("audit trail", f"{QUEUE_LIMIT} events wait already", "the disk does not keep up")
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         self._queue.append((seal_event(event), event, done))
-        if self._writer is None and self._flushing is None:
-            self._flushing = loop.call_soon(self._flush)
+        if self._writer is None:
+            if patience and self._flushing is None:
+                self._flushing = loop.call_later(patience, self._flush)
+            elif not patience and not self._hurried:
+                if self._flushing is not None:
+                    self._flushing.cancel()
+                self._flushing, self._hurried = loop.call_soon(self._flush), True
         await done
 
     async def settle(self) -> None:
@@ -385,7 +396,7 @@ class SqlAuditLog:
 
     def _flush(self) -> None:
         """Commit what waits, at once if that is quick; otherwise a task does."""
-        self._flushing = None
+        self._flushing, self._hurried = None, False
         while self._queue and self._tail is not None and not self._unsure and not self._writing.locked():
             batch = self._queue[:BATCH]
             put = functools.partial(self._put, tail=self._tail, batch=_sealed(batch))

@@ -73,6 +73,7 @@ class Task(Struct, frozen=True):
 
 class _Pending(Struct):
     future: asyncio.Future[AnswerBody | Loss]
+    timer: asyncio.TimerHandle | None = None
     begun: bool = False
 
 
@@ -154,21 +155,24 @@ class AgentConnection:
         self._pending[number] = pending = _Pending(loop.create_future())
         self.wake.set()
         # one second more for clocks and the network: an agent never begins after begin_by on the relay's clock
-        patience = loop.call_later(begin_by - now + 1.0, self._lose_patience, number)
-        limit = loop.call_later(max(task.deadline - now, 0.0), self._settle, number, Loss.LATE)
+        pending.timer = loop.call_later(begin_by - now + 1.0, self._lose_patience, number, loop.time() + task.deadline - now)
         try:
             return Reply(await pending.future, pending.begun)
         finally:
-            patience.cancel()
-            limit.cancel()
+            pending.timer.cancel()
             del self._pending[number]
             if self.session.cancel_request(number):  # True: no answer came. What had not begun is dropped there
                 self.wake.set()
             self._on_change(self)
 
-    def _lose_patience(self, number: int) -> None:
+    def _lose_patience(self, number: int, deadline: float) -> None:
+        """deadline: on the loop's clock."""
         pending = self._pending.get(number)
-        if pending is not None and not pending.begun:
+        if pending is None:
+            return
+        if pending.begun:
+            pending.timer = asyncio.get_running_loop().call_at(deadline, self._settle, number, Loss.LATE)
+        else:
             self.suspect = True
             log.warning("agent.silent", agent=self.name)
             self._settle(number, Loss.NOT_BEGUN)

@@ -30,6 +30,10 @@ _PATIENCE = 5.0
 """Seconds that an attempt waits for others for the same account."""
 _ELSEWHERE = 1.0
 """Seconds after which it looks again unasked: what it waits for may be under way on another node."""
+_CROWD = 8
+"""Sign-ins under way from which on the next entry of the trail is worth waiting for, to be committed with it …"""
+_COMPANY = 0.003
+"""… for so many seconds: a commit costs twice as much as an entry in it."""
 _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
 
@@ -159,7 +163,8 @@ class RelayAuthenticator:
                     via=attempt.via,
                     milliseconds=verdict.milliseconds,
                     detail={"detail": detail} if detail else {},
-                )
+                ),
+                patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0,
             )
         except StoreError as error:
             log.error(  # noqa: TRY400 - it says all

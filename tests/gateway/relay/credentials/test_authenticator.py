@@ -66,7 +66,7 @@ class FakeTrail:
         self.events: list[Any] = []
         self.down = False
 
-    async def append(self, event: Any) -> None:
+    async def append(self, event: Any, *, patience: float = 0.0) -> None:
         if self.down:
             raise StoreUnavailable("trail", "stopped", "start it")
         self.events.append(event)
