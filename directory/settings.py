@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from directory.errors import SettingsProblem
+from settings import SecretFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,9 @@ class DirectorySettings:
     """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read: see
     docs/operators/service-account.md."""
 
-    service_password_file: Path | None = None
-    """File with that account's password; one line end is cut off. Better than a setting: it has a mode of its own."""
+    service_password_file: SecretFile | None = None
+    """File with that account's password, mode 0600; one line end is cut off. Better than a variable: it can
+    be replaced while the agent runs."""
 
     service_password_env: str = ""
     """Environment variable with that password, where no file is given."""
