@@ -14,7 +14,7 @@ WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or adfs or kerberos
 ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
-COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings)
+COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean

@@ -26,8 +26,9 @@ from demo.signin import directories_toml
 from demo.slapd import ThrowawaySlapd
 from demo.stand import Stand
 from gateway.administrator import Administrator
-from isthmus import config, logging
+from isthmus import logging
 from isthmus.relay_settings import RelaySettings
+from settings import load_settings
 
 QUICK = "--quick" in sys.argv
 SECONDS = 3 if QUICK else 10
@@ -229,7 +230,7 @@ def relay() -> None:
 
 async def create_tokens(stand: Stand, count: int) -> list[str]:
     """Enrolment tokens, from the running relay."""
-    admin = Administrator(config.load(stand.relay_config, RelaySettings).server, "bench")
+    admin = Administrator(load_settings(stand.relay_config, RelaySettings).server, "bench")
     return [(await admin.create_token(f"crowd-{number}")).text for number in range(count)]
 
 

@@ -54,6 +54,7 @@ class Hosts:
         )
         password = self.home / "password"
         password.write_text(self.where["password"])
+        password.chmod(0o600)
         remoting = RemotingSettings(
             auth="ntlm",
             user=self.where["user"],

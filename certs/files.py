@@ -89,7 +89,7 @@ def read_public(path: Path) -> bytes:
 def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
     """Content and mode."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | flags)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | flags)  # a pipe would be waited for
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from certs.certificate import Certificate, read_certificate
 from certs.errors import CertificateUnreadable, KeyStoreError, SourceError
-from certs.files import read_private, read_public
+from certs.files import read_public
+from settings import UnusableFile, read_secret
 
 MALFORMED = (ValueError, TypeError, UnsupportedAlgorithm)
 """What the parsers of keys and certificates raise."""
@@ -89,11 +90,9 @@ def _model(certificate: x509.Certificate) -> Certificate:
 
 def _password(path: Path) -> bytes:
     try:
-        return read_private(path).removesuffix(b"\n").removesuffix(b"\r")
-    except FileNotFoundError as error:
-        raise SourceError(str(path), "there is no such file", "check --password-file") from error
-    except KeyStoreError as error:
-        raise SourceError(str(path), error.problem, error.remedy) from error
+        return read_secret(path).encode()
+    except UnusableFile as error:
+        raise SourceError(str(path), error.problem, error.remedy or "check --password-file") from error
 
 
 def spki(key: object) -> bytes:

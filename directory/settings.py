@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from directory.errors import SettingsProblem
+from settings import SecretFile, UnusableFile, read_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,9 @@ class DirectorySettings:
     """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read: see
     docs/operators/service-account.md."""
 
-    service_password_file: Path | None = None
-    """File with that account's password; one line end is cut off. Better than a setting: it has a mode of its own."""
+    service_password_file: SecretFile | None = None
+    """File with that account's password, mode 0600; one line end is cut off. Better than a variable: it can
+    be replaced while the agent runs."""
 
     service_password_env: str = ""
     """Environment variable with that password, where no file is given."""
@@ -123,14 +125,10 @@ class DirectorySettings:
         """The service account's password, read anew (it may have been changed); raises `SettingsProblem`."""
         if self.service_password_file:
             try:
-                text = self.service_password_file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsProblem(
-                    "service_password_file",
-                    f"{self.service_password_file} cannot be read: {error.__class__.__name__}",
-                    "It must exist and belong to the account that runs the agent, mode 0600.",
-                ) from error
-            return text.removesuffix("\n").removesuffix("\r")
+                return read_secret(self.service_password_file)
+            except UnusableFile as error:
+                remedy = "It must exist and belong to the account that runs the agent, mode 0600."
+                raise SettingsProblem("service_password_file", str(error), remedy) from error
         if self.service_password_env:
             try:
                 return os.environ[self.service_password_env]

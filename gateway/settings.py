@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import SignInSettings
+from settings import SecretFile
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -30,7 +31,7 @@ class ServerSettings:
     tls_certificate: Path | None = None
     """HTTPS certificate with its chain, PEM. Empty: plain HTTP, for a reverse proxy on this machine; then `listen` must
     be a loopback address."""
-    tls_key: Path | None = None
+    tls_key: SecretFile | None = None
     """Private key of the HTTPS certificate, PEM."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from adfs_mgmt.remoting import split_host
+from settings import SecretFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class FarmSettings:
     synthetic_user: str = ""
     """A test account, as `user@example.com` or `CORP\\user`, for which `isthmus adfs check` asks each node and the
     federation name for a token by WS-Trust (`usernamemixed`); empty for none. It needs no right but to sign in."""
-    synthetic_password_file: Path | None = None
+    synthetic_password_file: SecretFile | None = None
     """File with that account's password, mode 0600; one line end is cut off. It is sent by verified TLS only."""
     synthetic_relying_party: str = ""
     """Identifier of the relying party that the token is asked for; empty for the farm's own identifier, as AD FS's own

@@ -20,6 +20,7 @@ from adfs_mgmt.farm.model import ExternalView
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from foundation.saml import Fault, SignInOutcome, SyntheticSignIn, TokenClient
 from foundation.times import ElapsedClock
+from settings import UnusableFile, read_secret
 
 _UNTRIED = {SignInOutcome.UNREACHED, SignInOutcome.UNTRUSTED, SignInOutcome.NOT_OFFERED}
 _ACCEPTED = {SignInOutcome.ISSUED, SignInOutcome.ENCRYPTED, SignInOutcome.BAD_TOKEN}
@@ -46,10 +47,9 @@ def read_test_account(settings: FarmSettings) -> TestAccount | None:
     if path is None:
         raise Unreadable(what, "is missing; a `synthetic_user` needs it")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(what, f"{path} cannot be read: {type(error).__name__}") from error
-    return TestAccount(settings.synthetic_user, text.removesuffix("\n").removesuffix("\r"))
+        return TestAccount(settings.synthetic_user, read_secret(path))
+    except UnusableFile as error:
+        raise Unreadable(what, str(error)) from error
 
 
 async def sign_in(

@@ -26,6 +26,7 @@ import spnego
 from adfs_mgmt.remoting.errors import CredentialRefused, NoTicket, RemotingError
 from adfs_mgmt.remoting.kerberos import UNKNOWN_CLIENT, explain_kdc, number_of
 from adfs_mgmt.remoting.settings import RemotingSettings
+from settings import UnusableFile, read_secret
 
 SETTINGS = "[remoting]"
 """What RemotingError names as the host where the settings are at fault."""
@@ -74,11 +75,9 @@ def read_password(settings: RemotingSettings) -> str | None:
     if settings.password_file is None or settings.auth == "certificate":
         return None
     try:
-        text = settings.password_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = f"password_file {settings.password_file} cannot be read: {type(error).__name__}"
-        raise RemotingError(SETTINGS, reason) from error
-    return text.removesuffix("\n").removesuffix("\r")
+        return read_secret(settings.password_file)
+    except UnusableFile as error:
+        raise RemotingError(SETTINGS, f"password_file {error}") from error
 
 
 class HostCredential(NamedTuple):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from settings import SecretFile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemotingSettings:
@@ -16,11 +18,11 @@ class RemotingSettings:
     password over to the host."""
     user: str = ""
     """The account: `admin@CORP.EXAMPLE.COM`, or `CORP\\admin` except for Kerberos; empty for whose ticket is there."""
-    password_file: Path | None = None
+    password_file: SecretFile | None = None
     """File with that account's password, mode 0600; one line end is cut off."""
     certificate_file: Path | None = None
     """Client certificate (PEM) for `auth = "certificate"`."""
-    key_file: Path | None = None
+    key_file: SecretFile | None = None
     """Its key (PEM), mode 0600."""
     port: int = 5986
     """WinRM's port: 5986 with TLS, 5985 without."""

@@ -22,6 +22,7 @@ from certs.acme.errors import AcmeError, AcmeRefused, AcmeUnreachable, Challenge
 from certs.acme.proofs import Proof
 from certs.acme.settings import AcmeSettings
 from certs.files import atomic_write, read_private
+from settings import UnusableFile, read_secret
 
 if TYPE_CHECKING:  # an optional dependency: loaded when a certificate is asked for, not when settings are read
     from acme import client, messages
@@ -89,11 +90,11 @@ class AcmeServer:
         path, key = self.settings.eab_hmac_file, self._net.key
         assert key is not None  # noqa: S101 - connect gave it one
         try:
-            hmac = read_private(path).decode("ascii").strip()
+            hmac = read_secret(path)
             binding = messages.ExternalAccountBinding.from_data
             return dict(binding(key.public_key(), self.settings.eab_key_id, hmac, self._acme.directory))
-        except FileNotFoundError as error:
-            raise AcmeError(self.settings.directory, f"eab_hmac_file {path} is not there") from error
+        except UnusableFile as error:
+            raise AcmeError(self.settings.directory, f"eab_hmac_file {error}") from error
         except ValueError as error:  # without its text, which may quote the key
             raise AcmeError(self.settings.directory, f"eab_hmac_file {path} is not base64url") from error
 

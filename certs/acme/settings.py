@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from settings import SecretFile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcmeSettings:
@@ -21,7 +23,7 @@ class AcmeSettings:
     """Whether you agree to the server's terms of service. Without it a server that has some is not used."""
     eab_key_id: str = ""
     """External account binding (RFC 8555, 7.3.4): key identifier that the CA gave you; empty where it needs none."""
-    eab_hmac_file: Path | None = None
+    eab_hmac_file: SecretFile | None = None
     """File with the key that belongs to it, base64url, mode 0600."""
     preferred_chain: str = ""
     """Common name of the issuer at the top of the chain, where the CA offers several; empty for the CA's own choice."""

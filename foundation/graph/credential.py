@@ -24,6 +24,9 @@ from certs import KeyStoreError, read_private
 from foundation.graph.aadsts import explain
 from foundation.graph.errors import CredentialUnusable, GraphError, MalformedAnswer, SignInRefused, Unreachable
 from foundation.graph.settings import GraphSettings
+from settings import UnusableFile, read_secret
+
+_CORRECT = "correct [[entra]] in the settings"
 
 WHAT = "signing in to Entra ID"
 
@@ -149,14 +152,11 @@ def _credential(settings: GraphSettings) -> Any:
         if settings.certificate_file is not None:
             return _certificate(settings.certificate_file, read_private(settings.certificate_file))
         if settings.secret_file is not None:
-            return read_private(settings.secret_file).decode("utf-8").rstrip("\r\n")
-    except KeyStoreError as error:
-        raise CredentialUnusable(error.path, error.problem, error.remedy) from error
-    except (FileNotFoundError, UnicodeDecodeError) as error:
-        path = settings.certificate_file or settings.secret_file or Path()
-        raise CredentialUnusable(
-            path, "there is no such file, or it is not text", "correct [[entra]] in the settings"
-        ) from error
+            return read_secret(settings.secret_file)
+    except (KeyStoreError, UnusableFile) as error:
+        raise CredentialUnusable(error.path, error.problem, error.remedy or _CORRECT) from error
+    except FileNotFoundError as error:
+        raise CredentialUnusable(settings.certificate_file or Path(), "there is no such file", _CORRECT) from error
     raise SignInRefused(WHAT, "the settings name neither certificate_file nor secret_file", "Add one to [[entra]]")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from settings import SecretFile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSettings:
@@ -14,9 +16,9 @@ class GraphSettings:
     """Directory (tenant) id, or one of its domain names."""
     client_id: str
     """Application (client) id."""
-    certificate_file: Path | None = None
+    certificate_file: SecretFile | None = None
     """The application's certificate and key (PEM), mode 0600. Better than a secret."""
-    secret_file: Path | None = None
+    secret_file: SecretFile | None = None
     """Or a file with its secret, mode 0600; one line end is cut off."""
     authority: str = "https://login.microsoftonline.com"
     """Sign-in endpoint; national clouds have their own."""

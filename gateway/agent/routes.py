@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from certs import atomic_write
 from gateway.agent.errors import AgentError, NotEnrolled
 from gateway.agent.settings import AgentCoreSettings
+from settings import UnusableFile, read_secret
 
 CONNECT_PATH = "/agent/v1/connect"
 _RELAYS_FILE = "relays.json"
@@ -88,11 +89,10 @@ def proxy_of(settings: AgentCoreSettings) -> str | bool | None:
     password = ""
     if settings.proxy_password_file is not None:
         try:
-            password = settings.proxy_password_file.read_text().strip()
-        except OSError as error:
-            raise BadRoute("proxy_password_file", str(settings.proxy_password_file), str(error)) from error
-        except UnicodeDecodeError:
-            raise BadRoute("proxy_password_file", str(settings.proxy_password_file), "is no UTF-8 text") from None
+            password = read_secret(settings.proxy_password_file)
+        except UnusableFile as error:
+            reason = f"{error.problem}; {error.remedy}".removesuffix("; ")
+            raise BadRoute("proxy_password_file", str(settings.proxy_password_file), reason) from error
     netloc = f"{quote(settings.proxy_user, safe='')}:{quote(password, safe='')}@{parts.netloc}"
     return parts._replace(netloc=netloc).geturl()
 

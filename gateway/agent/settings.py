@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from settings import SecretFile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCoreSettings:
@@ -23,8 +25,8 @@ class AgentCoreSettings:
     switches proxies off."""
     proxy_user: str | None = None
     """User name for the proxy, where it wants one."""
-    proxy_password_file: Path | None = None
-    """File with the proxy's password; a file, so that it shows in no process list."""
+    proxy_password_file: SecretFile | None = None
+    """File with the proxy's password, mode 0600; a file, so that it shows in no process list. One line end is cut off."""
     reconnect_ceiling: float = 4.0
     """Seconds at most between two tries to reach a relay; tries are spread at random so that agents do not stampede."""
     drain_timeout: float = 20.0

@@ -12,7 +12,7 @@ import click
 
 from findings import Finding, worst
 from foundation.times import minute
-from isthmus import config, logging
+from isthmus import logging
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import (
     UNREACHABLE,
@@ -26,6 +26,7 @@ from isthmus.cli.output import (
 )
 from isthmus.cli.reports import show_finding
 from isthmus.scheduling import take_turns
+from settings import SettingsFileError, load_settings
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
@@ -36,8 +37,8 @@ def command() -> None:
 
 
 def _load(path: Path) -> AgentSettings:
-    with reporting(config.ConfigError):
-        return config.load(path, AgentSettings)
+    with reporting(SettingsFileError):
+        return load_settings(path, AgentSettings)
 
 
 @command.command()

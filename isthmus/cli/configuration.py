@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from isthmus import config
 from isthmus.cli.output import Failure, emit_json, json_option
+from settings import SettingsFileError, UnusableFile, load_settings, read_toml
+from settings import example as example_of
 
 
 @click.group("config")
@@ -17,10 +18,10 @@ def command() -> None:
     """Settings files: print an example, check one."""
 
 
-_KINDS = ("relay", "agent", "adfs")
+KINDS = ("relay", "agent", "adfs")
 
 
-def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
+def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
     """Of a kind: its model, the first line of its example, and values for what has no default."""
     headline = f"Settings of `isthmus {kind}`. What is commented out shows the default."
     if kind == "relay":
@@ -62,7 +63,7 @@ def _model(kind: str) -> tuple[type[Any], str, dict[str, str]]:
 
 
 @command.command()
-@click.argument("kind", type=click.Choice(_KINDS))
+@click.argument("kind", type=click.Choice(KINDS))
 @json_option
 def example(kind: str, as_json: bool) -> None:
     """Print a complete, commented settings file.
@@ -73,7 +74,7 @@ def example(kind: str, as_json: bool) -> None:
       isthmus config example agent > /etc/isthmus/agent.toml
       isthmus config example adfs > /etc/isthmus/adfs.toml
     """
-    text = config.example(*_model(kind))
+    text = example_of(*model_of(kind))
     if as_json:
         emit_json({"kind": kind, "text": text})
     else:
@@ -82,7 +83,7 @@ def example(kind: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(_KINDS), help="Whose it is; guessed from its tables otherwise.")
+@click.option("--kind", type=click.Choice(KINDS), help="Whose it is; guessed from its tables otherwise.")
 @json_option
 def check(file: Path, kind: str | None, as_json: bool) -> None:
     """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
@@ -94,11 +95,12 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
     """
     kind = kind or _guess(file)
     try:
-        config.load(file, _model(kind)[0])
-    except config.ConfigError as error:
+        load_settings(file, model_of(kind)[0])
+    except SettingsFileError as error:
         if not as_json:
             raise Failure(str(error)) from error
-        emit_json({"file": str(file), "kind": kind, "ok": False, "problems": error.problems})
+        problems = [asdict(problem) | {"file": str(problem.file)} for problem in error.problems]
+        emit_json({"file": str(file), "kind": kind, "ok": False, "problems": problems})
         raise SystemExit(1) from error
     if as_json:
         emit_json({"file": str(file), "kind": kind, "ok": True, "problems": []})
@@ -108,8 +110,8 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
 
 def _guess(file: Path) -> str:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # what is wrong with it is told by the check itself
+        tables = read_toml(file).data
+    except UnusableFile:  # what is wrong with it is told by the check itself
         return "agent"
     if "server" in tables:
         return "relay"

@@ -19,7 +19,7 @@ from gateway import app
 from gateway.administrator import Administrator
 from gateway.signin import BadBranding
 from gateway.store import StoreError
-from isthmus import config, logging
+from isthmus import logging
 from isthmus.cli.admin import administrator, reported
 from isthmus.cli.output import (
     FiniteRange,
@@ -33,6 +33,7 @@ from isthmus.cli.output import (
 )
 from isthmus.relay_settings import RelaySettings
 from isthmus.scheduling import take_turns
+from settings import SettingsFileError, load_settings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
 
@@ -47,8 +48,8 @@ def command() -> None:
 
 
 def _load(path: Path) -> RelaySettings:
-    with reporting(config.ConfigError):
-        return config.load(path, RelaySettings)
+    with reporting(SettingsFileError):
+        return load_settings(path, RelaySettings)
 
 
 def _admin(path: Path) -> Administrator:

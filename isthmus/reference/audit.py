@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 
 from gateway.store import AuditEvent
-from isthmus.config import docs_of
 from isthmus.reference.markdown import code, page, table
+from settings import docs_of
 
 MEANINGS = {
     "signin": "A credential was checked, or smart lockout or throttling refused the attempt (`refused_by_admission`).",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-import types
-import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from isthmus.config import docs_of, table_of, toml_value
 from isthmus.reference.markdown import code, flow, page, table
+from settings import Setting, Shape, docs_of, settings_of, toml_value
+from settings import header as header_of
 
 _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}
 
@@ -22,43 +20,53 @@ def settings_page(kind: str, model: type[Any]) -> str:
 TOML, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from what `--config` or `ISTHMUS_CONFIG` names.
 `isthmus config example {kind}` prints a complete file with these texts as comments; `isthmus config check FILE` names
 every error with its key and line. An unknown key is an error. Relative paths are relative to the file. Numbers are
-never negative. Where a default is empty, `""` sets it again."""
+never negative. Where a default is empty, `""` sets it again. A file with a password or another secret must be closed to
+other users (mode 0600); one that belongs to root may be readable for a group (0640), as those of systemd's
+`LoadCredential=` are. It holds one line in UTF-8."""
     return page(f"Settings of `isthmus {kind}`", introduction, *_sections(model, "", flow(inspect.getdoc(model) or "")))
 
 
-def _sections(model: type[Any], prefix: str, text: str, *, repeated: bool = False) -> Iterator[str]:
-    hints, docs = typing.get_type_hints(model), docs_of(model)
+def _sections(model: type[Any], prefix: str, text: str, heading: str = "") -> Iterator[str]:
+    docs = docs_of(model)
     rows, tables = [], []
-    for field in dataclasses.fields(model):
-        inner, many = table_of(hints[field.name])
-        if inner is None:
-            rows.append((code(field.name), type_name(hints[field.name]), default_of(field), docs.get(field.name, "")))
+    for setting in settings_of(model).values():
+        inner = setting.shape.table
+        if inner is None or inner.in_file:
+            rows.append((code(setting.name), type_name(setting.shape), default_of(setting), docs.get(setting.name, "")))
         else:
-            tables.append((inner, f"{prefix}.{field.name}".lstrip("."), flow(docs.get(field.name, "")), many))
+            key = f"{prefix}.{setting.name}".lstrip(".") + (".NAME" if setting.shape.form == "mapping" else "")
+            tables.append((setting.shape, inner, key, flow(docs.get(setting.name, ""))))
     if rows:
-        heading = f"[[{prefix}]]" if repeated else f"[{prefix}]"
-        title = f"## {code(heading) if prefix else 'At the top of the file'}"
-        yield "\n\n".join([title, text, table(("setting", "kind", "default", "meaning"), rows)])
-    for inner, key, words, many in tables:
-        yield from _sections(inner, key, words, repeated=many)
+        yield "\n\n".join(
+            [f"## {heading or 'At the top of the file'}", text, table(("setting", "kind", "default", "meaning"), rows)]
+        )
+    for shape, inner, key, words in tables:
+        yield from _tables(shape, inner, key, words)
 
 
-def type_name(hint: Any) -> str:
+def _tables(shape: Shape, inner: Shape, key: str, words: str) -> Iterator[str]:
+    """The section of a table, or one for each kind of it."""
+    heading = code(header_of(shape, key))
+    if len(inner.models) == 1:
+        yield from _sections(inner.models[0], key, words, heading)
+        return
+    for kind, model in inner.by_kind.items():
+        text = f"{words} {flow(inspect.getdoc(model) or '')}".strip()
+        yield from _sections(model, key, text, f"{heading} with {code(f'kind = {toml_value(kind)}')}")
+
+
+def type_name(shape: Shape) -> str:
     """What a person has to write."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {types.UnionType, typing.Union}:
-        return type_name(next(argument for argument in arguments if argument is not types.NoneType))
-    if origin is Literal:
-        return " or ".join(code(toml_value(argument)) for argument in arguments)
-    if origin is tuple:
-        return f"list of {type_name(arguments[0])}s".replace("texts", "text")
-    return _TYPES[hint]
+    if shape.form == "choice":
+        return " or ".join(code(toml_value(choice)) for choice in shape.choices)
+    if shape.item is not None:
+        items = f"{type_name(shape.item)}s".replace("texts", "text")
+        return f"list of {items}" if shape.form == "list" else f"table of {items}, by name"
+    if shape.in_file:
+        return "path of another such file"
+    return "path of a file with a secret" if shape.secret else _TYPES[shape.scalar]
 
 
-def default_of(field: dataclasses.Field[Any]) -> str:
+def default_of(setting: Setting) -> str:
     """The default as it would stand in the file, or that there is none."""
-    if field.default is not dataclasses.MISSING:
-        return code(toml_value(field.default))
-    if field.default_factory is not dataclasses.MISSING:
-        return code(toml_value(field.default_factory()))
-    return "**required**"
+    return "**required**" if setting.required else code(toml_value(setting.default))

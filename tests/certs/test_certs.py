@@ -288,6 +288,9 @@ def test_a_key_file_that_is_a_link_or_huge_is_refused(tmp_path: Path) -> None:
     atomic_write(tmp_path / "huge", bytes(1024 * 1024 + 1))
     with pytest.raises(KeyStoreError, match="not a key file"):
         read_private(tmp_path / "huge")
+    os.mkfifo(tmp_path / "pipe", 0o600)  # nobody ever writes to it
+    with pytest.raises(KeyStoreError, match="is no regular file"):
+        read_private(tmp_path / "pipe")
     with pytest.raises(KeyStoreError, match="directory"):
         private_directory(tmp_path / "real")
 

@@ -111,7 +111,7 @@ def test_pfx_files_that_cannot_be_used(tmp_path: Path, key: rsa.RSAPrivateKey) -
     with pytest.raises(SourceError, match="no certificate with its private key"):
         from_pfx(tmp_path / "bare.pfx", password)
     password.chmod(0o644)
-    with pytest.raises(SourceError, match="can be read by other users") as caught:
+    with pytest.raises(SourceError, match=r"is open to other users \(mode 0644\)") as caught:
         from_pfx(pfx, password)
     assert str(caught.value).count(f"{password}: ") == 1
 

@@ -376,6 +376,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def by_settings(home: Path, forward: ConnectProxy, password: str = SECRET) -> dict[str, Any]:
     file = home / "proxy.password"
     file.write_text(password + "\n")
+    file.chmod(0o600)
     return {"proxy": f"http://{forward.address}", "proxy_user": "svc-isthmus", "proxy_password_file": file}
 
 

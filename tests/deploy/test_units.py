@@ -23,10 +23,10 @@ from demo.signin import directories_toml
 from demo.stand import Stand
 from gateway.agent import AgentCoreSettings
 from gateway.relay.settings import RelayCoreSettings
-from isthmus import config
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli import cli
 from isthmus.relay_settings import RelaySettings
+from settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
@@ -124,9 +124,9 @@ def test_the_state_directory_is_that_of_the_example_settings(
     path = tmp_path / "example.toml"
     path.write_text(CliRunner().invoke(cli, ["config", "example", kind]).output)
     if kind == "relay":
-        state = config.load(path, RelaySettings).server.state_dir
+        state = load_settings(path, RelaySettings).server.state_dir
     else:
-        state = config.load(path, AgentSettings).state_dir
+        state = load_settings(path, AgentSettings).state_dir
     assert f"/var/lib/{service_section['StateDirectory'][0]}" == str(state)
     assert service_section["StateDirectoryMode"] == ["0700"]
     assert service_section["User"] == service_section["Group"] == [f"isthmus-{kind}"]

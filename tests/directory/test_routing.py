@@ -141,6 +141,7 @@ def test_the_service_password_comes_from_a_file_or_the_environment(tmp_path: Pat
     """Read anew each time; what is missing is named, the password is in no message."""
     file = tmp_path / "password"
     file.write_text("s3cret \r\n")
+    file.chmod(0o600)
     assert settings("a", service_password_file=file).service_password() == "s3cret "
     monkeypatch.setenv("SERVICE_PASSWORD", "other")
     assert settings("a", service_password_env="SERVICE_PASSWORD").service_password() == "other"

@@ -466,6 +466,7 @@ async def test_a_wrong_authority_is_no_directory(make: Make, domain: ThrowawayDo
 async def test_a_refused_service_account_is_no_directory(make: Make, tmp_path: Path) -> None:
     """Told with the setting's name, without the password; no domain controller counts as down for it."""
     (tmp_path / "password").write_text("not-the-service-password")
+    (tmp_path / "password").chmod(0o600)
     directories = make(service_password_file=tmp_path / "password")
     result = await verify(directories, "anna", "x")
     assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
@@ -479,6 +480,7 @@ async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
     """Otherwise sign-ins would lock the service account. A password file that changes is tried at once."""
     file = tmp_path / "password"
     file.write_text("not-the-service-password")
+    file.chmod(0o600)
     plain = make(attributes=("badPwdCount",))
     before = await bad_passwords(plain, service.name)
     directories, anna = make(service_password_file=file), domain.people["anna"]
@@ -506,6 +508,7 @@ async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
 async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
     """Trust, the service account, a margin that leaves nothing."""
     (tmp_path / "password").write_text("wrong")
+    (tmp_path / "password").chmod(0o600)
     assert statuses(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
     assert statuses(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
     assert statuses(await make(lockout_margin=4).check())["lockout policy"] == "fail"

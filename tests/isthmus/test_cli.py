@@ -21,10 +21,11 @@ from gateway.administrator import Administrator
 from gateway.protocol import Outcome
 from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
-from isthmus import cli, config
+from isthmus import cli
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure
 from isthmus.relay_settings import RelaySettings
+from settings import load_settings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -177,7 +178,7 @@ def test_config_check_names_every_error(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("config", "check", path, "--json")
     found = {problem["key"]: problem["line"] for problem in json.loads(out)["problems"]}
     assert code == 1
-    assert found == {"server.listen": 2, "server.lissten": 3, "server.state_dir": None, "server.public_url": None}
+    assert found == {"server.listen": 2, "server.lissten": 3, "server.state_dir": 1, "server.public_url": 1}
     code, _, err = run("config", "check", path)
     assert code == 1
     assert "server.lissten (line 3): no such setting; did you mean listen?" in err
@@ -248,7 +249,7 @@ def test_locks_are_listed(ready: Path, run: Run) -> None:
     """A line for each, as a table or as JSON."""
 
     async def lock() -> None:
-        async with app.serving(config.load(ready, RelaySettings).server) as running:
+        async with app.serving(load_settings(ready, RelaySettings).server) as running:
             for number in range(4):
                 request = AdmissionRequest(
                     user_name="anna@corp", password=f"p{number}", address="192.0.2.1", throttled=False
@@ -357,7 +358,7 @@ def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: 
 
 async def test_administration_through_the_running_relay(ready: Path) -> None:
     """Every act, over the control socket; they count at once."""
-    settings = config.load(ready, RelaySettings).server
+    settings = load_settings(ready, RelaySettings).server
     admin = Administrator(settings, "admin:test")
     async with app.serving(settings):
         assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
@@ -384,7 +385,7 @@ async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
     """It may have done the act or not: nothing is done a second time on the store."""
     import asyncio
 
-    settings = config.load(ready, RelaySettings).server
+    settings = load_settings(ready, RelaySettings).server
 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("isthmus", "gateway", "sync", "adfs_mgmt", "foundation", "certs", "directory", "findings")
+PACKAGES = ("isthmus", "gateway", "sync", "adfs_mgmt", "foundation", "certs", "directory", "findings", "settings")
 """What the wheel holds."""
 _SECOND_LEVEL = frozenset({"isthmus", "gateway", "sync", "adfs_mgmt", "foundation"})
 """Packages whose sub-packages have an interface each; the others have one as a whole."""

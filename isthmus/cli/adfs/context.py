@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from isthmus import config
 from isthmus.cli.flow import Manner
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure, config_option, reporting
+from settings import SettingsFileError, load_settings
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -41,8 +41,8 @@ def open_context(path: Path) -> OperationContext:
     from isthmus import logging
     from isthmus.adfs_settings import AdfsSettings
 
-    with reporting(config.ConfigError):
-        settings = config.load(path, AdfsSettings)
+    with reporting(SettingsFileError):
+        settings = load_settings(path, AdfsSettings)
     context = OperationContext(settings=settings, recording=click.get_current_context().find_root().meta.get(_RECORDING))
     logging.set_up(settings.log.level, settings.log.format)
     return context

@@ -11,8 +11,9 @@ import click
 
 from isthmus.cli import flow
 from isthmus.cli.adfs.context import exit_code, operation
-from isthmus.cli.output import FILE, Failure, emit_json, json_option, options, run_async
+from isthmus.cli.output import FILE, Failure, emit_json, json_option, options, reporting, run_async
 from isthmus.cli.thumbprints import thumbprint as pasted
+from settings import UnusableFile, read_secret
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext, ServerOperation
@@ -213,14 +214,6 @@ def _secrets(given: dict[str, Any]) -> Secrets:
 
 def _password(path: Path | None) -> Secret:
     from adfs_mgmt.remoting import Secret
-    from certs import read_private
 
-    if path is None:
-        return Secret("")
-    try:
-        text = read_private(path).decode()
-    except FileNotFoundError as error:
-        raise Failure(f"{path} is not there") from error
-    except UnicodeDecodeError as error:
-        raise Failure(f"{path} is not UTF-8 text") from error
-    return Secret(text.removesuffix("\n").removesuffix("\r"))
+    with reporting(UnusableFile):
+        return Secret(read_secret(path) if path is not None else "")

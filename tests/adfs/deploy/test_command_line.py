@@ -173,7 +173,7 @@ def test_a_farm_is_made(run: Run, scene: Scene) -> None:
     [
         (("--save", "a", "--resume"), "Give one of"),
         (("--farm", "other"), "no farm other in the settings; there is prod"),
-        (("--admin-password-file", "nowhere"), "nowhere is not there"),
+        (("--admin-password-file", "nowhere"), "nowhere cannot be read (No such file or directory)"),
         (("--plan", "nowhere"), "cannot be read"),
     ],
 )

@@ -180,6 +180,7 @@ def with_account(simulator: Simulator, config: Path, password: str = "Pr0be-Pass
     simulator.world.people["probe@example.com"] = Person(password="Pr0be-Passw0rd")
     path = config.parent / "probe.password"
     path.write_text(f"{password}\n")
+    path.chmod(0o600)
     config.write_text(f'{config.read_text()}synthetic_user = "probe@example.com"\nsynthetic_password_file = "{path}"\n')
 
 

@@ -33,8 +33,8 @@ from adfs_mgmt.remoting import (
     WinRm,
     make_command,
 )
-from isthmus import config
 from isthmus.adfs_settings import AdfsSettings
+from settings import load_settings
 
 collect_ignore_glob = [] if os.environ.get("ISTHMUS_LIVE") else ["test_*.py"]
 
@@ -82,7 +82,7 @@ class Seen:
 def seen() -> Seen:
     """Everything that can be read."""
     path = Path(os.environ["ISTHMUS_LIVE"])
-    settings = config.load(path, AdfsSettings)
+    settings = load_settings(path, AdfsSettings)
     name = os.environ.get("ISTHMUS_LIVE_FARM", "")
     chosen = next((farm for farm in settings.farms if name in {"", farm.name}), None)
     if chosen is None or not chosen.nodes:

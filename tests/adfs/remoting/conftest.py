@@ -80,6 +80,7 @@ def server(hosts: Hosts) -> Iterator[WsManServer]:
 def password_file(tmp_path: Path) -> Path:
     path = tmp_path / "password"
     path.write_text(PASSWORD + "\n")
+    path.chmod(0o600)
     return path
 
 

@@ -30,6 +30,7 @@ def settings(server: WsManServer, tmp_path: Path) -> Settings:
     def build(typed: str = PASSWORD, **fields: object) -> RemotingSettings:
         file = tmp_path / "password"
         file.write_text(typed)
+        file.chmod(0o600)
         chosen: dict[str, object] = {
             "auth": "credssp", "user": USER, "password_file": file, "port": server.port, "tls": False,
         }  # fmt: skip

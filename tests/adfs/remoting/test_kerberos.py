@@ -77,6 +77,7 @@ def with_password(settings: Settings, realm: Realm, ben: Person, tmp_path: Path)
     def build(typed: str = ben.password, **fields: object) -> RemotingSettings:
         file = tmp_path / "password"
         file.write_text(typed + "\n")
+        file.chmod(0o600)
         return settings(**({"user": realm.principal(ben), "password_file": file} | fields))
 
     return build

@@ -160,6 +160,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path:
     write_certificates(tmp_path / "tls", dns_name="localhost", address="127.0.0.1")
     password, port = tmp_path / "password", free_port()
     password.write_text("Sesam-1")
+    password.chmod(0o600)
     proxy = {"proxy": f"http://127.0.0.1:{port}", "proxy_user": "svc", "proxy_password_file": password}
     text = await failure_with(tmp_path, token_for("https://127.0.0.1:1", "00" * 32), **proxy)
     assert f"127.0.0.1:{port}" in text

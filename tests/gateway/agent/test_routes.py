@@ -21,6 +21,7 @@ RELAY = "https://relay.example.com"
 def password_file(tmp_path: Path) -> Path:
     path = tmp_path / "proxy-password"
     path.write_text("Sesam:öffne/dich@1 %?#\n")
+    path.chmod(0o600)
     return path
 
 
@@ -194,6 +195,7 @@ def test_a_password_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     """Somebody saved it in Latin-1; its bytes are not told."""
     path = tmp_path / "password"
     path.write_bytes(b"Gr\xfc\xdfe")
+    path.chmod(0o600)
     settings = AgentCoreSettings(proxy="http://proxy.example.com:3128", proxy_user="svc", proxy_password_file=path)
-    with pytest.raises(BadRoute, match="proxy_password_file"):
+    with pytest.raises(BadRoute, match=r"proxy_password_file = .*: is not UTF-8 text; save it as UTF-8"):
         proxy_of(settings)

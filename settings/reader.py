@@ -1,0 +1,249 @@
+"""From a TOML file to a model: every problem at once, each with its file, key and line.
+
+An unknown key is an error. Relative paths are relative to the file that they stand in. Numbers are finite and not negative.
+Secrets are never in the file itself: a setting names a file or an environment variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import difflib
+import json
+import math
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from settings.errors import Problem, SettingsFileError, UnusableFile
+from settings.fields import TAG, Shape, docs_of, settings_of
+from settings.positions import Key, lines_of
+from settings.source import TomlFile, read_toml
+
+M = TypeVar("M")
+
+_EXPECTED: dict[Any, str] = {
+    Path: "a path in quotes",
+    float: "a number",
+    int: "a whole number",
+    str: "text in quotes",
+    bool: "true or false",
+}
+_SHOWN = 40
+"""Characters of a text, or of one name in a key, that an error repeats."""
+_VERY_NEAR = 0.85
+"""Likeness from which on two known keys are named, not only the nearest: `service_password` has two."""
+_DEEPEST_HINT = 8
+"""Levels of tables that are searched for a setting that stands in the wrong one; a model may hold itself."""
+
+
+def load_settings(path: Path, model: type[M]) -> M:
+    """Read a settings file into its model. Raises SettingsFileError with every problem."""
+    try:
+        file = read_toml(path)
+    except UnusableFile as error:
+        remedy = error.remedy or ("name the file with --config" if isinstance(error.__cause__, OSError) else "")
+        raise SettingsFileError(path, [Problem("", error.problem, remedy, error.line, path)]) from error
+    reader = _Reader(file, model, ())
+    settings = reader.read()
+    if reader.problems:
+        raise SettingsFileError(path, reader.problems)
+    return typing.cast(M, settings)
+
+
+class _Reader:
+    """Of one file; `via`: the files that led to it."""
+
+    def __init__(self, file: TomlFile, model: type[Any], via: Sequence[Path]) -> None:
+        self._file, self._model = file, model
+        self._base = file.path.parent.absolute()
+        self._via = (*via, file.path.resolve())
+        self._found: list[tuple[Key, str, str]] = []
+        self._elsewhere: list[Problem] = []
+
+    def read(self) -> Any:
+        """The model; None where there are problems."""
+        return self._read_model(self._model, self._file.data, ())
+
+    @property
+    def problems(self) -> list[Problem]:
+        """In the order of the file."""
+        if not self._found:
+            return self._elsewhere
+        lines = lines_of(self._file.text)
+        told = [
+            Problem(dotted(key), problem, remedy, _line(key, lines), self._file.path) for key, problem, remedy in self._found
+        ]
+        return sorted(told, key=lambda problem: problem.line or 0) + self._elsewhere
+
+    def _wrong(self, key: Key, problem: str, remedy: str = "") -> None:
+        self._found.append((key, problem, remedy))
+
+    def _read_model(self, model: type[Any], data: Mapping[str, Any], key: Key) -> Any:
+        settings = settings_of(model)
+        before = len(self._found) + len(self._elsewhere)
+        for name in data:
+            if name not in settings:
+                self._wrong((*key, name), "no such setting", self._hint(name, settings))
+        values = {}
+        for name, setting in settings.items():
+            if name in data:
+                values[name] = self._read_value(setting.shape, data[name], (*key, name))
+            elif setting.required:
+                self._wrong((*key, name), "is missing", _first_sentence(docs_of(model).get(name, "")))
+        return model(**values) if len(self._found) + len(self._elsewhere) == before else None
+
+    def _hint(self, name: str, settings: Mapping[str, Any]) -> str:
+        near = difflib.get_close_matches(name, settings, 2, _VERY_NEAR) or difflib.get_close_matches(name, settings, 1)
+        if near:
+            return f"did you mean {' or '.join(near)}?"
+        places = list(dict.fromkeys(_tables_with(name, self._model, "")))
+        return f"it belongs in {places[0]}" if len(places) == 1 else ""
+
+    def _read_value(self, shape: Shape, value: Any, key: Key) -> Any:
+        if value == "" and shape.optional:
+            return None
+        if shape.in_file:
+            return self._read_file(shape, value, key)
+        if shape.form == "table":
+            return self._read_table(shape, value, key)
+        if shape.form == "list":
+            return self._read_list(typing.cast(Shape, shape.item), value, key)
+        if shape.form == "mapping":
+            return self._read_mapping(typing.cast(Shape, shape.item), value, key)
+        if shape.form == "choice":
+            return self._read_choice(shape.choices, value, key)
+        return self._read_scalar(shape, value, key)
+
+    def _read_table(self, shape: Shape, value: Any, key: Key) -> Any:
+        if not isinstance(value, dict):
+            return self._wrong(key, f"expected a table [{dotted(key)}], found {_found(value)}")
+        if len(shape.models) == 1:
+            return self._read_model(shape.models[0], value, key)
+        by_kind = shape.by_kind
+        if TAG not in value:
+            return self._wrong((*key, TAG), "is missing", f"one of {_listed(by_kind)}")
+        kind = self._read_choice(tuple(by_kind), value[TAG], (*key, TAG))
+        return self._read_model(by_kind[kind], value, key) if kind is not None else None
+
+    def _read_file(self, shape: Shape, value: Any, key: Key) -> Any:
+        path = self._read_scalar(Shape("scalar", scalar=Path), value, key)
+        if path is None:
+            return None
+        if path.resolve() in self._via:
+            return self._wrong(key, f"{path} leads back to itself")
+        try:
+            file = read_toml(path)
+        except UnusableFile as error:
+            return self._wrong(key, f"{path} {error.problem}", error.remedy)
+        reader = _Reader(file, shape.models[0], self._via)
+        settings = reader.read()
+        self._elsewhere += reader.problems
+        return settings
+
+    def _read_list(self, item: Shape, value: Any, key: Key) -> Any:
+        if not isinstance(value, list):
+            expected = f"tables [[{dotted(key)}]]" if item.form == "table" else "a list [ … ]"
+            return self._wrong(key, f"expected {expected}, found {_found(value)}")
+        return tuple(self._read_value(item, one, (*key, index)) for index, one in enumerate(value))
+
+    def _read_mapping(self, item: Shape, value: Any, key: Key) -> Any:
+        if not isinstance(value, dict):
+            expected = f"tables [{dotted(key)}.NAME]" if item.form == "table" else f"a table [{dotted(key)}]"
+            return self._wrong(key, f"expected {expected}, found {_found(value)}")
+        return types.MappingProxyType({name: self._read_value(item, one, (*key, name)) for name, one in value.items()})
+
+    def _read_choice(self, choices: tuple[object, ...], value: Any, key: Key) -> Any:
+        if value in choices:
+            return value
+        near = difflib.get_close_matches(str(value).casefold(), [str(choice) for choice in choices], 1)
+        hint = f"did you mean '{near[0]}'?" if near and isinstance(value, str) else ""
+        return self._wrong(key, f"{_found(value)} is none of {_listed(choices)}", hint)
+
+    def _read_scalar(self, shape: Shape, value: Any, key: Key) -> Any:
+        expected, is_bool = shape.scalar, isinstance(value, bool)
+        if expected in {int, float} and isinstance(value, (int, float) if expected is float else int) and not is_bool:
+            return self._read_number(expected, value, key)
+        if expected is bool and is_bool:
+            return value
+        if expected in {str, Path} and isinstance(value, str) and (value or expected is str):
+            if "\0" in value:
+                return self._wrong(key, "has a NUL character")
+            return self._base / value if expected is Path else value
+        quoted = isinstance(value, str) and expected in {int, float, bool} and _is_literal(value)
+        remedy = "write it without quotes" if quoted else ""
+        found = _kind_of(value) if shape.secret else _found(value)
+        return self._wrong(key, f"expected {_EXPECTED[expected]}, found {found}", remedy)
+
+    def _read_number(self, expected: type[Any], value: float, key: Key) -> Any:
+        if not math.isfinite(value):
+            return self._wrong(key, f"{value} is not a finite number")
+        return expected(value) if value >= 0 else self._wrong(key, f"{value} is negative")
+
+
+def _line(key: Key, lines: Mapping[Key, int]) -> int | None:
+    """Of a key, or of the innermost table around what is missing."""
+    return next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), None)
+
+
+def dotted(key: Key) -> str:
+    """A key as TOML writes it, with indexes into lists: `targets."a b".urls[0]`."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            short = _short(part)
+            name = short if re.fullmatch(r"[A-Za-z0-9_-]+", short) else json.dumps(short, ensure_ascii=False)
+            text += f".{name}" if text else name
+    return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _tables_with(name: str, model: type[Any], prefix: str) -> Iterator[str]:
+    """Headers of the tables of a model, and inside it, that have a setting of this name."""
+    for setting in settings_of(model).values():
+        table = setting.shape.table
+        if table is None or table.in_file or prefix.count(".") > _DEEPEST_HINT:
+            continue
+        inner = f"{prefix}.{setting.name}".lstrip(".") + (".NAME" if setting.shape.form == "mapping" else "")
+        for variant in table.models:
+            if name in settings_of(variant):
+                yield f"[[{inner}]]" if setting.shape.form == "list" else f"[{inner}]"
+            yield from _tables_with(name, variant, inner)
+
+
+def _found(value: object) -> str:
+    """A value as an error repeats it: one line, and neither all of a long text nor an address that may hold a password."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and "://" not in value:
+        return repr(_short(value))
+    return str(value) if isinstance(value, (int, float)) else _kind_of(value)
+
+
+def _kind_of(value: object) -> str:
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    if isinstance(value, (datetime.date, datetime.time)):
+        return "a date or a time"
+    return kinds.get(type(value), "something else")
+
+
+def _is_literal(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return text in {"true", "false"} or math.isfinite(float(text))
+    return False
+
+
+def _listed(choices: Sequence[object] | Mapping[object, Any]) -> str:
+    return ", ".join(map(repr, choices))
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")

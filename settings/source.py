@@ -1,0 +1,62 @@
+"""A TOML file, read so that whatever lies there ends in one clear sentence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from settings.errors import UnusableFile
+from settings.files import read_regular
+from settings.positions import is_too_deep
+
+LARGEST = 2 * 1024 * 1024
+"""Bytes of the largest file. What people write by hand has a thousandth of that; the worst of this size takes seconds."""
+
+_REMEDIES = {
+    "Cannot overwrite a value": "the same key is there twice",
+    "Cannot declare": "the same table is there twice; a list of tables is written [[…]]",
+    "Unescaped '\\'": "put a Windows path into 'single quotes'",
+    "Invalid hex value": "put a Windows path into 'single quotes'",
+}
+"""What tomllib says, and what is usually behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """What it says, and the text, for whoever has to tell where."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Raises UnusableFile."""
+    text = _decoded(path, read_regular(path, LARGEST)[0])
+    if is_too_deep(text):
+        raise UnusableFile(path, "is nested too deeply")
+    try:
+        return TomlFile(path, text, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        told = str(error)
+        line = re.search(r"at line (\d+)", told)
+        remedy = next((remedy for begin, remedy in _REMEDIES.items() if told.startswith(begin)), "")
+        raise UnusableFile(path, f"is not TOML ({told})", remedy, line=int(line[1]) if line else None) from error
+    except ValueError as error:  # int() refuses more than 4300 digits, and tomllib does not expect that
+        raise UnusableFile(path, "is not TOML (a number has too many digits)") from error
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    remedy = "save it as UTF-8 without a byte order mark"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UnusableFile(path, "is UTF-16 text", remedy, line=1)
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise UnusableFile(path, "begins with a byte order mark", remedy, line=1)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnusableFile(path, f"is not UTF-8 text (line {line})", "save it as UTF-8", line=line) from error
