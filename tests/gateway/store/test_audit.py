@@ -301,3 +301,26 @@ async def test_heads_are_logged_when_they_move(store: Store, logs: list[dict[str
         await heads.note()
     noted = [str(entry["noted"]).partition(":")[0] for entry in logs if entry["event"] == "audit.head"]
     assert noted == ["1-1", "1-2"]
+
+
+async def test_whoever_is_patient_is_committed_with_the_next(store: Store) -> None:
+    """And whoever is in a hurry takes along those who wait."""
+    await fill(store, 1)
+    patient = asyncio.create_task(store.audit.append(event(2), patience=600))
+    await asyncio.sleep(0.01)
+    assert not patient.done()
+    await store.audit.append(event(3))
+    await patient
+    await store.audit.append(event(4), patience=0.01)
+    assert (await store.audit.verify()).entries == 4
+
+
+async def test_the_end_waits_for_nobody(store: Store) -> None:
+    """What is patient is written when the store is closed."""
+    await fill(store, 1)
+    patient = asyncio.create_task(store.audit.append(event(2), patience=600))
+    await asyncio.sleep(0)
+    assert isinstance(store.audit, SqlAuditLog)
+    await store.audit.settle()
+    await patient
+    assert (await store.audit.verify()).entries == 2

@@ -40,6 +40,10 @@ class FakeDispatcher:
         self.most = 0
         self._binding = [0, 0]
 
+    @property
+    def outstanding(self) -> int:
+        return self.under_way
+
     async def dispatch(self, task: Task) -> Dispatched:
         self.asked.append((task.user_name, task.password))
         agent = len(self.asked) % 2
@@ -64,12 +68,15 @@ class FakeTrail:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
+        self.patience: list[float] = []
+        """Of each event: how long it could have waited for others."""
         self.down = False
 
     async def append(self, event: Any, *, patience: float = 0.0) -> None:
         if self.down:
             raise StoreUnavailable("trail", "stopped", "start it")
         self.events.append(event)
+        self.patience.append(patience)
 
 
 class House:
@@ -341,3 +348,17 @@ async def test_an_attempts_lease_outlasts_its_answer_and_carries_its_correlation
     assert lease.deadline == pytest.approx(house.clock() + 25.0)
     await task
     assert {record.correlation_id for _, record in await house.records.records()} == {"c-wrong", ""}
+
+
+# -- the trail
+
+
+@in_virtual_time
+async def test_the_trail_waits_for_company_only_in_a_crowd() -> None:
+    """Alone, waiting would only make the sign-in slower."""
+    house = House()
+    await house.sign_in("anna", "right")
+    assert house.trail.patience == [0.0]
+    house.dispatcher.under_way = 8
+    await house.sign_in("anna", "right")
+    assert house.trail.patience[1] > 0
