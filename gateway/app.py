@@ -116,6 +116,7 @@ class Relay:
             alarm=self.alarms.raise_alarm,
             clock=clock,
             account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
+            catch_up=self.store.generations.look if self.store.shared else None,
         )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout
