@@ -1,0 +1,201 @@
+"""Two nodes on one store: what one does counts on the other, and requests in a row may go to either."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+from structlog.typing import EventDict
+
+from certs import EnrolmentToken, MachineIdentity, prove
+from gateway.agent import EnrolmentFailed, enrol
+from gateway.app import Relay
+from gateway.protocol import Outcome
+from gateway.signin.cookies import SESSION
+from tests.support.fakes import FakeDirectories
+from tests.support.nodes import TwoNodes, Visitor, address_of, is_connected
+from tests.support.relay_and_agent import agent_settings, attempt, enrolled, eventually
+from tests.support.visitors import events
+
+pytestmark = pytest.mark.postgres
+
+ANNA = "anna@corp.example.com"
+THRESHOLD = 4
+
+
+@pytest.fixture
+def people() -> FakeDirectories:
+    return FakeDirectories({ANNA: "right"})
+
+
+async def name_shown(visitor: Visitor) -> bool:
+    """Whether the account page shows who is signed in."""
+    status, page, _ = await visitor.get("/account")
+    assert status == 200
+    return "Anna" in page
+
+
+# -- people and their sessions
+
+
+async def test_a_sign_in_of_several_requests_may_change_nodes_with_each(
+    two_nodes: TwoNodes, people: FakeDirectories
+) -> None:
+    """Page, form, redirect, account page; the session is good at both."""
+    async with two_nodes.agent(people), two_nodes.visitor() as visitor:
+        status, page, _ = await visitor.sign_in(ANNA, "right")
+        assert (status, "Anna" in page) == (200, True)
+        assert [relay.store.node for relay in visitor.asked] == ["relay1", "relay2", "relay1"]
+        assert [await name_shown(visitor) for _ in range(3)] == [True] * 3
+
+
+async def test_a_sign_out_ends_the_session_at_the_other_node(two_nodes: TwoNodes, people: FakeDirectories) -> None:
+    """At once: also for somebody who kept the cookie."""
+    async with two_nodes.agent(people), two_nodes.visitor() as visitor:
+        await visitor.sign_in(ANNA, "right")
+        kept = dict(visitor.cookies)
+        assert (await visitor.post("/signout"))[0] == 200
+        assert SESSION not in visitor.cookies
+        visitor.cookies = kept
+        assert [await name_shown(visitor) for _ in range(2)] == [False] * 2
+
+
+async def test_a_changed_password_ends_the_sessions_elsewhere(two_nodes: TwoNodes, people: FakeDirectories) -> None:
+    """At whichever node they were made; the new password is good at both, the old one at none."""
+    async with two_nodes.agent(people), two_nodes.visitor() as own, two_nodes.visitor() as other:
+        for visitor in (own, other):
+            await visitor.sign_in(ANNA, "right")
+        fields = {"password": "right", "new_password": "Longer-2026!", "again": "Longer-2026!"}
+        status, page, _ = await own.post("/account/password", **fields)
+        assert (status, "Anna" in page) == (200, True)
+        assert [await name_shown(other) for _ in range(2)] == [False] * 2
+        assert [await name_shown(own) for _ in range(2)] == [True] * 2
+        for relay in two_nodes.relays:
+            checks = [attempt(ANNA, password) for password in ("Longer-2026!", "right")]
+            verdicts = [(await relay.authenticator.authenticate(check)).outcome for check in checks]
+            assert verdicts == [Outcome.SUCCESS, Outcome.WRONG_CREDENTIAL]
+
+
+async def test_a_form_that_one_node_made_is_taken_by_the_other_after_keys_were_rolled(
+    two_nodes: TwoNodes, people: FakeDirectories
+) -> None:
+    """The new keys are known everywhere before they are in use."""
+    await two_nodes.here.administration.roll_keys("test")
+    await two_nodes.there.store.generations.look()
+    async with two_nodes.agent(people), two_nodes.visitor() as visitor:
+        assert (await visitor.sign_in(ANNA, "right"))[0] == 200
+    assert two_nodes.here.store.keyring.valid("forms") == two_nodes.there.store.keyring.valid("forms")
+
+
+# -- smart lockout
+
+
+async def test_wrong_passwords_count_at_both_nodes(two_nodes: TwoNodes, people: FakeDirectories) -> None:
+    """One at each in turn: the threshold is that of one node, the lock is on both, and so is the end of it."""
+    async with two_nodes.agent(people):
+        verdicts = [await two_nodes.check(ANNA, f"wrong{number}") for number in range(THRESHOLD)]
+        assert {verdict.outcome for verdict in verdicts} == {Outcome.WRONG_CREDENTIAL}
+        for relay in two_nodes.relays:
+            refused = await two_nodes.check(ANNA, "right")
+            assert refused.outcome is None
+            assert 55 < refused.retry_after <= 60
+            assert [view.user for view in await relay.administration.locks()] == [ANNA]
+        assert len(people.binds) == THRESHOLD
+        assert await two_nodes.here.administration.unlock(ANNA, "test")
+        assert (await two_nodes.there.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+        assert await two_nodes.there.store.admission.all() == []
+
+
+async def test_a_flood_over_both_nodes_gets_no_further_than_the_threshold(
+    two_nodes: TwoNodes, people: FakeDirectories
+) -> None:
+    """Counted at the directory, over HTTP, from as many addresses as there are guesses."""
+    key = (await two_nodes.here.administration.create_api_key("crm", None, "test")).secret
+    headers = {"Authorization": f"Bearer {key}"}
+    people.delay = 0.05  # so that all are under way together
+    async with two_nodes.agent(people), two_nodes.agent(people, "agent2"), two_nodes.visitor() as visitor:
+
+        async def guess(number: int) -> int:
+            order = {"user_name": ANNA, "password": f"guess{number}", "client_address": f"192.0.2.{number}"}
+            return (await visitor.request("POST", "/api/v1/authenticate", json=order, headers=headers))[0]
+
+        statuses = await asyncio.gather(*(guess(number) for number in range(48)))
+    assert sorted(statuses) == [200] * THRESHOLD + [429] * (48 - THRESHOLD)
+    assert people.binds == [ANNA] * THRESHOLD
+
+
+# -- agents
+
+
+async def test_an_agent_that_is_revoked_at_one_node_leaves_the_other(two_nodes: TwoNodes, people: FakeDirectories) -> None:
+    """Within two seconds, without any notice from node to node; at the one where it happens at once."""
+    async with two_nodes.agent(people):
+        await two_nodes.here.administration.revoke("agent1", "stolen", "test")
+        began = time.monotonic()
+        assert not any(connection.usable for connection in two_nodes.here.endpoint.connections)
+        await eventually(lambda: not is_connected(two_nodes.there, "agent1"), 5)
+        assert time.monotonic() - began < 2
+        assert (await two_nodes.check(ANNA, "right")).outcome is Outcome.NO_AGENT
+
+
+async def test_an_agent_that_was_enrolled_at_one_node_is_let_in_by_the_other_at_once(
+    two_nodes: TwoNodes, people: FakeDirectories, tmp_path: Path, logs: list[EventDict]
+) -> None:
+    """Before that one has looked by itself what is new: an agent that was refused waits for seconds, up to a minute."""
+    state = await enrolled(tmp_path, two_nodes.here, "agent1")
+    async with two_nodes.agent(people, at=(two_nodes.there,), state_dir=state):
+        assert (await two_nodes.there.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+    assert not events(logs, "agent.refused_by_relay")
+
+
+async def test_a_token_that_is_redeemed_at_both_nodes_at_once_is_good_for_one(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    """One certificate, one entry, known at both within two seconds; the others are told that the token is used."""
+    here, there = two_nodes.relays
+    text = (await here.administration.create_token("agent1", "test")).text
+    token = EnrolmentToken.parse(text)
+
+    async def redeem(relay: Relay, number: int, client: aiohttp.ClientSession) -> tuple[int, str]:
+        csr = MachineIdentity.begin(tmp_path / f"try{number}", name="agent1")
+        proof = prove(token.key, "enrol", csr)
+        order = {"token": token.id, "csr": base64.b64encode(csr).decode(), "proof": base64.b64encode(proof).decode()}
+        async with client.post(f"{address_of(relay)}/agent/v1/enrol", json=order) as response:
+            return response.status, json.loads(await response.read()).get("detail", "")
+
+    async with two_nodes.client() as client:
+        tries = (redeem(relay, number, client) for number, relay in enumerate([here, there] * 4))
+        results = await asyncio.gather(*tries)
+    assert sorted(results) == [(200, ""), *[(403, "the token is used")] * 7]
+    (record,) = await here.store.agents.all()
+    assert len(await there.administration.audit(limit=9, before=None, kind="agent.enrolled", subject="")) == 1
+    for relay in two_nodes.relays:
+        await eventually(lambda relay=relay: relay.registry.status("agent1", int(record.serial, 16)) == "enrolled", 2)  # type: ignore[misc]
+    with pytest.raises(EnrolmentFailed, match="the token is used"):  # as its operator reads it
+        await enrol(agent_settings(tmp_path), tmp_path / "late", text, time.time())
+
+
+# -- back ends
+
+
+async def test_an_api_key_that_is_revoked_at_one_node_is_refused_by_the_other(
+    two_nodes: TwoNodes, people: FakeDirectories
+) -> None:
+    """Within two seconds, although the other one has it in memory."""
+    key = await two_nodes.here.administration.create_api_key("crm", None, "test")
+    order, headers = {"user_name": ANNA, "password": "right"}, {"Authorization": f"Bearer {key.secret}"}
+    async with two_nodes.agent(people), two_nodes.visitor() as visitor:
+
+        async def status() -> int:
+            return (await visitor.request("POST", "/api/v1/authenticate", json=order, headers=headers))[0]
+
+        assert [await status() for _ in range(2)] == [200, 200]
+        await two_nodes.here.administration.revoke_api_key(key.id, "test")
+
+        async def refused() -> bool:
+            return [await status() for _ in range(2)] == [401, 401]
+
+        await eventually(refused, 2)
