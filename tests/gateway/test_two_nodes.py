@@ -7,24 +7,28 @@ import base64
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from structlog.typing import EventDict
 
 from certs import EnrolmentToken, MachineIdentity, prove
+from directory import CheckResult
 from gateway.agent import EnrolmentFailed, enrol
-from gateway.app import Relay
+from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import Outcome
+from gateway.relay.credentials.admission.admission import AdmissionRequest, Admitted, AttemptRefused
+from gateway.relay.credentials.shared import SharedAdmissionStore
 from gateway.signin.cookies import SESSION
 from tests.support.fakes import FakeDirectories
-from tests.support.nodes import TwoNodes, Visitor, address_of, is_connected
-from tests.support.relay_and_agent import agent_settings, attempt, enrolled, eventually
+from tests.support.nodes import NodeProcess, TwoNodes, Visitor, address_of, is_connected, second_node, trusting_client
+from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually
 from tests.support.visitors import events
 
 pytestmark = pytest.mark.postgres
 
-ANNA = "anna@corp.example.com"
+ANNA, BEN = "anna@corp.example.com", "ben@corp.example.com"
 THRESHOLD = 4
 
 
@@ -166,7 +170,7 @@ async def test_a_token_that_is_redeemed_at_both_nodes_at_once_is_good_for_one(tw
         async with client.post(f"{address_of(relay)}/agent/v1/enrol", json=order) as response:
             return response.status, json.loads(await response.read()).get("detail", "")
 
-    async with two_nodes.client() as client:
+    async with trusting_client(tmp_path) as client:
         tries = (redeem(relay, number, client) for number, relay in enumerate([here, there] * 4))
         results = await asyncio.gather(*tries)
     assert sorted(results) == [(200, ""), *[(403, "the token is used")] * 7]
@@ -199,3 +203,63 @@ async def test_an_api_key_that_is_revoked_at_one_node_is_refused_by_the_other(
             return [await status() for _ in range(2)] == [401, 401]
 
         await eventually(refused, 2)
+
+
+# -- a node that dies
+
+
+class Gated(FakeDirectories):
+    """Answers when the test lets it; the bind has been made by then."""
+
+    def __init__(self, people: dict[str, str]) -> None:
+        super().__init__(people)
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def verify(self, *credential: Any, **kinds: Any) -> CheckResult:
+        result = await super().verify(*credential, **kinds)
+        await self.open.wait()
+        return result
+
+
+@pytest.mark.system
+async def test_a_node_killed_in_mid_sign_in_costs_a_retry_and_no_count(shared: ServerSettings, tmp_path: Path) -> None:
+    """Both binds are made when it dies: the other node takes the retries, a failure counts once, and what was under way at
+    the dead one counts as a failure until its deadline and no longer."""
+    people = Gated({ANNA: "right", BEN: "right"})
+    async with NodeProcess(shared) as dying, serving(second_node(shared)) as there, trusting_client(tmp_path) as client:
+        key = (await there.administration.create_api_key("crm", None, "test")).secret
+
+        async def check(node: Relay | NodeProcess, user: str, password: str) -> str:
+            order, headers = {"user_name": user, "password": password}, {"Authorization": f"Bearer {key}"}
+            async with client.post(f"{address_of(node)}/api/v1/authenticate", json=order, headers=headers) as response:
+                return str((await response.json())["outcome"])
+
+        relays = (address_of(dying), address_of(there))
+        state = await enrolled(tmp_path, there, "agent1", relays=relays[1:])
+        async with agent(tmp_path, there, people, "agent1", state, relays=relays, connections=1) as made:
+            await eventually(lambda: all(made.state.connected.values()))
+            assert await check(dying, ANNA, "wrong0") == "wrong_credential"
+            assert await check(there, ANNA, "wrong1") == "wrong_credential"
+            people.open.clear()
+            lost = [asyncio.create_task(check(dying, *order)) for order in ((ANNA, "wrong2"), (BEN, "right"))]
+            await eventually(lambda: sorted(people.binds) == [ANNA] * 3 + [BEN])
+            dying.kill()
+            results = await asyncio.gather(*lost, return_exceptions=True)
+            assert all(isinstance(result, aiohttp.ClientError) for result in results)
+            people.open.set()
+            assert await check(there, BEN, "right") == "success"
+            assert await check(there, ANNA, "wrong2") == "wrong_credential"
+        records = [
+            record
+            for _, record in await SharedAdmissionStore(shared.admission, there.store.admission).records()
+            if record.failures
+        ]
+        assert [(record.failures, record.locks, len(record.leases)) for record in records] == [(3, 0, 1)]
+        (lease,) = records[0].leases
+        asked = AdmissionRequest(user_name=ANNA, password="right", address="192.0.2.7", throttled=False)
+        busy = await there.admission.check(asked, lease.deadline - 0.1)
+        assert isinstance(busy, AttemptRefused)
+        assert busy.reason == "busy"
+        assert isinstance(await there.admission.check(asked, lease.deadline), Admitted)
+        assert people.binds.count(ANNA) == THRESHOLD

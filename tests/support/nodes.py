@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,9 +27,15 @@ from gateway.relay import Verdict
 from tests.support.relay_and_agent import agent, attempt, eventually
 
 
-def address_of(relay: Relay) -> str:
+def address_of(node: Relay | NodeProcess) -> str:
     """Where this node itself listens; `public_url` is the address of both."""
-    return f"https://{relay.settings.listen}"
+    return f"https://{node.settings.listen}"
+
+
+def trusting_client(home: Path) -> aiohttp.ClientSession:
+    """Trusts the nodes' HTTPS certificate, keeps no cookies."""
+    trust = ssl.create_default_context(cafile=str(home / "tls" / "ca.pem"))
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust), cookie_jar=aiohttp.DummyCookieJar())
 
 
 def second_node(settings: ServerSettings, name: str = "relay2") -> ServerSettings:
@@ -43,6 +52,55 @@ def second_node(settings: ServerSettings, name: str = "relay2") -> ServerSetting
         listen=f"127.0.0.1:{free_port()}",
         metrics_listen=f"127.0.0.1:{free_port()}",
     )
+
+
+class NodeProcess:
+    """Context manager: a node as a process of its own, which a test may kill. Its log is beside its state directory."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings, self._home = settings, settings.state_dir.parent
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> NodeProcess:
+        log = self._start()
+        try:
+            await eventually(lambda: "relay.started" in log.read_text(), 20)
+        except TimeoutError:
+            self.kill()
+            raise AssertionError(log.read_text()[-2000:]) from None
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye, no clean-up."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> Path:
+        name = self.settings.state_dir.name
+        config, log = self._home / f"{name}.toml", self._home / f"{name}.log"
+        config.write_text(self._toml())
+        command = [sys.executable, "-m", "isthmus", "relay", "run", "--config", str(config)]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        return log
+
+    def _toml(self) -> str:
+        settings = self.settings
+        fields = {
+            "state_dir": settings.state_dir,
+            "public_url": settings.public_url,
+            "listen": settings.listen,
+            "tls_certificate": settings.tls_certificate,
+            "tls_key": settings.tls_key,
+            "metrics_listen": settings.metrics_listen,
+            "store_url": settings.store_url,
+        }
+        lines = ["[server]", *(f"{name} = {json.dumps(str(value))}" for name, value in fields.items())]
+        return "\n".join([*lines, "[server.core]", f"canary_interval = {settings.core.canary_interval}", ""])
 
 
 class Visitor:
@@ -124,13 +182,8 @@ class TwoNodes:
     @asynccontextmanager
     async def visitor(self) -> AsyncIterator[Visitor]:
         """Somebody new."""
-        async with self.client() as client:
+        async with trusting_client(self._home) as client:
             yield Visitor(client, self.relays, self.here.settings.public_url)
-
-    def client(self) -> aiohttp.ClientSession:
-        """Trusts the nodes' HTTPS certificate, keeps no cookies."""
-        trust = ssl.create_default_context(cafile=str(self._home / "tls" / "ca.pem"))
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust), cookie_jar=aiohttp.DummyCookieJar())
 
     async def check(self, user_name: str, password: str, **fields: Any) -> Verdict:
         """A credential check at the node whose turn it is."""
