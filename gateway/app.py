@@ -184,6 +184,7 @@ class Relay:
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
+        self.readiness.add_jobs(self.housekeeping, sleep)
         Purge(self.store, clock).add_jobs(self.housekeeping)
         AuditHeads(self.store.audit).add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
@@ -230,6 +231,7 @@ async def serving(
         relay = Relay(settings, keys, store, clock, sleep)
         await relay.registry.load()
         await relay.lockouts.restore()
+        await relay.readiness.measure()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
         if settings.metrics_listen:

@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from demo.postgres import ThrowawayPostgres
 from gateway.app import ServerSettings, serving
 from gateway.protocol import Outcome
+from gateway.readiness import MEASURE_EVERY
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt, eventually
-from tests.support.visitors import Clock, browser
+from tests.support.visitors import Clock, browser, events
 
 pytestmark = pytest.mark.postgres
 
@@ -49,13 +51,34 @@ async def ready(get: object, address: str) -> bool:
     return (await get(address))[0].status == 200  # type: ignore[operator,no-any-return]
 
 
-async def test_a_node_whose_clock_is_off_is_not_ready(shared: ServerSettings) -> None:
-    """Leases and keys of several nodes depend on it."""
+async def test_a_node_whose_clock_is_off_may_not_serve(shared: ServerSettings, logs: list[EventDict]) -> None:
+    """Leases and keys of several nodes depend on it: neither healthy nor ready, until it is right again."""
+    clock, healthy, ready = Clock(), "/healthz", f"http://{shared.metrics_listen}/readyz"
+
+    async def status(address: str) -> tuple[int, str]:
+        response, body = await get(address)
+        return response.status, json.loads(body)["status"]
+
+    async with serving(shared, clock=clock) as running, browser(shared) as get:
+        for ahead, difference in ((1.0, ""), (5.0, "5"), (-5.0, "-5"), (0.0, "")):
+            clock.ahead = ahead
+            await running.readiness.measure()
+            problem = f"the clock differs from the store's by {difference} s"
+            assert await status(healthy) == ((503, problem) if difference else (200, "ok"))
+            assert await status(ready) == (503, problem if difference else "no agent is connected")
+        assert [entry["seconds"] for entry in events(logs, "clock.skewed")] == [pytest.approx(5.0, abs=0.5)]
+        assert len(events(logs, "clock.agrees")) == 1
+
+
+async def test_the_clock_is_looked_at_from_the_start_and_every_few_seconds(shared: ServerSettings) -> None:
+    """A load balancer sends nobody to a node that starts with a wrong clock; one that is set right is noticed."""
     clock = Clock()
-    async with serving(shared, clock=clock), browser(shared) as get:
-        clock.ahead = 1.0
-        _, body = await get(f"http://{shared.metrics_listen}/readyz")
-        assert json.loads(body)["status"] == "no agent is connected"
-        clock.ahead = 5.0
-        response, body = await get(f"http://{shared.metrics_listen}/readyz")
-        assert (response.status, json.loads(body)["status"]) == (503, "the clock differs from the store's by 5 s")
+    clock.ahead = 9.0
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(0.01 if seconds == MEASURE_EVERY else 3600)
+
+    async with serving(shared, clock=clock, sleep=sleep), browser(shared) as get:
+        assert (await get("/healthz"))[0].status == 503
+        clock.ahead = 0.0
+        await eventually(lambda: ready(get, "/healthz"), 5)
