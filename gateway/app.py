@@ -185,6 +185,7 @@ class Relay:
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
+        self.lockouts.add_jobs(self.housekeeping)
         Purge(self.store, clock).add_jobs(self.housekeeping)
         AuditHeads(self.store.audit).add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
