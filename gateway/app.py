@@ -30,6 +30,7 @@ from gateway.relay import (
     Dispatcher,
     Enrolment,
     Lockouts,
+    PresenceReporter,
     RelayAuthenticator,
     SignInMetrics,
     bind_control_socket,
@@ -118,6 +119,9 @@ class Relay:
             account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
             catch_up=self.store.generations.look if self.store.shared else None,
         )
+        self.presence = PresenceReporter(
+            self.store.node, self.store.presence, self.dispatcher, clock, shared=self.store.shared
+        )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout
         )
@@ -168,11 +172,13 @@ class Relay:
     def _watch(self) -> None:
         """What other nodes change is read anew here."""
         self.store.generations.watch("agents", self._agents_changed)
+        self.store.generations.watch("domains", self.presence.load)
         self.store.generations.watch("api_keys", self.api.forget_all)
 
     async def _agents_changed(self) -> None:
         """Another node has enrolled or revoked an agent: who is revoked has to leave this node too."""
         await self.registry.load()
+        await self.presence.load()
         for connection in list(self.endpoint.connections):
             opened = connection.opened
             if opened is not None and self.registry.status(opened.peer.name, opened.peer.serial) == "revoked":
@@ -184,6 +190,7 @@ class Relay:
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
+        self.presence.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
         self.lockouts.add_jobs(self.housekeeping)
         Purge(self.store, clock).add_jobs(self.housekeeping)
@@ -224,13 +231,14 @@ async def serving(
     """
     check_settings(settings)
     keys = load_keys(settings, clock())
-    # what is entered first ends last: agents drain, jobs end, the last sightings are written, then sockets and store close
+    # what is entered first ends last: agents drain, jobs end, who was here is written, then sockets and store close
     async with AsyncExitStack() as stack:
         _claim(stack, settings.state_dir)
         store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
         await relay.registry.load()
+        await relay.presence.load()
         await relay.lockouts.restore()
         await relay.readiness.measure()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
@@ -239,6 +247,7 @@ async def serving(
             await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
         await _serve_control(stack, relay)
         stack.push_async_callback(relay.endpoint.flush)
+        stack.push_async_callback(relay.presence.leave)
         await stack.enter_async_context(relay.housekeeping.running())
         log.info("relay.started", url=settings.public_url, listen=settings.listen)
         try:

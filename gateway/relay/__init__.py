@@ -31,6 +31,7 @@ from gateway.relay.agents import (
     CanaryKeeper,
     Dispatcher,
     Enrolment,
+    PresenceReporter,
 )
 from gateway.relay.credentials import (
     Admission,
@@ -70,6 +71,7 @@ __all__ = [
     "LockoutView",
     "Lockouts",
     "NotPermitted",
+    "PresenceReporter",
     "RelayAbsent",
     "RelayAuthenticator",
     "RelayCoreSettings",

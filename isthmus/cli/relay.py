@@ -150,12 +150,14 @@ def agents(config: Path, as_json: bool) -> None:
         return
     rows = []
     for view in views:
-        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else "away"
+        away = "elsewhere" if view.nodes else "away"
+        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else away
         directories = ", ".join(f"{name} {state}" for name, state in view.directories.items())
         rows.append(
             [
                 view.name,
                 state,
+                ", ".join(view.nodes) or "-",
                 ", ".join(view.domains) or "-",
                 directories or "-",
                 minute(view.seen_at),
@@ -164,7 +166,7 @@ def agents(config: Path, as_json: bool) -> None:
                 view.revoked_why,
             ]
         )
-    headers = ["agent", "state", "domains", "directories", "seen", "certificate ends", "version", "note"]
+    headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
     table(headers, rows, "No agents yet: isthmus relay token --name NAME")
 
 

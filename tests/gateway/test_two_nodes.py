@@ -18,13 +18,14 @@ from directory import CheckResult
 from gateway.agent import EnrolmentFailed, enrol
 from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import Outcome
+from gateway.relay.agents import FRESH
 from gateway.relay.credentials.admission.admission import AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.shared import SharedAdmissionStore
 from gateway.signin.cookies import SESSION
 from tests.support.fakes import FakeDirectories
 from tests.support.nodes import NodeProcess, TwoNodes, Visitor, address_of, is_connected, second_node, trusting_client
 from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually
-from tests.support.visitors import events
+from tests.support.visitors import Clock, events
 
 pytestmark = pytest.mark.postgres
 
@@ -157,6 +158,52 @@ async def test_an_agent_that_was_enrolled_at_one_node_is_let_in_by_the_other_at_
     assert not events(logs, "agent.refused_by_relay")
 
 
+async def places(relay: Relay) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Of each agent: its connections to this node, and the nodes at which it is."""
+    return {view.name: (view.connections, view.nodes) for view in await relay.administration.agents()}
+
+
+async def test_each_node_tells_at_which_nodes_agents_are(shared: ServerSettings, tmp_path: Path) -> None:
+    """One that leaves, and those of a node that stops, are gone within two seconds."""
+    people = FakeDirectories({})
+    async with serving(shared) as here:
+        async with serving(second_node(shared)) as there:
+            nodes = TwoNodes(here, there, tmp_path)
+            async with nodes.agent(people, "both"), nodes.agent(people, "one", at=(there,)):
+                expected = {"both": (1, ("relay1", "relay2")), "one": (0, ("relay2",))}
+                await eventually(lambda: shows(here, expected), 4)
+                await eventually(lambda: shows(there, {**expected, "one": (1, ("relay2",))}), 4)
+            await eventually(lambda: shows(here, {"both": (0, ()), "one": (0, ())}), 2)
+            async with nodes.agent(people, "late", at=(there,)):
+                await eventually(lambda: is_at(here, "late", "relay2"), 4)
+        assert not await is_at(here, "late", "relay2")
+
+
+async def shows(relay: Relay, expected: dict[str, tuple[int, tuple[str, ...]]]) -> bool:
+    return await places(relay) == expected
+
+
+async def is_at(relay: Relay, agent_name: str, node: str) -> bool:
+    return node in (await places(relay)).get(agent_name, (0, ()))[1]
+
+
+async def test_a_domain_that_is_claimed_at_one_node_is_not_handed_to_others_at_the_other(two_nodes: TwoNodes) -> None:
+    """Its agents are at the one, those that take all at the other: which would say that the password is wrong."""
+    here, there = two_nodes.relays
+    rest = FakeDirectories({ANNA: "right"}, domains=("*",))
+    async with two_nodes.agent(FakeDirectories({}), "corp", at=(here,)), two_nodes.agent(rest, "rest", at=(there,)):
+        outcome = Outcome.NO_AGENT
+
+        async def answered() -> bool:
+            verdict = await there.authenticator.authenticate(attempt(ANNA, "right", throttled=False))
+            return verdict.outcome is outcome
+
+        await eventually(answered, 4)
+        outcome = Outcome.SUCCESS
+        await here.administration.revoke("corp", "gone", "test")
+        await eventually(answered, 4)
+
+
 async def test_a_token_that_is_redeemed_at_both_nodes_at_once_is_good_for_one(two_nodes: TwoNodes, tmp_path: Path) -> None:
     """One certificate, one entry, known at both within two seconds; the others are told that the token is used."""
     here, there = two_nodes.relays
@@ -225,9 +272,14 @@ class Gated(FakeDirectories):
 @pytest.mark.system
 async def test_a_node_killed_in_mid_sign_in_costs_a_retry_and_no_count(shared: ServerSettings, tmp_path: Path) -> None:
     """Both binds are made when it dies: the other node takes the retries, a failure counts once, and what was under way at
-    the dead one counts as a failure until its deadline and no longer."""
+    the dead one counts as a failure until its deadline and no longer. That its agents are there is not believed for long."""
     people = Gated({ANNA: "right", BEN: "right"})
-    async with NodeProcess(shared) as dying, serving(second_node(shared)) as there, trusting_client(tmp_path) as client:
+    clock, settings = Clock(), second_node(shared)
+    async with (
+        NodeProcess(shared) as dying,
+        serving(settings, clock=clock) as there,
+        trusting_client(tmp_path) as client,
+    ):
         key = (await there.administration.create_api_key("crm", None, "test")).secret
 
         async def check(node: Relay | NodeProcess, user: str, password: str) -> str:
@@ -241,6 +293,7 @@ async def test_a_node_killed_in_mid_sign_in_costs_a_retry_and_no_count(shared: S
             await eventually(lambda: all(made.state.connected.values()))
             assert await check(dying, ANNA, "wrong0") == "wrong_credential"
             assert await check(there, ANNA, "wrong1") == "wrong_credential"
+            await eventually(lambda: is_at(there, "agent1", dying.name), 4)
             people.open.clear()
             lost = [asyncio.create_task(check(dying, *order)) for order in ((ANNA, "wrong2"), (BEN, "right"))]
             await eventually(lambda: sorted(people.binds) == [ANNA] * 3 + [BEN])
@@ -250,11 +303,12 @@ async def test_a_node_killed_in_mid_sign_in_costs_a_retry_and_no_count(shared: S
             people.open.set()
             assert await check(there, BEN, "right") == "success"
             assert await check(there, ANNA, "wrong2") == "wrong_credential"
-        records = [
-            record
-            for _, record in await SharedAdmissionStore(shared.admission, there.store.admission).records()
-            if record.failures
-        ]
+        clock.ahead = FRESH / 2
+        assert await is_at(there, "agent1", dying.name)
+        clock.ahead = FRESH + 1
+        assert not await is_at(there, "agent1", dying.name)
+        kept = await SharedAdmissionStore(shared.admission, there.store.admission).records()
+        records = [record for _, record in kept if record.failures]
         assert [(record.failures, record.locks, len(record.leases)) for record in records] == [(3, 0, 1)]
         (lease,) = records[0].leases
         asked = AdmissionRequest(user_name=ANNA, password="right", address="192.0.2.7", throttled=False)

@@ -59,6 +59,7 @@ class NodeProcess:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings, self._home = settings, settings.state_dir.parent
+        self.name = load_keys(settings, time.time()).identity.name
         self._process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> NodeProcess:

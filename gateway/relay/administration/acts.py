@@ -23,7 +23,7 @@ from gateway.relay.administration.views import (
     audit_report_view,
     audit_view,
 )
-from gateway.relay.agents import AgentRegistry
+from gateway.relay.agents import FRESH, AgentRegistry
 from gateway.relay.errors import AuditReplaced, UnknownAgent
 from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
@@ -145,7 +145,21 @@ class Administration:
                 live.serial, live.not_after = known.serial, known.not_after
                 live.revoked_at, live.revoked_why, live.seen_at = known.revoked_at, known.revoked_why, self._clock()
                 newest[name] = live
+        for name, nodes in (await self._nodes()).items():
+            if name in newest:
+                newest[name].nodes = nodes
         return [newest[name] for name in sorted(newest)]
+
+    async def _nodes(self) -> dict[str, tuple[str, ...]]:
+        """Where agents are connected: here by what is known here, elsewhere by what those nodes have told lately."""
+        if not self._store.shared:
+            return {}
+        own = self._store.node
+        nodes = {name: [own] for name in self._live()}
+        for found in await self._store.presence.present(self._clock() - FRESH):
+            if found.node != own:
+                nodes.setdefault(found.agent, []).append(found.node)
+        return {name: tuple(sorted(there)) for name, there in nodes.items()}
 
     async def revoke(self, name: str, why: str, actor: str) -> int:
         """Revoke an agent and end its connections immediately; returns how many there were.
