@@ -18,13 +18,14 @@ from gateway.relay.administration.views import (
     AuditView,
     KeysView,
     LockoutView,
+    RemovalView,
     TokenView,
     api_key_view,
     audit_report_view,
     audit_view,
 )
 from gateway.relay.agents import FRESH, AgentRegistry
-from gateway.relay.errors import AuditReplaced, UnknownAgent
+from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
 from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
@@ -182,7 +183,8 @@ class Administration:
         """
         accounts = await self._accounts_of(user)
         found = await self._unlock([user], accounts)
-        await self._record("admin.unlock", actor, user, "was counted" if found else "nothing was counted")
+        # a GUID in one form, so that the entry is found when the person is removed
+        await self._record("admin.unlock", actor, _guid(user) or user, "was counted" if found else "nothing was counted")
         return found
 
     async def _accounts_of(self, user: str) -> list[AccountId]:
@@ -194,6 +196,23 @@ class Administration:
             return [AccountId(directory, guid) for directory in sorted(directories)]
         entries = await self._store.audit.entries(subject=user, outcome="success", limit=_SPELLING)
         return sorted({entry.event.account for entry in entries if entry.event.account})
+
+    async def remove_person(self, user: str, actor: str) -> RemovalView:
+        """Remove what is kept of a person: sessions, and what the audit trail says. The entry about it names nobody.
+
+        user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
+        May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
+        """
+        guid = _guid(user)
+        accounts = await self._store.audit.accounts(guid) if guid else await self._accounts_of(user)
+        if not accounts:
+            raise UnknownPerson(user)
+        if len(accounts) > 1:
+            raise AmbiguousPerson(user, [account.object for account in accounts])
+        (account,) = accounts
+        sessions = await self._store.sessions.delete_of_user(account)  # first: the trail tells whose they are
+        entries = await self._store.audit.remove_person(account, self._clock(), actor)
+        return RemovalView(sessions=sessions, entries=entries)
 
     async def locks(self) -> list[LockoutView]:
         """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""

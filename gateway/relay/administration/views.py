@@ -75,6 +75,15 @@ class LockoutView(msgspec.Struct, kw_only=True):
     """Where that came from."""
 
 
+class RemovalView(msgspec.Struct, kw_only=True):
+    """What of a person was removed."""
+
+    sessions: int
+    """That were ended."""
+    entries: int
+    """Of the audit trail, that say nothing of the person any more."""
+
+
 class AuditView(msgspec.Struct, kw_only=True):
     """An entry of the audit trail."""
 
