@@ -178,11 +178,11 @@ class Relay:
     async def _agents_changed(self) -> None:
         """Another node has enrolled or revoked an agent: who is revoked has to leave this node too."""
         await self.registry.load()
-        await self.presence.load()
         for connection in list(self.endpoint.connections):
             opened = connection.opened
             if opened is not None and self.registry.status(opened.peer.name, opened.peer.serial) == "revoked":
                 self.endpoint.close_agent(connection.name, CloseCode.REVOKED, "revoked")
+        await self.presence.load()  # what a revoked one claimed does not count
 
     def _add_jobs(self, keys: RelayKeys, clock: Clock, sleep: Sleep) -> None:
         """In the order of a minute's round: what is known here is written before what others wrote is read."""

@@ -22,6 +22,7 @@ from gateway.relay.agents import FRESH
 from gateway.relay.credentials.admission.admission import AdmissionRequest, Admitted, AttemptRefused
 from gateway.relay.credentials.shared import SharedAdmissionStore
 from gateway.signin.cookies import SESSION
+from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.nodes import NodeProcess, TwoNodes, Visitor, address_of, is_connected, second_node, trusting_client
 from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually
@@ -146,6 +147,20 @@ async def test_an_agent_that_is_revoked_at_one_node_leaves_the_other(two_nodes: 
         await eventually(lambda: not is_connected(two_nodes.there, "agent1"), 5)
         assert time.monotonic() - began < 2
         assert (await two_nodes.check(ANNA, "right")).outcome is Outcome.NO_AGENT
+
+
+async def test_a_revoked_agent_leaves_whatever_else_cannot_be_read(
+    two_nodes: TwoNodes, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which domains were claimed is read after it is gone."""
+
+    async def refuse() -> None:
+        raise StoreUnavailable("store", "no answer within 3.5 s", "see whether its server runs")
+
+    async with two_nodes.agent(people):
+        monkeypatch.setattr(two_nodes.there.store.presence, "claimed", refuse)
+        await two_nodes.here.administration.revoke("agent1", "stolen", "test")
+        await eventually(lambda: not is_connected(two_nodes.there, "agent1"), 5)
 
 
 async def test_an_agent_that_was_enrolled_at_one_node_is_let_in_by_the_other_at_once(
