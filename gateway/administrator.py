@@ -26,6 +26,7 @@ from gateway.relay import (
     LockoutView,
     NotPermitted,
     RelayAbsent,
+    RemovalView,
     TokenView,
     ask_relay,
 )
@@ -63,6 +64,10 @@ class Administrator:
     async def unlock(self, user: str) -> bool:
         """Forget what smart lockout counted. user: any spelling, or a GUID."""
         return await self._do("unlock", bool, lambda acts: acts.unlock(user, self._actor), user=user)
+
+    async def remove_person(self, user: str) -> RemovalView:
+        """Remove what is kept of a person. user: a name exactly as it was recorded, or a GUID."""
+        return await self._do("remove_person", RemovalView, lambda acts: acts.remove_person(user, self._actor), user=user)
 
     async def locks(self) -> list[LockoutView]:
         """Who is locked out now."""

@@ -30,6 +30,7 @@ from gateway.relay import (
     Dispatcher,
     Enrolment,
     Lockouts,
+    PresenceReporter,
     RelayAuthenticator,
     SignInMetrics,
     bind_control_socket,
@@ -116,6 +117,10 @@ class Relay:
             alarm=self.alarms.raise_alarm,
             clock=clock,
             account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
+            catch_up=self.store.generations.look if self.store.shared else None,
+        )
+        self.presence = PresenceReporter(
+            self.store.node, self.store.presence, self.dispatcher, clock, shared=self.store.shared
         )
         self.canaries = CanaryKeeper(
             self.dispatcher, core.canary_interval, self.endpoint.quarantine, clock, timeout=core.sign_in_timeout
@@ -167,6 +172,7 @@ class Relay:
     def _watch(self) -> None:
         """What other nodes change is read anew here."""
         self.store.generations.watch("agents", self._agents_changed)
+        self.store.generations.watch("domains", self.presence.load)
         self.store.generations.watch("api_keys", self.api.forget_all)
 
     async def _agents_changed(self) -> None:
@@ -176,6 +182,7 @@ class Relay:
             opened = connection.opened
             if opened is not None and self.registry.status(opened.peer.name, opened.peer.serial) == "revoked":
                 self.endpoint.close_agent(connection.name, CloseCode.REVOKED, "revoked")
+        await self.presence.load()  # what a revoked one claimed does not count
 
     def _add_jobs(self, keys: RelayKeys, clock: Clock, sleep: Sleep) -> None:
         """In the order of a minute's round: what is known here is written before what others wrote is read."""
@@ -183,6 +190,9 @@ class Relay:
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
+        self.presence.add_jobs(self.housekeeping, sleep)
+        self.readiness.add_jobs(self.housekeeping, sleep)
+        self.lockouts.add_jobs(self.housekeeping)
         Purge(self.store, clock).add_jobs(self.housekeeping)
         AuditHeads(self.store.audit).add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
@@ -221,20 +231,23 @@ async def serving(
     """
     check_settings(settings)
     keys = load_keys(settings, clock())
-    # what is entered first ends last: agents drain, jobs end, the last sightings are written, then sockets and store close
+    # what is entered first ends last: agents drain, jobs end, who was here is written, then sockets and store close
     async with AsyncExitStack() as stack:
         _claim(stack, settings.state_dir)
         store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
         await relay.registry.load()
+        await relay.presence.load()
         await relay.lockouts.restore()
+        await relay.readiness.measure()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
         if settings.metrics_listen:
             await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
         await _serve_control(stack, relay)
         stack.push_async_callback(relay.endpoint.flush)
+        stack.push_async_callback(relay.presence.leave)
         await stack.enter_async_context(relay.housekeeping.running())
         log.info("relay.started", url=settings.public_url, listen=settings.listen)
         try:

@@ -4,6 +4,8 @@ RelayError
 ├── EnrolmentRefused     a token that is unknown, used, expired or for somebody else; a request without proof
 ├── RenewalRefused       a certificate request that this agent may not make
 ├── UnknownAgent         no agent of this name was ever enrolled
+├── UnknownPerson        nobody who signed in by this name, or with this GUID
+├── AmbiguousPerson      several people signed in by this name
 ├── AuditReplaced        the audit trail no longer holds an entry that was noted elsewhere
 ├── ActRefused           the running relay refused an administrator's act
 ├── RelayAbsent          no relay listens on the control socket
@@ -13,6 +15,7 @@ RelayError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -51,6 +54,31 @@ class UnknownAgent(RelayError):
 
     def __str__(self) -> str:
         return f"no agent {self.name!r} was enrolled here; `isthmus relay agents` lists them"
+
+
+class UnknownPerson(RelayError):
+    """The trail knows of nobody who signed in by this name, or whose GUID this is."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__(user)
+        self.user = user
+
+    def __str__(self) -> str:
+        return (
+            f"the audit trail knows of no account of {self.user!r}: give a name exactly as it was typed at a sign-in that "
+            "succeeded, or the objectGUID or entryUUID"
+        )
+
+
+class AmbiguousPerson(RelayError):
+    """Several people signed in by this name; `accounts` are their GUIDs."""
+
+    def __init__(self, user: str, accounts: Sequence[str]) -> None:
+        super().__init__(user, accounts)
+        self.user, self.accounts = user, tuple(accounts)
+
+    def __str__(self) -> str:
+        return f"{self.user!r} was the name of several accounts, give the GUID of one: {', '.join(self.accounts)}"
 
 
 class AuditReplaced(RelayError):

@@ -15,7 +15,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     database schema     connections, threads, time-outs; which release can read what
 """
 
-from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule
+from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule, AdmissionWeight
 from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
@@ -48,6 +48,7 @@ __all__ = [
     "AdmissionRow",
     "AdmissionRowStore",
     "AdmissionRule",
+    "AdmissionWeight",
     "AgentPresence",
     "AgentRecord",
     "AgentStore",

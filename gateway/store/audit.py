@@ -206,12 +206,17 @@ class AuditLog(Protocol):
         """The latest sign-ins of one person, newest first."""
         ...
 
+    async def accounts(self, identifier: str) -> list[AccountId]:
+        """Those with this objectGUID or entryUUID that entries tell of, in order of their directories."""
+        ...
+
     async def heads(self, limit: int = 10) -> list[AuditHead]:
         """Where the newest chains of this node end, oldest first."""
         ...
 
     async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
-        """Remove what entries say of a person, with attempts under every name that the person signed in with.
+        """Remove what entries say of a person, with attempts under every name that the person signed in with; not what they
+        say of somebody else who has signed in under the same name.
 
         Returns from how many; the removal is an entry itself. actor: who wants it.
         """
@@ -342,6 +347,12 @@ class SqlAuditLog:
         query = _ENTRIES.where(_of(account), audit_events.c.kind == "signin").limit(limit)
         return await self._database.read(lambda connection: [_entry(row) for row in connection.execute(query)])
 
+    async def accounts(self, identifier: str) -> list[AccountId]:
+        """See `AuditLog`."""
+        query = sa.select(audit_events.c.directory).where(audit_events.c.object == identifier).distinct()
+        rows = await self._database.scan(lambda connection: connection.execute(query).all())
+        return sorted(AccountId(row.directory, identifier) for row in rows)
+
     async def heads(self, limit: int = 10) -> list[AuditHead]:
         """See `AuditLog`."""
         query = sa.select(audit_chains).where(audit_chains.c.node == self._node, audit_chains.c.seq > 0)
@@ -356,7 +367,8 @@ class SqlAuditLog:
         def work(connection: sa.Connection) -> int:
             assert self._tail is not None  # noqa: S101 - the lock is held
             names = sa.select(audit_events.c.subject).where(_of(account), audit_events.c.subject != "")
-            own = sa.or_(_of(account), audit_events.c.subject.in_(names.distinct()))
+            named = audit_events.c.subject.in_(names.distinct()) | (audit_events.c.subject == account.object)
+            own = _of(account) | (named & (audit_events.c.object == ""))
             nothing = {"subject": None, "directory": None, "object": None, "personal": None, "salt": None}
             changed = connection.execute(sa.update(audit_events).where(own).values(nothing)).rowcount
             self._put(connection.connection.cursor(), self._tail, [(seal_event(removal, changed), removal)])

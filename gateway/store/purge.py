@@ -31,7 +31,8 @@ class Purge:
         if lease is None:
             return
         try:
-            for subject in (self._store.sessions, self._store.once, self._store.seen, self._store.admission):
+            store = self._store
+            for subject in (store.sessions, store.once, store.seen, store.admission, store.presence):
                 await subject.purge(now)
         except StoreError:
             await self._store.duties.give_up(lease)  # somebody else, or we next minute, may have more luck

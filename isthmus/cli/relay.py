@@ -21,6 +21,7 @@ from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import logging
 from isthmus.cli.admin import administrator, reported
+from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import (
     FiniteRange,
     config_option,
@@ -150,12 +151,14 @@ def agents(config: Path, as_json: bool) -> None:
         return
     rows = []
     for view in views:
-        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else "away"
+        away = "elsewhere" if view.nodes else "away"
+        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else away
         directories = ", ".join(f"{name} {state}" for name, state in view.directories.items())
         rows.append(
             [
                 view.name,
                 state,
+                ", ".join(view.nodes) or "-",
                 ", ".join(view.domains) or "-",
                 directories or "-",
                 minute(view.seen_at),
@@ -164,7 +167,7 @@ def agents(config: Path, as_json: bool) -> None:
                 view.revoked_why,
             ]
         )
-    headers = ["agent", "state", "domains", "directories", "seen", "certificate ends", "version", "note"]
+    headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
     table(headers, rows, "No agents yet: isthmus relay token --name NAME")
 
 
@@ -239,6 +242,33 @@ def locks(config: Path, as_json: bool) -> None:
     ]
     headers = ["user", "account", "places", "until", "wrong passwords", "locks", "last", "from"]
     table(headers, rows, "Nobody is locked out here (AD's own locks are not listed).")
+
+
+@command.command("remove-person")
+@relay_config
+@click.argument("user")
+@yes_option
+@json_option
+def remove_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
+    """Remove what is kept of a person: sessions end, and the audit trail says nothing of the person any more.
+
+    USER is a name exactly as it was typed at a sign-in that succeeded (`isthmus relay audit list` shows it), or the
+    account's objectGUID or entryUUID. It cannot be undone. The trail still verifies; that it was done is an entry itself,
+    which names nobody.
+
+    \b
+    Examples:
+      isthmus relay remove-person anna@corp.example.com
+      isthmus relay remove-person 6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21 --yes
+    """
+    admin = _admin(config)
+    question = f"What is kept of {user} is removed for good. Type the name again to do it"
+    confirm(question, user, Manner(yes=yes, as_json=as_json))
+    view = run_async(reported(admin.remove_person(user)))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"Removed: {view.sessions} sessions, and what {view.entries} entries of the audit trail said.")
 
 
 @command.group("api-key")

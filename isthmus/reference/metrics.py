@@ -22,8 +22,9 @@ from isthmus.reference.markdown import code, page, table
 def metrics_page() -> str:
     """What Prometheus can read of a relay and of an agent."""
     introduction = """\
-Text format of Prometheus, at `/metrics`. `/healthz` beside it answers 200 while the process lives; `/readyz` answers
-200 while sign-ins can be served and 503 otherwise. Counters start at 0 with their process; beside each of
+Text format of Prometheus, at `/metrics`. `/healthz` beside it answers 200 while the process lives, and a relay's
+503 while its clock is more than 2 s off that of the shared database; `/readyz` answers 200 while sign-ins can be served and
+503 otherwise. Counters start at 0 with their process; beside each of
 the relay's counters there is a gauge `…_created`, the Unix time at which it started."""
     return page(
         "Metrics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import pytest
 import structlog
 from structlog.typing import EventDict
 
+from demo.postgres import ThrowawayPostgres
 from demo.stand import free_port
-from gateway.app import ServerSettings, init
+from gateway.app import ServerSettings, init, serving
+from tests.support.nodes import TwoNodes, second_node
 from tests.support.relay_and_agent import server_settings
 
 
@@ -28,3 +30,16 @@ def settings(tmp_path: Path) -> ServerSettings:
 def logs() -> Iterator[list[EventDict]]:
     with structlog.testing.capture_logs() as entries:
         yield entries
+
+
+@pytest.fixture
+def shared(settings: ServerSettings, postgres: ThrowawayPostgres) -> ServerSettings:
+    """The same relay on PostgreSQL."""
+    return replace(settings, store_url=postgres.create_database())
+
+
+@pytest.fixture
+async def two_nodes(shared: ServerSettings, tmp_path: Path) -> AsyncIterator[TwoNodes]:
+    """Two relays on one PostgreSQL. Whatever takes two requests in a row is tested here: each goes to the other node."""
+    async with serving(shared) as here, serving(second_node(shared)) as there:
+        yield TwoNodes(here, there, tmp_path)

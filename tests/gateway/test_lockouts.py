@@ -13,6 +13,7 @@ from gateway.administrator import Administrator
 from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import AccountId, AccountKey, Outcome
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
+from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt
 from tests.support.visitors import Clock
@@ -66,6 +67,24 @@ async def test_a_restart_forgets_no_lock_and_no_failure(
         assert await knock(running, BEN, "the fourth") is Outcome.WRONG_CREDENTIAL
         assert await knock(running, BEN) is None
         assert await knock(running, ANNA) is Outcome.SUCCESS
+
+
+async def test_what_the_store_did_not_take_is_written_within_a_minute(
+    settings: ServerSettings, tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without another failure, and so it is there after a restart."""
+
+    async def refuse(*_rows: object) -> None:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    async with serving(settings) as running, agent(tmp_path, running, people):
+        with monkeypatch.context() as patch:
+            patch.setattr(running.store.admission, "save", refuse)
+            await fail(running, ANNA)
+        assert await running.store.admission.all() == []
+        await running.housekeeping.tidy()
+    async with serving(settings) as running:
+        assert await knock(running, ANNA) is None
 
 
 async def test_who_is_locked_is_listed_with_name_and_account(locked: Relay, settings: ServerSettings) -> None:

@@ -16,6 +16,7 @@ from gateway.app import (
     serving,
 )
 from gateway.protocol import Outcome
+from gateway.readiness import skew
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt
 from tests.support.visitors import browser
@@ -39,6 +40,15 @@ async def test_health_is_the_process_and_readiness_is_an_agent(settings: ServerS
                 connection.session.drain()
             response, _ = await get(operator + "/readyz")
             assert response.status == 503
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "expected"),
+    [(100.0, 0.0), (103.0, 0.0), (101.7, 0.0), (97.0, 3.0), (103.5, -0.5)],
+)
+def test_a_slow_answer_is_no_wrong_clock(elsewhere: float, expected: float) -> None:
+    """Asked at 100, answered at 103: only what lies outside is a difference, ahead or behind."""
+    assert skew(100.0, elsewhere, 103.0) == expected
 
 
 @contextlib.contextmanager

@@ -18,9 +18,10 @@ import structlog
 from demo.stand import free_port
 from gateway import app
 from gateway.administrator import Administrator
-from gateway.protocol import Outcome
+from gateway.protocol import AccountId, Outcome
 from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
+from gateway.store import AuditEvent
 from isthmus import cli
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure
@@ -243,6 +244,40 @@ def test_unlock_and_locks_work_without_a_relay(run: Run, ready: Path) -> None:
         "Nobody is locked out here (AD's own locks are not listed).\n",
     )
     assert json.loads(run("relay", "locks", "--config", ready, "--json")[1]) == []
+
+
+def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -> None:
+    """Nobody is asked where nobody is; one whom the trail does not know is an error that says what to give."""
+    code, out, err = run("relay", "remove-person", "anna@corp", "--config", ready)
+    assert (code, out) == (1, "")
+    assert "nothing was changed" in err
+    assert "--yes" in err
+    code, out, err = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
+    assert (code, out) == (1, "")
+    assert "the audit trail knows of no account of 'anna@corp'" in err
+    sign_in(ready)
+    told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
+    assert told[:2] == (0, "Removed: 0 sessions, and what 2 entries of the audit trail said.\n")
+    assert "anna" not in run("relay", "audit", "list", "--config", ready, "--json")[1]
+    sign_in(ready)
+    told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes", "--json")
+    assert json.loads(told[1]) == {"sessions": 0, "entries": 2}
+    assert run("relay", "audit", "verify", "--config", ready)[0] == 0
+
+
+def sign_in(ready: Path) -> None:
+    """Somebody has signed in, and failed before."""
+    settings = load_settings(ready, RelaySettings).server
+
+    async def work() -> None:
+        store = app.open_relay_store(settings, app.load_keys(settings, time.time()))
+        for outcome, account in (("wrong_credential", None), ("success", AccountId("9d1c", "3f1c"))):
+            await store.audit.append(
+                AuditEvent(time=time.time(), kind="signin", subject="anna@corp", account=account, outcome=outcome)
+            )
+        await store.close()
+
+    asyncio.run(work())
 
 
 def test_locks_are_listed(ready: Path, run: Run) -> None:

@@ -19,6 +19,7 @@ from gateway.relay.administration.views import (
     AuditView,
     KeysView,
     LockoutView,
+    RemovalView,
     TokenView,
     live_views,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "AuditView",
     "KeysView",
     "LockoutView",
+    "RemovalView",
     "TokenView",
     "ask_relay",
     "bind_control_socket",

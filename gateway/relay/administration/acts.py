@@ -18,13 +18,14 @@ from gateway.relay.administration.views import (
     AuditView,
     KeysView,
     LockoutView,
+    RemovalView,
     TokenView,
     api_key_view,
     audit_report_view,
     audit_view,
 )
-from gateway.relay.agents import AgentRegistry
-from gateway.relay.errors import AuditReplaced, UnknownAgent
+from gateway.relay.agents import FRESH, AgentRegistry
+from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
 from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
@@ -145,7 +146,21 @@ class Administration:
                 live.serial, live.not_after = known.serial, known.not_after
                 live.revoked_at, live.revoked_why, live.seen_at = known.revoked_at, known.revoked_why, self._clock()
                 newest[name] = live
+        for name, nodes in (await self._nodes()).items():
+            if name in newest:
+                newest[name].nodes = nodes
         return [newest[name] for name in sorted(newest)]
+
+    async def _nodes(self) -> dict[str, tuple[str, ...]]:
+        """Where agents are connected: here by what is known here, elsewhere by what those nodes have told lately."""
+        if not self._store.shared:
+            return {}
+        own = self._store.node
+        nodes = {name: [own] for name in self._live()}
+        for found in await self._store.presence.present(self._clock() - FRESH):
+            if found.node != own:
+                nodes.setdefault(found.agent, []).append(found.node)
+        return {name: tuple(sorted(there)) for name, there in nodes.items()}
 
     async def revoke(self, name: str, why: str, actor: str) -> int:
         """Revoke an agent and end its connections immediately; returns how many there were.
@@ -168,7 +183,8 @@ class Administration:
         """
         accounts = await self._accounts_of(user)
         found = await self._unlock([user], accounts)
-        await self._record("admin.unlock", actor, user, "was counted" if found else "nothing was counted")
+        # a GUID in one form, so that the entry is found when the person is removed
+        await self._record("admin.unlock", actor, _guid(user) or user, "was counted" if found else "nothing was counted")
         return found
 
     async def _accounts_of(self, user: str) -> list[AccountId]:
@@ -180,6 +196,23 @@ class Administration:
             return [AccountId(directory, guid) for directory in sorted(directories)]
         entries = await self._store.audit.entries(subject=user, outcome="success", limit=_SPELLING)
         return sorted({entry.event.account for entry in entries if entry.event.account})
+
+    async def remove_person(self, user: str, actor: str) -> RemovalView:
+        """Remove what is kept of a person: sessions, and what the audit trail says. The entry about it names nobody.
+
+        user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
+        May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
+        """
+        guid = _guid(user)
+        accounts = await self._store.audit.accounts(guid) if guid else await self._accounts_of(user)
+        if not accounts:
+            raise UnknownPerson(user)
+        if len(accounts) > 1:
+            raise AmbiguousPerson(user, [account.object for account in accounts])
+        (account,) = accounts
+        sessions = await self._store.sessions.delete_of_user(account)  # first: the trail tells whose they are
+        entries = await self._store.audit.remove_person(account, self._clock(), actor)
+        return RemovalView(sessions=sessions, entries=entries)
 
     async def locks(self) -> list[LockoutView]:
         """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""

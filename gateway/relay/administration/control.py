@@ -52,6 +52,13 @@ class Unlock(Order):
     actor: str
 
 
+class RemovePerson(Order):
+    """user: a user name as it was recorded, or a GUID."""
+
+    user: str
+    actor: str
+
+
 class CreateApiKey(Order):
     """lifetime: seconds; None: without end."""
 
@@ -98,6 +105,7 @@ def control_app(administration: Administration) -> web.Application:
         "agents": _handler(Order, lambda _: acts.agents()),
         "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
         "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
+        "remove_person": _handler(RemovePerson, lambda order: acts.remove_person(order.user, order.actor)),
         "locks": _handler(Order, lambda _: acts.locks()),
         "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
         "api_keys": _handler(Order, lambda _: acts.api_keys()),

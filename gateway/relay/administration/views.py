@@ -26,7 +26,9 @@ class AgentView(msgspec.Struct, kw_only=True):
     domains: tuple[str, ...] = ()
     address: str = ""
     connections: int = 0
-    """Live ones; 0 where the relay does not run."""
+    """Live ones of this node; 0 where the relay does not run."""
+    nodes: tuple[str, ...] = ()
+    """The relay nodes at which it is connected, where several share a database."""
     outstanding: int = 0
     latency_ms: float = 0.0
     clock_skew: float = 0.0
@@ -71,6 +73,15 @@ class LockoutView(msgspec.Struct, kw_only=True):
     """Of the last wrong one."""
     address: str = ""
     """Where that came from."""
+
+
+class RemovalView(msgspec.Struct, kw_only=True):
+    """What of a person was removed."""
+
+    sessions: int
+    """That were ended."""
+    entries: int
+    """Of the audit trail, that say nothing of the person any more."""
 
 
 class AuditView(msgspec.Struct, kw_only=True):

@@ -10,9 +10,11 @@ from gateway.relay.agents.dispatch import Dispatched, Dispatcher
 from gateway.relay.agents.endpoint import AgentEndpoint
 from gateway.relay.agents.enrolment import Enrolment
 from gateway.relay.agents.metrics import AgentGauges
+from gateway.relay.agents.presence import FRESH, PresenceReporter
 from gateway.relay.agents.registry import AgentRegistry
 
 __all__ = [
+    "FRESH",
     "AgentConnection",
     "AgentEndpoint",
     "AgentGauges",
@@ -21,5 +23,6 @@ __all__ = [
     "Dispatched",
     "Dispatcher",
     "Enrolment",
+    "PresenceReporter",
     "Task",
 ]

@@ -27,7 +27,7 @@ import itertools
 import random
 import unicodedata
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -158,6 +158,11 @@ class Dispatcher:
         self._give_room(connection)
         if not connection.usable:
             self._send_away()
+
+    def keep_claims(self, domains: Iterable[str]) -> None:
+        """All that agents have ever answered for by name, at other nodes too; what those here claim comes on top."""
+        self._claimed = set(domains)
+        self.connections_changed()
 
     def _give_room(self, connection: AgentConnection) -> None:
         while self._waiting and connection.usable and connection.has_room:

@@ -43,6 +43,8 @@ log = structlog.get_logger()
 CONNECT_PATH = "/agent/v1/connect"
 _FAILED = "error at the relay"
 """What an agent is told after an exception that nobody expected: its connection ends, the others continue."""
+_CATCH_UP_PATIENCE = 1.0
+"""Seconds that a handshake waits for the store."""
 Alarm = Callable[[str, dict[str, str]], None]
 """Raises an alert for the operator: event name and fields."""
 
@@ -51,6 +53,7 @@ class AgentEndpoint:
     """All agent connections of this relay process.
 
     account_keys: those of account digests now, newest first, two at most. Asked at each handshake and each second.
+    catch_up: has the registry know what other nodes have enrolled and revoked; may raise StoreError.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class AgentEndpoint:
         alarm: Alarm,
         clock: Callable[[], float],
         account_keys: Callable[[], Sequence[AccountKey]] = tuple,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._settings, self.identity, self._registry = settings, identity, registry
-        self._account_keys = account_keys
+        self._account_keys, self._catch_up = account_keys, catch_up
         self._given_keys = account_keys()
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
         self._trust = PeerTrust(authority, Role.AGENT, self._check)
@@ -136,6 +140,8 @@ class AgentEndpoint:
         while connection.session.closed is None:
             message = await ws.receive()
             if message.type is WSMsgType.BINARY:
+                if connection.opened is None:
+                    await self._read_enrolments()
                 for event in connection.session.receive(message.data, self._clock()):
                     await self._take(connection, event)
                 connection.wake.set()
@@ -144,6 +150,15 @@ class AgentEndpoint:
             else:  # closed by the peer, lost, or larger than max_msg_size
                 connection.session.close(CloseCode.GOING_AWAY, "connection ended", f"websocket code {ws.close_code}")
                 return
+
+    async def _read_enrolments(self) -> None:
+        """Before a handshake is judged: another node may have issued this certificate a moment ago, and an agent that is
+        refused comes back much later. Without an answer of the store the copy in memory decides."""
+        if self._catch_up is None:
+            return
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_PATIENCE):
+                await self._catch_up()
 
     async def _write(
         self, ws: web.WebSocketResponse, connection: AgentConnection, transport: asyncio.BaseTransport | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gateway.housekeeping import Housekeeping
 from gateway.protocol import AccountId, AccountKey
 from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockView
 from gateway.relay.credentials.journal import JournaledAdmissionStore
@@ -41,8 +42,12 @@ class Lockouts:
         """What is locked now. Raises StoreError."""
         return await self.admission.locked(self._clock())
 
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Once a minute, in memory; the store has its own sweep (`gateway.store.Purge`)."""
+        housekeeping.every_minute("lockouts", self.purge)
+
     async def purge(self) -> None:
-        """Forget in memory what has expired; the store's own sweep does the same there."""
+        """Forget in memory what has expired, and write what the store did not take before."""
         if self._journal is not None:
             await self._journal.purge(self._clock())
 

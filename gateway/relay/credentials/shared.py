@@ -1,6 +1,7 @@
 """Admission's records for several nodes: all of them in the store, attempts under way included.
 
-Kind of state: counts. Every attempt is one transaction before and one after; the store puts those that wait into one.
+Kind of state: counts. Every attempt is one transaction before and one after; the store puts those that wait into one. As
+in memory, where there are more records than the settings allow, the oldest go that hold nothing against anybody.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, Row, Rule
 from gateway.relay.credentials.admission.lockout import expiry
-from gateway.relay.credentials.admission.record import decode, encode
+from gateway.relay.credentials.admission.record import decode, encode, weight
 
 T = TypeVar("T")
 
@@ -24,6 +27,7 @@ class SharedAdmissionStore:
 
     def __init__(self, settings: AdmissionSettings, rows: AdmissionRows) -> None:
         self._settings, self._rows = settings, rows
+        rows.bound(settings.records, _weigh)
 
     async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
         """See `port.AdmissionStore`."""
@@ -46,3 +50,10 @@ class SharedAdmissionStore:
     def _expiry(self, record: LockRecord) -> float:
         under_way = max((lease.deadline for lease in record.leases), default=0.0)
         return max(expiry(record, self._settings), under_way) if record.touched else under_way
+
+
+def _weigh(value: bytes) -> int:
+    try:
+        return weight(decode(value))
+    except msgspec.DecodeError:  # whoever wrote it, it counts for nothing here
+        return 0

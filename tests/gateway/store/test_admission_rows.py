@@ -140,6 +140,77 @@ async def test_rows_are_locked_in_order_of_key(store: Store, monkeypatch: pytest
     assert [name for keys in locked for name in keys] == [name for keys in locked for name in sorted(set(keys))]
 
 
+# -- the bound
+
+
+def put(number: int, value: bytes) -> tuple[list[bytes], Callable[[Mapping[bytes, bytes]], Decision]]:
+    """A rule that writes one row, the younger the higher its number."""
+    return [key(number)], lambda _values: ([(key(number), value, NOW + number)], (), True)
+
+
+def weigh(value: bytes) -> int:
+    return int(value == b"heavy")
+
+
+async def fill(stores: Sequence[Store], numbers: range, value: bytes) -> None:
+    """Some at a time, as sign-ins come."""
+    for first in numbers[::20]:
+        group = range(first, min(first + 20, numbers.stop))
+        await asyncio.gather(*(stores[number % len(stores)].admission.apply(*put(number, value)) for number in group))
+
+
+async def kept(store: Store) -> list[int]:
+    return [int.from_bytes(name, "big") for name, _, _ in await store.admission.all()]
+
+
+async def test_a_full_table_lets_the_light_go_first_and_then_the_oldest(store: Store) -> None:
+    """Nobody is refused, and never are there more rows than the bound says."""
+    store.admission.bound(300, weigh)
+    await fill([store], range(40), b"heavy")
+    for first in range(100, 1000, 100):
+        await fill([store], range(first, first + 100), b"light")
+        rows = await kept(store)
+        assert len(rows) <= 300
+        assert rows[:40] == list(range(40))
+        assert rows[40:] == list(range(first + 140 - len(rows), first + 100))
+    assert len(rows) > 270
+    await fill([store], range(1000, 1400), b"heavy")
+    rows = await kept(store)
+    assert 270 < len(rows) <= 300
+    assert rows == list(range(1400 - len(rows), 1400))
+
+
+async def test_what_is_empty_or_has_expired_goes_before_anything_else(store: Store) -> None:
+    """Before light ones that are older than it."""
+    store.admission.bound(100, weigh)
+    await fill([store], range(40), b"light")
+    await store.admission.apply([key(number) for number in range(500, 540)], lambda _values: ((), (), None))
+    await fill([store], range(600, 640), b"light")
+    assert await kept(store) == [*range(40), *range(600, 640)]
+
+
+async def test_nodes_exceed_the_bound_together_by_a_hundredth_each(pair: tuple[Store, Store]) -> None:
+    """And by what is under way."""
+    for store in pair:
+        store.admission.bound(500, weigh)
+    for first in range(0, 1500, 100):
+        await fill(pair, range(first, first + 100), b"light")
+        assert len(await kept(pair[0])) <= 500 + 2 * 5 + 20
+    assert len(await kept(pair[0])) > 450
+
+
+async def test_a_bound_that_was_lowered_is_reached_step_by_step(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits until all that is too much is gone."""
+    monkeypatch.setattr("gateway.store.admission._GO_AT_ONCE", 60)
+    await fill([store], range(200), b"light")
+    store.admission.bound(50, weigh)
+    counts = []
+    for number in range(1000, 1004):
+        await store.admission.apply(*put(number, b"light"))
+        counts.append(len(await kept(store)))
+    assert counts == [200 - 60 + 1, 200 - 120 + 2, 49, 50]
+
+
 @pytest.mark.postgres
 async def test_the_sweep_passes_over_what_is_locked(postgres: ThrowawayPostgres) -> None:
     """A node that works on a row does not hold up the purge, nor the other way round."""

@@ -246,6 +246,22 @@ async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store
         await store.audit.verify()
 
 
+async def test_what_is_said_of_others_stays(store: Store) -> None:
+    """A name that was given to somebody else since; a failure under it may be anybody's, and goes. An act that named the
+    person's GUID goes too."""
+    await store.audit.append(event(1, subject="anna", account=ANNA))
+    await store.audit.append(event(2, subject="anna", account=BEN))
+    await store.audit.append(event(3, subject="anna", outcome="wrong_credential"))
+    await store.audit.append(event(4, subject=ANNA.object))
+    await store.audit.append(event(5, subject=BEN.object))
+    assert await store.audit.accounts(ANNA.object) == [ANNA]
+    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 3
+    _, *others = await store.audit.entries()
+    assert [entry.event.subject for entry in others] == [BEN.object, "", "", "anna", ""]
+    assert await store.audit.accounts(ANNA.object) == []
+    assert (await store.audit.verify()).removed == 3
+
+
 async def test_equal_persons_have_unequal_digests(store: Store, url: str) -> None:
     """A salt for each entry: whoever knows a person cannot look for the person among the digests."""
     assert isinstance(store.audit, SqlAuditLog)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.store import DutyLost, KeysUnreadable, KeyTooFresh, Purge, Store, StoreFull, open_store
+from gateway.store import AgentRecord, DutyLost, KeysUnreadable, KeyTooFresh, Purge, Store, StoreFull, open_store
 from gateway.store.keyring import DELAY, RootKey, check_rollable, choose_current
 from gateway.store.once import SqlOnce
+from gateway.store.presence import KEPT
 from gateway.store.replay import SqlSeen
 from gateway.store.store import SqlStore
 from tests.gateway.store.conftest import NOW, SECRET, Opener
@@ -324,8 +325,54 @@ async def test_who_is_where(pair: tuple[Store, Store]) -> None:
     await here.presence.report("relay2", [], NOW + 1)
     assert [(found.node, found.agent) for found in await here.presence.present(NOW)] == [("relay1", "dc1")]
     assert await there.presence.claimed() == {"*": ("dc2",), "corp": ("dc1",), "corp.example.com": ("dc1",)}
-    await there.presence.release("dc1")
-    assert await here.presence.claimed() == {"*": ("dc2",)}
+
+
+async def test_a_node_confirms_what_it_reported(pair: tuple[Store, Store]) -> None:
+    """Its own rows and no others; those of nodes that are gone are deleted in the end."""
+    for store in pair:
+        await store.presence.report(store.node, [("dc1", []), ("dc2", [])], NOW)
+    await pair[0].presence.confirm("relay1", NOW + 500)
+    assert [found.node for found in await pair[1].presence.present(NOW + 450)] == ["relay1"] * 2
+    assert await pair[1].presence.purge(NOW + KEPT) == 0
+    await Purge(pair[1], lambda: NOW + KEPT + 1).run()
+    assert [found.node for found in await pair[1].presence.present(0)] == ["relay1"] * 2
+
+
+def certificate(serial: str) -> AgentRecord:
+    return AgentRecord(name="dc1", serial=serial, not_after=NOW + 99, issued_at=NOW)
+
+
+async def test_claims_of_an_agent_that_was_revoked_do_not_count(pair: tuple[Store, Store]) -> None:
+    """Also where another node reported it a moment later; enrolled anew it claims them again."""
+    here, there = pair
+    await here.agents.add(certificate("1"))
+    await here.presence.report("relay1", [("dc1", ["corp"])], NOW)
+    assert await there.presence.claimed() == {"corp": ("dc1",)}
+    await here.agents.revoke("dc1", NOW, "stolen")
+    await there.presence.report("relay2", [("dc1", ["corp", "other"])], NOW)
+    assert await there.presence.claimed() == {}
+    await here.agents.add(certificate("2"))
+    assert await there.presence.claimed() == {"corp": ("dc1",), "other": ("dc1",)}
+
+
+async def test_other_nodes_are_told_of_new_claims_only(pair: tuple[Store, Store]) -> None:
+    """Agents come and go; what they claim is nearly always known."""
+    for domains, number in ((["corp"], 1), (["corp"], 1), ([], 1), (["corp", "other"], 2)):
+        await pair[0].presence.report("relay1", [("dc1", domains)], NOW)
+        assert (await pair[1].generations.numbers())["domains"] == number
+
+
+async def test_an_agent_that_claims_ever_more_pushes_out_its_own_claims_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that it claimed first."""
+    monkeypatch.setattr("gateway.store.presence.CLAIMS", 20)
+    await store.presence.report("relay1", [("dc1", ["corp"])], NOW)
+    for number in range(10):
+        domains = [f"d{number}-{place}.example.com" for place in range(10)]
+        await store.presence.report("relay1", [("dc1", ["corp"]), ("dc2", domains)], NOW + 1 + number)
+    claimed = await store.presence.claimed()
+    assert sorted(claimed) == ["corp", *sorted(f"d{number}-{place}.example.com" for number in (8, 9) for place in range(10))]
 
 
 async def test_two_nodes_report_at_once(pair: tuple[Store, Store]) -> None:

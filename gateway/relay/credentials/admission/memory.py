@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gateway.relay.credentials.admission import lockout
 from gateway.relay.credentials.admission.port import Rule
-from gateway.relay.credentials.admission.record import LockRecord
+from gateway.relay.credentials.admission.record import LockRecord, weight
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
 T = TypeVar("T")
@@ -83,12 +83,8 @@ class MemoryAdmissionStore:
         a locked one while there are others. Not those that are being written."""
         while len(self._records) >= self._settings.records:
             oldest = [key for key in islice(self._records, _LOOKED_AT) if key not in wanted]
-            expendable = (key for key in oldest if _is_expendable(self._records[key]))
+            expendable = (key for key in oldest if not weight(self._records[key]))
             victim = next(expendable, oldest[0] if oldest else None)
             if victim is None:
                 return
             self.changed(victim, self._records.pop(victim), None)
-
-
-def _is_expendable(record: LockRecord) -> bool:
-    return not record.leases and not record.locks

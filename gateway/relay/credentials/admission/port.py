@@ -47,6 +47,10 @@ class AdmissionRows(Protocol):
     Errors: StoreUnavailable; nothing was half written then.
     """
 
+    def bound(self, limit: int, weigh: Callable[[bytes], int]) -> None:
+        """Have `apply` keep no more than `limit` rows from now on: of the oldest those go first that weigh least."""
+        ...
+
     async def all(self) -> list[Row]:
         """Every row."""
         ...

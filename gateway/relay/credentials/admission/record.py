@@ -47,6 +47,15 @@ class LockRecord(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 BLANK = LockRecord()
 """Nothing is held against anybody."""
 
+
+def weight(record: LockRecord) -> int:
+    """What is lost with it where there is no room: nothing that keeps anybody out, a lock, or what is under way (guesses at
+    the same time would be free)."""
+    if record.leases:
+        return 2
+    return 1 if record.locks else 0
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(LockRecord)
 

@@ -34,5 +34,5 @@ class AdmissionSettings:
     """Seconds over which an address is judged."""
     records: int = 200_000
     """Records of names and accounts at most, and addresses as many; beyond that the oldest go that hold nothing, then the
-    oldest that are not locked. A locked name takes 0.8 KB, a locked account 1.2 KB in three records, whoever did nothing
-    wrong nothing."""
+    oldest that are not locked. Of one node in its memory, of several together in their database. A locked name takes 0.8 KB,
+    a locked account 1.2 KB in three records, whoever did nothing wrong nothing."""

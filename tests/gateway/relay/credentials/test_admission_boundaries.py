@@ -22,7 +22,7 @@ from gateway.relay.credentials.admission import (
     throttle,
 )
 from gateway.relay.credentials.admission.lockout import Guess, Refusal
-from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord, decode, encode
+from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord, decode, encode, weight
 from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
 from tests.gateway.relay.credentials.direct import DirectAdmission, run
 
@@ -138,6 +138,19 @@ def test_a_threshold_of_nought_lets_one_pass() -> None:
     """Settings are not checked here; nobody is kept out by them."""
     settings = AdmissionSettings(threshold=0)
     assert lockout.decide(BLANK, guess(), settings, NOW)[1] is None
+
+
+def test_what_goes_first_where_there_is_no_room() -> None:
+    """What keeps nobody out, then a lock, then what is under way: guesses at the same time would be free."""
+    under_way = (Lease(b"1", 9.0),)
+    records = [
+        BLANK,
+        LockRecord(failures=3, touched=1.0),
+        LockRecord(locks=1),
+        LockRecord(leases=under_way),
+        LockRecord(leases=under_way, locks=1),
+    ]
+    assert [weight(record) for record in records] == [0, 0, 1, 2, 2]
 
 
 def test_a_lease_ends_with_its_deadline() -> None:

@@ -51,6 +51,9 @@ class FakeRows:
         if self.down:
             raise StoreUnavailable("rows", "stopped", "start it")
 
+    def bound(self, limit: int, weigh: Callable[[bytes], int]) -> None:
+        """There is always room."""
+
     async def all(self) -> list[Row]:
         self._check()
         return list(self.rows.values())
@@ -220,6 +223,35 @@ async def test_parallel_guesses_on_shared_rows_are_no_more_than_the_threshold(ur
         for node, ticket in passed:  # settled by another node's answer, too
             await node.settle(ticket, WRONG, NOW, account=b"a" * 16, account_key="1")
         assert [len(await node.locked(NOW)) for node in nodes] == [1] * writers
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_flood_of_invented_names_forgets_no_lock(url: str, shared: bool) -> None:
+    """Memory and shared rows alike: nobody is refused for want of room, and there are no more records than allowed."""
+    few = AdmissionSettings(records=200)
+    async with opened(url) as open_rows:
+        rows = open_rows()
+        store = SharedAdmissionStore(few, rows) if shared else MemoryAdmissionStore(few)
+        admission = Admission(few, keys=lambda: (KEY,), store=store)
+        for number in range(4):
+            assert await guess(admission, USERS[0], f"p{number}", WRONG) == "passed"
+        for number in range(300):
+            assert await guess(admission, f"nobody{number}@corp", "p", WRONG, NOW + 1 + number / 100) == "passed"
+            if number % 50 == 49:
+                assert len(await store.records()) <= 200
+        assert await guess(admission, USERS[0], "x", WRONG, NOW + 5) == "locked"
+        assert await guess(admission, "nobody299@corp", "x", Outcome.SUCCESS, NOW + 5) == "passed"
+
+
+async def test_a_row_that_cannot_be_read_weighs_nothing(url: str) -> None:
+    """It goes like any other where there is no room."""
+    few = AdmissionSettings(records=10)
+    async with opened(url) as open_rows:
+        rows = open_rows()
+        await rows.save([(bytes([number]) * 16, b"\xc1", NOW) for number in range(10)], [])
+        admission = Admission(few, keys=lambda: (KEY,), store=SharedAdmissionStore(few, rows))
+        assert await guess(admission, USERS[0], "p", WRONG) == "passed"
+        assert len(await rows.all()) < 10
 
 
 # -- what lasts and what does not

@@ -1,0 +1,112 @@
+"""What is kept of a person is removed, by the running relay or on its store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.administrator import Administrator
+from gateway.app import ServerSettings, load_keys, open_relay_store, serving
+from gateway.protocol import AccountId, Outcome
+from gateway.relay.errors import ActRefused, AmbiguousPerson, UnknownPerson
+from gateway.store import AuditEvent, SessionRecord, Store
+from tests.support.fakes import FakeDirectories
+from tests.support.relay_and_agent import agent, attempt
+
+ANNA, GUID = "anna@corp.example.com", "6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21"
+ACCOUNT = AccountId("9d1c", GUID)
+
+
+@pytest.fixture
+def admin(settings: ServerSettings) -> Administrator:
+    return Administrator(settings, "admin:test")
+
+
+@asynccontextmanager
+async def opened(settings: ServerSettings) -> AsyncIterator[Store]:
+    store = open_relay_store(settings, load_keys(settings, time.time()))
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def session(secret: bytes, account: AccountId) -> SessionRecord:
+    now = time.time()
+    return SessionRecord(
+        digest=secret * 32,
+        account=account,
+        identity=b"",
+        created_at=now,
+        seen_at=now,
+        expires_at=now + 60,
+        address="192.0.2.7",
+        user_agent="",
+    )
+
+
+async def signed_in(settings: ServerSettings, user: str, account: AccountId) -> None:
+    async with opened(settings) as store:
+        event = AuditEvent(time=time.time(), kind="signin", subject=user, account=account, outcome="success")
+        await store.audit.append(event)
+
+
+@pytest.mark.parametrize("user", [ANNA, "CORP\\anna", GUID, "{" + GUID.upper() + "}"])
+async def test_a_running_relay_forgets_a_person(
+    settings: ServerSettings, admin: Administrator, tmp_path: Path, user: str
+) -> None:
+    """Whatever name is given: no session, no name and no address is left, and the trail still verifies."""
+    people = FakeDirectories({ANNA: "right", "CORP\\anna": "right"}, about={"object_guid": GUID})
+    async with serving(settings) as running, agent(tmp_path, running, people):
+        for number, (name, password) in enumerate([(ANNA, "wrong"), (ANNA, "right"), ("CORP\\anna", "right")]):
+            check = attempt(name, password, correlation_id=f"c{number}")
+            await running.authenticator.authenticate(check)
+        for guid in (GUID, GUID.upper()):
+            await admin.unlock(guid)
+        await running.store.sessions.add(session(b"a", ACCOUNT))
+        await running.store.sessions.add(session(b"b", AccountId("9d1c", "somebody else")))
+        removed = await admin.remove_person(user)
+        assert admin.reached_relay
+        assert (removed.sessions, removed.entries) == (1, 5)
+        assert await running.store.sessions.get(b"a" * 32, 0.0) is None
+        assert await running.store.sessions.get(b"b" * 32, 0.0) is not None
+        trail = await admin.audit(limit=100, before=None, kind="", subject="")
+        said = repr(trail).lower()
+        assert not [word for word in ("anna", GUID, "192.0.2.7") if word in said]
+        assert (trail[0].kind, trail[0].actor, trail[0].subject, trail[0].detail) == (
+            "audit.person_removed",
+            "admin:test",
+            "",
+            {},
+        )
+        assert [entry.outcome for entry in trail if entry.kind == "signin"] == ["success", "success", "wrong_credential"]
+        report = await admin.verify_audit()
+        assert (report.entries, report.removed) == (len(trail), 5)
+        with pytest.raises(ActRefused, match="knows of no account"):
+            await admin.remove_person(user)
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+
+
+async def test_a_name_of_two_people_is_not_enough(settings: ServerSettings, admin: Administrator) -> None:
+    """It says which GUIDs there are; without a running relay it is done on the store."""
+    other = GUID.replace("6", "7")
+    for account in (ACCOUNT, AccountId("9d1c", other)):
+        await signed_in(settings, ANNA, account)
+    with pytest.raises(AmbiguousPerson, match=f"{GUID}, {other}"):
+        await admin.remove_person(ANNA)
+    removed = await admin.remove_person(GUID)
+    assert (admin.reached_relay, removed.entries) == (False, 1)
+    assert (await admin.remove_person(ANNA)).entries == 1
+    assert (await admin.verify_audit()).removed == 2
+
+
+async def test_whom_the_trail_does_not_know(admin: Administrator) -> None:
+    """Nothing is written about a mistyped name."""
+    for user in ("nobody", GUID):
+        with pytest.raises(UnknownPerson, match="knows of no account"):
+            await admin.remove_person(user)
+    assert await admin.audit(limit=9, before=None, kind="", subject="") == []
