@@ -286,6 +286,13 @@ encode = _encoder.encode
 """One message, or a batch (list), to MessagePack."""
 
 
+class _Kind(Struct, array_like=True):
+    """Of what may be ignored the tag alone is read, and nothing is made of the rest: a million empty arrays in a megabyte
+    take 0.4 s, and a map whose key is a map cannot be made at all."""
+
+    tag: str
+
+
 class BatchDecoder(Generic[_T]):
     """Reads what a record holds. kinds: the union of the messages that this end takes."""
 
@@ -302,13 +309,15 @@ class BatchDecoder(Generic[_T]):
             return self._batch.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pieces = _decode(_pieces, data)
-        known = [piece for piece in pieces if not self._is_ignored(bytes(piece))]
+        known = [piece for piece in pieces if not self._is_ignored(piece)]
         return [_decode(self._one, piece) for piece in known]
 
-    def _is_ignored(self, piece: bytes) -> bool:
-        said = _decode(_anything, piece)
-        tag = said[0] if said else None
-        if tag in self._tags or not isinstance(tag, str):
+    def _is_ignored(self, piece: msgspec.Raw) -> bool:
+        try:
+            tag = _kind.decode(piece).tag
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False  # no message at all
+        if tag in self._tags:
             return False  # read as what it says it is
         if not tag.startswith("?"):
             raise UnexpectedMessage(f"unknown kind of message {tag[:64]!r}")
@@ -318,7 +327,7 @@ class BatchDecoder(Generic[_T]):
 _pieces: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(
     Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
 )
-_anything: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[Any])
+_kind = msgspec.msgpack.Decoder(_Kind)
 
 to_agent: Final[BatchDecoder[ToAgent]] = BatchDecoder(ToAgent)
 to_relay: Final[BatchDecoder[ToRelay]] = BatchDecoder(ToRelay)
