@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ QUEUE_LIMIT = 10_000
 BATCH = 500
 """Events in one transaction at most."""
 _PAGE = 5000
+_LONGEST = 256
+"""Characters of what is searched by; of a longer text a digest follows."""
 
 audit_register = sa.Table(
     "audit_register",
@@ -211,7 +214,8 @@ class AuditLog(Protocol):
         ...
 
     async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
-        """Remove what entries say of a person, with attempts under every name that the person signed in with.
+        """Remove what entries say of a person, with attempts under every name that the person signed in with, as far as
+        they are not another person's.
 
         Returns from how many; the removal is an entry itself. actor: who wants it.
         """
@@ -356,7 +360,8 @@ class SqlAuditLog:
         def work(connection: sa.Connection) -> int:
             assert self._tail is not None  # noqa: S101 - the lock is held
             names = sa.select(audit_events.c.subject).where(_of(account), audit_events.c.subject != "")
-            own = sa.or_(_of(account), audit_events.c.subject.in_(names.distinct()))
+            of_nobody = (audit_events.c.object == "") & audit_events.c.subject.in_(names.distinct())
+            own = sa.or_(_of(account), of_nobody)
             nothing = {"subject": None, "directory": None, "object": None, "personal": None, "salt": None}
             changed = connection.execute(sa.update(audit_events).where(own).values(nothing)).rowcount
             self._put(connection.connection.cursor(), self._tail, [(seal_event(removal, changed), removal)])
@@ -597,12 +602,20 @@ def _sealed(batch: Sequence[_Waiting]) -> list[tuple[SealedEvent, AuditEvent]]:
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:
-    return (audit_events.c.object == account.object) & (audit_events.c.directory == account.directory)
+    directory, identifier = map(_searchable, account)
+    return (audit_events.c.object == identifier) & (audit_events.c.directory == directory)
 
 
 def _searchable(text: str) -> str:
-    """PostgreSQL keeps no NUL in a text; one such name must not take the whole batch with it. The entry itself has it."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """As it stands in the columns that are searched. The entry itself has it as it is.
+
+    PostgreSQL keeps no NUL in a text, and at most 2,704 bytes in an index, which 1,024 characters of a name can exceed: one
+    such name must not take the whole batch with it.
+    """
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(text) <= _LONGEST:
+        return text
+    return text[:_LONGEST] + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> tuple[Any, ...]:
@@ -617,8 +630,8 @@ def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> 
         event.agent,
         event.correlation_id,
         _searchable(event.subject),
-        directory,
-        identifier,
+        _searchable(directory),
+        _searchable(identifier),
         sealed.personal,
         sealed.salt,
     )
@@ -707,8 +720,8 @@ def _differs(row: Any) -> bool:
     account = event.account or AccountId("", "")
     return (row.subject, row.directory, row.object) != (
         _searchable(event.subject),
-        account.directory,
-        account.object,
+        _searchable(account.directory),
+        _searchable(account.object),
     )
 
 

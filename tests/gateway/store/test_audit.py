@@ -100,6 +100,35 @@ async def test_a_name_that_no_database_takes_keeps_nobody_else_out(store: Store)
     assert entry.event.subject == "an\0na"
 
 
+LONG = "".join(chr(0x20000 + number * 37 % 40_000) for number in range(1024))
+"""As long as a name may be, and as long as that can get in UTF-8: more than an index of PostgreSQL takes."""
+
+
+async def test_a_name_that_no_index_takes_keeps_nobody_else_out(store: Store) -> None:
+    """Four kilobytes that do not compress: any stranger can type them. They are there, and are found by the whole name."""
+    strange = AccountId(f"d\0{LONG}", f"o\0{LONG}")
+    events = [event(1, subject=LONG), event(2, subject="anna"), event(3, subject=LONG[:-1] + "x"), event(4, account=strange)]
+    await asyncio.gather(*map(store.audit.append, events))
+    assert (await store.audit.verify()).entries == 4
+    for chosen, expected in (({"subject": LONG}, events[0]), ({"subject": LONG[:-1] + "x"}, events[2])):
+        (entry,) = await store.audit.entries(**chosen)
+        assert entry.event == expected
+    (entry,) = await store.audit.entries(account=strange)
+    assert entry.event == events[3]
+    assert await store.audit.last_signins(strange) == [entry]
+    assert await store.audit.remove_person(strange, NOW + 9, "admin:test") == 1
+    assert (await store.audit.verify()).removed == 1
+
+
+async def test_names_are_told_apart_by_all_of_them(store: Store) -> None:
+    """What stands in the column for a long name is nobody's name, but for who makes it; what is not long stands whole."""
+    for name in ("a" * 256, "a" * 257, "a" * 258):
+        await store.audit.append(event(1, subject=name))
+    for name in ("a" * 256, "a" * 257, "a" * 258):
+        (entry,) = await store.audit.entries(subject=name)
+        assert entry.event.subject == name
+
+
 ATTACKS = {
     "another person": ("UPDATE audit_events SET subject = 'somebody else' WHERE seq = 7", 1, 7),
     "another account": ("UPDATE audit_events SET object = 'somebody else' WHERE seq = 7", 1, 7),
@@ -244,6 +273,16 @@ async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store
     )
     with pytest.raises(AuditBroken, match="4 entries lack their personal part, the trail says that of 3"):
         await store.audit.verify()
+
+
+async def test_who_had_the_name_before_stays_when_a_person_is_removed(store: Store) -> None:
+    """A name that was given to another person: what the trail knows to be the other's stays."""
+    await store.audit.append(event(1, subject="anna", account=BEN))
+    await store.audit.append(event(2, subject="anna", account=ANNA))
+    await store.audit.append(event(3, subject="anna", outcome="wrong_credential"))
+    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 2
+    assert [entry.id for entry in await store.audit.entries(account=BEN)] == ["1-1"]
+    assert [entry.id for entry in await store.audit.entries(subject="anna")] == ["1-1"]
 
 
 async def test_equal_persons_have_unequal_digests(store: Store, url: str) -> None:
