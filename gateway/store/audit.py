@@ -8,10 +8,11 @@ writers from four nodes on). Entries of different chains have no order among eac
     audit_entries    the chain: facts, digest of the personal part, hash
     audit_events     beside it, to search by: time, person, correlation id, agent, outcome; the personal part and its salt
 
-The keys are not readable in the database: whoever can only write to it can neither change, insert or remove an entry nor
-cut off the tail unnoticed. Who has the whole machine can, and an older copy of the whole database verifies too: for that
-the relay logs the heads (`audit.head`), to be carried off the machine with the log and compared
-(`isthmus relay audit verify --noted`).
+The keys are not readable in the database: whoever can only write to it can neither change, insert nor remove an entry
+unnoticed, nor cut off a tail, unless they kept the row of the chain (or the register) as it was then: an older copy
+verifies, of the whole database or of the end of one chain. A process that still writes to that chain notices
+(`audit.head_replaced`). For the others, and against who has the whole machine, the relay logs the heads (`audit.head`),
+to be carried off the machine with the log and compared (`isthmus relay audit verify --noted`).
 
 What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
 entry itself, and says how many it took: whoever removes more without an entry is found out.
@@ -254,7 +255,8 @@ class SqlAuditLog:
         self._writing = asyncio.Lock()
         """Held from reading the tail until what was appended is committed."""
         self._tail: _Tail | None = None
-        self._moved = (0, b"")
+        self._moved: list[tuple[int, bytes]] = []
+        """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
         """What came of the last commit is not known: the chain's head has to be asked."""
         self._compiled = Compiled(
@@ -454,22 +456,43 @@ class SqlAuditLog:
 
     def _moved_on(self, tail: _Tail) -> None:
         self._unsure = False
-        tail.seq, tail.hash = self._moved
+        tail.seq, tail.hash = self._moved[-1]
+        self._moved = []
 
     async def _ready_tail(self) -> _Tail:
+        if self._tail is not None and self._unsure:
+            tail = self._tail
+            head = await self._database.write_trail(lambda cursor: self._read_head(cursor, tail.chain))
+            if head in ((tail.seq, tail.hash), *self._moved):
+                tail.seq, tail.hash = head
+                self._unsure = False
+            else:
+                return await self._leave_chain(tail, head)
         if self._tail is None:
             self._tail = await self._database.write(self._begin_chain)
-        elif self._unsure:
-            tail = self._tail
-            row = await self._database.write_trail(lambda cursor: self._read_head(cursor, tail.chain))
-            tail.seq, tail.hash = row
-            self._unsure = False
         return self._tail
+
+    async def _leave_chain(self, left: _Tail, found: tuple[int, bytes]) -> _Tail:
+        """Somebody moved the head, or an older copy of the database was put in its place. To go on behind it would make whole
+        what is not: another chain begins, and says so."""
+        here, there = (
+            AuditHead(chain=left.chain, node=self._node, seq=seq, hash=digest.hex()).noted
+            for seq, digest in ((left.seq, left.hash), found)
+        )
+        log.critical("audit.head_replaced", left=here, found=there)
+        event = AuditEvent(
+            time=self._keyring.clock(), kind="audit.head_replaced", actor="relay", detail={"left": here, "found": there}
+        )
+        tail = await self._database.write(self._begin_chain)
+        sealed = [(seal_event(event), event)]
+        await self._committed(tail, self._database.write_trail(lambda cursor: self._put(cursor, tail, sealed)))
+        self._tail = tail
+        return tail
 
     def _read_head(self, cursor: Any, chain: int) -> tuple[int, bytes]:
         self._compiled.one(cursor, "read", {"this_chain": chain})
-        seq, entry_hash = cursor.fetchone()
-        return seq, bytes(entry_hash)
+        row = cursor.fetchone()
+        return (row[0], bytes(row[1])) if row is not None else (0, b"")
 
     def _begin_chain(self, connection: sa.Connection) -> _Tail:
         """A number of its own for this start; the register counts them under a lock of its only row."""
@@ -508,7 +531,7 @@ class SqlAuditLog:
             raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
         cursor.executemany(self._insert_entry, entries)
         cursor.executemany(self._insert_event, events)
-        self._moved = (seq, last)
+        self._moved.append((seq, last))
         return len(batch)
 
     def _settle(self, batch: Sequence[_Waiting], error: StoreUnavailable | None) -> None:

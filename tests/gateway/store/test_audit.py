@@ -214,8 +214,8 @@ async def test_content_of_another_type_is_found_out(store: Store, edit: Edit, ur
         await store.audit.verify()
 
 
-async def test_an_old_head_brought_back_is_found_out(store: Store, edit: Edit) -> None:
-    """Cutting the tail and restoring the head of then leaves a seal that does not fit."""
+async def test_an_old_head_that_was_put_together_is_found_out(store: Store, edit: Edit) -> None:
+    """Cutting the tail and making up the head of then leaves a seal that does not fit."""
     await fill(store, 5)
     await fill(store, 5)
     edit(
@@ -223,6 +223,45 @@ async def test_an_old_head_brought_back_is_found_out(store: Store, edit: Edit) -
         "DELETE FROM audit_events WHERE seq > 5",
         "UPDATE audit_chains SET seq = 5, hash = (SELECT hash FROM audit_entries WHERE seq = 5)",
     )
+    with pytest.raises(AuditBroken):
+        await store.audit.verify()
+
+
+async def test_a_process_does_not_go_on_behind_an_old_head(
+    store: Store, edit: Edit, logs: list[dict[str, object]], url: str
+) -> None:
+    """Whoever kept the row of then, seal and all, can cut the tail, and that verifies. The process that wrote it knows
+    better: it begins another chain, which says so, and the log of heads has what is missing."""
+    await fill(store, 5)
+    edit("CREATE TABLE kept AS SELECT * FROM audit_chains")
+    await fill(store, 5, first=5)
+    head = (await store.audit.heads())[0].noted
+    edit(
+        "DELETE FROM audit_entries WHERE seq > 5",
+        "DELETE FROM audit_events WHERE seq > 5",
+        "DELETE FROM audit_chains",
+        "INSERT INTO audit_chains SELECT * FROM kept",
+    )
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(event(11))
+    await store.audit.append(event(12))
+    await store.audit.append(event(13))
+    kinds = [(entry.chain, entry.event.kind) for entry in await store.audit.entries(kind="audit.head_replaced")]
+    assert kinds == [(2, "audit.head_replaced")]
+    (entry,) = await store.audit.entries(kind="audit.head_replaced")
+    assert entry.event.detail["left"] == head
+    assert entry.event.detail["found"].startswith("1-5:")
+    assert [report.seq for report in (await store.audit.verify()).heads] == [5, 3]
+    assert [line["left"] for line in logs if line["event"] == "audit.head_replaced"] == [head]
+
+
+async def test_a_chain_that_is_gone_is_not_gone_on_with(store: Store, edit: Edit) -> None:
+    """Nor does it keep anybody out."""
+    await fill(store, 5)
+    edit("DELETE FROM audit_chains")
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(event(11))
+    await store.audit.append(event(12))
     with pytest.raises(AuditBroken):
         await store.audit.verify()
 
