@@ -42,6 +42,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
 """An operation, a capability, a reason, an id."""
 Text = Annotated[str, Meta(max_length=1024)]
+_VISIBLE: Final = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
+"""What an agent says of itself is stored and shown: PostgreSQL takes no NUL, terminals take too much."""
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Signature = Annotated[bytes, Meta(min_length=1, max_length=512)]
@@ -85,9 +87,9 @@ class AgentIntroduction(Struct, frozen=True):
     """HPKE public key, ML-KEM-768 + X25519, for this session's secret alone."""
     capacity: Annotated[int, Meta(ge=1, le=100_000)]
     """Requests taken at once on this connection."""
-    domains: Annotated[tuple[Name, ...], Meta(max_length=1000)]
+    domains: Annotated[tuple[Annotated[Name, Meta(pattern=_VISIBLE)], ...], Meta(max_length=1000)]
     """UPN suffixes and NetBIOS names that this agent answers for, lower case; `*` for all."""
-    software: Annotated[str, Meta(max_length=64)]
+    software: Annotated[str, Meta(max_length=64, pattern=_VISIBLE)]
     time: Seconds
     capabilities: Capabilities = ()
     """The operations that it does are among them."""

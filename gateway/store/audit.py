@@ -473,8 +473,8 @@ class SqlAuditLog:
         return self._tail
 
     async def _leave_chain(self, left: _Tail, found: tuple[int, bytes]) -> _Tail:
-        """Somebody moved the head, or an older copy of the database was put in its place. To go on behind it would make whole
-        what is not: another chain begins, and says so."""
+        """Begin another chain, which says so: somebody moved the head of this one, or put an older copy of the database in
+        its place. To go on behind that would make whole what is not."""
         here, there = (
             AuditHead(chain=left.chain, node=self._node, seq=seq, hash=digest.hex()).noted
             for seq, digest in ((left.seq, left.hash), found)
