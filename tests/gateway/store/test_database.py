@@ -379,3 +379,33 @@ def test_other_databases_are_refused(url: str) -> None:
     """With those that are supported, or what is wrong with the setting."""
     with pytest.raises(StoreUnavailable, match=r"SQLite and PostgreSQL|is not the URL"):
         open_store(url, secret=SECRET, node="relay1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://relay:geheim@127.0.0.1:1/relay",
+        "postgresql://127.0.0.1:1/relay?user=relay&password=geheim",
+        "postgresql://relay@127.0.0.1:1/relay?sslpassword=geheim",
+        "postgresql://relay:ge@heim:geheim@127.0.0.1:1/relay",
+        "postgresql://relay:a@b:geheim/relay",
+        "geheim",
+        "mysql://relay:geheim@db/relay?password=geheim",
+    ],
+)
+def test_a_password_in_the_url_is_in_no_error(url: str) -> None:
+    """Wherever it stands, and if it makes the URL unreadable; nor is it in the error behind."""
+    with pytest.raises(StoreUnavailable) as raised:
+        Database.open(url)
+    shown: BaseException | None = raised.value
+    while shown is not None:
+        assert "geheim" not in str(shown)
+        shown = shown.__cause__
+
+
+async def test_what_was_to_be_written_is_in_no_error(store: Store) -> None:
+    """An error of SQLAlchemy's own would quote it."""
+    assert isinstance(store, SqlStore)
+    with pytest.raises(StoreUnavailable) as raised:
+        await store._database.write(lambda connection: connection.execute(sa.text("SELECT :a, :b"), {"a": "geheim"}))
+    assert "geheim" not in str(raised.value)

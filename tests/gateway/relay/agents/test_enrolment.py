@@ -386,3 +386,5 @@ async def test_renewals_are_bounded(desk: Desk, peer: VerifiedPeer) -> None:
     with pytest.raises(RenewalRefused, match="20 certificates within 24 h"):
         await desk.relay.enrolment.renew(peer, request())
     assert len(await desk.relay.store.agents.all()) == 20
+    desk.clock.ahead = 86401
+    assert await desk.relay.enrolment.renew(peer, request())
