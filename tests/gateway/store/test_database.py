@@ -400,7 +400,7 @@ def test_a_password_in_the_url_is_in_no_error(url: str) -> None:
     shown: BaseException | None = raised.value
     while shown is not None:
         assert "geheim" not in str(shown)
-        shown = shown.__cause__
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
 
 
 async def test_what_was_to_be_written_is_in_no_error(store: Store) -> None:
