@@ -359,6 +359,8 @@ class Database:
             raise self._unavailable(error) from error
 
     def _let_go(self, pooled: Any, error: Any, job: _Job) -> None:
+        if not pooled.is_valid:  # it did not answer, and there was no other
+            return
         if job.expired or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
             pooled.invalidate()
             return
@@ -497,6 +499,7 @@ _REMEDIES = (
     (("locked",), f"another process held it for {BUSY_TIMEOUT:g} s; end that process"),
     (("full", "disk i/o", "no space"), "make room on the disk; nothing was half written"),
     (("malformed", "not a database"), "the file is damaged: restore it from the backup"),
+    (("read-only",), "the server takes no writes: see whether it is a standby, or was told so"),
     (("unable to open", "readonly"), "check that the directory exists and that this user may write there"),
     (("timeout", "timed out"), "see whether its server runs, and what keeps it busy"),
     (("connection", "server"), "see whether its server runs, and can be reached"),
