@@ -423,7 +423,7 @@ class SqlAuditLog:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                with self._settling(batch):
+                with self._settling(batch, behind=len(self._queue)):
                     async with self._writing:
                         tail = await self._ready_tail()
                         put = functools.partial(self._put, tail=tail, batch=_sealed(batch))
@@ -432,13 +432,18 @@ class SqlAuditLog:
             self._writer = None
 
     @contextmanager
-    def _settling(self, batch: Sequence[_Waiting]) -> Iterator[None]:
-        """Whoever waits for these entries learns what came of the block, unless that is NotNow."""
+    def _settling(self, batch: Sequence[_Waiting], behind: int = 0) -> Iterator[None]:
+        """Whoever waits for these entries learns what came of the block, unless that is NotNow.
+
+        behind: how many stood in the queue when it began. Of an outage they are told too: they have waited as long, and one
+        batch after the other would keep the last for minutes.
+        """
         try:
             yield
         except NotNow:
             raise
         except StoreUnavailable as error:
+            batch, self._queue = [*batch, *self._queue[:behind]], self._queue[behind:]
             log.critical("audit.unwritable", error=str(error), events=len(batch))
             self._settle(batch, error)
         except Exception as error:

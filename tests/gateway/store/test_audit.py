@@ -10,6 +10,7 @@ import pytest
 from gateway.protocol import AccountId
 from gateway.store import AuditBroken, AuditEvent, AuditHeads, Store, StoreUnavailable
 from gateway.store.audit import SqlAuditLog
+from gateway.store.database import NotNow
 from tests.gateway.store.conftest import NOW, Opener
 
 Edit = Callable[..., None]
@@ -368,6 +369,38 @@ async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatc
     results = await asyncio.gather(*(store.audit.append(event(number)) for number in range(9)), return_exceptions=True)
     assert sum(isinstance(result, StoreUnavailable) for result in results) == 6
     assert (await store.audit.verify()).entries == 3
+
+
+async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stood behind the batch that failed is told with it; who came meanwhile has the next try."""
+    assert isinstance(store.audit, SqlAuditLog)
+    monkeypatch.setattr("gateway.store.audit.BATCH", 2)
+    await fill(store, 1)
+    tries: list[int] = []
+    began, gate = asyncio.Event(), asyncio.Event()
+
+    async def fail(_work: Callable[..., object]) -> object:
+        tries.append(1)
+        began.set()
+        await gate.wait()
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    def refuse(_work: Callable[..., object]) -> object:
+        raise NotNow
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.audit._database, "write_trail", fail)
+        patch.setattr(store.audit._database, "write_now", refuse)
+        first = [asyncio.create_task(store.audit.append(event(number))) for number in range(7)]
+        await began.wait()
+        late = asyncio.create_task(store.audit.append(event(8)))
+        await asyncio.sleep(0)
+        gate.set()
+        results = await asyncio.gather(*first, late, return_exceptions=True)
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    assert len(tries) == 2
+    await fill(store, 1)
+    assert (await store.audit.verify()).entries == 2
 
 
 async def test_heads_are_logged_when_they_move(store: Store, logs: list[dict[str, object]]) -> None:
