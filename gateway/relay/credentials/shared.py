@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import structlog
+from msgspec import DecodeError
+
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, Row, Rule
 from gateway.relay.credentials.admission.lockout import expiry
-from gateway.relay.credentials.admission.record import decode, encode
+from gateway.relay.credentials.admission.record import BLANK, decode, encode
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -29,7 +34,7 @@ class SharedAdmissionStore:
         """See `port.AdmissionStore`."""
 
         def in_rows(values: Mapping[bytes, bytes]) -> tuple[list[Row], list[bytes], T]:
-            changes, result = rule({key: decode(value) for key, value in values.items()})
+            changes, result = rule({key: _read(key, value) for key, value in values.items()})
             rows = [(key, encode(record), self._expiry(record)) for key, record in changes.items() if record is not None]
             return rows, [key for key, record in changes.items() if record is None], result
 
@@ -37,7 +42,7 @@ class SharedAdmissionStore:
 
     async def records(self) -> list[tuple[bytes, LockRecord]]:
         """See `port.AdmissionStore`."""
-        return [(key, decode(value)) for key, value, _ in await self._rows.all()]
+        return [(key, _read(key, value)) for key, value, _ in await self._rows.all()]
 
     async def purge(self, now: float) -> int:
         """See `port.AdmissionStore`."""
@@ -46,3 +51,12 @@ class SharedAdmissionStore:
     def _expiry(self, record: LockRecord) -> float:
         under_way = max((lease.deadline for lease in record.leases), default=0.0)
         return max(expiry(record, self._settings), under_way) if record.touched else under_way
+
+
+def _read(key: bytes, value: bytes) -> LockRecord:
+    """Nothing for one that cannot be read: it must keep neither its account out for ever nor the others off the list."""
+    try:
+        return decode(value)
+    except DecodeError as error:
+        log.warning("admission.unreadable", key=key.hex(), error=str(error))
+        return BLANK
