@@ -10,7 +10,6 @@ from certs import Role
 from gateway.protocol import AgentFacts, CloseCode, PeerTrust
 from gateway.protocol.messages import Announce, Drain, PairKey, Ping, Pong
 from gateway.protocol.sealing import REKEY_AT_LEAST, SealKey, announcement_text
-from gateway.protocol.session import SessionState
 from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, World, closed
 
 
@@ -53,10 +52,10 @@ def test_seal_keys_one_after_the_other_end_the_session(world: World) -> None:
     assert closed(ends).code == CloseCode.UNEXPECTED
     ends = world.open()
     assert announce(ends, world, NOW + REKEY_AT_LEAST)
-    assert ends.relay.state is SessionState.OPEN
     assert announce(ends, world, NOW + 2 * REKEY_AT_LEAST)
+    assert ends.relay.closed is None
     announce(ends, world, NOW + 2 * REKEY_AT_LEAST + 1)
-    assert ends.relay.state is SessionState.CLOSED
+    assert closed(ends).code == CloseCode.UNEXPECTED
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,8 @@ async def test_a_name_that_no_index_takes_keeps_nobody_else_out(store: Store) ->
     events = [event(1, subject=LONG), event(2, subject="anna"), event(3, subject=LONG[:-1] + "x"), event(4, account=strange)]
     await asyncio.gather(*map(store.audit.append, events))
     assert (await store.audit.verify()).entries == 4
-    for chosen, expected in (({"subject": LONG}, events[0]), ({"subject": LONG[:-1] + "x"}, events[2])):
-        (entry,) = await store.audit.entries(**chosen)
+    for name, expected in ((LONG, events[0]), (LONG[:-1] + "x", events[2])):
+        (entry,) = await store.audit.entries(subject=name)
         assert entry.event == expected
     (entry,) = await store.audit.entries(account=strange)
     assert entry.event == events[3]
