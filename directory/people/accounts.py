@@ -9,7 +9,7 @@ from directory.ldap import codec
 from directory.ldap.codec import Entry
 from directory.ldap.values import as_text, format_guid, format_sid, text_of
 from directory.model import DirectoryGroup, DirectoryIdentity
-from directory.people.names import LoginName
+from directory.people.names import LoginName, fold, spellings
 from directory.settings import DirectorySettings
 
 _AD = (
@@ -42,7 +42,7 @@ class Accounts:
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._is_ad = settings.kind == "ad"
-        names = (_AD if self._is_ad else _LDAP) + settings.attributes
+        names = tuple(dict.fromkeys((*(_AD if self._is_ad else _LDAP), *settings.login_attributes, *settings.attributes)))
         self.attributes = codec.attribute_list(names)
         self.attributes_with_groups = codec.attribute_list((*names, "tokenGroups")) if self._is_ad else self.attributes
         self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
@@ -63,13 +63,17 @@ class Accounts:
         return codec.all_of((codec.equals(b"objectCategory", b"person"), codec.any_of(alternatives)))
 
     def answers_to(self, account: Account, name: LoginName) -> bool:
-        """Whether an account read by its DN still has the name by which it was once found."""
-        typed = {name.text.casefold().encode(), name.user.casefold().encode()}
-        return _has(account, [b"samaccountname", b"uid", *self._login], typed)
+        """Whether an account has the name that was typed, in one of its few spellings (see `spellings`).
+
+        What a directory takes for equal beyond that is refused: smart lockout counts by spelling until it knows the account.
+        """
+        typed = {fold(name.text), fold(name.user)}
+        held = _values(account, [b"samaccountname", b"uid", *self._login])
+        return any(fold(value) in typed or not typed.isdisjoint(spellings(value)) for value in held)
 
     def is_called(self, account: Account, name: LoginName) -> bool:
         """Whether a login attribute holds the very name that was typed."""
-        return _has(account, self._login, {name.text.casefold().encode()})
+        return name.text.casefold() in {value.casefold() for value in _values(account, self._login)}
 
     def choose(self, name: LoginName, found: list[Account]) -> Account:
         """The account meant, of at least one found. One that has the name itself comes before one that it is merely implied
@@ -111,6 +115,5 @@ class Accounts:
         return {self._settings.name.lower(), *(suffix.lower() for suffix in self._settings.upn_suffixes)}
 
 
-def _has(account: Account, names: list[bytes], wanted: set[bytes]) -> bool:
-    values = (value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ()))
-    return any(value.casefold().encode() in wanted for value in values)
+def _values(account: Account, names: list[bytes]) -> list[str]:
+    return [value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ())]

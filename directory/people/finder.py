@@ -41,9 +41,10 @@ class AccountFinder:
             self._found.drop(key)
         matching = accounts.matching(name)
         found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, accounts.attributes)
-        if not found:
+        answering = [account for entry in found if accounts.answers_to(account := Account(*entry), name)]
+        if not answering:
             return None
-        account = accounts.choose(name, [Account(*entry) for entry in found])
+        account = accounts.choose(name, answering)
         self._found.put(key, (account.dn.encode(), account.guid))
         return account
 

@@ -168,6 +168,9 @@ class Agent:
         except RelayUnreachable as error:
             log.warning("relay.unreachable", relay=error.relay, reason=error.reason)
             return 0
+        except Exception:
+            log.exception("relay.failed", relay=route.relay)  # a defect costs this conversation, not the others
+            return 0
         finally:
             self._live.discard(connection)
         if connection.session is not None and connection.session.session_id:

@@ -46,7 +46,7 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
 from gateway.protocol.requests import RelayRequests, make_pair
-from gateway.protocol.sealing import Sealer, announcement_text, seal_secret
+from gateway.protocol.sealing import REKEY_AT_LEAST, Sealer, announcement_text, seal_secret
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
@@ -76,6 +76,7 @@ class RelaySession(ProtocolSession):
         self.capacity = 0
         self._identity, self._trust, self._account_keys = identity, trust, account_keys
         self._requests: RelayRequests | None = None
+        self._announced_at = float("-inf")
         self._hello = encode(Hello((VERSION,), os.urandom(32), identity.certificate_der, now, tuple(capabilities)))
         self._raw.append(self._hello)
 
@@ -180,7 +181,7 @@ class RelaySession(ProtocolSession):
             self.capacity = message.requests
             events.append(CapacityChanged(message.requests))
         elif isinstance(message, Announce):
-            self._take_announcement(message, events)
+            self._take_announcement(message, now, events)
         elif isinstance(message, Renew):
             events.append(RenewalRequested(message.csr))
         elif isinstance(message, Report):
@@ -193,9 +194,12 @@ class RelaySession(ProtocolSession):
         else:
             events.append(CarriedReceived(message.node, message))
 
-    def _take_announcement(self, announce: Announce, events: list[Event]) -> None:
+    def _take_announcement(self, announce: Announce, now: float, events: list[Event]) -> None:
         """A new seal key: from the next request on everything is sealed under a new secret of ours."""
         assert self._requests is not None  # noqa: S101 - records come after the handshake
+        if now - self._announced_at < REKEY_AT_LEAST:  # each costs this end a signature and two key exchanges
+            raise UnexpectedMessage(f"seal keys announced within {now - self._announced_at:.1f} s")
+        self._announced_at = now
         announced = Announcement(self.agent, self.session_id, announce.seal_key)
         verify_proof(self._peer, announce.signature, announcement_text(self.agent, self.session_id, announce.seal_key))
         pair, self._requests.sealer = make_pair(self._identity, announced)

@@ -43,6 +43,8 @@ from gateway.protocol.records import derive
 
 REKEY_AFTER: Final = 600.0
 """Seconds after which an agent announces a new seal key."""
+REKEY_AT_LEAST: Final = 60.0
+"""Seconds between two announcements in which a relay takes both."""
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _MLKEM: Final = 1184  # bytes of an ML-KEM-768 encapsulation key (FIPS 203); the X25519 key follows
 _ANSWER, _BEGUN, _REFUSED = (number.to_bytes(12, "big") for number in range(3))  # nonces: each once under a reply key

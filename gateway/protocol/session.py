@@ -168,6 +168,8 @@ class ProtocolSession(ABC):
         if self.state is SessionState.CLOSED:
             return
         if isinstance(message, Ping):
+            if self._outbox and isinstance(self._outbox[-1], Pong):
+                del self._outbox[-1]  # who asks on and on and reads nothing must not fill the memory: the newest tells all
             self._outbox.append(Pong(message.time, now))
         elif isinstance(message, Pong):
             self._take_pong(message, now, events)

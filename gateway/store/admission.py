@@ -147,6 +147,7 @@ class SqlAdmission:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
+                behind = len(self._queue)
                 try:
                     await self._make_room(len({key for waiting in batch for key in waiting.keys}))
                     await self._database.write_cursor(lambda cursor, batch=batch: self._decide(cursor, batch))  # type: ignore[misc]
@@ -154,6 +155,8 @@ class SqlAdmission:
                     if not isinstance(error, StoreUnavailable):
                         log.exception("admission.failed", attempts=len(batch))
                         error = StoreUnavailable("admission", f"{type(error).__name__}: {error}", "see the log")
+                    # who stood behind it has waited as long: one batch after the other would keep the last for minutes
+                    batch, self._queue = batch + self._queue[:behind], self._queue[behind:]
                     for waiting in batch:
                         waiting.fail(error)
                 else:

@@ -8,10 +8,11 @@ writers from four nodes on). Entries of different chains have no order among eac
     audit_entries    the chain: facts, digest of the personal part, hash
     audit_events     beside it, to search by: time, person, correlation id, agent, outcome; the personal part and its salt
 
-The keys are not readable in the database: whoever can only write to it can neither change, insert or remove an entry nor
-cut off the tail unnoticed. Who has the whole machine can, and an older copy of the whole database verifies too: for that
-the relay logs the heads (`audit.head`), to be carried off the machine with the log and compared
-(`isthmus relay audit verify --noted`).
+The keys are not readable in the database: whoever can only write to it can neither change, insert nor remove an entry
+unnoticed, nor cut off a tail, unless they kept the row of the chain (or the register) as it was then: an older copy
+verifies, of the whole database or of the end of one chain. A process that still writes to that chain notices
+(`audit.head_replaced`). For the others, and against who has the whole machine, the relay logs the heads (`audit.head`),
+to be carried off the machine with the log and compared (`isthmus relay audit verify --noted`).
 
 What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
 entry itself, and says how many it took: whoever removes more without an entry is found out.
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +63,8 @@ QUEUE_LIMIT = 10_000
 BATCH = 500
 """Events in one transaction at most."""
 _PAGE = 5000
+_LONGEST = 256
+"""Characters of what is searched by; of a longer text a digest follows."""
 
 audit_register = sa.Table(
     "audit_register",
@@ -255,7 +259,8 @@ class SqlAuditLog:
         self._writing = asyncio.Lock()
         """Held from reading the tail until what was appended is committed."""
         self._tail: _Tail | None = None
-        self._moved = (0, b"")
+        self._moved: list[tuple[int, bytes]] = []
+        """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
         """What came of the last commit is not known: the chain's head has to be asked."""
         self._compiled = Compiled(
@@ -428,7 +433,7 @@ class SqlAuditLog:
         try:
             while self._queue:
                 batch, self._queue = self._queue[:BATCH], self._queue[BATCH:]
-                with self._settling(batch):
+                with self._settling(batch, behind=len(self._queue)):
                     async with self._writing:
                         tail = await self._ready_tail()
                         put = functools.partial(self._put, tail=tail, batch=_sealed(batch))
@@ -437,13 +442,18 @@ class SqlAuditLog:
             self._writer = None
 
     @contextmanager
-    def _settling(self, batch: Sequence[_Waiting]) -> Iterator[None]:
-        """Whoever waits for these entries learns what came of the block, unless that is NotNow."""
+    def _settling(self, batch: Sequence[_Waiting], behind: int = 0) -> Iterator[None]:
+        """Whoever waits for these entries learns what came of the block, unless that is NotNow.
+
+        behind: how many stood in the queue when it began. Of an outage they are told too: they have waited as long, and one
+        batch after the other would keep the last for minutes.
+        """
         try:
             yield
         except NotNow:
             raise
         except StoreUnavailable as error:
+            batch, self._queue = [*batch, *self._queue[:behind]], self._queue[behind:]
             log.critical("audit.unwritable", error=str(error), events=len(batch))
             self._settle(batch, error)
         except Exception as error:
@@ -461,22 +471,43 @@ class SqlAuditLog:
 
     def _moved_on(self, tail: _Tail) -> None:
         self._unsure = False
-        tail.seq, tail.hash = self._moved
+        tail.seq, tail.hash = self._moved[-1]
+        self._moved = []
 
     async def _ready_tail(self) -> _Tail:
+        if self._tail is not None and self._unsure:
+            tail = self._tail
+            head = await self._database.write_trail(lambda cursor: self._read_head(cursor, tail.chain))
+            if head in ((tail.seq, tail.hash), *self._moved):
+                tail.seq, tail.hash = head
+                self._unsure = False
+            else:
+                return await self._leave_chain(tail, head)
         if self._tail is None:
             self._tail = await self._database.write(self._begin_chain)
-        elif self._unsure:
-            tail = self._tail
-            row = await self._database.write_trail(lambda cursor: self._read_head(cursor, tail.chain))
-            tail.seq, tail.hash = row
-            self._unsure = False
         return self._tail
+
+    async def _leave_chain(self, left: _Tail, found: tuple[int, bytes]) -> _Tail:
+        """Begin another chain, which says so: somebody moved the head of this one, or put an older copy of the database in
+        its place. To go on behind that would make whole what is not."""
+        here, there = (
+            AuditHead(chain=left.chain, node=self._node, seq=seq, hash=digest.hex()).noted
+            for seq, digest in ((left.seq, left.hash), found)
+        )
+        log.critical("audit.head_replaced", left=here, found=there)
+        event = AuditEvent(
+            time=self._keyring.clock(), kind="audit.head_replaced", actor="relay", detail={"left": here, "found": there}
+        )
+        tail = await self._database.write(self._begin_chain)
+        sealed = [(seal_event(event), event)]
+        await self._committed(tail, self._database.write_trail(lambda cursor: self._put(cursor, tail, sealed)))
+        self._tail = tail
+        return tail
 
     def _read_head(self, cursor: Any, chain: int) -> tuple[int, bytes]:
         self._compiled.one(cursor, "read", {"this_chain": chain})
-        seq, entry_hash = cursor.fetchone()
-        return seq, bytes(entry_hash)
+        row = cursor.fetchone()
+        return (row[0], bytes(row[1])) if row is not None else (0, b"")
 
     def _begin_chain(self, connection: sa.Connection) -> _Tail:
         """A number of its own for this start; the register counts them under a lock of its only row."""
@@ -515,7 +546,7 @@ class SqlAuditLog:
             raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
         cursor.executemany(self._insert_entry, entries)
         cursor.executemany(self._insert_event, events)
-        self._moved = (seq, last)
+        self._moved.append((seq, last))
         return len(batch)
 
     def _settle(self, batch: Sequence[_Waiting], error: StoreUnavailable | None) -> None:
@@ -609,12 +640,20 @@ def _sealed(batch: Sequence[_Waiting]) -> list[tuple[SealedEvent, AuditEvent]]:
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:
-    return (audit_events.c.object == account.object) & (audit_events.c.directory == account.directory)
+    directory, identifier = map(_searchable, account)
+    return (audit_events.c.object == identifier) & (audit_events.c.directory == directory)
 
 
 def _searchable(text: str) -> str:
-    """PostgreSQL keeps no NUL in a text; one such name must not take the whole batch with it. The entry itself has it."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """As it stands in the columns that are searched. The entry itself has it as it is.
+
+    PostgreSQL keeps no NUL in a text, and at most 2,704 bytes in an index, which 1,024 characters of a name can exceed: one
+    such name must not take the whole batch with it.
+    """
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(text) <= _LONGEST:
+        return text
+    return text[:_LONGEST] + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> tuple[Any, ...]:
@@ -629,8 +668,8 @@ def _event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> 
         event.agent,
         event.correlation_id,
         _searchable(event.subject),
-        directory,
-        identifier,
+        _searchable(directory),
+        _searchable(identifier),
         sealed.personal,
         sealed.salt,
     )
@@ -719,8 +758,8 @@ def _differs(row: Any) -> bool:
     account = event.account or AccountId("", "")
     return (row.subject, row.directory, row.object) != (
         _searchable(event.subject),
-        account.directory,
-        account.object,
+        _searchable(account.directory),
+        _searchable(account.object),
     )
 
 

@@ -49,7 +49,7 @@ class Bound:
         return connection.execute(sa.delete(table).where(own)).rowcount
 
     def _check(self, connection: sa.Connection, now: float) -> None:
-        if now < self._full_until:
+        if self._full_until - _RECOUNT <= now < self._full_until:  # not before: then the clock was set back
             raise StoreFull(self._table.name, self._limit)
         known = self._estimate is not None and self._estimate < self._limit
         if known and self._unchecked < max(1, self._limit // 100):

@@ -135,7 +135,7 @@ class Database:
     def open(cls, url: str) -> Database:
         """Open, migrating to this version's schema. Blocks. Raises StoreUnavailable, StoreTooNew."""
         parsed = _parse(url)
-        database = cls(_make_engine(parsed), parsed.render_as_string(hide_password=True))
+        database = cls(_make_engine(parsed), _shown(parsed))
         try:
             database.run_now(schema.migrate)
         except BaseException:
@@ -359,6 +359,8 @@ class Database:
             raise self._unavailable(error) from error
 
     def _let_go(self, pooled: Any, error: Any, job: _Job) -> None:
+        if not pooled.is_valid:  # it did not answer, and there was no other
+            return
         if job.expired or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
             pooled.invalidate()
             return
@@ -402,9 +404,10 @@ def _parse(url: str) -> sa.URL:
     """Raises StoreUnavailable for what is no database of ours."""
     try:
         parsed = sa.engine.make_url(url)
-    except SQLAlchemyError as error:
-        raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from error
-    where, backend = parsed.render_as_string(hide_password=True), parsed.get_backend_name()
+    except (SQLAlchemyError, ValueError):  # of a port that is no number: a password with an unescaped @ or : in it
+        # `from None`: the error quotes what it could not read, and that may be the password
+        raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from None
+    where, backend = _shown(parsed), parsed.get_backend_name()
     if backend not in PATIENCE:
         raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL are")
     if backend == "sqlite":
@@ -412,6 +415,11 @@ def _parse(url: str) -> sa.URL:
     if "sslmode" not in parsed.query and not _is_local(parsed.host):
         parsed = parsed.update_query_dict({"sslmode": "verify-full"})  # the driver's own default takes any certificate
     return parsed.set(drivername="postgresql+psycopg")
+
+
+def _shown(url: sa.URL) -> str:
+    """For logs and errors: without passwords, wherever they stand."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def _is_local(host: str | None) -> bool:
@@ -434,13 +442,14 @@ def _make_engine(url: sa.URL) -> sa.Engine:
     try:
         return sa.create_engine(
             url,
+            hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": options, "application_name": "isthmus"},
             pool_size=connections,
             max_overflow=1,  # the start's own, beside the lanes
             pool_timeout=STATEMENT_TIMEOUT,
         )
     except ModuleNotFoundError as error:
-        where = url.render_as_string(hide_password=True)
+        where = _shown(url)
         problem = "PostgreSQL needs psycopg 3, which is not installed"
         raise StoreUnavailable(where, problem, "install the extra: pip install 'isthmus[postgres]'") from error
 
@@ -449,7 +458,7 @@ def _make_sqlite_engine(url: sa.URL) -> sa.Engine:
     if url.database and url.database != ":memory:":
         _make_private_file(Path(url.database))
     arguments = {"timeout": BUSY_TIMEOUT, "check_same_thread": False}
-    engine = sa.create_engine(url, connect_args=arguments, poolclass=sa.pool.QueuePool, pool_size=4)
+    engine = sa.create_engine(url, connect_args=arguments, poolclass=sa.pool.QueuePool, pool_size=4, hide_parameters=True)
     sa.event.listen(engine, "connect", _set_up_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -490,6 +499,7 @@ _REMEDIES = (
     (("locked",), f"another process held it for {BUSY_TIMEOUT:g} s; end that process"),
     (("full", "disk i/o", "no space"), "make room on the disk; nothing was half written"),
     (("malformed", "not a database"), "the file is damaged: restore it from the backup"),
+    (("read-only",), "the server takes no writes: see whether it is a standby, or was told so"),
     (("unable to open", "readonly"), "check that the directory exists and that this user may write there"),
     (("timeout", "timed out"), "see whether its server runs, and what keeps it busy"),
     (("connection", "server"), "see whether its server runs, and can be reached"),

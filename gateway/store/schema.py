@@ -58,12 +58,17 @@ def migrate(connection: sa.Connection) -> None:
 
 def check_readable(found: str, readable_from: str, release: str = RELEASE) -> None:
     """Whether this release can work with a newer schema. Raises StoreTooNew, also where the schema does not say."""
-    if not readable_from or _number(release) < _number(readable_from):
+    needed = _number(readable_from)
+    if needed is None or (_number(release) or ()) < needed:
         raise StoreTooNew("", found, readable_from)
 
 
-def _number(release: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in release.split("."))
+def _number(release: str) -> tuple[int, ...] | None:
+    """None for what is no release: one to come may write them otherwise."""
+    try:
+        return tuple(int(part) for part in release.split("."))
+    except ValueError:
+        return None
 
 
 def _revision(connection: sa.Connection) -> str | None:

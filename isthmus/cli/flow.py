@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, wrapped
+from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, visible, wrapped
 from isthmus.cli.reports import show_finding
 
 if TYPE_CHECKING:
@@ -140,14 +140,15 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         yield lambda seen: log.info(f"procedure.{seen.event}", stage=seen.step.stage, title=seen.step.title, text=seen.text)
         return
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)
     with console.status("Looking") as status:
 
         def tell(seen: Progress) -> None:
             if seen.event == "completed":
-                console.print(f"[green]✓[/] {seen.step.title}: {seen.text}")
-            status.update(f"{seen.step.title}: {seen.text[:100]}")
+                console.print(f"[green]✓[/] {escape(visible(f'{seen.step.title}: {seen.text}'))}")
+            status.update(escape(visible(f"{seen.step.title}: {seen.text[:100]}")))
 
         yield tell
 

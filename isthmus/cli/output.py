@@ -100,9 +100,10 @@ def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Print a table for people."""
+    """Print a table for people. What strangers typed stands in it: nothing in a cell is markup, nothing moves the cursor."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         click.echo(empty)
@@ -111,8 +112,17 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     for header in headers:
         grid.add_column(header, overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(visible(cell)) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
+
+
+def visible(text: str) -> str:
+    """Without characters that a terminal obeys, or that turn the direction of what follows: their codes stand instead."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
+    )
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -20,6 +20,8 @@ MEANINGS = {
     "agent.renewed": "An agent got its next certificate; the detail is its SHA-256 fingerprint.",
     "agent.revoked": "An administrator revoked an agent; the detail is the reason given.",
     "audit.resumed": "The trail takes entries again: for a while before, none could be written (see the relay's log).",
+    "audit.head_replaced": "The end of this process's chain was not where it had left it: the database was written to, or"
+    " replaced by an older copy. Another chain begins. `left` is what the log's `audit.head` had, `found` what was there.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",

@@ -72,6 +72,32 @@ async def test_every_answer_tells_whose_account_it_is_about(slapd: ThrowawaySlap
     assert (await verify(people, "nobody", "wrong")).account is None
 
 
+async def test_a_name_has_few_spellings_whatever_the_server_takes_for_equal(slapd: ThrowawaySlapd) -> None:
+    """Of a telephone number OpenLDAP skips every blank and hyphen, wherever they stand: endless spellings, thus guesses."""
+    change = "dn: {}\nchangetype: modify\nadd: telephoneNumber\ntelephoneNumber: +49 30-1234\n"
+    slapd.modify(change.format(slapd.dn(4)))
+    made = Directories(
+        [
+            DirectorySettings(
+                name=slapd.name,
+                kind="ldap",
+                servers=(slapd.server,),
+                base_dn=BASE_DN,
+                service_user=SERVICE_DN,
+                service_password_file=slapd.service_password_file,
+                tls=TlsSettings(ca_file=slapd.ca_file),
+                login_attributes=("telephoneNumber",),
+            )
+        ]
+    )
+    for name in ("+49 30-1234", "+49  30-1234", "+49301234"):
+        assert (await verify(made, name, slapd.password(4))).outcome is CheckOutcome.SUCCESS
+    for name in ("+4-9301234", "+ 4 9 3 0 1 2 3 4", "+49 30--1234"):
+        result = await verify(made, name, slapd.password(4))
+        assert (result.outcome, result.account) == (CheckOutcome.WRONG_CREDENTIAL, None)
+    await made.close()
+
+
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""

@@ -191,6 +191,13 @@ async def test_a_cloned_identity_raises_an_alert(tmp_path: Path, people: FakeDir
     assert entries[0].subject == "agent1"
 
 
+async def test_the_connections_of_one_process_are_no_clones(tmp_path: Path, people: FakeDirectories) -> None:
+    """Each agent has two."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        assert len(running.endpoint.connections) == 2
+        assert await running.administration.audit(limit=50, before=None, kind="alert.agent.cloned", subject="") == []
+
+
 async def test_a_renewed_certificate_replaces_the_old_one(tmp_path: Path, people: FakeDirectories) -> None:
     """Renewal goes over the session, with a new key."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:

@@ -24,7 +24,7 @@ from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from gateway.store import AuditEvent
 from isthmus import cli
 from isthmus.cli.admin import reported
-from isthmus.cli.output import Failure
+from isthmus.cli.output import Failure, table
 from isthmus.relay_settings import RelaySettings
 from settings import load_settings
 
@@ -499,3 +499,12 @@ def test_unsafe_settings_do_not_start(run: Run, ready: Path) -> None:
     code, _, err = run("relay", "run", "--config", ready, "--json")
     assert code == 1
     assert "plain HTTP is served on loopback only" in json.loads(err)["error"]
+
+
+def test_what_a_stranger_typed_is_only_text_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A user name such as `[/]` ended the list of the audit trail with a traceback; others could hide or colour lines."""
+    marked = ["[/]", "[red]anna[/red]", "[link=https://example.com]anna"]
+    moving = ["\x1b[2Janna", "\x9b31manna", "\u202eanna"]
+    table(["user"], [[name] for name in (*marked, *moving, "zo\u00eb")], "nobody")
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["user", *marked, "\\x1b[2Janna", "\\x9b31manna", "\\u202eanna", "zo\u00eb"]

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 ENROL_PATH = "/agent/v1/enrol"
 MAX_ORDER = 64 * 1024
 """Bytes of an enrolment request."""
+_RENEWALS, _RENEWAL_WINDOW = 20, 86400.0
+"""Certificates that one agent gets within so many seconds: each is kept for ever, by the store and in memory."""
 
 
 class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -118,6 +120,8 @@ class Enrolment:
             raise RenewalRefused(str(refused)) from refused
         if self._registry.status(peer.name, peer.serial) != "enrolled":
             raise RenewalRefused("this agent was revoked")
+        if self._registry.issued(peer.name, now - _RENEWAL_WINDOW) >= _RENEWALS:
+            raise RenewalRefused(f"it got {_RENEWALS} certificates within {_RENEWAL_WINDOW / 3600:.0f} h")
         unit = self._store.unit()
         unit.record(self._event("agent.renewed", peer.name, fingerprint(certificate), ""))
         allowed = self._registry.allowed(peer.name, peer.serial)

@@ -46,6 +46,10 @@ class AgentRegistry:
         record = self._records.get((name, f"{serial:x}"))
         return record.allowed if record is not None else ()
 
+    def issued(self, name: str, since: float) -> int:
+        """How many certificates an agent got since then."""
+        return sum(record.name == name and record.issued_at >= since for record in self._records.values())
+
     async def enrol(self, record: AgentRecord, unit: UnitOfWork) -> None:
         """A certificate was issued: from now on its holder is let in. Raises StoreError; then it is not.
 

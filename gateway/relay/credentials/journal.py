@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import structlog
-from msgspec import ValidationError
+from msgspec import DecodeError
 from msgspec.structs import replace
 
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, MemoryAdmissionStore, Row, Rule
@@ -46,7 +46,7 @@ class JournaledAdmissionStore(MemoryAdmissionStore):
         for key, value, _ in await self._rows.all():
             try:
                 records[key] = decode(value)
-            except ValidationError as error:  # one record that cannot be read must not keep the relay from starting
+            except DecodeError as error:  # one record that cannot be read must not keep the relay from starting
                 log.warning("admission.unreadable", key=key.hex(), error=str(error))
         self.load(records)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import msgspec
+import structlog
+from msgspec import DecodeError
 
 from gateway.relay.credentials.admission import AdmissionRows, AdmissionSettings, LockRecord, Row, Rule
 from gateway.relay.credentials.admission.lockout import expiry
-from gateway.relay.credentials.admission.record import decode, encode, weight
+from gateway.relay.credentials.admission.record import BLANK, decode, encode, weight
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ class SharedAdmissionStore:
         """See `port.AdmissionStore`."""
 
         def in_rows(values: Mapping[bytes, bytes]) -> tuple[list[Row], list[bytes], T]:
-            changes, result = rule({key: decode(value) for key, value in values.items()})
+            changes, result = rule({key: _read(key, value) for key, value in values.items()})
             rows = [(key, encode(record), self._expiry(record)) for key, record in changes.items() if record is not None]
             return rows, [key for key, record in changes.items() if record is None], result
 
@@ -41,7 +44,7 @@ class SharedAdmissionStore:
 
     async def records(self) -> list[tuple[bytes, LockRecord]]:
         """See `port.AdmissionStore`."""
-        return [(key, decode(value)) for key, value, _ in await self._rows.all()]
+        return [(key, _read(key, value)) for key, value, _ in await self._rows.all()]
 
     async def purge(self, now: float) -> int:
         """See `port.AdmissionStore`."""
@@ -55,5 +58,14 @@ class SharedAdmissionStore:
 def _weigh(value: bytes) -> int:
     try:
         return weight(decode(value))
-    except msgspec.DecodeError:  # whoever wrote it, it counts for nothing here
+    except DecodeError:  # whoever wrote it, it counts for nothing here
         return 0
+
+
+def _read(key: bytes, value: bytes) -> LockRecord:
+    """Nothing for one that cannot be read: it must keep neither its account out for ever nor the others off the list."""
+    try:
+        return decode(value)
+    except DecodeError as error:
+        log.warning("admission.unreadable", key=key.hex(), error=str(error))
+        return BLANK

@@ -49,3 +49,46 @@ def test_an_explicit_name_comes_before_an_implied_one() -> None:
     for pair in ([implied, implied], [explicit, explicit]):
         with pytest.raises(Ambiguous, match="CN="):
             accounts.choose(name, pair)
+
+
+@pytest.mark.parametrize(
+    ("held", "taken"),
+    [
+        ("bj\u00f8rn", ["bj\u00f8rn", "BJ\u00d8RN", "bjorn", "\uff22j\u00f8rn", "CORP\\bjorn", "bjorn@corp.example.com"]),
+        ("jos\u00e9", ["jose", "JOSE\u0301", "jos\u00e9"]),
+        ("jose", ["Jose"]),
+        ("anna b", ["anna   b", "annab", "Anna\u3000B"]),
+        ("+49 30-1", ["+49301", "+49 30-1"]),
+        ("\u0141ukasz", ["lukasz", "\u0142UKASZ"]),
+    ],
+)
+def test_a_name_is_taken_in_few_spellings(held: str, taken: list[str]) -> None:
+    """As the directory has it, and what people type who leave out what can be left out."""
+    account = Account("CN=a", {b"samaccountname": [held.encode()]})
+    for typed in taken:
+        name = parse_name(typed.replace("\u3000", " "))
+        assert name is not None
+        assert Accounts(settings()).answers_to(account, name), typed
+
+
+@pytest.mark.parametrize(
+    ("held", "typed"),
+    [
+        ("bjorn", "b\u0328jo\u0308rn"),
+        ("bjorn", "bj\u00f8rn"),
+        ("jos\u00e9", "j\u00f3se"),
+        ("jos\u00e9", "j\u00f3s\u00e9"),
+        ("anna", "an-na"),
+        ("anna-b", "ann ab"),
+        ("\u3064", "\u30c4"),
+        ("anna", "anna\U0001f970"),
+    ],
+)
+def test_what_a_directory_takes_for_equal_beyond_that_is_nobody(held: str, typed: str) -> None:
+    """Windows strips marks from whatever has some, and skips what it does not know: there would be a new spelling, so a new
+    budget of guesses, for ever."""
+    account = Account("CN=a", {b"samaccountname": [held.encode()], b"userprincipalname": [f"{held}@corp".encode()]})
+    for text in (typed, f"CORP\\{typed}", f"{typed}@corp"):
+        name = parse_name(text)
+        assert name is not None
+        assert not Accounts(settings()).answers_to(account, name)

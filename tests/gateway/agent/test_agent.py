@@ -22,7 +22,7 @@ from gateway.agent.agent import Agent
 from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
 from gateway.app import Relay, init, serving
-from gateway.protocol import CloseCode, Outcome
+from gateway.protocol import AgentSession, CloseCode, Outcome
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 
@@ -303,6 +303,25 @@ async def test_an_identity_that_cannot_be_read_keeps_the_old_one(
         await eventually(lambda: events(logs, "identity.unusable"))
         assert made.identity.serial == before
     assert "enrol this machine anew" in events(logs, "identity.unusable")[0]["error"]
+
+
+async def test_a_defect_in_one_conversation_ends_neither_the_others_nor_the_agent(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was not foreseen: it is logged, and the connection is made anew."""
+    receive, left = AgentSession.receive, [2]
+
+    def fail_twice(session: AgentSession, frame: bytes, now: float) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise TypeError("unhashable type: 'dict'")
+        return receive(session, frame, now)
+
+    monkeypatch.setattr(AgentSession, "receive", fail_twice)
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        await eventually(lambda: len(running.endpoint.connections) == 2)
+        assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+    assert len(events(logs, "relay.failed")) == 2
 
 
 async def test_a_closed_session_that_is_no_refusal_is_tried_again_at_once(

@@ -6,6 +6,7 @@ outcome, a reason, a capability, an operation that this version has never heard 
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -142,6 +143,22 @@ def test_an_optional_kind_of_message_is_ignored(world: World, end: str) -> None:
     assert sink.closed is None
     assert sink.peer_draining
     assert [type(message).__name__ for message in sink.unsent] == ["Pong"]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"\x81\x80\x01", b"\x81\x91\x90\x01", b"\x81\xd4\x01\x00\x01", b"\xdd\x00\x0f\x42\x40" + b"\x90" * 1_000_000],
+    ids=["a map as a key", "an array of an array as a key", "an extension as a key", "a million arrays"],
+)
+def test_nothing_is_made_of_what_is_ignored(rest: bytes) -> None:
+    """What Python cannot build ended an agent's process; what it builds slowly stopped everybody on the relay."""
+    record = b"\x92" + b"\x92\xa5?news" + rest + encode(Drain())
+    tracemalloc.start()
+    try:
+        assert [decoder.decode(record) for decoder in (to_agent, to_relay)] == [[Drain()], [Drain()]]
+        assert tracemalloc.get_traced_memory()[1] < 4 * messages.MAX_FRAME
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("end", ["agent", "relay"])

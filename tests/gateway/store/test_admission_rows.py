@@ -124,6 +124,32 @@ async def test_a_store_that_fails_is_told_to_all_who_wait(
     assert [result is True for result in results] == [True, False, False]
 
 
+async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stood behind the batch that failed is told with it; who came meanwhile has the next try."""
+    assert isinstance(store, SqlStore)
+    monkeypatch.setattr("gateway.store.admission.BATCH", 2)
+    tries: list[int] = []
+    began, gate = asyncio.Event(), asyncio.Event()
+
+    async def fail(_work: Callable[..., object]) -> object:
+        tries.append(1)
+        began.set()
+        await gate.wait()
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database, "write_cursor", fail)
+        first = [asyncio.create_task(store.admission.apply([key(number)], count_to(4, key(number)))) for number in range(7)]
+        await began.wait()
+        late = asyncio.create_task(store.admission.apply([key(1)], count_to(4, key(1))))
+        await asyncio.sleep(0)
+        gate.set()
+        results = await asyncio.gather(*first, late, return_exceptions=True)
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    assert len(tries) == 2
+    assert await store.admission.apply([key(1)], count_to(4, key(1)))
+
+
 async def test_rows_are_locked_in_order_of_key(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order in which they were asked for: in opposite orders two nodes would wait for each other."""
     assert isinstance(store, SqlStore)

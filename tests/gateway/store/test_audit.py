@@ -10,6 +10,7 @@ import pytest
 from gateway.protocol import AccountId
 from gateway.store import AuditBroken, AuditEvent, AuditHeads, Store, StoreUnavailable
 from gateway.store.audit import SqlAuditLog
+from gateway.store.database import NotNow
 from tests.gateway.store.conftest import NOW, Opener
 
 Edit = Callable[..., None]
@@ -100,6 +101,35 @@ async def test_a_name_that_no_database_takes_keeps_nobody_else_out(store: Store)
     assert entry.event.subject == "an\0na"
 
 
+LONG = "".join(chr(0x20000 + number * 37 % 40_000) for number in range(1024))
+"""As long as a name may be, and as long as that can get in UTF-8: more than an index of PostgreSQL takes."""
+
+
+async def test_a_name_that_no_index_takes_keeps_nobody_else_out(store: Store) -> None:
+    """Four kilobytes that do not compress: any stranger can type them. They are there, and are found by the whole name."""
+    strange = AccountId(f"d\0{LONG}", f"o\0{LONG}")
+    events = [event(1, subject=LONG), event(2, subject="anna"), event(3, subject=LONG[:-1] + "x"), event(4, account=strange)]
+    await asyncio.gather(*map(store.audit.append, events))
+    assert (await store.audit.verify()).entries == 4
+    for name, expected in ((LONG, events[0]), (LONG[:-1] + "x", events[2])):
+        (entry,) = await store.audit.entries(subject=name)
+        assert entry.event == expected
+    (entry,) = await store.audit.entries(account=strange)
+    assert entry.event == events[3]
+    assert await store.audit.last_signins(strange) == [entry]
+    assert await store.audit.remove_person(strange, NOW + 9, "admin:test") == 1
+    assert (await store.audit.verify()).removed == 1
+
+
+async def test_names_are_told_apart_by_all_of_them(store: Store) -> None:
+    """What stands in the column for a long name is nobody's name, but for who makes it; what is not long stands whole."""
+    for name in ("a" * 256, "a" * 257, "a" * 258):
+        await store.audit.append(event(1, subject=name))
+    for name in ("a" * 256, "a" * 257, "a" * 258):
+        (entry,) = await store.audit.entries(subject=name)
+        assert entry.event.subject == name
+
+
 ATTACKS = {
     "another person": ("UPDATE audit_events SET subject = 'somebody else' WHERE seq = 7", 1, 7),
     "another account": ("UPDATE audit_events SET object = 'somebody else' WHERE seq = 7", 1, 7),
@@ -185,8 +215,8 @@ async def test_content_of_another_type_is_found_out(store: Store, edit: Edit, ur
         await store.audit.verify()
 
 
-async def test_an_old_head_brought_back_is_found_out(store: Store, edit: Edit) -> None:
-    """Cutting the tail and restoring the head of then leaves a seal that does not fit."""
+async def test_an_old_head_that_was_put_together_is_found_out(store: Store, edit: Edit) -> None:
+    """Cutting the tail and making up the head of then leaves a seal that does not fit."""
     await fill(store, 5)
     await fill(store, 5)
     edit(
@@ -194,6 +224,45 @@ async def test_an_old_head_brought_back_is_found_out(store: Store, edit: Edit) -
         "DELETE FROM audit_events WHERE seq > 5",
         "UPDATE audit_chains SET seq = 5, hash = (SELECT hash FROM audit_entries WHERE seq = 5)",
     )
+    with pytest.raises(AuditBroken):
+        await store.audit.verify()
+
+
+async def test_a_process_does_not_go_on_behind_an_old_head(
+    store: Store, edit: Edit, logs: list[dict[str, object]], url: str
+) -> None:
+    """Whoever kept the row of then, seal and all, can cut the tail, and that verifies. The process that wrote it knows
+    better: it begins another chain, which says so, and the log of heads has what is missing."""
+    await fill(store, 5)
+    edit("CREATE TABLE kept AS SELECT * FROM audit_chains")
+    await fill(store, 5, first=5)
+    head = (await store.audit.heads())[0].noted
+    edit(
+        "DELETE FROM audit_entries WHERE seq > 5",
+        "DELETE FROM audit_events WHERE seq > 5",
+        "DELETE FROM audit_chains",
+        "INSERT INTO audit_chains SELECT * FROM kept",
+    )
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(event(11))
+    await store.audit.append(event(12))
+    await store.audit.append(event(13))
+    kinds = [(entry.chain, entry.event.kind) for entry in await store.audit.entries(kind="audit.head_replaced")]
+    assert kinds == [(2, "audit.head_replaced")]
+    (entry,) = await store.audit.entries(kind="audit.head_replaced")
+    assert entry.event.detail["left"] == head
+    assert entry.event.detail["found"].startswith("1-5:")
+    assert [report.seq for report in (await store.audit.verify()).heads] == [5, 3]
+    assert [line["left"] for line in logs if line["event"] == "audit.head_replaced"] == [head]
+
+
+async def test_a_chain_that_is_gone_is_not_gone_on_with(store: Store, edit: Edit) -> None:
+    """Nor does it keep anybody out."""
+    await fill(store, 5)
+    edit("DELETE FROM audit_chains")
+    with pytest.raises(StoreUnavailable):
+        await store.audit.append(event(11))
+    await store.audit.append(event(12))
     with pytest.raises(AuditBroken):
         await store.audit.verify()
 
@@ -262,6 +331,16 @@ async def test_what_is_said_of_others_stays(store: Store) -> None:
     assert (await store.audit.verify()).removed == 3
 
 
+async def test_who_had_the_name_before_stays_when_a_person_is_removed(store: Store) -> None:
+    """A name that was given to another person: what the trail knows to be the other's stays."""
+    await store.audit.append(event(1, subject="anna", account=BEN))
+    await store.audit.append(event(2, subject="anna", account=ANNA))
+    await store.audit.append(event(3, subject="anna", outcome="wrong_credential"))
+    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 2
+    assert [entry.id for entry in await store.audit.entries(account=BEN)] == ["1-1"]
+    assert [entry.id for entry in await store.audit.entries(subject="anna")] == ["1-1"]
+
+
 async def test_equal_persons_have_unequal_digests(store: Store, url: str) -> None:
     """A salt for each entry: whoever knows a person cannot look for the person among the digests."""
     assert isinstance(store.audit, SqlAuditLog)
@@ -306,6 +385,38 @@ async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatc
     results = await asyncio.gather(*(store.audit.append(event(number)) for number in range(9)), return_exceptions=True)
     assert sum(isinstance(result, StoreUnavailable) for result in results) == 6
     assert (await store.audit.verify()).entries == 3
+
+
+async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stood behind the batch that failed is told with it; who came meanwhile has the next try."""
+    assert isinstance(store.audit, SqlAuditLog)
+    monkeypatch.setattr("gateway.store.audit.BATCH", 2)
+    await fill(store, 1)
+    tries: list[int] = []
+    began, gate = asyncio.Event(), asyncio.Event()
+
+    async def fail(_work: Callable[..., object]) -> object:
+        tries.append(1)
+        began.set()
+        await gate.wait()
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    def refuse(_work: Callable[..., object]) -> object:
+        raise NotNow
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.audit._database, "write_trail", fail)
+        patch.setattr(store.audit._database, "write_now", refuse)
+        first = [asyncio.create_task(store.audit.append(event(number))) for number in range(7)]
+        await began.wait()
+        late = asyncio.create_task(store.audit.append(event(8)))
+        await asyncio.sleep(0)
+        gate.set()
+        results = await asyncio.gather(*first, late, return_exceptions=True)
+    assert all(isinstance(result, StoreUnavailable) for result in results)
+    assert len(tries) == 2
+    await fill(store, 1)
+    assert (await store.audit.verify()).entries == 2
 
 
 async def test_heads_are_logged_when_they_move(store: Store, logs: list[dict[str, object]]) -> None:

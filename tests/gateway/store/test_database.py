@@ -89,7 +89,7 @@ def test_releases_are_compared_as_numbers() -> None:
     """0.10 is newer than 0.9."""
     check_readable("2", "0.9.0", "0.10.0")
     check_readable("2", "0.10.0", "0.10.0")
-    for readable_from in ("0.10.0", ""):
+    for readable_from in ("0.10.0", "", "0.9.2rc1", "two"):
         with pytest.raises(StoreTooNew):
             check_readable("2", readable_from, "0.9.1")
 
@@ -339,6 +339,34 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
     await store.audit.append(event())
     await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
     assert (await store.audit.verify()).entries == 2
+    await store.admission.save([], [b"k" * 16])
+    postgres.stop()
+    for write in (store.audit.append(event()), store.admission.save([], [b"k" * 16])):
+        with pytest.raises(StoreUnavailable, match="server runs"):  # and no error of our own in the way
+            await write
+    postgres.start()
+    await store.close()
+
+
+@pytest.mark.postgres
+async def test_a_server_that_takes_no_writes_is_said_so(postgres: ThrowawayPostgres) -> None:
+    """A standby, or one whose disk is nearly full: what to look for is told, and reading goes on."""
+    url = postgres.create_database()
+    store = open_store(url, secret=SECRET, node="relay1")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    await store.audit.append(event())
+    with engine.connect() as connection:
+        name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    engine.dispose()
+    for write in (store.audit.append(event()), store.admission.save([], [b"k" * 16]), store.agents.revoke("a", NOW, "x")):
+        with pytest.raises(StoreUnavailable, match="takes no writes"):
+            await write
+    assert len(await store.audit.entries()) == 1
     await store.close()
 
 
@@ -379,3 +407,33 @@ def test_other_databases_are_refused(url: str) -> None:
     """With those that are supported, or what is wrong with the setting."""
     with pytest.raises(StoreUnavailable, match=r"SQLite and PostgreSQL|is not the URL"):
         open_store(url, secret=SECRET, node="relay1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://relay:geheim@127.0.0.1:1/relay",
+        "postgresql://127.0.0.1:1/relay?user=relay&password=geheim",
+        "postgresql://relay@127.0.0.1:1/relay?sslpassword=geheim",
+        "postgresql://relay:ge@heim:geheim@127.0.0.1:1/relay",
+        "postgresql://relay:a@b:geheim/relay",
+        "geheim",
+        "mysql://relay:geheim@db/relay?password=geheim",
+    ],
+)
+def test_a_password_in_the_url_is_in_no_error(url: str) -> None:
+    """Wherever it stands, and if it makes the URL unreadable; nor is it in the error behind."""
+    with pytest.raises(StoreUnavailable) as raised:
+        Database.open(url)
+    shown: BaseException | None = raised.value
+    while shown is not None:
+        assert "geheim" not in str(shown)
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
+
+
+async def test_what_was_to_be_written_is_in_no_error(store: Store) -> None:
+    """An error of SQLAlchemy's own would quote it."""
+    assert isinstance(store, SqlStore)
+    with pytest.raises(StoreUnavailable) as raised:
+        await store._database.write(lambda connection: connection.execute(sa.text("SELECT :a, :b"), {"a": "geheim"}))
+    assert "geheim" not in str(raised.value)

@@ -94,6 +94,17 @@ async def test_a_full_table_is_not_counted_for_each_of_a_flood(store: Store, mon
     assert await seen.add("jti", "c", until=NOW + 60, now=NOW + 1.1)
 
 
+async def test_a_clock_that_is_set_back_leaves_no_table_full(store: Store) -> None:
+    """It was full by a clock that was wrong: for as long as that was, nobody would be let in."""
+    assert isinstance(store, SqlStore)
+    seen = SqlSeen(store._database, limit=1)
+    await seen.add("jti", "a", until=NOW + 0.5, now=NOW)
+    with pytest.raises(StoreFull):
+        await seen.add("jti", "b", until=NOW + 60, now=NOW)
+    await seen.purge(NOW + 1)
+    assert await seen.add("jti", "b", until=NOW + 60, now=NOW - 86400)
+
+
 async def test_other_nodes_keys_count_too(pair: tuple[Store, Store]) -> None:
     """A node that has added little finds the table full of what the other one added."""
     assert isinstance(pair[0], SqlStore)

@@ -14,7 +14,8 @@ from gateway.relay.credentials.admission.settings import LONGEST_NAME
 TOO_LONG = "\0"
 """Stands for every name that is too long to be anybody's: they share one record, and none costs more than a short one."""
 
-_BLANKS = re.compile(r" *([\\@]) *")
+_RUNS = re.compile(" +")
+_SEPARATED = re.compile(r" *([\\@]) *")
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})
 """Categories of characters that nobody sees. Directories refuse or skip them."""
 _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -22,7 +23,8 @@ _IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
 
 
 def fold_name(user_name: str) -> str:
-    """The name as it is counted: NFKC, no case, no hidden characters, no blanks around it, `\\` and `@`."""
+    """The name as it is counted: NFKC, no case, no hidden characters, no blanks around it, `\\` and `@`, elsewhere one at
+    a time (RFC 4518 section 2.6.1)."""
     name = user_name.strip()
     if len(name) > LONGEST_NAME:
         return TOO_LONG
@@ -35,7 +37,7 @@ def fold_name(user_name: str) -> str:
         name = "".join(character for character in name if unicodedata.category(character) not in _HIDDEN)
         name = "".join(" " if character.isspace() else character for character in name)
     if " " in name:
-        name = _BLANKS.sub(r"\1", name).strip()
+        name = _RUNS.sub(" ", _SEPARATED.sub(r"\1", name)).strip()
     return name
 
 

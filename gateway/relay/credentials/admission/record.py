@@ -66,5 +66,5 @@ def encode(record: LockRecord) -> bytes:
 
 
 def decode(value: bytes) -> LockRecord:
-    """What `encode` made, here or in another release. Raises msgspec.ValidationError."""
+    """What `encode` made, here or in another release. Raises msgspec.DecodeError."""
     return _decoder.decode(value)

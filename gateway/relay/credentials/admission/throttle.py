@@ -39,14 +39,17 @@ def address_key(address: str) -> str:
 
 
 def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> float:
-    """Seconds until another attempt may pass; 0 if one may now."""
+    """Seconds until another attempt may pass; 0 if one may now.
+
+    What lies ahead, after a clock that was set back, no longer counts: it would for as long as the clock was wrong.
+    """
     begin = now - settings.address_window
-    while record.attempts and record.attempts[0] <= begin:
+    while record.attempts and not begin < record.attempts[0] <= now:
         record.attempts.popleft()
     if len(record.attempts) >= settings.address_rate:
         return record.attempts[0] - begin
     if len(record.failed) >= settings.address_failures:  # only now: who stays below costs no look at each name
-        record.failed = {name: when for name, when in record.failed.items() if when > begin}
+        record.failed = {name: when for name, when in record.failed.items() if begin < when <= now}
         if len(record.failed) >= settings.address_failures:
             return min(record.failed.values()) - begin
     return 0.0

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import random
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from gateway.signin.forms import check_text
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import NOW, SILENCE, Exchange, Station, World, in_virtual_time
 from tests.support.fakes import FakeDirectories
-from tests.support.relay_and_agent import agent, attempt, eventually, relay
+from tests.support.relay_and_agent import agent, attempt, enrolled, eventually, relay
 
 ANNA = "anna@corp.example.com"
 RNG = random.SystemRandom()
@@ -300,11 +301,56 @@ async def test_a_revocation_that_the_store_refused_is_in_force_and_written_later
             await eventually(lambda: not made.state.ready)
             await asyncio.sleep(0.3)  # it tries to come in
             assert server.endpoint.connections == []
-            assert [record.revoked_at for record in await server.store.agents.all()] == [None]
+            (record,) = await server.store.agents.all()
+            assert record.revoked_at is None
+            assert server.registry.status("agent1", int(record.serial, 16)) == "revoked"
         await server.housekeeping.tidy()
         (record,) = await server.store.agents.all()
         assert record.revoked_at is not None
         assert record.revoked_why == "stolen"
+
+
+async def test_a_revocation_that_is_written_late_does_not_hit_who_was_enrolled_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written before the new certificate is issued, or else it would revoke that, too."""
+
+    async def full(_name: str, _now: float, _why: str) -> int:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    async with relay(tmp_path) as server:
+        await enrolled(tmp_path, server, "agent1")
+        with monkeypatch.context() as patch:
+            patch.setattr(server.store.agents, "revoke", full)
+            with pytest.raises(StoreUnavailable):
+                await server.administration.revoke("agent1", "stolen", "test")
+        shutil.rmtree(tmp_path / "agent1")
+        await enrolled(tmp_path, server, "agent1")
+        await server.housekeeping.tidy()
+        assert [record.revoked_why for record in await server.store.agents.all()] == ["stolen", ""]
+
+
+async def test_who_was_seen_while_the_store_refused_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also somebody who has left since; what was seen later is the newer."""
+
+    async def full(_sightings: object) -> None:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    async with relay(tmp_path) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(server.store.agents, "seen", full)
+            async with agent(tmp_path, server, FakeDirectories({})):
+                await server.endpoint.flush()
+                assert server.registry.refusing
+            await server.endpoint.flush()
+        (record,) = await server.store.agents.all()
+        assert record.seen_at is None
+        await server.endpoint.flush()
+        (record,) = await server.store.agents.all()
+        assert record.seen_at is not None
+        assert not server.registry.refusing
 
 
 # -- when

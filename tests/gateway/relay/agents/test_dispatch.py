@@ -234,6 +234,70 @@ async def test_an_account_is_tied_to_an_agent_for_a_minute(exchange: Exchange) -
 
 
 @in_virtual_time
+async def test_an_account_is_not_tied_to_an_agent_that_let_a_request_lie(exchange: Exchange) -> None:
+    """Whoever was asked there a moment ago does not wait for it again."""
+    silent, other = exchange.agent("silent", latency=0.01), exchange.agent("other", latency=0.9)
+    exchange.sign_in("anna")
+    await exchange.settle()
+    silent.answer()
+    await exchange.settle()
+    exchange.sign_in("ben")
+    await exchange.pass_time(SILENCE + 0.01)
+    assert (silent.asked, other.asked) == (["anna", "ben"], ["ben"])
+    exchange.sign_in("anna")
+    await exchange.settle()
+    assert other.asked == ["ben", "anna"]
+
+
+@in_virtual_time
+async def test_an_agent_without_room_is_not_asked_for_the_sake_of_an_account(exchange: Exchange) -> None:
+    """It would refuse, and the account would have waited for that."""
+    first, second = exchange.agent("first", capacity=1), exchange.agent("second", capacity=1, latency=1.0)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            exchange.sign_in("anna")
+            await exchange.settle()
+    assert len(first.asked) == len(second.asked) == 1
+    assert logs == []
+
+
+@in_virtual_time
+async def test_a_promised_agent_that_begins_to_leave_is_not_asked(exchange: Exchange) -> None:
+    """Its room became free for somebody who waits, and in the same moment it said that it drains."""
+    station = exchange.agent("agent1", capacity=1)
+    await exchange.occupy(station, 1)
+    waiting = exchange.sign_in("first")
+    await exchange.settle()
+    with structlog.testing.capture_logs() as logs:
+        station.answer()
+        station.carry()
+        await asyncio.sleep(0)  # the busy one has its answer, and the first in the queue is woken
+        station.end.drain()
+        station.carry()
+        await exchange.settle()
+    assert station.asked == ["busy0@other.example.com"]
+    assert await outcome(waiting) == (Outcome.NO_AGENT, "")
+    assert logs == []  # no request was refused there
+
+
+@in_virtual_time
+async def test_an_answer_about_nobody_does_not_forget_whose_name_it_is(exchange: Exchange) -> None:
+    """An outage, or an agent that found nobody this time."""
+    first, second = exchange.agent("first"), exchange.agent("second", latency=1.0)
+    anna = AccountId("9d1c", "anna")
+    for account in (anna, None):
+        exchange.sign_in("4711")
+        await exchange.settle()
+        first.answer(account=account)
+        await exchange.settle()
+    first.connection.latency = 2.0
+    exchange.sign_in("4711")
+    await exchange.settle()
+    assert (len(first.asked), second.asked) == (3, [])
+    assert exchange.dispatcher._digests["4711"]
+
+
+@in_virtual_time
 async def test_an_account_is_not_tied_to_an_agent_that_cannot(exchange: Exchange) -> None:
     """Busy, silent or gone: another one is asked, at once."""
     first, second = exchange.agent("first", "corp", capacity=1), exchange.agent("second", "corp", capacity=1)
@@ -913,10 +977,11 @@ def test_spellings_have_a_part_in_common(name: str) -> None:
 async def test_the_report_on_directories_is_kept_and_others_are_left_alone(exchange: Exchange) -> None:
     """So is one that cannot be read: it costs a line in the log."""
     station = exchange.agent()
-    body = encode(DirectoriesReport({"dc1:636": "closed"}, 0))
+    body, other = (encode(DirectoriesReport({name: "closed"}, 0)) for name in ("dc1:636", "dc9:636"))
     for kind, version, content in (
         ("directories", 1, body),
-        ("directories", 2, b"\xc1"),
+        ("directories", 2, other),
+        ("weather", 1, other),
         ("weather", 1, b"\xc1"),
         ("directories", 1, b"\xc1"),
     ):

@@ -377,3 +377,14 @@ async def test_who_was_revoked_gets_no_renewal(desk: Desk, peer: VerifiedPeer) -
     with pytest.raises(RenewalRefused, match="this agent was revoked"):
         await desk.relay.enrolment.renew(peer, request())
     assert await desk.audit("agent.renewed") == []
+
+
+async def test_renewals_are_bounded(desk: Desk, peer: VerifiedPeer) -> None:
+    """Each is kept for ever, by the store and in memory: an agent gets twenty a day, the first included."""
+    for _ in range(19):
+        await desk.relay.enrolment.renew(peer, request())
+    with pytest.raises(RenewalRefused, match="20 certificates within 24 h"):
+        await desk.relay.enrolment.renew(peer, request())
+    assert len(await desk.relay.store.agents.all()) == 20
+    desk.clock.ahead = 86401
+    assert await desk.relay.enrolment.renew(peer, request())

@@ -253,6 +253,19 @@ def test_one_address_has_a_rate() -> None:
     assert passed == SETTINGS.address_rate
 
 
+@pytest.mark.parametrize("back", [1.0, 86400.0])
+def test_a_clock_that_is_set_back_keeps_no_address_out(back: float) -> None:
+    """What was counted by the wrong clock would count until that time comes again."""
+    for names, tries in ((1, SETTINGS.address_rate), (SETTINGS.address_failures, SETTINGS.address_failures)):
+        admission = DirectAdmission(SETTINGS)
+        for number in range(tries):
+            user = f"user{number % names}"
+            outcome = Outcome.WRONG_CREDENTIAL if names > 1 else Outcome.NO_DIRECTORY
+            assert attempt(admission, "x", NOW, outcome, user_name=user, throttled=True)
+        assert not attempt(admission, "x", NOW, user_name="another", throttled=True)
+        assert attempt(admission, "x", NOW - back, user_name="another", throttled=True)
+
+
 def test_an_ipv6_client_is_its_network() -> None:
     """It has 2^64 addresses; IPv4 in IPv6 clothes is IPv4."""
     assert address_key("2001:db8::1") == address_key("2001:db8::ffff:1") != address_key("2001:db8:0:1::1")

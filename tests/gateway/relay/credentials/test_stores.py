@@ -354,10 +354,12 @@ async def test_a_record_that_cannot_be_read_keeps_nobody_from_starting() -> None
     """It is logged; the others are there. One with fields of another release can be read."""
     rows = FakeRows()
     newer = encode(LockRecord(failures=1, touched=NOW)).replace(b"\x82", b"\x83", 1) + b"\xa5later\x01"
-    rows.rows = {b"a" * 16: (b"a" * 16, b"\xff", NOW), b"b" * 16: (b"b" * 16, newer, NOW)}
+    rows.rows = {b"b" * 16: (b"b" * 16, newer, NOW)}
+    for number, damaged in enumerate((b"\xff", b"\xc1", newer[:-3], b"")):
+        rows.rows[bytes([number])] = (bytes([number]), damaged, NOW)
     with capture_logs() as logs:
         store = await journaled(rows)
-    assert [entry["event"] for entry in logs] == ["admission.unreadable"]
+    assert [entry["event"] for entry in logs] == ["admission.unreadable"] * 4
     assert await store.records() == [(b"b" * 16, LockRecord(failures=1, touched=NOW))]
 
 
@@ -433,3 +435,18 @@ async def test_shared_rows_that_are_down_decide_nothing() -> None:
     ((_, value, expires_at),) = rows.rows.values()
     assert decode(value).leases == (Lease(ticket.number, NOW + 300),)
     assert expires_at == NOW + 300
+
+
+async def test_a_shared_row_that_cannot_be_read_keeps_nobody_out() -> None:
+    """Neither its account, for ever, nor the others off the list of locks."""
+    rows = FakeRows()
+    admission = Admission(SETTINGS, keys=lambda: (KEY,), store=SharedAdmissionStore(SETTINGS, rows))
+    for number in range(SETTINGS.threshold):
+        await guess(admission, "ben@corp", f"p{number}", WRONG)
+    await guess(admission, "anna@corp", "p", WRONG)
+    (key,) = [key for key, value, _ in rows.rows.values() if decode(value).failures == 1]
+    rows.rows[key] = (key, b"\xc1", NOW)
+    with capture_logs() as logs:
+        assert len(await admission.locked(NOW)) == 1
+        assert await guess(admission, "anna@corp", "right", Outcome.SUCCESS) == "passed"
+    assert {line["event"] for line in logs} == {"admission.unreadable"}
