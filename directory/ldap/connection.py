@@ -19,8 +19,6 @@ from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
 
-_FRESH = 0.1
-"""Seconds since its last use in which the event loop would have seen it if the server had hung up."""
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 
@@ -94,7 +92,7 @@ class LdapConnection:
     searching.
     """
 
-    __slots__ = ("_loop", "_number", "_stream", "_transport", "directory", "server", "used_at")
+    __slots__ = ("_loop", "_number", "_stream", "_transport", "_unread", "directory", "server", "used_at")
 
     def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
         self.server = server
@@ -102,6 +100,8 @@ class LdapConnection:
         self.directory = ""
         self._transport, self._stream = transport, stream
         self._number = 0
+        self._unread = select.poll()
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._loop = asyncio.get_running_loop()
 
     @classmethod
@@ -134,19 +134,12 @@ class LdapConnection:
         """The server's certificate (DER), or None without TLS."""
         return tls.certificate_of(self._transport)
 
-    def is_stale(self, now: float) -> bool:
-        """True where the server has said something unasked, as it does when it hangs up. now: `time.monotonic()`."""
+    def is_stale(self) -> bool:
+        """True where the server has said something unasked, as it does when it hangs up."""
         stream = self._stream
         if stream.buffer or stream.lost is not None or self._transport.is_closing():
             return True
-        return now - self.used_at > _FRESH and self._has_unread()
-
-    def _has_unread(self) -> bool:
-        """Whether the kernel holds something that the event loop has not seen yet."""
-        plain = cast("socket.socket", self._transport.get_extra_info("socket"))
-        poll = select.poll()
-        poll.register(plain.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._unread.poll(0))  # the kernel may hold something that the event loop has not seen yet
 
     async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> LdapResult:  # noqa: ASYNC109
         """A simple bind. `ConnectionBroken.sent` tells whether the server may have judged the password."""

@@ -153,7 +153,7 @@ class Controller:
         now = time.monotonic()
         while pool:
             connection = pool.pop()
-            if now - connection.used_at <= self._settings.idle_seconds and not connection.is_stale(now):
+            if now - connection.used_at <= self._settings.idle_seconds and not connection.is_stale():
                 return connection
             self._drop(connection)
         return None

@@ -154,8 +154,10 @@ class AgentConnection:
         self.session.send_request(number, begin_by=begin_by, deadline=task.deadline, body=body)
         self._pending[number] = pending = _Pending(loop.create_future())
         self.wake.set()
+        limit = loop.time() + max(task.deadline - now, 0.0)
         # one second more for clocks and the network: an agent never begins after begin_by on the relay's clock
-        pending.timer = loop.call_later(begin_by - now + 1.0, self._lose_patience, number, loop.time() + task.deadline - now)
+        look = loop.time() + begin_by - now + 1.0
+        pending.timer = loop.call_at(min(look, limit), self._look_after, number, limit)
         try:
             return Reply(await pending.future, pending.begun)
         finally:
@@ -165,13 +167,15 @@ class AgentConnection:
                 self.wake.set()
             self._on_change(self)
 
-    def _lose_patience(self, number: int, deadline: float) -> None:
-        """deadline: on the loop's clock."""
-        pending = self._pending.get(number)
+    def _look_after(self, number: int, limit: float) -> None:
+        """A second after it must have begun, or at its deadline. limit: that, on the loop's clock."""
+        pending, loop = self._pending.get(number), asyncio.get_running_loop()
         if pending is None:
             return
-        if pending.begun:
-            pending.timer = asyncio.get_running_loop().call_at(deadline, self._settle, number, Loss.LATE)
+        if loop.time() >= limit:
+            self._settle(number, Loss.LATE)
+        elif pending.begun:
+            pending.timer = loop.call_at(limit, self._settle, number, Loss.LATE)
         else:
             self.suspect = True
             log.warning("agent.silent", agent=self.name)
