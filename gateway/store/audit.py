@@ -372,7 +372,7 @@ class SqlAuditLog:
         def work(connection: sa.Connection) -> int:
             assert self._tail is not None  # noqa: S101 - the lock is held
             names = sa.select(audit_events.c.subject).where(_of(account), audit_events.c.subject != "")
-            named = audit_events.c.subject.in_(names.distinct()) | (audit_events.c.subject == account.object)
+            named = audit_events.c.subject.in_(names.distinct()) | (audit_events.c.subject == _searchable(account.object))
             own = _of(account) | (named & (audit_events.c.object == ""))
             nothing = {"subject": None, "directory": None, "object": None, "personal": None, "salt": None}
             changed = connection.execute(sa.update(audit_events).where(own).values(nothing)).rowcount
