@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -46,7 +46,7 @@ from gateway.settings import (
     tls_context,
     trusted_networks,
 )
-from gateway.signin import Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
+from gateway.signin import AUTHENTICATE_PATH, Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
 from gateway.store import AuditHeads, Purge, Store, open_store
 
 __all__ = [
@@ -69,6 +69,7 @@ _LAST_ANSWERS = 5.0
 """Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
 
 Clock = Callable[[], float]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def open_relay_store(settings: ServerSettings, keys: RelayKeys, clock: Clock = time.time) -> Store:
@@ -97,6 +98,7 @@ class Relay:
         self._make_credentials(clock)
         self._make_signin(clock)
         self._make_administration(keys, clock)
+        self._identify = identify_requests(trusted_networks(settings))
         self.readiness = Readiness(self.endpoint, self.registry, store, clock)
         self._watch()
         self._add_jobs(keys, clock, sleep)
@@ -199,12 +201,25 @@ class Relay:
 
     def public_app(self) -> web.Application:
         """What people, back ends and agents reach."""
-        identify = identify_requests(trusted_networks(self.settings))
-        app = web.Application(client_max_size=64 * 1024, middlewares=[identify])
+        app = web.Application(client_max_size=64 * 1024, middlewares=[self._identify])
         for part in (self.pages, self.api, self.enrolment, self.endpoint):
             part.add_routes(app)
         self.readiness.add_public_routes(app)
         return app
+
+    def past_the_app(self, handle: Handler) -> Handler:
+        """The same server, but checks of a credential by the API skip the application's routes and middlewares.
+
+        They cost such a request as much as deciding on it does; of what they do it needs its identification only.
+        """
+        identify, authenticate = self._identify, self.api.authenticate
+
+        async def first(request: web.Request) -> web.StreamResponse:
+            if request.method == "POST" and request.path == AUTHENTICATE_PATH:
+                return await identify(request, authenticate)
+            return await handle(request)
+
+        return first
 
     def metrics_app(self) -> web.Application:
         """What the operator's monitoring reaches."""
@@ -242,7 +257,8 @@ async def serving(
         await relay.lockouts.restore()
         await relay.readiness.measure()
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
-        await _serve(stack, relay.public_app(), settings.listen, tls_context(settings), patience)
+        public = relay.public_app()
+        await _serve(stack, public, settings.listen, tls_context(settings), patience, relay.past_the_app)
         if settings.metrics_listen:
             await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
         await _serve_control(stack, relay)
@@ -280,13 +296,20 @@ def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
 
 
 async def _serve(
-    stack: AsyncExitStack, app: web.Application, address: str, tls: ssl.SSLContext | None, patience: float
+    stack: AsyncExitStack,
+    app: web.Application,
+    address: str,
+    tls: ssl.SSLContext | None,
+    patience: float,
+    before: Callable[[Handler], Handler] = lambda handle: handle,
 ) -> None:
-    """patience: seconds at the end for answers that are on their way."""
+    """patience: seconds at the end for answers that are on their way. before: what sees requests before the application."""
     host, port = split_address(address)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=patience)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    assert runner.server is not None  # noqa: S101 - it was set up
+    runner.server.request_handler = before(runner.server.request_handler)  # type: ignore[assignment]
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024, reuse_port=False).start()
     except OSError as error:

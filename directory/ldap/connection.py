@@ -92,7 +92,18 @@ class LdapConnection:
     searching.
     """
 
-    __slots__ = ("_loop", "_number", "_stream", "_transport", "_unread", "directory", "server", "used_at")
+    __slots__ = (
+        "_give_up",
+        "_loop",
+        "_number",
+        "_stream",
+        "_timer",
+        "_transport",
+        "_unread",
+        "directory",
+        "server",
+        "used_at",
+    )
 
     def __init__(self, server: str, transport: asyncio.Transport, stream: _Stream) -> None:
         self.server = server
@@ -100,6 +111,10 @@ class LdapConnection:
         self.directory = ""
         self._transport, self._stream = transport, stream
         self._number = 0
+        self._give_up = 0.0
+        """time.monotonic() until which it is waited for more."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks at that; made once in a while, since nearly every answer comes long before."""
         self._unread = select.poll()
         self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._loop = asyncio.get_running_loop()
@@ -191,10 +206,12 @@ class LdapConnection:
 
     def close(self) -> None:
         """Hangs up; never fails."""
+        self._forget_timer()
         self._transport.abort()
 
     def unbind(self) -> None:
         """Says good-bye, then hangs up."""
+        self._forget_timer()
         if not self._transport.is_closing():
             self._transport.write(codec.message(self._number + 1, codec.UNBIND))
         self._transport.close()
@@ -252,17 +269,33 @@ class LdapConnection:
     async def _more(self, give_up: float) -> bool:
         """Wait until the server has said more, or hung up; False where it stayed silent until `give_up`."""
         more = self._stream.more = self._loop.create_future()
-        timer = self._loop.call_later(max(give_up - time.monotonic(), 0.0), _give_up, more)
+        left = give_up - time.monotonic()
+        self._give_up = give_up
+        if self._timer is None or self._timer.when() > self._loop.time() + left:
+            self._set_timer(left)
         try:
             await more
         except TimeoutError:
             return False
         finally:
-            timer.cancel()
             self._stream.more = None
         return True
 
+    def _set_timer(self, seconds: float) -> None:
+        self._forget_timer()
+        self._timer = self._loop.call_later(max(seconds, 0.0), self._look_at_the_clock)
 
-def _give_up(more: asyncio.Future[None]) -> None:
-    if not more.done():
-        more.set_exception(TimeoutError())
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at_the_clock(self) -> None:
+        self._timer, more = None, self._stream.more
+        if more is None or more.done():
+            return
+        left = self._give_up - time.monotonic()
+        if left > 0:
+            self._set_timer(left)
+        else:
+            more.set_exception(TimeoutError())

@@ -4,7 +4,7 @@ What belongs here: pages, cookies, sessions, the words people read. What does no
 checks it (relay), what applications speak (federation).
 """
 
-from gateway.signin.api import Api
+from gateway.signin.api import AUTHENTICATE_PATH, Api
 from gateway.signin.branding import BadBranding
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.pages import Pages
@@ -13,6 +13,7 @@ from gateway.signin.settings import SignInSettings
 from gateway.signin.web import SignInPages
 
 __all__ = [
+    "AUTHENTICATE_PATH",
     "Api",
     "BadBranding",
     "CookieSigner",

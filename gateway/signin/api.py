@@ -36,6 +36,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+AUTHENTICATE_PATH = "/api/v1/authenticate"
 MAX_BODY = 16 * 1024
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern="^[^\\x00-\\x1f\\x7f]*$")]
 _Address = Annotated[str, msgspec.Meta(max_length=64)]
@@ -91,7 +92,7 @@ class Api:
 
     def add_routes(self, app: web.Application) -> None:
         """The three addresses of this module's header."""
-        app.router.add_post("/api/v1/authenticate", self.authenticate)
+        app.router.add_post(AUTHENTICATE_PATH, self.authenticate)
         app.router.add_post("/api/v1/change-password", self.change_password)
         app.router.add_get("/api/v1/openapi.json", self.openapi)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from gateway.protocol import Identity, Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, frozen=True, kw_only=True):
     """A user name, a password, and where they came from."""
 
     user_name: str
     """As typed, white space stripped: userPrincipalName, DOMAIN\\name or an alternate login."""
-    password: str = field(repr=False)
+    password: str
     address: str
     """The client's IP address, after trusted proxies."""
     familiar: bool = False
@@ -27,6 +25,12 @@ class Attempt:
     """One id from the browser's request to the LDAP bind."""
     via: str = "page"
     """Who asked: `page`, `api:<key name>`, later `oidc`, `saml`, …; goes into the audit trail."""
+
+    def __repr__(self) -> str:
+        return f"Attempt({self.user_name!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user_name", self.user_name
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
