@@ -158,18 +158,15 @@ class LdapConnection:
 
     async def bind(self, name: bytes, password: bytes, timeout: float, controls: bytes = b"") -> LdapResult:  # noqa: ASYNC109
         """A simple bind. `ConnectionBroken.sent` tells whether the server may have judged the password."""
-        data = await self._ask(codec.bind_request(name, password), codec.BIND_RESPONSE, timeout, controls)
-        return self._result(data)
+        return await self._ask(codec.bind_request(name, password), codec.BIND_RESPONSE, timeout, controls)
 
     async def modify(self, dn: bytes, changes: list[tuple[int, bytes, bytes]], timeout: float) -> LdapResult:  # noqa: ASYNC109
         """Modifies one object; each change is (operation, attribute, value)."""
-        data = await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
-        return self._result(data)
+        return await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
 
     async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> LdapResult:  # noqa: ASYNC109
         """The extended operation of RFC 3062."""
-        data = await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
-        return self._result(data)
+        return await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
 
     async def search(
         self,
@@ -216,29 +213,28 @@ class LdapConnection:
             self._transport.write(codec.message(self._number + 1, codec.UNBIND))
         self._transport.close()
 
-    async def _ask(self, request: bytes, expected: int, timeout: float, controls: bytes = b"") -> bytes:  # noqa: ASYNC109
+    async def _ask(
+        self,
+        request: bytes,
+        expected: int,
+        timeout: float,  # noqa: ASYNC109
+        controls: bytes = b"",
+    ) -> LdapResult:
         self._send(request, controls)
         data = await self._receive(time.monotonic() + timeout, timeout)
         try:
-            number, tag, _, _ = codec.open_message(data)
+            number, tag, start, end = codec.open_message(data)
+            result = codec.read_result(data, start, end) if number == self._number and tag == expected else None
         except codec.CodecError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if number == 0:  # RFC 4511 section 4.4.1: notice of disconnection
             self.close()
             raise ConnectionBroken(self.server, "the server hung up with a notice", sent=True)
-        if number != self._number or tag != expected:
+        if result is None:
             self.close()
             raise Malformed(self.server, "an answer to something else")
-        return data
-
-    def _result(self, data: bytes) -> LdapResult:
-        try:
-            _, _, start, end = codec.open_message(data)
-            return codec.read_result(data, start, end)
-        except codec.CodecError as error:
-            self.close()
-            raise Malformed(self.server, str(error)) from error
+        return result
 
     def _send(self, request: bytes, controls: bytes = b"") -> None:
         if self._stream.lost is not None or self._transport.is_closing():
