@@ -163,7 +163,7 @@ class Shell:
 
     def _end(self, running: Pipeline, output: list[Any], error: PsError | None = None) -> None:
         with self._changed:
-            if running.done:
+            if running.done or running not in self._pipelines.values():  # the caller has let it go
                 return
             for each in output:
                 running.pipeline.write_output(each)

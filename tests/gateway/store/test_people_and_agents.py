@@ -120,15 +120,15 @@ async def test_sessions_end(store: Store) -> None:
 
 async def test_a_purge_of_many_gives_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign-in's entry is committed in the middle of it."""
-    for number in range(40):
-        await store.sessions.add(session(bytes([number]), seconds=1.0))
+    for number in range(200):
+        await store.sessions.add(session(number.to_bytes(2), seconds=1.0))
     await store.audit.append(AuditEvent(time=NOW, kind="signin"))
     monkeypatch.setattr("gateway.store.database.PORTION", 1)
     purge = asyncio.create_task(store.sessions.purge(NOW + 2))
     await asyncio.sleep(0)
     await store.audit.append(AuditEvent(time=NOW, kind="signin"))
     assert not purge.done()
-    assert await purge == 40
+    assert await purge == 200
 
 
 async def test_an_enrolment_is_one_transaction(store: Store) -> None:
