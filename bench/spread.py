@@ -45,7 +45,7 @@ def restart_spread(domain: ThrowawayDomain, stand: Stand, key: str, people: Sequ
     for _ in range(_TRIES):
         stand.stop("agent-1")
         stand.start_agent("agent-1")
-        _open_everywhere(workers, stand, key, people)
+        open_everywhere(workers, stand, key, people)
         found = connections(domain)
         if all(2 <= count <= 4 for count in found.values()):
             return
@@ -63,8 +63,11 @@ def connections(domain: ThrowawayDomain) -> dict[int, int]:
     return dict(found)
 
 
-def _open_everywhere(workers: Sequence[int], stand: Stand, key: str, people: Sequence[tuple[str, str]]) -> None:
-    """At each worker in turn, with all others stopped: what is open elsewhere is occupied by sign-ins that wait."""
+def open_everywhere(workers: Sequence[int], stand: Stand, key: str, people: Sequence[tuple[str, str]]) -> None:
+    """Connections of the agent at each worker in turn, with all others stopped.
+
+    What is open elsewhere is occupied by sign-ins that wait.
+    """
     waiting: list[threading.Thread] = []
     turn = iter(people)
 

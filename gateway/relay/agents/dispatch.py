@@ -12,7 +12,8 @@ The order of choice, and why:
 1. Only agents that do the operation (a capability), and answer for the domain by name; those that take all (`*`) get what
    nobody ever claimed. A forest whose agents are away is not handed to the agents of another forest, which would say
    "unknown user".
-2. The agent that was asked about this account last, for a minute: its lock-out guard has seen the wrong passwords. Accounts
+2. The agent that was asked about this account last, for a minute, unless the password was right: its lock-out guard has seen
+   the wrong passwords. Where there were none any agent is as good, and one that comes back has its share at once. Accounts
    are told apart by the digest in their answers, whatever is typed; before there was one, by what spellings share.
 3. Who let no request lie, then the fewest requests for its capacity, then the nearest.
 4. No agent twice for one request: what it refused once it would refuse again, and the person waits.
@@ -85,6 +86,15 @@ class _Waiter:
     """The connection with room, None where nobody is left to be asked."""
 
 
+class _Asked(Struct):
+    """Who was asked about an account."""
+
+    connection: AgentConnection
+    since: float = 0.0
+    under_way: int = 0
+    """Requests for it that are not answered there yet."""
+
+
 class Dispatcher:
     """Chooses among the live connections. clock: Unix seconds."""
 
@@ -98,7 +108,7 @@ class Dispatcher:
         """Domains that some agent ever answered for by name: they are never handed to those that take all."""
         self._digests = OrderedDict[str, bytes]()
         """Account digests by user name, as the answers told."""
-        self._asked_last: OrderedDict[str | bytes, tuple[float, AgentConnection]] = OrderedDict()
+        self._asked_last: OrderedDict[str | bytes, _Asked] = OrderedDict()
         """By account: one agent counts its wrong passwords better than two that do not know of each other."""
 
     @property
@@ -133,11 +143,17 @@ class Dispatcher:
             if not connection.usable:  # gone between being promised and this task's turn on the loop
                 continue
             tried.add(connection)
-            self._remember(account, connection)
-            result = await self.ask(connection, task)
+            asked = self._remember(account, connection)
+            asked.under_way += 1
+            try:
+                result = await self.ask(connection, task)
+            finally:
+                asked.under_way -= 1
             if isinstance(result, Dispatched):
-                self._learn(name, result.body.account, connection)
+                self._learn(name, result.body, connection)
                 if not _worth_another(result):
+                    if result.body.outcome is Outcome.SUCCESS and not asked.under_way:
+                        self._forget(account, asked)
                     return result
                 reply = result.body  # told if nobody else is there: "no directory" says more than "no agent"
             elif result is Loss.FULL:
@@ -211,32 +227,39 @@ class Dispatcher:
         return not waiter.connection.done() and connection not in waiter.tried and connection in self._pool(waiter.wanted)
 
     def _same_as_before(self, account: str | bytes, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
-        since, connection = self._asked_last.get(account, (0.0, None))
-        if (
-            connection is None
-            or connection in tried
-            or not connection.usable
-            or not connection.has_room
-            or connection.suspect
-        ):
+        asked = self._asked_last.get(account)
+        if asked is None:
             return None
-        return connection if self._clock() - since <= _STICKY_SECONDS and connection in self._pool(wanted) else None
+        connection = asked.connection
+        if connection in tried or not connection.usable or not connection.has_room or connection.suspect:
+            return None
+        return connection if self._clock() - asked.since <= _STICKY_SECONDS and connection in self._pool(wanted) else None
 
-    def _remember(self, account: str | bytes, connection: AgentConnection) -> None:
-        self._asked_last[account] = self._clock(), connection
+    def _remember(self, account: str | bytes, connection: AgentConnection) -> _Asked:
+        asked = self._asked_last.get(account)
+        if asked is None or asked.connection is not connection:
+            asked = self._asked_last[account] = _Asked(connection)
+        asked.since = self._clock()
         self._asked_last.move_to_end(account)
         if len(self._asked_last) > _STICKY_NAMES:
             self._asked_last.popitem(last=False)
+        return asked
 
-    def _learn(self, name: str, digest: bytes, connection: AgentConnection) -> None:
+    def _forget(self, account: str | bytes, asked: _Asked) -> None:
+        """The password was right, and nothing else is under way there: any agent is as good."""
+        if self._asked_last.get(account) is asked:
+            del self._asked_last[account]
+
+    def _learn(self, name: str, body: AnswerBody, connection: AgentConnection) -> None:
         """An answer told whose name that is: from now on it goes where the account's other names go."""
+        digest = body.account
         if not digest or self._digests.get(name) == digest:
             return
         self._digests[name] = digest
         if len(self._digests) > _STICKY_NAMES:
             self._digests.popitem(last=False)
-        since, _ = self._asked_last.get(digest, (0.0, None))
-        if self._clock() - since > _STICKY_SECONDS:
+        asked = self._asked_last.get(digest)
+        if body.outcome is not Outcome.SUCCESS and (asked is None or self._clock() - asked.since > _STICKY_SECONDS):
             self._remember(digest, connection)
 
     def _least_loaded(self, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:

@@ -931,6 +931,39 @@ async def test_all_names_of_an_account_go_to_the_agent_that_counts_its_wrong_pas
         await exchange.settle()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@in_virtual_time
+async def test_who_signed_in_is_tied_to_nobody(exchange: Exchange, times: int) -> None:
+    """An agent that comes back after a restart has its share at once: nothing was counted that another one would not see."""
+    first = exchange.agent("first")
+    anna = AccountId("9d1c", "anna")
+    for _ in range(times):  # the second time by the digest that the first answer told
+        exchange.sign_in("anna")
+        await exchange.settle()
+        first.answer(Outcome.SUCCESS, account=anna)
+        await exchange.settle()
+    first.connection.latency = 1.0
+    back = exchange.agent("back")
+    exchange.sign_in("anna")
+    await exchange.settle()
+    assert (len(first.asked), back.asked) == (times, ["anna"])
+
+
+@in_virtual_time
+async def test_whose_other_attempt_is_under_way_goes_to_the_same_agent(exchange: Exchange) -> None:
+    """Only there it is known that one more password may be wrong."""
+    first = exchange.agent("first", capacity=3)
+    wrong, right = exchange.sign_in("anna"), exchange.sign_in("anna")
+    await exchange.settle()
+    exchange.agent("second", capacity=1000)
+    first.answer(Outcome.SUCCESS)
+    await exchange.settle()
+    assert wrong.done() != right.done()
+    exchange.sign_in("anna")
+    await exchange.settle()
+    assert first.asked == ["anna", "anna", "anna"]
+
+
 @in_virtual_time
 async def test_a_new_name_does_not_move_its_account_to_another_agent(exchange: Exchange) -> None:
     """It was asked elsewhere, once, and from then on goes where the others go."""
