@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any, Final
@@ -76,7 +77,7 @@ class RelaySession(ProtocolSession):
         self.capacity = 0
         self._identity, self._trust, self._account_keys = identity, trust, account_keys
         self._requests: RelayRequests | None = None
-        self._announced_at = float("-inf")
+        self._announced_at = -math.inf
         self._hello = encode(Hello((VERSION,), os.urandom(32), identity.certificate_der, now, tuple(capabilities)))
         self._raw.append(self._hello)
 
@@ -198,7 +199,7 @@ class RelaySession(ProtocolSession):
         """A new seal key: from the next request on everything is sealed under a new secret of ours."""
         assert self._requests is not None  # noqa: S101 - records come after the handshake
         if now - self._announced_at < REKEY_AT_LEAST:  # each costs this end a signature and two key exchanges
-            raise UnexpectedMessage(f"seal keys announced within {now - self._announced_at:.1f} s")
+            raise UnexpectedMessage("seal keys announced too soon after each other")
         self._announced_at = now
         announced = Announcement(self.agent, self.session_id, announce.seal_key)
         verify_proof(self._peer, announce.signature, announcement_text(self.agent, self.session_id, announce.seal_key))

@@ -56,6 +56,7 @@ def test_seal_keys_one_after_the_other_end_the_session(world: World) -> None:
     assert ends.relay.closed is None
     announce(ends, world, NOW + 2 * REKEY_AT_LEAST + 1)
     assert closed(ends).code == CloseCode.UNEXPECTED
+    assert closed(ends).detail == "seal keys announced too soon after each other"
 
 
 @pytest.mark.parametrize(
