@@ -370,7 +370,7 @@ class Database:
             pooled.invalidate()
 
     def _unavailable(self, error: Any) -> StoreUnavailable:
-        problem = str(error)
+        problem = " ".join(str(error).split())  # libpq's have several lines
         return StoreUnavailable(self.where, problem, _remedy(problem))
 
 
@@ -417,9 +417,15 @@ def _parse(url: str) -> sa.URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+def check_store_url(url: str) -> None:
+    """Refuse what is no URL of a database of ours; nobody is connected to. Raises StoreUnavailable."""
+    _parse(url)
+
+
 def _shown(url: sa.URL) -> str:
-    """For logs and errors: without passwords, wherever they stand."""
-    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
+    """For logs and errors: which database it is, without the driver, its options and passwords, wherever they stand."""
+    backend = url.get_backend_name()
+    return url.set(drivername=backend, query={}).render_as_string(hide_password=True)
 
 
 def _is_local(host: str | None) -> bool:
@@ -501,6 +507,11 @@ _REMEDIES = (
     (("malformed", "not a database"), "the file is damaged: restore it from the backup"),
     (("read-only",), "the server takes no writes: see whether it is a standby, or was told so"),
     (("unable to open", "readonly"), "check that the directory exists and that this user may write there"),
+    (("no password supplied",), "see whether passfile has a line for this server, is this user's, and has mode 0600"),
+    (("authentication failed", "no pg_hba.conf entry"), "see user and password, and what pg_hba.conf allows"),
+    (("fatal: database", "fatal: role"), "make it there, or correct store_url"),
+    (("invalid connection option", "resolve host"), "correct store_url"),
+    (("does not support ssl", "certificate"), "see the server's TLS, sslmode and sslrootcert"),
     (("timeout", "timed out"), "see whether its server runs, and what keeps it busy"),
     (("connection", "server"), "see whether its server runs, and can be reached"),
 )

@@ -349,6 +349,25 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
 
 
 @pytest.mark.postgres
+def test_what_the_server_refuses_is_told_from_a_server_that_is_not_there(postgres: ThrowawayPostgres) -> None:
+    """In one line, with what to look at, and without the options of the URL."""
+    address = f"127.0.0.1:{postgres.port}"
+    for url, remedy in (
+        (f"postgresql://isthmus:wrong@{address}/postgres", "user and password"),
+        (f"postgresql://isthmus@{address}/postgres?passfile=/nowhere", "passfile"),
+        (postgres.url("nowhere"), "make it there"),
+        (postgres.url() + "?sslmode=verify-full", "sslrootcert"),
+        (postgres.url() + "?passfil=/nowhere", "correct store_url"),
+        ("postgresql://isthmus@127.0.0.1:1/postgres", "server runs"),
+    ):
+        with pytest.raises(StoreUnavailable) as raised:
+            Database.open(url)
+        assert remedy in raised.value.remedy, url
+        assert "\n" not in str(raised.value)
+        assert re.fullmatch(r"postgresql://isthmus(:\*\*\*)?@127\.0\.0\.1:\d+/\w+", raised.value.where)
+
+
+@pytest.mark.postgres
 async def test_a_server_that_takes_no_writes_is_said_so(postgres: ThrowawayPostgres) -> None:
     """A standby, or one whose disk is nearly full: what to look for is told, and reading goes on."""
     url = postgres.create_database()
