@@ -47,7 +47,7 @@ from gateway.settings import (
     trusted_networks,
 )
 from gateway.signin import AUTHENTICATE_PATH, Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
-from gateway.store import AuditHeads, Purge, Store, open_store
+from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, open_store
 
 __all__ = [
     "Relay",
@@ -93,7 +93,7 @@ class Relay:
         self.metrics = CollectorRegistry()
         self._signin_metrics = SignInMetrics(self.metrics)
         self.alarms = Alarms(store.audit, self.metrics, clock)
-        self.housekeeping = Housekeeping(sleep)
+        self.housekeeping = Housekeeping(sleep, expected=(StoreUnavailable,))
         self._make_agents(keys, clock)
         self._make_credentials(clock)
         self._make_signin(clock)

@@ -25,11 +25,12 @@ Loop = Callable[[], Coroutine[Any, Any, None]]
 class Housekeeping:
     """The jobs. A job that fails is logged and keeps no other one from being done.
 
-    sleep: waits between two rounds; seconds.
+    sleep: waits between two rounds; seconds. expected: errors that are no defect of the job's, such as a database that does
+    not answer: they are logged in one line, without a traceback.
     """
 
-    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
-        self._sleep = sleep
+    def __init__(self, sleep: Sleep = asyncio.sleep, *, expected: tuple[type[Exception], ...] = ()) -> None:
+        self._sleep, self._expected = sleep, expected
         self._ticks: list[Callable[[], None]] = []
         self._duties: list[tuple[str, Duty]] = []
         self._loops: list[tuple[str, Loop]] = [("relay-ticker", self.run)]
@@ -69,6 +70,8 @@ class Housekeeping:
         for name, duty in self._duties:
             try:
                 await duty()
+            except self._expected as error:
+                log.error("housekeeping.failed", duty=name, error=str(error))  # noqa: TRY400 - its text says all
             except Exception:
                 log.exception("housekeeping.failed", duty=name)
 

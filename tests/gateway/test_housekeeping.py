@@ -145,6 +145,21 @@ async def test_a_minutes_jobs_are_done_in_the_order_in_which_they_were_registere
     assert [entry["duty"] for entry in events(logs, "housekeeping.failed")] == ["second"]
 
 
+async def test_a_job_that_fails_as_is_expected_is_one_line_of_the_log(logs: list[EventDict]) -> None:
+    """Once a minute for each job, while the database does not answer: a traceback would bury what matters."""
+    housekeeping = Housekeeping(expected=(TimeoutError,))
+
+    async def fail(error: Exception) -> None:
+        raise error
+
+    housekeeping.every_minute("slow", functools.partial(fail, TimeoutError("no answer")))
+    housekeeping.every_minute("broken", functools.partial(fail, RuntimeError("a defect")))
+    await housekeeping.tidy()
+    slow, broken = events(logs, "housekeeping.failed")
+    assert (slow["duty"], slow["error"], slow.get("exc_info")) == ("slow", "no answer", None)
+    assert (broken["duty"], broken["exc_info"]) == ("broken", True)
+
+
 async def test_time_passes_for_all_even_if_one_fails(logs: list[EventDict]) -> None:
     """Each of those who are told every second."""
     housekeeping, ticks = Housekeeping(), list[str]()

@@ -291,8 +291,8 @@ class AgentEndpoint:
             self._note_seen(connection)
         try:
             await self._registry.flush()
-        except StoreError:
-            log.exception("housekeeping.failed", duty="flush")
+        except StoreError as error:
+            log.error("housekeeping.failed", duty="flush", error=str(error))  # noqa: TRY400 - its text says all
 
     def _note_seen(self, connection: AgentConnection) -> None:
         if connection.opened is not None:
