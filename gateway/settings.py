@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.relay import AdmissionSettings, RelayCoreSettings
-from gateway.signin import SignInSettings
+from gateway.signin import BadBranding, SignInSettings, parse_colour
+from gateway.store import StoreUnavailable, check_store_url
 from settings import SecretFile
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -50,17 +51,32 @@ class ServerSettings:
 
 
 def check_settings(settings: ServerSettings) -> None:
-    """Refuse settings that would be unsafe. Raises ServerError."""
+    """Refuse settings that would be unsafe, or of no use; no file is opened. Raises ServerError."""
     if not settings.public_url.startswith("https://"):
         raise ServerError(f"public_url {settings.public_url!r}: must be https://…, passwords go there")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise ServerError("tls_certificate and tls_key go together")
-    host, _ = split_address(settings.listen)
+    host, _ = _named_address("listen", settings.listen)
+    if settings.metrics_listen:
+        _named_address("metrics_listen", settings.metrics_listen)
     if settings.tls_certificate is None and not _is_loopback(host):
         raise ServerError(
             f"listen {settings.listen!r} without tls_certificate: plain HTTP is served on loopback only, behind a proxy"
         )
     trusted_networks(settings)
+    try:
+        parse_colour(settings.signin.colour)
+        if settings.store_url:
+            check_store_url(settings.store_url)
+    except (BadBranding, StoreUnavailable) as error:
+        raise ServerError(str(error)) from error
+
+
+def _named_address(setting: str, address: str) -> tuple[str, int]:
+    try:
+        return split_address(address)
+    except ServerError as error:
+        raise ServerError(f"{setting} {error}") from error
 
 
 def trusted_networks(settings: ServerSettings) -> list[Network]:

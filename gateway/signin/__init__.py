@@ -5,7 +5,7 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
-from gateway.signin.branding import BadBranding
+from gateway.signin.branding import BadBranding, parse_colour
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.pages import Pages
 from gateway.signin.sessions import Session, Sessions
@@ -24,4 +24,5 @@ __all__ = [
     "Sessions",
     "SignInPages",
     "SignInSettings",
+    "parse_colour",
 ]

@@ -20,6 +20,7 @@ from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
 from gateway.store.chain import AuditEvent
+from gateway.store.database import check_store_url
 from gateway.store.duties import DutyLease, DutyStore
 from gateway.store.errors import (
     AuditBroken,
@@ -85,5 +86,6 @@ __all__ = [
     "TokenSpent",
     "TokenStore",
     "UnitOfWork",
+    "check_store_url",
     "open_store",
 ]

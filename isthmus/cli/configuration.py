@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from isthmus.cli.output import Failure, emit_json, json_option
-from settings import SettingsFileError, UnusableFile, load_settings, read_toml
+from settings import Problem, SettingsFileError, UnusableFile, load_settings, read_toml
 from settings import example as example_of
+
+if TYPE_CHECKING:
+    from isthmus.relay_settings import RelaySettings
 
 
 @click.group("config")
@@ -88,6 +91,9 @@ def example(kind: str, as_json: bool) -> None:
 def check(file: Path, kind: str | None, as_json: bool) -> None:
     """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
 
+    Nothing is connected to, and the files that it names are not opened: `isthmus agent check` does that for an agent,
+    the first start for a relay.
+
     \b
     Examples:
       isthmus config check /etc/isthmus/relay.toml
@@ -95,7 +101,9 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
     """
     kind = kind or _guess(file)
     try:
-        load_settings(file, model_of(kind)[0])
+        settings = load_settings(file, model_of(kind)[0])
+        if kind == "relay":
+            _check_relay(file, settings)
     except SettingsFileError as error:
         if not as_json:
             raise Failure(str(error)) from error
@@ -106,6 +114,16 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
         emit_json({"file": str(file), "kind": kind, "ok": True, "problems": []})
     else:
         click.echo(f"{file}: good settings for isthmus {kind}")
+
+
+def _check_relay(file: Path, settings: RelaySettings) -> None:
+    """What the relay itself refuses when it starts, although each setting is of its kind. Raises SettingsFileError."""
+    from gateway.app import ServerError, check_settings
+
+    try:
+        check_settings(settings.server)
+    except ServerError as error:
+        raise SettingsFileError(file, [Problem("server", str(error), file=file)]) from error
 
 
 def _guess(file: Path) -> str:

@@ -19,6 +19,7 @@ from gateway.app import (
     split_address,
     tls_context,
 )
+from gateway.signin import SignInSettings
 from tests.support.relay_and_agent import server_settings
 
 
@@ -36,7 +37,10 @@ from tests.support.relay_and_agent import server_settings
         ({"tls_certificate": None, "tls_key": None, "listen": "relay.example.com:8443"}, "on loopback only"),
         ({"tls_certificate": None, "tls_key": None, "listen": "localhost.example.com:8443"}, "on loopback only"),
         ({"tls_certificate": None, "tls_key": None, "listen": ":8443"}, "on loopback only"),
-        ({"listen": "8443"}, "expected host:port"),
+        ({"listen": "8443"}, "listen '8443': expected host:port"),
+        ({"metrics_listen": "9181"}, "metrics_listen '9181': expected host:port"),
+        ({"store_url": "postgres://isthmus@db.example.com/isthmus"}, "postgres is not supported"),
+        ({"signin": SignInSettings(colour="red")}, "expected #rrggbb"),
     ],
 )
 def test_unsafe_settings_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

@@ -185,6 +185,17 @@ def test_config_check_names_every_error(run: Run, tmp_path: Path) -> None:
     assert "server.lissten (line 3): no such setting; did you mean listen?" in err
 
 
+def test_config_check_names_what_a_relay_would_refuse_at_its_start(run: Run, tmp_path: Path) -> None:
+    """Each setting is of its kind, and all the same the relay would not start with them."""
+    path = tmp_path / "relay.toml"
+    path.write_text('[server]\nstate_dir = "state"\npublic_url = "http://signin.example.com"\n')
+    code, _, err = run("config", "check", path)
+    assert code == 1
+    assert "server: public_url 'http://signin.example.com': must be https" in err
+    (problem,) = json.loads(run("config", "check", path, "--json")[1])["problems"]
+    assert problem["key"] == "server"
+
+
 def test_config_check_of_a_file_that_is_no_settings_file(run: Run, tmp_path: Path) -> None:
     """It is said, whatever it is."""
     path = tmp_path / "x.toml"
