@@ -28,6 +28,11 @@ def minute(seconds: float | None) -> str:
     return _formatted(seconds, "%Y-%m-%d %H:%MZ") if seconds else "-"
 
 
+def second(seconds: float | None) -> str:
+    """A moment in Unix seconds, such as `2026-01-31 09:05:40Z`; `-` for none (None or 0)."""
+    return _formatted(seconds, "%Y-%m-%d %H:%M:%SZ") if seconds else "-"
+
+
 def day(seconds: float) -> str:
     """The day of a moment in Unix seconds, such as `2026-01-31`; `unknown` for 0."""
     return _formatted(seconds, "%Y-%m-%d") if seconds else "unknown"

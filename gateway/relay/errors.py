@@ -65,8 +65,8 @@ class UnknownPerson(RelayError):
 
     def __str__(self) -> str:
         return (
-            f"the audit trail knows of no account of {self.user!r}: give a name exactly as it was typed at a sign-in that "
-            "succeeded, or the objectGUID or entryUUID"
+            f"the audit trail says nothing of an account {self.user!r}: give a name exactly as it was typed at a sign-in "
+            "that succeeded, or the objectGUID or entryUUID. Or was it removed already?"
         )
 
 

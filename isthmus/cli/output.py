@@ -116,6 +116,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """`1 session`, `2 sessions`; plural: where it is not the singular with an s."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
 def visible(text: str) -> str:
     """Without characters that a terminal obeys, or that turn the direction of what follows: their codes stand instead."""
     if text.isprintable():

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from certs import CertsError
-from foundation.times import minute
+from foundation.times import minute, second
 from gateway import app
 from gateway.administrator import Administrator
 from gateway.signin import BadBranding
@@ -25,6 +25,7 @@ from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import (
     FiniteRange,
     config_option,
+    counted,
     emit_json,
     json_log_option,
     json_option,
@@ -187,7 +188,7 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
     if as_json:
         emit_json({"name": name, "connections_ended": ended})
     else:
-        click.echo(f"{name} is revoked; {ended} live connections ended.")
+        click.echo(f"{name} is revoked; {counted(ended, 'live connection')} ended.")
 
 
 @command.command()
@@ -204,12 +205,17 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
       isthmus relay unlock anna@corp.example.com
       isthmus relay unlock 6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21
     """
+    if not user.strip():
+        raise click.BadParameter("it is blank", param_hint="USER")
     admin = _admin(config)
     found = run_async(reported(admin.unlock(user)))
     if as_json:
         emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
     else:
-        click.echo(f"{user} is unlocked." if found else f"Nothing was counted against {user} here.")
+        nothing = (
+            f"Nothing was counted against {user} here. Who is locked: isthmus relay locks. AD's own lock is ended in AD."
+        )
+        click.echo(f"{user} is unlocked." if found else nothing)
 
 
 @command.command()
@@ -217,6 +223,9 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
 @json_option
 def locks(config: Path, as_json: bool) -> None:
     """List whom smart lockout refuses now. Name and account are those of the last wrong password in the audit trail.
+
+    An account is locked for browsers in which the person signed in before ("familiar") and for all "others" apart. It is
+    the account's GUID; "-" where nobody has signed in by that name so far.
 
     \b
     Examples:
@@ -232,15 +241,15 @@ def locks(config: Path, as_json: bool) -> None:
             view.user or "-",
             view.account or "-",
             "familiar" if view.familiar else "others",
-            minute(view.until),
+            second(view.until),
             str(view.failures),
             str(view.locks),
-            minute(view.time),
+            second(view.time),
             view.address or "-",
         ]
         for view in views
     ]
-    headers = ["user", "account", "places", "until", "wrong passwords", "locks", "last", "from"]
+    headers = ["user", "account", "browsers", "until", "wrong passwords", "locks", "last", "from"]
     table(headers, rows, "Nobody is locked out here (AD's own locks are not listed).")
 
 
@@ -268,7 +277,8 @@ def remove_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
     if as_json:
         emit_json(view)
     else:
-        click.echo(f"Removed: {view.sessions} sessions, and what {view.entries} entries of the audit trail said.")
+        sessions, entries = counted(view.sessions, "session"), counted(view.entries, "entry", "entries")
+        click.echo(f"Removed: {sessions}, and what {entries} of the audit trail said.")
 
 
 @command.group("api-key")
@@ -368,7 +378,7 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
             view.id,
             minute(view.time),
             view.kind,
-            view.subject,
+            view.subject or "-",
             view.outcome or "-",
             view.address or "-",
             view.agent or view.actor,
@@ -376,7 +386,9 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
         ]
         for view in views
     ]
-    table(["id", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, "The trail is empty.")
+    searched = any(value for name, value in chosen.items() if name != "limit")
+    nothing = "No entry is like that; names must be given exactly as they were typed." if searched else "The trail is empty."
+    table(["id", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, nothing)
 
 
 @audit.command("verify")
@@ -409,7 +421,8 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
         click.echo("The trail is empty.")
     else:
         click.echo(
-            f"{report.entries} entries in {len(report.heads)} chains, none changed; the newest ends {report.heads[-1]}"
+            f"{counted(report.entries, 'entry', 'entries')} in {counted(len(report.heads), 'chain')}, none changed; "
+            f"the newest ends {report.heads[-1]}"
         )
 
 
@@ -431,6 +444,8 @@ def keys() -> None:
 @json_option
 def roll_keys(config: Path, as_json: bool) -> None:
     """Make new keys. They are in use two minutes later; the ones before stay valid until the next roll.
+
+    Nobody is signed out. Where a key may be known to others, roll twice: the second time once the first is in use.
 
     \b
     Example:

@@ -86,7 +86,7 @@ async def test_a_running_relay_forgets_a_person(
         assert [entry.outcome for entry in trail if entry.kind == "signin"] == ["success", "success", "wrong_credential"]
         report = await admin.verify_audit()
         assert (report.entries, report.removed) == (len(trail), 5)
-        with pytest.raises(ActRefused, match="knows of no account"):
+        with pytest.raises(ActRefused, match="says nothing of an account"):
             await admin.remove_person(user)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
 
@@ -107,6 +107,6 @@ async def test_a_name_of_two_people_is_not_enough(settings: ServerSettings, admi
 async def test_whom_the_trail_does_not_know(admin: Administrator) -> None:
     """Nothing is written about a mistyped name."""
     for user in ("nobody", GUID):
-        with pytest.raises(UnknownPerson, match="knows of no account"):
+        with pytest.raises(UnknownPerson, match="says nothing of an account"):
             await admin.remove_person(user)
     assert await admin.audit(limit=9, before=None, kind="", subject="") == []

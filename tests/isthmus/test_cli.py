@@ -24,7 +24,7 @@ from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from gateway.store import AuditEvent
 from isthmus import cli
 from isthmus.cli.admin import reported
-from isthmus.cli.output import Failure, table
+from isthmus.cli.output import Failure, counted, table
 from isthmus.relay_settings import RelaySettings
 from settings import load_settings
 
@@ -247,7 +247,8 @@ def test_unlock_and_locks_work_without_a_relay(run: Run, ready: Path) -> None:
     """What smart lockout counted is in the store."""
     code, out, _ = run("relay", "unlock", "anna@corp", "--config", ready)
     assert code == 0
-    assert out == "Nothing was counted against anna@corp here.\n"
+    assert out.startswith("Nothing was counted against anna@corp here. Who is locked: isthmus relay locks.")
+    assert run("relay", "unlock", " ", "--config", ready)[0] == 2
     told = json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])
     assert told == {"user": "anna@corp", "was_counted": False, "relay_running": False}
     assert run("relay", "locks", "--config", ready)[:2] == (
@@ -265,7 +266,7 @@ def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -
     assert "--yes" in err
     code, out, err = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
     assert (code, out) == (1, "")
-    assert "the audit trail knows of no account of 'anna@corp'" in err
+    assert "the audit trail says nothing of an account 'anna@corp'" in err
     sign_in(ready)
     told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
     assert told[:2] == (0, "Removed: 0 sessions, and what 2 entries of the audit trail said.\n")
@@ -309,7 +310,7 @@ def test_locks_are_listed(ready: Path, run: Run) -> None:
     (view,) = json.loads(run("relay", "locks", "--config", ready, "--json")[1])
     assert (view["user"], view["failures"], view["locks"], view["familiar"]) == ("", 4, 1, False)
     table = run("relay", "locks", "--config", ready)[1].splitlines()
-    assert table[0].split() == ["user", "account", "places", "until", "wrong", "passwords", "locks", "last", "from"]
+    assert table[0].split() == ["user", "account", "browsers", "until", "wrong", "passwords", "locks", "last", "from"]
     assert table[-1].split()[:3] == ["-", "-", "others"]
     told = json.loads(run("relay", "unlock", "anna@corp", "--config", ready, "--json")[1])
     assert told["was_counted"] is True
@@ -377,8 +378,16 @@ def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:
     """An empty table is a sentence."""
     assert "No agents yet" in run("relay", "agents", "--config", ready)[1]
     assert "The trail is empty" in run("relay", "audit", "list", "--config", ready)[1]
+    assert "No entry is like that" in run("relay", "audit", "list", "--user", "anna", "--config", ready)[1]
     assert "The trail is empty" in run("relay", "audit", "verify", "--config", ready)[1]
     assert "No API keys" in run("relay", "api-key", "list", "--config", ready)[1]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 entries"), (1, "1 entry"), (2, "2 entries")])
+def test_what_is_counted_is_said_in_singular_or_plural(number: int, said: str) -> None:
+    """Also where the plural is more than an s."""
+    assert counted(number, "entry", "entries") == said
+    assert counted(number, "chain") == f"{number} chain{'' if number == 1 else 's'}"
 
 
 def test_a_socket_left_over_from_a_killed_relay_is_no_obstacle(run: Run, ready: Path) -> None:
