@@ -27,7 +27,9 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
 def check_name(name: str) -> str:
     """Return `name` if a machine may bear it: letters, digits, dot, dash, underscore, at most 63. Raises ValueError."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"machine name {name!r}: letters, digits, '.', '-' and '_', at most 63, the first no sign")
+        raise ValueError(
+            f"machine name {name!r}: letters, digits, '.', '-' and '_', at most 63, beginning with a letter or a digit"
+        )
     return name
 
 

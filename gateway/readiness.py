@@ -86,9 +86,9 @@ class Readiness:
                 await self._ping()
                 if problem := self._clock_problem():
                     return problem
-                return "" if await self._store_takes_writes() else "the store refuses writes"
+                return "" if await self._store_takes_writes() else "the database refuses writes"
         except (StoreError, TimeoutError):
-            return "the store does not answer"
+            return "the database does not answer"
 
     async def _ping(self) -> None:
         """Raises StoreError."""
@@ -106,7 +106,7 @@ class Readiness:
 
     def _clock_problem(self) -> str:
         """Empty where there is none."""
-        return f"the clock differs from the store's by {self._skew:.0f} s" if abs(self._skew) > MAX_SKEW else ""
+        return f"the clock differs from the database's by {self._skew:.0f} s" if abs(self._skew) > MAX_SKEW else ""
 
     async def _store_takes_writes(self) -> bool:
         """By what was last written: sign-ins, and once a minute who is connected. What was refused is tried again."""

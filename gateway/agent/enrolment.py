@@ -91,7 +91,7 @@ def _content(relay: str, status: int, body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise EnrolmentFailed(relay, f"HTTP {status}, and no answer of a relay: is the address right?")
     if status != 200:
-        raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {status}")))
+        raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {status}")), refused=status == 403)
     return answer
 
 

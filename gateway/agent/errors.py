@@ -28,14 +28,15 @@ class NotEnrolled(AgentError):
 
 
 class EnrolmentFailed(AgentError):
-    """The relay did not enrol this agent."""
+    """The relay did not enrol this agent. refused: it said so, and will say so again to the same token."""
 
-    def __init__(self, relay: str, reason: str) -> None:
+    def __init__(self, relay: str, reason: str, *, refused: bool = False) -> None:
         super().__init__(relay, reason)
-        self.relay, self.reason = relay, reason
+        self.relay, self.reason, self.refused = relay, reason, refused
 
     def __str__(self) -> str:
-        return f"{self.relay} did not enrol this agent: {self.reason}"
+        remedy = ". Make a new token on the relay: isthmus relay token --name NAME" if self.refused else ""
+        return f"{self.relay} did not enrol this agent: {self.reason}{remedy}"
 
 
 class RelayUnreachable(AgentError):

@@ -15,6 +15,7 @@ from foundation.times import minute
 from isthmus import logging
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli.output import (
+    REFUSED,
     UNREACHABLE,
     Failure,
     config_option,
@@ -70,7 +71,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
     try:
         identity = run_async(redeem(settings.core, settings.state_dir, token, time.time()))
     except EnrolmentFailed as error:
-        raise Failure(str(error), UNREACHABLE) from error
+        raise Failure(str(error), REFUSED if error.refused else UNREACHABLE) from error
     except (CertsError, AgentError) as error:
         raise Failure(str(error)) from error
     if as_json:

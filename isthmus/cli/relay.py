@@ -178,7 +178,7 @@ def agents(config: Path, as_json: bool) -> None:
 @click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
 @json_option
 def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
-    """Revoke an agent: its connections end at once, its certificates are refused from now on.
+    """Revoke an agent: its connections end at once, its certificates are refused.
 
     \b
     Example:
@@ -196,7 +196,7 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
 @click.argument("user")
 @json_option
 def unlock(config: Path, user: str, as_json: bool) -> None:
-    """Forget the wrong passwords that smart lockout counted for somebody (not AD's own lock).
+    """Forget the wrong passwords that smart lockout counted (not AD's own lock).
 
     USER is any spelling of the user name, or the account's objectGUID or entryUUID.
 
@@ -259,7 +259,7 @@ def locks(config: Path, as_json: bool) -> None:
 @yes_option
 @json_option
 def remove_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
-    """Remove what is kept of a person: sessions end, and the audit trail says nothing of the person any more.
+    """Remove what is kept of a person: sessions, and what the audit trail says.
 
     USER is a name exactly as it was typed at a sign-in that succeeded (`isthmus relay audit list` shows it), or the
     account's objectGUID or entryUUID. It cannot be undone. The trail still verifies; that it was done is an entry itself,
@@ -420,9 +420,10 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     elif not report.entries:
         click.echo("The trail is empty.")
     else:
+        gone = f"what {report.removed} of them said of a person was removed; " if report.removed else ""
         click.echo(
             f"{counted(report.entries, 'entry', 'entries')} in {counted(len(report.heads), 'chain')}, none changed; "
-            f"the newest ends {report.heads[-1]}"
+            f"{gone}the newest ends {report.heads[-1]}"
         )
 
 

@@ -81,7 +81,7 @@ async def test_a_sign_in_that_cannot_be_recorded_is_not_given(settings: ServerSe
             response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
             assert (response.status, json.loads(body)["detail"]) == (503, "not_recorded")
             response, body = await get(readiness)
-            assert (response.status, json.loads(body)["status"]) == (503, "the store refuses writes")
+            assert (response.status, json.loads(body)["status"]) == (503, "the database refuses writes")
         response, body = await get(readiness)
         assert (response.status, json.loads(body)["status"]) == (200, "ready")
         response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)

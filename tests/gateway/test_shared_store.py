@@ -36,7 +36,7 @@ async def test_a_stopped_server_is_said_to_the_load_balancer(
             began = time.monotonic()
             signin = asyncio.create_task(running.authenticator.authenticate(attempt(ANNA, "right")))
             response, body = await get(readiness)
-            assert (response.status, json.loads(body)["status"]) == (503, "the store does not answer")
+            assert (response.status, json.loads(body)["status"]) == (503, "the database does not answer")
             assert time.monotonic() - began < 5
             assert (await get("/healthz"))[0].status == 200
             assert (await signin).outcome is Outcome.NOT_RECORDED
@@ -63,7 +63,7 @@ async def test_a_node_whose_clock_is_off_may_not_serve(shared: ServerSettings, l
         for ahead, difference in ((1.0, ""), (5.0, "5"), (-5.0, "-5"), (0.0, "")):
             clock.ahead = ahead
             await running.readiness.measure()
-            problem = f"the clock differs from the store's by {difference} s"
+            problem = f"the clock differs from the database's by {difference} s"
             assert await status(healthy) == ((503, problem) if difference else (200, "ok"))
             assert await status(ready) == (503, problem if difference else "no agent is connected")
         assert [entry["seconds"] for entry in events(logs, "clock.skewed")] == [pytest.approx(5.0, abs=0.5)]

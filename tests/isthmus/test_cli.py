@@ -18,6 +18,7 @@ import structlog
 from demo.stand import free_port
 from gateway import app
 from gateway.administrator import Administrator
+from gateway.agent import EnrolmentFailed
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.administration.control import SOCKET_NAME, bind_control_socket
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
@@ -274,7 +275,9 @@ def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -
     sign_in(ready)
     told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes", "--json")
     assert json.loads(told[1]) == {"sessions": 0, "entries": 2}
-    assert run("relay", "audit", "verify", "--config", ready)[0] == 0
+    code, out, _ = run("relay", "audit", "verify", "--config", ready)
+    assert code == 0
+    assert "none changed; what 4 of them said of a person was removed; the newest ends" in out
 
 
 def sign_in(ready: Path) -> None:
@@ -489,6 +492,21 @@ def test_a_relay_that_is_not_there_is_exit_code_3(run: Run, ready: Path, agent_c
     ready.write_text(ready.read_text().replace("https://signin.test", f"https://127.0.0.1:{port}"))
     token = json.loads(run("relay", "token", "--config", ready, "--name", "dc1", "--json")[1])["text"]
     assert run("agent", "enrol", "--config", agent_config, "--token", token)[0] == 3
+
+
+def test_a_token_that_the_relay_refuses_is_exit_code_1(
+    run: Run, ready: Path, agent_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same token again is refused again."""
+    token = json.loads(run("relay", "token", "--config", ready, "--name", "dc1", "--json")[1])["text"]
+
+    async def refuse(*_arguments: object) -> None:
+        raise EnrolmentFailed("https://signin.test", "the token is used", refused=True)
+
+    monkeypatch.setattr("gateway.agent.enrol", refuse)
+    code, _, err = run("agent", "enrol", "--config", agent_config, "--token", token)
+    assert code == 1
+    assert "isthmus relay token" in err
 
 
 @pytest.mark.usefixtures("restored_logging")

@@ -76,7 +76,7 @@ async def test_a_used_token_is_refused_and_that_is_on_record(tmp_path: Path) -> 
     async with relay(tmp_path) as running:
         token = await token_of(running)
         await redeem(tmp_path, token, "first")
-        assert "the token is used" in await failure(tmp_path, token)
+        assert "the token is used. Make a new token on the relay" in await failure(tmp_path, token)
         assert "agent.enrolment_refused" in await kinds(running)
 
 
@@ -249,7 +249,15 @@ async def test_an_answer_that_is_no_json_fails(tmp_path: Path, status: int, body
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"), [(500, {}, "HTTP 500"), (403, {"detail": "the token is used"}, "the token is used")]
+    ("status", "body", "words"),
+    [
+        (500, {}, "agent: HTTP 500"),
+        (
+            403,
+            {"detail": "the token is used"},
+            "the token is used. Make a new token on the relay: isthmus relay token --name NAME",
+        ),
+    ],
 )
 async def test_the_relays_reason_is_passed_on(tmp_path: Path, status: int, body: Any, words: str) -> None:
     """Or its HTTP status where it gave none."""
