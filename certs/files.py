@@ -77,7 +77,7 @@ def read_private(path: Path, *, most: int = MAX_SIZE) -> bytes:
     none."""
     content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0), most)
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path} and replace what it holds")
+        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path}; others may know what it holds")
     return content
 
 

@@ -127,8 +127,7 @@ class DirectorySettings:
             try:
                 return read_secret(self.service_password_file)
             except UnusableFile as error:
-                remedy = "It must exist and belong to the account that runs the agent, mode 0600."
-                raise SettingsProblem("service_password_file", str(error), remedy) from error
+                raise SettingsProblem("service_password_file", str(error)) from error
         if self.service_password_env:
             try:
                 return os.environ[self.service_password_env]

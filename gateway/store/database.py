@@ -409,7 +409,7 @@ def _parse(url: str) -> sa.URL:
         raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from None
     where, backend = _shown(parsed), parsed.get_backend_name()
     if backend not in PATIENCE:
-        raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL are")
+        raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL (postgresql://…) are")
     if backend == "sqlite":
         return parsed
     if "sslmode" not in parsed.query and not _is_local(parsed.host):
