@@ -160,6 +160,19 @@ async def test_a_job_that_fails_as_is_expected_is_one_line_of_the_log(logs: list
     assert (broken["duty"], broken["exc_info"]) == ("broken", True)
 
 
+async def test_a_relay_expects_its_database_to_fail(settings: ServerSettings, logs: list[EventDict]) -> None:
+    """What the store could not do is no defect of the job."""
+    async with serving(replace(settings, metrics_listen="")) as running:
+
+        async def fail() -> None:
+            raise StoreUnavailable("relay.db", "no answer", "see whether its server runs")
+
+        running.housekeeping.every_minute("writes", fail)
+        await running.housekeeping.tidy()
+    (entry,) = events(logs, "housekeeping.failed")
+    assert (entry["duty"], entry.get("exc_info")) == ("writes", None)
+
+
 async def test_time_passes_for_all_even_if_one_fails(logs: list[EventDict]) -> None:
     """Each of those who are told every second."""
     housekeeping, ticks = Housekeeping(), list[str]()
