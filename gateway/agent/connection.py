@@ -171,10 +171,9 @@ class RelayConnection:
             self._have_it_written()
             return
         try:
-            if not self._unsent():
-                for frame in session.frames():  # as `ws.send` does it, without what it does in case it has to wait
-                    ws.protocol.send_binary(frame)
-                ws.send_data()
+            for frame in session.frames():  # as `ws.send` does it, without what it does in case it has to wait
+                ws.protocol.send_binary(frame)
+            ws.send_data()
         except Exception as error:  # noqa: BLE001 - it is logged there
             self._fail(ws, session, error)
             return
@@ -279,9 +278,8 @@ class RelayConnection:
         begin = _Begin(self._loop, deadline - self._directory_clock())
         self._begins.append(begin)
         self.poke()
-        allowed = await begin.allowed
-        await asyncio.sleep(0)  # transports keep to themselves that writing failed, until the next round of the loop
-        if not allowed or self._is_lost():
+        # a round of the loop later: transports keep to themselves until then that writing failed
+        if not await begin.allowed or self._is_lost():
             raise directory.Abandoned
 
     def _is_lost(self) -> bool:

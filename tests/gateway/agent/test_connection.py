@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+import directory
 from demo.throwaway_tls import write_certificates
 from gateway.agent import RelayConnection, Route, Validator
 from gateway.agent.connection import watch_unsent
@@ -54,6 +55,8 @@ class PlainSession:
     in_flight: int = 0
     refused: list[str] = field(default_factory=list)
     silent: bool = False
+    ends: bool = False
+    """Closed as soon as a `begun` was written."""
 
     def receive(self, frame: bytes, now: float) -> list[Event]:
         body = VerifyRequest(reply_key=bytes(32), user_name=frame.decode(), password="right")
@@ -71,6 +74,8 @@ class PlainSession:
             return False
         self.begun.append(request_id)
         self.outbox.append(BEGUN)
+        if self.ends:
+            asyncio.get_running_loop().call_soon(self.close, CloseCode.GOING_AWAY, "bye")
         return True
 
     def answer(self, request_id: RequestId, body: AnswerBody, account: object = None) -> None:
@@ -84,12 +89,36 @@ class PlainSession:
         return self.closed
 
 
+@dataclass
+class HookedDirectories(FakeDirectories):
+    """Does something right before `begun` is asked for, and right after."""
+
+    before: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], None] = lambda: None
+
+    async def verify(
+        self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
+    ) -> directory.CheckResult:
+        async def hooked() -> None:
+            assert before_bind is not None
+            if self.before is not None:
+                await self.before()
+            await before_bind()
+            self.after()
+
+        return await super().verify(credential, deadline=deadline, before_bind=hooked)
+
+
 class SlowRelay:
     """A websocket server that reads only when it is told to. `heard`: what it has read."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
         self.ws: ServerConnection | None = None
+        self.closing: asyncio.Task[None] | None = None
+        self.fillers = 0
+        self.pause_after = 0
+        """It stops reading after so many of them."""
 
     async def serve(self, ws: ServerConnection) -> None:
         self.ws = ws
@@ -97,6 +126,10 @@ class SlowRelay:
             assert isinstance(frame, bytes)
             if frame != FILLER:
                 self.heard.append(frame)
+                continue
+            self.fillers += 1
+            if self.fillers == self.pause_after:
+                self.transport.pause_reading()
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -112,6 +145,12 @@ class SlowRelay:
         plain = self.transport.get_extra_info("socket")
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Its close frame has just gone out: it reads nothing any more."""
+        assert self.ws is not None
+        self.closing = asyncio.create_task(self.ws.close())
         await asyncio.sleep(0)
 
 
@@ -197,6 +236,40 @@ async def test_nothing_is_bound_before_its_begun_is_with_the_kernel(tls: Tls, fi
         await eventually(lambda: agent.relay.heard == [BEGUN, b"answer"])
 
 
+async def test_a_begin_does_not_pass_for_what_was_written_before_it(tls: Tls) -> None:
+    """It is asked for while the task is in the middle of older frames."""
+    people = HookedDirectories({ANNA: "right"})
+    async with stand(tls, people=people) as agent:
+        unsaid: list[bool] = []
+        people.after = lambda: unsaid.append(BEGUN in agent.session.outbox)
+        agent.relay.pause_after = 1024
+        agent.fill()
+        agent.connection.poke()
+        await eventually(lambda: not agent.session.outbox)
+        agent.fill()
+        agent.connection.poke()
+        agent.relay.transport.resume_reading()
+        await eventually(lambda: agent.relay.fillers >= 1024 and not agent.session.outbox)
+        await agent.relay.ask()
+        await eventually(lambda: agent.session.begun)
+        await rounds()
+        assert people.binds == []
+        agent.relay.transport.resume_reading()
+        await eventually(lambda: unsaid == [False])
+
+
+async def test_frames_keep_their_order(tls: Tls) -> None:
+    """Each has a number under its seal, whoever writes it: the round itself, or the task."""
+    async with stand(tls) as agent:
+        sent = [number.to_bytes(4, "big") * 16 * 1024 for number in range(400)]
+        for frame in sent:
+            agent.session.outbox += [frame, frame]
+            agent.connection.poke()
+            await asyncio.sleep(0)
+        await eventually(lambda: len(agent.relay.heard) == 800)
+        assert agent.relay.heard == [frame for frame in sent for _ in range(2)]
+
+
 @begins
 async def test_what_waits_is_refused_at_its_deadline(tls: Tls, first: str) -> None:
     """The relay has given it up by then, and may have asked another agent."""
@@ -220,27 +293,25 @@ async def test_what_waits_is_refused_when_the_connection_ends(tls: Tls, first: s
         assert agent.people.binds == []
 
 
-@dataclass
-class HookedDirectories(FakeDirectories):
-    """Does something right before a bind."""
-
-    before: Callable[[], Awaitable[None]] | None = None
-
-    async def verify(self, *arguments: Any, **named: Any) -> Any:
-        assert self.before is not None
-        await self.before()
-        return await super().verify(*arguments, **named)
-
-
-async def test_nothing_is_bound_where_its_begun_could_not_be_written(tls: Tls) -> None:
+@pytest.mark.parametrize("end", ["reset", "close"])
+async def test_nothing_is_bound_where_its_begun_could_not_be_written(tls: Tls, end: str) -> None:
     """A transport raises nothing then, and has nothing left to write: as if all were with the kernel."""
     people = HookedDirectories({ANNA: "right"})
     async with stand(tls, people=people) as agent:
-        people.before = agent.relay.reset
+        people.before = getattr(agent.relay, end)
         await agent.relay.ask()
         await eventually(lambda: agent.session.refused == ["late"])
         assert agent.session.begun
         assert people.binds == []
+
+
+async def test_nothing_is_bound_for_a_session_that_has_ended(tls: Tls) -> None:
+    """No answer would be taken."""
+    async with stand(tls, PlainSession(ends=True)) as agent:
+        await agent.relay.ask()
+        await eventually(lambda: agent.session.refused == ["late"])
+        assert agent.session.begun
+        assert agent.people.binds == []
 
 
 async def test_a_relay_that_neither_reads_nor_answers_is_left(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
