@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from websockets.asyncio.server import ServerConnection, serve
 
 import directory
@@ -83,6 +84,7 @@ class PlainSession:
 
     def refuse(self, request_id: RequestId, reason: str) -> None:
         self.refused.append(reason)
+        self.outbox.append(b"refused")
 
     def close(self, code: CloseCode, reason: str, detail: str = "") -> Closed:
         self.closed = self.closed or Closed(int(code), reason, by_peer=False, detail=detail)
@@ -199,7 +201,9 @@ async def stand(
     def make_session(_now: float) -> AgentSession:
         return session  # type: ignore[return-value]  # of the same interface
 
-    async with serve(relay.serve, "127.0.0.1", 0, ssl=server_tls, subprotocols=[SUBPROTOCOL], compression=None) as server:  # type: ignore[list-item]
+    async with serve(
+        relay.serve, "127.0.0.1", 0, ssl=server_tls, subprotocols=[SUBPROTOCOL], compression=None, max_queue=None
+    ) as server:  # type: ignore[list-item]
         port = next(iter(server.sockets)).getsockname()[1]
         scheme = "https" if tls else "ws"
         route = Route(f"{scheme}://127.0.0.1:{port}", client_tls, None)  # type: ignore[arg-type]
@@ -236,38 +240,54 @@ async def test_nothing_is_bound_before_its_begun_is_with_the_kernel(tls: Tls, fi
         await eventually(lambda: agent.relay.heard == [BEGUN, b"answer"])
 
 
+async def halfway(agent: Stand, frames: list[bytes]) -> None:
+    """The task is in the middle of writing these: the relay stopped reading after what was written before."""
+    agent.relay.pause_after = 1024
+    agent.fill()
+    agent.connection.poke()
+    await eventually(lambda: not agent.session.outbox)
+    agent.session.outbox += frames
+    agent.connection.poke()
+    agent.relay.transport.resume_reading()
+    await eventually(lambda: agent.relay.fillers >= 1024 and not agent.session.outbox)
+
+
 async def test_a_begin_does_not_pass_for_what_was_written_before_it(tls: Tls) -> None:
     """It is asked for while the task is in the middle of older frames."""
     people = HookedDirectories({ANNA: "right"})
     async with stand(tls, people=people) as agent:
         unsaid: list[bool] = []
         people.after = lambda: unsaid.append(BEGUN in agent.session.outbox)
-        agent.relay.pause_after = 1024
-        agent.fill()
-        agent.connection.poke()
-        await eventually(lambda: not agent.session.outbox)
-        agent.fill()
-        agent.connection.poke()
-        agent.relay.transport.resume_reading()
-        await eventually(lambda: agent.relay.fillers >= 1024 and not agent.session.outbox)
+        await halfway(agent, [FILLER] * 1024)
         await agent.relay.ask()
         await eventually(lambda: agent.session.begun)
         await rounds()
         assert people.binds == []
         agent.relay.transport.resume_reading()
-        await eventually(lambda: unsaid == [False])
+        await eventually(lambda: unsaid)
+        assert unsaid == [False]
 
 
 async def test_frames_keep_their_order(tls: Tls) -> None:
-    """Each has a number under its seal, whoever writes it: the round itself, or the task."""
+    """Each has a number under its seal; nothing is written past the task."""
+    numbered = [number.to_bytes(4, "big") * 4096 for number in range(1, 1025)]
     async with stand(tls) as agent:
-        sent = [number.to_bytes(4, "big") * 16 * 1024 for number in range(400)]
-        for frame in sent:
-            agent.session.outbox += [frame, frame]
-            agent.connection.poke()
-            await asyncio.sleep(0)
-        await eventually(lambda: len(agent.relay.heard) == 800)
-        assert agent.relay.heard == [frame for frame in sent for _ in range(2)]
+        await halfway(agent, numbered)
+        agent.session.outbox.append(b"last")
+        agent.connection.poke()
+        await rounds()
+        agent.relay.transport.resume_reading()
+        await eventually(lambda: len(agent.relay.heard) == 1025)
+        assert agent.relay.heard == [*numbered, b"last"]
+
+
+async def test_a_goodbye_ends_the_connection(tls: Tls) -> None:
+    """With the session's code, without waiting for the relay."""
+    async with stand(tls) as agent:
+        agent.connection.close("stopped")
+        await eventually(agent.task.done)
+        assert agent.relay.ws is not None
+        assert agent.relay.ws.close_code == CloseCode.GOING_AWAY
 
 
 @begins
@@ -297,12 +317,15 @@ async def test_what_waits_is_refused_when_the_connection_ends(tls: Tls, first: s
 async def test_nothing_is_bound_where_its_begun_could_not_be_written(tls: Tls, end: str) -> None:
     """A transport raises nothing then, and has nothing left to write: as if all were with the kernel."""
     people = HookedDirectories({ANNA: "right"})
-    async with stand(tls, people=people) as agent:
-        people.before = getattr(agent.relay, end)
-        await agent.relay.ask()
-        await eventually(lambda: agent.session.refused == ["late"])
-        assert agent.session.begun
-        assert people.binds == []
+    with structlog.testing.capture_logs() as logs:
+        async with stand(tls, people=people) as agent:
+            people.before = getattr(agent.relay, end)
+            await agent.relay.ask()
+            await eventually(lambda: agent.session.refused == ["late"])
+            await eventually(agent.task.done)
+            assert agent.session.begun
+            assert people.binds == []
+    assert [entry for entry in logs if entry["event"] == "relay.failed"] == []  # no defect
 
 
 async def test_nothing_is_bound_for_a_session_that_has_ended(tls: Tls) -> None:
