@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import structlog
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 import directory
 from demo.throwaway_tls import write_certificates
@@ -202,8 +203,14 @@ async def stand(
         return session  # type: ignore[return-value]  # of the same interface
 
     async with serve(
-        relay.serve, "127.0.0.1", 0, ssl=server_tls, subprotocols=[SUBPROTOCOL], compression=None, max_queue=None
-    ) as server:  # type: ignore[list-item]
+        relay.serve,
+        "127.0.0.1",
+        0,
+        ssl=server_tls,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        compression=None,
+        max_queue=None,
+    ) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         scheme = "https" if tls else "ws"
         route = Route(f"{scheme}://127.0.0.1:{port}", client_tls, None)  # type: ignore[arg-type]
