@@ -210,12 +210,14 @@ class Relay:
     def past_the_app(self, handle: Handler) -> Handler:
         """The same server, but checks of a credential by the API skip the application's routes and middlewares.
 
-        They cost such a request as much as deciding on it does; of what they do it needs its identification only.
+        They cost such a request as much as deciding on it does; of what they do it needs its identification only. Whoever
+        spells the address otherwise, or waits for a word before sending the body, is left to the application.
         """
         identify, authenticate = self._identify, self.api.authenticate
 
         async def first(request: web.Request) -> web.StreamResponse:
-            if request.method == "POST" and request.path == AUTHENTICATE_PATH:
+            known = request.method == "POST" and request.rel_url.raw_path == AUTHENTICATE_PATH
+            if known and "Expect" not in request.headers:
                 return await identify(request, authenticate)
             return await handle(request)
 

@@ -34,6 +34,8 @@ _EXPECTED: dict[Any, str] = {
 }
 _SHOWN = 40
 """Characters of a text, or of one name in a key, that an error repeats."""
+_LARGEST = 2**63 - 1
+"""Of whole numbers, by TOML; tomllib reads larger ones, of which some have no float, or too many digits to be shown."""
 _VERY_NEAR = 0.85
 """Likeness from which on two known keys are named, not only the nearest: `service_password` has two."""
 _DEEPEST_HINT = 8
@@ -133,12 +135,12 @@ class _Reader:
         path = self._read_scalar(Shape("scalar", scalar=Path), value, key)
         if path is None:
             return None
-        if path.resolve() in self._via:
-            return self._wrong(key, f"{path} leads back to itself")
         try:
             file = read_toml(path)
         except UnusableFile as error:
             return self._wrong(key, f"{path} {error.problem}", error.remedy)
+        if path.resolve() in self._via:  # after it was read: a link to itself has no such path
+            return self._wrong(key, f"{path} leads back to itself")
         reader = _Reader(file, shape.models[0], self._via)
         settings = reader.read()
         self._elsewhere += reader.problems
@@ -159,8 +161,8 @@ class _Reader:
     def _read_choice(self, choices: tuple[object, ...], value: Any, key: Key) -> Any:
         if value in choices:
             return value
-        near = difflib.get_close_matches(str(value).casefold(), [str(choice) for choice in choices], 1)
-        hint = f"did you mean '{near[0]}'?" if near and isinstance(value, str) else ""
+        near = difflib.get_close_matches(value.casefold(), map(str, choices), 1) if isinstance(value, str) else []
+        hint = f"did you mean '{near[0]}'?" if near else ""
         return self._wrong(key, f"{_found(value)} is none of {_listed(choices)}", hint)
 
     def _read_scalar(self, shape: Shape, value: Any, key: Key) -> Any:
@@ -179,6 +181,8 @@ class _Reader:
         return self._wrong(key, f"expected {_EXPECTED[expected]}, found {found}", remedy)
 
     def _read_number(self, expected: type[Any], value: float, key: Key) -> Any:
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            return self._wrong(key, "is too large a number")
         if not math.isfinite(value):
             return self._wrong(key, f"{value} is not a finite number")
         return expected(value) if value >= 0 else self._wrong(key, f"{value} is negative")
@@ -225,7 +229,9 @@ def _found(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str) and "://" not in value:
         return repr(_short(value))
-    return str(value) if isinstance(value, (int, float)) else _kind_of(value)
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
+        return str(value)
+    return _kind_of(value)
 
 
 def _kind_of(value: object) -> str:

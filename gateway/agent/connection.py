@@ -10,6 +10,7 @@ does not take it (the relay reads slowly), and at the end, a task writes instead
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Callable
 
@@ -43,6 +44,8 @@ OPEN_TIMEOUT = 10.0
 """Seconds for TCP, proxy, TLS and the websocket handshake together."""
 TICK = 1.0
 """Seconds between looks at the clock."""
+GOODBYE = 5.0
+"""Seconds that a session which has ended may still take to tell the relay so."""
 
 
 class RelayConnection:
@@ -66,6 +69,8 @@ class RelayConnection:
         self._make_session = make_session
         self._session: AgentSession | None = None
         self._ws: ClientConnection | None = None
+        self._unsent: Callable[[], bool] = lambda: False
+        """Whether something that was written may not be with the kernel yet."""
         self._speaking: asyncio.Handle | None = None
         """`_speak` is due in this round of the loop."""
         self._wake = asyncio.Event()
@@ -130,10 +135,10 @@ class RelayConnection:
 
     async def _converse(self, ws: ClientConnection) -> Closed:
         session = self._session = self._make_session(self._clock())
-        self._ws = ws
+        self._ws, self._unsent = ws, watch_unsent(ws.transport)
         helpers = [
             asyncio.create_task(self._write(ws, session), name=f"agent-writer {self.relay}"),
-            asyncio.create_task(self._tick(session), name=f"agent-ticker {self.relay}"),
+            asyncio.create_task(self._tick(ws, session), name=f"agent-ticker {self.relay}"),
         ]
         try:
             await self._read(ws, session)
@@ -163,20 +168,23 @@ class RelayConnection:
         self._speaking = None
         ws, session = self._ws, self._session
         if ws is None or session is None or self._waits or session.closed is not None or ws.state is not State.OPEN:
-            self._wake.set()
+            self._have_it_written()
             return
         try:
-            if not ws.transport.get_write_buffer_size():
-                for frame in session.frames():  # as `ws.send` does it, without what it does in case it has to wait
-                    ws.protocol.send_binary(frame)
-                ws.send_data()
+            for frame in session.frames():  # as `ws.send` does it, without what it does in case it has to wait
+                ws.protocol.send_binary(frame)
+            ws.send_data()
         except Exception as error:  # noqa: BLE001 - it is logged there
             self._fail(ws, session, error)
             return
-        if not ws.transport.get_write_buffer_size():
-            begins, self._begins = self._begins, []
-            _answer(begins, allowed=True)
+        if self._unsent():
+            self._have_it_written()
             return
+        begins, self._begins = self._begins, []
+        _answer(begins, allowed=True)
+
+    def _have_it_written(self) -> None:
+        """By the task, which can wait."""
         for begin in self._begins:
             begin.give_up_at_its_deadline()
         self._wake.set()
@@ -207,7 +215,7 @@ class RelayConnection:
             try:
                 for frame in session.frames():
                     await ws.send(frame)
-                await _flushed(ws, session)
+                await self._flushed(session)
             except BaseException:
                 _answer(begins, allowed=False)
                 raise
@@ -217,12 +225,21 @@ class RelayConnection:
                 await ws.close(code=session.closed.code if not session.closed.by_peer else 1000)
                 return
 
-    async def _tick(self, session: AgentSession) -> None:
+    async def _flushed(self, session: AgentSession) -> None:
+        """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
+        pause = 0.0
+        while self._unsent() and session.closed is None:
+            await asyncio.sleep(pause)  # transports have no event for it
+            pause = min(pause * 2 or 0.001, 0.05)
+
+    async def _tick(self, ws: ClientConnection, session: AgentSession) -> None:
         while session.closed is None:
             await asyncio.sleep(TICK)
             for event in session.tick(self._clock()):
                 self._take(event, session)
             self.poke()
+        await asyncio.sleep(GOODBYE)
+        ws.transport.abort()  # a relay that reads nothing keeps the writer, and so the goodbye, waiting
 
     # -- events and requests
 
@@ -261,8 +278,16 @@ class RelayConnection:
         begin = _Begin(self._loop, deadline - self._directory_clock())
         self._begins.append(begin)
         self.poke()
-        if not await begin.allowed:
+        # a round of the loop later: transports keep to themselves until then that writing failed
+        if not await begin.allowed or self._is_lost():
             raise directory.Abandoned
+
+    def _is_lost(self) -> bool:
+        """Whether the conversation ended, so that what was written last may not have gone out."""
+        ws, session = self._ws, self._session
+        if ws is None or session is None or session.closed is not None:
+            return True
+        return ws.state is not State.OPEN or ws.transport.is_closing()
 
     def _release_begins(self) -> None:
         self._ended = True
@@ -273,10 +298,10 @@ class RelayConnection:
 class _Begin:
     """A check that waits until its `begun` is on its way. patience: seconds until its deadline."""
 
-    __slots__ = ("_loop", "_patience", "allowed")
+    __slots__ = ("_loop", "_patience", "_timed", "allowed")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, patience: float) -> None:
-        self._loop, self._patience = loop, patience
+        self._loop, self._patience, self._timed = loop, patience, False
         self.allowed: asyncio.Future[bool] = loop.create_future()
 
     def answer(self, *, allowed: bool) -> None:
@@ -286,6 +311,9 @@ class _Begin:
 
     def give_up_at_its_deadline(self) -> None:
         """Only where it has to wait: nearly all are answered in the same round of the loop, and a timer costs more."""
+        if self._timed:
+            return
+        self._timed = True
         timer = self._loop.call_later(max(self._patience, 0.0), lambda: self.answer(allowed=False))
         self.allowed.add_done_callback(lambda _: timer.cancel())
 
@@ -295,12 +323,18 @@ def _answer(begins: list[_Begin], *, allowed: bool) -> None:
         begin.answer(allowed=allowed)
 
 
-async def _flushed(ws: ClientConnection, session: AgentSession) -> None:
-    """Wait until what was sent is with the kernel, so that it goes out even if this process is killed."""
-    pause = 0.0
-    while ws.transport.get_write_buffer_size() and session.closed is None:
-        await asyncio.sleep(pause)  # transports have no event for it
-        pause = min(pause * 2 or 0.001, 0.05)
+def watch_unsent(transport: asyncio.Transport) -> Callable[[], bool]:
+    """A look at whether something that was written may not be with the kernel yet.
+
+    A TLS transport counts only what it has not encrypted yet, not what the one below it holds back. That one does so only
+    while the kernel takes nothing.
+    """
+    descriptor = transport.get_extra_info("socket").fileno()
+    if not hasattr(select, "poll") or descriptor < 0:  # Windows; a connection that has ended
+        return lambda: bool(transport.get_write_buffer_size())
+    writable = select.poll()
+    writable.register(descriptor, select.POLLOUT)
+    return lambda: bool(transport.get_write_buffer_size()) or not writable.poll(0)
 
 
 def _explain(error: BaseException) -> str:

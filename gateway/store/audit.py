@@ -294,7 +294,7 @@ class SqlAuditLog:
             self._flushing.cancel()
             self._flush()
         if self._writer is not None:
-            await self._writer
+            await asyncio.wait({self._writer})  # whoever ends this wait does not end the writer
 
     async def commit_with(self, steps: Sequence[Step], events: Sequence[AuditEvent]) -> None:
         """Do the steps and append the events in one transaction. Raises what a step raises; then nothing is done."""

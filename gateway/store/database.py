@@ -325,11 +325,11 @@ class Database:
 
     def _check_point(self, _job: _Job) -> None:
         """Copy the write-ahead log into the database, as far as no reader needs it."""
-        if self._own is None:
-            self._own = self._check_out()
         try:
+            if self._own is None:
+                self._own = self._check_out()
             self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except self.dialect.loaded_dbapi.Error as error:
+        except (StoreUnavailable, self.dialect.loaded_dbapi.Error) as error:
             log.warning("store.no_checkpoint", error=str(error))
         finally:
             self._copying = False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
+import ssl
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ from structlog.typing import EventDict
 
 from demo.stand import free_port
 from gateway.app import (
+    Relay,
     ServerError,
     ServerSettings,
     run,
@@ -139,3 +143,77 @@ async def test_metrics_are_for_the_operator_only(settings: ServerSettings, tmp_p
             assert line in lines
         for path in ("/metrics", "/readyz"):
             assert (await get(path))[0].status == 404
+
+
+def _raw(path: str, *headers: str, method: str = "POST", body: str = "", version: str = "HTTP/1.1") -> tuple[bytes, bytes]:
+    framing = (
+        () if any("Encoding" in header or "Length" in header for header in headers) else (f"Content-Length: {len(body)}",)
+    )
+    lines = (f"{method} {path} {version}", "Host: relay", "Connection: close", *framing, *headers, "", "")
+    return "\r\n".join(lines).encode(), body.encode()
+
+
+_PATH = "/api/v1/authenticate"
+_KEY = "Authorization: Bearer KEY"
+_BODY = json.dumps({"user_name": ANNA, "password": "right"})
+_REQUESTS = {
+    "a check": _raw(_PATH, _KEY, body=_BODY),
+    "no key": _raw(_PATH, body=_BODY),
+    "another key": _raw(_PATH, "Authorization: Bearer isk_no_such", body=_BODY),
+    "no JSON": _raw(_PATH, _KEY, body="user_name=anna"),
+    "no body": _raw(_PATH, _KEY),
+    "a large body": _raw(_PATH, _KEY, body="x" * 17_000),
+    "a huge body": _raw(_PATH, _KEY, body="x" * 70_000),
+    "query": _raw(_PATH + "?a=b", _KEY, body=_BODY),
+    "absolute": _raw("https://other" + _PATH, _KEY, body=_BODY),
+    "two slashes": _raw("/" + _PATH, _KEY, body=_BODY),
+    "a slash behind": _raw(_PATH + "/", _KEY, body=_BODY),
+    "encoded slash": _raw("/api%2Fv1/authenticate", _KEY, body=_BODY),
+    "encoded letter": _raw("/api/v1/%61uthenticate", _KEY, body=_BODY),
+    "dots": _raw("/api/v1/../v1/authenticate", _KEY, body=_BODY),
+    "capitals": _raw(_PATH.upper(), _KEY, body=_BODY),
+    **{method: _raw(_PATH, _KEY, method=method) for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "post", "TRACE")},
+    "waits for a word": _raw(_PATH, _KEY, "Expect: 100-continue", body=_BODY),
+    "waits for another word": _raw(_PATH, _KEY, "Expect: 102-processing", body=_BODY),
+    "chunks": _raw(_PATH, _KEY, "Transfer-Encoding: chunked", body=f"{len(_BODY):x}\r\n{_BODY}\r\n0\r\n\r\n"),
+    "two lengths": _raw(_PATH, _KEY, "Content-Length: 4", "Transfer-Encoding: chunked", body=f"0\r\n\r\n{_BODY}"),
+    "compressed": _raw(_PATH, _KEY, "Content-Encoding: gzip", f"Content-Length: {len(_BODY)}", body=_BODY),
+    "two at once": _raw(
+        _PATH, _KEY, f"Content-Length: {len(_BODY)}", body=_BODY + "GET /healthz HTTP/1.1\r\nHost: relay\r\n\r\n"
+    ),
+    "an old client": _raw(_PATH, _KEY, body=_BODY, version="HTTP/1.0"),
+}
+
+
+async def _answers(settings: ServerSettings) -> dict[str, bytes]:
+    """What the relay answers to each request, but for what differs each time."""
+    tls = ssl.create_default_context(cafile=str(settings.state_dir.parent / "tls" / "ca.pem"))
+    host, port = split_address(settings.listen)
+    answers = {}
+    async with serving(settings) as running:
+        key = (await running.administration.create_api_key(f"shop{running.settings.listen}", None, "test")).secret
+        for name, (head, body) in _REQUESTS.items():
+            reader, writer = await asyncio.open_connection(host, port, ssl=tls)
+            async with asyncio.timeout(10):
+                writer.write(head.replace(b"KEY", key.encode()))
+                word = await reader.readuntil(b"\r\n\r\n") if b"Expect" in head else b""
+                writer.write(body)
+                answer = word + await reader.read()
+            writer.close()
+            answer = re.sub(rb"\r\n(Date|X-Correlation-Id): [^\r]*", rb"\r\n\1", answer)
+            answers[name] = re.sub(rb'"correlation_id":"[0-9a-f]{16}"', b'"correlation_id"', answer)
+    return answers
+
+
+async def test_a_check_past_the_application_is_answered_as_through_it(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the request looks like."""
+    past = await _answers(settings)
+    with monkeypatch.context() as without:
+        without.setattr(Relay, "past_the_app", lambda _self, handle: handle)
+        through = await _answers(settings)
+    assert past == through
+    assert past["a check"].startswith(b"HTTP/1.1 503 ")
+    assert past["waits for a word"].startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 ")
+    assert past["encoded slash"].startswith(b"HTTP/1.1 404 ")

@@ -265,3 +265,28 @@ def test_what_was_written_is_read(place: Path, model: Everything) -> None:
     text = "".join(f"{name} = {written(value)}\n" for name, value in vars(model).items() if value is not None)
     place.write_text(text, encoding="utf-8", newline="")
     assert load_settings(place, Everything) == model
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + 400 * "0", "-1" + 400 * "0", "0x" + 5000 * "f"], ids=["long", "negative", "hexadecimal"]
+)
+@pytest.mark.parametrize("setting", ["count", "number", "choice", "name", "words"])
+def test_a_number_that_no_float_holds_is_an_error_as_any_other(tmp_path: Path, setting: str, number: str) -> None:
+    """Python refuses to convert it, and to show it where it has more than 4,300 digits."""
+    path = tmp_path / "settings.toml"
+    path.write_text(f"{setting} = {number}\n")
+    with pytest.raises(SettingsFileError) as caught:
+        load_settings(path, Everything)
+    [problem] = caught.value.problems
+    assert (problem.key, problem.line) == (setting, 1)
+    assert len(problem.problem) < 100
+
+
+def test_the_largest_number(tmp_path: Path) -> None:
+    """Is TOML's, of 64 bits with a sign."""
+    path = tmp_path / "settings.toml"
+    path.write_text(f"count = {2**63 - 1}\n")
+    assert load_settings(path, Everything).count == 2**63 - 1
+    path.write_text(f"count = {2**63}\n")
+    with pytest.raises(SettingsFileError, match="count \\(line 1\\): is too large a number"):
+        load_settings(path, Everything)

@@ -260,3 +260,10 @@ def test_a_file_that_cannot_be_used_is_told_where_it_is_named(
     [told] = problems(tmp_path, 'rules = "rules.toml"\n', Sync)
     assert told.startswith(f"{key} (line ")
     assert told.endswith(f"{tmp_path}/{said}")
+
+
+def test_a_link_to_itself_is_told_where_it_is_named(tmp_path: Path) -> None:
+    """Such a path cannot be resolved."""
+    (tmp_path / "rules.toml").symlink_to("rules.toml")
+    [told] = problems(tmp_path, 'rules = "rules.toml"\n', Sync)
+    assert told.endswith("rules.toml cannot be read (Too many levels of symbolic links)")

@@ -451,3 +451,16 @@ async def test_the_end_waits_for_nobody(store: Store) -> None:
     await store.audit.settle()
     await patient
     assert (await store.audit.verify()).entries == 2
+
+
+async def test_whoever_waits_for_the_end_no_longer_ends_nothing(store: Store) -> None:
+    """Entries are on their way, and somebody waits for each."""
+    assert isinstance(store.audit, SqlAuditLog)
+    first = asyncio.create_task(store.audit.append(event(1)))  # of a chain that a thread has to begin
+    end = asyncio.create_task(store.audit.settle())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    end.cancel()
+    async with asyncio.timeout(5):
+        await first
+    assert (await store.audit.verify()).entries == 1

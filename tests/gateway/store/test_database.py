@@ -27,6 +27,7 @@ from gateway.store.store import SqlStore
 from gateway.store.tables import metadata
 from tests.gateway.store.conftest import NOW, SECRET, Opener
 from tests.structure.source import ROOT
+from tests.support.relay_and_agent import eventually
 
 
 def event(**fields: object) -> AuditEvent:
@@ -176,6 +177,33 @@ def test_the_write_ahead_log_stays_small(path: Path, monkeypatch: pytest.MonkeyP
     asyncio.run(fill())
     assert path.with_name(path.name + "-wal").stat().st_size < path.stat().st_size
     asyncio.run(store.close())
+
+
+async def test_a_checkpoint_that_fails_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[dict[str, object]]
+) -> None:
+    """And commits stay quick; here no connection can be opened for it."""
+    monkeypatch.setattr("gateway.store.database._CHECKPOINT_AFTER", 2)
+    store = opened(path)
+
+    def fail() -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    def commit() -> bool:
+        try:
+            store._database.write_now(lambda cursor: cursor.execute("SELECT 1"))
+        except NotNow:
+            return False
+        return True
+
+    def failures() -> int:
+        return [entry["event"] for entry in logs].count("store.no_checkpoint")
+
+    assert commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database._engine, "raw_connection", fail)
+        await eventually(lambda: commit() and failures() == 2)
+    await store.close()
 
 
 @pytest.mark.parametrize("at_once", [True, False])
