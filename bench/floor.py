@@ -18,9 +18,9 @@ from directory.settings import TlsSettings
 class _Client:
     """A blocking connection: one request, one answer."""
 
-    def __init__(self, server: str, ca_file: Path) -> None:
+    def __init__(self, server: str, ca_file: Path, patience: float = 10) -> None:
         address = parse_server(server, allow_plain=False)
-        plain = socket.create_connection((address.host, address.port), 10)
+        plain = socket.create_connection((address.host, address.port), patience)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         context = make_context(TlsSettings(ca_file=ca_file))
         self._socket = context.wrap_socket(plain, server_hostname=address.host)
@@ -63,12 +63,19 @@ class _Client:
 
 def _connect(server: str, ca_file: Path, count: int, workers: Sequence[int]) -> list[_Client]:
     """This many connections, each at the next of the server's processes, where these are named."""
-    clients = []
+    clients: list[_Client] = []
+    tries = 0
     try:
-        for number in range(count):
+        while len(clients) < count:
             if workers:
-                stop_all_but(workers, workers[number % len(workers)])
-            clients.append(_Client(server, ca_file))
+                stop_all_but(workers, workers[len(clients) % len(workers)])
+            try:
+                clients.append(_Client(server, ca_file, patience=1 if workers else 10))
+            except TimeoutError:  # the kernel may wake a process that is stopped to accept, and no other
+                run_all(workers)
+                tries += 1
+                if tries > 10:
+                    raise
     finally:
         run_all(workers)
     return clients
