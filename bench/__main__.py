@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from bench.admission import measure as measure_admission
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
-from bench.measure import processor_seconds, rss_mb, show
+from bench.measure import processor_seconds, rss_mb, seconds_of, show
 from bench.spread import restart_spread
 from demo.postgres import ThrowawayPostgres
 from demo.samba import BENCH_PASSWORD, ServiceAccount, ThrowawayDomain
@@ -44,9 +44,8 @@ AGENT = '[log]\nlevel = "warning"\n'
 
 def show_processor_time(prefix: str, stand: Stand, before: dict[str, float], requests: int) -> None:
     """What a sign-in cost each process."""
-    for name, process in stand.processes.items():
-        milliseconds = (processor_seconds(process.pid) - before[name]) / requests * 1000
-        show(f"{prefix}.{name.partition('-')[0]}_cpu_ms", milliseconds, "processor time of a sign-in")
+    for name, seconds in seconds_of(stand).items():
+        show(f"{prefix}.{name}_cpu_ms", (seconds - before[name]) / requests * 1000, "processor time of a sign-in")
 
 
 @contextmanager
@@ -77,16 +76,16 @@ def ratio(domain: ThrowawayDomain, service: ServiceAccount, people: list[tuple[s
         restart_spread(domain, stand, key, people)
         sign_in(stand.url, key, people, connections=16, seconds=4)
         floors, loads = [], []
-        spent = dict.fromkeys(stand.processes, 0.0)
+        spent = dict.fromkeys(seconds_of(stand), 0.0)
         for _ in range(ROUNDS):
             floors.append(floor_per_second(domain, people))
-            before = {name: processor_seconds(process.pid) for name, process in stand.processes.items()}
+            before = seconds_of(stand)
             loads.append(sign_in(stand.url, key, people, connections=16, seconds=SECONDS))
-            for name, process in stand.processes.items():
-                spent[name] += processor_seconds(process.pid) - before[name]
+            for name, seconds in seconds_of(stand).items():
+                spent[name] += seconds - before[name]
         requests = sum(load.requests for load in loads)
         for name, seconds in spent.items():
-            show(f"signin.{name.partition('-')[0]}_cpu_ms", seconds / requests * 1000, "processor time of a sign-in")
+            show(f"signin.{name}_cpu_ms", seconds / requests * 1000, "processor time of a sign-in")
         show("signin.own_cpu_ms", sum(spent.values()) / requests * 1000, "both together")
         show("signin.floor_per_s", statistics.median(floors), "the domain controller's own binds")
         show("signin.per_s", statistics.median(load.per_second for load in loads))
@@ -168,7 +167,7 @@ def fast() -> None:
         binds = [(slapd.dn(number), slapd.password(number)) for number in range(PEOPLE)]
         sign_in(stand.url, key, people, connections=16, seconds=4)
         floor = binds_per_second(slapd.server, slapd.ca_file, binds, threads=4, seconds=SECONDS)
-        spent = {name: processor_seconds(process.pid) for name, process in stand.processes.items()}
+        spent = seconds_of(stand)
         loads = [sign_in(stand.url, key, people, connections=32, seconds=SECONDS) for _ in range(ROUNDS)]
         show_processor_time("fast", stand, spent, sum(load.requests for load in loads))
         show("fast.floor_per_s", floor, "binds alone, from a client in Python")

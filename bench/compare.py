@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.__main__ import PEOPLE, ready
 from bench.floor import bind_each_once
 from bench.load import Load, sign_in
-from bench.measure import processor_seconds, show
+from bench.measure import seconds_of, show
 from bench.spread import open_everywhere
 from demo.samba import BENCH_PASSWORD, ThrowawayDomain
 from demo.signin import directories_toml
@@ -50,10 +50,6 @@ class _Side:
         """A round."""
         return sign_in(self.stand.url, self.key, people, connections=connections, seconds=seconds)
 
-    def used(self) -> dict[str, float]:
-        """Processor seconds of `relay` and `agent` so far."""
-        return {name.partition("-")[0]: processor_seconds(process.pid) for name, process in self.stand.processes.items()}
-
 
 def compare(
     directories: str, people: list[tuple[str, str]], other: Path, rounds: int, seconds: int, workers: list[int]
@@ -71,8 +67,8 @@ def compare(
         rates: list[list[float]] = [[], []]
 
         def cost(number: int) -> None:
-            before, load = sides[number].used(), sides[number].load(people, connections, seconds)
-            spent = {name: (used - before[name]) / load.requests for name, used in sides[number].used().items()}
+            before, load = seconds_of(sides[number].stand), sides[number].load(people, connections, seconds)
+            spent = {name: (used - before[name]) / load.requests for name, used in seconds_of(sides[number].stand).items()}
             costs[number].append({**spent, "own": sum(spent.values())})
             rates[number].append(load.per_second)
 

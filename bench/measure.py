@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from demo.stand import Stand
+
 
 def show(name: str, value: float, remark: str = "") -> None:
     """One figure."""
@@ -17,6 +19,11 @@ def rss_mb(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def seconds_of(stand: Stand) -> dict[str, float]:
+    """What each process of a stand has used so far: `relay`, `agent`."""
+    return {name.partition("-")[0]: processor_seconds(process.pid) for name, process in stand.processes.items()}
 
 
 def processor_seconds(pid: int) -> float:

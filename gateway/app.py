@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from gateway.relay import (
     CanaryKeeper,
     Dispatcher,
     Enrolment,
+    Handler,
     Lockouts,
     PresenceReporter,
     RelayAuthenticator,
@@ -69,7 +70,6 @@ _LAST_ANSWERS = 5.0
 """Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
 
 Clock = Callable[[], float]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def open_relay_store(settings: ServerSettings, keys: RelayKeys, clock: Clock = time.time) -> Store:
@@ -210,8 +210,8 @@ class Relay:
     def past_the_app(self, handle: Handler) -> Handler:
         """The same server, but checks of a credential by the API skip the application's routes and middlewares.
 
-        They cost such a request as much as deciding on it does; of what they do it needs its identification only. Whoever
-        spells the address otherwise, or waits for a word before sending the body, is left to the application.
+        Of what those do such a request needs its identification only. Whoever spells the address otherwise, or waits for a
+        word before sending the body, is left to the application.
         """
         identify, authenticate = self._identify, self.api.authenticate
 

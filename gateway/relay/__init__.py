@@ -45,7 +45,7 @@ from gateway.relay.credentials import (
     Verdict,
 )
 from gateway.relay.errors import NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, identify_requests, read_body
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, Handler, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "CanaryKeeper",
     "Dispatcher",
     "Enrolment",
+    "Handler",
     "KeysView",
     "LockoutView",
     "Lockouts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from gateway.protocol import Outcome
-from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Handler, Verdict
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
@@ -24,7 +24,6 @@ from gateway.store import AuditLog, StoreError
 
 log = structlog.get_logger()
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CHANGE = frozenset({Outcome.PASSWORD_EXPIRED, Outcome.MUST_CHANGE})
 

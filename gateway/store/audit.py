@@ -354,7 +354,7 @@ class SqlAuditLog:
 
     async def accounts(self, identifier: str) -> list[AccountId]:
         """See `AuditLog`."""
-        query = sa.select(audit_events.c.directory).where(audit_events.c.object == identifier).distinct()
+        query = sa.select(audit_events.c.directory).where(audit_events.c.object == _searchable(identifier)).distinct()
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return sorted(AccountId(row.directory, identifier) for row in rows)
 
@@ -416,7 +416,7 @@ class SqlAuditLog:
         self._flushing, self._hurried = None, False
         while self._queue and self._tail is not None and not self._unsure and not self._writing.locked():
             batch = self._queue[:BATCH]
-            put = functools.partial(self._put, tail=self._tail, batch=_sealed(batch))
+            put = functools.partial(self._put_waiting, tail=self._tail, batch=batch)
             try:
                 with self._settling(batch):
                     self._unsure = True
@@ -436,7 +436,7 @@ class SqlAuditLog:
                 with self._settling(batch, behind=len(self._queue)):
                     async with self._writing:
                         tail = await self._ready_tail()
-                        put = functools.partial(self._put, tail=tail, batch=_sealed(batch))
+                        put = functools.partial(self._put_waiting, tail=tail, batch=batch)
                         await self._committed(tail, self._database.write_trail(put))
         finally:
             self._writer = None
@@ -531,6 +531,9 @@ class SqlAuditLog:
             )
         )
         return _Tail(chain, key.secret, 0, first)
+
+    def _put_waiting(self, cursor: Any, tail: _Tail, batch: Sequence[_Waiting]) -> int:
+        return self._put(cursor, tail, [(sealed, event) for sealed, event, _ in batch])
 
     def _put(self, cursor: Any, tail: _Tail, batch: Sequence[tuple[SealedEvent, AuditEvent]]) -> int:
         seq, last = tail.seq, tail.hash
@@ -633,10 +636,6 @@ _MOVE_HEAD = (
     .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), seal=sa.bindparam("new_seal"))
 )
 _READ_HEAD = sa.select(audit_chains.c.seq, audit_chains.c.hash).where(audit_chains.c.chain == sa.bindparam("this_chain"))
-
-
-def _sealed(batch: Sequence[_Waiting]) -> list[tuple[SealedEvent, AuditEvent]]:
-    return [(sealed, event) for sealed, event, _ in batch]
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:

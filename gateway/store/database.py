@@ -169,22 +169,12 @@ class Database:
         if self._copying or started < self._prompt_from:
             raise NotNow
         prompt = self._prompt = self._prompt or self._open_prompt()
-        cursor, error = prompt.cursor(), self.dialect.loaded_dbapi.Error
         try:
-            cursor.execute("BEGIN IMMEDIATE")
-        except error as raised:
-            if raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-                raise NotNow from raised
-            raise self._unavailable(raised) from raised
-        try:
-            result = work(cursor)
-            cursor.execute("COMMIT")
-        except error as raised:
-            prompt.rollback()
-            raise self._unavailable(raised) from raised
-        except BaseException:
-            prompt.rollback()
-            raise
+            result = self._transact(prompt, work)
+        except self.dialect.loaded_dbapi.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise NotNow from error
+            raise self._unavailable(error) from error
         ended = time.monotonic()
         if ended - started > _LONG:
             log.warning("store.slow", seconds=round(ended - started, 3), remedy="see what else the disk is busy with")
@@ -298,23 +288,25 @@ class Database:
         """On a connection that the thread keeps: a file does not go away, and the pool costs more than the commit."""
         if self._own is None:
             self._own = self._check_out()
-        own, error = self._own, self.dialect.loaded_dbapi.Error
         try:
-            job.begin(own.driver_connection)
+            job.begin(self._own.driver_connection)
+            return self._transact(self._own, job.work)
+        except self.dialect.loaded_dbapi.Error as error:
+            raise self._unavailable(error) from error
+        finally:
+            job.end()
+
+    def _transact(self, own: Any, work: Callable[[Any], T]) -> T:
+        """On a connection to SQLite that is kept. Raises what the driver raises; then nothing is done."""
+        try:
             cursor = own.cursor()
             cursor.execute("BEGIN IMMEDIATE")
-            result = job.work(cursor)
+            result = work(cursor)
             cursor.execute("COMMIT")
-        except error as raised:
-            own.rollback()
-            raise self._unavailable(raised) from raised
         except BaseException:
             own.rollback()
             raise
-        else:
-            return result
-        finally:
-            job.end()
+        return result
 
     def _open_prompt(self) -> Any:
         prompt = self._check_out()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -22,23 +23,23 @@ def slapd() -> Iterator[ThrowawaySlapd]:
         yield running
 
 
+def settings_of(slapd: ThrowawaySlapd, **more: Any) -> DirectorySettings:
+    return DirectorySettings(
+        name=slapd.name,
+        kind="ldap",
+        servers=(slapd.server,),
+        base_dn=BASE_DN,
+        service_user=SERVICE_DN,
+        service_password_file=slapd.service_password_file,
+        tls=TlsSettings(ca_file=slapd.ca_file),
+        **more,
+    )
+
+
 @pytest.fixture
 async def people(slapd: ThrowawaySlapd) -> AsyncIterator[Directories]:
     """The directory in front of it."""
-    made = Directories(
-        [
-            DirectorySettings(
-                name=slapd.name,
-                kind="ldap",
-                servers=(slapd.server,),
-                base_dn=BASE_DN,
-                service_user=SERVICE_DN,
-                service_password_file=slapd.service_password_file,
-                tls=TlsSettings(ca_file=slapd.ca_file),
-                attributes=("cn",),
-            )
-        ]
-    )
+    made = Directories([settings_of(slapd, attributes=("cn",))])
     yield made
     await made.close()
 
@@ -76,20 +77,7 @@ async def test_a_name_has_few_spellings_whatever_the_server_takes_for_equal(slap
     """Of a telephone number OpenLDAP skips every blank and hyphen, wherever they stand: endless spellings, thus guesses."""
     change = "dn: {}\nchangetype: modify\nadd: telephoneNumber\ntelephoneNumber: +49 30-1234\n"
     slapd.modify(change.format(slapd.dn(4)))
-    made = Directories(
-        [
-            DirectorySettings(
-                name=slapd.name,
-                kind="ldap",
-                servers=(slapd.server,),
-                base_dn=BASE_DN,
-                service_user=SERVICE_DN,
-                service_password_file=slapd.service_password_file,
-                tls=TlsSettings(ca_file=slapd.ca_file),
-                login_attributes=("telephoneNumber",),
-            )
-        ]
-    )
+    made = Directories([settings_of(slapd, login_attributes=("telephoneNumber",))])
     for name in ("+49 30-1234", "+49  30-1234", "+49301234"):
         assert (await verify(made, name, slapd.password(4))).outcome is CheckOutcome.SUCCESS
     for name in ("+4-9301234", "+ 4 9 3 0 1 2 3 4", "+49 30--1234"):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from gateway.store import Store, open_store
+from gateway.store import Store, StoreUnavailable, open_store
 
 SECRET = b"k" * 32
 NOW = 1_800_000_000.0
@@ -73,3 +75,27 @@ def edit(url: str) -> Callable[..., None]:
         engine.dispose()
 
     return run
+
+
+class Outage:
+    """A database that answers nothing for a while, then fails. `tries`: how often it was asked."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self._began, self._gate = asyncio.Event(), asyncio.Event()
+
+    async def fail(self, _work: Callable[..., object]) -> object:
+        """In place of a method of the database."""
+        self.tries += 1
+        self._began.set()
+        await self._gate.wait()
+        raise StoreUnavailable("relay.db", "no answer", "see")
+
+    async def meet(self, attempt: Callable[[int], Coroutine[Any, Any, object]]) -> list[object]:
+        """What seven attempts get, and one more that comes while the first try is under way."""
+        first = [asyncio.create_task(attempt(number)) for number in range(7)]
+        await self._began.wait()
+        late = asyncio.create_task(attempt(1))
+        await asyncio.sleep(0)
+        self._gate.set()
+        return await asyncio.gather(*first, late, return_exceptions=True)

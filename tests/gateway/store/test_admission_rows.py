@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AdmissionRow, Store, StoreUnavailable, open_store
 from gateway.store.store import SqlStore
-from tests.gateway.store.conftest import NOW, SECRET
+from tests.gateway.store.conftest import NOW, SECRET, Outage
 
 Decision = tuple[Sequence[AdmissionRow], Sequence[bytes], bool]
 
@@ -128,25 +128,12 @@ async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store,
     """Whoever stood behind the batch that failed is told with it; who came meanwhile has the next try."""
     assert isinstance(store, SqlStore)
     monkeypatch.setattr("gateway.store.admission.BATCH", 2)
-    tries: list[int] = []
-    began, gate = asyncio.Event(), asyncio.Event()
-
-    async def fail(_work: Callable[..., object]) -> object:
-        tries.append(1)
-        began.set()
-        await gate.wait()
-        raise StoreUnavailable("relay.db", "no answer", "see")
-
+    outage = Outage()
     with monkeypatch.context() as patch:
-        patch.setattr(store._database, "write_cursor", fail)
-        first = [asyncio.create_task(store.admission.apply([key(number)], count_to(4, key(number)))) for number in range(7)]
-        await began.wait()
-        late = asyncio.create_task(store.admission.apply([key(1)], count_to(4, key(1))))
-        await asyncio.sleep(0)
-        gate.set()
-        results = await asyncio.gather(*first, late, return_exceptions=True)
+        patch.setattr(store._database, "write_cursor", outage.fail)
+        results = await outage.meet(lambda number: store.admission.apply([key(number)], count_to(4, key(number))))
     assert all(isinstance(result, StoreUnavailable) for result in results)
-    assert len(tries) == 2
+    assert outage.tries == 2
     assert await store.admission.apply([key(1)], count_to(4, key(1)))
 
 

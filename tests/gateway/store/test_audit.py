@@ -11,7 +11,7 @@ from gateway.protocol import AccountId
 from gateway.store import AuditBroken, AuditEvent, AuditHeads, Store, StoreUnavailable
 from gateway.store.audit import SqlAuditLog
 from gateway.store.database import NotNow
-from tests.gateway.store.conftest import NOW, Opener
+from tests.gateway.store.conftest import NOW, Opener, Outage
 
 Edit = Callable[..., None]
 
@@ -392,29 +392,17 @@ async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store,
     assert isinstance(store.audit, SqlAuditLog)
     monkeypatch.setattr("gateway.store.audit.BATCH", 2)
     await fill(store, 1)
-    tries: list[int] = []
-    began, gate = asyncio.Event(), asyncio.Event()
-
-    async def fail(_work: Callable[..., object]) -> object:
-        tries.append(1)
-        began.set()
-        await gate.wait()
-        raise StoreUnavailable("relay.db", "no answer", "see")
+    outage = Outage()
 
     def refuse(_work: Callable[..., object]) -> object:
         raise NotNow
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.audit._database, "write_trail", fail)
+        patch.setattr(store.audit._database, "write_trail", outage.fail)
         patch.setattr(store.audit._database, "write_now", refuse)
-        first = [asyncio.create_task(store.audit.append(event(number))) for number in range(7)]
-        await began.wait()
-        late = asyncio.create_task(store.audit.append(event(8)))
-        await asyncio.sleep(0)
-        gate.set()
-        results = await asyncio.gather(*first, late, return_exceptions=True)
+        results = await outage.meet(lambda number: store.audit.append(event(number)))
     assert all(isinstance(result, StoreUnavailable) for result in results)
-    assert len(tries) == 2
+    assert outage.tries == 2
     await fill(store, 1)
     assert (await store.audit.verify()).entries == 2
 
