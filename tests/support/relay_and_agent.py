@@ -17,6 +17,7 @@ from demo.throwaway_tls import write_certificates
 from gateway.agent import Agent, AgentCoreSettings, enrol
 from gateway.app import Relay, ServerSettings, init, serving
 from gateway.relay import Attempt, RelayCoreSettings
+from gateway.relay.administration import AuditView
 
 
 def server_settings(home: Path, **core: Any) -> ServerSettings:
@@ -91,6 +92,18 @@ async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Non
     async with asyncio.timeout(seconds):
         while not (await holds if inspect.isawaitable(holds := condition()) else holds):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.005)
+
+
+async def alarms(running: Relay, event: str) -> list[AuditView]:
+    """What the trail has of an alarm, as soon as it has it: whoever raises one does not wait for the store."""
+    found: list[AuditView] = []
+
+    async def are_written() -> bool:
+        found[:] = await running.administration.audit(limit=50, before=None, kind=f"alert.{event}", subject="")
+        return bool(found)
+
+    await eventually(are_written)
+    return found
 
 
 def attempt(user_name: str, password: str, **fields: Any) -> Attempt:
