@@ -15,6 +15,10 @@ The table has a bound (`bound`): where there is no room the lightest rows go, th
 invents enough names would keep everybody out. Counting costs a look at every row, so a process counts once, adds what it
 makes itself, and counts again when it has used its share of the room: nodes can exceed the bound together by a hundredth
 for each of them. What waits for the writer waits while room is made.
+
+There is no index on `expires_at`, which every attempt changes: on PostgreSQL a row whose indexed columns stay as they are
+is changed within its page, if there is room (`fillfactor`), and no index has to know. Sweep and eviction read the whole
+table instead.
 """
 
 from __future__ import annotations
@@ -58,7 +62,8 @@ admission = sa.Table(
     metadata,
     sa.Column("key", sa.LargeBinary, primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
-    sa.Column("expires_at", sa.Float, nullable=False, index=True),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    postgresql_with={"fillfactor": 50},
 )
 
 
@@ -117,7 +122,7 @@ class SqlAdmission:
     async def save(self, rows: Sequence[AdmissionRow], gone: Sequence[bytes]) -> None:
         """See `AdmissionRowStore`."""
         changed = {**dict.fromkeys(gone, (b"", 0.0)), **{key: (value, until) for key, value, until in rows}}
-        await self._database.write_cursor(lambda cursor: self._write(cursor, changed))
+        await self._database.write_counts(lambda cursor: self._write(cursor, changed))
 
     async def apply(self, keys: Sequence[bytes], rule: AdmissionRule[T]) -> T:
         """See `AdmissionRowStore`."""
@@ -150,7 +155,7 @@ class SqlAdmission:
                 behind = len(self._queue)
                 try:
                     await self._make_room(len({key for waiting in batch for key in waiting.keys}))
-                    await self._database.write_cursor(lambda cursor, batch=batch: self._decide(cursor, batch))  # type: ignore[misc]
+                    await self._database.write_counts(lambda cursor, batch=batch: self._decide(cursor, batch))  # type: ignore[misc]
                 except Exception as error:
                     if not isinstance(error, StoreUnavailable):
                         log.exception("admission.failed", attempts=len(batch))
@@ -236,12 +241,12 @@ class _Waiting:
             self.done.set_exception(error)
 
 
-# -- SQL as the drivers take it: these run for every sign-in
+# -- SQL as the drivers take it: these run for every sign-in; %b, because psycopg writes bytes as text in Python
 
 
 def _load_shared(cursor: Any, keys: list[bytes]) -> dict[bytes, bytes]:
     cursor.execute(
-        "INSERT INTO admission (key, value, expires_at) SELECT k, ''::bytea, 0 FROM unnest(%s::bytea[]) AS k "
+        "INSERT INTO admission (key, value, expires_at) SELECT k, ''::bytea, 0 FROM unnest(%b::bytea[]) AS k "
         "ON CONFLICT (key) DO UPDATE SET value = admission.value RETURNING key, value",
         (keys,),
     )
@@ -253,7 +258,7 @@ def _write_shared(cursor: Any, changed: Mapping[bytes, tuple[bytes, float]]) -> 
     keys = sorted(changed)
     cursor.execute(
         "INSERT INTO admission (key, value, expires_at) "
-        "SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::double precision[]) "
+        "SELECT * FROM unnest(%b::bytea[], %b::bytea[], %b::double precision[]) "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
         (keys, [changed[key][0] for key in keys], [changed[key][1] for key in keys]),
     )

@@ -49,7 +49,7 @@ from gateway.store.chain import (
     removed_by,
     seal_event,
 )
-from gateway.store.database import Compiled, Database, NotNow, Step, insert_text
+from gateway.store.database import Database, NotNow, Step, insert_arrays_text, insert_text
 from gateway.store.errors import AuditBroken, StoreUnavailable
 from gateway.store.keyring import Keyring
 from gateway.store.tables import BigNumber, metadata, upsert
@@ -263,12 +263,7 @@ class SqlAuditLog:
         """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
         """What came of the last commit is not known: the chain's head has to be asked."""
-        self._compiled = Compiled(
-            database.dialect,
-            {"head": _MOVE_HEAD, "read": _READ_HEAD},
-        )
-        self._insert_entry = insert_text(database.dialect, audit_entries)
-        self._insert_event = insert_text(database.dialect, audit_events)
+        self._add = _add_shared(database.dialect) if database.dialect.name == "postgresql" else _add_alone
         self.refusing = False
         """See `AuditLog`."""
 
@@ -505,7 +500,7 @@ class SqlAuditLog:
         return tail
 
     def _read_head(self, cursor: Any, chain: int) -> tuple[int, bytes]:
-        self._compiled.one(cursor, "read", {"this_chain": chain})
+        cursor.execute(f"SELECT seq, hash FROM audit_chains WHERE chain = {chain:d}")  # noqa: S608 - a number
         row = cursor.fetchone()
         return (row[0], bytes(row[1])) if row is not None else (0, b"")
 
@@ -543,12 +538,9 @@ class SqlAuditLog:
             last = link(tail.key, last, seq, sealed.digest, sealed.facts)
             entries.append((tail.chain, seq, sealed.facts, sealed.digest, last))
             events.append(_event_row(tail.chain, seq, sealed, event))
-        head = {"new_seq": seq, "new_hash": last, "new_seal": head_seal(tail.key, tail.chain, seq, last)}
-        self._compiled.one(cursor, "head", {**head, "this_chain": tail.chain, "old_seq": tail.seq})
-        if cursor.rowcount != 1:
+        head = (seq, last, head_seal(tail.key, tail.chain, seq, last), tail.chain, tail.seq)
+        if not self._add(cursor, head, entries, events):
             raise AuditBroken(tail.chain, tail.seq + 1, "somebody else wrote to this process's own chain")
-        cursor.executemany(self._insert_entry, entries)
-        cursor.executemany(self._insert_event, events)
         self._moved.append((seq, last))
         return len(batch)
 
@@ -630,12 +622,36 @@ _WHOLE = sa.select(
     audit_events.c.seq.label("event_seq"),
     *(column for column in audit_events.c if column.name not in {"chain", "seq"}),
 ).join_from(audit_entries, audit_events, _JOINED, isouter=True)
-_MOVE_HEAD = (
-    sa.update(audit_chains)
-    .where(audit_chains.c.chain == sa.bindparam("this_chain"), audit_chains.c.seq == sa.bindparam("old_seq"))
-    .values(seq=sa.bindparam("new_seq"), hash=sa.bindparam("new_hash"), seal=sa.bindparam("new_seal"))
-)
-_READ_HEAD = sa.select(audit_chains.c.seq, audit_chains.c.hash).where(audit_chains.c.chain == sa.bindparam("this_chain"))
+
+
+_Rows = Sequence[tuple[Any, ...]]
+_Add = Callable[[Any, tuple[Any, ...], _Rows, _Rows], bool]
+"""Cursor; the head's new seq, hash and seal, its chain, its seq up to now; entries; events -> whether the head was there."""
+
+_INSERT_ENTRY, _INSERT_EVENT = insert_text(audit_entries), insert_text(audit_events)
+
+
+def _add_alone(cursor: Any, head: tuple[Any, ...], entries: _Rows, events: _Rows) -> bool:
+    cursor.execute("UPDATE audit_chains SET seq = ?, hash = ?, seal = ? WHERE chain = ? AND seq = ?", head)
+    if cursor.rowcount != 1:
+        return False
+    cursor.executemany(_INSERT_ENTRY, entries)
+    cursor.executemany(_INSERT_EVENT, events)
+    return True
+
+
+def _add_shared(dialect: sa.Dialect) -> _Add:
+    """In one statement: each would be a round trip, and each row of `executemany` a statement for the server."""
+    move = "UPDATE audit_chains SET seq = %s, hash = %b, seal = %b WHERE chain = %s AND seq = %s RETURNING 1"
+    entry, event = (insert_arrays_text(dialect, table, "moved") for table in (audit_entries, audit_events))
+    statement = f"WITH moved AS ({move}), entries AS ({entry}) {event}"
+
+    def add(cursor: Any, head: tuple[Any, ...], entries: _Rows, events: _Rows) -> bool:
+        columns = (list(column) for rows in (entries, events) for column in zip(*rows, strict=True))
+        cursor.execute(statement, (*head, *columns))
+        return bool(cursor.rowcount)
+
+    return add
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:

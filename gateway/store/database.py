@@ -4,11 +4,14 @@ Work goes to a lane: threads of its own, each with a connection of its own, so t
 
     lane    for                                        SQLite          PostgreSQL
     trail   the audit trail's commits                  as `write`      1
+    counts  admission's counts                         as `write`      1
     write   whatever else writes                       1               4
     read    what a request waits for: one row by key   1               4
     scan    lists and verification                     1               1
 
-Between these stands `write_now`: a short transaction on SQLite without a thread, which costs more than the commit itself.
+Every sign-in needs the first two: they have one thread, which keeps its connection (`Lane.kept`) and works on the driver's
+own cursor, because SQLAlchemy's part would cost more than the commit. Between these stands `write_now`: a short transaction
+on SQLite without a thread, which costs more than the commit as well.
 
 SQLite has one writer at a time anyway (in WAL mode readers do not wait for it); two threads would only poll for its lock.
 Long deletions go in portions (`in_portions`), so that others get their turn in between.
@@ -21,9 +24,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import math
 import os
+import select
 import socket
 import sqlite3
 import time
@@ -42,7 +47,7 @@ from gateway.store.lanes import Lane, LaneJob
 log = structlog.get_logger()
 
 T = TypeVar("T")
-LaneName = Literal["trail", "write", "read", "scan"]
+LaneName = Literal["trail", "counts", "write", "read", "scan"]
 Work = Callable[[sa.Connection], T]
 
 BUSY_TIMEOUT = 5.0
@@ -66,8 +71,10 @@ _CHECKPOINT_AFTER = 250
 
 _THREADS: dict[str, dict[LaneName, int]] = {
     "sqlite": {"write": 1, "read": 1, "scan": 1},
-    "postgresql": {"trail": 1, "write": 4, "read": 4, "scan": 1},
+    "postgresql": {"trail": 1, "counts": 1, "write": 4, "read": 4, "scan": 1},
 }
+_FRESH = 1.0
+"""Seconds after its last use for which a connection need not be asked whether it still answers."""
 
 
 class _Job(LaneJob):
@@ -121,7 +128,6 @@ class Database:
         backend = engine.dialect.name
         self._patience = PATIENCE[backend]
         self._lanes: dict[LaneName, Lane] = {name: Lane(name, threads) for name, threads in _THREADS[backend].items()}
-        self._own: Any = None
         self._prompt: Any = None
         self._prompt_from = 0.0 if backend == "sqlite" else math.inf
         """Of the monotonic clock: from when on `write_now` may be used."""
@@ -129,7 +135,10 @@ class Database:
         """Transactions since the last checkpoint."""
         self._copying = False
         """A checkpoint is due: only while nobody writes can the log be copied to its end, and begin anew."""
-        self._lanes.setdefault("trail", self._lanes["write"])
+        for name in ("trail", "counts"):
+            self._lanes.setdefault(name, self._lanes["write"])
+        self._on_trail = functools.partial(self._on_cursor, self._lanes["trail"])
+        self._on_counts = functools.partial(self._on_cursor, self._lanes["counts"])
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -156,8 +165,8 @@ class Database:
         return cast(T, await self._wait("scan", self._in_reading, work))
 
     async def write_trail(self, work: Callable[[Any], T]) -> T:
-        """Run `work` on a cursor of the driver itself: SQLAlchemy's part would cost more than the commit."""
-        return cast(T, await self._wait("trail", self._on_cursor, work))
+        """Run `work`, on PostgreSQL one statement, on a cursor of the driver itself. Raises StoreUnavailable."""
+        return cast(T, await self._wait("trail", self._on_trail, work))
 
     def write_now(self, work: Callable[[Any], T]) -> T:
         """Run `work` on a cursor of the driver, in the loop's own thread. Raises StoreUnavailable; NotNow: use a thread.
@@ -186,9 +195,9 @@ class Database:
             self._lanes["write"].put(_Job(self._check_point, lambda _: None))
         return result
 
-    async def write_cursor(self, work: Callable[[Any], T]) -> T:
-        """The same, beside the trail."""
-        return cast(T, await self._wait("write", self._on_cursor, work))
+    async def write_counts(self, work: Callable[[Any], T]) -> T:
+        """Run `work` in a transaction, on a cursor of the driver itself. Raises StoreUnavailable."""
+        return cast(T, await self._wait("counts", self._on_counts, work))
 
     async def in_portions(self, work: Callable[[sa.Connection, int], int]) -> int:
         """Delete what is superfluous, `PORTION` rows at a time: `work` gets the number, returns how many it deleted."""
@@ -206,9 +215,10 @@ class Database:
 
     def dispose(self) -> None:
         """Let go; waits for what is under way."""
-        for lane in {id(lane): lane for lane in self._lanes.values()}.values():
+        lanes = set(self._lanes.values())
+        for lane in lanes:
             lane.close()
-        for connection in (self._own, self._prompt):
+        for connection in (*(lane.kept for lane in lanes), self._prompt):
             if connection is not None:
                 connection.close()
         self._engine.dispose()
@@ -259,52 +269,59 @@ class Database:
         except SQLAlchemyError as error:
             raise StoreUnavailable(self.where, str(error), "see the log") from error
 
-    def _on_cursor(self, job: _Job) -> Any:
-        if self.dialect.name == "sqlite":
-            return self._on_own_cursor(job)
-        dbapi = self.dialect.loaded_dbapi
-        pooled = self._check_out()
+    def _on_cursor(self, lane: Lane, job: _Job) -> Any:
+        """On the connection that the lane's only thread keeps."""
+        good = False
         try:
-            job.begin(pooled.driver_connection)
-            while not self._answers(pooled.dbapi_connection, job):
-                pooled.invalidate()
-                pooled = self._check_out()
-                job.begin(pooled.driver_connection)
-            result = job.work(pooled.cursor())
-            pooled.commit()
-        except dbapi.Error as error:
-            self._let_go(pooled, error, job)
-            raise self._unavailable(error) from error
-        except BaseException:
-            self._let_go(pooled, None, job)
-            raise
-        else:
-            return result
-        finally:
-            job.end()
-            pooled.close()
-
-    def _on_own_cursor(self, job: _Job) -> Any:
-        """On a connection that the thread keeps: a file does not go away, and the pool costs more than the commit."""
-        if self._own is None:
-            self._own = self._check_out()
-        try:
-            job.begin(self._own.driver_connection)
-            return self._transact(self._own, job.work)
+            self._connect(lane, job)
+            result = self._transact(lane.kept, job.work)
+            good = True
         except self.dialect.loaded_dbapi.Error as error:
             raise self._unavailable(error) from error
         finally:
             job.end()
+            lane.used_at = time.monotonic() if good else -math.inf
+            if job.expired:
+                self._let_go(lane)
+        return result
 
-    def _transact(self, own: Any, work: Callable[[Any], T]) -> T:
-        """On a connection to SQLite that is kept. Raises what the driver raises; then nothing is done."""
+    def _connect(self, lane: Lane, job: _Job) -> None:
+        """Make sure that the lane has a connection that answers."""
+        while True:
+            if lane.kept is None:
+                lane.kept = self._check_out()
+                if self.dialect.name == "postgresql" and lane is self._lanes["trail"]:
+                    lane.kept.driver_connection.autocommit = True  # a statement alone needs no BEGIN and no COMMIT
+            job.begin(lane.kept.driver_connection)
+            fresh = time.monotonic() < lane.used_at + _FRESH
+            if (fresh and self._is_quiet(lane.kept)) or self._answers(lane.kept.dbapi_connection, job):
+                return
+            self._let_go(lane)
+
+    def _let_go(self, lane: Lane) -> None:
+        if lane.kept is not None:
+            lane.kept.invalidate()
+            lane.kept = None
+
+    def _is_quiet(self, kept: Any) -> bool:
+        """Whether nothing has come on a connection that nobody waits at, such as its server's farewell."""
+        if self.dialect.name == "sqlite":
+            return True
+        waiting = select.poll()
+        waiting.register(kept.driver_connection.pgconn.socket, select.POLLIN)
+        return not waiting.poll(0)
+
+    def _transact(self, kept: Any, work: Callable[[Any], T]) -> T:
+        """Raises what the driver raises; then nothing is done."""
+        cursor = kept.cursor()
         try:
-            cursor = own.cursor()
-            cursor.execute("BEGIN IMMEDIATE")
+            if self.dialect.name == "sqlite":
+                cursor.execute("BEGIN IMMEDIATE")
             result = work(cursor)
-            cursor.execute("COMMIT")
+            kept.commit()
         except BaseException:
-            own.rollback()
+            with contextlib.suppress(self.dialect.loaded_dbapi.Error):  # it is lost: whoever uses it next finds out
+                kept.rollback()
             raise
         return result
 
@@ -317,10 +334,10 @@ class Database:
 
     def _check_point(self, _job: _Job) -> None:
         """Copy the write-ahead log into the database, as far as no reader needs it."""
+        lane = self._lanes["write"]
         try:
-            if self._own is None:
-                self._own = self._check_out()
-            self._own.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            lane.kept = lane.kept or self._check_out()
+            lane.kept.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
         except (StoreUnavailable, self.dialect.loaded_dbapi.Error) as error:
             log.warning("store.no_checkpoint", error=str(error))
         finally:
@@ -350,42 +367,25 @@ class Database:
         except (SQLAlchemyError, self.dialect.loaded_dbapi.Error) as error:
             raise self._unavailable(error) from error
 
-    def _let_go(self, pooled: Any, error: Any, job: _Job) -> None:
-        if not pooled.is_valid:  # it did not answer, and there was no other
-            return
-        if job.expired or (error is not None and self.dialect.is_disconnect(error, pooled.dbapi_connection, None)):
-            pooled.invalidate()
-            return
-        try:
-            pooled.rollback()
-        except self.dialect.loaded_dbapi.Error:
-            pooled.invalidate()
-
     def _unavailable(self, error: Any) -> StoreUnavailable:
         problem = " ".join(str(error).split())  # libpq's have several lines
         return StoreUnavailable(self.where, problem, _remedy(problem))
 
 
-class Compiled:
-    """Statements compiled once, as the driver takes them, for the one hot path."""
-
-    def __init__(self, dialect: sa.Dialect, statements: dict[str, sa.Executable]) -> None:
-        self._compiled = {}
-        for name, statement in statements.items():
-            compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
-            self._compiled[name] = (str(compiled), compiled.positiontup if compiled.positional else None)
-
-    def one(self, cursor: Any, name: str, row: dict[str, Any]) -> Any:
-        """Execute once; the cursor has what came of it."""
-        text, order = self._compiled[name]
-        return cursor.execute(text, tuple(row[key] for key in order) if order is not None else row)
-
-
-def insert_text(dialect: sa.Dialect, table: sa.Table) -> str:
-    """An INSERT as the driver takes it; its rows are tuples, in the order of the table's columns."""
-    mark = "?" if dialect.name == "sqlite" else "%s"
+def insert_text(table: sa.Table) -> str:
+    """An INSERT as SQLite's driver takes it; its rows are tuples, in the order of the table's columns."""
     names = [column.name for column in table.columns]
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608 - ours
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - ours
+
+
+def insert_arrays_text(dialect: sa.Dialect, table: sa.Table, condition: str) -> str:
+    """An INSERT as PostgreSQL's driver takes it, of many rows at once: its parameters are lists, one for each column.
+
+    condition: name of a query, of one row where the rows are to be inserted, of none where not.
+    """
+    names = ", ".join(column.name for column in table.columns)
+    lists = ", ".join(f"%b::{column.type.compile(dialect)}[]" for column in table.columns)
+    return f"INSERT INTO {table.name} ({names}) SELECT added.* FROM {condition}, unnest({lists}) AS added"  # noqa: S608 - ours
 
 
 Step = Callable[[sa.Connection], object]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -40,6 +41,10 @@ class Lane:
     """A queue and its threads. Jobs begin in the order in which they came."""
 
     def __init__(self, name: str, threads: int) -> None:
+        self.kept: Any = None
+        """What its only thread keeps from job to job: a connection."""
+        self.used_at = -math.inf
+        """Of the monotonic clock: when that was last seen to work."""
         self._queue: SimpleQueue[LaneJob | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"isthmus-store-{name}-{number}", daemon=True)

@@ -130,7 +130,7 @@ async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store,
     monkeypatch.setattr("gateway.store.admission.BATCH", 2)
     outage = Outage()
     with monkeypatch.context() as patch:
-        patch.setattr(store._database, "write_cursor", outage.fail)
+        patch.setattr(store._database, "write_counts", outage.fail)
         results = await outage.meet(lambda number: store.admission.apply([key(number)], count_to(4, key(number))))
     assert all(isinstance(result, StoreUnavailable) for result in results)
     assert outage.tries == 2

@@ -222,7 +222,7 @@ async def test_a_full_disk_loses_nothing_that_was_confirmed(
         if at_once:
             store._database.write_now(lambda cursor: cursor.execute(bound))
         else:
-            await store._database.write_cursor(lambda cursor: cursor.execute(bound))
+            await store._database.write_counts(lambda cursor: cursor.execute(bound))
 
     await limit(60)
     large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
@@ -376,6 +376,29 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
     await store.close()
 
 
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+    "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+)
+"""Every other connection to a database; returns when they have ended."""
+
+
+@pytest.mark.postgres
+async def test_a_connection_that_the_server_has_just_ended_costs_nobody_anything(postgres: ThrowawayPostgres) -> None:
+    """One that worked a moment ago is not asked again, but the server's farewell is seen."""
+    url = postgres.create_database()
+    store = open_store(url, secret=SECRET, node="relay1")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for _ in range(3):
+            await store.audit.append(event())
+            await store.admission.save([(b"k" * 16, b"v", NOW)], [])
+            connection.exec_driver_sql(_END_OTHERS)
+    engine.dispose()
+    assert (await store.audit.verify()).entries == 3
+    await store.close()
+
+
 @pytest.mark.postgres
 def test_what_the_server_refuses_is_told_from_a_server_that_is_not_there(postgres: ThrowawayPostgres) -> None:
     """In one line, with what to look at, and without the options of the URL."""
@@ -405,10 +428,7 @@ async def test_a_server_that_takes_no_writes_is_said_so(postgres: ThrowawayPostg
     with engine.connect() as connection:
         name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
         connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        )
+        connection.exec_driver_sql(_END_OTHERS)
     engine.dispose()
     for write in (store.audit.append(event()), store.admission.save([], [b"k" * 16]), store.agents.revoke("a", NOW, "x")):
         with pytest.raises(StoreUnavailable, match="takes no writes"):

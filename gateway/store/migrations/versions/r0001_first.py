@@ -51,8 +51,8 @@ def _shared() -> None:
         sa.Column("key", sa.LargeBinary, primary_key=True),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("expires_at", sa.Float, nullable=False),
+        postgresql_with={"fillfactor": 50},
     )
-    op.create_index("ix_admission_expires_at", "admission", ["expires_at"])
 
 
 def _audit() -> None:
