@@ -262,7 +262,7 @@ class SqlAuditLog:
         self._moved: list[tuple[int, bytes]] = []
         """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
-        """What came of the last commit is not known: the chain's head has to be asked."""
+        """What came of the last commit is not known, or not yet: the chain's head has to be asked."""
         self._add = _add_shared(database.dialect) if database.dialect.name == "postgresql" else _add_alone
         self.refusing = False
         """See `AuditLog`."""
@@ -409,7 +409,7 @@ class SqlAuditLog:
     def _flush(self) -> None:
         """Commit what waits, at once if that is quick; otherwise a task does."""
         self._flushing, self._hurried = None, False
-        while self._queue and self._tail is not None and not self._unsure and not self._writing.locked():
+        while self._queue and self._tail is not None and not self._unsure:
             batch = self._queue[:BATCH]
             put = functools.partial(self._put_waiting, tail=self._tail, batch=batch)
             try:

@@ -379,6 +379,30 @@ async def test_a_commit_that_nobody_saw_is_looked_up(store: Store, monkeypatch: 
     assert (await store.audit.verify()).entries == 3
 
 
+async def test_an_entry_waits_for_a_unit_of_work_that_moves_the_head(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is committed, but this process does not know yet where the chain ends."""
+    assert isinstance(store.audit, SqlAuditLog)
+    await fill(store, 1)
+    database, committed = store.audit._database, asyncio.Event()
+    write = database.write
+
+    async def delay(work: Callable[..., object]) -> object:
+        result = await write(work)
+        committed.set()
+        await asyncio.sleep(0.05)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", delay)
+        unit = store.unit()
+        unit.record(event(2))
+        under_way = asyncio.create_task(unit.commit())
+        await committed.wait()
+        await store.audit.append(event(3))
+        await under_way
+    assert [entry.id for entry in await store.audit.entries()] == ["1-3", "1-2", "1-1"]
+
+
 async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk does not keep up, later ones are refused at once."""
     monkeypatch.setattr("gateway.store.audit.QUEUE_LIMIT", 3)
