@@ -73,6 +73,15 @@ async def test_writes_are_rare() -> None:
     assert node.store.written[-1] == ("report", [])
 
 
+async def test_a_clock_that_was_set_back_keeps_nobody_silent() -> None:
+    """The time of the last report is ahead of it, and for others this node would be gone."""
+    node = Node()
+    node.connect("dc1", "corp")
+    await node.reports(1)
+    node.now -= 3600
+    assert await node.reports(5) == [("confirm", 1000 + 1 - 3600)]
+
+
 async def test_a_node_that_is_alone_need_not_say_that_it_lives() -> None:
     """Nobody reads it."""
     node = Node(shared=False)
