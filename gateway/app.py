@@ -32,6 +32,8 @@ from gateway.relay import (
     Handler,
     Lockouts,
     PresenceReporter,
+    RefusalGauges,
+    Refusals,
     RelayAuthenticator,
     SignInMetrics,
     bind_control_socket,
@@ -47,7 +49,17 @@ from gateway.settings import (
     tls_context,
     trusted_networks,
 )
-from gateway.signin import AUTHENTICATE_PATH, Api, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages
+from gateway.signin import (
+    AUTHENTICATE_PATH,
+    Api,
+    ChangePermit,
+    CookieSigner,
+    DeviceCookie,
+    FormToken,
+    Pages,
+    Sessions,
+    SignInPages,
+)
 from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, open_store
 
 __all__ = [
@@ -93,6 +105,8 @@ class Relay:
         self.metrics = CollectorRegistry()
         self._signin_metrics = SignInMetrics(self.metrics)
         self.alarms = Alarms(store.audit, self.metrics, clock)
+        self.refusals = Refusals(store.audit, clock, per_address=settings.admission.address_rate)
+        self.metrics.register(RefusalGauges(self.refusals))
         self.housekeeping = Housekeeping(sleep, expected=(StoreUnavailable,))
         self._make_agents(keys, clock)
         self._make_credentials(clock)
@@ -108,7 +122,15 @@ class Relay:
         self.dispatcher = Dispatcher(core, clock)
         self.metrics.register(AgentGauges(self.dispatcher))
         self.registry = AgentRegistry(self.store.agents)
-        self.enrolment = Enrolment(core, keys.authority, self.store, self.registry, clock)
+        self.enrolment = Enrolment(
+            core,
+            keys.authority,
+            self.store,
+            self.registry,
+            self.refusals,
+            clock,
+            throttle=lambda address, now: self.admission.enrol(address, now),
+        )
         self.endpoint = AgentEndpoint(
             core,
             keys.identity,
@@ -136,6 +158,7 @@ class Relay:
             self.dispatcher,
             self.store.audit,
             self._signin_metrics,
+            self.refusals,
             timeout=self.settings.core.sign_in_timeout,
             clock=clock,
         )
@@ -153,6 +176,7 @@ class Relay:
             self.store.audit,
             form_token,
             DeviceCookie(CookieSigner(self.store.keyring, "devices")),
+            ChangePermit(CookieSigner(self.store.keyring, "changes"), clock),
             origin=self.settings.public_url.rstrip("/"),
         )
 
@@ -195,6 +219,7 @@ class Relay:
         self.presence.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
         self.lockouts.add_jobs(self.housekeeping)
+        self.refusals.add_jobs(self.housekeeping)
         Purge(self.store, clock).add_jobs(self.housekeeping)
         AuditHeads(self.store.audit).add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
@@ -258,6 +283,7 @@ async def serving(
         await relay.presence.load()
         await relay.lockouts.restore()
         await relay.readiness.measure()
+        stack.push_async_callback(_flush, relay.refusals)
         patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
         public = relay.public_app()
         await _serve(stack, public, settings.listen, tls_context(settings), patience, relay.past_the_app)
@@ -280,6 +306,13 @@ async def run(settings: ServerSettings, stop: asyncio.Event) -> None:
     async with serving(settings):
         await stop.wait()
     log.info("relay.stopped")
+
+
+async def _flush(refusals: Refusals) -> None:
+    try:
+        await refusals.flush()
+    except StoreUnavailable as error:
+        log.error("relay.refusals_not_recorded", error=str(error))  # noqa: TRY400 - it says all
 
 
 def _claim(stack: AsyncExitStack, state_dir: Path) -> None:

@@ -17,6 +17,7 @@ import structlog
 from demo.postgres import ThrowawayPostgres
 from demo.samba import ServiceAccount, ThrowawayDomain
 from directory import DirectorySettings, TlsSettings
+from gateway.relay.refusals import delay
 from tests.support.examples import LONG_EXAMPLES
 
 hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are noisy, coverage is slow
@@ -62,6 +63,14 @@ def _rank(item: pytest.Item) -> int:
     if item.path.name in _FIRST:
         return _FIRST.index(item.path.name)
     return len(_FIRST) + (item.get_closest_marker("system") is None and item.get_closest_marker("samba") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_delay() -> Iterator[None]:
+    """Relays in this process answer refusals after milliseconds: no operator can set that, and no test waits for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delay, "STEP", 0.002)
+        yield
 
 
 @pytest.fixture

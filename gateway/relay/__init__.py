@@ -2,6 +2,7 @@
 
     credentials/      may this attempt go on, who checks it, what came of it
     agents/           endpoint, connection, dispatch, registry, enrolment, canary
+    refusals/         after which delay a refusal is answered, how many wait for it, what the trail keeps of them
     administration/   acts, control socket
 
 What belongs here is told by each. What does not: pages (signin), what applications speak (federation), how things are
@@ -45,6 +46,7 @@ from gateway.relay.credentials import (
     Verdict,
 )
 from gateway.relay.errors import NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.relay.refusals import RefusalGauges, Refusals
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, Handler, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
 
@@ -74,6 +76,8 @@ __all__ = [
     "Lockouts",
     "NotPermitted",
     "PresenceReporter",
+    "RefusalGauges",
+    "Refusals",
     "RelayAbsent",
     "RelayAuthenticator",
     "RelayCoreSettings",

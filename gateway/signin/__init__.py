@@ -8,6 +8,7 @@ from gateway.signin.api import AUTHENTICATE_PATH, Api
 from gateway.signin.branding import BadBranding, parse_colour
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.pages import Pages
+from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import SignInSettings
 from gateway.signin.web import SignInPages
@@ -16,6 +17,7 @@ __all__ = [
     "AUTHENTICATE_PATH",
     "Api",
     "BadBranding",
+    "ChangePermit",
     "CookieSigner",
     "DeviceCookie",
     "FormToken",

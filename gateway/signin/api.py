@@ -29,6 +29,7 @@ from gateway.relay import (
     read_body,
 )
 from gateway.signin.errors import ApiProblem
+from gateway.signin.forms import MAX_NAME
 from gateway.signin.settings import SignInSettings
 from gateway.store import ApiKeyStore, StoreError
 
@@ -39,13 +40,14 @@ T = TypeVar("T")
 AUTHENTICATE_PATH = "/api/v1/authenticate"
 MAX_BODY = 16 * 1024
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern="^[^\\x00-\\x1f\\x7f]*$")]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, pattern="^[^\\x00-\\x1f\\x7f]*$")]
 _Address = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class AuthenticateRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Body of POST /api/v1/authenticate."""
 
-    user_name: _Text
+    user_name: _Name
     password: _Text
     client_address: _Address = ""
     familiar: bool = False
@@ -57,7 +59,7 @@ class AuthenticateRequest(msgspec.Struct, forbid_unknown_fields=True):
 class ChangePasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Body of POST /api/v1/change-password."""
 
-    user_name: _Text
+    user_name: _Name
     password: _Text
     new_password: _Text
     client_address: _Address = ""

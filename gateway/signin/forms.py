@@ -13,8 +13,10 @@ from gateway.signin.cookies import FORM, FormToken
 from gateway.signin.errors import BadForm
 
 MAX_FORM = 64 * 1024
+MAX_NAME = 256
+"""Characters of a user name."""
 MAX_FIELD = 1024
-"""Characters of a user name or password; AD takes no more than 127 and 256."""
+"""Characters of a password; AD takes no more than 127 or 256."""
 
 
 async def read_form(request: web.Request, form_token: FormToken, origin: str) -> Mapping[str, str]:
@@ -55,7 +57,7 @@ def user_name_of(fields: Mapping[str, str]) -> str:
     name = fields.get("user_name", "").strip()
     if not name:
         raise BadForm("missing_user")
-    check_text(name)
+    check_text(name, MAX_NAME)
     return name
 
 
@@ -68,9 +70,9 @@ def password_of(fields: Mapping[str, str], field: str = "password") -> str:
     return password
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, longest: int = MAX_FIELD) -> None:
     """Refuse what no directory takes."""
-    if len(text) > MAX_FIELD:
+    if len(text) > longest:
         raise BadForm("too_long")
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
         raise BadForm("bad_characters")

@@ -18,6 +18,7 @@ from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
 from gateway.signin.errors import BadForm
 from gateway.signin.forms import password_of, read_form, user_name_of
 from gateway.signin.pages import Pages
+from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import SignInSettings
 from gateway.store import AuditLog, StoreError
@@ -59,12 +60,13 @@ class SignInPages:
         audit: AuditLog,
         form_token: FormToken,
         device: DeviceCookie,
+        permit: ChangePermit,
         *,
         origin: str,
     ) -> None:
         self._settings, self._pages, self._sessions = settings, pages, sessions
         self._authenticator, self._audit = authenticator, audit
-        self._form_token, self._device, self._origin = form_token, device, origin
+        self._form_token, self._device, self._permit, self._origin = form_token, device, permit, origin
 
     def add_routes(self, app: web.Application) -> None:
         """Sign-in, account and static files; and a page for addresses that are none."""
@@ -132,20 +134,25 @@ class SignInPages:
             return await self._welcome(request, verdict, user_name, return_to)
         if verdict.outcome in _CHANGE and verdict.password_proven:
             why = _Explanation(catalogue.message_of(verdict.outcome, password_proven=True))
-            return self._ask_change(request, user_name, return_to, "/signin", why)
+            return self._ask_change(request, user_name, return_to, "/signin", why, permit=self._permit.make(user_name))
         return self._ask_password(request, user_name, return_to, self._explain(request, verdict))
 
     async def _change_and_sign_in(
         self, request: web.Request, fields: Mapping[str, str], user_name: str, return_to: str
     ) -> web.Response:
+        permit = fields.get("permit", "")
+        if not self._permit.fits(permit, user_name):
+            return self._ask_password(request, user_name, return_to, _Explanation("stale", 403))
         try:
             attempt = self._attempt(request, user_name, password_of(fields))
             new_password = _new_password(fields)
         except BadForm as bad:
-            return self._ask_change(request, user_name, return_to, "/signin", _Explanation(bad.message, 400))
+            why = _Explanation(bad.message, 400)
+            return self._ask_change(request, user_name, return_to, "/signin", why, permit=permit)
         verdict = await self._authenticator.change_password(attempt, new_password)
         if not verdict.succeeded:
-            return self._ask_change(request, user_name, return_to, "/signin", self._explain(request, verdict))
+            why = self._explain(request, verdict)
+            return self._ask_change(request, user_name, return_to, "/signin", why, permit=permit)
         verdict = await self._authenticator.authenticate(self._attempt(request, user_name, new_password))
         if verdict.succeeded:
             if verdict.identity is not None:
@@ -264,7 +271,14 @@ class SignInPages:
         )
 
     def _ask_change(
-        self, request: web.Request, user_name: str, return_to: str, action: str, said: _Explanation = _NOTHING
+        self,
+        request: web.Request,
+        user_name: str,
+        return_to: str,
+        action: str,
+        said: _Explanation = _NOTHING,
+        *,
+        permit: str = "",
     ) -> web.Response:
         return said.on(
             self._pages.render(
@@ -274,6 +288,7 @@ class SignInPages:
                 user_name=user_name,
                 return_to=return_to,
                 action=action,
+                permit=permit,
                 status=said.status,
                 error=said.error,
                 fields=said.fields,

@@ -14,7 +14,7 @@ from gateway.agent import AgentCoreSettings
 from gateway.alarms import Alarms
 from gateway.app import ServerSettings
 from gateway.protocol import Outcome
-from gateway.relay import AgentGauges, SignInMetrics
+from gateway.relay import AgentGauges, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 
@@ -42,6 +42,7 @@ def relay() -> list[Metric]:
     Alarms.counter(registry).labels("a")
     connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
     registry.register(AgentGauges(cast(Any, SimpleNamespace(connections=[connection], waiting=0))))
+    registry.register(RefusalGauges(cast(Any, SimpleNamespace(delay=0.25, waiting=0, open=0))))
     return list(registry.collect())
 
 

@@ -8,9 +8,11 @@ The proofs are made with the token's key over what is sent (see `certs.token`); 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import contextlib
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -18,8 +20,10 @@ import structlog
 from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
+from gateway.relay.addresses import address_key
 from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
+from gateway.relay.refusals import Refusals
 from gateway.relay.request import CLIENT_ADDRESS, read_body
 from gateway.relay.settings import RelayCoreSettings
 from gateway.store import AgentRecord, AuditEvent, Store, StoreError, TokenSpent
@@ -29,6 +33,8 @@ log = structlog.get_logger()
 ENROL_PATH = "/agent/v1/enrol"
 MAX_ORDER = 64 * 1024
 """Bytes of an enrolment request."""
+_LONGEST_REASON = 200
+"""Characters of a reason in the trail: it may quote what was sent."""
 _RENEWALS, _RENEWAL_WINDOW = 20, 86400.0
 """Certificates that one agent gets within so many seconds: each is kept for ever, by the store and in memory."""
 
@@ -42,7 +48,10 @@ class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Enrolment:
-    """Issues certificates to agents: the first for a token, the next ones over the session. clock: Unix seconds."""
+    """Issues certificates to agents: the first for a token, the next ones over the session. clock: Unix seconds.
+
+    throttle: counts an enrolment from an address at a time; seconds until it may ask again, 0 where it may now.
+    """
 
     def __init__(
         self,
@@ -50,18 +59,39 @@ class Enrolment:
         authority: Authority,
         store: Store,
         registry: AgentRegistry,
+        refusals: Refusals,
         clock: Callable[[], float],
+        *,
+        throttle: Callable[[str, float], float],
     ) -> None:
         self._settings, self._authority, self._store = settings, authority, store
         self._registry, self._clock = registry, clock
+        self._refusals, self._throttle = refusals, throttle
 
     def add_routes(self, app: web.Application) -> None:
         """POST /agent/v1/enrol."""
         app.router.add_post(ENROL_PATH, self.handle)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer an enrolment: 200, 400 for what is none, 403 for a refusal, 503 where nothing can be written."""
+        """Answer an enrolment: 200, 400 for what is none, 403 for a refusal, 429 for too many from one address, 503 where
+        nothing can be written. Refusals are answered after the delay of all refusals."""
         address = request[CLIENT_ADDRESS]
+        key, began = address_key(address), asyncio.get_running_loop().time()
+        if not self._refusals.enter(key):
+            return _refusal(503, "the relay is busy; try again in a moment", retry_after=1.0)
+        try:
+            wait = self._throttle(address, self._clock())
+            if wait > 0:
+                answer = await self._refuse(address, f"too many from this address; again in {wait:.0f} s", 429, wait)
+            else:
+                answer = await self._handle(request, address)
+            if answer.status != 200:
+                await self._refusals.hold(began)
+        finally:
+            self._refusals.leave(key)
+        return answer
+
+    async def _handle(self, request: web.Request, address: str) -> web.Response:
         try:
             order = msgspec.json.decode(await read_body(request, MAX_ORDER), type=EnrolmentRequest)
             return web.json_response(await self.enrol(order, address))
@@ -73,14 +103,15 @@ class Enrolment:
             return await self._refuse(address, refused.reason, 403)
         except StoreError as error:
             log.error("agent.enrolment_failed", address=address, error=str(error))  # noqa: TRY400 - it says all
-            detail = "the relay cannot write its records at present; its operator finds the reason in its log"
-            return web.json_response({"detail": detail}, status=503)
+            return _refusal(503, "the relay cannot write its records at present; its operator finds the reason in its log")
 
-    async def _refuse(self, address: str, reason: str, status: int) -> web.Response:
-        log.warning("agent.enrolment_refused", address=address, reason=reason)
+    async def _refuse(self, address: str, reason: str, status: int, retry_after: float = 0.0) -> web.Response:
+        """One entry for each address and minute; what the trail folds, the log does."""
+        event = self._event("agent.enrolment_refused", "", reason[:_LONGEST_REASON], address)
         with contextlib.suppress(StoreError):  # a refusal stands, recorded or not; the trail's own log has the error
-            await self._record("agent.enrolment_refused", "", reason, address)
-        return web.json_response({"detail": reason}, status=status)
+            if await self._refusals.record((event.kind, address_key(address)), event):
+                log.warning("agent.enrolment_refused", address=address, reason=reason)
+        return _refusal(status, reason, retry_after=retry_after)
 
     async def enrol(self, order: EnrolmentRequest, address: str) -> dict[str, str]:
         """Spend the token and issue the certificate. Raises EnrolmentRefused."""
@@ -141,10 +172,12 @@ class Enrolment:
             address=address,
         )
 
-    async def _record(self, kind: str, subject: str, detail: str, address: str) -> None:
-        await self._store.audit.append(self._event(kind, subject, detail, address))
-
     def _event(self, kind: str, subject: str, detail: str, address: str) -> AuditEvent:
         return AuditEvent(
             time=self._clock(), kind=kind, actor="relay", subject=subject, address=address, detail={"detail": detail}
         )
+
+
+def _refusal(status: int, reason: str, *, retry_after: float = 0.0) -> web.Response:
+    headers = {"Retry-After": f"{math.ceil(retry_after)}"} if retry_after else {}
+    return web.json_response({"detail": reason}, status=status, headers=headers)

@@ -1,8 +1,9 @@
-"""The one way to a credential check: admission, dispatch, audit.
+"""The one way to a credential check: admission, dispatch, audit, and the delay of what is refused.
 
 The order matters. Admission comes before anybody is asked and learns the outcome before the trail is written: while a
 slow store is waited for, the next guess must already be counted. The trail comes before the answer: what it did not take
-is not given.
+is not given. Whatever is no success is answered after the one delay of all refusals, and nothing but the request waits:
+its agent, its lease and its entry are done with.
 
 Where admission's own store is down, nobody is asked: a guess that nothing counts would be free, and the trail, which has
 the same store, would not take the sign-in either. The answer is the same, NOT_RECORDED.
@@ -17,11 +18,21 @@ from collections.abc import Callable
 import structlog
 
 from gateway.protocol import AnswerBody, Outcome
+from gateway.relay.addresses import address_key
 from gateway.relay.agents import Dispatched, Dispatcher, Task
-from gateway.relay.credentials.admission import Admission, AdmissionRequest, Admitted, AttemptRefused
+from gateway.relay.credentials.admission import (
+    LONGEST_NAME,
+    Admission,
+    AdmissionRequest,
+    Admitted,
+    AttemptRefused,
+    fold_name,
+    place_of,
+)
 from gateway.relay.credentials.attempt import Attempt, Verdict
 from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.relay.credentials.places import Places
+from gateway.relay.refusals import Refusals
 from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
@@ -36,6 +47,10 @@ _COMPANY = 0.003
 """… for so many seconds: a commit costs twice as much as an entry in it."""
 _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
+_REFUSED = "refused_by_admission"
+"""Stands for an outcome in the trail, the log and the metrics where there is none."""
+_CROWDED = "too many open requests"
+"""Why an attempt was answered before anybody looked at it."""
 
 
 class RelayAuthenticator:
@@ -47,12 +62,14 @@ class RelayAuthenticator:
         dispatcher: Dispatcher,
         audit: AuditLog,
         metrics: SignInMetrics,
+        refusals: Refusals,
         *,
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
         self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
-        self._metrics, self._timeout, self._clock = metrics, timeout, clock
+        self._metrics, self._refusals = metrics, refusals
+        self._timeout, self._clock = timeout, clock
         self._places = Places()
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
@@ -64,6 +81,20 @@ class RelayAuthenticator:
         return await self._check("password_change", "change", attempt, new_password)
 
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
+        began = asyncio.get_running_loop().time()
+        address = address_key(attempt.address) if attempt.throttled else ""
+        if not self._refusals.enter(address):
+            return await self._record(kind, attempt, Verdict(outcome=Outcome.BUSY), _CROWDED)
+        try:
+            verdict = await self._judge(kind, operation, attempt, new_password, began)
+            if not verdict.succeeded:
+                await self._refusals.hold(began)
+        finally:
+            self._refusals.leave(address)
+        return verdict
+
+    async def _judge(self, kind: str, operation: str, attempt: Attempt, new_password: str, began: float) -> Verdict:
+        """began: on the event loop's clock."""
         started = time.perf_counter()
         try:
             decision = await self._admit(attempt)
@@ -83,6 +114,9 @@ class RelayAuthenticator:
             if not settled:
                 await self._abandon(decision, attempt)
             self._places.wake(decision.lease)
+            self._places.wake(place_of(decision.address))
+        if not body.outcome.is_infrastructure:
+            self._refusals.note(began)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 
@@ -136,6 +170,8 @@ class RelayAuthenticator:
     async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
         if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"
             return Dispatched(AnswerBody(Outcome.WRONG_CREDENTIAL, detail="empty password"))
+        if len(attempt.user_name) > LONGEST_NAME:
+            return Dispatched(AnswerBody(Outcome.WRONG_CREDENTIAL, detail="name too long"))
         task = Task(
             operation,
             attempt.user_name,
@@ -148,24 +184,9 @@ class RelayAuthenticator:
 
     async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> Verdict:
         """Write the trail, then count and log what is answered; returns that."""
+        written = True
         try:
-            await self._audit.append(
-                AuditEvent(
-                    time=self._clock(),
-                    kind=kind,
-                    actor=attempt.via,
-                    subject=attempt.user_name,
-                    account=verdict.identity.account if verdict.identity else None,
-                    outcome=_outcome(verdict),
-                    address=attempt.address,
-                    agent=verdict.agent,
-                    correlation_id=attempt.correlation_id,
-                    via=attempt.via,
-                    milliseconds=verdict.milliseconds,
-                    detail={"detail": detail} if detail else {},
-                ),
-                patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0,
-            )
+            written = await self._write(self._event(kind, attempt, verdict, detail), attempt)
         except StoreError as error:
             log.error(  # noqa: TRY400 - it says all
                 "signin.not_recorded",
@@ -178,19 +199,46 @@ class RelayAuthenticator:
             )
             verdict = _not_recorded(kind, verdict)
         self._metrics.count(kind, _outcome(verdict), verdict.milliseconds)
-        log.info(
-            "signin.checked",
-            kind=kind,
-            outcome=_outcome(verdict),
-            user=attempt.user_name,
-            agent=verdict.agent,
-            milliseconds=round(verdict.milliseconds, 1),
-        )
+        if written:  # what the trail folds, the log does
+            log.info(
+                "signin.checked",
+                kind=kind,
+                outcome=_outcome(verdict),
+                user=attempt.user_name,
+                agent=verdict.agent,
+                milliseconds=round(verdict.milliseconds, 1),
+            )
         return verdict
+
+    async def _write(self, event: AuditEvent, attempt: Attempt) -> bool:
+        """False where it was counted to an earlier entry: refusals that nobody was asked about."""
+        reason = event.detail.get("detail", "")
+        if event.outcome == _REFUSED or reason == _CROWDED:
+            by_address = reason in {"address", _CROWDED}
+            whose = address_key(attempt.address) if by_address else fold_name(attempt.user_name)
+            return await self._refusals.record((event.kind, attempt.via, by_address, whose), event)
+        await self._audit.append(event, patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0)
+        return True
+
+    def _event(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> AuditEvent:
+        return AuditEvent(
+            time=self._clock(),
+            kind=kind,
+            actor=attempt.via,
+            subject=attempt.user_name[:LONGEST_NAME],
+            account=verdict.identity.account if verdict.identity else None,
+            outcome=_outcome(verdict),
+            address=attempt.address,
+            agent=verdict.agent,
+            correlation_id=attempt.correlation_id,
+            via=attempt.via,
+            milliseconds=verdict.milliseconds,
+            detail={"detail": detail} if detail else {},
+        )
 
 
 def _outcome(verdict: Verdict) -> str:
-    return verdict.outcome.value if verdict.outcome else "refused_by_admission"
+    return verdict.outcome.value if verdict.outcome else _REFUSED
 
 
 def _not_recorded(kind: str, verdict: Verdict) -> Verdict:

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, client_address
-from gateway.signin import CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
+from gateway.signin import ChangePermit, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
 from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet
 from gateway.signin.browser import safe_path
 from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, waiting_time
@@ -65,6 +65,12 @@ class Site:
         return await self.post("/signin", step="password", user_name=user_name, password=password, **fields)
 
 
+def permit_in(page: str) -> str:
+    found = re.search(r'name="permit" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
 def token_in(page: str) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', page)
     assert found is not None
@@ -95,6 +101,7 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
             store.audit,
             form_token,
             DeviceCookie(CookieSigner(store.keyring, "devices")),
+            ChangePermit(CookieSigner(store.keyring, "changes"), lambda: site_holder[0].now),
             origin=ORIGIN,
         )
 
@@ -299,7 +306,7 @@ async def test_an_expired_password_is_changed_right_there(site: Site) -> None:
     site.authenticator.next = Verdict(outcome=Outcome.PASSWORD_EXPIRED, password_proven=True)
     status, page, _ = await site.sign_in()
     assert "has expired" in page
-    fields = {"step": "change", "user_name": ANNA, "password": RIGHT}
+    fields = {"step": "change", "user_name": ANNA, "password": RIGHT, "permit": permit_in(page)}
     assert "differ" in (await site.post("/signin", **fields, new_password="aaaaaaaaa", again="b"))[1]
     assert "not allowed" in (await site.post("/signin", **fields, new_password="short", again="short"))[1]
     status, _, headers = await site.post("/signin", **fields, new_password="Herbst-2026!", again="Herbst-2026!")
@@ -314,6 +321,35 @@ async def test_an_unproven_expiry_offers_no_change(site: Site) -> None:
     status, page, _ = await site.sign_in()
     assert status == 401
     assert "new_password" not in page
+
+
+@pytest.mark.parametrize("permit", ["", "none", "another's", "old", "later", "garbled"])
+async def test_a_stranger_cannot_send_the_form_of_an_expired_password(site: Site, permit: str) -> None:
+    """Only who was told that the password has to be changed is asked for a new one: nobody is asked otherwise."""
+    site.authenticator.next = Verdict(outcome=Outcome.MUST_CHANGE, password_proven=True)
+    given = permit_in((await site.sign_in())[1])
+    asked = len(site.authenticator.attempts)
+    fields = {
+        "step": "change",
+        "user_name": ANNA,
+        "password": RIGHT,
+        "new_password": "Herbst-2026!",
+        "again": "Herbst-2026!",
+    }
+    end, _, signature = given.partition(".")
+    if permit == "another's":
+        fields["user_name"] = "ben@corp.example.com"
+    elif permit == "old":
+        site.now += 601
+    chosen = {"": "", "none": ".", "later": f"{int(end) + 1}.{signature}", "garbled": f"x.{signature}"}
+    status, page, _ = await site.post("/signin", **fields, permit=chosen.get(permit, given))
+    assert status == 403
+    assert "new_password" not in page
+    assert "open for too long" in page
+    assert len(site.authenticator.attempts) == asked
+    if permit == "old":
+        site.now -= 2
+        assert (await site.post("/signin", **fields, permit=given))[0] == 303
 
 
 async def test_changing_the_password_ends_other_sessions(site: Site) -> None:

@@ -4,13 +4,22 @@ Two guards, both pure: `lockout` for each account, `throttle` for each client ad
 What does not: asking AD, keeping time, telling the person.
 """
 
-from gateway.relay.credentials.admission.admission import Admission, AdmissionRequest, Admitted, AttemptRefused, LockView
+from gateway.relay.credentials.admission.admission import (
+    Admission,
+    AdmissionRequest,
+    Admitted,
+    AttemptRefused,
+    LockView,
+    place_of,
+)
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
+from gateway.relay.credentials.admission.names import fold_name
 from gateway.relay.credentials.admission.port import AdmissionRows, AdmissionStore, Row, Rule
 from gateway.relay.credentials.admission.record import LockRecord
-from gateway.relay.credentials.admission.settings import AdmissionSettings
+from gateway.relay.credentials.admission.settings import LONGEST_NAME, AdmissionSettings
 
 __all__ = [
+    "LONGEST_NAME",
     "Admission",
     "AdmissionRequest",
     "AdmissionRows",
@@ -23,4 +32,6 @@ __all__ = [
     "MemoryAdmissionStore",
     "Row",
     "Rule",
+    "fold_name",
+    "place_of",
 ]

@@ -23,6 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.protocol import Outcome
+from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import lockout, throttle
 from gateway.relay.credentials.admission.lockout import Guess
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
@@ -30,14 +31,15 @@ from gateway.relay.credentials.admission.names import fold_name, local_part
 from gateway.relay.credentials.admission.port import AdmissionStore
 from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord
 from gateway.relay.credentials.admission.settings import LONGEST_LEASE, AdmissionSettings
-from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission.throttle import AddressRecord
 
 T = TypeVar("T")
 Records = Mapping[bytes, LockRecord]
 Changes = dict[bytes, LockRecord | None]
 
-_COUNTED = frozenset({Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED})
-"""AD was asked and the password was wrong, or may have been."""
+_COUNTED = frozenset({Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED, Outcome.WOULD_LOCK_OUT})
+"""The password was wrong, or may have been. Were one of these free, its account would answer on where a name that is
+nobody's is locked: a stranger would learn that it exists."""
 _RIGHT = frozenset({Outcome.SUCCESS})
 
 _ROUNDS = 8
@@ -158,13 +160,10 @@ class Admission:
 
     async def check(self, request: AdmissionRequest, now: float) -> Admitted | AttemptRefused:
         """Decide. An Admitted must be settled or abandoned."""
-        address = ""
-        if request.throttled:
-            address = address_key(request.address)
-            record = self._addresses.get(address)
-            wait = throttle.refusal(record, self._settings, now) if record is not None else 0.0
-            if wait > 0:
-                return AttemptRefused(wait, "address")
+        address = address_key(request.address) if request.throttled else ""
+        counted = self._addresses.get(address) if address else None
+        if counted is not None and (wait := throttle.refusal(counted, self._settings, now)) > 0:
+            return AttemptRefused(wait, "address")
         folded = fold_name(request.user_name)
         namesake = local_part(folded)
         key, *older = self._keys()
@@ -185,11 +184,20 @@ class Admission:
                 return None
             return {namesakes: LockRecord(leases=(Lease(guess.number, guess.deadline),))}, namesakes
 
-        lease: bytes | AttemptRefused = await self._apply((spelling, namesakes, *earlier), rule, unknown)
+        if counted is not None and throttle.is_crowded(counted, spelling, self._settings, now):
+            return AttemptRefused(1.0, "busy", (place_of(address),))
+        if address:
+            counted = self._address(address, now)
+            throttle.begin(counted, spelling, now)
+        admitted = False
+        try:
+            lease: bytes | AttemptRefused = await self._apply((spelling, namesakes, *earlier), rule, unknown)
+            admitted = not isinstance(lease, AttemptRefused)
+        finally:  # cancelled, or the store failed, too
+            if counted is not None and not admitted:
+                throttle.withdraw(counted, spelling, now)
         if isinstance(lease, AttemptRefused):
             return lease
-        if request.throttled:
-            throttle.attempt(self._address(address, now), now)
         return Admitted(
             number=guess.number,
             deadline=guess.deadline,
@@ -242,6 +250,7 @@ class Admission:
 
         account: the answer's keyed digest, empty where nobody was found; account_key: the id of the digest's key.
         """
+        self._end_at_address(ticket)
         if outcome in _COUNTED and ticket.address:
             throttle.fail(self._address(ticket.address, now), ticket.spelling, now)
         answer = _Answer(outcome, account, account_key, _account(account, ticket.familiar))
@@ -301,7 +310,12 @@ class Admission:
         def rule(records: Records) -> tuple[Records, None]:
             return {ticket.lease: lockout.release(records[ticket.lease], ticket.number)}, None
 
+        self._end_at_address(ticket)
         await self._apply((ticket.lease,), rule)
+
+    def enrol(self, address: str, now: float) -> float:
+        """Count an enrolment that somebody asks for: 0, or seconds until one more from this address may be."""
+        return throttle.enrol(self._address(address_key(address), now), self._settings, now)
 
     async def unlock(self, user_names: Sequence[str], accounts: Sequence[bytes] = ()) -> bool:
         """Forget what is counted against an account: any of its spellings, or its digests. False where nothing was."""
@@ -369,6 +383,11 @@ class Admission:
         self._numbers += 1
         return self._node + self._numbers.to_bytes(8)
 
+    def _end_at_address(self, ticket: Admitted) -> None:
+        record = self._addresses.get(ticket.address)
+        if record is not None:
+            throttle.end(record, ticket.spelling)
+
     def _address(self, address: str, now: float) -> AddressRecord:
         record = self._addresses.get(address)
         if record is None:
@@ -386,6 +405,11 @@ class Admission:
         while len(records) >= self._settings.records:
             victims = (address for address, record in list(records.items())[:64] if not record.failed)
             del records[next(victims, next(iter(records)))]
+
+
+def place_of(address: str) -> bytes:
+    """What attempts from an address wait for where as many names are under way there as may still fail."""
+    return b"@" + address.encode()
 
 
 def _account(account: bytes, familiar: bool) -> bytes:

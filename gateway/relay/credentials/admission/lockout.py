@@ -21,7 +21,7 @@
 - An attempt under way counts as a failure until it is settled: a thousand parallel guesses pass no more than the
   threshold allows. It is a lease: nobody waits for a settlement that never comes for longer than until its deadline.
 - Outcomes of the infrastructure count for nothing. Neither do those for which the password was right (expired, must
-  change, …), nor WOULD_LOCK_OUT, where AD was not asked.
+  change, …). WOULD_LOCK_OUT counts as the guess that it was: AD was not asked, but for a name that is nobody's it would be.
 - A clock that is set back makes nobody wait longer: what lies too far ahead is brought back when it is next looked at.
 
 Everything here is pure: a record and a time go in, a record comes out.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST_NAME = 1024
-"""Characters of a user name: userPrincipalName's own bound (its rangeUpper is 1024); no directory is asked about more."""
+LONGEST_NAME = 256
+"""Characters of a user name; no directory is asked about more. sAMAccountName has 256 at most (MS-ADA3); of a
+userPrincipalName the schema allows 1024, and none that people type is near that."""
 LONGEST_LEASE = 300.0
 """Seconds that an attempt can be under way at most, even where the clock was set back meanwhile."""
 
@@ -30,6 +31,8 @@ class AdmissionSettings:
     address_rate: int = 120
     """Attempts of any kind that one address may make within `address_window`. Raise it if a whole site sits behind one
     address."""
+    address_enrolments: int = 20
+    """Enrolments of agents that one address may ask for within `address_window`."""
     address_window: float = 60.0
     """Seconds over which an address is judged."""
     records: int = 200_000

@@ -1,14 +1,15 @@
 """Throttle for each client address: against password spraying, which shows in breadth and not in depth.
 
-Two sliding windows: attempts of any kind, and different user names that failed. An IPv6 client is its /64.
+Sliding windows: attempts of any kind, different user names that failed, enrolments. An IPv6 client is its /64.
+
+A name counts from the moment that its attempt begins, as one that failed: or a burst would pass as a whole before the first
+answer is there. Whoever finds no room for one more waits until one of those under way is settled.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections import deque
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
@@ -20,50 +21,81 @@ class AddressRecord:
     attempts: deque[float] = field(default_factory=deque)
     failed: dict[bytes, float] = field(default_factory=dict)
     """Key of a user name -> when it failed last."""
+    under_way: dict[bytes, int] = field(default_factory=dict)
+    """Key of a user name -> attempts that are not settled yet."""
+    enrolments: deque[float] = field(default_factory=deque)
     seen: float = 0.0
     """When the address was seen last."""
 
 
-@lru_cache(maxsize=4096)
-def address_key(address: str) -> str:
-    """The address as it is counted: IPv4 as it is, IPv6 by its /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
-
-
 def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> float:
-    """Seconds until another attempt may pass; 0 if one may now.
-
-    What lies ahead, after a clock that was set back, no longer counts: it would for as long as the clock was wrong.
-    """
-    begin = now - settings.address_window
-    while record.attempts and not begin < record.attempts[0] <= now:
-        record.attempts.popleft()
-    if len(record.attempts) >= settings.address_rate:
-        return record.attempts[0] - begin
+    """Seconds until another attempt may pass; 0 if one may now."""
+    wait = _wait(record.attempts, settings.address_rate, settings, now)
+    if wait > 0:
+        return wait
     if len(record.failed) >= settings.address_failures:  # only now: who stays below costs no look at each name
-        record.failed = {name: when for name, when in record.failed.items() if begin < when <= now}
+        _forget(record, settings, now)
         if len(record.failed) >= settings.address_failures:
-            return min(record.failed.values()) - begin
+            return min(record.failed.values()) - (now - settings.address_window)
     return 0.0
 
 
-def attempt(record: AddressRecord, now: float) -> None:
-    """Count an attempt that is passed on."""
+def is_crowded(record: AddressRecord, user: bytes, settings: AdmissionSettings, now: float) -> bool:
+    """Whether one more name would be too many, were all that are under way to fail."""
+    if len(record.failed) + len(record.under_way) < settings.address_failures:
+        return False
+    _forget(record, settings, now)
+    names = record.failed.keys() | record.under_way.keys()
+    return user not in names and len(names) >= settings.address_failures
+
+
+def begin(record: AddressRecord, user: bytes, now: float) -> None:
+    """Count an attempt before it is passed on."""
     record.attempts.append(now)
+    record.under_way[user] = record.under_way.get(user, 0) + 1
     record.seen = now
+
+
+def withdraw(record: AddressRecord, user: bytes, now: float) -> None:
+    """It was not passed on after all."""
+    end(record, user)
+    if now in record.attempts:
+        record.attempts.remove(now)
+
+
+def end(record: AddressRecord, user: bytes) -> None:
+    """An attempt is settled or given up."""
+    left = record.under_way.pop(user, 1) - 1
+    if left > 0:
+        record.under_way[user] = left
 
 
 def fail(record: AddressRecord, user: bytes, now: float) -> None:
     """Count a user name for which AD refused the password."""
     record.failed[user] = now
+
+
+def enrol(record: AddressRecord, settings: AdmissionSettings, now: float) -> float:
+    """Count an enrolment, where one more may be asked for: 0. Otherwise seconds until then."""
+    wait = _wait(record.enrolments, settings.address_enrolments, settings, now)
+    if wait > 0:
+        return wait
+    record.enrolments.append(now)
+    record.seen = now
+    return 0.0
+
+
+def _wait(moments: deque[float], most: int, settings: AdmissionSettings, now: float) -> float:
+    """What lies ahead, after a clock that was set back, no longer counts: it would for as long as the clock was wrong."""
+    begin = now - settings.address_window
+    while moments and not begin < moments[0] <= now:
+        moments.popleft()
+    return moments[0] - begin if len(moments) >= most else 0.0
+
+
+def _forget(record: AddressRecord, settings: AdmissionSettings, now: float) -> None:
+    begin = now - settings.address_window
+    record.failed = {name: when for name, when in record.failed.items() if begin < when <= now}
 
 
 def is_stale(record: AddressRecord, settings: AdmissionSettings, now: float) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from gateway.protocol import Outcome
+from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import (
     Admission,
     AdmissionRequest,
@@ -23,7 +24,7 @@ from gateway.relay.credentials.admission import (
 )
 from gateway.relay.credentials.admission.lockout import Guess, Refusal
 from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord, decode, encode, weight
-from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission.throttle import AddressRecord
 from tests.gateway.relay.credentials.direct import DirectAdmission, run
 
 NOW = 1_800_000_000.0
@@ -538,8 +539,9 @@ def test_settling_says_whether_the_name_is_locked() -> None:
     assert admission.settle(admitted(admission), Outcome.ACCOUNT_LOCKED, NOW) is True
 
 
-def test_exactly_two_outcomes_count_and_one_clears() -> None:
-    """A wrong password, and a locked account, of which nobody looked at the password; a success. All others do neither."""
+def test_exactly_three_outcomes_count_and_one_clears() -> None:
+    """A wrong password; a locked account and one that would be locked, of which nobody looked at the password; a success.
+    All others do neither."""
     counted, cleared = set(), set()
     for outcome in Outcome:
         admission = DirectAdmission(AdmissionSettings(threshold=2))
@@ -548,7 +550,7 @@ def test_exactly_two_outcomes_count_and_one_clears() -> None:
             counted.add(outcome)
         if admission.users == 0:
             cleared.add(outcome)
-    assert counted == {Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED}
+    assert counted == {Outcome.WRONG_CREDENTIAL, Outcome.ACCOUNT_LOCKED, Outcome.WOULD_LOCK_OUT}
     assert cleared == {Outcome.SUCCESS}
 
 

@@ -14,11 +14,19 @@ from gateway.protocol import AnswerBody, Outcome
 from gateway.relay import Attempt
 from gateway.relay.agents import Dispatched, Task
 from gateway.relay.credentials import authenticator as module
-from gateway.relay.credentials.admission import Admission, AdmissionSettings, MemoryAdmissionStore
+from gateway.relay.credentials.admission import (
+    Admission,
+    AdmissionRequest,
+    AdmissionSettings,
+    Admitted,
+    AttemptRefused,
+    MemoryAdmissionStore,
+)
 from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.relay.credentials.places import Places
 from gateway.relay.credentials.shared import SharedAdmissionStore
+from gateway.relay.refusals import Refusals, delay
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
@@ -88,11 +96,13 @@ class House:
         self.admission = Admission(SETTINGS, keys=lambda: (KEY,), store=self.records)
         loop = asyncio.get_running_loop()
         self.clock: Callable[[], float] = lambda: 1_800_000_000.0 + loop.time()
+        self.refusals = Refusals(self.trail, self.clock, per_address=SETTINGS.address_rate)  # type: ignore[arg-type]
         self.check = RelayAuthenticator(
             self.admission,
             self.dispatcher,  # type: ignore[arg-type]
             self.trail,  # type: ignore[arg-type]
             SignInMetrics(CollectorRegistry()),
+            self.refusals,
             timeout=15.0,
             clock=self.clock,
         )
@@ -236,7 +246,7 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     guesses = [asyncio.create_task(house.sign_in("anna", f"guess{number}")) for number in range(4)]
     await asyncio.sleep(0)
     assert await house.sign_in("anna", "right") is None
-    assert loop.time() == pytest.approx(2.0)
+    assert loop.time() == pytest.approx(2.0, abs=0.001)
     assert house.trail.events[0].detail == {"detail": "busy"}
     await asyncio.gather(*guesses)
 
@@ -362,3 +372,258 @@ async def test_the_trail_waits_for_company_only_in_a_crowd() -> None:
     house.dispatcher.under_way = 8
     await house.sign_in("anna", "right")
     assert house.trail.patience[1] > 0
+
+
+# -- refusals: their delay, how many are open, what the trail keeps
+
+
+@pytest.fixture
+def quarter_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delay, "STEP", 0.25)
+
+
+class Scripted(FakeDispatcher):
+    """Answers with an outcome after a time, whoever asks."""
+
+    def __init__(self, outcome: Outcome, seconds: float, account: bytes = b"") -> None:
+        super().__init__()
+        self.outcome, self.seconds, self.account = outcome, seconds, account
+
+    async def dispatch(self, task: Task) -> Dispatched:
+        self.asked.append((task.user_name, task.password))
+        await asyncio.sleep(self.seconds)
+        return Dispatched(AnswerBody(self.outcome, account=self.account, account_key="1"), "agent")
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@pytest.mark.parametrize("change", [False, True])
+@pytest.mark.parametrize(
+    ("outcome", "seconds", "after"),
+    [
+        (Outcome.WRONG_CREDENTIAL, 0.004, 1.0),
+        (Outcome.WRONG_CREDENTIAL, 0.9, 1.0),
+        (Outcome.WRONG_CREDENTIAL, 1.1, 1.25),
+        (Outcome.WOULD_LOCK_OUT, 0.0, 1.0),
+        (Outcome.ACCOUNT_LOCKED, 0.0, 1.0),
+        (Outcome.ACCOUNT_DISABLED, 0.1, 1.0),
+        (Outcome.PASSWORD_EXPIRED, 0.1, 1.0),
+        (Outcome.PASSWORD_REJECTED, 0.1, 1.0),
+        (Outcome.NO_DIRECTORY, 0.3, 1.0),
+        (Outcome.NO_AGENT, 0.0, 1.0),
+        (Outcome.BUSY, 0.0, 1.0),
+        (Outcome.TIMED_OUT, 15.0, 15.0),
+        (Outcome.SUCCESS, 0.2, 0.2),
+    ],
+)
+def test_every_refusal_is_answered_after_the_same_time(change: bool, outcome: Outcome, seconds: float, after: float) -> None:
+    """A success is not delayed."""
+
+    @in_virtual_time
+    async def check() -> None:
+        house, loop = House(dispatcher=Scripted(outcome, seconds)), asyncio.get_running_loop()
+        began = loop.time()
+        made = Attempt(user_name="anna", password="x", address="192.0.2.1", correlation_id="c")
+        ask = house.check.change_password(made, "new") if change else house.check.authenticate(made)
+        assert (await ask).outcome is outcome
+        took = loop.time() - began
+        assert after - 1e-6 <= took <= after + (0.0105 if outcome is not Outcome.SUCCESS else 1e-6)
+
+    check()
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_refusals_that_nobody_was_asked_about_take_as_long() -> None:
+    """Locked here, throttled, without a password, with a name beyond the bound, with a store that is down."""
+    rows = FakeRows()
+    house, loop = (
+        House(SharedAdmissionStore(SETTINGS, rows), Scripted(Outcome.WRONG_CREDENTIAL, 0.1)),
+        asyncio.get_running_loop(),
+    )
+    for number in range(4):
+        await house.sign_in("anna", f"guess{number}")
+
+    async def seconds(user: str, password: str, outcome: Outcome | None, address: str = "") -> float:
+        began = loop.time()
+        made = Attempt(
+            user_name=user, password=password, address=address or "192.0.2.1", throttled=bool(address), correlation_id="c"
+        )
+        assert (await house.check.authenticate(made)).outcome is outcome
+        return loop.time() - began
+
+    took = [
+        await seconds("anna", "x", None),
+        await seconds("ben", "", Outcome.WRONG_CREDENTIAL),
+        await seconds("b" * 257, "x", Outcome.WRONG_CREDENTIAL),
+    ]
+    for number in range(30):
+        await seconds(f"name{number}", "x", Outcome.WRONG_CREDENTIAL, "198.51.100.1")
+    took.append(await seconds("carla", "x", None, "198.51.100.1"))
+    rows.down = True
+    took.append(await seconds("carla", "x", Outcome.NOT_RECORDED))
+    assert len({round(value // 0.25 * 0.25, 2) for value in took}) == 1
+    assert len(house.dispatcher.asked) == 4 + 30
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_the_delay_follows_the_checks() -> None:
+    """A minute later; what no directory answered is no check."""
+    house, loop = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.6)), asyncio.get_running_loop()
+    await house.sign_in("anna", "x")
+    house.dispatcher = house.check._dispatcher = Scripted(Outcome.TIMED_OUT, 2.6)  # type: ignore[assignment]
+    await asyncio.gather(*(house.sign_in("anna", "x") for _ in range(10)))
+    await asyncio.sleep(60)
+    assert house.refusals.delay == 0.75
+    began = loop.time()
+    house.check._dispatcher = Scripted(Outcome.WRONG_CREDENTIAL, 0.0)  # type: ignore[assignment]
+    await house.sign_in("anna", "x")
+    assert loop.time() - began == pytest.approx(0.755, abs=0.006)
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_a_refusal_that_waits_holds_nothing_but_its_place() -> None:
+    """Its entry is in the trail, its lease has ended, no agent waits for it; whoever goes away takes the place along."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.1))
+    task = asyncio.create_task(house.sign_in("anna", "x"))
+    await asyncio.sleep(0.2)
+    assert (house.refusals.waiting, house.refusals.open) == (1, 1)
+    assert [event.outcome for event in house.trail.events] == ["wrong_credential"]
+    assert all(not record.leases for _, record in await house.records.records())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (house.refusals.waiting, house.refusals.open) == (0, 0)
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_a_flood_of_refusals_is_told_busy_at_once_and_nothing_of_an_account() -> None:
+    """The existing name, the invented one, and the right password: nobody looked. Other addresses go on."""
+    house, loop = House(dispatcher=FakeDispatcher(delay=0.0)), asyncio.get_running_loop()
+
+    house.dispatcher.bad_passwords = -999  # the directory's guard stays out of this
+
+    async def sign_in(user: str, password: str, address: str) -> tuple[Outcome | None, float]:
+        began = loop.time()
+        made = Attempt(user_name=user, password=password, address=address, correlation_id="c")
+        return (await house.check.authenticate(made)).outcome, loop.time() - began
+
+    flood = [asyncio.create_task(sign_in("anna", "x", "192.0.2.1")) for _ in range(SETTINGS.address_rate)]
+    await asyncio.sleep(0.1)
+    asked = len(house.dispatcher.asked)
+    for user, password in (("anna", "x"), ("nobody", "x"), ("anna", "right")):
+        assert await sign_in(user, password, "192.0.2.1") == (Outcome.BUSY, 0.0)
+    assert len(house.dispatcher.asked) == asked
+    assert (await sign_in("anna", "right", "198.51.100.1"))[0] is Outcome.SUCCESS
+    await asyncio.gather(*flood)
+    assert house.refusals.open == 0
+
+
+@in_virtual_time
+async def test_a_burst_passes_no_more_names_than_its_limit() -> None:
+    """Before: 120 names at once passed a limit of 30, since each counted when its answer was there."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.1))
+    made = [Attempt(user_name=f"name{n}", password="x", address="192.0.2.1", correlation_id="c") for n in range(120)]
+    outcomes = [verdict.outcome for verdict in await asyncio.gather(*map(house.check.authenticate, made))]
+    assert len({user for user, _ in house.dispatcher.asked}) == SETTINGS.address_failures
+    assert outcomes.count(None) == 90
+    assert house.waiting == 0
+
+
+@in_virtual_time
+async def test_a_class_that_signs_in_at_once_is_let_in() -> None:
+    """A hundred names of one address: those that find no room wait until others have succeeded."""
+    house, loop = House(dispatcher=Scripted(Outcome.SUCCESS, 0.1, ANNA)), asyncio.get_running_loop()
+    made = [Attempt(user_name=f"name{n}", password="x", address="192.0.2.1", correlation_id="c") for n in range(100)]
+    outcomes = [verdict.outcome for verdict in await asyncio.gather(*map(house.check.authenticate, made))]
+    assert outcomes == [Outcome.SUCCESS] * 100
+    assert loop.time() == pytest.approx(0.4)
+
+
+@in_virtual_time
+async def test_names_that_end_in_no_failure_leave_their_room() -> None:
+    """An outage, a cancellation, a store that fails: nothing is held against the address."""
+    rows = FakeRows()
+    house = House(SharedAdmissionStore(SETTINGS, rows), Scripted(Outcome.NO_DIRECTORY, 0.1))
+
+    def attempts(first: int) -> list[Attempt]:
+        return [Attempt(user_name=f"n{first}-{n}", password="x", address="192.0.2.1", correlation_id="c") for n in range(15)]
+
+    await asyncio.gather(*map(house.check.authenticate, attempts(1)))
+    tasks = [asyncio.create_task(house.check.authenticate(made)) for made in attempts(2)]
+    await asyncio.sleep(0.05)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    rows.down = True
+    await asyncio.gather(*map(house.check.authenticate, attempts(3)))
+    rows.down = False
+    record = house.admission._addresses["192.0.2.1"]
+    assert not record.under_way
+    assert not record.failed
+    await asyncio.sleep(61)
+    assert len(record.attempts) == 30  # what was not passed on is not counted
+
+
+@in_virtual_time
+async def test_the_rate_of_an_address_counts_before_a_shared_store_answers() -> None:
+    """Attempts that wait for the store are counted: a burst passes no more than the rate."""
+    rows = FakeRows()
+    house = House(SharedAdmissionStore(SETTINGS, rows), Scripted(Outcome.WRONG_CREDENTIAL, 0.1))
+    requests = [AdmissionRequest(user_name=f"anna{n % 20}", password=f"{n}", address="192.0.2.1") for n in range(200)]
+    decisions = await asyncio.gather(*(house.admission.check(request, house.clock()) for request in requests))
+    passed = [decision for decision in decisions if isinstance(decision, Admitted)]
+    assert len({decision.spelling for decision in passed}) == 20
+    record = house.admission._addresses["192.0.2.1"]
+    assert len(record.attempts) == len(passed)
+    assert [d.reason for d in decisions if isinstance(d, AttemptRefused)].count("address") >= 200 - SETTINGS.address_rate
+
+
+@in_virtual_time
+async def test_a_flood_of_throttled_sign_ins_does_not_fill_the_trail_or_the_log() -> None:
+    """One entry for the address and minute; the others are counted, and the metrics have all of them."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.0))
+    with capture_logs() as logs:
+        for n in range(600):
+            await house.check.authenticate(
+                Attempt(user_name=f"name{n}", password="x", address="192.0.2.1", correlation_id="c")
+            )
+    outcomes = [event.outcome for event in house.trail.events]
+    assert outcomes == ["wrong_credential"] * 30 + ["refused_by_admission"]
+    assert len(logs) == 31
+    await house.refusals.flush()
+    assert house.trail.events[-1].detail == {"detail": "address", "times": "569"}
+
+
+@in_virtual_time
+async def test_a_flood_at_a_locked_name_does_not_fill_the_trail() -> None:
+    """Whatever spelling, from wherever."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.0, ANNA))
+    for n in range(300):
+        user = ("anna@corp.example.com", "ANNA@corp.example.com", " Anna @ corp.example.com")[n % 3]
+        await house.check.authenticate(
+            Attempt(user_name=user, password=f"guess{n}", address=f"192.0.2.{n % 250}", correlation_id="c")
+        )
+    assert [event.outcome for event in house.trail.events] == ["wrong_credential"] * 4 + ["refused_by_admission"]
+
+
+@pytest.mark.parametrize("existing", [Outcome.WRONG_CREDENTIAL, Outcome.WOULD_LOCK_OUT, Outcome.ACCOUNT_LOCKED])
+def test_after_a_lock_an_existing_name_is_refused_as_an_invented_one(existing: Outcome) -> None:
+    """Before: "would lock out" was free, so an account that exists answered 401 where a name of nobody's got 429."""
+
+    @in_virtual_time
+    async def statuses(outcome: Outcome, account: bytes) -> list[bool]:
+        house, refused = House(dispatcher=Scripted(outcome, 0.0, account)), []
+        for number in range(12):
+            refused.append(await house.sign_in("anna@corp.example.com", f"guess{number}") is None)
+            await asyncio.sleep(25 if number > 6 else 1)
+        seen.append(refused)
+        return refused
+
+    seen: list[list[bool]] = []
+    statuses(existing, ANNA)
+    statuses(Outcome.WRONG_CREDENTIAL, b"")
+    assert seen[0] == seen[1]
+    assert seen[0][:6] == [False] * 4 + [True] * 2

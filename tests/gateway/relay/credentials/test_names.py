@@ -44,7 +44,7 @@ from gateway.relay.credentials.admission.settings import LONGEST_NAME
         ("o'neil", "o'neil"),
         ("anna maria", "anna maria"),  # a blank inside is a letter like others
         ("anna  maria", "anna maria"),  # but two are one
-        (f"anna{' ' * 900}maria \u00a0 b @ corp", "anna maria b@corp"),
+        (f"anna{' ' * 200}maria \u00a0 b @ corp", "anna maria b@corp"),
         ("", ""),
         ("   ", ""),
         ("@", "@"),

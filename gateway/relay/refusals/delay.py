@@ -1,0 +1,69 @@
+"""The one delay after which every refusal is answered: how long a check takes tells which accounts exist. Pure.
+
+The smallest multiple of `STEP` above the 99th percentile of the checks of the last ten minutes, at most `LONGEST` of them.
+It changes once a minute at most. A check that took longer is answered at the next multiple.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+STEP = 0.25
+"""Seconds."""
+LONGEST = 12
+"""Steps: 3 s."""
+FIRST = 4
+"""Steps until something is known: while caches are cold and connections are made, a check takes longer."""
+_MINUTE, _MINUTES = 60.0, 10
+
+
+def steps_above(counts: Sequence[int], before: int) -> int:
+    """The smallest number of steps above the 99th percentile.
+
+    counts: checks that took no step in full, one, …, `LONGEST` or more. before: what holds where there was no check.
+    """
+    total, seen = sum(counts), 0
+    for steps, count in enumerate(counts, 1):
+        seen += count
+        if total and seen * 100 >= total * 99:
+            return min(steps, LONGEST)
+    return before
+
+
+def answer_after(steps: int, seconds: float) -> float:
+    """Seconds from its beginning after which a refusal is answered that is known after `seconds`."""
+    return max(steps, math.ceil(seconds / STEP)) * STEP
+
+
+class CheckTimes:
+    """How long checks took, minute by minute. Times are seconds of a clock that never jumps."""
+
+    def __init__(self) -> None:
+        self._minutes: deque[list[int]] = deque(maxlen=_MINUTES)
+        self._counts, self._minute = _no_checks(), 0
+        self._steps = FIRST
+
+    def note(self, seconds: float, now: float) -> None:
+        """A check took so long."""
+        self._go_on(now)
+        self._counts[min(int(seconds / STEP), LONGEST)] += 1
+
+    def steps(self, now: float) -> int:
+        """The delay, in steps."""
+        self._go_on(now)
+        return self._steps
+
+    def _go_on(self, now: float) -> None:
+        minute = int(now // _MINUTE)
+        if minute == self._minute:
+            return
+        self._minutes.append(self._counts)
+        self._minutes.extend(_no_checks() for _ in range(min(minute - self._minute - 1, _MINUTES)))
+        self._counts, self._minute = _no_checks(), minute
+        self._steps = steps_above([sum(counts) for counts in zip(*self._minutes, strict=True)], self._steps)
+
+
+def _no_checks() -> list[int]:
+    return [0] * (LONGEST + 1)
