@@ -7,7 +7,7 @@ from directory.ldap.codec import LdapResult, read_password_policy
 from directory.ldap.subcodes import judge_refusal
 from directory.model import CheckOutcome, CheckResult
 
-_REJECTED = ("0000052D", "00000524", "data 52d")  # ERROR_PASSWORD_RESTRICTION: length, history, age, complexity
+_REJECTED = ("0000052D", "data 52d")  # ERROR_PASSWORD_RESTRICTION: length, history, age, complexity
 _POLICY_ERRORS = {
     0: (CheckOutcome.PASSWORD_EXPIRED, True),
     1: (CheckOutcome.ACCOUNT_LOCKED, False),

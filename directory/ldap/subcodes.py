@@ -6,20 +6,22 @@ They stand in the diagnostic message of LDAP result 49 as `data 52e`, in hexadec
 |------|-------------------------------|------------------|-----------------|
 | 525  | ERROR_NO_SUCH_USER            | wrong credential | not looked at   |
 | 52e  | ERROR_LOGON_FAILURE           | wrong credential | no              |
-| 52f  | ERROR_ACCOUNT_RESTRICTION     | account disabled | yes: a restriction that is judged after it      |
+| 52f  | ERROR_ACCOUNT_RESTRICTION     | wrong credential | not looked at: see below |
 | 530  | ERROR_INVALID_LOGON_HOURS     | logon hours      | yes             |
 | 531  | ERROR_INVALID_WORKSTATION     | workstation      | yes             |
 | 532  | ERROR_PASSWORD_EXPIRED        | password expired | yes             |
-| 533  | ERROR_ACCOUNT_DISABLED        | disabled         | yes on Samba and as documented for LDAP; see below |
+| 533  | ERROR_ACCOUNT_DISABLED        | account disabled | yes             |
 | 568  | ERROR_TOO_MANY_CONTEXT_IDS    | wrong credential | unknown: the token is too large, the sign-in cannot work |
-| 569  | ERROR_LOGON_TYPE_NOT_GRANTED  | account disabled | yes             |
+| 569  | ERROR_LOGON_TYPE_NOT_GRANTED  | wrong credential | unknown: nothing says when the right is looked at |
 | 701  | ERROR_ACCOUNT_EXPIRED         | account expired  | yes             |
 | 773  | ERROR_PASSWORD_MUST_CHANGE    | must change      | yes             |
 | 775  | ERROR_ACCOUNT_LOCKED_OUT      | account locked   | not looked at   |
 
 Public descriptions of the codes agree that 530, 531, 532, 533, 701 and 773 are "returned only when presented with valid
-username and password", and Samba 4.17 was seen to do so for each of them: with a wrong password all become 52e. A locked
-account answers 775 to every password. What is not looked at proves nothing: a stranger sees the same page as for 52e.
+username and password", and Samba 4.17 does so for each of them: with a wrong password all become 52e. A locked account
+answers 775 to every password, a member of Protected Users 52f: NTLM, which a simple bind comes down to, is refused to them
+before the password is compared. What is not looked at proves nothing: a stranger sees the same page as for 52e, and the
+attempt counts. No code that is not in this table proves anything.
 """
 
 from __future__ import annotations
@@ -31,21 +33,23 @@ from directory.model import CheckOutcome
 _DATA = re.compile(r"\bdata ([0-9a-f]{1,8})\b", re.IGNORECASE)
 
 PROVEN: dict[int, CheckOutcome] = {
-    0x52F: CheckOutcome.ACCOUNT_DISABLED,
     0x530: CheckOutcome.LOGON_HOURS,
     0x531: CheckOutcome.WORKSTATION,
     0x532: CheckOutcome.PASSWORD_EXPIRED,
     0x533: CheckOutcome.ACCOUNT_DISABLED,
-    0x569: CheckOutcome.ACCOUNT_DISABLED,
     0x701: CheckOutcome.ACCOUNT_EXPIRED,
     0x773: CheckOutcome.MUST_CHANGE,
 }
 UNPROVEN: dict[int, CheckOutcome] = {
     0x525: CheckOutcome.WRONG_CREDENTIAL,
     0x52E: CheckOutcome.WRONG_CREDENTIAL,
+    0x52F: CheckOutcome.WRONG_CREDENTIAL,
     0x568: CheckOutcome.WRONG_CREDENTIAL,
+    0x569: CheckOutcome.WRONG_CREDENTIAL,
     0x775: CheckOutcome.ACCOUNT_LOCKED,
 }
+_REMARKS = {0x52F: "members of Protected Users cannot sign in over LDAP, whatever the password"}
+"""For the operator, where the code alone says too little."""
 
 
 def read_subcode(text: str) -> int | None:
@@ -59,6 +63,9 @@ def judge_refusal(text: str) -> tuple[CheckOutcome, bool, str]:
     code = read_subcode(text)
     if code is None:
         return CheckOutcome.WRONG_CREDENTIAL, False, "no sub-code"
+    detail = f"data {code:x}"
     if code in PROVEN:
-        return PROVEN[code], True, f"data {code:x}"
-    return UNPROVEN.get(code, CheckOutcome.WRONG_CREDENTIAL), False, f"data {code:x}"
+        return PROVEN[code], True, detail
+    if code in _REMARKS:
+        detail = f"{detail}: {_REMARKS[code]}"
+    return UNPROVEN.get(code, CheckOutcome.WRONG_CREDENTIAL), False, detail

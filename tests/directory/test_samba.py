@@ -355,6 +355,61 @@ async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: Thro
     assert directories.health()[0].binds <= before + 1
 
 
+STATES = {
+    "clara": CheckOutcome.PASSWORD_EXPIRED,
+    "dario": CheckOutcome.MUST_CHANGE,
+    "emma": CheckOutcome.ACCOUNT_DISABLED,
+    "greta": CheckOutcome.ACCOUNT_EXPIRED,
+    "hugo": CheckOutcome.LOGON_HOURS,
+    "ida": CheckOutcome.WORKSTATION,
+}
+"""Who shows each sub-code that proves a password."""
+
+
+@pytest.mark.parametrize("who", STATES)
+async def test_the_state_of_an_account_is_told_to_whoever_knows_its_password(
+    make: Make, domain: ThrowawayDomain, who: str
+) -> None:
+    """To nobody else: a wrong one is a wrong one, and counts."""
+    directories, person = make(lockout_guard=False), domain.people[who]
+    right = await verify(directories, person.upn, person.password)
+    wrong = await verify(directories, person.upn, "wrong")
+    assert (right.outcome, right.password_proven) == (STATES[who], True)
+    assert (wrong.outcome, wrong.password_proven) == (CheckOutcome.WRONG_CREDENTIAL, False)
+
+
+async def test_a_locked_account_answers_alike_to_every_password(make: Make, domain: ThrowawayDomain) -> None:
+    """775 proves nothing."""
+    directories, felix = make(lockout_guard=False), domain.people["felix"]
+    for password in (felix.password, "wrong"):
+        result = await verify(directories, felix.upn, password)
+        assert (result.outcome, result.password_proven) == (CheckOutcome.ACCOUNT_LOCKED, False)
+
+
+async def test_a_member_of_protected_users_is_told_nothing(make: Make, domain: ThrowawayDomain) -> None:
+    """The domain controller says 52f to the right and to a wrong password: who is an administrator must not show."""
+    directories, zoe = make(), domain.people["zoe"]
+    group = f"CN=Protected Users,CN=Users,{domain.base_dn}"
+    domain.edit([{"modify": {"dn": group, "member": f"CN={zoe.display_name},{domain.people_dn}"}}])
+    try:
+        for password in (zoe.password, "wrong"):
+            result = await verify(directories, zoe.upn, password)
+            assert (result.outcome, result.password_proven) == (CheckOutcome.WRONG_CREDENTIAL, False)
+            assert result.detail.startswith("data 52f: members of Protected Users")
+    finally:
+        domain.edit([{"modify": {"dn": group, "member": []}}])
+
+
+async def test_a_new_password_that_is_too_weak_says_nothing_to_whoever_does_not_know_the_old_one(
+    make: Make, domain: ThrowawayDomain
+) -> None:
+    """The domain controller looks at the old one first: a refusal of the new one proves it."""
+    directories, anna = make(), domain.people["anna"]
+    result = await directories.change_password(anna.upn, "wrong", "abc", deadline=time.time() + 20)
+    assert (result.outcome, result.password_proven) == (CheckOutcome.WRONG_CREDENTIAL, False)
+    domain.set_password("anna", anna.password)
+
+
 async def test_the_second_way_is_taken_at_once_where_the_first_is_down(
     make: Make, domain: ThrowawayDomain, forwarders: list[Forwarder]
 ) -> None:

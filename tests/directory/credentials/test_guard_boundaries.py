@@ -101,19 +101,19 @@ def test_the_smallest_filetime_is_a_time() -> None:
 def test_the_tables_of_sub_codes() -> None:
     """What each proves, as Microsoft documents it and as Samba does it."""
     assert {code: outcome.value for code, outcome in PROVEN.items()} == {
-        0x52F: "account_disabled",
         0x530: "logon_hours",
         0x531: "workstation",
         0x532: "password_expired",
         0x533: "account_disabled",
-        0x569: "account_disabled",
         0x701: "account_expired",
         0x773: "must_change",
     }
     assert {code: outcome.value for code, outcome in UNPROVEN.items()} == {
         0x525: "wrong_credential",
         0x52E: "wrong_credential",
+        0x52F: "wrong_credential",
         0x568: "wrong_credential",
+        0x569: "wrong_credential",
         0x775: "account_locked",
     }
 
