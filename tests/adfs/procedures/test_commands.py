@@ -116,6 +116,17 @@ def test_a_token_rollover(farm: Site) -> None:
     assert "under way" in run(rollover.command, "rollback", "--yes", fails=True)
 
 
+def test_back_from_what_ad_fs_promoted(farm: Site) -> None:
+    """The command says which certificate signs again before anything is done."""
+    (before,) = (row.certificate.thumbprint for row in farm.farm.shared.of("Token-Signing"))
+    for days in (11, 6):
+        farm.clock.advance(days * 86400)
+        farm.simulator.settle()
+    shown = run(rollover.command, "rollback", fails=True)
+    assert "came into use without a rollover of ours" in shown
+    assert f"  Token-Signing     {before}\n" in shown
+
+
 def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
     """Reviewed by somebody else and applied later, it is refused once the farm has changed."""
     saved = tmp_path / "plan.json"
