@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import aiohttp
@@ -25,7 +26,7 @@ from foundation.times import ElapsedClock
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
 PROBE_PATH = "/adfs/probe"
 HOSTS_AT_ONCE = 48
-"""Hosts that are looked at at the same time: three short connections each."""
+"""Hosts that are looked at at the same time: four short connections each."""
 _PROBE_BYTES = 1024
 _BROKEN = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
 """What a connection comes to."""
@@ -88,15 +89,16 @@ class _Observer:
         """One host: TLS, metadata and probe at the same time, each with a result of its own."""
         address = address_of(self.settings, host)
         async with self._slots:
-            tls, metadata, probe = await asyncio.gather(
+            tls, unnamed, metadata, probe = await asyncio.gather(
                 self._try("TLS", self._read_tls(address)),
+                self._read_unnamed(address),
                 self._try("metadata", self._read_metadata(session, address)),
                 self._try("probe", self._read_probe(session, address)),
             )
         if on_host is not None:
             on_host(host)
         served = Served(host=host, port=self.settings.https_port)
-        for change in (tls, metadata, probe):
+        for change in (tls, unnamed, metadata, probe):
             served = change(served)
         return served
 
@@ -117,6 +119,15 @@ class _Observer:
         )
         self._keep(certificate)
         return lambda served: replace(served, tls=certificate, tls_problem=problem)
+
+    async def _read_unnamed(self, address: str) -> Callable[[Served], Served]:
+        """What a client without SNI gets: http.sys ends the connection where it has no row for the address."""
+        found = ""
+        with suppress(http.FetchFailed, CertificateUnreadable, *_BROKEN):
+            async with asyncio.timeout(self.settings.outside_timeout):
+                certificate, _ = await http.read_served_certificate(address, self.settings.https_port, "")
+                found = self._keep(certificate).thumbprint
+        return lambda served: replace(served, unnamed=found)
 
     async def _read_metadata(self, session: aiohttp.ClientSession, address: str) -> Callable[[Served], Served]:
         started = time.monotonic()

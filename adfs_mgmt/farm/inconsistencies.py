@@ -178,7 +178,8 @@ def _bindings(farm: Farm) -> Iterator[Inconsistency]:
     votes = _votes(farm.proxies) | _votes(farm.nodes)
     ends = {row.certificate.thumbprint: row.certificate.not_after for host in farm.hosts for row in host.stored}
     for host in farm.hosts:
-        rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in host.bindings]
+        named = [row for row in host.bindings if not row.by_address]
+        rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in named]
         for usual in sorted({usual for row, usual in rows if row.thumbprint != usual}):
             names = ", ".join(f"{row.host_name}:{row.port}" for row, other in rows if usual == other != row.thumbprint)
             theirs = {row.thumbprint for row, other in rows if usual == other != row.thumbprint}
@@ -260,7 +261,8 @@ def _served_tls(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     if host is None or served.tls is None:
         return
     name = farm.properties.federation_name.lower()
-    bound = next((row.thumbprint for row in host.bindings if row.host_name.lower() == name and row.port == 443), "")
+    port = farm.properties.https_port
+    bound = next((row.thumbprint for row in host.bindings if row.host_name.lower() == name and row.port == port), "")
     if bound and bound != served.tls.thumbprint:
         other = f"served: {short_name(served.tls.thumbprint)}"
         yield _SERVED_TLS.at(served.host, f"binding: {short_name(bound)}", other)

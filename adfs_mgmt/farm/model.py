@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 
 from certs import Certificate
@@ -58,9 +60,18 @@ class Binding:
     """A row of `Get-AdfsSslCertificate` or `Get-WebApplicationProxySslCertificate`."""
 
     host_name: str
+    """Or an address (0.0.0.0): of a row for clients that send no server name, which no cmdlet of AD FS sets."""
     port: int
     thumbprint: str
-    store: str = "MY"
+    ctl_store: str | None = None
+    """Store of whom client certificates are accepted from; empty for none, None where the host did not say."""
+
+    @property
+    def by_address(self) -> bool:
+        """Whether it is for an address instead of a name."""
+        with suppress(ValueError):
+            return bool(ip_address(self.host_name.strip("[]")))
+        return False
 
 
 class SyncRole(enum.StrEnum):
@@ -153,6 +164,7 @@ class Properties:
     promotion_threshold_days: int = 5
     critical_threshold_days: int = 2
     duration_days: int = 365
+    https_port: int = 443
     tls_client_port: int = 49443
     alternate_tls_binding: bool = False
     """Client TLS on port 443 under certauth.<name> (2016 and later) instead of on `tls_client_port`."""
@@ -162,6 +174,13 @@ class Properties:
     """The configuration is in SQL Server, not in WID."""
     audit_level: tuple[str, ...] = ()
     extranet_lockout: bool = False
+    extranet_lockout_mode: str = ""
+    """`ADPasswordCounter`, `ADFSSmartLockoutLogOnly` or `ADFSSmartLockoutEnforce`; empty before 2016, which has one mode."""
+
+    @property
+    def extranet_lockout_logs_only(self) -> bool:
+        """Whether it is on, but refuses nobody."""
+        return self.extranet_lockout and self.extranet_lockout_mode.lower() == "adfssmartlockoutlogonly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +258,9 @@ class Served:
     tls: Certificate | None = None
     tls_problem: str = ""
     """Why a client would refuse that certificate; empty where it would not."""
+    unnamed: str | None = None
+    """Thumbprint of what a client gets that sends no server name (SNI); empty where it gets nothing, None where that was not
+    looked at."""
     signing: tuple[str, ...] = ()
     """Thumbprints of the token-signing certificates in its metadata, in document order."""
     encryption: tuple[str, ...] = ()

@@ -104,7 +104,7 @@ def read_binding(thing: PSObject) -> Binding:
         host_name=text_of(thing, "HostName", "Hostname"),
         port=integer_of(thing, "PortNumber"),
         thumbprint=thumbprint(thing, "CertificateHash"),
-        store=text_of(thing, "CtlStoreName") or "MY",
+        ctl_store=text_of(thing, "CtlStoreName") if "CtlStoreName" in thing else None,
     )
 
 
@@ -184,11 +184,13 @@ def read_properties(answer: PSObject, information: PSObject, *, windows: str, bi
         promotion_threshold_days=integer_of(answer, "CertificatePromotionThreshold", 5),
         critical_threshold_days=integer_of(answer, "CertificateCriticalThreshold", 2),
         duration_days=integer_of(answer, "CertificateDuration", 365),
+        https_port=integer_of(answer, "HttpsPort", 443),
         tls_client_port=integer_of(answer, "TlsClientPort", 49443),
         alternate_tls_binding=alternate,
         behaviour_level=level,
         audit_level=_audit_level(answer),
         extranet_lockout=flag_of(answer, "ExtranetLockoutEnabled"),
+        extranet_lockout_mode=text_of(answer, "ExtranetLockoutMode"),
     )
 
 

@@ -5,6 +5,7 @@ What belongs here: thresholds and checks over what `adfs_mgmt.farm` has read. Wh
 
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.inventory import EXTERNAL, CertificateEntry, certificate_inventory
+from adfs_mgmt.health.partners import check_partners
 from adfs_mgmt.health.prometheus import prometheus_text
 from adfs_mgmt.health.rendering import common_name, host_label
 from adfs_mgmt.health.settings import Thresholds
@@ -16,6 +17,7 @@ __all__ = [
     "Thresholds",
     "certificate_inventory",
     "check_farm",
+    "check_partners",
     "common_name",
     "host_label",
     "prometheus_text",

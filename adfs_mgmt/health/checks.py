@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from adfs_mgmt.farm import ExternalView, Farm, SyncRole, find_inconsistencies
 from adfs_mgmt.health.external import check_external
@@ -42,7 +43,7 @@ def check_farm(
     that are federated with it say, where they were asked; `sign_ins` are tokens, where there is a test account."""
     findings = [*check_tokens(farm, external, thresholds, now)]
     for trust in trusts:
-        findings += _check_entra(farm, external, trust, now)
+        findings += [*_check_entra(farm, external, trust, now), *_check_entra_endpoints(farm, trust)]
     if not farm.error:
         findings += [
             *_check_primary(farm),
@@ -70,6 +71,20 @@ def _check_entra(farm: Farm, external: ExternalView | None, trust: EntraTrust, n
     for found in compare_trust(trust, keys_of(farm, external), now):
         remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
         yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
+
+
+def _check_entra_endpoints(farm: Farm, trust: EntraTrust) -> Iterator[Finding]:
+    """Where Entra ID's settings send people and their programs, the farm has to answer."""
+    off = {row.path.lower().rstrip("/") for row in farm.endpoints if not row.enabled}
+    for domain in trust.federated_with(farm.properties.federation_name):
+        if (told := domain.configuration) is None:
+            continue
+        addresses = (told.passive_sign_in_uri, told.active_sign_in_uri, told.metadata_exchange_uri)
+        for path in dict.fromkeys(urlsplit(address).path for address in addresses):
+            if path and path.lower().rstrip("/") in off:
+                seen = f"its settings point to {path}, which is off in AD FS"
+                remedy = f"Enable-AdfsEndpoint -TargetAddressPath {path}, restart adfssrv."
+                yield failed("entra", domain.name, seen, remedy)
 
 
 def _check_agreement(farm: Farm, external: ExternalView | None) -> Iterator[Finding]:
@@ -127,7 +142,11 @@ def _check_switches(farm: Farm) -> Iterator[Finding]:
             "Set-AdfsProperties -AuditLevel Basic (2012 R2: -LogLevel with SuccessAudits and FailureAudits), and auditpol."
         )
         yield warned("auditing", farm.name, "off: nobody can tell afterwards who signed in", remedy)
-    if farm.properties.extranet_lockout:
+    if farm.properties.extranet_lockout_logs_only:
+        remedy = "Set-AdfsProperties -ExtranetLockoutMode ADFSSmartLockoutEnforce, then restart adfssrv on each node."
+        seen = "in log-only mode: it refuses nobody, and guessing outside locks accounts inside"
+        yield warned("extranet-lockout", farm.name, seen, remedy)
+    elif farm.properties.extranet_lockout:
         yield passed("extranet-lockout", farm.name, "on")
     else:
         remedy = "Set-AdfsProperties -EnableExtranetLockout $true with a threshold below the domain's own."

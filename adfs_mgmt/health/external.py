@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adfs_mgmt.farm import ExternalView, Farm, Served, ServedPart
-from adfs_mgmt.health.rendering import host_label
+from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.servers import check_clock, check_ssl
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding, failed, passed, warned
@@ -33,6 +33,8 @@ def _check_served(
     yield _check_tls(where, served)
     if served.tls is not None and not is_read:
         yield check_ssl("ssl-certificate", where, served.tls, (external.federation_name,), thresholds, now)
+    if served.tls is not None and served.unnamed is not None:
+        yield _check_unnamed(external, where, served.tls.thumbprint, served.unnamed, now)
     yield _check_metadata(where, served)
     yield _check_probe(where, served)
     if served.milliseconds:
@@ -52,6 +54,22 @@ def _check_tls(where: str, served: Served) -> Finding:
         )
         return warned("tls", where, served.tls_problem, remedy)
     return failed("tls", where, served.tls_problem, "Renew it: isthmus adfs ssl plan.")
+
+
+def _check_unnamed(external: ExternalView, where: str, named: str, unnamed: str, now: float) -> Finding:
+    """Clients without SNI get the certificate of the row for an address, which no renewal by AD FS's cmdlets touches."""
+    name = "tls-without-name"
+    netsh = "certhash=… appid=… certstorename=MY (appid as in netsh http show sslcert)"
+    if not unnamed:
+        seen = "clients that send no server name (SNI), health probes of load balancers among them, get no certificate"
+        remedy = f"Where there are such: netsh http add sslcert ipport=0.0.0.0:443 {netsh}."
+        return warned(name, where, seen, remedy)
+    if unnamed == named:
+        return passed(name, where, "clients that send no server name get the same certificate")
+    other = external.certificates[unnamed]
+    finding = failed if 0 < other.not_after <= now else warned
+    seen = f"clients that send no server name get another certificate, {end_text(other, now)}"
+    return finding(name, where, seen, f"A renewal forgot it: netsh http update sslcert ipport=0.0.0.0:443 {netsh}.")
 
 
 def _check_metadata(where: str, served: Served) -> Finding:

@@ -119,6 +119,8 @@ def _external(external: ExternalView, known: set[str]) -> list[CertificateEntry]
         named = dict.fromkeys((*served.signing, *served.encryption), "metadata")
         if served.tls is not None:
             named[served.tls.thumbprint] = "TLS"
+        if served.unnamed:
+            named.setdefault(served.unnamed, "TLS without a name")
         entries += [
             _entry(EXTERNAL, external.certificates[name], f"{what} of {host_label(served.host)}")
             for name, what in named.items()

@@ -14,6 +14,9 @@ from findings import Finding, failed, passed, warned
 from foundation.times import DAY
 
 _RENEW = "Renew it: isthmus adfs ssl plan."
+_CTL_STORE = "AdfsTrustedDevices"
+"""Where a node keeps whom it accepts client certificates from, its proxies among them: store of the row for the federation
+name (Microsoft's *Manage SSL certificates in AD FS and WAP*, and TestProxySslBindings of its adfsToolbox)."""
 _WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
 
 
@@ -110,20 +113,31 @@ def _check_node_bindings(farm: Farm, node: Node) -> Iterator[Finding]:
     name = farm.properties.federation_name
     if farm.error or not name or _unread(node):
         return
-    wanted = [(name, 443)]
-    alternate = farm.properties.alternate_tls_binding
-    wanted.append((f"certauth.{name}", 443) if alternate else (name, farm.properties.tls_client_port))
+    main, alternate = (name, farm.properties.https_port), farm.properties.alternate_tls_binding
+    wanted = [main, (f"certauth.{name}", main[1]) if alternate else (name, farm.properties.tls_client_port)]
     have = {(row.host_name.lower(), row.port) for row in node.bindings}
     missing = [f"{host}:{port}" for host, port in wanted if (host.lower(), port) not in have]
-    where = host_label(node.host)
-    if not missing:
+    where, cmdlet = host_label(node.host), "Set-AdfsAlternateTlsClientBinding" if alternate else "Set-AdfsSslCertificate"
+    if missing:
+        finding = failed if f"{name}:{main[1]}" in missing else warned
+        remedy = f"Run {cmdlet} -Thumbprint … on that node."
+        yield finding("ssl-binding", where, f"nothing is bound to {', '.join(missing)}", remedy)
+    elif _lacks_ctl_store(farm, node):
+        finding = failed if farm.proxies else warned
+        seen = f"{name}:{main[1]} is bound without the CTL store {_CTL_STORE}: the node does not recognise its proxies"
+        yield finding("ssl-binding", where, seen, f"Run {cmdlet} -Thumbprint … on that node, with the same certificate.")
+    else:
         yield passed("ssl-binding", where, ", ".join(f"{host}:{port}" for host, port in wanted))
-        return
-    cmdlet = "Set-AdfsAlternateTlsClientBinding" if alternate else "Set-AdfsSslCertificate"
-    finding = failed if f"{name}:443" in missing else warned
-    yield finding(
-        "ssl-binding", where, f"nothing is bound to {', '.join(missing)}", f"Run {cmdlet} -Thumbprint … on that node."
-    )
+
+
+def _lacks_ctl_store(farm: Farm, host: Node | Proxy) -> bool:
+    """Of the row for the federation name. Other rows may have another, for the certificates of people."""
+    stores = {row.ctl_store for row in host.bindings if _is_main(farm, row)}
+    return any(store is not None and store.lower() != _CTL_STORE.lower() for store in stores)
+
+
+def _is_main(farm: Farm, row: Binding) -> bool:
+    return (row.host_name.lower(), row.port) == (farm.properties.federation_name.lower(), farm.properties.https_port)
 
 
 def _unread(host: Node | Proxy) -> bool:
@@ -135,11 +149,17 @@ def _check_proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Finding]:
     name, where = farm.properties.federation_name, host_label(proxy.host)
     if farm.error or not name or _unread(proxy):
         return
-    if any(row.host_name.lower() == name.lower() and row.port == 443 for row in proxy.bindings):
-        yield passed("ssl-binding", where, f"{name}:443")
+    remedy, bound = (
+        "Run Set-WebApplicationProxySslCertificate -Thumbprint … on that proxy.",
+        f"{name}:{farm.properties.https_port}",
+    )
+    if not any(_is_main(farm, row) for row in proxy.bindings):
+        yield failed("ssl-binding", where, f"nothing is bound to {bound}", remedy)
+    elif _lacks_ctl_store(farm, proxy):
+        seen = f"{bound} is bound without the CTL store {_CTL_STORE}: devices cannot prove themselves there"
+        yield warned("ssl-binding", where, seen, remedy)
     else:
-        remedy = "Run Set-WebApplicationProxySslCertificate -Thumbprint … on that proxy."
-        yield failed("ssl-binding", where, f"nothing is bound to {name}:443", remedy)
+        yield passed("ssl-binding", where, bound)
 
 
 def _check_certificates(
@@ -153,7 +173,8 @@ def _check_certificates(
     """Each bound certificate once, with every name that it is bound to."""
     held = {row.certificate.thumbprint: row for row in stored}
     for thumbprint in sorted({row.thumbprint for row in bindings}):
-        names = [row.host_name for row in bindings if row.thumbprint == thumbprint and row.host_name.lower() != "localhost"]
+        named = [row.host_name for row in bindings if row.thumbprint == thumbprint and not row.by_address]
+        names = [name for name in named if name.lower() != "localhost"]
         row = held.get(thumbprint)
         if row is None:
             seen = f"{short_name(thumbprint)} is bound, but not in LocalMachine\\My"

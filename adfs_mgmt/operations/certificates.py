@@ -29,6 +29,7 @@ from adfs_mgmt.procedures import (
     observe,
     plan,
     procedure_of,
+    promoted_elsewhere,
 )
 from certs import Ledgers, Material, PendingKeys, from_pem, from_pfx, parse_thumbprint
 from foundation import procedures as engine
@@ -189,31 +190,36 @@ class CertificateOperation:
             return await self._run(journal, patience, progress)
 
     def _started(self, plan: engine.Plan[Any], record: engine.Record[Any] | None, now: float) -> Sequence[engine.Event]:
-        stamp = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
         procedure = procedure_of(plan.kind, self._policy)
-        return engine.start(procedure, record, f"{self.farm.name}-{plan.kind}-{stamp}", plan.subject, plan.state)
+        return engine.start(procedure, record, self._id(plan.kind, now), plan.subject, plan.state)
+
+    def _id(self, kind: str, now: float) -> str:
+        return f"{self.farm.name}-{kind}-{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}"
 
     async def roll_back(
         self, to: str, *, patience: float = 900.0, progress: OnProgress = silent, undo: bool = False
     ) -> engine.RunResult:
         """Go back as far as `to`; forward again where that is empty. `undo`: work that is over, too. Raises as `apply`,
         NotPossible."""
-        record = await self.check_way_back(to, undo=undo)
+        before, record = self.record, await self.check_way_back(to, undo=undo)
         with self._journal() as journal:
-            if journal.record != record:  # while the farm was looked at: it may have passed what has no way back
+            if journal.record != before:  # while the farm was looked at: it may have passed what has no way back
                 raise NotPossible(
                     f"{record.id} has moved on meanwhile; nothing was turned round. Look at it, then try again"
                 )
-            if not record.open:
-                procedure, undo_id = self._procedure(record), f"{record.id}-undo"
-                for event in engine.start(procedure, record, undo_id, record.subject, record.state):
+            if before is None or not before.open:
+                id_ = f"{record.id}-undo" if undo else record.id
+                for event in engine.start(self._procedure(record), before, id_, record.subject, record.state):
                     self._append(journal, event)
             self._append(journal, self._turned(record, to))
             return await self._run(journal, patience, progress)
 
     async def check_way_back(self, to: str, *, undo: bool = False) -> engine.Record[Any]:
-        """The work that would be turned round. Raises NotPossible where there is none, Refused where there is no way."""
+        """The work that would be turned round; where none is under way, as if a rollover had promoted what AD FS promoted by
+        itself. Raises NotPossible where there is neither, Refused where there is no way."""
         record = self.record
+        if not undo and to and (record is None or not record.open):
+            record = await self._promoted_elsewhere()
         if record is None or (record.outcome == "rolled back" if undo else not record.open):
             raise NotPossible(
                 f"no new SSL certificate of farm {self.farm.name} was applied here that could be rolled back"
@@ -225,6 +231,21 @@ class CertificateOperation:
             procedure, now = self._procedure(record), self.context.now()
             engine.check_harmless(procedure, await self.observe(), record, to, now)
         return record
+
+    async def _promoted_elsewhere(self) -> engine.Record[Any] | None:
+        state, now = promoted_elsewhere(await self.observe()), self.context.now()
+        if state is None:
+            return None
+        procedure = procedure_of("token", self._policy)
+        return engine.Record(
+            id=self._id("token", now),
+            kind="token",
+            subject=self.farm.name,
+            started=now,
+            by=engine.whoami(),
+            state=state,
+            table=procedure.table,
+        )
 
     def _turned(self, record: engine.Record[Any], to: str) -> engine.Event:
         procedure = self._procedure(record)

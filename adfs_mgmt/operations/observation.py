@@ -11,6 +11,7 @@ from adfs_mgmt.farm import (
     Farm,
     FarmSettings,
     TestAccount,
+    Use,
     read_external_view,
     read_farm,
     read_test_account,
@@ -18,12 +19,14 @@ from adfs_mgmt.farm import (
     unread_farm,
     with_certificates,
 )
-from adfs_mgmt.health import check_farm
+from adfs_mgmt.health import check_farm, check_partners
 from adfs_mgmt.operations.certificates import CertificateOperation, Track
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
+from adfs_mgmt.procedures import partners_of
 from adfs_mgmt.remoting import Shell
 from adfs_mgmt.trust import EntraTrust, TrustError, read_tenant
+from certs import CertsError, Ledgers
 from findings import Finding, passed, warned
 from foundation.graph import GraphError
 from foundation.procedures import ProcedureError
@@ -121,7 +124,8 @@ async def check_farms(
         thresholds = context.settings.thresholds
         found = check_farm(observation.farm, observation.external, thresholds, now, trusts, tokens)
         work = _under_way(context, observation.settings)
-        reports.append(FarmReport(observation=observation, findings=(*troubles, *work, *found)))
+        partners = [] if external_only else _partners(context, observation)
+        reports.append(FarmReport(observation=observation, findings=(*troubles, *work, *partners, *found)))
     return reports
 
 
@@ -140,6 +144,24 @@ def _under_way(context: OperationContext, farm: FarmSettings) -> list[Finding]:
             stopped = warned("rollover", farm.name, f"{text} and stopped: {record.problem}", f"{where}.")
             found.append(stopped if record.problem else passed("rollover", farm.name, f"{text}; {where}"))
     return found
+
+
+def _partners(context: OperationContext, observation: ObservedFarm) -> list[Finding]:
+    """Who may not have the certificate that signs now: by the ledger, and by what was said in the last rollover."""
+    farm, told = observation.farm, frozenset[str]()
+    try:
+        partners = partners_of(farm, Ledgers(context.state_dir).load(farm.name), entra=bool(context.settings.entra))
+        record = CertificateOperation(context=context, farm=observation.settings, track="token").record
+    except CertsError as error:
+        return [warned("partners", farm.name, str(error), "See there.")]
+    except (ProcedureError, NotPossible):  # said as `rollover`
+        return []
+    signing = record.state.new.get(Use.SIGNING, "") if record is not None else ""
+    if record is not None and any(
+        row.is_primary and row.certificate.thumbprint == signing for node in farm.nodes for row in node.certificates
+    ):
+        told = frozenset(record.acknowledged)
+    return list(check_partners(farm, partners, told))
 
 
 def _accounts(farms: Sequence[FarmSettings]) -> Mapping[str, TestAccount]:

@@ -17,8 +17,8 @@ from adfs_mgmt.procedures.deployment import (
     server_plan_data,
 )
 from adfs_mgmt.procedures.emergency import WITHOUT_ENTRA
-from adfs_mgmt.procedures.observation import FarmObservation
-from adfs_mgmt.procedures.request import RolloverRequest, first_end
+from adfs_mgmt.procedures.observation import FarmObservation, partners_of
+from adfs_mgmt.procedures.request import RolloverRequest, first_end, promoted_elsewhere
 from adfs_mgmt.procedures.rollover import TRACKS, current, imported, plan, procedure_of
 from adfs_mgmt.procedures.server import Operation, Secrets, ServerSpec, ServerState
 from adfs_mgmt.procedures.view import RolloverPolicy
@@ -52,9 +52,11 @@ __all__ = [
     "imported",
     "names_bound",
     "observe",
+    "partners_of",
     "plan",
     "plan_server",
     "procedure_of",
+    "promoted_elsewhere",
     "server_journal",
     "server_notes",
     "server_plan_data",

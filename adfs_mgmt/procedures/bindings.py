@@ -27,13 +27,24 @@ def names_needed(properties: Properties) -> tuple[str, ...]:
 
 def names_bound(farm: Farm) -> set[str]:
     """Names that the farm's certificate must cover now: those of its bindings, and those that the mode needs."""
-    names = {row.host_name.lower() for host in farm.hosts for row in host.bindings if row.host_name}
+    names = {row.host_name.lower() for host in farm.hosts for row in host.bindings if row.host_name and not row.by_address}
     return {*(name for name in names if name != "localhost"), *names_needed(farm.properties)}
 
 
 def with_certificate(bindings: Sequence[Binding]) -> list[Binding]:
-    """Rows that carry the federation service's certificate: all but those without one."""
-    return [row for row in bindings if row.thumbprint]
+    """Rows that carry the federation service's certificate, and that AD FS's cmdlets set: those with one, for a name."""
+    return [row for row in bindings if row.thumbprint and not row.by_address]
+
+
+def address_notes(servers: Sequence[Node | Proxy], new: str) -> list[str]:
+    """Rows for an address, which stay as they are: netsh made them, and netsh has to change them."""
+    rows = [(server, row) for server in servers for row in server.bindings if row.by_address and row.thumbprint != new]
+    return [
+        f"{server.host}: {row.host_name}:{row.port} keeps {row.thumbprint}, for clients without SNI; afterwards run there: "
+        f"netsh http update sslcert ipport={row.host_name}:{row.port} certhash={new} appid=… certstorename=MY (appid as in "
+        "netsh http show sslcert)"
+        for server, row in rows
+    ]
 
 
 # -- commands

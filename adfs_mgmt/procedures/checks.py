@@ -81,9 +81,9 @@ def seen_from_outside(view: FarmView[Any]) -> list[str]:
     for node in view.farm.nodes:
         row = view.served.get(node.host)
         if row is None or not (row.signing or row.encryption):
-            why = (row.error if row else "") or "nothing was read there"
+            why, port = (row.error if row else "") or "nothing was read there", view.farm.properties.https_port
             wrong.append(
-                f"node {node.host}: its federation metadata cannot be read ({why}); see that port 443 can be reached"
+                f"node {node.host}: its federation metadata cannot be read ({why}); see that port {port} can be reached"
             )
     return wrong
 

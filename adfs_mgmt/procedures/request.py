@@ -137,15 +137,48 @@ def _supplied(request: RolloverRequest, certificate: Certificate, view: View, us
     if others := [thumbprint for thumbprint in known if thumbprint not in {new, old}]:
         reasons.append(_left_over(use, others))
     reasons += checks.fit(certificate, use, view.now)
-    if not request.material:
+    if new in known and new != old and not any(stores.row_of(node, new) for node in view.farm.nodes):
+        reasons.append(
+            f"the farm has {new} already, and AD FS keeps its key: to go back to the certificate before the one in use, "
+            "isthmus adfs rollover rollback; to go on to the one that comes next, plan without --thumbprint"
+        )
+    elif not request.material:
         reasons += stores.unusable(view.farm.nodes, new, cng_allowed=False)
     return new, reasons
 
 
 def _left_over(use: Use, others: Sequence[str]) -> str:
     return (
-        f"the farm has more {use.value} certificates than the one in use ({', '.join(others)}); if nobody needs them, take "
-        f"them away first: Remove-AdfsCertificate -CertificateType {use.value} -Thumbprint …"
+        f"the farm has more {use.value} certificates than the one in use ({', '.join(others)}); to go back to the one "
+        "before it: isthmus adfs rollover rollback. If nobody needs them, take them away first: Remove-AdfsCertificate "
+        f"-CertificateType {use.value} -Thumbprint …"
+    )
+
+
+def promoted_elsewhere(observed: FarmObservation) -> TokenState | None:
+    """The state of a rollover that has promoted what is in use now, though AD FS did it by itself, or another administrator:
+    so that there is a way back to the certificates before, and from there forward once partners know. None where the farm
+    does not have exactly one older certificate beside the primary of a use."""
+    old, new = {}, {}
+    for use in (Use.SIGNING, Use.DECRYPTING):
+        rows = certificates.rows(observed.farm.primary, use)
+        others = [row.certificate for row in rows if not row.is_primary]
+        primary = next((row.certificate for row in rows if row.is_primary), None)
+        if primary is not None and len(others) == 1 and others[0].not_after < primary.not_after:
+            old[use], new[use] = others[0].thumbprint, primary.thumbprint
+    if not old:
+        return None
+    auto = observed.farm.properties.auto_rollover
+    return TokenState(
+        uses=tuple(old),
+        old=old,
+        known={use: tuple(sorted((old[use], new[use]))) for use in old},
+        new=new,
+        auto=auto,
+        auto_after=auto,
+        supplied=False,
+        material=False,
+        slots={domain.name: domain.certificates for domain in observed.domains},
     )
 
 

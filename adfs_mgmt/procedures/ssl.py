@@ -163,14 +163,16 @@ def _there_and_back(
     back: Label,
     conditions: Callable[[View, bool], list[Condition]],
     readable: Callable[[View], list[str]],
+    notes: Callable[[View], list[str]] = lambda view: [],
     **both: Any,
 ) -> Stage[View]:
     """A row and its mirror, by the same conditions: the new certificate comes, or what was there before. `readable`: what
-    the way back needs; `both`: what else holds for both, as of a Stage."""
+    the way back needs; `notes`: of the way there; `both`: what else holds for both, as of a Stage."""
     return Stage(
         **there,
         conditions=lambda view: conditions(view, False),
         refuses=_all_there_and_fit,
+        notes=notes,
         back=Stage(
             **back,
             conditions=lambda view: conditions(view, True),
@@ -218,6 +220,7 @@ STAGES: tuple[Stage[View], ...] = (
         label("bind back", "SSL bindings of every node, as before", "every row of every node has the old certificate"),
         _nodes_bound,
         checks.reachable,
+        lambda view: bindings.address_notes(view.farm.nodes, view.state.new),
     ),
     restarted("restart", back=restarted("restart back")),
     _there_and_back(
@@ -225,6 +228,7 @@ STAGES: tuple[Stage[View], ...] = (
         label("bind-proxies back", "SSL of every proxy, as before", "every row of every proxy has the old certificate"),
         _proxies_bound,
         checks.proxies_reachable,
+        lambda view: bindings.address_notes(view.farm.proxies, view.state.new),
         applies=lambda view: bool(view.farm.proxies),
     ),
     _there_and_back(

@@ -13,13 +13,14 @@ from foundation.http.errors import FetchFailed
 async def read_served_certificate(address: str, port: int, name: str, ca_file: str = "") -> tuple[Certificate, str]:
     """The certificate, trusted or not, and why a client would not trust it; empty where it would.
 
-    `name` is what the client asks for (SNI, RFC 6066 section 3); `ca_file` (PEM) replaces the system's authorities.
-    Raises FetchFailed, CertificateUnreadable, OSError. It waits as long as the peer: bound it. Cancelling closes the
-    connection.
+    `name` is what the client asks for (SNI, RFC 6066 section 3), empty for a client that does not, whose certificate is not
+    judged; `ca_file` (PEM) replaces the system's authorities. Raises FetchFailed, CertificateUnreadable, OSError. It waits
+    as long as the peer: bound it. Cancelling closes the connection.
     """
     problem = ""
     try:
-        der = await _handshake(address, port, name, ssl.create_default_context(cafile=ca_file or None))
+        context = ssl.create_default_context(cafile=ca_file or None) if name else accept_anything()
+        der = await _handshake(address, port, name, context)
     except ssl.SSLCertVerificationError as error:
         problem = error.verify_message
         der = await _handshake(address, port, name, accept_anything())

@@ -164,6 +164,9 @@ def roll_back(
     record = run_async(work.check_way_back(to, undo=undo))
     if not manner.as_json:
         click.echo(f"Farm {work.farm.name}: {record.id} {what}.")
+        if not undo and work.under_way is None:
+            text = "What is in use came into use without a rollover of ours; what was in use before:"
+            click.echo("\n".join([text, *(f"  {use:<16}  {thumbprint}" for use, thumbprint in record.state.old.items())]))
     confirm(work, manner)
     finish(flow.follow(lambda tell: work.roll_back(to, patience=patience, progress=tell, undo=undo)), manner)
 

@@ -82,7 +82,8 @@ def _heading(farm: Farm, external: ExternalView) -> None:
     database = "SQL Server" if now.sql else "WID"
     click.echo(f"{level}, {database}, AutoCertificateRollover {auto if now.auto_rollover else 'off'}")
     audit = ", ".join(now.audit_level) or "off"
-    click.echo(f"auditing {audit}, extranet lockout {'on' if now.extranet_lockout else 'off'}")
+    lockout = "logs only" if now.extranet_lockout_logs_only else "on" if now.extranet_lockout else "off"
+    click.echo(f"auditing {audit}, extranet lockout {lockout}")
     click.echo(f"identifier {now.identifier}")
 
 

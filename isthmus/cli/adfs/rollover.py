@@ -209,7 +209,8 @@ def _open_gate(
 @yes_option
 @json_option
 def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, patience: float) -> None:
-    """Go back. Possible until `retire`, and while the old certificate has not ended.
+    """Go back. Possible until `retire`, and while the old certificate has not ended; also where AD FS itself, or another
+    administrator, has promoted the new one and the old one is still in the farm.
 
     \b
     Example:

@@ -24,7 +24,8 @@ async def test_a_node_is_added_to_a_farm_of_every_windows(version: str, tmp_path
     assert scene.new.node is not None
     assert scene.new.node.secondary
     assert scene.new.running("adfssrv")
-    assert scene.new.bindings == scene.simulator[PRIMARY].bindings
+    named = [row for row in scene.simulator[PRIMARY].bindings if row.host_name != "0.0.0.0"]  # noqa: S104 - netsh's own
+    assert scene.new.bindings == named
     assert [act.split(": ")[1].split()[0] for act in scene.watch.acts] == [
         "Install-WindowsFeature",
         "Test-AdfsFarmJoin",

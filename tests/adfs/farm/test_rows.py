@@ -151,3 +151,14 @@ def test_a_damaged_certificate_is_read_or_unreadable(at: int, value: int) -> Non
         read_certificate(bytes(der))
     except CertificateUnreadable as error:
         assert "certificate" in str(error)  # noqa: PT017 - whether it is raised depends on the byte
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("0.0.0.0", True), ("[::]", True), ("::", True), ("10.0.0.5", True), ("fs.example.com", False), ("localhost", False)],  # noqa: S104
+)
+def test_rows_for_addresses(host: str, expected: bool) -> None:
+    """They are for clients without SNI: no certificate has to name an address."""
+    row = rows.read_binding({"HostName": host, "PortNumber": 443, "CertificateHash": "A" * 40, "CtlStoreName": None})
+    assert (row.by_address, row.ctl_store) == (expected, "")
+    assert rows.read_binding({"HostName": host}).ctl_store is None

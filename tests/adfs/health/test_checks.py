@@ -404,3 +404,28 @@ def test_what_entra_id_knows_is_judged_too(known: bool) -> None:
     assert found
     assert any(check.status == "fail" for check in found) is not known
     assert all(check.remedy for check in checks if check.status != "pass")
+
+
+@pytest.mark.parametrize(
+    ("off", "expected"),
+    [
+        ("/adfs/services/trust/mex", 1),
+        ("/adfs/services/trust/2005/UsernameMixed", 1),
+        ("/adfs/services/trust/13/x", 0),
+    ],
+)
+def test_endpoints_that_entra_id_sends_people_to(off: str, expected: int) -> None:
+    """Off in AD FS, rich clients of that domain cannot sign in; another one may be off."""
+    trust = entra(samples.signing())
+    (domain,) = trust.domains
+    assert domain.configuration is not None
+    address = f"https://{samples.NAME}/adfs/services/trust"
+    told = replace(
+        domain.configuration,
+        active_sign_in_uri=f"{address}/2005/usernamemixed?x=1",
+        metadata_exchange_uri=f"{address}/mex/",
+    )
+    trust = replace(trust, domains=(replace(domain, configuration=told),))
+    farm = replace(FARM, endpoints=(*FARM.endpoints, Endpoint(path=off, enabled=False, proxied=False)))
+    found = [each for each in check_farm(farm, None, LIMITS, NOW, [trust]) if each.seen.endswith("which is off in AD FS")]
+    assert [(each.name, each.where, each.status) for each in found] == [("entra", "example.com", "fail")] * expected

@@ -22,6 +22,7 @@ from tests.adfs.simulator.x509 import Cert, build
 
 NODE, OTHER, WAP, NAME = "adfs1.corp.example.com", "adfs2.corp.example.com", "wap1.dmz.corp.example.com", "fs.example.com"
 USER, PASSWORD = "probe@example.com", "Pr0be-Passw0rd"
+ANY = "0.0.0.0"  # noqa: S104 - a row of http.sys
 
 
 async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
@@ -95,6 +96,27 @@ def unbind(host: str, names: tuple[str, ...] = ()) -> Callable[[Simulator], None
     return work
 
 
+def alter(host: str, name: str, **changes: Any) -> Callable[[Simulator], None]:
+    """Rows of one name or address."""
+
+    def work(simulator: Simulator) -> None:
+        rows = simulator[host].bindings
+        simulator[host].bindings = [replace(row, **changes) if row.host_name == name else row for row in rows]
+
+    return work
+
+
+def forget_unnamed(days: float) -> Callable[[Simulator], None]:
+    """A renewal that left the row for clients without SNI as it was."""
+
+    def work(simulator: Simulator) -> None:
+        old = simulator.issue(NAME, days=days, starts_in_days=-90)
+        simulator.put(OTHER, old)
+        alter(OTHER, ANY, thumbprint=old.thumbprint)(simulator)
+
+    return work
+
+
 def refuse(simulator: Simulator) -> None:
     simulator.world.people[USER].expired = True
 
@@ -129,6 +151,14 @@ ITEMS = {
     "SSL not bound": Item("ssl-binding", OTHER, "fail", unbind(OTHER)),
     "SSL bound to the wrong name": Item("ssl-binding", OTHER, "fail", unbind(OTHER, ("localhost",))),
     "SSL not bound on a proxy": Item("ssl-binding", WAP, "fail", unbind(WAP)),
+    "SSL without the proxies' store": Item("ssl-binding", OTHER, "fail", alter(OTHER, NAME, ctl_store="")),
+    "SSL without the proxies' store, no proxies": Item(
+        "ssl-binding", OTHER, "warn", alter(OTHER, NAME, ctl_store=""), farm={"proxies": 0}
+    ),
+    "SSL of a proxy without a store": Item("ssl-binding", WAP, "warn", alter(WAP, NAME, ctl_store="ClientAuthIssuer")),
+    "no SSL for clients without SNI": Item("tls-without-name", OTHER, "warn", unbind(OTHER, (NAME,))),
+    "old SSL for clients without SNI": Item("tls-without-name", OTHER, "warn", forget_unnamed(30)),
+    "ended SSL for clients without SNI": Item("tls-without-name", OTHER, "fail", forget_unnamed(-1)),
     "SSL for another name": Item("ssl-certificate", OTHER, "fail", lambda s: bind(s, s.issue("other.example.com"))),
     "token certificate expiring": Item(
         "token-signing", "prod", "warn", farm={"managed": False, "auto_rollover": False, "signing_days": 20.0}
@@ -143,6 +173,9 @@ ITEMS = {
     ),
     "auditing off": Item("auditing", "prod", "warn", set_properties(AuditLevel=["None"])),
     "extranet lockout off": Item("extranet-lockout", "prod", "warn", set_properties(ExtranetLockoutEnabled=False)),
+    "extranet lockout that only logs": Item(
+        "extranet-lockout", "prod", "warn", set_properties(ExtranetLockoutMode="ADFSSmartLockoutLogOnly")
+    ),
     "endpoints off": Item("endpoints", "prod", "fail", turn_off),
     "time skew": Item("clock", OTHER, "warn", lambda s: s.skew(OTHER, 61.5)),
     "time skew of a proxy": Item("clock", WAP, "warn", lambda s: s.skew(WAP, -61.5)),
@@ -175,3 +208,15 @@ async def test_nothing_is_wrong_with_the_farm_itself() -> None:
     assert [each for each in found if each.status != "pass"] == []
     names = {each.name for each in found}
     assert {item.check for item in ITEMS.values()} - names == {"inconsistency-bindings", "token-signing-key"}
+
+
+async def test_a_farm_on_another_port() -> None:
+    """Where HttpsPort says so, it is that port that has to be bound."""
+    simulator = Simulator(ManualClock(time.time()))
+    simulator.farm(nodes=2, proxies=1)
+    simulator.world.people[USER] = Person(password=PASSWORD)
+    set_properties(HttpsPort=444)(simulator)
+    for host in (NODE, OTHER, WAP):
+        rows = simulator[host].bindings
+        simulator[host].bindings = [replace(row, port=444) if row.port == 443 else row for row in rows]
+    assert [each for each in await checks(simulator, Thresholds()) if each.status != "pass"] == []

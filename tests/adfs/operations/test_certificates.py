@@ -18,11 +18,16 @@ from adfs_mgmt.operations import (
     CertificateSource,
     NotPossible,
     RolloverRequest,
+    acknowledge_certificate,
     certificate_operation,
+    check_farms,
+    classify_partner,
+    refresh_partners,
 )
 from adfs_mgmt.procedures import RolloverPolicy
 from adfs_mgmt.procedures import plan as plan_rollover
 from adfs_mgmt.remoting import Command, CommandFailed, PSObject, RemotingSettings, Shell
+from certs import PartnerKind
 from foundation.procedures import End, JournalLocked, PlanOutdated, PlanUnusable, Refused, save
 from isthmus.cli.procedure_data import plan_data, result_data, standing_data
 from tests.adfs.operations.settings import Settings, context_of
@@ -300,3 +305,82 @@ async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOper
     with pytest.raises(Refused, match="has ended"):
         await work.roll_back("published")
     assert work.record == before
+
+
+def promoted_by_adfs(at: Site) -> tuple[str, str]:
+    """What signed before AD FS promoted its own successor, 20 days before the end and five more; and what signs now."""
+    (before,) = (row.certificate.thumbprint for row in at.farm.shared.of("Token-Signing"))
+    for days in (11, 6):
+        at.clock.advance(days * 86400)
+        at.simulator.settle()
+    primary = at.farm.shared.primary("Token-Signing")
+    assert primary is not None
+    return before, primary.certificate.thumbprint
+
+
+async def test_back_from_what_ad_fs_promoted_by_itself(work: CertificateOperation, at: Site) -> None:
+    """The certificate before signs again, though no work of ours brought the new one; partners are told, and it goes on."""
+    before, now = promoted_by_adfs(at)
+    assert before != now
+    wanted = await work.request(CertificateSource(thumbprint=before), uses=SIGNING)
+    with pytest.raises(Refused, match=r"AD FS keeps its key: to go back .* isthmus adfs rollover rollback"):
+        await work.plan(wanted)
+    with pytest.raises(Refused, match="go back to the one before it: isthmus adfs rollover rollback"):
+        await work.plan(await request(work))
+    back = await work.roll_back("published")
+    assert (back.end, back.step.ask) == (End.ASKING, (OFFICE,))
+    primary = at.farm.shared.primary("Token-Signing")
+    assert primary is not None
+    assert primary.certificate.thumbprint == before
+    assert at.farm.shared.properties["AutoCertificateRollover"] is False
+    assert {row.certificate.thumbprint for row in at.farm.shared.of("Token-Signing")} == {before, now}
+    at.clock.advance(5 * 86400)
+    forward = await work.apply(acknowledged=(OFFICE, "promote"))
+    assert forward.step.stage == "soak"
+    primary = at.farm.shared.primary("Token-Signing")
+    assert primary is not None
+    assert primary.certificate.thumbprint == now
+    at.clock.advance(3 * 86400)
+    assert (await work.apply(acknowledged=("retire",))).end is End.DONE
+    assert at.farm.shared.properties["AutoCertificateRollover"] is True
+
+
+async def test_no_way_back_from_what_ad_fs_promoted_after_the_end(work: CertificateOperation, at: Site) -> None:
+    """The certificate before would stop sign-in; nothing is written down."""
+    promoted_by_adfs(at)
+    node = at.settings.nodes[0].partition("=")[0]
+    at.simulator.invoke("CORP\\admin", node, "Set-AdfsProperties", {"AutoCertificateRollover": False})
+    at.clock.advance(14 * 86400)
+    with pytest.raises(Refused, match="has ended"):
+        await work.roll_back("published")
+    assert work.record is None
+
+
+async def test_partners_that_lack_what_ad_fs_promoted_are_named(work: CertificateOperation, at: Site) -> None:
+    """By `check`, with the way back: nobody was asked. One that was told is not, nor anybody once the change is known."""
+
+    async def partners() -> list[tuple[str, str, str]]:
+        (report,) = await check_farms(work.context, [at.settings])
+        return [(found.status, found.seen, found.remedy) for found in report.findings if found.name == "partners"]
+
+    await refresh_partners(work.context)
+    classify_partner(work.context, "", "Partner 2", PartnerKind.MANUAL)
+    assert [status for status, _, _ in await partners()] == ["pass"]
+    _, now = promoted_by_adfs(at)
+    ((status, seen, remedy),) = await partners()
+    assert status == "warn"
+    assert seen.endswith(f"{now[:12]}, which signs now: {OFFICE}, Partner 2")
+    assert f"acknowledge NAME {now}" in remedy
+    assert "isthmus adfs rollover rollback" in remedy
+    acknowledge_certificate(work.context, "", "Partner 2", now, "ann")
+    ((status, seen, _),) = await partners()
+    assert seen.endswith(f": {OFFICE}")
+    acknowledge_certificate(work.context, "", OFFICE, now, "ann")
+    assert [status for status, _, _ in await partners()] == ["pass"]
+
+
+async def test_partners_that_were_told_in_a_rollover_are_not_named(work: CertificateOperation, at: Site) -> None:
+    """Its journal knows it, after its end too."""
+    await work.apply(await work.plan(await request(work)), acknowledged=(OFFICE, "promote"))
+    (report,) = await check_farms(work.context, [at.settings])
+    assert [found.status for found in report.findings if found.name == "partners"] == ["pass"]

@@ -116,6 +116,17 @@ def test_a_token_rollover(farm: Site) -> None:
     assert "under way" in run(rollover.command, "rollback", "--yes", fails=True)
 
 
+def test_back_from_what_ad_fs_promoted(farm: Site) -> None:
+    """The command says which certificate signs again before anything is done."""
+    (before,) = (row.certificate.thumbprint for row in farm.farm.shared.of("Token-Signing"))
+    for days in (11, 6):
+        farm.clock.advance(days * 86400)
+        farm.simulator.settle()
+    shown = run(rollover.command, "rollback", fails=True)
+    assert "came into use without a rollover of ours" in shown
+    assert f"  Token-Signing     {before}\n" in shown
+
+
 def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
     """Reviewed by somebody else and applied later, it is refused once the farm has changed."""
     saved = tmp_path / "plan.json"
@@ -178,11 +189,18 @@ def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     given = pfx(farm, tmp_path, *names)
     assert "one of --pfx" in run(ssl.command, "plan", fails=True)
     assert "set `hook`" in run(ssl.command, "plan", "--acme", fails=True)
-    assert "Set-WebApplicationProxySslCertificate" in run(ssl.command, "plan", *given)
+    shown = run(ssl.command, "plan", *given)
+    assert "Set-WebApplicationProxySslCertificate" in shown
+    for host in ("adfs1.corp.example.com", "wap1.dmz.corp.example.com"):
+        assert f"{host}" in shown
+    assert shown.count("netsh http update sslcert ipport=0.0.0.0:443 certhash=") == 2
     done = read(ssl.command, "apply", "--yes", *given)
     assert done["end"] == "done", done
     assert list((tmp_path / "state" / "keys").iterdir()) == []
     assert "is over" in run(ssl.command, "status")
+    assert "Nothing is due" in run(ssl.command, "apply", "--acme", "--if-ends-within", "320", "--yes")
+    forgotten = run(check.command)
+    assert "WARN  tls-without-name, adfs1.corp.example.com, wap1.dmz.corp.example.com" in forgotten
     undone = read(ssl.command, "rollback", "--yes")
     assert undone["record"]["outcome"] == "rolled back", undone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.adfs.simulator.making import blank, configuration, connect, join
+from tests.adfs.simulator.making import blank, configuration, connect, fallback, join
 from tests.adfs.simulator.passing import make_token_certificate
 from tests.adfs.simulator.state import (
     DECRYPTING,
@@ -69,6 +69,7 @@ def farm(world: World, wish: Wish) -> Farm:
         own = [each.certificate for each in shared.certificates if not each.managed]
         _stock(host, own)
         join(host, made, ssl.thumbprint, now, primary=hosts[0], database=shared, alternate=wish.alternate_tls)
+        fallback(host, ssl.thumbprint)
     for i in range(wish.proxies):
         _add_proxy(world, made, wish, f"{wish.prefix}wap{i + 1}.dmz.{wish.domain}", ssl, hosts[0])
     return made
@@ -132,3 +133,4 @@ def _add_proxy(world: World, made: Farm, wish: Wish, fqdn: str, ssl: Cert, prima
     host.resolves[made.name] = primary.fqdn
     host.store[ssl.thumbprint] = StoreEntry(certificate=ssl)
     connect(world, host, made, ssl.thumbprint, 443 if wish.alternate_tls else 49443)
+    fallback(host, ssl.thumbprint)

@@ -52,6 +52,16 @@ def proxy_bindings(farm: Farm, thumbprint: str, tls_client_port: int, *, alterna
     return [row for row in rows if row.host_name != "localhost"]
 
 
+def fallback(host: Host, thumbprint: str) -> None:
+    """For clients without SNI: a row of the administrator's own, made with netsh."""
+    host.bindings = [*host.bindings, SslBinding("0.0.0.0", 443, thumbprint, "")]  # noqa: S104 - a row of http.sys
+
+
+def rebind(host: Host, rows: list[SslBinding]) -> None:
+    """Set the rows of names; AD FS's cmdlets leave those of addresses alone (assumed: nothing is documented of them)."""
+    host.bindings = [*rows, *(row for row in host.bindings if row.host_name[:1].isdigit())]
+
+
 def connect(world: World, host: Host, farm: Farm, thumbprint: str, tls_client_port: int) -> None:
     """Make this host a proxy of the farm, with a fresh trust."""
     now = world.clock()

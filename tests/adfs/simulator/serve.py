@@ -123,7 +123,10 @@ class Network:
 
     def context(self, host: Host, name: str) -> ssl.SSLContext | None:
         """With the certificate that is bound to this name, if its key is there."""
-        bound = next((each for each in host.bindings if each.host_name.lower() == name.lower() and each.port == 443), None)
+        here = host.node.farm if host.node is not None else host.proxy.farm if host.proxy is not None else None
+        port = here.shared.properties["HttpsPort"] if here is not None else 443
+        wanted = name.lower() or "0.0.0.0"  # noqa: S104 - a row of http.sys
+        bound = next((each for each in host.bindings if each.host_name.lower() == wanted and each.port == port), None)
         entry = host.store.get(bound.thumbprint) if bound else None
         if entry is None or not entry.has_key:
             return None
@@ -138,7 +141,7 @@ class Network:
 
 
 class _Sni:
-    """Chooses the certificate by name, as http.sys does with host name bindings: no name, no certificate."""
+    """Chooses the certificate by name, as http.sys does with host name bindings: without a name that of 0.0.0.0, if any."""
 
     def __init__(self, network: Network, host: Host) -> None:
         self._network, self._host = network, host

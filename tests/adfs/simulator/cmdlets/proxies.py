@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, moment, stored
 from tests.adfs.simulator.cmdlets.tls import unfit
-from tests.adfs.simulator.making import connect, proxy_bindings
+from tests.adfs.simulator.making import connect, proxy_bindings, rebind
 from tests.adfs.simulator.state import (
     Application,
     Configuration,
@@ -70,7 +70,7 @@ def set_ssl_certificate(call: Call) -> list[Row]:
     if unfit(entry.certificate, proxy.farm.name, call.now):
         raise call.fail("The certificate specified does not meet all the requirements of an SSL certificate.")
     alternate = any(each.host_name.startswith("certauth.") for each in call.host.bindings)
-    call.host.bindings = proxy_bindings(proxy.farm, call.thumbprint(), proxy.tls_client_port, alternate=alternate)
+    rebind(call.host, proxy_bindings(proxy.farm, call.thumbprint(), proxy.tls_client_port, alternate=alternate))
     return []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, may_hop, node, secondary_refused
 from tests.adfs.simulator.errors import PsError
-from tests.adfs.simulator.making import bindings
+from tests.adfs.simulator.making import bindings, rebind
 from tests.adfs.simulator.state import Host
 from tests.adfs.simulator.x509 import Cert
 
@@ -135,4 +135,4 @@ def _bind(call: Call, host: Host, *, alternate: bool) -> None:
         host.node.alternate_tls = alternate
     if not here.secondary:
         properties["TlsClientPort"] = 443 if alternate else client_port
-    host.bindings = bindings(here.farm.name, call.thumbprint(), alternate=alternate, tls_client_port=client_port)
+    rebind(host, bindings(here.farm.name, call.thumbprint(), alternate=alternate, tls_client_port=client_port))
