@@ -68,13 +68,14 @@ def _from_dns(domain: str, *, anywhere: bool) -> ServerList:
         foreign = tuple(_host(target) for target in targets if target not in ours)
         if foreign:
             log.warning(
-                "dns.foreign_servers", record=name, servers=foreign, remedy=f"list them in `servers` if they are {domain}'s"
+                "dns.foreign_servers", record=name, servers=foreign, remedy="list them in `servers` if they are yours"
             )
         if ours:
             return ServerList(tuple(f"{_host(target)}:636" for target in ours), foreign)
         problem = f"{name} names {', '.join(foreign)}, not below {domain}" if foreign else f"{name}: no server"
-    remedy = "Name them in `servers`, or fix the DNS."
-    raise SettingsProblem("domain", f"DNS knows no domain controllers ({problem})", remedy)
+    raise SettingsProblem(
+        "domain", f"DNS knows no domain controllers ({problem})", "Name them in `servers`, or fix the DNS."
+    )
 
 
 def _host(target: object) -> str:
