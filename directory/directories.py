@@ -13,7 +13,7 @@ from directory.ldap import Controllers, resolve_servers
 from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
-from findings import Finding, warned
+from findings import Finding, failed, warned
 
 T = TypeVar("T")
 
@@ -33,7 +33,9 @@ class _Directory:
 
     def __init__(self, settings: DirectorySettings, clock: Callable[[], float]) -> None:
         self.settings = settings
-        self.controllers = Controllers(settings, resolve_servers(settings), clock)
+        servers = resolve_servers(settings)
+        self.foreign = servers.foreign
+        self.controllers = Controllers(settings, servers.used, clock)
         finder = AccountFinder(settings)
         self.lookup = AccountLookup(self.controllers, finder)
         self.checker = CredentialChecker(settings, self.controllers, finder, clock)
@@ -148,7 +150,8 @@ class Directories:
 
         async def inspected(directory: _Directory) -> list[Finding]:
             try:
-                return await directory.run(lambda: inspect(directory.settings, directory.controllers))
+                found = await directory.run(lambda: inspect(directory.settings, directory.controllers))
+                return [*_foreign(directory), *found]
             except _TooMuchWaits as busy:
                 return [warned("load", directory.settings.name, busy.reason, "Check again when less is under way.")]
 
@@ -173,3 +176,17 @@ class Directories:
         if name.suffix and name.suffix in self._by_suffix:
             return self._by_suffix[name.suffix]
         return self._all[0] if len(self._all) == 1 else None
+
+
+def _foreign(directory: _Directory) -> list[Finding]:
+    """What the DNS names and nobody asks."""
+    settings = directory.settings
+    return [
+        failed(
+            "DNS",
+            f"{settings.name} {host}",
+            f"not used: the SRV records name it, but it does not lie below {settings.domain}",
+            "See who changed the DNS. If it is a domain controller of yours, list all of them in `servers`.",
+        )
+        for host in directory.foreign
+    ]

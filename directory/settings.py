@@ -16,7 +16,8 @@ class TlsSettings:
     """Whom to believe to be a domain controller."""
 
     ca_file: Path | None = None
-    """PEM file with the authorities that issue the domain controllers' certificates; without it the system's store."""
+    """PEM file with the authorities that issue the domain controllers' certificates; without it the system's store, for
+    `servers` that are listed."""
 
     pinned_sha256: tuple[str, ...] = ()
     """SHA-256 fingerprints of server certificates. Alone they replace chain and name; beside `ca_file` both must hold."""
@@ -36,7 +37,8 @@ class DirectorySettings:
     """Domain controllers as `dc1.example.com`, `host:port` or `ldaps://host:port`; the port is 636 unless given."""
 
     domain: str = ""
-    """DNS domain whose `_ldap._tcp` SRV records list the servers; used where `servers` is empty."""
+    """DNS domain whose `_ldap._tcp` SRV records list the servers; used where `servers` is empty. Only servers below it are
+    used, and only with `tls.ca_file` or `tls.pinned_sha256`: the DNS does not say whom to believe."""
 
     base_dn: str
     """Where people and groups are searched for, as `DC=example,DC=com`."""

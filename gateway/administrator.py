@@ -5,6 +5,7 @@ For whoever does not run inside the relay: commands, timers, another program on 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ from gateway.relay import (
     ask_relay,
 )
 from gateway.settings import ServerSettings
+from gateway.store import AuditHeads, StoreError
 
 T = TypeVar("T")
 
@@ -144,6 +146,13 @@ class Administrator:
 
         return await self._on_store(check)
 
+    async def accept_audit(self, why: str) -> int:
+        """Take the audit trail's ends as they are now, after a backup was put back; of how many chains that is.
+
+        Raises also NothingToAccept.
+        """
+        return await self._do("accept_audit", int, lambda acts: acts.accept_audit(why, self._actor), why=why)
+
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         try:
             reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, {"actor": self._actor, **order})
@@ -164,16 +173,21 @@ class Administrator:
             raise
         try:
             lockouts = Lockouts(settings.admission, store, time.time, alone=False)
+            heads = AuditHeads(store.audit, settings.state_dir, store.node)
             acts = Administration(
                 store,
                 AgentRegistry(store.agents),
                 relay_url=settings.public_url.rstrip("/"),
                 authority_fingerprint=keys.authority.fingerprint,
                 token_lifetime=settings.core.token_lifetime,
+                heads=heads,
                 clock=time.time,
                 unlock=lockouts.unlock,
                 locks=lockouts.locked,
             )
-            return await work(acts)
+            result = await work(acts)
+            with contextlib.suppress(StoreError):  # the act is done; the next start of the relay tells
+                await heads.note_own()
+            return result
         finally:
             await store.close()

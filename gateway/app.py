@@ -107,6 +107,7 @@ class Relay:
         self.alarms = Alarms(store.audit, self.metrics, clock)
         self.refusals = Refusals(store.audit, clock, per_address=settings.admission.address_rate)
         self.metrics.register(RefusalGauges(self.refusals))
+        self.heads = AuditHeads(store.audit, settings.state_dir, store.node, self.alarms.raise_alarm)
         self.housekeeping = Housekeeping(sleep, expected=(StoreUnavailable,))
         self._make_agents(keys, clock)
         self._make_credentials(clock)
@@ -187,6 +188,7 @@ class Relay:
             relay_url=self.settings.public_url.rstrip("/"),
             authority_fingerprint=keys.authority.fingerprint,
             token_lifetime=self.settings.core.token_lifetime,
+            heads=self.heads,
             clock=clock,
             live=lambda: live_views(self.endpoint.connections),
             disconnect=lambda name, why: self.endpoint.close_agent(name, CloseCode.REVOKED, f"revoked: {why}"),
@@ -221,7 +223,7 @@ class Relay:
         self.lockouts.add_jobs(self.housekeeping)
         self.refusals.add_jobs(self.housekeeping)
         Purge(self.store, clock).add_jobs(self.housekeeping)
-        AuditHeads(self.store.audit).add_jobs(self.housekeeping)
+        self.heads.add_jobs(self.housekeeping)
         self.canaries.add_jobs(self.housekeeping)
 
     def public_app(self) -> web.Application:
@@ -279,6 +281,8 @@ async def serving(
         store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
+        stack.push_async_callback(relay.heads.end)
+        await relay.heads.begin()
         await relay.registry.load()
         await relay.presence.load()
         await relay.lockouts.restore()

@@ -199,6 +199,13 @@ def read_result(data: bytes, start: int, end: int) -> LdapResult:
 
 def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
     """SearchResultEntry: (distinguished name, attributes)."""
+    try:
+        return _read_entry(data, start, end)
+    except IndexError as error:
+        raise CodecError("an entry is cut short") from error
+
+
+def _read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
     _, first, after = header(data, start)
     dn = data[first:after].decode("utf-8", "replace")
     tag, at, stop = header(data, after)
@@ -231,28 +238,38 @@ def read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
 
 
 def read_password_policy(controls: bytes) -> int | None:
-    """The error number of a password policy response control, or None (draft-behera section 6.2)."""
+    """The error number of a password policy response control, or None (draft-behera section 6.2).
+
+    None for one that cannot be read, too: the answer that it stands beside is no less an answer.
+    """
     if PASSWORD_POLICY not in controls:
         return None
+    try:
+        return _policy_error(controls, *_control_value(controls))
+    except CodecError:
+        return None
+
+
+def _control_value(controls: bytes) -> tuple[int, int]:
+    """Where the value of that control begins and ends; nothing where there is none."""
     _, at, end = header(controls, 0)
     while at < end:
         _, start, at = header(controls, at)
         _, first, after = header(controls, start)
-        if controls[first:after] != PASSWORD_POLICY or after >= at:
+        if controls[first:after] != PASSWORD_POLICY:
             continue
-        return _policy_error(controls, after, at)
-    return None
+        while after < at:  # its criticality may stand before
+            tag, first, after = header(controls, after)
+            if tag == 0x04:
+                return first, after
+    return 0, 0
 
 
 def _policy_error(data: bytes, at: int, end: int) -> int | None:
+    """The [1] of the sequence, behind the warning [0] where there is one."""
     while at < end:
         tag, first, after = header(data, at)
-        if tag == 0x04:
-            return _policy_error(data[first:after], 0, after - first)
-        if tag == 0x30:
-            at = first
-            continue
         if tag == 0x81:
             return int.from_bytes(data[first:after], "big")
-        at = after
+        at = first if tag == 0x30 else after
     return None

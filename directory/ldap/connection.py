@@ -19,6 +19,10 @@ from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
 
+LARGEST_UNASKED = 64 * 1024
+"""Bytes from a server that was asked nothing: a notice that it hangs up is far smaller (RFC 4511 section 4.4.1)."""
+LARGEST_SEARCH = 2 * codec.LARGEST_MESSAGE
+"""Bytes of all answers to one search."""
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 
@@ -64,14 +68,20 @@ class _Stream(asyncio.Protocol):
     """Collects what the server says; wakes whoever waits for more."""
 
     def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
         self.buffer = bytearray()
         self.lost: str | None = None
         """Why the connection ended, once it has."""
         self.more: asyncio.Future[None] | None = None
         self.closed = asyncio.get_running_loop().create_future()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
         self.buffer += data
+        if self.more is None and len(self.buffer) > LARGEST_UNASKED and self.transport is not None:
+            self.transport.abort()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -110,6 +120,7 @@ class LdapConnection:
         self.used_at = time.monotonic()
         self.directory = ""
         self._transport, self._stream = transport, stream
+        stream.transport = transport
         self._number = 0
         self._give_up = 0.0
         """time.monotonic() until which it is waited for more."""
@@ -135,6 +146,8 @@ class LdapConnection:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if address.secure:
                 transport = await tls.secure(transport, stream, address.host, server, context, pins, timeout)
+                if stream.buffer:  # before TLS, in the clear: anybody on the way can have said it
+                    raise ConnectFailed(server, "it, or somebody in between, spoke before TLS")
             return cls(server, transport, stream)
         except BaseException:
             transport.abort()
@@ -183,9 +196,15 @@ class LdapConnection:
         give_up = time.monotonic() + timeout
         self._send(request)
         found: list[tuple[str, Entry]] = []
+        size = 0
         try:
             while True:
                 data = await self._receive(give_up, timeout)
+                size += len(data)
+                if size > LARGEST_SEARCH or len(found) > limit:
+                    raise codec.CodecError(
+                        f"more than the {limit} entries, or {LARGEST_SEARCH} bytes, that a search may bring"
+                    )
                 number, tag, start, end = codec.open_message(data)
                 if number != self._number or tag not in _SEARCH_ANSWERS:
                     raise codec.CodecError("an answer to something else")
@@ -194,7 +213,7 @@ class LdapConnection:
                 elif tag == codec.SEARCH_DONE:
                     break
             result = codec.read_result(data, start, end)
-        except (codec.CodecError, IndexError) as error:
+        except codec.CodecError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
         if result.code not in (0, 4, 32):  # success, sizeLimitExceeded, noSuchObject

@@ -11,15 +11,16 @@ from directory.ldap.codec import Entry
 
 _EPOCH = 11_644_473_600
 """Seconds from 1601 to 1970."""
+_LARGEST = 2**63 - 1
 _STEPS = 10_000_000
 """Steps of 100 ns in a second."""
 
 
 def integer_of(entry: Entry, name: bytes) -> int:
-    """A single integer value; 0 where there is none or it is none."""
+    """A single integer value, of 64 bits as the directory's own are; 0 where there is none or it is none."""
     values = entry.get(name)
     try:
-        return int(values[0]) if values else 0
+        return min(max(int(values[0]), -_LARGEST - 1), _LARGEST) if values else 0
     except ValueError:
         return 0
 
@@ -58,7 +59,12 @@ def from_interval(value: int) -> float:
 
 
 def format_sid(raw: bytes) -> str:
-    """A binary SID as `S-1-…` (MS-DTYP section 2.4.2): the authority big-endian, the parts after it little-endian."""
+    """A binary SID as `S-1-…` (MS-DTYP section 2.4.2): the authority big-endian, the parts after it little-endian.
+
+    What is none is shown in base64, which no SID looks like.
+    """
+    if len(raw) < 8 or len(raw) != 8 + 4 * raw[1]:
+        return base64.b64encode(raw).decode()
     authority = int.from_bytes(raw[2:8], "big")
     parts = [int.from_bytes(raw[at : at + 4], "little") for at in range(8, 8 + 4 * raw[1], 4)]
     return "-".join(map(str, ("S", raw[0], authority, *parts)))

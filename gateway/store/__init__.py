@@ -4,6 +4,7 @@ What belongs here: for each subject a port, its records and its SQL in one file;
 other package knows SQL. Each file says which kind of state it holds: lasting, happens once, seen before, a copy.
 
     audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
+    head, witness       where the chains end, noted outside the database
     agents tokens api_keys sessions
     once replay         what happens once; what was seen before
     admission           what is counted against names: opaque rows, changed by a rule
@@ -27,6 +28,7 @@ from gateway.store.errors import (
     DutyLost,
     KeysUnreadable,
     KeyTooFresh,
+    NothingToAccept,
     StoreError,
     StoreFull,
     StoreTooNew,
@@ -70,6 +72,7 @@ __all__ = [
     "KeyTooFresh",
     "Keyring",
     "KeysUnreadable",
+    "NothingToAccept",
     "OnceStore",
     "PresenceStore",
     "Purge",

@@ -10,9 +10,8 @@ writers from four nodes on). Entries of different chains have no order among eac
 
 The keys are not readable in the database: whoever can only write to it can neither change, insert nor remove an entry
 unnoticed, nor cut off a tail, unless they kept the row of the chain (or the register) as it was then: an older copy
-verifies, of the whole database or of the end of one chain. A process that still writes to that chain notices
-(`audit.head_replaced`). For the others, and against who has the whole machine, the relay logs the heads (`audit.head`),
-to be carried off the machine with the log and compared (`isthmus relay audit verify --noted`).
+holds in itself, of the whole database or of the end of one chain. A process that still writes to that chain notices
+(`audit.head_replaced`). For the others the heads are noted outside the database (`head.py`).
 
 What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
 entry itself, and says how many it took: whoever removes more without an entry is found out.
@@ -28,6 +27,7 @@ import asyncio
 import functools
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +63,8 @@ QUEUE_LIMIT = 10_000
 BATCH = 500
 """Events in one transaction at most."""
 _PAGE = 5000
+_LEFT = 100
+"""Chains that a process remembers to have left."""
 _LONGEST = 256
 """Characters of what is searched by; of a longer text a digest follows."""
 
@@ -184,6 +186,10 @@ class AuditLog(Protocol):
         """
         ...
 
+    async def settle(self) -> None:
+        """Wait until everything appended is committed."""
+        ...
+
     async def entries(
         self,
         *,
@@ -214,8 +220,13 @@ class AuditLog(Protocol):
         """Those with this objectGUID or entryUUID that entries tell of, in order of their directories."""
         ...
 
-    async def heads(self, limit: int = 10) -> list[AuditHead]:
-        """Where the newest chains of this node end, oldest first."""
+    @property
+    def written(self) -> tuple[AuditHead, ...]:
+        """Where this process's own chain ends, as far as it knows, behind those that it had to leave."""
+        ...
+
+    async def heads(self) -> list[AuditHead]:
+        """Where the chains of all nodes end, oldest first; what it tells is on the disk, and outlives a power cut."""
         ...
 
     async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
@@ -259,6 +270,8 @@ class SqlAuditLog:
         self._writing = asyncio.Lock()
         """Held from reading the tail until what was appended is committed."""
         self._tail: _Tail | None = None
+        self._left: deque[AuditHead] = deque(maxlen=_LEFT)
+        """The ends, as they should be, of chains of its own that somebody changed."""
         self._moved: list[tuple[int, bytes]] = []
         """Where commits leave the head that nobody has seen the end of yet."""
         self._unsure = False
@@ -284,7 +297,7 @@ class SqlAuditLog:
         await done
 
     async def settle(self) -> None:
-        """Wait until everything appended is committed."""
+        """See `AuditLog`."""
         if self._flushing is not None:
             self._flushing.cancel()
             self._flush()
@@ -353,12 +366,18 @@ class SqlAuditLog:
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return sorted(AccountId(row.directory, identifier) for row in rows)
 
-    async def heads(self, limit: int = 10) -> list[AuditHead]:
+    @property
+    def written(self) -> tuple[AuditHead, ...]:
         """See `AuditLog`."""
-        query = sa.select(audit_chains).where(audit_chains.c.node == self._node, audit_chains.c.seq > 0)
-        query = query.order_by(audit_chains.c.chain.desc()).limit(limit)
+        tail = self._tail
+        return (*self._left, self._own_head(tail.chain, tail.seq, tail.hash)) if tail and tail.seq else tuple(self._left)
+
+    async def heads(self) -> list[AuditHead]:
+        """See `AuditLog`."""
+        query = sa.select(audit_chains).where(audit_chains.c.seq > 0).order_by(audit_chains.c.chain)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
-        return [_head(row) for row in reversed(rows)]
+        await self._database.sync()
+        return [_head(row) for row in rows]
 
     async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
         """See `AuditLog`."""
@@ -485,19 +504,22 @@ class SqlAuditLog:
     async def _leave_chain(self, left: _Tail, found: tuple[int, bytes]) -> _Tail:
         """Begin another chain, which says so: somebody moved the head of this one, or put an older copy of the database in
         its place. To go on behind that would make whole what is not."""
-        here, there = (
-            AuditHead(chain=left.chain, node=self._node, seq=seq, hash=digest.hex()).noted
-            for seq, digest in ((left.seq, left.hash), found)
-        )
+        last = self._own_head(left.chain, left.seq, left.hash)
+        here, there = last.noted, self._own_head(left.chain, *found).noted
         log.critical("audit.head_replaced", left=here, found=there)
         event = AuditEvent(
             time=self._keyring.clock(), kind="audit.head_replaced", actor="relay", detail={"left": here, "found": there}
         )
         tail = await self._database.write(self._begin_chain)
+        if left.seq and last not in self._left:
+            self._left.append(last)
         sealed = [(seal_event(event), event)]
         await self._committed(tail, self._database.write_trail(lambda cursor: self._put(cursor, tail, sealed)))
         self._tail = tail
         return tail
+
+    def _own_head(self, chain: int, seq: int, digest: bytes) -> AuditHead:
+        return AuditHead(chain=chain, node=self._node, seq=seq, hash=digest.hex())
 
     def _read_head(self, cursor: Any, chain: int) -> tuple[int, bytes]:
         cursor.execute(f"SELECT seq, hash FROM audit_chains WHERE chain = {chain:d}")  # noqa: S608 - a number

@@ -209,6 +209,15 @@ class Database:
             if deleted < portion:
                 return total
 
+    async def sync(self) -> None:
+        """Wait until what is committed by now would outlive a power cut. Raises StoreUnavailable.
+
+        SQLite with `synchronous=NORMAL` leaves that to the next checkpoint; PostgreSQL has seen to it at the commit.
+        """
+        path = self._engine.url.database
+        if self.dialect.name == "sqlite" and path and path != ":memory:":
+            await self._wait("scan", lambda _: self._sync_files(Path(path)), lambda _: None)
+
     def run_now(self, work: Work[T]) -> T:
         """Run `work` in this thread, for as long as it takes: at the start, before anything is served."""
         return cast(T, self._guarded(self._engine, work))
@@ -331,6 +340,15 @@ class Database:
         cursor.execute("PRAGMA busy_timeout=0")
         cursor.execute("PRAGMA wal_autocheckpoint=0")
         return prompt
+
+    def _sync_files(self, path: Path) -> None:
+        """The log first: what a checkpoint has taken out of it meanwhile, that has synced into the database."""
+        for file in (path.with_name(f"{path.name}-wal"), path):
+            try:
+                with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+            except OSError as error:
+                raise self._unavailable(error) from error
 
     def _check_point(self, _job: _Job) -> None:
         """Copy the write-ahead log into the database, as far as no reader needs it."""

@@ -5,6 +5,7 @@ StoreError                base
 ├── StoreTooNew           written by a version of Isthmus that this one cannot work beside
 ├── StoreFull             a table that is bounded takes no more
 ├── AuditBroken           the audit trail was tampered with or damaged
+├── NothingToAccept       the audit trail holds what was noted of it
 ├── TokenSpent            an enrolment token that is unknown, used or expired
 ├── KeysUnreadable        the keyring is there, but sealed with another secret than this node's
 ├── KeyTooFresh           the keyring was rolled moments ago: its newest key is not in use yet
@@ -61,6 +62,17 @@ class AuditBroken(StoreError):
 
     def __str__(self) -> str:
         return f"audit trail is broken at entry {self.chain}-{self.seq}: {self.problem}. Keep the database as evidence"
+
+
+class NothingToAccept(StoreError):
+    """The trail holds what its witness says."""
+
+    def __init__(self, witness: str) -> None:
+        super().__init__(witness)
+        self.witness = witness
+
+    def __str__(self) -> str:
+        return f"there is nothing to accept: the audit trail holds all that {self.witness} says of it"
 
 
 class TokenSpent(StoreError):

@@ -61,6 +61,7 @@ def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
         "directories.netbios_name": '"CORP"',
         "directories.service_user": '"isthmus-agent@corp.example.com"',
         "directories.service_password_file": '"/etc/isthmus/service.password"',
+        "directories.tls.ca_file": '"/etc/isthmus/domain-ca.pem"',
     }
     return AgentSettings, headline, required
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from certs import CertsError
 from foundation.times import minute, second
@@ -396,13 +397,14 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
 @click.option(
     "--noted",
     metavar="ID:HASH",
-    help="A head that was noted elsewhere (`audit.head` in the log): it must be in the trail.",
+    help="A head that was noted on another machine (`audit.head` in the log): it must be in the trail.",
 )
 @json_option
 def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     """Check all chains; exit code 1 names the first entry that cannot be trusted.
 
-    An older copy of the whole database holds in itself: only a head that was noted elsewhere shows it.
+    An older copy of the database holds in itself. That it is one shows by what the relay noted in its state_dir
+    (`audit-heads`); against who can write there too, only by a head that was noted on another machine.
 
     \b
     Examples:
@@ -416,8 +418,12 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
 
     report = run_async(reported(_admin(config).verify_audit(progress, noted=_noted(noted) if noted is not None else None)))
     if as_json:
-        emit_json({"ok": True, "entries": report.entries, "removed": report.removed, "heads": report.heads})
-    elif not report.entries:
+        emit_json({"ok": True, **msgspec.to_builtins(report)})
+        return
+    if report.witnessed is None and report.entries:
+        missing = "state_dir has no file audit-heads; the relay makes it when it runs"
+        click.echo(f"Not compared with what was noted before: {missing}.", err=True)
+    if not report.entries:
         click.echo("The trail is empty.")
     else:
         gone = f"what {report.removed} of them said of a person was removed; " if report.removed else ""
@@ -425,6 +431,30 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
             f"{counted(report.entries, 'entry', 'entries')} in {counted(len(report.heads), 'chain')}, none changed; "
             f"{gone}the newest ends {report.heads[-1]}"
         )
+
+
+@audit.command("accept")
+@relay_config
+@click.option("--why", required=True, help="Reason, for the audit trail: which backup was put back, and when.")
+@yes_option
+@json_option
+def accept_audit(config: Path, why: str, yes: bool, as_json: bool) -> None:
+    """Accept that the trail's newest entries are gone, after you have put back a backup of the database.
+
+    Until then `audit verify` calls the trail broken, and each start of the relay raises an alarm. What was noted and is
+    gone is written into the trail. If nobody has put back a backup: do not accept it, somebody removed entries.
+
+    
+    Example:
+      isthmus relay audit accept --why "database restored from the backup of 28 November"
+    """
+    question = "Entries that the relay had noted are gone for good. Type accept to accept that"
+    confirm(question, "accept", Manner(yes=yes, as_json=as_json))
+    chains = run_async(reported(_admin(config).accept_audit(why)))
+    if as_json:
+        emit_json({"chains": chains})
+    else:
+        click.echo(f"Accepted for {counted(chains, 'chain')}; the trail says so. See: isthmus relay audit verify")
 
 
 def _noted(text: str) -> tuple[int, int, str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import dns.flags
 import dns.message
 import dns.rcode
@@ -17,7 +18,7 @@ import dns.resolver
 import dns.rrset
 import pytest
 
-from directory import CheckOutcome, Credential, Directories, DirectorySettings
+from directory import CheckOutcome, Credential, Directories, DirectorySettings, TlsSettings
 from directory.errors import (
     Abandoned,
     Ambiguous,
@@ -35,6 +36,12 @@ def settings(name: str, **fields: object) -> DirectorySettings:
     """Of a directory that nobody answers for."""
     given = {"name": name, "base_dn": "DC=x", "servers": ("127.0.0.1:9",), "connect_timeout": 0.2, **fields}
     return DirectorySettings(**given)  # type: ignore[arg-type]
+
+
+def from_dns(**fields: object) -> DirectorySettings:
+    """Of a directory whose servers the DNS names, and whose authority is known."""
+    tls = TlsSettings(ca_file=Path(certifi.where()))
+    return settings("east.example", **{"servers": (), "domain": "east.example", "tls": tls, **fields})
 
 
 async def test_names_go_to_their_forest() -> None:
@@ -231,19 +238,79 @@ def test_domain_controllers_come_from_dns_in_order_of_priority(name_server: Name
         (0, 100, 389, "dc1.east.example"),
         (10, 0, 389, "dc2.east.example"),
     ]
-    found = resolve_servers(settings("east.example", servers=(), domain="east.example"))
-    assert found == ("dc1.east.example:636", "dc2.east.example:636", "dc3.east.example:636")
+    found = resolve_servers(from_dns())
+    assert found.used == ("dc1.east.example:636", "dc2.east.example:636", "dc3.east.example:636")
 
 
 def test_other_directories_have_the_plain_record(name_server: NameServer) -> None:
     """RFC 2782's, asked second."""
     name_server.records["_ldap._tcp.east.example"] = [(0, 0, 389, "ldap1.east.example")]
-    assert resolve_servers(settings("a", servers=(), domain="east.example")) == ("ldap1.east.example:636",)
+    assert resolve_servers(from_dns()).used == ("ldap1.east.example:636",)
     assert len(name_server.asked) == 2
 
 
 def test_a_domain_that_dns_does_not_know(name_server: NameServer) -> None:
     """Named, with the remedy."""
     with pytest.raises(SettingsProblem, match="DNS knows no domain controllers"):
-        resolve_servers(settings("a", servers=(), domain="east.example"))
+        resolve_servers(from_dns())
     assert name_server.asked
+
+
+DC_RECORD = "_ldap._tcp.dc._msdcs.east.example"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "dc1.evil.example",
+        "dc1.east.example.evil.example",
+        "dc1.notsoeast.example",
+        "dc1.xeast.example",
+        "test",
+        "10.0.0.9",
+    ],
+)
+async def test_a_server_that_dns_names_outside_the_domain_is_not_used(name_server: NameServer, host: str) -> None:
+    """Its certificate may be good for its name: of a public authority, or of the domain's own. `agent check` says so."""
+    name_server.records[DC_RECORD] = [(0, 0, 389, host), (9, 0, 389, "dc1.EAST.example")]
+    assert resolve_servers(from_dns()) == (("dc1.EAST.example:636",), (host,))
+    directories = Directories([from_dns()])
+    dns_finding, *others = await directories.check()
+    await directories.close()
+    assert (dns_finding.status, dns_finding.where) == ("fail", f"east.example {host}")
+    assert "does not lie below east.example" in dns_finding.seen
+    assert all(host not in finding.where for finding in others)
+    name_server.records[DC_RECORD] = [(0, 0, 389, host)]
+    with pytest.raises(SettingsProblem, match="DNS knows no domain controllers"):
+        resolve_servers(from_dns())
+
+
+def test_a_server_whose_certificate_is_pinned_may_lie_anywhere(name_server: NameServer) -> None:
+    """Its name says nothing then, whoever made it up."""
+    name_server.records[DC_RECORD] = [(0, 0, 389, "dc1.elsewhere.example")]
+    pinned = from_dns(tls=TlsSettings(pinned_sha256=("0" * 64,)))
+    assert resolve_servers(pinned) == (("dc1.elsewhere.example:636",), ())
+
+
+def test_names_from_dns_need_a_configured_authority(name_server: NameServer) -> None:
+    """Else whoever forges an answer, and has any public certificate, gets the service account's password."""
+    name_server.records[DC_RECORD] = [(0, 0, 389, "dc1.east.example")]
+    with pytest.raises(SettingsProblem, match=r"tls\.ca_file: is not set.*list the controllers in `servers`"):
+        resolve_servers(from_dns(tls=TlsSettings()))
+    assert name_server.asked == []
+    listed = settings("a", servers=("dc1.east.example",), domain="east.example")
+    assert resolve_servers(listed).used == ("dc1.east.example",)
+
+
+@pytest.mark.parametrize("domain", [".", "", ".."])
+def test_a_domain_that_is_all_domains_is_none(domain: str) -> None:
+    """Every server lies below the root."""
+    with pytest.raises(SettingsProblem, match="and so is `domain`"):
+        resolve_servers(from_dns(domain=domain))
+
+
+def test_a_domain_without_the_service_has_no_server(name_server: NameServer) -> None:
+    """RFC 2782: the root as target says so."""
+    name_server.records[DC_RECORD] = [(0, 0, 0, "")]
+    with pytest.raises(SettingsProblem, match="DNS knows no domain controllers"):
+        resolve_servers(from_dns())

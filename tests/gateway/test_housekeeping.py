@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,36 @@ async def test_housekeeping_that_fails_is_logged_and_the_relay_goes_on(
         await running.housekeeping.tidy()
     assert len(events(logs, "housekeeping.failed")) == 2
     assert events(logs, "audit.head")
+
+
+async def test_a_trail_that_went_back_is_an_alarm_at_the_start_and_while_the_relay_runs(
+    settings: ServerSettings, logs: list[EventDict]
+) -> None:
+    """In the log, in the metrics, and in the trail; what the relay wrote before it stopped is noted then."""
+    database = settings.state_dir / "relay.db"
+    async with serving(settings) as running:
+        await running.administration.create_token("dc1", "admin:test")
+        assert events(logs, "audit.rolled_back") == []
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    older = database.read_bytes()
+    async with serving(settings) as running:
+        await running.administration.create_token("dc2", "admin:test")
+        assert events(logs, "audit.rolled_back") == []
+    database.write_bytes(older)
+    async with serving(settings) as running:
+        (alarm,) = events(logs, "audit.rolled_back")
+        assert (alarm["log_level"], alarm["found"]) == ("critical", "now gone")
+        assert 'isthmus_alerts_total{event="audit.rolled_back"} 1.0' in running.metrics_text().decode()
+        await eventually(lambda: running.store.audit.written)
+        (entry,) = await running.store.audit.entries(kind="alert.audit.rolled_back")
+        assert entry.event.detail["noted"] == alarm["noted"]
+        with closing(sqlite3.connect(database)) as connection:
+            connection.executescript(
+                "DELETE FROM audit_register; DELETE FROM audit_chains; DELETE FROM audit_entries; DELETE FROM audit_events"
+            )
+        await running.housekeeping.tidy()
+        assert len(events(logs, "audit.rolled_back")) > 1
 
 
 async def test_the_relays_certificate_is_renewed_whatever_the_store_says(

@@ -360,7 +360,8 @@ def test_a_tampered_audit_trail_is_named(run: Run, ready: Path) -> None:
 
 
 def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready: Path) -> None:
-    """It holds in itself; only what was noted elsewhere shows that the end is missing."""
+    """It holds in itself; only what was noted elsewhere shows that the end is missing: where the witness is gone, what was
+    carried off the machine."""
     database = ready.parent / "state" / "relay.db"
     run("relay", "token", "--config", ready, "--name", "dc1")
     older = database.read_bytes()
@@ -368,13 +369,39 @@ def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready:
     noted = json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["heads"][-1]
     assert run("relay", "audit", "verify", "--config", ready, "--noted", noted)[0] == 0
     database.write_bytes(older)
-    assert run("relay", "audit", "verify", "--config", ready)[0] == 0
+    (ready.parent / "state" / "audit-heads").unlink()
+    code, _, err = run("relay", "audit", "verify", "--config", ready)
+    assert code == 0
+    assert "no file audit-heads" in err
     code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", noted)
     assert code == 1
     assert "entry 2-1 is not the one that was noted" in err
     code, _, err = run("relay", "audit", "verify", "--config", ready, "--noted", "two")
     assert code == 2
     assert "ID:HASH" in err
+
+
+def test_an_older_copy_of_the_database_is_found_by_the_witness_until_it_is_accepted(run: Run, ready: Path) -> None:
+    """Nobody has to have kept anything. Whoever has put back a backup says so, and the trail says it too."""
+    database = ready.parent / "state" / "relay.db"
+    run("relay", "token", "--config", ready, "--name", "dc1")
+    older = database.read_bytes()
+    run("relay", "token", "--config", ready, "--name", "dc2")
+    assert json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["witnessed"] == 2
+    assert "nothing to accept" in run("relay", "audit", "accept", "--config", ready, "--why", "a test", "--yes")[2]
+    database.write_bytes(older)
+    for _ in range(2):
+        code, out, err = run("relay", "audit", "verify", "--config", ready)
+        assert (code, out) == (1, "")
+        assert "broken at entry 2-1: its head was 2-1:" in err
+        run("relay", "token", "--config", ready, "--name", "dc3")
+    code, _, err = run("relay", "audit", "accept", "--config", ready, "--why", "a test")
+    assert (code, "nobody was asked" in err) == (1, True)
+    why = "the backup of Monday was put back"
+    assert run("relay", "audit", "accept", "--config", ready, "--why", why, "--yes")[0] == 0
+    assert run("relay", "audit", "verify", "--config", ready)[0] == 0
+    (entry,) = json.loads(run("relay", "audit", "list", "--config", ready, "--kind", "admin.audit_accepted", "--json")[1])
+    assert entry["detail"]["detail"] == why
 
 
 def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:

@@ -26,7 +26,7 @@ from gateway.relay.administration.views import (
 )
 from gateway.relay.agents import FRESH, AgentRegistry
 from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
-from gateway.store import ApiKeyRecord, AuditEvent, Store, TokenRecord
+from gateway.store import ApiKeyRecord, AuditEvent, AuditHeads, Store, TokenRecord
 
 Live = Callable[[], dict[str, AgentView]]
 """What the running relay knows of its connections, by agent name."""
@@ -89,6 +89,7 @@ class Administration:
         relay_url: str,
         authority_fingerprint: str,
         token_lifetime: float,
+        heads: AuditHeads,
         clock: Callable[[], float],
         live: Live = dict,
         disconnect: Callable[[str, str], int] = lambda _name, _why: 0,
@@ -99,7 +100,7 @@ class Administration:
         self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
-        self._locks = locks
+        self._locks, self._heads = locks, heads
 
     async def create_token(self, name: str, actor: str, domains: Sequence[str] = ()) -> TokenView:
         """Make an enrolment token. domains: what the agent may answer for; none: whatever it claims.
@@ -279,13 +280,21 @@ class Administration:
         return [audit_view(entry) for entry in entries]
 
     async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditReportView:
-        """Check the whole trail. Raises AuditBroken."""
-        return audit_report_view(await self._store.audit.verify(progress))
+        """Check the whole trail, and that it holds what its witness says. Raises AuditBroken."""
+        return audit_report_view(*await self._heads.verify(progress))
+
+    async def accept_audit(self, why: str, actor: str) -> int:
+        """Take the trail's ends as they are now, after a backup was put back; returns how many chains that concerns.
+
+        Raises NothingToAccept.
+        """
+        event = AuditEvent(time=self._clock(), kind="admin.audit_accepted", actor=actor, detail={"detail": why})
+        return await self._heads.accept(event)
 
     async def check_noted(self, chain: int, seq: int, digest: str) -> None:
         """Whether the trail still holds the entry that was noted elsewhere: its chain, its number and its hash, hex.
 
-        `verify_audit` alone takes an older copy of the whole database for good. Raises AuditReplaced.
+        For who has no confidence in the witness on this machine. Raises AuditReplaced.
         """
         entry = await self._store.audit.entry(chain, seq)
         if entry is None or entry.hash != digest.lower():

@@ -86,6 +86,13 @@ class ReadAudit(Order):
     correlation_id: str = ""
 
 
+class AcceptAudit(Order):
+    """why: for the trail."""
+
+    why: str
+    actor: str
+
+
 class RollKeys(Order):
     """Keys of the keyring."""
 
@@ -123,6 +130,7 @@ def control_app(administration: Administration) -> web.Application:
             ),
         ),
         "verify_audit": _handler(Order, lambda _: acts.verify_audit()),
+        "accept_audit": _handler(AcceptAudit, lambda order: acts.accept_audit(order.why, order.actor)),
         "roll_keys": _handler(RollKeys, lambda order: acts.roll_keys(order.actor)),
     }
     app = web.Application(client_max_size=64 * 1024)

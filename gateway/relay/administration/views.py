@@ -112,6 +112,8 @@ class AuditReportView(msgspec.Struct, kw_only=True):
     """Entries whose personal part was removed."""
     heads: list[str]
     """Of each chain, `<chain>-<number>:<hash>`, as the log has them."""
+    witnessed: int | None
+    """Chains whose heads were compared with the witness of this machine; None where it has none."""
 
 
 class KeysView(msgspec.Struct, kw_only=True):
@@ -171,8 +173,11 @@ def audit_view(entry: AuditEntry) -> AuditView:
     )
 
 
-def audit_report_view(report: AuditReport) -> AuditReportView:
-    """A report for people and programs."""
+def audit_report_view(report: AuditReport, witnessed: int | None) -> AuditReportView:
+    """A report for people and programs. witnessed: see `AuditReportView`."""
     return AuditReportView(
-        entries=report.entries, removed=report.removed, heads=[head.noted for head in report.heads if head.seq]
+        entries=report.entries,
+        removed=report.removed,
+        heads=[head.noted for head in report.heads if head.seq],
+        witnessed=witnessed,
     )

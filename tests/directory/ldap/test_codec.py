@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,18 +76,17 @@ def test_an_entry_comes_back_as_it_was_sent(dn: bytes, attributes: dict[bytes, l
 
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    """Anything odd is a CodecError or an IndexError, which the connection turns into its own; nothing else."""
+    """Anything odd is a CodecError, which the connection turns into its own; nothing else."""
     readers = (
         codec.message_size,
         codec.open_message,
         lambda d: codec.read_entry(d, 0, len(d)),
         lambda d: codec.read_result(d, 0, len(d)),
+        codec.read_password_policy,
     )
     for read in readers:
-        try:
+        with contextlib.suppress(codec.CodecError):
             read(data)
-        except (codec.CodecError, IndexError):
-            continue
 
 
 @given(st.integers(0, 200), st.binary(max_size=3))
@@ -96,9 +97,35 @@ def test_a_flipped_byte_is_an_error_or_another_entry_never_a_crash(at: int, othe
     try:
         _, _, start, end = codec.open_message(bytes(data))
         codec.read_entry(bytes(data), start, end)
-    except (codec.CodecError, IndexError):
+    except codec.CodecError:
         return
     assert codec.message_size(data) >= 2
+
+
+@pytest.mark.parametrize("attribute", [b"\x04", codec.octets(b"a") + codec.tlv(0x31, b"\x04")])
+def test_an_entry_that_ends_behind_a_tag_is_cut_short(attribute: bytes) -> None:
+    """Where a header is read without a call."""
+    content = codec.octets(b"cn=x") + codec.tlv(0x30, codec.tlv(0x30, attribute))
+    with pytest.raises(codec.CodecError, match="cut short"):
+        codec.read_entry(content, 0, len(content))
+
+
+@given(st.binary(max_size=60), st.integers(0, 90))
+def test_no_policy_control_breaks_the_reader(value: bytes, cut: int) -> None:
+    """It stands beside an answer: what cannot be read tells nothing, and the answer counts."""
+    whole = codec.tlv(0xA0, codec.tlv(0x30, codec.octets(codec.PASSWORD_POLICY) + value))
+    for controls in (whole, whole[: len(whole) - cut], codec.octets(codec.PASSWORD_POLICY) + value):
+        found = codec.read_password_policy(controls)
+        assert found is None or found >= 0
+
+
+def test_a_policy_control_in_a_thousand_wrappers_tells_nothing() -> None:
+    """No reader goes down with it: the stack is finite."""
+    value = codec.tlv(0x81, b"\x00")
+    for _ in range(5000):
+        value = codec.octets(value)
+    controls = codec.tlv(0xA0, codec.tlv(0x30, codec.octets(codec.PASSWORD_POLICY) + codec.octets(value)))
+    assert codec.read_password_policy(controls) is None
 
 
 def test_sizes_are_bounded() -> None:

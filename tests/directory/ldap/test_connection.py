@@ -11,9 +11,10 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+import uvloop
 
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
@@ -29,6 +30,7 @@ from directory.errors import (
 from directory.ldap import codec, tls
 from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.settings import TlsSettings
+from tests.support.relay_and_agent import eventually
 
 SUCCESS = codec.integer(0, 0x0A) + codec.octets(b"") + codec.octets(b"")
 Answer = Callable[[bytes], bytes | None]
@@ -100,6 +102,95 @@ async def test_what_is_no_answer_to_the_question_ends_the_connection(connect: Co
         await connection.search(b"", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=0.2)
     with pytest.raises(ConnectionBroken):
         await connection.bind(b"a", b"b", 1)
+
+
+@pytest.mark.parametrize("kind", ["too many", "too much"])
+async def test_a_search_brings_no_more_than_was_asked_for(
+    connect: Connect, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that goes on and on fills nobody's memory: the connection is closed."""
+    monkeypatch.setattr("directory.ldap.connection.LARGEST_SEARCH", 100_000)
+    attribute = codec.tlv(0x30, codec.octets(b"a") + codec.tlv(0x31, codec.octets(b"x" * 60_000)))
+    entry = codec.message(
+        1, codec.tlv(codec.ENTRY, codec.octets(b"CN=a") + codec.tlv(0x30, attribute * (kind == "too much")))
+    )
+    done = codec.message(1, codec.tlv(codec.SEARCH_DONE, SUCCESS))
+    connection = await connect(lambda _: entry * (2 if kind == "too much" else 4) + done)
+    with pytest.raises(Malformed, match="more than the 3 entries"):
+        await search(connection)
+    await asyncio.wait_for(asyncio.shield(connection.closed), 5)
+
+
+async def test_a_search_that_hits_its_limit_gives_what_came(connect: Connect) -> None:
+    """Section 4.5.1.4: exactly as many, then sizeLimitExceeded."""
+    entry = codec.message(1, codec.tlv(codec.ENTRY, codec.octets(b"CN=a") + codec.tlv(0x30, b"")))
+    content = codec.integer(4, 0x0A) + codec.octets(b"") + codec.octets(b"")
+    connection = await connect(lambda _: entry * 3 + codec.message(1, codec.tlv(codec.SEARCH_DONE, content)))
+    assert len(await search(connection)) == 3
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("secure", [False, True])
+def test_what_is_poured_into_an_idle_connection_ends_it(tmp_path: Path, loop: str, secure: bool) -> None:
+    """Nobody has asked anything: all of it would be kept."""
+    write_certificates(tmp_path, dns_name="dc1.example.com", address="127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+
+    def pour(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with contextlib.suppress(OSError), context.wrap_socket(accepted, server_side=True) if secure else accepted as poured:
+            poured.settimeout(5)
+            for _ in range(800):
+                poured.sendall(b"\x30" * 65536)
+
+    async def stay_idle(address: Address) -> int:
+        trust = tls.make_context(TlsSettings(ca_file=tmp_path / "ca.pem"))
+        connection = await LdapConnection.open(address, trust, (), 5)
+        await asyncio.wait_for(connection.closed, 10)
+        assert connection.is_stale()
+        return len(connection._stream.buffer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=pour, args=(listener,), daemon=True)
+        thread.start()
+        address = Address("127.0.0.1", listener.getsockname()[1], secure)
+        kept = (uvloop.run if loop == "uvloop" else asyncio.run)(stay_idle(address))
+        thread.join(10)
+    assert kept < 4 * 1024 * 1024
+
+
+async def test_what_was_said_before_tls_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the clear anybody on the way can have said it: that a password is right, for instance."""
+    write_certificates(tmp_path, dns_name="dc1.example.com", address="127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    right = codec.message(1, codec.tlv(codec.BIND_RESPONSE, SUCCESS))
+
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with contextlib.suppress(OSError), accepted:
+            accepted.sendall(right)
+            with context.wrap_socket(accepted, server_side=True) as secured:
+                secured.recv(1000)
+
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def connect_slowly(make: Callable[[], Any], host: str, port: int) -> tuple[Any, Any]:
+        """As where the answer was there before the connection was taken over."""
+        transport, stream = await connect(make, host, port)
+        await eventually(lambda: bool(stream.buffer))
+        return transport, stream
+
+    monkeypatch.setattr(loop, "create_connection", connect_slowly)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        address = Address("127.0.0.1", listener.getsockname()[1])
+        with pytest.raises(ConnectFailed, match="spoke before TLS"):
+            await open_connection(address, TlsSettings(ca_file=tmp_path / "ca.pem"))
+        await asyncio.to_thread(thread.join, 5)
 
 
 async def test_a_refused_search_is_an_error_of_the_server(connect: Connect) -> None:

@@ -20,7 +20,7 @@ from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Api, SignInSettings
 from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
-from gateway.store import ApiKeyStore, StoreUnavailable, open_store
+from gateway.store import ApiKeyStore, AuditHeads, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
 ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
@@ -67,6 +67,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
         relay_url="https://relay.example",
         authority_fingerprint="ab" * 32,
         token_lifetime=900,
+        heads=AuditHeads(store.audit, tmp_path, store.node),
         clock=lambda: holder[0].now,
         forget_api_key=api.forget,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -273,7 +274,8 @@ async def test_two_writers_have_a_chain_each(pair: tuple[Store, Store]) -> None:
     report = await pair[0].audit.verify()
     assert report.entries == 1800
     assert sorted((head.node, head.seq) for head in report.heads) == [("relay1", 900), ("relay2", 900)]
-    assert [head.node for head in await pair[1].audit.heads()] == ["relay2"]
+    assert sorted(head.node for head in await pair[1].audit.heads()) == ["relay1", "relay2"]
+    assert [(head.node, head.seq) for head in pair[1].audit.written] == [("relay2", 900)]
 
 
 async def test_each_start_begins_a_chain(opener: Opener) -> None:
@@ -284,7 +286,8 @@ async def test_each_start_begins_a_chain(opener: Opener) -> None:
         await store.audit.entries()
     opener("relay1")
     assert [head.chain for head in (await store.audit.verify()).heads] == [1, 2, 3]
-    assert [head.chain for head in await store.audit.heads(limit=2)] == [2, 3]
+    assert [head.chain for head in await store.audit.heads()] == [1, 2, 3]
+    assert [head.noted for head in store.audit.written] == [(await store.audit.heads())[2].noted]
 
 
 async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store, edit: Edit) -> None:
@@ -431,13 +434,18 @@ async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store,
     assert (await store.audit.verify()).entries == 2
 
 
-async def test_heads_are_logged_when_they_move(store: Store, logs: list[dict[str, object]]) -> None:
-    """Once for each place."""
-    heads = AuditHeads(store.audit)
+async def test_heads_are_logged_when_they_move(
+    pair: tuple[Store, Store], logs: list[dict[str, object]], tmp_path: Path
+) -> None:
+    """Once for each place; each node logs its own."""
+    store, other = pair
+    heads = AuditHeads(store.audit, tmp_path, store.node)
     for count in (0, 1, 1):
         await fill(store, count)
         await heads.note()
         await heads.note()
+    await fill(other, 1)
+    await heads.note()
     noted = [str(entry["noted"]).partition(":")[0] for entry in logs if entry["event"] == "audit.head"]
     assert noted == ["1-1", "1-2"]
 
