@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.protocol import AccountId, Identity
+from gateway.relay import header_text
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
@@ -47,7 +48,7 @@ class Sessions:
             seen_at=now,
             expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
             address=address,
-            user_agent=request.headers.get("User-Agent", "")[:256],
+            user_agent=header_text(request, "User-Agent")[:256],
         )
         await self._store.add(record)
         set_cookie(response, SESSION, secret)

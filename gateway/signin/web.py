@@ -10,8 +10,9 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from foundation.listener import Handler
 from gateway.protocol import Outcome
-from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Handler, Verdict
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
