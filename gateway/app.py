@@ -155,7 +155,7 @@ class Relay:
             self.authenticator,
             self.store.audit,
             form_token,
-            DeviceCookie(CookieSigner(self.store.keyring, "devices")),
+            DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock),
             origin=self.settings.public_url.rstrip("/"),
         )
 

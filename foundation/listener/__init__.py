@@ -9,6 +9,6 @@ from __future__ import annotations
 from foundation.listener.connection import HttpConnection
 from foundation.listener.headers import ANSWER_HEADERS, Handler, own_host
 from foundation.listener.listener import Listener
-from foundation.listener.places import NoPlace, Places
+from foundation.listener.places import ConnectionPlaces, NoPlace
 
-__all__ = ["ANSWER_HEADERS", "Handler", "HttpConnection", "Listener", "NoPlace", "Places", "own_host"]
+__all__ = ["ANSWER_HEADERS", "ConnectionPlaces", "Handler", "HttpConnection", "Listener", "NoPlace", "own_host"]

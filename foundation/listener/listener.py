@@ -14,7 +14,7 @@ from aiohttp import web
 from foundation.addresses import Network
 from foundation.listener.connection import HttpConnection
 from foundation.listener.headers import Handler, harden
-from foundation.listener.places import NoPlace, Places
+from foundation.listener.places import ConnectionPlaces, NoPlace
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ _KEPT_BACK = 100
 class Listener:
     """Serves an aiohttp application, plain or over TLS.
 
-    of_address: connections of one address at once (see `Places`); never more than half of those in all, which follow from
+    of_address: connections of one address at once (see `ConnectionPlaces`); never more than half of those in all, which follow from
     the limit of file descriptors. shared: networks of proxies. before: what sees requests before the application.
     patience: seconds at the end for answers that are on their way.
     """
@@ -51,7 +51,7 @@ class Listener:
     ) -> None:
         descriptors = _descriptors()
         total = max(descriptors - _KEPT_BACK, descriptors // 2)
-        self.places: Places[HttpConnection] = Places(total, min(of_address, total // 2), shared)
+        self.places: ConnectionPlaces[HttpConnection] = ConnectionPlaces(total, min(of_address, total // 2), shared)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=patience)
         self._tls, self._before = tls, before
         self._sockets: list[socket.socket] = []

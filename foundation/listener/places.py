@@ -1,4 +1,4 @@
-"""Places for those who have proved nothing yet, in all and for each address."""
+"""ConnectionPlaces for those who have proved nothing yet, in all and for each address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NoPlace(Exception):
     """All places are taken by those who are at work."""
 
 
-class Places(Generic[T]):
+class ConnectionPlaces(Generic[T]):
     """Whoever waits can be sent away for a newcomer, the one that has waited longest first; whoever is at work cannot.
 
     So a stranger who takes place after place takes them from themselves, and an honest newcomer, who waits for a moment

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.protocol import AccountId, Identity
 from gateway.relay import header_text
-from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
+from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
 
@@ -36,7 +36,7 @@ class Sessions:
 
     async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
         """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
-        old = request.cookies.get(SESSION)
+        old = read_cookie(request, SESSION)
         if old:
             await self._store.delete(digest(old))
         secret, now = new_secret(), self._clock()
@@ -55,7 +55,7 @@ class Sessions:
 
     async def find(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser, if anybody."""
-        secret = request.cookies.get(SESSION)
+        secret = read_cookie(request, SESSION)
         if not secret:
             return None
         now = self._clock()
@@ -69,7 +69,7 @@ class Sessions:
 
     async def end(self, request: web.Request, response: web.StreamResponse) -> None:
         """Sign out, here and in the store."""
-        secret = request.cookies.get(SESSION)
+        secret = read_cookie(request, SESSION)
         if secret:
             await self._store.delete(digest(secret))
         delete_cookie(response, SESSION)

@@ -6,14 +6,14 @@ import ipaddress
 
 import pytest
 
-from foundation.listener import NoPlace, Places
+from foundation.listener import ConnectionPlaces, NoPlace
 
 HERE, THERE = "203.0.113.5", "198.51.100.7"
 
 
 def test_one_more_of_an_address_sends_its_longest_waiting_one_away() -> None:
     """Nobody else's."""
-    places: Places[str] = Places(10, 2)
+    places: ConnectionPlaces[str] = ConnectionPlaces(10, 2)
     assert places.take("other", THERE, 0.0) == []
     assert places.take("a", HERE, 1.0) == places.take("b", HERE, 2.0) == []
     assert places.take("c", HERE, 3.0) == ["a"]
@@ -25,7 +25,7 @@ def test_one_more_of_an_address_sends_its_longest_waiting_one_away() -> None:
 
 def test_who_is_at_work_stays() -> None:
     """Then there is no place for the newcomer, until one leaves."""
-    places: Places[str] = Places(10, 2)
+    places: ConnectionPlaces[str] = ConnectionPlaces(10, 2)
     for who in ("a", "b"):
         places.take(who, HERE, 0.0)
         places.work(who)
@@ -35,12 +35,12 @@ def test_who_is_at_work_stays() -> None:
     places.leave("a")
     assert places.take("c", HERE, 2.0) == []
     with pytest.raises(NoPlace):
-        Places[str](0, 0).take("a", HERE, 0.0)
+        ConnectionPlaces[str](0, 0).take("a", HERE, 0.0)
 
 
 def test_in_all_the_longest_waiting_one_leaves_whose_ever_it_is() -> None:
     """So many addresses take places from each other only."""
-    places: Places[int] = Places(100, 50)
+    places: ConnectionPlaces[int] = ConnectionPlaces(100, 50)
     gone = [who for number in range(1000) for who in places.take(number, f"2001:db8:{number:x}::1", float(number))]
     assert gone == list(range(900))
     assert len(places) == 100
@@ -52,7 +52,7 @@ def test_in_all_the_longest_waiting_one_leaves_whose_ever_it_is() -> None:
 def test_a_64_is_one_address_and_a_proxy_is_many() -> None:
     """Behind a proxy all come from one address; that is no reason to send anybody away."""
     proxies = [ipaddress.ip_network("10.0.0.0/8")]
-    places: Places[str] = Places(5, 1, proxies)
+    places: ConnectionPlaces[str] = ConnectionPlaces(5, 1, proxies)
     assert places.take("a", "2001:db8::1", 0.0) == []
     assert places.take("b", "2001:db8::2", 0.0) == ["a"]
     assert places.take("c", "10.0.0.1", 0.0) == places.take("d", "10.0.0.1", 0.0) == []
@@ -62,7 +62,7 @@ def test_a_64_is_one_address_and_a_proxy_is_many() -> None:
 
 def test_what_was_sent_away_can_say_so_late() -> None:
     """A request that ends after its connection was given up changes nothing."""
-    places: Places[str] = Places(1, 1)
+    places: ConnectionPlaces[str] = ConnectionPlaces(1, 1)
     places.take("a", HERE, 0.0)
     assert places.take("b", THERE, 1.0) == ["a"]
     places.wait("a", 2.0)

@@ -94,7 +94,7 @@ async def aiohttp_site(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[
             authenticator,
             store.audit,
             form_token,
-            DeviceCookie(CookieSigner(store.keyring, "devices")),
+            DeviceCookie(CookieSigner(store.keyring, "devices"), chosen.device_lifetime, lambda: site_holder[0].now),
             origin=ORIGIN,
         )
 
