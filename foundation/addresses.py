@@ -44,6 +44,11 @@ def _parse(text: str) -> IPAddress | None:
 
 def address_key(address: str) -> str:
     """The address as it is counted: IPv4 as it is, IPv6 by its /64; what is no address as it is."""
+    return _key(address) if len(address) <= _LONGEST else address
+
+
+@functools.lru_cache(maxsize=4096)
+def _key(address: str) -> str:
     parsed = parse_address(address)
     if parsed is None:
         return address

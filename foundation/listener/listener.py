@@ -34,9 +34,9 @@ _KEPT_BACK = 100
 class Listener:
     """Serves an aiohttp application, plain or over TLS.
 
-    of_address: connections of one address at once (see `ConnectionPlaces`); never more than half of those in all, which follow from
-    the limit of file descriptors. shared: networks of proxies. before: what sees requests before the application.
-    patience: seconds at the end for answers that are on their way.
+    of_address: connections of one address at once (see `ConnectionPlaces`); never more than half of those in all, which
+    follow from the limit of file descriptors. shared: networks of proxies. before: what sees requests before the
+    application. patience: seconds at the end for answers that are on their way.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from foundation.addresses import parse_address
 from gateway.protocol import Identity, Outcome
 from gateway.relay import (
     API_KEY_PREFIX,
@@ -188,12 +189,20 @@ def _attempt(
     return Attempt(
         user_name=user_name,
         password=order.password,
-        address=order.client_address or request[CLIENT_ADDRESS],
+        address=_client_of(order) or request[CLIENT_ADDRESS],
         familiar=familiar,
         throttled=bool(order.client_address),
         correlation_id=correlation_id,
         via=f"api:{caller}",
     )
+
+
+def _client_of(order: AuthenticateRequest | ChangePasswordRequest) -> str:
+    """The address that the caller names, as it is counted and kept; empty for none. Raises ApiProblem."""
+    parsed = parse_address(order.client_address)
+    if order.client_address and parsed is None:
+        raise ApiProblem(400, "body not as described", "client_address is no IP address")
+    return str(parsed or "")
 
 
 def _answer(verdict: Verdict, correlation_id: str) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ from gateway.app import (
     ServerSettings,
     serving,
 )
+from gateway.relay.request import client_address
 from gateway.signin.pages import Pages
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent
@@ -175,3 +177,53 @@ async def test_what_is_no_request_is_not_quoted(
     assert "Traceback" not in caplog.text
     (told,) = events(logs, "request.malformed")  # for all of them: a flood must not fill the disk
     assert (told["address"], told["log_level"]) == ("127.0.0.1", "warning")
+
+
+TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:a::/48")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("203.0.113.5", ["1.2.3.4"], "203.0.113.5"),
+        ("10.0.0.1", ["6.6.6.6, 203.0.113.5"], "203.0.113.5"),
+        ("10.0.0.1", ["203.0.113.5, 10.0.0.2"], "203.0.113.5"),
+        ("10.0.0.1", ["6.6.6.6", "203.0.113.5,10.0.0.2"], "203.0.113.5"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        (None, ["203.0.113.5"], "203.0.113.5"),
+        (None, [], ""),
+        ("10.0.0.1", ["203.0.113.5:4711"], "203.0.113.5"),
+        ("10.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
+        ("10.0.0.1", ['"[2001:db8::1]:4711"'], "2001:db8::1"),
+        ("10.0.0.1", ['"203.0.113.5"'], "203.0.113.5"),
+        ("10.0.0.1", ["203.0.113.5:1, 10.0.0.2:2"], "203.0.113.5"),
+        ("10.0.0.1", ["203.0.113.5, [2001:db8:a::7]:2"], "203.0.113.5"),
+        ("::ffff:10.0.0.1", ["::ffff:203.0.113.5"], "203.0.113.5"),
+        ("10.0.0.1", ["::ffff:203.0.113.5, ::ffff:10.0.0.2"], "203.0.113.5"),
+        ("fe80::1%eth0", [], "fe80::1"),
+        ("10.0.0.1", ["unknown"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", ['fe80::1%"><b>'], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.5, _hidden, 10.0.0.2"], "10.0.0.2"),
+        ("10.0.0.1", ["203.0.113.5\x1b[2J"], "10.0.0.1"),
+    ],
+)
+def test_the_client_is_whom_the_last_trusted_proxy_names(peer: str | None, forwarded: list[str], client: str) -> None:
+    """In whatever form that proxy writes; what a client wrote itself is to the left of it and not looked at."""
+    assert client_address(peer, forwarded, TRUSTED) == client
+
+
+def test_nobody_is_believed_where_no_proxy_is_trusted() -> None:
+    """A unix socket's other end has no address then."""
+    assert client_address("10.0.0.1", ["203.0.113.5"], []) == "10.0.0.1"
+    assert client_address(None, ["203.0.113.5"], []) == ""
+
+
+def test_a_proxy_that_names_nobody_is_told_of_once(logs: list[EventDict]) -> None:
+    """All its clients count as one: that has a remedy, and must not fill the log; a stranger's text is not in it."""
+    for number in range(100):
+        for proxy in ("10.20.0.1", "10.20.0.2"):
+            assert client_address(proxy, [f"\x1b[2Junknown{number}"], TRUSTED) == proxy
+    told = events(logs, "proxy.client_unknown")
+    assert [(entry["proxy"], entry["log_level"]) for entry in told] == [("10.20.0.1", "warning"), ("10.20.0.2", "warning")]
+    assert "unknown" not in repr([{**entry, "event": ""} for entry in told])

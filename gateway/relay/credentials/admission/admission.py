@@ -22,6 +22,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import lockout, throttle
 from gateway.relay.credentials.admission.lockout import Guess
@@ -30,7 +31,7 @@ from gateway.relay.credentials.admission.names import fold_name, local_part
 from gateway.relay.credentials.admission.port import AdmissionStore
 from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord
 from gateway.relay.credentials.admission.settings import LONGEST_LEASE, AdmissionSettings
-from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission.throttle import AddressRecord
 
 T = TypeVar("T")
 Records = Mapping[bytes, LockRecord]

@@ -5,10 +5,8 @@ Two sliding windows: attempts of any kind, and different user names that failed.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import deque
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from gateway.relay.credentials.admission.settings import AdmissionSettings
 
@@ -22,20 +20,6 @@ class AddressRecord:
     """Key of a user name -> when it failed last."""
     seen: float = 0.0
     """When the address was seen last."""
-
-
-@lru_cache(maxsize=4096)
-def address_key(address: str) -> str:
-    """The address as it is counted: IPv4 as it is, IPv6 by its /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def refusal(record: AddressRecord, settings: AdmissionSettings, now: float) -> float:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import AdmissionRequest, AdmissionSettings, Admitted, AttemptRefused
-from gateway.relay.credentials.admission.throttle import address_key
 from tests.gateway.relay.credentials.direct import DirectAdmission
 
 NOW = 1_800_000_000.0

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import (
     Admission,
@@ -23,7 +24,7 @@ from gateway.relay.credentials.admission import (
 )
 from gateway.relay.credentials.admission.lockout import Guess, Refusal
 from gateway.relay.credentials.admission.record import BLANK, Lease, LockRecord, decode, encode, weight
-from gateway.relay.credentials.admission.throttle import AddressRecord, address_key
+from gateway.relay.credentials.admission.throttle import AddressRecord
 from tests.gateway.relay.credentials.direct import DirectAdmission, run
 
 NOW = 1_800_000_000.0
