@@ -20,7 +20,7 @@ _CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers would send our own forms with `Origin: null`
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",

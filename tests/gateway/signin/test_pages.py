@@ -213,10 +213,22 @@ async def test_forged_forms_are_refused(site: Site, attack: str) -> None:
     assert "__Host-isthmus" not in site.cookies
 
 
-async def test_an_old_browser_without_fetch_metadata_works(site: Site) -> None:
-    """Its Origin is ours."""
-    site.headers = {"Origin": ORIGIN}
+@pytest.mark.parametrize("headers", [{"Origin": ORIGIN}, {"Origin": "null"}, {}])
+async def test_an_old_browser_without_fetch_metadata_works(site: Site, headers: dict[str, str]) -> None:
+    """Its Origin is ours, or says nothing."""
+    site.headers = headers
     assert (await site.sign_in())[0] == 303
+
+
+@pytest.mark.parametrize("site_header", ["cross-site", "same-site", "nonsense"])
+async def test_a_new_browser_says_more_than_its_origin(site: Site, site_header: str) -> None:
+    """A sandboxed frame's `null`, or our own origin, is no way around it."""
+    for origin in ("null", ORIGIN):
+        site.headers = {"Origin": origin, "Sec-Fetch-Site": site_header}
+        assert (await site.sign_in())[0] == 403
+    site.headers = {"Origin": "null"}
+    assert (await site.post("/signin", csrf="forged", step="password", user_name=ANNA, password=RIGHT))[0] == 403
+    assert site.authenticator.attempts == []
 
 
 @pytest.mark.parametrize(
@@ -443,7 +455,7 @@ async def test_the_headers_forbid_what_the_page_does_not_need(site: Site) -> Non
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert headers["Cache-Control"] == "no-store"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "max-age" in headers["Strict-Transport-Security"]
 
