@@ -15,6 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from foundation.listener import Handler, Listener, own_host
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -29,7 +30,6 @@ from gateway.relay import (
     CanaryKeeper,
     Dispatcher,
     Enrolment,
-    Handler,
     Lockouts,
     PresenceReporter,
     RefusalGauges,
@@ -80,6 +80,9 @@ log = structlog.get_logger()
 
 _LAST_ANSWERS = 5.0
 """Seconds that a stopping relay waits at most for HTTP answers, after its agents are drained."""
+
+_MONITORS = 64
+"""Connections of one address to `metrics_listen`."""
 
 Clock = Callable[[], float]
 
@@ -176,7 +179,7 @@ class Relay:
             self.authenticator,
             self.store.audit,
             form_token,
-            DeviceCookie(CookieSigner(self.store.keyring, "devices")),
+            DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock),
             ChangePermit(CookieSigner(self.store.keyring, "changes"), clock),
             origin=self.settings.public_url.rstrip("/"),
         )
@@ -250,12 +253,25 @@ class Relay:
 
         return first
 
-    def metrics_app(self) -> web.Application:
-        """What the operator's monitoring reaches."""
-        app = web.Application()
+    def public_listener(self, tls: ssl.SSLContext | None) -> Listener:
+        """Serves what people, back ends and agents reach. tls: None behind a proxy on this machine."""
+        settings = self.settings
+        return Listener(
+            self.public_app(),
+            of_address=settings.connections_per_address,
+            shared=trusted_networks(settings),
+            tls=tls,
+            before=self.past_the_app,
+            patience=min(_LAST_ANSWERS, settings.core.drain_timeout),
+        )
+
+    def metrics_listener(self) -> Listener:
+        """Serves what the operator's monitoring reaches."""
+        settings = self.settings
+        app = web.Application(middlewares=[own_host(split_address(settings.metrics_listen)[0], *settings.metrics_hosts)])
         self.readiness.add_routes(app)
         app.router.add_get("/metrics", self._show_metrics)
-        return app
+        return Listener(app, of_address=_MONITORS)
 
     def metrics_text(self) -> bytes:
         """What `/metrics` answers: Prometheus' text format."""
@@ -288,11 +304,9 @@ async def serving(
         await relay.lockouts.restore()
         await relay.readiness.measure()
         stack.push_async_callback(_flush, relay.refusals)
-        patience = min(_LAST_ANSWERS, settings.core.drain_timeout)
-        public = relay.public_app()
-        await _serve(stack, public, settings.listen, tls_context(settings), patience, relay.past_the_app)
+        await _serve(stack, relay.public_listener(tls_context(settings)), settings.listen)
         if settings.metrics_listen:
-            await _serve(stack, relay.metrics_app(), settings.metrics_listen, None, patience)
+            await _serve(stack, relay.metrics_listener(), settings.metrics_listen)
         await _serve_control(stack, relay)
         stack.push_async_callback(relay.endpoint.flush)
         stack.push_async_callback(relay.presence.leave)
@@ -334,23 +348,10 @@ def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
         raise ServerError(f"cannot lock {path}: {error.strerror}") from error
 
 
-async def _serve(
-    stack: AsyncExitStack,
-    app: web.Application,
-    address: str,
-    tls: ssl.SSLContext | None,
-    patience: float,
-    before: Callable[[Handler], Handler] = lambda handle: handle,
-) -> None:
-    """patience: seconds at the end for answers that are on their way. before: what sees requests before the application."""
-    host, port = split_address(address)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=patience)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    assert runner.server is not None  # noqa: S101 - it was set up
-    runner.server.request_handler = before(runner.server.request_handler)  # type: ignore[assignment]
+async def _serve(stack: AsyncExitStack, listener: Listener, address: str) -> None:
+    stack.push_async_callback(listener.close)
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024, reuse_port=False).start()
+        await listener.start(*split_address(address))
     except OSError as error:
         raise ServerError(f"cannot listen on {address}: {error.strerror}; is another server there?") from error
 

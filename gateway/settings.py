@@ -7,12 +7,11 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from foundation.addresses import Network
 from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import BadBranding, SignInSettings, parse_colour
 from gateway.store import StoreUnavailable, check_store_url
 from settings import SecretFile
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ServerError(Exception):
@@ -36,12 +35,18 @@ class ServerSettings:
     """Private key of the HTTPS certificate, PEM."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
+    connections_per_address: int = 256
+    """Connections of one address at once, IPv6 by its /64; `trusted_proxies` are not bounded. Where there is one more, the
+    one that has waited longest for a request is closed. Each agent keeps two open, and a browser up to six."""
     store_url: str | None = None
     """URL of the database. Empty: SQLite in `state_dir`. PostgreSQL (the extra `postgres`):
     `postgresql://isthmus@db.example.com/isthmus?passfile=/etc/isthmus/pgpass&sslrootcert=/etc/isthmus/db-ca.pem`; over the
     network TLS is verified unless `sslmode` says otherwise."""
     metrics_listen: str = "127.0.0.1:9181"
     """Address for /metrics, /healthz and /readyz, apart from the public one. Empty: none."""
+    metrics_hosts: tuple[str, ...] = ()
+    """Further names by which monitoring asks `metrics_listen`, besides IP addresses, `localhost`, this machine's name and
+    the host of `metrics_listen`; others are refused, for a web page can have a name of its own lead to this address."""
     core: RelayCoreSettings = field(default_factory=RelayCoreSettings)
     """Agents and dispatch."""
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)

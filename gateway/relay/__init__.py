@@ -47,7 +47,7 @@ from gateway.relay.credentials import (
 )
 from gateway.relay.errors import NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.relay.refusals import RefusalGauges, Refusals
-from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, Handler, identify_requests, read_body
+from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
 
 __all__ = [
@@ -70,7 +70,6 @@ __all__ = [
     "CanaryKeeper",
     "Dispatcher",
     "Enrolment",
-    "Handler",
     "KeysView",
     "LockoutView",
     "Lockouts",
@@ -90,6 +89,7 @@ __all__ = [
     "ask_relay",
     "bind_control_socket",
     "control_app",
+    "header_text",
     "identify_requests",
     "live_views",
     "read_body",

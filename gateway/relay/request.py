@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+
+from foundation.addresses import Network, lies_within, parse_address
+from foundation.listener import Handler
 
 log = structlog.get_logger()
 
@@ -20,9 +22,6 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 """One id from this request to the LDAP bind."""
 BODY_TIMEOUT = 30.0
 """Seconds within which a body must have come; all are small."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def identify_requests(trusted: Sequence[Network]) -> Middleware:
@@ -58,28 +57,38 @@ def identify_requests(trusted: Sequence[Network]) -> Middleware:
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the rightmost of X-Forwarded-For that no trusted proxy added.
 
-    Anything to the left of it can be invented by the client and is not looked at.
+    Anything to the left of it can be invented by the client and is not looked at. Where a trusted proxy wrote what is no
+    address, the client is taken for that proxy. Empty for a unix socket, which only a local proxy can reach.
     """
-    address = peer or ""
+    parsed = parse_address((peer or "").partition("%")[0])  # the kernel's own zone, of a link-local peer
+    address = str(parsed) if parsed is not None else ""
+    if not trusted or not forwarded_for:
+        return address
     hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
-    while hops and _is_trusted(address, trusted):
-        address = hops.pop()
-    return address if _parse(address) is not None else (peer or "")
+    while hops and (not address or lies_within(address, trusted)):
+        hop = parse_address(hops.pop())
+        if hop is None:
+            _warn_of_proxy(address)
+            break
+        address = str(hop)
+    return address
 
 
-@functools.lru_cache(maxsize=4096)  # some 2 µs each, and people come back
-def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address)
-    except ValueError:
-        return None
+@functools.lru_cache(maxsize=64)  # so once for each proxy, as long as the process lives
+def _warn_of_proxy(proxy: str) -> None:
+    log.warning(
+        "proxy.client_unknown",
+        proxy=proxy,
+        remedy="have it write the client's address into X-Forwarded-For; its clients count as one until it does",
+    )
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
-    if not address:
-        return bool(trusted)  # a unix socket: only a local proxy can reach it
-    parsed = _parse(address)
-    return parsed is not None and any(parsed in network for network in trusted)
+def header_text(request: web.Request, name: str) -> str:
+    """A header's value, empty where there is none; bytes in it that are no UTF-8 are replaced.
+
+    aiohttp hands such bytes on as surrogates (PEP 383), which no database keeps and no log writes.
+    """
+    return request.headers.get(name, "").encode("utf-8", "replace").decode()
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from foundation.addresses import parse_address
 from gateway.protocol import Identity, Outcome
 from gateway.relay import (
     API_KEY_PREFIX,
@@ -26,6 +27,7 @@ from gateway.relay import (
     Attempt,
     Authenticator,
     Verdict,
+    header_text,
     read_body,
 )
 from gateway.signin.errors import ApiProblem
@@ -141,11 +143,10 @@ class Api:
 
     async def _caller(self, request: web.Request) -> str:
         """The name of the API key. Raises ApiProblem."""
-        header = request.headers.get("Authorization", "")
-        scheme, _, token = header.partition(" ")
+        scheme, _, token = header_text(request, "Authorization").partition(" ")
         if scheme.lower() != "bearer" or not token.startswith(API_KEY_PREFIX) or len(token) > 256:
             raise ApiProblem(401, "API key missing", "send Authorization: Bearer isk_…")
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        digest = hashlib.sha256(token.encode()).digest()
         known = self._known.get(digest)
         if known is None or known[0] < self._clock():
             known = self._known[digest] = await self._look_up(token)
@@ -157,7 +158,7 @@ class Api:
         record = await self._keys.get(key_id)
         now = self._clock()
         expected = record.digest if record is not None else bytes(32)
-        fits = hmac.compare_digest(hashlib.sha256(secret.encode("utf-8", "replace")).digest(), expected)
+        fits = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), expected)
         if record is None or not fits:
             raise ApiProblem(401, "API key not accepted", "it is unknown")
         if record.revoked_at is not None or (record.expires_at is not None and record.expires_at < now):
@@ -190,12 +191,20 @@ def _attempt(
     return Attempt(
         user_name=user_name,
         password=order.password,
-        address=order.client_address or request[CLIENT_ADDRESS],
+        address=_client_of(order) or request[CLIENT_ADDRESS],
         familiar=familiar,
         throttled=bool(order.client_address),
         correlation_id=correlation_id,
         via=f"api:{caller}",
     )
+
+
+def _client_of(order: AuthenticateRequest | ChangePasswordRequest) -> str:
+    """The address that the caller names, as it is counted and kept; empty for none. Raises ApiProblem."""
+    parsed = parse_address(order.client_address)
+    if order.client_address and parsed is None:
+        raise ApiProblem(400, "body not as described", "client_address is no IP address")
+    return str(parsed or "")
 
 
 def _answer(verdict: Verdict, correlation_id: str) -> web.Response:

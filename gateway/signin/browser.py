@@ -18,9 +18,13 @@ def safe_path(return_to: str | None) -> str:
 
 
 def is_cross_site(request: web.Request, origin: str) -> bool:
-    """Whether another site made the browser send this (Fetch Metadata; the Origin header where that is missing)."""
+    """Whether another site made the browser send this (Fetch Metadata; the Origin header where that is missing).
+
+    `Origin: null` says nothing: browsers send it from any page that lets no referrer out (Fetch section 3.2). The form's
+    token, which no other site can read, decides then.
+    """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in {"same-origin", "none"}
     sent = request.headers.get("Origin")
-    return sent is not None and sent != origin
+    return sent not in {None, "null", origin}

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -18,6 +19,23 @@ SESSION = "__Host-isthmus"
 DEVICE = "__Host-isthmus-device"
 FORM = "__Host-isthmus-form"
 LANGUAGE = "__Host-isthmus-language"
+
+
+def read_cookie(request: web.Request, name: str) -> str:
+    """A cookie's value; empty where the browser sent none, or more than one of that name.
+
+    Every header is split at `;` and nowhere else, and the name is compared exactly (RFC 6265 section 5.4; RFC 9113 section
+    8.2.3 for several headers). More lenient parsers find ours within the value of a neighbour's cookie, or behind white
+    space that browsers do not take for such when they guard `__Host-`. One too many is an attack, or looks like one.
+    """
+    found = [
+        value
+        for header in request.headers.getall("Cookie", ())
+        for pair in header.split(";")
+        for key, sign, value in (pair.strip(" \t").partition("="),)
+        if sign and key == name
+    ]
+    return found[0] if len(found) == 1 else ""
 
 
 def set_cookie(response: web.StreamResponse, name: str, value: str, max_age: float | None = None) -> None:
@@ -38,7 +56,7 @@ def new_secret() -> str:
 
 def digest(value: str) -> bytes:
     """What is kept of a cookie's secret: SHA-256."""
-    return hashlib.sha256(value.encode("utf-8", "replace")).digest()
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
 
 class CookieSigner:
@@ -47,40 +65,45 @@ class CookieSigner:
     def __init__(self, keyring: Keyring, use: str) -> None:
         self._keyring, self._use = keyring, use
 
-    def sign(self, value: str) -> str:
-        """The signature, base64url."""
-        return _signature(self._keyring.current(self._use).secret, value)
+    def sign(self, *values: str) -> str:
+        """The signature over all of them, each by itself; base64url."""
+        return _signature(self._keyring.current(self._use).secret, values)
 
-    def fits(self, value: str, signature: str) -> bool:
+    def fits(self, signature: str, *values: str) -> bool:
         """Whether the signature is ours, by a key that is valid; in constant time for each key."""
-        given = signature.encode("utf-8", "replace")
+        given = signature.encode("utf-8", "surrogatepass")
         valid = self._keyring.valid(self._use)
-        return any(hmac.compare_digest(_signature(key.secret, value).encode(), given) for key in valid)
+        return any(hmac.compare_digest(_signature(key.secret, values).encode(), given) for key in valid)
 
 
-def _signature(key: bytes, value: str) -> str:
-    mac = hmac.digest(key, value.encode("utf-8", "replace"), hashlib.sha256)
+def _signature(key: bytes, values: tuple[str, ...]) -> str:
+    parts = [value.encode("utf-8", "surrogatepass") for value in values]
+    # each with its length before it: two lists whose texts are the same in a row have two signatures
+    mac = hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in parts), hashlib.sha256)
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
 class DeviceCookie:
-    """Says that a user signed in from this browser before: `<random>.<signature over random and user>`.
+    """Says that a user signed in from this browser before: `<Unix second>.<random>.<signature over those and the user>`.
 
-    It proves nothing but that; it only keeps an outsider's guesses from locking the person out here.
+    It proves nothing but that; it only keeps an outsider's guesses from locking the person out here. lifetime: seconds,
+    held here too, for a stolen cookie has left the browser that would drop it. clock: Unix seconds.
     """
 
-    def __init__(self, signer: CookieSigner) -> None:
-        self._signer = signer
+    def __init__(self, signer: CookieSigner, lifetime: float, clock: Callable[[], float]) -> None:
+        self._signer, self._lifetime, self._clock = signer, lifetime, clock
 
     def make(self, user: str) -> str:
         """A cookie for this user."""
-        nonce = secrets.token_urlsafe(12)
-        return f"{nonce}.{self._signer.sign(nonce + user.casefold())}"
+        made, nonce = str(int(self._clock())), secrets.token_urlsafe(12)
+        return f"{made}.{nonce}.{self._signer.sign(made, nonce, user.casefold())}"
 
     def knows(self, cookie: str, user: str) -> bool:
-        """Whether it was made for this user."""
-        nonce, _, signature = cookie.partition(".")
-        return self._signer.fits(nonce + user.casefold(), signature)
+        """Whether it was made for this user, not too long ago."""
+        made, _, rest = cookie.partition(".")
+        nonce, _, signature = rest.partition(".")
+        # signed, so it is a number; it may lie ahead by what another node's clock does
+        return self._signer.fits(signature, made, nonce, user.casefold()) and self._clock() <= int(made) + self._lifetime
 
 
 class FormToken:
@@ -95,4 +118,4 @@ class FormToken:
 
     def fits(self, cookie: str, token: str) -> bool:
         """Whether form and cookie belong together."""
-        return bool(cookie) and self._signer.fits(cookie, token)
+        return bool(cookie) and self._signer.fits(token, cookie)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.relay import read_body
 from gateway.signin.browser import is_cross_site
-from gateway.signin.cookies import FORM, FormToken
+from gateway.signin.cookies import FORM, FormToken, read_cookie
 from gateway.signin.errors import BadForm
 
 MAX_FORM = 64 * 1024
@@ -27,7 +27,7 @@ async def read_form(request: web.Request, form_token: FormToken, origin: str) ->
         fields = parse(await read_body(request, MAX_FORM))
     except web.HTTPException as unread:
         raise BadForm("too_long" if unread.status == 413 else "stale", unread.status) from unread
-    if not form_token.fits(request.cookies.get(FORM, ""), fields.get("csrf", "")):
+    if not form_token.fits(read_cookie(request, FORM), fields.get("csrf", "")):
         raise BadForm("stale", 403)
     return fields
 

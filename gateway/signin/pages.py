@@ -13,14 +13,14 @@ from aiohttp import web
 
 from gateway.signin import branding, catalogue, user_agent
 from gateway.signin.browser import safe_path
-from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, set_cookie
+from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 
 _CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers would send our own forms with `Origin: null`
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -45,13 +45,14 @@ class Pages:
 
     def language(self, request: web.Request) -> str:
         """The language of this browser."""
-        wanted = request.query.get("language") or request.cookies.get(LANGUAGE)
+        wanted = request.query.get("language") or read_cookie(request, LANGUAGE)
         return catalogue.choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """A page. `error` and `notice` are keys of the catalogue, `fields` what is filled in there."""
         language = self.language(request)
-        cookie = request.cookies.get(FORM) or new_secret()
+        sent = read_cookie(request, FORM)
+        cookie = sent or new_secret()
         context = {
             "language": language,
             "t": partial(catalogue.text, language),
@@ -74,7 +75,7 @@ class Pages:
         text = self._templates.get_template(template).render(context)
         response = web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
         response.headers["Content-Language"] = language
-        if FORM not in request.cookies:
+        if not sent:
             set_cookie(response, FORM, cookie)
         if request.query.get("language") == language:
             set_cookie(response, LANGUAGE, language, max_age=365 * 86400)

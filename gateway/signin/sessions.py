@@ -9,7 +9,8 @@ import msgspec
 from aiohttp import web
 
 from gateway.protocol import AccountId, Identity
-from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, set_cookie
+from gateway.relay import header_text
+from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
 
@@ -35,7 +36,7 @@ class Sessions:
 
     async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
         """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
-        old = request.cookies.get(SESSION)
+        old = read_cookie(request, SESSION)
         if old:
             await self._store.delete(digest(old))
         secret, now = new_secret(), self._clock()
@@ -47,14 +48,14 @@ class Sessions:
             seen_at=now,
             expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
             address=address,
-            user_agent=request.headers.get("User-Agent", "")[:256],
+            user_agent=header_text(request, "User-Agent")[:256],
         )
         await self._store.add(record)
         set_cookie(response, SESSION, secret)
 
     async def find(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser, if anybody."""
-        secret = request.cookies.get(SESSION)
+        secret = read_cookie(request, SESSION)
         if not secret:
             return None
         now = self._clock()
@@ -68,7 +69,7 @@ class Sessions:
 
     async def end(self, request: web.Request, response: web.StreamResponse) -> None:
         """Sign out, here and in the store."""
-        secret = request.cookies.get(SESSION)
+        secret = read_cookie(request, SESSION)
         if secret:
             await self._store.delete(digest(secret))
         delete_cookie(response, SESSION)

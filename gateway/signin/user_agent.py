@@ -26,8 +26,6 @@ _SYSTEMS = (
 
 def describe(user_agent: str) -> str:
     """Such as `Firefox, Windows`; the first word of the header where neither is known; empty for an empty one."""
-    # bytes that are no UTF-8 come as surrogates, which no database keeps
-    user_agent = user_agent.encode(errors="replace").decode()
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     return ", ".join(filter(None, (browser, system))) or user_agent.partition(" ")[0].partition("/")[0][:40]

@@ -10,11 +10,12 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from foundation.listener import Handler
 from gateway.protocol import Outcome
-from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Handler, Verdict
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
 from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
-from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, set_cookie
+from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, read_cookie, set_cookie
 from gateway.signin.errors import BadForm
 from gateway.signin.forms import password_of, read_form, user_name_of
 from gateway.signin.pages import Pages
@@ -238,7 +239,7 @@ class SignInPages:
             user_name=user_name,
             password=password,
             address=request[CLIENT_ADDRESS],
-            familiar=self._device.knows(request.cookies.get(DEVICE, ""), user_name),
+            familiar=self._device.knows(read_cookie(request, DEVICE), user_name),
             correlation_id=request[CORRELATION_ID],
         )
 

@@ -131,3 +131,13 @@ async def test_the_language_that_the_browser_asks_for(chromium: Browser, plain: 
     async with window(chromium, plain, Look("Austrian", locale="de-AT")) as opened:
         await opened.open("/signin")
         assert await opened.title() == "Anmelden"
+
+
+async def test_the_browser_says_that_our_forms_are_ours(chromium: Browser, plain: Site) -> None:
+    """Its `Origin` is all that is known of an older browser's form; other sites learn no address of ours."""
+    async with window(chromium, plain) as opened:
+        async with opened.page.expect_request(lambda request: request.method == "POST") as sent:
+            await opened.open("/signin?return_to=/account")
+            await opened.enter(opened.site.person())
+        headers = await (await sent.value).all_headers()
+    assert headers["origin"] == plain.url

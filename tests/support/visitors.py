@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 from structlog.typing import EventDict
 
-from gateway.app import ServerSettings
+from gateway.app import ServerSettings, split_address
 
 
 class Clock:
@@ -44,3 +45,25 @@ async def browser(settings: ServerSettings) -> AsyncIterator[Get]:
                 return response, await response.read()
 
         yield get
+
+
+async def connect(settings: ServerSettings) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the relay, its TLS handshake made."""
+    assert settings.tls_certificate is not None
+    trust = ssl.create_default_context(cafile=str(settings.tls_certificate.with_name("ca.pem")))
+    host, port = split_address(settings.listen)
+    return await asyncio.open_connection(host, port, ssl=trust)
+
+
+async def exchange(settings: ServerSettings, head: bytes, body: bytes = b"", *, length: bool = True) -> tuple[int, bytes]:
+    """Send a request byte for byte, whatever is in it; the status and all that came back.
+
+    head: request line and headers, each line with its end; Host, Connection and Content-Length are added.
+    """
+    reader, writer = await connect(settings)
+    framing = b"Content-Length: %d\r\n" % len(body) if length else b""
+    async with asyncio.timeout(20):
+        writer.write(head + b"Host: relay\r\nConnection: close\r\n" + framing + b"\r\n" + body)
+        answer = await reader.read()
+    writer.close()
+    return int(answer[9:12] or b"0"), answer

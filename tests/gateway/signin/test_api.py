@@ -101,6 +101,36 @@ async def test_a_refused_credential_is_an_answer(backend: Backend) -> None:
     assert (attempt.throttled, attempt.address) == (True, "198.51.100.1")
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("198.51.100.1:4711", "198.51.100.1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+    ],
+)
+@pytest.mark.parametrize("path", [PATH, "/api/v1/change-password"])
+async def test_the_callers_visitor_is_one_address_however_it_is_written(
+    backend: Backend, text: str, address: str, path: str
+) -> None:
+    """With a port, each connection would have a count of its own."""
+    order = {"user_name": ANNA, "password": "x", "client_address": text}
+    await backend.post({**order, "new_password": "y"} if path != PATH else order, path)
+    (attempt,) = backend.authenticator.attempts
+    assert (attempt.throttled, attempt.address) == (True, address)
+
+
+@pytest.mark.parametrize(
+    "text", ["unknown", " ", "198.51.100.1\x1b[2J", "198.51.100.1\n", "fe80::1%<b>", "198.51.100.1, 10.0.0.1", "x" * 65]
+)
+async def test_a_visitor_without_an_address_is_refused(backend: Backend, text: str) -> None:
+    """Else nobody would be throttled, and the trail would keep whatever it is."""
+    status, answer, _ = await backend.post({"user_name": ANNA, "password": RIGHT, "client_address": text})
+    assert (status, answer["title"]) == (400, "body not as described")
+    assert backend.authenticator.attempts == []
+
+
 @pytest.mark.parametrize("key", ["", "isk_", "isk_0000_x", "Basic x", "isk_" + "a" * 300, "isk_ÿ_ü"])
 async def test_without_a_good_key_nobody_is_asked(backend: Backend, key: str) -> None:
     """Missing, unknown, malformed."""

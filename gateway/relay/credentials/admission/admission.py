@@ -22,6 +22,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import lockout, throttle

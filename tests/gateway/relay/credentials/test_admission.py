@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import AdmissionRequest, AdmissionSettings, Admitted, AttemptRefused

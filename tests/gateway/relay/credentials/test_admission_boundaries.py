@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import (
