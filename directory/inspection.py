@@ -19,10 +19,13 @@ from ldap3.core.exceptions import (
     LDAPException,
     LDAPInsufficientAccessRightsResult,
     LDAPInvalidCredentialsResult,
+    LDAPInvalidDnError,
+    LDAPInvalidDNSyntaxResult,
     LDAPNoSuchObjectResult,
 )
+from ldap3.core.results import RESULT_REFERRAL
 
-from directory.errors import DirectoryError, LdapConnectionError
+from directory.errors import BaseNotFound, DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers
 from directory.ldap.naming_contexts import domain_root
 from directory.ldap.values import from_generalized_time
@@ -70,9 +73,18 @@ def _as_service_account(where: str, settings: DirectorySettings, controller: Con
             passed("service account", where, settings.service_user or "anonymous"),
             _clock(where, connection),
         ]
-        if settings.kind == "ad":
-            return [*findings, _policy(where, settings, connection), _rights(where, settings, connection)]
-        return [*findings, _people(where, settings, connection)]
+        try:
+            for check in (_policy, _rights) if settings.kind == "ad" else (_people,):
+                findings.append(check(where, settings, connection))
+        except BaseNotFound as error:
+            findings.append(_no_base(where, connection, error))
+        return findings
+
+
+def _no_base(where: str, connection: ldap3.Connection, error: BaseNotFound) -> Finding:
+    contexts = connection.server.info.naming_contexts if connection.server.info else ()
+    remedy = f"Correct `base_dn`; the server's naming contexts: {'; '.join(contexts or ()) or 'not told'}."
+    return failed("base_dn", where, f"nobody can sign in: nothing is at {error.base!r}, or it may not be seen", remedy)
 
 
 def _unusable(where: str, settings: DirectorySettings, reason: str) -> Finding:
@@ -204,10 +216,21 @@ def _people(where: str, settings: DirectorySettings, connection: ldap3.Connectio
 def _search(
     connection: ldap3.Connection, base: str, matching: str, attributes: list[str], *, scope: str = ldap3.SUBTREE
 ) -> list[dict[str, Any]]:
-    """The first page of what is found: attributes as bytes, and `dn`; nothing where it is not there, or not to be seen."""
+    """The first page of what is found: attributes as bytes, and `dn`.
+
+    Nothing where one entry is not there, or not to be seen. Raises BaseNotFound where that is a base to search below.
+    """
     try:
         connection.search(base, matching, scope, attributes=attributes, paged_size=_SAMPLE)
-    except (LDAPNoSuchObjectResult, LDAPInsufficientAccessRightsResult):
+    except LDAPInsufficientAccessRightsResult:
         return []
+    except LDAPInvalidDnError as error:
+        raise BaseNotFound(connection.server.host, base, 0, str(error)) from error
+    except (LDAPNoSuchObjectResult, LDAPInvalidDNSyntaxResult) as error:
+        if scope == ldap3.BASE:
+            return []
+        raise BaseNotFound(connection.server.host, base, error.result, error.message) from error
+    if connection.result["result"] == RESULT_REFERRAL:  # ldap3 takes it for no error
+        raise BaseNotFound(connection.server.host, base, RESULT_REFERRAL, connection.result["message"])
     entries = (entry for entry in connection.response or () if entry["type"] == "searchResEntry")
     return [{**entry["raw_attributes"], "dn": entry["dn"]} for entry in entries]

@@ -493,6 +493,19 @@ async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
     assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
 
 
+@pytest.mark.parametrize("base_dn", ["OU=Nowhere,DC=corp,DC=example,DC=com", "DC=corp,DC=exmaple,DC=com", "corp"])
+async def test_a_base_dn_that_is_not_there_is_not_everybodys_wrong_password(
+    make: Make, domain: ThrowawayDomain, base_dn: str
+) -> None:
+    """Nobody is asked and nothing is counted: the answer names the setting, and so does the troubleshooter."""
+    directories = make(base_dn=base_dn)
+    result = await verify(directories, "anna", domain.people["anna"].password)
+    assert (result.outcome, result.bound, result.password_checked) == (CheckOutcome.NO_DIRECTORY, False, False)
+    assert "`base_dn`" in result.detail
+    assert statuses(await directories.check())["base_dn"] == "fail"
+    assert states(directories) == {f"{domain.address}:636": "up"}
+
+
 def statuses(findings: list[Finding]) -> dict[str, str]:
     """By name of the check."""
     return {finding.name: finding.status for finding in findings}

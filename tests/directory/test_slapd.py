@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,6 +136,31 @@ async def test_a_password_is_changed_and_reset(slapd: ThrowawaySlapd, people: Di
         await people.reset_password("nobody", "Reset-Quay-5")
     with pytest.raises(ServerRefused):
         await people.reset_password("person5", "")
+
+
+@pytest.mark.parametrize("base_dn", [f"ou=nowhere,{BASE_DN}", "dc=elsewhere", "people"])
+async def test_a_base_dn_that_is_not_there_is_not_everybodys_wrong_password(slapd: ThrowawaySlapd, base_dn: str) -> None:
+    """Nobody is asked and nothing is counted: the answer names the setting, and so does the troubleshooter."""
+    made = Directories([replace(settings_of(slapd), base_dn=base_dn)])
+    result = await verify(made, "person1", slapd.password(1))
+    assert (result.outcome, result.bound, result.password_checked) == (CheckOutcome.NO_DIRECTORY, False, False)
+    assert "`base_dn`" in result.detail
+    assert [finding.name for finding in await made.check() if finding.status == "fail"] == ["base_dn"]
+    assert made.health()[0].state == "up"
+    await made.close()
+
+
+@pytest.mark.parametrize("service_user", ["reader@people.example.org", f"cn=reader,ou=nowhere,{BASE_DN}"])
+async def test_a_service_user_that_the_server_cannot_bind_is_no_outage_of_the_server(
+    slapd: ThrowawaySlapd, service_user: str
+) -> None:
+    """Not a DN (result 34), or nobody's: the setting is named, and no domain controller is given up for it."""
+    made = Directories([replace(settings_of(slapd), service_user=service_user)])
+    result = await verify(made, "person1", slapd.password(1))
+    assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
+    assert "`service_user`" in result.detail
+    assert made.health()[0].state == "up"
+    await made.close()
 
 
 async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:
