@@ -105,7 +105,7 @@ class Ambiguous(DirectoryError):
         self.dns = dns
 
     def __str__(self) -> str:
-        return f"{self.name} is the name of several accounts: {'; '.join(self.dns)}. Make it unique in the directory."
+        return f"{self.name} is the name of several accounts: {'; '.join(self.dns)}. Make it unique, or set `user_filter`."
 
 
 class NotFound(DirectoryError):

@@ -10,6 +10,7 @@ from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
 from directory.ldap.controllers import Controllers
 from directory.ldap.discovery import resolve_servers
+from directory.ldap.filters import UserFilter, user_filter
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.tls import make_context, normalise_fingerprint
 
@@ -23,9 +24,11 @@ __all__ = [
     "LdapConnection",
     "LdapResult",
     "ServiceLogin",
+    "UserFilter",
     "is_server_fault",
     "make_context",
     "normalise_fingerprint",
     "parse_server",
     "resolve_servers",
+    "user_filter",
 ]
