@@ -5,6 +5,7 @@ DirectoryError
 ├── NoDirectory                        no domain controller could be asked
 ├── ServiceAccountRefused              our own account may not sign in
 ├── ServerRefused                      the server answered an operation with an LDAP error
+│   └── BaseNotFound                     … because nothing is where `base_dn` points
 ├── Ambiguous                          more than one account answers to a name
 ├── NotFound                           no account answers to a name
 ├── LdapConnectionError                the connection
@@ -62,7 +63,7 @@ class ServiceAccountRefused(DirectoryError):
     def __str__(self) -> str:
         return (
             f"{self.server} refuses the service account {self.user}: {self.reason}. "
-            "Check the account in the directory and the password in `service_password_file`."
+            "Check `service_user`, its account in the directory and the password in `service_password_file`."
         )
 
 
@@ -80,6 +81,21 @@ class ServerRefused(DirectoryError):
         return f"{self.server} refuses to {self.operation}: LDAP result {self.code}, {self.text or 'no reason given'}"
 
 
+class BaseNotFound(ServerRefused):
+    """Nothing is at the DN below which people are searched for: "nobody by that name" would be said of everybody."""
+
+    def __init__(self, server: str, base: str, code: int, text: str) -> None:
+        super().__init__(server, "search", code, text)
+        self.args = (server, base, code, text)
+        self.base = base
+
+    def __str__(self) -> str:
+        return (
+            f"{self.server} has nothing at {self.base!r} that the service account may see (LDAP result {self.code}"
+            f"{', ' if self.text else ''}{self.text}). Correct `base_dn`, or let the service account read there."
+        )
+
+
 class Ambiguous(DirectoryError):
     """More than one account answers to a name: contradictory data is never guessed about."""
 
@@ -89,7 +105,7 @@ class Ambiguous(DirectoryError):
         self.dns = dns
 
     def __str__(self) -> str:
-        return f"{self.name} is the name of several accounts: {'; '.join(self.dns)}. Make it unique in the directory."
+        return f"{self.name} is the name of several accounts: {'; '.join(self.dns)}. Make it unique, or set `user_filter`."
 
 
 class NotFound(DirectoryError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import ssl
 import time
 from collections.abc import Iterator
@@ -19,11 +20,15 @@ from ldap3.core.exceptions import (
     LDAPException,
     LDAPInsufficientAccessRightsResult,
     LDAPInvalidCredentialsResult,
+    LDAPInvalidDnError,
+    LDAPInvalidDNSyntaxResult,
     LDAPNoSuchObjectResult,
 )
+from ldap3.core.results import RESULT_REFERRAL
+from ldap3.utils.conv import escape_filter_chars
 
-from directory.errors import DirectoryError, LdapConnectionError
-from directory.ldap import Controller, Controllers
+from directory.errors import BaseNotFound, DirectoryError, LdapConnectionError
+from directory.ldap import Controller, Controllers, user_filter
 from directory.ldap.naming_contexts import domain_root
 from directory.ldap.values import from_generalized_time
 from directory.settings import DirectorySettings
@@ -32,6 +37,8 @@ from findings import Finding, failed, passed, warned
 CLOCK_WARNING = 60.0
 """Seconds by which clocks may differ; Kerberos gives up at 300."""
 CERTIFICATE_WARNING = 30 * 86400.0
+_NAMES = re.compile(r"\bNAME\s+(\([^)]*\)|'[^']*')")
+_QUOTED = re.compile(r"'([^']*)'")
 _SAMPLE = 20
 """People that are looked at."""
 
@@ -70,9 +77,18 @@ def _as_service_account(where: str, settings: DirectorySettings, controller: Con
             passed("service account", where, settings.service_user or "anonymous"),
             _clock(where, connection),
         ]
-        if settings.kind == "ad":
-            return [*findings, _policy(where, settings, connection), _rights(where, settings, connection)]
-        return [*findings, _people(where, settings, connection)]
+        try:
+            for check in (_policy, _rights, _attributes) if settings.kind == "ad" else (_people, _attributes):
+                findings.append(check(where, settings, connection))
+        except BaseNotFound as error:
+            findings.append(_no_base(where, connection, error))
+        return findings
+
+
+def _no_base(where: str, connection: ldap3.Connection, error: BaseNotFound) -> Finding:
+    contexts = connection.server.info.naming_contexts if connection.server.info else ()
+    remedy = f"Correct `base_dn`; the server's naming contexts: {'; '.join(contexts or ()) or 'not told'}."
+    return failed("base_dn", where, f"nobody can sign in: nothing is at {error.base!r}, or it may not be seen", remedy)
 
 
 def _unusable(where: str, settings: DirectorySettings, reason: str) -> Finding:
@@ -160,10 +176,11 @@ def _rights(where: str, settings: DirectorySettings, connection: ldap3.Connectio
     """Whether the account can read of people what each check reads of them."""
     base = settings.base_dn
     wanted = ["objectGUID", "badPwdCount", "sAMAccountName", "userPrincipalName"]
-    found = _search(connection, base, "(&(objectCategory=person)(objectClass=user))", wanted)
+    found = _search(connection, base, user_filter(settings).text, wanted)
     people = [entry for entry in found if entry.get("objectGUID") and not _is_oneself(entry, settings.service_user)]
     if not people:
-        return failed("rights", where, "it finds no users", f"Let it list and read users below {base}.")
+        remedy = f"Let it list and read users below {base}{', or correct `user_filter`' if settings.user_filter else ''}."
+        return failed("rights", where, "it finds no users", remedy)
     if not any(entry.get("badPwdCount") for entry in people):
         return failed(
             "rights",
@@ -193,21 +210,88 @@ def _is_oneself(entry: dict[str, Any], service_user: str) -> bool:
 
 def _people(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
     """Whether it finds people by the attributes that they sign in with."""
-    names = settings.login_attributes or ("uid", "mail")
-    wanted = "".join(f"({name}=*)" for name in names)
-    if _search(connection, settings.base_dn, f"(|{wanted})", ["entryUUID"]):
-        return passed("rights", where, f"people are found by {', '.join(names)}")
-    seen = f"nobody below {settings.base_dn} has a readable {' or '.join(names)}"
-    return failed("rights", where, seen, "Let the service account search and read people there.")
+    names, users = settings.login_attributes or ("uid", "mail"), user_filter(settings).text
+    found = [name for name in names if _search(connection, settings.base_dn, f"(&{users}({name}=*))", ["entryUUID"])]
+    if not found:
+        seen = f"nobody below {settings.base_dn} who matches {users} has a readable {' or '.join(names)}"
+        return failed("rights", where, seen, "Let the service account search and read people there, or set `user_filter`.")
+    absent = [name for name in settings.login_attributes if name not in found]
+    if absent:
+        seen = f"nobody below {settings.base_dn} has a readable {' or '.join(absent)}"
+        return warned("rights", where, seen, "Let the service account search and read it, or take it out of the settings.")
+    return passed("rights", where, f"people are found by {', '.join(found)}")
+
+
+def _attributes(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
+    """Whether the schema has the attributes that the settings name: one that it lacks matches nobody, without an error."""
+    named = {
+        "login_attributes": settings.login_attributes,
+        "user_filter": user_filter(settings).attributes,
+        "attributes": settings.attributes,
+    }
+    # an option, as in `cn;lang-de`, is no part of the name; `objectClass` and OIDs need no look (RFC 4512 section 2.5)
+    wanted = {name.partition(";")[0].lower() for names in named.values() for name in names if not name[:1].isdigit()}
+    known = (_known_to_ad if settings.kind == "ad" else _known_to_ldap)(connection, sorted(wanted))
+    if known is None:
+        return warned("attributes", where, "the schema is not readable", "Check their spelling yourself.")
+    unknown = {
+        setting: [name for name in names if (plain := name.partition(";")[0].lower()) in wanted and plain not in known]
+        for setting, names in named.items()
+    }
+    seen = "; ".join(f"{', '.join(names)} in `{setting}`" for setting, names in unknown.items() if names)
+    if not seen:
+        return passed("attributes", where, "the schema has all that the settings name")
+    if unknown["login_attributes"] or unknown["user_filter"]:
+        return failed("attributes", where, f"the schema has no {seen}: nobody is found by that", "Correct the spelling.")
+    return warned("attributes", where, f"the schema has no {seen}", "Correct the spelling.")
+
+
+def _known_to_ad(connection: ldap3.Connection, wanted: list[str]) -> set[str] | None:
+    """Those that the schema has, lower case; None where it cannot be read."""
+    names = "".join(f"(lDAPDisplayName={escape_filter_chars(name)})" for name in wanted)
+    schema = connection.server.info.other.get("schemaNamingContext") if connection.server.info else None
+    if not schema:
+        return None
+    matching = f"(&(objectClass=attributeSchema)(|{names}(lDAPDisplayName=cn)))"  # cn: every schema has it
+    found = _search(connection, str(schema[0]), matching, ["lDAPDisplayName"], limit=len(wanted) + 1)
+    return {entry["lDAPDisplayName"][0].decode().lower() for entry in found if entry.get("lDAPDisplayName")} or None
+
+
+def _known_to_ldap(connection: ldap3.Connection, _wanted: list[str]) -> set[str] | None:
+    """All that the schema has: the attribute types are text there (RFC 4512 section 4.1.2)."""
+    subschema = connection.server.info.schema_entry if connection.server.info else None
+    if not subschema:
+        return None
+    found = _search(connection, str(subschema[0]), "(objectClass=subschema)", ["attributeTypes"], scope=ldap3.BASE)
+    types = [value.decode(errors="replace") for entry in found for value in entry.get("attributeTypes", ())]
+    names = (name for text in types for given in _NAMES.findall(text) for name in _QUOTED.findall(given))
+    return {name.lower() for name in names} or None
 
 
 def _search(
-    connection: ldap3.Connection, base: str, matching: str, attributes: list[str], *, scope: str = ldap3.SUBTREE
+    connection: ldap3.Connection,
+    base: str,
+    matching: str,
+    attributes: list[str],
+    *,
+    scope: str = ldap3.SUBTREE,
+    limit: int = _SAMPLE,
 ) -> list[dict[str, Any]]:
-    """The first page of what is found: attributes as bytes, and `dn`; nothing where it is not there, or not to be seen."""
+    """The first `limit` of what is found: attributes as bytes, and `dn`.
+
+    Nothing where one entry is not there, or not to be seen. Raises BaseNotFound where that is a base to search below.
+    """
     try:
-        connection.search(base, matching, scope, attributes=attributes, paged_size=_SAMPLE)
-    except (LDAPNoSuchObjectResult, LDAPInsufficientAccessRightsResult):
+        connection.search(base, matching, scope, attributes=attributes, paged_size=limit)
+    except LDAPInsufficientAccessRightsResult:
         return []
+    except LDAPInvalidDnError as error:
+        raise BaseNotFound(connection.server.host, base, 0, str(error)) from error
+    except (LDAPNoSuchObjectResult, LDAPInvalidDNSyntaxResult) as error:
+        if scope == ldap3.BASE:
+            return []
+        raise BaseNotFound(connection.server.host, base, error.result, error.message) from error
+    if connection.result["result"] == RESULT_REFERRAL:  # ldap3 takes it for no error
+        raise BaseNotFound(connection.server.host, base, RESULT_REFERRAL, connection.result["message"])
     entries = (entry for entry in connection.response or () if entry["type"] == "searchResEntry")
     return [{**entry["raw_attributes"], "dn": entry["dn"]} for entry in entries]

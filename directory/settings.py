@@ -67,7 +67,14 @@ class DirectorySettings:
     """Environment variable with that password, where no file is given."""
 
     login_attributes: tuple[str, ...] = ()
-    """Attributes that may hold what a person types; empty means userPrincipalName (`ad`), uid and mail (`ldap`)."""
+    """Attributes that may hold what a person types; empty means userPrincipalName (`ad`), uid and mail (`ldap`). Where
+    several accounts have one name, the one that has it in the attribute that stands first is meant; two in the same one are
+    refused. People must not be able to write into the first: who takes another's name there keeps that person out."""
+
+    user_filter: str = ""
+    """Which entries are users, as an LDAP filter (RFC 4515); empty means `(&(objectCategory=person)(objectClass=user))`
+    (`ad`), `(|(objectClass=person)(objectClass=account)(objectClass=posixAccount))` (`ldap`). What does not match, as
+    contacts or second accounts, cannot sign in and is in nobody's way who has the same name."""
 
     attributes: tuple[str, ...] = ()
     """More attributes to hand to the gateway; binary values travel in base64."""

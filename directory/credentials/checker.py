@@ -2,8 +2,8 @@
 
 find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
      │ (any domain controller; the next one where it fails)    │
-     └── nobody by that name: a bind with an invented name     └── lost after it was sent: never repeated
-         all the same, so that a stranger's clock learns nothing
+     └── nobody, or several by that name: a bind with an         └── lost after it was sent: never repeated
+         invented one, so that a stranger's clock learns nothing
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from directory.credentials.allowance import Allowances
 from directory.credentials.judgement import judge_bind, judge_change, judge_loss
 from directory.credentials.passwords import change_modifications, password_is_possible
-from directory.errors import Abandoned, DirectoryError, LdapConnectionError
+from directory.errors import Abandoned, Ambiguous, DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers, LdapConnection, codec, is_server_fault
 from directory.model import CheckOutcome, CheckResult, Credential, DirectoryObject
 from directory.people import Account, AccountFinder, LoginName, parse_name
@@ -120,9 +120,14 @@ class CredentialChecker:
         try:
             read_at = time.monotonic()
             async with controller.searching() as connection:
-                account = await self._finder.find(connection, check.name)
+                try:
+                    account = await self._finder.find(connection, check.name)
+                except Ambiguous as error:
+                    # Nobody's outage: it stays so until somebody changes the directory, so `try again` would be no help
+                    log.warning("directory.ambiguous", directory=self._settings.name, error=str(error))
+                    return await self._pretend(controller, check, str(error))
                 if account is None:
-                    return await self._pretend(controller, check)
+                    return await self._pretend(controller, check, "no such account")
                 check.account = self._finder.reference(connection, account)
                 allowance = await self._allowances.of(connection, account, read_at, controller.clock_skew)
                 if allowance.refused is not None:
@@ -157,8 +162,8 @@ class CredentialChecker:
             result = judge_change(changed)
             return replace(result, password_proven=result.outcome is not CheckOutcome.WRONG_CREDENTIAL)
 
-    async def _pretend(self, controller: Controller, check: _Check) -> CheckResult:
-        """Nobody answers to the name: take as long as with somebody, with a name and password that are nobody's."""
+    async def _pretend(self, controller: Controller, check: _Check, reason: str) -> CheckResult:
+        """Nobody answers to the name alone: take as long as with somebody, with a name and password that are nobody's."""
         if check.new_password is None:
             nobody = f"nobody-{secrets.token_hex(8)}@{self._settings.name}"
             if self._settings.kind == "ldap":
@@ -166,7 +171,7 @@ class CredentialChecker:
             async with controller.binding() as binding:
                 await check.allow_bind()
                 await binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
-        return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail="no such account", password_checked=True)
+        return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail=reason, password_checked=True)
 
     def _patience(self, check: _Check) -> float:
         return max(0.05, min(self._settings.bind_timeout, check.give_up - time.monotonic()))

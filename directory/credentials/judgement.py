@@ -8,6 +8,15 @@ from directory.ldap.subcodes import judge_refusal
 from directory.model import CheckOutcome, CheckResult
 
 _REJECTED = ("0000052D", "data 52d")  # ERROR_PASSWORD_RESTRICTION: length, history, age, complexity
+_STATES = {  # RFC 4511 appendix A.2
+    19: (CheckOutcome.ACCOUNT_LOCKED, "constraintViolation"),  # 389's "Exceed password retry limit"
+    32: (CheckOutcome.WRONG_CREDENTIAL, "noSuchObject"),  # deleted since it was found
+    48: (CheckOutcome.WRONG_CREDENTIAL, "inappropriateAuthentication"),  # 389: it has no password
+    50: (CheckOutcome.WRONG_CREDENTIAL, "insufficientAccessRights"),  # a rule of the server keeps it out
+    53: (CheckOutcome.WRONG_CREDENTIAL, "unwillingToPerform"),  # 389's "Account inactivated", OpenLDAP's as well
+}
+"""Results of a bind that are about this one account: it cannot sign in, whatever is typed. They prove no password. All
+others but success and invalidCredentials are about the server."""
 _POLICY_ERRORS = {
     0: (CheckOutcome.PASSWORD_EXPIRED, True),
     1: (CheckOutcome.ACCOUNT_LOCKED, False),
@@ -28,8 +37,10 @@ def judge_bind(answer: LdapResult) -> CheckResult:
     if answer.code == 49:  # invalidCredentials
         outcome, proven, detail = judge_refusal(answer.text)
         return CheckResult(outcome, password_proven=proven, bound=True, detail=detail, password_checked=True)
-    if answer.code == 53:  # unwillingToPerform: OpenLDAP's and 389's word for an account that may not bind
-        return CheckResult(CheckOutcome.WRONG_CREDENTIAL, bound=True, detail=answer.text, password_checked=True)
+    if answer.code in _STATES:
+        outcome, name = _STATES[answer.code]
+        detail = f"bind: {name} ({answer.code}), {answer.text or 'no reason given'}"
+        return CheckResult(outcome, bound=True, detail=detail, password_checked=True)
     return CheckResult(CheckOutcome.NO_DIRECTORY, bound=True, detail=f"bind: LDAP result {answer.code}, {answer.text}")
 
 

@@ -9,7 +9,12 @@ from directory.ldap.codec import CodecError, Entry, LdapResult
 from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
 from directory.ldap.controllers import Controllers
+<<<<<<< HEAD
 from directory.ldap.discovery import ServerList, resolve_servers
+=======
+from directory.ldap.discovery import resolve_servers
+from directory.ldap.filters import UserFilter, user_filter
+>>>>>>> ldapconf
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.tls import make_context, normalise_fingerprint
 
@@ -24,9 +29,11 @@ __all__ = [
     "LdapResult",
     "ServerList",
     "ServiceLogin",
+    "UserFilter",
     "is_server_fault",
     "make_context",
     "normalise_fingerprint",
     "parse_server",
     "resolve_servers",
+    "user_filter",
 ]

@@ -15,14 +15,27 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-from directory.errors import ConnectFailed, ConnectionBroken, ConnectionTimedOut, Malformed, ServerRefused, SettingsProblem
+from directory.errors import (
+    BaseNotFound,
+    ConnectFailed,
+    ConnectionBroken,
+    ConnectionTimedOut,
+    Malformed,
+    ServerRefused,
+    SettingsProblem,
+)
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
 
+<<<<<<< HEAD
 LARGEST_UNASKED = 64 * 1024
 """Bytes from a server that was asked nothing: a notice that it hangs up is far smaller (RFC 4511 section 4.4.1)."""
 LARGEST_SEARCH = 2 * codec.LARGEST_MESSAGE
 """Bytes of all answers to one search."""
+=======
+_NO_BASE = (10, 32, 34)
+"""referral (AD's word for a base outside its naming contexts), noSuchObject, invalidDNSyntax."""
+>>>>>>> ldapconf
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 
@@ -191,7 +204,11 @@ class LdapConnection:
         limit: int,
         timeout: float,  # noqa: ASYNC109 - the server is told it too
     ) -> list[tuple[str, Entry]]:
-        """Entries as (DN, attributes). A base that does not exist gives none; hitting `limit` gives what came."""
+        """Entries as (DN, attributes); hitting `limit` gives what came.
+
+        One entry that does not exist gives none. A base to search below is from the settings: raises BaseNotFound where it
+        does not exist, or is not there for this account.
+        """
         request = codec.search_request(base, scope, matching, attributes, limit=limit, seconds=int(timeout) + 1)
         give_up = time.monotonic() + timeout
         self._send(request)
@@ -216,6 +233,8 @@ class LdapConnection:
         except codec.CodecError as error:
             self.close()
             raise Malformed(self.server, str(error)) from error
+        if result.code in _NO_BASE and scope != codec.SCOPE_BASE:
+            raise BaseNotFound(self.server, base.decode("utf-8", "replace"), result.code, result.text)
         if result.code not in (0, 4, 32):  # success, sizeLimitExceeded, noSuchObject
             raise ServerRefused(self.server, "search", result.code, result.text)
         return found

@@ -22,7 +22,7 @@ from directory.ldap.circuit import Circuit
 from directory.ldap.codec import Entry
 from directory.ldap.connection import Address, LdapConnection
 from directory.ldap.naming_contexts import domain_root, naming_context
-from directory.ldap.service_login import ServiceLogin
+from directory.ldap.service_login import REFUSALS, ServiceLogin
 from directory.ldap.values import format_guid, from_generalized_time
 from directory.model import ControllerHealth
 from directory.settings import DirectorySettings
@@ -197,9 +197,8 @@ class Controller:
                 if self._circuit.state == "down":  # it failed somebody else while we waited for our turn
                     raise ConnectFailed(str(self), self._circuit.last_error)
                 result = await connection.bind(service.user.encode(), password.encode(), settings.bind_timeout)
-                if result.code == 49:
-                    service.refused(password, result.text)
-                    raise ServiceAccountRefused(str(self), service.user, result.text)
+                if result.code in REFUSALS:
+                    raise ServiceAccountRefused(str(self), service.user, service.refused(password, result))
                 if result.code != 0:
                     reason = f"bind of the service account: LDAP result {result.code}, {result.text}"
                     raise ConnectionBroken(str(self), reason, sent=True)

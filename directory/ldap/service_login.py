@@ -16,10 +16,15 @@ import time
 from collections.abc import AsyncIterator
 
 from directory.errors import ServiceAccountRefused
+from directory.ldap.codec import LdapResult
 from directory.ldap.subcodes import judge_refusal
 from directory.model import CheckOutcome
 from directory.settings import DirectorySettings
 
+INVALID_CREDENTIALS = 49
+REFUSALS = frozenset({19, 32, 34, 48, INVALID_CREDENTIALS, 50, 53})
+"""Results of a bind that are about the account, or about its name in the settings (34, invalidDNSyntax), not about the
+server (RFC 4511 appendix A.2): another domain controller would say the same."""
 WRONG_PASSWORD_PAUSE = 900.0
 """Seconds without another try of a password that was wrong: two in an observation window of 30 minutes."""
 
@@ -55,12 +60,19 @@ class ServiceLogin:
         """It signed in."""
         self._proven, self._refused = _digest(password), b""
 
-    def refused(self, password: str, text: str) -> None:
-        """It was refused with this diagnostic message: a wrong password counts against the account, a state does not."""
-        outcome, _, self._reason = judge_refusal(text)
-        wrong = outcome is CheckOutcome.WRONG_CREDENTIAL
+    def refused(self, password: str, result: LdapResult) -> str:
+        """It was refused, with one of `REFUSALS`: a wrong password counts against the account, a state does not.
+
+        Returns what the server said.
+        """
+        said = f"LDAP result {result.code}, {result.text or 'no reason given'}"
+        wrong, self._reason = False, said
+        if result.code == INVALID_CREDENTIALS:
+            outcome, _, self._reason = judge_refusal(result.text)
+            wrong = outcome is CheckOutcome.WRONG_CREDENTIAL
         pause = WRONG_PASSWORD_PAUSE if wrong else self._settings.retry_seconds_most
         self._proven, self._refused, self._retry_at = b"", _digest(password), time.monotonic() + pause
+        return said
 
 
 def _digest(password: str) -> bytes:

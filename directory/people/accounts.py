@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from directory.errors import Ambiguous
 from directory.ldap import codec
 from directory.ldap.codec import Entry
+from directory.ldap.filters import user_filter
 from directory.ldap.values import as_text, format_guid, format_sid, text_of
 from directory.model import DirectoryGroup, DirectoryIdentity
 from directory.people.names import LoginName, fold, spellings
@@ -48,19 +48,31 @@ class Accounts:
         self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
         default = ("userPrincipalName",) if self._is_ad else ("uid", "mail")
         self._login = [name.encode() for name in settings.login_attributes or default]
+        listed = [name.lower() for name in self._login]
+        implied = b"userprincipalname" if self._is_ad else b"uid"
+        self._implied_at = listed.index(implied) + 1 if implied in listed else len(listed)
+        self._users = user_filter(settings).encoded
 
     def matching(self, name: LoginName) -> bytes:
         """The filter for a name. Values travel by length: nothing needs escaping (RFC 4511 section 4.5.1.7)."""
-        if not self._is_ad:
-            alternatives = [codec.equals(attribute, name.text.encode()) for attribute in self._login]
-            if name.netbios or name.suffix in self._own_suffixes:
-                alternatives += [codec.equals(b"uid", name.user.encode())]
-            return codec.any_of(alternatives)
-        alternatives = [] if name.netbios else [codec.equals(attribute, name.text.encode()) for attribute in self._login]
-        if not name.suffix or name.suffix == self._settings.name.lower():
-            # DOMAIN\\name, a bare name, and the implicit UPN name@domain (MS-ADTS section 5.1.1.1.1)
-            alternatives.append(codec.equals(b"sAMAccountName", name.user.encode()))
-        return codec.all_of((codec.equals(b"objectCategory", b"person"), codec.any_of(alternatives)))
+        return codec.all_of((codec.any_of(self._alternatives(name)), self._users))
+
+    def by_precedence(self, name: LoginName) -> list[bytes]:
+        """The parts of that filter, for where it finds several: whom the first one finds is meant, else the second, …"""
+        return [codec.all_of((alternative, self._users)) for alternative in self._alternatives(name)]
+
+    def _alternatives(self, name: LoginName) -> list[bytes]:
+        """Each attribute that may hold the name. What implies one ranks with the attribute that it implies."""
+        account = codec.equals(b"sAMAccountName" if self._is_ad else b"uid", name.user.encode())
+        if name.netbios:
+            return [account]
+        alternatives = [codec.equals(attribute, name.text.encode()) for attribute in self._login]
+        if self._is_ad and not name.suffix:
+            return [account, *alternatives]
+        # The implicit UPN name@domain (MS-ADTS section 5.1.1.1.1), and the same with a uid
+        if name.suffix and name.suffix in ({self._settings.name.lower()} if self._is_ad else self._own_suffixes):
+            alternatives.insert(self._implied_at, account)
+        return alternatives
 
     def answers_to(self, account: Account, name: LoginName) -> bool:
         """Whether an account has the name that was typed, in one of its few spellings (see `spellings`).
@@ -70,20 +82,6 @@ class Accounts:
         typed = {fold(name.text), fold(name.user)}
         held = _values(account, [b"samaccountname", b"uid", *self._login])
         return any(fold(value) in typed or not typed.isdisjoint(spellings(value)) for value in held)
-
-    def is_called(self, account: Account, name: LoginName) -> bool:
-        """Whether a login attribute holds the very name that was typed."""
-        return name.text.casefold() in {value.casefold() for value in _values(account, self._login)}
-
-    def choose(self, name: LoginName, found: list[Account]) -> Account:
-        """The account meant, of at least one found. One that has the name itself comes before one that it is merely implied
-        for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Raises Ambiguous."""
-        if len(found) > 1:
-            explicit = [account for account in found if self.is_called(account, name)]
-            if len(explicit) != 1:
-                raise Ambiguous(name.text, tuple(account.dn for account in found))
-            return explicit[0]
-        return found[0]
 
     def object_guid(self, account: Account) -> str:
         """objectGUID or entryUUID as text."""

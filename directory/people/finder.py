@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from directory.errors import Ambiguous
 from directory.ldap import Entry, LdapConnection, codec
 from directory.model import DirectoryIdentity, DirectoryObject
 from directory.people.accounts import Account, Accounts
@@ -39,14 +40,28 @@ class AccountFinder:
             if account is not None and accounts.answers_to(account, name):
                 return account
             self._found.drop(key)
-        matching = accounts.matching(name)
-        found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, accounts.attributes)
-        answering = [account for entry in found if accounts.answers_to(account := Account(*entry), name)]
-        if not answering:
-            return None
-        account = accounts.choose(name, answering)
-        self._found.put(key, (account.dn.encode(), account.guid))
+        found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, accounts.matching(name), accounts.attributes)
+        account = await self._first(connection, name) if len(found) > 1 else self._only(found, name)
+        if account is not None:
+            self._found.put(key, (account.dn.encode(), account.guid))
         return account
+
+    async def _first(self, connection: LdapConnection, name: LoginName) -> Account | None:
+        """Of several, who has the name in the attribute that counts most. Searched for again: those who have it in another
+        one may have filled the answer. Raises Ambiguous."""
+        for matching in self._accounts.by_precedence(name):
+            found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, self._accounts.attributes)
+            account = self._only(found, name)
+            if account is not None:
+                return account
+        return None
+
+    def _only(self, found: list[tuple[str, Entry]], name: LoginName) -> Account | None:
+        """Who of those that were found answers to the name. Raises Ambiguous."""
+        answering = [account for entry in found if self._accounts.answers_to(account := Account(*entry), name)]
+        if len(answering) > 1:
+            raise Ambiguous(name.text, tuple(account.dn for account in answering))
+        return answering[0] if answering else None
 
     async def identify(self, connection: LdapConnection, account: Account) -> DirectoryIdentity:
         """Who it is, groups included. Raises LdapConnectionError, ServerRefused."""

@@ -318,7 +318,38 @@ async def test_a_name_of_two_accounts_is_an_error_never_a_guess(make: Make, doma
     by_mail = make(login_attributes=("mail",))
     with pytest.raises(Ambiguous, match="Twin A"):
         await by_mail.find_user("twin@example.com")
-    assert (await verify(by_mail, "twin@example.com", "Lagoon-Strait-71")).outcome is CheckOutcome.NO_DIRECTORY
+    result = await verify(by_mail, "twin@example.com", "Lagoon-Strait-71")
+    assert (result.outcome, result.identity) == (CheckOutcome.WRONG_CREDENTIAL, None)  # `try again` would help nobody
+    assert "Twin A" in result.detail
+
+
+async def test_an_address_that_others_have_too_is_still_a_persons(make: Make, domain: ThrowawayDomain) -> None:
+    """A contact and a mailing list are no users; of two accounts the one is meant whose userPrincipalName it is; a filter
+    of one's own leaves out the others."""
+    unit, zoe = domain.people_dn, domain.people["zoe"]
+    mail = {"mail": zoe.upn}
+    domain.edit(
+        [
+            {"add": {"dn": f"CN=Contact,{unit}", "objectClass": "contact", **mail}},
+            {"add": {"dn": f"CN=List,{unit}", "objectClass": "group", "sAMAccountName": "List", **mail}},
+            {"add": {"dn": f"CN=Zoe at home,{unit}", "objectClass": "contact", "mail": "zoe@example.net"}},
+        ]
+    )
+    domain.set_attributes("zoe", mail="zoe@example.net")
+    by_either = make(login_attributes=("userPrincipalName", "mail"))
+    for name in (zoe.upn, "zoe@example.net"):
+        assert (await verify(by_either, name, zoe.password)).outcome is CheckOutcome.SUCCESS
+    second = {"sAMAccountName": "adm-zoe", "userAccountControl": "512", "password": "Lagoon-Strait-72"}
+    domain.edit([{"add": {"dn": f"CN=adm-zoe,{unit}", "objectClass": "user", **second, **mail}}])
+    assert (await verify(by_either, zoe.upn, zoe.password)).outcome is CheckOutcome.SUCCESS
+    domain.set_attributes("zoe", userPrincipalName="other@corp.example.com", mail=zoe.upn)
+    try:
+        by_mail = {"login_attributes": ("mail",)}
+        filtered = make(**by_mail, user_filter="(&(objectClass=user)(!(sAMAccountName=adm-*)))")
+        assert (await verify(make(**by_mail), zoe.upn, zoe.password)).outcome is CheckOutcome.WRONG_CREDENTIAL
+        assert (await verify(filtered, zoe.upn, zoe.password)).outcome is CheckOutcome.SUCCESS
+    finally:
+        domain.set_attributes("zoe", userPrincipalName=zoe.upn, mail="zoe.ukasz@example.com")
 
 
 async def test_an_account_that_was_renamed_is_not_found_under_its_old_name(make: Make, domain: ThrowawayDomain) -> None:
@@ -548,6 +579,19 @@ async def test_a_wrong_service_password_is_tried_once_and_not_by_each_check(
     assert (await verify(directories, anna.upn, anna.password)).outcome is CheckOutcome.SUCCESS
 
 
+@pytest.mark.parametrize("base_dn", ["OU=Nowhere,DC=corp,DC=example,DC=com", "DC=corp,DC=exmaple,DC=com", "corp"])
+async def test_a_base_dn_that_is_not_there_is_not_everybodys_wrong_password(
+    make: Make, domain: ThrowawayDomain, base_dn: str
+) -> None:
+    """Nobody is asked and nothing is counted: the answer names the setting, and so does the troubleshooter."""
+    directories = make(base_dn=base_dn)
+    result = await verify(directories, "anna", domain.people["anna"].password)
+    assert (result.outcome, result.bound, result.password_checked) == (CheckOutcome.NO_DIRECTORY, False, False)
+    assert "`base_dn`" in result.detail
+    assert statuses(await directories.check())["base_dn"] == "fail"
+    assert states(directories) == {f"{domain.address}:636": "up"}
+
+
 def statuses(findings: list[Finding]) -> dict[str, str]:
     """By name of the check."""
     return {finding.name: finding.status for finding in findings}
@@ -557,7 +601,7 @@ async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
     """All but the throwaway certificate's short life."""
     found = statuses(await make().check())
     assert found.pop("TLS") in {"pass", "warn"}
-    assert found == {"service account": "pass", "clock": "pass", "lockout policy": "pass", "rights": "pass"}
+    assert found == dict.fromkeys(("service account", "clock", "lockout policy", "rights", "attributes"), "pass")
 
 
 async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
@@ -567,4 +611,6 @@ async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: Throwa
     assert statuses(await make(tls=TlsSettings()).check()) == {"TLS": "fail"}
     assert statuses(await make(service_password_file=tmp_path / "password").check())["service account"] == "fail"
     assert statuses(await make(lockout_margin=4).check())["lockout policy"] == "fail"
+    assert statuses(await make(login_attributes=("mial",)).check())["attributes"] == "fail"
+    assert statuses(await make(attributes=("departmentNummer",)).check())["attributes"] == "warn"
     assert statuses(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}

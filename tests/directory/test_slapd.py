@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,72 @@ async def test_a_name_has_few_spellings_whatever_the_server_takes_for_equal(slap
     await made.close()
 
 
+ALIASES = """\
+dn: {0}
+changetype: modify
+replace: mail
+mail: person1
+mail: person1@people.example.org
+mail: PEOPLE\\person1
+
+"""
+
+
+async def test_nobody_gets_in_the_way_by_writing_anothers_name_into_their_own_entry(slapd: ThrowawaySlapd) -> None:
+    """Three do, which is as many as one search for a name asks for: who has it as uid is meant, in each of its forms."""
+    for number in (7, 8, 9):
+        slapd.modify(ALIASES.format(slapd.dn(number)))
+    made = Directories([replace(settings_of(slapd), netbios_name="PEOPLE")])
+    for name in ("person1", slapd.upn(1), "PEOPLE\\person1"):
+        result = await verify(made, name, slapd.password(1))
+        assert (result.outcome, result.identity and result.identity.account_name) == (CheckOutcome.SUCCESS, "person1")
+        assert (await verify(made, name, slapd.password(7))).outcome is CheckOutcome.WRONG_CREDENTIAL
+    for number in (7, 8, 9):
+        slapd.modify(f"dn: {slapd.dn(number)}\nchangetype: modify\nreplace: mail\nmail: {slapd.upn(number)}\n\n")
+    await made.close()
+
+
+SHARED = """\
+dn: cn=Contact,{base}
+changetype: add
+objectClass: {kind}
+objectClass: extensibleObject
+cn: Contact
+mail: shared@example.net
+{more}
+
+dn: {dn}
+changetype: modify
+replace: mail
+mail: shared@example.net
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "user_filter"),
+    [("groupOfNames", "member: cn=x", ""), ("inetOrgPerson", "sn: Contact", "(&(objectClass=person)(uid=*))")],
+)
+async def test_an_address_that_a_list_or_a_contact_has_too_is_still_a_persons(
+    slapd: ThrowawaySlapd, kind: str, more: str, user_filter: str
+) -> None:
+    """A list is no user; a contact of the same class needs a filter, and without one the answer says which entries."""
+    slapd.modify(SHARED.format(base=BASE_DN, kind=kind, more=more, dn=slapd.dn(5)))
+    made = Directories([settings_of(slapd, user_filter=user_filter)])
+    assert (await verify(made, "shared@example.net", slapd.password(5))).outcome is CheckOutcome.SUCCESS
+    await made.close()
+    if user_filter:
+        without = Directories([settings_of(slapd)])
+        result = await verify(without, "shared@example.net", slapd.password(5))
+        assert (result.outcome, result.identity, result.account) == (CheckOutcome.WRONG_CREDENTIAL, None, None)
+        assert "shared@example.net is the name of several accounts: " in result.detail
+        assert "cn=Contact" in result.detail
+        assert without.health()[0].binds == 1  # as long as any other refusal
+        await without.close()
+    slapd.modify(f"dn: cn=Contact,{BASE_DN}\nchangetype: delete\n\n")
+    slapd.modify(f"dn: {slapd.dn(5)}\nchangetype: modify\nreplace: mail\nmail: {slapd.upn(5)}\n\n")
+
+
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""
@@ -137,10 +204,66 @@ async def test_a_password_is_changed_and_reset(slapd: ThrowawaySlapd, people: Di
         await people.reset_password("person5", "")
 
 
+@pytest.mark.parametrize("base_dn", [f"ou=nowhere,{BASE_DN}", "dc=elsewhere", "people"])
+async def test_a_base_dn_that_is_not_there_is_not_everybodys_wrong_password(slapd: ThrowawaySlapd, base_dn: str) -> None:
+    """Nobody is asked and nothing is counted: the answer names the setting, and so does the troubleshooter."""
+    made = Directories([replace(settings_of(slapd), base_dn=base_dn)])
+    result = await verify(made, "person1", slapd.password(1))
+    assert (result.outcome, result.bound, result.password_checked) == (CheckOutcome.NO_DIRECTORY, False, False)
+    assert "`base_dn`" in result.detail
+    assert [finding.name for finding in await made.check() if finding.status == "fail"] == ["base_dn"]
+    assert made.health()[0].state == "up"
+    await made.close()
+
+
+@pytest.mark.parametrize("service_user", ["reader@people.example.org", f"cn=reader,ou=nowhere,{BASE_DN}"])
+async def test_a_service_user_that_the_server_cannot_bind_is_no_outage_of_the_server(
+    slapd: ThrowawaySlapd, service_user: str
+) -> None:
+    """Not a DN (result 34), or nobody's: the setting is named, and no domain controller is given up for it."""
+    made = Directories([replace(settings_of(slapd), service_user=service_user)])
+    result = await verify(made, "person1", slapd.password(1))
+    assert (result.outcome, result.bound) == (CheckOutcome.NO_DIRECTORY, False)
+    assert "`service_user`" in result.detail
+    assert made.health()[0].state == "up"
+    await made.close()
+
+
 async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:
     """Trust and the service account."""
     checks = await people.check()
     assert {check.status for check in checks} <= {"pass", "warn"}, checks
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"login_attributes": ("uid", "mial")}, "fail", "mial in `login_attributes`: nobody is found"),
+        ({"user_filter": "(&(objectClass=person)(!(emploeeType=robot)))"}, "fail", "emploeeType in `user_filter`"),
+        ({"attributes": ("departmentNummer",)}, "warn", "departmentNummer in `attributes`"),
+        (
+            {"login_attributes": ("UserID", "MAIL;lang-en", "2.5.4.20"), "attributes": ("telephonenumber",)},
+            "pass",
+            "schema has",
+        ),
+    ],
+)
+async def test_the_troubleshooter_finds_attributes_that_the_schema_lacks(
+    slapd: ThrowawaySlapd, fields: dict[str, Any], status: str, said: str
+) -> None:
+    """They match nobody, without an error. Aliases, options and OIDs are names as well."""
+    made = Directories([settings_of(slapd, **fields)])
+    (finding,) = [finding for finding in await made.check() if finding.name == "attributes"]
+    assert (finding.status, said in finding.seen) == (status, True), finding
+    await made.close()
+
+
+async def test_the_troubleshooter_finds_a_login_attribute_that_nobody_has(slapd: ThrowawaySlapd) -> None:
+    """Or that the service account may not read, which looks the same."""
+    made = Directories([settings_of(slapd, login_attributes=("uid", "employeeNumber"))])
+    (finding,) = [finding for finding in await made.check() if finding.name == "rights"]
+    assert (finding.status, "readable employeeNumber" in finding.seen) == ("warn", True), finding
+    await made.close()
 
 
 async def test_a_server_that_restarts_is_found_again(slapd: ThrowawaySlapd, people: Directories) -> None:

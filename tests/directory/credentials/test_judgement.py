@@ -74,17 +74,30 @@ def test_what_the_policy_control_says_of_a_new_password_is_nothing_to_a_bind(err
 
 def test_the_policy_control_makes_no_answer_of_an_outage() -> None:
     """Only a success and a refusal are about the password."""
-    for code in (1, 50, 51, 52):
+    for code in (1, 51, 52, 80):
         answer = LdapResult(code, "later", policy_control(1))
         assert judge_bind(answer) == bound(CheckOutcome.NO_DIRECTORY, False, False, f"bind: LDAP result {code}, later")
 
 
-def test_an_account_that_may_not_bind() -> None:
-    """unwillingToPerform: to a stranger it is a wrong password."""
-    assert judge_bind(LdapResult(53, "no")) == bound(CheckOutcome.WRONG_CREDENTIAL, False, True, "no")
+@pytest.mark.parametrize(
+    ("code", "outcome", "name"),
+    [
+        (19, CheckOutcome.ACCOUNT_LOCKED, "constraintViolation"),
+        (32, CheckOutcome.WRONG_CREDENTIAL, "noSuchObject"),
+        (48, CheckOutcome.WRONG_CREDENTIAL, "inappropriateAuthentication"),
+        (50, CheckOutcome.WRONG_CREDENTIAL, "insufficientAccessRights"),
+        (53, CheckOutcome.WRONG_CREDENTIAL, "unwillingToPerform"),
+    ],
+)
+def test_a_bind_that_is_refused_for_what_the_account_is(code: int, outcome: CheckOutcome, name: str) -> None:
+    """It is no outage, nor does it prove the password, whatever a policy control says beside it."""
+    expected = bound(outcome, False, True, f"bind: {name} ({code}), Account inactivated.")
+    assert judge_bind(LdapResult(code, "Account inactivated.")) == expected
+    assert judge_bind(LdapResult(code, "Account inactivated.", policy_control(0))) == expected
+    assert judge_bind(LdapResult(code, "")).detail == f"bind: {name} ({code}), no reason given"
 
 
-@pytest.mark.parametrize("code", [1, 8, 48, 50, 51, 52, 54, 80])
+@pytest.mark.parametrize("code", [1, 2, 7, 8, 10, 11, 13, 34, 51, 52, 54, 80])
 def test_any_other_answer_to_a_bind_is_an_outage(code: int) -> None:
     """It must not be counted against anybody; the detail says what came."""
     expected = bound(CheckOutcome.NO_DIRECTORY, False, False, f"bind: LDAP result {code}, busy")

@@ -19,6 +19,7 @@ import uvloop
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
 from directory.errors import (
+    BaseNotFound,
     ConnectFailed,
     ConnectionBroken,
     ConnectionTimedOut,
@@ -199,6 +200,24 @@ async def test_a_refused_search_is_an_error_of_the_server(connect: Connect) -> N
     connection = await connect(lambda _: codec.message(1, codec.tlv(codec.SEARCH_DONE, refusal)))
     with pytest.raises(ServerRefused, match="LDAP result 50, insufficient rights"):
         await search(connection)
+
+
+@pytest.mark.parametrize(("code", "one_entry_is_nothing"), [(10, False), (32, True), (34, False)])
+async def test_a_base_that_is_not_there_is_an_error_below_it_alone(
+    connect: Connect, code: int, one_entry_is_nothing: bool
+) -> None:
+    """Otherwise everybody would be nobody; one entry may well have been deleted."""
+    refusal = codec.integer(code, 0x0A) + codec.octets(b"") + codec.octets(b"RefErr")
+    done = codec.tlv(codec.SEARCH_DONE, refusal)
+    connection = await connect(lambda request: codec.message(codec.open_message(request)[0], done))
+    with pytest.raises(BaseNotFound, match=rf"nothing at 'DC=x' .*LDAP result {code}, RefErr.*`base_dn`"):
+        await search(connection)
+    one = connection.search(b"DC=x", codec.SCOPE_BASE, codec.ANYTHING, codec.attribute_list([]), limit=1, timeout=5)
+    if one_entry_is_nothing:
+        assert await one == []
+    else:
+        with pytest.raises(ServerRefused, match=f"LDAP result {code}"):
+            await one
 
 
 @pytest.mark.parametrize(

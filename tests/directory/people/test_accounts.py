@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from typing import Any
 
 import pytest
 
-from directory.errors import Ambiguous
 from directory.ldap.values import format_sid
 from directory.people.accounts import Account, Accounts
 from directory.people.names import parse_name
@@ -38,17 +39,35 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
     assert found == {"department": ("Sales",), "photo": ("/wA=",), "bell": ("YQc=",)}
 
 
-def test_an_explicit_name_comes_before_an_implied_one() -> None:
-    """MS-ADTS 5.1.1.1.1: userPrincipalName first; two that are called so are an error, never a guess."""
-    accounts = Accounts(settings())
-    name = parse_name("anna@corp.example.com")
+@pytest.mark.parametrize(
+    ("fields", "typed", "expected"),
+    [
+        ({}, "anna@corp.example.com", ["userPrincipalName", "sAMAccountName"]),
+        ({}, "anna@elsewhere.example", ["userPrincipalName"]),
+        ({}, "CORP\\anna", ["sAMAccountName"]),
+        ({"login_attributes": ("mail",)}, "anna", ["sAMAccountName", "mail"]),
+        ({"login_attributes": ("mail",)}, "anna@corp.example.com", ["mail", "sAMAccountName"]),
+        (
+            {"login_attributes": ("UserPrincipalName", "mail")},
+            "anna@corp.example.com",
+            ["UserPrincipalName", "sAMAccountName", "mail"],
+        ),
+        ({"kind": "ldap"}, "anna", ["uid", "mail"]),
+        ({"kind": "ldap"}, "anna@corp.example.com", ["uid", "uid", "mail"]),
+        ({"kind": "ldap", "netbios_name": "CORP"}, "CORP\\anna", ["uid"]),
+        ({"kind": "ldap", "login_attributes": ("mail", "cn")}, "anna@corp.example.com", ["mail", "cn", "uid"]),
+        ({"kind": "ldap", "login_attributes": ("mail", "cn")}, "anna@elsewhere.example", ["mail", "cn"]),
+    ],
+)
+def test_names_rank_by_the_attribute_that_holds_them(fields: dict[str, Any], typed: str, expected: list[str]) -> None:
+    """In the order of the settings, what implies a name right behind it, as in AD (MS-ADTS 5.1.1.1.1): one who writes
+    another's name into an attribute that stands further back is not in that person's way."""
+    name = parse_name(typed)
     assert name is not None
-    implied = Account("CN=a", {b"samaccountname": [b"anna"]})
-    explicit = Account("CN=b", {b"samaccountname": [b"other"], b"userprincipalname": [b"Anna@corp.example.com"]})
-    assert accounts.choose(name, [implied, explicit]) is explicit
-    for pair in ([implied, implied], [explicit, explicit]):
-        with pytest.raises(Ambiguous, match="CN="):
-            accounts.choose(name, pair)
+    accounts = Accounts(settings(**fields))
+    held = re.compile(rb"\xa3.\x04.([A-Za-z]+)")  # equalityMatch (RFC 4511 section 4.5.1.7)
+    assert [held.findall(matching)[0].decode() for matching in accounts.by_precedence(name)] == expected
+    assert [attribute.decode() for attribute in held.findall(accounts.matching(name))[: len(expected)]] == expected
 
 
 @pytest.mark.parametrize(
