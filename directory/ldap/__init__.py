@@ -9,12 +9,8 @@ from directory.ldap.codec import CodecError, Entry, LdapResult
 from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
 from directory.ldap.controllers import Controllers
-<<<<<<< HEAD
 from directory.ldap.discovery import ServerList, resolve_servers
-=======
-from directory.ldap.discovery import resolve_servers
 from directory.ldap.filters import UserFilter, user_filter
->>>>>>> ldapconf
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.tls import make_context, normalise_fingerprint
 

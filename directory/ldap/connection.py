@@ -27,15 +27,12 @@ from directory.errors import (
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
 
-<<<<<<< HEAD
 LARGEST_UNASKED = 64 * 1024
 """Bytes from a server that was asked nothing: a notice that it hangs up is far smaller (RFC 4511 section 4.4.1)."""
 LARGEST_SEARCH = 2 * codec.LARGEST_MESSAGE
 """Bytes of all answers to one search."""
-=======
 _NO_BASE = (10, 32, 34)
 """referral (AD's word for a base outside its naming contexts), noSuchObject, invalidDNSyntax."""
->>>>>>> ldapconf
 _SEARCH_ANSWERS = (codec.ENTRY, codec.REFERENCE, codec.SEARCH_DONE)
 
 

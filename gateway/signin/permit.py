@@ -25,13 +25,9 @@ class ChangePermit:
     def make(self, user: str) -> str:
         """A permit for the name that was typed."""
         end = str(int(self._clock() + LIFETIME))
-        return f"{end}.{self._signer.sign(_signed(end, user))}"
+        return f"{end}.{self._signer.sign(end, user)}"
 
     def fits(self, permit: str, user: str) -> bool:
         """Whether it was made for this name, and has not ended."""
         end, _, signature = permit.partition(".")
-        return self._signer.fits(_signed(end, user), signature) and self._clock() < int(end)
-
-
-def _signed(end: str, user: str) -> str:
-    return f"{end}\0{user}"
+        return self._signer.fits(signature, end, user) and self._clock() < int(end)

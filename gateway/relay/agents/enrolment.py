@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 
 from certs import Authority, CertificateRefused, CertsError, Role, VerifiedPeer, fingerprint, prove, verify_proof
-from gateway.relay.addresses import address_key
+from foundation.addresses import address_key
 from gateway.relay.agents.registry import AgentRegistry
 from gateway.relay.errors import EnrolmentRefused, RenewalRefused
 from gateway.relay.refusals import Refusals

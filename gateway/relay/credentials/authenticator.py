@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import structlog
 
+from foundation.addresses import address_key
 from gateway.protocol import AnswerBody, Outcome
-from gateway.relay.addresses import address_key
 from gateway.relay.agents import Dispatched, Dispatcher, Task
 from gateway.relay.credentials.admission import (
     LONGEST_NAME,

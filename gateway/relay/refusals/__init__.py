@@ -4,9 +4,9 @@ What belongs here: what all refusals have in common, whoever refuses (credential
 """
 
 from gateway.relay.refusals.delay import CheckTimes
-from gateway.relay.refusals.folding import FoldedTrail
 from gateway.relay.refusals.metrics import RefusalGauges
 from gateway.relay.refusals.open_requests import OpenRequests
 from gateway.relay.refusals.refusals import Refusals
+from gateway.relay.refusals.trail import FoldedTrail
 
 __all__ = ["CheckTimes", "FoldedTrail", "OpenRequests", "RefusalGauges", "Refusals"]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from gateway.housekeeping import Housekeeping
 from gateway.relay.refusals import delay
 from gateway.relay.refusals.delay import CheckTimes, answer_after
-from gateway.relay.refusals.folding import FoldedTrail
 from gateway.relay.refusals.open_requests import OpenRequests
+from gateway.relay.refusals.trail import FoldedTrail
 from gateway.store import AuditEvent, AuditLog
 
 _DITHER = 25

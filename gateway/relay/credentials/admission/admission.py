@@ -24,7 +24,6 @@ from msgspec.structs import replace
 
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
-from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import lockout, throttle
 from gateway.relay.credentials.admission.lockout import Guess
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore

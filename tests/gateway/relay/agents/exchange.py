@@ -7,7 +7,7 @@ import functools
 import selectors
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import (
@@ -28,6 +28,7 @@ from gateway.relay.agents.dispatch import Dispatched, Dispatcher
 from gateway.relay.settings import RelayCoreSettings
 
 P = ParamSpec("P")
+T = TypeVar("T")
 NOW = 1_800_000_000.0
 TIMEOUT = 15.0
 BEGIN = 4.0
@@ -64,13 +65,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
-def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """Run an async test on a loop of its own, where time is not waited for."""
 
     @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(test(*args, **kwargs))
+            return runner.run(test(*args, **kwargs))
 
     return run
 

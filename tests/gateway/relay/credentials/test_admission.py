@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
-from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import AdmissionRequest, AdmissionSettings, Admitted, AttemptRefused
 from tests.gateway.relay.credentials.direct import DirectAdmission
 

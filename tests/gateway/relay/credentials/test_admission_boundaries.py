@@ -12,7 +12,6 @@ import pytest
 
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
-from gateway.relay.addresses import address_key
 from gateway.relay.credentials.admission import (
     Admission,
     AdmissionRequest,
