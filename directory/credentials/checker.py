@@ -2,8 +2,9 @@
 
 find the account ─► lockout guard ─► before_bind ─► bind ─► groups ─► identity
      │ (any domain controller; the next one where it fails)    │
-     └── nobody, or several by that name: a bind with an         └── lost after it was sent: never repeated
-         invented one, so that a stranger's clock learns nothing
+     └── nobody, or several by that name: the same with an       └── lost after it was sent: never repeated
+         invented one, a change too, so that a stranger's clock
+         learns nothing
 """
 
 from __future__ import annotations
@@ -125,9 +126,9 @@ class CredentialChecker:
                 except Ambiguous as error:
                     # Nobody's outage: it stays so until somebody changes the directory, so `try again` would be no help
                     log.warning("directory.ambiguous", directory=self._settings.name, error=str(error))
-                    return await self._pretend(controller, check, str(error))
+                    return await self._pretend(controller, connection, check, str(error))
                 if account is None:
-                    return await self._pretend(controller, check, "no such account")
+                    return await self._pretend(controller, connection, check, "no such account")
                 check.account = self._finder.reference(connection, account)
                 allowance = await self._allowances.of(connection, account, read_at, controller.clock_skew)
                 if allowance.refused is not None:
@@ -162,15 +163,21 @@ class CredentialChecker:
             result = judge_change(changed)
             return replace(result, password_proven=result.outcome is not CheckOutcome.WRONG_CREDENTIAL)
 
-    async def _pretend(self, controller: Controller, check: _Check, reason: str) -> CheckResult:
-        """Nobody answers to the name alone: take as long as with somebody, with a name and password that are nobody's."""
-        if check.new_password is None:
-            nobody = f"nobody-{secrets.token_hex(8)}@{self._settings.name}"
+    async def _pretend(self, controller: Controller, connection: LdapConnection, check: _Check, reason: str) -> CheckResult:
+        """Nobody answers to the name alone: do as with somebody, with a name and password that are nobody's."""
+        name, invented = f"nobody-{secrets.token_hex(8)}", secrets.token_hex(16)
+        if check.new_password is not None and self._settings.kind == "ad":
+            await check.allow_bind()
+            nobody = f"CN={name},{self._settings.base_dn}"
+            modifications = change_modifications(invented, check.new_password)
+            await connection.modify(nobody.encode(), modifications, self._patience(check))
+        else:
+            nobody = f"{name}@{self._settings.name}"
             if self._settings.kind == "ldap":
-                nobody = f"uid=nobody-{secrets.token_hex(8)},{self._settings.base_dn}"
+                nobody = f"uid={name},{self._settings.base_dn}"
             async with controller.binding() as binding:
                 await check.allow_bind()
-                await binding.bind(nobody.encode(), secrets.token_bytes(16).hex().encode(), self._patience(check))
+                await binding.bind(nobody.encode(), invented.encode(), self._patience(check))
         return CheckResult(CheckOutcome.WRONG_CREDENTIAL, detail=reason, password_checked=True)
 
     def _patience(self, check: _Check) -> float:

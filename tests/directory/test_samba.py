@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ldap3
 import pytest
@@ -24,6 +25,7 @@ from directory import (
     TlsSettings,
 )
 from directory.errors import Ambiguous, NotFound, ServerRefused
+from directory.ldap import LdapConnection
 from findings import Finding
 from tests.support.forwarder import Forwarder
 
@@ -169,6 +171,35 @@ async def test_an_unknown_person_costs_a_bind_like_a_known_one(make: Make) -> No
     result = await verify(directories, "nobody@corp.example.com", "x")
     assert (result.outcome, result.password_checked) == (CheckOutcome.WRONG_CREDENTIAL, True)
     assert directories.health()[0].binds == before + 1
+
+
+async def test_a_change_for_an_unknown_person_costs_what_a_refused_one_costs(
+    make: Make, domain: ThrowawayDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The domain controller is asked for the change, once, and nothing else tells the two apart."""
+    modify, asked, begun = LdapConnection.modify, [], []
+
+    async def noting(connection: LdapConnection, dn: bytes, *rest: Any) -> Any:
+        asked.append(dn)
+        return await modify(connection, dn, *rest)
+
+    async def before_bind() -> None:
+        begun.append(len(asked))
+
+    monkeypatch.setattr(LdapConnection, "modify", noting)
+    directories, anna, results = make(), domain.people["anna"], []
+    for name in (anna.upn, "nobody@corp.example.com"):
+        results.append(
+            await directories.change_password(
+                name, "not-the-password", "New-Strait-2027!", deadline=time.time() + 10, before_bind=before_bind
+            )
+        )
+    known, unknown = results
+    assert (known.outcome, unknown.outcome) == (CheckOutcome.WRONG_CREDENTIAL, CheckOutcome.WRONG_CREDENTIAL)
+    assert (known.password_proven, unknown.password_proven) == (False, False)
+    assert (begun, len(asked)) == ([0, 1], 2)
+    assert asked[1].endswith(domain.base_dn.encode())
+    domain.set_password("anna", anna.password)
 
 
 async def test_the_guard_stops_before_active_directory_locks(make: Make, domain: ThrowawayDomain) -> None:

@@ -153,6 +153,27 @@ async def test_an_address_that_a_list_or_a_contact_has_too_is_still_a_persons(
     slapd.modify(f"dn: {slapd.dn(5)}\nchangetype: modify\nreplace: mail\nmail: {slapd.upn(5)}\n\n")
 
 
+@pytest.mark.parametrize("change", [False, True])
+async def test_an_unknown_person_costs_a_bind_like_a_known_one(people: Directories, change: bool) -> None:
+    """For a change of password too, where the bind proves the old one."""
+    binds, begun = [people.health()[0].binds], []
+
+    async def before_bind() -> None:
+        begun.append(True)
+
+    for name in ("person1", "nobody"):
+        deadline = time.time() + 10
+        if change:
+            ask = people.change_password(name, "wrong", "New-Quay-7!", deadline=deadline, before_bind=before_bind)
+        else:
+            ask = people.verify(Credential(name, "wrong"), deadline=deadline, before_bind=before_bind)
+        result = await ask
+        assert (result.outcome, result.password_checked) == (CheckOutcome.WRONG_CREDENTIAL, True)
+        binds.append(people.health()[0].binds)
+    assert binds == [binds[0], binds[0] + 1, binds[0] + 2]
+    assert begun == [True, True]
+
+
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""

@@ -1,7 +1,8 @@
 """The one delay after which every refusal is answered: how long a check takes tells which accounts exist. Pure.
 
 The smallest multiple of `STEP` above the 99th percentile of the checks of the last ten minutes, at most `LONGEST` of them.
-It changes once a minute at most. A check that took longer is answered at the next multiple.
+It changes every ten seconds at most: soon enough when a load begins, too rarely to follow a single check. One that took
+longer is answered at the next multiple.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ STEP = 0.25
 """Seconds."""
 LONGEST = 12
 """Steps: 3 s."""
-FIRST = 4
+FIRST = 2
 """Steps until something is known: while caches are cold and connections are made, a check takes longer."""
-_MINUTE, _MINUTES = 60.0, 10
+_SLOT, _SLOTS = 10.0, 60
+"""Seconds, and how many make ten minutes."""
 
 
 def steps_above(counts: Sequence[int], before: int) -> int:
@@ -38,11 +40,11 @@ def answer_after(steps: int, seconds: float) -> float:
 
 
 class CheckTimes:
-    """How long checks took, minute by minute. Times are seconds of a clock that never jumps."""
+    """How long checks took, ten seconds by ten seconds. Times are seconds of a clock that never jumps."""
 
     def __init__(self) -> None:
-        self._minutes: deque[list[int]] = deque(maxlen=_MINUTES)
-        self._counts, self._minute = _no_checks(), 0
+        self._slots: deque[list[int]] = deque(maxlen=_SLOTS)
+        self._counts, self._slot = _no_checks(), 0
         self._steps = FIRST
 
     def note(self, seconds: float, now: float) -> None:
@@ -56,13 +58,13 @@ class CheckTimes:
         return self._steps
 
     def _go_on(self, now: float) -> None:
-        minute = int(now // _MINUTE)
-        if minute == self._minute:
+        slot = int(now // _SLOT)
+        if slot == self._slot:
             return
-        self._minutes.append(self._counts)
-        self._minutes.extend(_no_checks() for _ in range(min(minute - self._minute - 1, _MINUTES)))
-        self._counts, self._minute = _no_checks(), minute
-        self._steps = steps_above([sum(counts) for counts in zip(*self._minutes, strict=True)], self._steps)
+        self._slots.append(self._counts)
+        self._slots.extend(_no_checks() for _ in range(min(slot - self._slot - 1, _SLOTS)))
+        self._counts, self._slot = _no_checks(), slot
+        self._steps = steps_above([sum(counts) for counts in zip(*self._slots, strict=True)], self._steps)
 
 
 def _no_checks() -> list[int]:

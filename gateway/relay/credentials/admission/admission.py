@@ -7,6 +7,10 @@
 
 An answer says whose account it was about. Where something is held against that account, its spelling remembers it, and
 what was counted against the spelling moves there.
+
+A name that is nobody's is treated as if it were somebody's: what fails under it counts against an account that all names
+with this local part share, and moves on to a real one as soon as one of them turns out to be that. Otherwise a stranger
+would learn who exists from how many guesses a second spelling has.
 """
 
 from __future__ import annotations
@@ -227,9 +231,9 @@ class Admission:
         """What the attempt concerns, and the rule on it: the key of the record that holds its lease now, or why not."""
         own, near = records[spelling], records[namesakes]
         known = own.account or near.account
-        key = _account(known, familiar) if known else b""
-        if key and key not in records:
-            return records, _Missing(key)
+        key = _end_of(records, _account(known, familiar), familiar) if known else b""
+        if isinstance(key, _Missing):
+            return records, key
         account = records[key] if key else BLANK
         after: Records
         if own.account:
@@ -272,29 +276,75 @@ class Admission:
 
     def _settle(self, records: Records, ticket: Admitted, answer: _Answer, now: float) -> tuple[Records, bool | _Missing]:
         """The lease ends; what was counted moves to the account, if that is new; then the outcome counts there."""
-        own = records[ticket.spelling]
-        before = _account(own.account, ticket.familiar) if own.account else ticket.spelling
-        if before not in records:
-            return records, _Missing(before)
+        own, near = records[ticket.spelling], records[ticket.namesakes]
+        own_key = _account(own.account, ticket.familiar) if own.account else ticket.spelling
+        nobodys = _account(near.account, ticket.familiar) if _is_nobodys(near) else own_key
+        real = bool(answer.account)
+        attributed: _Answer | _Missing = answer
+        if not real and answer.outcome in _COUNTED and (not own.account or _is_nobodys(own)):
+            attributed = self._attribute(records, ticket, answer)
+        for found in (attributed, *(_end_of(records, key, ticket.familiar) for key in (own_key, nobodys))):
+            if isinstance(found, _Missing):
+                return records, found
+        assert isinstance(attributed, _Answer)  # noqa: S101 - nothing is missing
+        answer = attributed
         after = {key: lockout.current(record, self._settings, now) for key, record in records.items()}
         after[ticket.lease] = lockout.release(after[ticket.lease], ticket.number)
-        subject = answer.key if answer.account else before
-        if subject != before and not (own.account and own.account_key == answer.account_key):
-            # not where the same key made both: then the spelling is another person's now, who did nothing yet
-            after[subject] = lockout.merge(after[subject], after[before], self._settings)
-            after[before] = lockout.succeed(after[before])
+        subject = answer.key if answer.account else _found(_end_of(records, own_key, ticket.familiar))
+        if real:
+            self._move(after, own, own_key, answer, now)
+            if answer.outcome in _COUNTED and nobodys != own_key:
+                self._absorb(after, nobodys, answer, now)
         held = after[subject]
         if answer.outcome in _RIGHT:
             after[subject] = lockout.succeed(held)
-            after[ticket.spelling] = lockout.succeed(after[ticket.spelling])
-            if after[ticket.namesakes].account == answer.account:  # else it points to a namesake who is being guessed at
-                after[ticket.namesakes] = lockout.succeed(after[ticket.namesakes])
+            self._forgive(after, ticket, own, own_key, answer)
         elif answer.outcome in _COUNTED:
             after[subject] = lockout.fail(held, ticket.digest, self._settings, now, ticket.correlation_id)
         if answer.account and lockout.is_held(after[subject]):
             for key in (ticket.spelling, ticket.namesakes):
                 after[key] = self._pointing(after[key], answer, now)
         return after, after[subject].locked_until > max(held.locked_until, now)
+
+    def _attribute(self, records: Records, ticket: Admitted, answer: _Answer) -> _Answer | _Missing:
+        """Of a name that is nobody's: against which account it counts, as if the answer had said so."""
+        own, near = records[ticket.spelling], records[ticket.namesakes]
+        pointer = next((record for record in (own, near) if record.account), LockRecord(account=ticket.namesakes[:15]))
+        key = _account(pointer.account, ticket.familiar)
+        if key not in records:
+            return _Missing(key)
+        if records[key].account:  # it has moved on
+            pointer = records[key]
+            key = _account(pointer.account, ticket.familiar)
+            if key not in records:
+                return _Missing(key)
+        return _Answer(answer.outcome, pointer.account, pointer.account_key, key)
+
+    def _move(self, after: dict[bytes, LockRecord], own: LockRecord, own_key: bytes, answer: _Answer, now: float) -> None:
+        """What was counted under the name so far counts against the account that it is."""
+        if _is_nobodys(own):
+            self._absorb(after, own_key, answer, now)
+        elif answer.key != own_key and not (own.account and own.account_key == answer.account_key):
+            # not where the same key made both: then the spelling is another person's now, who did nothing yet
+            after[answer.key] = lockout.merge(after[answer.key], after[own_key], self._settings)
+            after[own_key] = lockout.succeed(after[own_key])
+
+    def _absorb(self, after: dict[bytes, LockRecord], nobodys: bytes, answer: _Answer, now: float) -> None:
+        """What failed under names of nobody's counts against the account that one of them is, and goes on counting there."""
+        record = after[nobodys]
+        if not record.account:
+            after[answer.key] = lockout.merge(after[answer.key], record, self._settings)
+            after[nobodys] = self._pointing(LockRecord(leases=record.leases), answer, now)
+
+    def _forgive(
+        self, after: dict[bytes, LockRecord], ticket: Admitted, own: LockRecord, own_key: bytes, answer: _Answer
+    ) -> None:
+        after[ticket.spelling] = lockout.succeed(after[ticket.spelling])
+        if _is_nobodys(own):
+            after[own_key] = lockout.succeed(after[own_key])
+        if after[ticket.namesakes].account in {answer.account, own.account}:
+            # else it points to a namesake who is being guessed at
+            after[ticket.namesakes] = lockout.succeed(after[ticket.namesakes])
 
     def _pointing(self, record: LockRecord, answer: _Answer, now: float) -> LockRecord:
         """A spelling's record that points to its account. Not written anew for each failure."""
@@ -410,6 +460,26 @@ class Admission:
 def place_of(address: str) -> bytes:
     """What attempts from an address wait for where as many names are under way there as may still fail."""
     return b"@" + address.encode()
+
+
+def _is_nobodys(record: LockRecord) -> bool:
+    """Whether it points to the account that stands for all names of nobody's with one local part: no agent's key made it."""
+    return bool(record.account) and not record.account_key
+
+
+def _end_of(records: Records, key: bytes, familiar: bool) -> bytes | _Missing:
+    """The key of an account, or of the one that it has moved on to."""
+    if key not in records:
+        return _Missing(key)
+    if not records[key].account:
+        return key
+    end = _account(records[key].account, familiar)
+    return end if end in records else _Missing(end)
+
+
+def _found(key: bytes | _Missing) -> bytes:
+    assert isinstance(key, bytes)  # noqa: S101 - it was looked for before
+    return key
 
 
 def _account(account: bytes, familiar: bool) -> bytes:

@@ -211,7 +211,7 @@ def test_names_whose_keys_are_rolled_keep_their_count() -> None:
     pointers = [{key for key in records if records[key].account == ANNA and key[-1:] == b"s"} for records in (before, after)]
     assert len(pointers[0]) == len(pointers[1]) == 1
     assert pointers[0] != pointers[1]
-    assert {record.account_key for record in after.values() if record.account} == {"1"}
+    assert {record.account_key for record in after.values() if record.account == ANNA} == {"1"}
     assert [wrong(user, "wrong3", account) for user, account in (("nobody", b""), ("anna", ANNA))] == ["passed"] * 2
     assert [wrong(user, "wrong4", account) for user, account in (("nobody", b""), ("anna", ANNA))] == ["locked"] * 2
     keys.pop()
@@ -340,3 +340,67 @@ def test_a_name_that_changes_its_account_faster_than_it_is_looked_up_is_given_up
     with pytest.raises(RuntimeError, match=r"^a name changed its account faster than it could be looked up$"):
         run(admission.check(request, NOW))
     assert store.asked == 8
+
+
+# -- names that are nobody's
+
+NAMES = ["anna@corp.example.com", "CORP\\anna", "anna", "anna@elsewhere.example"]
+
+
+def refusals(exist: set[str], guesses: list[tuple[int, int, float]]) -> list[tuple[str, float]]:
+    """What a stranger is told of each wrong guess, where some of these names are one account and the others nobody's."""
+    admission, now, told = DirectAdmission(SETTINGS), NOW, []
+    for name, password, pause in guesses:
+        now += pause
+        decision = check(admission, NAMES[name], f"guess{password}", now)
+        if isinstance(decision, Admitted):
+            known = NAMES[name] in exist
+            # Active Directory may already be near its own limit: it is not asked then
+            outcome = Outcome.WOULD_LOCK_OUT if known and password % 3 == 0 else WRONG
+            admission.settle(decision, outcome, now, ANNA if known else b"", "1" if known else "")
+            told.append(("wrong", 0.0))
+        else:
+            told.append(("wait", round(decision.retry_after, 3)))
+    return told
+
+
+@given(
+    st.sets(st.sampled_from(NAMES), min_size=1),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 9), st.sampled_from([0.0, 1.0, 30.0, 61.0, 130.0, 3700.0])), max_size=40
+    ),
+)
+def test_refusals_do_not_tell_which_names_exist(exist: set[str], guesses: list[tuple[int, int, float]]) -> None:
+    """Any of the spellings may be somebody's: 401 and 429 come as for a name that nobody has. Before, a second spelling of
+    a locked account had one try, and one of nobody's four."""
+    assert refusals(exist, guesses) == refusals(set(), guesses)
+
+
+def test_a_second_spelling_of_nobody_has_one_try() -> None:
+    """As that of an account which exists."""
+    for exist in (set(NAMES), {NAMES[0]}, {NAMES[1]}, set[str]()):
+        guesses = [(0, number, 0.0) for number in range(5)] + [(1, number, 0.0) for number in range(5, 9)]
+        assert [word for word, _ in refusals(exist, guesses)] == ["wrong"] * 4 + ["wait", "wrong"] + ["wait"] * 3
+
+
+def test_guesses_at_nobody_leave_its_namesake_a_try() -> None:
+    """Somebody who is not known yet is never refused for what failed under another name."""
+    admission = DirectAdmission(SETTINGS)
+    for number in range(4):
+        attempt(admission, "anna@elsewhere.example", f"guess{number}", account=b"", account_key="")
+    assert attempt(admission, "anna@elsewhere.example", "x", account=b"", account_key="") == "locked"
+    assert attempt(admission, "anna@corp.example.com", "right", outcome=Outcome.SUCCESS) == "passed"
+
+
+def test_what_failed_under_nobodys_names_is_unlocked_by_any_of_them() -> None:
+    """Also after one turned out to be somebody's."""
+    for then in ([], ["anna@corp.example.com"]):
+        admission = DirectAdmission(SETTINGS)
+        for number in range(4):
+            attempt(admission, "anna@elsewhere.example", f"guess{number}", account=b"", account_key="")
+        for user in then:
+            attempt(admission, user, "guess5")
+        assert len(admission.locked(NOW)) == 1
+        assert admission.unlock("anna@elsewhere.example")
+        assert admission.locked(NOW) == []
+        assert attempt(admission, "anna@elsewhere.example", "x", account=b"", account_key="") == "passed"

@@ -573,7 +573,7 @@ def test_who_is_locked_is_listed_until_the_lock_ends() -> None:
     admission = DirectAdmission(AdmissionSettings(threshold=1))
     fail(admission, familiar=True, correlation_id="c1")
     fail(admission, familiar=True, password="y", now=NOW + 61, correlation_id="c2")
-    key = admitted(DirectAdmission(SETTINGS), familiar=True).spelling
+    key = admitted(DirectAdmission(SETTINGS), familiar=True).namesakes[:15] + b"A"
     assert admission.locked(NOW + 180) == [LockView(key, True, NOW + 181, 2, 2, "c2")]
     assert admission.locked(NOW + 181) == []
     fail(admission)
@@ -596,13 +596,13 @@ def test_of_a_name_that_never_failed_nothing_is_kept() -> None:
 def test_what_is_stale_is_swept_the_oldest_first() -> None:
     """Up to the first that is not; a thousand at a time."""
     admission = DirectAdmission(SETTINGS)
-    for number in range(1001):
+    for number in range(334):
         fail(admission, f"user{number}", address=f"10.0.{number // 250}.{number % 250}")
     fail(admission, "late", now=NOW + 10)
     assert admission.purge(NOW + 86400) == 0
     assert admission.purge(NOW + 86401) == 1000
-    assert admission.purge(NOW + 86401) == 1
-    assert admission.users == 1
+    assert admission.purge(NOW + 86401) == 2
+    assert admission.users == 3
 
 
 def test_an_address_that_is_stale_makes_room_before_there_is_need() -> None:

@@ -400,17 +400,17 @@ class Scripted(FakeDispatcher):
 @pytest.mark.parametrize(
     ("outcome", "seconds", "after"),
     [
-        (Outcome.WRONG_CREDENTIAL, 0.004, 1.0),
-        (Outcome.WRONG_CREDENTIAL, 0.9, 1.0),
-        (Outcome.WRONG_CREDENTIAL, 1.1, 1.25),
-        (Outcome.WOULD_LOCK_OUT, 0.0, 1.0),
-        (Outcome.ACCOUNT_LOCKED, 0.0, 1.0),
-        (Outcome.ACCOUNT_DISABLED, 0.1, 1.0),
-        (Outcome.PASSWORD_EXPIRED, 0.1, 1.0),
-        (Outcome.PASSWORD_REJECTED, 0.1, 1.0),
-        (Outcome.NO_DIRECTORY, 0.3, 1.0),
-        (Outcome.NO_AGENT, 0.0, 1.0),
-        (Outcome.BUSY, 0.0, 1.0),
+        (Outcome.WRONG_CREDENTIAL, 0.004, 0.5),
+        (Outcome.WRONG_CREDENTIAL, 0.4, 0.5),
+        (Outcome.WRONG_CREDENTIAL, 0.6, 0.75),
+        (Outcome.WOULD_LOCK_OUT, 0.0, 0.5),
+        (Outcome.ACCOUNT_LOCKED, 0.0, 0.5),
+        (Outcome.ACCOUNT_DISABLED, 0.1, 0.5),
+        (Outcome.PASSWORD_EXPIRED, 0.1, 0.5),
+        (Outcome.PASSWORD_REJECTED, 0.1, 0.5),
+        (Outcome.NO_DIRECTORY, 0.3, 0.5),
+        (Outcome.NO_AGENT, 0.0, 0.5),
+        (Outcome.BUSY, 0.0, 0.5),
         (Outcome.TIMED_OUT, 15.0, 15.0),
         (Outcome.SUCCESS, 0.2, 0.2),
     ],
@@ -468,12 +468,12 @@ async def test_refusals_that_nobody_was_asked_about_take_as_long() -> None:
 @pytest.mark.usefixtures("quarter_seconds")
 @in_virtual_time
 async def test_the_delay_follows_the_checks() -> None:
-    """A minute later; what no directory answered is no check."""
+    """Ten seconds later; what no directory answered is no check."""
     house, loop = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.6)), asyncio.get_running_loop()
     await house.sign_in("anna", "x")
     house.dispatcher = house.check._dispatcher = Scripted(Outcome.TIMED_OUT, 2.6)  # type: ignore[assignment]
     await asyncio.gather(*(house.sign_in("anna", "x") for _ in range(10)))
-    await asyncio.sleep(60)
+    await asyncio.sleep(10)
     assert house.refusals.delay == 0.75
     began = loop.time()
     house.check._dispatcher = Scripted(Outcome.WRONG_CREDENTIAL, 0.0)  # type: ignore[assignment]
@@ -614,7 +614,7 @@ def test_after_a_lock_an_existing_name_is_refused_as_an_invented_one(existing: O
     """Before: "would lock out" was free, so an account that exists answered 401 where a name of nobody's got 429."""
 
     @in_virtual_time
-    async def statuses(outcome: Outcome, account: bytes) -> list[bool]:
+    async def statuses(outcome: Outcome, account: bytes) -> None:
         house, refused = House(dispatcher=Scripted(outcome, 0.0, account)), []
         for number in range(12):
             refused.append(await house.sign_in("anna@corp.example.com", f"guess{number}") is None)

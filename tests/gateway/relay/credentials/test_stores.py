@@ -227,7 +227,8 @@ async def test_parallel_guesses_on_shared_rows_are_no_more_than_the_threshold(ur
 
 @pytest.mark.parametrize("shared", [False, True])
 async def test_a_flood_of_invented_names_forgets_no_lock(url: str, shared: bool) -> None:
-    """Memory and shared rows alike: nobody is refused for want of room, and there are no more records than allowed."""
+    """Memory and shared rows alike: nobody is refused for want of room, and there are no more records than allowed. What
+    goes is whose name it is: one more guess."""
     few = AdmissionSettings(records=200)
     async with opened(url) as open_rows:
         rows = open_rows()
@@ -239,7 +240,8 @@ async def test_a_flood_of_invented_names_forgets_no_lock(url: str, shared: bool)
             assert await guess(admission, f"nobody{number}@corp", "p", WRONG, NOW + 1 + number / 100) == "passed"
             if number % 50 == 49:
                 assert len(await store.records()) <= 200
-        assert await guess(admission, USERS[0], "x", WRONG, NOW + 5) == "locked"
+        guesses = [await guess(admission, USERS[0], f"x{number}", WRONG, NOW + 5) for number in range(3)]
+        assert guesses == ["passed", "locked", "locked"]  # whose name it is, is learnt anew
         assert await guess(admission, "nobody299@corp", "x", Outcome.SUCCESS, NOW + 5) == "passed"
 
 
@@ -331,11 +333,11 @@ async def test_what_expires_is_swept_from_memory_and_rows() -> None:
     admission = Admission(SETTINGS, keys=lambda: (KEY,), store=store)
     await guess(admission, "anna@corp", "x", WRONG)
     assert await admission.purge(NOW + SETTINGS.forget_after) == 0
-    assert await admission.purge(NOW + SETTINGS.forget_after + 1) == 1
+    assert await admission.purge(NOW + SETTINGS.forget_after + 1) == 3
     assert (len(store), rows.rows) == (0, {})
     shared = SharedAdmissionStore(SETTINGS, rows)
     await guess(Admission(SETTINGS, keys=lambda: (KEY,), store=shared), "anna@corp", "x", WRONG)
-    assert await shared.purge(NOW + SETTINGS.forget_after + 1) == 1
+    assert await shared.purge(NOW + SETTINGS.forget_after + 1) == 3
 
 
 async def test_more_than_the_memory_holds_is_not_restored() -> None:
@@ -408,8 +410,7 @@ async def test_a_caller_who_is_cancelled_while_it_is_written_loses_nothing() -> 
     await asyncio.sleep(0)
     rows.gate.set()
     await asyncio.gather(*others)
-    ((_, value, _),) = rows.rows.values()
-    assert decode(value).failures == 3
+    assert max(decode(value).failures for _, value, _ in rows.rows.values()) == 3
     assert rows.writes == 1  # those who waited went together
 
 

@@ -50,19 +50,19 @@ def test_what_took_longer_is_answered_at_the_next_step(steps: int, seconds: floa
     assert answer_after(steps, seconds) == after
 
 
-def test_it_is_what_ten_minutes_were_and_changes_once_a_minute() -> None:
-    """The minute that goes on does not count yet; what is older than ten minutes no longer does."""
+def test_it_is_what_ten_minutes_were_and_changes_every_ten_seconds() -> None:
+    """The ten seconds that go on do not count yet; what is older than ten minutes no longer does."""
     times = CheckTimes()
-    assert times.steps(30.0) == FIRST
-    times.note(0.1, 30.0)
-    assert times.steps(59.9) == FIRST
-    assert times.steps(60.0) == 1
-    times.note(0.6, 61.0)
-    assert times.steps(119.9) == 1
-    assert times.steps(120.0) == 3
-    times.note(0.1, 121.0)
-    assert times.steps(719.9) == 3  # the minute from 60 to 120 is one of the last ten
-    assert times.steps(720.0) == 1
+    assert times.steps(3.0) == FIRST
+    times.note(0.1, 3.0)
+    assert times.steps(9.9) == FIRST
+    assert times.steps(10.0) == 1
+    times.note(0.6, 11.0)
+    assert times.steps(19.9) == 1
+    assert times.steps(20.0) == 3
+    times.note(0.1, 21.0)
+    assert times.steps(619.9) == 3
+    assert times.steps(620.0) == 1
     assert times.steps(10_000.0) == 1
 
 
