@@ -25,6 +25,7 @@ from gateway.app import (
     split_address,
 )
 from gateway.relay.administration.control import SOCKET_NAME
+from gateway.relay.refusals import delay
 from gateway.store import StoreError
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt, eventually
@@ -93,6 +94,26 @@ async def test_it_ends_when_told(settings: ServerSettings, logs: list[EventDict]
 
 
 # -- the control socket
+
+
+async def test_refusals_that_wait_are_answered_when_the_relay_stops(
+    settings: ServerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And are in the trail. Whoever went away meanwhile takes no place for longer than the delay."""
+    monkeypatch.setattr(delay, "STEP", 0.15)
+    settings = replace(settings, core=replace(settings.core, drain_timeout=5.0))
+    async with browser(settings) as get, browser(settings) as get_elsewhere:
+        async with serving(settings) as running:
+            gone = asyncio.create_task(get("/agent/v1/enrol", "POST", data=b"{}"))
+            await eventually(lambda: running.refusals.waiting == 1)
+            gone.cancel()
+            await eventually(lambda: running.refusals.open == 0)
+            waiting = asyncio.create_task(get_elsewhere("/agent/v1/enrol", "POST", data=b"{}"))
+            await eventually(lambda: running.refusals.waiting == 1)
+        assert (await waiting)[0].status == 400
+        async with serving(settings) as running:
+            entries = await running.store.audit.entries(kind="agent.enrolment_refused")
+            assert [entry.event.detail["detail"] for entry in entries] == ["not an enrolment request"] * 2
 
 
 async def test_only_this_user_reaches_the_control_socket(settings: ServerSettings) -> None:

@@ -115,8 +115,8 @@ class RelayAuthenticator:
                 await self._abandon(decision, attempt)
             self._places.wake(decision.lease)
             self._places.wake(place_of(decision.address))
-        if not body.outcome.is_infrastructure:
-            self._refusals.note(began)
+        if dispatched.agent and not body.outcome.is_infrastructure:
+            self._refusals.note(began, exists=bool(body.account))
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 

@@ -1,6 +1,8 @@
 """The one delay after which every refusal is answered: how long a check takes tells which accounts exist. Pure.
 
-The smallest multiple of `STEP` above the 99th percentile of the checks of the last ten minutes, at most `LONGEST` of them.
+The smallest multiple of `STEP` above the 99th percentile of the checks of the last ten minutes, at most `LONGEST` of them;
+of names that exist and of those that are nobody's apart, and the longer of the two: or a flood of the quicker kind would
+make the other kind the slowest percent.
 It changes every ten seconds at most: soon enough when a load begins, too rarely to follow a single check. One that took
 longer is answered at the next multiple.
 """
@@ -21,17 +23,17 @@ _SLOT, _SLOTS = 10.0, 60
 """Seconds, and how many make ten minutes."""
 
 
-def steps_above(counts: Sequence[int], before: int) -> int:
-    """The smallest number of steps above the 99th percentile.
+def steps_above(counts: Sequence[int]) -> int:
+    """The smallest number of steps above the 99th percentile; 0 where there was no check.
 
-    counts: checks that took no step in full, one, …, `LONGEST` or more. before: what holds where there was no check.
+    counts: checks that took no step in full, one, …, `LONGEST` or more.
     """
     total, seen = sum(counts), 0
     for steps, count in enumerate(counts, 1):
         seen += count
         if total and seen * 100 >= total * 99:
             return min(steps, LONGEST)
-    return before
+    return 0
 
 
 def answer_after(steps: int, seconds: float) -> float:
@@ -43,14 +45,15 @@ class CheckTimes:
     """How long checks took, ten seconds by ten seconds. Times are seconds of a clock that never jumps."""
 
     def __init__(self) -> None:
-        self._slots: deque[list[int]] = deque(maxlen=_SLOTS)
+        self._slots: deque[tuple[list[int], list[int]]] = deque(maxlen=_SLOTS)
+        """Of each ten seconds: checks of names that are nobody's, and of those that exist."""
         self._counts, self._slot = _no_checks(), 0
         self._steps = FIRST
 
-    def note(self, seconds: float, now: float) -> None:
-        """A check took so long."""
+    def note(self, seconds: float, now: float, *, exists: bool) -> None:
+        """A check of a name that exists, or of nobody's, took so long."""
         self._go_on(now)
-        self._counts[min(int(seconds / STEP), LONGEST)] += 1
+        self._counts[exists][min(int(seconds / STEP), LONGEST)] += 1
 
     def steps(self, now: float) -> int:
         """The delay, in steps."""
@@ -64,8 +67,9 @@ class CheckTimes:
         self._slots.append(self._counts)
         self._slots.extend(_no_checks() for _ in range(min(slot - self._slot - 1, _SLOTS)))
         self._counts, self._slot = _no_checks(), slot
-        self._steps = steps_above([sum(counts) for counts in zip(*self._slots, strict=True)], self._steps)
+        kinds = zip(*self._slots, strict=True)
+        self._steps = max(steps_above([*map(sum, zip(*kind, strict=True))]) for kind in kinds) or self._steps
 
 
-def _no_checks() -> list[int]:
-    return [0] * (LONGEST + 1)
+def _no_checks() -> tuple[list[int], list[int]]:
+    return [0] * (LONGEST + 1), [0] * (LONGEST + 1)

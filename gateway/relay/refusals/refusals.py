@@ -55,10 +55,10 @@ class Refusals:
         """Give it back."""
         self._open.leave(address)
 
-    def note(self, began: float) -> None:
-        """A check that began then (on the event loop's clock) is done."""
+    def note(self, began: float, *, exists: bool) -> None:
+        """A check that began then (on the event loop's clock) is done. exists: the answer was about an account."""
         now = asyncio.get_running_loop().time()
-        self._times.note(now - began, now)
+        self._times.note(now - began, now, exists=exists)
 
     async def hold(self, began: float) -> None:
         """Wait until a refusal of what began then may be answered. Cancelling ends the wait.

@@ -335,6 +335,17 @@ async def test_an_unproven_expiry_offers_no_change(site: Site) -> None:
     assert "new_password" not in page
 
 
+async def test_a_name_has_256_characters_at_most(site: Site) -> None:
+    """The trail keeps each; a password may be longer."""
+    assert (await site.sign_in(user_name="a" * 256))[0] == 401
+    asked = len(site.authenticator.attempts)
+    for step in ("user", "password", "change"):
+        status, page, _ = await site.post("/signin", step=step, user_name="a" * 257, password="x")
+        assert (status, 'role="alert"' in page) == (400, True)
+    assert len(site.authenticator.attempts) == asked
+    assert (await site.sign_in("x" * 1024))[0] == 401
+
+
 @pytest.mark.parametrize("permit", ["", "none", "another's", "old", "later", "garbled"])
 async def test_a_stranger_cannot_send_the_form_of_an_expired_password(site: Site, permit: str) -> None:
     """Only who was told that the password has to be changed is asked for a new one: nobody is asked otherwise."""

@@ -247,6 +247,18 @@ async def test_a_refused_enrolment_is_answered_after_the_delay(desk: Desk, monke
     assert desk.relay.refusals.open == 0
 
 
+async def test_who_has_too_many_enrolments_open_is_told_so_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read, counted or written."""
+    token = await desk.token()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.relay.refusals, "enter", lambda _address: False)
+        answer = await desk.post(order(token, request()))
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert "busy" in answer.detail
+    assert await desk.audit() == []
+    await desk.assert_still_good(token)
+
+
 async def test_an_order_cannot_be_sent_again(desk: Desk) -> None:
     """Not even word by word by who listened."""
     body = order(await desk.token(), request())

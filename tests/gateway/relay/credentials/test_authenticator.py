@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
 from tests.gateway.relay.credentials.test_accounts import ANNA, SPELLINGS
 from tests.gateway.relay.credentials.test_stores import FakeRows
+from tests.support.separation import separated
 
 SETTINGS = AdmissionSettings()
 
@@ -463,6 +466,54 @@ async def test_refusals_that_nobody_was_asked_about_take_as_long() -> None:
     took.append(await seconds("carla", "x", Outcome.NOT_RECORDED))
     assert all(-1e-6 <= beyond <= 0.0105 for beyond in took)
     assert len(house.dispatcher.asked) == 4 + 30
+
+
+class Hashing(Scripted):
+    """Takes longer for a name that exists, and longer still for one in a hundred."""
+
+    def __init__(self, existing: Sequence[float], invented: Sequence[float]) -> None:
+        super().__init__(Outcome.WRONG_CREDENTIAL, 0.0)
+        self.times, self.random = {True: existing, False: invented}, random.Random(7)  # noqa: S311 - the same each time
+
+    async def dispatch(self, task: Task) -> Dispatched:
+        exists = task.user_name.startswith("anna")
+        self.seconds = self.random.uniform(*self.times[exists]) * (4 if self.random.random() < 0.01 else 1)
+        self.account = task.user_name.encode() if exists else b""
+        return await super().dispatch(task)
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@pytest.mark.parametrize(
+    ("existing", "invented"),
+    [((0.02, 0.06), (0.002, 0.01)), ((0.1, 0.7), (0.05, 0.5)), ((0.3, 0.4), (0.002, 0.01)), ((0.002, 0.01), (0.3, 0.4))],
+)
+@pytest.mark.parametrize("share", [1, 9])
+def test_two_hundred_requests_of_each_kind_do_not_separate_them(
+    existing: tuple[float, float], invented: tuple[float, float], share: int
+) -> None:
+    """In no more than 55 % of the pairs; also where a flood of quick invented names makes up most of the checks."""
+
+    @in_virtual_time
+    async def attack() -> None:
+        house, loop = House(dispatcher=Hashing(existing, invented)), asyncio.get_running_loop()
+        names = itertools.count()
+
+        async def took(kind: str) -> float:
+            began = loop.time()
+            await house.sign_in(f"{kind}{next(names)}", "x")
+            return loop.time() - began
+
+        for round_number in range(2):  # the delay is known after the first
+            kinds = [*["anna"] * 200, *["nobody"] * 200 * share]
+            house.dispatcher.random.shuffle(kinds)  # type: ignore[attr-defined]
+            times = await asyncio.gather(*map(took, kinds))
+            await asyncio.sleep(10.0)
+            if round_number:
+                two = [[seconds for kind, seconds in zip(kinds, times, strict=True) if kind == name] for name in set(kinds)]
+                share_of_pairs = separated(*two)
+                assert max(share_of_pairs, 1 - share_of_pairs) <= 0.55
+
+    attack()
 
 
 @pytest.mark.usefixtures("quarter_seconds")
