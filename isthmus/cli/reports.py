@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isthmus.cli.output import wrapped
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from findings import Finding, Status
@@ -23,9 +24,9 @@ def show_finding(status: Status, text: str, remedy: str = "", *, lead: str = "  
     """One finding, and what to do below it. `width`: of its word, with blanks."""
     head = f"{lead}{status.upper():<{width}}"
     indent = " " * len(head)
-    click.echo(click.style(head, fg=_COLOURS[status]) + wrapped(head + text, indent).removeprefix(head))
+    click.echo(click.style(head, fg=_COLOURS[status]) + wrapped(head + visible(text), indent).removeprefix(head))
     if remedy:
-        click.echo(wrapped(indent + remedy, indent))
+        click.echo(wrapped(indent + visible(remedy), indent))
 
 
 def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) -> None:
