@@ -66,9 +66,9 @@ def show_plan(plan: Plan[Any]) -> None:
     """The whole plan, with what its preflight found."""
     from foundation.procedures import plan_text
 
-    headline, made, *steps = map(visible, plan_text(plan).split("\n"))
-    click.secho(headline, bold=True)
-    click.echo(made)
+    headline, made, *steps = plan_text(plan).split("\n")
+    click.secho(visible(headline), bold=True)
+    click.echo(visible(made))
     if plan.findings:
         click.echo()
     for finding in plan.findings:

@@ -133,7 +133,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def wrapped(text: str, indent: str) -> str:
-    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere as it is."""
+    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere on one line."""
+    text = visible(text)
     if not sys.stdout.isatty():
         return text
     width = shutil.get_terminal_size().columns

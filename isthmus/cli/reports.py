@@ -24,9 +24,9 @@ def show_finding(status: Status, text: str, remedy: str = "", *, lead: str = "  
     """One finding, and what to do below it. `width`: of its word, with blanks."""
     head = f"{lead}{status.upper():<{width}}"
     indent = " " * len(head)
-    click.echo(click.style(head, fg=_COLOURS[status]) + wrapped(head + visible(text), indent).removeprefix(head))
+    click.echo(click.style(head, fg=_COLOURS[status]) + wrapped(head + text, indent).removeprefix(head))
     if remedy:
-        click.echo(wrapped(indent + visible(remedy), indent))
+        click.echo(wrapped(indent + remedy, indent))
 
 
 def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) -> None:
@@ -41,12 +41,12 @@ def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) 
             text = f"{title}, {', '.join(places[:_PLACES_SHOWN])}{more}: {seen}"
             show_finding(status, text, remedy, lead="", width=6)
     counts = (f"{sum(finding.status == status for finding in findings)} {status}" for status in _JUDGED)
-    click.echo(f"{subject}: {', '.join(counts)}")
+    click.echo(visible(f"{subject}: {', '.join(counts)}"))
 
 
 def show_comparison(headline: str, findings: Sequence[Finding]) -> None:
     """In the order given."""
-    click.secho(headline, bold=True)
+    click.secho(visible(headline), bold=True)
     for finding in findings:
         where = f"{finding.where}: " if finding.where else ""
         show_finding(finding.status, f"{where}{finding.seen}", finding.remedy)
