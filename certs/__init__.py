@@ -22,7 +22,7 @@ from certs.errors import (
     ThumbprintMalformed,
     TokenRefused,
 )
-from certs.files import atomic_write, private_directory, read_private, write_new
+from certs.files import atomic_write, check_closed, private_directory, read_private, write_new
 from certs.identity import MachineIdentity, renewal_due
 from certs.thumbprint import normal_thumbprint, parse_thumbprint, thumbprint_of
 from certs.token import EnrolmentToken, prove, token_id, verify_proof
@@ -90,6 +90,7 @@ __all__ = [
     "apply_transition",
     "atomic_write",
     "broken_chain",
+    "check_closed",
     "check_name",
     "covers",
     "due_transitions",

@@ -25,12 +25,18 @@ def private_directory(path: Path, *, within_state: bool = False) -> Path:
         status = path.stat()
     except OSError as error:
         raise KeyStoreError(path, f"cannot be made a directory ({error.strerror})", "choose another state_dir") from error
-    if os.name == "posix":
-        if status.st_uid != os.geteuid():
-            raise KeyStoreError(path, f"belongs to user {status.st_uid}", f"chown it to user {os.geteuid()}")
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            raise KeyStoreError(path, "is open to other users", f"run chmod 700 {path}")
+    if os.name == "posix" and status.st_uid != os.geteuid():
+        raise KeyStoreError(path, f"belongs to user {status.st_uid}", f"chown it to user {os.geteuid()}")
+    check_closed(path)
     return path
+
+
+def check_closed(path: Path) -> None:
+    """Refuse a state directory that others may enter, whoever's it is. Raises KeyStoreError; FileNotFoundError where there
+    is none."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        raise KeyStoreError(path, f"is open to other users (mode {mode:04o})", f"run chmod 700 {path}")
 
 
 def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -30,6 +30,7 @@ from ldap3.utils.conv import escape_filter_chars
 from directory.errors import BaseNotFound, DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers, user_filter
 from directory.ldap.naming_contexts import domain_root
+from directory.ldap.tls import check_pin, normalise_fingerprint
 from directory.ldap.values import from_generalized_time
 from directory.settings import DirectorySettings
 from findings import Finding, failed, passed, warned
@@ -98,7 +99,7 @@ def _unusable(where: str, settings: DirectorySettings, reason: str) -> Finding:
 
 @contextmanager
 def _connect(settings: DirectorySettings, controller: Controller, password: str) -> Iterator[ldap3.Connection]:
-    """Same trust as the hot path: the fingerprint was checked on the connection before this one."""
+    """Same trust as the hot path: a pinned fingerprint is checked before a password goes out on this connection, too."""
     address = controller.address
     pinned_only = bool(settings.tls.pinned_sha256) and settings.tls.ca_file is None
     tls = ldap3.Tls(
@@ -123,6 +124,10 @@ def _connect(settings: DirectorySettings, controller: Controller, password: str)
         raise_exceptions=True,
     )
     try:
+        if address.secure and settings.tls.pinned_sha256:
+            connection.open(read_server_info=False)
+            shown = connection.socket.getpeercert(binary_form=True) or b""
+            check_pin(shown, str(controller), tuple(map(normalise_fingerprint, settings.tls.pinned_sha256)))
         connection.bind()
         yield connection
     finally:

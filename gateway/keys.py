@@ -21,6 +21,7 @@ from certs import (
     MachineIdentity,
     Role,
     atomic_write,
+    check_closed,
     private_directory,
     read_private,
     renewal_due,
@@ -81,6 +82,7 @@ def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
         complete = (state / "secret.key").exists()
         remedy = "restore it from the backup" if complete else "run `isthmus relay init` first"
         raise ServerError(f"{error.filename} is missing: {remedy}") from error
+    check_closed(state)
     if len(secret) != SECRET_SIZE:
         problem = f"has {len(secret)} bytes instead of {SECRET_SIZE}"
         raise KeyStoreError(state / "secret.key", problem, "restore it from the backup")

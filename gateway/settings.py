@@ -11,7 +11,7 @@ from foundation.addresses import Network
 from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import BadBranding, SignInSettings, parse_colour
 from gateway.store import StoreUnavailable, check_store_url
-from settings import SecretFile
+from settings import SecretFile, UnusableFile, check_secret_file
 
 
 class ServerError(Exception):
@@ -117,7 +117,8 @@ def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
+        check_secret_file(settings.tls_key)
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, UnusableFile) as error:
         raise ServerError(f"{settings.tls_certificate}, {settings.tls_key}: cannot be used for HTTPS ({error})") from error
     return context

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 import directory
-from certs import CertsError, MachineIdentity
+from certs import CertsError, MachineIdentity, check_closed
 from findings import Finding, failed, passed, warned
 from foundation.times import minute
 from gateway.agent import AgentError, known_relays, proxy_of, tls_context
@@ -60,6 +60,12 @@ async def _checks(settings: AgentSettings, user: str | None, password: str) -> A
 
 def _identity(settings: AgentSettings) -> Finding:
     path = settings.state_dir / "identity"
+    try:
+        check_closed(settings.state_dir)
+    except FileNotFoundError:
+        pass
+    except CertsError as error:
+        return failed("state_dir", "", str(error), "The agent does not start before that.")
     try:
         identity = MachineIdentity.load(path)
     except FileNotFoundError:

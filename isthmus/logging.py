@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import re
 import sys
-from typing import Any, Literal
+import textwrap
+from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
+
+from isthmus.terminal import visible, visible_json, visible_lines
 
 _SECRET = re.compile(r"passw|secret|token|authorization|cookie|credential|(api|reply|private)_?key|^key$", re.IGNORECASE)
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
@@ -32,7 +36,26 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def _to_json(event: EventDict, **_options: Any) -> str:
-    return _encode(event).decode()
+    return visible_json(_encode(event).decode())
+
+
+def make_visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For lines of text: what strangers typed stays on its line, and is not obeyed."""
+    return {visible(name): value if name == "exc_info" else _visible_value(value) for name, value in event.items()}
+
+
+def _visible_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return visible(value)
+    shown = repr(value)
+    return value if shown == visible(shown) else visible(shown)
+
+
+def _visible_traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    """Indented: no line of an error's text begins where the log's lines begin."""
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    out.write("\n" + textwrap.indent(visible_lines(plain.getvalue().lstrip("\n")), "  "))
 
 
 def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto") -> None:
@@ -45,7 +68,7 @@ def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto")
         redact,
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [make_visible, structlog.dev.ConsoleRenderer(exception_formatter=_visible_traceback)]
         if text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
     )

@@ -9,7 +9,7 @@ from settings.errors import Problem, SettingsFileError, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
 from settings.reader import load_settings
-from settings.secret import read_secret
+from settings.secret import check_secret_file, read_secret
 from settings.source import read_toml
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SettingsFileError",
     "Shape",
     "UnusableFile",
+    "check_secret_file",
     "docs_of",
     "example",
     "header",

@@ -44,6 +44,16 @@ def read_secret(path: Path) -> str:
     return text
 
 
+def check_secret_file(path: Path) -> None:
+    """Refuse a file with a secret that a library will open by itself: as `read_secret` would. Raises UnusableFile."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        raise UnusableFile(path, f"cannot be read ({getattr(error, 'strerror', error)})") from error
+    if os.name == "posix":
+        _check_access(path, status)
+
+
 def _check_access(path: Path, status: os.stat_result) -> None:
     ours = os.geteuid()
     if status.st_uid not in {0, ours}:

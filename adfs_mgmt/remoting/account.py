@@ -26,7 +26,7 @@ import spnego
 from adfs_mgmt.remoting.errors import CredentialRefused, NoTicket, RemotingError
 from adfs_mgmt.remoting.kerberos import UNKNOWN_CLIENT, explain_kdc, number_of
 from adfs_mgmt.remoting.settings import RemotingSettings
-from settings import UnusableFile, read_secret
+from settings import UnusableFile, check_secret_file, read_secret
 
 SETTINGS = "[remoting]"
 """What RemotingError names as the host where the settings are at fault."""
@@ -71,7 +71,13 @@ def _check_kerberos(settings: RemotingSettings) -> None:
 
 
 def read_password(settings: RemotingSettings) -> str | None:
-    """The account's password, where there is one. Raises RemotingError."""
+    """The account's password, where there is one; of a client certificate, whose key the library reads itself, only who may
+    read that is looked at. Raises RemotingError."""
+    if settings.auth == "certificate" and settings.key_file is not None:
+        try:
+            check_secret_file(settings.key_file)
+        except UnusableFile as error:
+            raise RemotingError(SETTINGS, f"key_file {error}") from error
     if settings.password_file is None or settings.auth == "certificate":
         return None
     try:

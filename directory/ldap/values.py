@@ -63,7 +63,7 @@ def format_sid(raw: bytes) -> str:
 
     What is none is shown in base64, which no SID looks like.
     """
-    if len(raw) < 8 or len(raw) != 8 + 4 * raw[1]:
+    if len(raw) < 8 or len(raw) < 8 + 4 * raw[1]:
         return base64.b64encode(raw).decode()
     authority = int.from_bytes(raw[2:8], "big")
     parts = [int.from_bytes(raw[at : at + 4], "little") for at in range(8, 8 + 4 * raw[1], 4)]

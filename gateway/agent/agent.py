@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 import directory
-from certs import CertsError, MachineIdentity, Role, renewal_due
+from certs import CertsError, MachineIdentity, Role, check_closed, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
 from gateway.agent.connection import RelayConnection
@@ -90,6 +90,7 @@ class Agent:
         self._directories = directories
         self._directory_clock = directory_clock or steady_clock()
         try:
+            check_closed(state_dir)
             self._identity = MachineIdentity.load(state_dir / "identity")
         except FileNotFoundError:
             raise NotEnrolled(state_dir) from None

@@ -42,8 +42,17 @@ Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
 """An operation, a capability, a reason, an id."""
 Text = Annotated[str, Meta(max_length=1024)]
-_VISIBLE: Final = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
-"""What an agent says of itself is stored and shown: PostgreSQL takes no NUL, terminals take too much."""
+_ODD: Final = "\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+"""Controls, marks that turn the direction, what cannot be seen. What an agent says of itself is stored and shown: PostgreSQL
+takes no NUL, terminals take too much."""
+Domain = Annotated[str, Meta(min_length=1, max_length=253, pattern=f'^[^{_ODD}\\s\\[\\]<>"\\\\/]*\\Z')]
+"""A UPN suffix or a NetBIOS name, as directories have them; `*` for all."""
+Software = Annotated[str, Meta(max_length=64, pattern="^[A-Za-z0-9 ._+:~()-]*\\Z")]
+"""A version."""
+ControllerName = Annotated[str, Meta(min_length=1, max_length=512, pattern=f"^[^{_ODD}\\n]*\\Z")]
+"""Directory and address."""
+ControllerWord = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z][a-z_]*\\Z")]
+"""A state, by its name in the protocol."""
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Signature = Annotated[bytes, Meta(min_length=1, max_length=512)]
@@ -87,9 +96,9 @@ class AgentIntroduction(Struct, frozen=True):
     """HPKE public key, ML-KEM-768 + X25519, for this session's secret alone."""
     capacity: Annotated[int, Meta(ge=1, le=100_000)]
     """Requests taken at once on this connection."""
-    domains: Annotated[tuple[Annotated[Name, Meta(pattern=_VISIBLE)], ...], Meta(max_length=1000)]
+    domains: Annotated[tuple[Domain, ...], Meta(max_length=1000)]
     """UPN suffixes and NetBIOS names that this agent answers for, lower case; `*` for all."""
-    software: Annotated[str, Meta(max_length=64, pattern=_VISIBLE)]
+    software: Software
     time: Seconds
     capabilities: Capabilities = ()
     """The operations that it does are among them."""
@@ -361,7 +370,7 @@ DIRECTORIES_REPORT: Final = ("directories", 1)
 class DirectoriesReport(Struct, frozen=True):
     """Body of the report `directories`, a map: unknown keys are ignored."""
 
-    controllers: Annotated[Mapping[str, str], Meta(max_length=1000)]
+    controllers: Annotated[Mapping[ControllerName, ControllerWord], Meta(max_length=1000)]
     """By domain controller: `closed` (in use), `open` (left alone), `half_open` (on trial)."""
     in_flight: Annotated[int, Meta(ge=0)]
     """Requests that this connection has not answered yet."""

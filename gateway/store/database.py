@@ -31,6 +31,7 @@ import os
 import select
 import socket
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -481,9 +482,17 @@ def _make_sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _make_private_file(path: Path) -> None:
-    """SQLite would make it readable to all."""
+    """SQLite would make it readable to all. What it keeps beside it has the mode of the file. Raises StoreUnavailable."""
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
+        try:
+            mode = stat.S_IMODE(file.stat().st_mode)
+        except OSError:
+            continue
+        if os.name == "posix" and mode & 0o077:
+            problem = f"is open to other users (mode {mode:04o}), and holds sessions, tokens and the audit trail"
+            raise StoreUnavailable(str(file), problem, f"run chmod 600 {file}")
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

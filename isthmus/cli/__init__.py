@@ -10,6 +10,7 @@ import click
 
 from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import Failure, emit_json
+from isthmus.terminal import visible_lines
 
 __all__ = ["cli", "main"]
 
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "--json" in arguments:
             emit_json({"error": failure.text, "exit_code": failure.code}, err=True)
         else:
-            click.echo(f"Error: {failure}", err=True)
+            click.echo(visible_lines(f"Error: {failure}"), err=True)
         sys.exit(failure.code)
 
 

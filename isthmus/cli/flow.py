@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, visible, wrapped
+from isthmus.cli.output import FILE, REFUSED, Failure, FiniteRange, emit_json, emit_said, run_async, wrapped
 from isthmus.cli.reports import show_finding
+from isthmus.terminal import visible, visible_lines
 
 if TYPE_CHECKING:
     from foundation.procedures import Plan, Progress, Record, RunResult, Step
@@ -65,9 +66,9 @@ def show_plan(plan: Plan[Any]) -> None:
     """The whole plan, with what its preflight found."""
     from foundation.procedures import plan_text
 
-    headline, made, *steps = plan_text(plan).splitlines()
-    click.secho(headline, bold=True)
-    click.echo(made)
+    headline, made, *steps = plan_text(plan).split("\n")
+    click.secho(visible(headline), bold=True)
+    click.echo(visible(made))
     if plan.findings:
         click.echo()
     for finding in plan.findings:
@@ -171,12 +172,12 @@ def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> N
     if manner.as_json:
         emit_json(data)
     elif result.end is End.DONE:
-        click.echo(record_text(result.record, result.step, {}))
+        click.echo(visible_lines(record_text(result.record, result.step, {})))
     elif result.end is End.STOPPED:
-        click.echo(f"Stopped: {result.problem}")
+        click.echo(visible_lines(f"Stopped: {result.problem}"))
         click.echo("Nothing is lost: `apply` continues from here, `rollback` goes back.")
     else:
-        click.echo(step_text(result.step))
+        click.echo(visible_lines(step_text(result.step)))
     if result.end in {End.REFUSED, End.STOPPED}:
         raise click.exceptions.Exit(REFUSED)
 

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from isthmus.terminal import visible, visible_json, visible_lines
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +90,7 @@ json_log_option = click.option("--json", "as_json", is_flag=True, help="Log as J
 
 def emit_json(value: Any, *, err: bool = False) -> None:
     """Print a value as JSON, indented."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode(), err=err)
+    click.echo(visible_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()), err=err)
 
 
 def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
@@ -96,7 +98,7 @@ def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
     if as_json:
         emit_json(values)
     else:
-        click.echo(text)
+        click.echo(visible_lines(text))
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
@@ -121,15 +123,6 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def visible(text: str) -> str:
-    """Without characters that a terminal obeys, or that turn the direction of what follows: their codes stand instead."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
-    )
-
-
 def run_async(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on uvloop where it is there."""
     try:
@@ -140,7 +133,8 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 
 def wrapped(text: str, indent: str) -> str:
-    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere as it is."""
+    """Broken between words to fit the terminal, with what comes after the first line indented; elsewhere on one line."""
+    text = visible(text)
     if not sys.stdout.isatty():
         return text
     width = shutil.get_terminal_size().columns

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isthmus.cli.output import wrapped
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from findings import Finding, Status
@@ -40,12 +41,12 @@ def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) 
             text = f"{title}, {', '.join(places[:_PLACES_SHOWN])}{more}: {seen}"
             show_finding(status, text, remedy, lead="", width=6)
     counts = (f"{sum(finding.status == status for finding in findings)} {status}" for status in _JUDGED)
-    click.echo(f"{subject}: {', '.join(counts)}")
+    click.echo(visible(f"{subject}: {', '.join(counts)}"))
 
 
 def show_comparison(headline: str, findings: Sequence[Finding]) -> None:
     """In the order given."""
-    click.secho(headline, bold=True)
+    click.secho(visible(headline), bold=True)
     for finding in findings:
         where = f"{finding.where}: " if finding.where else ""
         show_finding(finding.status, f"{where}{finding.seen}", finding.remedy)

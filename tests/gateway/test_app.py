@@ -53,7 +53,9 @@ async def test_a_taken_port_is_told_so_and_nothing_is_left_behind(settings: Serv
 
 async def test_a_damaged_database_is_told_so(settings: ServerSettings) -> None:
     """With the remedy."""
-    (settings.state_dir / "relay.db").write_bytes(b"not a database" * 1000)
+    database = settings.state_dir / "relay.db"
+    database.touch(0o600)
+    database.write_bytes(b"not a database" * 1000)
     with pytest.raises(StoreError, match="restore it from the backup"):
         async with serving(settings):
             pass

@@ -30,6 +30,15 @@ async def test_without_init_it_does_not_start(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o770, 0o701])
+async def test_a_state_directory_that_others_can_enter_is_refused(settings: ServerSettings, mode: int) -> None:
+    """Whoever may write there can put other keys in place of the relay's; no less where they may only look."""
+    settings.state_dir.chmod(mode)
+    with pytest.raises(KeyStoreError, match=rf"is open to other users \(mode {mode:04o}\); run chmod 700"):
+        async with serving(settings):
+            pass
+
+
 def test_init_does_not_replace_an_authority(settings: ServerSettings) -> None:
     """It would orphan every agent."""
     before = load_keys(settings, time.time())

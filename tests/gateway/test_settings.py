@@ -103,6 +103,19 @@ async def test_a_network_of_proxies_that_is_none_is_told_so(settings: ServerSett
             pass
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
+def test_an_https_key_that_others_can_read_is_refused(settings: ServerSettings, mode: int) -> None:
+    """With what to run. A link to it, as ACME clients make them, is followed."""
+    assert settings.tls_key is not None
+    tls_context(settings)
+    link = settings.tls_key.with_name("link.pem")
+    link.symlink_to(settings.tls_key)
+    settings.tls_key.chmod(mode)
+    for path in (settings.tls_key, link):
+        with pytest.raises(ServerError, match=rf"is open to other users \(mode {mode:04o}\); run chmod 600"):
+            tls_context(replace(settings, tls_key=path))
+
+
 @pytest.mark.parametrize("damage", ["missing", "not PEM", "not its key"])
 def test_https_files_that_cannot_be_used_are_named(settings: ServerSettings, tmp_path: Path, damage: str) -> None:
     """With the reason."""

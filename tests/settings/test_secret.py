@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settings import UnusableFile, read_secret
+from settings import UnusableFile, check_secret_file, read_secret
 from settings.secret import LONGEST
 
 SECRET = "Grüße: hunter2 #"
@@ -107,12 +107,22 @@ def test_who_may_read_it(file: Path, mode: int, owner: str, monkeypatch: pytest.
         monkeypatch.setattr(os, "geteuid", lambda: 65534)
     if MODES[mode][owner == "ours"]:
         assert read_secret(file) == SECRET
+        check_secret_file(file)
         return
-    with pytest.raises(UnusableFile) as caught:
-        read_secret(file)
-    assert str(caught.value) == (
-        f"{file} is open to other users (mode {mode:04o}); run chmod 600 {file} and replace what it holds"
-    )
+    for look in (read_secret, check_secret_file):
+        with pytest.raises(UnusableFile) as caught:
+            look(file)
+        assert str(caught.value) == (
+            f"{file} is open to other users (mode {mode:04o}); run chmod 600 {file} and replace what it holds"
+        )
+
+
+def test_a_file_that_is_not_there_is_open_to_nobody(tmp_path: Path) -> None:
+    """It is an error of the settings all the same."""
+    with pytest.raises(UnusableFile, match="cannot be read"):
+        check_secret_file(tmp_path / "none")
+    with pytest.raises(UnusableFile, match="cannot be read"):
+        check_secret_file(tmp_path / "a\0b")
 
 
 def test_a_file_of_somebody_else_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, 
 from foundation.times import day, distance, minute
 from isthmus.cli.adfs.observation import plain
 from isthmus.cli.output import table, wrapped
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import ObservedFarm
@@ -72,9 +73,9 @@ def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 
 def _heading(farm: Farm, external: ExternalView) -> None:
-    click.secho(f"{farm.name}: {external.federation_name}", bold=True)
+    click.secho(visible(f"{farm.name}: {external.federation_name}"), bold=True)
     if farm.error:
-        click.echo(f"Configuration: {farm.error}")
+        click.echo(visible(f"Configuration: {farm.error}"))
         return
     now = farm.properties
     auto = f"on ({now.generation_threshold_days}/{now.promotion_threshold_days}/{now.critical_threshold_days} days)"
@@ -121,7 +122,7 @@ def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
         ends = f"{day(end)}, {distance(end, farm.read_at)}" if end else "end not known"
         state = ", ".join(part for part in (entry.role, _keys(farm, entry)) if part)
         click.echo(f"{entry.group:<22}  {ends:<23}  {state}")
-        click.echo(f"  {entry.certificate.thumbprint}  {common_name(entry.certificate)}")
+        click.echo(visible(f"  {entry.certificate.thumbprint}  {common_name(entry.certificate)}"))
 
 
 def _keys(farm: Farm, entry: CertificateEntry) -> str:

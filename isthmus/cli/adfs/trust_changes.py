@@ -14,6 +14,7 @@ from isthmus.cli.adfs.observation import plain
 from isthmus.cli.flow import Manner, yes_option
 from isthmus.cli.output import FILE, REFUSED, Failure, emit_json, emit_said, json_option, run_async, wrapped
 from isthmus.cli.thumbprints import thumbprint as pasted
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
@@ -63,11 +64,11 @@ def update(
 def _show_update(planned: TrustUpdate) -> None:
     click.secho("Plan", bold=True)
     for line in planned.changes:
-        click.echo(f"  {line}")
+        click.echo(visible(f"  {line}"))
     for problem in planned.problems:
-        click.echo(f"  {problem.domain}: cannot be done")
+        click.echo(visible(f"  {problem.domain}: cannot be done"))
     for name in planned.unchanged:
-        click.echo(f"  {name}: nothing to do")
+        click.echo(visible(f"  {name}: nothing to do"))
 
 
 def _show_results(results: Sequence[DomainResult], plan: Sequence[str], *, as_json: bool) -> None:
@@ -76,7 +77,7 @@ def _show_results(results: Sequence[DomainResult], plan: Sequence[str], *, as_js
     else:
         for result in results:
             click.secho("done    " if result.done else "failed  ", fg="green" if result.done else "red", nl=False)
-            click.echo(result.text)
+            click.echo(visible(result.text))
     if not all(result.done for result in results):
         raise SystemExit(REFUSED)
 
@@ -145,7 +146,7 @@ def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
     else:
         click.secho(head, bold=True)
         for name, value in plan.state.values.items():
-            click.echo(f"  {name} = {'…' if name.endswith('ertificate') else value}")
+            click.echo(visible(f"  {name} = {'…' if name.endswith('ertificate') else value}"))
         show_checklist(plan.findings)
         for line in plan.summary:
             click.echo(wrapped(line, " " * 11))
@@ -199,7 +200,7 @@ def restore_(
     names = list(planned.values)
     if not manner.as_json:
         said = f"{', '.join(names)} will be written" if names else "nothing differs"
-        click.echo(f"{planned.domain.name}: {said}")
+        click.echo(visible(f"{planned.domain.name}: {said}"))
     elif names and not manner.yes:
         emit_json({"domain": planned.domain.name, "plan": names})
     saved = None

@@ -10,6 +10,7 @@ import click
 from foundation.times import minute
 from isthmus.cli.adfs.context import farm_option, operation
 from isthmus.cli.output import REFUSED, FiniteRange, emit_json, emit_said, host_progress, json_option, run_async, table
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -135,6 +136,6 @@ def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path |
         ]
         table(("Partner", "Certificates", "First to end", "Problem"), rows, "no partner has metadata that AD FS knows of")
         for warning in report.warnings:
-            click.secho(f"! {warning.partner}: {warning.what}. {warning.remedy}", fg="yellow")
+            click.secho(visible(f"! {warning.partner}: {warning.what}. {warning.remedy}"), fg="yellow")
     if report.warnings:
         raise SystemExit(REFUSED)

@@ -9,6 +9,7 @@ import click
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
 from foundation.times import minute
 from isthmus.cli.output import table
+from isthmus.terminal import visible
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import TrustComparison
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def show_trust(trust: EntraTrust) -> None:
     """Domains, then each federated one's certificates."""
-    click.secho(f"{trust.tenant}", bold=True)
+    click.secho(visible(trust.tenant), bold=True)
     rows = [_domain(domain) for domain in trust.domains]
     table(("Domain", "Sign-in", "Service", "MFA", ""), rows, "no domain")
     for domain in trust.domains:
@@ -40,9 +41,9 @@ def _domain(domain: FederatedDomain) -> tuple[str, ...]:
 
 def _configuration(domain: FederatedDomain) -> None:
     click.echo()
-    click.secho(domain.name, bold=True)
+    click.secho(visible(domain.name), bold=True)
     if domain.configuration is None:
-        click.secho(f"  {domain.error}", fg="red")
+        click.secho(visible(f"  {domain.error}"), fg="red")
         return
     for slot in Slot:
         held = domain.configuration.certificates.get(slot)
@@ -50,7 +51,7 @@ def _configuration(domain: FederatedDomain) -> None:
         if held:
             click.echo(f"    {held.thumbprint}")
     for problem in domain.configuration.problems:
-        click.secho(f"  {problem}", fg="red")
+        click.secho(visible(f"  {problem}"), fg="red")
     click.echo(f"  {explain_update(domain.configuration.update)}")
 
 

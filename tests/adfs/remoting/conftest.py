@@ -118,6 +118,7 @@ class Pki:
         chain.write_bytes(self.server.public_bytes(serialization.Encoding.PEM) + _pem(server_key))
         self.client, client_key = self._issue(name, key, "client", [])
         self.client_file.write_bytes(self.client.public_bytes(serialization.Encoding.PEM))
+        self.client_key.touch(0o600)
         self.client_key.write_bytes(_pem(client_key))
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(chain)

@@ -358,6 +358,15 @@ async def test_client_certificate(pki: Pki, hosts: Hosts) -> None:
     assert hosts.asked[0][0] == "fs1\\admin"
 
 
+def test_a_client_certificates_key_that_others_can_read_is_refused(pki: Pki) -> None:
+    """With what to run, before anybody is asked anything."""
+    given = RemotingSettings(auth="certificate", certificate_file=pki.client_file, key_file=pki.client_key)
+    assert RemotingAccount(given).password is None
+    pki.client_key.chmod(0o644)
+    with pytest.raises(RemotingError, match=r"key_file .* is open to other users \(mode 0644\); run chmod 600"):
+        RemotingAccount(given)
+
+
 @pytest.mark.parametrize("package", ["gssapi", "krb5"])
 def test_kerberos_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     """The error names the package and the commands that bring it, before anything is sent."""

@@ -17,7 +17,7 @@ import structlog
 from structlog.typing import EventDict
 
 import directory
-from certs import MachineIdentity
+from certs import KeyStoreError, MachineIdentity
 from gateway.agent.agent import Agent
 from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
@@ -340,6 +340,18 @@ async def test_an_agent_without_an_identity_was_never_enrolled(tmp_path: Path, p
     """It says so, and how to."""
     with pytest.raises(NotEnrolled):
         Agent(agent_settings(tmp_path), tmp_path / "nobody", people, software="test")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o770])
+async def test_a_state_directory_that_others_can_enter_is_refused(
+    tmp_path: Path, people: FakeDirectories, mode: int
+) -> None:
+    """Before anything of it is read."""
+    state = tmp_path / "open"
+    state.mkdir()
+    state.chmod(mode)
+    with pytest.raises(KeyStoreError, match="run chmod 700"):
+        Agent(agent_settings(tmp_path), state, people, software="test")
 
 
 # -- certificate

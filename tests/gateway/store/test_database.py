@@ -104,8 +104,23 @@ def test_the_file_is_the_owners_only(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("mode", [0o666, 0o644, 0o640])
+@pytest.mark.parametrize("name", ["relay.db", "relay.db-wal", "relay.db-shm", "relay.db-journal"])
+def test_files_of_the_database_that_others_can_read_are_refused(path: Path, name: str, mode: int) -> None:
+    """With what to run; afterwards it opens."""
+    asyncio.run(opened(path).close())
+    file = path.with_name(name)
+    file.touch()
+    file.chmod(mode)
+    with pytest.raises(StoreUnavailable, match=rf"{name}: is open to other users \(mode {mode:04o}\).*run chmod 600"):
+        opened(path)
+    file.chmod(0o600)
+    asyncio.run(opened(path).close())
+
+
 def test_a_damaged_or_unreachable_database_is_said_so(path: Path, tmp_path: Path) -> None:
     """With the remedy."""
+    path.touch(0o600)
     path.write_bytes(b"this is no database, " * 500)
     with pytest.raises(StoreUnavailable, match="backup"):
         opened(path)
