@@ -26,7 +26,13 @@ class HttpConnection(web.RequestHandler):
     __slots__ = ("_allowance", "_listener", "asked")
 
     def __init__(self, listener: Listener, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server, loop=loop, keepalive_timeout=KEEP_ALIVE, access_log=None)  # type: ignore[arg-type]
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=KEEP_ALIVE,
+            access_log=None,  # type: ignore[arg-type]  # the way to have none
+            auto_decompress=False,  # nobody sends us anything that small bytes should become large from
+        )
         self._listener = listener
         self._allowance: int | None = None
         self.asked = False
@@ -64,10 +70,18 @@ class HttpConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no request. aiohttp itself would quote the offending line, in its log and to whoever sent it."""
         if isinstance(exc, HttpProcessingError):
-            self._listener.malformed(request.remote or "", type(exc).__name__)
+            self._listener.malformed(self, exc)
             response: web.StreamResponse = web.Response(status=400, text="this is no HTTP request that is understood here")
             response.force_close()
         else:
             response = super().handle_error(request, status, exc, message)
         harden(response)
         return response
+
+    def log_exception(self, *args: object, **kinds: object) -> None:
+        """A body that breaks its own framing is the other end's doing, too; aiohttp would quote it."""
+        error = kinds.get("exc_info")
+        if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
+            self._listener.malformed(self, error)
+        else:
+            super().log_exception(*args, **kinds)

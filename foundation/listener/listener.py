@@ -13,7 +13,7 @@ from aiohttp import web
 
 from foundation.addresses import Network
 from foundation.listener.connection import HttpConnection
-from foundation.listener.headers import Handler, harden
+from foundation.listener.headers import Handler, check_expectation, harden
 from foundation.listener.places import ConnectionPlaces, NoPlace
 
 log = structlog.get_logger()
@@ -161,6 +161,7 @@ class Listener:
             connection.asked = True
             places.work(connection)
             try:
+                check_expectation(request)
                 response = await handle(request)
             except web.HTTPException as answer:
                 harden(answer)
@@ -172,12 +173,13 @@ class Listener:
 
         return noting
 
-    def malformed(self, address: str, kind: str) -> None:
+    def malformed(self, connection: HttpConnection, error: Exception) -> None:
         """Note a request that was none; told once a minute, for a flood must not fill the disk."""
         now = asyncio.get_running_loop().time()
         self._untold += 1
         if now - self._told >= _TELL_EVERY:
-            log.warning("request.malformed", address=address, kind=kind, requests=self._untold)
+            address = connection.peername[0] if connection.peername else ""
+            log.warning("request.malformed", address=address, kind=type(error).__name__, requests=self._untold)
             self._told, self._untold = now, 0
 
 

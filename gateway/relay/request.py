@@ -95,7 +95,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body, in however many pieces it comes.
 
     Raises web.HTTPException, with a text for whoever sent it: 413 beyond `limit` bytes, without reading on; 408 where it
-    takes too long; 400 where it breaks off or cannot be unpacked.
+    takes too long; 400 where it breaks off.
     """
     if (request.content_length or 0) > limit:
         raise _too_large(limit)

@@ -14,6 +14,7 @@ from aiohttp import WSMsgType, web
 from cryptography import x509
 
 from certs import Role, VerifiedPeer
+from foundation.listener import ANSWER_HEADERS
 from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
@@ -101,11 +102,12 @@ class AgentEndpoint:
         """One agent connection, from the upgrade to its end."""
         if len(self._open) >= self._settings.max_agents or self._draining:
             raise web.HTTPServiceUnavailable(text="no more agent connections are taken here", headers={"Retry-After": "5"})
+        offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ())).split(",")
+        if SUBPROTOCOL not in (protocol.strip() for protocol in offered):
+            raise web.HTTPBadRequest(text=f"a websocket with the subprotocol {SUBPROTOCOL} is expected here")
         ws = web.WebSocketResponse(protocols=[SUBPROTOCOL], max_msg_size=MAX_FRAME, compress=False, autoping=True)
+        ws.headers.update(ANSWER_HEADERS)
         await ws.prepare(request)
-        if ws.ws_protocol != SUBPROTOCOL:
-            await ws.close(code=1002, message=f"subprotocol {SUBPROTOCOL} expected".encode())
-            return ws
         await self._serve(ws, request[CLIENT_ADDRESS], request.transport)
         return ws
 
