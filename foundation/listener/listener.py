@@ -61,7 +61,9 @@ class Listener:
         self._told, self._untold = -_TELL_EVERY, 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on every address of a host; "" is every address of this machine. Raises OSError."""
+        """Listen on every address of a host; "" is every address of this machine. Raises OSError, OverflowError."""
+        if not 0 <= port <= 65535:
+            raise OverflowError("port must be 0-65535")  # getaddrinfo would take the remainder
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, _, _, _, address in dict.fromkeys(found):
