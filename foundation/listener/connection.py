@@ -77,11 +77,3 @@ class HttpConnection(web.RequestHandler):
             response = super().handle_error(request, status, exc, message)
         harden(response)
         return response
-
-    def log_exception(self, *args: object, **kinds: object) -> None:
-        """A body that breaks its own framing is the other end's doing, too; aiohttp would quote it."""
-        error = kinds.get("exc_info")
-        if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
-            self._listener.malformed(self, error)
-        else:
-            super().log_exception(*args, **kinds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from aiohttp import web
@@ -26,10 +26,13 @@ class HealthUnavailable(AgentError):
 
 
 class HealthServer:
-    """Context manager. address: `host:port`, empty for none; ready: whether sign-ins can be served; metrics: the text."""
+    """Context manager. address: `host:port`, empty for none; ready: whether sign-ins can be served; metrics: the text;
+    hosts: names that it answers to beside its own."""
 
-    def __init__(self, address: str, ready: Callable[[], bool], metrics: Callable[[], bytes]) -> None:
-        self._address, self._ready, self._metrics = address, ready, metrics
+    def __init__(
+        self, address: str, ready: Callable[[], bool], metrics: Callable[[], bytes], hosts: Sequence[str] = ()
+    ) -> None:
+        self._address, self._ready, self._metrics, self._hosts = address, ready, metrics, hosts
         self._listener: Listener | None = None
 
     async def __aenter__(self) -> HealthServer:
@@ -45,7 +48,7 @@ class HealthServer:
 
     async def _start(self) -> None:
         host, _, port = self._address.rpartition(":")
-        app = web.Application(middlewares=[own_host(host)])
+        app = web.Application(middlewares=[own_host(host, *self._hosts)])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)

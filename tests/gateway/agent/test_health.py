@@ -59,8 +59,9 @@ async def test_metrics_are_handed_out_as_prometheus_wants_them() -> None:
 async def test_a_name_that_leads_here_reads_nothing() -> None:
     """A web page can have its own name lead to loopback; no version is told to anybody."""
     address = f"127.0.0.1:{free_port()}"
-    async with serve(address, metrics=b"secret"), aiohttp.ClientSession() as session:
-        for host, status in (("evil.example", 421), ("localhost", 200), (address, 200)):
+    served = HealthServer(address, lambda: True, lambda: b"secret", ("agent1.internal",))
+    async with served, aiohttp.ClientSession() as session:
+        for host, status in (("evil.example", 421), ("localhost", 200), (address, 200), ("agent1.internal:9180", 200)):
             async with session.get(f"http://{address}/metrics", headers={"Host": host}) as response:
                 assert response.status == status
                 assert response.headers["Server"] == "isthmus"
