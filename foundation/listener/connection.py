@@ -23,7 +23,7 @@ KEEP_ALIVE = 75.0
 class HttpConnection(web.RequestHandler):
     """A connection of a listener."""
 
-    __slots__ = ("_allowance", "_listener", "asked")
+    __slots__ = ("_allowance", "_listener", "asked", "greeted")
 
     def __init__(self, listener: Listener, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -35,6 +35,8 @@ class HttpConnection(web.RequestHandler):
         )
         self._listener = listener
         self._allowance: int | None = None
+        self.greeted = False
+        """The event loop has its socket."""
         self.asked = False
         """It has sent a whole request."""
 
