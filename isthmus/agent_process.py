@@ -23,7 +23,9 @@ async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) 
     directories = directory.Directories(settings.directories, clock=clock)
     try:
         agent = Agent(settings.core, settings.state_dir, directories, software=software, directory_clock=clock)
-        health = HealthServer(settings.core.health_listen, lambda: agent.state.ready, AgentMetrics(agent, directories).text)
+        core = settings.core
+        metrics = AgentMetrics(agent, directories).text
+        health = HealthServer(core.health_listen, lambda: agent.state.ready, metrics, core.health_hosts)
         async with health:
             running = asyncio.create_task(agent.run(), name="agent")
             stopping = asyncio.create_task(stop.wait(), name="stop")

@@ -23,12 +23,20 @@ KEEP_ALIVE = 75.0
 class HttpConnection(web.RequestHandler):
     """A connection of a listener."""
 
-    __slots__ = ("_allowance", "_listener", "asked")
+    __slots__ = ("_allowance", "_listener", "asked", "greeted")
 
     def __init__(self, listener: Listener, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server, loop=loop, keepalive_timeout=KEEP_ALIVE, access_log=None)  # type: ignore[arg-type]
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=KEEP_ALIVE,
+            access_log=None,  # type: ignore[arg-type]  # the way to have none
+            auto_decompress=False,  # nobody sends us anything that small bytes should become large from
+        )
         self._listener = listener
         self._allowance: int | None = None
+        self.greeted = False
+        """The event loop has its socket."""
         self.asked = False
         """It has sent a whole request."""
 
@@ -64,7 +72,7 @@ class HttpConnection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no request. aiohttp itself would quote the offending line, in its log and to whoever sent it."""
         if isinstance(exc, HttpProcessingError):
-            self._listener.malformed(request.remote or "", type(exc).__name__)
+            self._listener.malformed(self, exc)
             response: web.StreamResponse = web.Response(status=400, text="this is no HTTP request that is understood here")
             response.force_close()
         else:

@@ -24,6 +24,13 @@ def harden(response: web.StreamResponse) -> None:
             response.headers.setdefault(name, value)
 
 
+def check_expectation(request: web.Request) -> None:
+    """Refuse what nobody can meet (RFC 9110 section 10.1.1), before aiohttp does it, which quotes what was expected."""
+    expected = request.headers.get("Expect")
+    if expected is not None and expected.lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="Expect: 100-continue is all that is met here")
+
+
 def own_host(*names: str) -> Middleware:
     """A middleware that answers only to IP addresses, `localhost`, this machine's name and `names`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import ssl
 import sys
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from foundation.addresses import Network
 from foundation.listener.connection import HttpConnection
-from foundation.listener.headers import Handler, harden
+from foundation.listener.headers import Handler, check_expectation, harden
 from foundation.listener.places import ConnectionPlaces, NoPlace
 
 log = structlog.get_logger()
@@ -61,11 +62,13 @@ class Listener:
         self._told, self._untold = -_TELL_EVERY, 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on every address of a host; "" is every address of this machine. Raises OSError."""
+        """Listen on every address of a host; "" is every address of this machine. Raises OSError, OverflowError."""
+        if not 0 <= port <= 65535:
+            raise OverflowError("port must be 0-65535")  # getaddrinfo would take the remainder
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, _, _, _, address in dict.fromkeys(found):
-            self._sockets.append(socket.create_server(address[:2], family=family, backlog=_BACKLOG))
+            self._sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
             self._sockets[-1].setblocking(False)
         await self._runner.setup()
         server = self._runner.server
@@ -105,6 +108,7 @@ class Listener:
                 accepted.close()
             else:
                 task = asyncio.create_task(self._greet(connection, accepted), name=f"handshake-{address[0]}")
+                task.add_done_callback(functools.partial(self._greeted, connection, accepted))
                 self._handshakes[connection] = task
                 for other in gone:
                     self._end(other)
@@ -112,6 +116,7 @@ class Listener:
 
     async def _greet(self, connection: HttpConnection, accepted: socket.socket) -> None:
         """The TLS handshake, where there is one. A connection that does not get through it leaves nothing."""
+        connection.greeted = True
         timeouts = {"ssl_handshake_timeout": FIRST_REQUEST, "ssl_shutdown_timeout": _GOODBYE} if self._tls else {}
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, ssl=self._tls, **timeouts)
@@ -120,12 +125,16 @@ class Listener:
         except asyncio.CancelledError:
             self.left(connection)
             raise
-        finally:
-            del self._handshakes[connection]
+
+    def _greeted(self, connection: HttpConnection, accepted: socket.socket, _task: asyncio.Task[None]) -> None:
+        del self._handshakes[connection]
+        if not connection.greeted:  # sent away before its task had its first turn: nobody else has the socket
+            accepted.close()
 
     def _end(self, connection: HttpConnection) -> None:
         """Whoever lost their place, or says nothing: without a goodbye."""
-        if task := self._handshakes.get(connection):
+        task = self._handshakes.get(connection)
+        if task is not None and not task.done():
             task.cancel()
         else:
             connection.abort()
@@ -161,6 +170,7 @@ class Listener:
             connection.asked = True
             places.work(connection)
             try:
+                check_expectation(request)
                 response = await handle(request)
             except web.HTTPException as answer:
                 harden(answer)
@@ -172,12 +182,13 @@ class Listener:
 
         return noting
 
-    def malformed(self, address: str, kind: str) -> None:
+    def malformed(self, connection: HttpConnection, error: Exception) -> None:
         """Note a request that was none; told once a minute, for a flood must not fill the disk."""
         now = asyncio.get_running_loop().time()
         self._untold += 1
         if now - self._told >= _TELL_EVERY:
-            log.warning("request.malformed", address=address, kind=kind, requests=self._untold)
+            address = connection.peername[0] if connection.peername else ""
+            log.warning("request.malformed", address=address, kind=type(error).__name__, requests=self._untold)
             self._told, self._untold = now, 0
 
 

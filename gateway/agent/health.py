@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from aiohttp import web
 
+from foundation.listener import Listener, own_host
 from gateway.agent.errors import AgentError
+
+_CONNECTIONS = 64
+"""Of one address at once."""
 
 
 class HealthUnavailable(AgentError):
@@ -22,11 +26,14 @@ class HealthUnavailable(AgentError):
 
 
 class HealthServer:
-    """Context manager. address: `host:port`, empty for none; ready: whether sign-ins can be served; metrics: the text."""
+    """Context manager. address: `host:port`, empty for none; ready: whether sign-ins can be served; metrics: the text;
+    hosts: names that it answers to beside its own."""
 
-    def __init__(self, address: str, ready: Callable[[], bool], metrics: Callable[[], bytes]) -> None:
-        self._address, self._ready, self._metrics = address, ready, metrics
-        self._runner: web.AppRunner | None = None
+    def __init__(
+        self, address: str, ready: Callable[[], bool], metrics: Callable[[], bytes], hosts: Sequence[str] = ()
+    ) -> None:
+        self._address, self._ready, self._metrics, self._hosts = address, ready, metrics, hosts
+        self._listener: Listener | None = None
 
     async def __aenter__(self) -> HealthServer:
         if self._address:
@@ -36,21 +43,20 @@ class HealthServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.close()
 
     async def _start(self) -> None:
-        app = web.Application()
+        host, _, port = self._address.rpartition(":")
+        app = web.Application(middlewares=[own_host(host, *self._hosts)])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        host, _, port = self._address.rpartition(":")
+        self._listener = Listener(app, of_address=_CONNECTIONS)
         try:
-            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+            await self._listener.start(host.strip("[]"), int(port))
         except (OSError, ValueError, OverflowError) as error:
-            await self._runner.cleanup()
+            await self._listener.close()
             raise HealthUnavailable(self._address, str(error)) from error
 
     async def _healthz(self, _request: web.Request) -> web.Response:

@@ -35,3 +35,6 @@ class AgentCoreSettings:
     """Seconds between reports on the domain controllers' state to the relay."""
     health_listen: str = "127.0.0.1:9180"
     """Address for /healthz, /readyz and /metrics; loopback, since the agent opens no port to others. Empty: none."""
+    health_hosts: tuple[str, ...] = ()
+    """Further names by which monitoring asks `health_listen`, besides IP addresses, `localhost`, this machine's name and
+    the host of `health_listen`; others are refused, for a web page can have a name of its own lead to this address."""

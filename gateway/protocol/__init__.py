@@ -32,6 +32,7 @@ from gateway.protocol.events import (
 from gateway.protocol.messages import (
     DIRECTORIES_REPORT,
     MAX_FRAME,
+    MAX_HANDSHAKE,
     SUBPROTOCOL,
     DirectoriesReport,
     decode_directories_report,
@@ -46,6 +47,7 @@ from gateway.protocol.trust import IdentitySigner, PeerTrust
 __all__ = [
     "DIRECTORIES_REPORT",
     "MAX_FRAME",
+    "MAX_HANDSHAKE",
     "OPERATIONS",
     "SUBPROTOCOL",
     "AccountId",

@@ -55,6 +55,13 @@ RELAY_CAPABILITIES: Final = ("account-keys", "report")
 """What a relay of this version states in its hello."""
 
 
+RENEW_AT_LEAST: Final = 60.0
+"""Seconds between two requests for a certificate: each costs a signature, and a line of the log. Agents wait an hour."""
+UNASKED_AT_ONCE: Final = 64
+"""Messages that an agent may say unasked in a row; of pings, reports and the like it sends some in ten seconds."""
+UNASKED_A_SECOND: Final = 2.0
+
+
 class RelaySession(ProtocolSession):
     """Speaks first. Seals requests, and takes what is said on them as far as the agent proves it.
 
@@ -77,7 +84,9 @@ class RelaySession(ProtocolSession):
         self.capacity = 0
         self._identity, self._trust, self._account_keys = identity, trust, account_keys
         self._requests: RelayRequests | None = None
-        self._announced_at = -math.inf
+        self._announced_at = self._renewal_asked_at = -math.inf
+        self._unasked, self._unasked_at = float(UNASKED_AT_ONCE), now
+        """How many more messages are taken unasked, and when that was."""
         self._hello = encode(Hello((VERSION,), os.urandom(32), identity.certificate_der, now, tuple(capabilities)))
         self._raw.append(self._hello)
 
@@ -175,6 +184,19 @@ class RelaySession(ProtocolSession):
     def _decode(self, content: bytes) -> Sequence[Any]:
         return to_relay.decode(content)
 
+    def _take(self, message: Any, now: float, events: list[Event]) -> None:
+        if not isinstance(message, (Begun, Answer, Refuse)):  # those are bounded by what was asked
+            self._check_unasked(now)
+        super()._take(message, now, events)
+
+    def _check_unasked(self, now: float) -> None:
+        """Who is enrolled may still be an enemy, or broken: each message costs the loop that serves everybody."""
+        each_second = UNASKED_A_SECOND + 4.0 / self.ping_interval  # a ping and a pong each way, and room
+        came_back = max(now - self._unasked_at, 0.0) * each_second
+        self._unasked, self._unasked_at = min(self._unasked + came_back, UNASKED_AT_ONCE) - 1.0, now
+        if self._unasked < 0.0:
+            raise UnexpectedMessage("more messages than anybody asked for")
+
     def _handle(self, message: Any, now: float, events: list[Event]) -> None:
         if isinstance(message, (Begun, Answer, Refuse)):
             self._take_word(message, events)
@@ -184,6 +206,9 @@ class RelaySession(ProtocolSession):
         elif isinstance(message, Announce):
             self._take_announcement(message, now, events)
         elif isinstance(message, Renew):
+            if now - self._renewal_asked_at < RENEW_AT_LEAST:
+                raise UnexpectedMessage("certificates asked for too soon after each other")
+            self._renewal_asked_at = now
             events.append(RenewalRequested(message.csr))
         elif isinstance(message, Report):
             events.append(ReportReceived(message.kind, message.version, message.body))

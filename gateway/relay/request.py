@@ -60,8 +60,7 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
     Anything to the left of it can be invented by the client and is not looked at. Where a trusted proxy wrote what is no
     address, the client is taken for that proxy. Empty for a unix socket, which only a local proxy can reach.
     """
-    parsed = parse_address((peer or "").partition("%")[0])  # the kernel's own zone, of a link-local peer
-    address = str(parsed) if parsed is not None else ""
+    address = _without_zone(peer or "")
     if not trusted or not forwarded_for:
         return address
     hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
@@ -72,6 +71,12 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequ
             break
         address = str(hop)
     return address
+
+
+@functools.lru_cache(maxsize=4096)
+def _without_zone(peer: str) -> str:
+    """A peer as the kernel names it; a link-local one has a zone, which says nothing elsewhere."""
+    return str(parse_address(peer.partition("%")[0]) or "")
 
 
 @functools.lru_cache(maxsize=64)  # so once for each proxy, as long as the process lives
@@ -95,7 +100,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """The whole body, in however many pieces it comes.
 
     Raises web.HTTPException, with a text for whoever sent it: 413 beyond `limit` bytes, without reading on; 408 where it
-    takes too long; 400 where it breaks off or cannot be unpacked.
+    takes too long; 400 where it breaks off.
     """
     if (request.content_length or 0) > limit:
         raise _too_large(limit)

@@ -41,8 +41,8 @@ T = TypeVar("T")
 
 AUTHENTICATE_PATH = "/api/v1/authenticate"
 MAX_BODY = 16 * 1024
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern="^[^\\x00-\\x1f\\x7f]*$")]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, pattern="^[^\\x00-\\x1f\\x7f]*$")]
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024, pattern="^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, pattern="^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
 _Address = Annotated[str, msgspec.Meta(max_length=64)]
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Control characters, C1 (ECMA-48) among them: terminals obey them, and no name or path of anybody holds one."""
+_NOT_IN_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def safe_path(return_to: str | None) -> str:
@@ -12,9 +18,14 @@ def safe_path(return_to: str | None) -> str:
     """
     if not return_to or len(return_to) > 4096 or not return_to.startswith("/"):
         return "/account"
-    if return_to.startswith(("//", "/\\")) or "\\" in return_to or any(ord(char) < 0x21 for char in return_to):
+    if return_to.startswith("//") or "\\" in return_to or " " in return_to or CONTROLS.search(return_to):
         return "/account"
     return return_to
+
+
+def without_controls(value: object) -> object:
+    """A text as a page may hold it (HTML section 13.2.3.5 takes no other control characters than tabs and line ends)."""
+    return _NOT_IN_HTML.sub("\ufffd", value) if type(value) is str else value
 
 
 def is_cross_site(request: web.Request, origin: str) -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.relay import read_body
-from gateway.signin.browser import is_cross_site
+from gateway.signin.browser import CONTROLS, is_cross_site
 from gateway.signin.cookies import FORM, FormToken, read_cookie
 from gateway.signin.errors import BadForm
 
@@ -74,5 +74,5 @@ def check_text(text: str, longest: int = MAX_FIELD) -> None:
     """Refuse what no directory takes."""
     if len(text) > longest:
         raise BadForm("too_long")
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+    if CONTROLS.search(text):
         raise BadForm("bad_characters")

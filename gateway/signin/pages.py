@@ -12,7 +12,7 @@ import jinja2
 from aiohttp import web
 
 from gateway.signin import branding, catalogue, user_agent
-from gateway.signin.browser import safe_path
+from gateway.signin.browser import safe_path, without_controls
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 
@@ -39,7 +39,9 @@ class Pages:
         self._style = branding.stylesheet(settings)
         self._logo = branding.load_logo(settings.logo_file)
         loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+        self._templates = jinja2.Environment(
+            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=without_controls
+        )
         self._templates.filters["moment"] = _moment
         self._templates.filters["browser"] = user_agent.describe
 

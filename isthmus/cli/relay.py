@@ -33,6 +33,7 @@ from isthmus.cli.output import (
     reporting,
     run_async,
     table,
+    visible,
 )
 from isthmus.relay_settings import RelaySettings
 from isthmus.scheduling import take_turns
@@ -214,9 +215,10 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
         emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
     else:
         nothing = (
-            f"Nothing was counted against {user} here. Who is locked: isthmus relay locks. AD's own lock is ended in AD."
+            f"Nothing was counted against {visible(user)} here. Who is locked: isthmus relay locks. "
+            "AD's own lock is ended in AD."
         )
-        click.echo(f"{user} is unlocked." if found else nothing)
+        click.echo(f"{visible(user)} is unlocked." if found else nothing)
 
 
 @command.command()
@@ -342,7 +344,7 @@ def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
     if as_json:
         emit_json({"id": key_id, "revoked": revoked})
     else:
-        click.echo(f"{key_id} is revoked." if revoked else f"There is no live key {key_id}.")
+        click.echo(f"{key_id} is revoked." if revoked else f"There is no live key {visible(key_id)}.")
     if not revoked:
         raise SystemExit(1)
 

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import stat
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,6 +167,36 @@ async def test_metrics_are_for_the_operator_only(settings: ServerSettings, tmp_p
             assert line in lines
         for path in ("/metrics", "/readyz"):
             assert (await get(path))[0].status == 404
+
+
+async def test_monitoring_asks_by_a_name_that_is_ours(settings: ServerSettings) -> None:
+    """Any other is a web page's, which had it lead here."""
+    named = replace(settings, metrics_hosts=("relay1.internal",))
+    async with serving(named), browser(named) as get:
+        for path in ("/metrics", "/healthz", "/readyz"):
+            for host, refused in (("relay1.internal:9181", False), ("localhost", False), ("evil.example", True)):
+                response, body = await get(f"http://{settings.metrics_listen}{path}", headers={"Host": host})
+                assert (response.status == 421) == refused
+                assert (b"isthmus_" in body) == (path == "/metrics" and not refused)
+
+
+async def test_one_address_does_not_take_every_connection(
+    settings: ServerSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 200 descriptors 100 are for connections; silent ones of one address leave people and agents theirs."""
+    monkeypatch.setattr("foundation.listener.listener._descriptors", lambda: 200)
+    host, port = split_address(settings.listen)
+    async with AsyncExitStack() as held:
+        running = await held.enter_async_context(serving(settings))
+        await held.enter_async_context(agent(tmp_path, running, FakeDirectories({ANNA: "right"})))
+        for _ in range(176):
+            _, writer = await asyncio.open_connection(host, port)
+            held.callback(writer.close)
+        async with browser(settings) as get:
+            assert (await get("/signin"))[0].status == 200
+        verdict = await running.authenticator.authenticate(attempt(ANNA, "right"))
+        assert verdict.succeeded
+        assert len(running.endpoint.connections) == 2
 
 
 def _raw(path: str, *headers: str, method: str = "POST", body: str = "", version: str = "HTTP/1.1") -> tuple[bytes, bytes]:

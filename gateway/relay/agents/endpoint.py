@@ -14,9 +14,11 @@ from aiohttp import WSMsgType, web
 from cryptography import x509
 
 from certs import Role, VerifiedPeer
+from foundation.listener import ANSWER_HEADERS, ConnectionPlaces, HttpConnection
 from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
+    MAX_HANDSHAKE,
     SUBPROTOCOL,
     AccountKey,
     CloseCode,
@@ -43,6 +45,11 @@ log = structlog.get_logger()
 CONNECT_PATH = "/agent/v1/connect"
 _FAILED = "error at the relay"
 """What an agent is told after an exception that nobody expected: its connection ends, the others continue."""
+_NO_MORE = "no more agent connections are taken here"
+_UNPROVEN, _UNPROVEN_OF_ADDRESS = 256, 16
+"""Connections that have not proved who they are, in all and of one address; an agent needs a moment for that."""
+_HANDSHAKE = MAX_HANDSHAKE + 1024
+"""Bytes that such a connection may send: one frame with its head. What proven ones may is 16 times as much."""
 _CATCH_UP_PATIENCE = 1.0
 """Seconds that a handshake waits for the store."""
 Alarm = Callable[[str, dict[str, str]], None]
@@ -76,6 +83,7 @@ class AgentEndpoint:
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
         self._trust = PeerTrust(authority, Role.AGENT, self._check)
         self._open: set[AgentConnection] = set()
+        self._unproven: ConnectionPlaces[HttpConnection] = ConnectionPlaces(_UNPROVEN, _UNPROVEN_OF_ADDRESS)
         self._draining = False
 
     @property
@@ -99,17 +107,28 @@ class AgentEndpoint:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """One agent connection, from the upgrade to its end."""
-        if len(self._open) >= self._settings.max_agents or self._draining:
-            raise web.HTTPServiceUnavailable(text="no more agent connections are taken here", headers={"Retry-After": "5"})
+        if "Origin" in request.headers:  # only a browser says it, for a web page
+            raise web.HTTPForbidden(text="agents connect here, web pages do not")
+        if len(self.connections) >= self._settings.max_agents or self._draining:
+            raise web.HTTPServiceUnavailable(text=_NO_MORE, headers={"Retry-After": "5"})
+        offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ())).split(",")
+        if SUBPROTOCOL not in (protocol.strip() for protocol in offered):
+            raise web.HTTPBadRequest(text=f"a websocket with the subprotocol {SUBPROTOCOL} is expected here")
         ws = web.WebSocketResponse(protocols=[SUBPROTOCOL], max_msg_size=MAX_FRAME, compress=False, autoping=True)
+        ws.headers.update(ANSWER_HEADERS)
         await ws.prepare(request)
-        if ws.ws_protocol != SUBPROTOCOL:
-            await ws.close(code=1002, message=f"subprotocol {SUBPROTOCOL} expected".encode())
-            return ws
-        await self._serve(ws, request[CLIENT_ADDRESS], request.transport)
+        http = request.protocol
+        assert isinstance(http, HttpConnection)  # noqa: S101 - this application is served by a Listener
+        for other in self._unproven.take(http, request[CLIENT_ADDRESS], asyncio.get_running_loop().time()):
+            other.abort()
+        http.allow(_HANDSHAKE)
+        try:
+            await self._serve(ws, http, request[CLIENT_ADDRESS])
+        finally:
+            self._unproven.leave(http)
         return ws
 
-    async def _serve(self, ws: web.WebSocketResponse, address: str, transport: asyncio.BaseTransport | None) -> None:
+    async def _serve(self, ws: web.WebSocketResponse, http: HttpConnection, address: str) -> None:
         now = self._clock()
         session = RelaySession(
             self.identity,
@@ -123,9 +142,9 @@ class AgentEndpoint:
         connection.wake.set()  # the relay speaks first: its Hello is to be sent
         self._open.add(connection)
         # a task of its own: an agent that reads slowly must not keep its own answers from being read
-        writer = asyncio.create_task(self._write(ws, connection, transport), name=f"agent-writer-{address}")
+        writer = asyncio.create_task(self._write(ws, connection, http), name=f"agent-writer-{address}")
         try:
-            await self._read(ws, connection)
+            await self._read(ws, connection, http)
         except Exception:
             log.exception("agent.failed", agent=connection.name, address=connection.address)
             connection.close(CloseCode.GOING_AWAY, _FAILED)
@@ -136,14 +155,18 @@ class AgentEndpoint:
                 await asyncio.wait_for(writer, 5.0)
             await ws.close(code=_close_code(session))
 
-    async def _read(self, ws: web.WebSocketResponse, connection: AgentConnection) -> None:
+    async def _read(self, ws: web.WebSocketResponse, connection: AgentConnection, http: HttpConnection) -> None:
         while connection.session.closed is None:
             message = await ws.receive()
             if message.type is WSMsgType.BINARY:
-                if connection.opened is None:
+                proving = connection.opened is None
+                if proving:
                     await self._read_enrolments()
                 for event in connection.session.receive(message.data, self._clock()):
                     await self._take(connection, event)
+                if proving and connection.opened is not None:
+                    http.allow(None)
+                    self._unproven.leave(http)
                 connection.wake.set()
             elif message.type is WSMsgType.TEXT:
                 connection.close(CloseCode.MALFORMED, "binary frames only")
@@ -160,9 +183,7 @@ class AgentEndpoint:
             async with asyncio.timeout(_CATCH_UP_PATIENCE):
                 await self._catch_up()
 
-    async def _write(
-        self, ws: web.WebSocketResponse, connection: AgentConnection, transport: asyncio.BaseTransport | None
-    ) -> None:
+    async def _write(self, ws: web.WebSocketResponse, connection: AgentConnection, http: HttpConnection) -> None:
         """Send what the session has to say until it is closed, then close the websocket.
 
         A writer that fails ends the connection immediately: what had not begun goes to another agent, instead of waiting for
@@ -174,8 +195,7 @@ class AgentEndpoint:
             if not isinstance(error, ConnectionError):
                 log.exception("agent.failed", agent=connection.name, address=connection.address)
             connection.close(CloseCode.GOING_AWAY, _FAILED)
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()  # without a goodbye: it could not be written either
+            http.abort()  # without a goodbye: it could not be written either
             return
         if not ws.closed:
             await ws.close(code=_close_code(connection.session))
@@ -206,6 +226,9 @@ class AgentEndpoint:
 
         A second live process under one name is what a stolen identity looks like.
         """
+        if len(self.connections) >= self._settings.max_agents:  # others were faster since it came
+            connection.close(CloseCode.GOING_AWAY, _NO_MORE)
+            return
         for other in self.connections:
             if other.name == connection.name and other.opened and other.opened.instance != opened.instance:
                 self._alarm(

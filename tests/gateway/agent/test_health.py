@@ -56,6 +56,19 @@ async def test_metrics_are_handed_out_as_prometheus_wants_them() -> None:
     assert kind == "text/plain; version=0.0.4; charset=utf-8"
 
 
+async def test_a_name_that_leads_here_reads_nothing() -> None:
+    """A web page can have its own name lead to loopback; no version is told to anybody."""
+    address = f"127.0.0.1:{free_port()}"
+    served = HealthServer(address, lambda: True, lambda: b"secret", ("agent1.internal",))
+    async with served, aiohttp.ClientSession() as session:
+        for host, status in (("evil.example", 421), ("localhost", 200), (address, 200), ("agent1.internal:9180", 200)):
+            async with session.get(f"http://{address}/metrics", headers={"Host": host}) as response:
+                assert response.status == status
+                assert response.headers["Server"] == "isthmus"
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+                assert (await response.read() == b"secret") == (status == 200)
+
+
 async def test_nothing_else_is_there() -> None:
     """Neither other paths nor other methods."""
     address = f"127.0.0.1:{free_port()}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from certs import Role
 from gateway.protocol import AgentFacts, CloseCode, PeerTrust
-from gateway.protocol.messages import Announce, Drain, PairKey, Ping, Pong
+from gateway.protocol.events import Closed, Event, RenewalRequested
+from gateway.protocol.messages import Announce, Capacity, Drain, PairKey, Ping, Pong, Report
+from gateway.protocol.relay_session import RENEW_AT_LEAST, UNASKED_AT_ONCE
 from gateway.protocol.sealing import REKEY_AT_LEAST, SealKey, announcement_text
 from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, World, closed
 
@@ -22,17 +25,75 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_who_asks_on_and_on_and_reads_nothing_fills_no_memory(world: World, end: str) -> None:
     """One pong waits, the newest: it says all that a pong can say. Other words keep their place before it."""
     ends = world.open()
-    source, target = (ends.agent, ends.relay) if end == "relay" else (ends.relay, ends.agent)
+    source, target, at_once = (ends.agent, ends.relay, 2) if end == "relay" else (ends.relay, ends.agent, 256)
     for number in range(50):
-        source.unsent.extend(Ping(NOW + number + part / 256) for part in range(256))
+        source.unsent.extend(Ping(NOW + number + part / at_once) for part in range(at_once))
         for frame in source.frames():
             target.receive(frame, NOW + number)
-    assert target.unsent == [Pong(NOW + 49 + 255 / 256, NOW + 49)]
+    assert target.unsent == [Pong(NOW + 49 + (at_once - 1) / at_once, NOW + 49)]
     target.drain()
     source.unsent.append(Ping(NOW + 60))
     for frame in source.frames():
         target.receive(frame, NOW + 60)
-    assert target.unsent == [Pong(NOW + 49 + 255 / 256, NOW + 49), Drain(), Pong(NOW + 60, NOW + 60)]
+    assert target.unsent == [Pong(NOW + 49 + (at_once - 1) / at_once, NOW + 49), Drain(), Pong(NOW + 60, NOW + 60)]
+
+
+UNASKED: dict[str, Callable[[int], object]] = {
+    "pings": lambda number: Ping(NOW + number),
+    "pongs": lambda _: Pong(NOW, NOW),
+    "reports": lambda _: Report("directories", 1, b""),
+    "capacities": lambda number: Capacity(number),
+    "drains": lambda _: Drain(),
+}
+
+
+@pytest.mark.parametrize("kind", UNASKED)
+def test_an_agent_that_says_too_much_is_ended(world: World, kind: str) -> None:
+    """In one frame or in many; what an honest one says is far below."""
+
+    def say(number: int, now: float) -> None:
+        ends.agent.unsent.extend(UNASKED[kind](counted) for counted in range(number))
+        for frame in ends.agent.frames():
+            ends.relay.receive(frame, now)
+
+    ends = world.open()
+    left = int(ends.relay._unasked)
+    say(left, NOW)
+    assert ends.relay.closed is None
+    for second in range(1, 3600):
+        say(2, NOW + second)
+    assert ends.relay.closed is None
+    say(UNASKED_AT_ONCE, NOW + 7200)
+    assert ends.relay.closed is None
+    say(1, NOW + 7200)
+    assert closed(ends).code == CloseCode.UNEXPECTED
+    assert closed(ends).detail == "more messages than anybody asked for"
+
+
+def test_a_clock_that_is_set_back_gives_no_more_and_takes_nothing(world: World) -> None:
+    """The budget comes back with the time that passes from then on."""
+    ends = world.open()
+    ends.relay._check_unasked(NOW - 1000)
+    before = ends.relay._unasked
+    ends.relay._check_unasked(NOW - 1000)
+    assert ends.relay._unasked == before - 1
+    ends.relay._check_unasked(NOW - 990)
+    assert ends.relay._unasked == UNASKED_AT_ONCE - 1
+
+
+def test_certificates_one_after_the_other_end_the_session(world: World) -> None:
+    """Each costs the relay a signature, refused or not."""
+
+    def renew(now: float) -> list[Event]:
+        ends.agent.send_renewal(b"csr")
+        return [event for frame in ends.agent.frames() for event in ends.relay.receive(frame, now)]
+
+    ends = world.open()
+    assert renew(NOW) == [RenewalRequested(b"csr")]
+    assert renew(NOW + RENEW_AT_LEAST) == [RenewalRequested(b"csr")]
+    (ended,) = renew(NOW + 2 * RENEW_AT_LEAST - 0.1)
+    assert isinstance(ended, Closed)
+    assert (ended.code, ended.detail) == (CloseCode.UNEXPECTED, "certificates asked for too soon after each other")
 
 
 def announce(ends: Ends, world: World, now: float) -> bool:

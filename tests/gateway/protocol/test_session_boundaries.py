@@ -20,6 +20,7 @@ from gateway.protocol.events import (
     Measured,
     Opened,
     PeerDraining,
+    RenewalAnswered,
     ReportReceived,
     RequestReceived,
 )
@@ -38,6 +39,7 @@ from gateway.protocol.messages import (
     Pong,
     Refuse,
     Renew,
+    RenewalDenied,
     Report,
     Welcome,
     decode_acceptance,
@@ -422,11 +424,12 @@ def test_closing_says_the_first_256_characters(world: World) -> None:
 def test_a_record_holds_at_most_256_messages(world: World, messages: int, frames: int) -> None:
     """More are halved, and arrive in order."""
     ends = world.open()
-    ends.agent.unsent.extend(Capacity(number) for number in range(messages))
-    batches = ends.agent.frames()
+    ends.relay.frames()
+    ends.relay.unsent.extend(RenewalDenied(str(number)) for number in range(messages))
+    batches = ends.relay.frames()
     assert len(batches) == frames
-    events = [event for frame in batches for event in ends.relay.receive(frame, NOW)]
-    assert events == [CapacityChanged(number) for number in range(messages)]
+    events = [event for frame in batches for event in ends.agent.receive(frame, NOW)]
+    assert events == [RenewalAnswered(refusal=str(number)) for number in range(messages)]
 
 
 def renewals(number: int, content: int) -> list[Renew]:

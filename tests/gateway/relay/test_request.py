@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ipaddress
 import json
 import logging
@@ -177,6 +178,17 @@ async def test_what_is_no_request_is_not_quoted(
     assert "Traceback" not in caplog.text
     (told,) = events(logs, "request.malformed")  # for all of them: a flood must not fill the disk
     assert (told["address"], told["log_level"]) == ("127.0.0.1", "warning")
+
+
+async def test_nothing_is_unpacked(settings: ServerSettings) -> None:
+    """A few bytes that become megabytes stay a few bytes."""
+    async with serving(settings) as running:
+        key = (await running.administration.create_api_key("crm", None, "test")).secret
+        head = f"POST /api/v1/authenticate HTTP/1.1\r\nAuthorization: Bearer {key}\r\nContent-Encoding: gzip\r\n"
+        body = gzip.compress(json.dumps({"user_name": ANNA, "password": "x"}).encode())
+        status, answer = await exchange(settings, head.encode(), body)
+    assert status == 400
+    assert b"body is not JSON" in answer
 
 
 TRUSTED = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8:a::/48")]

@@ -247,6 +247,9 @@ async def test_a_new_browser_says_more_than_its_origin(site: Site, site_header: 
         "javascript:alert(1)",
         "/a\r\nX: y",
         "/\tx",
+        "/a b",
+        "/\x7f",
+        "/\x9b31m",
         "",
         "x",
         "/" * 5000,
@@ -430,6 +433,8 @@ async def test_only_the_owners_browser_is_familiar(site: Site) -> None:
         ({"user_name": "a" * 1025}, "too long"),
         ({"user_name": "a\0b"}, "cannot be used"),
         ({"password": "a\nb"}, "cannot be used"),
+        ({"user_name": "a\x7fb"}, "cannot be used"),
+        ({"user_name": "\x9b31mb"}, "cannot be used"),
     ],
 )
 async def test_impossible_input_asks_nobody(site: Site, fields: dict[str, str], words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import structlog
 
 from certs import Authority, MachineIdentity, Role
-from gateway.protocol import MAX_FRAME, AgentFacts, AgentSession, CloseCode, PeerTrust
+from gateway.protocol import MAX_FRAME, SUBPROTOCOL, AgentFacts, AgentSession, CloseCode, PeerTrust
 from gateway.protocol.events import Closed, Event, Opened
 from gateway.protocol.messages import Bye, encode
 from gateway.store import AgentRecord
 from tests.gateway.relay.stranger import Stranger
+from tests.support.relay_and_agent import eventually
 
 TOO_BIG = 1009
 """What the websocket itself says of a message that is too large (RFC 6455 section 7.4.1)."""
@@ -29,18 +31,19 @@ async def test_without_an_upgrade_there_is_no_session(stranger: Stranger) -> Non
 
 
 async def test_another_subprotocol_is_refused(stranger: Stranger) -> None:
-    """The relay says nothing else to it."""
+    """Before there is a websocket that waits for anything; the relay says which one it takes."""
     for protocol in ("isthmus.agent.v99", "chat"):
-        async with stranger.connect(protocol) as ws:
-            assert await stranger.closed_with(ws) == ([], 1002)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await stranger.connect(protocol)
+        assert refused.value.status == 400
     assert stranger.relay.endpoint.connections == []
 
 
 STRANGE: dict[str, tuple[bytes | str, set[int]]] = {
     "empty": (b"", {CloseCode.MALFORMED}),
     "garbage": (b"\xc1" * 100, {CloseCode.MALFORMED}),
-    "large": (bytes(MAX_FRAME), {CloseCode.MALFORMED, TOO_BIG}),
-    "larger than any message": (bytes(MAX_FRAME + 1), {CloseCode.GOING_AWAY, TOO_BIG}),
+    "large": (bytes(64 * 1024), {CloseCode.MALFORMED}),
+    "larger than a handshake": (bytes(64 * 1024 + 1), {CloseCode.MALFORMED}),
     "nested": (b"\x91" * 60_000, {CloseCode.MALFORMED}),
     "text": ("hello", {CloseCode.MALFORMED}),
     "bye": (encode(Bye(CloseCode.NORMAL, "never mind" * 25)), {CloseCode.NORMAL}),
@@ -180,18 +183,75 @@ async def test_one_connection_that_fails_is_not_the_end_of_the_others(
         assert told == CloseCode.SILENT
 
 
-async def test_more_connections_than_allowed_are_turned_away(stranger: Stranger) -> None:
-    """Those without a handshake count too; whoever is turned away is told when to come again."""
+async def test_more_agents_than_allowed_are_turned_away(stranger: Stranger, tmp_path: Path) -> None:
+    """Whoever is turned away is told when to come again. Strangers take no agent's place."""
+    identity = await enrolled(stranger, tmp_path / "agent1")
     async with AsyncExitStack() as held:
-        for _ in range(3):
+        for _ in range(5):
             await (await held.enter_async_context(stranger.connect())).receive_bytes()
+        for _ in range(2):
+            await introduced(stranger, identity, await held.enter_async_context(stranger.connect()))
+        late = await held.enter_async_context(stranger.connect())
+        await introduced(stranger, identity, await held.enter_async_context(stranger.connect()))
+        assert len(stranger.relay.endpoint.connections) == 3
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await stranger.connect()
         assert refused.value.status == 503
         assert refused.value.headers is not None
         assert int(refused.value.headers["Retry-After"]) > 0
+        await introduced(stranger, identity, late)
+        assert (await stranger.closed_with(late))[1] == CloseCode.GOING_AWAY
+        assert len(stranger.relay.endpoint.connections) == 3
     async with stranger.connect() as ws:
         assert await ws.receive_bytes()
+
+
+async def introduced(stranger: Stranger, identity: MachineIdentity, ws: aiohttp.ClientWebSocketResponse) -> None:
+    """Make an agent's handshake, as far as the relay says something to it."""
+    session = present(stranger, identity)
+    session.receive(await ws.receive_bytes(timeout=5), stranger.clock())
+    for frame in session.frames():
+        await ws.send_bytes(frame)
+    session.receive(await ws.receive_bytes(timeout=5), stranger.clock())
+
+
+async def test_a_web_page_gets_no_websocket(stranger: Stranger) -> None:
+    """A browser says where its page is from; an agent has no page."""
+    for origin in ("https://evil.example", "null", stranger.relay.settings.public_url):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await stranger.client.ws_connect(stranger.url, protocols=(SUBPROTOCOL,), origin=origin)
+        assert refused.value.status == 403
+    assert not stranger.relay.endpoint.open
+
+
+async def test_strangers_hold_little_and_give_way(stranger: Stranger, tmp_path: Path) -> None:
+    """At most 64 KiB and a little of each, at most 16 of an address, the oldest first; a proven one stays, and may send
+    what it likes."""
+    identity = await enrolled(stranger, tmp_path / "agent1")
+    connector = aiohttp.TCPConnector(ssl=stranger.client.connector._ssl, limit=0)  # type: ignore[union-attr]
+    async with AsyncExitStack() as held:
+        client = await held.enter_async_context(aiohttp.ClientSession(connector=connector))
+        agent = await held.enter_async_context(stranger.connect())
+        await introduced(stranger, identity, agent)
+        strangers = []
+        for _ in range(40):
+            ws = await held.enter_async_context(client.ws_connect(stranger.url, protocols=(SUBPROTOCOL,)))
+            await ws.receive_bytes()
+            strangers.append(ws)
+        await eventually(lambda: len(stranger.relay.endpoint.open) == 1 + 16)
+        assert [(await ws.receive(timeout=5)).type for ws in strangers[:24]] == [aiohttp.WSMsgType.CLOSED] * 24
+        for ws in strangers[24:]:
+            transport = ws.get_extra_info("sslcontext") and ws._conn.transport  # type: ignore[union-attr]
+            assert transport is not None
+            transport.write(b"\x82\xff" + (1_000_000).to_bytes(8, "big") + bytes(4) + bytes(60_000))  # a frame's begin
+        await asyncio.sleep(0)
+        assert len(stranger.relay.endpoint.open) == 17
+        for ws in strangers[24:]:
+            ws._conn.transport.write(bytes(10_000))  # type: ignore[union-attr]
+        await eventually(lambda: len(stranger.relay.endpoint.open) == 1)
+        assert len(stranger.relay.endpoint.connections) == 1
+        await agent.send_bytes(bytes(MAX_FRAME - 100))  # no record, but read to its end
+        assert (await stranger.closed_with(agent))[1] in {CloseCode.FORGED, CloseCode.MALFORMED}
 
 
 async def test_a_stopping_relay_takes_no_new_connection(stranger: Stranger) -> None:
