@@ -140,7 +140,7 @@ class CredentialChecker:
                     reservation.refused = result.outcome is CheckOutcome.WRONG_CREDENTIAL
                 if result.outcome is not CheckOutcome.SUCCESS or check.new_password is not None:
                     return result
-                return replace(result, identity=await self._finder.identify(connection, account))
+                return replace(result, identity=await self._finder.identify(connection, account, check.give_up))
         finally:
             controller.in_flight -= 1
 

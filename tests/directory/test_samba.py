@@ -139,6 +139,17 @@ async def test_an_identity_has_everything_nested_groups_too(make: Make, domain: 
     assert (await verify(make(groups=False), "anna", domain.people["anna"].password)).identity.groups == ()  # type: ignore[union-attr]
 
 
+async def test_groups_that_take_several_searches_are_all_named(
+    make: Make, domain: ThrowawayDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they are in the domain, those of CN=Builtin and outside base_dn as well."""
+    monkeypatch.setattr("directory.people.groups._BATCH", 2)
+    result = await verify(make(base_dn=domain.people_dn), "anna", domain.people["anna"].password)
+    assert result.identity is not None
+    names = {group.name for group in result.identity.groups}
+    assert names == {"Engineering", "Staff", "Everybody", "Printers", "Domain Users", "Users"}
+
+
 async def test_a_change_of_memberships_is_seen_at_once(make: Make, domain: ThrowawayDomain) -> None:
     """Direct ones, although nested ones are kept for a minute."""
     directories, zoe = make(), domain.people["zoe"]
