@@ -88,7 +88,15 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
         if left_out:
             log.warning("identity.cut", user=user_name, left_out=left_out)
             detail = f"left out: {', '.join(left_out)}; {detail}".rstrip("; ")
-    return AnswerBody(Outcome(result.outcome.value), identity, result.password_proven, detail[:MAX_DETAIL], milliseconds)
+    return AnswerBody(
+        Outcome(result.outcome.value),
+        identity,
+        result.password_proven,
+        detail[:MAX_DETAIL],
+        milliseconds,
+        rule=result.rule or "",
+        rule_value=result.rule_value,
+    )
 
 
 def _where(error: Exception) -> str:

@@ -259,6 +259,16 @@ async def test_a_new_password_that_the_policy_refuses_is_an_answer(people: FakeD
     assert people.people[ANNA] == PASSWORD
 
 
+async def test_the_rule_that_refused_a_new_password_is_carried_over() -> None:
+    """With its value; the answer can be sent."""
+    rule = directory.PasswordRule.MIN_LENGTH
+    outcome = directory.CheckOutcome.PASSWORD_REJECTED
+    result = directory.CheckResult(outcome, password_proven=True, rule=rule, rule_value=12)
+    answer = await check(ScriptedDirectories({}, result=result), request())
+    assert (answer.rule, answer.rule_value) == ("min_length", 12)
+    assert decode_answer(encode_body(answer)) == answer
+
+
 async def test_nothing_is_changed_with_a_wrong_old_password(people: FakeDirectories) -> None:
     """Nor is the new one told to anybody."""
     answer = await check(people, request(password="wrong", new_password="Winter-2026!"))
