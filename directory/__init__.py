@@ -31,6 +31,7 @@ from directory.model import (
     DirectoryGroup,
     DirectoryIdentity,
     DirectoryObject,
+    PasswordRule,
 )
 from directory.settings import DirectorySettings, TlsSettings
 
@@ -56,6 +57,7 @@ __all__ = [
     "Malformed",
     "NoDirectory",
     "NotFound",
+    "PasswordRule",
     "ServerCertificateRefused",
     "ServerRefused",
     "ServiceAccountRefused",

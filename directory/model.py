@@ -23,6 +23,8 @@ class CheckOutcome(enum.StrEnum):
     WRONG_CREDENTIAL = "wrong_credential"
     PASSWORD_EXPIRED = "password_expired"  # noqa: S105 - an outcome, not a password
     MUST_CHANGE = "must_change"
+    RESET_REQUIRED = "reset_required"
+    """The password has expired or must be changed, and the directory takes no new one from the person."""
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_LOCKED = "account_locked"
     ACCOUNT_EXPIRED = "account_expired"
@@ -35,6 +37,17 @@ class CheckOutcome(enum.StrEnum):
     NO_DIRECTORY = "no_directory"
     TIMED_OUT = "timed_out"
     BUSY = "busy"
+
+
+class PasswordRule(enum.StrEnum):
+    """The rule that refused a new password."""
+
+    MIN_LENGTH = "min_length"
+    HISTORY = "history"
+    COMPLEXITY = "complexity"
+    MIN_AGE = "min_age"
+    NOT_PERMITTED = "not_permitted"
+    """The person may not change it at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,11 @@ class CheckResult(Struct, frozen=True):
     """Whom the name belongs to, whatever the outcome; None where nobody was found, or nobody was looked for yet."""
     password_checked: bool = False
     """The directory judged the password (right or wrong): only then may a wrong one be counted against the user."""
+    rule: PasswordRule | None = None
+    """With PASSWORD_REJECTED, where it is known."""
+    rule_value: int = 0
+    """Of `min_length` its characters, of `complexity` the kinds of characters, of `history` its passwords, of `min_age` the
+    seconds that are left; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from directory.credentials.guard import decide, read_counters
 from directory.credentials.lockout_policy import policy_without_counts, resultant_policy
+from directory.credentials.password_policy import BrokenRule, find_broken_rule
 from directory.credentials.policies import PolicyReader
 from directory.credentials.reservations import Reservations
-from directory.ldap import LdapConnection
+from directory.ldap import LdapConnection, codec
 from directory.model import CheckOutcome, CheckResult
 from directory.people import Account
 from directory.settings import DirectorySettings
 
 _NO_LIMIT = 1_000_000
+_PASSWORD_SET = codec.attribute_list(("pwdLastSet",))
 
 
 class Allowance(NamedTuple):
@@ -78,6 +80,20 @@ class Allowances:
         if decision.allowance == 0:
             return Allowance(CheckResult(CheckOutcome.WOULD_LOCK_OUT, detail=decision.detail), 0, read_at)
         return Allowance(None, decision.allowance if decision.allowance is not None else _NO_LIMIT, read_at)
+
+    async def broken_rule(
+        self, connection: LdapConnection, account: Account, password: str, skew: float
+    ) -> BrokenRule | None:
+        """Which rule refused this new password; None where nobody can know. Raises LdapConnectionError, ServerRefused."""
+        policy = await self._policies.new_password_policy(connection, resultant_policy(account.entry))
+        if policy is None:
+            return None
+        timeout = self._settings.search_timeout
+        found = await connection.search(
+            account.dn.encode(), codec.SCOPE_BASE, codec.ANYTHING, _PASSWORD_SET, limit=1, timeout=timeout
+        )
+        entry = {**account.entry, **found[0][1]} if found else account.entry
+        return find_broken_rule(policy, entry, password, self._clock() + skew)
 
     def reserve(self, account: Account, allowance: Allowance, give_up: float) -> Reservation:
         """Hold one attempt for as long as a block lasts; give_up: time.monotonic()."""

@@ -23,7 +23,7 @@ from directory.credentials.judgement import judge_bind, judge_change, judge_loss
 from directory.credentials.passwords import change_modifications, password_is_possible
 from directory.errors import Abandoned, Ambiguous, DirectoryError, LdapConnectionError
 from directory.ldap import Controller, Controllers, LdapConnection, codec, is_server_fault
-from directory.model import CheckOutcome, CheckResult, Credential, DirectoryObject
+from directory.model import CheckOutcome, CheckResult, Credential, DirectoryObject, PasswordRule
 from directory.people import Account, AccountFinder, LoginName, parse_name
 from directory.settings import DirectorySettings
 
@@ -32,6 +32,8 @@ log = structlog.get_logger()
 BeforeBind = Callable[[], Awaitable[None]]
 """Awaited once, right before a password is sent; raising Abandoned forbids it."""
 
+_MAY_CHANGE = frozenset({CheckOutcome.SUCCESS, CheckOutcome.MUST_CHANGE, CheckOutcome.PASSWORD_EXPIRED})
+"""Outcomes of a bind after which a new password may be tried."""
 _CONTROLLERS = 4
 """Domain controllers that are tried for one check."""
 
@@ -70,7 +72,7 @@ class CredentialChecker:
     ) -> None:
         self._settings, self._controllers, self._finder, self._clock = settings, controllers, finder, clock
         self._allowances = Allowances(settings, clock)
-        self._bind_controls = codec.control(codec.PASSWORD_POLICY) if settings.kind == "ldap" else b""
+        self._controls = codec.control(codec.PASSWORD_POLICY) if settings.kind == "ldap" else b""
 
     async def verify(self, credential: Credential, deadline: float, before_bind: BeforeBind | None) -> CheckResult:
         """Check a credential. Raises only what `before_bind` raises."""
@@ -141,7 +143,7 @@ class CredentialChecker:
                     reservation.refused = result.outcome is CheckOutcome.WRONG_CREDENTIAL
                 if result.outcome is not CheckOutcome.SUCCESS or check.new_password is not None:
                     return result
-                return replace(result, identity=await self._finder.identify(connection, account))
+                return replace(result, identity=await self._finder.identify(connection, account, check.give_up))
         finally:
             controller.in_flight -= 1
 
@@ -152,16 +154,39 @@ class CredentialChecker:
         if check.new_password is not None and self._settings.kind == "ad":
             await check.allow_bind()
             modifications = change_modifications(check.password, check.new_password)
-            return judge_change(await connection.modify(account.dn.encode(), modifications, self._patience(check)))
+            result = judge_change(await connection.modify(account.dn.encode(), modifications, self._patience(check)))
+            if result.outcome is CheckOutcome.PASSWORD_REJECTED:
+                result = await self._explain(controller, connection, account, check, result)
+            return result
         async with controller.binding() as binding:
             await check.allow_bind()
             dn, password = account.dn.encode(), check.password.encode()
-            result = judge_bind(await binding.bind(dn, password, self._patience(check), self._bind_controls))
-            if check.new_password is None or result.outcome not in {CheckOutcome.SUCCESS, CheckOutcome.MUST_CHANGE}:
+            result = judge_bind(await binding.bind(dn, password, self._patience(check), self._controls))
+            if check.new_password is None or result.outcome not in _MAY_CHANGE:
                 return result
-            changed = await binding.change_password(dn, password, check.new_password.encode(), self._patience(check))
-            result = judge_change(changed)
+            new, patience = check.new_password.encode(), self._patience(check)
+            result = judge_change(await binding.change_password(dn, password, new, patience, self._controls))
             return replace(result, password_proven=result.outcome is not CheckOutcome.WRONG_CREDENTIAL)
+
+    async def _explain(
+        self, controller: Controller, connection: LdapConnection, account: Account, check: _Check, result: CheckResult
+    ) -> CheckResult:
+        """Which rule of Active Directory refused the new password: it tells those that know the old one alone."""
+        if result.rule is PasswordRule.NOT_PERMITTED and not result.password_proven:
+            # The old one was not looked at, so nothing was counted: a bind does that
+            async with controller.binding() as binding:
+                proof = judge_bind(await binding.bind(account.dn.encode(), check.password.encode(), self._patience(check)))
+            return replace(result, password_proven=True) if proof.password_proven else proof
+        if not result.password_proven:
+            return result
+        try:
+            broken = await self._allowances.broken_rule(connection, account, check.new_password or "", controller.clock_skew)
+        except DirectoryError as error:
+            log.warning("password_policy.unreadable", directory=self._settings.name, error=str(error))
+            return result
+        if broken is None:
+            return result
+        return replace(result, rule=broken.rule, rule_value=broken.value, detail=f"{broken.detail}: {result.detail}")
 
     async def _pretend(self, controller: Controller, connection: LdapConnection, check: _Check, reason: str) -> CheckResult:
         """Nobody answers to the name alone: do as with somebody, with a name and password that are nobody's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from directory.errors import ConnectionTimedOut, LdapConnectionError
 from directory.ldap.codec import LdapResult, read_password_policy
 from directory.ldap.subcodes import judge_refusal
-from directory.model import CheckOutcome, CheckResult
+from directory.model import CheckOutcome, CheckResult, PasswordRule
 
 _REJECTED = ("0000052D", "data 52d")  # ERROR_PASSWORD_RESTRICTION: length, history, age, complexity
 _STATES = {  # RFC 4511 appendix A.2
@@ -23,6 +23,16 @@ _POLICY_ERRORS = {
     2: (CheckOutcome.MUST_CHANGE, True),
 }
 """Of the password policy control (draft-behera section 6.2): outcome, and whether the password was found right."""
+_POLICY_RULES = {
+    3: PasswordRule.NOT_PERMITTED,
+    5: PasswordRule.COMPLEXITY,
+    6: PasswordRule.MIN_LENGTH,
+    7: PasswordRule.MIN_AGE,
+    8: PasswordRule.HISTORY,
+}
+"""Of the same control, in the answer to a change."""
+_DENIED = ("00000005", "in module acl")
+"""ERROR_ACCESS_DENIED, and what Samba says instead: "User cannot change password". AD looks at that before the old one."""
 
 
 def judge_bind(answer: LdapResult) -> CheckResult:
@@ -30,6 +40,8 @@ def judge_bind(answer: LdapResult) -> CheckResult:
     policy = read_password_policy(answer.controls)
     if policy in _POLICY_ERRORS and answer.code in {0, 49}:
         outcome, proven = _POLICY_ERRORS[policy]
+        if proven and answer.code != 0:  # whoever cannot bind cannot change it, either: no grace is left
+            outcome = CheckOutcome.RESET_REQUIRED
         detail = f"password policy error {policy}"
         return CheckResult(outcome, password_proven=proven, bound=True, detail=detail, password_checked=proven)
     if answer.code == 0:
@@ -52,7 +64,7 @@ def judge_change(answer: LdapResult) -> CheckResult:
         return _rejected(answer, proven=True)
     if "00000056" in answer.text or answer.code == 49:  # ERROR_INVALID_PASSWORD: the old one is wrong
         return CheckResult(CheckOutcome.WRONG_CREDENTIAL, bound=True, detail=answer.text, password_checked=True)
-    if answer.code in {19, 53}:  # constraintViolation, unwillingToPerform
+    if answer.code in {19, 50, 53}:  # constraintViolation, insufficientAccessRights, unwillingToPerform
         return _rejected(answer, proven=False)
     return CheckResult(CheckOutcome.NO_DIRECTORY, bound=True, detail=f"change: LDAP result {answer.code}, {answer.text}")
 
@@ -64,6 +76,12 @@ def judge_loss(error: LdapConnectionError) -> CheckResult:
 
 
 def _rejected(answer: LdapResult, *, proven: bool) -> CheckResult:
+    denied = not proven and (answer.code == 50 or any(mark in answer.text for mark in _DENIED))
     return CheckResult(
-        CheckOutcome.PASSWORD_REJECTED, password_proven=proven, bound=True, detail=answer.text, password_checked=True
+        CheckOutcome.PASSWORD_REJECTED,
+        password_proven=proven,
+        bound=True,
+        detail=answer.text,
+        password_checked=True,
+        rule=PasswordRule.NOT_PERMITTED if denied else _POLICY_RULES.get(read_password_policy(answer.controls) or 0),
     )

@@ -7,6 +7,7 @@ import time
 import structlog
 
 from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, read_policy
+from directory.credentials.password_policy import PasswordPolicy, read_new_password_policy
 from directory.ldap import LdapConnection, codec
 from directory.ldap.naming_contexts import domain_root
 from directory.settings import DirectorySettings
@@ -18,6 +19,13 @@ _FINE_NAMES = ("msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-L
 _DOMAIN, _FINE = codec.attribute_list(_DOMAIN_NAMES), codec.attribute_list(_FINE_NAMES)
 _DOMAIN_KEYS = tuple(name.lower().encode() for name in _DOMAIN_NAMES)
 _FINE_KEYS = tuple(name.lower().encode() for name in _FINE_NAMES)
+_NEW_PASSWORD_NAMES = ("minPwdLength", "pwdHistoryLength", "pwdProperties", "minPwdAge")
+_FINE_NEW_PASSWORD_NAMES = (
+    "msDS-MinimumPasswordLength",
+    "msDS-PasswordHistoryLength",
+    "msDS-PasswordComplexityEnabled",
+    "msDS-MinimumPasswordAge",
+)
 _COUNTED = codec.all_of((codec.equals(b"objectCategory", b"person"), codec.present(b"badPwdCount")))
 _NOTHING = codec.attribute_list(("1.1",))  # RFC 4511 section 4.5.1.8: no attributes
 
@@ -58,6 +66,19 @@ class PolicyReader:
             remedy="let the service account read it; see docs/operators/service-account.md",
         )
         return assumed
+
+    async def new_password_policy(self, connection: LdapConnection, resultant: bytes | None) -> PasswordPolicy | None:
+        """What a new password has to be; None where the service account may not read it. Not kept: it is rarely asked for.
+
+        Raises LdapConnectionError, ServerRefused.
+        """
+        names = _NEW_PASSWORD_NAMES if resultant is None else _FINE_NEW_PASSWORD_NAMES
+        base, wanted = self._root if resultant is None else resultant, codec.attribute_list(names)
+        timeout = self._settings.search_timeout
+        found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
+        name = "the domain's policy" if resultant is None else f"the policy {resultant.decode(errors='replace')}"
+        keys = [name.lower().encode() for name in names]
+        return read_new_password_policy(found[0][1], keys, name) if found else None
 
     async def counts_are_readable(self, connection: LdapConnection, *, seen: bool) -> bool:
         """Whether the service account sees `badPwdCount`; `seen` where an account came with one. One without says little:

@@ -187,9 +187,16 @@ class LdapConnection:
         """Modifies one object; each change is (operation, attribute, value)."""
         return await self._ask(codec.modify_request(dn, changes), codec.MODIFY_RESPONSE, timeout)
 
-    async def change_password(self, dn: bytes, old: bytes | None, new: bytes, timeout: float) -> LdapResult:  # noqa: ASYNC109
+    async def change_password(
+        self,
+        dn: bytes,
+        old: bytes | None,
+        new: bytes,
+        timeout: float,  # noqa: ASYNC109
+        controls: bytes = b"",
+    ) -> LdapResult:
         """The extended operation of RFC 3062."""
-        return await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout)
+        return await self._ask(codec.password_modify_request(dn, old, new), codec.EXTENDED_RESPONSE, timeout, controls)
 
     async def search(
         self,

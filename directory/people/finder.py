@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from directory.errors import Ambiguous
 from directory.ldap import Entry, LdapConnection, codec
 from directory.model import DirectoryIdentity, DirectoryObject
@@ -63,9 +65,10 @@ class AccountFinder:
             raise Ambiguous(name.text, tuple(account.dn for account in answering))
         return answering[0] if answering else None
 
-    async def identify(self, connection: LdapConnection, account: Account) -> DirectoryIdentity:
-        """Who it is, groups included. Raises LdapConnectionError, ServerRefused."""
-        return self._accounts.identity(account, await self._groups.of(connection, account), connection.directory)
+    async def identify(self, connection: LdapConnection, account: Account, give_up: float = math.inf) -> DirectoryIdentity:
+        """Who it is, groups included; give_up: time.monotonic(). Raises LdapConnectionError, ServerRefused."""
+        groups = await self._groups.of(connection, account, give_up)
+        return self._accounts.identity(account, groups, connection.directory)
 
     def reference(self, connection: LdapConnection, account: Account) -> DirectoryObject:
         """Which object of which directory it is. Costs the server nothing."""

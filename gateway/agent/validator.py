@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 import traceback
 from collections import Counter
@@ -11,8 +10,9 @@ import structlog
 from msgspec import Struct
 
 import directory
+from gateway.agent.identities import bounded_identity
 from gateway.agent.ports import CredentialDirectories
-from gateway.protocol import AccountId, AnswerBody, ChangeRequest, Group, Identity, Outcome, RequestBody
+from gateway.protocol import AccountId, AnswerBody, ChangeRequest, Outcome, RequestBody
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Validator:
         finally:
             structlog.contextvars.reset_contextvars(**bound)
         account = result.account
-        return Checked(_answer(result, milliseconds), AccountId(*account) if account is not None else None)
+        return Checked(_answer(result, milliseconds, body.user_name), AccountId(*account) if account is not None else None)
 
     def _failed(self, detail: str) -> Checked:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
@@ -81,31 +81,21 @@ class Validator:
         return await self._directories.verify(credential, deadline=deadline, before_bind=before_bind)
 
 
-def _answer(result: directory.CheckResult, milliseconds: float) -> AnswerBody:
+def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) -> AnswerBody:
+    identity, detail = None, result.detail
+    if result.identity is not None:
+        identity, left_out = bounded_identity(result.identity)
+        if left_out:
+            log.warning("identity.cut", user=user_name, left_out=left_out)
+            detail = f"left out: {', '.join(left_out)}; {detail}".rstrip("; ")
     return AnswerBody(
         Outcome(result.outcome.value),
-        _identity(result.identity) if result.identity is not None else None,
+        identity,
         result.password_proven,
-        result.detail[:MAX_DETAIL],
+        detail[:MAX_DETAIL],
         milliseconds,
-    )
-
-
-def _identity(identity: directory.DirectoryIdentity) -> Identity:
-    return Identity(
-        object_guid=identity.object_guid,
-        user_name=identity.user_name,
-        domain=identity.domain,
-        sid=identity.sid,
-        account_name=identity.account_name,
-        mail=identity.mail,
-        display_name=identity.display_name,
-        given_name=identity.given_name,
-        surname=identity.surname,
-        dn=identity.dn,
-        groups=tuple(Group(group.sid, group.name) for group in identity.groups),
-        attributes={name: tuple(map(_text, values)) for name, values in identity.attributes.items()},
-        directory=identity.directory,
+        rule=result.rule or "",
+        rule_value=result.rule_value,
     )
 
 
@@ -113,7 +103,3 @@ def _where(error: Exception) -> str:
     """The innermost line of ours or others', without any value of it."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{last.filename}:{last.lineno}"
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else base64.b64encode(value).decode("ascii")

@@ -83,6 +83,11 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     found, or no key was given."""
     account_key: Annotated[str, Meta(max_length=64)] = ""
     """Id of the key."""
+    rule: Annotated[str, Meta(max_length=64)] = ""
+    """With `password_rejected`: `min_length`, `history`, `complexity`, `min_age`, `not_permitted`; empty where it
+    is not known. Whoever reads it must bear others."""
+    rule_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    """Characters, passwords, kinds of characters, seconds that are left; 0 where it is not known."""
 
 
 _T = TypeVar("_T")

@@ -17,6 +17,8 @@ class Outcome(enum.StrEnum):
     WRONG_CREDENTIAL = "wrong_credential"
     PASSWORD_EXPIRED = "password_expired"  # noqa: S105 - an outcome, not a password
     MUST_CHANGE = "must_change"
+    RESET_REQUIRED = "reset_required"
+    """The password is right but too old, and the directory takes no new one from the person: an administrator has to."""
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_LOCKED = "account_locked"
     ACCOUNT_EXPIRED = "account_expired"

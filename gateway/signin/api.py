@@ -77,6 +77,9 @@ class ApiAnswer(msgspec.Struct, omit_defaults=True):
     correlation_id: str
     password_proven: bool = False
     identity: Identity | None = None
+    rule: str = ""
+    """With `password_rejected` and the right old password: which rule refused the new one."""
+    rule_value: int = 0
 
 
 _authenticate = msgspec.json.Decoder(AuthenticateRequest)
@@ -213,6 +216,8 @@ def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
     if verdict.outcome.is_infrastructure:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
     answer = ApiAnswer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)
+    if verdict.password_proven:
+        answer.rule, answer.rule_value = verdict.rule, verdict.rule_value
     return web.Response(body=_encode(answer), content_type="application/json", headers=_HEADERS)
 
 

@@ -80,6 +80,43 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "That new password is not allowed: it may be too short, too simple, or one you used before.",
         "Dieses neue Passwort ist nicht erlaubt: vielleicht zu kurz, zu einfach oder schon einmal benutzt.",
     ),
+    "too_short": (
+        "That new password is too short: it needs at least {n} characters.",
+        "Dieses neue Passwort ist zu kurz: Es braucht mindestens {n} Zeichen.",
+    ),
+    "too_short_unsaid": ("That new password is too short.", "Dieses neue Passwort ist zu kurz."),
+    "too_simple": (
+        "That new password is too simple: it needs characters of at least {n} kinds (capital letters, small letters, "
+        "digits, others), and no part of your name.",
+        "Dieses neue Passwort ist zu einfach: Es braucht Zeichen von mindestens {n} Arten (Großbuchstaben, "
+        "Kleinbuchstaben, Ziffern, andere) und keinen Teil Ihres Namens.",
+    ),
+    "too_simple_unsaid": (
+        "That new password is too simple. Choose a longer one, with more kinds of characters.",
+        "Dieses neue Passwort ist zu einfach. Wählen Sie ein längeres mit mehr Arten von Zeichen.",
+    ),
+    "used_before": (
+        "You have used that new password before, or nobody may use it. Choose another one.",
+        "Dieses neue Passwort haben Sie schon einmal benutzt, oder niemand darf es benutzen. Wählen Sie ein anderes.",
+    ),
+    "too_recent": (
+        "You changed your password a short time ago. You can change it again in {wait}.",
+        "Sie haben Ihr Passwort erst vor kurzer Zeit geändert. Wieder ändern können Sie es in {wait}.",
+    ),
+    "too_recent_unsaid": (
+        "You changed your password a short time ago. You cannot change it again yet.",
+        "Sie haben Ihr Passwort erst vor kurzer Zeit geändert. Sie können es noch nicht wieder ändern.",
+    ),
+    "not_permitted": (
+        "Your password is right, but you may not change it yourself. Ask your help desk.",
+        "Ihr Passwort stimmt, aber Sie dürfen es nicht selbst ändern. Fragen Sie Ihren Helpdesk.",
+    ),
+    "reset_required": (
+        "Your password is right, but it is too old, and you can no longer change it yourself. "
+        "Ask your help desk for a new one.",
+        "Ihr Passwort stimmt, ist aber zu alt, und Sie können es nicht mehr selbst ändern. "
+        "Bitten Sie Ihren Helpdesk um ein neues.",
+    ),
     "unavailable": (
         "We could not check your password. This is not your fault and nothing was counted against you. "
         "Please try again in a moment.",
@@ -96,6 +133,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "seconds": ("{n} seconds", "{n} Sekunden"),
     "minutes": ("{n} minutes", "{n} Minuten"),
+    "hours_left": ("{n} hours", "{n} Stunden"),
+    "days_left": ("{n} days", "{n} Tagen"),
     "reference": ("If you ask for help, name this reference:", "Falls Sie Hilfe brauchen, nennen Sie diese Kennung:"),
     "missing_user": ("Type your user name.", "Geben Sie Ihren Benutzernamen ein."),
     "missing_password": ("Type your password.", "Geben Sie Ihr Passwort ein."),
@@ -118,7 +157,16 @@ _KNOWN: Final = {
     Outcome.LOGON_HOURS: "hours",
     Outcome.WORKSTATION: "workstation",
     Outcome.PASSWORD_REJECTED: "rejected",
+    Outcome.RESET_REQUIRED: "reset_required",
 }
+_RULES: Final = {
+    "min_length": "too_short",
+    "complexity": "too_simple",
+    "history": "used_before",
+    "min_age": "too_recent",
+    "not_permitted": "not_permitted",
+}
+_WITH_VALUE: Final = frozenset({"too_short", "too_simple", "too_recent"})
 
 
 def message_of(outcome: Outcome, *, password_proven: bool) -> str:
@@ -130,6 +178,14 @@ def message_of(outcome: Outcome, *, password_proven: bool) -> str:
     return _KNOWN.get(outcome, _STRANGER) if password_proven else _STRANGER
 
 
+def rejection(language: str, rule: str, value: int) -> tuple[str, dict[str, object]]:
+    """Key and fields of what is told of a new password that was refused; of a rule that is not known here, the least."""
+    key = _RULES.get(rule, "rejected")
+    if key not in _WITH_VALUE:
+        return key, {}
+    return (key, {"n": value, "wait": waiting_time(language, value)}) if value > 0 else (f"{key}_unsaid", {})
+
+
 def text(language: str, key: str, **fields: object) -> str:
     """A text in a language; fields are filled in."""
     return TEXTS[key][LANGUAGES.index(language)].format(**fields)
@@ -139,7 +195,10 @@ def waiting_time(language: str, seconds: float) -> str:
     """A duration in words, rounded up, so that nobody comes back too early."""
     if seconds <= 90:
         return text(language, "seconds", n=max(5, -int(-seconds // 5) * 5))
-    return text(language, "minutes", n=-int(-seconds // 60))
+    for key, unit, longest in (("minutes", 60, 120), ("hours_left", 3600, 48)):
+        if seconds <= unit * longest:
+            return text(language, key, n=-int(-seconds // unit))
+    return text(language, "days_left", n=-int(-seconds // 86400))
 
 
 def choose_language(wanted: str | None, accept: str, default: str) -> str:

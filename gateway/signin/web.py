@@ -251,6 +251,9 @@ class SignInPages:
         key = catalogue.message_of(verdict.outcome, password_proven=verdict.password_proven)
         if verdict.outcome.is_infrastructure:
             return _Explanation(key, 503, reference=request[CORRELATION_ID])
+        if key == "rejected":
+            key, fields = catalogue.rejection(self._pages.language(request), verdict.rule, verdict.rule_value)
+            return _Explanation(key, 403, fields)
         return _Explanation(key, 401 if key == "wrong" else 403)
 
     def _ask_password(

@@ -22,6 +22,7 @@ from directory import (
     Directories,
     DirectoryObject,
     DirectorySettings,
+    PasswordRule,
     TlsSettings,
 )
 from directory.errors import Ambiguous, NotFound, ServerRefused
@@ -139,6 +140,17 @@ async def test_an_identity_has_everything_nested_groups_too(make: Make, domain: 
     )
     assert identity.attributes["sAMAccountName"] == ("anna",)
     assert (await verify(make(groups=False), "anna", domain.people["anna"].password)).identity.groups == ()  # type: ignore[union-attr]
+
+
+async def test_groups_that_take_several_searches_are_all_named(
+    make: Make, domain: ThrowawayDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they are in the domain, those of CN=Builtin and outside base_dn as well."""
+    monkeypatch.setattr("directory.people.groups._BATCH", 2)
+    result = await verify(make(base_dn=domain.people_dn), "anna", domain.people["anna"].password)
+    assert result.identity is not None
+    names = {group.name for group in result.identity.groups}
+    assert names == {"Engineering", "Staff", "Everybody", "Printers", "Domain Users", "Users"}
 
 
 async def test_a_change_of_memberships_is_seen_at_once(make: Make, domain: ThrowawayDomain) -> None:
@@ -270,24 +282,28 @@ async def test_right_passwords_at_once_are_all_let_in(make: Make, domain: Throwa
     assert {result.outcome for result in results} == {CheckOutcome.SUCCESS}
 
 
+FINE_POLICY = {
+    "objectClass": "msDS-PasswordSettings",
+    "msDS-PasswordSettingsPrecedence": "1",
+    "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+    "msDS-PasswordHistoryLength": "0",
+    "msDS-PasswordComplexityEnabled": "FALSE",
+    "msDS-MinimumPasswordLength": "1",
+    "msDS-MinimumPasswordAge": "0",
+    "msDS-MaximumPasswordAge": str(-(2**63)),
+    "msDS-LockoutThreshold": "2",
+    "msDS-LockoutObservationWindow": str(-30 * 60 * 10_000_000),
+    "msDS-LockoutDuration": str(-30 * 60 * 10_000_000),
+}
+"""A password settings object; whom it applies to, and its name, are the test's."""
+
+
 async def test_a_fine_grained_policy_counts_for_whom_it_applies_to(make: Make, domain: ThrowawayDomain) -> None:
     """A password settings object with a threshold of 2 and a margin of 1 leaves one attempt."""
     zoe = domain.people["zoe"]
     container = f"CN=Password Settings Container,CN=System,{domain.base_dn}"
-    minutes = 60 * 10_000_000
-    policy = {
+    policy = FINE_POLICY | {
         "dn": f"CN=strict,{container}",
-        "objectClass": "msDS-PasswordSettings",
-        "msDS-PasswordSettingsPrecedence": "1",
-        "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
-        "msDS-PasswordHistoryLength": "0",
-        "msDS-PasswordComplexityEnabled": "FALSE",
-        "msDS-MinimumPasswordLength": "1",
-        "msDS-MinimumPasswordAge": "0",
-        "msDS-MaximumPasswordAge": str(-(2**63)),
-        "msDS-LockoutThreshold": "2",
-        "msDS-LockoutObservationWindow": str(-30 * minutes),
-        "msDS-LockoutDuration": str(-30 * minutes),
         "msDS-PSOAppliesTo": f"CN={zoe.display_name},{domain.people_dn}",
     }
     domain.edit([{"add": policy}])
@@ -316,6 +332,69 @@ async def test_a_password_is_changed_with_the_old_one(make: Make, domain: Throwa
     assert not wrong.password_proven
     assert (await verify(directories, anna.upn, "Brand-New-Strait-7")).outcome is CheckOutcome.SUCCESS
     domain.set_password("anna", anna.password)
+
+
+async def test_the_rule_that_refused_a_new_password_is_named(make: Make, domain: ThrowawayDomain) -> None:
+    """Samba's own words say the same. Of the domain's policy first, then of a fine-grained one; only to who knows the old
+    password."""
+    anna, unit = domain.people["anna"], domain.people_dn
+    directories, minutes = make(), 60 * 10_000_000
+
+    async def change(new: str, old: str = anna.password) -> CheckResult:
+        return await directories.change_password(anna.upn, old, new, deadline=time.time() + 20)
+
+    weak = [await change(new) for new in ("Ab1!", "all-small-letters", anna.password)]
+    domain.edit([{"modify": {"dn": domain.base_dn, "minPwdAge": str(-10 * minutes)}}])
+    weak.append(await change("Brand-New-Strait-7"))
+    domain.edit([{"modify": {"dn": domain.base_dn, "minPwdAge": "0"}}])
+    policy = FINE_POLICY | {
+        "dn": f"CN=long,CN=Password Settings Container,CN=System,{domain.base_dn}",
+        "msDS-MinimumPasswordLength": "20",
+        "msDS-PSOAppliesTo": f"CN={anna.display_name},{unit}",
+    }
+    domain.edit([{"add": policy}])
+    weak.append(await change("Brand-New-Strait-7"))
+    domain.edit([{"modify": {"dn": policy["dn"], "msDS-PSOAppliesTo": []}}])
+    unproven = await change("x", old="wrong")
+    domain.set_password("anna", anna.password)
+    assert {(result.outcome, result.password_proven) for result in weak} == {(CheckOutcome.PASSWORD_REJECTED, True)}
+    rules = PasswordRule
+    assert [(result.rule, result.rule_value) for result in weak if result.rule is not rules.MIN_AGE] == [
+        (rules.MIN_LENGTH, 7),
+        (rules.COMPLEXITY, 3),
+        (rules.HISTORY, 3),
+        (rules.MIN_LENGTH, 20),
+    ]
+    assert weak[3].rule is rules.MIN_AGE
+    assert 500 < weak[3].rule_value <= 600
+    for result, said in zip(weak, ("short", "complexity", "already used", "too young", "short"), strict=True):
+        assert said in result.detail
+    assert ["the domain's policy" in result.detail for result in weak] == [True, True, True, True, False]
+    assert policy["dn"] in weak[4].detail
+    assert (unproven.outcome, unproven.rule) == (CheckOutcome.WRONG_CREDENTIAL, None)
+
+
+async def test_who_may_not_change_a_password_is_told_so_if_it_is_right(make: Make, domain: ThrowawayDomain) -> None:
+    """AD refuses before it looks at the old one: a bind finds out, and counts a wrong one, once."""
+    emil = {
+        "dn": f"CN=Emil,{domain.people_dn}",
+        "objectClass": "user",
+        "sAMAccountName": "emil",
+        "password": "Lagoon-Strait-73",
+    }
+    change_password = "ab721a53-1e2f-11d0-9819-00aa0040529b"
+    denied = [f"(OD;;CR;{change_password};;WD)", f"(OD;;CR;{change_password};;PS)"]
+    domain.edit(
+        [{"add": {**emil, "userAccountControl": "512"}}, {"grant": {"dn": emil["dn"], "to": "emil", "aces": denied}}]
+    )
+    directories = make(attributes=("badPwdCount",))
+    deadline = time.time() + 20
+    right = await directories.change_password("emil", emil["password"], "Brand-New-Strait-7", deadline=deadline)
+    assert (right.outcome, right.password_proven) == (CheckOutcome.PASSWORD_REJECTED, True)
+    assert right.rule is PasswordRule.NOT_PERMITTED
+    wrong = await directories.change_password("emil", "not-it", "Brand-New-Strait-7", deadline=deadline)
+    assert (wrong.outcome, wrong.password_proven, wrong.rule) == (CheckOutcome.WRONG_CREDENTIAL, False, None)
+    assert await bad_passwords(directories, "emil") == 1
 
 
 async def test_a_password_is_reset_by_the_service_account(

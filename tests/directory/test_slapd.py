@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
-from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, TlsSettings
+from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, PasswordRule, TlsSettings
 from directory.errors import NotFound, ServerRefused
 
 pytestmark = pytest.mark.slapd
@@ -194,9 +194,12 @@ async def test_a_password_that_was_reset_must_be_changed_and_can_be(slapd: Throw
 
 
 async def test_an_expired_password_is_told_to_who_knows_it(people: Directories) -> None:
-    """passwordExpired comes with a refused bind, after the password was found right."""
+    """passwordExpired comes with a refused bind, after the password was found right. No grace is left, so nobody is told to
+    choose a new one: that would be refused for ever."""
     result = await verify(people, "lapsed", PASSWORD)
-    assert (result.outcome, result.password_proven) == (CheckOutcome.PASSWORD_EXPIRED, True)
+    assert (result.outcome, result.password_proven) == (CheckOutcome.RESET_REQUIRED, True)
+    changed = await people.change_password("lapsed", PASSWORD, "Brand-New-Quay", deadline=time.time() + 10)
+    assert (changed.outcome, changed.password_proven) == (CheckOutcome.RESET_REQUIRED, True)
     assert (await verify(people, "lapsed", "wrong")).outcome is CheckOutcome.WRONG_CREDENTIAL
 
 
@@ -248,6 +251,47 @@ async def test_a_service_user_that_the_server_cannot_bind_is_no_outage_of_the_se
     assert "`service_user`" in result.detail
     assert made.health()[0].state == "up"
     await made.close()
+
+
+RULES = """\
+dn: cn=policy,{base}
+changetype: modify
+replace: {name}
+{name}: {value}
+
+"""
+
+
+async def test_the_server_says_which_rule_refused_a_new_password(slapd: ThrowawaySlapd, people: Directories) -> None:
+    """Length, history, minimum age, and that people may not change theirs; the old one was right each time."""
+
+    async def change(old: str, new: str) -> CheckResult:
+        return await people.change_password("person9", old, new, deadline=time.time() + 10)
+
+    def set_rule(name: str, value: str) -> None:
+        slapd.modify(RULES.format(base=BASE_DN, name=name, value=value))
+
+    first, second = slapd.password(9), "Brand-New-Quay"
+    set_rule("pwdInHistory", "3")
+    results = [await change(first, "x"), await change(first, first)]
+    assert (await change(first, second)).outcome is CheckOutcome.SUCCESS
+    results.append(await change(second, first))
+    set_rule("pwdMinAge", "600")
+    results.append(await change(second, "Another-New-Quay"))
+    set_rule("pwdMinAge", "0")
+    set_rule("pwdAllowUserChange", "FALSE")
+    results.append(await change(second, "Another-New-Quay"))
+    set_rule("pwdAllowUserChange", "TRUE")
+    set_rule("pwdInHistory", "0")
+    assert {(result.outcome, result.password_proven) for result in results} == {(CheckOutcome.PASSWORD_REJECTED, True)}
+    rules = PasswordRule
+    assert [result.rule for result in results] == [
+        rules.MIN_LENGTH,
+        rules.HISTORY,
+        rules.HISTORY,
+        rules.MIN_AGE,
+        rules.NOT_PERMITTED,
+    ]
 
 
 async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:

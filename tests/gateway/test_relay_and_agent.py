@@ -39,6 +39,19 @@ async def test_a_right_password_signs_in_and_brings_the_identity(tmp_path: Path,
     assert verdict.agent == "agent1"
 
 
+async def test_an_entry_of_any_size_signs_in_and_costs_nobody_the_agent(tmp_path: Path, people: FakeDirectories) -> None:
+    """A name of 1.1 MB, a photo of 2: the identity comes without them, the trail says so, the connection stays."""
+    people.about = {"display_name": "x" * 1_100_000, "attributes": {"jpegPhoto": (b"\xff" * 2_000_000,), "l": ("Oslo",)}}
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        verdicts = [await running.authenticator.authenticate(attempt(ANNA, "right")) for _ in range(3)]
+        entries = await running.administration.audit(limit=3, before=None, kind="signin", subject="")
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.SUCCESS] * 3
+    identity = verdicts[2].identity
+    assert identity is not None
+    assert (identity.display_name, identity.attributes) == ("", {"l": ("Oslo",)})
+    assert "jpegPhoto" in str(entries)
+
+
 async def test_a_wrong_password_is_refused(tmp_path: Path, people: FakeDirectories) -> None:
     """A refused credential is a result."""
     async with relay(tmp_path) as running, agent(tmp_path, running, people):

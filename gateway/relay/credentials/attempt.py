@@ -44,6 +44,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     the page name the reason; whoever does not know the password must not learn it."""
     retry_after: float = 0.0
     """Seconds until admission would let another attempt pass; only where outcome is None."""
+    rule: str = ""
+    """The rule that refused a new password, and its value; see `AnswerBody`."""
+    rule_value: int = 0
     agent: str = ""
     milliseconds: float = 0.0
 

@@ -254,6 +254,8 @@ def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:
         outcome=body.outcome,
         identity=body.identity,
         password_proven=body.password_proven,
+        rule=body.rule,
+        rule_value=body.rule_value,
         agent=dispatched.agent,
         milliseconds=milliseconds,
     )

@@ -7,7 +7,7 @@ import pytest
 from directory.credentials.judgement import judge_bind, judge_change, judge_loss
 from directory.errors import ConnectionBroken, ConnectionTimedOut
 from directory.ldap.codec import PASSWORD_POLICY, LdapResult, integer, octets, tlv
-from directory.model import CheckOutcome, CheckResult
+from directory.model import CheckOutcome, CheckResult, PasswordRule
 
 AD = "80090308: LdapErr: DSID-0C090569, comment: AcceptSecurityContext error, data {}, v4f7c"
 REJECTED = "0000052D: Constraint violation - check_password_restrictions: the password was already used (in history)"
@@ -50,17 +50,20 @@ def test_a_bind_that_active_directory_refuses(code: str, outcome: CheckOutcome, 
     assert judge_bind(LdapResult(49, AD.format(code))) == bound(outcome, proven, True, f"data {code}")
 
 
-@pytest.mark.parametrize("result", [0, 49])
 @pytest.mark.parametrize(
-    ("error", "outcome", "proven"),
+    ("error", "result", "outcome", "proven"),
     [
-        (0, CheckOutcome.PASSWORD_EXPIRED, True),
-        (1, CheckOutcome.ACCOUNT_LOCKED, False),
-        (2, CheckOutcome.MUST_CHANGE, True),
+        (0, 0, CheckOutcome.PASSWORD_EXPIRED, True),
+        (0, 49, CheckOutcome.RESET_REQUIRED, True),
+        (1, 0, CheckOutcome.ACCOUNT_LOCKED, False),
+        (1, 49, CheckOutcome.ACCOUNT_LOCKED, False),
+        (2, 0, CheckOutcome.MUST_CHANGE, True),
+        (2, 49, CheckOutcome.RESET_REQUIRED, True),
     ],
 )
 def test_the_policy_control_comes_first(result: int, error: int, outcome: CheckOutcome, proven: bool) -> None:
-    """Some servers send it with a success; of a locked account nobody looked at the password."""
+    """Some servers send it with a success; of a locked account nobody looked at the password. Whoever is not let in, no
+    grace being left, cannot choose a new one, either: that is not promised."""
     answer = LdapResult(result, "", policy_control(error))
     assert judge_bind(answer) == bound(outcome, proven, proven, f"password policy error {error}")
 
@@ -138,7 +141,36 @@ def test_a_new_password_that_another_server_rejects(code: int) -> None:
     assert judge_change(LdapResult(code, "weak")) == bound(CheckOutcome.PASSWORD_REJECTED, False, True, "weak")
 
 
-@pytest.mark.parametrize("code", [1, 18, 20, 48, 50, 51, 52, 54])
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        (3, PasswordRule.NOT_PERMITTED),
+        (4, None),
+        (5, PasswordRule.COMPLEXITY),
+        (6, PasswordRule.MIN_LENGTH),
+        (7, PasswordRule.MIN_AGE),
+        (8, PasswordRule.HISTORY),
+        (99, None),
+    ],
+)
+def test_the_policy_control_says_which_rule_refused_a_new_password(error: int, rule: PasswordRule | None) -> None:
+    """Draft-behera section 6.2."""
+    result = judge_change(LdapResult(19, "weak", policy_control(error)))
+    assert (result.outcome, result.rule) == (CheckOutcome.PASSWORD_REJECTED, rule)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(50, ""), (19, "00000005: AtrErr: DSID-03190F80"), (19, "error in module acl: Constraint violation")],
+)
+def test_who_may_not_change_a_password_is_no_outage(code: int, text: str) -> None:
+    """OpenLDAP's rule or policy, AD's "User cannot change password"; the old one was not looked at."""
+    result = judge_change(LdapResult(code, text))
+    assert (result.outcome, result.password_proven) == (CheckOutcome.PASSWORD_REJECTED, False)
+    assert result.rule is PasswordRule.NOT_PERMITTED
+
+
+@pytest.mark.parametrize("code", [1, 18, 20, 48, 51, 52, 54])
 def test_any_other_answer_to_a_change_is_an_outage(code: int) -> None:
     """As to a bind."""
     expected = bound(CheckOutcome.NO_DIRECTORY, False, False, f"change: LDAP result {code}, busy")

@@ -131,6 +131,22 @@ async def test_every_field_of_an_identity_is_carried_over() -> None:
     assert decode_answer(encode_body(answer)).identity == found
 
 
+async def test_what_is_too_large_to_travel_is_left_out_and_the_operator_is_told() -> None:
+    """In the agent's log, and in the detail that the relay's trail keeps; the sign-in succeeds."""
+    identity = directory.DirectoryIdentity(
+        object_guid="3f1c", user_name=ANNA, domain="corp", display_name="x" * 1_100_000, mail="a@example.com"
+    )
+    result = directory.CheckResult(directory.CheckOutcome.SUCCESS, identity, password_proven=True)
+    with structlog.testing.capture_logs() as logs:
+        answer = await check(ScriptedDirectories({}, result=result), request())
+    assert answer.outcome is Outcome.SUCCESS
+    assert answer.identity is not None
+    assert (answer.identity.display_name, answer.identity.mail) == ("", "a@example.com")
+    assert answer.detail == "left out: display_name (1100000 characters)"
+    cut = next(entry for entry in logs if entry["event"] == "identity.cut")
+    assert (cut["user"], cut["left_out"]) == (ANNA, ["display_name (1100000 characters)"])
+
+
 async def test_whose_account_it_was_is_told_apart_from_the_answer() -> None:
     """The session makes the digest; of nobody there is none."""
     account = directory.DirectoryObject("9d1c", "3f1c")
@@ -241,6 +257,16 @@ async def test_a_new_password_that_the_policy_refuses_is_an_answer(people: FakeD
     answer = await check(people, request(new_password="short"))
     assert (answer.outcome, answer.password_proven) == (Outcome.PASSWORD_REJECTED, True)
     assert people.people[ANNA] == PASSWORD
+
+
+async def test_the_rule_that_refused_a_new_password_is_carried_over() -> None:
+    """With its value; the answer can be sent."""
+    rule = directory.PasswordRule.MIN_LENGTH
+    outcome = directory.CheckOutcome.PASSWORD_REJECTED
+    result = directory.CheckResult(outcome, password_proven=True, rule=rule, rule_value=12)
+    answer = await check(ScriptedDirectories({}, result=result), request())
+    assert (answer.rule, answer.rule_value) == ("min_length", 12)
+    assert decode_answer(encode_body(answer)) == answer
 
 
 async def test_nothing_is_changed_with_a_wrong_old_password(people: FakeDirectories) -> None:

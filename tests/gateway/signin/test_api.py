@@ -214,6 +214,17 @@ async def test_a_password_is_changed(backend: Backend) -> None:
     assert (await backend.post(body, path, key="x"))[0] == 401
 
 
+async def test_a_back_end_learns_which_rule_refused_a_new_password(backend: Backend) -> None:
+    """Where the old one was right."""
+    body = {"user_name": ANNA, "password": RIGHT, "new_password": "short"}
+    for proven, told in ((True, ("min_length", 12)), (False, (None, None))):
+        backend.authenticator.next = Verdict(
+            outcome=Outcome.PASSWORD_REJECTED, password_proven=proven, rule="min_length", rule_value=12
+        )
+        answer = (await backend.post(body, "/api/v1/change-password"))[1]
+        assert (answer.get("rule"), answer.get("rule_value")) == told
+
+
 async def test_the_description_is_valid_and_true(backend: Backend) -> None:
     """OpenAPI 3.1, and its outcomes are ours."""
     response = await backend.client.get("/api/v1/openapi.json")

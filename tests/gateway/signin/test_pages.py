@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec.structs import replace
 
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.credentials.attempt import Verdict
@@ -20,7 +21,7 @@ from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import ChangePermit, CookieSigner, DeviceCookie, FormToken, Pages, Sessions, SignInPages, SignInSettings
 from gateway.signin.branding import BadBranding, contrast, darken, load_logo, parse_colour, readable_on, stylesheet
 from gateway.signin.browser import safe_path
-from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, waiting_time
+from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, rejection, text, waiting_time
 from gateway.store import AuditEvent, Store, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
@@ -303,6 +304,46 @@ async def test_the_owner_learns_why(site: Site, outcome: Outcome, status: int, w
     title = re.search(r"<title>(.*?)</title>", page, re.DOTALL)
     assert title is not None
     assert len(title[1]) > 30
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "words"),
+    [
+        ("min_length", 12, "at least 12 characters"),
+        ("min_length", 0, "That new password is too short."),
+        ("complexity", 3, "at least 3 kinds"),
+        ("complexity", 0, "too simple. Choose a longer one"),
+        ("history", 24, "used that new password before"),
+        ("min_age", 72_000, "change it again in 20 hours"),
+        ("min_age", 0, "cannot change it again yet"),
+        ("not_permitted", 0, "may not change it yourself"),
+        ("something new", 5, "too short, too simple, or one you used before"),
+        ("", 0, "too short, too simple, or one you used before"),
+    ],
+)
+async def test_a_new_password_that_was_refused_is_told_why(site: Site, rule: str, value: int, words: str) -> None:
+    """In either language; nobody who does not know the old one."""
+    fields = {"step": "change", "user_name": ANNA, "password": RIGHT, "new_password": "Brand-New-7", "again": "Brand-New-7"}
+    refused = Verdict(outcome=Outcome.PASSWORD_REJECTED, password_proven=True, rule=rule, rule_value=value)
+    site.authenticator.next = refused
+    status, page, _ = await site.post("/signin", **fields)
+    assert (status, words in page) == (403, True)
+    key, texts = rejection("de", rule, value)
+    assert "{" not in text("de", key, **texts)
+    site.authenticator.next = replace(refused, password_proven=False)
+    status, page, _ = await site.post("/signin", **fields)
+    assert (status, words in page, "do not go together" in page) == (401, False, True)
+
+
+def test_a_long_wait_is_told_in_hours_and_days() -> None:
+    """Rounded up."""
+    assert [waiting_time("en", seconds) for seconds in (7200, 7201, 172_800, 172_801)] == [
+        "120 minutes",
+        "3 hours",
+        "48 hours",
+        "3 days",
+    ]
+    assert waiting_time("de", 172_801) == "3 Tagen"
 
 
 async def test_who_must_wait_is_told_how_long(site: Site) -> None:
