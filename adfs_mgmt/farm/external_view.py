@@ -134,6 +134,7 @@ class _Observer:
         body, skew = await self.get_metadata(session, address)
         took = (time.monotonic() - started) * 1000
         read = await asyncio.to_thread(read_metadata, body)
+        problem = "; ".join(filter(None, (read.signature_problem, *read.unreadable)))
         for certificate in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
             self._keep(certificate)
         return lambda served: replace(
@@ -144,7 +145,7 @@ class _Observer:
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,
-            errors={**served.errors, **({"metadata": read.signature_problem} if read.signature_problem else {})},
+            errors={**served.errors, **({"metadata": problem} if problem else {})},
         )
 
     async def get_metadata(self, session: aiohttp.ClientSession, address: str) -> tuple[bytes, float | None]:

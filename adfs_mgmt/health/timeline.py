@@ -21,7 +21,7 @@ from findings import Status
 from foundation.time_scale import TimeScale, axis
 from foundation.times import DAY, day, distance, minute
 
-_WORDS: dict[Status, str] = {"pass": "good", "warn": "warning", "fail": "alarm"}
+_WORDS: dict[Status, str] = {"pass": "in time", "warn": "warning", "fail": "alarm"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
@@ -68,11 +68,12 @@ def _head(
 ) -> str:
     name = farm.properties.federation_name or (external.federation_name if external else "")
     statuses = [status_of(entry, thresholds, now) for entry in entries]
-    counts = ", ".join(f"{statuses.count(status)} {word}" for status, word in _WORDS.items() if status in statuses)
+    counts = ", ".join(f"{word}: {statuses.count(status)}" for status, word in _WORDS.items() if status in statuses)
     moment = f"{minute(now).removesuffix('Z')} UTC"
     auto = "not known" if farm.error else "on" if farm.properties.auto_rollover else "off"
     return (
-        f"<p>{escape(name)}, {moment}: {len(entries)} certificates, {counts}.</p>\n"
+        f"<p>{escape(name)}, {moment}: {len(entries)} certificates. By their ends alone, {counts}; what else may be wrong"
+        " with them says <code>isthmus adfs check</code>.</p>\n"
         f'<p class="quiet">AutoCertificateRollover is {auto}.{_rule(farm)}</p>\n{_legend()}'
     )
 

@@ -13,6 +13,7 @@ from findings import Finding, failed, passed, warned
 from foundation.times import DAY, day, distance
 
 _ROLL = "Roll it over: isthmus adfs rollover plan."
+_ENDED = f"{_ROLL} Nothing waits for partners any more: tell every one of them."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
@@ -46,7 +47,7 @@ def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], threshold
         return warned(name, farm.name, seen, "Let this workstation reach the metadata, or look at it in AD FS.")
     if primary.not_after <= now:
         harm = "it is used all the same" if name == "token-signing" else "AD FS does not start again with it"
-        return failed(name, farm.name, f"{seen}; {harm}", "isthmus adfs rollover emergency, then tell every partner.")
+        return failed(name, farm.name, f"{seen}; {harm}", _ENDED)
     if primary.not_before > now:
         return failed(name, farm.name, f"{seen}; begins {day(primary.not_before)}", "Promote one that is valid now.")
     if farm.properties.auto_rollover and not farm.error:
@@ -143,7 +144,7 @@ def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: 
     for row in rows:
         seen, left = end_text(row.certificate, now), (row.certificate.not_after - now) / DAY
         if left < thresholds.token_failure_days:
-            yield failed("token-signing", external.federation_name, seen, _ROLL)
+            yield failed("token-signing", external.federation_name, seen, _ENDED if left <= 0 else _ROLL)
         elif left < thresholds.token_warning_days and not _announced(external, row.certificate):
             yield warned("token-signing", external.federation_name, f"{seen}; no successor is published", _ROLL)
         else:

@@ -30,7 +30,10 @@ def judge_partner(partner: Partner, found: PartnerMetadata, now: float) -> list[
         return []
     if found.error:
         return [_warning(partner, f"its metadata cannot be read: {found.error}", "Ask its owner, or correct the address")]
-    return [*_changes(partner, found), *_ends(partner, found, now)]
+    odd = [
+        _warning(partner, f"its metadata's {text}", "Tell its owner; AD FS may refuse it, too") for text in found.unreadable
+    ]
+    return [*odd, *_changes(partner, found), *_ends(partner, found, now)]
 
 
 def _changes(partner: Partner, found: PartnerMetadata) -> Iterable[PartnerWarning]:

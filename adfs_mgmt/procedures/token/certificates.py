@@ -27,7 +27,7 @@ def add(view: FarmView[Any], use: Use, thumbprint: str) -> Act:
 
 
 def make_primary(view: FarmView[Any], use: Use, thumbprint: str) -> Act:
-    """It signs or decrypts from now on."""
+    """It is to sign or to decrypt."""
     return _of_farm(view, "Set-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint, IsPrimary=True)
 
 

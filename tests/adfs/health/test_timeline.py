@@ -114,6 +114,16 @@ def test_the_page_is_the_same_for_the_same_input() -> None:
     assert page() == page()
 
 
+def test_the_page_says_what_it_judges() -> None:
+    """Ends and nothing else: a certificate that is in time may be self-signed, or lack its key."""
+    lines = certificate_inventory(full(), samples.outside(full()))
+    warned = sum(status_of(line, LIMITS, NOW) == "warn" for line in lines)
+    assert warned
+    words = f"{len(lines)} certificates. By their ends alone, in time: {len(lines) - warned}, warning: {warned}; what else"
+    assert words in page()
+    assert ">good<" not in page()
+
+
 def test_the_page_needs_nothing_from_elsewhere() -> None:
     """No script, no link out, and a policy that would stop both."""
     text = page()
