@@ -37,14 +37,14 @@ from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import read_external_view
-    from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
+    from adfs_mgmt.farm.reader import read_farm, unread_farm
     from adfs_mgmt.farm.rows import is_proxy_trust
     from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
 _MODULES = {
     "external_view": "read_external_view",
-    "reader": "read_farm unread_farm with_certificates",
+    "reader": "read_farm unread_farm",
     "token_request": "TestAccount read_test_account sign_in",
     "rows": "is_proxy_trust",
     "server_reader": "read_listed_nodes read_server",
@@ -85,7 +85,6 @@ __all__ = [
     "short_name",
     "sign_in",
     "unread_farm",
-    "with_certificates",
 ]
 
 if not TYPE_CHECKING:

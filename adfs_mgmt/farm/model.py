@@ -93,15 +93,16 @@ class Node:
     role: SyncRole | None = None
     primary: str = ""
     """Of a secondary: the primary that it polls."""
-    last_sync: float = 0.0
+    last_sync: float | None = None
+    """None where it has never polled its primary, or does not tell."""
     last_sync_ok: bool = True
     poll_seconds: float = 300.0
     service_running: bool = False
     service_account: str = ""
     wid_running: bool | None = None
     """Whether the Windows Internal Database runs; None where there is none: the configuration is in SQL Server."""
-    clock_skew: float = 0.0
-    """Seconds that its clock is ahead of ours, less half the round trip."""
+    clock_skew: float | None = None
+    """Seconds that its clock is ahead of ours, less half the round trip; None where it does not tell."""
     certificates: tuple[FarmCertificate, ...] = ()
     stored: tuple[StoredCertificate, ...] = ()
     bindings: tuple[Binding, ...] = ()
@@ -129,12 +130,12 @@ class Proxy:
     applications: tuple[PublishedApplication, ...] = ()
     stored: tuple[StoredCertificate, ...] = ()
     trust_ok: bool = True
-    trust_ends: float = 0.0
-    """End of the newest proxy trust certificate; 0 where none was found."""
+    trust_ends: float | None = None
+    """End of the newest proxy trust certificate; None where none was found."""
     unhealthy: tuple[str, ...] = ()
     """Rows of `Get-WebApplicationProxyHealth` that are not OK: component, state and what it says of it."""
     service_running: bool = False
-    clock_skew: float = 0.0
+    clock_skew: float | None = None
     error: str = ""
 
 

@@ -9,7 +9,7 @@ from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference_node
-from certs import Certificate
+from certs import Certificate, last_to_end
 
 SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
 PROXY_TRUST, EXTERNAL = "Proxy trust", "Seen from outside"
@@ -49,7 +49,7 @@ def certificate_inventory(farm: Farm, external: ExternalView | None) -> list[Cer
 
 
 def _order(entry: CertificateEntry) -> tuple[int, float, str]:
-    return GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint
+    return GROUPS.index(entry.group), entry.certificate.left(0.0), entry.certificate.thumbprint
 
 
 def end_limits(entry: CertificateEntry, thresholds: Thresholds) -> tuple[float, float]:
@@ -102,9 +102,9 @@ def _bound(farm: Farm) -> list[CertificateEntry]:
             for application in proxy.applications
             if application.thumbprint in held
         ]
-        trusts = [certificate for certificate in held.values() if is_proxy_trust(certificate)]
-        if trusts:
-            entries.append(_entry(PROXY_TRUST, max(trusts, key=lambda certificate: certificate.not_after), where))
+        trust = last_to_end(certificate for certificate in held.values() if is_proxy_trust(certificate))
+        if trust is not None:
+            entries.append(_entry(PROXY_TRUST, trust, where))
     return entries
 
 

@@ -56,8 +56,10 @@ def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
     yield from _check_applications(where, proxy, thresholds, now)
 
 
-def check_clock(where: str, skew: float, thresholds: Thresholds) -> Finding:
+def check_clock(where: str, skew: float | None, thresholds: Thresholds) -> Finding:
     """Tokens are refused for a difference of some minutes."""
+    if skew is None:
+        return warned("clock", where, "it does not tell its time", "Run Get-Date there, and compare it with another clock.")
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this workstation"
     if abs(skew) <= thresholds.clock_seconds:
         return passed("clock", where, seen)
@@ -190,9 +192,9 @@ def check_ssl(
     name: str, where: str, certificate: Certificate, names: tuple[str, ...], thresholds: Thresholds, now: float
 ) -> Finding:
     """One certificate that browsers and proxies have to accept under these names."""
-    seen, left = end_text(certificate, now), (certificate.not_after - now) / DAY
+    seen, left = end_text(certificate, now), certificate.left(now) / DAY
     foreign = sorted({name for name in names if name and not covers(certificate, name)})
-    if left <= 0 or certificate.not_before > now:
+    if left <= 0 or not certificate.begun(now):
         return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
     if foreign:
         return failed(name, where, f"{seen}; does not name {', '.join(foreign)}", f"Get one that does. {_RENEW}")
@@ -202,7 +204,7 @@ def check_ssl(
         return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that everybody trusts. {_RENEW}")
     if left < thresholds.ssl_failure_days:
         return failed(name, where, seen, _RENEW)
-    if left < thresholds.ssl_warning_days:
+    if left < thresholds.ssl_warning_days or certificate.not_after is None:
         return warned(name, where, seen, _RENEW)
     return passed(name, where, seen)
 
@@ -226,9 +228,9 @@ def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
     remedy = "Rebuild it: isthmus adfs proxy add, or Install-WebApplicationProxy again."
     if not proxy.trust_ok:
         return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
-    if 0 < proxy.trust_ends <= now:
+    if proxy.trust_ends is not None and proxy.trust_ends <= now:
         return failed("proxy-trust", where, "its trust certificate has ended", remedy)
-    if 0 < proxy.trust_ends < now + 7 * DAY:
+    if proxy.trust_ends is not None and proxy.trust_ends < now + 7 * DAY:
         seen = f"its trust certificate ends in {(proxy.trust_ends - now) / DAY:.0f} days and was not renewed"
         return warned(
             "proxy-trust", where, seen, "It renews every 8 hours where it reaches the federation service: see why not."

@@ -29,7 +29,7 @@ _HOSTS_SHOWN = 4
 def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> str:
     """The page, as HTML. `now` is Unix seconds."""
     entries = certificate_inventory(farm, external)
-    scale = TimeScale.around(now, [entry.certificate.not_after for entry in entries])
+    scale = TimeScale.around(now, [end for entry in entries if (end := entry.certificate.not_after) is not None])
     title = f"Certificates of {farm.name}"
     body = [_head(farm, external, entries, thresholds, now), f'<div class="axis">{axis(scale)}</div>'] if entries else []
     body += _groups(scale, entries, thresholds)
@@ -48,8 +48,10 @@ def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresho
 
 def status_of(entry: CertificateEntry, thresholds: Thresholds, now: float) -> Status:
     """How its end stands against now. Names, keys and bindings have checks of their own."""
-    left = entry.certificate.not_after - now
-    if entry.role in {"secondary", "next"} or not entry.certificate.not_after:
+    left = entry.certificate.left(now)
+    if entry.certificate.not_after is None:
+        return "warn"
+    if entry.role in {"secondary", "next"}:
         return "pass" if left > 0 else "warn"
     if left <= 0 or any(event.kind is EventKind.CRITICAL and event.at <= now for event in entry.events):
         return "fail"

@@ -103,12 +103,14 @@ def _node(node: Node, farm: Farm) -> tuple[str, ...]:
 def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
     if not proxy.stored and not proxy.bindings:
         return host_label(proxy.host), "-", "-", "-", "-"
-    trust = "holds" if proxy.trust_ok and not 0 < proxy.trust_ends <= farm.read_at else "broken"
+    trust = "holds" if proxy.trust_ok and (proxy.trust_ends is None or proxy.trust_ends > farm.read_at) else "broken"
     service = "runs" if proxy.service_running else "stopped"
     return host_label(proxy.host), service, trust, minute(proxy.trust_ends), _clock(proxy.clock_skew)
 
 
-def _clock(skew: float) -> str:
+def _clock(skew: float | None) -> str:
+    if skew is None:
+        return "-"
     return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in, with_certificates
+from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding
@@ -31,7 +31,7 @@ async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
     with Network(simulator) as network:
         settings = settings_of(simulator, network)
         outside = await read_external_view(settings, now)
-        farm = with_certificates(await read_farm(SimulatedShell(simulator), settings, now), outside.certificates.values())
+        farm = await read_farm(SimulatedShell(simulator), settings, now)
         identifier = f"http://{NAME}/adfs/services/trust"
         tokens = await sign_in(settings, TestAccount(USER, PASSWORD), outside, identifier, now)
     return check_farm(farm, outside, thresholds, now, (), tokens)
