@@ -165,7 +165,7 @@ def promoted_elsewhere(observed: FarmObservation) -> TokenState | None:
         rows = certificates.rows(observed.farm.primary, use)
         others = [row.certificate for row in rows if not row.is_primary]
         primary = next((row.certificate for row in rows if row.is_primary), None)
-        if primary is not None and len(others) == 1 and others[0].not_after < primary.not_after:
+        if primary is not None and len(others) == 1 and primary.outlasts(others[0]):
             old[use], new[use] = others[0].thumbprint, primary.thumbprint
     if not old:
         return None
