@@ -20,6 +20,7 @@ from adfs_mgmt.farm.model import (
     FarmCertificate,
     KeyAccess,
     Node,
+    PartnerTrust,
     PrincipalHolder,
     Properties,
     Proxy,
@@ -29,6 +30,7 @@ from adfs_mgmt.farm.model import (
     ServicePrincipal,
     StoredCertificate,
     SyncRole,
+    TrustUse,
     Use,
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
@@ -63,6 +65,7 @@ __all__ = [
     "KeyAccess",
     "Node",
     "ObservedServer",
+    "PartnerTrust",
     "PrincipalHolder",
     "Properties",
     "Proxy",
@@ -73,6 +76,7 @@ __all__ = [
     "StoredCertificate",
     "SyncRole",
     "TestAccount",
+    "TrustUse",
     "Unreadable",
     "Use",
     "find_inconsistencies",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +18,16 @@ from adfs_mgmt.farm.model import Farm, Node, Properties, Proxy, StoredCertificat
 from adfs_mgmt.farm.queries import HostQuery
 from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, seconds_of, text_of, time_of
+from adfs_mgmt.remoting import (
+    MACHINE_STORE,
+    ROOT_STORE,
+    TRUSTED_DEVICES,
+    RemotingError,
+    Shell,
+    seconds_of,
+    text_of,
+    time_of,
+)
 from certs import last_to_end
 from foundation.times import ElapsedClock
 
@@ -33,9 +43,11 @@ async def read_farm(
     *,
     hosts_at_once: int = 48,
     on_host: Callable[[str], None] | None = None,
+    trust_stores: bool = False,
 ) -> Farm:
     """Read nodes, proxies and what belongs to the whole farm. `now` is Unix seconds; `on_host` hears of each host that
-    is done. Never raises for a host that fails. Cancelling stops the reading; nothing is changed by it.
+    is done; `trust_stores`: read whom their certificate stores trust, too. Never raises for a host that fails. Cancelling
+    stops the reading; nothing is changed by it.
     """
     if not settings.winrm or not settings.nodes:
         return unread_farm(settings, now)
@@ -44,6 +56,9 @@ async def read_farm(
     async def read(reader: _NodeReader | _ProxyReader) -> None:
         async with slots:
             await reader.read()
+            if trust_stores and not reader.found.error:
+                with suppress(RemotingError):  # it was reached a moment ago: the next look says more
+                    await reader.read_trust_stores()
         if on_host is not None:
             on_host(reader.host.host)
 
@@ -120,6 +135,11 @@ class _HostReader(Generic[HostT]):
         """One after the other. Raises RemotingError."""
         raise NotImplementedError
 
+    async def read_trust_stores(self) -> None:
+        """What an older JEA endpoint refuses is not known. Raises RemotingError."""
+        roots = await self.host.try_for("Get-ChildItem", Path=(ROOT_STORE,))
+        self.learn(misplaced=rows.read_misplaced(roots or []))
+
     def learn(self, **known: Any) -> None:
         """Fields of `found`."""
         self.found = replace(self.found, **known)
@@ -171,6 +191,14 @@ class _NodeReader(_HostReader[Node]):
         answer = await self.host.ask("Get-AdfsCertificate")
         self.learn(certificates=rows.read_farm_certificates(answer))
 
+    async def read_trust_stores(self) -> None:
+        """Its proxies' certificates are in a store of their own."""
+        await super().read_trust_stores()
+        devices = await self.host.try_for("Get-ChildItem", Path=(TRUSTED_DEVICES,))
+        if devices is not None:
+            found = (rows.read_x509(thing) for thing in devices)
+            self.learn(trusted_devices=frozenset(row.thumbprint for row in found if row is not None))
+
     async def read_farm_wide(self) -> Farm:
         """Kept in `wide`. A node that is gone meanwhile leaves its reason there."""
         asked = replace(self.host, errors=[])
@@ -178,6 +206,7 @@ class _NodeReader(_HostReader[Node]):
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
             partners = await asked.ask("Get-AdfsRelyingPartyTrust")
+            providers = await asked.try_for("Get-AdfsClaimsProviderTrust") or []
             endpoints = await asked.ask("Get-AdfsEndpoint")
         except RemotingError as error:
             self.wide = _wide(Properties(), error=f"{asked.host}: {error.reason}")
@@ -185,6 +214,7 @@ class _NodeReader(_HostReader[Node]):
         self.wide = _wide(
             rows.read_properties(answer, level[0], windows=self.found.windows, bindings=self.found.bindings),
             relying_parties=tuple(rows.read_relying_party(row) for row in partners),
+            claims_providers=tuple(rows.read_claims_provider(row) for row in providers),
             endpoints=tuple(rows.read_endpoint(row) for row in endpoints),
             error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
         )

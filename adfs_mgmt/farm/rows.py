@@ -7,9 +7,11 @@ and nothing else, nested too (PowerShell's type table); whether it has a private
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from adfs_mgmt.farm.model import (
     Binding,
+    ClaimsProvider,
     Endpoint,
     FarmCertificate,
     KeyAccess,
@@ -18,6 +20,7 @@ from adfs_mgmt.farm.model import (
     RelyingParty,
     StoredCertificate,
     SyncRole,
+    TrustUse,
     Use,
 )
 from adfs_mgmt.remoting import PSObject, flag_of, integer_of, object_of, text_of, texts_of, time_of
@@ -166,15 +169,44 @@ def _audit_level(answer: PSObject) -> tuple[str, ...]:
 
 def read_relying_party(thing: PSObject) -> RelyingParty:
     """A row of `Get-AdfsRelyingPartyTrust`."""
-    encryption = read_x509(object_of(thing, "EncryptionCertificate"))
     return RelyingParty(
-        name=text_of(thing, "Name"),
-        identifiers=texts_of(thing, "Identifier"),
-        enabled=flag_of(thing, "Enabled"),
-        metadata_url=text_of(thing, "MetadataUrl"),
-        monitoring=flag_of(thing, "MonitoringEnabled"),
-        encryption_thumbprint=encryption.thumbprint if encryption else "",
+        **_trust(thing, EncryptionCertificate=TrustUse.ENCRYPTION, RequestSigningCertificate=TrustUse.REQUESTS)
     )
+
+
+def read_claims_provider(thing: PSObject) -> ClaimsProvider:
+    """A row of `Get-AdfsClaimsProviderTrust`."""
+    uses = {
+        "TokenSigningCertificates": TrustUse.PROVIDER_SIGNING,
+        "EncryptionCertificate": TrustUse.PROVIDER_ENCRYPTION,
+    }
+    return ClaimsProvider(**_trust(thing, **uses))
+
+
+def _trust(thing: PSObject, **uses: TrustUse) -> dict[str, Any]:
+    """Fields of a trust. `uses`: by property, which has one certificate, several or none."""
+    held = {}
+    for name, use in uses.items():
+        value = thing.get(name)
+        items = value if isinstance(value, list) else [value]
+        found = (read_x509(item) for item in items if isinstance(item, dict))
+        if certificates := tuple(certificate for certificate in found if certificate is not None):
+            held[use] = certificates
+    return {
+        "name": text_of(thing, "Name"),
+        "identifiers": texts_of(thing, "Identifier"),
+        "enabled": flag_of(thing, "Enabled"),
+        "metadata_url": text_of(thing, "MetadataUrl"),
+        "monitoring": flag_of(thing, "MonitoringEnabled"),
+        "auto_update": flag_of(thing, "AutoUpdateEnabled"),
+        "certificates": held,
+    }
+
+
+def read_misplaced(things: list[PSObject]) -> tuple[str, ...]:
+    """Subjects of those certificates of LocalMachine\\Root that another one has issued."""
+    found = (read_x509(thing) for thing in things)
+    return tuple(row.subject for row in found if row is not None and row.subject and row.subject != row.issuer)
 
 
 def read_endpoint(thing: PSObject) -> Endpoint:

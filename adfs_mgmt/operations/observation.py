@@ -95,7 +95,8 @@ async def _observe(context: OperationContext, shell: Shell | None, settings: Far
     if shell is None:
         external, farm = await observing, unread_farm(settings, now)
     else:
-        external, farm = await asyncio.gather(observing, read_farm(shell, settings, now, on_host=on_host))
+        reading = read_farm(shell, settings, now, on_host=on_host, trust_stores=True)
+        external, farm = await asyncio.gather(observing, reading)
     return ObservedFarm(settings=settings, farm=farm, external=external)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adfs_mgmt.farm import KeyAccess, Properties, rows
+from adfs_mgmt.farm import KeyAccess, Properties, TrustUse, rows
 from adfs_mgmt.remoting import PSObject, seconds_of
 from adfs_mgmt.remoting.values import read_output
 from certs import CertificateUnreadable, covers, read_certificate
@@ -41,8 +41,8 @@ def test_a_certificate_inside_another_object() -> None:
     nested = {"RawData": seen.der}
     (row,) = rows.read_farm_certificates([{"CertificateType": "Token-Signing", "Certificate": nested}])
     assert row.certificate == seen
-    assert rows.read_relying_party({"EncryptionCertificate": nested}).encryption_thumbprint == seen.thumbprint
-    assert rows.read_relying_party({"EncryptionCertificate": None}).encryption_thumbprint == ""
+    assert rows.read_relying_party({"EncryptionCertificate": nested}).certificates == {TrustUse.ENCRYPTION: (seen,)}
+    assert rows.read_relying_party({"EncryptionCertificate": None}).certificates == {}
 
 
 def test_keys_in_a_store() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, TrustUse, Use
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.health.forecast import EventKind, events
 from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory
 from adfs_mgmt.health.settings import Thresholds
@@ -60,7 +61,10 @@ def full() -> Farm:
     farm = samples.farm(sign_with=(samples.signing(40), samples.signing(-20, key=8)), ssl=samples.tls(60), nodes=6)
     trust = StoredCertificate(certificate=samples.make("ADFS ProxyTrust - WAP1", -5, 9).seen, key=KeyAccess.READABLE)
     proxy = replace(farm.proxies[0], stored=(*farm.proxies[0].stored, trust))
-    return replace(farm, proxies=(proxy,))
+    given = samples.make("partner", -100, 20, issuer="CA", key=6).seen
+    trust_of_partner = RelyingParty(name="Wiki", identifiers=("urn:wiki",), certificates={TrustUse.REQUESTS: (given,)})
+    off = replace(trust_of_partner, name="Old", enabled=False)
+    return replace(farm, proxies=(proxy,), relying_parties=(trust_of_partner, off))
 
 
 def test_lines_have_every_certificate_once_for_each_use() -> None:
@@ -91,6 +95,7 @@ def test_states_of_lines() -> None:
     assert states[Use.SIGNING.value, "secondary"] == "warn"
     assert states[Use.SERVICE.value, ""] == "warn"
     assert states[PROXY_TRUST, ""] == "pass"
+    assert states[TrustUse.REQUESTS.value, ""] == "warn"
 
 
 @pytest.mark.parametrize(("end", "expected"), [(18.0, "warn"), (1.0, "fail"), (-1.0, "fail"), (30.0, "pass")])
@@ -198,3 +203,9 @@ def test_whatever_is_in_a_certificate_is_text(subject: str, host: str, begin: fl
     assert "<script" not in text
     assert "<b>" not in text
     assert "<i>" not in text
+
+
+def test_partners_certificates_have_the_names_of_their_trusts() -> None:
+    """Of those that are on."""
+    (line,) = [line for line in certificate_inventory(full(), None) if line.group == TrustUse.REQUESTS]
+    assert line.hosts == ("Wiki",)

@@ -61,6 +61,7 @@ OUTPUTS = {
     "Set-AdfsCertificate": _adfs("ServiceCertificate", space=_OLD_ADFS),
     "Update-AdfsCertificate": _adfs("ServiceCertificate", space=_OLD_ADFS),
     "Get-AdfsRelyingPartyTrust": _adfs("RelyingPartyTrust", space=_OLD_ADFS),
+    "Get-AdfsClaimsProviderTrust": _adfs("ClaimsProviderTrust", "learn.microsoft.com, ee877133 (AD FS 2.0)", _OLD_ADFS),
     "Get-AdfsEndpoint": _adfs("Endpoint"),
     "Get-AdfsSslCertificate": _adfs("SslCertificate", ASSUMED),
     "Get-AdfsSyncProperties": _adfs("SyncProperties", ASSUMED),
@@ -104,6 +105,7 @@ ASSUMED_PROPERTIES = {
     "Get-AdfsSyncProperties": "PollDuration is a number of seconds, LastSyncStatus a number",
     "Get-AdfsCertificate": "StoreLocation and StoreName are enumerations",
     "Get-AdfsRelyingPartyTrust": "MetadataUrl is a Uri; the rest as the module's parameters have it",
+    "Get-AdfsClaimsProviderTrust": "MetadataUrl is a Uri; properties as a Format-List of one was published",
     "Test-AdfsFarmJoin": "Message, Context and Status are texts",
     "Get-WebApplicationProxyHealth": "HealthState and the Heuristics are texts",
 }

@@ -6,7 +6,7 @@ import fnmatch
 import uuid
 
 from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, configuration, moment, nested, node
-from tests.adfs.simulator.state import Configuration, Endpoint, FarmCertificate, Host, RelyingParty
+from tests.adfs.simulator.state import ClaimsProvider, Configuration, Endpoint, FarmCertificate, Host, RelyingParty
 from tests.adfs.simulator.values import PsUri
 
 _SINCE_2016 = (
@@ -120,7 +120,7 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
         "EncryptionCertificate": nested(each.encryption, host.utc_offset) if each.encryption else None,
         "EncryptionCertificateRevocationCheck": "CheckChainExcludeRoot",
         "SigningCertificateRevocationCheck": "CheckChainExcludeRoot",
-        "RequestSigningCertificate": [],
+        "RequestSigningCertificate": [nested(certificate, host.utc_offset) for certificate in each.requests],
         "SignatureAlgorithm": "http://www.w3.org/"
         + ("2000/09/xmldsig#rsa-sha1" if each.sha1 else "2001/04/xmldsig-more#rsa-sha256"),
         "ProtocolProfile": "WsFed-SAML",
@@ -134,6 +134,30 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
         "LastPublishedPolicyCheckSuccessful": True if each.monitoring else None,
         "LastMonitoredTime": moment(each.updated),
         "LastUpdateTime": moment(each.updated),
+    }
+
+
+@cmdlet("Get-AdfsClaimsProviderTrust")
+def get_claims_provider_trust(call: Call) -> list[Row]:
+    """All; the local directory's is one of them."""
+    return [_claims_provider(each, call.host) for each in configuration(call).claims_providers]
+
+
+def _claims_provider(each: ClaimsProvider, host: Host) -> Row:
+    return {
+        "Name": each.name,
+        "Identifier": each.identifier,
+        "Enabled": each.enabled,
+        "IsLocal": each.local,
+        "AutoUpdateEnabled": each.monitoring,
+        "MonitoringEnabled": each.monitoring,
+        "MetadataUrl": PsUri(each.metadata_url) if each.metadata_url else None,
+        "EncryptionCertificate": nested(each.encryption, host.utc_offset) if each.encryption else None,
+        "EncryptionCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "SigningCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "TokenSigningCertificates": [nested(certificate, host.utc_offset) for certificate in each.signing],
+        "ProtocolProfile": "WsFed-SAML",
+        "Notes": "",
     }
 
 

@@ -8,8 +8,9 @@ from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, described, mome
 from tests.adfs.simulator.cmdlets.tokens import why_service_fails
 from tests.adfs.simulator.errors import PsError
 from tests.adfs.simulator.making import NETWORK_SERVICE, SERVICES, WID_SERVICE
-from tests.adfs.simulator.state import BUILDS, SERVICE, Service, StoreEntry
+from tests.adfs.simulator.state import BUILDS, SERVICE, Service
 from tests.adfs.simulator.values import PsNumber, PsObject
+from tests.adfs.simulator.x509 import Cert
 
 _FEATURES = {
     "adfs-federation": ("ADFS-Federation", "Active Directory Federation Services"),
@@ -93,28 +94,46 @@ def start_federation_service(call: Call) -> None:
 
 @cmdlet("Get-ChildItem")
 def get_child_item(call: Call) -> list[Row]:
-    """The Cert: drive's LocalMachine\\My, and nothing else of the file system."""
+    """Three stores of the Cert: drive's LocalMachine, and nothing else of the file system."""
     paths = call.texts("Path") or call.texts("LiteralPath")
     rows: list[Row] = []
     for path in paths:
-        plain = path.lower().replace("/", "\\").rstrip("\\")
-        if plain not in {"cert:\\localmachine\\my", "cert:localmachine\\my"}:
+        plain = path.lower().replace("/", "\\").rstrip("\\").replace("cert:localmachine", "cert:\\localmachine")
+        drive, _, store = plain.rpartition("\\")
+        found = _store(call, store)
+        if drive != "cert:\\localmachine" or found is None:
             raise PsError(
                 f"Cannot find path '{path}' because it does not exist.",
                 f"PathNotFound,{call.signature.type_name}",
                 "ObjectNotFound",
                 terminating=False,
             )
-        rows += [_certificate_row(entry) for entry in call.host.store.values()]
+        rows += [_certificate_row(certificate, _STORES[store]) for certificate in found]
     return rows
 
 
-def _certificate_row(entry: StoreEntry) -> Row:
+_STORES = {"my": "My", "root": "Root", "adfstrusteddevices": "AdfsTrustedDevices"}
+
+
+def _store(call: Call, store: str) -> list[Cert] | None:
+    """What is in it. A node has a store of its own for the proxies that it knows of."""
+    here = call.host
+    if store == "my":
+        return [entry.certificate for entry in here.store.values()]
+    if store == "root":
+        return here.roots
+    if store != "adfstrusteddevices" or here.node is None:
+        return None
+    known = [host for host in call.world.proxies(here.node.farm) if host.fqdn not in here.strangers]
+    return [host.proxy.trust for host in known if host.proxy is not None]
+
+
+def _certificate_row(certificate: Cert, store: str) -> Row:
     """RawData and the notes of the provider. Whether there is a key does not arrive."""
-    place, thumbprint = "Microsoft.PowerShell.Security\\Certificate::LocalMachine\\My", entry.certificate.thumbprint
+    place, thumbprint = f"Microsoft.PowerShell.Security\\Certificate::LocalMachine\\{store}", certificate.thumbprint
     return {
-        "": described(entry.certificate),
-        "RawData": entry.certificate.der,
+        "": described(certificate),
+        "RawData": certificate.der,
         "PSPath": f"{place}\\{thumbprint}",
         "PSParentPath": place,
         "PSChildName": thumbprint,
