@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from certs.authority import Authority, check_name
-from certs.certificate import Certificate, covers, read_certificate
+from certs.certificate import Certificate, covers, last_to_end, read_certificate
 from certs.errors import (
     CertificateRefused,
     CertificateUnreadable,
@@ -97,6 +97,7 @@ __all__ = [
     "fingerprint",
     "from_pem",
     "from_pfx",
+    "last_to_end",
     "normal_thumbprint",
     "parse_thumbprint",
     "private_directory",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -33,14 +34,36 @@ class Certificate:
     """SHA-1 of the DER, 40 upper-case hexadecimal digits, as Windows shows it."""
     subject: str
     issuer: str
-    not_before: float
-    not_after: float
+    not_before: float | None
+    """Unix seconds; None where only the thumbprint is known."""
+    not_after: float | None
     names: tuple[str, ...] = ()
     """dNSName of the subject alternative names."""
     server_auth: bool = False
     """Extended key usage has id-kp-serverAuth, or is absent."""
     self_signed: bool = False
     der: bytes = field(default=b"", repr=False)
+
+    def left(self, now: float) -> float:
+        """Seconds until it ends, negative afterwards; infinite where its end is not known."""
+        return math.inf if self.not_after is None else self.not_after - now
+
+    def ended(self, now: float) -> bool:
+        """Whether it is known to have ended."""
+        return self.left(now) <= 0
+
+    def begun(self, now: float) -> bool:
+        """Whether it is not known to begin later."""
+        return self.not_before is None or self.not_before <= now
+
+    def outlasts(self, other: Certificate) -> bool:
+        """Whether it is known to end later."""
+        return self.not_after is not None and other.not_after is not None and self.not_after > other.not_after
+
+
+def last_to_end(certificates: Iterable[Certificate]) -> Certificate | None:
+    """The one that ends last, by thumbprint where several do; one whose end is not known where there is no other."""
+    return max(certificates, key=lambda row: (row.not_after is not None, row.not_after or 0.0, row.thumbprint), default=None)
 
 
 def read_certificate(der: bytes, what: str = "certificate") -> Certificate:

@@ -22,14 +22,15 @@ def unfit_for(certificate: Certificate, purpose: Purpose, now: float, least: flo
     """Why it cannot be used for that; `least`: seconds that it must still be valid."""
     name = f"certificate {certificate.thumbprint} ({certificate.subject})"
     wrong = []
-    if certificate.not_before > now:
+    if not certificate.begun(now):
         wrong.append(f"{name} is not valid yet; wait, or check the clocks here and at the authority")
-    if certificate.not_after <= now:
+    if certificate.not_after is None:
+        wrong.append(f"when {name} ends is not known, because it cannot be read; take another")
+    elif certificate.ended(now):
         wrong.append(f"{name} has expired; take another")
-    elif certificate.not_after < now + least:
-        wrong.append(
-            f"{name} ends in {(certificate.not_after - now) / DAY:.0f} days, less than {least / DAY:.0f}; take a newer one"
-        )
+    elif certificate.left(now) < least:
+        days = certificate.left(now) / DAY
+        wrong.append(f"{name} ends in {days:.0f} days, less than {least / DAY:.0f}; take a newer one")
     return wrong + [f"{name} {problem}" for problem in _usage(certificate.der, purpose)]
 
 
@@ -62,7 +63,7 @@ def broken_chain(leaf: Certificate, issuers: Sequence[Certificate], now: float) 
         rest.remove(issuer)
         if not _signed_by(current.der, issuer.der):
             wrong.append(f"{current.subject} was not signed by the key of {issuer.subject}; the chain is wrong")
-        if issuer.not_after <= now:
+        if issuer.ended(now):
             wrong.append(f"{issuer.subject}, which issued it, has expired")
         current = issuer
         if current.self_signed:

@@ -33,8 +33,8 @@ def second(seconds: float | None) -> str:
     return _formatted(seconds, "%Y-%m-%d %H:%M:%SZ") if seconds else "-"
 
 
-def day(seconds: float) -> str:
-    """The day of a moment in Unix seconds, such as `2026-01-31`; `unknown` for 0."""
+def day(seconds: float | None) -> str:
+    """The day of a moment in Unix seconds, such as `2026-01-31`; `unknown` for none (None or 0)."""
     return _formatted(seconds, "%Y-%m-%d") if seconds else "unknown"
 
 

@@ -20,6 +20,7 @@ from adfs_mgmt.farm.model import (
     FarmCertificate,
     KeyAccess,
     Node,
+    PartnerTrust,
     PrincipalHolder,
     Properties,
     Proxy,
@@ -29,6 +30,7 @@ from adfs_mgmt.farm.model import (
     ServicePrincipal,
     StoredCertificate,
     SyncRole,
+    TrustUse,
     Use,
 )
 from adfs_mgmt.farm.server import ADFS_ROLE, PROXY_ROLE, WID_FEATURE, ObservedServer
@@ -37,14 +39,14 @@ from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import read_external_view
-    from adfs_mgmt.farm.reader import read_farm, unread_farm, with_certificates
+    from adfs_mgmt.farm.reader import read_farm, unread_farm
     from adfs_mgmt.farm.rows import is_proxy_trust
     from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
 _MODULES = {
     "external_view": "read_external_view",
-    "reader": "read_farm unread_farm with_certificates",
+    "reader": "read_farm unread_farm",
     "token_request": "TestAccount read_test_account sign_in",
     "rows": "is_proxy_trust",
     "server_reader": "read_listed_nodes read_server",
@@ -63,6 +65,7 @@ __all__ = [
     "KeyAccess",
     "Node",
     "ObservedServer",
+    "PartnerTrust",
     "PrincipalHolder",
     "Properties",
     "Proxy",
@@ -73,6 +76,7 @@ __all__ = [
     "StoredCertificate",
     "SyncRole",
     "TestAccount",
+    "TrustUse",
     "Unreadable",
     "Use",
     "find_inconsistencies",
@@ -85,7 +89,6 @@ __all__ = [
     "short_name",
     "sign_in",
     "unread_farm",
-    "with_certificates",
 ]
 
 if not TYPE_CHECKING:

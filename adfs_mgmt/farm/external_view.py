@@ -20,7 +20,7 @@ from adfs_mgmt.farm.model import ExternalView, Served, ServedPart
 from adfs_mgmt.farm.settings import FarmSettings, address_of
 from certs import Certificate, CertificateUnreadable
 from foundation import http
-from foundation.saml import MAX_METADATA_BYTES, Metadata, SamlError, read_metadata
+from foundation.saml import MAX_METADATA_BYTES, SamlError, read_metadata
 from foundation.times import ElapsedClock
 
 METADATA_PATH = "/FederationMetadata/2007-06/FederationMetadata.xml"
@@ -59,21 +59,6 @@ async def _alias(settings: FarmSettings) -> str:
     if settings.federation_address:
         return ""
     return await http.canonical_name(settings.federation_name, settings.outside_timeout)
-
-
-async def fetch_metadata(settings: FarmSettings, host: str, now: float) -> Metadata:
-    """The metadata of one host. Raises FetchFailed, whatever the reason."""
-    observer = _Observer(settings, ElapsedClock(now))
-    what = f"federation metadata of {host}"
-    async with http.open_session() as session:
-        try:
-            async with asyncio.timeout(settings.outside_timeout):
-                body, _ = await observer.get_metadata(session, address_of(settings, host))
-                return await asyncio.to_thread(read_metadata, body)
-        except SamlError as error:
-            raise http.FetchFailed(what, error.reason) from error
-        except _BROKEN as error:
-            raise http.FetchFailed(what, http.explain_failure(error, settings.outside_timeout)) from error
 
 
 @dataclass(slots=True)
@@ -134,6 +119,7 @@ class _Observer:
         body, skew = await self.get_metadata(session, address)
         took = (time.monotonic() - started) * 1000
         read = await asyncio.to_thread(read_metadata, body)
+        problem = "; ".join(filter(None, (read.signature_problem, *read.unreadable)))
         for certificate in (*read.signing, *read.encryption, *((read.signed_by,) if read.signed_by else ())):
             self._keep(certificate)
         return lambda served: replace(
@@ -144,7 +130,7 @@ class _Observer:
             signed_by=read.signed_by.thumbprint if read.signed_by else "",
             milliseconds=took,
             clock_skew=skew if skew is not None else served.clock_skew,
-            errors={**served.errors, **({"metadata": read.signature_problem} if read.signature_problem else {})},
+            errors={**served.errors, **({"metadata": problem} if problem else {})},
         )
 
     async def get_metadata(self, session: aiohttp.ClientSession, address: str) -> tuple[bytes, float | None]:

@@ -176,7 +176,8 @@ def _rows(rows: Iterable[tuple[str, bool]]) -> str:
 def _bindings(farm: Farm) -> Iterator[Inconsistency]:
     """The same name and port have the same certificate everywhere; what most nodes have is right, or most proxies."""
     votes = _votes(farm.proxies) | _votes(farm.nodes)
-    ends = {row.certificate.thumbprint: row.certificate.not_after for host in farm.hosts for row in host.stored}
+    stored = [row.certificate for host in farm.hosts for row in host.stored]
+    ends = {certificate.thumbprint: certificate.not_after for certificate in stored if certificate.not_after is not None}
     for host in farm.hosts:
         named = [row for row in host.bindings if not row.by_address]
         rows = [(row, _usual(votes[row.host_name.lower(), row.port], ends)) for row in named]

@@ -93,18 +93,23 @@ class Node:
     role: SyncRole | None = None
     primary: str = ""
     """Of a secondary: the primary that it polls."""
-    last_sync: float = 0.0
+    last_sync: float | None = None
+    """None where it has never polled its primary, or does not tell."""
     last_sync_ok: bool = True
     poll_seconds: float = 300.0
     service_running: bool = False
     service_account: str = ""
     wid_running: bool | None = None
     """Whether the Windows Internal Database runs; None where there is none: the configuration is in SQL Server."""
-    clock_skew: float = 0.0
-    """Seconds that its clock is ahead of ours, less half the round trip."""
+    clock_skew: float | None = None
+    """Seconds that its clock is ahead of ours, less half the round trip; None where it does not tell."""
     certificates: tuple[FarmCertificate, ...] = ()
     stored: tuple[StoredCertificate, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    trusted_devices: frozenset[str] | None = None
+    """Thumbprints in LocalMachine\\AdfsTrustedDevices, its proxies' among them; None where that was not read."""
+    misplaced: tuple[str, ...] = ()
+    """Subjects of certificates in LocalMachine\\Root that are no roots."""
     error: str = ""
     """Why nothing (more) is known of it. What was read before it failed stays."""
 
@@ -129,18 +134,33 @@ class Proxy:
     applications: tuple[PublishedApplication, ...] = ()
     stored: tuple[StoredCertificate, ...] = ()
     trust_ok: bool = True
-    trust_ends: float = 0.0
-    """End of the newest proxy trust certificate; 0 where none was found."""
+    trust_ends: float | None = None
+    """End of the newest proxy trust certificate; None where none was found."""
     unhealthy: tuple[str, ...] = ()
     """Rows of `Get-WebApplicationProxyHealth` that are not OK: component, state and what it says of it."""
     service_running: bool = False
-    clock_skew: float = 0.0
+    clock_skew: float | None = None
+    misplaced: tuple[str, ...] = ()
+    """As of a node."""
     error: str = ""
 
 
+class TrustUse(enum.StrEnum):
+    """What a partner's certificate is for, which its trust in AD FS holds."""
+
+    ENCRYPTION = "Partners: encryption"
+    """`EncryptionCertificate` of a relying party: tokens are encrypted for it."""
+    REQUESTS = "Partners: requests"
+    """`RequestSigningCertificate` of a relying party: its requests are signed with one of them."""
+    PROVIDER_SIGNING = "Providers: signing"
+    """`TokenSigningCertificates` of a claims provider."""
+    PROVIDER_ENCRYPTION = "Providers: encryption"
+    """`EncryptionCertificate` of a claims provider: sign-out requests are encrypted for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelyingParty:
-    """A relying-party trust: one of the partners that must learn of a new certificate."""
+class PartnerTrust:
+    """A trust of the farm's, on either side of it."""
 
     name: str
     identifiers: tuple[str, ...]
@@ -148,7 +168,20 @@ class RelyingParty:
     metadata_url: str = ""
     monitoring: bool = False
     """AD FS watches its metadata. Says nothing about whether it watches ours."""
-    encryption_thumbprint: str = ""
+    auto_update: bool = False
+    """… and takes over what is new there."""
+    certificates: Mapping[TrustUse, tuple[Certificate, ...]] = field(default_factory=dict)
+    """The partner's own, as the trust has them: none for a use that it has none for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty(PartnerTrust):
+    """A relying-party trust: one of the partners that must learn of a new certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsProvider(PartnerTrust):
+    """A claims-provider trust: one whose tokens the farm takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +260,7 @@ class Farm:
     nodes: tuple[Node, ...]
     proxies: tuple[Proxy, ...] = ()
     relying_parties: tuple[RelyingParty, ...] = ()
+    claims_providers: tuple[ClaimsProvider, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     principal: ServicePrincipal | None = None
     """None where nobody could be asked: that takes our JEA endpoint."""
@@ -237,6 +271,11 @@ class Farm:
     def hosts(self) -> list[Node | Proxy]:
         """Nodes, then proxies."""
         return [*self.nodes, *self.proxies]
+
+    @property
+    def trusts(self) -> list[PartnerTrust]:
+        """Of relying parties, then of claims providers."""
+        return [*self.relying_parties, *self.claims_providers]
 
     @property
     def primary(self) -> Node | None:

@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from adfs_mgmt.farm import rows
-from adfs_mgmt.farm.external_view import fetch_metadata
 from adfs_mgmt.farm.model import Farm, Node, Properties, Proxy, StoredCertificate, SyncRole
 from adfs_mgmt.farm.queries import HostQuery
 from adfs_mgmt.farm.service_principal import read_principal
 from adfs_mgmt.farm.settings import FarmSettings
-from adfs_mgmt.remoting import MACHINE_STORE, RemotingError, Shell, integer_of, seconds_of, text_of, time_of
-from certs import Certificate
-from foundation.http import FetchFailed
-from foundation.saml import Metadata
+from adfs_mgmt.remoting import (
+    MACHINE_STORE,
+    ROOT_STORE,
+    TRUSTED_DEVICES,
+    RemotingError,
+    Shell,
+    seconds_of,
+    text_of,
+    time_of,
+)
+from certs import last_to_end
 from foundation.times import ElapsedClock
 
 NOT_ASKED = "not asked over WinRM"
 _WID = "MSSQL$MICROSOFT##WID"
 _PROXY_SERVICE = "appproxysvc"
-FetchMetadata = Callable[[FarmSettings, str, float], Awaitable[Metadata]]
 
 
 async def read_farm(
@@ -38,11 +43,11 @@ async def read_farm(
     *,
     hosts_at_once: int = 48,
     on_host: Callable[[str], None] | None = None,
-    metadata: FetchMetadata | None = fetch_metadata,
+    trust_stores: bool = False,
 ) -> Farm:
     """Read nodes, proxies and what belongs to the whole farm. `now` is Unix seconds; `on_host` hears of each host that
-    is done; `metadata` fetches what completes the certificates (None: nothing does). Never raises for a host that fails.
-    Cancelling stops the reading; nothing is changed by it.
+    is done; `trust_stores`: read whom their certificate stores trust, too. Never raises for a host that fails. Cancelling
+    stops the reading; nothing is changed by it.
     """
     if not settings.winrm or not settings.nodes:
         return unread_farm(settings, now)
@@ -51,6 +56,9 @@ async def read_farm(
     async def read(reader: _NodeReader | _ProxyReader) -> None:
         async with slots:
             await reader.read()
+            if trust_stores and not reader.found.error:
+                with suppress(RemotingError):  # it was reached a moment ago: the next look says more
+                    await reader.read_trust_stores()
         if on_host is not None:
             on_host(reader.host.host)
 
@@ -59,7 +67,7 @@ async def read_farm(
     await asyncio.gather(*map(read, nodes), *map(read, proxies))
     wide = await _farm_wide(nodes)
     found = tuple(reader.found for reader in nodes)
-    farm = replace(
+    return replace(
         wide,
         name=settings.name,
         read_at=now,
@@ -68,38 +76,12 @@ async def read_farm(
         proxies=tuple(reader.found for reader in proxies),
         principal=await read_principal([(reader.host, reader.found) for reader in nodes], settings.federation_name),
     )
-    return farm if metadata is None else await _with_metadata(farm, settings, now, metadata)
 
 
 def unread_farm(settings: FarmSettings, now: float) -> Farm:
     """A farm that is looked at from outside only."""
     properties = Properties(federation_name=settings.federation_name)
     return Farm(name=settings.name, read_at=now, properties=properties, nodes=(), error=NOT_ASKED)
-
-
-def with_certificates(farm: Farm, known: Iterable[Certificate]) -> Farm:
-    """The same farm, with the DER of those of its certificates of which only a text was to be had."""
-    by_name = {certificate.thumbprint: certificate for certificate in known if certificate.der}
-    return replace(farm, nodes=tuple(_completed(node, by_name) for node in farm.nodes))
-
-
-def _completed(node: Node, by_name: dict[str, Certificate]) -> Node:
-    rows = tuple(
-        row if row.certificate.der else replace(row, certificate=by_name.get(row.certificate.thumbprint, row.certificate))
-        for row in node.certificates
-    )
-    return replace(node, certificates=rows)
-
-
-async def _with_metadata(farm: Farm, settings: FarmSettings, now: float, fetch: FetchMetadata) -> Farm:
-    """Certificates that AD FS manages itself are in no store: their DER is in the metadata."""
-    lacking = [node for node in farm.nodes for row in node.certificates if not row.certificate.der]
-    if not lacking:
-        return farm
-    with suppress(FetchFailed):  # then what the text of the certificate says has to do
-        metadata = await fetch(settings, (farm.primary or lacking[0]).host, now)
-        return with_certificates(farm, (*metadata.signing, *metadata.encryption))
-    return farm
 
 
 async def _farm_wide(nodes: Sequence[_NodeReader]) -> Farm:
@@ -153,6 +135,11 @@ class _HostReader(Generic[HostT]):
         """One after the other. Raises RemotingError."""
         raise NotImplementedError
 
+    async def read_trust_stores(self) -> None:
+        """What an older JEA endpoint refuses is not known. Raises RemotingError."""
+        roots = await self.host.try_for("Get-ChildItem", Path=(ROOT_STORE,))
+        self.learn(misplaced=rows.read_misplaced(roots or []))
+
     def learn(self, **known: Any) -> None:
         """Fields of `found`."""
         self.found = replace(self.found, **known)
@@ -163,7 +150,6 @@ class _NodeReader(_HostReader[Node]):
 
     wide: Farm | None = None
     """What it says of the whole farm, where it was asked."""
-    _utc_offset = 0.0
 
     async def read_parts(self) -> None:
         await self._read_system()
@@ -177,7 +163,6 @@ class _NodeReader(_HostReader[Node]):
         system = await self.host.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
         computer = await self.host.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
         skew = await _clock_skew(self.host)
-        self._utc_offset = integer_of(system, "CurrentTimeZone") * 60.0
         self.learn(clock_skew=skew, windows=rows.read_windows_version(system), fqdn=rows.read_fqdn(computer))
 
     async def _read_services(self) -> None:
@@ -203,9 +188,16 @@ class _NodeReader(_HostReader[Node]):
         self.learn(stored=await _stored(self.host))
         bindings = await self.host.ask("Get-AdfsSslCertificate")
         self.learn(bindings=tuple(rows.read_binding(row) for row in bindings))
-        known = {row.certificate.thumbprint: row.certificate for row in self.found.stored}
         answer = await self.host.ask("Get-AdfsCertificate")
-        self.learn(certificates=rows.read_farm_certificates(answer, known, self._utc_offset))
+        self.learn(certificates=rows.read_farm_certificates(answer))
+
+    async def read_trust_stores(self) -> None:
+        """Its proxies' certificates are in a store of their own."""
+        await super().read_trust_stores()
+        devices = await self.host.try_for("Get-ChildItem", Path=(TRUSTED_DEVICES,))
+        if devices is not None:
+            found = (rows.read_x509(thing) for thing in devices)
+            self.learn(trusted_devices=frozenset(row.thumbprint for row in found if row is not None))
 
     async def read_farm_wide(self) -> Farm:
         """Kept in `wide`. A node that is gone meanwhile leaves its reason there."""
@@ -214,6 +206,7 @@ class _NodeReader(_HostReader[Node]):
             answer = await asked.ask_for("Get-AdfsProperties")
             level = await asked.try_for("Get-AdfsFarmInformation") or [{}]
             partners = await asked.ask("Get-AdfsRelyingPartyTrust")
+            providers = await asked.try_for("Get-AdfsClaimsProviderTrust") or []
             endpoints = await asked.ask("Get-AdfsEndpoint")
         except RemotingError as error:
             self.wide = _wide(Properties(), error=f"{asked.host}: {error.reason}")
@@ -221,6 +214,7 @@ class _NodeReader(_HostReader[Node]):
         self.wide = _wide(
             rows.read_properties(answer, level[0], windows=self.found.windows, bindings=self.found.bindings),
             relying_parties=tuple(rows.read_relying_party(row) for row in partners),
+            claims_providers=tuple(rows.read_claims_provider(row) for row in providers),
             endpoints=tuple(rows.read_endpoint(row) for row in endpoints),
             error="; ".join(f"{asked.host}: {error}" for error in asked.errors),
         )
@@ -243,11 +237,11 @@ class _ProxyReader(_HostReader[Proxy]):
     async def _read_certificates(self) -> None:
         stored = await _stored(self.host)
         bindings = await self.host.ask("Get-WebApplicationProxySslCertificate")
-        ends = [row.certificate.not_after for row in stored if rows.is_proxy_trust(row.certificate)]
+        trust = last_to_end(row.certificate for row in stored if rows.is_proxy_trust(row.certificate))
         self.learn(
             stored=stored,
             bindings=tuple(rows.read_binding(row) for row in bindings),
-            trust_ends=max(ends, default=0.0),
+            trust_ends=trust.not_after if trust else None,
         )
 
     async def _read_trust(self) -> None:
@@ -261,13 +255,13 @@ class _ProxyReader(_HostReader[Proxy]):
             self.learn(applications=tuple(rows.read_application(row) for row in answer))
 
 
-async def _clock_skew(host: HostQuery) -> float:
+async def _clock_skew(host: HostQuery) -> float | None:
     """Seconds that its clock is ahead of ours, less half the round trip: not of the first command, which has to connect."""
     before = host.clock.now()
     answer = await host.ask_for("Get-Date")
     after = host.clock.now()
     there = next((value for value in answer.values() if isinstance(value, dt.datetime)), None)
-    return there.timestamp() - (before + after) / 2 if there is not None else 0.0
+    return there.timestamp() - (before + after) / 2 if there is not None else None
 
 
 async def _stored(host: HostQuery) -> tuple[StoredCertificate, ...]:

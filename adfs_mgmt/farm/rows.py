@@ -1,19 +1,17 @@
 """What commands answered, into the model. Pure.
 
-Objects arrive at a depth of 1 (MS-PSRP section 2.2.5): enumerations and nested certificates are text. A certificate's own
-text (`X509Certificate2.ToString`) has its dates in the server's culture and time zone; it is the last resort, for
-certificates whose DER is neither in a store nor in the metadata.
+Objects arrive at a depth of 1 (MS-PSRP section 2.2.5): enumerations are text. An X509Certificate2 arrives with its RawData
+and nothing else, nested too (PowerShell's type table); whether it has a private key is known through the JEA endpoint only.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from adfs_mgmt.farm.model import (
     Binding,
+    ClaimsProvider,
     Endpoint,
     FarmCertificate,
     KeyAccess,
@@ -22,10 +20,11 @@ from adfs_mgmt.farm.model import (
     RelyingParty,
     StoredCertificate,
     SyncRole,
+    TrustUse,
     Use,
 )
-from adfs_mgmt.remoting import PSObject, flag_of, integer_of, text_of, texts_of, time_of
-from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate
+from adfs_mgmt.remoting import PSObject, flag_of, integer_of, object_of, text_of, texts_of, time_of
+from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate, thumbprint_of
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
@@ -64,32 +63,41 @@ def read_sync_ok(thing: PSObject) -> bool:
 def read_stored(things: list[PSObject], access: list[PSObject] | None) -> tuple[StoredCertificate, ...]:
     """Rows of `Get-ChildItem Cert:\\LocalMachine\\My`, with those of `Get-IsthmusKeyAccess` where that is to be had."""
     rows = {thumbprint(row, "Thumbprint"): row for row in access or []}
-    return tuple(_stored(row, rows.get(name)) for row in things if (name := thumbprint(row, "Thumbprint")))
+    return tuple(_stored(found, rows.get(found.thumbprint, {})) for thing in things if (found := read_x509(thing)))
 
 
-def _stored(thing: PSObject, access: PSObject | None) -> StoredCertificate:
-    has_key = flag_of(access or thing, "HasPrivateKey")
-    if not has_key:
+def _stored(certificate: Certificate, access: PSObject) -> StoredCertificate:
+    """What the endpoint does not say of a key is not known."""
+    key = KeyAccess.UNKNOWN
+    if access.get("HasPrivateKey") is not None and not flag_of(access, "HasPrivateKey"):
         key = KeyAccess.NO_KEY
-    elif access is None or access.get("Readable") is None:
-        key = KeyAccess.UNKNOWN
-    else:
+    elif access.get("Readable") is not None:
         key = KeyAccess.READABLE if flag_of(access, "Readable") else KeyAccess.NOT_GRANTED
-    return StoredCertificate(certificate=_certificate(thing), key=key, cng=flag_of(access or {}, "Cng"))
+    return StoredCertificate(certificate=certificate, key=key, cng=flag_of(access, "Cng"))
 
 
-def _certificate(thing: PSObject) -> Certificate:
-    """By its DER; one that our parser refuses still has what Windows says of it."""
-    raw = thing.get("RawData")
-    if isinstance(raw, bytes):
+def read_x509(thing: PSObject) -> Certificate | None:
+    """An X509Certificate2, by its RawData; None where there is none. Of one that our parser refuses the thumbprint is known.
+    A recording has what the certificate says instead (see `remoting.recorder`)."""
+    raw, name = thing.get("RawData"), thumbprint(thing, "Thumbprint")
+    if isinstance(raw, bytes) and raw:
         with suppress(CertificateUnreadable):
             return read_certificate(raw)
+        name = thumbprint_of(raw)
+    return _said(thing, name) if name else None
+
+
+def _said(thing: PSObject, name: str) -> Certificate:
+    subject, issuer = text_of(thing, "Subject"), text_of(thing, "Issuer")
     return Certificate(
-        thumbprint=thumbprint(thing, "Thumbprint"),
-        subject=text_of(thing, "Subject"),
-        issuer=text_of(thing, "Issuer"),
+        thumbprint=name,
+        subject=subject,
+        issuer=issuer,
         not_before=time_of(thing, "NotBefore"),
         not_after=time_of(thing, "NotAfter"),
+        names=texts_of(thing, "DnsNameList"),
+        server_auth=flag_of(thing, "ServerAuthentication"),
+        self_signed=bool(subject) and subject == issuer,
     )
 
 
@@ -108,16 +116,14 @@ def read_binding(thing: PSObject) -> Binding:
     )
 
 
-def read_farm_certificates(
-    things: list[PSObject], known: Mapping[str, Certificate], utc_offset: float = 0.0
-) -> tuple[FarmCertificate, ...]:
-    """Rows of `Get-AdfsCertificate`. `known`: certificates by thumbprint; `utc_offset`: the server's, seconds."""
+def read_farm_certificates(things: list[PSObject]) -> tuple[FarmCertificate, ...]:
+    """Rows of `Get-AdfsCertificate`."""
     rows = []
     for thing in things:
         use = next((use for use in Use if use.value == text_of(thing, "CertificateType")), None)
         name = thumbprint(thing, "Thumbprint")
-        if use is not None and name:
-            certificate = known.get(name) or described(text_of(thing, "Certificate"), name, utc_offset)
+        certificate = read_x509(object_of(thing, "Certificate")) or (_said({}, name) if name else None)
+        if use is not None and certificate is not None:
             row = FarmCertificate(
                 use=use,
                 certificate=certificate,
@@ -126,46 +132,6 @@ def read_farm_certificates(
             )
             rows.append(row)
     return tuple(rows)
-
-
-# -- the text of a certificate
-
-_SECTION = re.compile(r"^\[(?P<name>[^\]]+)\]\s*\n\s*(?P<value>[^\n]*)", re.MULTILINE)
-_FORMATS = (
-    "%m/%d/%Y %I:%M:%S %p",
-    "%d.%m.%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M:%S",
-    "%d-%m-%Y %H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y/%m/%d %H:%M:%S",
-)
-
-
-def sections(value: str) -> dict[str, str]:
-    """`[Subject]`, `[Not After]` … of a certificate's text."""
-    lines = value.replace("\r\n", "\n").replace("\u202f", " ")
-    return {match["name"]: match["value"].strip() for match in _SECTION.finditer(lines)}
-
-
-def described(value: str, name: str, utc_offset: float = 0.0) -> Certificate:
-    """A certificate of which there is only its text. Its times are 0 where their notation is not known."""
-    found = sections(value)
-    subject, issuer = found.get("Subject", ""), found.get("Issuer", "")
-    return Certificate(
-        thumbprint=name,
-        subject=subject,
-        issuer=issuer,
-        not_before=_moment(found.get("Not Before", ""), utc_offset),
-        not_after=_moment(found.get("Not After", ""), utc_offset),
-        self_signed=bool(subject) and subject == issuer,
-    )
-
-
-def _moment(value: str, utc_offset: float) -> float:
-    for notation in _FORMATS:
-        with suppress(ValueError):
-            return dt.datetime.strptime(value, notation).replace(tzinfo=dt.UTC).timestamp() - utc_offset
-    return 0.0
 
 
 # -- the whole farm
@@ -204,13 +170,43 @@ def _audit_level(answer: PSObject) -> tuple[str, ...]:
 def read_relying_party(thing: PSObject) -> RelyingParty:
     """A row of `Get-AdfsRelyingPartyTrust`."""
     return RelyingParty(
-        name=text_of(thing, "Name"),
-        identifiers=texts_of(thing, "Identifier"),
-        enabled=flag_of(thing, "Enabled"),
-        metadata_url=text_of(thing, "MetadataUrl"),
-        monitoring=flag_of(thing, "MonitoringEnabled"),
-        encryption_thumbprint=normal_thumbprint(sections(text_of(thing, "EncryptionCertificate")).get("Thumbprint", "")),
+        **_trust(thing, EncryptionCertificate=TrustUse.ENCRYPTION, RequestSigningCertificate=TrustUse.REQUESTS)
     )
+
+
+def read_claims_provider(thing: PSObject) -> ClaimsProvider:
+    """A row of `Get-AdfsClaimsProviderTrust`."""
+    uses = {
+        "TokenSigningCertificates": TrustUse.PROVIDER_SIGNING,
+        "EncryptionCertificate": TrustUse.PROVIDER_ENCRYPTION,
+    }
+    return ClaimsProvider(**_trust(thing, **uses))
+
+
+def _trust(thing: PSObject, **uses: TrustUse) -> dict[str, Any]:
+    """Fields of a trust. `uses`: by property, which has one certificate, several or none."""
+    held = {}
+    for name, use in uses.items():
+        value = thing.get(name)
+        items = value if isinstance(value, list) else [value]
+        found = (read_x509(item) for item in items if isinstance(item, dict))
+        if certificates := tuple(certificate for certificate in found if certificate is not None):
+            held[use] = certificates
+    return {
+        "name": text_of(thing, "Name"),
+        "identifiers": texts_of(thing, "Identifier"),
+        "enabled": flag_of(thing, "Enabled"),
+        "metadata_url": text_of(thing, "MetadataUrl"),
+        "monitoring": flag_of(thing, "MonitoringEnabled"),
+        "auto_update": flag_of(thing, "AutoUpdateEnabled"),
+        "certificates": held,
+    }
+
+
+def read_misplaced(things: list[PSObject]) -> tuple[str, ...]:
+    """Subjects of those certificates of LocalMachine\\Root that another one has issued."""
+    found = (read_x509(thing) for thing in things)
+    return tuple(row.subject for row in found if row is not None and row.subject and row.subject != row.issuer)
 
 
 def read_endpoint(thing: PSObject) -> Endpoint:

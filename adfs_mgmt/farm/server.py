@@ -24,7 +24,8 @@ class ObservedServer:
     domain: str = ""
     """The AD domain; empty in a workgroup."""
     windows: str = ""
-    clock_skew: float = 0.0
+    clock_skew: float | None = None
+    """Seconds that its clock is ahead of ours; None where it does not tell."""
     features: Mapping[str, str] = field(default_factory=dict)
     """InstallState by feature: `Installed`, `Available`, `InstallPending`, `UninstallPending`."""
     stored: tuple[StoredCertificate, ...] = ()
@@ -32,7 +33,8 @@ class ObservedServer:
     """adfssrv, or appproxysvc on a proxy."""
     role: SyncRole | None = None
     """None while it belongs to no farm."""
-    last_sync: float = 0.0
+    last_sync: float | None = None
+    """None where it has never polled its primary, or does not tell."""
     last_sync_ok: bool = True
     federation_name: str = ""
     """Of the farm that it belongs to, where it tells."""

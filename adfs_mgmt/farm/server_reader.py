@@ -41,6 +41,7 @@ async def read_listed_nodes(shell: Shell, primary: str, now: float) -> tuple[tup
 async def _system(asked: HostQuery) -> ObservedServer:
     computer = await asked.ask_for("Get-CimInstance", ClassName="Win32_ComputerSystem")
     system = await asked.ask_for("Get-CimInstance", ClassName="Win32_OperatingSystem")
+    there = time_of(system, "LocalDateTime")
     features = await asked.ask("Get-WindowsFeature", Name=_FEATURES)
     stored = await asked.ask("Get-ChildItem", Path=(MACHINE_STORE,))
     return ObservedServer(
@@ -49,7 +50,7 @@ async def _system(asked: HostQuery) -> ObservedServer:
         fqdn=rows.read_fqdn(computer),
         domain=text_of(computer, "Domain").lower() if flag_of(computer, "PartOfDomain") else "",
         windows=rows.read_windows_version(system),
-        clock_skew=time_of(system, "LocalDateTime") - asked.clock.now(),
+        clock_skew=None if there is None else there - asked.clock.now(),
         features={text_of(row, "Name"): text_of(row, "InstallState") for row in features},
         stored=rows.read_stored(stored, await asked.try_for("Get-IsthmusKeyAccess")),
     )

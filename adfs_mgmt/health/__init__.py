@@ -4,7 +4,7 @@ What belongs here: thresholds and checks over what `adfs_mgmt.farm` has read. Wh
 """
 
 from adfs_mgmt.health.checks import check_farm
-from adfs_mgmt.health.inventory import EXTERNAL, CertificateEntry, certificate_inventory
+from adfs_mgmt.health.inventory import EXTERNAL, TRUSTS, CertificateEntry, certificate_inventory
 from adfs_mgmt.health.partners import check_partners
 from adfs_mgmt.health.prometheus import prometheus_text
 from adfs_mgmt.health.rendering import common_name, host_label
@@ -13,6 +13,7 @@ from adfs_mgmt.health.timeline import timeline_page
 
 __all__ = [
     "EXTERNAL",
+    "TRUSTS",
     "CertificateEntry",
     "Thresholds",
     "certificate_inventory",

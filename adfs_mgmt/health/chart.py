@@ -42,7 +42,7 @@ def certificate_chart(
 
 def _bar(scale: TimeScale, entry: CertificateEntry, status: Status) -> Iterator[str]:
     begin, end = entry.certificate.not_before, entry.certificate.not_after
-    if not end or end < begin:
+    if begin is None or end is None or end < begin:
         return
     left, right = scale.place(begin), scale.place(end)
     waiting = " waiting" if entry.role in {"next", "secondary"} else ""
@@ -54,8 +54,8 @@ def _bar(scale: TimeScale, entry: CertificateEntry, status: Status) -> Iterator[
 
 def _limits(scale: TimeScale, entry: CertificateEntry, limits: tuple[float, float]) -> Iterator[str]:
     for days, kind in zip(limits, ("warning", "failure"), strict=True):
-        at = entry.certificate.not_after - days * DAY
-        if days and entry.certificate.not_after and scale.shows(at):
+        at = entry.certificate.left(days * DAY)
+        if days and entry.certificate.not_after is not None and scale.shows(at):
             yield upright(f"limit {kind}", scale.place(at))
 
 

@@ -19,6 +19,7 @@ from adfs_mgmt.health.servers import check_node, check_proxy
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.sign_in import check_sign_ins
 from adfs_mgmt.health.tokens import check_tokens
+from adfs_mgmt.health.trusts import check_trusts
 from adfs_mgmt.trust import EntraTrust, compare_trust, keys_of
 from findings import Finding, failed, passed, warned
 from foundation.saml import SyntheticSignIn
@@ -56,7 +57,7 @@ def check_farm(
         findings.append(
             failed("configuration", farm.name, farm.error, "No node could read the farm's configuration: see them.")
         )
-    findings += check_principal(farm)
+    findings += [*check_principal(farm), *check_trusts(farm, thresholds, now)]
     for node in farm.nodes:
         findings += check_node(farm, node, thresholds, now)
     for proxy in farm.proxies:

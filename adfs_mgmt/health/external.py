@@ -67,7 +67,7 @@ def _check_unnamed(external: ExternalView, where: str, named: str, unnamed: str,
     if unnamed == named:
         return passed(name, where, "clients that send no server name get the same certificate")
     other = external.certificates[unnamed]
-    finding = failed if 0 < other.not_after <= now else warned
+    finding = failed if other.ended(now) else warned
     seen = f"clients that send no server name get another certificate, {end_text(other, now)}"
     return finding(name, where, seen, f"A renewal forgot it: netsh http update sslcert ipport=0.0.0.0:443 {netsh}.")
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adfs_mgmt.farm import FarmCertificate, Properties
-from certs import Certificate
+from certs import Certificate, last_to_end
 from foundation.times import DAY
 
 LATE = 1.5 * DAY
@@ -50,8 +50,8 @@ def successor_of(rows: Sequence[FarmCertificate]) -> Certificate | None:
     """The secondary that ends last, if it ends after the primary."""
     primary = primary_of(rows)
     others = [row.certificate for row in rows if not row.is_primary]
-    last = max(others, key=lambda certificate: (certificate.not_after, certificate.thumbprint), default=None)
-    return last if last and (primary is None or last.not_after > primary.not_after) else None
+    last = last_to_end(others)
+    return last if last and (primary is None or last.outlasts(primary)) else None
 
 
 def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Event]:

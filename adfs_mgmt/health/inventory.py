@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import ExternalView, Farm, Use, is_proxy_trust
+from adfs_mgmt.farm import ExternalView, Farm, TrustUse, Use, is_proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import reference_node
-from certs import Certificate
+from certs import Certificate, last_to_end
 
 SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
 PROXY_TRUST, EXTERNAL = "Proxy trust", "Seen from outside"
@@ -21,8 +21,11 @@ GROUPS = (
     SSL_PROXIES,
     APPLICATIONS,
     PROXY_TRUST,
+    *(use.value for use in TrustUse),
     EXTERNAL,
 )
+TRUSTS = frozenset(use.value for use in TrustUse)
+"""Groups of partners' certificates, whose `hosts` are names of trusts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +45,21 @@ class CertificateEntry:
 
 def certificate_inventory(farm: Farm, external: ExternalView | None) -> list[CertificateEntry]:
     """In the order of GROUPS; in a group by end, then by thumbprint."""
-    entries = [*_configured(farm), *_bound(farm)]
+    entries = [*_configured(farm), *_bound(farm), *_held(farm)]
     if external is not None:
         entries += _external(external, {entry.certificate.thumbprint for entry in entries})
     return sorted(_merged(entries), key=_order)
 
 
 def _order(entry: CertificateEntry) -> tuple[int, float, str]:
-    return GROUPS.index(entry.group), entry.certificate.not_after, entry.certificate.thumbprint
+    return GROUPS.index(entry.group), entry.certificate.left(0.0), entry.certificate.thumbprint
 
 
 def end_limits(entry: CertificateEntry, thresholds: Thresholds) -> tuple[float, float]:
     """Days before its end from which it is a warning, and a failure; 0 and 0 where it renews itself."""
     if entry.managed or entry.group == PROXY_TRUST:
         return 0.0, 0.0
-    if entry.group in {Use.SIGNING, Use.DECRYPTING}:
+    if entry.group in {Use.SIGNING, Use.DECRYPTING, *TRUSTS}:
         return thresholds.token_warning_days, thresholds.token_failure_days
     return thresholds.ssl_warning_days, thresholds.ssl_failure_days
 
@@ -102,10 +105,21 @@ def _bound(farm: Farm) -> list[CertificateEntry]:
             for application in proxy.applications
             if application.thumbprint in held
         ]
-        trusts = [certificate for certificate in held.values() if is_proxy_trust(certificate)]
-        if trusts:
-            entries.append(_entry(PROXY_TRUST, max(trusts, key=lambda certificate: certificate.not_after), where))
+        trust = last_to_end(certificate for certificate in held.values() if is_proxy_trust(certificate))
+        if trust is not None:
+            entries.append(_entry(PROXY_TRUST, trust, where))
     return entries
+
+
+def _held(farm: Farm) -> list[CertificateEntry]:
+    """Partners' own, in trusts that are enabled."""
+    return [
+        _entry(use.value, certificate, trust.name)
+        for trust in farm.trusts
+        if trust.enabled
+        for use, certificates in trust.certificates.items()
+        for certificate in certificates
+    ]
 
 
 def _entry(group: str, certificate: Certificate, host: str) -> CertificateEntry:

@@ -19,7 +19,7 @@ def check_partners(farm: Farm, partners: Sequence[Partner], told: Collection[str
     primary, manual = primary_of(rows), [partner for partner in partners if partner.kind is PartnerKind.MANUAL]
     if primary is None or not manual:
         return
-    changed = any(not row.is_primary and row.certificate.not_after < primary.not_after for row in rows)
+    changed = any(not row.is_primary and primary.outlasts(row.certificate) for row in rows)
     unaware = [
         partner.name
         for partner in manual

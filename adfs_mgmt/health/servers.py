@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adfs_mgmt.farm import Binding, Farm, KeyAccess, Node, Proxy, StoredCertificate, SyncRole, Use, short_name
+from adfs_mgmt.farm import (
+    Binding,
+    Farm,
+    KeyAccess,
+    Node,
+    Proxy,
+    StoredCertificate,
+    SyncRole,
+    Use,
+    is_proxy_trust,
+    short_name,
+)
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
 from adfs_mgmt.health.tokens import check_key, reference_node
-from certs import Certificate, covers
+from certs import Certificate, covers, last_to_end
 from findings import Finding, failed, passed, warned
 from foundation.times import DAY
 
@@ -18,6 +29,9 @@ _CTL_STORE = "AdfsTrustedDevices"
 """Where a node keeps whom it accepts client certificates from, its proxies among them: store of the row for the federation
 name (Microsoft's *Manage SSL certificates in AD FS and WAP*, and TestProxySslBindings of its adfsToolbox)."""
 _WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
+
+_PROPAGATION = 15 * 60.0
+"""Seconds within which every node has a proxy's new certificate: some polls of a secondary."""
 
 
 def check_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> Iterator[Finding]:
@@ -35,6 +49,8 @@ def check_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> It
     if node.bindings:
         yield from _check_certificates(where, farm, node.bindings, node.stored, thresholds, now)
     yield from _check_service_communications(where, farm, node, thresholds, now)
+    yield from _check_trusted_devices(where, farm, node, now)
+    yield from _check_roots(where, node)
 
 
 def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Finding]:
@@ -50,14 +66,17 @@ def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
     yield check_clock(where, proxy.clock_skew, thresholds)
     yield _check_proxy_trust(where, proxy, now)
     yield from _check_proxy_health(where, proxy)
+    yield from _check_roots(where, proxy)
     yield from _check_proxy_bindings(farm, proxy)
     if proxy.bindings:
         yield from _check_certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
     yield from _check_applications(where, proxy, thresholds, now)
 
 
-def check_clock(where: str, skew: float, thresholds: Thresholds) -> Finding:
+def check_clock(where: str, skew: float | None, thresholds: Thresholds) -> Finding:
     """Tokens are refused for a difference of some minutes."""
+    if skew is None:
+        return warned("clock", where, "it does not tell its time", "Run Get-Date there, and compare it with another clock.")
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this workstation"
     if abs(skew) <= thresholds.clock_seconds:
         return passed("clock", where, seen)
@@ -190,9 +209,9 @@ def check_ssl(
     name: str, where: str, certificate: Certificate, names: tuple[str, ...], thresholds: Thresholds, now: float
 ) -> Finding:
     """One certificate that browsers and proxies have to accept under these names."""
-    seen, left = end_text(certificate, now), (certificate.not_after - now) / DAY
+    seen, left = end_text(certificate, now), certificate.left(now) / DAY
     foreign = sorted({name for name in names if name and not covers(certificate, name)})
-    if left <= 0 or certificate.not_before > now:
+    if left <= 0 or not certificate.begun(now):
         return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
     if foreign:
         return failed(name, where, f"{seen}; does not name {', '.join(foreign)}", f"Get one that does. {_RENEW}")
@@ -202,7 +221,7 @@ def check_ssl(
         return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that everybody trusts. {_RENEW}")
     if left < thresholds.ssl_failure_days:
         return failed(name, where, seen, _RENEW)
-    if left < thresholds.ssl_warning_days:
+    if left < thresholds.ssl_warning_days or certificate.not_after is None:
         return warned(name, where, seen, _RENEW)
     return passed(name, where, seen)
 
@@ -226,14 +245,48 @@ def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
     remedy = "Rebuild it: isthmus adfs proxy add, or Install-WebApplicationProxy again."
     if not proxy.trust_ok:
         return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
-    if 0 < proxy.trust_ends <= now:
+    if proxy.trust_ends is not None and proxy.trust_ends <= now:
         return failed("proxy-trust", where, "its trust certificate has ended", remedy)
-    if 0 < proxy.trust_ends < now + 7 * DAY:
+    if proxy.trust_ends is not None and proxy.trust_ends < now + 7 * DAY:
         seen = f"its trust certificate ends in {(proxy.trust_ends - now) / DAY:.0f} days and was not renewed"
         return warned(
             "proxy-trust", where, seen, "It renews every 8 hours where it reaches the federation service: see why not."
         )
     return passed("proxy-trust", where, "the federation service accepts the proxy")
+
+
+def _check_trusted_devices(where: str, farm: Farm, node: Node, now: float) -> Iterator[Finding]:
+    """AD FS writes its proxies' certificates into a store of every node, from its configuration, within minutes (Microsoft's
+    TestProxyTrustPropagation, adfsToolbox, compares the stores of the nodes)."""
+    trusts = {host_label(proxy.host): _proxy_trust(proxy) for proxy in farm.proxies}
+    settled = {name: row for name, row in trusts.items() if row is not None and row.begun(now - _PROPAGATION)}
+    if node.trusted_devices is None or not settled:
+        return
+    lacking = [f"{name} ({short_name(row.thumbprint)})" for name, row in settled.items() if not _trusts(node, row)]
+    if not lacking:
+        yield passed("proxy-trust", where, f"{_CTL_STORE} has the certificate of every proxy that was read")
+        return
+    seen = f"{_CTL_STORE} lacks the certificate of {', '.join(lacking)}: the node refuses what comes through there"
+    remedy = "Is its configuration up to date (sync), its service running? Restart adfssrv there; else rebuild the trust."
+    yield failed("proxy-trust", where, seen, remedy)
+
+
+def _proxy_trust(proxy: Proxy) -> Certificate | None:
+    """What it proves itself with: the newest."""
+    return last_to_end(row.certificate for row in proxy.stored if is_proxy_trust(row.certificate))
+
+
+def _trusts(node: Node, certificate: Certificate) -> bool:
+    return certificate.thumbprint in (node.trusted_devices or ())
+
+
+def _check_roots(where: str, host: Node | Proxy) -> Iterator[Finding]:
+    """A root store with intermediate certificates breaks client certificates, a proxy's among them (Microsoft's
+    TestNoNonSelfSignedCertificatesInRootStore, adfsToolbox)."""
+    if host.misplaced:
+        shown = "; ".join(host.misplaced[:3]) + (f" and {len(host.misplaced) - 3} more" if len(host.misplaced) > 3 else "")
+        seen = f"not roots, but in LocalMachine\\Root: {shown}; client certificates, proxies' too, may be refused for it"
+        yield warned("root-store", where, seen, "Move them to LocalMachine\\CA (Intermediate Certification Authorities).")
 
 
 def _check_proxy_health(where: str, proxy: Proxy) -> Iterator[Finding]:

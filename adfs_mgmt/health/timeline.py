@@ -21,7 +21,7 @@ from findings import Status
 from foundation.time_scale import TimeScale, axis
 from foundation.times import DAY, day, distance, minute
 
-_WORDS: dict[Status, str] = {"pass": "good", "warn": "warning", "fail": "alarm"}
+_WORDS: dict[Status, str] = {"pass": "in time", "warn": "warning", "fail": "alarm"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _HOSTS_SHOWN = 4
 
@@ -29,7 +29,7 @@ _HOSTS_SHOWN = 4
 def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> str:
     """The page, as HTML. `now` is Unix seconds."""
     entries = certificate_inventory(farm, external)
-    scale = TimeScale.around(now, [entry.certificate.not_after for entry in entries])
+    scale = TimeScale.around(now, [end for entry in entries if (end := entry.certificate.not_after) is not None])
     title = f"Certificates of {farm.name}"
     body = [_head(farm, external, entries, thresholds, now), f'<div class="axis">{axis(scale)}</div>'] if entries else []
     body += _groups(scale, entries, thresholds)
@@ -48,8 +48,10 @@ def timeline_page(farm: Farm, external: ExternalView | None, thresholds: Thresho
 
 def status_of(entry: CertificateEntry, thresholds: Thresholds, now: float) -> Status:
     """How its end stands against now. Names, keys and bindings have checks of their own."""
-    left = entry.certificate.not_after - now
-    if entry.role in {"secondary", "next"} or not entry.certificate.not_after:
+    left = entry.certificate.left(now)
+    if entry.certificate.not_after is None:
+        return "warn"
+    if entry.role in {"secondary", "next"}:
         return "pass" if left > 0 else "warn"
     if left <= 0 or any(event.kind is EventKind.CRITICAL and event.at <= now for event in entry.events):
         return "fail"
@@ -68,11 +70,12 @@ def _head(
 ) -> str:
     name = farm.properties.federation_name or (external.federation_name if external else "")
     statuses = [status_of(entry, thresholds, now) for entry in entries]
-    counts = ", ".join(f"{statuses.count(status)} {word}" for status, word in _WORDS.items() if status in statuses)
+    counts = ", ".join(f"{word}: {statuses.count(status)}" for status, word in _WORDS.items() if status in statuses)
     moment = f"{minute(now).removesuffix('Z')} UTC"
     auto = "not known" if farm.error else "on" if farm.properties.auto_rollover else "off"
     return (
-        f"<p>{escape(name)}, {moment}: {len(entries)} certificates, {counts}.</p>\n"
+        f"<p>{escape(name)}, {moment}: {len(entries)} certificates. By their ends alone, {counts}; what else may be wrong"
+        " with them says <code>isthmus adfs check</code>.</p>\n"
         f'<p class="quiet">AutoCertificateRollover is {auto}.{_rule(farm)}</p>\n{_legend()}'
     )
 

@@ -13,6 +13,7 @@ from findings import Finding, failed, passed, warned
 from foundation.times import DAY, day, distance
 
 _ROLL = "Roll it over: isthmus adfs rollover plan."
+_ENDED = f"{_ROLL} Nothing waits for partners any more: tell every one of them."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
@@ -42,12 +43,12 @@ def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], threshold
         count = sum(row.is_primary for row in rows)
         return failed(name, farm.name, f"{count} primary certificates instead of one", "Set-AdfsCertificate -IsPrimary …")
     seen = end_text(primary, now)
-    if not primary.not_after:
+    if primary.not_after is None:
         return warned(name, farm.name, seen, "Let this workstation reach the metadata, or look at it in AD FS.")
-    if primary.not_after <= now:
+    if primary.ended(now):
         harm = "it is used all the same" if name == "token-signing" else "AD FS does not start again with it"
-        return failed(name, farm.name, f"{seen}; {harm}", "isthmus adfs rollover emergency, then tell every partner.")
-    if primary.not_before > now:
+        return failed(name, farm.name, f"{seen}; {harm}", _ENDED)
+    if not primary.begun(now):
         return failed(name, farm.name, f"{seen}; begins {day(primary.not_before)}", "Promote one that is valid now.")
     if farm.properties.auto_rollover and not farm.error:
         return _check_managed(name, farm, rows, seen, primary, thresholds, now)
@@ -60,13 +61,13 @@ def _check_managed(
     """AD FS looks after it. That is no alarm, unless it is late."""
     coming = events(rows, farm.properties)
     late = next((event for event in coming if event.kind is not EventKind.CRITICAL and now > event.at + LATE), None)
-    if now > primary.not_after - farm.properties.critical_threshold_days * DAY:
+    if primary.left(now) < farm.properties.critical_threshold_days * DAY:
         remedy = f"AD FS replaces it without asking partners, or cannot: look at its event log. {_ROLL}"
         return failed(name, farm.name, f"{seen}; past its critical threshold", remedy)
     if late is not None:
         seen = f"{seen}; AD FS should have {_done(late)} it on {day(late.at)}"
         remedy = f"AD FS/Admin event log of the primary: is the service running, its account able to write? {_ROLL}"
-        finding = failed if primary.not_after - now < thresholds.token_failure_days * DAY else warned
+        finding = failed if primary.left(now) < thresholds.token_failure_days * DAY else warned
         return finding(name, farm.name, seen, remedy)
     return passed(name, farm.name, f"{seen}; {_next(coming, now)}")
 
@@ -83,7 +84,7 @@ def _next(coming: list[Event], now: float) -> str:
 def _unmanaged(
     name: str, farm: Farm, rows: list[FarmCertificate], seen: str, primary: Certificate, thresholds: Thresholds, now: float
 ) -> Finding:
-    left = (primary.not_after - now) / DAY
+    left = primary.left(now) / DAY
     successor = successor_of(rows)
     remedy = f"Promote {short_name(successor.thumbprint)} once partners know it." if successor else _ROLL
     if left < thresholds.token_failure_days:
@@ -95,7 +96,7 @@ def _unmanaged(
 
 def _check_secondaries(name: str, farm: Farm, rows: list[FarmCertificate], now: float) -> Iterator[Finding]:
     for row in rows:
-        if not row.is_primary and 0 < row.certificate.not_after <= now:
+        if not row.is_primary and row.certificate.ended(now):
             remedy = "isthmus adfs rollover retire, or Remove-AdfsCertificate."
             yield warned(f"{name}-secondary", farm.name, f"{end_text(row.certificate, now)}; nobody needs it", remedy)
 
@@ -141,9 +142,9 @@ def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: 
         for name in sorted(signers)
     ]
     for row in rows:
-        seen, left = end_text(row.certificate, now), (row.certificate.not_after - now) / DAY
+        seen, left = end_text(row.certificate, now), row.certificate.left(now) / DAY
         if left < thresholds.token_failure_days:
-            yield failed("token-signing", external.federation_name, seen, _ROLL)
+            yield failed("token-signing", external.federation_name, seen, _ENDED if left <= 0 else _ROLL)
         elif left < thresholds.token_warning_days and not _announced(external, row.certificate):
             yield warned("token-signing", external.federation_name, f"{seen}; no successor is published", _ROLL)
         else:
@@ -152,4 +153,4 @@ def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: 
 
 def _announced(external: ExternalView, primary: Certificate) -> bool:
     known = (external.certificates[name] for served in external.served for name in served.signing)
-    return any(certificate.not_after > primary.not_after for certificate in known)
+    return any(certificate.outlasts(primary) for certificate in known)

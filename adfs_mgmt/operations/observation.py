@@ -17,7 +17,6 @@ from adfs_mgmt.farm import (
     read_test_account,
     sign_in,
     unread_farm,
-    with_certificates,
 )
 from adfs_mgmt.health import check_farm, check_partners
 from adfs_mgmt.operations.certificates import CertificateOperation, Track
@@ -90,14 +89,15 @@ async def observe_farms(
 
 
 async def _observe(context: OperationContext, shell: Shell | None, settings: FarmSettings, on_host: OnHost) -> ObservedFarm:
-    """Both sides at the same time. What the metadata has completes what was read."""
+    """Both sides at the same time."""
     now = context.now()
     observing = read_external_view(settings, now, on_host=on_host)
     if shell is None:
         external, farm = await observing, unread_farm(settings, now)
     else:
-        external, farm = await asyncio.gather(observing, read_farm(shell, settings, now, on_host=on_host))
-    return ObservedFarm(settings=settings, farm=with_certificates(farm, external.certificates.values()), external=external)
+        reading = read_farm(shell, settings, now, on_host=on_host, trust_stores=True)
+        external, farm = await asyncio.gather(observing, reading)
+    return ObservedFarm(settings=settings, farm=farm, external=external)
 
 
 async def read_trust(tenant: FederatedTenant, now: float) -> EntraTrust:

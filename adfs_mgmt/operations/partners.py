@@ -59,9 +59,13 @@ def acknowledge_certificate(context: OperationContext, farm: str, partner: str, 
 
 
 async def watch_partners(context: OperationContext, farm: str = "", *, ca_file: Path | None = None) -> MetadataReport:
-    """Read the partners' own metadata, and note what it has. Raises TrustError for the ledger, never for a partner."""
+    """Read the partners' own metadata, and note what it has. Raises TrustError for the ledger, never for a partner;
+    NotPossible while the ledger names nobody."""
     with Ledgers(context.state_dir).changing(context.farm(farm).name) as box:
         partners = box.ledger.partners
+        if not partners:
+            command = "isthmus adfs trust partners list --refresh"
+            raise NotPossible(f"no partner of farm {box.ledger.farm} is known here yet; ask the farm first: {command}")
         sights = await read_partner_metadata(partners, ca_file=ca_file)
         warnings: list[PartnerWarning] = []
         for partner, sight in zip(partners, sights, strict=True):

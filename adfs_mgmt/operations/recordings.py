@@ -36,7 +36,7 @@ async def read_recording(path: Path) -> RecordedFarm:
     times = (value for answer in answers for value in answer.values() if isinstance(value, dt.datetime))
     now = next(times, dt.datetime.fromtimestamp(made, dt.UTC))
     settings = FarmSettings(name=path.name, federation_name="", nodes=nodes, proxies=proxies)
-    farm = await read_farm(replay, settings, now.timestamp(), metadata=None)
+    farm = await read_farm(replay, settings, now.timestamp())
     return RecordedFarm(farm=farm, failures=tuple(str(error) for error in replay.failures))
 
 

@@ -52,10 +52,11 @@ def synchronised(view: FarmView[Any]) -> list[str]:
     for node in view.farm.nodes:
         if node.error or node.role is not SyncRole.SECONDARY or view.farm.properties.sql:
             continue
-        age = view.farm.read_at - node.last_sync
-        if not node.last_sync_ok:
+        if node.last_sync is None:
+            wrong.append(f"node {node.host} is not known to have ever synchronised; look at its AD FS event log")
+        elif not node.last_sync_ok:
             wrong.append(f"node {node.host}: its last synchronisation failed; look at its AD FS event log, then apply again")
-        elif age > view.policy.sync_seconds:
+        elif (age := view.farm.read_at - node.last_sync) > view.policy.sync_seconds:
             wrong.append(
                 f"node {node.host} has last synchronised {age / 60:.0f} minutes ago (at most "
                 f"{view.policy.sync_seconds / 60:.0f}); see that it reaches the primary on port 80"
@@ -65,12 +66,15 @@ def synchronised(view: FarmView[Any]) -> list[str]:
 
 def clocks(view: FarmView[Any]) -> list[str]:
     """Clocks agree."""
-    most = view.policy.clock_seconds
-    return [
-        f"{_name(host)}: its clock differs by {host.clock_skew:+.0f} s (at most {most:.0f}); set it right first"
-        for host in view.farm.hosts
-        if not host.error and abs(host.clock_skew) > most
-    ]
+    most, wrong = view.policy.clock_seconds, []
+    for host in view.farm.hosts:
+        if not host.error and host.clock_skew is None:
+            wrong.append(f"{_name(host)} does not tell its time (Get-Date), so that nobody knows whether its clock is right")
+        elif not host.error and host.clock_skew is not None and abs(host.clock_skew) > most:
+            wrong.append(
+                f"{_name(host)}: its clock differs by {host.clock_skew:+.0f} s (at most {most:.0f}); set it right first"
+            )
+    return wrong
 
 
 def seen_from_outside(view: FarmView[Any]) -> list[str]:
@@ -122,7 +126,7 @@ def fit(certificate: Certificate, use: Use, now: float, least: float = DAY) -> l
 def usable_again(view: FarmView[Any], thumbprint: str, where: str) -> list[str]:
     """Whether a certificate that a rollback would bring back is still worth something. One that was not seen may be."""
     certificate = view.observed.certificate(thumbprint)
-    if certificate is None or not 0 < certificate.not_after <= view.now:
+    if certificate is None or not certificate.ended(view.now):
         return []
     return [
         f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Continue with the "

@@ -94,8 +94,11 @@ def _check_windows(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
 
 
 def _check_clock(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
-    primary = seen.farm.primary
-    skew = seen.host.clock_skew - (primary.clock_skew if primary else 0.0)
+    primary, skew = seen.farm.primary, seen.host.clock_skew
+    if skew is None:
+        yield undecided("clock", "", "it does not tell its time", "compare it with the primary's: w32tm /query /status")
+        return
+    skew -= (primary.clock_skew or 0.0) if primary else 0.0
     text = f"its clock is {round(skew):+d} s off"
     if abs(skew) > MAX_SKEW:
         yield failed("clock", "", text, "on it, run w32tm /resync and look at its time source")
@@ -166,10 +169,15 @@ def _stored(name: str, wanted: str, seen: ServerObservation) -> Finding:
     if row.key is KeyAccess.NO_KEY:
         remedy = importing.replace("import", "remove it, then import", 1)
         return failed(name, "", f"{wanted} is there without its private key", remedy)
-    if row.certificate.not_after <= seen.now:
+    if row.certificate.ended(seen.now):
         return failed(name, "", f"{wanted} has expired", "renew it on the farm first: isthmus adfs ssl plan")
-    if row.certificate.not_before > seen.now:
+    if not row.certificate.begun(seen.now):
         return failed(name, "", f"{wanted} is not valid yet", "check the clocks, or wait")
+    if row.certificate.not_after is None:
+        return failed(name, "", f"{wanted} cannot be read, so that its end is not known", "use another")
+    if row.key is KeyAccess.UNKNOWN:
+        text = f"{wanted} is in LocalMachine\\My; whether with its key, only the JEA endpoint tells"
+        return undecided(name, "", text, "look there (certlm.msc), or register the endpoint: isthmus adfs jea")
     return passed(name, "", f"{wanted} with its key is in LocalMachine\\My")
 
 

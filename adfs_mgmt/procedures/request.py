@@ -124,7 +124,8 @@ def _made_by_adfs(view: View, use: Use, old: str) -> tuple[str, list[str]]:
     if not others:
         return "", checks.makes_certificates(view)
     candidate, replaced = others[0], view.observed.certificate(old)
-    if len(others) > 1 or (replaced is not None and candidate.not_after <= replaced.not_after):
+    end = replaced.not_after if replaced else None
+    if len(others) > 1 or (end is not None and candidate.left(0.0) <= end):
         return "", [_left_over(use, [certificate.thumbprint for certificate in others])]
     return candidate.thumbprint, checks.fit(candidate, use, view.now)
 
@@ -164,7 +165,7 @@ def promoted_elsewhere(observed: FarmObservation) -> TokenState | None:
         rows = certificates.rows(observed.farm.primary, use)
         others = [row.certificate for row in rows if not row.is_primary]
         primary = next((row.certificate for row in rows if row.is_primary), None)
-        if primary is not None and len(others) == 1 and others[0].not_after < primary.not_after:
+        if primary is not None and len(others) == 1 and primary.outlasts(others[0]):
             old[use], new[use] = others[0].thumbprint, primary.thumbprint
     if not old:
         return None
@@ -261,8 +262,9 @@ def first_end(kind: Kind, uses: Sequence[Use], observed: FarmObservation) -> flo
         away = [f"{host.host} cannot be read ({host.error})" for host in farm.hosts if host.error]
     else:
         used, away = {certificates.primary_of(farm.primary, use) for use in uses}, []
-    ends = {name: found.not_after if (found := observed.certificate(name)) else 0.0 for name in used if name}
-    unknown = [f"the end of {name} is not known" for name, end in ends.items() if not end]
+    found = {name: observed.certificate(name) for name in used if name}
+    ends = [row.not_after for row in found.values() if row is not None and row.not_after is not None]
+    unknown = [f"the end of {name} is not known" for name, row in found.items() if row is None or row.not_after is None]
     if away or unknown or not ends:
         raise Refused("telling what is due", [*away, *unknown] or ["no certificate is in use"])
-    return min(ends.values())
+    return min(ends)

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adfs_mgmt.remoting.catalogue import CATALOGUE, MACHINE_STORE, HostKind, NotInCatalogue, make_command, timeout_of
+from adfs_mgmt.remoting.catalogue import (
+    CATALOGUE,
+    MACHINE_STORE,
+    ROOT_STORE,
+    TRUSTED_DEVICES,
+    HostKind,
+    NotInCatalogue,
+    make_command,
+    timeout_of,
+)
 from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret, Value
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, RemotingError
-from adfs_mgmt.remoting.properties import flag_of, integer_of, seconds_of, text_of, texts_of, time_of
+from adfs_mgmt.remoting.properties import flag_of, integer_of, object_of, seconds_of, text_of, texts_of, time_of
 from adfs_mgmt.remoting.recorder import Recorder, RecordingDamaged, Replay
 from adfs_mgmt.remoting.settings import RemotingSettings, split_host
 from adfs_mgmt.remoting.shell import Shell
@@ -31,6 +40,8 @@ __all__ = [
     "CATALOGUE",
     "JEA_MODULE",
     "MACHINE_STORE",
+    "ROOT_STORE",
+    "TRUSTED_DEVICES",
     "AccessDenied",
     "Command",
     "CommandFailed",
@@ -53,6 +64,7 @@ __all__ = [
     "integer_of",
     "jea_role",
     "make_command",
+    "object_of",
     "seconds_of",
     "split_host",
     "text_of",

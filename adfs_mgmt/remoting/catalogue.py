@@ -105,6 +105,8 @@ class Cmdlet:
 
 THUMBPRINT = r"[0-9A-Fa-f]{40}"
 MACHINE_STORE = "Cert:\\LocalMachine\\My"
+TRUSTED_DEVICES, ROOT_STORE = "Cert:\\LocalMachine\\AdfsTrustedDevices", "Cert:\\LocalMachine\\Root"
+"""Where a node keeps the certificates of its proxies, and Windows the roots that it trusts."""
 
 _TOKEN_USES = ("Token-Signing", "Token-Decrypting")
 _SERVICES = ("adfssrv", "appproxysvc", "appproxyctrl")
@@ -126,7 +128,7 @@ _TYPES = {
     ),
     "service": Parameter(kind=ParameterKind.TEXT, choices=_SERVICES),
     "any-service": Parameter(kind=ParameterKind.TEXT, choices=(*_SERVICES, "MSSQL$MICROSOFT##WID")),
-    "store": Parameter(kind=ParameterKind.TEXT, choices=(MACHINE_STORE,)),
+    "store": Parameter(kind=ParameterKind.TEXT, choices=(MACHINE_STORE, TRUSTED_DEVICES, ROOT_STORE)),
     "class": Parameter(kind=ParameterKind.TEXT, choices=("Win32_OperatingSystem", "Win32_ComputerSystem", "Win32_Service")),
     "filter": Parameter(kind=ParameterKind.TEXT, choices=("Name='adfssrv'",)),
 }
@@ -140,6 +142,7 @@ reads    Get-AdfsFarmInformation
 reads    Get-AdfsCertificate [-CertificateType <use[]>] [-Thumbprint <thumbprint[]>]
 reads    Get-AdfsSslCertificate
 reads    Get-AdfsRelyingPartyTrust [-Name <text[]>]
+reads    Get-AdfsClaimsProviderTrust
 reads    Get-AdfsEndpoint
 reads    Test-AdfsFarmJoin [-CertificateThumbprint <thumbprint>]
          (-GroupServiceAccountIdentifier <text> | -ServiceAccountCredential <credential>) [-Credential <credential>]

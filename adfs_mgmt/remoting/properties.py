@@ -40,10 +40,16 @@ def flag_of(row: PSObject, name: str, default: bool = False) -> bool:
     return value.lower() == "true" if value else default
 
 
-def time_of(row: PSObject, name: str) -> float:
-    """A time, Unix seconds; 0 where there is none, or .NET's smallest, which means never."""
+def time_of(row: PSObject, name: str) -> float | None:
+    """A time, Unix seconds; None where there is none, or .NET's smallest, which means never."""
     value = row.get(name)
-    return value.timestamp() if isinstance(value, dt.datetime) and value.year > 1 else 0.0
+    return value.timestamp() if isinstance(value, dt.datetime) and value.year > 1 else None
+
+
+def object_of(row: PSObject, name: str) -> PSObject:
+    """A nested object; an empty one where there is none."""
+    value = row.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def seconds_of(row: PSObject, name: str, default: float) -> float:

@@ -4,7 +4,8 @@ Nothing that names an organisation goes into the file. Texts are cut into words;
 AD FS's or Windows's own, every other becomes a pseudonym, the same one wherever the word appears (so that a thumbprint in
 one answer still fits the thumbprint in another, and `certauth.fs.corp.example` still ends in `fs.corp.example`). In the text
 of an error ordinary words stay, too, unless they look like a name or were met as part of one before: read those lines before
-you send the file to anybody. Secrets are left out, and so are bytes (certificates name their owner; PFX files are keys).
+you send the file to anybody. Secrets are left out, and so are bytes (PFX files are keys). Of a certificate there is what it
+says (X509Certificate2's own properties, names as pseudonyms) instead of its RawData, which names its owner.
 
 The pseudonyms come from a key that exists as long as the Recorder does: nobody can try names against the file later.
 """
@@ -28,6 +29,7 @@ from adfs_mgmt.remoting.catalogue import CATALOGUE
 from adfs_mgmt.remoting.command import Command, PSCredential, PSObject, Secret
 from adfs_mgmt.remoting.errors import AccessDenied, CommandFailed, HostUnreachable, Interrupted, NoTicket, RemotingError
 from adfs_mgmt.remoting.shell import Shell
+from certs import CertificateUnreadable, read_certificate, thumbprint_of
 from foundation.pseudonyms import Pseudonyms, words_of
 
 log = structlog.get_logger(__name__)
@@ -181,8 +183,34 @@ def _encoded(value: Any, text: Callable[[str], str] = str, name: Callable[[str],
     if isinstance(value, str):
         return text(value)
     if isinstance(value, Mapping):
+        value = _with_certificate(value)
         return {name(key): _encoded(inner, text, name) for key, inner in value.items()}
     return [_encoded(inner, text, name) for inner in value] if isinstance(value, Sequence) else value
+
+
+def _with_certificate(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same object, with what the certificate says whose RawData it has."""
+    raw = value.get("RawData")
+    if not isinstance(raw, bytes) or not raw:
+        return value
+    try:
+        found = read_certificate(raw)
+    except CertificateUnreadable:
+        return {"Thumbprint": thumbprint_of(raw), **value}
+    return {
+        "Thumbprint": found.thumbprint,
+        "Subject": found.subject,
+        "Issuer": found.issuer,
+        "NotBefore": _moment(found.not_before),
+        "NotAfter": _moment(found.not_after),
+        "DnsNameList": found.names,
+        "ServerAuthentication": found.server_auth,
+        **value,
+    }
+
+
+def _moment(seconds: float | None) -> dt.datetime | None:
+    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _thing(value: Any) -> Any:

@@ -6,7 +6,7 @@ pypsrp gives times as text and enumerations as numbers with a text; here each co
     enumeration              its text
     list, queue, stack       a list
     dictionary               a PSObject
-    object with properties   a PSObject
+    object with properties   a PSObject, nested too: types of a serialisation depth of their own, such as X509Certificate2
     object around an object  one PSObject, of the properties of both: what providers give through a JEA endpoint's functions
     object without           its text: it lay deeper than the serialisation depth of 1
     SecureString             "***": it is never shown, and never needed

@@ -107,7 +107,7 @@ def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Ite
     there = "signingCertificate" in parsed.certificates
     yield _check(name, there, "there is a signing certificate", "there is no signing certificate", remedy)
     for slot, certificate in parsed.certificates.items():
-        current, which = certificate.not_before <= now < certificate.not_after, f"{slot} {certificate.thumbprint}"
+        current, which = certificate.begun(now) and not certificate.ended(now), f"{slot} {certificate.thumbprint}"
         yield _check(name, current, f"{which} is valid now", f"{which} is not valid now", remedy)
 
 

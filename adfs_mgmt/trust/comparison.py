@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from adfs_mgmt.farm import ExternalView, Farm, Use
 from adfs_mgmt.trust.model import Configuration, EntraTrust, FederatedDomain
 from adfs_mgmt.trust.update_status import explain_update
-from certs import Certificate
+from certs import Certificate, last_to_end
 from findings import Finding, failed, passed, warned
 
 DAY = 86400.0
@@ -36,8 +36,8 @@ class SigningKeys:
     @property
     def successor(self) -> Certificate | None:
         """The one that takes over next: it ends last, and after the live one."""
-        last = max(self.coming, key=lambda coming: coming.not_after, default=None)
-        return last if last and self.live and last.not_after > self.live.not_after else None
+        last = last_to_end(self.coming)
+        return last if last and self.live and last.outlasts(self.live) else None
 
 
 def keys_of_farm(farm: Farm) -> SigningKeys:
@@ -122,14 +122,17 @@ def _live(domain: str, configuration: Configuration, live: Certificate, keys: Si
         text = f"Entra ID does not know {live.thumbprint}, which signs now: nobody can sign in"
         yield failed("live-key", domain, text, publish)
         return
-    if live.not_after <= now:
+    if live.not_after is None:
+        text = f"when {live.thumbprint}, which signs now, ends is not known"
+        yield warned("live-key", domain, text, "Look at `isthmus adfs status`")
+    if live.ended(now):
         yield failed("live-key", domain, f"{live.thumbprint}, which signs now, has ended", roll)
     for coming in keys.coming:
-        if coming.not_after > live.not_after and configuration.slot_of(coming.thumbprint) is None:
+        if coming.outlasts(live) and configuration.slot_of(coming.thumbprint) is None:
             text = f"Entra ID does not know the successor {coming.thumbprint} yet"
             yield warned("successor", domain, text, publish)
-    if live.not_after - now < SOON_DAYS * DAY and len(configuration.thumbprints()) == 1:
-        left = max(0.0, live.not_after - now) / DAY
+    if live.left(now) < SOON_DAYS * DAY and len(configuration.thumbprints()) == 1:
+        left = max(0.0, live.left(now)) / DAY
         yield warned("successor", domain, f"{live.thumbprint} ends in {left:.0f} days and Entra ID knows no other", roll)
 
 

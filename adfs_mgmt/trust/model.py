@@ -40,8 +40,8 @@ class UpdateStatus:
     """How Entra ID's own last look at the farm's metadata went (`signingCertificateUpdateStatus`)."""
 
     result: str
-    at: float
-    """0 where it is not said."""
+    at: float | None
+    """None where it is not said."""
 
     @property
     def ok(self) -> bool:

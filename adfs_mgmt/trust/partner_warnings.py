@@ -30,7 +30,10 @@ def judge_partner(partner: Partner, found: PartnerMetadata, now: float) -> list[
         return []
     if found.error:
         return [_warning(partner, f"its metadata cannot be read: {found.error}", "Ask its owner, or correct the address")]
-    return [*_changes(partner, found), *_ends(partner, found, now)]
+    odd = [
+        _warning(partner, f"its metadata's {text}", "Tell its owner; AD FS may refuse it, too") for text in found.unreadable
+    ]
+    return [*odd, *_changes(partner, found), *_ends(partner, found, now)]
 
 
 def _changes(partner: Partner, found: PartnerMetadata) -> Iterable[PartnerWarning]:
@@ -49,8 +52,10 @@ def _changes(partner: Partner, found: PartnerMetadata) -> Iterable[PartnerWarnin
 
 def _ends(partner: Partner, found: PartnerMetadata, now: float) -> Iterable[PartnerWarning]:
     for certificate in found.certificates:
-        name, left = certificate.thumbprint, certificate.not_after - now
-        if left <= 0:
+        name, left = certificate.thumbprint, certificate.left(now)
+        if certificate.not_after is None:
+            yield _warning(partner, f"when its certificate {name} ends is not known", "Ask its owner")
+        elif left <= 0:
             yield _warning(partner, f"its certificate {name} has ended", "Ask its owner for a new one")
         elif left < SOON:
             text = f"its certificate {name} ends in {left / 86400:.0f} days"

@@ -153,14 +153,14 @@ def _update_status(value: object) -> UpdateStatus | None:
     return UpdateStatus(result=value["certificateUpdateResult"][:80], at=_time(value.get("lastRunDateTime")))
 
 
-def _time(value: object) -> float:
-    """DateTimeOffset with up to seven decimals. 0 where it is none."""
+def _time(value: object) -> float | None:
+    """DateTimeOffset with up to seven decimals. None where it is none."""
     if not isinstance(value, str):
-        return 0.0
+        return None
     try:
         return dt.datetime.fromisoformat(value).astimezone(dt.UTC).timestamp()
     except (ValueError, OverflowError, OSError):
-        return 0.0
+        return None
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

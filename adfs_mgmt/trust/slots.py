@@ -12,6 +12,8 @@ The slot that holds the live key is never written.
 
 from __future__ import annotations
 
+import math
+
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Configuration, Slot
 from certs import normal_thumbprint
@@ -37,8 +39,8 @@ def slot_for(domain: str, configuration: Configuration, wanted: str, live: str) 
 
 
 def _end(configuration: Configuration, slot: Slot) -> float:
-    """0 for an empty slot."""
-    return configuration.certificates[slot].not_after if slot in configuration.certificates else 0.0
+    """Minus infinity for an empty slot."""
+    return configuration.certificates[slot].left(0.0) if slot in configuration.certificates else -math.inf
 
 
 def slot_to_retire(domain: str, configuration: Configuration, old: str, live: str) -> Slot | None:

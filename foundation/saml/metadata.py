@@ -8,11 +8,10 @@ signer: that is for the caller to compare with what the farm says.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from certs import Certificate, read_certificate
+from certs import Certificate, CertificateUnreadable, read_certificate
 from foundation.saml.errors import SamlError, as_saml_error
 from foundation.saml.model import Metadata
 from foundation.saml.signature import DS, decoded, texts, verify_signature
@@ -37,12 +36,18 @@ def _read(data: bytes) -> Metadata:
     if root.tag != f"{_MD}EntityDescriptor":
         raise SamlError(_WHAT, "its root is not an EntityDescriptor")
     signer, problem = _signer(data)
+    signing, unreadable = _certificates(root, "signing")
+    encryption, more = _certificates(root, "encryption")
+    unreadable = tuple(dict.fromkeys((*unreadable, *more)))
+    if unreadable and not signing and not encryption:
+        raise SamlError(_WHAT, "; ".join(unreadable))
     return Metadata(
         entity_id=root.get("entityID", ""),
-        signing=_certificates(root, "signing"),
-        encryption=_certificates(root, "encryption"),
+        signing=signing,
+        encryption=encryption,
         signed_by=signer,
         signature_problem=problem,
+        unreadable=unreadable,
     )
 
 
@@ -50,18 +55,23 @@ _remembered = functools.lru_cache(maxsize=64)(_read)
 """Nodes of a farm serve the same document, and a rollover looks at them again and again."""
 
 
-def _certificates(root: etree._Element, use: str) -> tuple[Certificate, ...]:
-    found = {certificate.thumbprint: certificate for certificate in _each_certificate(root, use)}
-    return tuple(found.values())
-
-
-def _each_certificate(root: etree._Element, use: str) -> Iterator[Certificate]:
-    """Of every role. A key descriptor without a use is for both (saml-metadata-2.0-os section 2.4.1.1)."""
+def _certificates(root: etree._Element, use: str) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
+    """Of every role, each once, and why others cannot be read. A key descriptor without a use is for both
+    (saml-metadata-2.0-os section 2.4.1.1)."""
     descriptors = [descriptor for descriptor in root.iter(f"{_MD}KeyDescriptor") if descriptor.get("use", use) == use]
     found = [text for descriptor in descriptors for text in texts(descriptor.iter(f"{DS}X509Certificate"))]
     if len(found) > MAX_CERTIFICATES:
         raise SamlError(_WHAT, f"more than {MAX_CERTIFICATES} certificates")
-    yield from (read_certificate(decoded(text, _WHAT), f"{_WHAT}, {use} certificate") for text in found)
+    read: dict[str, Certificate] = {}
+    unreadable = []
+    for number, text in enumerate(found, 1):
+        try:
+            certificate = read_certificate(decoded(text, _WHAT), f"{_WHAT}, {use} certificate")
+        except (CertificateUnreadable, SamlError) as error:
+            unreadable.append(f"{use} certificate {number}: {error.reason}")
+        else:
+            read[certificate.thumbprint] = certificate
+    return tuple(read.values()), tuple(unreadable)
 
 
 def _signer(data: bytes) -> tuple[Certificate | None, str]:

@@ -35,6 +35,8 @@ class Metadata:
     """Whose key signed the whole document; None where it is not signed or the signature does not hold."""
     signature_problem: str = ""
     """Why `signed_by` is None."""
+    unreadable: tuple[str, ...] = ()
+    """Why certificates of it are neither in `signing` nor in `encryption`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class PartnerMetadata:
     certificates: tuple[Certificate, ...] = ()
     error: str = ""
     """Why it could not be read; empty where it has no address."""
+    unreadable: tuple[str, ...] = ()
+    """Why certificates of it are not among `certificates`."""
     watched: bool = True
     """False where no address of metadata is known for it."""
 

@@ -53,7 +53,7 @@ async def _read(session: aiohttp.ClientSession, partner: Partner) -> PartnerMeta
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return PartnerMetadata(partner=partner.name, error=_reason(error))
     found = {row.thumbprint: row for row in (*metadata.signing, *metadata.encryption)}
-    return PartnerMetadata(partner=partner.name, certificates=tuple(found.values()))
+    return PartnerMetadata(partner=partner.name, certificates=tuple(found.values()), unreadable=metadata.unreadable)
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> Metadata:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib.metadata import version
 from typing import Any
 
@@ -53,6 +54,8 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors of the packages become one clear message."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not sys.warnoptions:  # libraries' words to programmers, such as about an odd certificate of somebody else's
+        warnings.simplefilter("ignore")
     try:
         code: Any = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

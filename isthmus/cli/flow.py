@@ -10,6 +10,7 @@ mistake; elsewhere only `--yes` will do. With `--json` standard output has one a
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -133,12 +134,19 @@ def actor() -> str:
 
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
-    """A line for each stage that is completed and what is going on below, on a terminal; log lines elsewhere."""
+    """A line for each stage that is completed and what is going on below, on a terminal. Elsewhere log lines, and a line for
+    each stage that is completed where the log leaves it out (`level`)."""
     if not sys.stderr.isatty():
         import structlog
 
-        log = structlog.get_logger()
-        yield lambda seen: log.info(f"procedure.{seen.event}", stage=seen.step.stage, title=seen.step.title, text=seen.text)
+        log, logged = structlog.get_logger(), logging.getLogger().isEnabledFor(logging.INFO)
+
+        def note(seen: Progress) -> None:
+            log.info(f"procedure.{seen.event}", stage=seen.step.stage, title=seen.step.title, text=seen.text)
+            if seen.event == "completed" and not logged:
+                click.echo(visible(f"done: {seen.step.title}: {seen.text}"), err=True)
+
+        yield note
         return
     from rich.console import Console
     from rich.markup import escape

@@ -173,4 +173,4 @@ def test_stopped_service(console: Console) -> None:
     console.simulator.stop_service(PRIMARY)
     assert "net.tcp://localhost:1500/policy" in console.refused(PRIMARY, "Get-AdfsProperties").message
     status = console.one(PRIMARY, "Get-Service", Name=["adfssrv"])["Status"]
-    assert getattr(status, "text", "") == "Stopped"
+    assert status == "Stopped"

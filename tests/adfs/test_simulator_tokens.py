@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from tests.adfs.simulator.cmdlets.base import described
+from tests.adfs.simulator.cmdlets.base import nested
 from tests.adfs.simulator.simulator import ADMIN, Dropped, Unreachable
 from tests.adfs.simulator.values import SecureText
 from tests.adfs.simulator_helpers import DAY, NOW, PRIMARY, SECOND, THIRD, WAP, Console
@@ -164,13 +164,14 @@ def test_service_communications_is_read_at_the_next_start(console: Console) -> N
     assert node.loaded_service_certificate == made.thumbprint
 
 
-def test_a_nested_certificate_arrives_as_text(console: Console) -> None:
-    """Depth 1: subject, dates in the server's culture and zone, thumbprint, no DER."""
+def test_a_nested_certificate_arrives_with_its_raw_data(console: Console) -> None:
+    """And nothing else; its text has dates in the server's culture and zone."""
     console.simulator[PRIMARY].utc_offset = 7200.0
     row = console.run(PRIMARY, "Get-AdfsCertificate", CertificateType=[SERVICE])[0]
     certificate = next(each for each in console.simulator[PRIMARY].store.values()).certificate
-    assert row["Certificate"] == described(certificate, 7200.0)
-    assert f"[Thumbprint]\r\n  {row['Thumbprint']}" in str(described(certificate)[""])
+    assert row["Certificate"] == nested(certificate, 7200.0)
+    assert nested(certificate).properties == {"RawData": certificate.der}
+    assert f"[Thumbprint]\r\n  {row['Thumbprint']}" in nested(certificate).text
 
 
 # -- time

@@ -573,3 +573,12 @@ def test_what_a_stranger_typed_is_only_text_in_a_table(capsys: pytest.CaptureFix
     table(["user"], [[name] for name in (*marked, *moving, "zo\u00eb")], "nobody")
     shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert shown == ["user", *marked, "\\x1b[2Janna", "\\x9b31manna", "\\u202eanna", "zo\u00eb"]
+
+
+def test_warnings_of_libraries_do_not_reach_the_terminal() -> None:
+    """They are for programmers: an odd certificate of a partner is enough for one."""
+    command = "warnings.warn('odd', UserWarning)"
+    code = f"import warnings, isthmus.cli as cli; cli.cli.main = lambda *a, **more: {command}; cli.main([])"
+    for options, expected in (((), False), (("-W", "default"), True)):
+        done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True)
+        assert ("odd" in done.stderr) is expected

@@ -14,6 +14,7 @@ from foundation.procedures import End, Progress, Record, RunResult, Step, StepKi
 from isthmus.cli import flow
 from isthmus.cli.flow import Manner
 from isthmus.cli.output import Failure, FiniteRange
+from isthmus.logging import set_up
 
 ASKED, SAID_YES = Manner(yes=False, as_json=False), Manner(yes=True, as_json=False)
 PROGRAM = Manner(yes=False, as_json=True)
@@ -133,6 +134,19 @@ def test_what_is_going_on_is_logged() -> None:
     assert logs == [
         {"event": "procedure.act", "stage": "switch", "title": "switch it on", "text": "hall: press", "log_level": "info"}
     ]
+
+
+@pytest.mark.parametrize(("level", "said"), [("info", ""), ("warning", "done: switch it on: it is on\n")])
+def test_what_is_done_is_said_whatever_is_logged(
+    level: str, said: str, capsys: pytest.CaptureFixture[str], restored_logging: None
+) -> None:
+    """Once: by the log, or by a line where the log leaves it out. What is only under way is not."""
+    set_up(level)
+    step = Step(kind=StepKind.DO, stage="switch", title="switch it on")
+    with capture_logs(), flow.progress() as tell:
+        tell(Progress(event="act", step=step, text="hall: press", at=1.0))
+        tell(Progress(event="completed", step=step, text="it is on", at=2.0))
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-1", "soon"])

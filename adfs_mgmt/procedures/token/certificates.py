@@ -27,7 +27,7 @@ def add(view: FarmView[Any], use: Use, thumbprint: str) -> Act:
 
 
 def make_primary(view: FarmView[Any], use: Use, thumbprint: str) -> Act:
-    """It signs or decrypts from now on."""
+    """It is to sign or to decrypt."""
     return _of_farm(view, "Set-AdfsCertificate", CertificateType=use.value, Thumbprint=thumbprint, IsPrimary=True)
 
 
@@ -149,7 +149,7 @@ def on_nodes(
         if node.error:
             return node.error
         if not node.certificates and not view.farm.properties.sql:
-            followed = node.role is SyncRole.SECONDARY and node.last_sync_ok and node.last_sync >= since
+            followed = node.role is SyncRole.SECONDARY and node.last_sync_ok and (node.last_sync or 0.0) >= since
             return "" if followed else "has not polled the primary since the change"
         return "" if holds(node) else problem
 

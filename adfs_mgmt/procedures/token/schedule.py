@@ -127,7 +127,7 @@ def _keys(view: TokenRolloverView[Any], use: Use) -> list[KeyRecord]:
 def _end(view: TokenRolloverView[Any], thumbprint: str) -> float:
     """Infinity where it is not known: never a reason to hurry."""
     certificate = view.observed.certificate(thumbprint)
-    return (certificate.not_after if certificate else 0.0) or math.inf
+    return certificate.left(0.0) if certificate else math.inf
 
 
 # -- what plans say about it

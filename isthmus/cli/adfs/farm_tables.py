@@ -15,13 +15,14 @@ from adfs_mgmt.farm import (
     Inconsistency,
     KeyAccess,
     Node,
+    PartnerTrust,
     Proxy,
     Served,
     SyncRole,
     find_inconsistencies,
     short_name,
 )
-from adfs_mgmt.health import EXTERNAL, CertificateEntry, certificate_inventory, common_name, host_label
+from adfs_mgmt.health import EXTERNAL, TRUSTS, CertificateEntry, certificate_inventory, common_name, host_label
 from foundation.times import day, distance, minute
 from isthmus.cli.adfs.observation import plain
 from isthmus.cli.output import table, wrapped
@@ -40,7 +41,8 @@ def show(farm: Farm, external: ExternalView) -> None:
     _certificates(farm, certificate_inventory(farm, external))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
     _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
-    _section("Relying parties", ("Name", "On", "Monitored", "Identifier"), _relying_parties(farm))
+    _section("Relying parties", ("Name", "On", "Monitored", "Identifier"), _trusts(farm.relying_parties))
+    _section("Claims providers", ("Name", "On", "Monitored", "Identifier"), _trusts(farm.claims_providers))
     if farm.endpoints:
         on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
@@ -104,12 +106,14 @@ def _node(node: Node, farm: Farm) -> tuple[str, ...]:
 def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
     if not proxy.stored and not proxy.bindings:
         return host_label(proxy.host), "-", "-", "-", "-"
-    trust = "holds" if proxy.trust_ok and not 0 < proxy.trust_ends <= farm.read_at else "broken"
+    trust = "holds" if proxy.trust_ok and (proxy.trust_ends is None or proxy.trust_ends > farm.read_at) else "broken"
     service = "runs" if proxy.service_running else "stopped"
     return host_label(proxy.host), service, trust, minute(proxy.trust_ends), _clock(proxy.clock_skew)
 
 
-def _clock(skew: float) -> str:
+def _clock(skew: float | None) -> str:
+    if skew is None:
+        return "-"
     return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
 
 
@@ -127,7 +131,7 @@ def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
 
 def _keys(farm: Farm, entry: CertificateEntry) -> str:
     """Who can use the private key: where it lies in stores, by its state there; otherwise AD FS shares it itself."""
-    if entry.group == EXTERNAL:
+    if entry.group in {EXTERNAL, *TRUSTS}:
         return ", ".join(entry.hosts)
     where: defaultdict[KeyAccess, list[str]] = defaultdict(list)
     for host in farm.hosts:
@@ -165,10 +169,10 @@ def _applications(farm: Farm) -> list[tuple[str, ...]]:
     return [(*key, ", ".join(hosts)) for key, hosts in found.items()]
 
 
-def _relying_parties(farm: Farm) -> list[tuple[str, ...]]:
+def _trusts(trusts: Sequence[PartnerTrust]) -> list[tuple[str, ...]]:
     return [
-        (party.name, "yes" if party.enabled else "no", "yes" if party.monitoring else "no", ", ".join(party.identifiers))
-        for party in farm.relying_parties
+        (trust.name, "yes" if trust.enabled else "no", "yes" if trust.monitoring else "no", ", ".join(trust.identifiers))
+        for trust in trusts
     ]
 
 

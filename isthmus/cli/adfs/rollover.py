@@ -165,7 +165,7 @@ def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], 
     Example:
       isthmus adfs rollover promote --acknowledge "Payroll"
     """
-    _open_gate(work, "promote", names, "the new certificate comes into use", patience, manner)
+    _open_gate(work, "promote", names, "this brings the new certificate into use", patience, manner)
 
 
 @command.command()
@@ -180,7 +180,7 @@ def retire(work: CertificateOperation, manner: Manner, patience: float) -> None:
     Example:
       isthmus adfs rollover retire
     """
-    _open_gate(work, "retire", (), "the old certificate goes; there is no way back", patience, manner)
+    _open_gate(work, "retire", (), "this takes the old certificate away, and there is no way back", patience, manner)
 
 
 def _open_gate(

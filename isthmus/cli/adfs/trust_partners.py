@@ -129,7 +129,7 @@ def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path |
             (
                 sight.partner,
                 str(len(sight.certificates)),
-                minute(min((certificate.not_after for certificate in sight.certificates), default=0.0)),
+                minute(min((end for row in sight.certificates if (end := row.not_after) is not None), default=None)),
                 sight.error or "-",
             )
             for sight in watched

@@ -34,6 +34,7 @@ PRIMARY_NODE = Node(
     role=SyncRole.PRIMARY,
     service_running=True,
     service_account="CORP\\adfs-svc$",
+    clock_skew=0.0,
     bindings=(Binding(host_name=NAME, port=443, thumbprint=SSL),),
 )
 FARM = Farm(name="prod", read_at=NOW, properties=Properties(federation_name=NAME, behaviour_level=4), nodes=(PRIMARY_NODE,))
@@ -63,7 +64,9 @@ class Case:
             base |= {"thumbprint": SSL, "service_account": "CORP\\adfs-svc$"}
         spec = ServerSpec(farm="prod", federation_name=NAME, **{**base, **self.spec})
         features = {role: "Installed", WID_FEATURE: "Installed"}
-        host = ObservedServer(host=spec.host, **{"features": features, **JOINED.get(self.operation, {}), **self.host})
+        host = ObservedServer(
+            host=spec.host, **{"features": features, "clock_skew": 0.0, **JOINED.get(self.operation, {}), **self.host}
+        )
         seen: dict[str, Any] = {
             "farm": FARM,
             "served": served(spec.host),

@@ -156,3 +156,9 @@ def test_one_thing_that_is_wrong_is_named_alone(operation: Operation, more: dict
     assert len(texts) == bool(said), texts
     assert all(text.startswith(said.replace("{host}", host)) for text in texts), texts
     assert all(finding.remedy for finding in bad)
+
+
+def test_a_clock_that_is_right_has_no_sign_of_its_own() -> None:
+    """Rounded, a little behind is not `-0 s`."""
+    (clock,) = [finding for finding in found(NODE, host={"clock_skew": -0.3}) if finding.name == "clock"]
+    assert "-0" not in clock.seen

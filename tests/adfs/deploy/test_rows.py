@@ -54,9 +54,9 @@ def test_what_holds_is_written_down_row_by_row(operation: Operation) -> None:
         (NEW_FARM, "join", {"federation_name": ""}, {}, "do", "its farm is not known", "adfs9 Install-AdfsFarm"),
         (ADD_PROXY, "join", {"joined": False}, {}, "do", "no trust with the farm", "wap9 Install-WebApplicationProxy"),
         (NODE, "synchronised", {"service_running": False}, {}, "wait", "adfssrv does not run", ""),
-        (NODE, "synchronised", {"last_sync": 0.0}, {}, "wait", "has not read the primary's", ""),
+        (NODE, "synchronised", {"last_sync": None}, {}, "wait", "has not read the primary's", ""),
         (NODE, "synchronised", {"last_sync_ok": False}, {}, "wait", "has not read the primary's", ""),
-        (NODE, "synchronised", {"last_sync": 0.0, "role": SyncRole.PRIMARY}, {}, "note", "", ""),
+        (NODE, "synchronised", {"last_sync": None, "role": SyncRole.PRIMARY}, {}, "note", "", ""),
         (NODE, "listed", {}, {"listed": ()}, "wait", "does not list", ""),
         (NODE, "listed", {}, {"farm_error": "no primary answers"}, "wait", "no primary answers", ""),
         (NODE, "listed", {}, {"listed": None}, "note", "", ""),
@@ -115,7 +115,7 @@ def test_what_is_lost_at_the_end_is_not_called_done(lost: str) -> None:
     broken: dict[str, dict[str, Any]] = {
         "role": {"host": {"features": {}}},
         "join": {"host": {"role": None}},
-        "synchronised": {"host": {"last_sync": 0.0}},
+        "synchronised": {"host": {"last_sync": None}},
         "listed": {"seen": {"listed": ()}},
         "serves": {"seen": {"served": served(signing=())}},
     }

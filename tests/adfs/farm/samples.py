@@ -218,7 +218,8 @@ def _node(number: int, rows: tuple[FarmCertificate, ...], bound: Certificate) ->
         windows="2019",
         role=SyncRole.SECONDARY if number else SyncRole.PRIMARY,
         primary="sts1.example.com" if number else "",
-        last_sync=NOW - 200 if number else 0.0,
+        last_sync=NOW - 200 if number else None,
+        clock_skew=0.2,
         service_running=True,
         service_account="EXAMPLE\\adfs$",
         wid_running=True,
@@ -238,6 +239,7 @@ def _proxy(number: int, bound: Certificate) -> Proxy:
         stored=(StoredCertificate(certificate=bound, key=KeyAccess.READABLE),),
         trust_ends=NOW + 14 * DAY,
         service_running=True,
+        clock_skew=0.2,
     )
 
 

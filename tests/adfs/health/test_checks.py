@@ -234,6 +234,18 @@ def test_the_critical_threshold_is_an_alarm() -> None:
     assert "critical" in check.seen
 
 
+def test_an_ended_certificate_has_one_remedy() -> None:
+    """From inside, from outside and for Entra ID the same: an emergency, which has no way back, is for stolen keys."""
+    ended = samples.signing(-1, key=6)
+    farm = samples.farm(sign_with=(ended,))
+    outside = samples.outside(farm)
+    alone = Farm(name="prod", read_at=NOW, properties=Properties(), nodes=(), error="not asked over WinRM")
+    found = [*check_farm(farm, outside, LIMITS, NOW, [entra(ended)]), *check_farm(alone, outside, LIMITS, NOW)]
+    remedies = [each.remedy for each in found if each.status == "fail" and "ended" in each.seen]
+    assert len(remedies) == 3
+    assert all("isthmus adfs rollover plan" in remedy and "emergency" not in remedy for remedy in remedies)
+
+
 def test_own_thresholds_of_a_farm_are_kept() -> None:
     """One that makes successors 40 days before is late at 35."""
     farm = properties(samples.farm(sign_with=(samples.signing(35),)), generation_threshold_days=40)

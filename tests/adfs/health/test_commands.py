@@ -15,7 +15,7 @@ from isthmus.cli.adfs import check, status, timeline
 from isthmus.cli.output import Failure
 from tests.adfs.health.stand import stand
 from tests.adfs.simulator.simulator import ManualClock, Simulator
-from tests.adfs.simulator.state import Person
+from tests.adfs.simulator.state import ClaimsProvider, Person
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -45,6 +45,21 @@ def test_status_shows_the_whole_farm(run: Run, config: Path, simulator: Simulato
     for text in ("adfs1.corp.example.com", "wap1.dmz.corp.example.com", "primary", "secondary", "Partner 2", "none: what"):
         assert text in out
     assert "127." not in out
+    assert "Claims providers" in out
+
+
+def test_status_shows_what_partners_have_given(run: Run, config: Path, simulator: Simulator) -> None:
+    """With their ends and the names of their trusts, over real WSMan; for programs without DER."""
+    given = simulator.issue("partner.example", days=20)
+    configuration = simulator.world.farms[0].shared
+    configuration.claims_providers.append(ClaimsProvider(name="Fabrikam", identifier="urn:f", signing=(given,)))
+    (shown,) = [line for line in run(status.command, "--config", config)[1].splitlines() if "Providers: signing" in line]
+    assert "in 20 days" in shown
+    assert shown.endswith("Fabrikam")
+    out = run(status.command, "--config", config, "--json")[1]
+    (provider,) = [row for row in json.loads(out)["farms"][0]["farm"]["claims_providers"] if row["name"] == "Fabrikam"]
+    assert provider["certificates"]["Providers: signing"][0]["thumbprint"] == given.thumbprint
+    assert '"der"' not in out
 
 
 def test_status_in_json(run: Run, config: Path) -> None:

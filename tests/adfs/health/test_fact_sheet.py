@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in, with_certificates
+from adfs_mgmt.farm import TestAccount, read_external_view, read_farm, sign_in
 from adfs_mgmt.health.checks import check_farm
 from adfs_mgmt.health.settings import Thresholds
 from findings import Finding
@@ -17,11 +17,12 @@ from tests.adfs.farm.served import settings_of
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.shell import SimulatedShell
 from tests.adfs.simulator.simulator import ManualClock, Simulator
-from tests.adfs.simulator.state import SIGNING, Configuration, Person, SslBinding
+from tests.adfs.simulator.state import SIGNING, ClaimsProvider, Configuration, Person, RelyingParty, SslBinding
 from tests.adfs.simulator.x509 import Cert, build
 
 NODE, OTHER, WAP, NAME = "adfs1.corp.example.com", "adfs2.corp.example.com", "wap1.dmz.corp.example.com", "fs.example.com"
 USER, PASSWORD = "probe@example.com", "Pr0be-Passw0rd"
+PARTNER = "Partner 9"
 ANY = "0.0.0.0"  # noqa: S104 - a row of http.sys
 
 
@@ -31,7 +32,7 @@ async def checks(simulator: Simulator, thresholds: Thresholds) -> list[Finding]:
     with Network(simulator) as network:
         settings = settings_of(simulator, network)
         outside = await read_external_view(settings, now)
-        farm = with_certificates(await read_farm(SimulatedShell(simulator), settings, now), outside.certificates.values())
+        farm = await read_farm(SimulatedShell(simulator), settings, now, trust_stores=True)
         identifier = f"http://{NAME}/adfs/services/trust"
         tokens = await sign_in(settings, TestAccount(USER, PASSWORD), outside, identifier, now)
     return check_farm(farm, outside, thresholds, now, (), tokens)
@@ -117,6 +118,44 @@ def forget_unnamed(days: float) -> Callable[[Simulator], None]:
     return work
 
 
+def give(kind: str, days: float, **trust: Any) -> Callable[[Simulator], None]:
+    """A partner whose only certificate of one kind ends then."""
+
+    def work(simulator: Simulator) -> None:
+        given = simulator.issue("partner.example", days=days, starts_in_days=-300)
+        several: Any = given if kind == "encryption" else (given,)
+
+        def add(configuration: Configuration) -> None:
+            if kind == "signing" or trust.get("local"):
+                made = ClaimsProvider(name=PARTNER, identifier="urn:p", **{kind: several}, **trust)
+                configuration.claims_providers = [*configuration.claims_providers, made]
+            else:
+                party = RelyingParty(name=PARTNER, identifiers=("urn:p",), **{kind: several}, **trust)
+                configuration.relying_parties = [*configuration.relying_parties, party]
+
+        change(simulator, add)
+
+    return work
+
+
+def estrange(minutes: float, host: str = OTHER) -> Callable[[Simulator], None]:
+    """A node that has not got the certificate that a proxy has had for so long."""
+
+    def work(simulator: Simulator) -> None:
+        proxy, now = simulator[WAP].proxy, time.time()
+        assert proxy is not None
+        simulator[WAP].store.pop(proxy.trust.thumbprint)
+        proxy.trust = build(simulator.world.keys.take(), "ADFS ProxyTrust - WAP1", now - minutes * 60, now + 14 * 86400)
+        simulator.put(WAP, proxy.trust)
+        simulator[host].strangers.add(WAP)
+
+    return work
+
+
+def misplace(host: str) -> Callable[[Simulator], None]:
+    return lambda simulator: simulator[host].roots.extend([simulator.world.authority.certificate, simulator.issue("mid")])
+
+
 def refuse(simulator: Simulator) -> None:
     simulator.world.people[USER].expired = True
 
@@ -159,6 +198,17 @@ ITEMS = {
     "no SSL for clients without SNI": Item("tls-without-name", OTHER, "warn", unbind(OTHER, (NAME,))),
     "old SSL for clients without SNI": Item("tls-without-name", OTHER, "warn", forget_unnamed(30)),
     "ended SSL for clients without SNI": Item("tls-without-name", OTHER, "fail", forget_unnamed(-1)),
+    "proxy unknown to a node": Item("proxy-trust", OTHER, "fail", estrange(20)),
+    "proxy known to a node": Item("proxy-trust", NODE, "pass", estrange(20)),
+    "an intermediate certificate among a node's roots": Item("root-store", OTHER, "warn", misplace(OTHER)),
+    "an intermediate certificate among a proxy's roots": Item("root-store", WAP, "warn", misplace(WAP)),
+    "partner's encryption certificate ended": Item("partner-encryption", PARTNER, "fail", give("encryption", -1)),
+    "partner's encryption certificate ending": Item("partner-encryption", PARTNER, "warn", give("encryption", 20)),
+    "partner's encryption certificate about to end": Item("partner-encryption", PARTNER, "fail", give("encryption", 5)),
+    "partner's encryption certificate in time": Item("partner-encryption", PARTNER, "pass", give("encryption", 60)),
+    "partner's request signing": Item("partner-requests", PARTNER, "warn", give("requests", 20)),
+    "provider's token signing": Item("provider-signing", PARTNER, "fail", give("signing", -1)),
+    "provider's encryption": Item("provider-encryption", PARTNER, "warn", give("encryption", 20, local=True)),
     "SSL for another name": Item("ssl-certificate", OTHER, "fail", lambda s: bind(s, s.issue("other.example.com"))),
     "token certificate expiring": Item(
         "token-signing", "prod", "warn", farm={"managed": False, "auto_rollover": False, "signing_days": 20.0}
@@ -207,7 +257,9 @@ async def test_nothing_is_wrong_with_the_farm_itself() -> None:
     found = await checks(simulator, Thresholds())
     assert [each for each in found if each.status != "pass"] == []
     names = {each.name for each in found}
-    assert {item.check for item in ITEMS.values()} - names == {"inconsistency-bindings", "token-signing-key"}
+    absent = {item.check for item in ITEMS.values() if item.check.startswith(("partner-", "provider-"))}
+    absent |= {"inconsistency-bindings", "token-signing-key", "root-store"}
+    assert {item.check for item in ITEMS.values()} - names == absent
 
 
 async def test_a_farm_on_another_port() -> None:
@@ -220,3 +272,35 @@ async def test_a_farm_on_another_port() -> None:
         rows = simulator[host].bindings
         simulator[host].bindings = [replace(row, port=444) if row.port == 443 else row for row in rows]
     assert [each for each in await checks(simulator, Thresholds()) if each.status != "pass"] == []
+
+
+@pytest.mark.parametrize(
+    ("trust", "words"),
+    [
+        ({"metadata_url": "https://p/m", "monitoring": True, "auto_update": True}, "from where AD FS takes it by itself"),
+        ({"metadata_url": "https://p/m", "monitoring": True}, "Update-AdfsRelyingPartyTrust -TargetName 'Partner 9'"),
+        ({}, "Set-AdfsRelyingPartyTrust -TargetName 'Partner 9' -EncryptionCertificate"),
+    ],
+)
+async def test_who_must_act_for_a_partner(trust: dict[str, Any], words: str) -> None:
+    """The partner alone, or somebody here after it."""
+    simulator = Simulator(ManualClock(time.time()))
+    simulator.farm(nodes=1, proxies=0)
+    give("encryption", 20, **trust)(simulator)
+    (found,) = [each for each in await checks(simulator, Thresholds()) if each.where == PARTNER]
+    assert words in found.remedy
+
+
+async def test_trusts_that_are_not_judged() -> None:
+    """One that is off; an old certificate beside one that is in time; a proxy's certificate of a moment ago."""
+    simulator = Simulator(ManualClock(time.time()))
+    simulator.farm(nodes=1, proxies=1)
+    give("encryption", -1, enabled=False)(simulator)
+    old, new = simulator.issue("p", days=-1, starts_in_days=-9), simulator.issue("p", days=90)
+    party = RelyingParty(name="Two", identifiers=("urn:two",), requests=(old, new))
+    change(simulator, lambda each: each.relying_parties.append(party))
+    estrange(minutes=1, host=NODE)(simulator)
+    simulator.world.people[USER] = Person(password=PASSWORD)
+    found = await checks(simulator, Thresholds())
+    assert [each for each in found if each.status == "fail"] == []
+    assert [each.status for each in found if each.where in {"Two", PARTNER}] == ["pass"]

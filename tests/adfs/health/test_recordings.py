@@ -10,6 +10,7 @@ import pytest
 
 from adfs_mgmt.farm import FarmSettings, SyncRole, read_farm
 from adfs_mgmt.remoting import Replay
+from certs import covers
 from isthmus.cli import cli
 from isthmus.cli.output import Failure
 from tests.adfs.simulator.simulator import Simulator
@@ -60,13 +61,16 @@ async def test_a_recording_is_read_as_the_farm_was(config: Path, tmp_path: Path)
     nodes = tuple(host for host, commands in replay.hosts.items() if "Get-AdfsSyncProperties" in commands)
     proxies = tuple(host for host in replay.hosts if host not in nodes)
     settings = FarmSettings(name="r", federation_name="", nodes=nodes, proxies=proxies)
-    farm = await read_farm(replay, settings, time.time(), metadata=None)
+    farm = await read_farm(replay, settings, time.time())
     assert [host.error for host in farm.hosts] == ["", "", ""]
     assert sorted(str(node.role) for node in farm.nodes) == [SyncRole.PRIMARY, SyncRole.SECONDARY]
     assert len(farm.relying_parties) == 2
     primary = farm.primary
     assert primary is not None
-    assert all(row.certificate.not_after > time.time() for row in primary.certificates)
+    assert all(row.certificate.not_after and not row.certificate.ended(time.time()) for row in primary.certificates)
+    (stored,) = {row.certificate for node in farm.nodes for row in node.stored}
+    assert {binding.thumbprint for node in farm.nodes for binding in node.bindings} == {stored.thumbprint}
+    assert covers(stored, farm.properties.federation_name)
 
 
 @pytest.mark.usefixtures("restored_logging")

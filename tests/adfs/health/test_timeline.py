@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html  # type: ignore[import-untyped]
 
-from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, Use
+from adfs_mgmt.farm import Farm, FarmCertificate, KeyAccess, Properties, StoredCertificate, TrustUse, Use
+from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.health.forecast import EventKind, events
 from adfs_mgmt.health.inventory import EXTERNAL, GROUPS, PROXY_TRUST, certificate_inventory
 from adfs_mgmt.health.settings import Thresholds
@@ -60,7 +61,10 @@ def full() -> Farm:
     farm = samples.farm(sign_with=(samples.signing(40), samples.signing(-20, key=8)), ssl=samples.tls(60), nodes=6)
     trust = StoredCertificate(certificate=samples.make("ADFS ProxyTrust - WAP1", -5, 9).seen, key=KeyAccess.READABLE)
     proxy = replace(farm.proxies[0], stored=(*farm.proxies[0].stored, trust))
-    return replace(farm, proxies=(proxy,))
+    given = samples.make("partner", -100, 20, issuer="CA", key=6).seen
+    trust_of_partner = RelyingParty(name="Wiki", identifiers=("urn:wiki",), certificates={TrustUse.REQUESTS: (given,)})
+    off = replace(trust_of_partner, name="Old", enabled=False)
+    return replace(farm, proxies=(proxy,), relying_parties=(trust_of_partner, off))
 
 
 def test_lines_have_every_certificate_once_for_each_use() -> None:
@@ -91,6 +95,7 @@ def test_states_of_lines() -> None:
     assert states[Use.SIGNING.value, "secondary"] == "warn"
     assert states[Use.SERVICE.value, ""] == "warn"
     assert states[PROXY_TRUST, ""] == "pass"
+    assert states[TrustUse.REQUESTS.value, ""] == "warn"
 
 
 @pytest.mark.parametrize(("end", "expected"), [(18.0, "warn"), (1.0, "fail"), (-1.0, "fail"), (30.0, "pass")])
@@ -112,6 +117,16 @@ def page() -> str:
 def test_the_page_is_the_same_for_the_same_input() -> None:
     """Byte for byte: it can be kept in version control."""
     assert page() == page()
+
+
+def test_the_page_says_what_it_judges() -> None:
+    """Ends and nothing else: a certificate that is in time may be self-signed, or lack its key."""
+    lines = certificate_inventory(full(), samples.outside(full()))
+    warned = sum(status_of(line, LIMITS, NOW) == "warn" for line in lines)
+    assert warned
+    words = f"{len(lines)} certificates. By their ends alone, in time: {len(lines) - warned}, warning: {warned}; what else"
+    assert words in page()
+    assert ">good<" not in page()
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -143,7 +158,7 @@ def test_every_picture_has_words_and_a_row_in_the_table() -> None:
 def test_marks_are_where_their_days_are() -> None:
     """Positions are percentages of the time that is shown."""
     lines = certificate_inventory(full(), None)
-    scale = TimeScale.around(NOW, [line.certificate.not_after for line in lines])
+    scale = TimeScale.around(NOW, [line.certificate.left(0) for line in lines])
     primary = next(line for line in lines if line.role == "primary" and line.group == Use.SIGNING)
     assert {event.kind for event in primary.events} == set(EventKind)
     for event in primary.events:
@@ -188,3 +203,9 @@ def test_whatever_is_in_a_certificate_is_text(subject: str, host: str, begin: fl
     assert "<script" not in text
     assert "<b>" not in text
     assert "<i>" not in text
+
+
+def test_partners_certificates_have_the_names_of_their_trusts() -> None:
+    """Of those that are on."""
+    (line,) = [line for line in certificate_inventory(full(), None) if line.group == TrustUse.REQUESTS]
+    assert line.hosts == ("Wiki",)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_external_view, read_farm, with_certificates
+from adfs_mgmt.farm import ExternalView, Farm, FarmSettings, read_external_view, read_farm
 from adfs_mgmt.remoting import (
     CATALOGUE,
     MACHINE_STORE,
@@ -108,7 +108,6 @@ async def _look(path: Path, settings: AdfsSettings, chosen: FarmSettings) -> See
         pytest.exit(f"{error}; every server of the farm must be up for this", 2)
     finally:
         await shell.close()
-    farm = with_certificates(farm, outside.certificates.values())
     return Seen(path=path, settings=settings, chosen=chosen, farm=farm, outside=outside, answers=answers, refusals=refusals)
 
 

@@ -104,6 +104,7 @@ def test_a_token_rollover(farm: Site) -> None:
     for name, why in (("Ofice", "Nothing was noted"), ("retire", "commands of their own")):
         assert why in run(rollover.command, "promote", "--acknowledge", name, "--yes", fails=True)
     run(rollover.command, "acknowledge", office)
+    assert "Farm prod: this brings the new certificate into use." in run(rollover.command, "promote", fails=True)
     promoted = read(rollover.command, "promote", "--yes")
     assert promoted["step"]["ask"] == ["retire"]
     back = read(rollover.command, "rollback", "--yes")

@@ -357,7 +357,8 @@ class World:
             host=host,
             fqdn=f"{host}.example.com",
             role=SyncRole.PRIMARY if first else SyncRole.SECONDARY,
-            last_sync=0.0 if first else self.polled(host),
+            last_sync=None if first else self.polled(host),
+            clock_skew=0.0,
             poll_seconds=POLL,
             service_running=self.running(host),
             service_account="EXAMPLE\\adfs$",
@@ -382,6 +383,7 @@ class World:
             applications=applications,
             stored=tuple(self.stores[host].values()),
             service_running=True,
+            clock_skew=0.0,
         )
 
     def _served(self, host: str) -> Served:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from adfs_mgmt.remoting import RemotingSettings
 from tests.adfs.simulator.errors import PsError
-from tests.adfs.simulator.values import PsEnum
+from tests.adfs.simulator.values import PsObject
 from tests.adfs.simulator.wsman import WsManServer
 
 USER, PASSWORD = "CORP\\admin", "Very secret 1"
@@ -52,11 +52,12 @@ class Hosts:
         if command == "Get-Service":
             if self.together is not None:
                 self.together.wait(10)
-            return [{"Name": "adfssrv", "Status": PsEnum("Running", 4, "System.ServiceProcess.ServiceControllerStatus")}]
+            return [{"Name": "adfssrv", "Status": "Running"}]
         if command == "Get-AdfsSslCertificate":
             return [{"HostName": "fs.corp.example", "PortNumber": 443}, {"HostName": "localhost", "PortNumber": 443}]
         if command == "Get-AdfsCertificate":
-            return [{"Thumbprint": "AB" * 20, "Certificate": {"": "[Subject]\n  CN=fs"}, "IsPrimary": True, "Raw": b"\1\2",
+            nested = PsObject(("X509", "System.Object"), "[Subject]", {"RawData": b"\0\1"})
+            return [{"Thumbprint": "AB" * 20, "Certificate": nested, "IsPrimary": True, "Raw": b"\1\2",
                      "NotAfter": NOON, "Names": ["a", "b"], "Nothing": None, "Size": 2**40}]  # fmt: skip
         if command == "Set-AdfsSslCertificate":
             raise PsError("PS0159: the farm behavior level is too low.", "PS0159,Some.Command", "InvalidOperation")

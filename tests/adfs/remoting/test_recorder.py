@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adfs_mgmt.farm import rows
 from adfs_mgmt.remoting import (
     Command,
     CommandFailed,
@@ -23,8 +24,11 @@ from adfs_mgmt.remoting import (
     Replay,
     Secret,
     make_command,
+    object_of,
 )
 from adfs_mgmt.remoting.errors import NoTicket
+from certs import covers
+from tests.adfs.farm import samples
 
 THUMBPRINT = "0F" * 20
 NAMES = ("contoso", "corp", "fs1", "payroll", "svc-adfs", "geheim", THUMBPRINT, "10.1.2.3", "1111111111", "smith")
@@ -121,6 +125,31 @@ async def test_recording_keeps_what_matters(tmp_path: Path) -> None:
     assert first["NotAfter"] == {"$time": "2027-01-01T00:00:00+00:00"}
     reason = lines[2]["error"]["reason"]
     assert reason.startswith(f"PS0159: the certificate {first['Thumbprint']} of {lines[0]['host']} is not on ")
+
+
+async def test_a_certificate_is_kept_without_its_bytes(tmp_path: Path) -> None:
+    """At the top and nested: its end, and names as the pseudonyms that they have elsewhere. RawData names its owner."""
+    seen = samples.tls().seen
+    bound = {"CertificateHash": seen.thumbprint, "HostName": samples.NAME}
+    answer: list[PSObject] = [{"RawData": seen.der, "PSChildName": seen.thumbprint}, {"Certificate": {"RawData": seen.der}}]
+    recorder = Recorder(Scripted({"Get-AdfsCertificate": answer, "Get-AdfsSslCertificate": [bound]}), tmp_path / "r.jsonl")
+    for name in ("Get-AdfsSslCertificate", "Get-AdfsCertificate"):
+        await recorder.run("fs1", make_command(name))
+    await recorder.close()
+    text = (tmp_path / "r.jsonl").read_text()
+    assert samples.NAME not in text
+    assert seen.thumbprint not in text
+    replay = Replay(tmp_path / "r.jsonl")
+    [name] = replay.hosts
+    [row] = await replay.run(name, make_command("Get-AdfsSslCertificate"))
+    top, outer = await replay.run(name, make_command("Get-AdfsCertificate"))
+    found = rows.read_x509(top)
+    assert found is not None
+    assert found == rows.read_x509(object_of(outer, "Certificate"))
+    assert found.thumbprint == top["PSChildName"] == row["CertificateHash"]
+    assert covers(found, str(row["HostName"]))
+    assert (found.not_before, found.not_after, found.server_auth) == (seen.not_before, seen.not_after, True)
+    assert found.self_signed is seen.self_signed
 
 
 async def test_replay_answers_as_recorded(tmp_path: Path) -> None:

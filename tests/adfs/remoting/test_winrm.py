@@ -60,12 +60,12 @@ async def test_command_runs_over_an_encrypted_connection(
 
 
 async def test_answers_are_typed(server: WsManServer, settings: Settings) -> None:
-    """Times are UTC, enumerations and nested objects their text, bytes bytes."""
+    """Times are UTC, bytes bytes; a nested object whose type has a depth of its own has its properties."""
     async with shell(settings()) as winrm:
         [certificate] = await winrm.run(server.place(HOSTS[0]), make_command("Get-AdfsCertificate"))
         [date] = await winrm.run(server.place(HOSTS[0]), make_command("Get-Date"))
     assert certificate == {
-        "Thumbprint": THUMBPRINT, "Certificate": "[Subject]\n  CN=fs", "IsPrimary": True, "Raw": b"\1\2",
+        "Thumbprint": THUMBPRINT, "Certificate": {"RawData": b"\0\1"}, "IsPrimary": True, "Raw": b"\1\2",
         "NotAfter": NOON, "Names": ["a", "b"], "Nothing": None, "Size": 2**40,
     }  # fmt: skip
     assert date == {"": NOON}

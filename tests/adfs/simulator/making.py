@@ -5,6 +5,8 @@ Both the builder of finished farms and the deployment cmdlets make servers with 
 
 from __future__ import annotations
 
+import datetime as dt
+
 from tests.adfs.simulator.state import (
     LEVELS,
     POLL,
@@ -23,6 +25,7 @@ from tests.adfs.simulator.state import (
     StoreEntry,
     World,
 )
+from tests.adfs.simulator.values import PsUri
 from tests.adfs.simulator.x509 import DAY, build
 
 WID_CONNECTION = (
@@ -155,7 +158,7 @@ def _properties(name: str, *, wid: bool) -> dict[str, object]:
         "AllowSystemServiceAdministration": False,
         "ArtifactDbConnection": WID_CONNECTION if wid else SQL_CONNECTION,
         "AuditLevel": ["Basic"],
-        "AuthenticationContextOrder": ["urn:oasis:names:tc:SAML:2.0:ac:classes:Password"],
+        "AuthenticationContextOrder": [PsUri("urn:oasis:names:tc:SAML:2.0:ac:classes:Password")],
         "AutoCertificateRollover": True,
         "BrowserSsoEnabled": True,
         "BrowserSsoSupportedUserAgents": ["Windows NT 1*Edge/1*"],
@@ -178,13 +181,13 @@ def _properties(name: str, *, wid: bool) -> dict[str, object]:
         "ExtranetLockoutEnabled": True,
         "ExtranetLockoutRequirePDC": True,
         "ExtranetLockoutThreshold": 15,
-        "ExtranetObservationWindow": "00:30:00",
+        "ExtranetObservationWindow": dt.timedelta(minutes=30),
         "FederationPassiveAddress": "/adfs/ls/",
         "HostName": name,
         "HttpPort": 80,
         "HttpsPort": 443,
-        "Identifier": {"": f"http://{name}/adfs/services/trust"},
-        "IdTokenIssuer": {"": f"https://{name}/adfs"},
+        "Identifier": PsUri(f"http://{name}/adfs/services/trust"),
+        "IdTokenIssuer": PsUri(f"https://{name}/adfs"),
         "IgnoreTokenBinding": False,
         "InstalledLanguage": "en-US",
         "IntranetUseLocalClaimsProvider": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 
 from adfs_mgmt.remoting import (
     AccessDenied,
@@ -20,7 +21,7 @@ from adfs_mgmt.remoting import (
 from adfs_mgmt.remoting.command import Scalar
 from tests.adfs.simulator.errors import PsError
 from tests.adfs.simulator.simulator import ADMIN, Dropped, Simulator, Unreachable
-from tests.adfs.simulator.values import PsCredential, PsEnum, SecureText
+from tests.adfs.simulator.values import PsCredential, PsNumber, PsObject, SecureText
 
 
 class SimulatedShell:
@@ -53,7 +54,7 @@ class SimulatedShell:
             raise HostUnreachable(host, "no connection") from error
         except Dropped as error:
             raise Interrupted(host, f"the connection broke during {command.name}") from error
-        return [{key: _received(value) for key, value in row.items()} for row in rows]
+        return [_received(row) for row in rows]
 
     async def close(self) -> None:
         """Nothing to let go of."""
@@ -69,19 +70,33 @@ def _sent(value: Value) -> object:
     return value
 
 
-def _received(value: object) -> Scalar | list[Scalar | PSObject]:
+def _received(row: Mapping[str, object]) -> PSObject:
+    """The text of an object does not arrive beside its properties."""
+    return {key: _property(value) for key, value in row.items() if key or len(row) == 1}
+
+
+def _property(value: object) -> Scalar | list[Scalar | PSObject] | PSObject:
     if isinstance(value, list):
-        return [_scalar(each) for each in value]
-    return _scalar(value)
+        return [_item(each) for each in value]
+    return _item(value)
 
 
-def _scalar(value: object) -> Scalar:
-    if isinstance(value, PsEnum):
-        return value.text
+def _item(value: object) -> Scalar | PSObject:
+    if isinstance(value, PsObject):
+        return _received(value.properties)
+    if isinstance(value, PsNumber):
+        return value.value
     if isinstance(value, uuid.UUID):
         return str(value)
-    if isinstance(value, dict):
-        return str(value.get("", "System.Object"))
-    if value is None or isinstance(value, str | int | float | bool | bytes | dt.datetime):
+    if isinstance(value, dt.timedelta):
+        return duration(value)
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, int | float | bool | bytes | dt.datetime):
         return value
     raise TypeError(type(value).__name__)
+
+
+def duration(value: dt.timedelta) -> str:
+    """As CLIXML has it: xs:duration, of minutes."""
+    return f"PT{int(value.total_seconds() // 60)}M"

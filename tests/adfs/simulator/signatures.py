@@ -162,6 +162,11 @@ _ENTRIES = (
         "Identifier": "Identifier!:String[]",
         "PrefixIdentifier": "PrefixIdentifier!:String",
     }),
+    _Entry("Get-AdfsClaimsProviderTrust", ADFS, {
+        "ClaimsProviderName": "Name:String[]",
+        "TokenSigningCertificates": "Certificate!:X509Certificate2[]",
+        "Identifier": "Identifier!:String[]",
+    }),
     _Entry("Get-AdfsEndpoint", ADFS, {"Address": "AddressPath:String[]", "FullUrl": "FullUrl!:Uri[]"}),
     _Entry("Install-AdfsFarm", ADFS, _new_farm(), asks=True),
     _Entry("Test-AdfsFarmInstallation", ADFS, _new_farm()),

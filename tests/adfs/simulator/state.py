@@ -93,8 +93,23 @@ class RelyingParty:
     updated: float = 0.0
     """When its metadata was last read; real ones say 0001-01-01 for never, which psrpcore cannot write."""
     encryption: Cert | None = None
+    requests: tuple[Cert, ...] = ()
     sha1: bool = False
     """SignatureAlgorithm is rsa-sha1, as older trusts have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsProvider:
+    """A claims-provider trust; that of the local Active Directory has no certificates."""
+
+    name: str
+    identifier: str
+    local: bool = False
+    enabled: bool = True
+    metadata_url: str = ""
+    monitoring: bool = False
+    signing: tuple[Cert, ...] = ()
+    encryption: Cert | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +153,9 @@ class Configuration:
     level: int
     certificates: list[FarmCertificate] = field(default_factory=list)
     relying_parties: list[RelyingParty] = field(default_factory=list)
+    claims_providers: list[ClaimsProvider] = field(
+        default_factory=lambda: [ClaimsProvider(name="Active Directory", identifier="AD AUTHORITY", local=True)]
+    )
     endpoints: list[Endpoint] = field(default_factory=list)
     nodes: dict[str, FarmNode] = field(default_factory=dict)
     applications: list[Application] = field(default_factory=list)
@@ -217,6 +235,10 @@ class Host:
     services: dict[str, Service] = field(default_factory=dict)
     store: dict[str, StoreEntry] = field(default_factory=dict)
     bindings: list[SslBinding] = field(default_factory=list)
+    roots: list[Cert] = field(default_factory=list)
+    """LocalMachine\\Root."""
+    strangers: set[str] = field(default_factory=set)
+    """FQDNs of proxies whose certificates have not come into its AdfsTrustedDevices."""
     skew: float = 0.0
     """Seconds that its clock is ahead."""
     utc_offset: float = 0.0

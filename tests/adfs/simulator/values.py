@@ -3,12 +3,14 @@
 Into a handler: `str`, `int`, `bool`, `bytes`, `datetime` (aware), `list` of `str`, SecureText, PsCredential; None for a
 switch that came without a value.
 Out of it: a list of objects, each a dict of properties by name; `{"": value}` is a value without properties. A property
-is one of the above, None, float, a UUID, a `list`, a `PsEnum`, or a `dict`. PSRP serialises at depth 1, so a `dict` that
-is a property arrives as its text: give it under "" (`{"": "[Subject]…"}`), or it is its type's name, as .NET has it.
+is one of the above, None, float, a UUID, a `timedelta`, a `list`, a PsUri, PsNumber or PsObject. PSRP serialises at depth 1:
+what is a property and no value arrives as its text, enumerations too, except for types with a depth of their own (PsObject).
+What is which type, and how that is known, stands in `output`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -29,10 +31,24 @@ class PsCredential:
     password: SecureText = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class PsEnum:
-    """A value of a .NET enumeration: on the wire an object with a number and a text."""
+class PsUri(str):
+    """A System.Uri."""
 
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PsNumber:
+    """A number that is no Int32: `I16`, `U16`, `U32`, as CLIXML calls it."""
+
+    value: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class PsObject:
+    """A nested object whose type has a depth of its own, or that lies on an object as a note."""
+
+    types: tuple[str, ...]
     text: str
-    number: int = 0
-    type_name: str = "System.Enum"
+    properties: Mapping[str, object]

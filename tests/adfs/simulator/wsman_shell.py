@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import functools
 import struct
 import threading
-import types
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psrpcore
 from psrpcore import types as ps
 
 from tests.adfs.simulator.errors import PsError
-from tests.adfs.simulator.values import PsCredential, PsEnum, SecureText
+from tests.adfs.simulator.output import output_of
+from tests.adfs.simulator.values import PsCredential, PsNumber, PsObject, PsUri, SecureText
 from tests.adfs.simulator.wsman_soap import Fault, bad_request, timed_out
 
 Invoke = Callable[[str, dict[str, object]], list[dict[str, object]]]
@@ -150,7 +149,7 @@ class Shell:
         self._go.wait()
         try:
             name, parameters = read_command(script)
-            self._end(running, [write_object(each) for each in self._invoke(name, parameters)])
+            self._end(running, [write_object(name, each) for each in self._invoke(name, parameters)])
         except PsError as refused:
             self._end(running, [], refused)
         except ConnectionError:
@@ -231,55 +230,87 @@ def read_value(value: Any) -> object:
     return bool(value) if type(value).__name__ == "PSBool" else str(value)
 
 
-def write_object(properties: Mapping[str, object]) -> Any:
-    """One object of a cmdlet's output, its properties at depth 1."""
-    if set(properties) == {""}:
-        return _scalar(properties[""])
+def write_object(command: str, properties: Mapping[str, object]) -> Any:
+    """One object of a cmdlet's output, its properties at depth 1. Beside others, "" is the object's own text."""
+    output = output_of(command)
+    values = {name: value for name, value in properties.items() if name}
+    if output.types == ("System.DateTime",):
+        date = _value(properties[""])
+        date.PSObject.extended_properties = [_note("DisplayHint", _DATE_AND_TIME)]
+        return date
+    if not values:
+        return _value(properties[""])
+    own = set(values) if output.notes == ("*",) else set(output.notes)
+    return _object(
+        output.types,
+        str(properties.get("", output.types[0])) if own != set(values) else None,
+        {name: value for name, value in values.items() if name not in own},
+        {name: value for name, value in values.items() if name in own},
+    )
+
+
+def _object(
+    types: tuple[str, ...], text: str | None, properties: Mapping[str, object], notes: Mapping[str, object] | None = None
+) -> Any:
     made = ps.PSObject()
-    made.PSObject.type_names = ["Isthmus.Simulator.Output", "System.Object"]
-    made.PSObject.adapted_properties = [
-        ps.PSNoteProperty(name, value=_property(value)) for name, value in properties.items() if name
-    ]
+    made.PSObject.type_names = list(types)
+    if text is not None:
+        made.PSObject.to_string = text
+    made.PSObject.adapted_properties = [_note(name, _value(value)) for name, value in properties.items()]
+    made.PSObject.extended_properties = [_note(name, _value(value)) for name, value in (notes or {}).items()]
     return made
 
 
-def _property(value: object) -> Any:
-    if isinstance(value, dict):
-        return ps.PSString(str(value.get("", "System.Object")))
-    if isinstance(value, list | tuple):
-        return ps.PSList([_property(each) for each in value])
-    return _scalar(value)
+def _note(name: str, value: Any) -> Any:
+    return ps.PSNoteProperty(name, value=value)
 
 
-def _scalar(value: object) -> Any:
-    if isinstance(value, PsEnum):
-        return _enumeration(value)
-    if isinstance(value, SecureText):
-        return ps.PSSecureString(str(value))
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return ps.PSInt(value) if abs(value) < 2**31 else ps.PSInt64(value)
-    if isinstance(value, bytes):
-        return ps.PSByteArray(value)
-    if isinstance(value, dt.datetime):
-        if value.tzinfo is None:
-            raise TypeError("a time without a zone: say which")
-        return ps.PSDateTime(value)
-    if isinstance(value, float):
-        return ps.PSDouble(value)
-    if isinstance(value, uuid.UUID):
-        return ps.PSGuid(int=value.int)
-    return ps.PSString(str(value))
+class _DisplayHintType(ps.PSEnumBase):
+    DateTime = 2
 
 
-@functools.cache
-def _enumeration(value: PsEnum) -> Any:
-    """Its number, with its type and text: MS-PSRP 2.2.5.2.7."""
-    made = types.new_class(
-        value.type_name, (ps.PSEnumBase,), exec_body=lambda names: names.__setitem__(value.text, value.number)
-    )
-    return ps.PSType([value.type_name])(made)[value.text]  # type: ignore[index]
+_DATE_AND_TIME = ps.PSType(["Microsoft.PowerShell.Commands.DisplayHintType"])(_DisplayHintType).DateTime
+_NUMBERS: Mapping[str, Any] = {"I16": ps.PSInt16, "U16": ps.PSUInt16, "U32": ps.PSUInt}
+
+
+def _value(value: object) -> Any:
+    if value is None:
+        return None
+    write = next((write for kind, write in _WRITERS if isinstance(value, kind)), None)
+    if write is None:
+        raise TypeError(type(value).__name__)
+    return write(value)
+
+
+def _array(values: Sequence[object]) -> Any:
+    made = ps.PSList([_value(each) for each in values])
+    objects = any(isinstance(each, PsObject) for each in values)
+    made.PSObject.type_names = ["System.Object[]" if objects else "System.String[]", "System.Array", "System.Object"]
+    return made
+
+
+def _date(value: dt.datetime) -> Any:
+    if value.tzinfo is None:
+        raise TypeError("a time without a zone: say which")
+    return ps.PSDateTime(value)
+
+
+_WRITERS: Sequence[tuple[type, Callable[[Any], Any]]] = (
+    (bool, bool),
+    (PsObject, lambda value: _object(value.types, value.text, value.properties)),
+    (list, _array),
+    (PsNumber, lambda value: _NUMBERS[value.kind](value.value)),
+    (PsUri, lambda value: ps.PSUri(str(value))),
+    (SecureText, lambda value: ps.PSSecureString(str(value))),
+    (int, lambda value: ps.PSInt(value) if abs(value) < 2**31 else ps.PSInt64(value)),
+    (bytes, ps.PSByteArray),
+    (dt.datetime, _date),
+    (dt.timedelta, ps.PSDuration),
+    (float, ps.PSDouble),
+    (uuid.UUID, lambda value: ps.PSGuid(int=value.int)),
+    (str, lambda value: ps.PSString(str(value))),
+)
+"""By kind; the first that fits."""
 
 
 def _fail(pipeline: psrpcore.ServerPipeline, error: PsError) -> None:

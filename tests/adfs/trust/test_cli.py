@@ -309,6 +309,9 @@ def test_partners(run: Run, stage: Stage) -> None:
     """The ledger by hand: unknown to it, classified, acknowledged, listed."""
     from certs import Ledgers, Partner
 
+    fresh = run("partners", "watch")
+    assert fresh.exit_code != 0
+    assert "ask the farm first: isthmus adfs trust partners list --refresh" in str(fresh.exception)
     with Ledgers(stage.state).changing("prod") as box:
         box.ledger = type(box.ledger)(farm="prod", partners=(Partner(name="Wiki", identifiers=("urn:wiki",)),))
     assert "Wiki" in str(run("partners", "set", "Wikki", "manual").exception)

@@ -68,6 +68,17 @@ async def test_certificates_are_seen(site: Site) -> None:
     assert (await site.see()).certificates == (live,)
 
 
+async def test_an_odd_certificate_does_not_hide_the_others(site: Site) -> None:
+    """It is said which one cannot be read, and why."""
+    live, other = signing(), signing()
+    text = base64.b64encode(other.der)
+    for odd in (b"AAAA", b"!!!"):
+        site.body = document(other, live).replace(text, odd)
+        sight = await site.see()
+        assert (sight.error, sight.certificates) == ("", (live,))
+        assert sight.unreadable[0].startswith("signing certificate 1: ")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [

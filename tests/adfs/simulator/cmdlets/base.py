@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.adfs.simulator.errors import PsError
+from tests.adfs.simulator.output import CERTIFICATE
 from tests.adfs.simulator.signatures import Signature
 from tests.adfs.simulator.state import SERVICE_SID, Configuration, Host, Node, StoreEntry, World, may_read
-from tests.adfs.simulator.values import PsCredential
+from tests.adfs.simulator.values import PsCredential, PsObject
 from tests.adfs.simulator.x509 import Cert
 
 Row = dict[str, object]
@@ -148,8 +149,13 @@ def moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def described(certificate: Cert, utc_offset: float = 0.0) -> Row:
-    """X509Certificate2.ToString(): what is left of a nested certificate. Times are the server's, in its culture."""
+def nested(certificate: Cert, utc_offset: float = 0.0) -> PsObject:
+    """An X509Certificate2 inside another object: RawData, and a text whose times are the server's, in its culture."""
+    return PsObject(CERTIFICATE, described(certificate, utc_offset), {"RawData": certificate.der})
+
+
+def described(certificate: Cert, utc_offset: float = 0.0) -> str:
+    """X509Certificate2.ToString()."""
     zone = dt.timezone(dt.timedelta(seconds=utc_offset))
 
     def local(seconds: float) -> str:
@@ -164,4 +170,4 @@ def described(certificate: Cert, utc_offset: float = 0.0) -> Row:
         "Not After": local(certificate.not_after),
         "Thumbprint": certificate.thumbprint,
     }
-    return {"": "\r\n\r\n".join(f"[{name}]\r\n  {value}" for name, value in parts.items()) + "\r\n"}
+    return "\r\n\r\n".join(f"[{name}]\r\n  {value}" for name, value in parts.items()) + "\r\n"

@@ -54,7 +54,7 @@ def get_ssl_certificate(call: Call) -> list[Row]:
 
 def _binding_row(each: SslBinding) -> Row:
     return {
-        "AppId": {"": "f955c070-e044-456c-ac00-e9e4275b3f04"},
+        "AppId": "f955c070-e044-456c-ac00-e9e4275b3f04",
         "CertificateHash": each.thumbprint,
         "CtlStoreName": each.ctl_store,
         "HostName": each.host_name,

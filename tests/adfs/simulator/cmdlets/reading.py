@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import uuid
 
-from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, configuration, described, moment, node
-from tests.adfs.simulator.state import Configuration, Endpoint, FarmCertificate, Host, RelyingParty
-from tests.adfs.simulator.values import PsEnum
+from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, configuration, moment, nested, node
+from tests.adfs.simulator.state import ClaimsProvider, Configuration, Endpoint, FarmCertificate, Host, RelyingParty
+from tests.adfs.simulator.values import PsUri
 
 _SINCE_2016 = (
     "AuditLevel", "BrowserSsoEnabled", "CurrentFarmBehavior", "DelegateServiceAdministration", "DeviceUsageWindowInDays",
@@ -66,13 +67,13 @@ def get_certificate(call: Call) -> list[Row]:
 
 def certificate_row(each: FarmCertificate, host: Host) -> Row:
     """A ServiceCertificate. AD FS's own lie in the service account's profile."""
-    location = PsEnum("CurrentUser", 1) if each.managed else PsEnum("LocalMachine", 2)
+    location = "CurrentUser" if each.managed else "LocalMachine"
     return {
-        "Certificate": described(each.certificate, host.utc_offset),
+        "Certificate": nested(each.certificate, host.utc_offset),
         "CertificateType": each.use,
         "IsPrimary": each.is_primary,
         "StoreLocation": location,
-        "StoreName": PsEnum("My", 5),
+        "StoreName": "My",
         "Thumbprint": each.certificate.thumbprint,
     }
 
@@ -83,7 +84,7 @@ def get_ssl_certificate(call: Call) -> list[Row]:
     node(call)
     return [
         {
-            "AppId": {"": "5d89a20c-beab-4389-9447-324788eb944a"},
+            "AppId": uuid.UUID("5d89a20c-beab-4389-9447-324788eb944a"),
             "CertificateHash": each.thumbprint,
             "CtlStoreName": each.ctl_store,
             "HostName": each.host_name,
@@ -114,12 +115,12 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
         "Enabled": each.enabled,
         "AutoUpdateEnabled": each.auto_update,
         "MonitoringEnabled": each.monitoring,
-        "MetadataUrl": {"": each.metadata_url} if each.metadata_url else None,
+        "MetadataUrl": PsUri(each.metadata_url) if each.metadata_url else None,
         "EncryptClaims": each.encryption is not None,
-        "EncryptionCertificate": described(each.encryption, host.utc_offset) if each.encryption else None,
-        "EncryptionCertificateRevocationCheck": PsEnum("CheckChainExcludeRoot", 5),
-        "SigningCertificateRevocationCheck": PsEnum("CheckChainExcludeRoot", 5),
-        "RequestSigningCertificate": [],
+        "EncryptionCertificate": nested(each.encryption, host.utc_offset) if each.encryption else None,
+        "EncryptionCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "SigningCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "RequestSigningCertificate": [nested(certificate, host.utc_offset) for certificate in each.requests],
         "SignatureAlgorithm": "http://www.w3.org/"
         + ("2000/09/xmldsig#rsa-sha1" if each.sha1 else "2001/04/xmldsig-more#rsa-sha256"),
         "ProtocolProfile": "WsFed-SAML",
@@ -136,21 +137,40 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
     }
 
 
+@cmdlet("Get-AdfsClaimsProviderTrust")
+def get_claims_provider_trust(call: Call) -> list[Row]:
+    """All; the local directory's is one of them."""
+    return [_claims_provider(each, call.host) for each in configuration(call).claims_providers]
+
+
+def _claims_provider(each: ClaimsProvider, host: Host) -> Row:
+    return {
+        "Name": each.name,
+        "Identifier": each.identifier,
+        "Enabled": each.enabled,
+        "IsLocal": each.local,
+        "AutoUpdateEnabled": each.monitoring,
+        "MonitoringEnabled": each.monitoring,
+        "MetadataUrl": PsUri(each.metadata_url) if each.metadata_url else None,
+        "EncryptionCertificate": nested(each.encryption, host.utc_offset) if each.encryption else None,
+        "EncryptionCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "SigningCertificateRevocationCheck": "CheckChainExcludeRoot",
+        "TokenSigningCertificates": [nested(certificate, host.utc_offset) for certificate in each.signing],
+        "ProtocolProfile": "WsFed-SAML",
+        "Notes": "",
+    }
+
+
 @cmdlet("Get-AdfsEndpoint")
 def get_endpoint(call: Call) -> list[Row]:
     """All, or by path or full URL."""
     now = configuration(call)
     paths, urls = call.texts("AddressPath"), call.texts("FullUrl")
     rows = [_endpoint(each, now) for each in now.endpoints]
-    found = [row for row in rows if (not paths or row["AddressPath"] in paths) and (not urls or _url(row) in urls)]
+    found = [row for row in rows if (not paths or row["AddressPath"] in paths) and (not urls or row["FullUrl"] in urls)]
     if (paths or urls) and not found:
         raise call.fail("An endpoint with the specified address was not found.", "PS0137", "InvalidArgument")
     return found
-
-
-def _url(row: Row) -> object:
-    url = row["FullUrl"]
-    return url[""] if isinstance(url, dict) else url
 
 
 def _endpoint(each: Endpoint, now: Configuration) -> Row:
@@ -158,7 +178,7 @@ def _endpoint(each: Endpoint, now: Configuration) -> Row:
         "AddressPath": each.path,
         "ClientCredentialType": each.credential,
         "Enabled": each.enabled,
-        "FullUrl": {"": f"https://{now.properties['HostName']}{each.path}"},
+        "FullUrl": PsUri(f"https://{now.properties['HostName']}{each.path}"),
         "Protocol": each.protocol,
         "Proxy": each.proxy,
         "SecurityMode": "Transport",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, moment
+from tests.adfs.simulator.cmdlets.base import Call, Row, cmdlet, described, moment
 from tests.adfs.simulator.cmdlets.tokens import why_service_fails
 from tests.adfs.simulator.errors import PsError
 from tests.adfs.simulator.making import NETWORK_SERVICE, SERVICES, WID_SERVICE
-from tests.adfs.simulator.state import BUILDS, SERVICE, Service, StoreEntry
-from tests.adfs.simulator.values import PsEnum
+from tests.adfs.simulator.state import BUILDS, SERVICE, Service
+from tests.adfs.simulator.values import PsNumber, PsObject
+from tests.adfs.simulator.x509 import Cert
 
 _FEATURES = {
     "adfs-federation": ("ADFS-Federation", "Active Directory Federation Services"),
@@ -18,7 +19,7 @@ _FEATURES = {
 }
 _BROUGHT = {"ADFS-Federation": ("adfssrv",), "Web-Application-Proxy": tuple(SERVICES)}
 """Services that come with a role, stopped until it is configured."""
-_STATES = {True: PsEnum("Running", 4), False: PsEnum("Stopped", 1)}
+_STATES = {True: "Running", False: "Stopped"}
 
 
 def _service(call: Call, name: str) -> Service:
@@ -44,13 +45,23 @@ def get_service(call: Call) -> list[Row]:
 
 def _service_row(service: Service) -> Row:
     return {
-        "Name": service.name,
-        "DisplayName": service.display_name,
-        "ServiceName": service.name,
-        "Status": _STATES[service.running],
-        "StartType": PsEnum("Automatic", 2),
+        "": service.name,
+        "CanPauseAndContinue": False,
+        "CanShutdown": service.running,
         "CanStop": service.running,
+        "DisplayName": service.display_name,
+        "DependentServices": [],
         "MachineName": ".",
+        "ServiceName": service.name,
+        "ServicesDependedOn": [],
+        "ServiceHandle": "SafeServiceHandle",
+        "Status": _STATES[service.running],
+        "ServiceType": "Win32OwnProcess",
+        "StartType": "Automatic",
+        "Site": None,
+        "Container": None,
+        "Name": service.name,
+        "RequiredServices": [],
     }
 
 
@@ -83,46 +94,83 @@ def start_federation_service(call: Call) -> None:
 
 @cmdlet("Get-ChildItem")
 def get_child_item(call: Call) -> list[Row]:
-    """The Cert: drive's LocalMachine\\My, and nothing else of the file system."""
+    """Three stores of the Cert: drive's LocalMachine, and nothing else of the file system."""
     paths = call.texts("Path") or call.texts("LiteralPath")
     rows: list[Row] = []
     for path in paths:
-        plain = path.lower().replace("/", "\\").rstrip("\\")
-        if plain not in {"cert:\\localmachine\\my", "cert:localmachine\\my"}:
+        plain = path.lower().replace("/", "\\").rstrip("\\").replace("cert:localmachine", "cert:\\localmachine")
+        drive, _, store = plain.rpartition("\\")
+        found = _store(call, store)
+        if drive != "cert:\\localmachine" or found is None:
             raise PsError(
                 f"Cannot find path '{path}' because it does not exist.",
                 f"PathNotFound,{call.signature.type_name}",
                 "ObjectNotFound",
                 terminating=False,
             )
-        rows += [_certificate_row(entry) for entry in call.host.store.values()]
+        rows += [_certificate_row(certificate, _STORES[store]) for certificate in found]
     return rows
 
 
-def _certificate_row(entry: StoreEntry) -> Row:
-    certificate = entry.certificate
-    key_type = "System.Security.Cryptography.RSACryptoServiceProvider"
+_STORES = {"my": "My", "root": "Root", "adfstrusteddevices": "AdfsTrustedDevices"}
+
+
+def _store(call: Call, store: str) -> list[Cert] | None:
+    """What is in it. A node has a store of its own for the proxies that it knows of."""
+    here = call.host
+    if store == "my":
+        return [entry.certificate for entry in here.store.values()]
+    if store == "root":
+        return here.roots
+    if store != "adfstrusteddevices" or here.node is None:
+        return None
+    known = [host for host in call.world.proxies(here.node.farm) if host.fqdn not in here.strangers]
+    return [host.proxy.trust for host in known if host.proxy is not None]
+
+
+def _certificate_row(certificate: Cert, store: str) -> Row:
+    """RawData and the notes of the provider. Whether there is a key does not arrive."""
+    place, thumbprint = f"Microsoft.PowerShell.Security\\Certificate::LocalMachine\\{store}", certificate.thumbprint
     return {
-        "PSPath": f"Microsoft.PowerShell.Security\\Certificate::LocalMachine\\My\\{certificate.thumbprint}",
-        "PSChildName": certificate.thumbprint,
-        "PSIsContainer": False,
-        "EnhancedKeyUsageList": ["Server Authentication (1.3.6.1.5.5.7.3.1)"] if certificate.server_auth else [],
-        "DnsNameList": list(certificate.names),
-        "SendAsTrustedIssuer": False,
-        "Archived": False,
-        "FriendlyName": "",
-        "HasPrivateKey": entry.has_key,
-        "IssuerName": {"": "System.Security.Cryptography.X509Certificates.X500DistinguishedName"},
-        "NotAfter": moment(certificate.not_after),
-        "NotBefore": moment(certificate.not_before),
-        "PrivateKey": {"": key_type} if entry.has_key and not entry.cng else None,
+        "": described(certificate),
         "RawData": certificate.der,
-        "SerialNumber": f"{certificate.parsed.serial_number:X}",
-        "Thumbprint": certificate.thumbprint,
-        "Version": 3,
-        "Issuer": certificate.issuer,
-        "Subject": certificate.subject,
+        "PSPath": f"{place}\\{thumbprint}",
+        "PSParentPath": place,
+        "PSChildName": thumbprint,
+        "PSDrive": _DRIVE,
+        "PSProvider": _PROVIDER,
+        "PSIsContainer": False,
     }
+
+
+_DRIVE = PsObject(
+    ("System.Management.Automation.PSDriveInfo", "System.Object"),
+    "Cert",
+    {
+        "CurrentLocation": "",
+        "Name": "Cert",
+        "Provider": "Microsoft.PowerShell.Security\\Certificate",
+        "Root": "\\",
+        "Description": "X509 Certificate Provider",
+        "MaximumSize": None,
+        "DisplayRoot": None,
+    },
+)
+_PROVIDER = PsObject(
+    ("System.Management.Automation.ProviderInfo", "System.Object"),
+    "Microsoft.PowerShell.Security\\Certificate",
+    {
+        "ImplementingType": "Microsoft.PowerShell.Commands.CertificateProvider",
+        "HelpFile": "Microsoft.PowerShell.Security.dll-Help.xml",
+        "Name": "Certificate",
+        "PSSnapIn": None,
+        "ModuleName": "Microsoft.PowerShell.Security",
+        "Module": "Microsoft.PowerShell.Security",
+        "Description": "",
+        "Capabilities": "ShouldProcess",
+        "Home": "",
+    },
+)
 
 
 @cmdlet("Get-Date")
@@ -155,10 +203,10 @@ def _operating_system(call: Call) -> list[Row]:
             "Version": version,
             "BuildNumber": build,
             "CSName": call.host.short,
-            "CurrentTimeZone": int(call.host.utc_offset / 60),
+            "CurrentTimeZone": PsNumber(int(call.host.utc_offset / 60), "I16"),
             "LastBootUpTime": moment(call.host.booted),
             "LocalDateTime": moment(call.now + call.host.skew),
-            "ProductType": 3,
+            "ProductType": PsNumber(3, "U32"),
         }
     ]
 
@@ -171,7 +219,7 @@ def _computer_system(call: Call) -> list[Row]:
             "DNSHostName": name,
             "Domain": call.host.domain or "WORKGROUP",
             "PartOfDomain": bool(call.host.domain),
-            "DomainRole": 3 if call.host.domain else 2,
+            "DomainRole": PsNumber(3 if call.host.domain else 2, "U16"),
         }
     ]
 
@@ -212,7 +260,7 @@ def _feature_row(call: Call, key: str) -> Row:
         "Name": name,
         "DisplayName": title,
         "Installed": there,
-        "InstallState": PsEnum("Installed", 1) if there else PsEnum("Available", 0),
+        "InstallState": "Installed" if there else "Available",
         "FeatureType": "Role Service",
         "Depth": 1,
         "Path": title,
@@ -235,11 +283,11 @@ def _known_features(call: Call) -> list[str]:
 
 
 def _result(changed: list[str], title: str) -> list[Row]:
-    code = PsEnum("Success", 0) if changed else PsEnum(title, 1003)
+    code = "Success" if changed else title
     return [
         {
             "Success": True,
-            "RestartNeeded": PsEnum("No", 1),
+            "RestartNeeded": "No",
             "FeatureResult": [_FEATURES[name.lower()][1] for name in changed],
             "ExitCode": code,
         }
