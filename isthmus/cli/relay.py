@@ -33,10 +33,10 @@ from isthmus.cli.output import (
     reporting,
     run_async,
     table,
-    visible,
 )
 from isthmus.relay_settings import RelaySettings
 from isthmus.scheduling import take_turns
+from isthmus.terminal import visible
 from settings import SettingsFileError, load_settings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
