@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+from foundation import addresses
 from foundation.addresses import address_key, lies_within, parse_address
 
 FORMS = {
@@ -61,6 +62,14 @@ def test_what_is_no_address_is_none(text: str) -> None:
     """Nor is what has a zone, which may be any text and means nothing here."""
     assert parse_address(text) is None
     assert not lies_within(text, [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")])
+
+
+def test_long_texts_are_not_kept() -> None:
+    """Whatever a stranger writes comes here, and what is kept is kept as it is."""
+    for function, kept in ((parse_address, addresses._parse), (address_key, addresses._key)):
+        before = kept.cache_info()
+        function("1" * 65)
+        assert kept.cache_info() == before
 
 
 def test_addresses_are_counted_by_what_one_customer_has() -> None:
