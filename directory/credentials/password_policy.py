@@ -67,7 +67,8 @@ def read_new_password_policy(entry: Entry, names: Sequence[bytes], name: str) ->
 def find_broken_rule(policy: PasswordPolicy, account: Entry, password: str, now: float) -> BrokenRule | None:
     """Which rule refused it; None where it keeps all that can be known. now: on the domain controller's clock."""
     changed = from_filetime(integer_of(account, b"pwdlastset"))  # 0 where it must be changed: then any age will do
-    if changed and now - changed < policy.least_age:
+    # The clocks are compared to the second: what was changed just now may seem to be in the future
+    if changed and policy.least_age > 0 and now - changed < policy.least_age:
         left = policy.least_age - (now - changed)
         seconds = math.ceil(left) if math.isfinite(left) else 0
         return _broken(PasswordRule.MIN_AGE, seconds, f"minimum age, {seconds} s left", policy)

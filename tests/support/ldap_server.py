@@ -18,7 +18,7 @@ WRONG = (
 DN = b"CN=Anna,DC=corp"
 PASSWORD = b"right"
 
-_BIND, _UNBIND, _SEARCH = 0x60, 0x42, 0x63
+_BIND, _UNBIND, _SEARCH, _EXTENDED = 0x60, 0x42, 0x63, 0x77
 
 
 @dataclass
@@ -31,6 +31,10 @@ class FakeLdapServer:
     """The domain's lockoutThreshold."""
     locked_at: bytes = b"0"
     """The account's lockoutTime, a FILETIME."""
+    policy_error: int | None = None
+    """What a password policy control says beside a right password (draft-behera section 6.2)."""
+    changes: int = 0
+    """Changes of password (RFC 3062); each is done."""
     binds: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(DN, password) of each bind that arrived."""
     searches: int = 0
@@ -96,6 +100,9 @@ class FakeLdapServer:
         if tag == _SEARCH:
             self.searches += 1
             return self._found(number, message, start)
+        if tag == _EXTENDED:
+            self.changes += 1
+            return codec.message(number, codec.tlv(codec.EXTENDED_RESPONSE, SUCCESS))
         assert tag == _BIND
         return self._bound(number, message, start, end)
 
@@ -128,8 +135,13 @@ class FakeLdapServer:
             return None
         if self.at_bind == "garbage":
             return b"HTTP/1.1 400 Bad Request\r\n\r\n"
-        result = SUCCESS if (dn, password) == (DN, PASSWORD) else WRONG
-        return codec.message(number, codec.tlv(codec.BIND_RESPONSE, result))
+        if (dn, password) != (DN, PASSWORD):
+            return codec.message(number, codec.tlv(codec.BIND_RESPONSE, WRONG))
+        said = b""
+        if self.policy_error is not None:
+            value = codec.octets(codec.tlv(0x30, codec.integer(self.policy_error, 0x81)))
+            said = codec.tlv(0x30, codec.octets(codec.PASSWORD_POLICY) + value)
+        return codec.message(number, codec.tlv(codec.BIND_RESPONSE, SUCCESS), said)
 
 
 def _entry(dn: bytes, **attributes: bytes) -> bytes:

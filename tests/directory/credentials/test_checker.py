@@ -126,6 +126,20 @@ async def test_what_finds_the_queue_full_says_so_and_is_not_taken_for_done(make:
         assert (await attempt).outcome is CheckOutcome.TIMED_OUT
 
 
+@pytest.mark.parametrize(("policy_error", "state"), [(0, CheckOutcome.PASSWORD_EXPIRED), (2, CheckOutcome.MUST_CHANGE)])
+async def test_a_new_password_is_taken_where_the_server_lets_the_person_in_for_that(
+    make: Make, policy_error: int, state: CheckOutcome
+) -> None:
+    """With a grace login, say: what the page then offers is done."""
+    async with FakeLdapServer(policy_error=policy_error) as server:
+        directories = make([server], kind="ldap", login_attributes=("userPrincipalName",))
+        assert (await verify(directories, RIGHT)).outcome is state
+        changed = await directories.change_password("anna@corp", "right", "new-one", deadline=time.time() + 5)
+        assert (changed.outcome, server.changes) == (CheckOutcome.SUCCESS, 1)
+        refused = await directories.change_password("anna@corp", "wrong", "new-one", deadline=time.time() + 5)
+        assert (refused.outcome, server.changes) == (CheckOutcome.WRONG_CREDENTIAL, 1)
+
+
 async def cancel(task: asyncio.Task[CheckResult]) -> None:
     """Give up on an attempt, as when nobody waits for its answer any more."""
     task.cancel()

@@ -323,17 +323,16 @@ async def test_the_owner_learns_why(site: Site, outcome: Outcome, status: int, w
 )
 async def test_a_new_password_that_was_refused_is_told_why(site: Site, rule: str, value: int, words: str) -> None:
     """In either language; nobody who does not know the old one."""
-    site.authenticator.next = Verdict(outcome=Outcome.PASSWORD_EXPIRED, password_proven=True)
-    fields = {"step": "change", "user_name": ANNA, "password": RIGHT, "permit": permit_in((await site.sign_in())[1])}
-    fields |= {"new_password": "Brand-New-7", "again": "Brand-New-7"}
+    await site.sign_in()
+    fields = {"password": RIGHT, "new_password": "Brand-New-7", "again": "Brand-New-7"}
     refused = Verdict(outcome=Outcome.PASSWORD_REJECTED, password_proven=True, rule=rule, rule_value=value)
     site.authenticator.next = refused
-    status, page, _ = await site.post("/signin", **fields)
+    status, page, _ = await site.post("/account/password", **fields)
     assert (status, words in page) == (403, True)
     key, texts = rejection("de", rule, value)
     assert "{" not in text("de", key, **texts)
     site.authenticator.next = replace(refused, password_proven=False)
-    status, page, _ = await site.post("/signin", **fields)
+    status, page, _ = await site.post("/account/password", **fields)
     assert (status, words in page, "do not go together" in page) == (401, False, True)
 
 
