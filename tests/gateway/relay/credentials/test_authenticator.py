@@ -665,7 +665,7 @@ def test_after_a_lock_an_existing_name_is_refused_as_an_invented_one(existing: O
     """Before: "would lock out" was free, so an account that exists answered 401 where a name of nobody's got 429."""
 
     @in_virtual_time
-    async def statuses(outcome: Outcome, account: bytes) -> None:
+    async def statuses(outcome: Outcome, account: bytes) -> list[bool]:
         house, refused = House(dispatcher=Scripted(outcome, 0.0, account)), []
         for number in range(12):
             refused.append(await house.sign_in("anna@corp.example.com", f"guess{number}") is None)
