@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -16,6 +18,7 @@ from gateway.relay.credentials.admission import Admission, AdmissionRequest, Adm
 from tests.gateway.relay.credentials.direct import KEY
 
 SETTINGS = AdmissionSettings()
+PATTERNS = ("{}@corp.example.com", "CORP\\{}", "{}", "{}@CORP")
 ACCOUNTS = AccountKey("1", b"k" * 32)
 
 
@@ -54,11 +57,11 @@ def spellings(user: str, domains: tuple[str, ...]) -> list[str]:
 
 
 class Relay:
-    """Admission before a directory, as the relay and an agent have them; no guard of the agent's, only smart lockout."""
+    """Admission before directories, as the relay and its agents have them; each agent is asked in its turn."""
 
-    def __init__(self, directories: Directories) -> None:
+    def __init__(self, *directories: Directories) -> None:
         self.admission = Admission(SETTINGS, keys=lambda: (KEY,))
-        self.directories = directories
+        self.directories = itertools.cycle(directories)
         self.tried: list[str] = []
         """Names under which a password of the account was tried."""
 
@@ -69,7 +72,7 @@ class Relay:
         admitted = await self.admission.check(request, now)
         if not isinstance(admitted, Admitted):
             return None
-        result = await self.directories.verify(Credential(name, password), deadline=now + 10)
+        result = await next(self.directories).verify(Credential(name, password), deadline=now + 10)
         account = ACCOUNTS.digest(AccountId(*result.account)) if result.account is not None else b""
         if account:
             self.tried.append(name)
@@ -88,7 +91,7 @@ async def attack(relay: Relay, names: list[str], password: str) -> None:
 
 @pytest.fixture
 async def ad(ad_settings: DirectorySettings, domain: ThrowawayDomain) -> AsyncIterator[Directories]:
-    """A domain whose account ben has no wrong passwords, before and after."""
+    """A domain whose account ben has no wrong passwords, before and after; no guard of the agent's, only smart lockout."""
     made = Directories([replace(ad_settings, lockout_guard=False, attributes=("badPwdCount",))])
     domain.set_password("ben", domain.people["ben"].password)
     yield made
@@ -103,6 +106,18 @@ async def test_no_spelling_buys_a_guess_at_a_domain(ad: Directories, domain: Thr
     await attack(relay, spellings("ben", ("CORP", "corp.example.com")), domain.people["ben"].password)
     ways = {"ben", "corp\\ben", "corp.example.com\\ben", "ben@corp", "ben@corp.example.com"}
     assert len(relay.tried) <= SETTINGS.threshold + len(ways) - 1, relay.tried
+
+
+@pytest.mark.samba
+async def test_parallel_guesses_at_two_agents_lock_nobody_in_the_domain(ad: Directories, domain: ThrowawayDomain) -> None:
+    """24 at once in 24 spellings, of which the domain locks after five: neither agent knows what the other has under way."""
+    relay = Relay(ad, ad)
+    names = [name.format(user) for user in ("ben", "BEN", "Ben", " ben", "b\u200ben", "ben ") for name in PATTERNS]
+    outcomes = await asyncio.gather(*(relay.sign_in(name, f"wrong-{name}") for name in names))
+    assert set(outcomes) <= {None, CheckOutcome.WRONG_CREDENTIAL}
+    ben = await ad.find_user("ben")
+    assert ben is not None
+    assert 1 <= int(ben.attributes["badPwdCount"][0]) <= SETTINGS.threshold < domain.lockout_threshold
 
 
 @pytest.fixture(scope="module")
