@@ -75,7 +75,9 @@ class Directories:
             raise SettingsProblem("directories", "is empty", "Name at least one directory.")
         self._all: list[_Directory] = []
         self._by_suffix: dict[str, _Directory] = {}
-        self._by_netbios: dict[str, _Directory] = {}
+        """By what stands after the @ …"""
+        self._by_domain: dict[str, _Directory] = {}
+        """… and by what stands before a backslash, or after the @ as well: NetBIOS and DNS names of domains."""
         for directory in settings:
             self._add(_Directory(directory, clock))
 
@@ -85,14 +87,14 @@ class Directories:
         for suffix in (settings.name, *settings.upn_suffixes):
             if self._by_suffix.setdefault(suffix.lower(), directory) is not directory:
                 raise SettingsProblem("upn_suffixes", f"{suffix} belongs to two directories", "Name it once.")
-        name = settings.netbios_name
-        if name and self._by_netbios.setdefault(name.lower(), directory) is not directory:
-            raise SettingsProblem("netbios_name", f"{name} belongs to two directories", "Name it once.")
+        for name in filter(None, (settings.name, settings.netbios_name)):
+            if self._by_domain.setdefault(name.lower(), directory) is not directory:
+                raise SettingsProblem("netbios_name", f"{name} belongs to two directories", "Name it once.")
 
     @property
     def domains(self) -> tuple[str, ...]:
         """What is answered for: UPN suffixes and NetBIOS names, lower case; `*` where bare names have one home."""
-        names = (*self._by_suffix, *self._by_netbios)
+        names = tuple(dict.fromkeys((*self._by_suffix, *self._by_domain)))
         return (*names, "*") if len(self._all) == 1 else names
 
     def directory_of(self, name: str) -> str | None:
@@ -172,9 +174,10 @@ class Directories:
         if name is None:
             return None
         if name.netbios:
-            return self._by_netbios.get(name.netbios)
-        if name.suffix and name.suffix in self._by_suffix:
-            return self._by_suffix[name.suffix]
+            return self._by_domain.get(name.netbios)
+        home = self._by_suffix.get(name.suffix) or self._by_domain.get(name.suffix)
+        if home is not None:
+            return home
         return self._all[0] if len(self._all) == 1 else None
 
 

@@ -47,7 +47,7 @@ class DirectorySettings:
     """Suffixes after the @ that are signed in here; `name` is always one."""
 
     netbios_name: str = ""
-    """The DOMAIN of DOMAIN\\name that is signed in here."""
+    """The DOMAIN of DOMAIN\\name and of name@DOMAIN that is signed in here; `name` is always taken there, too."""
 
     tls: TlsSettings = field(default_factory=TlsSettings)
     """Whom to believe to be a domain controller."""

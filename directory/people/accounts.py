@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from directory.errors import Ambiguous
 from directory.ldap import codec
 from directory.ldap.codec import Entry
 from directory.ldap.filters import user_filter
@@ -48,40 +49,78 @@ class Accounts:
         self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
         default = ("userPrincipalName",) if self._is_ad else ("uid", "mail")
         self._login = [name.encode() for name in settings.login_attributes or default]
-        listed = [name.lower() for name in self._login]
-        implied = b"userprincipalname" if self._is_ad else b"uid"
-        self._implied_at = listed.index(implied) + 1 if implied in listed else len(listed)
         self._users = user_filter(settings).encoded
+        self._account_name = b"sAMAccountName" if self._is_ad else b"uid"
+        domains = (settings.name, settings.netbios_name, *(() if self._is_ad else settings.upn_suffixes))
+        listed = [attribute.lower() for attribute in self._login]
+        stands_for = b"userprincipalname" if self._is_ad else b"uid"
+        self._implied_at = listed.index(stands_for) + 1 if stands_for in listed else len(listed)
+        """Place of the implicit name `name@domain` (MS-ADTS section 5.1.1.1.1): after the attribute that it stands for."""
+        self._domains = {domain.lower() for domain in domains if domain}
+        """What may stand after the @ behind an account name, as well as before a backslash."""
 
     def matching(self, name: LoginName) -> bytes:
         """The filter for a name. Values travel by length: nothing needs escaping (RFC 4511 section 4.5.1.7)."""
-        return codec.all_of((codec.any_of(self._alternatives(name)), self._users))
+        return self._filter(self._readings(name))
 
     def by_precedence(self, name: LoginName) -> list[bytes]:
-        """The parts of that filter, for where it finds several: whom the first one finds is meant, else the second, …"""
-        return [codec.all_of((alternative, self._users)) for alternative in self._alternatives(name)]
+        """A filter for each attribute that may hold the name; who is found by the first is meant before all others."""
+        return [self._filter([reading]) for reading in self._readings(name)]
 
-    def _alternatives(self, name: LoginName) -> list[bytes]:
-        """Each attribute that may hold the name. What implies one ranks with the attribute that it implies."""
-        account = codec.equals(b"sAMAccountName" if self._is_ad else b"uid", name.user.encode())
-        if name.netbios:
-            return [account]
-        alternatives = [codec.equals(attribute, name.text.encode()) for attribute in self._login]
-        if self._is_ad and not name.suffix:
-            return [account, *alternatives]
-        # The implicit UPN name@domain (MS-ADTS section 5.1.1.1.1), and the same with a uid
-        if name.suffix and name.suffix in ({self._settings.name.lower()} if self._is_ad else self._own_suffixes):
-            alternatives.insert(self._implied_at, account)
-        return alternatives
+    def confirming(self, name: LoginName) -> bytes:
+        """The filter that only accounts pass of which it is certain that no other one is meant before them."""
+        return self._filter(self._readings(name)[:1])
 
     def answers_to(self, account: Account, name: LoginName) -> bool:
         """Whether an account has the name that was typed, in one of its few spellings (see `spellings`).
 
         What a directory takes for equal beyond that is refused: smart lockout counts by spelling until it knows the account.
         """
-        typed = {fold(name.text), fold(name.user)}
-        held = _values(account, [b"samaccountname", b"uid", *self._login])
-        return any(fold(value) in typed or not typed.isdisjoint(spellings(value)) for value in held)
+        return self._rank(account, name) is not None
+
+    def is_certain(self, account: Account, name: LoginName) -> bool:
+        """Whether the attribute that counts before all others holds the name as it was typed."""
+        return self._rank(account, name) == (0, False)
+
+    def choose(self, name: LoginName, found: list[Account]) -> Account:
+        """The account meant, of those found, which answer to the name. The attributes' order decides: one that has the
+        name itself comes before one that it is merely implied for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Then
+        the spelling: one that has it as typed comes before one that has it with marks. Raises Ambiguous."""
+        ranked = [(rank, account) for account in found if (rank := self._rank(account, name)) is not None]
+        best = min(rank for rank, _ in ranked)
+        meant = [account for rank, account in ranked if rank == best]
+        if len(meant) > 1:
+            raise Ambiguous(name.text, tuple(account.dn for account in meant))
+        return meant[0]
+
+    def _readings(self, name: LoginName) -> list[tuple[bytes, str]]:
+        """Which attributes may hold what of the name: who has it in an earlier one is meant before who has it in a later."""
+        account_name = (self._account_name, name.user)
+        if name.netbios:  # an account name of that domain and, in other directories, whatever people sign in with there
+            others = [] if self._is_ad else [(attribute, name.user) for attribute in self._login]
+            return list(dict.fromkeys((*others, account_name)))
+        readings = [(attribute, name.text) for attribute in self._login]
+        if self._is_ad and not name.suffix:
+            readings.insert(0, account_name)
+        elif name.suffix in self._domains:
+            readings.insert(self._implied_at, account_name)
+        return readings
+
+    def _filter(self, readings: list[tuple[bytes, str]]) -> bytes:
+        held = codec.any_of([codec.equals(attribute, value.encode()) for attribute, value in readings])
+        return codec.all_of((held, self._users))
+
+    def _rank(self, account: Account, name: LoginName) -> tuple[int, bool] | None:
+        """Place of the attribute that holds the name, and whether with marks or separators that were not typed; the lower,
+        the sooner is the account meant. None where it does not answer to the name."""
+        for place, (attribute, value) in enumerate(self._readings(name)):
+            typed = fold(value)
+            held = [one.decode("utf-8", "replace") for one in account.entry.get(attribute.lower(), ())]
+            if any(fold(one) == typed for one in held):
+                return place, False
+            if any(typed in spellings(one) for one in held):
+                return place, True
+        return None
 
     def object_guid(self, account: Account) -> str:
         """objectGUID or entryUUID as text."""
@@ -90,11 +129,10 @@ class Accounts:
     def identity(self, account: Account, groups: tuple[DirectoryGroup, ...], directory: str = "") -> DirectoryIdentity:
         """Who it is. directory: what the directory says of itself."""
         entry = account.entry
-        login = text_of(entry, b"userprincipalname" if self._is_ad else b"uid")
-        account_name = text_of(entry, b"samaccountname" if self._is_ad else b"uid")
+        account_name = text_of(entry, self._account_name.lower())
         return DirectoryIdentity(
             object_guid=self.object_guid(account),
-            user_name=login or f"{account_name}@{self._settings.name}",
+            user_name=self._user_name(entry, account_name),
             domain=self._settings.name,
             sid=format_sid(entry[b"objectsid"][0]) if entry.get(b"objectsid") else "",
             account_name=account_name,
@@ -108,10 +146,7 @@ class Accounts:
             directory=directory,
         )
 
-    @property
-    def _own_suffixes(self) -> set[str]:
-        return {self._settings.name.lower(), *(suffix.lower() for suffix in self._settings.upn_suffixes)}
-
-
-def _values(account: Account, names: list[bytes]) -> list[str]:
-    return [value.decode("utf-8", "replace") for name in names for value in account.entry.get(name.lower(), ())]
+    def _user_name(self, entry: Entry, account_name: str) -> str:
+        if self._is_ad:
+            return text_of(entry, b"userprincipalname") or f"{account_name}@{self._settings.name}"
+        return account_name or next(filter(None, (text_of(entry, name.lower()) for name in self._login)), "")

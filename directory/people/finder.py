@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from directory.errors import Ambiguous
 from directory.ldap import Entry, LdapConnection, codec
 from directory.model import DirectoryIdentity, DirectoryObject
 from directory.people.accounts import Account, Accounts
@@ -30,40 +29,43 @@ class AccountFinder:
 
     async def find(self, connection: LdapConnection, name: LoginName) -> Account | None:
         """The account that answers to a name. Raises Ambiguous, LdapConnectionError, ServerRefused."""
-        key = name.text.casefold().encode()
+        key = name.text.lower().encode()
         accounts = self._accounts
         known = self._found.get(key)
         if known is not None:
-            # Reading a DN costs the server less than a search; but the entry may have another name by now
+            # Reading a DN costs the server less than a search. Whether it still has the name, and the one that was typed,
+            # is the server's to say: two names with one key, or a name that another account has by now, are searched for
             dn, guid = known
             wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
-            found = await self._search(connection, dn, codec.SCOPE_BASE, codec.ANYTHING, wanted)
+            found = await self._search(connection, dn, codec.SCOPE_BASE, accounts.confirming(name), wanted)
             account = Account(*found[0]) if found else None
-            if account is not None and accounts.answers_to(account, name):
+            if account is not None and accounts.is_certain(account, name):
                 return account
             self._found.drop(key)
-        found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, accounts.matching(name), accounts.attributes)
-        account = await self._first(connection, name) if len(found) > 1 else self._only(found, name)
-        if account is not None:
+        answering = await self._answering(connection, name)
+        if not answering:
+            return None
+        account = accounts.choose(name, answering)
+        if accounts.is_certain(account, name):  # of others somebody else may be called so in a moment
             self._found.put(key, (account.dn.encode(), account.guid))
         return account
 
-    async def _first(self, connection: LdapConnection, name: LoginName) -> Account | None:
-        """Of several, who has the name in the attribute that counts most. Searched for again: those who have it in another
-        one may have filled the answer. Raises Ambiguous."""
-        for matching in self._accounts.by_precedence(name):
-            found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, self._accounts.attributes)
-            account = self._only(found, name)
-            if account is not None:
-                return account
-        return None
+    async def _answering(self, connection: LdapConnection, name: LoginName) -> list[Account]:
+        """The accounts that answer to a name: all of them, or those with the best claim where there are many."""
+        accounts = self._accounts
 
-    def _only(self, found: list[tuple[str, Entry]], name: LoginName) -> Account | None:
-        """Who of those that were found answers to the name. Raises Ambiguous."""
-        answering = [account for entry in found if self._accounts.answers_to(account := Account(*entry), name)]
-        if len(answering) > 1:
-            raise Ambiguous(name.text, tuple(account.dn for account in answering))
-        return answering[0] if answering else None
+        async def search(matching: bytes) -> tuple[list[Account], bool]:
+            found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, accounts.attributes)
+            answering = [account for entry in found if accounts.answers_to(account := Account(*entry), name)]
+            return answering, len(found) >= _MOST
+
+        answering, too_many = await search(accounts.matching(name))
+        if too_many:  # whoever is meant may not be among them
+            for matching in accounts.by_precedence(name):
+                answering, _ = await search(matching)
+                if answering:
+                    break
+        return answering
 
     async def identify(self, connection: LdapConnection, account: Account, give_up: float = math.inf) -> DirectoryIdentity:
         """Who it is, groups included; give_up: time.monotonic(). Raises LdapConnectionError, ServerRefused."""

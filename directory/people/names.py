@@ -10,12 +10,16 @@ from typing import NamedTuple
 LONGEST = 1024
 """Characters; userPrincipalName's own bound (its rangeUpper is 1024)."""
 
+_SEPARATED = re.compile(r" *([\\@]) *")
+_IGNORABLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties) beyond category Cf."""
+
 
 class LoginName(NamedTuple):
     """A name taken apart; comparison parts are lower case."""
 
     text: str
-    """As typed, without the spaces around it."""
+    """As typed, without what nobody sees, and without blanks around it and around its separators."""
     user: str
     """Before the @ or after the backslash; everything where there is neither."""
     suffix: str
@@ -27,8 +31,10 @@ class LoginName(NamedTuple):
 @functools.lru_cache(maxsize=1024)  # routing and the check itself each take a name apart
 def parse_name(text: str) -> LoginName | None:
     """Takes a name apart, or answers None for what can be nobody's name: empty, too long, control characters."""
-    text = text.strip()
-    if not text or len(text) > LONGEST or not text.isprintable():
+    if len(text) > LONGEST:
+        return None
+    text = _SEPARATED.sub(r"\1", _without_invisible(text).strip())
+    if not text or not text.isprintable():
         return None
     try:
         text.encode()
@@ -43,12 +49,41 @@ def parse_name(text: str) -> LoginName | None:
     return LoginName(text, text, "", "")
 
 
+def _without_invisible(text: str) -> str:
+    """As LDAP prepares strings (RFC 4518 section 2.2): what nobody sees goes, any kind of space is a blank. It comes along
+    where a name was pasted, and nobody knows that it is there. Control characters stay: nobody pastes them."""
+    if text.isascii():
+        return text
+    return "".join(map(_visible, _IGNORABLE.sub("", text)))
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return ""
+    return " " if category.startswith("Z") else character
+
+
 def fold(text: str) -> str:
-    """As names are compared by everybody: without case, width and composition, runs of blanks as one."""
-    folded = text.casefold()
-    if not text.isascii():
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """As names are compared by everybody: without case, width and composition, runs of blanks as one.
+
+    No letter becomes two: `straße` and `strasse` are two names, of two people in many a directory.
+    """
+    if text.isascii():
+        folded = text.lower()
+    else:
+        narrow = unicodedata.normalize("NFKC", text)
+        folded = unicodedata.normalize("NFKC", "".join(map(_fold_letter, narrow)))
     return _BLANKS.sub(" ", folded).strip() if " " in folded else folded
+
+
+def _fold_letter(letter: str) -> str:
+    """Simple case folding (Unicode, CaseFolding.txt, status C and S)."""
+    folded = letter.casefold()
+    if len(folded) == 1:
+        return folded
+    lower = letter.lower()
+    return lower if len(lower) == 1 else letter
 
 
 def spellings(value: str) -> frozenset[str]:
@@ -58,12 +93,12 @@ def spellings(value: str) -> frozenset[str]:
     `+4930-1`. Whoever counts attempts for each spelling must not be offered any number of them.
     """
     whole = fold(value)
-    bare = unicodedata.normalize("NFKD", whole).translate(_STROKES)
+    bare = unicodedata.normalize("NFKD", whole).translate(_PLAIN).lower()
     bare = "".join(character for character in bare if not unicodedata.combining(character))
     return frozenset((whole, bare, _SEPARATORS.sub("", bare)))
 
 
 _BLANKS = re.compile(" +")
 _SEPARATORS = re.compile("[ -]")
-_STROKES = str.maketrans("\u0111\u0127\u0131\u0142\u00f8\u0167", "dhilot")
-"""Letters with a stroke, and the i without a dot: Unicode does not take them apart."""
+_PLAIN = str.maketrans({**dict(zip("\u0111\u0127\u0131\u0142\u00f8\u0167", "dhilot", strict=True)), "\u00df": "ss"})
+"""The sharp s, letters with a stroke, and the i without a dot: Unicode does not take them apart."""

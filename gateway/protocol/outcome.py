@@ -87,6 +87,12 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the directory says of itself (see `AccountId`); `domain` is a name that somebody chose."""
 
     @property
+    def qualified_name(self) -> str:
+        """`DOMAIN\\name`: a name under which the agents of that directory take the person, whatever `user_name` is. A bare
+        one has no home where an agent has several directories, and not every suffix is one that is signed in."""
+        return f"{self.domain}\\{self.account_name or self.user_name}"
+
+    @property
     def account(self) -> AccountId:
         """What identifies the person everywhere."""
         return AccountId(self.directory, self.object_guid)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from foundation.listener import Handler
 from gateway.protocol import Outcome
@@ -203,9 +204,10 @@ class SignInPages:
         session = await self._sessions.find(request)
         if session is None:
             return self.redirect_to_signin("/account/password")
-        user_name = session.identity.user_name
+        person, user_name = session.identity, session.identity.user_name
         try:
             attempt = self._attempt(request, user_name, password_of(fields))
+            attempt = replace(attempt, user_name=person.qualified_name, account=person.account)
             new_password = _new_password(fields)
         except BadForm as bad:
             why = _Explanation(bad.message, 400)

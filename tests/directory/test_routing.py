@@ -56,13 +56,17 @@ async def test_names_go_to_their_forest() -> None:
         "a@west.example",
         "west\\a",
         "East\\a",
+        "a@WEST",
+        "west.example\\a",
+        "WEST \\ a",
         "a",
         "a@else.example",
+        "shared.example\\a",
         "no\\a",
     ):
         home = both.directory_of(text)
         homes[text] = home.split(".")[0] if home else None
-    assert list(homes.values()) == ["east", "east", "west", "west", "east", None, None, None]
+    assert list(homes.values()) == ["east", "east", "west", "west", "east", "west", "west", "west", None, None, None, None]
     assert both.domains == ("east.example", "shared.example", "west.example", "east", "west")
     await both.close()
 

@@ -84,10 +84,23 @@ async def bad_passwords(directories: Directories, name: str) -> int:
 
 
 async def test_every_way_to_say_who_one_is(make: Make, domain: ThrowawayDomain) -> None:
-    """UPN in any case, DOMAIN\\name, bare name, implicit UPN; the identity is the same."""
+    """UPN in any case, DOMAIN\\name, bare name, implicit UPN, pasted with what nobody sees; the identity is the same."""
     directories, anna = make(), domain.people["anna"]
     guids = set()
-    for name in (anna.upn, anna.upn.upper(), "CORP\\anna", "corp\\ANNA", "anna", " anna "):
+    for name in (
+        anna.upn,
+        anna.upn.upper(),
+        "CORP\\anna",
+        "corp\\ANNA",
+        "anna",
+        " anna ",
+        "anna@CORP",  # as the domain controller takes it
+        "corp.example.com\\anna",
+        f"\u200e{anna.upn}\u200b",  # pasted
+        "\ufeffCORP\\anna",
+        "anna @corp.example.com",
+        "CORP \\ anna",
+    ):
         result = await verify(directories, name, anna.password)
         assert result.outcome is CheckOutcome.SUCCESS
         assert result.identity is not None
@@ -474,6 +487,80 @@ async def test_an_account_that_was_renamed_is_not_found_under_its_old_name(make:
     finally:
         domain.set_attributes("zoe", userPrincipalName=zoe.upn)
         domain.set_attributes("zoe", sAMAccountName="zoe")
+
+
+@pytest.fixture(scope="module")
+def lookalikes(domain: ThrowawayDomain) -> dict[str, str]:
+    """Passwords by account name: two pairs, each equal by full case folding; four accounts to the domain."""
+    passwords = {
+        name: f"Lagoon-Strait-7{number}" for number, name in enumerate(("smith", "\u017fmith", "strasse", "stra\u00dfe"))
+    }
+    steps: list[dict[str, object]] = []
+    for number, (name, password) in enumerate(passwords.items()):
+        entry: dict[str, object] = {"dn": f"CN=Lookalike {number},{domain.people_dn}", "objectClass": "user"}
+        entry.update(sAMAccountName=name, userPrincipalName=f"{name}@{domain.dns_domain}", userAccountControl="512")
+        steps.append({"add": {**entry, "password": password}})
+    domain.edit(steps)
+    return passwords
+
+
+@pytest.mark.parametrize("pattern", ["CORP\\{}", "{}@corp.example.com"])
+@pytest.mark.parametrize("pair", [("smith", "\u017fmith"), ("strasse", "stra\u00dfe")])
+async def test_two_names_are_two_people_where_the_directory_says_so(
+    make: Make, lookalikes: dict[str, str], pair: tuple[str, str], pattern: str
+) -> None:
+    """Whoever of them was found first: neither signs in as the other, nor spends the other's wrong passwords."""
+    for order in (pair, pair[::-1]):
+        directories = make()
+        for _ in range(2):
+            results = [await verify(directories, pattern.format(name), lookalikes[name]) for name in order]
+            assert [result.outcome for result in results] == [CheckOutcome.SUCCESS] * 2
+            assert [result.identity.account_name for result in results if result.identity] == list(order)
+        for name, other in (order, order[::-1]):
+            result = await verify(directories, pattern.format(name), lookalikes[other])
+            assert result.outcome is CheckOutcome.WRONG_CREDENTIAL
+
+
+@pytest.fixture
+def borrowed_upns(domain: ThrowawayDomain) -> Iterator[Callable[[str, str], None]]:
+    """What gives anna and zoe other userPrincipalNames; both have their own again in the end."""
+    people = [domain.people["anna"], domain.people["zoe"]]
+
+    def give(*upns: str) -> None:
+        for person, upn in zip(people, upns, strict=True):
+            domain.set_attributes(person.account_name, userPrincipalName=upn)
+
+    yield give
+    give(*(person.upn for person in people))
+
+
+@pytest.mark.parametrize("typed", ["anna@partner.example", "ANNA@partner.example"])
+async def test_a_name_that_moved_means_its_new_owner_at_once(
+    make: Make, domain: ThrowawayDomain, borrowed_upns: Callable[[str, str], None], typed: str
+) -> None:
+    """Although the old one was found by it a moment ago, and still has the account name that it is made of."""
+    directories, anna, zoe = make(), domain.people["anna"], domain.people["zoe"]
+    borrowed_upns("anna@partner.example", zoe.upn)
+    assert (await verify(directories, typed, anna.password)).outcome is CheckOutcome.SUCCESS
+    borrowed_upns(anna.upn, "anna@partner.example")
+    result = await verify(directories, typed, zoe.password)
+    assert result.outcome is CheckOutcome.SUCCESS
+    assert result.identity is not None
+    assert result.identity.account_name == "zoe"
+    assert (await verify(directories, typed, anna.password)).account == result.account
+    assert (await verify(directories, "CORP\\anna", anna.password)).outcome is CheckOutcome.SUCCESS
+
+
+async def test_a_suffix_of_somebody_elses_is_not_ones_own(
+    make: Make, domain: ThrowawayDomain, borrowed_upns: Callable[[str, str], None]
+) -> None:
+    """The account name is right, the userPrincipalName was, and is no more."""
+    directories, anna, zoe = make(), domain.people["anna"], domain.people["zoe"]
+    borrowed_upns("anna@partner.example", zoe.upn)
+    assert (await verify(directories, "anna@partner.example", anna.password)).outcome is CheckOutcome.SUCCESS
+    borrowed_upns(anna.upn, zoe.upn)
+    result = await verify(directories, "anna@partner.example", anna.password)
+    assert (result.outcome, result.account) == (CheckOutcome.WRONG_CREDENTIAL, None)
 
 
 async def test_before_bind_is_asked_once_and_can_forbid(make: Make, domain: ThrowawayDomain) -> None:

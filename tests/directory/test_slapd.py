@@ -174,6 +174,23 @@ async def test_an_unknown_person_costs_a_bind_like_a_known_one(people: Directori
     assert begun == [True, True]
 
 
+async def test_a_name_that_moved_means_its_new_owner_at_once(slapd: ThrowawaySlapd) -> None:
+    """Although the old one was found by it a moment ago."""
+    change, name = "dn: {}\nchangetype: modify\nreplace: mail\nmail: {}\n", "desk@else.example"
+    made = Directories([settings_of(slapd, login_attributes=("mail",))])
+    slapd.modify(change.format(slapd.dn(7), name))
+    before = await verify(made, name, slapd.password(7))
+    slapd.modify(change.format(slapd.dn(7), slapd.upn(7)))
+    between = await verify(made, name, slapd.password(7))
+    slapd.modify(change.format(slapd.dn(8), name))
+    after = await verify(made, name, slapd.password(8))
+    slapd.modify(change.format(slapd.dn(8), slapd.upn(8)))
+    await made.close()
+    assert [result.outcome for result in (before, between, after)] == ["success", "wrong_credential", "success"]
+    assert between.account is None
+    assert before.account != after.account
+
+
 @pytest.mark.parametrize("name", ["person1", "nobody", "*", "person*", "person1)(uid=*", "person1,dc=people"])
 async def test_wrong_passwords_and_strange_names_are_refused_alike(people: Directories, name: str) -> None:
     """Metacharacters are only characters."""

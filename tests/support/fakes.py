@@ -40,20 +40,22 @@ class FakeDirectories:
             await before_bind()
         self.binds.append(credential.name)
         await asyncio.sleep(self.delay)
-        right = self.people.get(credential.name) == credential.password
-        guid = "3f1c" + credential.name.encode().hex()
-        account = directory.DirectoryObject("9d1c", guid) if credential.name in self.people or self.accept_anything else None
+        name = _upn(credential.name)
+        right = self.people.get(name) == credential.password
+        guid = "3f1c" + name.encode().hex()
+        account = directory.DirectoryObject("9d1c", guid) if name in self.people or self.accept_anything else None
         if not right and not self.accept_anything:
             return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e", account=account)
-        if credential.name in self.expired:
+        if name in self.expired:
             return directory.CheckResult(directory.CheckOutcome.PASSWORD_EXPIRED, password_proven=True, account=account)
         groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.DirectoryIdentity(
             object_guid=guid,
             directory="9d1c",
-            user_name=credential.name,
+            user_name=name,
             domain="corp.example.com",
-            display_name=credential.name.partition("@")[0].title(),
+            account_name=name.partition("@")[0],
+            display_name=name.partition("@")[0].title(),
             groups=groups,
         )
         identity = replace(identity, **self.about)
@@ -74,8 +76,8 @@ class FakeDirectories:
             return verdict
         if len(new) < 8:
             return replace(verdict, outcome=directory.CheckOutcome.PASSWORD_REJECTED, identity=None, password_proven=True)
-        self.people[name] = new
-        self.expired.discard(name)
+        self.people[_upn(name)] = new
+        self.expired.discard(_upn(name))
         return replace(verdict, outcome=directory.CheckOutcome.SUCCESS, password_proven=True)
 
     def health(self) -> list[directory.ControllerHealth]:
@@ -98,7 +100,7 @@ class FakeAuthenticator:
         if self.next is not None:
             verdict, self.next = self.next, None
             return verdict
-        if self.people.get(attempt.user_name.lower()) != attempt.password:
+        if self.people.get(_upn(attempt.user_name).lower()) != attempt.password:
             return Verdict(outcome=Outcome.WRONG_CREDENTIAL)
         return Verdict(outcome=Outcome.SUCCESS, identity=identity_of(attempt.user_name), password_proven=True)
 
@@ -107,10 +109,20 @@ class FakeAuthenticator:
         if verdict.succeeded:
             if len(new_password) < 8:
                 return Verdict(outcome=Outcome.PASSWORD_REJECTED, password_proven=True)
-            self.people[attempt.user_name.lower()] = new_password
+            self.people[_upn(attempt.user_name).lower()] = new_password
         return verdict
 
 
 def identity_of(user_name: str) -> Identity:
     guid = f"guid-{user_name.lower()}"
-    return Identity(object_guid=guid, user_name=user_name, domain="corp.example.com", display_name="Anna Berg")
+    account_name = user_name.partition("@")[0]
+    domain = "corp.example.com"
+    return Identity(
+        object_guid=guid, user_name=user_name, domain=domain, account_name=account_name, display_name="Anna Berg"
+    )
+
+
+def _upn(name: str) -> str:
+    """`corp.example.com\\anna` is another name for `anna@corp.example.com`, as in a directory."""
+    domain, backslash, user = name.partition("\\")
+    return f"{user}@{domain}" if backslash and domain == "corp.example.com" else name

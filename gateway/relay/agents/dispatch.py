@@ -61,17 +61,24 @@ def account_of(user_name: str) -> str:
 
     For stickiness only: which names are equal, the directory decides.
     """
-    user = unicodedata.normalize("NFKC", user_name).rpartition("\\")[2]
+    user = unicodedata.normalize("NFKC", _without_invisible(user_name)).rpartition("\\")[2]
     return (user.rpartition("@")[0] or user).strip().casefold()
 
 
 def domain_of(user_name: str) -> str:
-    """The routing part of a user name, lower case: UPN suffix or NetBIOS name; empty for a bare name."""
+    """The routing part of a user name, lower case: UPN suffix or NetBIOS name; empty for a bare name. Agents, too, leave
+    out what nobody sees, and blanks around it."""
+    user_name = _without_invisible(user_name)
     netbios, backslash, _ = user_name.partition("\\")
     if backslash:
-        return netbios.lower()
+        return netbios.strip().lower()
     _, at, suffix = user_name.rpartition("@")
-    return suffix.lower() if at else ""
+    return suffix.strip().lower() if at else ""
+
+
+def _without_invisible(text: str) -> str:
+    """Without format characters (RFC 4518 section 2.2), which come along where a name was pasted."""
+    return text if text.isascii() else "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
 _Wanted = tuple[str, str]

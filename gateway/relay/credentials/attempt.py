@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from gateway.protocol import Identity, Outcome
+from gateway.protocol import AccountId, Identity, Outcome
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -15,6 +15,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     user_name: str
     """As typed, white space stripped: userPrincipalName, DOMAIN\\name or an alternate login."""
     password: str
+    account: AccountId | None = None
+    """Whose it is, where a session says so: the name alone may be one that was never typed at a sign-in."""
     address: str
     """The client's IP address, after trusted proxies."""
     familiar: bool = False

@@ -226,7 +226,7 @@ class RelayAuthenticator:
             kind=kind,
             actor=attempt.via,
             subject=attempt.user_name[:LONGEST_NAME],
-            account=verdict.identity.account if verdict.identity else None,
+            account=verdict.identity.account if verdict.identity else attempt.account,
             outcome=_outcome(verdict),
             address=attempt.address,
             agent=verdict.agent,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from directory.errors import Ambiguous
 from directory.ldap.values import format_sid
 from directory.people.accounts import Account, Accounts
 from directory.people.names import parse_name
@@ -54,7 +55,7 @@ def test_chosen_attributes_travel_and_binary_ones_in_base64() -> None:
         ),
         ({"kind": "ldap"}, "anna", ["uid", "mail"]),
         ({"kind": "ldap"}, "anna@corp.example.com", ["uid", "uid", "mail"]),
-        ({"kind": "ldap", "netbios_name": "CORP"}, "CORP\\anna", ["uid"]),
+        ({"kind": "ldap", "netbios_name": "CORP"}, "CORP\\anna", ["uid", "mail"]),
         ({"kind": "ldap", "login_attributes": ("mail", "cn")}, "anna@corp.example.com", ["mail", "cn", "uid"]),
         ({"kind": "ldap", "login_attributes": ("mail", "cn")}, "anna@elsewhere.example", ["mail", "cn"]),
     ],
@@ -79,6 +80,8 @@ def test_names_rank_by_the_attribute_that_holds_them(fields: dict[str, Any], typ
         ("anna b", ["anna   b", "annab", "Anna\u3000B"]),
         ("+49 30-1", ["+49301", "+49 30-1"]),
         ("\u0141ukasz", ["lukasz", "\u0142UKASZ"]),
+        ("stra\u00dfe", ["stra\u00dfe", "STRA\u1e9eE", "strasse", "STRASSE"]),
+        ("\u0130lker", ["\u0130lker", "ilker", "ILKER"]),
     ],
 )
 def test_a_name_is_taken_in_few_spellings(held: str, taken: list[str]) -> None:
@@ -95,6 +98,8 @@ def test_a_name_is_taken_in_few_spellings(held: str, taken: list[str]) -> None:
     [
         ("bjorn", "b\u0328jo\u0308rn"),
         ("bjorn", "bj\u00f8rn"),
+        ("strasse", "stra\u00dfe"),
+        ("strasse", "stra\u1e9ee"),
         ("jos\u00e9", "j\u00f3se"),
         ("jos\u00e9", "j\u00f3s\u00e9"),
         ("anna", "an-na"),
@@ -111,3 +116,98 @@ def test_what_a_directory_takes_for_equal_beyond_that_is_nobody(held: str, typed
         name = parse_name(text)
         assert name is not None
         assert not Accounts(settings()).answers_to(account, name)
+
+
+AD, LDAP = settings(netbios_name="CORP"), settings(kind="ldap", netbios_name="CORP", upn_suffixes=("people.example",))
+
+
+@pytest.mark.parametrize(
+    ("of", "typed"),
+    [
+        (AD, "anna@else.example"),
+        (AD, "anna@people.example"),
+        (AD, "anna@corp.example.com.else.example"),
+        (LDAP, "anna@else.example"),
+        (LDAP, "anna@example.com"),
+    ],
+)
+def test_the_account_name_alone_does_not_make_a_suffix_ones_own(of: DirectorySettings, typed: str) -> None:
+    """It is implied for the directory's own domain only; whoever had that name before has it no more."""
+    account = Account(
+        "CN=a", {b"samaccountname": [b"anna"], b"uid": [b"anna"], b"userprincipalname": [b"a.berg@else.example"]}
+    )
+    name = parse_name(typed)
+    assert name is not None
+    assert not Accounts(of).answers_to(account, name)
+
+
+@pytest.mark.parametrize(
+    ("of", "typed"),
+    [
+        (AD, "anna"),
+        (AD, "anna@CORP.example.com"),
+        (AD, "anna@corp"),
+        (AD, "CORP\\anna"),
+        (AD, "corp.example.com\\anna"),
+        (LDAP, "anna"),
+        (LDAP, "anna@corp.example.com"),
+        (LDAP, "anna@people.example"),
+        (LDAP, "anna@corp"),
+        (LDAP, "CORP\\anna"),
+        (LDAP, "corp.example.com\\anna"),
+        (LDAP, "corp.example.com\\anna.berg@mail.example"),
+    ],
+)
+def test_ways_to_say_who_one_is(of: DirectorySettings, typed: str) -> None:
+    """With the directory's DNS and NetBIOS names, as Active Directory takes them; the filter asks for what is accepted."""
+    held = {b"uid": b"anna", b"mail": b"anna.berg@mail.example"} if of is LDAP else {b"samaccountname": b"anna"}
+    name, accounts = parse_name(typed), Accounts(of)
+    assert name is not None
+    assert accounts.answers_to(Account("CN=a", {key: [value] for key, value in held.items()}), name)
+    asked = accounts.matching(name).lower()
+    assert any(key in asked and value in asked for key, value in held.items())
+
+
+def test_the_order_of_the_login_attributes_decides() -> None:
+    """Whoever writes another person's name into their own entry does not become that person, nor keep them out."""
+    name = parse_name("anna")
+    assert name is not None
+    anna, other = Account("uid=anna", {b"uid": [b"anna"]}), Account("uid=eve", {b"uid": [b"eve"], b"mail": [b"anna"]})
+    assert Accounts(LDAP).choose(name, [other, anna]) is anna
+    by_mail = Accounts(settings(kind="ldap", login_attributes=("mail", "uid")))
+    assert by_mail.choose(name, [other, anna]) is other
+    name = parse_name("anna@people.example")
+    assert name is not None
+    other = Account("uid=eve", {b"uid": [b"eve"], b"mail": [b"anna@people.example"]})
+    assert Accounts(LDAP).choose(name, [other, anna]) is anna
+
+
+def test_the_spelling_that_was_typed_comes_before_one_with_marks() -> None:
+    """A directory that takes no notice of them finds both."""
+    name = parse_name("jose@x")
+    assert name is not None
+    accounts = Accounts(settings(login_attributes=("mail",)))
+    plain, marked = Account("CN=a", {b"mail": [b"JOSE@x"]}), Account("CN=b", {b"mail": ["jos\u00e9@x".encode()]})
+    assert accounts.choose(name, [marked, plain]) is plain
+    with pytest.raises(Ambiguous):
+        accounts.choose(name, [marked, marked])
+
+
+def test_only_who_has_the_name_in_the_first_attribute_is_certain() -> None:
+    """Anybody else's name may be another account's by now, which comes first: the directory is asked again."""
+    entry = {b"samaccountname": [b"anna", b"anna b"], b"userprincipalname": [b"a.berg@corp.example.com"]}
+    account, accounts = Account("CN=a", entry), Accounts(AD)
+    certain = {
+        typed: accounts.is_certain(account, name)
+        for typed in ("a.berg@corp.example.com", "CORP\\anna", "anna@corp.example.com", "anna", "annab", "nobody")
+        if (name := parse_name(typed)) is not None
+    }
+    assert list(certain.values()) == [True, True, False, True, False, False]
+
+
+def test_whoever_has_no_account_name_is_called_as_they_sign_in() -> None:
+    """A person of an LDAP directory without a uid."""
+    accounts = Accounts(LDAP)
+    entry = {b"entryuuid": [b"u"], b"mail": [b"anna@mail.example"]}
+    assert accounts.identity(Account("cn=a", entry), ()).user_name == "anna@mail.example"
+    assert accounts.identity(Account("cn=a", {**entry, b"uid": [b"anna"]}), ()).user_name == "anna"

@@ -23,7 +23,7 @@ from gateway.signin.branding import BadBranding, contrast, darken, load_logo, pa
 from gateway.signin.browser import safe_path
 from gateway.signin.catalogue import LANGUAGES, TEXTS, choose_language, message_of, rejection, text, waiting_time
 from gateway.store import AuditEvent, Store, StoreUnavailable, open_store
-from tests.support.fakes import FakeAuthenticator
+from tests.support.fakes import FakeAuthenticator, identity_of
 
 ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
 ORIGIN = "https://signin.example.com"
@@ -435,6 +435,17 @@ async def test_changing_the_password_ends_other_sessions(site: Site) -> None:
     assert (await site.get("/account"))[0] == 303
     assert (await site.get("/account/password"))[0] == 303
     assert (await site.post("/account/password", **fields))[0] == 303
+
+
+async def test_the_account_page_asks_with_a_name_that_agents_take(site: Site) -> None:
+    """Whatever the person is called: of several directories a bare name has no home, nor has a suffix that none lists."""
+    await site.sign_in()
+    page = (await site.get("/account/password"))[1]
+    assert f'value="{ANNA}"' in page
+    await site.post("/account/password", password=RIGHT, new_password="Herbst-2026!", again="Herbst-2026!")
+    asked = site.authenticator.attempts[-1]
+    person = identity_of(ANNA)
+    assert (asked.user_name, asked.account) == ("corp.example.com\\anna", person.account)
 
 
 async def _outage(site: Site, fields: dict[str, str]) -> tuple[int, str, Any]:

@@ -60,6 +60,11 @@ def exchange(world: World) -> Exchange:
         ("anna@first@second", "second"),
         ("anna@*", "*"),
         ("STRASSE@GRÜN.example", "grün.example"),
+        ("anna@ corp ", "corp"),
+        ("CORP \\ anna", "corp"),
+        ("\u200eCORP\\anna", "corp"),  # pasted
+        ("anna@corp.example.com\u200b", "corp.example.com"),
+        ("\ufeffanna@corp\u00a0", "corp"),
     ],
 )
 def test_the_domain_of_a_name(user: str, domain: str) -> None:
@@ -76,16 +81,19 @@ def test_any_name_has_a_domain_or_none(user: str) -> None:
         assert domain == ""
 
 
-@given(st.text(), st.text().filter(lambda text: "@" not in text and "\\" not in text))
+VISIBLE = st.text(st.characters(exclude_categories=["Cf", "Cs"]))
+
+
+@given(st.text(), VISIBLE.filter(lambda text: "@" not in text and "\\" not in text))
 def test_a_upn_belongs_to_its_last_suffix(local: str, suffix: str) -> None:
     """Nothing that is written before the last @ changes that."""
-    assert domain_of(f"{local.replace(chr(92), '')}@{suffix}") == suffix.lower()
+    assert domain_of(f"{local.replace(chr(92), '')}@{suffix}") == suffix.strip().lower()
 
 
-@given(st.text().filter(lambda text: "\\" not in text), st.text())
+@given(VISIBLE.filter(lambda text: "\\" not in text), st.text())
 def test_a_netbios_name_stands_before_the_first_backslash(netbios: str, rest: str) -> None:
     """Nothing that is written behind it changes that."""
-    assert domain_of(f"{netbios}\\{rest}") == netbios.lower()
+    assert domain_of(f"{netbios}\\{rest}") == netbios.strip().lower()
 
 
 # -- who is asked
@@ -997,7 +1005,18 @@ async def test_names_are_remembered_up_to_a_bound(exchange: Exchange, monkeypatc
     assert len(exchange.dispatcher._asked_last) == 2
 
 
-@pytest.mark.parametrize("name", ["CORP\\anna", "anna@corp.example.com", " anna ", "ＡＮＮＡ", "corp \\ anna", "anna @corp"])  # noqa: RUF001
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CORP\\anna",
+        "anna@corp.example.com",
+        " anna ",
+        "\uff21\uff2e\uff2e\uff21",
+        "corp \\ anna",
+        "anna @corp",
+        "an\u200bna",
+    ],
+)
 def test_spellings_have_a_part_in_common(name: str) -> None:
     """Widths, case and blanks are no other person; for stickiness, before an answer told."""
     assert account_of(name) == "anna"

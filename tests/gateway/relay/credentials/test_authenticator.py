@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from gateway.protocol import AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Outcome
 from gateway.relay import Attempt
 from gateway.relay.agents import Dispatched, Task
 from gateway.relay.credentials import authenticator as module
@@ -364,6 +364,17 @@ async def test_an_attempts_lease_outlasts_its_answer_and_carries_its_correlation
 
 
 # -- the trail
+
+
+@in_virtual_time
+async def test_an_entry_names_the_account_that_a_session_told_of() -> None:
+    """A change from the account page, whatever comes of it: else nobody would find it under the person."""
+    house, account = House(), AccountId("9d1c", "3f1c")
+    for password in ("right", "wrong"):
+        name = "corp.example.com\\anna"
+        attempt = Attempt(user_name=name, password=password, account=account, address="192.0.2.1", correlation_id="c")
+        await house.check.change_password(attempt, "new and long")
+    assert [(event.kind, event.account) for event in house.trail.events] == [("password_change", account)] * 2
 
 
 @in_virtual_time
