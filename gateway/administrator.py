@@ -22,10 +22,12 @@ from gateway.relay import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    BindingView,
     KeysView,
     Lockouts,
     LockoutView,
     NotPermitted,
+    RebindingView,
     RelayAbsent,
     RemovalView,
     TokenView,
@@ -49,11 +51,34 @@ class Administrator:
         self.reached_relay = False
         """Whether the last act was the running relay's; otherwise it was done on the store."""
 
-    async def create_token(self, name: str, domains: Sequence[str] = ()) -> TokenView:
-        """An enrolment token."""
+    async def create_token(self, name: str, domains: Sequence[str] = (), *, any_domain: bool = False) -> TokenView:
+        """An enrolment token. domains: what the agent may answer for; any_domain: whatever it claims, instead."""
         return await self._do(
-            "create_token", TokenView, lambda acts: acts.create_token(name, self._actor, domains), name=name, domains=domains
+            "create_token",
+            TokenView,
+            lambda acts: acts.create_token(name, self._actor, domains, any_domain=any_domain),
+            name=name,
+            domains=domains,
+            any_domain=any_domain,
         )
+
+    async def bindings(self) -> list[BindingView]:
+        """Every domain that is bound to a directory."""
+        return await self._do("bindings", list[BindingView], lambda acts: acts.bindings())
+
+    async def bind(self, domain: str, directory: str) -> RebindingView:
+        """Bind a domain to a directory; what it was bound to before. directory: what it says of itself."""
+        return await self._do(
+            "bind",
+            RebindingView,
+            lambda acts: acts.bind(domain, directory, self._actor),
+            domain=domain,
+            directory=directory,
+        )
+
+    async def unbind(self, domain: str) -> RebindingView:
+        """Forget which directory a domain is bound to."""
+        return await self._do("unbind", RebindingView, lambda acts: acts.unbind(domain, self._actor), domain=domain)
 
     async def agents(self) -> list[AgentView]:
         """Every agent; live figures where the relay runs."""

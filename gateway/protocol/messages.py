@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.protocol.accounts import VISIBLE
 from gateway.protocol.errors import MalformedFrame, UnexpectedMessage
 
 _T = TypeVar("_T")
@@ -42,8 +43,6 @@ Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
 """An operation, a capability, a reason, an id."""
 Text = Annotated[str, Meta(max_length=1024)]
-_VISIBLE: Final = "^[^\\x00-\\x1f\\x7f-\\x9f]*$"
-"""What an agent says of itself is stored and shown: PostgreSQL takes no NUL, terminals take too much."""
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Signature = Annotated[bytes, Meta(min_length=1, max_length=512)]
@@ -87,9 +86,9 @@ class AgentIntroduction(Struct, frozen=True):
     """HPKE public key, ML-KEM-768 + X25519, for this session's secret alone."""
     capacity: Annotated[int, Meta(ge=1, le=100_000)]
     """Requests taken at once on this connection."""
-    domains: Annotated[tuple[Annotated[Name, Meta(pattern=_VISIBLE)], ...], Meta(max_length=1000)]
+    domains: Annotated[tuple[Annotated[Name, Meta(pattern=VISIBLE)], ...], Meta(max_length=1000)]
     """UPN suffixes and NetBIOS names that this agent answers for, lower case; `*` for all."""
-    software: Annotated[str, Meta(max_length=64, pattern=_VISIBLE)]
+    software: Annotated[str, Meta(max_length=64, pattern=VISIBLE)]
     time: Seconds
     capabilities: Capabilities = ()
     """The operations that it does are among them."""
@@ -128,22 +127,6 @@ class Bye(_Message, frozen=True, tag="bye"):
 
 
 # --- records, relay to agent -------------------------------------------------------------------------------------
-
-
-class SharedKey(Struct, frozen=True, array_like=True):
-    """One key of account digests; further elements at the end are ignored."""
-
-    id: Word
-    secret: Nonce
-
-    def __repr__(self) -> str:
-        return f"SharedKey({self.id!r}, …)"
-
-
-class AccountKeys(_Message, frozen=True, tag="account-keys"):
-    """The keys of account digests (see `accounts`), newest first: in the relay's first record, and when they change."""
-
-    keys: Annotated[tuple[SharedKey, ...], Meta(max_length=8)]
 
 
 class Request(_Message, frozen=True, tag="request"):
@@ -274,7 +257,7 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = AccountKeys | Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
+ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
 ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Report | Ping | Pong | Drain | Bye
 
 _encoder = msgspec.msgpack.Encoder()

@@ -47,8 +47,8 @@ class AgentRecord:
     software: str = ""
     domains: tuple[str, ...] = ()
     """What it claimed when it was last seen."""
-    allowed: tuple[str, ...] = ()
-    """What it may claim, lower case; empty: anything."""
+    allowed: tuple[str, ...] | None = ()
+    """What it may answer for, lower case; None: anything."""
     address: str = ""
 
 
@@ -101,9 +101,7 @@ class SqlAgents:
         query = sa.select(agents).order_by(agents.c.issued_at, agents.c.serial)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return [
-            AgentRecord(
-                **{**row._mapping, "domains": tuple(json.loads(row.domains)), "allowed": tuple(json.loads(row.allowed))}
-            )
+            AgentRecord(**{**row._mapping, "domains": tuple(json.loads(row.domains)), "allowed": read_allowed(row.allowed)})
             for row in rows
         ]
 
@@ -136,6 +134,12 @@ class SqlAgents:
                 )
 
         await self._database.write(work)
+
+
+def read_allowed(text: str) -> tuple[str, ...] | None:
+    """The domains that somebody may answer for, as they are kept: JSON, null for any."""
+    names = json.loads(text)
+    return tuple(names) if names is not None else None
 
 
 def add_agent(connection: sa.Connection, record: AgentRecord) -> None:

@@ -115,20 +115,26 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     "--domain",
     "domains",
     multiple=True,
-    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more. "
-    "Without: whatever the agent claims.",
+    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more.",
 )
+@click.option("--any-domain", is_flag=True, help="Instead: let it answer for whatever it claims, and so for everybody.")
 @json_option
-def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> None:
+def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, as_json: bool) -> None:
     """Print a single-use enrolment token for an agent.
+
+    Name every domain of the agent's directories: their `name`, `upn_suffixes` and `netbios_name`, for each agent of a
+    directory the same. The agent is believed about the people of these domains, and about nobody else.
 
     \b
     Examples:
-      isthmus relay token --name dc1-agent
-      isthmus relay token --name dc1-agent --domain corp.example.com --domain corp
-      isthmus relay token --name dc1-agent --json | jq -r .text
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP --domain '*'
+      isthmus relay token --name dc1-agent --domain corp.example.com --json | jq -r .text
     """
-    view = run_async(reported(_admin(config).create_token(name, domains)))
+    if bool(domains) == any_domain:
+        wanted = "give it once for each domain of the agent's directories" if not domains else "give it or --any-domain"
+        raise click.UsageError(f"--domain: {wanted}; --any-domain trusts the agent with everybody's sign-in")
+    view = run_async(reported(_admin(config).create_token(name, domains, any_domain=any_domain)))
     if as_json:
         emit_json(view)
         return
@@ -166,11 +172,11 @@ def agents(config: Path, as_json: bool) -> None:
                 minute(view.seen_at),
                 minute(view.not_after),
                 view.software or "-",
-                view.revoked_why,
+                view.revoked_why or ("any domain" if view.any_domain else ""),
             ]
         )
     headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
-    table(headers, rows, "No agents yet: isthmus relay token --name NAME")
+    table(headers, rows, "No agents yet: isthmus relay token --name NAME --domain DOMAIN")
 
 
 @command.command()
@@ -190,6 +196,80 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
         emit_json({"name": name, "connections_ended": ended})
     else:
         click.echo(f"{name} is revoked; {counted(ended, 'live connection')} ended.")
+
+
+@command.group()
+def binding() -> None:
+    """Which directory the people of a domain are in.
+
+    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory its
+    objectGUID, for LDAP its naming context. From then on no agent is believed that names another one. Change it where a
+    domain was made anew or has moved, or where the wrong agent came first.
+    """
+
+
+@binding.command("list")
+@relay_config
+@json_option
+def list_bindings(config: Path, as_json: bool) -> None:
+    """List the domains that are bound, with their directories.
+
+    \b
+    Example:
+      isthmus relay binding list --json | jq -r '.[] | .domain + " " + .directory'
+    """
+    views = run_async(reported(_admin(config).bindings()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [[view.domain, view.directory or "-", minute(view.bound_at), view.bound_by] for view in views]
+    table(["domain", "directory", "since", "by"], rows, "No domain is bound yet: the first sign-in does it.")
+
+
+@binding.command("set")
+@relay_config
+@click.argument("domain")
+@click.argument("directory")
+@json_option
+def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> None:
+    """Bind a domain to a directory, in place of the one before. Sessions of the people of that one end.
+
+    DIRECTORY is what the directory says of itself. Active Directory: `(Get-ADDomain).ObjectGUID`; LDAP: the naming
+    context, lower case. Before the first sign-in, nobody else can come first.
+
+    \b
+    Example:
+      isthmus relay binding set corp.example.com 9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3
+    """
+    view = run_async(reported(_admin(config).bind(domain, directory)))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"{view.domain} is bound to {view.directory}; {counted(view.sessions, 'session')} ended.")
+
+
+@binding.command("remove")
+@relay_config
+@click.argument("domain")
+@json_option
+def remove_binding(config: Path, domain: str, as_json: bool) -> None:
+    """Forget which directory a domain is bound to: the next answer binds it. Sessions of the directory's people end.
+
+    Revoke an agent that came first without a right to: isthmus relay revoke NAME.
+
+    \b
+    Example:
+      isthmus relay binding remove corp.example.com
+    """
+    view = run_async(reported(_admin(config).unbind(domain)))
+    if as_json:
+        emit_json(view)
+    elif view.before is None:
+        click.echo(f"{view.domain} is not bound to a directory. Which are: isthmus relay binding list")
+    else:
+        click.echo(f"{view.domain} is not bound any more; {counted(view.sessions, 'session')} ended.")
+    if view.before is None:
+        raise SystemExit(1)
 
 
 @command.command()

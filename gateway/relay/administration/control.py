@@ -35,6 +35,7 @@ class CreateToken(Order):
     name: str
     actor: str
     domains: list[str]
+    any_domain: bool = False
 
 
 class Revoke(Order):
@@ -42,6 +43,21 @@ class Revoke(Order):
 
     name: str
     why: str
+    actor: str
+
+
+class Bind(Order):
+    """directory: what it says of itself."""
+
+    domain: str
+    directory: str
+    actor: str
+
+
+class Unbind(Order):
+    """domain: as `bindings` lists it."""
+
+    domain: str
     actor: str
 
 
@@ -108,7 +124,13 @@ def control_app(administration: Administration) -> web.Application:
 
     acts = administration
     handlers = {
-        "create_token": _handler(CreateToken, lambda order: acts.create_token(order.name, order.actor, order.domains)),
+        "create_token": _handler(
+            CreateToken,
+            lambda order: acts.create_token(order.name, order.actor, order.domains, any_domain=order.any_domain),
+        ),
+        "bindings": _handler(Order, lambda _: acts.bindings()),
+        "bind": _handler(Bind, lambda order: acts.bind(order.domain, order.directory, order.actor)),
+        "unbind": _handler(Unbind, lambda order: acts.unbind(order.domain, order.actor)),
         "agents": _handler(Order, lambda _: acts.agents()),
         "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
         "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),

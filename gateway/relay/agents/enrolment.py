@@ -160,7 +160,7 @@ class Enrolment:
         return certificate
 
     def _agent_record(
-        self, name: str, allowed: tuple[str, ...], certificate: bytes, now: float, address: str
+        self, name: str, allowed: tuple[str, ...] | None, certificate: bytes, now: float, address: str
     ) -> AgentRecord:
         parsed = self._authority.describe(certificate)
         return AgentRecord(

@@ -41,8 +41,8 @@ class AgentRegistry:
             return "unknown"
         return "revoked" if record.revoked_at is not None or (name, record.serial) in self._revoked else "enrolled"
 
-    def allowed(self, name: str, serial: int) -> tuple[str, ...]:
-        """The domains that a certificate's holder may answer for; empty: any."""
+    def allowed(self, name: str, serial: int) -> tuple[str, ...] | None:
+        """The domains that a certificate's holder may answer for; None: any."""
         record = self._records.get((name, f"{serial:x}"))
         return record.allowed if record is not None else ()
 

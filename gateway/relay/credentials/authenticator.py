@@ -18,7 +18,7 @@ from collections.abc import Callable
 import structlog
 
 from foundation.addresses import address_key
-from gateway.protocol import AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Outcome
 from gateway.relay.agents import Dispatched, Dispatcher, Task
 from gateway.relay.credentials.admission import (
     LONGEST_NAME,
@@ -54,7 +54,10 @@ _CROWDED = "too many open requests"
 
 
 class RelayAuthenticator:
-    """Implements `attempt.Authenticator` over the agents that are connected."""
+    """Implements `attempt.Authenticator` over the agents that are connected.
+
+    digest: what an account is counted under, and the id of that key.
+    """
 
     def __init__(
         self,
@@ -64,11 +67,12 @@ class RelayAuthenticator:
         metrics: SignInMetrics,
         refusals: Refusals,
         *,
+        digest: Callable[[AccountId], tuple[bytes, str]],
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
         self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
-        self._metrics, self._refusals = metrics, refusals
+        self._metrics, self._refusals, self._digest = metrics, refusals, digest
         self._timeout, self._clock = timeout, clock
         self._places = Places()
 
@@ -122,14 +126,9 @@ class RelayAuthenticator:
 
     async def _settle(self, admitted: Admitted, attempt: Attempt, body: AnswerBody) -> None:
         """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
+        account, key = self._digest(body.subject) if body.subject is not None else (b"", "")
         try:
-            await self._admission.settle(
-                admitted,
-                body.outcome,
-                self._clock(),
-                account=body.account,
-                account_key=body.account_key,
-            )
+            await self._admission.settle(admitted, body.outcome, self._clock(), account=account, account_key=key)
         except StoreError as error:
             self._log_uncounted(attempt, error)
 

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from gateway.protocol import AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Outcome
 from gateway.relay import Attempt
 from gateway.relay.agents import Dispatched, Task
 from gateway.relay.credentials import authenticator as module
@@ -30,10 +30,12 @@ from gateway.relay.refusals import Refusals, delay
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
-from tests.gateway.relay.credentials.test_accounts import ANNA, SPELLINGS
+from tests.gateway.relay.credentials.test_accounts import ANNA as DIGEST
+from tests.gateway.relay.credentials.test_accounts import SPELLINGS
 from tests.gateway.relay.credentials.test_stores import FakeRows
 
 SETTINGS = AdmissionSettings()
+ANNA = AccountId("9d1c", "3f1c")
 
 
 class FakeDispatcher:
@@ -56,7 +58,7 @@ class FakeDispatcher:
         self.asked.append((task.user_name, task.password))
         agent = len(self.asked) % 2
         if self.bad_passwords + self._binding[agent] >= 4:
-            return Dispatched(AnswerBody(Outcome.WOULD_LOCK_OUT, account=ANNA, account_key="1"), "agent")
+            return Dispatched(AnswerBody(Outcome.WOULD_LOCK_OUT, account=ANNA), "agent")
         self._binding[agent] += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -68,7 +70,7 @@ class FakeDispatcher:
         right = task.password == self.password
         self.bad_passwords = 0 if right else self.bad_passwords + 1
         outcome = Outcome.SUCCESS if right else Outcome.WRONG_CREDENTIAL
-        return Dispatched(AnswerBody(outcome, account=ANNA, account_key="1"), "agent")
+        return Dispatched(AnswerBody(outcome, account=ANNA), "agent")
 
 
 class FakeTrail:
@@ -103,6 +105,7 @@ class House:
             self.trail,  # type: ignore[arg-type]
             SignInMetrics(CollectorRegistry()),
             self.refusals,
+            digest=lambda _: (DIGEST, "1"),
             timeout=15.0,
             clock=self.clock,
         )
