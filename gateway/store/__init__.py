@@ -25,6 +25,7 @@ from gateway.store.chain import AuditEvent
 from gateway.store.database import check_store_url
 from gateway.store.duties import DutyLease, DutyStore
 from gateway.store.errors import (
+    AgentRevoked,
     AuditBroken,
     DutyLost,
     KeysUnreadable,
@@ -55,6 +56,7 @@ __all__ = [
     "AdmissionWeight",
     "AgentPresence",
     "AgentRecord",
+    "AgentRevoked",
     "AgentStore",
     "ApiKeyRecord",
     "ApiKeyStore",
