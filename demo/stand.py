@@ -138,7 +138,10 @@ class Stand:
 
     def create_api_key(self) -> str:
         """A fresh API key."""
-        made = self.run("relay", "api-key", "create", "--config", str(self.relay_config), "--name", "stand", "--json")
+        limits = ("--scope", "check", "--scope", "change", "--from", self.address, "--rate", "1000000")
+        made = self.run(
+            "relay", "api-key", "create", "--config", str(self.relay_config), "--name", "stand", *limits, "--json"
+        )
         key: str = json.loads(made)["secret"]
         return key
 

@@ -15,6 +15,7 @@ import msgspec
 from gateway.app import open_relay_store
 from gateway.keys import load_keys
 from gateway.relay import (
+    API_KEY_RATE,
     SOCKET_NAME,
     Administration,
     AgentRegistry,
@@ -100,14 +101,24 @@ class Administrator:
         """Who is locked out now."""
         return await self._do("locks", list[LockoutView], lambda acts: acts.locks())
 
-    async def create_api_key(self, name: str, lifetime: float | None) -> ApiKeyView:
-        """An API key. lifetime: seconds; None: without end."""
+    async def create_api_key(
+        self,
+        name: str,
+        lifetime: float | None,
+        *,
+        scopes: Sequence[str] = ("check",),
+        networks: Sequence[str] = (),
+        rate: float = API_KEY_RATE,
+    ) -> ApiKeyView:
+        """An API key. lifetime: seconds; None: without end. The others: see `Administration.create_api_key`."""
+        limits: dict[str, Any] = {"scopes": list(scopes), "networks": list(networks), "rate": rate}
         return await self._do(
             "create_api_key",
             ApiKeyView,
-            lambda acts: acts.create_api_key(name, lifetime, self._actor),
+            lambda acts: acts.create_api_key(name, lifetime, self._actor, **limits),
             name=name,
             lifetime=lifetime,
+            **limits,
         )
 
     async def api_keys(self) -> list[ApiKeyView]:

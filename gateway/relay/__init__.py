@@ -11,6 +11,9 @@ kept (store). administration and credentials know agents, never each other.
 
 from gateway.relay.administration import (
     API_KEY_PREFIX,
+    API_KEY_RATE,
+    API_KEY_RATE_MOST,
+    API_KEY_SCOPES,
     SOCKET_NAME,
     Administration,
     AgentView,
@@ -55,6 +58,9 @@ from gateway.relay.settings import RelayCoreSettings
 
 __all__ = [
     "API_KEY_PREFIX",
+    "API_KEY_RATE",
+    "API_KEY_RATE_MOST",
+    "API_KEY_SCOPES",
     "CLIENT_ADDRESS",
     "CORRELATION_ID",
     "SOCKET_NAME",

@@ -18,6 +18,7 @@ from certs import CertsError
 from foundation.times import minute, second
 from gateway import app
 from gateway.administrator import Administrator
+from gateway.relay import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES
 from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import logging
@@ -371,15 +372,52 @@ def api_key() -> None:
 @relay_config
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--days", type=FiniteRange(min=0.01), help="Days until it expires; never unless given.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(API_KEY_SCOPES),
+    default=("check",),
+    show_default="check",
+    help="`check` passwords, `change` them (proving the old one); again for both.",
+)
+@click.option(
+    "--from",
+    "networks",
+    metavar="NETWORK",
+    multiple=True,
+    help="Addresses that it may be used from, as 192.0.2.7 or 2001:db8::/32; again for more. Anywhere unless given.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, API_KEY_RATE_MOST),
+    default=int(API_KEY_RATE),
+    show_default=True,
+    help="Checks and changes a minute, at each relay node; up to a minute's worth at once.",
+)
 @json_option
-def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -> None:
+def create_api_key(
+    config: Path,
+    name: str,
+    days: float | None,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+    rate: int,
+    as_json: bool,
+) -> None:
     """Make an API key and print it, this once.
 
+    A key that was stolen is good for as much as you give it: name the back end's addresses, its peak load as the rate, and
+    `change` only where it has a form for that.
+
     \b
-    Example:
-      isthmus relay api-key create --name intranet --days 365
+    Examples:
+      isthmus relay api-key create --name intranet --from 192.0.2.7 --days 365
+      isthmus relay api-key create --name portal --scope check --scope change --from 10.1.0.0/16 --rate 3000
     """
-    view = run_async(reported(_admin(config).create_api_key(name, days * 86400 if days is not None else None)))
+    lifetime = days * 86400 if days is not None else None
+    made = _admin(config).create_api_key(name, lifetime, scopes=scopes, networks=networks, rate=float(rate))
+    view = run_async(reported(made))
     if as_json:
         emit_json(view)
         return
@@ -402,9 +440,20 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [
-        [view.id, view.name, minute(view.created_at), minute(view.expires_at), minute(view.revoked_at)] for view in views
+        [
+            view.id,
+            view.name,
+            ", ".join(view.scopes),
+            ", ".join(view.networks) or "anywhere",
+            f"{view.rate:g}",
+            minute(view.created_at),
+            minute(view.expires_at),
+            minute(view.revoked_at),
+        ]
+        for view in views
     ]
-    table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
+    headers = ["id", "name", "for", "from", "a minute", "made", "expires", "revoked"]
+    table(headers, rows, "No API keys: isthmus relay api-key create --name NAME")
 
 
 @api_key.command("revoke")

@@ -31,7 +31,7 @@ MEANINGS = {
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
-    "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id.",
+    "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"

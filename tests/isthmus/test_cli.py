@@ -236,13 +236,34 @@ def test_a_token_says_which_domains_it_is_for(run: Run, ready: Path) -> None:
     for wrong in ((), ("--any-domain", "--domain", "corp")):
         code, _, err = run(*token, *wrong)
         assert (code, "--any-domain trusts the agent with everybody's sign-in" in err) == (2, True)
-    for wrong in ("", " ", "anna@corp.example.com", "CORP\\anna", "*.example.com", "corp, emea", "https://corp"):
-        code, _, err = run(*token, "--domain", wrong)
-        assert (code, "is no domain" in err) == (1, True), wrong
+    for no_domain in ("", " ", "anna@corp.example.com", "CORP\\anna", "*.example.com", "corp, emea", "https://corp"):
+        code, _, err = run(*token, "--domain", no_domain)
+        assert (code, "is no domain" in err) == (1, True), no_domain
     assert run(*token, "--domain", "*", "--domain", " CORP ", "--domain", "Corp.Example.COM.")[0] == 0
     assert run(*token, "--any-domain")[0] == 0
     entries = json.loads(run("relay", "audit", "list", "--config", ready, "--json")[1])
     assert [entry["detail"]["detail"] for entry in entries] == ["any domain", "* corp corp.example.com"]
+
+
+def test_an_api_key_is_made_with_its_limits(run: Run, ready: Path) -> None:
+    """And listed with them; by default it checks, from anywhere, 600 a minute."""
+    create = ("relay", "api-key", "create", "--config", ready, "--name")
+    limits = ("--scope", "change", "--scope", "check", "--from", "192.0.2.7", "--from", "2001:db8::/32", "--rate", "30")
+    view = json.loads(run(*create, "portal", *limits, "--json")[1])
+    assert (view["scopes"], view["networks"], view["rate"]) == (
+        ["check", "change"], ["192.0.2.7/32", "2001:db8::/32"], 30,
+    )  # fmt: skip
+    assert run(*create, "plain")[0] == 0
+    views = json.loads(run("relay", "api-key", "list", "--config", ready, "--json")[1])
+    assert {(view["name"], *view["scopes"], *view["networks"], view["rate"]) for view in views} == {
+        ("portal", "check", "change", "192.0.2.7/32", "2001:db8::/32", 30),
+        ("plain", "check", 600),
+    }
+    assert "anywhere" in run("relay", "api-key", "list", "--config", ready)[1]
+    for wrong in (("--scope", "admin"), ("--rate", "0"), ("--rate", "many")):
+        assert run(*create, "x", *wrong)[0] == 2
+    code, _, err = run(*create, "x", "--from", "192.0.2.7/24")
+    assert (code, "host bits set" in err) == (1, True)
 
 
 def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:

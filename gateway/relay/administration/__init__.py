@@ -4,7 +4,7 @@ What belongs here: acts, each in the audit trail, and the control socket that ca
 pages that call them.
 """
 
-from gateway.relay.administration.acts import Administration
+from gateway.relay.administration.acts import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES, Administration
 from gateway.relay.administration.control import (
     SOCKET_NAME,
     ask_relay,
@@ -28,6 +28,9 @@ from gateway.relay.administration.views import (
 
 __all__ = [
     "API_KEY_PREFIX",
+    "API_KEY_RATE",
+    "API_KEY_RATE_MOST",
+    "API_KEY_SCOPES",
     "SOCKET_NAME",
     "Administration",
     "AgentView",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 import secrets
 import uuid
@@ -39,6 +40,11 @@ Live = Callable[[], dict[str, AgentView]]
 Unlock = Callable[[Sequence[str], Sequence[AccountId]], Awaitable[bool]]
 """Forgets what is counted against user names and accounts; False where nothing was."""
 
+API_KEY_SCOPES = ("check", "change")
+"""What an API key may be for: checks of a credential, changes of a password."""
+API_KEY_RATE = 600.0
+"""Checks and changes a minute that an API key is good for, unless said otherwise."""
+API_KEY_RATE_MOST = 1_000_000
 _RECENT = 1000
 """Sign-ins among which the directories are looked for that a GUID may be of."""
 _SEPARATORS = re.compile(r"\s*([,=+])\s*")
@@ -279,17 +285,40 @@ class Administration:
                 view.directory, view.account = accounts[0]
         return view
 
-    async def create_api_key(self, name: str, lifetime: float | None, actor: str) -> ApiKeyView:
-        """Make an API key; its secret is in the answer and nowhere else."""
+    async def create_api_key(
+        self,
+        name: str,
+        lifetime: float | None,
+        actor: str,
+        *,
+        scopes: Sequence[str] = ("check",),
+        networks: Sequence[str] = (),
+        rate: float = API_KEY_RATE,
+    ) -> ApiKeyView:
+        """Make an API key; its secret is in the answer and nowhere else.
+
+        scopes: `check`, `change`. networks: where it may be used from, in CIDR notation; none: anywhere. rate: checks and
+        changes a minute. Raises ValueError for what is none of these.
+        """
         now = self._clock()
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        expires_at = now + lifetime if lifetime is not None else None
-        digest = hashlib.sha256(secret.encode()).digest()
-        record = ApiKeyRecord(id=key_id, digest=digest, name=name, created_at=now, expires_at=expires_at)
+        record = ApiKeyRecord(
+            id=key_id,
+            digest=hashlib.sha256(secret.encode()).digest(),
+            name=name,
+            scopes=_scopes(scopes),
+            networks=tuple(str(ipaddress.ip_network(network.strip())) for network in networks),
+            rate=_rate(rate),
+            created_at=now,
+            expires_at=now + lifetime if lifetime is not None else None,
+        )
         await self._store.api_keys.add(record)
-        await self._record("admin.api_key_created", actor, name, key_id)
-        text = f"{API_KEY_PREFIX}{key_id}_{secret}"
-        return ApiKeyView(id=key_id, name=name, created_at=now, expires_at=expires_at, secret=text)
+        where = ", ".join(record.networks) or "anywhere"
+        limits = f"{', '.join(record.scopes)}; from {where}; {record.rate:g} a minute"
+        await self._record("admin.api_key_created", actor, name, f"{key_id}: {limits}")
+        view = api_key_view(record)
+        view.secret = f"{API_KEY_PREFIX}{key_id}_{secret}"
+        return view
 
     async def api_keys(self) -> list[ApiKeyView]:
         """Every API key, without secrets."""
@@ -357,6 +386,20 @@ class Administration:
         extra = {"detail": detail} if detail else {}
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
+
+
+def _scopes(scopes: Sequence[str]) -> tuple[str, ...]:
+    if not scopes or not set(scopes) <= set(API_KEY_SCOPES):
+        raise ValueError(
+            f"an API key is for {' or '.join(API_KEY_SCOPES)}, or both, not for {', '.join(scopes) or 'nothing'}"
+        )
+    return tuple(scope for scope in API_KEY_SCOPES if scope in scopes)
+
+
+def _rate(rate: float) -> float:
+    if not 1 <= rate <= API_KEY_RATE_MOST:
+        raise ValueError(f"the rate of an API key is 1 to {API_KEY_RATE_MOST} a minute, not {rate:g}")
+    return rate
 
 
 def check_domain(text: str) -> str:

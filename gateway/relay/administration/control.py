@@ -76,11 +76,14 @@ class RemovePerson(Order):
 
 
 class CreateApiKey(Order):
-    """lifetime: seconds; None: without end."""
+    """lifetime: seconds; None: without end. networks: none for anywhere."""
 
     name: str
     lifetime: float | None
     actor: str
+    scopes: list[str]
+    networks: list[str]
+    rate: float
 
 
 class RevokeApiKey(Order):
@@ -136,7 +139,12 @@ def control_app(administration: Administration) -> web.Application:
         "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
         "remove_person": _handler(RemovePerson, lambda order: acts.remove_person(order.user, order.actor)),
         "locks": _handler(Order, lambda _: acts.locks()),
-        "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
+        "create_api_key": _handler(
+            CreateApiKey,
+            lambda order: acts.create_api_key(
+                order.name, order.lifetime, order.actor, scopes=order.scopes, networks=order.networks, rate=order.rate
+            ),
+        ),
         "api_keys": _handler(Order, lambda _: acts.api_keys()),
         "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
         "audit": _handler(

@@ -73,6 +73,12 @@ class ApiKeyView(msgspec.Struct, kw_only=True):
 
     id: str
     name: str
+    scopes: tuple[str, ...]
+    """`check`, `change`."""
+    networks: tuple[str, ...]
+    """Where it may be used from; empty: anywhere."""
+    rate: float
+    """Checks and changes a minute, at each relay node."""
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
@@ -171,6 +177,9 @@ def api_key_view(record: ApiKeyRecord) -> ApiKeyView:
     return ApiKeyView(
         id=record.id,
         name=record.name,
+        scopes=record.scopes,
+        networks=record.networks,
+        rate=record.rate,
         created_at=record.created_at,
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,

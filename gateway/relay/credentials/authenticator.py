@@ -26,6 +26,7 @@ from gateway.relay.credentials.admission import (
     AdmissionRequest,
     Admitted,
     AttemptRefused,
+    CallerRates,
     fold_name,
     place_of,
 )
@@ -74,7 +75,7 @@ class RelayAuthenticator:
         self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
         self._metrics, self._refusals, self._digest = metrics, refusals, digest
         self._timeout, self._clock = timeout, clock
-        self._places = Places()
+        self._places, self._callers = Places(), CallerRates()
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Check a credential; see `attempt.Authenticator`."""
@@ -144,6 +145,8 @@ class RelayAuthenticator:
     async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
         """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
         now = self._clock()
+        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, now)) > 0:
+            return AttemptRefused(wait, "rate")
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,

@@ -118,9 +118,12 @@ async def test_two_nodes_see_the_same_agents_at_once(pair: tuple[Store, Store]) 
 
 async def test_api_keys(store: Store) -> None:
     """Made, found, revoked once; a revocation is told by the generation."""
-    await store.api_keys.add(ApiKeyRecord(id="k", digest=b"d", name="shop", created_at=NOW))
+    record = ApiKeyRecord(
+        id="k", digest=b"d", name="shop", scopes=("check",), networks=("192.0.2.0/24",), rate=60.0, created_at=NOW
+    )
+    await store.api_keys.add(record)
     found = await store.api_keys.get("k")
-    assert found is not None
+    assert found == record
     assert "digest" not in repr(found)
     assert await store.api_keys.revoke("k", NOW)
     assert not await store.api_keys.revoke("k", NOW)

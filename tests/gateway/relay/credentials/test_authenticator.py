@@ -121,6 +121,37 @@ class House:
         return len(self.check._places)
 
 
+# -- API keys
+
+
+@in_virtual_time
+async def test_a_key_asks_no_more_than_its_rate() -> None:
+    """However many at once, by whatever names; each refusal is in the trail, and nobody is asked. The page goes on."""
+    house = House()
+
+    async def ask(number: int, caller: str, rate: float) -> Outcome | None:
+        asked = Attempt(
+            user_name=f"user{number}",
+            password="right",
+            address="192.0.2.1",
+            throttled=False,
+            correlation_id=f"c{number}",
+            caller=caller,
+            caller_rate=rate,
+        )
+        return (await house.check.authenticate(asked)).outcome
+
+    outcomes = await asyncio.gather(*(ask(number, "key1", 5.0) for number in range(12)))
+    assert (outcomes.count(Outcome.SUCCESS), outcomes.count(None)) == (5, 7)
+    assert len(house.dispatcher.asked) == 5
+    refused = [event.detail for event in house.trail.events if event.outcome == "refused_by_admission"]
+    assert refused == [{"detail": "rate"}] * 7
+    assert await ask(20, "key2", 5.0) is Outcome.SUCCESS
+    assert await ask(21, "", 0.0) is Outcome.SUCCESS
+    await asyncio.sleep(12)
+    assert [await ask(number, "key1", 5.0) for number in (22, 23)] == [Outcome.SUCCESS, None]
+
+
 # -- the line
 
 
