@@ -229,3 +229,13 @@ async def test_what_one_node_has_bound_is_refused_by_the_other_at_once(
             return (await knock(there, ANNA)).outcome is Outcome.NO_DIRECTORY
 
         await eventually(is_refused, 3)
+
+
+async def test_agents_that_may_answer_for_any_domain_are_marked(tmp_path: Path, people: FakeDirectories) -> None:
+    """Whether or not they are connected."""
+    async with relay(tmp_path) as running:
+        await enrolled(tmp_path, running, "away")
+        state = await enrolled(tmp_path, running, "corp", ("corp.example.com",))
+        async with agent(tmp_path, running, people, "any"), agent(tmp_path, running, people, "corp", state):
+            views = await running.administration.agents()
+    assert [(view.name, view.any_domain) for view in views] == [("any", True), ("away", True), ("corp", False)]

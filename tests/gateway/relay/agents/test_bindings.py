@@ -238,5 +238,6 @@ def test_what_an_answer_is_about(
 
 def test_domains_are_compared_folded() -> None:
     """As they are asked about."""
-    assert names_in(Identity("g", "CORP\\anna", " Corp.Example.COM.")) == ["corp.example.com", "corp"]
+    assert names_in(Identity("g", "CORP\\anna", "corp.example.com")) == ["corp.example.com", "CORP"]
+    assert fold_domain(" Corp.Example.COM.") == "corp.example.com"
     assert fold_domain("ＣＯＲＰ") == "corp"  # noqa: RUF001
