@@ -50,6 +50,8 @@ _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
 _REFUSED = "refused_by_admission"
 """Stands for an outcome in the trail, the log and the metrics where there is none."""
+_TOO_OFTEN = "rate"
+"""Why an API key is refused that asks more than it was made for."""
 _CROWDED = "too many open requests"
 """Why an attempt was answered before anybody looked at it."""
 
@@ -146,7 +148,7 @@ class RelayAuthenticator:
         """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
         now = self._clock()
         if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, now)) > 0:
-            return AttemptRefused(wait, "rate")
+            return AttemptRefused(wait, _TOO_OFTEN)
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,
@@ -218,6 +220,8 @@ class RelayAuthenticator:
         if event.outcome == _REFUSED or reason == _CROWDED:
             by_address = reason in {"address", _CROWDED}
             whose = address_key(attempt.address) if by_address else fold_name(attempt.user_name)
+            if reason == _TOO_OFTEN:  # a key may ask about any name
+                by_address, whose = True, f"key {attempt.caller}"
             return await self._refusals.record((event.kind, attempt.via, by_address, whose), event)
         await self._audit.append(event, patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0)
         return True
