@@ -440,9 +440,9 @@ def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready:
 def test_an_older_copy_of_the_database_is_found_by_the_witness_until_it_is_accepted(run: Run, ready: Path) -> None:
     """Nobody has to have kept anything. Whoever has put back a backup says so, and the trail says it too."""
     database = ready.parent / "state" / "relay.db"
-    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com")
     older = database.read_bytes()
-    run("relay", "token", "--config", ready, "--name", "dc2")
+    run("relay", "token", "--config", ready, "--name", "dc2", "--domain", "corp.example.com")
     assert json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["witnessed"] == 2
     assert "nothing to accept" in run("relay", "audit", "accept", "--config", ready, "--why", "a test", "--yes")[2]
     database.write_bytes(older)
@@ -450,7 +450,7 @@ def test_an_older_copy_of_the_database_is_found_by_the_witness_until_it_is_accep
         code, out, err = run("relay", "audit", "verify", "--config", ready)
         assert (code, out) == (1, "")
         assert "broken at entry 2-1: its head was 2-1:" in err
-        run("relay", "token", "--config", ready, "--name", "dc3")
+        run("relay", "token", "--config", ready, "--name", "dc3", "--domain", "corp.example.com")
     code, _, err = run("relay", "audit", "accept", "--config", ready, "--why", "a test")
     assert (code, "nobody was asked" in err) == (1, True)
     why = "the backup of Monday was put back"
