@@ -230,7 +230,7 @@ def relay() -> None:
 async def create_tokens(stand: Stand, count: int) -> list[str]:
     """Enrolment tokens, from the running relay."""
     admin = Administrator(load_settings(stand.relay_config, RelaySettings).server, "bench")
-    return [(await admin.create_token(f"crowd-{number}")).text for number in range(count)]
+    return [(await admin.create_token(f"crowd-{number}", ["bench.invalid"])).text for number in range(count)]
 
 
 def adfs() -> None:

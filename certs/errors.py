@@ -99,7 +99,8 @@ class TokenRefused(CertsError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"enrolment token refused: {self.problem}. Make a new one on the relay: isthmus relay token --name NAME"
+        remedy = "Make a new one on the relay: isthmus relay token --name NAME --domain DOMAIN"
+        return f"enrolment token refused: {self.problem}. {remedy}"
 
 
 class RolloverRefused(CertsError):

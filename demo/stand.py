@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -81,7 +82,9 @@ class Stand:
         """Have an agent enrol itself with a fresh token, as an administrator would."""
         config = self.agent_config(name)
         config.write_text(self._agent_toml(name))
-        token = json.loads(self.run("relay", "token", "--config", str(self.relay_config), "--name", name, "--json"))
+        domains = [argument for domain in self._domains() for argument in ("--domain", domain)]
+        order = ("relay", "token", "--config", str(self.relay_config), "--name", name, *domains, "--json")
+        token = json.loads(self.run(*order))
         self.run("agent", "enrol", "--config", str(config), "--token-file", "-", text=token["text"])
 
     def start_agent(self, name: str) -> None:
@@ -135,7 +138,10 @@ class Stand:
 
     def create_api_key(self) -> str:
         """A fresh API key."""
-        made = self.run("relay", "api-key", "create", "--config", str(self.relay_config), "--name", "stand", "--json")
+        limits = ("--scope", "check", "--scope", "change", "--from", self.address, "--rate", "1000000")
+        made = self.run(
+            "relay", "api-key", "create", "--config", str(self.relay_config), "--name", "stand", *limits, "--json"
+        )
         key: str = json.loads(made)["secret"]
         return key
 
@@ -180,6 +186,15 @@ class Stand:
                 stderr=log,
                 env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
             )
+
+    def _domains(self) -> list[str]:
+        """What the agents answer for."""
+        domains: list[str] = []
+        directories = tomllib.loads(self._directories)["directories"]
+        for directory in directories:
+            domains += [directory["name"], *directory.get("upn_suffixes", ())]
+            domains += [name for name in (directory.get("netbios_name"),) if name]
+        return [*domains, "*"] if len(directories) == 1 else domains
 
     def _relay_toml(self) -> str:
         return f"""

@@ -15,6 +15,7 @@ import msgspec
 from gateway.app import open_relay_store
 from gateway.keys import load_keys
 from gateway.relay import (
+    API_KEY_RATE,
     SOCKET_NAME,
     Administration,
     AgentRegistry,
@@ -22,10 +23,12 @@ from gateway.relay import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    BindingView,
     KeysView,
     Lockouts,
     LockoutView,
     NotPermitted,
+    RebindingView,
     RelayAbsent,
     RemovalView,
     TokenView,
@@ -49,11 +52,34 @@ class Administrator:
         self.reached_relay = False
         """Whether the last act was the running relay's; otherwise it was done on the store."""
 
-    async def create_token(self, name: str, domains: Sequence[str] = ()) -> TokenView:
-        """An enrolment token."""
+    async def create_token(self, name: str, domains: Sequence[str] = (), *, any_domain: bool = False) -> TokenView:
+        """An enrolment token. domains: what the agent may answer for; any_domain: whatever it claims, instead."""
         return await self._do(
-            "create_token", TokenView, lambda acts: acts.create_token(name, self._actor, domains), name=name, domains=domains
+            "create_token",
+            TokenView,
+            lambda acts: acts.create_token(name, self._actor, domains, any_domain=any_domain),
+            name=name,
+            domains=domains,
+            any_domain=any_domain,
         )
+
+    async def bindings(self) -> list[BindingView]:
+        """Every domain that is bound to a directory."""
+        return await self._do("bindings", list[BindingView], lambda acts: acts.bindings())
+
+    async def bind(self, domain: str, directory: str) -> RebindingView:
+        """Bind a domain to a directory; what it was bound to before. directory: what it says of itself."""
+        return await self._do(
+            "bind",
+            RebindingView,
+            lambda acts: acts.bind(domain, directory, self._actor),
+            domain=domain,
+            directory=directory,
+        )
+
+    async def unbind(self, domain: str) -> RebindingView:
+        """Forget which directory a domain is bound to."""
+        return await self._do("unbind", RebindingView, lambda acts: acts.unbind(domain, self._actor), domain=domain)
 
     async def agents(self) -> list[AgentView]:
         """Every agent; live figures where the relay runs."""
@@ -75,14 +101,24 @@ class Administrator:
         """Who is locked out now."""
         return await self._do("locks", list[LockoutView], lambda acts: acts.locks())
 
-    async def create_api_key(self, name: str, lifetime: float | None) -> ApiKeyView:
-        """An API key. lifetime: seconds; None: without end."""
+    async def create_api_key(
+        self,
+        name: str,
+        lifetime: float | None,
+        *,
+        scopes: Sequence[str] = ("check",),
+        networks: Sequence[str] = (),
+        rate: float = API_KEY_RATE,
+    ) -> ApiKeyView:
+        """An API key. lifetime: seconds; None: without end. The others: see `Administration.create_api_key`."""
+        limits: dict[str, Any] = {"scopes": list(scopes), "networks": list(networks), "rate": rate}
         return await self._do(
             "create_api_key",
             ApiKeyView,
-            lambda acts: acts.create_api_key(name, lifetime, self._actor),
+            lambda acts: acts.create_api_key(name, lifetime, self._actor, **limits),
             name=name,
             lifetime=lifetime,
+            **limits,
         )
 
     async def api_keys(self) -> list[ApiKeyView]:

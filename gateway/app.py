@@ -19,7 +19,7 @@ from foundation.listener import Handler, Listener, own_host
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
-from gateway.protocol import AccountKey, CloseCode
+from gateway.protocol import CloseCode
 from gateway.readiness import Readiness
 from gateway.relay import (
     SOCKET_NAME,
@@ -28,6 +28,7 @@ from gateway.relay import (
     AgentGauges,
     AgentRegistry,
     CanaryKeeper,
+    DirectoryBindings,
     Dispatcher,
     Enrolment,
     Lockouts,
@@ -123,7 +124,8 @@ class Relay:
 
     def _make_agents(self, keys: RelayKeys, clock: Clock) -> None:
         core = self.settings.core
-        self.dispatcher = Dispatcher(core, clock)
+        self.bindings = DirectoryBindings(self.store, clock, self.alarms.raise_alarm)
+        self.dispatcher = Dispatcher(core, self.bindings, clock)
         self.metrics.register(AgentGauges(self.dispatcher))
         self.registry = AgentRegistry(self.store.agents)
         self.enrolment = Enrolment(
@@ -144,7 +146,6 @@ class Relay:
             renew=self.enrolment.renew,
             alarm=self.alarms.raise_alarm,
             clock=clock,
-            account_keys=lambda: [AccountKey(key.id, key.secret) for key in self.store.keyring.valid("account")],
             catch_up=self.store.generations.look if self.store.shared else None,
         )
         self.presence = PresenceReporter(
@@ -163,6 +164,7 @@ class Relay:
             self.store.audit,
             self._signin_metrics,
             self.refusals,
+            digest=self.lockouts.digest,
             timeout=self.settings.core.sign_in_timeout,
             clock=clock,
         )
@@ -198,12 +200,14 @@ class Relay:
             unlock=self.lockouts.unlock,
             locks=self.lockouts.locked,
             forget_api_key=self.api.forget,
+            load_bindings=self.bindings.load,
         )
 
     def _watch(self) -> None:
         """What other nodes change is read anew here."""
         self.store.generations.watch("agents", self._agents_changed)
         self.store.generations.watch("domains", self.presence.load)
+        self.store.generations.watch("bindings", self.bindings.load)
         self.store.generations.watch("api_keys", self.api.forget_all)
 
     async def _agents_changed(self) -> None:
@@ -301,6 +305,7 @@ async def serving(
         await relay.heads.begin()
         await relay.registry.load()
         await relay.presence.load()
+        await relay.bindings.load()
         await relay.lockouts.restore()
         await relay.readiness.measure()
         stack.push_async_callback(_flush, relay.refusals)

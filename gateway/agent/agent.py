@@ -296,7 +296,7 @@ class Agent:
 
 _PROTOCOL_STATES: dict[directory.ControllerState, str] = {"up": "closed", "down": "open", "probing": "half_open"}
 """The protocol's words for a domain controller: a circuit breaker's (docs/reference/protocol.md, `directories`)."""
-_RE_ENROL = "on the relay `isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
+_RE_ENROL = "on the relay `isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token TOKEN`"
 _REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
     int(CloseCode.EXPIRED): f"its certificate expired while it was off; enrol it anew: {_RE_ENROL}",

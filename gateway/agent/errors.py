@@ -23,7 +23,7 @@ class NotEnrolled(AgentError):
     def __str__(self) -> str:
         return (
             f"no identity in {self.state_dir}: this agent was never enrolled. On the relay run "
-            "`isthmus relay token --name NAME`, then here `isthmus agent enrol --token TOKEN`"
+            "`isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token TOKEN`"
         )
 
 
@@ -35,7 +35,7 @@ class EnrolmentFailed(AgentError):
         self.relay, self.reason, self.refused = relay, reason, refused
 
     def __str__(self) -> str:
-        remedy = ". Make a new token on the relay: isthmus relay token --name NAME" if self.refused else ""
+        remedy = ". Make a new token on the relay: isthmus relay token --name NAME --domain DOMAIN" if self.refused else ""
         return f"{self.relay} did not enrol this agent: {self.reason}{remedy}"
 
 

@@ -20,7 +20,7 @@ MAX_DETAIL = 200
 
 
 class Checked(Struct, frozen=True):
-    """What the relay is told, and whose account it was about (None: nobody's); the session makes the digest of that."""
+    """What the relay is told, and whose account it was about (None: nobody's)."""
 
     body: AnswerBody
     account: AccountId | None = None

@@ -4,7 +4,7 @@ Bytes in, events out, bytes to send. No clock, socket or event loop is read here
 What belongs here: what both ends must agree on. What does not: who is asked (relay), how AD is asked (agent).
 """
 
-from gateway.protocol.accounts import AccountId, AccountKey
+from gateway.protocol.accounts import AccountId
 from gateway.protocol.agent_session import AgentFacts, AgentSession
 from gateway.protocol.bodies import OPERATIONS, AnswerBody, ChangeRequest, RequestBody, VerifyRequest
 from gateway.protocol.errors import CloseCode, MalformedFrame, PeerRefused, PeerRevoked, ProtocolError
@@ -51,7 +51,6 @@ __all__ = [
     "OPERATIONS",
     "SUBPROTOCOL",
     "AccountId",
-    "AccountKey",
     "AgentFacts",
     "AgentSession",
     "Announcement",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.protocol.accounts import AccountId, AccountKey
+from gateway.protocol.accounts import AccountId
 from gateway.protocol.bodies import OPERATIONS, AnswerBody, SealedRequest, decode_request
 from gateway.protocol.errors import MalformedFrame, SealBroken, UnexpectedMessage, VersionMismatch
 from gateway.protocol.events import (
@@ -25,7 +25,6 @@ from gateway.protocol.events import (
 from gateway.protocol.messages import (
     MAX_REPORT,
     VERSION,
-    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
@@ -106,7 +105,6 @@ class AgentSession(ProtocolSession):
         """By the id of the pair key, the oldest first; at most two for a node."""
         self._paired: dict[bytes, str] = {}
         """Ids of the pair keys that came since the last announcement, and whose they are."""
-        self._account_key: AccountKey | None = None
         self._open: dict[RequestId, _Open] = {}
 
     @property
@@ -131,20 +129,19 @@ class AgentSession(ProtocolSession):
     def answer(self, request_id: RequestId, body: AnswerBody, account: AccountId | None = None) -> None:
         """Answer a request; one that was cancelled or whose session is over is dropped.
 
-        account: whose name was asked about, whatever came of it; None where nobody was found. Where the answer is larger
-        than a peer takes, the relay is told so instead.
+        account: whose name was asked about, whatever came of it; None where nobody was found, or where the answer's
+        identity says it. Where the answer is larger than a peer takes, the relay is told so instead.
         """
         request = self._open.pop(request_id, None)
         if request is None or self.state is not SessionState.OPEN:
             return
         node, number = request_id
-        key = self._account_key
-        if account is not None and key is not None:
-            body = replace(body, account=key.digest(account), account_key=key.id)
+        if account is not None and body.identity is None:
+            body = replace(body, account=account)
         try:
             sealed = request.reply.seal(number, self._identity.name, body)
         except MalformedFrame as error:
-            body = AnswerBody(Outcome.NO_DIRECTORY, detail=error.detail, account=body.account, account_key=body.account_key)
+            body = AnswerBody(Outcome.NO_DIRECTORY, detail=error.detail, account=body.subject)
             sealed = request.reply.seal(number, self._identity.name, body)
         self._outbox.append(Answer(node, number, sealed))
 
@@ -238,9 +235,6 @@ class AgentSession(ProtocolSession):
             self._take_cancel((message.node, message.number), events)
         elif isinstance(message, PairKey):
             self._take_pair_key(message, now, events)
-        elif isinstance(message, AccountKeys):
-            newest = next(iter(message.keys), None)
-            self._account_key = AccountKey(newest.id, newest.secret) if newest is not None else None
         elif isinstance(message, Renewed):
             events.append(RenewalAnswered(certificate=message.certificate))
         else:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.protocol.accounts import AccountId
 from gateway.protocol.errors import MalformedFrame
 from gateway.protocol.outcome import Identity, Outcome
 
@@ -78,16 +79,18 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     """For the operator: sub-code, domain controller; never a secret."""
     milliseconds: float = 0.0
     """Time spent at the directory."""
-    account: Annotated[bytes, Meta(max_length=16)] = b""
-    """Keyed digest of the account that the name belongs to (see `accounts`), whatever the outcome; empty where nobody was
-    found, or no key was given."""
-    account_key: Annotated[str, Meta(max_length=64)] = ""
-    """Id of the key."""
+    account: AccountId | None = None
+    """Whom the name belongs to, whatever the outcome, where no identity says it; None where nobody was found."""
     rule: Annotated[str, Meta(max_length=64)] = ""
     """With `password_rejected`: `min_length`, `history`, `complexity`, `min_age`, `not_permitted`; empty where it
     is not known. Whoever reads it must bear others."""
     rule_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
     """Characters, passwords, kinds of characters, seconds that are left; 0 where it is not known."""
+
+    @property
+    def subject(self) -> AccountId | None:
+        """Whose account the answer is about."""
+        return self.identity.account if self.identity is not None else self.account
 
 
 _T = TypeVar("_T")

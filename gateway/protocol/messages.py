@@ -139,22 +139,6 @@ class Bye(_Message, frozen=True, tag="bye"):
 # --- records, relay to agent -------------------------------------------------------------------------------------
 
 
-class SharedKey(Struct, frozen=True, array_like=True):
-    """One key of account digests; further elements at the end are ignored."""
-
-    id: Word
-    secret: Nonce
-
-    def __repr__(self) -> str:
-        return f"SharedKey({self.id!r}, …)"
-
-
-class AccountKeys(_Message, frozen=True, tag="account-keys"):
-    """The keys of account digests (see `accounts`), newest first: in the relay's first record, and when they change."""
-
-    keys: Annotated[tuple[SharedKey, ...], Meta(max_length=8)]
-
-
 class Request(_Message, frozen=True, tag="request"):
     """A sealed request. Node and number name it; times are Unix seconds on the node's clock."""
 
@@ -283,7 +267,7 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = AccountKeys | Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
+ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
 ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Report | Ping | Pong | Drain | Bye
 
 _encoder = msgspec.msgpack.Encoder()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.protocol.accounts import AccountId
+from gateway.protocol.accounts import AccountId, Part
 
 
 class Outcome(enum.StrEnum):
@@ -66,7 +66,7 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who signed in, as the directory says. Unknown fields are ignored. Kept in browser sessions too: none is renamed."""
 
-    object_guid: str
+    object_guid: Part
     """Lower-case UUID of the object (AD objectGUID, LDAP entryUUID): the one key that never changes."""
     user_name: str
     """userPrincipalName, or the login attribute where there is none."""
@@ -83,7 +83,7 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
     groups: tuple[Group, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = {}
     """The attributes chosen in the agent's settings; binary values in base64."""
-    directory: str = ""
+    directory: Part = ""
     """What the directory says of itself (see `AccountId`); `domain` is a name that somebody chose."""
 
     @property

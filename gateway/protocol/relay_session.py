@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.protocol.accounts import AccountKey
 from gateway.protocol.bodies import RequestBody
 from gateway.protocol.errors import UnexpectedMessage, VersionMismatch
 from gateway.protocol.events import (
@@ -22,7 +21,6 @@ from gateway.protocol.events import (
 from gateway.protocol.messages import (
     VERSION,
     Acceptance,
-    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
@@ -39,7 +37,6 @@ from gateway.protocol.messages import (
     Renewed,
     Report,
     Request,
-    SharedKey,
     Welcome,
     decode_introduction,
     encode,
@@ -51,7 +48,7 @@ from gateway.protocol.sealing import REKEY_AT_LEAST, Sealer, announcement_text, 
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
-RELAY_CAPABILITIES: Final = ("account-keys", "report")
+RELAY_CAPABILITIES: Final = ("report",)
 """What a relay of this version states in its hello."""
 
 
@@ -63,10 +60,7 @@ UNASKED_A_SECOND: Final = 2.0
 
 
 class RelaySession(ProtocolSession):
-    """Speaks first. Seals requests, and takes what is said on them as far as the agent proves it.
-
-    account_keys: those of account digests, newest first; two are valid at a time.
-    """
+    """Speaks first. Seals requests, and takes what is said on them as far as the agent proves it."""
 
     def __init__(
         self,
@@ -75,14 +69,13 @@ class RelaySession(ProtocolSession):
         *,
         now: float,
         ping_interval: float = 10.0,
-        account_keys: Sequence[AccountKey] = (),
         capabilities: Sequence[str] = RELAY_CAPABILITIES,
     ) -> None:
         super().__init__(now, ping_interval)
         self.agent = ""
         self.session_id = os.urandom(12).hex()
         self.capacity = 0
-        self._identity, self._trust, self._account_keys = identity, trust, account_keys
+        self._identity, self._trust = identity, trust
         self._requests: RelayRequests | None = None
         self._announced_at = self._renewal_asked_at = -math.inf
         self._unasked, self._unasked_at = float(UNASKED_AT_ONCE), now
@@ -114,13 +107,6 @@ class RelaySession(ProtocolSession):
         if self.state is not SessionState.OPEN:
             raise UnexpectedMessage("carrying needs an open session")
         self._outbox.append(message)
-
-    def give_account_keys(self, keys: Sequence[AccountKey]) -> None:
-        """The keys of account digests have changed; newest first."""
-        self._account_keys = keys
-        if self._requests is not None and self.state is SessionState.OPEN:
-            self._requests.accept_accounts(keys)
-            self._outbox.append(AccountKeys(tuple(SharedKey(key.id, key.secret) for key in keys)))
 
     def send_renewed(self, certificate: bytes) -> None:
         """Answer a RenewalRequested with the new certificate, DER."""
@@ -176,8 +162,6 @@ class RelaySession(ProtocolSession):
         )
         sealer = Sealer(secret, salt=salt, relay=self._identity.name, agent=self.agent)
         self._requests = RelayRequests(sealer, self.session_id, self._peer)
-        if self._account_keys:
-            self.give_account_keys(self._account_keys)  # before any request: each answer is to carry a digest
 
     # -- records
 

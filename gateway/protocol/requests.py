@@ -10,16 +10,13 @@ and has its messages carried.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec.structs import replace
-
 from certs import VerifiedPeer
-from gateway.protocol.accounts import AccountKey
-from gateway.protocol.bodies import AnswerBody, ChangeRequest, RequestBody, VerifyRequest
+from gateway.protocol.bodies import ChangeRequest, RequestBody, VerifyRequest
 from gateway.protocol.errors import MalformedFrame, PeerRefused, SealBroken, UnexpectedMessage
-from gateway.protocol.events import Announcement, Answered, AnswerUnreadable, BegunReceived, Event, Ignored, RequestRefused
+from gateway.protocol.events import Announcement, Answered, AnswerUnreadable, BegunReceived, Event, RequestRefused
 from gateway.protocol.messages import Answer, Begun, Cancel, PairKey, Refuse, Request
 from gateway.protocol.sealing import (
     ReplySeal,
@@ -60,13 +57,6 @@ class RelayRequests:
         self._pending: dict[int, tuple[bytes, ReplySeal]] = {}
         """By number: id of the pair key that it was sealed under, and what verifies the agent's words on it."""
         self._last = 0
-        self._given: dict[str, AccountKey] = {}
-        self._keys: dict[str, AccountKey] = {}
-
-    def accept_accounts(self, keys: Sequence[AccountKey]) -> None:
-        """Take account digests under these keys from now on; those given last stay good for answers on their way."""
-        before, self._given = self._given, {key.id: key for key in keys}
-        self._keys = {**before, **self._given}
 
     def seal(self, number: int, *, begin_by: float, deadline: float, body: RequestBody) -> Request:
         """Seal a request. `number` rises with every call; times are Unix seconds on our clock. Raises ValueError."""
@@ -110,18 +100,6 @@ class RelayRequests:
             del self._pending[number]
             return [AnswerUnreadable(number, error.detail)]
         del self._pending[number]
-        if not body.account:
-            return [Answered(number, body)]
-        return self._check_account(number, body)
-
-    def _check_account(self, number: int, body: AnswerBody) -> list[Event]:
-        """What is counted goes by the digest: it must be of the identity that is told, under a key that was given."""
-        key = self._keys.get(body.account_key)
-        if key is None:
-            detail = f"account digest under a key that was not given: {body.account_key!r}"
-            return [Ignored(detail), Answered(number, replace(body, account=b"", account_key=""))]
-        if body.identity is not None and key.digest(body.identity.account) != body.account:
-            return [AnswerUnreadable(number, "the account's digest is not that of the identity")]
         return [Answered(number, body)]
 
     def _verify_refusal(self, message: Refuse, key: bytes, reply: ReplySeal) -> None:

@@ -31,7 +31,7 @@ class EnrolmentRefused(RelayError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"enrolment refused: {self.reason}. Make a new token with `isthmus relay token --name NAME`"
+        return f"enrolment refused: {self.reason}. Make a new token with `isthmus relay token --name NAME --domain DOMAIN`"
 
 
 class RenewalRefused(RelayError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from foundation.addresses import parse_address
+from foundation.addresses import Network, lies_within, parse_address
 from gateway.protocol import Identity, Outcome
 from gateway.relay import (
     API_KEY_PREFIX,
@@ -88,6 +89,17 @@ _encode = msgspec.json.Encoder().encode
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
+class _Caller(msgspec.Struct, frozen=True):
+    """Whoever holds an API key. until: Unix seconds up to which that need not be read anew."""
+
+    until: float
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    networks: tuple[Network, ...]
+    rate: float
+
+
 class Api:
     """The endpoints, for callers with an API key. clock: Unix seconds."""
 
@@ -95,7 +107,9 @@ class Api:
         self, settings: SignInSettings, authenticator: Authenticator, keys: ApiKeyStore, clock: Callable[[], float]
     ) -> None:
         self._settings, self._authenticator, self._keys, self._clock = settings, authenticator, keys, clock
-        self._known: dict[bytes, tuple[float, str, str]] = {}
+        self._known: dict[bytes, _Caller] = {}
+        self._changes = 0
+        """How often keys were changed: what was read before is not kept after."""
 
     def add_routes(self, app: web.Application) -> None:
         """The three addresses of this module's header."""
@@ -105,17 +119,19 @@ class Api:
 
     async def forget_all(self) -> None:
         """Another node has changed the keys: each is looked up again."""
-        self._known = {}
+        self._known, self._changes = {}, self._changes + 1
 
     def forget(self, key_id: str) -> None:
         """An API key was revoked: it does not count from now on."""
-        self._known = {digest: known for digest, known in self._known.items() if known[1] != key_id}
+        self._known = {digest: known for digest, known in self._known.items() if known.id != key_id}
+        self._changes += 1
 
     async def authenticate(self, request: web.Request) -> web.Response:
-        """Check a credential: 200 with its outcome, 401 for a bad API key, 429 to wait, 503 where nobody can judge it."""
+        """Check a credential: 200 with its outcome, 401 for a bad API key, 403 for one that is not for this, 429 to wait,
+        503 where nobody can judge it."""
         correlation_id = request[CORRELATION_ID]
         try:
-            caller = await self._caller(request)
+            caller = await self._caller(request, "check")
             order = await _read(request, _authenticate)
             attempt = _attempt(request, order, caller, correlation_id, familiar=order.familiar)
             return _answer(await self._authenticator.authenticate(attempt), correlation_id)
@@ -128,7 +144,7 @@ class Api:
         """Change a password, proving the old one."""
         correlation_id = request[CORRELATION_ID]
         try:
-            caller = await self._caller(request)
+            caller = await self._caller(request, "change")
             order = await _read(request, _change)
             attempt = _attempt(request, order, caller, correlation_id)
             return _answer(await self._authenticator.change_password(attempt, order.new_password), correlation_id)
@@ -144,19 +160,37 @@ class Api:
 
     # -- API keys
 
-    async def _caller(self, request: web.Request) -> str:
-        """The name of the API key. Raises ApiProblem."""
+    async def _caller(self, request: web.Request, scope: str) -> _Caller:
+        """Whose API key it is. Raises ApiProblem where it is none, or not for this, or not from there."""
         scheme, _, token = header_text(request, "Authorization").partition(" ")
         if scheme.lower() != "bearer" or not token.startswith(API_KEY_PREFIX) or len(token) > 256:
             raise ApiProblem(401, "API key missing", "send Authorization: Bearer isk_…")
         digest = hashlib.sha256(token.encode()).digest()
-        known = self._known.get(digest)
-        if known is None or known[0] < self._clock():
-            known = self._known[digest] = await self._look_up(token)
-            self._known = self._known if len(self._known) < 1000 else {digest: known}
-        return known[2]
+        caller = self._known.get(digest)
+        if caller is None or caller.until < self._clock():
+            caller = await self._look_up(token)
+            self._known[digest] = caller
+            self._known = self._known if len(self._known) < 1000 else {digest: caller}
+        address = request[CLIENT_ADDRESS]
+        if scope not in caller.scopes:
+            raise self._refusal(caller, address, f"it is not for this: its scope is {', '.join(caller.scopes)}")
+        if caller.networks and not lies_within(address, caller.networks):
+            raise self._refusal(caller, address, f"it may not be used from {address or 'there'}")
+        return caller
 
-    async def _look_up(self, token: str) -> tuple[float, str, str]:
+    def _refusal(self, caller: _Caller, address: str, reason: str) -> ApiProblem:
+        log.warning("api.key_refused", key=caller.name, id=caller.id, address=address, reason=reason)
+        return ApiProblem(403, "API key not allowed", reason)
+
+    async def _look_up(self, token: str) -> _Caller:
+        """Read the key; again where keys were changed meanwhile: it may be the one that was revoked."""
+        while True:
+            changes = self._changes
+            caller = await self._read_key(token)
+            if changes == self._changes:
+                return caller
+
+    async def _read_key(self, token: str) -> _Caller:
         key_id, _, secret = token[len(API_KEY_PREFIX) :].partition("_")
         record = await self._keys.get(key_id)
         now = self._clock()
@@ -166,7 +200,11 @@ class Api:
             raise ApiProblem(401, "API key not accepted", "it is unknown")
         if record.revoked_at is not None or (record.expires_at is not None and record.expires_at < now):
             raise ApiProblem(401, "API key not accepted", "it was revoked or has expired")
-        return now + self._settings.api_key_cache, record.id, record.name
+        until = now + self._settings.api_key_cache
+        if record.expires_at is not None:
+            until = min(until, record.expires_at)
+        networks = tuple(ipaddress.ip_network(network) for network in record.networks)
+        return _Caller(until, record.id, record.name, record.scopes, networks, record.rate)
 
 
 async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
@@ -183,7 +221,7 @@ async def _read(request: web.Request, decoder: msgspec.json.Decoder[T]) -> T:
 def _attempt(
     request: web.Request,
     order: AuthenticateRequest | ChangePasswordRequest,
-    caller: str,
+    caller: _Caller,
     correlation_id: str,
     *,
     familiar: bool = False,
@@ -198,7 +236,9 @@ def _attempt(
         familiar=familiar,
         throttled=bool(order.client_address),
         correlation_id=correlation_id,
-        via=f"api:{caller}",
+        via=f"api:{caller.name}",
+        caller=caller.id,
+        caller_rate=caller.rate,
     )
 
 
@@ -212,7 +252,9 @@ def _client_of(order: AuthenticateRequest | ChangePasswordRequest) -> str:
 
 def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
     if verdict.outcome is None:
-        raise ApiProblem(429, "too many tries", "smart lockout refused this attempt", verdict.retry_after)
+        raise ApiProblem(
+            429, "too many tries", "smart lockout, or the rate of the API key, refused this attempt", verdict.retry_after
+        )
     if verdict.outcome.is_infrastructure:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)
     answer = ApiAnswer(verdict.outcome, correlation_id, verdict.password_proven, verdict.identity)

@@ -5,7 +5,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
 
     audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
     head, witness       where the chains end, noted outside the database
-    agents tokens api_keys sessions
+    agents bindings tokens api_keys sessions
     once replay         what happens once; what was seen before
     admission           what is counted against names: opaque rows, changed by a rule
     keyring             keys by use, two valid at a time
@@ -20,10 +20,12 @@ from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRu
 from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
+from gateway.store.bindings import BindingStore, DirectoryBinding
 from gateway.store.chain import AuditEvent
 from gateway.store.database import check_store_url
 from gateway.store.duties import DutyLease, DutyStore
 from gateway.store.errors import (
+    AgentRevoked,
     AuditBroken,
     DutyLost,
     KeysUnreadable,
@@ -54,6 +56,7 @@ __all__ = [
     "AdmissionWeight",
     "AgentPresence",
     "AgentRecord",
+    "AgentRevoked",
     "AgentStore",
     "ApiKeyRecord",
     "ApiKeyStore",
@@ -64,7 +67,9 @@ __all__ = [
     "AuditHeads",
     "AuditLog",
     "AuditReport",
+    "BindingStore",
     "DerivedKey",
+    "DirectoryBinding",
     "DutyLease",
     "DutyLost",
     "DutyStore",

@@ -10,6 +10,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from gateway.store.database import Database
+from gateway.store.errors import AgentRevoked
 from gateway.store.generations import bump
 from gateway.store.tables import metadata
 
@@ -47,8 +48,8 @@ class AgentRecord:
     software: str = ""
     domains: tuple[str, ...] = ()
     """What it claimed when it was last seen."""
-    allowed: tuple[str, ...] = ()
-    """What it may claim, lower case; empty: anything."""
+    allowed: tuple[str, ...] | None = ()
+    """What it may answer for, lower case; None: anything."""
     address: str = ""
 
 
@@ -101,9 +102,7 @@ class SqlAgents:
         query = sa.select(agents).order_by(agents.c.issued_at, agents.c.serial)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return [
-            AgentRecord(
-                **{**row._mapping, "domains": tuple(json.loads(row.domains)), "allowed": tuple(json.loads(row.allowed))}
-            )
+            AgentRecord(**{**row._mapping, "domains": tuple(json.loads(row.domains)), "allowed": read_allowed(row.allowed)})
             for row in rows
         ]
 
@@ -112,9 +111,9 @@ class SqlAgents:
         live = (agents.c.name == name) & agents.c.revoked_at.is_(None)
 
         def work(connection: sa.Connection) -> int:
-            revoked = connection.execute(sa.update(agents).where(live).values(revoked_at=now, revoked_why=why)).rowcount
+            # first: by the lock on its row, whatever is issued in the same moment is there before, or is refused after
             bump(connection, GENERATION)
-            return revoked
+            return connection.execute(sa.update(agents).where(live).values(revoked_at=now, revoked_why=why)).rowcount
 
         return await self._database.write(work)
 
@@ -138,8 +137,23 @@ class SqlAgents:
         await self._database.write(work)
 
 
-def add_agent(connection: sa.Connection, record: AgentRecord) -> None:
-    """A certificate was issued; part of a transaction."""
+def read_allowed(text: str) -> tuple[str, ...] | None:
+    """The domains that somebody may answer for, as they are kept: JSON, null for any."""
+    names = json.loads(text)
+    return tuple(names) if names is not None else None
+
+
+def add_agent(connection: sa.Connection, record: AgentRecord, renewed: str = "") -> None:
+    """A certificate was issued; part of a transaction. renewed: serial number of the one that asked for it.
+
+    Raises AgentRevoked where that one was revoked.
+    """
+    bump(connection, GENERATION)  # first: see `revoke`
+    if renewed:
+        asking = sa.select(agents.c.revoked_at).where(agents.c.serial == renewed, agents.c.name == record.name)
+        row = connection.execute(asking).one_or_none()
+        if row is None or row.revoked_at is not None:
+            raise AgentRevoked(record.name)
     connection.execute(
         sa.insert(agents).values(
             serial=record.serial,
@@ -153,4 +167,3 @@ def add_agent(connection: sa.Connection, record: AgentRecord) -> None:
             address=record.address,
         )
     )
-    bump(connection, GENERATION)

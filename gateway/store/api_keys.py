@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -19,6 +20,9 @@ api_keys = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("name", sa.String(128), nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("networks", sa.Text, nullable=False),
+    sa.Column("rate", sa.Float, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("expires_at", sa.Float),
     sa.Column("revoked_at", sa.Float),
@@ -33,6 +37,12 @@ class ApiKeyRecord:
     digest: bytes = field(repr=False)
     """SHA-256 of the secret part."""
     name: str
+    scopes: tuple[str, ...]
+    """What it may be used for: `check`, `change`."""
+    networks: tuple[str, ...]
+    """Where from, in CIDR notation; empty: from anywhere."""
+    rate: float
+    """Checks and changes a minute."""
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
@@ -70,6 +80,9 @@ class SqlApiKeys:
             id=record.id,
             digest=record.digest,
             name=record.name,
+            scopes=json.dumps(record.scopes),
+            networks=json.dumps(record.networks),
+            rate=record.rate,
             created_at=record.created_at,
             expires_at=record.expires_at,
         )
@@ -79,13 +92,13 @@ class SqlApiKeys:
         """See `ApiKeyStore`."""
         query = sa.select(api_keys).where(api_keys.c.id == key_id)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return ApiKeyRecord(**row._mapping) if row is not None else None
+        return _record(row) if row is not None else None
 
     async def all(self) -> list[ApiKeyRecord]:
         """See `ApiKeyStore`."""
         query = sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
-        return [ApiKeyRecord(**row._mapping) for row in rows]
+        return [_record(row) for row in rows]
 
     async def revoke(self, key_id: str, now: float) -> bool:
         """See `ApiKeyStore`."""
@@ -97,3 +110,8 @@ class SqlApiKeys:
             return revoked
 
         return await self._database.write(work)
+
+
+def _record(row: Any) -> ApiKeyRecord:
+    lists = {"scopes": tuple(json.loads(row.scopes)), "networks": tuple(json.loads(row.networks))}
+    return ApiKeyRecord(**{**row._mapping, **lists})

@@ -6,6 +6,7 @@ StoreError                base
 ├── StoreFull             a table that is bounded takes no more
 ├── AuditBroken           the audit trail was tampered with or damaged
 ├── NothingToAccept       the audit trail holds what was noted of it
+├── AgentRevoked          a certificate was asked for with one that was revoked meanwhile
 ├── TokenSpent            an enrolment token that is unknown, used or expired
 ├── KeysUnreadable        the keyring is there, but sealed with another secret than this node's
 ├── KeyTooFresh           the keyring was rolled moments ago: its newest key is not in use yet
@@ -73,6 +74,17 @@ class NothingToAccept(StoreError):
 
     def __str__(self) -> str:
         return f"there is nothing to accept: the audit trail holds all that {self.witness} says of it"
+
+
+class AgentRevoked(StoreError):
+    """The certificate that asked for another one was revoked: none was added."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the agent {self.name} was revoked"
 
 
 class TokenSpent(StoreError):

@@ -69,6 +69,10 @@ class SessionStore(Protocol):
         """Sign out everywhere, but for the session with digest `keep`; returns how many ended."""
         ...
 
+    async def delete_of_directory(self, directory: str) -> int:
+        """Sign out everybody of a directory; returns how many sessions ended."""
+        ...
+
     async def purge(self, now: float) -> int:
         """Forget expired ones; returns how many."""
         ...
@@ -123,6 +127,15 @@ class SqlSessions:
         if keep is not None:
             own = own & (sessions.c.digest != keep)
         return await self._database.write(lambda connection: connection.execute(sa.delete(sessions).where(own)).rowcount)
+
+    async def delete_of_directory(self, directory: str) -> int:
+        """See `SessionStore`."""
+
+        def work(connection: sa.Connection, portion: int) -> int:
+            own = sa.select(sessions.c.digest).where(sessions.c.directory == directory).limit(portion)
+            return connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(own))).rowcount
+
+        return await self._database.in_portions(work)
 
     async def purge(self, now: float) -> int:
         """See `SessionStore`."""

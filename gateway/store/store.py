@@ -12,6 +12,7 @@ from gateway.store.admission import AdmissionRowStore, SqlAdmission
 from gateway.store.agents import AgentStore, SqlAgents
 from gateway.store.api_keys import ApiKeyStore, SqlApiKeys
 from gateway.store.audit import AuditLog, SqlAuditLog
+from gateway.store.bindings import BindingStore, SqlBindings
 from gateway.store.database import Database
 from gateway.store.duties import DutyStore, SqlDuties
 from gateway.store.generations import Generations, SqlGenerations
@@ -40,6 +41,11 @@ class Store(Protocol):
     @property
     def agents(self) -> AgentStore:
         """Enrolled agents."""
+        ...
+
+    @property
+    def bindings(self) -> BindingStore:
+        """Domains and their directories."""
         ...
 
     @property
@@ -118,6 +124,7 @@ class SqlStore:
         self.keyring = SqlKeyring(database, secret, clock)
         self.audit = SqlAuditLog(database, self.keyring, node)
         self.agents = SqlAgents(database)
+        self.bindings = SqlBindings(database)
         self.tokens = SqlTokens(database)
         self.api_keys = SqlApiKeys(database)
         self.sessions = SqlSessions(database)

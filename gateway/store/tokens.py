@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from gateway.store.agents import read_allowed
 from gateway.store.database import Database
 from gateway.store.errors import TokenSpent
 from gateway.store.tables import metadata
@@ -32,8 +33,8 @@ class TokenRecord:
     key: bytes = field(repr=False)
     """What both ends prove; see `certs.token`."""
     name: str
-    allowed: tuple[str, ...] = ()
-    """Domains that the agent may claim, lower case; empty: any."""
+    allowed: tuple[str, ...] | None = ()
+    """Domains that the agent may answer for, lower case; None: any."""
     expires_at: float
 
 
@@ -105,5 +106,5 @@ def _checked(row: Any, now: float) -> TokenRecord:
 
 def _record(row: Any) -> TokenRecord:
     return TokenRecord(
-        id=row.id, key=bytes(row.key), name=row.name, allowed=tuple(json.loads(row.allowed)), expires_at=row.expires_at
+        id=row.id, key=bytes(row.key), name=row.name, allowed=read_allowed(row.allowed), expires_at=row.expires_at
     )

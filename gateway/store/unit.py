@@ -28,8 +28,8 @@ class UnitOfWork(Protocol):
         """Spend an enrolment token."""
         ...
 
-    def add_agent(self, record: AgentRecord) -> None:
-        """A certificate was issued."""
+    def add_agent(self, record: AgentRecord, renewed: str = "") -> None:
+        """A certificate was issued. renewed: serial number of the one that asked for it, which must not be revoked."""
         ...
 
     def record(self, event: AuditEvent) -> None:
@@ -37,7 +37,7 @@ class UnitOfWork(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Do it. Raises StoreUnavailable, TokenSpent, DutyLost: then nothing was done."""
+        """Do it. Raises StoreUnavailable, TokenSpent, AgentRevoked, DutyLost: then nothing was done."""
         ...
 
 
@@ -57,9 +57,9 @@ class SqlUnit:
         """See `UnitOfWork`."""
         self._steps.append(functools.partial(redeem_token, token_id=token_id, now=now))
 
-    def add_agent(self, record: AgentRecord) -> None:
+    def add_agent(self, record: AgentRecord, renewed: str = "") -> None:
         """See `UnitOfWork`."""
-        self._steps.append(functools.partial(add_agent, record=record))
+        self._steps.append(functools.partial(add_agent, record=record, renewed=renewed))
 
     def record(self, event: AuditEvent) -> None:
         """See `UnitOfWork`."""

@@ -42,7 +42,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
     \b
     On the relay:            isthmus relay init --config relay.toml
                              isthmus relay run --config relay.toml
-                             isthmus relay token --config relay.toml --name dc1-agent
+                             isthmus relay token --config relay.toml --name dc1-agent --domain corp.example.com
     Next to the directory:   isthmus agent enrol --config agent.toml --token isth1.…
                              isthmus agent run --config agent.toml
 

@@ -18,6 +18,7 @@ from certs import CertsError
 from foundation.times import minute, second
 from gateway import app
 from gateway.administrator import Administrator
+from gateway.relay import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES
 from gateway.signin import BadBranding
 from gateway.store import StoreError
 from isthmus import logging
@@ -116,20 +117,26 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     "--domain",
     "domains",
     multiple=True,
-    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more. "
-    "Without: whatever the agent claims.",
+    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more.",
 )
+@click.option("--any-domain", is_flag=True, help="Instead: let it answer for whatever it claims, and so for everybody.")
 @json_option
-def token(config: Path, name: str, domains: tuple[str, ...], as_json: bool) -> None:
+def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, as_json: bool) -> None:
     """Print a single-use enrolment token for an agent.
+
+    Name every domain of the agent's directories: their `name`, `upn_suffixes` and `netbios_name`, for each agent of a
+    directory the same. The agent is believed about the people of these domains, and about nobody else.
 
     \b
     Examples:
-      isthmus relay token --name dc1-agent
-      isthmus relay token --name dc1-agent --domain corp.example.com --domain corp
-      isthmus relay token --name dc1-agent --json | jq -r .text
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP --domain '*'
+      isthmus relay token --name dc1-agent --domain corp.example.com --json | jq -r .text
     """
-    view = run_async(reported(_admin(config).create_token(name, domains)))
+    if bool(domains) == any_domain:
+        wanted = "give it once for each domain of the agent's directories" if not domains else "give it or --any-domain"
+        raise click.UsageError(f"--domain: {wanted}; --any-domain trusts the agent with everybody's sign-in")
+    view = run_async(reported(_admin(config).create_token(name, domains, any_domain=any_domain)))
     if as_json:
         emit_json(view)
         return
@@ -167,11 +174,11 @@ def agents(config: Path, as_json: bool) -> None:
                 minute(view.seen_at),
                 minute(view.not_after),
                 view.software or "-",
-                view.revoked_why,
+                view.revoked_why or ("any domain" if view.any_domain else ""),
             ]
         )
     headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
-    table(headers, rows, "No agents yet: isthmus relay token --name NAME")
+    table(headers, rows, "No agents yet: isthmus relay token --name NAME --domain DOMAIN")
 
 
 @command.command()
@@ -191,6 +198,80 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
         emit_json({"name": name, "connections_ended": ended})
     else:
         click.echo(f"{name} is revoked; {counted(ended, 'live connection')} ended.")
+
+
+@command.group()
+def binding() -> None:
+    """Which directory the people of a domain are in.
+
+    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory its
+    objectGUID, for LDAP its naming context. From then on no agent is believed that names another one. Change it where a
+    domain was made anew or has moved, or where the wrong agent came first.
+    """
+
+
+@binding.command("list")
+@relay_config
+@json_option
+def list_bindings(config: Path, as_json: bool) -> None:
+    """List the domains that are bound, with their directories.
+
+    \b
+    Example:
+      isthmus relay binding list --json | jq -r '.[] | .domain + " " + .directory'
+    """
+    views = run_async(reported(_admin(config).bindings()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [[view.domain, view.directory or "-", minute(view.bound_at), view.bound_by] for view in views]
+    table(["domain", "directory", "since", "by"], rows, "No domain is bound yet: the first sign-in does it.")
+
+
+@binding.command("set")
+@relay_config
+@click.argument("domain")
+@click.argument("directory")
+@json_option
+def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> None:
+    """Bind a domain to a directory, in place of the one before. Sessions of the people of that one end.
+
+    DIRECTORY is what the directory says of itself. Active Directory: `(Get-ADDomain).ObjectGUID`; LDAP: the naming
+    context, lower case. Before the first sign-in, nobody else can come first.
+
+    \b
+    Example:
+      isthmus relay binding set corp.example.com 9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3
+    """
+    view = run_async(reported(_admin(config).bind(domain, directory)))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"{view.domain} is bound to {view.directory}; {counted(view.sessions, 'session')} ended.")
+
+
+@binding.command("remove")
+@relay_config
+@click.argument("domain")
+@json_option
+def remove_binding(config: Path, domain: str, as_json: bool) -> None:
+    """Forget which directory a domain is bound to: the next answer binds it. Sessions of the directory's people end.
+
+    Revoke an agent that came first without a right to: isthmus relay revoke NAME.
+
+    \b
+    Example:
+      isthmus relay binding remove corp.example.com
+    """
+    view = run_async(reported(_admin(config).unbind(domain)))
+    if as_json:
+        emit_json(view)
+    elif view.before is None:
+        click.echo(f"{view.domain} is not bound to a directory. Which are: isthmus relay binding list")
+    else:
+        click.echo(f"{view.domain} is not bound any more; {counted(view.sessions, 'session')} ended.")
+    if view.before is None:
+        raise SystemExit(1)
 
 
 @command.command()
@@ -293,15 +374,52 @@ def api_key() -> None:
 @relay_config
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--days", type=FiniteRange(min=0.01), help="Days until it expires; never unless given.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(API_KEY_SCOPES),
+    default=("check",),
+    show_default="check",
+    help="`check` passwords, `change` them (proving the old one); again for both.",
+)
+@click.option(
+    "--from",
+    "networks",
+    metavar="NETWORK",
+    multiple=True,
+    help="Addresses that it may be used from, as 192.0.2.7 or 2001:db8::/32; again for more. Anywhere unless given.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, API_KEY_RATE_MOST),
+    default=int(API_KEY_RATE),
+    show_default=True,
+    help="Checks and changes a minute, at each relay node; up to a minute's worth at once.",
+)
 @json_option
-def create_api_key(config: Path, name: str, days: float | None, as_json: bool) -> None:
+def create_api_key(
+    config: Path,
+    name: str,
+    days: float | None,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+    rate: int,
+    as_json: bool,
+) -> None:
     """Make an API key and print it, this once.
 
+    A key that was stolen is good for as much as you give it: name the back end's addresses, its peak load as the rate, and
+    `change` only where it has a form for that.
+
     \b
-    Example:
-      isthmus relay api-key create --name intranet --days 365
+    Examples:
+      isthmus relay api-key create --name intranet --from 192.0.2.7 --days 365
+      isthmus relay api-key create --name portal --scope check --scope change --from 10.1.0.0/16 --rate 3000
     """
-    view = run_async(reported(_admin(config).create_api_key(name, days * 86400 if days is not None else None)))
+    lifetime = days * 86400 if days is not None else None
+    made = _admin(config).create_api_key(name, lifetime, scopes=scopes, networks=networks, rate=float(rate))
+    view = run_async(reported(made))
     if as_json:
         emit_json(view)
         return
@@ -324,9 +442,20 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [
-        [view.id, view.name, minute(view.created_at), minute(view.expires_at), minute(view.revoked_at)] for view in views
+        [
+            view.id,
+            view.name,
+            ", ".join(view.scopes),
+            ", ".join(view.networks) or "anywhere",
+            f"{view.rate:g}",
+            minute(view.created_at),
+            minute(view.expires_at),
+            minute(view.revoked_at),
+        ]
+        for view in views
     ]
-    table(["id", "name", "made", "expires", "revoked"], rows, "No API keys: isthmus relay api-key create --name NAME")
+    headers = ["id", "name", "for", "from", "a minute", "made", "expires", "revoked"]
+    table(headers, rows, "No API keys: isthmus relay api-key create --name NAME")
 
 
 @api_key.command("revoke")

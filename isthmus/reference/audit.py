@@ -19,21 +19,26 @@ MEANINGS = {
     "agent.enrolment_refused": "Somebody tried to enrol and was refused; the detail says why.",
     "agent.renewed": "An agent got its next certificate; the detail is its SHA-256 fingerprint.",
     "agent.revoked": "An administrator revoked an agent; the detail is the reason given.",
+    "directory.bound": "The first answer about somebody of a domain bound it to a directory, which is the detail.",
     "audit.resumed": "The trail takes entries again: for a while before, none could be written (see the relay's log).",
     "audit.head_replaced": "The end of this process's chain was not where it had left it: the database was written to, or"
     " replaced by an older copy. Another chain begins. `left` is what the log's `audit.head` had, `found` what was there.",
     "admin.audit_accepted": "An administrator accepted that newest entries of the trail are gone, as after a backup was put"
     " back. `noted` is where the chains ended that do not hold any more, and where they end now; `detail` the reason given.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies.",
+    "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
+    "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",
     "admin.token_created": "An administrator made an enrolment token.",
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
-    "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id.",
+    "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"
     " and where it ends now.",
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
+    "alert.agent.spoke_for_others": "An agent answered about an account, or a person, that is none of its domains': it is"
+    " a rogue, or it lacks a domain; the detail says which. Once for each connection; none of these answers counts.",
     "alert.agent.quarantined": "An agent said yes to a canary, a person who does not exist, and was revoked at once.",
 }
 """Kind -> what happened. `audit_page` refuses to be written while these and the code's differ."""

@@ -226,7 +226,7 @@ async def test_the_middle_reads_no_password_and_no_name(tmp_path: Path, people: 
 async def test_the_middle_learns_nothing_of_an_enrolment_token(tmp_path: Path) -> None:
     """Neither the token nor the key made of it travels; its name alone does."""
     async with inspected(tmp_path) as (running, middle, ca):
-        text = (await running.administration.create_token("agent1", "test")).text
+        text = (await running.administration.create_token("agent1", "test", any_domain=True)).text
         await enrol(agent_settings(tmp_path, tls_ca_file=ca), tmp_path / "agent1", text, time.time())
         token = EnrolmentToken.parse(text)
         both = bytes(middle.seen["up"] + middle.seen["down"])
@@ -241,7 +241,7 @@ async def test_the_middle_cannot_alter_an_enrolment(tmp_path: Path, what: str) -
     """One changed letter in what is asked for or in what is answered, and there is no identity."""
     async with inspected(tmp_path) as (running, middle, ca):
         middle.rewrite_http = lambda _direction, data: _change_letter(data, what)
-        text = (await running.administration.create_token("agent1", "test")).text
+        text = (await running.administration.create_token("agent1", "test", any_domain=True)).text
         with pytest.raises(EnrolmentFailed):
             await enrol(agent_settings(tmp_path, tls_ca_file=ca), tmp_path / "agent1", text, time.time())
         assert not (tmp_path / "agent1" / "identity" / "identity.pem").exists()
@@ -254,7 +254,7 @@ async def test_the_middle_cannot_slip_in_an_authority(tmp_path: Path) -> None:
 
     async with inspected(tmp_path) as (running, middle, ca):
         middle.rewrite_http = lambda direction, data: _replace_field(data, b"authority", slipped_in)
-        text = (await running.administration.create_token("agent1", "test")).text
+        text = (await running.administration.create_token("agent1", "test", any_domain=True)).text
         with pytest.raises(EnrolmentFailed, match="another authority"):
             await enrol(agent_settings(tmp_path, tls_ca_file=ca), tmp_path / "agent1", text, time.time())
 

@@ -30,7 +30,6 @@ import msgspec
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import (
     AccountId,
-    AccountKey,
     AgentFacts,
     AgentSession,
     AnswerBody,
@@ -58,7 +57,6 @@ from gateway.protocol.messages import (
     MAX_FRAME,
     VERSION,
     Acceptance,
-    AccountKeys,
     AgentHello,
     AgentIntroduction,
     Announce,
@@ -78,7 +76,6 @@ from gateway.protocol.messages import (
     Renewed,
     Report,
     Request,
-    SharedKey,
     Welcome,
     decode_acceptance,
     decode_handshake,
@@ -258,7 +255,6 @@ class BentSealer(Sealer):
         return Request(self.relay, number, self.id, operation, begin_by, deadline, sealed)
 
 
-KEYS = (AccountKey("2", bytes(32)), AccountKey("1", bytes(31) + b"1"))
 KEY_IDS = ("2", "1", "3", "")
 NODES = ("relay1", "relay1", "relay1", "relay2", "")
 
@@ -268,7 +264,7 @@ class RogueAgent:
 
     def __init__(self) -> None:
         self._me = world().agent
-        self.session = RelaySession(world().relay, world().agents, now=NOW, account_keys=KEYS)
+        self.session = RelaySession(world().relay, world().agents, now=NOW)
         self.target = Target(self.session)
         (self.hello,) = self.target.frames()
         self._seal_key = SealKey()
@@ -388,14 +384,8 @@ class RogueAgent:
     def _answer(self, source: Source) -> Answer:
         number = source.number()
         identity = source.pick((None, Identity("3f1c", "anna", "corp", directory="9d1c")))
-        account = source.pick((b"", KEYS[0].digest(AccountId("9d1c", "3f1c")), bytes(16)))
-        honest = AnswerBody(
-            source.pick(tuple(Outcome)),
-            identity,
-            detail="dc1",
-            account=account,
-            account_key=source.pick(("2", "1", "3", "")),
-        )
+        account = source.pick((None, AccountId("9d1c", "3f1c"), AccountId("", source.text())))
+        honest = AnswerBody(source.pick(tuple(Outcome)), identity, detail="dc1", account=account)
         content = msgspec.Raw(source.bent(encode_body(honest)))
         sealed = self._reply(number).seal(number, self._me.name, content)  # type: ignore[arg-type]
         return Answer(source.pick(NODES), number, source.bent(sealed))
@@ -428,7 +418,6 @@ class RogueAgent:
             lambda: self.session.send_renewal_denied("no"),
             self.session.drain,
             lambda: self.session.use(world().relay),
-            lambda: self.session.give_account_keys(KEYS[source.below(2) :]),
             lambda: self.session.close(CloseCode.GOING_AWAY, "bye"),
         )
         source.pick(shell)()
@@ -519,7 +508,6 @@ class RogueRelay:
             lambda: self._request(source),
             lambda: self._request(source),
             lambda: Cancel(source.pick(NODES), source.number()),
-            lambda: AccountKeys((SharedKey(source.text(), source.blob()),)),
             lambda: [source.pick(("?new", "new", "request")), source.number(), source.text()],
             lambda: self._pair_key(source),
             lambda: Renewed(source.blob()),

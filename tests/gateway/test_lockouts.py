@@ -11,7 +11,8 @@ import pytest
 
 from gateway.administrator import Administrator
 from gateway.app import Relay, ServerSettings, serving
-from gateway.protocol import AccountId, AccountKey, Outcome
+from gateway.protocol import AccountId, Outcome
+from gateway.relay.credentials.accounts import AccountKey
 from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from gateway.store import StoreUnavailable
 from tests.support.fakes import FakeDirectories

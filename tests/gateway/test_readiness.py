@@ -76,6 +76,7 @@ async def test_a_sign_in_that_cannot_be_recorded_is_not_given(settings: ServerSe
     async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, people, "agent1"):
         key = (await running.administration.create_api_key("crm", None, "test")).secret
         order, headers = {"user_name": ANNA, "password": "right"}, {"Authorization": f"Bearer {key}"}
+        await running.administration.bind("corp.example.com", "9d1c", "test")
         with locked(settings):
             assert (await get(readiness))[0].status == 200  # nobody has noticed yet
             response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
@@ -112,6 +113,7 @@ async def test_what_has_happened_is_told_recorded_or_not(settings: ServerSetting
     patient = replace(settings, admission=replace(settings.admission, threshold=1))
     async with serving(patient) as running, agent(tmp_path, running, people):
         check = running.authenticator
+        assert (await check.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS  # the domain is bound
         with locked(settings):
             assert (await check.change_password(attempt(ANNA, "right"), "new and long")).outcome is Outcome.SUCCESS
             assert people.people[ANNA] == "new and long"

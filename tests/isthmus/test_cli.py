@@ -224,15 +224,71 @@ def test_administration_before_init_says_what_to_do(run: Run, relay_config: Path
 
 def test_a_token_is_printed_alone(run: Run, ready: Path) -> None:
     """Standard output can be piped; what it is for goes to standard error."""
-    code, out, err = run("relay", "token", "--config", ready, "--name", "dc1-agent")
+    code, out, err = run("relay", "token", "--config", ready, "--name", "dc1-agent", "--domain", "corp.example.com")
     assert code == 0
     assert out.startswith("isthmus agent enrol --token ")
     assert "dc1-agent" in err
 
 
+def test_a_token_says_which_domains_it_is_for(run: Run, ready: Path) -> None:
+    """Or that it is for any: neither is assumed. What is no domain is refused."""
+    token = ("relay", "token", "--config", ready, "--name", "dc1")
+    for wrong in ((), ("--any-domain", "--domain", "corp")):
+        code, _, err = run(*token, *wrong)
+        assert (code, "--any-domain trusts the agent with everybody's sign-in" in err) == (2, True)
+    for no_domain in ("", " ", "anna@corp.example.com", "CORP\\anna", "*.example.com", "corp, emea", "https://corp"):
+        code, _, err = run(*token, "--domain", no_domain)
+        assert (code, "is no domain" in err) == (1, True), no_domain
+    assert run(*token, "--domain", "*", "--domain", " CORP ", "--domain", "Corp.Example.COM.")[0] == 0
+    assert run(*token, "--any-domain")[0] == 0
+    entries = json.loads(run("relay", "audit", "list", "--config", ready, "--json")[1])
+    assert [entry["detail"]["detail"] for entry in entries] == ["any domain", "* corp corp.example.com"]
+
+
+def test_an_api_key_is_made_with_its_limits(run: Run, ready: Path) -> None:
+    """And listed with them; by default it checks, from anywhere, 600 a minute."""
+    create = ("relay", "api-key", "create", "--config", ready, "--name")
+    limits = ("--scope", "change", "--scope", "check", "--from", "192.0.2.7", "--from", "2001:db8::/32", "--rate", "30")
+    view = json.loads(run(*create, "portal", *limits, "--json")[1])
+    assert (view["scopes"], view["networks"], view["rate"]) == (
+        ["check", "change"], ["192.0.2.7/32", "2001:db8::/32"], 30,
+    )  # fmt: skip
+    assert run(*create, "plain")[0] == 0
+    views = json.loads(run("relay", "api-key", "list", "--config", ready, "--json")[1])
+    assert {(view["name"], *view["scopes"], *view["networks"], view["rate"]) for view in views} == {
+        ("portal", "check", "change", "192.0.2.7/32", "2001:db8::/32", 30),
+        ("plain", "check", 600),
+    }
+    assert "anywhere" in run("relay", "api-key", "list", "--config", ready)[1]
+    for wrong in (("--scope", "admin"), ("--rate", "0"), ("--rate", "many")):
+        assert run(*create, "x", *wrong)[0] == 2
+    code, _, err = run(*create, "x", "--from", "192.0.2.7/24")
+    assert (code, "host bits set" in err) == (1, True)
+
+
+def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
+    """A GUID in any notation is kept as answers have it."""
+    guid = "9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3"
+    where = ("--config", ready)
+    assert "No domain is bound yet" in run("relay", "binding", "list", *where)[1]
+    code, out, _ = run("relay", "binding", "set", "CORP", "{" + guid.upper() + "}", *where)
+    assert (code, out) == (0, f"corp is bound to {guid}; 0 sessions ended.\n")
+    assert run("relay", "binding", "set", "corp", "DC=Example, DC=com", *where)[1].startswith(
+        "corp is bound to dc=example,dc=com;"
+    )
+    assert "dc=example,dc=com" in run("relay", "binding", "list", *where)[1]
+    (view,) = json.loads(run("relay", "binding", "list", *where, "--json")[1])
+    assert (view["domain"], view["bound_by"].startswith("admin:")) == ("corp", True)
+    assert run("relay", "binding", "set", "two words", guid, *where)[0] == 1
+    assert run("relay", "binding", "remove", "corp", *where)[:2] == (0, "corp is not bound any more; 0 sessions ended.\n")
+    code, out, _ = run("relay", "binding", "remove", "corp", *where)
+    assert (code, "isthmus relay binding list" in out) == (1, True)
+    assert json.loads(run("relay", "binding", "remove", "corp", *where, "--json")[1])["before"] is None
+
+
 def test_a_name_that_no_machine_may_bear_is_refused(run: Run, ready: Path) -> None:
     """In one clear message."""
-    code, _, err = run("relay", "token", "--config", ready, "--name", "../etc")
+    code, _, err = run("relay", "token", "--config", ready, "--name", "../etc", "--domain", "corp.example.com")
     assert code == 1
     assert "Traceback" not in err
 
@@ -335,7 +391,7 @@ def test_the_life_of_an_api_key(run: Run, ready: Path) -> None:
 
 def test_the_audit_trail_is_listed_and_verified(run: Run, ready: Path) -> None:
     """Newest first; the chain holds."""
-    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com")
     run("relay", "api-key", "create", "--config", ready, "--name", "intranet")
     entries = json.loads(run("relay", "audit", "list", "--config", ready, "--json")[1])
     assert [entry["kind"] for entry in entries] == ["admin.api_key_created", "admin.token_created"]
@@ -349,8 +405,8 @@ def test_a_tampered_audit_trail_is_named(run: Run, ready: Path) -> None:
     import sqlite3
     from contextlib import closing
 
-    run("relay", "token", "--config", ready, "--name", "dc1")
-    run("relay", "token", "--config", ready, "--name", "dc2")
+    run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com")
+    run("relay", "token", "--config", ready, "--name", "dc2", "--domain", "corp.example.com")
     with closing(sqlite3.connect(ready.parent / "state" / "relay.db")) as database:
         database.execute("UPDATE audit_events SET subject = 'dc9' WHERE chain = 1")
         database.commit()
@@ -363,9 +419,9 @@ def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready:
     """It holds in itself; only what was noted elsewhere shows that the end is missing: where the witness is gone, what was
     carried off the machine."""
     database = ready.parent / "state" / "relay.db"
-    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com")
     older = database.read_bytes()
-    run("relay", "token", "--config", ready, "--name", "dc2")
+    run("relay", "token", "--config", ready, "--name", "dc2", "--domain", "corp.example.com")
     noted = json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["heads"][-1]
     assert run("relay", "audit", "verify", "--config", ready, "--noted", noted)[0] == 0
     database.write_bytes(older)
@@ -384,9 +440,9 @@ def test_an_older_copy_of_the_database_is_found_by_a_noted_head(run: Run, ready:
 def test_an_older_copy_of_the_database_is_found_by_the_witness_until_it_is_accepted(run: Run, ready: Path) -> None:
     """Nobody has to have kept anything. Whoever has put back a backup says so, and the trail says it too."""
     database = ready.parent / "state" / "relay.db"
-    run("relay", "token", "--config", ready, "--name", "dc1")
+    run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com")
     older = database.read_bytes()
-    run("relay", "token", "--config", ready, "--name", "dc2")
+    run("relay", "token", "--config", ready, "--name", "dc2", "--domain", "corp.example.com")
     assert json.loads(run("relay", "audit", "verify", "--config", ready, "--json")[1])["witnessed"] == 2
     assert "nothing to accept" in run("relay", "audit", "accept", "--config", ready, "--why", "a test", "--yes")[2]
     database.write_bytes(older)
@@ -394,7 +450,7 @@ def test_an_older_copy_of_the_database_is_found_by_the_witness_until_it_is_accep
         code, out, err = run("relay", "audit", "verify", "--config", ready)
         assert (code, out) == (1, "")
         assert "broken at entry 2-1: its head was 2-1:" in err
-        run("relay", "token", "--config", ready, "--name", "dc3")
+        run("relay", "token", "--config", ready, "--name", "dc3", "--domain", "corp.example.com")
     code, _, err = run("relay", "audit", "accept", "--config", ready, "--why", "a test")
     assert (code, "nobody was asked" in err) == (1, True)
     why = "the backup of Monday was put back"
@@ -447,7 +503,7 @@ async def test_administration_through_the_running_relay(ready: Path) -> None:
     admin = Administrator(settings, "admin:test")
     async with app.serving(settings):
         assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
-        token = await admin.create_token("dc1")
+        token = await admin.create_token("dc1", any_domain=True)
         assert admin.reached_relay
         assert token.name == "dc1"
         assert await admin.agents() == []
@@ -478,7 +534,7 @@ async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
     broken = await asyncio.start_unix_server(hang_up, sock=bind_control_socket(settings.state_dir / SOCKET_NAME))
     async with broken:
         with pytest.raises(Failure, match="did not answer") as failed:
-            await reported(Administrator(settings, "admin:test").create_token("dc1"))
+            await reported(Administrator(settings, "admin:test").create_token("dc1", any_domain=True))
     assert failed.value.code == 3
 
 
@@ -517,7 +573,9 @@ def test_a_relay_that_is_not_there_is_exit_code_3(run: Run, ready: Path, agent_c
     """A script can try again on 3, and need not on 1."""
     port = free_port()
     ready.write_text(ready.read_text().replace("https://signin.test", f"https://127.0.0.1:{port}"))
-    token = json.loads(run("relay", "token", "--config", ready, "--name", "dc1", "--json")[1])["text"]
+    token = json.loads(
+        run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com", "--json")[1]
+    )["text"]
     assert run("agent", "enrol", "--config", agent_config, "--token", token)[0] == 3
 
 
@@ -525,7 +583,9 @@ def test_a_token_that_the_relay_refuses_is_exit_code_1(
     run: Run, ready: Path, agent_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same token again is refused again."""
-    token = json.loads(run("relay", "token", "--config", ready, "--name", "dc1", "--json")[1])["text"]
+    token = json.loads(
+        run("relay", "token", "--config", ready, "--name", "dc1", "--domain", "corp.example.com", "--json")[1]
+    )["text"]
 
     async def refuse(*_arguments: object) -> None:
         raise EnrolmentFailed("https://signin.test", "the token is used", refused=True)

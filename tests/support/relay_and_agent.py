@@ -50,8 +50,8 @@ def agent_settings(home: Path, **core: Any) -> AgentCoreSettings:
 
 
 async def enrolled(home: Path, running: Relay, name: str, domains: tuple[str, ...] = (), **core: Any) -> Path:
-    """Enrol an agent; its state directory."""
-    token = await running.administration.create_token(name, "test", domains)
+    """Enrol an agent, for these domains or for any; its state directory."""
+    token = await running.administration.create_token(name, "test", domains, any_domain=not domains)
     await enrol(agent_settings(home, **core), home / name, token.text, time.time())
     return home / name
 

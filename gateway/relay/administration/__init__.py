@@ -4,7 +4,7 @@ What belongs here: acts, each in the audit trail, and the control socket that ca
 pages that call them.
 """
 
-from gateway.relay.administration.acts import Administration
+from gateway.relay.administration.acts import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES, Administration
 from gateway.relay.administration.control import (
     SOCKET_NAME,
     ask_relay,
@@ -17,8 +17,10 @@ from gateway.relay.administration.views import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    BindingView,
     KeysView,
     LockoutView,
+    RebindingView,
     RemovalView,
     TokenView,
     live_views,
@@ -26,14 +28,19 @@ from gateway.relay.administration.views import (
 
 __all__ = [
     "API_KEY_PREFIX",
+    "API_KEY_RATE",
+    "API_KEY_RATE_MOST",
+    "API_KEY_SCOPES",
     "SOCKET_NAME",
     "Administration",
     "AgentView",
     "ApiKeyView",
     "AuditReportView",
     "AuditView",
+    "BindingView",
     "KeysView",
     "LockoutView",
+    "RebindingView",
     "RemovalView",
     "TokenView",
     "ask_relay",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,15 +18,18 @@ from gateway.relay.administration.views import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    BindingView,
     KeysView,
     LockoutView,
+    RebindingView,
     RemovalView,
     TokenView,
     api_key_view,
     audit_report_view,
     audit_view,
+    binding_view,
 )
-from gateway.relay.agents import FRESH, AgentRegistry
+from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
 from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
 from gateway.store import ApiKeyRecord, AuditEvent, AuditHeads, Store, TokenRecord
 
@@ -35,8 +40,15 @@ Live = Callable[[], dict[str, AgentView]]
 Unlock = Callable[[Sequence[str], Sequence[AccountId]], Awaitable[bool]]
 """Forgets what is counted against user names and accounts; False where nothing was."""
 
+API_KEY_SCOPES = ("check", "change")
+"""What an API key may be for: checks of a credential, changes of a password."""
+API_KEY_RATE = 600.0
+"""Checks and changes a minute that an API key is good for, unless said otherwise."""
+API_KEY_RATE_MOST = 1_000_000
 _RECENT = 1000
 """Sign-ins among which the directories are looked for that a GUID may be of."""
+_SEPARATORS = re.compile(r"\s*([,=+])\s*")
+"""Of a naming context, which agents tell in lower case and without blanks around these."""
 _SPELLING = 20
 """Sign-ins under one user name that are looked at for its accounts: more than one where a name was given to another."""
 
@@ -78,6 +90,10 @@ async def _nobody_locked() -> Sequence[HeldLock]:
     return ()
 
 
+async def _no_copy() -> None:
+    pass
+
+
 class Administration:
     """The acts. relay_url and authority_fingerprint go into tokens; the hooks reach the running relay, if there is one."""
 
@@ -96,17 +112,23 @@ class Administration:
         unlock: Unlock = _nothing_counted,
         locks: Callable[[], Awaitable[Sequence[HeldLock]]] = _nobody_locked,
         forget_api_key: Callable[[str], None] = lambda _key_id: None,
+        load_bindings: Callable[[], Awaitable[None]] = _no_copy,
     ) -> None:
         self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
-        self._locks, self._heads = locks, heads
+        self._locks, self._heads, self._load_bindings = locks, heads, load_bindings
 
-    async def create_token(self, name: str, actor: str, domains: Sequence[str] = ()) -> TokenView:
-        """Make an enrolment token. domains: what the agent may answer for; none: whatever it claims.
+    async def create_token(
+        self, name: str, actor: str, domains: Sequence[str] = (), *, any_domain: bool = False
+    ) -> TokenView:
+        """Make an enrolment token. domains: what the agent may answer for; any_domain: whatever it claims, instead.
 
-        Raises ValueError for a name that no machine may bear.
+        Raises ValueError for a name that no machine may bear, for what is no domain, and without either.
         """
+        if bool(domains) == any_domain:
+            raise ValueError("say which domains the agent may answer for, or that it may answer for any: not both")
+        allowed = None if any_domain else tuple(dict.fromkeys(map(check_domain, domains)))
         now = self._clock()
         token = EnrolmentToken.create(
             name=check_name(name),
@@ -115,11 +137,10 @@ class Administration:
             now=now,
             lifetime=self._token_lifetime,
         )
-        allowed = tuple(domain.strip().lower() for domain in domains)
         await self._store.tokens.add(
             TokenRecord(id=token.id, key=token.key, name=name, allowed=allowed, expires_at=token.expires_at)
         )
-        await self._record("admin.token_created", actor, name, " ".join(allowed))
+        await self._record("admin.token_created", actor, name, "any domain" if allowed is None else " ".join(allowed))
         return TokenView(name=name, text=token.text, expires_at=token.expires_at)
 
     async def agents(self) -> list[AgentView]:
@@ -136,6 +157,7 @@ class Administration:
                 seen_at=record.seen_at,
                 software=record.software,
                 domains=record.domains,
+                any_domain=record.allowed is None,
                 address=record.address,
             )
             if before is not None and (before.seen_at or 0.0) > (view.seen_at or 0.0):  # the new one was not used yet
@@ -144,7 +166,7 @@ class Administration:
         for name, live in self._live().items():
             if name in newest:
                 known = newest[name]
-                live.serial, live.not_after = known.serial, known.not_after
+                live.serial, live.not_after, live.any_domain = known.serial, known.not_after, known.any_domain
                 live.revoked_at, live.revoked_why, live.seen_at = known.revoked_at, known.revoked_why, self._clock()
                 newest[name] = live
         for name, nodes in (await self._nodes()).items():
@@ -176,6 +198,37 @@ class Administration:
         await self._registry.revoke(name, self._clock(), why)
         await self._record("agent.revoked", actor, name, why)
         return ended
+
+    async def bindings(self) -> list[BindingView]:
+        """Every domain that is bound to a directory."""
+        return [binding_view(binding) for binding in await self._store.bindings.all()]
+
+    async def bind(self, domain: str, directory: str, actor: str) -> RebindingView:
+        """Bind a domain to a directory, in force immediately; what it was bound to before, and whose sessions ended.
+
+        directory: what the directory says of itself. Raises ValueError for what is no domain; StoreFull.
+        """
+        domain, directory = check_domain(domain), _guid(directory) or _SEPARATORS.sub(r"\1", directory.strip()).lower()
+        before = await self._store.bindings.replace(domain, directory, by=actor, now=self._clock())
+        sessions = await self._enforce(before)
+        await self._record(
+            "admin.directory_bound", actor, domain, directory if before is None else f"{directory} instead of {before}"
+        )
+        return RebindingView(domain=domain, directory=directory, before=before, sessions=sessions)
+
+    async def unbind(self, domain: str, actor: str) -> RebindingView:
+        """Forget which directory a domain is bound to: the next answer about its people binds it anew."""
+        domain = check_domain(domain)
+        before = await self._store.bindings.forget(domain)
+        sessions = await self._enforce(before)
+        if before is not None:
+            await self._record("admin.directory_unbound", actor, domain, before)
+        return RebindingView(domain=domain, before=before, sessions=sessions)
+
+    async def _enforce(self, before: str | None) -> int:
+        """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end; how many."""
+        await self._load_bindings()
+        return await self._store.sessions.delete_of_directory(before) if before is not None else 0
 
     async def unlock(self, user: str, actor: str) -> bool:
         """Forget the wrong passwords that smart lockout counted; False where it had counted none.
@@ -232,17 +285,40 @@ class Administration:
                 view.directory, view.account = accounts[0]
         return view
 
-    async def create_api_key(self, name: str, lifetime: float | None, actor: str) -> ApiKeyView:
-        """Make an API key; its secret is in the answer and nowhere else."""
+    async def create_api_key(
+        self,
+        name: str,
+        lifetime: float | None,
+        actor: str,
+        *,
+        scopes: Sequence[str] = ("check",),
+        networks: Sequence[str] = (),
+        rate: float = API_KEY_RATE,
+    ) -> ApiKeyView:
+        """Make an API key; its secret is in the answer and nowhere else.
+
+        scopes: `check`, `change`. networks: where it may be used from, in CIDR notation; none: anywhere. rate: checks and
+        changes a minute. Raises ValueError for what is none of these.
+        """
         now = self._clock()
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        expires_at = now + lifetime if lifetime is not None else None
-        digest = hashlib.sha256(secret.encode()).digest()
-        record = ApiKeyRecord(id=key_id, digest=digest, name=name, created_at=now, expires_at=expires_at)
+        record = ApiKeyRecord(
+            id=key_id,
+            digest=hashlib.sha256(secret.encode()).digest(),
+            name=name,
+            scopes=_scopes(scopes),
+            networks=tuple(str(ipaddress.ip_network(network.strip())) for network in networks),
+            rate=_rate(rate),
+            created_at=now,
+            expires_at=now + lifetime if lifetime is not None else None,
+        )
         await self._store.api_keys.add(record)
-        await self._record("admin.api_key_created", actor, name, key_id)
-        text = f"{API_KEY_PREFIX}{key_id}_{secret}"
-        return ApiKeyView(id=key_id, name=name, created_at=now, expires_at=expires_at, secret=text)
+        where = ", ".join(record.networks) or "anywhere"
+        limits = f"{', '.join(record.scopes)}; from {where}; {record.rate:g} a minute"
+        await self._record("admin.api_key_created", actor, name, f"{key_id}: {limits}")
+        view = api_key_view(record)
+        view.secret = f"{API_KEY_PREFIX}{key_id}_{secret}"
+        return view
 
     async def api_keys(self) -> list[ApiKeyView]:
         """Every API key, without secrets."""
@@ -310,6 +386,28 @@ class Administration:
         extra = {"detail": detail} if detail else {}
         event = AuditEvent(time=self._clock(), kind=kind, actor=actor, subject=subject, detail=extra)
         await self._store.audit.append(event)
+
+
+def _scopes(scopes: Sequence[str]) -> tuple[str, ...]:
+    if not scopes or not set(scopes) <= set(API_KEY_SCOPES):
+        raise ValueError(
+            f"an API key is for {' or '.join(API_KEY_SCOPES)}, or both, not for {', '.join(scopes) or 'nothing'}"
+        )
+    return tuple(scope for scope in API_KEY_SCOPES if scope in scopes)
+
+
+def _rate(rate: float) -> float:
+    if not 1 <= rate <= API_KEY_RATE_MOST:
+        raise ValueError(f"the rate of an API key is 1 to {API_KEY_RATE_MOST} a minute, not {rate:g}")
+    return rate
+
+
+def check_domain(text: str) -> str:
+    """A domain as agents claim it: UPN suffix or NetBIOS name, lower case, or `*`. Raises ValueError for what is none."""
+    domain = fold_domain(text)
+    if domain == REST or (domain.isprintable() and re.fullmatch(r"[^\s@\\/*,;:\"'<>|]{1,253}", domain)):
+        return domain
+    raise ValueError(f"{text!r} is no domain: give a UPN suffix (corp.example.com), a NetBIOS name (CORP) or *")
 
 
 def _guid(text: str) -> str:

@@ -35,6 +35,7 @@ class CreateToken(Order):
     name: str
     actor: str
     domains: list[str]
+    any_domain: bool = False
 
 
 class Revoke(Order):
@@ -42,6 +43,21 @@ class Revoke(Order):
 
     name: str
     why: str
+    actor: str
+
+
+class Bind(Order):
+    """directory: what it says of itself."""
+
+    domain: str
+    directory: str
+    actor: str
+
+
+class Unbind(Order):
+    """domain: as `bindings` lists it."""
+
+    domain: str
     actor: str
 
 
@@ -60,11 +76,14 @@ class RemovePerson(Order):
 
 
 class CreateApiKey(Order):
-    """lifetime: seconds; None: without end."""
+    """lifetime: seconds; None: without end. networks: none for anywhere."""
 
     name: str
     lifetime: float | None
     actor: str
+    scopes: list[str]
+    networks: list[str]
+    rate: float
 
 
 class RevokeApiKey(Order):
@@ -108,13 +127,24 @@ def control_app(administration: Administration) -> web.Application:
 
     acts = administration
     handlers = {
-        "create_token": _handler(CreateToken, lambda order: acts.create_token(order.name, order.actor, order.domains)),
+        "create_token": _handler(
+            CreateToken,
+            lambda order: acts.create_token(order.name, order.actor, order.domains, any_domain=order.any_domain),
+        ),
+        "bindings": _handler(Order, lambda _: acts.bindings()),
+        "bind": _handler(Bind, lambda order: acts.bind(order.domain, order.directory, order.actor)),
+        "unbind": _handler(Unbind, lambda order: acts.unbind(order.domain, order.actor)),
         "agents": _handler(Order, lambda _: acts.agents()),
         "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
         "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
         "remove_person": _handler(RemovePerson, lambda order: acts.remove_person(order.user, order.actor)),
         "locks": _handler(Order, lambda _: acts.locks()),
-        "create_api_key": _handler(CreateApiKey, lambda order: acts.create_api_key(order.name, order.lifetime, order.actor)),
+        "create_api_key": _handler(
+            CreateApiKey,
+            lambda order: acts.create_api_key(
+                order.name, order.lifetime, order.actor, scopes=order.scopes, networks=order.networks, rate=order.rate
+            ),
+        ),
         "api_keys": _handler(Order, lambda _: acts.api_keys()),
         "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
         "audit": _handler(

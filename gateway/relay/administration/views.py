@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.relay.agents import AgentConnection
-from gateway.store import ApiKeyRecord, AuditEntry, AuditReport
+from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding
 
 API_KEY_PREFIX = "isk_"
 """What an API key starts with, so that scanners of source code recognise one."""
@@ -24,6 +24,8 @@ class AgentView(msgspec.Struct, kw_only=True):
     seen_at: float | None = None
     software: str = ""
     domains: tuple[str, ...] = ()
+    any_domain: bool = False
+    """It was enrolled to answer for whatever it claims."""
     address: str = ""
     connections: int = 0
     """Live ones of this node; 0 where the relay does not run."""
@@ -43,11 +45,40 @@ class TokenView(msgspec.Struct, kw_only=True):
     expires_at: float
 
 
+class BindingView(msgspec.Struct, kw_only=True):
+    """A domain and the directory that its people are in."""
+
+    domain: str
+    directory: str
+    """What the directory says of itself. AD: objectGUID of the domain; LDAP: the naming context."""
+    bound_at: float
+    bound_by: str
+    """The agent whose answer named it first, or the administrator."""
+
+
+class RebindingView(msgspec.Struct, kw_only=True):
+    """A binding that an administrator changed."""
+
+    domain: str
+    directory: str | None = None
+    """None: the domain is bound to none now."""
+    before: str | None = None
+    """None: it was bound to none before."""
+    sessions: int
+    """That were ended: those of the former directory's people."""
+
+
 class ApiKeyView(msgspec.Struct, kw_only=True):
     """An API key; `secret` is shown when it is made, never again."""
 
     id: str
     name: str
+    scopes: tuple[str, ...]
+    """`check`, `change`."""
+    networks: tuple[str, ...]
+    """Where it may be used from; empty: anywhere."""
+    rate: float
+    """Checks and changes a minute, at each relay node."""
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
@@ -146,9 +177,19 @@ def api_key_view(record: ApiKeyRecord) -> ApiKeyView:
     return ApiKeyView(
         id=record.id,
         name=record.name,
+        scopes=record.scopes,
+        networks=record.networks,
+        rate=record.rate,
         created_at=record.created_at,
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,
+    )
+
+
+def binding_view(binding: DirectoryBinding) -> BindingView:
+    """A binding for people and programs."""
+    return BindingView(
+        domain=binding.domain, directory=binding.directory, bound_at=binding.bound_at, bound_by=binding.bound_by
     )
 
 

@@ -4,6 +4,7 @@ What belongs here: certificates of agents, their websockets, the choice among th
 on a connection (protocol), whether an attempt may be made at all (credentials).
 """
 
+from gateway.relay.agents.bindings import REST, DirectoryBindings, fold_domain
 from gateway.relay.agents.canary import CanaryKeeper
 from gateway.relay.agents.connection import AgentConnection, Task
 from gateway.relay.agents.dispatch import Dispatched, Dispatcher
@@ -15,14 +16,17 @@ from gateway.relay.agents.registry import AgentRegistry
 
 __all__ = [
     "FRESH",
+    "REST",
     "AgentConnection",
     "AgentEndpoint",
     "AgentGauges",
     "AgentRegistry",
     "CanaryKeeper",
+    "DirectoryBindings",
     "Dispatched",
     "Dispatcher",
     "Enrolment",
     "PresenceReporter",
     "Task",
+    "fold_domain",
 ]

@@ -23,7 +23,6 @@ from gateway.protocol import (
     CloseCode,
     Closed,
     Event,
-    Ignored,
     MalformedFrame,
     Measured,
     Opened,
@@ -92,8 +91,10 @@ class AgentConnection:
         self.session = session
         self.address = address
         self.opened: Opened | None = None
-        self.allowed: tuple[str, ...] = ()
-        """The domains that an administrator lets it answer for; empty: any that it claims."""
+        self.allowed: tuple[str, ...] | None = ()
+        """The domains that an administrator lets it answer for; None: any that it claims."""
+        self.spoke_for_others = False
+        """It named an account, or a person, that is none of its domains': an alarm was raised."""
         self.latency = 0.0
         self.clock_skew = 0.0
         self.status: dict[str, str] = {}
@@ -132,7 +133,7 @@ class AgentConnection:
     def domains(self) -> tuple[str, ...]:
         """UPN suffixes and NetBIOS names that the agent answers for; `*` for names that no agent claims."""
         claimed = self.opened.domains if self.opened is not None else ()
-        return tuple(domain for domain in claimed if domain in self.allowed) if self.allowed else claimed
+        return claimed if self.allowed is None else tuple(domain for domain in claimed if domain in self.allowed)
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -216,8 +217,6 @@ class AgentConnection:
                 self.latency, self.clock_skew = latency, clock_skew
             case ReportReceived():
                 self._take_report(event)
-            case Ignored(detail):
-                log.warning("agent.ignored", agent=self.name, detail=detail)
             case CapacityChanged() | PeerDraining():
                 self._on_change(self)
             case _:

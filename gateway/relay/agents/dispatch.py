@@ -14,9 +14,11 @@ The order of choice, and why:
    "unknown user".
 2. The agent that was asked about this account last, for a minute, unless the password was right: its lock-out guard has seen
    the wrong passwords. Where there were none any agent is as good, and one that comes back has its share at once. Accounts
-   are told apart by the digest in their answers, whatever is typed; before there was one, by what spellings share.
+   are told apart by what their answers say, whatever is typed; before there was one, by what spellings share.
 3. Who let no request lie, then the fewest requests for its capacity, then the nearest.
 4. No agent twice for one request: what it refused once it would refuse again, and the person waits.
+
+An answer about an account that the agent may not speak of (see `bindings`) is none: it counts for nobody.
 
 Everything here runs on one event loop. Between two `await` nothing changes; after each, a connection may be gone.
 """
@@ -34,7 +36,8 @@ from dataclasses import dataclass
 import structlog
 from msgspec import Struct
 
-from gateway.protocol import AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Outcome
+from gateway.relay.agents.bindings import DirectoryBindings
 from gateway.relay.agents.connection import AgentConnection, Loss, Task
 from gateway.relay.settings import RelayCoreSettings
 
@@ -81,6 +84,8 @@ def _without_invisible(text: str) -> str:
     return text if text.isascii() else "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
 
 
+_Name = str | AccountId
+"""An account, or what its spellings share as long as no answer has told which one it is."""
 _Wanted = tuple[str, str]
 """Domain and operation: what an agent must answer for and be able to do."""
 
@@ -103,19 +108,19 @@ class _Asked(Struct):
 
 
 class Dispatcher:
-    """Chooses among the live connections. clock: Unix seconds."""
+    """Chooses among the live connections. bindings: say which answers are believed. clock: Unix seconds."""
 
-    def __init__(self, settings: RelayCoreSettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: RelayCoreSettings, bindings: DirectoryBindings, clock: Callable[[], float]) -> None:
         self.connections: list[AgentConnection] = []
-        self._settings, self._clock = settings, clock
+        self._settings, self._bindings, self._clock = settings, bindings, clock
         self._numbers = itertools.count(1)
         self._waiting: deque[_Waiter] = deque()
         self._by_wanted: dict[_Wanted, list[AgentConnection]] | None = None
         self._claimed: set[str] = set()
         """Domains that some agent ever answered for by name: they are never handed to those that take all."""
-        self._digests = OrderedDict[str, bytes]()
-        """Account digests by user name, as the answers told."""
-        self._asked_last: OrderedDict[str | bytes, _Asked] = OrderedDict()
+        self._accounts = OrderedDict[str, AccountId]()
+        """Accounts by user name, as the answers told."""
+        self._asked_last: OrderedDict[_Name, _Asked] = OrderedDict()
         """By account: one agent counts its wrong passwords better than two that do not know of each other."""
 
     @property
@@ -134,7 +139,7 @@ class Dispatcher:
         Cancelling gives the task up; a bind that has begun still ends at its agent.
         """
         wanted, name = (domain_of(task.user_name), task.operation), task.user_name.casefold()
-        account = self._digests.get(name) or account_of(name)
+        account = self._accounts.get(name) or account_of(name)
         tried: set[AgentConnection] = set()
         reply: AnswerBody | None = None
         waited = False
@@ -157,6 +162,7 @@ class Dispatcher:
             finally:
                 asked.under_way -= 1
             if isinstance(result, Dispatched):
+                result = await self._believed(connection, wanted[0], result)
                 self._learn(name, result.body, connection)
                 if not _worth_another(result):
                     if result.body.outcome is Outcome.SUCCESS and not asked.under_way:
@@ -175,6 +181,15 @@ class Dispatcher:
             log.info("dispatch.handed_over", agent=connection.name)
             return reply.result
         return Dispatched(_LOST[reply.result], connection.name, reply.begun)
+
+    async def _believed(self, connection: AgentConnection, domain: str, dispatched: Dispatched) -> Dispatched:
+        """The answer, or what stands in its place where the agent may not speak of that account."""
+        doubt = await self._bindings.doubt(connection, domain, dispatched.body, self._claimed)
+        if not doubt:
+            return dispatched
+        log.error("agent.not_believed", agent=connection.name, reason=doubt)
+        body = AnswerBody(Outcome.NO_DIRECTORY, detail=f"the agent's answer was not believed: {doubt}")
+        return Dispatched(body, dispatched.agent, dispatched.begun)
 
     def connection_changed(self, connection: AgentConnection) -> None:
         """A connection may take more: give its room to those who wait longest and can use it. Or it takes nothing more."""
@@ -233,7 +248,7 @@ class Dispatcher:
     def _may_ask(self, connection: AgentConnection, waiter: _Waiter) -> bool:
         return not waiter.connection.done() and connection not in waiter.tried and connection in self._pool(waiter.wanted)
 
-    def _same_as_before(self, account: str | bytes, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
+    def _same_as_before(self, account: _Name, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
         asked = self._asked_last.get(account)
         if asked is None:
             return None
@@ -242,7 +257,7 @@ class Dispatcher:
             return None
         return connection if self._clock() - asked.since <= _STICKY_SECONDS and connection in self._pool(wanted) else None
 
-    def _remember(self, account: str | bytes, connection: AgentConnection) -> _Asked:
+    def _remember(self, account: _Name, connection: AgentConnection) -> _Asked:
         asked = self._asked_last.get(account)
         if asked is None or asked.connection is not connection:
             asked = self._asked_last[account] = _Asked(connection)
@@ -252,22 +267,22 @@ class Dispatcher:
             self._asked_last.popitem(last=False)
         return asked
 
-    def _forget(self, account: str | bytes, asked: _Asked) -> None:
+    def _forget(self, account: _Name, asked: _Asked) -> None:
         """The password was right, and nothing else is under way there: any agent is as good."""
         if self._asked_last.get(account) is asked:
             del self._asked_last[account]
 
     def _learn(self, name: str, body: AnswerBody, connection: AgentConnection) -> None:
         """An answer told whose name that is: from now on it goes where the account's other names go."""
-        digest = body.account
-        if not digest or self._digests.get(name) == digest:
+        account = body.subject
+        if account is None or self._accounts.get(name) == account:
             return
-        self._digests[name] = digest
-        if len(self._digests) > _STICKY_NAMES:
-            self._digests.popitem(last=False)
-        asked = self._asked_last.get(digest)
+        self._accounts[name] = account
+        if len(self._accounts) > _STICKY_NAMES:
+            self._accounts.popitem(last=False)
+        asked = self._asked_last.get(account)
         if body.outcome is not Outcome.SUCCESS and (asked is None or self._clock() - asked.since > _STICKY_SECONDS):
-            self._remember(digest, connection)
+            self._remember(account, connection)
 
     def _least_loaded(self, wanted: _Wanted, tried: set[AgentConnection]) -> AgentConnection | None:
         """Of many connections a sample is nearly as good as all, and costs the same for ten agents and for thousands."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -20,7 +20,6 @@ from gateway.protocol import (
     MAX_FRAME,
     MAX_HANDSHAKE,
     SUBPROTOCOL,
-    AccountKey,
     CloseCode,
     Closed,
     Event,
@@ -59,7 +58,6 @@ Alarm = Callable[[str, dict[str, str]], None]
 class AgentEndpoint:
     """All agent connections of this relay process.
 
-    account_keys: those of account digests now, newest first, two at most. Asked at each handshake and each second.
     catch_up: has the registry know what other nodes have enrolled and revoked; may raise StoreError.
     """
 
@@ -74,12 +72,10 @@ class AgentEndpoint:
         renew: Callable[[VerifiedPeer, bytes], Awaitable[bytes]],
         alarm: Alarm,
         clock: Callable[[], float],
-        account_keys: Callable[[], Sequence[AccountKey]] = tuple,
         catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._settings, self.identity, self._registry = settings, identity, registry
-        self._account_keys, self._catch_up = account_keys, catch_up
-        self._given_keys = account_keys()
+        self._catch_up = catch_up
         self._dispatcher, self._renew, self._alarm, self._clock = dispatcher, renew, alarm, clock
         self._trust = PeerTrust(authority, Role.AGENT, self._check)
         self._open: set[AgentConnection] = set()
@@ -130,13 +126,7 @@ class AgentEndpoint:
 
     async def _serve(self, ws: web.WebSocketResponse, http: HttpConnection, address: str) -> None:
         now = self._clock()
-        session = RelaySession(
-            self.identity,
-            self._trust,
-            now=now,
-            ping_interval=self._settings.ping_interval,
-            account_keys=self._given_keys,
-        )
+        session = RelaySession(self.identity, self._trust, now=now, ping_interval=self._settings.ping_interval)
         connection = AgentConnection(session, address=address, on_change=self._dispatcher.connection_changed)
         connection.connected_at = now
         connection.wake.set()  # the relay speaks first: its Hello is to be sent
@@ -286,7 +276,6 @@ class AgentEndpoint:
     def tick(self) -> None:
         """Let time pass on every connection; about once a second."""
         now = self._clock()
-        self._roll_account_keys()
         for connection in list(self._open):
             try:
                 self._tick(connection, now)
@@ -300,13 +289,6 @@ class AgentEndpoint:
         if connection.opened is not None and now > connection.opened.peer.not_after:
             connection.close(CloseCode.EXPIRED, "certificate expired")
         connection.wake.set()
-
-    def _roll_account_keys(self) -> None:
-        keys = self._account_keys()
-        if [key.id for key in keys] != [key.id for key in self._given_keys]:
-            self._given_keys = keys
-            for connection in self._open:
-                connection.session.give_account_keys(keys)
 
     async def flush(self) -> None:
         """Write who is there now, and what else the store does not know; also at the end. Logs a store that refuses."""

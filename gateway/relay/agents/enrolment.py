@@ -149,18 +149,14 @@ class Enrolment:
             )
         except CertificateRefused as refused:
             raise RenewalRefused(str(refused)) from refused
-        if self._registry.status(peer.name, peer.serial) != "enrolled":
-            raise RenewalRefused("this agent was revoked")
-        if self._registry.issued(peer.name, now - _RENEWAL_WINDOW) >= _RENEWALS:
-            raise RenewalRefused(f"it got {_RENEWALS} certificates within {_RENEWAL_WINDOW / 3600:.0f} h")
         unit = self._store.unit()
         unit.record(self._event("agent.renewed", peer.name, fingerprint(certificate), ""))
-        allowed = self._registry.allowed(peer.name, peer.serial)
-        await self._registry.enrol(self._agent_record(peer.name, allowed, certificate, now, ""), unit)
+        record = self._agent_record(peer.name, self._registry.allowed(peer.name, peer.serial), certificate, now, "")
+        await self._registry.renew(peer, record, unit, since=now - _RENEWAL_WINDOW, limit=_RENEWALS)
         return certificate
 
     def _agent_record(
-        self, name: str, allowed: tuple[str, ...], certificate: bytes, now: float, address: str
+        self, name: str, allowed: tuple[str, ...] | None, certificate: bytes, now: float, address: str
     ) -> AgentRecord:
         parsed = self._authority.describe(certificate)
         return AgentRecord(

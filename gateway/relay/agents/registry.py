@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
+from certs import VerifiedPeer
 from gateway.housekeeping import Housekeeping
 from gateway.protocol import Opened
-from gateway.store import AgentRecord, AgentStore, Sighting, StoreError, UnitOfWork
+from gateway.relay.errors import RenewalRefused
+from gateway.store import AgentRecord, AgentRevoked, AgentStore, Sighting, StoreError, UnitOfWork
+
+_REVOKED = "this agent was revoked"
 
 
 class AgentRegistry:
@@ -41,8 +45,8 @@ class AgentRegistry:
             return "unknown"
         return "revoked" if record.revoked_at is not None or (name, record.serial) in self._revoked else "enrolled"
 
-    def allowed(self, name: str, serial: int) -> tuple[str, ...]:
-        """The domains that a certificate's holder may answer for; empty: any."""
+    def allowed(self, name: str, serial: int) -> tuple[str, ...] | None:
+        """The domains that a certificate's holder may answer for; None: any."""
         record = self._records.get((name, f"{serial:x}"))
         return record.allowed if record is not None else ()
 
@@ -60,6 +64,30 @@ class AgentRegistry:
             unit.add_agent(record)
             await unit.commit()
             self._records[record.name, record.serial] = record
+
+    async def renew(self, peer: VerifiedPeer, record: AgentRecord, unit: UnitOfWork, *, since: float, limit: int) -> None:
+        """The same for somebody who is enrolled already, and asks with a certificate of theirs.
+
+        Raises StoreError; RenewalRefused where that one was revoked, however long this had to wait, or where the agent got
+        `limit` certificates since then.
+        """
+        async with self._changing:  # asked in here: what was so before the wait need not be so any more
+            self._check_enrolled(peer)
+            if self.issued(peer.name, since) >= limit:
+                raise RenewalRefused(f"it got {limit} certificates within {(record.issued_at - since) / 3600:.0f} h")
+            unit.add_agent(record, renewed=f"{peer.serial:x}")
+            try:
+                await unit.commit()
+            except AgentRevoked as revoked:  # by another node
+                raise RenewalRefused(_REVOKED) from revoked
+            self._records[record.name, record.serial] = record
+            if self.status(peer.name, peer.serial) != "enrolled":  # here, while the store was writing
+                self._revoked.add((record.name, record.serial))
+            self._check_enrolled(peer)
+
+    def _check_enrolled(self, peer: VerifiedPeer) -> None:
+        if self.status(peer.name, peer.serial) != "enrolled":
+            raise RenewalRefused(_REVOKED)
 
     async def revoke(self, name: str, now: float, why: str) -> int:
         """Revoke all certificates of an agent. Returns how many were not revoked before.

@@ -27,6 +27,10 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """One id from the browser's request to the LDAP bind."""
     via: str = "page"
     """Who asked: `page`, `api:<key name>`, later `oidc`, `saml`, …; goes into the audit trail."""
+    caller: str = ""
+    """Id of the API key that asked, whose rate counts; empty for the page."""
+    caller_rate: float = 0.0
+    """Attempts a minute that it may make."""
 
     def __repr__(self) -> str:
         return f"Attempt({self.user_name!r}, …)"

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import structlog
 
 from foundation.addresses import address_key
-from gateway.protocol import AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Outcome
 from gateway.relay.agents import Dispatched, Dispatcher, Task
 from gateway.relay.credentials.admission import (
     LONGEST_NAME,
@@ -26,6 +26,7 @@ from gateway.relay.credentials.admission import (
     AdmissionRequest,
     Admitted,
     AttemptRefused,
+    CallerRates,
     fold_name,
     place_of,
 )
@@ -49,12 +50,17 @@ _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
 _REFUSED = "refused_by_admission"
 """Stands for an outcome in the trail, the log and the metrics where there is none."""
+_TOO_OFTEN = "rate"
+"""Why an API key is refused that asks more than it was made for."""
 _CROWDED = "too many open requests"
 """Why an attempt was answered before anybody looked at it."""
 
 
 class RelayAuthenticator:
-    """Implements `attempt.Authenticator` over the agents that are connected."""
+    """Implements `attempt.Authenticator` over the agents that are connected.
+
+    digest: what an account is counted under, and the id of that key.
+    """
 
     def __init__(
         self,
@@ -64,13 +70,14 @@ class RelayAuthenticator:
         metrics: SignInMetrics,
         refusals: Refusals,
         *,
+        digest: Callable[[AccountId], tuple[bytes, str]],
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
         self._admission, self._dispatcher, self._audit = admission, dispatcher, audit
-        self._metrics, self._refusals = metrics, refusals
+        self._metrics, self._refusals, self._digest = metrics, refusals, digest
         self._timeout, self._clock = timeout, clock
-        self._places = Places()
+        self._places, self._callers = Places(), CallerRates()
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Check a credential; see `attempt.Authenticator`."""
@@ -122,14 +129,9 @@ class RelayAuthenticator:
 
     async def _settle(self, admitted: Admitted, attempt: Attempt, body: AnswerBody) -> None:
         """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
+        account, key = self._digest(body.subject) if body.subject is not None else (b"", "")
         try:
-            await self._admission.settle(
-                admitted,
-                body.outcome,
-                self._clock(),
-                account=body.account,
-                account_key=body.account_key,
-            )
+            await self._admission.settle(admitted, body.outcome, self._clock(), account=account, account_key=key)
         except StoreError as error:
             self._log_uncounted(attempt, error)
 
@@ -145,6 +147,8 @@ class RelayAuthenticator:
     async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
         """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
         now = self._clock()
+        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, now)) > 0:
+            return AttemptRefused(wait, _TOO_OFTEN)
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,
@@ -216,6 +220,8 @@ class RelayAuthenticator:
         if event.outcome == _REFUSED or reason == _CROWDED:
             by_address = reason in {"address", _CROWDED}
             whose = address_key(attempt.address) if by_address else fold_name(attempt.user_name)
+            if reason == _TOO_OFTEN:  # a key may ask about any name
+                by_address, whose = True, f"key {attempt.caller}"
             return await self._refusals.record((event.kind, attempt.via, by_address, whose), event)
         await self._audit.append(event, patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0)
         return True

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gateway.housekeeping import Housekeeping
-from gateway.protocol import AccountId, AccountKey
+from gateway.protocol import AccountId
+from gateway.relay.credentials.accounts import AccountKey
 from gateway.relay.credentials.admission import Admission, AdmissionSettings, LockView
 from gateway.relay.credentials.journal import JournaledAdmissionStore
 from gateway.relay.credentials.shared import SharedAdmissionStore
@@ -23,6 +24,7 @@ class Lockouts:
         self._keyring, self._clock = store.keyring, clock
         self._read_at = float("-inf")
         self._secrets: Sequence[bytes] = ()
+        self._account_key: AccountKey | None = None
         self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
         shared = SharedAdmissionStore(settings, store.admission)
         records = shared if self._journal is None else self._journal  # not `or`: a journal without records is false
@@ -32,6 +34,14 @@ class Lockouts:
         """Read what was counted before this start. Raises StoreError."""
         if self._journal is not None:
             await self._journal.restore()
+
+    def digest(self, account: AccountId) -> tuple[bytes, str]:
+        """What an account is counted under now, and the id of the key that makes it so."""
+        current = self._keyring.current("account")
+        key = self._account_key
+        if key is None or key.id != current.id:
+            key = self._account_key = AccountKey(current.id, current.secret)
+        return key.digest(account), key.id
 
     async def unlock(self, user_names: Sequence[str], accounts: Sequence[AccountId]) -> bool:
         """Forget what is counted against an account; False where nothing was. Raises StoreError."""

@@ -285,7 +285,7 @@ async def test_an_agent_that_was_enrolled_anew_takes_the_new_identity(tmp_path: 
         state = await enrolled(tmp_path, running, "agent1")
         async with agent(tmp_path, running, people, state_dir=state) as made:
             await running.registry.revoke("agent1", time.time(), "by mistake")
-            token = await running.administration.create_token("agent1", "test")
+            token = await running.administration.create_token("agent1", "test", any_domain=True)
             renewed = await enrol(agent_settings(tmp_path), state, token.text, time.time())
             running.endpoint.close_agent("agent1", CloseCode.REVOKED, "revoked: by mistake")
             await eventually(lambda: made.identity.serial == renewed.serial)

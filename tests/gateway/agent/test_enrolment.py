@@ -30,7 +30,7 @@ Answer = Callable[[dict[str, str]], web.Response]
 
 
 async def token_of(running: Relay, name: str = "agent1") -> EnrolmentToken:
-    return EnrolmentToken.parse((await running.administration.create_token(name, "test")).text)
+    return EnrolmentToken.parse((await running.administration.create_token(name, "test", any_domain=True)).text)
 
 
 async def redeem(
@@ -255,7 +255,7 @@ async def test_an_answer_that_is_no_json_fails(tmp_path: Path, status: int, body
         (
             403,
             {"detail": "the token is used"},
-            "the token is used. Make a new token on the relay: isthmus relay token --name NAME",
+            "the token is used. Make a new token on the relay: isthmus relay token --name NAME --domain DOMAIN",
         ),
     ],
 )

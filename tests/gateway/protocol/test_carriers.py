@@ -5,8 +5,6 @@ The carrier sits inside the records: it repeats, bends and invents messages at w
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,6 @@ from msgspec.structs import replace
 from certs import Role
 from gateway.protocol import (
     AccountId,
-    AccountKey,
     AnswerBody,
     AnswerUnreadable,
     CloseCode,
@@ -41,12 +38,11 @@ from gateway.protocol.events import (
     RequestReceived,
     RequestRefused,
 )
-from gateway.protocol.messages import AccountKeys, Answer, Begun, Cancel, PairKey, Refuse, Request, SharedKey, encode
+from gateway.protocol.messages import Answer, Begun, Cancel, PairKey, Refuse, Request
 from gateway.protocol.sealing import unsealable_text
 from gateway.protocol.session import SessionState
 from tests.gateway.protocol.test_session import NOW, Ends, World, ask, closed, of
 
-KEYS = (AccountKey("2", bytes(range(32))), AccountKey("1", bytes(32)))
 ANNA = Identity("3f1c", "anna", "corp", directory="9d1c")
 
 
@@ -481,127 +477,47 @@ def test_carrying_needs_an_open_session(world: World) -> None:
 # -- accounts
 
 
-def test_a_digest_is_hmac_sha_256_of_the_pair() -> None:
-    """Cut to 16 bytes; no two pairs have one text, however their parts are cut."""
-    account = AccountId("9d1c", "3f1c")
-    text = b"isthmus.agent.v1 account" + encode(["9d1c", "3f1c"])
-    assert KEYS[0].digest(account) == hmac.digest(KEYS[0].secret, text, hashlib.sha256)[:16]
-    assert KEYS[0].digest(account) == KEYS[0].digest(account)
-    others = [AccountId("9d1", "c3f1c"), AccountId("", "9d1c3f1c"), AccountId("9d1c3f1c", "")]
-    assert len({key.digest(pair) for pair in (account, *others) for key in KEYS}) == 8
-
-
-def test_keys_are_in_no_repr() -> None:
-    """Neither as they are held nor as they travel."""
-    key = AccountKey("7", b"s" * 32)
-    given = AccountKeys((SharedKey("7", b"s" * 32),))
-    assert "7" in repr(key)
-    assert "sss" not in repr(key) + repr(given) + repr(given.keys)
-
-
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_answer_carries_the_account(world: World, outcome: Outcome) -> None:
-    """Under the newest key, refusals included; of nobody there is none."""
-    ends, _ = under_way(world, account_keys=KEYS)
+def test_every_answer_says_whose_account_it_is_about(world: World, outcome: Outcome) -> None:
+    """In clear within the seal, refusals included; of nobody there is none."""
+    ends, _ = under_way(world)
     ends.agent.answer(of(1), AnswerBody(outcome, detail="dc1"), ANNA.account)
-    digest = KEYS[0].digest(ANNA.account)
-    assert ends.pump() == [Answered(1, AnswerBody(outcome, detail="dc1", account=digest, account_key="2"))]
+    assert ends.pump() == [Answered(1, AnswerBody(outcome, detail="dc1", account=ANNA.account))]
     ask(ends, 2)
     ends.pump()
     ends.agent.answer(of(2), AnswerBody(outcome))
     assert ends.pump() == [Answered(2, AnswerBody(outcome))]
 
 
-def test_an_answer_that_is_too_large_carries_it_too(world: World) -> None:
+def test_an_answer_is_about_the_person_that_it_identifies(world: World) -> None:
+    """Whatever else it says: else a success of one would clear what is counted against another."""
+    ends, _ = under_way(world)
+    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS, ANNA, account=AccountId("9d1c", "another")), ANNA.account)
+    (answered,) = ends.pump()
+    assert isinstance(answered, Answered)
+    assert answered.body.subject == ANNA.account
+
+
+def test_an_answer_that_is_too_large_says_it_too(world: World) -> None:
     """It is counted by it."""
-    ends, _ = under_way(world, account_keys=KEYS)
-    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS, Identity("g", "anna", "x" * 1_100_000)), ANNA.account)
-    (answered,) = ends.pump()
-    assert isinstance(answered, Answered)
-    assert (answered.body.outcome, answered.body.account) == (Outcome.NO_DIRECTORY, KEYS[0].digest(ANNA.account))
-
-
-def test_keys_are_given_before_any_request(world: World) -> None:
-    """In the relay's first record, encrypted; an agent without one tells no account."""
-    ends = world.ends(account_keys=KEYS)
-    for frame in ends.relay.frames():
-        ends.agent.receive(frame, NOW)
-    for frame in ends.agent.frames():
-        ends.relay.receive(frame, NOW)
-    assert isinstance(ends.relay.unsent[0], AccountKeys)
-    frames = ends.relay.frames()
-    assert not any(key.secret in frame for key in KEYS for frame in frames)
     ends, _ = under_way(world)
-    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS, ANNA), ANNA.account)
-    assert ends.pump() == [Answered(1, AnswerBody(Outcome.SUCCESS, ANNA))]
-
-
-def test_a_session_in_its_handshake_gets_the_keys_of_its_opening(world: World) -> None:
-    """They rolled meanwhile."""
-    ends = world.ends(account_keys=KEYS[1:])
-    ends.relay.give_account_keys(KEYS)
-    assert ends.relay.unsent == []
-    ends.pump()
-    ask(ends)
-    ends.pump()
-    ends.agent.answer(of(1), AnswerBody(Outcome.WRONG_CREDENTIAL), ANNA.account)
+    huge = Identity("g", "anna", "x" * 1_100_000, directory="9d1c")
+    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS, huge), huge.account)
     (answered,) = ends.pump()
     assert isinstance(answered, Answered)
-    assert answered.body.account_key == "2"
+    assert (answered.body.outcome, answered.body.subject) == (Outcome.NO_DIRECTORY, AccountId("9d1c", "g"))
 
 
-def test_keys_roll_under_an_open_session(world: World) -> None:
-    """Answers on their way under the key before are good; two rolls later that key is not."""
-    ends, _ = under_way(world, account_keys=KEYS[1:])
-    for number in (2, 3, 4):
-        ask(ends, number)
-    ends.pump()
-    ends.agent.answer(of(1), AnswerBody(Outcome.WRONG_CREDENTIAL), ANNA.account)
-    late = ends.agent.frames()
-    ends.relay.give_account_keys(KEYS[:1])
-    for frame in ends.relay.frames():
-        ends.agent.receive(frame, NOW)
-    (answered,) = [event for frame in late for event in ends.relay.receive(frame, NOW)]
-    assert isinstance(answered, Answered)
-    assert (answered.body.account, answered.body.account_key) == (KEYS[1].digest(ANNA.account), "1")
-    ends.agent.answer(of(2), AnswerBody(Outcome.WRONG_CREDENTIAL), ANNA.account)
-    (answered,) = ends.pump()
-    assert isinstance(answered, Answered)
-    assert answered.body.account_key == "2"
-    ends.relay.give_account_keys([AccountKey("3", bytes(32))])
-    ends.agent.answer(of(3), AnswerBody(Outcome.WRONG_CREDENTIAL, account=bytes(16), account_key="1"))
-    events = ends.pump()
-    assert ignored(events) == ["account digest under a key that was not given: '1'"]
-    ends.relay.give_account_keys([])
-    ends.pump()
-    ends.agent.answer(of(4), AnswerBody(Outcome.WRONG_CREDENTIAL), ANNA.account)
-    assert ends.pump() == [Answered(4, AnswerBody(Outcome.WRONG_CREDENTIAL))]
-    ends.relay.close(CloseCode.GOING_AWAY, "bye")
-    words = list(ends.relay.unsent)
-    ends.relay.give_account_keys(KEYS)
-    assert ends.relay.unsent == words
-
-
-def test_a_digest_under_a_key_of_the_agents_own_is_nobodys(world: World) -> None:
-    """The answer counts, by the name that was typed."""
-    ends, _ = under_way(world, account_keys=KEYS)
-    ends.agent.answer(of(1), AnswerBody(Outcome.WRONG_CREDENTIAL, account=bytes(16), account_key="mine"))
-    assert ends.pump() == [
-        Ignored("account digest under a key that was not given: 'mine'"),
-        Answered(1, AnswerBody(Outcome.WRONG_CREDENTIAL)),
-    ]
-
-
-def test_a_digest_where_no_key_was_given_is_nobodys(world: World) -> None:
-    """An agent that makes one up harms nobody, either."""
-    ends, _ = under_way(world)
-    ends.agent.answer(of(1), AnswerBody(Outcome.WRONG_CREDENTIAL, account=bytes(16), account_key="1"))
-    assert Answered(1, AnswerBody(Outcome.WRONG_CREDENTIAL)) in ends.pump()
-
-
-def test_a_digest_must_be_that_of_the_identity(world: World) -> None:
-    """Else a success of one would clear what is counted against another."""
-    ends, _ = under_way(world, account_keys=KEYS)
-    ends.agent.answer(of(1), AnswerBody(Outcome.SUCCESS, ANNA), AccountId("9d1c", "another"))
-    assert ends.pump() == [AnswerUnreadable(1, "the account's digest is not that of the identity")]
-    assert not ends.relay.cancel_request(1)
+@pytest.mark.parametrize("part", ["\0", "a\x1b[2J", "x" * 1025])
+def test_an_account_that_nobody_could_keep_is_unreadable(world: World, part: str) -> None:
+    """PostgreSQL takes no NUL, a terminal takes too much."""
+    for body in (
+        AnswerBody(Outcome.WRONG_CREDENTIAL, account=AccountId(part, "3f1c")),
+        AnswerBody(Outcome.WRONG_CREDENTIAL, account=AccountId("9d1c", part)),
+        AnswerBody(Outcome.SUCCESS, Identity(part, "anna", "corp")),
+        AnswerBody(Outcome.SUCCESS, Identity("3f1c", "anna", "corp", directory=part)),
+    ):
+        ends, _ = under_way(world)
+        ends.agent.answer(of(1), body)
+        (event,) = ends.pump()
+        assert isinstance(event, AnswerUnreadable)

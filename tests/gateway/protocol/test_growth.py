@@ -14,7 +14,6 @@ import pytest
 
 from certs import MachineIdentity
 from gateway.protocol import (
-    AccountKey,
     AnswerBody,
     AnswerUnreadable,
     Identity,
@@ -49,7 +48,6 @@ from gateway.protocol.messages import (
 from gateway.protocol.session import SessionState, transcript
 from tests.gateway.protocol.test_session import NOW, Ends, World, ask, of
 
-KEY = AccountKey("1", bytes(32))
 ANNA = Identity("3f1c", "anna", "corp", directory="9d1c")
 
 
@@ -72,8 +70,7 @@ def grown(value: Any) -> Any:
 
 def test_what_has_grown_has_grown() -> None:
     """Arrays at their end, maps by a key, within each other too."""
-    given = messages.AccountKeys((messages.SharedKey("1", bytes(32)),))
-    assert grown([Drain(), given]) == [["drain", "more"], ["account-keys", [["1", bytes(32), "more"]], "more"]]
+    assert grown([Drain(), messages.Ping(1.0)]) == [["drain", "more"], ["ping", 1.0, "more"]]
     assert grown(AnswerBody(Outcome.SUCCESS))["more"]
 
 
@@ -100,8 +97,8 @@ def mixed(world: World, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         monkeypatch.setattr(sealing, "encode_body", lambda body: newer.encode(body) if _is_request(body) else sealed(body))
     else:
         monkeypatch.setattr(sealing, "encode_body", lambda body: sealed(body) if _is_request(body) else newer.encode(body))
-    more = {f"{request.param}_capabilities": ("verify", "change", "account-keys", "report", "telepathy")}
-    return world.open(account_keys=[KEY], **more)
+    more = {f"{request.param}_capabilities": ("verify", "change", "report", "telepathy")}
+    return world.open(**more)
 
 
 def _is_request(body: object) -> bool:
@@ -123,7 +120,6 @@ def test_one_more_field_in_everything_changes_nothing(mixed: Ends) -> None:
     (answered,) = mixed.pump()
     assert isinstance(answered, Answered)
     assert answered.body.identity == ANNA
-    assert answered.body.account == KEY.digest(ANNA.account)
     mixed.agent.send_report("directories", 1, b"")
     mixed.agent.drain()
     mixed.relay.send_renewal_denied("no")
@@ -202,7 +198,7 @@ def test_a_kind_of_the_wrong_direction_is_unknown() -> None:
 
 def answered_with(world: World, content: Any) -> tuple[Ends, list[Any]]:
     """What comes of an answer with this in its seal; another request is under way meanwhile."""
-    ends = world.open(account_keys=[KEY])
+    ends = world.open()
     for number in (1, 2):
         ask(ends, number)
     ends.pump()
@@ -267,8 +263,8 @@ def test_an_operation_that_the_agent_does_not_state_is_given_back(world: World) 
     assert ends.pump() == [RequestRefused(1, "unsupported")]
 
 
-def test_an_older_relay_gives_no_keys_and_takes_no_reports(world: World) -> None:
-    """Then answers carry no digest, and nothing else is missing."""
+def test_an_older_relay_takes_no_reports(world: World) -> None:
+    """Nothing else is missing."""
     ends = world.open(relay_capabilities=())
     assert ends.agent.peer_capabilities == frozenset()
     ask(ends)
@@ -330,6 +326,6 @@ def test_tags_are_part_of_the_protocol() -> None:
     """Whatever the classes are called."""
     tags = {kind.__struct_config__.tag for kinds in (messages.ToAgent, messages.ToRelay) for kind in kinds.__args__}
     assert tags == {
-        "account-keys", "request", "cancel", "pair-key", "renewed", "renewal-refused", "ping", "pong", "drain", "bye",
+        "request", "cancel", "pair-key", "renewed", "renewal-refused", "ping", "pong", "drain", "bye",
         "begun", "answer", "refuse", "capacity", "announce", "renew", "?report",
     }  # fmt: skip

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from certs import Authority, MachineIdentity, Role, VerifiedPeer
 from gateway.protocol import (
     OPERATIONS,
-    AccountKey,
     AgentFacts,
     AgentSession,
     AnswerBody,
@@ -135,7 +134,6 @@ class World:
         capacity: int = 8,
         now: float = NOW,
         check: Callable[[VerifiedPeer], None] = accept_anyone,
-        account_keys: Sequence[AccountKey] = (),
         relay_capabilities: Sequence[str] = RELAY_CAPABILITIES,
         agent_capabilities: tuple[str, ...] = OPERATIONS,
     ) -> Ends:
@@ -146,9 +144,8 @@ class World:
         facts = AgentFacts(
             instance="i1", capacity=capacity, domains=("corp",), software="1", capabilities=agent_capabilities
         )
-        keys = {"account_keys": account_keys, "capabilities": relay_capabilities}
         return Ends(
-            RelayEnd(relay or self.relay, trust_agents, now=now, **keys),  # type: ignore[arg-type]
+            RelayEnd(relay or self.relay, trust_agents, now=now, capabilities=relay_capabilities),
             AgentEnd(agent or self.agent, trust_relays, facts, now=now),
             [],
         )

@@ -147,7 +147,7 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     (hello,) = sent(frames := ends.relay.frames())
     assert isinstance(hello, Hello)
     assert (hello.versions, hello.certificate, hello.time) == ((1,), world.relay.certificate_der, NOW)
-    assert hello.capabilities == ("account-keys", "report")
+    assert hello.capabilities == ("report",)
     assert ends.agent.receive(frames[0], NOW + 2) == []
     assert ends.agent.clock_offset == -2
     (answer,) = sent(frames := ends.agent.frames())
@@ -169,8 +169,8 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     assert len(acceptance.sealed_secret) == SEALED_SECRET
     (opened,) = ends.agent.receive(frames[0], NOW)
     assert isinstance(opened, Opened)
-    assert opened == Opened(opened.peer, ends.relay.session_id, capabilities=frozenset(("account-keys", "report")))
-    assert ends.agent.peer_capabilities == {"account-keys", "report"}
+    assert opened == Opened(opened.peer, ends.relay.session_id, capabilities=frozenset(("report",)))
+    assert ends.agent.peer_capabilities == {"report"}
     assert (opened.peer.name, ends.agent.relay, ends.agent.session_id) == ("relay1", "relay1", ends.relay.session_id)
 
 

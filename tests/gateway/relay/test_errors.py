@@ -14,7 +14,8 @@ def test_a_refused_enrolment_tells_the_way_to_another_token() -> None:
     """The reason alone goes to whoever asked; the log has the remedy."""
     refused = EnrolmentRefused("the token is used")
     assert refused.reason == "the token is used"
-    assert str(refused) == "enrolment refused: the token is used. Make a new token with `isthmus relay token --name NAME`"
+    remedy = "Make a new token with `isthmus relay token --name NAME --domain DOMAIN`"
+    assert str(refused) == f"enrolment refused: the token is used. {remedy}"
 
 
 def test_a_refused_renewal_tells_why() -> None:

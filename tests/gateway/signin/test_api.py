@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import validate
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from gateway.protocol import Outcome
 from gateway.relay.administration.acts import Administration
@@ -20,7 +22,7 @@ from gateway.relay.credentials.attempt import Verdict
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import Api, SignInSettings
 from gateway.signin.api import AuthenticateRequest, ChangePasswordRequest
-from gateway.store import ApiKeyStore, AuditHeads, StoreUnavailable, open_store
+from gateway.store import ApiKeyRecord, ApiKeyStore, AuditHeads, StoreUnavailable, open_store
 from tests.support.fakes import FakeAuthenticator
 
 ANNA, RIGHT = "anna@corp.example.com", "Sommer-2026!"
@@ -37,7 +39,11 @@ class Backend:
     ) -> None:
         self.client, self.administration, self.authenticator, self.keys = client, administration, authenticator, keys
         self.key = ""
+        self.address = "192.0.2.7"
         self.now = 1_800_000_000.0
+
+    async def create_key(self, **limits: Any) -> str:
+        return (await self.administration.create_api_key("limited", None, "test", **limits)).secret
 
     async def post(self, body: Any, path: str = PATH, key: str | None = None) -> tuple[int, dict[str, Any], Any]:
         headers = {"Authorization": f"Bearer {self.key if key is None else key}"}
@@ -55,7 +61,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
 
     @web.middleware
     async def identify(request: web.Request, handler: Any) -> web.StreamResponse:
-        request[CLIENT_ADDRESS], request[CORRELATION_ID] = "192.0.2.7", "c0ffee"
+        request[CLIENT_ADDRESS], request[CORRELATION_ID] = holder[0].address, "c0ffee"
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -74,10 +80,17 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
     client = TestClient(TestServer(app))
     await client.start_server()
     holder.append(Backend(client, administration, authenticator, store.api_keys))
-    holder[0].key = (await administration.create_api_key("shop", None, "test")).secret
+    made = await administration.create_api_key("shop", None, "test", scopes=("check", "change"), rate=1000)
+    holder[0].key = made.secret
     yield holder[0]
     await client.close()
     await store.close()
+
+
+@pytest.fixture
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as entries:
+        yield entries
 
 
 async def test_a_right_credential_brings_the_identity(backend: Backend) -> None:
@@ -161,6 +174,126 @@ async def test_a_key_expires(backend: Backend) -> None:
     assert (await backend.post({"user_name": ANNA, "password": RIGHT}, key=key))[0] == 200
     backend.now += 61
     assert (await backend.post({"user_name": ANNA, "password": RIGHT}, key=key))[0] == 401
+
+
+# -- what a key is for
+
+
+CHECK = {"user_name": ANNA, "password": RIGHT}
+CHANGE = {**CHECK, "new_password": "Herbst-2026!"}
+CHANGE_PATH = "/api/v1/change-password"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "check", "change"), [(("check",), 200, 403), (("change",), 403, 200), (("change", "check"), 200, 200)]
+)
+async def test_a_key_is_good_for_its_scope_only(backend: Backend, scopes: tuple[str, ...], check: int, change: int) -> None:
+    """The other thing is refused before anybody is asked, also while the key is remembered."""
+    key = await backend.create_key(scopes=scopes)
+    for _ in range(2):
+        assert (await backend.post(CHECK, key=key))[0] == check
+    status, answer, _ = await backend.post(CHANGE, CHANGE_PATH, key=key)
+    assert status == change
+    assert backend.authenticator.people == {ANNA: RIGHT if change == 403 else "Herbst-2026!"}
+    if change == 403:
+        assert answer["detail"] == "it is not for this: its scope is check"
+
+
+async def test_a_key_checks_only_unless_told_otherwise(backend: Backend) -> None:
+    """Changing passwords is asked for."""
+    assert (await backend.post(CHANGE, CHANGE_PATH, key=await backend.create_key()))[0] == 403
+    assert backend.authenticator.attempts == []
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("192.0.2.7", 200),
+        ("::ffff:192.0.2.200", 200),
+        ("2001:db8::1", 200),
+        ("192.0.3.7", 403),
+        ("2001:db9::1", 403),
+        ("", 403),
+        ("elsewhere", 403),
+    ],
+)
+async def test_a_key_is_good_from_its_networks_only(
+    backend: Backend, logs: list[EventDict], address: str, status: int
+) -> None:
+    """In either notation; what is no address is in none. Each request is looked at, not each key; the operator sees it."""
+    key = await backend.create_key(networks=("192.0.2.0/24", "2001:db8::/32"))
+    assert (await backend.post(CHECK, key=key))[0] == 200
+    backend.address = address
+    assert (await backend.post(CHECK, key=key))[0] == status
+    assert len(backend.authenticator.attempts) == (2 if status == 200 else 1)
+    refused = [(entry["key"], entry["address"]) for entry in logs if entry["event"] == "api.key_refused"]
+    assert refused == ([] if status == 200 else [("limited", address)])
+
+
+async def test_what_the_back_end_says_of_its_client_is_not_where_the_key_is_used(backend: Backend) -> None:
+    """`client_address` is anybody's word."""
+    key = await backend.create_key(networks=("198.51.100.1",))
+    assert (await backend.post({**CHECK, "client_address": "198.51.100.1"}, key=key))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"scopes": ()}, "not for nothing"),
+        ({"scopes": ("check", "admin")}, "not for check, admin"),
+        ({"networks": ("192.0.2.7/24",)}, "has host bits set"),
+        ({"networks": ("intranet",)}, "'intranet'"),
+        ({"networks": ("",)}, "''"),
+        ({"rate": 0}, "not 0"),
+        ({"rate": 0.5}, "not 0.5"),
+        ({"rate": float("nan")}, "not nan"),
+        ({"rate": float("inf")}, "not inf"),
+        ({"rate": 1e7}, "not 1e\\+07"),
+    ],
+)
+async def test_a_limit_that_is_none_is_refused(backend: Backend, limits: dict[str, Any], words: str) -> None:
+    """Nothing is made."""
+    before = len(await backend.administration.api_keys())
+    with pytest.raises(ValueError, match=words):
+        await backend.create_key(**limits)
+    assert len(await backend.administration.api_keys()) == before
+
+
+async def test_whose_key_it_is_goes_with_the_attempt(backend: Backend) -> None:
+    """Its rate is counted where attempts are."""
+    key = await backend.create_key(rate=7)
+    await backend.post(CHECK, key=key)
+    attempt = backend.authenticator.attempts[-1]
+    assert (attempt.caller, attempt.caller_rate, attempt.via) == (key.split("_")[1], 7, "api:limited")
+
+
+async def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before the revocation is not believed after it."""
+    key = await backend.create_key()
+    get, tries = backend.keys.get, 0
+
+    async def get_and_revoke(key_id: str) -> ApiKeyRecord | None:
+        nonlocal tries
+        tries += 1
+        record = await get(key_id)
+        if tries == 1:
+            await backend.administration.revoke_api_key(key_id, "test")
+        return record
+
+    monkeypatch.setattr(backend.keys, "get", get_and_revoke)
+    for _ in range(2):
+        assert (await backend.post(CHECK, key=key))[0] == 401
+    assert backend.authenticator.attempts == []
+
+
+async def test_a_remembered_key_ends_in_time(backend: Backend) -> None:
+    """To the second, although it was looked up a moment before."""
+    key = (await backend.administration.create_api_key("short", 2, "test")).secret
+    assert (await backend.post(CHECK, key=key))[0] == 200
+    backend.now += 3
+    assert (await backend.post(CHECK, key=key))[0] == 401
 
 
 @pytest.mark.parametrize(

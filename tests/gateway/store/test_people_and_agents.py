@@ -9,6 +9,7 @@ import pytest
 from gateway.protocol import AccountId
 from gateway.store import (
     AgentRecord,
+    AgentRevoked,
     ApiKeyRecord,
     AuditEvent,
     DutyLost,
@@ -75,6 +76,36 @@ async def test_agents_are_revoked_with_all_their_certificates(store: Store) -> N
     assert (second.domains, second.allowed, second.seen_at) == (("corp", "*"), ("corp", "*"), NOW + 5)
 
 
+async def test_a_certificate_is_renewed_or_revoked_whichever_node_is_first(pair: tuple[Store, Store]) -> None:
+    """In the same moment at two nodes: the new one is not there, or it is revoked with the old one."""
+
+    async def renew(name: str) -> None:
+        unit = pair[0].unit()
+        unit.add_agent(agent(f"{name}-new", name), renewed=f"{name}-old")
+        await unit.commit()
+
+    for number in range(20):
+        name = f"agent{number}"
+        await pair[0].agents.add(agent(f"{name}-old", name))
+        acts = [renew(name), pair[1].agents.revoke(name, NOW, "stolen")]
+        renewed, revoked = await asyncio.gather(*acts, return_exceptions=True)
+        assert (renewed, revoked) == (None, 2) or (isinstance(renewed, AgentRevoked), revoked) == (True, 1)
+    assert all(record.revoked_at == NOW for record in await pair[0].agents.all())
+
+
+async def test_nobody_renews_what_is_not_theirs(store: Store) -> None:
+    """A certificate of another name, a revoked one, or none: nothing is added."""
+    await store.agents.add(agent("aa"))
+    await store.agents.add(agent("bb", "agent2"))
+    await store.agents.revoke("agent2", NOW, "stolen")
+    for name, renewed in (("agent1", "bb"), ("agent2", "bb"), ("agent1", "cc"), ("agent2", "aa")):
+        unit = store.unit()
+        unit.add_agent(agent("new", name), renewed=renewed)
+        with pytest.raises(AgentRevoked, match=f"the agent {name} was revoked"):
+            await unit.commit()
+    assert [record.serial for record in await store.agents.all()] == ["aa", "bb"]
+
+
 async def test_two_nodes_see_the_same_agents_at_once(pair: tuple[Store, Store]) -> None:
     """In opposite order: rows are locked in one order all the same."""
     names = [f"agent{number}" for number in range(20)]
@@ -87,9 +118,12 @@ async def test_two_nodes_see_the_same_agents_at_once(pair: tuple[Store, Store]) 
 
 async def test_api_keys(store: Store) -> None:
     """Made, found, revoked once; a revocation is told by the generation."""
-    await store.api_keys.add(ApiKeyRecord(id="k", digest=b"d", name="shop", created_at=NOW))
+    record = ApiKeyRecord(
+        id="k", digest=b"d", name="shop", scopes=("check",), networks=("192.0.2.0/24",), rate=60.0, created_at=NOW
+    )
+    await store.api_keys.add(record)
     found = await store.api_keys.get("k")
-    assert found is not None
+    assert found == record
     assert "digest" not in repr(found)
     assert await store.api_keys.revoke("k", NOW)
     assert not await store.api_keys.revoke("k", NOW)

@@ -1,7 +1,7 @@
 """Admission (smart lockout): may this attempt go on to Active Directory?
 
-Two guards, both pure: `lockout` for each account, `throttle` for each client address. What belongs here: deciding.
-What does not: asking AD, keeping time, telling the person.
+Three guards, all pure: `lockout` for each account, `throttle` for each client address, `callers` for each API key. What
+belongs here: deciding. What does not: asking AD, keeping time, telling the person.
 """
 
 from gateway.relay.credentials.admission.admission import (
@@ -12,6 +12,7 @@ from gateway.relay.credentials.admission.admission import (
     LockView,
     place_of,
 )
+from gateway.relay.credentials.admission.callers import CallerRates
 from gateway.relay.credentials.admission.memory import MemoryAdmissionStore
 from gateway.relay.credentials.admission.names import fold_name
 from gateway.relay.credentials.admission.port import AdmissionRows, AdmissionStore, Row, Rule
@@ -27,6 +28,7 @@ __all__ = [
     "AdmissionStore",
     "Admitted",
     "AttemptRefused",
+    "CallerRates",
     "LockRecord",
     "LockView",
     "MemoryAdmissionStore",

@@ -252,7 +252,7 @@ class Admission:
     async def settle(self, ticket: Admitted, outcome: Outcome, now: float, *, account: bytes, account_key: str) -> bool:
         """Say what came of it, and whose account the answer was about; True if that locks it.
 
-        account: the answer's keyed digest, empty where nobody was found; account_key: the id of the digest's key.
+        account: its keyed digest, empty where nobody was found; account_key: the id of the digest's key.
         """
         self._end_at_address(ticket)
         if outcome in _COUNTED and ticket.address:

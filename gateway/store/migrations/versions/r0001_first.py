@@ -126,6 +126,14 @@ def _people_and_agents() -> None:
     )
     op.create_index("ix_agents_name", "agents", ["name"])
     op.create_table(
+        "bindings",
+        sa.Column("domain", sa.String(255), primary_key=True),
+        sa.Column("directory", sa.Text, nullable=False),
+        sa.Column("bound_at", sa.Float, nullable=False),
+        sa.Column("bound_by", sa.String(255), nullable=False),
+    )
+    op.create_index("ix_bindings_directory", "bindings", ["directory"])
+    op.create_table(
         "presence",
         sa.Column("node", sa.String(64), primary_key=True),
         sa.Column("agent", sa.String(64), primary_key=True),
@@ -152,6 +160,9 @@ def _people_and_agents() -> None:
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("scopes", sa.Text, nullable=False),
+        sa.Column("networks", sa.Text, nullable=False),
+        sa.Column("rate", sa.Float, nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
         sa.Column("expires_at", sa.Float),
         sa.Column("revoked_at", sa.Float),

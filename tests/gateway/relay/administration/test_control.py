@@ -23,11 +23,15 @@ async def ordered(relay: Relay, act: str, order: Any) -> tuple[int, Any]:
             return response.status, json.loads(text) if response.content_type == "application/json" else text
 
 
-TOKEN = {"name": "agent1", "actor": "admin:test", "domains": []}
+TOKEN = {"name": "agent1", "actor": "admin:test", "domains": ["corp.example.com"]}
 UNFIT_ORDERS: list[tuple[str, Any, str]] = [
     ("revoke", {"name": "nobody", "why": "stolen", "actor": "admin:test"}, "no agent 'nobody' was enrolled here"),
     ("create_token", {**TOKEN, "name": "no such/name"}, "machine name 'no such/name'"),
     ("create_token", {"name": "agent1"}, "actor"),
+    ("create_token", {**TOKEN, "domains": []}, "say which domains"),
+    ("create_token", {**TOKEN, "any_domain": True}, "say which domains"),
+    ("create_token", {**TOKEN, "domains": ["anna@corp.example.com"]}, "is no domain"),
+    ("bind", {"domain": "two words", "directory": "9d1c", "actor": "admin:test"}, "is no domain"),
     ("create_token", b"{", "line 1"),
     ("create_token", b"\xff", "utf-8"),
 ]

@@ -12,7 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 from certs import Authority, MachineIdentity, Role
 from gateway.protocol import (
     OPERATIONS,
-    AccountKey,
     AgentFacts,
     AgentSession,
     AnswerBody,
@@ -32,7 +31,6 @@ T = TypeVar("T")
 NOW = 1_800_000_000.0
 TIMEOUT = 15.0
 BEGIN = 4.0
-ACCOUNT_KEY = AccountKey("1", bytes(32))
 SILENCE = BEGIN + 1.0
 """Seconds after which an agent that did not begin is given up: one more than it has to begin."""
 
@@ -108,9 +106,10 @@ class Station:
         trusts = [PeerTrust(world.authority.certificate, role) for role in (Role.AGENT, Role.RELAY)]
         facts = AgentFacts(instance=name, capacity=capacity, domains=domains, software="test", capabilities=capabilities)
         self._exchange = exchange
-        self._near = RelaySession(world.relay, trusts[0], now=now, account_keys=[ACCOUNT_KEY])
+        self._near = RelaySession(world.relay, trusts[0], now=now)
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
         self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
+        self.connection.allowed = None
         self.requests: list[RequestReceived] = []
         self.cancelled: list[RequestId] = []
         self._begun: dict[RequestId, str] = {}
@@ -187,12 +186,20 @@ class Station:
         self._exchange.dispatcher.connections_changed()
 
 
+class Credulous:
+    """Believes every answer; what is not believed is in `test_bindings`."""
+
+    async def doubt(self, *_about: object) -> str:
+        return ""
+
+
 class Exchange:
     """A dispatcher and the agents that it knows."""
 
     def __init__(self, world: World, **core: Any) -> None:
         self.world, self.stations = world, list[Station]()
-        self.dispatcher = Dispatcher(RelayCoreSettings(**{"begin_timeout": BEGIN, **core}), self.clock)
+        settings = RelayCoreSettings(**{"begin_timeout": BEGIN, **core})
+        self.dispatcher = Dispatcher(settings, Credulous(), self.clock)  # type: ignore[arg-type]
 
     def clock(self) -> float:
         return NOW + asyncio.get_running_loop().time()

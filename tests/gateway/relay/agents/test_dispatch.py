@@ -302,7 +302,7 @@ async def test_an_answer_about_nobody_does_not_forget_whose_name_it_is(exchange:
     exchange.sign_in("4711")
     await exchange.settle()
     assert (len(first.asked), second.asked) == (3, [])
-    assert exchange.dispatcher._digests["4711"]
+    assert exchange.dispatcher._accounts["4711"]
 
 
 @in_virtual_time
@@ -1001,7 +1001,7 @@ async def test_names_are_remembered_up_to_a_bound(exchange: Exchange, monkeypatc
         await exchange.settle()
         station.answer(account=AccountId("9d1c", str(number)))
         await exchange.settle()
-    assert list(exchange.dispatcher._digests) == ["user2", "user3"]
+    assert list(exchange.dispatcher._accounts) == ["user2", "user3"]
     assert len(exchange.dispatcher._asked_last) == 2
 
 

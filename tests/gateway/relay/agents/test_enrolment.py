@@ -27,6 +27,7 @@ from gateway.app import Relay, init, serving
 from gateway.relay import AuditView
 from gateway.relay.errors import RenewalRefused
 from gateway.store import StoreUnavailable
+from gateway.store.unit import SqlUnit
 from tests.support.relay_and_agent import server_settings
 
 ENROL_PATH = "/agent/v1/enrol"
@@ -61,7 +62,7 @@ class Desk:
             return Answer(response.status, response.headers, await response.read())
 
     async def token(self, name: str = "agent1") -> EnrolmentToken:
-        return EnrolmentToken.parse((await self.relay.administration.create_token(name, "test")).text)
+        return EnrolmentToken.parse((await self.relay.administration.create_token(name, "test", any_domain=True)).text)
 
     async def audit(self, kind: str = "agent.enrolment_refused") -> list[AuditView]:
         return await self.relay.administration.audit(limit=99, before=None, kind=kind, subject="")
@@ -423,6 +424,81 @@ async def test_who_was_revoked_gets_no_renewal(desk: Desk, peer: VerifiedPeer) -
     with pytest.raises(RenewalRefused, match="this agent was revoked"):
         await desk.relay.enrolment.renew(peer, request())
     assert await desk.audit("agent.renewed") == []
+
+
+@pytest.mark.parametrize("store_down", [False, True])
+async def test_who_is_revoked_while_a_renewal_waits_gets_none(
+    desk: Desk, peer: VerifiedPeer, monkeypatch: pytest.MonkeyPatch, store_down: bool
+) -> None:
+    """The renewal was begun before: it waits for the lock, and is judged when it has it. A revocation is in force before the
+    store has taken it."""
+
+    async def fail(_name: str, _now: float, _why: str) -> int:
+        raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+
+    registry = desk.relay.registry
+    async with registry._changing:
+        waiting = asyncio.create_task(desk.relay.enrolment.renew(peer, request()))
+        await asyncio.sleep(0.02)
+        with monkeypatch.context() as patch:
+            if store_down:
+                patch.setattr(desk.relay.store.agents, "revoke", fail)
+            revoking = asyncio.create_task(registry.revoke("agent1", time.time(), "stolen"))
+            await asyncio.wait([revoking], timeout=0.02)
+    with pytest.raises(RenewalRefused, match="this agent was revoked"):
+        await waiting
+    await asyncio.wait([revoking])
+    assert isinstance(revoking.exception(), StoreUnavailable) is store_down
+    await registry.flush()
+    await assert_all_revoked(desk, 1)
+
+
+@pytest.mark.parametrize("store_down", [False, True])
+async def test_who_is_revoked_while_a_renewal_is_written_gets_none(
+    desk: Desk, peer: VerifiedPeer, monkeypatch: pytest.MonkeyPatch, store_down: bool
+) -> None:
+    """The certificate is in the books by then, and revoked with the others: also where the store takes no revocation yet."""
+    revoke, commit = desk.relay.store.agents.revoke, SqlUnit.commit
+    down = store_down
+
+    async def revoke_or_fail(name: str, now: float, why: str) -> int:
+        if down:
+            raise StoreUnavailable("relay.db", "database or disk is full", "make room")
+        return await revoke(name, now, why)
+
+    async def commit_and_revoke(unit: SqlUnit) -> None:
+        await commit(unit)
+        task = asyncio.create_task(desk.relay.registry.revoke("agent1", time.time(), "stolen"))
+        tasks.append(task)
+        await asyncio.wait([task], timeout=0.05)
+
+    tasks: list[asyncio.Task[int]] = []
+    monkeypatch.setattr(desk.relay.store.agents, "revoke", revoke_or_fail)
+    monkeypatch.setattr(SqlUnit, "commit", commit_and_revoke)
+    with pytest.raises(RenewalRefused, match="this agent was revoked"):
+        await desk.relay.enrolment.renew(peer, request())
+    await asyncio.wait(tasks)
+    assert isinstance(tasks[0].exception(), StoreUnavailable) is store_down
+    records = await desk.relay.store.agents.all()
+    assert {desk.relay.registry.status("agent1", int(record.serial, 16)) for record in records} == {"revoked"}
+    down = False
+    await desk.relay.registry.flush()
+    await assert_all_revoked(desk, 2)
+
+
+async def assert_all_revoked(desk: Desk, count: int) -> None:
+    """In the books, and to whoever connects."""
+    records = await desk.relay.store.agents.all()
+    assert [record.revoked_at is not None for record in records] == [True] * count
+    assert {desk.relay.registry.status("agent1", int(record.serial, 16)) for record in records} == {"revoked"}
+
+
+async def test_renewals_at_once_are_bounded_too(desk: Desk, peer: VerifiedPeer) -> None:
+    """Of as many connections as there are: each is counted when its turn comes."""
+    renewals = (desk.relay.enrolment.renew(peer, request()) for _ in range(30))
+    results = await asyncio.gather(*renewals, return_exceptions=True)
+    assert len([result for result in results if isinstance(result, bytes)]) == 19
+    assert len(await desk.relay.store.agents.all()) == 20
 
 
 async def test_renewals_are_bounded(desk: Desk, peer: VerifiedPeer) -> None:

@@ -32,11 +32,13 @@ from gateway.relay.refusals import Refusals, delay
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
-from tests.gateway.relay.credentials.test_accounts import ANNA, SPELLINGS
+from tests.gateway.relay.credentials.test_accounts import ANNA as DIGEST
+from tests.gateway.relay.credentials.test_accounts import SPELLINGS
 from tests.gateway.relay.credentials.test_stores import FakeRows
 from tests.support.separation import separated
 
 SETTINGS = AdmissionSettings()
+ANNA = AccountId("9d1c", "3f1c")
 
 
 class FakeDispatcher:
@@ -59,7 +61,7 @@ class FakeDispatcher:
         self.asked.append((task.user_name, task.password))
         agent = len(self.asked) % 2
         if self.bad_passwords + self._binding[agent] >= 4:
-            return Dispatched(AnswerBody(Outcome.WOULD_LOCK_OUT, account=ANNA, account_key="1"), "agent")
+            return Dispatched(AnswerBody(Outcome.WOULD_LOCK_OUT, account=ANNA), "agent")
         self._binding[agent] += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -71,7 +73,7 @@ class FakeDispatcher:
         right = task.password == self.password
         self.bad_passwords = 0 if right else self.bad_passwords + 1
         outcome = Outcome.SUCCESS if right else Outcome.WRONG_CREDENTIAL
-        return Dispatched(AnswerBody(outcome, account=ANNA, account_key="1"), "agent")
+        return Dispatched(AnswerBody(outcome, account=ANNA), "agent")
 
 
 class FakeTrail:
@@ -106,6 +108,7 @@ class House:
             self.trail,  # type: ignore[arg-type]
             SignInMetrics(CollectorRegistry()),
             self.refusals,
+            digest=lambda _: (DIGEST, "1"),
             timeout=15.0,
             clock=self.clock,
         )
@@ -119,6 +122,39 @@ class House:
     @property
     def waiting(self) -> int:
         return len(self.check._places)
+
+
+# -- API keys
+
+
+@in_virtual_time
+async def test_a_key_asks_no_more_than_its_rate() -> None:
+    """However many at once, by whatever names; the trail has one entry a minute, and nobody is asked. The page goes on."""
+    house = House()
+
+    async def ask(number: int, caller: str, rate: float) -> Outcome | None:
+        asked = Attempt(
+            user_name=f"user{number}",
+            password="right",
+            address="192.0.2.1",
+            throttled=False,
+            correlation_id=f"c{number}",
+            caller=caller,
+            caller_rate=rate,
+        )
+        return (await house.check.authenticate(asked)).outcome
+
+    outcomes = await asyncio.gather(*(ask(number, "key1", 5.0) for number in range(12)))
+    assert (outcomes.count(Outcome.SUCCESS), outcomes.count(None)) == (5, 7)
+    assert len(house.dispatcher.asked) == 5
+    refused = [event.detail for event in house.trail.events if event.outcome == "refused_by_admission"]
+    assert refused == [{"detail": "rate"}]
+    await house.refusals.flush()
+    assert house.trail.events[-1].detail == {"detail": "rate", "times": "6"}
+    assert await ask(20, "key2", 5.0) is Outcome.SUCCESS
+    assert await ask(21, "", 0.0) is Outcome.SUCCESS
+    await asyncio.sleep(12)
+    assert [await ask(number, "key1", 5.0) for number in (22, 23)] == [Outcome.SUCCESS, None]
 
 
 # -- the line
@@ -399,14 +435,14 @@ def quarter_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted(FakeDispatcher):
     """Answers with an outcome after a time, whoever asks."""
 
-    def __init__(self, outcome: Outcome, seconds: float, account: bytes = b"") -> None:
+    def __init__(self, outcome: Outcome, seconds: float, account: AccountId | None = None) -> None:
         super().__init__()
         self.outcome, self.seconds, self.account = outcome, seconds, account
 
     async def dispatch(self, task: Task) -> Dispatched:
         self.asked.append((task.user_name, task.password))
         await asyncio.sleep(self.seconds)
-        return Dispatched(AnswerBody(self.outcome, account=self.account, account_key="1"), "agent")
+        return Dispatched(AnswerBody(self.outcome, account=self.account), "agent")
 
 
 @pytest.mark.usefixtures("quarter_seconds")
@@ -676,7 +712,7 @@ def test_after_a_lock_an_existing_name_is_refused_as_an_invented_one(existing: O
     """Before: "would lock out" was free, so an account that exists answered 401 where a name of nobody's got 429."""
 
     @in_virtual_time
-    async def statuses(outcome: Outcome, account: bytes) -> list[bool]:
+    async def statuses(outcome: Outcome, account: AccountId | None) -> list[bool]:
         house, refused = House(dispatcher=Scripted(outcome, 0.0, account)), []
         for number in range(12):
             refused.append(await house.sign_in("anna@corp.example.com", f"guess{number}") is None)
@@ -684,5 +720,5 @@ def test_after_a_lock_an_existing_name_is_refused_as_an_invented_one(existing: O
         return refused
 
     seen = statuses(existing, ANNA)
-    assert seen == statuses(Outcome.WRONG_CREDENTIAL, b"")
+    assert seen == statuses(Outcome.WRONG_CREDENTIAL, None)
     assert seen[:6] == [False] * 4 + [True] * 2
