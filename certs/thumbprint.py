@@ -6,15 +6,15 @@ A thumbprint is the SHA-1 of the certificate's DER, in 40 upper-case hexadecimal
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 
 from certs.errors import ThumbprintMalformed
 
 _DIGITS = frozenset("0123456789ABCDEFabcdef")
 _LENGTH = 40
-_SEPARATORS = " \t\r\n\u00a0:-"
-_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"
-"""Windows' certificate dialog puts U+200E before the first digit; the others come from documents and chats."""
-_IGNORED = str.maketrans("", "", _SEPARATORS + _INVISIBLE)
+_IGNORED = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Pd"))
+"""Categories of Unicode: blanks, controls, marks (Windows' certificate dialog puts U+200E before the first digit; others
+come from documents and chats) and dashes. Colons are left out as well."""
 
 
 def thumbprint_of(der: bytes) -> str:
@@ -25,7 +25,7 @@ def thumbprint_of(der: bytes) -> str:
 def parse_thumbprint(text: str) -> str:
     """A thumbprint as somebody pasted it: in any case, with blanks, colons, dashes and invisible characters between its
     digits. Raises ThumbprintMalformed."""
-    found = text.translate(_IGNORED)
+    found = _bare(text)
     if len(found) != _LENGTH or not set(found) <= _DIGITS:  # before `upper`, which makes FF of a ligature
         raise ThumbprintMalformed(text)
     return found.upper()
@@ -33,4 +33,8 @@ def parse_thumbprint(text: str) -> str:
 
 def normal_thumbprint(text: str) -> str:
     """The same form for what a program answered, to be compared. Empty for none; never raises."""
-    return text.translate(_IGNORED).upper()
+    return _bare(text).upper()
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text if letter != ":" and unicodedata.category(letter) not in _IGNORED)

@@ -53,6 +53,8 @@ class StoredCertificate:
     key: KeyAccess
     cng: bool = False
     """The key is in a CNG provider; token certificates need a CSP."""
+    key_spec: int = 0
+    """1 AT_KEYEXCHANGE, 2 AT_SIGNATURE: good for signing tokens alone; 0 of a CNG key, or where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,9 @@ class PartnerTrust:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty(PartnerTrust):
     """A relying-party trust: one of the partners that must learn of a new certificate."""
+
+    rules: str = ""
+    """IssuanceTransformRules: its claim rules."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,8 @@ def _stored(certificate: Certificate, access: PSObject) -> StoredCertificate:
         key = KeyAccess.NO_KEY
     elif access.get("Readable") is not None:
         key = KeyAccess.READABLE if flag_of(access, "Readable") else KeyAccess.NOT_GRANTED
-    return StoredCertificate(certificate=certificate, key=key, cng=flag_of(access, "Cng"))
+    spec = integer_of(access, "KeySpec")
+    return StoredCertificate(certificate=certificate, key=key, cng=flag_of(access, "Cng"), key_spec=spec)
 
 
 def read_x509(thing: PSObject) -> Certificate | None:
@@ -170,7 +171,8 @@ def _audit_level(answer: PSObject) -> tuple[str, ...]:
 def read_relying_party(thing: PSObject) -> RelyingParty:
     """A row of `Get-AdfsRelyingPartyTrust`."""
     return RelyingParty(
-        **_trust(thing, EncryptionCertificate=TrustUse.ENCRYPTION, RequestSigningCertificate=TrustUse.REQUESTS)
+        **_trust(thing, EncryptionCertificate=TrustUse.ENCRYPTION, RequestSigningCertificate=TrustUse.REQUESTS),
+        rules=text_of(thing, "IssuanceTransformRules"),
     )
 
 

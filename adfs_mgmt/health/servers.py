@@ -201,6 +201,9 @@ def _check_certificates(
         elif row.key is KeyAccess.NO_KEY:
             seen = f"{short_name(thumbprint)} has no private key there"
             yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
+        elif row.key_spec == 2:
+            seen = f"the key of {short_name(thumbprint)} is for signatures only (KeySpec 2)"
+            yield failed("ssl-certificate", where, seen, "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE.")
         else:
             yield check_ssl("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
 

@@ -44,7 +44,7 @@ def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], threshold
         return failed(name, farm.name, f"{count} primary certificates instead of one", "Set-AdfsCertificate -IsPrimary …")
     seen = end_text(primary, now)
     if primary.not_after is None:
-        return warned(name, farm.name, seen, "Let this workstation reach the metadata, or look at it in AD FS.")
+        return warned(name, farm.name, seen, "It cannot be read here: look at it in AD FS (Get-AdfsCertificate).")
     if primary.ended(now):
         harm = "it is used all the same" if name == "token-signing" else "AD FS does not start again with it"
         return failed(name, farm.name, f"{seen}; {harm}", _ENDED)
@@ -128,6 +128,9 @@ def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> F
         return failed(name, where, f"the service account may not read the key of {which}", remedy)
     if csp and row.cng:
         return failed(name, where, f"the key of {which} is in a CNG provider", "Import it from a PFX that names a CSP.")
+    if row.key_spec == 2 and not name.startswith("token-signing"):
+        seen = f"the key of {which} is for signatures only (KeySpec 2)"
+        return failed(name, where, seen, "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE.")
     known = "readable" if row.key is KeyAccess.READABLE else "there; who may read it is known through the JEA endpoint only"
     return passed(name, where, f"the key of {which} is {known}")
 

@@ -35,6 +35,7 @@ from adfs_mgmt.operations.trust_changes import (
     apply_restoration,
     apply_trust_update,
     plan_conversion,
+    plan_issuers,
     plan_restoration,
     plan_trust_update,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "compare_trusts",
     "observe_farms",
     "plan_conversion",
+    "plan_issuers",
     "plan_restoration",
     "plan_trust_update",
     "read_partners",

@@ -44,12 +44,16 @@ async def plan_trust_update(
     external_only: bool = False,
 ) -> TrustUpdate:
     """The certificate that signs now, else its successor, into every domain, or into those that are named; or the old one
-    with the thumbprint `retire` out. Raises LiveKeyUnknown, NotPossible, TrustError, GraphError."""
+    with the thumbprint `retire` out, which some domain has to have. Raises LiveKeyUnknown, NotPossible, TrustError,
+    GraphError."""
     keys = await signing_keys(context, tenant, external_only=external_only)
     live = live_key(keys)
     observed = await read_trust(tenant, context.now())
     chosen = _chosen(observed, keys.federation_name, domains)
     changes, problems = trust.plan_updates(chosen, keys, live, retire)
+    if retire and not changes and not problems:
+        names = ", ".join(domain.name for domain in chosen)
+        raise NotPossible(f"Entra ID does not have {retire} for {names}: compare it with `isthmus adfs trust show`")
     return TrustUpdate(tenant=tenant, domains=tuple(chosen), changes=tuple(changes), problems=tuple(problems))
 
 
@@ -169,12 +173,29 @@ async def plan_restoration(
     return Restoration(tenant=tenant, domain=domain, values=values)
 
 
+async def plan_issuers(
+    context: OperationContext, tenant: FederatedTenant, domains: Sequence[str] = ()
+) -> tuple[Restoration, ...]:
+    """For each domain (or those that are named) whose issuerUri is not what the farm issues: the right one. Raises
+    NotPossible where that is not known, GraphError."""
+    keys, found = await signing_keys(context, tenant), []
+    for domain in _chosen(await read_trust(tenant, context.now()), keys.federation_name, domains):
+        issued = keys.issuer_for(domain.name)
+        if not issued:
+            raise NotPossible(f"which issuer the farm writes for {domain.name} is not known: its claim rules are not read")
+        if domain.configuration is not None and domain.configuration.issuer_uri != issued:
+            found.append(Restoration(tenant=tenant, domain=domain, values={"issuerUri": issued}))
+    return tuple(found)
+
+
 async def apply_restoration(context: OperationContext, restoration: Restoration) -> Path | None:
     """What is there now is saved before it is written over: where to. Raises TrustError, GraphError."""
     domain, saved = restoration.domain, None
     if domain.configuration is not None:
         backups = trust.Backups(context.state_dir, restoration.tenant.entra.tenant)
-        saved = backups.save(domain.name, domain.configuration, "before a restore", context.now())
+        saved = backups.save(
+            domain.name, domain.configuration, f"before writing {', '.join(restoration.values)}", context.now()
+        )
     async with restoration.tenant.graph() as graph:
         await trust.restore_domain(graph, domain, restoration.values)
     return saved

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from adfs_mgmt.farm import ADFS_ROLE, KeyAccess, Node, SyncRole, Use
 from adfs_mgmt.procedures.server import Operation, ServerObservation, ServerSpec
+from adfs_mgmt.procedures.stores import unfit_key
 from certs import covers, normal_thumbprint
 from findings import Finding, explain, failed, passed, undecided, warned
 
@@ -124,6 +125,9 @@ def _check_ssl(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     row = seen.host.certificate(wanted)
     if row is None:
         return
+    if problem := unfit_key(row, Use.SSL):
+        why, _, remedy = problem.partition("; ")
+        yield failed(name, "", f"the key of {wanted} {why}", remedy)
     if not row.certificate.server_auth and row.certificate.der:
         yield failed(name, "", f"{wanted} is not for TLS servers", "use one with the Server Authentication usage")
     if row.certificate.names and not covers(row.certificate, spec.federation_name):
@@ -155,9 +159,9 @@ def _check_own_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator
         if wanted:
             yield _stored(f"{use} certificate", normal_thumbprint(wanted), seen)
             row = seen.host.certificate(wanted)
-            if row is not None and row.cng:
-                remedy = "import it into a CSP (certutil -csp)"
-                yield failed(f"{use} certificate", "", "its key is in a CNG provider", remedy)
+            if row is not None and (problem := unfit_key(row, use)):
+                why, _, remedy = problem.partition("; ")
+                yield failed(f"{use} certificate", "", f"its key {why}", remedy)
 
 
 def _stored(name: str, wanted: str, seen: ServerObservation) -> Finding:

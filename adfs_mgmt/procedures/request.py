@@ -144,7 +144,7 @@ def _supplied(request: RolloverRequest, certificate: Certificate, view: View, us
             "isthmus adfs rollover rollback; to go on to the one that comes next, plan without --thumbprint"
         )
     elif not request.material:
-        reasons += stores.unusable(view.farm.nodes, new, cng_allowed=False)
+        reasons += stores.unusable(view.farm.nodes, new, use)
     return new, reasons
 
 
@@ -211,7 +211,7 @@ def _ssl(request: RolloverRequest, view: View) -> SslState:
     unbound = [host for host, old in {**nodes, **proxies}.items() if not old]
     reasons += [f"{host}: it has no SSL binding at all; see to that first" for host in unbound]
     if not request.material:
-        reasons += stores.unusable(view.farm.hosts, certificate.thumbprint, cng_allowed=True)
+        reasons += stores.unusable(view.farm.hosts, certificate.thumbprint, Use.SSL)
     _refuse(f"a new SSL certificate for farm {view.farm.name}", reasons)
     applications = {
         proxy.host: {row.id: row.thumbprint for row in bindings.applications_with(proxy, proxies[proxy.host])}

@@ -138,7 +138,7 @@ def _node(node: Node) -> list[Any]:
         node.role,
         node.service_account,
         sorted((row.use, row.certificate.thumbprint, row.is_primary) for row in node.certificates),
-        sorted((row.certificate.thumbprint, row.key, row.cng) for row in node.stored),
+        sorted((row.certificate.thumbprint, row.key, row.cng, row.key_spec) for row in node.stored),
         sorted((row.host_name, row.port, row.thumbprint) for row in node.bindings),
     ]
 

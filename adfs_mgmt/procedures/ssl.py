@@ -46,7 +46,7 @@ View = FarmView[SslState]
 
 def _import_refuses(view: View, servers: Sequence[Node | Proxy]) -> list[str]:
     state = view.state
-    absent = stores.unusable(servers, state.new, cng_allowed=True, importable=state.material)
+    absent = stores.unusable(servers, state.new, Use.SSL, importable=state.material)
     return [*_all_there(view), *absent]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adfs_mgmt.farm import KeyAccess, Node, Proxy, StoredCertificate
+from adfs_mgmt.farm import KeyAccess, Node, Proxy, StoredCertificate, Use
 from adfs_mgmt.procedures.acts import import_key
 from adfs_mgmt.procedures.view import FarmView
 from foundation.procedures import Condition
 
+_SIGNATURE = 2
 KEY_ACCESS = "key-access"
 """A person's word that the service account may read a key."""
 
@@ -31,17 +32,24 @@ def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
     return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
 
 
-def unusable(servers: Sequence[Node | Proxy], thumbprint: str, *, cng_allowed: bool, importable: bool = False) -> list[str]:
+def unusable(servers: Sequence[Node | Proxy], thumbprint: str, *uses: Use, importable: bool = False) -> list[str]:
     """Where AD FS could not use it: `importable` means that what is missing will be brought. A missing grant is ours to
     do; of a server that cannot be read nothing is said."""
     return [
-        problem
-        for server in servers
-        if not server.error and (problem := _unusable(server, thumbprint, cng_allowed, importable))
+        problem for server in servers if not server.error and (problem := _unusable(server, thumbprint, uses, importable))
     ]
 
 
-def _unusable(server: Node | Proxy, thumbprint: str, cng_allowed: bool, importable: bool) -> str:
+def unfit_key(row: StoredCertificate, *uses: Use) -> str:
+    """Why AD FS cannot use the key for this: with AT_SIGNATURE a CSP's can sign tokens, and nothing else."""
+    if row.cng and {Use.SIGNING, Use.DECRYPTING} & set(uses):
+        return "is in a CNG provider, which AD FS cannot use here; import it into a CSP"
+    if row.key_spec == _SIGNATURE and set(uses) - {Use.SIGNING}:
+        return "is for signatures only (KeySpec 2, AT_SIGNATURE); import it again: certutil -importpfx FILE AT_KEYEXCHANGE"
+    return ""
+
+
+def _unusable(server: Node | Proxy, thumbprint: str, uses: Sequence[Use], importable: bool) -> str:
     row, host = row_of(server, thumbprint), server.host
     if needs_import(row) and importable:
         return ""
@@ -49,9 +57,8 @@ def _unusable(server: Node | Proxy, thumbprint: str, cng_allowed: bool, importab
         return f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its key, or give a PFX file"
     if row.key is KeyAccess.NO_KEY:
         return f"{host}: {thumbprint} is in LocalMachine\\My without its private key; import the PFX file"
-    if row.cng and not cng_allowed:
-        return f"{host}: the key of {thumbprint} is in a CNG provider, which AD FS cannot use here; import it into a CSP"
-    return ""
+    problem = unfit_key(row, *uses)
+    return f"{host}: the key of {thumbprint} {problem}" if problem else ""
 
 
 def readable(view: FarmView[Any]) -> set[KeyAccess]:

@@ -10,7 +10,8 @@ Functions of our own (their names begin with `Isthmus` after the verb) are defin
 no cmdlet that does it without script text or a file on the host. They are there only through the JEA endpoint, which is
 therefore required for whatever changes certificates in a host's store:
 
-    Get-IsthmusKeyAccess [-Thumbprint T,…]        Thumbprint, HasPrivateKey, Cng, Provider, ServiceAccount, Readable
+    Get-IsthmusKeyAccess [-Thumbprint T,…]        Thumbprint, HasPrivateKey, Cng, KeySpec, Provider, ServiceAccount,
+                                                  Readable
     Import-IsthmusCertificate -Pfx BYTES -Password SECRET      Thumbprint, Cng, Existed
     Grant-IsthmusKeyAccess -Thumbprint T -Account A            (nothing)
     Remove-IsthmusCertificate -Thumbprint T                    (nothing)

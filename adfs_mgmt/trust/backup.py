@@ -17,7 +17,7 @@ import msgspec
 
 from adfs_mgmt.trust.errors import FileProblem, NotTaken, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
-from adfs_mgmt.trust.reader import parse_configuration, read_configuration
+from adfs_mgmt.trust.reader import VISIBLE_WITHIN, parse_configuration, read_configuration
 from certs import KeyStoreError, private_directory, read_private, write_new
 from foundation.graph import MalformedAnswer, OutcomeUnknown
 
@@ -153,15 +153,22 @@ async def restore_domain(graph: Graph, domain: FederatedDomain, values: Mapping[
     if domain.configuration is None or not values:
         return
     address = ("domains", domain.name, "federationConfiguration", domain.configuration.id)
-    with contextlib.suppress(OutcomeUnknown):  # the reading back decides
+    said: OutcomeUnknown | None = None
+    try:
         await graph.patch(f"restoring {domain.name}", values, *address)
-    for pause in (1.0, 2.0, 4.0, 8.0, 0.0):
-        after = await read_configuration(graph, domain.name)
-        missing = [name for name, value in values.items() if after.raw.get(name) != value]
-        if not missing:
-            return
+    except OutcomeUnknown as error:  # the reading back decides
+        said = error
+    waited, pause = 0.0, 1.0
+    while missing := await _differing(graph, domain.name, values):
+        if waited >= VISIBLE_WITHIN:
+            raise NotTaken(domain.name, ", ".join(missing), str(said or "").rstrip(".")) from said
         await graph.sleep(pause)
-    raise NotTaken(domain.name, ", ".join(missing))
+        waited, pause = waited + pause, min(2 * pause, 10.0)
+
+
+async def _differing(graph: Graph, domain: str, values: Mapping[str, Any]) -> list[str]:
+    after = await read_configuration(graph, domain)
+    return [name for name, value in values.items() if after.raw.get(name) != value]
 
 
 def _stem(tenant: str, domain: str, now: float) -> str:

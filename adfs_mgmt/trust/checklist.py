@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adfs_mgmt.trust.backup import Backup, properties_of
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import EntraTrust
 from adfs_mgmt.trust.reader import encode, parse_configuration
@@ -21,14 +21,18 @@ def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_dom
     """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
 
     The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
-    `only_domain` takes the farm's identifier instead. Raises TrustRefused without a certificate.
+    `only_domain` takes the farm's identifier instead. Raises TrustRefused without a certificate, or without an identifier.
     """
     if keys.live is None:
         raise TrustRefused(
             f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"]
         )
+    if only_domain and not keys.identifier:
+        reason = "the farm's identifier is not known; a guess breaks sign-in (AADSTS50107). Let it be read over WinRM"
+        raise TrustRefused(f"federating {domain}", [reason])
     base = f"https://{keys.federation_name}/adfs"
-    issuer = f"http://{keys.federation_name}/adfs/services/trust" if only_domain else f"http://{domain}/adfs/services/trust/"
+    ruled, own = keys.issuer_for(domain), f"http://{domain}/adfs/services/trust/"
+    issuer = keys.identifier if only_domain else ruled if ruled and ruled != keys.identifier else own
     values: dict[str, Any] = {
         "displayName": keys.federation_name,
         "issuerUri": issuer,
@@ -76,7 +80,12 @@ def check_federate(
         text, remedy = "enabled relying party for Microsoft Online", "with its claim rules"
         remedy = f"Add it: urn:federation:MicrosoftOnline, {remedy}."
         checks.append(_check(name, keys.knows_microsoft, f"the farm has an {text}", f"the farm has no {text}", remedy))
-    return [*checks, *_questions_before_federating(trust, name, values)]
+    issued, wanted = keys.issuer_for(name) if keys is not None else "", values.get("issuerUri", "")
+    if issued:
+        remedy = f"Add the claim rule for several domains ({ISSUER_RULE}), or give --only-domain."
+        bad = f"the farm issues {issued} for its users, not {wanted}"
+        checks.append(_check(name, issued == wanted, f"the farm issues {issued} for its users", bad, remedy))
+    return [*checks, *_questions_before_federating(trust, name, values, asks=not issued)]
 
 
 def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
@@ -125,8 +134,11 @@ def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Fi
     return _check(name, not others, f"the issuer {issuer} is unique in the tenant", taken, "Leave --only-domain out.")
 
 
-def _questions_before_federating(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Iterator[Finding]:
-    if str(values.get("issuerUri", "")).startswith(f"http://{name}/"):
+def _questions_before_federating(
+    trust: EntraTrust, name: str, values: Mapping[str, Any], *, asks: bool
+) -> Iterator[Finding]:
+    """`asks`: what the farm issues could not be read."""
+    if asks and str(values.get("issuerUri", "")).startswith(f"http://{name}/"):
         yield _question(name, f"the farm's claim rule for several domains issues {values['issuerUri']} for users of {name}")
     if not values.get("federatedIdpMfaBehavior"):
         text = "it is right that Entra ID accepts what the farm says of multi-factor authentication (its default; see --mfa)"

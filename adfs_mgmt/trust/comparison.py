@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,13 @@ DAY = 86400.0
 _REBUILD = "If it stays so, rebuild it: `isthmus adfs trust convert DOMAIN managed --without-backup`, then federated"
 SOON_DAYS = 30.0
 """A live certificate that ends sooner, without a successor at Entra ID, is a warning."""
+_ISSUER = "http://schemas.microsoft.com/ws/2008/06/identity/claims/issuerid"
+ISSUER_RULE = (
+    'c:[Type == "http://schemas.xmlsoap.org/claims/UPN"] => '
+    f'issue(Type = "{_ISSUER}", Value = regexreplace(c.Value, ".+@(?<domain>.+)", "http://${{domain}}/adfs/services/trust/"));'
+)
+"""AD FS's claim rule for several domains: Entra ID wants another issuer for each (AADSTS50107 where it is not issuerUri)."""
+_BY_DOMAIN, _FIXED = re.compile(r'"([^"]*\$\{domain\}[^"]*)"'), re.compile(r'Value\s*=\s*"([^"]*)"')
 _OFFICE = ("urn:federation:MicrosoftOnline", "urn:federation:cn:microsoftonline", "urn:federation:msod:microsoftonline.us")
 
 
@@ -32,6 +40,18 @@ class SigningKeys:
     """Its other ones: successors, or predecessors that are still served."""
     knows_microsoft: bool | None = None
     """Whether the farm has the relying party of Microsoft Online; None where that cannot be seen."""
+    identifier: str = ""
+    """The farm's Identifier; empty where it is not known."""
+    rules: str | None = None
+    """Claim rules of the relying party of Microsoft Online; None where they cannot be seen."""
+
+    def issuer_for(self, domain: str) -> str:
+        """The issuer in tokens of its users: the Identifier, unless a claim rule writes another. Empty where not known."""
+        if self.rules is None:
+            return ""
+        rules = [text for text in self.rules.split(";") if _ISSUER in text]
+        found = next((match for form in (_BY_DOMAIN, _FIXED) for text in rules if (match := form.search(text))), None)
+        return self.identifier if not rules else found[1].replace("${domain}", domain) if found else ""
 
     @property
     def successor(self) -> Certificate | None:
@@ -44,12 +64,16 @@ def keys_of_farm(farm: Farm) -> SigningKeys:
     """Out of the primary's configuration. `live` is None without a primary that answers."""
     primary = farm.primary
     rows = [row for row in primary.certificates if row.use is Use.SIGNING] if primary else []
-    known = [identifier.lower() for party in farm.relying_parties if party.enabled for identifier in party.identifiers]
+    office = {name.lower() for name in _OFFICE}
+    parties = [row for row in farm.relying_parties if row.enabled and office & {name.lower() for name in row.identifiers}]
+    read = primary is not None and not farm.error
     return SigningKeys(
         federation_name=farm.properties.federation_name,
         live=next((row.certificate for row in rows if row.is_primary), None),
         coming=tuple(row.certificate for row in rows if not row.is_primary),
-        knows_microsoft=any(name.lower() in known for name in _OFFICE) if primary else None,
+        knows_microsoft=bool(parties) if primary else None,
+        identifier=farm.properties.identifier,
+        rules="".join(row.rules for row in parties) if read and parties else None,
     )
 
 
@@ -58,6 +82,7 @@ def keys_of_outside(outside: ExternalView) -> SigningKeys:
 
     `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
     """
+    identifiers = {served.entity_id for served in outside.served if served.entity_id}
     signers = {served.signed_by for served in outside.served if served.signed_by}
     offered = dict.fromkeys(thumbprint for served in outside.served for thumbprint in served.signing)
     live = outside.certificates.get(signers.pop()) if len(signers) == 1 else None
@@ -68,23 +93,28 @@ def keys_of_outside(outside: ExternalView) -> SigningKeys:
         federation_name=outside.federation_name,
         live=live,
         coming=tuple(row for row in coming if live is None or row.thumbprint != live.thumbprint),
+        identifier=identifiers.pop() if len(identifiers) == 1 else "",
     )
 
 
 def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
     """Out of the servers where the primary answered, else out of what anybody sees."""
     inside = keys_of_farm(farm)
-    if inside.live is not None or outside is None:
+    if outside is None:
         return inside
-    return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft)
+    if inside.live is not None:  # the name is the farm's properties', which may not have been read
+        return replace(inside, federation_name=inside.federation_name or outside.federation_name)
+    return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft, rules=inside.rules)
 
 
 def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Finding]:
     """Findings, the farm's first (with an empty `where`), then by domain; a domain that is as it should be has a `pass`."""
     found = list(_of_farm(trust, keys))
-    for domain in trust.federated_with(keys.federation_name):
+    domains = trust.federated_with(keys.federation_name)
+    for domain in domains:
         good = passed("trust", domain.name, "Entra ID trusts what the farm signs with")
-        found += list(_of_domain(domain, keys, now)) or [good]
+        issuer = _issuer(domain, keys, several=sum(row.is_root for row in domains) > 1)
+        found += [*_of_domain(domain, keys, now), *issuer] or [good]
     return found
 
 
@@ -146,6 +176,24 @@ def _unknown(domain: str, configuration: Configuration, live: Certificate, keys:
             )
             retire = f"`isthmus adfs trust update --retire {thumbprint}`"
             yield warned("unknown-key", domain, text, f"If it is an old one, retire it: {retire}. If nobody knows it, act")
+
+
+def _issuer(domain: FederatedDomain, keys: SigningKeys, *, several: bool) -> Iterator[Finding]:
+    if domain.configuration is None:
+        return
+    written, issued, name = domain.configuration.issuer_uri, keys.issuer_for(domain.name), domain.name
+    if keys.rules is not None and not issued:
+        yield warned("issuer", name, "which issuer the farm's claim rule writes is not known", f"Compare it: {ISSUER_RULE}")
+    elif issued and written != issued:
+        slash = "; only the slash at the end differs" if written.rstrip("/") == issued.rstrip("/") else ""
+        text = f"issuerUri is {written}, the farm issues {issued}{slash}: nobody can sign in (AADSTS50107)"
+        remedy = "Correct it: `isthmus adfs trust issuer`"
+        if several and issued == keys.identifier:
+            remedy = f"Several domains need this claim rule of the relying party for Microsoft Online: {ISSUER_RULE}"
+        yield failed("issuer", name, text, remedy)
+    elif not issued and keys.identifier and written not in {keys.identifier, f"http://{name}/adfs/services/trust/"}:
+        text = f"issuerUri is {written}, neither the farm's identifier {keys.identifier} nor the domain's own"
+        yield warned("issuer", name, text, "Compare it over WinRM, without --outside")
 
 
 def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> Iterator[Finding]:

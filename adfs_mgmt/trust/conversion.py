@@ -21,7 +21,7 @@ from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, BackupWanted, DomainExecutor, DomainObservation, GraphChange
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
-from adfs_mgmt.trust.reader import parse_configuration
+from adfs_mgmt.trust.reader import VISIBLE_WITHIN, parse_configuration
 from foundation import procedures
 from foundation.procedures import Act, Condition, Journal, Plan, PlanOutdated, Procedure, Record, Stage, View
 
@@ -89,9 +89,8 @@ def _federated(view: ConversionView) -> list[Condition]:
 
 
 def _stage(name: str, conditions: Any, title: str, promise: str) -> Stage[ConversionView]:
-    patience = domain_executor.PATIENCE
     return Stage(
-        name=name, title=title, promise=promise, conditions=conditions, patience=lambda view: patience, repeats=False
+        name=name, title=title, promise=promise, conditions=conditions, patience=lambda view: VISIBLE_WITHIN, repeats=False
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from adfs_mgmt.trust.backup import Backups
 from adfs_mgmt.trust.errors import NotTaken, TrustError, TrustRefused
 from adfs_mgmt.trust.model import Configuration, FederatedDomain
-from adfs_mgmt.trust.reader import parse_domain, read_configuration
+from adfs_mgmt.trust.reader import VISIBLE_WITHIN, parse_domain, read_configuration
 from foundation import procedures
 from foundation.graph import GraphError, MalformedAnswer, OutcomeUnknown, SignInRefused, Throttled, Unreachable
 from foundation.procedures import Act, ActFailed, Condition, Effect, End, Journal, Procedure, Rules, RunResult, View
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 UPDATE_KIND, MANAGED, FEDERATED = "trust update", "trust managed", "trust federated"
 """Kinds of procedures. Each that starts gives up what was under way about the same domain."""
-PATIENCE = 30.0
-"""Seconds that a change may take to show: Graph may answer from a replica that has not heard of it."""
-RULES = Rules(settle=PATIENCE, poll=10.0, least_patience=PATIENCE)
+RULES = Rules(settle=VISIBLE_WITHIN, poll=10.0, least_patience=VISIBLE_WITHIN)
 """A request is over when its connection is, unlike a command at a host."""
 
 
@@ -150,7 +148,7 @@ def make_procedure(kind: str, state: type, *stages: procedures.Stage[View[Domain
         stages=stages,
         rollbacks=(procedures.Rollback(to="start"),),
         unavailable=unreadable,
-        unavailable_patience=PATIENCE,
+        unavailable_patience=VISIBLE_WITHIN,
         supersedes=dict.fromkeys((UPDATE_KIND, MANAGED, FEDERATED), "given up"),
         rules=RULES,
     )
@@ -170,7 +168,7 @@ def raise_for(result: RunResult, executor: DomainExecutor, missing: str) -> None
     cause = result.error.__cause__ if result.error else executor.error
     if isinstance(cause, TrustError | GraphError) and not isinstance(cause, OutcomeUnknown):
         raise cause
-    raise NotTaken(executor.name, missing) from cause
+    raise NotTaken(executor.name, missing, str(cause or result.record.failure).rstrip(".")) from cause
 
 
 async def start(journal: Journal, procedure: Procedure[Any], subject: str, state: Any, now: float) -> None:

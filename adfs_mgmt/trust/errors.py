@@ -3,7 +3,7 @@
 TrustError
 ├── TrustRefused          our own checks said no: nothing was changed. Every reason with its remedy
 ├── TrustChanged          somebody else changed the trust after it was looked at: nothing was changed
-├── NotTaken              a change was answered with success and is not there
+├── NotTaken              a change was sent and does not show: it may still take effect
 ├── LiveKeyLost           a change cost the trust the key that signs now; `restored` says whether it is back
 └── FileProblem           a backup cannot be read or written
 """
@@ -39,16 +39,18 @@ class TrustChanged(TrustError):
 
 
 class NotTaken(TrustError):
-    """Entra ID answered a change with success and does not show it."""
+    """Entra ID does not show a change. `said`: what Graph answered to it, where that was an error."""
 
-    def __init__(self, domain: str, missing: str) -> None:
-        super().__init__(domain, missing)
-        self.domain, self.missing = domain, missing
+    def __init__(self, domain: str, missing: str, said: str = "") -> None:
+        super().__init__(domain, missing, said)
+        self.domain, self.missing, self.said = domain, missing, said
 
     def __str__(self) -> str:
+        said = f"Graph said: {self.said}" if self.said else "Graph answered without an error"
         return (
-            f"{self.domain}: Entra ID did not take {self.missing}, and says nothing of why. What was there before is still "
-            "there. Try again; if it persists, look into the tenant's audit log for `Set federation settings on domain`."
+            f"{self.domain}: {self.missing} is not yet visible at Entra ID, and may still take effect. {said}. Wait some "
+            "minutes and look (`isthmus adfs trust show`) before you repeat it; if it persists, look into the tenant's "
+            "audit log for `Set federation settings on domain`."
         )
 
 

@@ -22,6 +22,8 @@ from foundation.graph import GraphError, MalformedAnswer, NotThere, SignInRefuse
 if TYPE_CHECKING:
     from foundation.graph import Graph
 
+VISIBLE_WITHIN = 120.0
+"""Seconds that a change may take to show: Graph may answer from a replica that has not heard of it."""
 DOMAINS_AT_ONCE = 4
 """Configurations that are read at the same time: Graph throttles."""
 MAX_DOMAINS = 5000

@@ -1,12 +1,13 @@
 """Changes to the certificates that Entra ID trusts: one slot of one domain, as a procedure.
 
     unchanged since it was planned? ─► backup ─► write ─► both there ─► done
-              │ no: TrustChanged                   │ the live one lost ─► undo: both slots as they were ─► LiveKeyLost
-              ▼                                    └ the new one missing: NotTaken
-            nothing is done
+              │ no: TrustChanged                   │ the new one there, the live one lost with it
+              ▼                                    │     ─► undo: both slots as they were ─► LiveKeyLost
+            nothing is done                        └ anything else: NotTaken
 
-A lost answer is no failure yet: what is read back decides, for half a minute, because Graph may answer from a replica that
-has not heard of the change.
+A lost answer is no failure yet: what is read back decides, for two minutes, because Graph may answer from a replica that has
+not heard of the change. Nothing is written a second time on such an answer: the slots are written back only where the change
+itself shows, and with it that the live key, which was there before, is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from adfs_mgmt.trust.comparison import SigningKeys
 from adfs_mgmt.trust.domain_executor import UPDATE_KIND, BackupWanted, DomainExecutor, DomainObservation
 from adfs_mgmt.trust.errors import LiveKeyLost, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
-from adfs_mgmt.trust.reader import encode, read_domain
+from adfs_mgmt.trust.reader import VISIBLE_WITHIN, encode, read_domain
 from adfs_mgmt.trust.slots import slot_for, slot_to_retire
 from certs import Certificate, normal_thumbprint
 from foundation import procedures
@@ -115,18 +116,23 @@ def _there(view: UpdateView, thumbprint: str, act: Act | None, *slots: Slot) -> 
 
 
 def _written(view: UpdateView) -> list[Condition]:
-    """A live key that was not there before need not be there afterwards."""
+    """A live key that was not there before need not be there afterwards. What was sent once is not sent again."""
     change = view.state
-    act = domain_executor.change_configuration(view, change.domain, {change.slot.value: encode(change.certificate)})
+    values = {change.slot.value: encode(change.certificate)}
+    sent = view.record.tries_of("write") > 0
+    act = None if sent else domain_executor.change_configuration(view, change.domain, values)
     kept = [_there(view, change.live, None)] if change.live in change.before else []
     return [_there(view, change.certificate.thumbprint, act, change.slot), *kept]
 
 
 def _overtaken(view: UpdateView) -> list[str]:
-    """Work that this one gave up may have taken effect since this one was planned."""
+    """Work that this one gave up may have taken effect since this one was planned. What shows after ours was sent is not
+    judged: another reading may be of another replica."""
     change, configuration = view.state, view.observed.configuration
     found = configuration.slots() if configuration else change.before
-    if found == change.before or dict(zip(Slot, found, strict=True))[change.slot] == change.certificate.thumbprint:
+    if view.record.tries_of("write") or found == change.before:
+        return []
+    if dict(zip(Slot, found, strict=True))[change.slot] == change.certificate.thumbprint:
         return []
     return [str(TrustChanged(change.domain, _shown(change.before), _shown(found)))]
 
@@ -152,7 +158,7 @@ UPDATE: Procedure[UpdateView] = domain_executor.make_procedure(
         promise="Entra ID shows the certificate, and the one that signs now",
         conditions=_written,
         refuses=_overtaken,
-        patience=lambda view: domain_executor.PATIENCE,
+        patience=lambda view: VISIBLE_WITHIN,
         repeats=False,
         back=Stage(
             name="put back",
@@ -204,7 +210,7 @@ async def apply_change(
     await domain_executor.start(journal, UPDATE, change.domain, change, now)
     result = await domain_executor.run(UPDATE, executor, journal)
     saved: SlotChange = result.record.state
-    if result.end is not End.DONE and change.live in change.before and await _lost(executor, change.live):
+    if result.end is not End.DONE and await _lost(executor, change):
         await journal.write(procedures.turn_back(UPDATE, result.record, "start"), executor.clock.now())
         restored = (await domain_executor.run(UPDATE, executor, journal)).end is End.DONE
         raise LiveKeyLost(change.domain, change.live, restored=restored, backup=Path(saved.backup))
@@ -212,10 +218,15 @@ async def apply_change(
     return Path(saved.backup)
 
 
-async def _lost(executor: DomainExecutor, live: str) -> bool:
-    """Whether the trust is readable and the key that signs now is not in it."""
+async def _lost(executor: DomainExecutor, change: SlotChange) -> bool:
+    """Whether the change shows, and the key that signs now, which was there before, does not: a reading without either is
+    of a replica that lags, or of somebody else's change."""
     configuration = (await executor.observe()).configuration
-    return configuration is not None and configuration.slot_of(live) is None
+    held = configuration.certificates.get(change.slot) if configuration else None
+    shows = held is not None and held.thumbprint == change.certificate.thumbprint
+    return (
+        shows and change.live in change.before and configuration is not None and configuration.slot_of(change.live) is None
+    )
 
 
 async def apply_changes(

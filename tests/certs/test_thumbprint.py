@@ -20,8 +20,22 @@ SPACED = "01 23 45 67 89 ab cd ef 01 23 45 67 89 ab cd ef 01 23 45 67"
         SPACED.replace(" ", "\u00a0"),
         "\u200e" + SPACED,
         "\ufeff" + PLAIN + "\r\n",
+        SPACED.replace(" ", "\u202f"),
+        SPACED.replace(" ", "\u2011"),
+        "\u00ad" + SPACED.replace(" ", "\u2009") + "\u2069",
     ],
-    ids=["plain", "lower case", "blanks", "colons", "no-break spaces", "left-to-right mark", "byte order mark"],
+    ids=[
+        "plain",
+        "lower case",
+        "blanks",
+        "colons",
+        "no-break spaces",
+        "left-to-right mark",
+        "byte order mark",
+        "narrow blanks",
+        "no-break hyphens",
+        "soft hyphen, thin blanks, isolate",
+    ],
 )
 def test_one_form_for_all(pasted: str) -> None:
     """Blanks, colons, marks that nobody sees, either case: all are the same thumbprint."""

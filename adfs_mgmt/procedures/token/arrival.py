@@ -120,7 +120,8 @@ _LEAVE: Stage[View] = Stage(
 def _import_refuses(view: View) -> list[str]:
     wrong = [*checks.reachable(view), *checks.synchronised(view), *checks.clocks(view)]
     for node, thumbprint in _stored_on(view):
-        wrong += stores.unusable([node], thumbprint, cng_allowed=False, importable=view.state.material)
+        uses = [use for use in view.uses if view.new(use) == thumbprint]
+        wrong += stores.unusable([node], thumbprint, *uses, importable=view.state.material)
     return wrong
 
 

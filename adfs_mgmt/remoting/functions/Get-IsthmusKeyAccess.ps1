@@ -26,7 +26,7 @@ $store.Open('ReadOnly')
 try {
     foreach ($certificate in $store.Certificates) {
         if ($Thumbprint -and $Thumbprint -notcontains $certificate.Thumbprint) { continue }
-        $found = @{ Cng = $false; Provider = ''; Path = $null }
+        $found = @{ Cng = $false; KeySpec = $null; Provider = ''; Path = $null }
         $readable = $false
         if ($certificate.HasPrivateKey) {
             try { $found = & $keyOf $certificate } catch { $found.Provider = $_.Exception.Message }
@@ -47,6 +47,7 @@ try {
             Thumbprint = $certificate.Thumbprint
             HasPrivateKey = $certificate.HasPrivateKey
             Cng = $found.Cng
+            KeySpec = $found.KeySpec
             Provider = $found.Provider
             ServiceAccount = $serviceAccount
             Readable = $readable

@@ -9,9 +9,10 @@ $keyOf = {
     if ($key -is [System.Security.Cryptography.RSACryptoServiceProvider]) {
         $info = $key.CspKeyContainerInfo
         $found = @{ Cng = $false; Provider = $info.ProviderName; Name = $info.UniqueKeyContainerName }
+        $found.KeySpec = [int]$info.KeyNumber
     }
     elseif ($null -ne $key) {
-        $found = @{ Cng = $true; Provider = $key.Key.Provider.Provider; Name = $key.Key.UniqueName }
+        $found = @{ Cng = $true; Provider = $key.Key.Provider.Provider; Name = $key.Key.UniqueName; KeySpec = 0 }
     }
     else {
         throw "the private key of $($Certificate.Thumbprint) cannot be opened"

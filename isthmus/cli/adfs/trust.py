@@ -19,6 +19,7 @@ _PARTS: dict[str, tuple[str, str]] = {
     "show": (_HERE + "trust:show", "Domains, their certificates at Entra ID, and how its own update went."),
     "compare": (_HERE + "trust:compare_", "What Entra ID knows against what the farm signs with."),
     "update": (_HERE + "trust_changes:update", "Publish the farm's certificates to every federated domain."),
+    "issuer": (_HERE + "trust_changes:issuer", "Correct issuerUri, where it is not what the farm issues."),
     "convert": (_HERE + "trust_changes:convert", "A domain between managed and federated."),
     "backup": (_HERE + "trust_changes:backup", "Copy the federation of domains into files."),
     "restore": (_HERE + "trust_changes:restore_", "Put back what such a file holds."),

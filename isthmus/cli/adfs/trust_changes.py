@@ -87,6 +87,37 @@ def _result_data(result: DomainResult) -> dict[str, Any]:
     return data | {"error": type(result.error).__name__ if result.error else ""}
 
 
+@click.command("issuer")
+@operation
+@tenant_option
+@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
+@yes_option
+@json_option
+def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
+    """Write the issuer that the farm puts into tokens into issuerUri of each domain where it is another (AADSTS50107).
+
+    The farm's Identifier and claim rules are read over WinRM. What there was is saved first.
+
+    \b
+    Examples:
+      isthmus adfs trust issuer
+      isthmus adfs trust issuer --domain example.com --yes
+    """
+    from adfs_mgmt.operations import apply_restoration, plan_issuers
+
+    planned = run_async(plan_issuers(context, context.tenant(tenant), domains))
+    plan = {row.domain.name: row.values["issuerUri"] for row in planned}
+    text = "\n".join(f"{name}: issuerUri becomes {value}" for name, value in plan.items())
+    if plan and (not manner.as_json or not manner.yes):
+        emit_said(text, as_json=manner.as_json, plan=plan)
+    saved = {}
+    if plan:
+        flow.confirm("Do this? Type yes", "yes", manner)
+        saved = {row.domain.name: str(run_async(apply_restoration(context, row))) for row in planned}
+    done = "\n".join(f"{name}: done (backup: {path})" for name, path in saved.items()) or "every issuerUri is right"
+    emit_said(done, as_json=manner.as_json, written=plan, backups=saved)
+
+
 @click.command("convert")
 @operation
 @tenant_option

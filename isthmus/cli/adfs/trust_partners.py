@@ -10,6 +10,7 @@ import click
 from foundation.times import minute
 from isthmus.cli.adfs.context import farm_option, operation
 from isthmus.cli.output import REFUSED, FiniteRange, emit_json, emit_said, host_progress, json_option, run_async, table
+from isthmus.cli.thumbprints import thumbprint as pasted
 from isthmus.terminal import visible
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def set_(
 @operation
 @farm_option
 @click.argument("partner")
-@click.argument("thumbprint")
+@click.argument("thumbprint", type=pasted)
 @json_option
 def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: str, thumbprint: str) -> None:
     """Note that a partner has put in the certificate with this thumbprint.

@@ -45,6 +45,7 @@ def _configuration(domain: FederatedDomain) -> None:
     if domain.configuration is None:
         click.secho(visible(f"  {domain.error}"), fg="red")
         return
+    click.echo(f"  {'issuerUri':<23} {domain.configuration.issuer_uri}")
     for slot in Slot:
         held = domain.configuration.certificates.get(slot)
         click.echo(f"  {slot.value:<23} {f'until {minute(held.not_after)}' if held else 'empty'}")

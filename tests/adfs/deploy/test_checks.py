@@ -19,7 +19,7 @@ REMOVE, REMOVE_PROXY = Operation.NODE_REMOVE, Operation.PROXY_REMOVE
 
 
 def stored(thumbprint: str = SSL, **more: Any) -> StoredCertificate:
-    own = {name: more.pop(name) for name in ("key", "cng") if name in more}
+    own = {name: more.pop(name) for name in ("key", "cng", "key_spec") if name in more}
     names = {"names": ("*.example.com",), "server_auth": True, "der": b"x"}
     return StoredCertificate(
         certificate=replace(certificate(thumbprint), **{**names, **more}), **{"key": KeyAccess.READABLE, **own}
@@ -85,6 +85,8 @@ CASES: list[tuple[Operation, dict[str, dict[str, Any]], str]] = [
     (NODE, {"host": {"domain": ""}}, "fail domain: the server is in a workgroup"),
     (NODE, {"host": {"stored": ()}}, f"fail SSL certificate: {SSL} is not in LocalMachine"),
     (NODE, {"host": {"stored": (stored(key=KeyAccess.NO_KEY),)}}, f"fail SSL certificate: {SSL} is there without"),
+    (NODE, {"host": {"stored": (stored(key_spec=2),)}}, f"fail SSL certificate: the key of {SSL} is for signatures only"),
+    (NODE, {"host": {"stored": (stored(key_spec=1),)}}, ""),
     (NODE, {"host": {"stored": (stored(not_after=NOW),)}}, f"fail SSL certificate: {SSL} has expired"),
     (NODE, {"host": {"stored": (stored(not_before=NOW + 1),)}}, f"fail SSL certificate: {SSL} is not valid yet"),
     (NODE, {"host": {"stored": (stored(server_auth=False),)}}, f"fail SSL certificate: {SSL} is not for TLS servers"),

@@ -58,6 +58,7 @@ def test_keys_in_a_store() -> None:
     assert key(None) is key([]) is key([{**said, "Thumbprint": "AB" * 20}]) is KeyAccess.UNKNOWN
     assert key([{**said, "Readable": None}]) is KeyAccess.UNKNOWN
     assert key([said]) is KeyAccess.NOT_GRANTED
+    assert [row.key_spec for row in rows.read_stored([thing], [{**said, "KeySpec": 2}])] == [2]
     assert key([{**said, "Readable": True}]) is KeyAccess.READABLE
     assert key([{**said, "HasPrivateKey": False, "Readable": False}]) is KeyAccess.NO_KEY
 

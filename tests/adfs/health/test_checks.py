@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
     "a wrong clock": (lambda: node(FARM, clock_skew=-90.0), ("clock", "sts2", "warn")),
     "a poll that failed": (lambda: node(FARM, last_sync_ok=False), ("sync", "sts2", "fail")),
     "a poll long ago": (lambda: node(FARM, last_sync=NOW - 1000), ("sync", "sts2", "warn")),
-    "no poll ever": (lambda: node(FARM, last_sync=0.0), ("sync", "sts2", "warn")),
+    "no poll ever": (lambda: node(FARM, last_sync=None), ("sync", "sts2", "warn")),
     "no primary": (lambda: node(FARM, 0, role=SyncRole.SECONDARY, last_sync=NOW), ("primary", "prod", "fail")),
     "auditing off": (lambda: properties(FARM, audit_level=("None",)), ("auditing", "prod", "warn")),
     "extranet lockout off": (lambda: properties(FARM, extranet_lockout=False), ("extranet-lockout", "prod", "warn")),
@@ -119,6 +119,14 @@ FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
     "no private key": (
         lambda: node(FARM, stored=stored(FARM, key=KeyAccess.NO_KEY)),
         ("ssl-certificate", "sts2", "fail"),
+    ),
+    "a key for signatures alone in a binding": (
+        lambda: node(FARM, stored=stored(FARM, key_spec=2)),
+        ("ssl-certificate", "sts2", "fail"),
+    ),
+    "a key for signatures alone for Service-Communications": (
+        lambda: node(FARM, stored=stored(FARM, key_spec=2)),
+        ("service-communications-key", "sts2", "fail"),
     ),
     "no right to the key of Service-Communications": (
         lambda: node(FARM, stored=stored(FARM, key=KeyAccess.NOT_GRANTED)),
@@ -278,6 +286,8 @@ def test_a_token_key_of_a_ca_has_to_be_on_every_node() -> None:
     assert wrong(with_key) == []
     refused = replace(here, key=KeyAccess.NOT_GRANTED)
     assert wrong(node(with_key, stored=(*farm.nodes[1].stored, refused))) == [("token-signing-key", "sts2", "fail")]
+    signs = replace(here, key_spec=2)
+    assert wrong(node(with_key, stored=(*farm.nodes[1].stored, signs))) == []
     cng = replace(here, cng=True)
     assert ("token-signing-key", "sts2", "fail") in wrong(node(with_key, stored=(*farm.nodes[1].stored, cng)))
 

@@ -104,6 +104,23 @@ async def test_wrong_usage_for_decrypting() -> None:
     assert "lacks keyEncipherment" in await refused(World(), wish)
 
 
+@pytest.mark.parametrize("use", [Use.SIGNING, Use.DECRYPTING, Use.SSL])
+@pytest.mark.parametrize("spec", [0, 1, 2])
+async def test_a_key_for_signatures_alone(use: Use, spec: int) -> None:
+    """KeySpec 2 (AT_SIGNATURE) signs tokens; it neither decrypts them nor does TLS. Not known (0) is not refused."""
+    world, good = World(), issued()
+    for host in (*world.nodes, *world.proxies):
+        row = StoredCertificate(certificate=good, key=KeyAccess.READABLE, key_spec=spec)
+        world.stores[host][good.thumbprint] = row
+    kind: Any = "ssl" if use is Use.SSL else "token"
+    wish = RolloverRequest(kind=kind, uses=() if use is Use.SSL else (use,), certificate=good)
+    if spec == 2 and use is not Use.SIGNING:
+        assert "n2: the key of" in (words := await refused(world, wish))
+        assert "AT_SIGNATURE" in words
+    else:
+        assert initial_state(wish, await world.observe(), POLICY, NOW)
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [

@@ -118,8 +118,27 @@ def _relying_party(number: int, now: float) -> RelyingParty:
     identifier = "urn:federation:MicrosoftOnline" if number == 1 else f"https://app{number}.partner.example/"
     name = "Microsoft Office 365 Identity Platform" if number == 1 else f"Partner {number}"
     return RelyingParty(
-        name=name, identifiers=(identifier,), metadata_url=url, monitoring=watched, auto_update=watched, updated=now - DAY
+        name=name,
+        identifiers=(identifier,),
+        metadata_url=url,
+        monitoring=watched,
+        auto_update=watched,
+        updated=now - DAY,
+        rules=_ENTRA_RULES if number == 1 else "",
     )
+
+
+_ENTRA_RULES = """@RuleName = "Issue UPN"
+c:[Type == "http://schemas.microsoft.com/ws/2008/06/identity/claims/windowsaccountname"]
+ => issue(store = "Active Directory", types = ("http://schemas.xmlsoap.org/claims/UPN"), query = ";userPrincipalName;{0}",
+ param = c.Value);
+
+@RuleName = "Issue issuerid when it is not a computer account"
+c:[Type == "http://schemas.xmlsoap.org/claims/UPN"]
+ => issue(Type = "http://schemas.microsoft.com/ws/2008/06/identity/claims/issuerid", Value =
+ regexreplace(c.Value, ".+@(?<domain>.+)", "http://${domain}/adfs/services/trust/"));
+"""
+"""As the wizard writes them for several domains."""
 
 
 def _stock(host: Host, certificates: Sequence[Cert]) -> None:

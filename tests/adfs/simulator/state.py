@@ -93,6 +93,8 @@ class RelyingParty:
     updated: float = 0.0
     """When its metadata was last read; real ones say 0001-01-01 for never, which psrpcore cannot write."""
     encryption: Cert | None = None
+    rules: str = ""
+    """IssuanceTransformRules."""
     requests: tuple[Cert, ...] = ()
     sha1: bool = False
     """SignatureAlgorithm is rsa-sha1, as older trusts have it."""

@@ -13,7 +13,7 @@ from adfs_mgmt.trust.errors import FileProblem, TrustRefused
 from adfs_mgmt.trust.reader import read_domain
 from certs import Certificate
 from foundation.graph import Graph
-from tests.adfs.trust.conftest import base64_of, federation, signing, slots
+from tests.adfs.trust.conftest import Naps, base64_of, federation, signing, slots
 from tests.fakes.graph import FakeGraph
 
 NOW = 1_700_000_000.0
@@ -77,6 +77,24 @@ async def test_a_restore_that_is_not_taken(graph: Graph, tenant: FakeGraph, back
     tenant.faults.ignore_patches = True
     domain = await read_domain(graph, "example.com")
     with pytest.raises(NotTaken, match="signingCertificate"):
+        await restore_domain(graph, domain, plan_restore(backup, domain))
+
+
+async def test_a_restore_that_shows_late(
+    graph: Graph, tenant: FakeGraph, backups: Backups, coming: Certificate, naps: Naps
+) -> None:
+    """It is waited for; where Graph's answer got lost and it does not show, Graph's own words are in the error."""
+    backup = await _taken(graph, backups)
+    tenant.add_domain("example.com", federation=federation("example.com", coming))
+    tenant.fault(500, path="/federationConfiguration/", method="PATCH", after_effect=True)
+    domain = await read_domain(graph, "example.com")
+    tenant.faults.stale_reads = 9
+    await restore_domain(graph, domain, plan_restore(backup, domain))
+    assert sum(naps.taken) > 25
+    tenant.add_domain("example.com", federation=federation("example.com", coming))
+    tenant.fault(500, path="/federationConfiguration/", method="PATCH")
+    domain = await read_domain(graph, "example.com")
+    with pytest.raises(NotTaken, match=r"not yet visible.*\[request-id .+\]"):
         await restore_domain(graph, domain, plan_restore(backup, domain))
 
 

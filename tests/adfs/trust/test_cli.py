@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,11 +175,25 @@ def test_retiring(run: Run, stage: Stage) -> None:
     old = signing("old")
     for domain in ("example.com", "example.org"):
         stage.federate(domain, old, nextSigningCertificate=base64_of(stage.signing()))
-    assert run("update", "--retire", old.thumbprint, "--yes").exit_code == 0
+    pasted = "\u200e" + " ".join(re.findall("..", old.thumbprint.lower()))
+    assert run("update", "--retire", pasted, "--yes").exit_code == 0
     assert stage.held("example.com")["signingCertificate"] == base64_of(stage.signing())
     refused = run("update", "--retire", stage.signing().thumbprint, "--yes")
     assert refused.exit_code == 1
     assert "signs now" in refused.output
+
+
+def test_retiring_what_is_not_there(run: Run, stage: Stage) -> None:
+    """A mistyped thumbprint of a stolen key must not look as if it were done."""
+    result = run("update", "--retire", "AB" * 20, "--yes")
+    assert isinstance(result.exception, Failure)
+    assert result.exit_code == 1
+    assert "does not have ABABAB" in str(result.exception)
+    assert "example.com, example.org" in str(result.exception)
+    stage.federate("example.com", signing("old"), nextSigningCertificate=base64_of(stage.signing()))
+    old = read_certificate(base64.b64decode(stage.held("example.com")["signingCertificate"])).thumbprint
+    assert run("update", "--retire", old, "--yes").exit_code == 0  # example.org does not have it
+    assert run("update", "--retire", old, "--yes").exit_code == 1
 
 
 def test_an_unknown_domain(run: Run) -> None:

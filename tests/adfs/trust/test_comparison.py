@@ -10,7 +10,7 @@ import pytest
 from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, Served, SyncRole, Use
 from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot
-from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of_farm, keys_of_outside
+from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import Authentication, UpdateStatus
 from certs import Certificate
 from findings import Status
@@ -119,7 +119,9 @@ def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None
     farm = Farm(
         name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
     )
-    assert keys_of_farm(farm) == SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True)
+    assert keys_of_farm(farm) == replace(
+        SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True), rules=""
+    )
     assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
     assert keys_of_farm(replace(farm, nodes=())).live is None
 
@@ -142,3 +144,75 @@ def test_keys_out_of_the_metadata(live: Certificate, coming: Certificate, second
         assert set(keys.coming) == {live, coming}
     else:
         assert (keys.live, keys.coming) == (live, (coming,))
+
+
+OWN = "http://sts.old.example/adfs/services/trust"
+STATIC = (
+    'c:[Type == "http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid"] => '
+    'issue(Type = "http://schemas.microsoft.com/ws/2008/06/identity/claims/issuerid", Value = "http://one/trust/");'
+)
+
+
+@pytest.mark.parametrize(
+    ("rules", "issued"),
+    [
+        (None, ""),
+        ("", OWN),
+        ('c:[Type == "http://schemas.xmlsoap.org/claims/UPN"] => issue(claim = c);', OWN),
+        (ISSUER_RULE, "http://example.com/adfs/services/trust/"),
+        (STATIC, "http://one/trust/"),
+        (STATIC + ISSUER_RULE, "http://example.com/adfs/services/trust/"),
+        (ISSUER_RULE.replace("${domain}", "$1"), ""),
+    ],
+    ids=["not read", "none", "of another claim", "by domain", "fixed", "both", "of another kind"],
+)
+def test_which_issuer_a_farm_writes(rules: str | None, issued: str) -> None:
+    """Its Identifier, unless a claim rule of the relying party says otherwise."""
+    assert replace(_keys(None), identifier=OWN, rules=rules).issuer_for("example.com") == issued
+
+
+@pytest.mark.parametrize(
+    ("written", "rules", "status", "words"),
+    [
+        (OWN, "", "pass", "Entra ID trusts"),
+        (OWN + "/", "", "fail", "only the slash at the end differs"),
+        (f"http://{FEDERATION}/adfs/services/trust", "", "fail", f"the farm issues {OWN}: nobody can sign in"),
+        ("http://example.com/adfs/services/trust/", ISSUER_RULE, "pass", "Entra ID trusts"),
+        ("http://example.com/adfs/services/trust", ISSUER_RULE, "fail", "only the slash at the end differs"),
+        (OWN, ISSUER_RULE, "fail", "the farm issues http://example.com/adfs/services/trust/"),
+        (OWN, ISSUER_RULE.replace("${domain}", "$1"), "warn", "which issuer the farm's claim rule writes is not known"),
+        (OWN, None, "pass", "Entra ID trusts"),
+        ("http://example.com/adfs/services/trust/", None, "pass", "Entra ID trusts"),
+        ("urn:x", None, "warn", "neither the farm's identifier"),
+    ],
+)
+def test_the_issuer(live: Certificate, written: str, rules: str | None, status: Status, words: str) -> None:
+    """Entra ID compares it letter by letter; from outside only what cannot be right is told."""
+    keys = replace(_keys(live), identifier=OWN, rules=rules)
+    ((found, text),) = _found(_trust(live, issuer_uri=written), keys)
+    assert (found, words in text) == (status, True), text
+
+
+def test_several_domains_without_the_claim_rule(live: Certificate) -> None:
+    """One of them can have the farm's identifier; the remedy for the other is the rule itself."""
+    trust = _trust(live, issuer_uri=OWN)
+    other = replace(trust.domains[0], name="example.org")
+    assert other.configuration is not None
+    other = replace(other, configuration=replace(other.configuration, issuer_uri="http://example.org/adfs/services/trust/"))
+    keys = replace(_keys(live), identifier=OWN, rules="")
+    found = compare_trust(replace(trust, domains=(*trust.domains, other)), keys, NOW)
+    assert [(row.status, row.where) for row in found] == [("pass", "example.com"), ("fail", "example.org")]
+    assert ISSUER_RULE in found[1].remedy
+
+
+def test_where_the_issuer_is_read(live: Certificate) -> None:
+    """Over WinRM the Identifier and the rules of an enabled relying party; from outside the metadata's entity id."""
+    office = RelyingParty(name="x", identifiers=("urn:federation:MicrosoftOnline",), rules=ISSUER_RULE)
+    rows = (FarmCertificate(use=Use.SIGNING, certificate=live, is_primary=True),)
+    node = Node(host="n1", role=SyncRole.PRIMARY, certificates=rows)
+    farm = Farm(name="f", read_at=NOW, properties=Properties(identifier=OWN), nodes=(node,), relying_parties=(office,))
+    assert keys_of_farm(farm).issuer_for("a.example") == "http://a.example/adfs/services/trust/"
+    assert keys_of_farm(replace(farm, relying_parties=(replace(office, enabled=False),))).rules is None
+    served = Served(host="n1", port=443, signing=(live.thumbprint,), signed_by=live.thumbprint, entity_id=OWN)
+    outside = ExternalView(federation_name="f", read_at=NOW, served=(served,), certificates={live.thumbprint: live})
+    assert (keys_of_outside(outside).identifier, keys_of_outside(outside).rules) == (OWN, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from adfs_mgmt.trust import (
 )
 from adfs_mgmt.trust.backup import properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
@@ -32,7 +33,8 @@ from tests.fakes.graph import FakeGraph
 
 
 def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> SigningKeys:
-    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known)
+    identifier = f"http://{FEDERATION}/adfs/services/trust"
+    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known, identifier=identifier)
 
 
 async def _federate(graph: Graph, name: str, values: dict[str, Any], *, keys: SigningKeys | None = None) -> FederatedDomain:
@@ -111,6 +113,23 @@ async def test_the_issuer_is_unique(graph: Graph, tenant: FakeGraph, live: Certi
     tenant.add_domain("example.com", federation=one)
     two = configuration_for("managed.example", _keys(live), only_domain=True)
     assert "example.com has the issuer" in _failing(await read_tenant(graph, 0), "managed.example", two)[0]
+
+
+async def test_the_issuer_of_a_farm_that_was_renamed(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
+    """Its Identifier is what tokens have, not its name; and where nobody knows it, nothing is guessed."""
+    renamed = replace(_keys(live), identifier="http://sts.old.example/adfs/services/trust", rules="")
+    values = configuration_for("managed.example", renamed, only_domain=True)
+    assert values["issuerUri"] == "http://sts.old.example/adfs/services/trust"
+    with pytest.raises(TrustRefused, match="identifier is not known"):
+        configuration_for("managed.example", replace(renamed, identifier=""), only_domain=True)
+    trust = await read_tenant(graph, 0)
+    seen = [line.seen for line in check_federate(trust, "managed.example", values, time.time(), renamed)]
+    assert "the farm issues http://sts.old.example/adfs/services/trust for its users" in seen
+    own = configuration_for("managed.example", renamed)
+    found = check_federate(trust, "managed.example", own, time.time(), renamed)
+    assert any(line.status == "fail" and "not http://managed.example/adfs/services/trust/" in line.seen for line in found)
+    ruled = replace(renamed, rules=ISSUER_RULE)
+    assert configuration_for("managed.example", ruled)["issuerUri"] == "http://managed.example/adfs/services/trust/"
 
 
 async def test_what_only_a_person_knows_is_asked(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:

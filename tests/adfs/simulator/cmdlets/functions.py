@@ -17,6 +17,7 @@ def get_key_access(call: Call) -> list[Row]:
             "Thumbprint": thumbprint,
             "HasPrivateKey": entry.has_key,
             "Cng": entry.cng,
+            "KeySpec": entry.key_spec,
             "Provider": entry.provider if entry.has_key else "",
             "ServiceAccount": account,
             "Readable": _readable(call, entry),

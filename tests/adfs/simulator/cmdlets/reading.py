@@ -123,6 +123,7 @@ def _relying_party(each: RelyingParty, host: Host) -> Row:
         "RequestSigningCertificate": [nested(certificate, host.utc_offset) for certificate in each.requests],
         "SignatureAlgorithm": "http://www.w3.org/"
         + ("2000/09/xmldsig#rsa-sha1" if each.sha1 else "2001/04/xmldsig-more#rsa-sha256"),
+        "IssuanceTransformRules": each.rules,
         "ProtocolProfile": "WsFed-SAML",
         "PublishedThroughProxy": False,
         "TokenLifetime": 0,
