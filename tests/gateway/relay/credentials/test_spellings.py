@@ -13,7 +13,8 @@ import pytest
 from demo.samba import ThrowawayDomain
 from demo.slapd import BASE_DN, SERVICE_DN, ThrowawaySlapd
 from directory import CheckOutcome, Credential, Directories, DirectorySettings, TlsSettings
-from gateway.protocol import AccountId, AccountKey, Outcome
+from gateway.protocol import AccountId, Outcome
+from gateway.relay.credentials.accounts import AccountKey
 from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted
 from tests.gateway.relay.credentials.direct import KEY
 
