@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from demo.slapd import BASE_DN, PASSWORD, SERVICE_DN, ThrowawaySlapd
-from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, PasswordRule, TlsSettings
+from demo.slapd import BASE_DN, PASSWORD, ThrowawaySlapd
+from directory import CheckOutcome, CheckResult, Credential, Directories, PasswordRule
 from directory.errors import NotFound, ServerRefused
+from tests.support.slapd import settings_of
 
 pytestmark = pytest.mark.slapd
 
@@ -22,19 +23,6 @@ def slapd() -> Iterator[ThrowawaySlapd]:
     """A server with ten people."""
     with ThrowawaySlapd() as running:
         yield running
-
-
-def settings_of(slapd: ThrowawaySlapd, **more: Any) -> DirectorySettings:
-    return DirectorySettings(
-        name=slapd.name,
-        kind="ldap",
-        servers=(slapd.server,),
-        base_dn=BASE_DN,
-        service_user=SERVICE_DN,
-        service_password_file=slapd.service_password_file,
-        tls=TlsSettings(ca_file=slapd.ca_file),
-        **more,
-    )
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from demo.samba import ThrowawayDomain
-from demo.slapd import BASE_DN, SERVICE_DN, ThrowawaySlapd
-from directory import Directories, DirectorySettings, TlsSettings
+from demo.slapd import BASE_DN, ThrowawaySlapd
+from directory import Directories, DirectorySettings
 from gateway.agent.validator import Validator
 from gateway.protocol import AnswerBody, Identity, Outcome, request_body
 from gateway.relay.agents.dispatch import domain_of
+from tests.support.slapd import settings_of
 
 pytestmark = [pytest.mark.samba, pytest.mark.slapd]
 
@@ -27,15 +28,7 @@ def slapd() -> Iterator[ThrowawaySlapd]:
 @pytest.fixture
 async def directories(ad_settings: DirectorySettings, slapd: ThrowawaySlapd) -> AsyncIterator[Directories]:
     """Both in one agent."""
-    ldap = DirectorySettings(
-        name=slapd.name,
-        kind="ldap",
-        servers=(slapd.server,),
-        base_dn=BASE_DN,
-        service_user=SERVICE_DN,
-        service_password_file=slapd.service_password_file,
-        tls=TlsSettings(ca_file=slapd.ca_file),
-    )
+    ldap = settings_of(slapd)
     made = Directories([ad_settings, ldap])
     yield made
     await made.close()

@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 
 from demo.samba import ThrowawayDomain
-from demo.slapd import BASE_DN, SERVICE_DN, ThrowawaySlapd
-from directory import CheckOutcome, Credential, Directories, DirectorySettings, TlsSettings
+from demo.slapd import ThrowawaySlapd
+from directory import CheckOutcome, Credential, Directories, DirectorySettings
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.credentials.accounts import AccountKey
 from gateway.relay.credentials.admission import Admission, AdmissionRequest, AdmissionSettings, Admitted
 from tests.gateway.relay.credentials.direct import KEY
+from tests.support.slapd import settings_of
 
 SETTINGS = AdmissionSettings()
 PATTERNS = ("{}@corp.example.com", "CORP\\{}", "{}", "{}@CORP")
@@ -131,15 +132,7 @@ def slapd() -> Iterator[ThrowawaySlapd]:
 @pytest.mark.slapd
 async def test_no_spelling_buys_a_guess_at_an_openldap_server(slapd: ThrowawaySlapd) -> None:
     """It takes full width for narrow, and marks apart; the same."""
-    settings = DirectorySettings(
-        name=slapd.name,
-        kind="ldap",
-        servers=(slapd.server,),
-        base_dn=BASE_DN,
-        service_user=SERVICE_DN,
-        service_password_file=slapd.service_password_file,
-        tls=TlsSettings(ca_file=slapd.ca_file),
-    )
+    settings = settings_of(slapd)
     directories = Directories([settings])
     relay = Relay(directories)
     await attack(relay, spellings("person1", (slapd.name,)), slapd.password(1))
