@@ -1,4 +1,4 @@
-"""ConnectionPlaces for those who have proved nothing yet, in all and for each address."""
+"""Places for those who have proved nothing yet, in all and for each address."""
 
 from __future__ import annotations
 
