@@ -88,6 +88,9 @@ class RelayAuthenticator:
         return await self._check("password_change", "change", attempt, new_password)
 
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
+        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, self._clock())) > 0:
+            # answered at once, which tells nothing of an account: a key that is refused takes nobody's place
+            return await self._record(kind, attempt, Verdict(outcome=None, retry_after=wait), _TOO_OFTEN)
         began = asyncio.get_running_loop().time()
         address = address_key(attempt.address) if attempt.throttled else ""
         if not self._refusals.enter(address):
@@ -147,8 +150,6 @@ class RelayAuthenticator:
     async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
         """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
         now = self._clock()
-        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, now)) > 0:
-            return AttemptRefused(wait, _TOO_OFTEN)
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,

@@ -29,7 +29,7 @@ from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.relay.credentials.places import Places
 from gateway.relay.credentials.shared import SharedAdmissionStore
-from gateway.relay.refusals import Refusals, delay
+from gateway.relay.refusals import OpenRequests, Refusals, delay
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
@@ -160,6 +160,26 @@ async def test_a_key_asks_no_more_than_its_rate() -> None:
     assert await ask(21, "", 0.0) is Outcome.SUCCESS
     await asyncio.sleep(12)
     assert [await ask(number, "key1", 5.0) for number in (22, 23)] == [Outcome.SUCCESS, None]
+
+
+@in_virtual_time
+async def test_what_a_key_asks_beyond_its_rate_takes_no_place() -> None:
+    """A back end in a loop, or a stolen key: answered at once, which tells nothing of an account, and others sign in."""
+    house, loop = House(), asyncio.get_running_loop()
+    house.refusals._open = OpenRequests(per_address=120, most=10)
+
+    async def ask(password: str, **more: Any) -> tuple[Outcome | None, float]:
+        began = loop.time()
+        made = Attempt(user_name="anna", password=password, address="192.0.2.1", correlation_id="c", **more)
+        return (await house.check.authenticate(made)).outcome, loop.time() - began
+
+    flood = [asyncio.create_task(ask("x", throttled=False, caller="key1", caller_rate=1.0)) for _ in range(100)]
+    await asyncio.sleep(0)
+    assert house.refusals.open == 1
+    assert (await ask("right"))[0] is Outcome.SUCCESS
+    answers = await asyncio.gather(*flood)
+    assert answers.count((None, 0.0)) == 99
+    assert house.refusals.open == 0
 
 
 # -- the line
@@ -624,6 +644,8 @@ async def test_a_flood_of_refusals_is_told_busy_at_once_and_nothing_of_an_accoun
     assert (await sign_in("anna", "right", "198.51.100.1"))[0] is Outcome.SUCCESS
     await asyncio.gather(*flood)
     assert house.refusals.open == 0
+    crowded = [event.detail for event in house.trail.events if event.outcome == "busy"]
+    assert crowded == [{"detail": "too many open requests"}]  # by address, whatever the name
 
 
 @in_virtual_time
