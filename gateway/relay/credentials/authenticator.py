@@ -107,7 +107,7 @@ class RelayAuthenticator:
         """began: on the event loop's clock."""
         started = time.perf_counter()
         try:
-            decision = await self._admit(attempt)
+            decision, waited = await self._admit(attempt)
         except StoreError as error:
             self._log_uncounted(attempt, error)
             return await self._record(kind, attempt, Verdict(outcome=Outcome.NOT_RECORDED), "")
@@ -126,7 +126,8 @@ class RelayAuthenticator:
             self._places.wake(decision.lease)
             self._places.wake(place_of(decision.address))
         if dispatched.agent and not body.outcome.is_infrastructure:
-            self._refusals.note(began, exists=bool(body.account))
+            # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
+            self._refusals.note(began + waited, exists=bool(body.account))
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 
@@ -147,8 +148,11 @@ class RelayAuthenticator:
     def _log_uncounted(self, attempt: Attempt, error: StoreError) -> None:
         log.error("signin.not_counted", user=attempt.user_name, via=attempt.via, error=str(error))
 
-    async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
-        """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
+    async def _admit(self, attempt: Attempt) -> tuple[Admitted | AttemptRefused, float]:
+        """Ask admission; where others for the same account are under way, wait a little for what comes of them.
+
+        Returns the decision, and the seconds of that wait.
+        """
         now = self._clock()
         request = AdmissionRequest(
             user_name=attempt.user_name,
@@ -162,15 +166,17 @@ class RelayAuthenticator:
         decision = await self._admission.check(request, now)
         waited_for: tuple[bytes, ...] = ()
         loop = asyncio.get_running_loop()
-        until = loop.time() + _PATIENCE
+        waited, until = 0.0, loop.time() + _PATIENCE
         while isinstance(decision, AttemptRefused) and decision.waits_for and (left := until - loop.time()) > 0:
             first, waited_for = bool(waited_for), decision.waits_for
+            before = loop.time()
             await self._places.wait(waited_for, min(left, _ELSEWHERE), first=first)
+            waited += loop.time() - before
             decision = await self._admission.check(request, self._clock())
         if not (isinstance(decision, AttemptRefused) and decision.waits_for):
             for key in waited_for:  # whoever got a place, or was refused for another reason, is out of the next one's way
                 self._places.wake(key)
-        return decision
+        return decision, waited
 
     async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
         if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"

@@ -608,6 +608,16 @@ async def test_the_delay_follows_the_checks() -> None:
 
 @pytest.mark.usefixtures("quarter_seconds")
 @in_virtual_time
+async def test_whoever_waits_for_others_does_not_lengthen_the_delay() -> None:
+    """One wrong password sixty times at once: the last of them wait for seconds, each check takes as long as ever."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.2))
+    assert set(await asyncio.gather(*(house.sign_in("anna", "x") for _ in range(60)))) == {Outcome.WRONG_CREDENTIAL}
+    await asyncio.sleep(10)
+    assert house.refusals.delay == 0.25
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
 async def test_a_refusal_that_waits_holds_nothing_but_its_place() -> None:
     """Its entry is in the trail, its lease has ended, no agent waits for it; whoever goes away takes the place along."""
     house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.1))
