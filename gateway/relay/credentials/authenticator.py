@@ -127,7 +127,7 @@ class RelayAuthenticator:
             self._places.wake(place_of(decision.address))
         if dispatched.agent and not body.outcome.is_infrastructure:
             # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
-            self._refusals.note(began + waited, exists=bool(body.account))
+            self._refusals.note(began + waited, exists=body.subject is not None)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from gateway.protocol import AccountId, AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Identity, Outcome
 from gateway.relay import Attempt
 from gateway.relay.agents import Dispatched, Task
 from gateway.relay.credentials import authenticator as module
@@ -460,14 +460,14 @@ def quarter_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted(FakeDispatcher):
     """Answers with an outcome after a time, whoever asks."""
 
-    def __init__(self, outcome: Outcome, seconds: float, account: AccountId | None = None) -> None:
+    def __init__(self, outcome: Outcome, seconds: float, account: AccountId | None = None, identity: Any = None) -> None:
         super().__init__()
-        self.outcome, self.seconds, self.account = outcome, seconds, account
+        self.outcome, self.seconds, self.account, self.identity = outcome, seconds, account, identity
 
     async def dispatch(self, task: Task) -> Dispatched:
         self.asked.append((task.user_name, task.password))
         await asyncio.sleep(self.seconds)
-        return Dispatched(AnswerBody(self.outcome, account=self.account), "agent")
+        return Dispatched(AnswerBody(self.outcome, self.identity, account=self.account), "agent")
 
 
 @pytest.mark.usefixtures("quarter_seconds")
@@ -604,6 +604,19 @@ async def test_the_delay_follows_the_checks() -> None:
     house.check._dispatcher = Scripted(Outcome.WRONG_CREDENTIAL, 0.0)  # type: ignore[assignment]
     await house.sign_in("anna", "x")
     assert loop.time() - began == pytest.approx(0.755, abs=0.006)
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_those_who_sign_in_are_somebody() -> None:
+    """However many they are: they do not hide how long a name takes that is nobody's."""
+    house = House(dispatcher=Scripted(Outcome.SUCCESS, 0.01, identity=Identity("3f1c", "anna", "corp", directory="9d1c")))
+    for _ in range(200):
+        assert await house.sign_in("anna", "right") is Outcome.SUCCESS
+    house.check._dispatcher = Scripted(Outcome.WRONG_CREDENTIAL, 0.6)  # type: ignore[assignment]
+    await house.sign_in("nobody", "x")
+    await asyncio.sleep(10)
+    assert house.refusals.delay == 0.75
 
 
 @pytest.mark.usefixtures("quarter_seconds")
