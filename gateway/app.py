@@ -201,6 +201,7 @@ class Relay:
             locks=self.lockouts.locked,
             forget_api_key=self.api.forget,
             load_bindings=self.bindings.load,
+            flush_refusals=self.refusals.flush,
         )
 
     def _watch(self) -> None:

@@ -91,6 +91,21 @@ async def test_a_running_relay_forgets_a_person(
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
 
 
+async def test_refusals_that_are_still_to_be_written_are_removed_too(settings: ServerSettings, tmp_path: Path) -> None:
+    """Of those of one minute the trail has the first; the others would bring the name back within a minute."""
+    people = FakeDirectories({ANNA: "right"}, about={"object_guid": GUID})
+    async with serving(settings) as running, agent(tmp_path, running, people):
+        await running.authenticator.authenticate(attempt(ANNA, "right"))
+        for _ in range(3):
+            event = AuditEvent(time=time.time(), kind="signin", subject=ANNA, outcome="refused_by_admission")
+            await running.refusals.record("anna", event)
+        removed = await running.administration.remove_person(ANNA, "admin:test")
+        await running.refusals.flush()
+        trail = await running.administration.audit(limit=100, before=None, kind="", subject="")
+        assert "anna" not in repr(trail).lower()
+        assert removed.entries == 3
+
+
 async def test_a_name_of_two_people_is_not_enough(settings: ServerSettings, admin: Administrator) -> None:
     """It says which GUIDs there are; without a running relay it is done on the store."""
     other = GUID.replace("6", "7")

@@ -90,7 +90,7 @@ async def _nobody_locked() -> Sequence[HeldLock]:
     return ()
 
 
-async def _no_copy() -> None:
+async def _nothing() -> None:
     pass
 
 
@@ -112,12 +112,14 @@ class Administration:
         unlock: Unlock = _nothing_counted,
         locks: Callable[[], Awaitable[Sequence[HeldLock]]] = _nobody_locked,
         forget_api_key: Callable[[str], None] = lambda _key_id: None,
-        load_bindings: Callable[[], Awaitable[None]] = _no_copy,
+        load_bindings: Callable[[], Awaitable[None]] = _nothing,
+        flush_refusals: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._store, self._registry, self._clock = store, registry, clock
         self._relay_url, self._fingerprint, self._token_lifetime = relay_url, authority_fingerprint, token_lifetime
         self._live, self._disconnect, self._unlock, self._forget = live, disconnect, unlock, forget_api_key
         self._locks, self._heads, self._load_bindings = locks, heads, load_bindings
+        self._flush_refusals = flush_refusals
 
     async def create_token(
         self, name: str, actor: str, domains: Sequence[str] = (), *, any_domain: bool = False
@@ -265,6 +267,7 @@ class Administration:
             raise AmbiguousPerson(user, [account.object for account in accounts])
         (account,) = accounts
         sessions = await self._store.sessions.delete_of_user(account)  # first: the trail tells whose they are
+        await self._flush_refusals()  # what is counted but not written yet has names, too
         entries = await self._store.audit.remove_person(account, self._clock(), actor)
         return RemovalView(sessions=sessions, entries=entries)
 

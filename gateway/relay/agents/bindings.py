@@ -135,7 +135,10 @@ def asked_about(connection: AgentConnection, domain: str) -> tuple[tuple[str, ..
 
 def names_in(identity: Identity) -> list[str]:
     """The domains that an identity speaks of: applications may go by them."""
-    netbios, _, user = identity.user_name.rpartition("\\")
+    name = identity.user_name
+    if not name.isascii():  # a wide @ or backslash is one to whoever folds it
+        name = unicodedata.normalize("NFKC", name)
+    netbios, _, user = name.rpartition("\\")
     suffix = user.rpartition("@")[2] if "@" in user else ""
     return [name for name in (identity.domain, netbios, suffix) if name]
 

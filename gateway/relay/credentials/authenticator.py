@@ -88,6 +88,9 @@ class RelayAuthenticator:
         return await self._check("password_change", "change", attempt, new_password)
 
     async def _check(self, kind: str, operation: str, attempt: Attempt, new_password: str) -> Verdict:
+        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, self._clock())) > 0:
+            # answered at once, which tells nothing of an account: a key that is refused takes nobody's place
+            return await self._record(kind, attempt, Verdict(outcome=None, retry_after=wait), _TOO_OFTEN)
         began = asyncio.get_running_loop().time()
         address = address_key(attempt.address) if attempt.throttled else ""
         if not self._refusals.enter(address):
@@ -104,7 +107,7 @@ class RelayAuthenticator:
         """began: on the event loop's clock."""
         started = time.perf_counter()
         try:
-            decision = await self._admit(attempt)
+            decision, waited = await self._admit(attempt)
         except StoreError as error:
             self._log_uncounted(attempt, error)
             return await self._record(kind, attempt, Verdict(outcome=Outcome.NOT_RECORDED), "")
@@ -123,7 +126,8 @@ class RelayAuthenticator:
             self._places.wake(decision.lease)
             self._places.wake(place_of(decision.address))
         if dispatched.agent and not body.outcome.is_infrastructure:
-            self._refusals.note(began, exists=bool(body.account))
+            # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
+            self._refusals.note(began + waited, exists=body.subject is not None)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 
@@ -144,11 +148,12 @@ class RelayAuthenticator:
     def _log_uncounted(self, attempt: Attempt, error: StoreError) -> None:
         log.error("signin.not_counted", user=attempt.user_name, via=attempt.via, error=str(error))
 
-    async def _admit(self, attempt: Attempt) -> Admitted | AttemptRefused:
-        """Ask admission; where others for the same account are under way, wait a little for what comes of them."""
+    async def _admit(self, attempt: Attempt) -> tuple[Admitted | AttemptRefused, float]:
+        """Ask admission; where others for the same account are under way, wait a little for what comes of them.
+
+        Returns the decision, and the seconds of that wait.
+        """
         now = self._clock()
-        if attempt.caller and (wait := self._callers.draw(attempt.caller, attempt.caller_rate, now)) > 0:
-            return AttemptRefused(wait, _TOO_OFTEN)
         request = AdmissionRequest(
             user_name=attempt.user_name,
             password=attempt.password,
@@ -161,15 +166,17 @@ class RelayAuthenticator:
         decision = await self._admission.check(request, now)
         waited_for: tuple[bytes, ...] = ()
         loop = asyncio.get_running_loop()
-        until = loop.time() + _PATIENCE
+        waited, until = 0.0, loop.time() + _PATIENCE
         while isinstance(decision, AttemptRefused) and decision.waits_for and (left := until - loop.time()) > 0:
             first, waited_for = bool(waited_for), decision.waits_for
+            before = loop.time()
             await self._places.wait(waited_for, min(left, _ELSEWHERE), first=first)
+            waited += loop.time() - before
             decision = await self._admission.check(request, self._clock())
         if not (isinstance(decision, AttemptRefused) and decision.waits_for):
             for key in waited_for:  # whoever got a place, or was refused for another reason, is out of the next one's way
                 self._places.wake(key)
-        return decision
+        return decision, waited
 
     async def _dispatch(self, operation: str, attempt: Attempt, new_password: str) -> Dispatched:
         if not attempt.password:  # AD takes an empty password for an anonymous bind that "succeeds"

@@ -21,11 +21,21 @@ def keyring() -> FixedKeyring:
     return FixedKeyring()
 
 
+@pytest.mark.parametrize(("user", "other"), [("straße", "strasse"), ("smith", "ſmith")])  # noqa: RUF001
+def test_a_device_is_known_for_one_of_two_whom_a_directory_tells_apart(keyring: FixedKeyring, user: str, other: str) -> None:
+    """Or a neighbour's own browser would give them a second budget of guesses."""
+    device = DeviceCookie(CookieSigner(keyring, "devices"), LIFETIME, time.time)
+    assert device.knows(device.make(user), user)
+    assert not device.knows(device.make(user), other)
+    assert not device.knows(device.make(other), user)
+
+
 async def test_a_device_is_known_until_the_second_roll(keyring: FixedKeyring) -> None:
     """Two keys are valid at a time; a new cookie is signed with the newest."""
     device = DeviceCookie(CookieSigner(keyring, "devices"), LIFETIME, time.time)
     cookie = device.make(ANNA)
     assert device.knows(cookie, ANNA.upper())
+    assert device.knows(device.make(ANNA.upper()), ANNA)
     assert not device.knows(cookie, "ben@corp.example.com")
     assert not device.knows("x" + cookie, ANNA)
     await keyring.roll()

@@ -198,6 +198,11 @@ async def test_a_success_must_say_whose_it_is() -> None:
         ("corp\\ben@evil.example", "evil.example", False),
         ("anna@evil.example@corp.example.com", "evil.example", False),
         ("ben@elsewhere.example", "evil.example", False),
+        ("anna＠corp.example.com", "evil.example", False),  # noqa: RUF001
+        ("anna﹫corp.example.com", "evil.example", False),
+        ("ＣＯＲＰ＼anna", "evil.example", False),  # noqa: RUF001
+        ("corp﹨ben@evil.example", "evil.example", False),  # noqa: RUF001
+        ("ben＠evil.example", "evil.example", True),  # noqa: RUF001
         ("ben", "corp.example.com", False),
         ("ben", "", True),
     ],

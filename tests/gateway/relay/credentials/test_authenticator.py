@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from gateway.protocol import AccountId, AnswerBody, Outcome
+from gateway.protocol import AccountId, AnswerBody, Identity, Outcome
 from gateway.relay import Attempt
 from gateway.relay.agents import Dispatched, Task
 from gateway.relay.credentials import authenticator as module
@@ -29,7 +29,7 @@ from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.credentials.metrics import SignInMetrics
 from gateway.relay.credentials.places import Places
 from gateway.relay.credentials.shared import SharedAdmissionStore
-from gateway.relay.refusals import Refusals, delay
+from gateway.relay.refusals import OpenRequests, Refusals, delay
 from gateway.store import StoreUnavailable
 from tests.gateway.relay.agents.exchange import in_virtual_time
 from tests.gateway.relay.credentials.direct import KEY
@@ -160,6 +160,26 @@ async def test_a_key_asks_no_more_than_its_rate() -> None:
     assert await ask(21, "", 0.0) is Outcome.SUCCESS
     await asyncio.sleep(12)
     assert [await ask(number, "key1", 5.0) for number in (22, 23)] == [Outcome.SUCCESS, None]
+
+
+@in_virtual_time
+async def test_what_a_key_asks_beyond_its_rate_takes_no_place() -> None:
+    """A back end in a loop, or a stolen key: answered at once, which tells nothing of an account, and others sign in."""
+    house, loop = House(), asyncio.get_running_loop()
+    house.refusals._open = OpenRequests(per_address=120, most=10)
+
+    async def ask(password: str, **more: Any) -> tuple[Outcome | None, float]:
+        began = loop.time()
+        made = Attempt(user_name="anna", password=password, address="192.0.2.1", correlation_id="c", **more)
+        return (await house.check.authenticate(made)).outcome, loop.time() - began
+
+    flood = [asyncio.create_task(ask("x", throttled=False, caller="key1", caller_rate=1.0)) for _ in range(100)]
+    await asyncio.sleep(0)
+    assert house.refusals.open == 1
+    assert (await ask("right"))[0] is Outcome.SUCCESS
+    answers = await asyncio.gather(*flood)
+    assert answers.count((None, 0.0)) == 99
+    assert house.refusals.open == 0
 
 
 # -- the line
@@ -440,14 +460,14 @@ def quarter_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scripted(FakeDispatcher):
     """Answers with an outcome after a time, whoever asks."""
 
-    def __init__(self, outcome: Outcome, seconds: float, account: AccountId | None = None) -> None:
+    def __init__(self, outcome: Outcome, seconds: float, account: AccountId | None = None, identity: Any = None) -> None:
         super().__init__()
-        self.outcome, self.seconds, self.account = outcome, seconds, account
+        self.outcome, self.seconds, self.account, self.identity = outcome, seconds, account, identity
 
     async def dispatch(self, task: Task) -> Dispatched:
         self.asked.append((task.user_name, task.password))
         await asyncio.sleep(self.seconds)
-        return Dispatched(AnswerBody(self.outcome, account=self.account), "agent")
+        return Dispatched(AnswerBody(self.outcome, self.identity, account=self.account), "agent")
 
 
 @pytest.mark.usefixtures("quarter_seconds")
@@ -588,6 +608,29 @@ async def test_the_delay_follows_the_checks() -> None:
 
 @pytest.mark.usefixtures("quarter_seconds")
 @in_virtual_time
+async def test_those_who_sign_in_are_somebody() -> None:
+    """However many they are: they do not hide how long a name takes that is nobody's."""
+    house = House(dispatcher=Scripted(Outcome.SUCCESS, 0.01, identity=Identity("3f1c", "anna", "corp", directory="9d1c")))
+    for _ in range(200):
+        assert await house.sign_in("anna", "right") is Outcome.SUCCESS
+    house.check._dispatcher = Scripted(Outcome.WRONG_CREDENTIAL, 0.6)  # type: ignore[assignment]
+    await house.sign_in("nobody", "x")
+    await asyncio.sleep(10)
+    assert house.refusals.delay == 0.75
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
+async def test_whoever_waits_for_others_does_not_lengthen_the_delay() -> None:
+    """One wrong password sixty times at once: the last of them wait for seconds, each check takes as long as ever."""
+    house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.2))
+    assert set(await asyncio.gather(*(house.sign_in("anna", "x") for _ in range(60)))) == {Outcome.WRONG_CREDENTIAL}
+    await asyncio.sleep(10)
+    assert house.refusals.delay == 0.25
+
+
+@pytest.mark.usefixtures("quarter_seconds")
+@in_virtual_time
 async def test_a_refusal_that_waits_holds_nothing_but_its_place() -> None:
     """Its entry is in the trail, its lease has ended, no agent waits for it; whoever goes away takes the place along."""
     house = House(dispatcher=Scripted(Outcome.WRONG_CREDENTIAL, 0.1))
@@ -624,6 +667,8 @@ async def test_a_flood_of_refusals_is_told_busy_at_once_and_nothing_of_an_accoun
     assert (await sign_in("anna", "right", "198.51.100.1"))[0] is Outcome.SUCCESS
     await asyncio.gather(*flood)
     assert house.refusals.open == 0
+    crowded = [event.detail for event in house.trail.events if event.outcome == "busy"]
+    assert crowded == [{"detail": "too many open requests"}]  # by address, whatever the name
 
 
 @in_virtual_time

@@ -1,0 +1,46 @@
+"""What counts at an address, attempts under way included: the rule by itself."""
+
+from __future__ import annotations
+
+from gateway.relay.credentials.admission import AdmissionSettings, throttle
+from gateway.relay.credentials.admission.throttle import AddressRecord
+
+NOW = 1_800_000_000.0
+SETTINGS = AdmissionSettings(address_failures=2)
+
+
+def test_a_name_that_counts_already_takes_no_more_room() -> None:
+    """Whoever mistyped, or has another attempt under way, waits for nobody else; one more name does."""
+    record = AddressRecord()
+    throttle.begin(record, b"failed", NOW)
+    throttle.end(record, b"failed")
+    throttle.fail(record, b"failed", NOW)
+    throttle.begin(record, b"under way", NOW)
+    assert not throttle.is_crowded(record, b"failed", SETTINGS, NOW)
+    assert not throttle.is_crowded(record, b"under way", SETTINGS, NOW)
+    assert throttle.is_crowded(record, b"another", SETTINGS, NOW)
+
+
+def test_a_name_is_under_way_until_the_last_of_its_attempts_is_settled() -> None:
+    """Two at once, one of which is done; settled twice, it is as if once."""
+    record = AddressRecord()
+    for user in (b"anna", b"anna", b"ben"):
+        throttle.begin(record, user, NOW)
+    throttle.end(record, b"anna")
+    assert throttle.is_crowded(record, b"another", SETTINGS, NOW)
+    throttle.end(record, b"anna")
+    throttle.end(record, b"anna")
+    assert not throttle.is_crowded(record, b"another", SETTINGS, NOW)
+    assert record.under_way == {b"ben": 1}
+
+
+def test_what_lies_ahead_after_a_clock_was_set_back_does_not_count() -> None:
+    """It would for as long as the clock was wrong."""
+    record, settings = AddressRecord(), AdmissionSettings(address_failures=2, address_rate=2)
+    for user in (b"anna", b"ben"):
+        throttle.begin(record, user, NOW + 3600)
+        throttle.end(record, user)
+        throttle.fail(record, user, NOW + 3600)
+    assert throttle.refusal(record, settings, NOW + 3601) > 0
+    assert throttle.refusal(record, settings, NOW) == 0.0
+    assert not throttle.is_crowded(record, b"another", settings, NOW)
