@@ -217,7 +217,7 @@ class Database:
         """
         path = self._engine.url.database
         if self.dialect.name == "sqlite" and path and path != ":memory:":
-            await self._wait("scan", lambda _: self._sync_files(Path(path)), lambda _: None)
+            await self._wait("scan", lambda _: self._sync_log(Path(f"{path}-wal")), lambda _: None)
 
     def run_now(self, work: Work[T]) -> T:
         """Run `work` in this thread, for as long as it takes: at the start, before anything is served."""
@@ -342,14 +342,18 @@ class Database:
         cursor.execute("PRAGMA wal_autocheckpoint=0")
         return prompt
 
-    def _sync_files(self, path: Path) -> None:
-        """The log first: what a checkpoint has taken out of it meanwhile, that has synced into the database."""
-        for file in (path.with_name(f"{path.name}-wal"), path):
-            try:
-                with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
-                    os.fsync(opened.fileno())
-            except OSError as error:
-                raise self._unavailable(error) from error
+    def _sync_log(self, log_file: Path) -> None:
+        """Only the log: what a checkpoint has taken out of it, that has synced into the database.
+
+        Never the database's own file: closing it here would give up the locks of every connection of this process
+        (sqlite.org/howtocorrupt.html, section 2.2). Another process would then take itself for the last one, and remove the
+        log under the connections that go on writing into it.
+        """
+        try:
+            with contextlib.suppress(FileNotFoundError), log_file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def _check_point(self, _job: _Job) -> None:
         """Copy the write-ahead log into the database, as far as no reader needs it."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -177,6 +178,24 @@ async def test_a_slow_disk_does_not_stop_the_loop(
     assert [entry["event"] for entry in logs].count("store.slow") == 1
     await asyncio.sleep(0.6)
     store._database.write_now(lambda cursor: cursor.execute("SELECT 1"))
+    await store.close()
+
+
+async def test_another_process_that_looks_takes_nothing_away(path: Path) -> None:
+    """Such as `audit verify` beside a relay that has noted its heads: what is written afterwards is in the database."""
+
+    async def counted() -> int:
+        query = "SELECT count(*) FROM audit_events"
+        look = f"import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute({query!r}).fetchone())"
+        order = [sys.executable, "-c", look, str(path)]
+        return int((await asyncio.to_thread(subprocess.run, order, check=True, capture_output=True)).stdout)
+
+    store = opened(path)
+    await store.audit.append(event())
+    await store.audit.heads()
+    assert await counted() == 1
+    await store.audit.append(event())
+    assert await counted() == 2
     await store.close()
 
 
