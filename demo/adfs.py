@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from tests.adfs import endpoints
 from tests.adfs.simulator.serve import Network
 from tests.adfs.simulator.simulator import ADMIN, Simulator
@@ -165,7 +167,7 @@ class Story:
     def run(self, *words: str, expected: tuple[int, ...] = (0,)) -> None:
         """One command, which shows what it does by itself."""
         shown = " ".join(f'"{word}"' if " " in word else word for word in words)
-        print(f"\n\033[1m$ isthmus adfs {shown}\033[0m", flush=True)
+        click.echo(click.style(f"\n$ isthmus adfs {shown}", bold=True))
         done = subprocess.run(
             [sys.executable, "-m", "isthmus", "adfs", *words],
             env={**os.environ, "ISTHMUS_CONFIG": str(self.site.config)},

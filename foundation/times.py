@@ -34,8 +34,8 @@ def second(seconds: float | None) -> str:
 
 
 def day(seconds: float | None) -> str:
-    """The day of a moment in Unix seconds, such as `2026-01-31`; `unknown` for none (None or 0)."""
-    return _formatted(seconds, "%Y-%m-%d") if seconds else "unknown"
+    """The day of a moment in Unix seconds, such as `2026-01-31`; `unknown` for none."""
+    return "unknown" if seconds is None else _formatted(seconds, "%Y-%m-%d")
 
 
 def distance(seconds: float, now: float) -> str:

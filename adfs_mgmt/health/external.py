@@ -16,7 +16,7 @@ def check_external(farm: Farm, external: ExternalView, thresholds: Thresholds, n
     yield _check_alias(external)
     read = {host.host for host in farm.hosts if not host.error}
     for served in external.served:
-        yield from _check_served(external, served, served.host in read, thresholds, now)
+        yield from _check_served(farm, external, served, served.host in read, thresholds, now)
 
 
 def _check_alias(external: ExternalView) -> Finding:
@@ -27,14 +27,15 @@ def _check_alias(external: ExternalView) -> Finding:
 
 
 def _check_served(
-    external: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
+    farm: Farm, external: ExternalView, served: Served, is_read: bool, thresholds: Thresholds, now: float
 ) -> Iterator[Finding]:
     where = host_label(served.host)
     yield _check_tls(where, served)
     if served.tls is not None and not is_read:
         yield check_ssl("ssl-certificate", where, served.tls, (external.federation_name,), thresholds, now)
     if served.tls is not None and served.unnamed is not None:
-        yield _check_unnamed(external, where, served.tls.thumbprint, served.unnamed, now)
+        port = served.port if farm.error else farm.properties.https_port
+        yield _check_unnamed(external, where, port, served.tls.thumbprint, served.unnamed, now)
     yield _check_metadata(where, served)
     yield _check_probe(where, served)
     if served.milliseconds:
@@ -56,20 +57,20 @@ def _check_tls(where: str, served: Served) -> Finding:
     return failed("tls", where, served.tls_problem, "Renew it: isthmus adfs ssl plan.")
 
 
-def _check_unnamed(external: ExternalView, where: str, named: str, unnamed: str, now: float) -> Finding:
+def _check_unnamed(external: ExternalView, where: str, port: int, named: str, unnamed: str, now: float) -> Finding:
     """Clients without SNI get the certificate of the row for an address, which no renewal by AD FS's cmdlets touches."""
     name = "tls-without-name"
-    netsh = "certhash=… appid=… certstorename=MY (appid as in netsh http show sslcert)"
+    netsh = f"sslcert ipport=0.0.0.0:{port} certhash=… appid=… certstorename=MY (appid as in netsh http show sslcert)"
     if not unnamed:
         seen = "clients that send no server name (SNI), health probes of load balancers among them, get no certificate"
-        remedy = f"Where there are such: netsh http add sslcert ipport=0.0.0.0:443 {netsh}."
+        remedy = f"Where there are such: netsh http add {netsh}."
         return warned(name, where, seen, remedy)
     if unnamed == named:
         return passed(name, where, "clients that send no server name get the same certificate")
     other = external.certificates[unnamed]
     finding = failed if other.ended(now) else warned
     seen = f"clients that send no server name get another certificate, {end_text(other, now)}"
-    return finding(name, where, seen, f"A renewal forgot it: netsh http update sslcert ipport=0.0.0.0:443 {netsh}.")
+    return finding(name, where, seen, f"A renewal forgot it: netsh http update {netsh}.")
 
 
 def _check_metadata(where: str, served: Served) -> Finding:

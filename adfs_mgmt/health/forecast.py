@@ -57,13 +57,13 @@ def successor_of(rows: Sequence[FarmCertificate]) -> Certificate | None:
 def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Event]:
     """What AD FS will do about the primary of these rows (of one use), in order. None where it does nothing by itself."""
     primary, successor = primary_of(rows), successor_of(rows)
-    if not properties.auto_rollover or primary is None or not primary.not_after:
+    if not properties.auto_rollover or primary is None or primary.not_after is None:
         return []
     found = []
     made = primary.not_after - properties.generation_threshold_days * DAY
     if successor is None:
         found.append(Event(at=made, kind=EventKind.GENERATION, why="AD FS makes its successor"))
-    elif successor.not_before:
+    elif successor.not_before is not None:
         made = successor.not_before
     promoted = made + properties.promotion_threshold_days * DAY
     found.append(Event(at=promoted, kind=EventKind.PROMOTION, why="AD FS promotes the successor; partners must know it"))

@@ -33,6 +33,6 @@ def _ends(checked: Checked) -> Iterator[tuple[Labels, float]]:
     for farm, external, _ in checked:
         for entry in certificate_inventory(farm, external):
             certificate = entry.certificate
-            if certificate.not_after:
+            if certificate.not_after is not None:
                 labels = (("use", entry.group), ("role", entry.role), ("thumbprint", certificate.thumbprint))
                 yield (("farm", farm.name), *labels), round(certificate.not_after)

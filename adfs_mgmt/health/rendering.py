@@ -11,7 +11,7 @@ from foundation.times import day, distance
 def end_text(certificate: Certificate, now: float) -> str:
     """Which certificate it is, by the beginning of its thumbprint, and when it ends or ended."""
     name, end = short_name(certificate.thumbprint), certificate.not_after
-    if not end:
+    if end is None:
         return f"{name}: its end is not known"
     return f"{name} {'ends' if end > now else 'ended'} {day(end)} ({distance(end, now)})"
 

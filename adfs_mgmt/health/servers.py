@@ -116,7 +116,7 @@ def _check_database(where: str, farm: Farm, node: Node) -> Iterator[Finding]:
 def _check_sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Finding:
     remedy = "AD FS/Admin event log there (344, 345); reach the primary on port 80; its service account may read it?"
     if not node.last_sync:
-        return warned("sync", where, f"it has never polled {node.primary or 'its primary'}", remedy)
+        return warned("sync", where, f"it is not known to have ever polled {node.primary or 'its primary'}", remedy)
     seen = f"last poll of {node.primary or 'its primary'} {max(now - node.last_sync, 0):.0f} s ago"
     if not node.last_sync_ok:
         return failed("sync", where, f"{seen} failed", remedy)
@@ -134,7 +134,7 @@ def _check_node_bindings(farm: Farm, node: Node) -> Iterator[Finding]:
         return
     main, alternate = (name, farm.properties.https_port), farm.properties.alternate_tls_binding
     wanted = [main, (f"certauth.{name}", main[1]) if alternate else (name, farm.properties.tls_client_port)]
-    have = {(row.host_name.lower(), row.port) for row in node.bindings}
+    have = {(row.host_name.lower(), row.port) for row in node.bindings if row.thumbprint}
     missing = [f"{host}:{port}" for host, port in wanted if (host.lower(), port) not in have]
     where, cmdlet = host_label(node.host), "Set-AdfsAlternateTlsClientBinding" if alternate else "Set-AdfsSslCertificate"
     if missing:
@@ -156,7 +156,8 @@ def _lacks_ctl_store(farm: Farm, host: Node | Proxy) -> bool:
 
 
 def _is_main(farm: Farm, row: Binding) -> bool:
-    return (row.host_name.lower(), row.port) == (farm.properties.federation_name.lower(), farm.properties.https_port)
+    main = (farm.properties.federation_name.lower(), farm.properties.https_port)
+    return bool(row.thumbprint) and (row.host_name.lower(), row.port) == main
 
 
 def _unread(host: Node | Proxy) -> bool:
@@ -191,7 +192,7 @@ def _check_certificates(
 ) -> Iterator[Finding]:
     """Each bound certificate once, with every name that it is bound to."""
     held = {row.certificate.thumbprint: row for row in stored}
-    for thumbprint in sorted({row.thumbprint for row in bindings}):
+    for thumbprint in sorted({row.thumbprint for row in bindings if row.thumbprint}):
         named = [row.host_name for row in bindings if row.thumbprint == thumbprint and not row.by_address]
         names = [name for name in named if name.lower() != "localhost"]
         row = held.get(thumbprint)
@@ -213,6 +214,8 @@ def check_ssl(
 ) -> Finding:
     """One certificate that browsers and proxies have to accept under these names."""
     seen, left = end_text(certificate, now), certificate.left(now) / DAY
+    if certificate.not_after is None:
+        return warned(name, where, seen, "It cannot be read here: look at it there (certlm.msc). If it is odd, renew it.")
     foreign = sorted({name for name in names if name and not covers(certificate, name)})
     if left <= 0 or not certificate.begun(now):
         return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
@@ -224,7 +227,7 @@ def check_ssl(
         return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that everybody trusts. {_RENEW}")
     if left < thresholds.ssl_failure_days:
         return failed(name, where, seen, _RENEW)
-    if left < thresholds.ssl_warning_days or certificate.not_after is None:
+    if left < thresholds.ssl_warning_days:
         return warned(name, where, seen, _RENEW)
     return passed(name, where, seen)
 

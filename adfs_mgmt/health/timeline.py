@@ -143,7 +143,7 @@ def _row(scale: TimeScale, entry: CertificateEntry, thresholds: Thresholds, numb
 
 def _end(entry: CertificateEntry, now: float) -> str:
     end = entry.certificate.not_after
-    if not end:
+    if end is None:
         return "end not known"
     return f"{'ends' if end > now else 'ended'} {day(end)}, {distance(end, now)}"
 
@@ -153,7 +153,7 @@ def _notes(entry: CertificateEntry, thresholds: Thresholds, now: float) -> list[
     notes = [f"{day(event.at)} ({distance(event.at, now)}): {event.why}" for event in entry.events]
     if entry.group == PROXY_TRUST:
         return ["the proxy renews it by itself every 8 hours"]
-    if entry.role in {"next", "secondary"} or not entry.certificate.not_after:
+    if entry.role in {"next", "secondary"} or entry.certificate.not_after is None:
         return notes
     for days, word in zip(end_limits(entry, thresholds), ("warning", "alarm"), strict=True):
         if days:
@@ -186,10 +186,7 @@ def _table_row(entry: CertificateEntry, thresholds: Thresholds, now: float) -> s
         ("", common_name(certificate)),
         ("", entry.role or "-"),
         ("fixed", day(certificate.not_before)),
-        (
-            "fixed",
-            f"{day(certificate.not_after)}, {distance(certificate.not_after, now)}" if certificate.not_after else "unknown",
-        ),
+        ("fixed", f"{day(end)}, {distance(end, now)}" if (end := certificate.not_after) is not None else "unknown"),
         (f"fixed {status}", _WORDS[status]),
         ("itself", "; ".join(_notes(entry, thresholds, now)) or "-"),
         ("hosts", ", ".join(entry.hosts)),

@@ -177,12 +177,17 @@ async def plan_issuers(
     context: OperationContext, tenant: FederatedTenant, domains: Sequence[str] = ()
 ) -> tuple[Restoration, ...]:
     """For each domain (or those that are named) whose issuerUri is not what the farm issues: the right one. Raises
-    NotPossible where that is not known, GraphError."""
-    keys, found = await signing_keys(context, tenant), []
+    NotPossible where that is not known, or the same for several; GraphError."""
+    keys, found, names = await signing_keys(context, tenant), [], dict[str, str]()
     for domain in _chosen(await read_trust(tenant, context.now()), keys.federation_name, domains):
         issued = keys.issuer_for(domain.name)
         if not issued:
-            raise NotPossible(f"which issuer the farm writes for {domain.name} is not known: its claim rules are not read")
+            raise NotPossible(
+                f"which issuer the farm writes for {domain.name} is not known: its claim rules tell nothing of it"
+            )
+        if (other := names.setdefault(issued, domain.name)) != domain.name:
+            reason = f"Entra ID takes an issuer once, and the farm writes {issued} for {other} and {domain.name}"
+            raise NotPossible(f"{reason}: give its relying party for Microsoft Online this claim rule: {trust.ISSUER_RULE}")
         if domain.configuration is not None and domain.configuration.issuer_uri != issued:
             found.append(Restoration(tenant=tenant, domain=domain, values={"issuerUri": issued}))
     return tuple(found)

@@ -9,6 +9,7 @@ pypsrp gives times as text and enumerations as numbers with a text; here each co
     object with properties   a PSObject, nested too: types of a serialisation depth of their own, such as X509Certificate2
     object around an object  one PSObject, of the properties of both: what providers give through a JEA endpoint's functions
     object without           its text: it lay deeper than the serialisation depth of 1
+    value that is malformed  its text
     SecureString             "***": it is never shown, and never needed
 """
 
@@ -69,7 +70,7 @@ def read_time(text: str) -> dt.datetime:
 def _plain(value: Any) -> Property:
     """What pypsrp read without keeping its XML."""
     if isinstance(value, str):
-        return read_time(value) if _TIME.fullmatch(value) else value
+        return _primitive("DT", value) if _TIME.fullmatch(value) else value
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -103,6 +104,14 @@ _PRIMITIVES: dict[str, Callable[[str | None], Scalar]] = {
 }
 
 
+def _primitive(tag: str, text: str | None) -> Scalar:
+    """A value that is not written as its type wants stays text: the rest of the object is read all the same."""
+    try:
+        return _PRIMITIVES[tag](text)
+    except (ValueError, OverflowError):
+        return _text(text)
+
+
 class ClixmlReader:
     """One message: references to types and objects hold inside it."""
 
@@ -114,7 +123,7 @@ class ClixmlReader:
         """One element, and what is inside it. Elements of one message are read in their order."""
         tag = _tag(element)
         if tag in _PRIMITIVES:
-            return _PRIMITIVES[tag](element.text)
+            return _primitive(tag, element.text)
         if tag == "Ref":
             return self._objects.get(element.get("RefId", ""))
         read = self._object(element)

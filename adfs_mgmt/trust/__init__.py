@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore_domain
 from adfs_mgmt.trust.checklist import configuration_for, configuration_from
-from adfs_mgmt.trust.comparison import SigningKeys, compare_trust, keys_of
+from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, keys_of
 from adfs_mgmt.trust.conversion import (
     ConversionState,
     convert_domain,
@@ -29,6 +29,7 @@ from adfs_mgmt.trust.update_status import explain_update
 
 __all__ = [
     "FEDERATED",
+    "ISSUER_RULE",
     "MANAGED",
     "Backups",
     "Configuration",

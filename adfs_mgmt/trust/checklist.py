@@ -30,7 +30,7 @@ def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_dom
     if only_domain and not keys.identifier:
         reason = "the farm's identifier is not known; a guess breaks sign-in (AADSTS50107). Let it be read over WinRM"
         raise TrustRefused(f"federating {domain}", [reason])
-    base = f"https://{keys.federation_name}/adfs"
+    base = f"{keys.base}/adfs"
     ruled, own = keys.issuer_for(domain), f"http://{domain}/adfs/services/trust/"
     issuer = keys.identifier if only_domain else ruled if ruled and ruled != keys.identifier else own
     values: dict[str, Any] = {

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm import ExternalView, Farm, Use
@@ -26,6 +26,7 @@ ISSUER_RULE = (
 )
 """AD FS's claim rule for several domains: Entra ID wants another issuer for each (AADSTS50107 where it is not issuerUri)."""
 _BY_DOMAIN, _FIXED = re.compile(r'"([^"]*\$\{domain\}[^"]*)"'), re.compile(r'Value\s*=\s*"([^"]*)"')
+_PATTERN, _LISTED = re.compile(r'regexreplace\([^,]*,\s*"([^"]*)"'), re.compile(r"[A-Za-z0-9-]+(?:\\?\.[A-Za-z0-9-]+)+")
 _OFFICE = ("urn:federation:MicrosoftOnline", "urn:federation:cn:microsoftonline", "urn:federation:msod:microsoftonline.us")
 
 
@@ -42,6 +43,8 @@ class SigningKeys:
     """Whether the farm has the relying party of Microsoft Online; None where that cannot be seen."""
     identifier: str = ""
     """The farm's Identifier; empty where it is not known."""
+    port: int | None = None
+    """Its HttpsPort; None where it is not known."""
     rules: str | None = None
     """Claim rules of the relying party of Microsoft Online; None where they cannot be seen."""
 
@@ -50,14 +53,27 @@ class SigningKeys:
         if self.rules is None:
             return ""
         rules = [text for text in self.rules.split(";") if _ISSUER in text]
-        found = next((match for form in (_BY_DOMAIN, _FIXED) for text in rules if (match := form.search(text))), None)
-        return self.identifier if not rules else found[1].replace("${domain}", domain) if found else ""
+        by_domain = [match for text in rules if (match := _BY_DOMAIN.search(text))]
+        fixed = [match for text in rules if (match := _FIXED.search(text))]
+        found = [match for match in by_domain if _is_for(match.string, domain)] if by_domain else fixed
+        return self.identifier if not rules else found[0][1].replace("${domain}", domain) if found else ""
+
+    @property
+    def base(self) -> str:
+        """Of the addresses of the federation service."""
+        return f"https://{self.federation_name}" + (f":{self.port}" if self.port not in {None, 443} else "")
 
     @property
     def successor(self) -> Certificate | None:
         """The one that takes over next: it ends last, and after the live one."""
         last = last_to_end(self.coming)
         return last if last and self.live and last.outlasts(self.live) else None
+
+
+def _is_for(rule: str, domain: str) -> bool:
+    """Whether its pattern has this one, where it lists domains, as Entra Connect writes it: for others it issues no URI."""
+    listed = {name.replace("\\", "").lower() for text in _PATTERN.findall(rule) for name in _LISTED.findall(text)}
+    return not listed or domain.lower() in listed
 
 
 def keys_of_farm(farm: Farm) -> SigningKeys:
@@ -73,6 +89,7 @@ def keys_of_farm(farm: Farm) -> SigningKeys:
         coming=tuple(row.certificate for row in rows if not row.is_primary),
         knows_microsoft=bool(parties) if primary else None,
         identifier=farm.properties.identifier,
+        port=farm.properties.https_port if read else None,
         rules="".join(row.rules for row in parties) if read and parties else None,
     )
 
@@ -111,10 +128,10 @@ def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Find
     """Findings, the farm's first (with an empty `where`), then by domain; a domain that is as it should be has a `pass`."""
     found = list(_of_farm(trust, keys))
     domains = trust.federated_with(keys.federation_name)
+    issued = [keys.issuer_for(row.name) for row in domains if row.is_root]
     for domain in domains:
         good = passed("trust", domain.name, "Entra ID trusts what the farm signs with")
-        issuer = _issuer(domain, keys, several=sum(row.is_root for row in domains) > 1)
-        found += [*_of_domain(domain, keys, now), *issuer] or [good]
+        found += [*_of_domain(domain, keys, now), *_issuer(domain, keys, issued)] or [good]
     return found
 
 
@@ -178,17 +195,19 @@ def _unknown(domain: str, configuration: Configuration, live: Certificate, keys:
             yield warned("unknown-key", domain, text, f"If it is an old one, retire it: {retire}. If nobody knows it, act")
 
 
-def _issuer(domain: FederatedDomain, keys: SigningKeys, *, several: bool) -> Iterator[Finding]:
+def _issuer(domain: FederatedDomain, keys: SigningKeys, all_issued: Sequence[str]) -> Iterator[Finding]:
+    """`all_issued`: for each root domain; Entra ID takes each issuer once."""
     if domain.configuration is None:
         return
     written, issued, name = domain.configuration.issuer_uri, keys.issuer_for(domain.name), domain.name
     if keys.rules is not None and not issued:
-        yield warned("issuer", name, "which issuer the farm's claim rule writes is not known", f"Compare it: {ISSUER_RULE}")
+        remedy = f"Does it name {name}? Compare it: {ISSUER_RULE}"
+        yield warned("issuer", name, "which issuer the farm's claim rule writes is not known", remedy)
     elif issued and written != issued:
         slash = "; only the slash at the end differs" if written.rstrip("/") == issued.rstrip("/") else ""
         text = f"issuerUri is {written}, the farm issues {issued}{slash}: nobody can sign in (AADSTS50107)"
         remedy = "Correct it: `isthmus adfs trust issuer`"
-        if several and issued == keys.identifier:
+        if all_issued.count(issued) > 1:
             remedy = f"Several domains need this claim rule of the relying party for Microsoft Online: {ISSUER_RULE}"
         yield failed("issuer", name, text, remedy)
     elif not issued and keys.identifier and written not in {keys.identifier, f"http://{name}/adfs/services/trust/"}:
@@ -197,12 +216,14 @@ def _issuer(domain: FederatedDomain, keys: SigningKeys, *, several: bool) -> Ite
 
 
 def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> Iterator[Finding]:
-    expected = keys.federation_name.lower()
+    port = r"(:\d+)?" if keys.port is None else "(:443)?" if keys.port == 443 else f":{keys.port}"
+    expected = re.compile(f"https://{re.escape(keys.federation_name)}{port}/", re.IGNORECASE)
     addresses = {
+        "passiveSignInUri": configuration.passive_sign_in_uri,
         "activeSignInUri": configuration.active_sign_in_uri,
         "metadataExchangeUri": configuration.metadata_exchange_uri,
     }
     for name, address in addresses.items():
-        if address and f"//{expected}/" not in address.lower().replace(":443/", "/"):
-            text = f"{name} is {address}, not at {expected}"
+        if address and not expected.match(address):
+            text = f"{name} is {address}, not at {keys.base}"
             yield warned("addresses", domain, text, "Correct it, or restore a backup")

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from adfs_mgmt.farm import Farm, KeyAccess, SyncRole, Use
+from adfs_mgmt.farm import Farm, KeyAccess, StoredCertificate, SyncRole, Use
 from adfs_mgmt.health import Thresholds, check_farm
 from adfs_mgmt.health.inventory import CertificateEntry
+from adfs_mgmt.health.rendering import end_text
 from adfs_mgmt.health.timeline import status_of, timeline_page
 from adfs_mgmt.procedures import checks, ssl
 from adfs_mgmt.procedures.observation import FarmObservation
@@ -137,6 +138,22 @@ def test_the_health_of_a_farm() -> None:
         assert status_of(entry, Thresholds(), NOW) == "warn"
 
 
+def test_a_bound_certificate_that_cannot_be_read() -> None:
+    """Nothing is said of its names and usage, which nobody knows."""
+    made = samples.farm()
+    (bound,) = {row.thumbprint for node in made.nodes for row in node.bindings}
+    odd = StoredCertificate(certificate=replace(UNKNOWN, thumbprint=bound), key=KeyAccess.READABLE)
+    farm = replace(made, nodes=tuple(replace(node, stored=(odd,)) for node in made.nodes))
+    rows = [row for row in check_farm(farm, None, Thresholds(), NOW) if row.name == "ssl-certificate" and "sts" in row.where]
+    assert {(row.status, row.seen) for row in rows} == {("warn", f"{bound[:12]}: its end is not known")}
+    assert all("certlm.msc" in row.remedy for row in rows)
+
+
+def test_the_first_second_of_1970_is_a_time() -> None:
+    """A certificate of that end has ended; its end is not unknown."""
+    assert "ended 1970-01-01" in end_text(replace(SIGNING, not_after=0.0), NOW)
+
+
 def test_a_clock_that_is_not_told() -> None:
     """Not right, not wrong: a rollover does not start on it, and a check warns."""
     made = samples.farm()
@@ -153,6 +170,8 @@ def test_a_secondary_that_never_polled() -> None:
     (text,) = checks.synchronised(view(replace(made, nodes=nodes)))
     assert "not known to have ever synchronised" in text
     assert "minutes ago" not in text
+    (row,) = said(check_farm(replace(made, nodes=nodes), None, Thresholds(), NOW), "sync")
+    assert row == ("warn", "it is not known to have ever polled sts1.example.com")
 
 
 def test_when_work_is_due() -> None:

@@ -96,7 +96,7 @@ def _node(node: Node, farm: Farm) -> tuple[str, ...]:
         role = "SQL" if farm.properties.sql else "primary" if node.role is SyncRole.PRIMARY else "secondary"
     poll = "-"
     if node.role is SyncRole.SECONDARY:
-        age = f"{max(farm.read_at - node.last_sync, 0):.0f} s ago" if node.last_sync else "never"
+        age = f"{max(farm.read_at - node.last_sync, 0):.0f} s ago" if node.last_sync else "not known"
         poll = age if node.last_sync_ok else f"{age}, failed"
     known = bool(node.windows)
     service = ("runs" if node.service_running else "stopped") if known else "-"
@@ -123,7 +123,7 @@ def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
         _title("Certificates")
     for entry in entries:
         end = entry.certificate.not_after
-        ends = f"{day(end)}, {distance(end, farm.read_at)}" if end else "end not known"
+        ends = f"{day(end)}, {distance(end, farm.read_at)}" if end is not None else "end not known"
         state = ", ".join(part for part in (entry.role, _keys(farm, entry)) if part)
         click.echo(f"{entry.group:<22}  {ends:<23}  {state}")
         click.echo(visible(f"  {entry.certificate.thumbprint}  {common_name(entry.certificate)}"))

@@ -110,12 +110,15 @@ def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tupl
     text = "\n".join(f"{name}: issuerUri becomes {value}" for name, value in plan.items())
     if plan and (not manner.as_json or not manner.yes):
         emit_said(text, as_json=manner.as_json, plan=plan)
-    saved = {}
+    saved: dict[str, str] = {}
     if plan:
         flow.confirm("Do this? Type yes", "yes", manner)
-        saved = {row.domain.name: str(run_async(apply_restoration(context, row))) for row in planned}
-    done = "\n".join(f"{name}: done (backup: {path})" for name, path in saved.items()) or "every issuerUri is right"
-    emit_said(done, as_json=manner.as_json, written=plan, backups=saved)
+    for row in planned:
+        saved[row.domain.name] = path = str(run_async(apply_restoration(context, row)))
+        if not manner.as_json:
+            click.echo(visible(f"{row.domain.name}: done (backup: {path})"))
+    if manner.as_json or not plan:
+        emit_said("every issuerUri is right", as_json=manner.as_json, written=plan, backups=saved)
 
 
 @click.command("convert")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adfs_mgmt.farm import (
+    Binding,
     ExternalView,
     Farm,
     FarmCertificate,
@@ -198,6 +199,24 @@ def test_ssl_certificates(tls: samples.Made, expected: str) -> None:
     }
     assert set(found.values()) == {expected}
     assert len(found) == 3
+
+
+def test_a_row_without_a_certificate() -> None:
+    """Nothing is bound there; of a row that nobody needs nothing is said."""
+    rows = FARM.nodes[1].bindings
+    assert wrong(node(FARM, bindings=(*rows, Binding(host_name="localhost", port=443, thumbprint="")))) == []
+    bare = (replace(rows[0], thumbprint=""), *rows[1:])
+    assert ("ssl-binding", "sts2", "fail") in wrong(node(FARM, bindings=bare))
+    assert ("ssl-binding", "wap1", "fail") in wrong(proxy(FARM, bindings=bare))
+
+
+def test_the_port_of_the_row_for_an_address() -> None:
+    """The farm's, wherever we look at it from; from outside that of the settings."""
+    for farm in (properties(FARM, https_port=444), replace(FARM, error="not read")):
+        seen = samples.outside(FARM)
+        seen = replace(seen, served=(replace(seen.served[0], port=445, unnamed=""),))
+        (row,) = [row for row in check_farm(farm, seen, LIMITS, NOW) if row.name == "tls-without-name"]
+        assert f"ipport=0.0.0.0:{445 if farm.error else 444} " in row.remedy
 
 
 # -- token certificates

@@ -52,6 +52,17 @@ def test_the_issuer_is_corrected(config: Path, graph: FakeGraph, capsys: pytest.
     assert "every issuerUri is right" in capsys.readouterr().out
 
 
+def test_one_issuer_for_several_domains(config: Path, graph: FakeGraph) -> None:
+    """Entra ID takes each once: nothing is written, the claim rule is the remedy; one of them can have it."""
+    values = federation("example.org", signing(), issuerUri="urn:org", passiveSignInUri="https://fs.example.com/adfs/ls/")
+    graph.add_domain("example.org", federation=values)
+    with pytest.raises(Failure, match=r"for example\.com and example\.org: give .* this claim rule"):
+        run("adfs", "trust", "issuer", "--yes", "--config", config)
+    assert [domain.writes for domain in graph.domains.all.values()] == [[]] * len(graph.domains.all)
+    run("adfs", "trust", "issuer", "--domain", "example.org", "--yes", "--config", config)
+    assert graph.domains.all["example.org"].writes == [{"issuerUri": OWN}]
+
+
 def test_what_is_not_known_is_not_written(config: Path, graph: FakeGraph, simulator: Simulator) -> None:
     """Without the farm's word nothing is guessed."""
     simulator.drop_during("Get-AdfsRelyingPartyTrust", times=9)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pypsrp.serializer import Serializer
 
+from adfs_mgmt.remoting import integer_of, time_of
 from adfs_mgmt.remoting.values import ClixmlReader, read_output, read_time
 from foundation.xml import MalformedXml
 
@@ -32,6 +33,16 @@ def test_text_that_is_no_time_is_refused() -> None:
     """Never guessed at."""
     with pytest.raises(ValueError, match="not a time"):
         read_time("2026-03-01")
+
+
+@pytest.mark.parametrize(
+    "xml",
+    ["<DT N='A'>11/29/2026 3:56:28 PM</DT>", "<DT N='A'>2026-13-45T00:00:00</DT>", "<DT N='A'/>", "<I32 N='A'>x</I32>"],
+)
+def test_a_value_in_another_notation(xml: str) -> None:
+    """It stays text, which no reader takes for a time or a number, and hides nothing else of its object."""
+    found = read_output(f"<Obj RefId='0'><Props>{xml}<S N='B'>there</S></Props></Obj>")
+    assert (time_of(found, "A"), integer_of(found, "A", 7), found["B"]) == (None, 7, "there")
 
 
 def test_date_with_its_hint() -> None:

@@ -81,6 +81,26 @@ def test_addresses_of_another_farm(live: Certificate) -> None:
     assert any("activeSignInUri" in text for _, text in _found(trust, _keys(live)))
 
 
+@pytest.mark.parametrize(
+    ("farm", "written", "good"),
+    [
+        (443, "", True),
+        (443, ":443", True),
+        (443, ":444", False),
+        (444, ":444", True),
+        (444, "", False),
+        (None, ":444", True),
+        (None, "", True),
+    ],
+)
+def test_the_port_of_the_addresses(live: Certificate, farm: int | None, written: str, good: bool) -> None:
+    """Of a farm on another port than 443 they have it, and that is no fault; from outside it is not known."""
+    base = f"https://{FEDERATION}{written}/adfs"
+    addresses = {"passive_sign_in_uri": f"{base}/ls/", "active_sign_in_uri": f"{base}/services/trust/2005/usernamemixed"}
+    found = _found(_trust(live, **addresses, metadata_exchange_uri=""), replace(_keys(live), port=farm))
+    assert [status for status, _ in found] == (["pass"] if good else ["warn", "warn"])
+
+
 def test_entras_own_update_is_explained(live: Certificate) -> None:
     """A failed update of Entra ID's own is a warning in words."""
     trust = _trust(live, update=UpdateStatus(result="notFound", at=NOW))
@@ -120,7 +140,7 @@ def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None
         name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
     )
     assert keys_of_farm(farm) == replace(
-        SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True), rules=""
+        SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True), rules="", port=443
     )
     assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
     assert keys_of_farm(replace(farm, nodes=())).live is None
@@ -171,6 +191,28 @@ def test_which_issuer_a_farm_writes(rules: str | None, issued: str) -> None:
     assert replace(_keys(None), identifier=OWN, rules=rules).issuer_for("example.com") == issued
 
 
+CONNECT = (
+    'c1:[Type == "http://schemas.xmlsoap.org/claims/UPN"] && '
+    'c2:[Type == "http://schemas.microsoft.com/ws/2012/01/accounttype", Value == "User"] => '
+    'issue(Type = "http://schemas.microsoft.com/ws/2008/06/identity/claims/issuerid", Value = regexreplace(c1.Value, '
+    r'"(?i)(^([^@]+)@)(?<domain>(example\.com|b\.example))$", "http://${domain}/adfs/services/trust/"));'
+)
+"""As Entra Connect writes it (Microsoft's *Multiple domain support for federating with Microsoft Entra ID*)."""
+
+
+@pytest.mark.parametrize(
+    ("domain", "issued"),
+    [
+        ("example.com", "http://example.com/adfs/services/trust/"),
+        ("B.example", "http://B.example/adfs/services/trust/"),
+        ("c.example", ""),
+    ],
+)
+def test_a_rule_that_lists_domains(domain: str, issued: str) -> None:
+    """One that it does not list gets none of its issuers, not even the fixed one of another rule."""
+    assert replace(_keys(None), identifier=OWN, rules=CONNECT + STATIC).issuer_for(domain) == issued
+
+
 @pytest.mark.parametrize(
     ("written", "rules", "status", "words"),
     [
@@ -205,6 +247,19 @@ def test_several_domains_without_the_claim_rule(live: Certificate) -> None:
     assert ISSUER_RULE in found[1].remedy
 
 
+def test_one_issuer_for_several_domains(live: Certificate) -> None:
+    """A fixed one can be right for one of them: the remedy is the rule, which no change at Entra ID replaces."""
+    trust = _trust(live, issuer_uri="http://one/trust/")
+    other = replace(trust.domains[0], name="example.org")
+    assert other.configuration is not None
+    other = replace(other, configuration=replace(other.configuration, issuer_uri="http://example.org/adfs/services/trust/"))
+    keys = replace(_keys(live), identifier=OWN, rules=STATIC)
+    found = compare_trust(replace(trust, domains=(*trust.domains, other)), keys, NOW)
+    assert ISSUER_RULE in found[1].remedy
+    alone = compare_trust(replace(trust, domains=(other,)), keys, NOW)
+    assert "isthmus adfs trust issuer" in alone[0].remedy
+
+
 def test_where_the_issuer_is_read(live: Certificate) -> None:
     """Over WinRM the Identifier and the rules of an enabled relying party; from outside the metadata's entity id."""
     office = RelyingParty(name="x", identifiers=("urn:federation:MicrosoftOnline",), rules=ISSUER_RULE)
@@ -213,6 +268,7 @@ def test_where_the_issuer_is_read(live: Certificate) -> None:
     farm = Farm(name="f", read_at=NOW, properties=Properties(identifier=OWN), nodes=(node,), relying_parties=(office,))
     assert keys_of_farm(farm).issuer_for("a.example") == "http://a.example/adfs/services/trust/"
     assert keys_of_farm(replace(farm, relying_parties=(replace(office, enabled=False),))).rules is None
+    assert keys_of_farm(replace(farm, properties=Properties(https_port=444))).port == 444
     served = Served(host="n1", port=443, signing=(live.thumbprint,), signed_by=live.thumbprint, entity_id=OWN)
     outside = ExternalView(federation_name="f", read_at=NOW, served=(served,), certificates={live.thumbprint: live})
     assert (keys_of_outside(outside).identifier, keys_of_outside(outside).rules) == (OWN, None)

@@ -67,6 +67,15 @@ async def test_a_managed_domain_is_federated(
     assert "federatedIdpMfaBehavior" not in tenant.domains.all["managed.example"].writes[0]
 
 
+def test_a_farm_on_another_port(live: Certificate) -> None:
+    """The addresses that Entra ID sends people to have it; the issuer, which is a name, has not."""
+    values = configuration_for("managed.example", replace(_keys(live), port=444))
+    addresses = [values[name] for name in ("passiveSignInUri", "activeSignInUri", "metadataExchangeUri", "signOutUri")]
+    assert all(address.startswith(f"https://{FEDERATION}:444/adfs/") for address in addresses)
+    assert values["issuerUri"] == "http://managed.example/adfs/services/trust/"
+    assert configuration_for("m.example", replace(_keys(live), port=443))["signOutUri"] == f"https://{FEDERATION}/adfs/ls/"
+
+
 async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: Certificate) -> None:
     """Default, initial, unverified, sub- and federated domains, each by its own line."""
     tenant.add_domain("new.example", is_verified=False)
