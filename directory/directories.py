@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from directory.credentials import BeforeBind, CredentialChecker, reset_password
 from directory.errors import NoDirectory, NotFound, SettingsProblem
-from directory.ldap import Controllers, resolve_servers
+from directory.ldap import Controllers, check_servers, resolve_servers, user_filter
 from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
@@ -62,6 +62,12 @@ class _Directory:
     async def close(self) -> None:
         await self._idle.wait()
         await self.controllers.close()
+
+
+def check_settings(settings: DirectorySettings) -> None:
+    """Refuse what `Directories` would refuse of one directory, as far as nobody has to be asked. Raises SettingsProblem."""
+    check_servers(settings)
+    user_filter(settings)
 
 
 class Directories:

@@ -199,7 +199,7 @@ def _rights(where: str, settings: DirectorySettings, connection: ldap3.Connectio
             "rights",
             where,
             "users are readable, their nested groups (tokenGroups) are not",
-            "Add it to the group Windows Authorization Access DirectoryGroup.",
+            "Add it to the group Windows Authorization Access Group.",
         )
     return passed("rights", where, "users, bad-password counts and nested groups are readable")
 

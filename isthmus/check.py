@@ -134,7 +134,8 @@ async def _sign_in(directories: directory.Directories, user: str, password: str)
     credential = directory.Credential(user, password)
     result = await directories.verify(credential, deadline=started + TIMEOUT)
     milliseconds = (time.time() - started) * 1000
-    seen = f"{result.outcome.value} {result.detail} after {milliseconds:.0f} ms at {result.controller or 'no controller'}"
+    said = f"{result.outcome.value} ({result.detail})" if result.detail else result.outcome.value
+    seen = f"{said} after {milliseconds:.0f} ms at {result.controller or 'no controller'}"
     if result.identity is None:
         return failed(f"sign-in of {user}", "", seen, "The page tells a stranger less than this.")
     return passed(f"sign-in of {user}", "", f"{seen}, {len(result.identity.groups)} groups")

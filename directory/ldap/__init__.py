@@ -9,7 +9,7 @@ from directory.ldap.codec import CodecError, Entry, LdapResult
 from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
 from directory.ldap.controllers import Controllers
-from directory.ldap.discovery import ServerList, resolve_servers
+from directory.ldap.discovery import ServerList, check_servers, resolve_servers
 from directory.ldap.filters import UserFilter, user_filter
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.tls import make_context, normalise_fingerprint
@@ -26,6 +26,7 @@ __all__ = [
     "ServerList",
     "ServiceLogin",
     "UserFilter",
+    "check_servers",
     "is_server_fault",
     "make_context",
     "normalise_fingerprint",

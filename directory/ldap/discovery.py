@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from directory.errors import SettingsProblem
+from directory.ldap.connection import parse_server
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()
@@ -31,8 +32,19 @@ class ServerList(NamedTuple):
 
 def resolve_servers(settings: DirectorySettings) -> ServerList:
     """From the settings, else from the DNS. Blocks. Raises SettingsProblem."""
+    check_servers(settings)
     if settings.servers:
         return ServerList(settings.servers)
+    return _from_dns(settings.domain, anywhere=bool(settings.tls.pinned_sha256))
+
+
+def check_servers(settings: DirectorySettings) -> None:
+    """Refuse settings that name no servers, or none that may be believed; the DNS is not asked. Raises SettingsProblem."""
+    if settings.servers:
+        allow_plain = settings.send_passwords_unencrypted_over_the_network
+        for server in settings.servers:
+            parse_server(server, allow_plain=allow_plain)
+        return
     if not settings.domain.strip("."):
         raise SettingsProblem("servers", "is empty, and so is `domain`", "Name servers, or the domain with SRV records.")
     if not settings.tls.ca_file and not settings.tls.pinned_sha256:
@@ -41,7 +53,6 @@ def resolve_servers(settings: DirectorySettings) -> ServerList:
             "is not set, and names from DNS are not believed on the word of any public authority",
             "Name the authority of the domain controllers' certificates, or list the controllers in `servers`.",
         )
-    return _from_dns(settings.domain, anywhere=bool(settings.tls.pinned_sha256))
 
 
 def _from_dns(domain: str, *, anywhere: bool) -> ServerList:

@@ -487,8 +487,8 @@ def _make_sqlite_engine(url: sa.URL) -> sa.Engine:
 
 def _make_private_file(path: Path) -> None:
     """SQLite would make it readable to all. What it keeps beside it has the mode of the file. Raises StoreUnavailable."""
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    with contextlib.suppress(OSError):  # never one that is there already: see `_sync_log`
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)

@@ -13,6 +13,7 @@ from settings import Problem, SettingsFileError, UnusableFile, load_settings, re
 from settings import example as example_of
 
 if TYPE_CHECKING:
+    from isthmus.agent_settings import AgentSettings
     from isthmus.relay_settings import RelaySettings
 
 
@@ -105,6 +106,8 @@ def check(file: Path, kind: str | None, as_json: bool) -> None:
         settings = load_settings(file, model_of(kind)[0])
         if kind == "relay":
             _check_relay(file, settings)
+        elif kind == "agent":
+            _check_agent(file, settings)
     except SettingsFileError as error:
         if not as_json:
             raise Failure(str(error)) from error
@@ -125,6 +128,21 @@ def _check_relay(file: Path, settings: RelaySettings) -> None:
         check_settings(settings.server)
     except ServerError as error:
         raise SettingsFileError(file, [Problem("server", str(error), file=file)]) from error
+
+
+def _check_agent(file: Path, settings: AgentSettings) -> None:
+    """As `_check_relay`, for an agent. Raises SettingsFileError."""
+    from directory import SettingsProblem, check_settings
+
+    problems = []
+    for number, directory in enumerate(settings.directories):
+        try:
+            check_settings(directory)
+        except SettingsProblem as error:
+            remedy = f"{error.remedy[:1].lower()}{error.remedy[1:]}".rstrip(".")
+            problems.append(Problem(f"directories[{number}].{error.setting}", error.problem, remedy, file=file))
+    if problems:
+        raise SettingsFileError(file, problems)
 
 
 def _guess(file: Path) -> str:

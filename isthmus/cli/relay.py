@@ -117,7 +117,8 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     "--domain",
     "domains",
     multiple=True,
-    help="A UPN suffix or NetBIOS name that the agent may answer for, `*` for those that nobody claims; again for more.",
+    help="A UPN suffix or NetBIOS name that the agent may answer for; again for more. `*`: names that nobody claims, "
+    "and those that are typed without a domain.",
 )
 @click.option("--any-domain", is_flag=True, help="Instead: let it answer for whatever it claims, and so for everybody.")
 @json_option
@@ -130,12 +131,13 @@ def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, a
     \b
     Examples:
       isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP
-      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP --domain '*'
-      isthmus relay token --name dc1-agent --domain corp.example.com --json | jq -r .text
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain '*'
+      isthmus relay token --name dc1-agent --domain CORP --json | jq -r .text
     """
     if bool(domains) == any_domain:
-        wanted = "give it once for each domain of the agent's directories" if not domains else "give it or --any-domain"
-        raise click.UsageError(f"--domain: {wanted}; --any-domain trusts the agent with everybody's sign-in")
+        once_each = "Give --domain, once for each domain of the agent's directories"
+        wanted = "Give --domain or --any-domain, not both" if domains else once_each
+        raise click.UsageError(f"{wanted}; --any-domain trusts the agent with everybody's sign-in.")
     view = run_async(reported(_admin(config).create_token(name, domains, any_domain=any_domain)))
     if as_json:
         emit_json(view)
@@ -204,9 +206,9 @@ def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
 def binding() -> None:
     """Which directory the people of a domain are in.
 
-    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory its
-    objectGUID, for LDAP its naming context. From then on no agent is believed that names another one. Change it where a
-    domain was made anew or has moved, or where the wrong agent came first.
+    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory the
+    domain's objectGUID, for LDAP the naming context. From then on no agent that names another one is believed. Change it
+    where a domain was made anew or has moved, or where the wrong agent came first.
     """
 
 
@@ -236,18 +238,31 @@ def list_bindings(config: Path, as_json: bool) -> None:
 def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> None:
     """Bind a domain to a directory, in place of the one before. Sessions of the people of that one end.
 
-    DIRECTORY is what the directory says of itself. Active Directory: `(Get-ADDomain).ObjectGUID`; LDAP: the naming
-    context, lower case. Before the first sign-in, nobody else can come first.
+    DIRECTORY is what the directory says of itself: for Active Directory the domain's objectGUID, for LDAP the naming
+    context. Do it before the first sign-in, and no agent can bind the domain to another one.
 
     \b
-    Example:
-      isthmus relay binding set corp.example.com 9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3
+    In PowerShell:
+      (Get-ADDomain).ObjectGUID
+
+    \b
+    Examples:
+      isthmus relay binding set CORP 9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3
+      isthmus relay binding set example.org dc=example,dc=org
     """
+    if not _names_a_directory(directory):
+        wanted = "expected a GUID (9f2c1b7e-…), or a naming context (dc=example,dc=org)"
+        raise click.BadParameter(f"{directory!r}: {wanted}", param_hint="DIRECTORY")
     view = run_async(reported(_admin(config).bind(domain, directory)))
     if as_json:
         emit_json(view)
     else:
         click.echo(f"{view.domain} is bound to {view.directory}; {counted(view.sessions, 'session')} ended.")
+
+
+def _names_a_directory(text: str) -> bool:
+    """Whether it is a GUID or a DN: a domain that is bound to a slip of the keyboard lets nobody in."""
+    return bool(re.fullmatch(r"\s*\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?\s*", text)) or "=" in text
 
 
 @binding.command("remove")
@@ -414,8 +429,8 @@ def create_api_key(
 
     \b
     Examples:
-      isthmus relay api-key create --name intranet --from 192.0.2.7 --days 365
-      isthmus relay api-key create --name portal --scope check --scope change --from 10.1.0.0/16 --rate 3000
+      isthmus relay api-key create --name crm --from 192.0.2.7 --days 365
+      isthmus relay api-key create --name portal --scope check --scope change
     """
     lifetime = days * 86400 if days is not None else None
     made = _admin(config).create_api_key(name, lifetime, scopes=scopes, networks=networks, rate=float(rate))
@@ -435,7 +450,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
 
     \b
     Example:
-      isthmus relay api-key list --json | jq -r '.[] | select(.revoked_at == null) | .name'
+      isthmus relay api-key list --json | jq -r '.[] | [.id, .name] | @tsv'
     """
     views = run_async(reported(_admin(config).api_keys()))
     if as_json:
@@ -534,8 +549,8 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
 def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     """Check all chains; exit code 1 names the first entry that cannot be trusted.
 
-    An older copy of the database holds in itself. That it is one shows by what the relay noted in its state_dir
-    (`audit-heads`); against who can write there too, only by a head that was noted on another machine.
+    An older copy of the database is whole in itself. That it is older shows by what the relay has noted in its state_dir
+    (`audit-heads`), each minute; against those who can write there too, only by a head that was noted on another machine.
 
     \b
     Examples:
@@ -552,7 +567,7 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
         emit_json({"ok": True, **msgspec.to_builtins(report)})
         return
     if report.witnessed is None and report.entries:
-        missing = "state_dir has no file audit-heads; the relay makes it when it runs"
+        missing = "state_dir has no file audit-heads; a running relay writes it each minute"
         click.echo(f"Not compared with what was noted before: {missing}.", err=True)
     if not report.entries:
         click.echo("The trail is empty.")
@@ -575,9 +590,9 @@ def accept_audit(config: Path, why: str, yes: bool, as_json: bool) -> None:
     Until then `audit verify` calls the trail broken, and each start of the relay raises an alarm. What was noted and is
     gone is written into the trail. If nobody has put back a backup: do not accept it, somebody removed entries.
 
-    
+    \b
     Example:
-      isthmus relay audit accept --why "database restored from the backup of 28 November"
+      isthmus relay audit accept --why "backup of 28 November was put back"
     """
     question = "Entries that the relay had noted are gone for good. Type accept to accept that"
     confirm(question, "accept", Manner(yes=yes, as_json=as_json))

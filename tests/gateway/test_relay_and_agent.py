@@ -88,6 +88,11 @@ async def test_an_agent_answers_only_for_the_domains_of_its_token(tmp_path: Path
     people.domains = ("corp.example.com", "corp", "*")
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1", ("Other.example.com",))
+        with structlog.testing.capture_logs() as logs:
+            async with agent(tmp_path, running, people, state_dir=state):
+                pass
+        told = [line["domains"] for line in logs if line["event"] == "agent.claims_too_much"]
+        assert set(map(tuple, told)) == {("corp", "corp.example.com")}  # `*` says nothing: an agent cannot help claiming it
         async with agent(tmp_path, running, people, state_dir=state) as made:
             for name in (ANNA, "CORP\\anna", "anna"):
                 verdict = await running.authenticator.authenticate(attempt(name, "right"))

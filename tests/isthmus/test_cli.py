@@ -86,6 +86,13 @@ def test_every_command_has_help_json_and_an_example() -> None:
         assert all(option.help for option in command.params if isinstance(option, click.Option)), path
 
 
+def test_help_fits_80_columns(run: Run) -> None:
+    """Of relay and agent; their examples too, which click does not wrap."""
+    helped = [path for path, _ in commands(cli.cli) if path[0] != "adfs"]
+    wide = {(path, line) for path in helped for line in run(*path, "--help")[1].splitlines() if len(line) > 80}
+    assert wide == set()
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(run: Run, shell: str) -> None:
     """For each of the three shells."""
@@ -197,6 +204,28 @@ def test_config_check_names_what_a_relay_would_refuse_at_its_start(run: Run, tmp
     assert problem["key"] == "server"
 
 
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        ("", "servers", "is empty, and so is `domain`"),
+        ('domain = "corp.example.com"', "tls.ca_file", "names from DNS are not believed"),
+        ('servers = ["ldap://dc1"]', "servers", "unencrypted"),
+        ('servers = ["dc1"]\nuser_filter = "(&(mail=*)"', "user_filter", "is no LDAP filter"),
+    ],
+)
+def test_config_check_names_what_an_agent_would_refuse_at_its_start(
+    run: Run, tmp_path: Path, lines: str, key: str, words: str
+) -> None:
+    """In which directory, too."""
+    path = tmp_path / "agent.toml"
+    good = 'state_dir = "state"\n[[directories]]\nname = "a"\nbase_dn = "DC=a"\nservers = ["dc1.a"]\n'
+    path.write_text(good)
+    assert run("config", "check", path)[0] == 0
+    path.write_text(f'{good}[[directories]]\nname = "b"\nbase_dn = "DC=b"\n{lines}\n')
+    code, _, err = run("config", "check", path)
+    assert (code, f"directories[1].{key}: " in err, words in err) == (1, True, True)
+
+
 def test_config_check_of_a_file_that_is_no_settings_file(run: Run, tmp_path: Path) -> None:
     """It is said, whatever it is."""
     path = tmp_path / "x.toml"
@@ -262,8 +291,10 @@ def test_an_api_key_is_made_with_its_limits(run: Run, ready: Path) -> None:
     assert "anywhere" in run("relay", "api-key", "list", "--config", ready)[1]
     for wrong in (("--scope", "admin"), ("--rate", "0"), ("--rate", "many")):
         assert run(*create, "x", *wrong)[0] == 2
+    code, _, err = run(*create, " ")
+    assert (code, "needs a name" in err) == (1, True)
     code, _, err = run(*create, "x", "--from", "192.0.2.7/24")
-    assert (code, "host bits set" in err) == (1, True)
+    assert (code, "give 192.0.2.0/24 for all of it" in err) == (1, True)
 
 
 def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
@@ -280,6 +311,9 @@ def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
     (view,) = json.loads(run("relay", "binding", "list", *where, "--json")[1])
     assert (view["domain"], view["bound_by"].startswith("admin:")) == ("corp", True)
     assert run("relay", "binding", "set", "two words", guid, *where)[0] == 1
+    for no_directory in ("", " ", "corp.example.com", guid[:-1], "CORP"):
+        code, _, err = run("relay", "binding", "set", "corp", no_directory, *where)
+        assert (code, "expected a GUID" in err) == (2, True), no_directory
     assert run("relay", "binding", "remove", "corp", *where)[:2] == (0, "corp is not bound any more; 0 sessions ended.\n")
     code, out, _ = run("relay", "binding", "remove", "corp", *where)
     assert (code, "isthmus relay binding list" in out) == (1, True)

@@ -301,8 +301,10 @@ class Administration:
         """Make an API key; its secret is in the answer and nowhere else.
 
         scopes: `check`, `change`. networks: where it may be used from, in CIDR notation; none: anywhere. rate: checks and
-        changes a minute. Raises ValueError for what is none of these.
+        changes a minute. Raises ValueError for what is none of these, and for a blank name.
         """
+        if not name.strip():
+            raise ValueError("an API key needs a name: what it is for")
         now = self._clock()
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         record = ApiKeyRecord(
@@ -310,7 +312,7 @@ class Administration:
             digest=hashlib.sha256(secret.encode()).digest(),
             name=name,
             scopes=_scopes(scopes),
-            networks=tuple(str(ipaddress.ip_network(network.strip())) for network in networks),
+            networks=tuple(map(_network, networks)),
             rate=_rate(rate),
             created_at=now,
             expires_at=now + lifetime if lifetime is not None else None,
@@ -397,6 +399,17 @@ def _scopes(scopes: Sequence[str]) -> tuple[str, ...]:
             f"an API key is for {' or '.join(API_KEY_SCOPES)}, or both, not for {', '.join(scopes) or 'nothing'}"
         )
     return tuple(scope for scope in API_KEY_SCOPES if scope in scopes)
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text.strip()))
+    except ValueError:
+        try:
+            whole = ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            raise ValueError(f"{text!r} is no address (192.0.2.7) and no network (10.1.0.0/16, 2001:db8::/32)") from None
+        raise ValueError(f"{text!r} is no network: give {whole} for all of it, or the address alone") from None
 
 
 def _rate(rate: float) -> float:

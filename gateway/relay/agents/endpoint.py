@@ -31,6 +31,7 @@ from gateway.protocol import (
     RelaySession,
     RenewalRequested,
 )
+from gateway.relay.agents.bindings import REST
 from gateway.relay.agents.connection import AgentConnection
 from gateway.relay.agents.dispatch import Dispatcher
 from gateway.relay.agents.registry import AgentRegistry
@@ -227,7 +228,8 @@ class AgentEndpoint:
                 break
         connection.opened = opened
         connection.allowed = self._registry.allowed(connection.name, opened.peer.serial)  # before anybody may ask it
-        if beyond := sorted(set(opened.domains) - set(connection.domains)):
+        # `*` says nothing: every agent with one directory claims it, whatever its enrolment allows
+        if beyond := sorted(set(opened.domains) - {REST, *connection.domains}):
             log.warning("agent.claims_too_much", agent=connection.name, domains=beyond, allowed=connection.allowed)
         self.connections.append(connection)
         self._registry.seen(opened, self._clock(), connection.address)

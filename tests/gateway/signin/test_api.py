@@ -241,7 +241,7 @@ async def test_what_the_back_end_says_of_its_client_is_not_where_the_key_is_used
     [
         ({"scopes": ()}, "not for nothing"),
         ({"scopes": ("check", "admin")}, "not for check, admin"),
-        ({"networks": ("192.0.2.7/24",)}, "has host bits set"),
+        ({"networks": ("192.0.2.7/24",)}, "give 192.0.2.0/24 for all of it"),
         ({"networks": ("intranet",)}, "'intranet'"),
         ({"networks": ("",)}, "''"),
         ({"rate": 0}, "not 0"),

@@ -181,7 +181,8 @@ async def test_a_slow_disk_does_not_stop_the_loop(
     await store.close()
 
 
-async def test_another_process_that_looks_takes_nothing_away(path: Path) -> None:
+@pytest.mark.parametrize("touched", ["noted", "opened again"])
+async def test_another_process_that_looks_takes_nothing_away(path: Path, touched: str) -> None:
     """Such as `audit verify` beside a relay that has noted its heads: what is written afterwards is in the database."""
 
     async def counted() -> int:
@@ -192,8 +193,12 @@ async def test_another_process_that_looks_takes_nothing_away(path: Path) -> None
 
     store = opened(path)
     await store.audit.append(event())
-    await store.audit.heads()
+    if touched == "noted":
+        await store.audit.heads()
+    else:
+        await opened(path).close()
     assert await counted() == 1
+    assert path.with_name("relay.db-wal").exists()
     await store.audit.append(event())
     assert await counted() == 2
     await store.close()
