@@ -37,7 +37,8 @@ class ServerSettings:
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
     connections_per_address: int = 256
     """Connections of one address at once, IPv6 by its /64; `trusted_proxies` are not bounded. Where there is one more, the
-    one that has waited longest for a request is closed. Each agent keeps two open, and a browser up to six."""
+    one that has waited longest for a request is closed, or itself where none waits. Each agent keeps two open, a browser up
+    to six, and a back end one for each check that it asks for at once; a refusal takes up to 3 s."""
     store_url: str | None = None
     """URL of the database. Empty: SQLite in `state_dir`. PostgreSQL (the extra `postgres`):
     `postgresql://isthmus@db.example.com/isthmus?passfile=/etc/isthmus/pgpass&sslrootcert=/etc/isthmus/db-ca.pem`; over the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +16,8 @@ from aiohttp import web
 
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from foundation.listener import Listener, own_host
+from foundation.listener import HttpConnection, Listener, own_host
+from foundation.listener.headers import is_own_host
 from foundation.listener.listener import FIRST_REQUEST
 from gateway.app import ServerSettings, tls_context
 from settings import SecretFile
@@ -152,3 +154,30 @@ async def test_a_name_that_is_not_ours_is_not_answered(host: str, status: int) -
     assert int(head[9:12]) == status
     assert b"\r\nServer: isthmus\r\n" in head
     assert b"\r\nX-Content-Type-Options: nosniff\r\n" in head
+
+
+async def test_a_connection_that_is_sent_away_before_its_handshake_began_leaves_no_socket() -> None:
+    """Its task never had a turn, so nobody else has the socket."""
+    async with listening() as (listener, _):
+        ours, theirs = socket.socketpair()
+        server = listener._runner.server
+        assert server is not None
+        connection = HttpConnection(listener, server, asyncio.get_running_loop())
+        task = asyncio.create_task(listener._greet(connection, theirs))
+        task.add_done_callback(functools.partial(listener._greeted, connection, theirs))
+        listener._handshakes[connection] = task
+        listener._end(connection)
+        await asyncio.wait({task})
+        await asyncio.sleep(0)
+        with ours:
+            assert theirs.fileno() == -1
+        assert not listener._handshakes
+
+
+def test_a_request_for_two_hosts_is_for_none_of_them() -> None:
+    """Which one counts, a browser and a proxy before us may see differently. Without any it is no browser's."""
+    known = {"localhost"}
+    assert is_own_host(["localhost:9090"], known)
+    assert not is_own_host(["localhost", "evil.example"], known)
+    assert not is_own_host(["localhost", "localhost"], known)
+    assert is_own_host([], known)

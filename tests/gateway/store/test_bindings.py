@@ -23,7 +23,7 @@ async def bound(store: Store) -> dict[str, str]:
 
 
 async def test_domains_are_bound_once(store: Store) -> None:
-    """What is bound stays so; the rule sees what concerns it, and nothing else."""
+    """What is bound stays so; the rule sees what concerns it, and nothing else. Other nodes are told."""
     seen: list[Mapping[str, str]] = []
 
     def rule(found: Mapping[str, str]) -> bool:
@@ -31,6 +31,7 @@ async def test_domains_are_bound_once(store: Store) -> None:
         return len(seen) < 3
 
     assert await store.bindings.bind(("corp.example.com", "corp"), "9d1c", by="dc1", now=NOW, rule=rule)
+    assert (await store.generations.numbers())[GENERATION] == 1
     assert await store.bindings.bind(("corp", "emea"), "7a7a", by="dc2", now=NOW + 1, rule=rule)
     assert not await store.bindings.bind(("more",), "9d1c", by="dc3", now=NOW + 2, rule=rule)
     assert seen == [{}, {"corp": "9d1c"}, {"corp.example.com": "9d1c", "corp": "9d1c"}]
