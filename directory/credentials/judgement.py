@@ -23,7 +23,7 @@ _POLICY_ERRORS = {
     2: (CheckOutcome.MUST_CHANGE, True),
 }
 """Of the password policy control (draft-behera section 6.2): outcome, and whether the password was found right."""
-_POLICY_RULES = {
+_POLICY_RULES: dict[int | None, PasswordRule] = {
     3: PasswordRule.NOT_PERMITTED,
     5: PasswordRule.COMPLEXITY,
     6: PasswordRule.MIN_LENGTH,
@@ -83,5 +83,5 @@ def _rejected(answer: LdapResult, *, proven: bool) -> CheckResult:
         bound=True,
         detail=answer.text,
         password_checked=True,
-        rule=PasswordRule.NOT_PERMITTED if denied else _POLICY_RULES.get(read_password_policy(answer.controls) or 0),
+        rule=PasswordRule.NOT_PERMITTED if denied else _POLICY_RULES.get(read_password_policy(answer.controls)),
     )

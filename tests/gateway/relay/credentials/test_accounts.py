@@ -235,6 +235,17 @@ def test_an_administrator_unlocks_by_any_spelling(told: str) -> None:
     assert admission.unlock(told)
 
 
+def test_an_administrator_unlocks_whom_the_name_itself_leads_to() -> None:
+    """Although a namesake of another domain was guessed at since."""
+    admission = DirectAdmission(SETTINGS)
+    for number in range(4):
+        attempt(admission, "anna@corp.example.com", f"wrong{number}")
+    for number in range(2):
+        attempt(admission, "anna@other.example.com", f"wrong{number}", account=BEN)
+    assert admission.unlock("anna@corp.example.com")
+    assert attempt(admission, "anna@corp.example.com", "right", outcome=Outcome.SUCCESS) == "passed"
+
+
 def test_an_administrator_unlocks_by_account() -> None:
     """Under any key that its digest may have; nobody else's."""
     admission = DirectAdmission(SETTINGS)
