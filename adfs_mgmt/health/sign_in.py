@@ -13,7 +13,6 @@ from adfs_mgmt.farm import ExternalView, Farm, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import reference_node
 from findings import Finding, failed, passed, warned
 from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 
@@ -86,7 +85,7 @@ def check_sign_ins(
 
 def _signers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
-    node = reference_node(farm)
+    node = farm.reference
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
     if primary is not None:
         return frozenset({primary.thumbprint})
