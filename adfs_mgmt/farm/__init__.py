@@ -40,7 +40,7 @@ from foundation.lazy import lazy_names
 if TYPE_CHECKING:
     from adfs_mgmt.farm.external_view import read_external_view
     from adfs_mgmt.farm.reader import read_farm, unread_farm
-    from adfs_mgmt.farm.rows import is_proxy_trust
+    from adfs_mgmt.farm.rows import proxy_trust
     from adfs_mgmt.farm.server_reader import read_listed_nodes, read_server
     from adfs_mgmt.farm.token_request import TestAccount, read_test_account, sign_in
 
@@ -48,7 +48,7 @@ _MODULES = {
     "external_view": "read_external_view",
     "reader": "read_farm unread_farm",
     "token_request": "TestAccount read_test_account sign_in",
-    "rows": "is_proxy_trust",
+    "rows": "proxy_trust",
     "server_reader": "read_listed_nodes read_server",
 }
 
@@ -80,7 +80,7 @@ __all__ = [
     "Unreadable",
     "Use",
     "find_inconsistencies",
-    "is_proxy_trust",
+    "proxy_trust",
     "read_external_view",
     "read_farm",
     "read_listed_nodes",

@@ -274,7 +274,7 @@ def _host(farm: Farm, name: str) -> Node | Proxy | None:
 
 
 def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
-    primary = _reference(farm)
+    primary = farm.reference
     if primary is None or not served.signing:
         return
     for use, published in ((Use.SIGNING, served.signing), (Use.DECRYPTING, served.encryption)):
@@ -287,7 +287,7 @@ def _served_metadata(farm: Farm, served: Served) -> Iterator[Inconsistency]:
 
 
 def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
-    primary = _reference(farm)
+    primary = farm.reference
     if primary is None or not served.signed_by:
         return
     rows = {row.certificate.thumbprint: row.is_primary for row in primary.certificates if row.use is Use.SIGNING}
@@ -295,10 +295,3 @@ def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
         one = f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}"
         unknown = "" if served.signed_by in rows else ", which the farm does not know"
         yield _SIGNER.at(served.host, one, f"signed by {short_name(served.signed_by)}{unknown}")
-
-
-def _reference(farm: Farm) -> Node | None:
-    """Whose word on the configuration counts."""
-    if farm.primary is not None and farm.primary.certificates:
-        return farm.primary
-    return next((node for node in farm.nodes if node.certificates), None)

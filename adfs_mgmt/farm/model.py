@@ -84,11 +84,31 @@ class SyncRole(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A federation server, as it says."""
+class FarmServer:
+    """A server of the farm, as it says."""
 
     host: str
     """As in the settings: what we connect to."""
+    service_running: bool = False
+    """adfssrv, or appproxysvc on a proxy."""
+    clock_skew: float | None = None
+    """Seconds that its clock is ahead of ours, less half the round trip; None where it does not tell."""
+    stored: tuple[StoredCertificate, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    misplaced: tuple[str, ...] = ()
+    """Subjects of certificates in LocalMachine\\Root that are no roots."""
+    error: str = ""
+    """Why nothing (more) is known of it. What was read before it failed stays."""
+
+    def held(self, thumbprint: str) -> StoredCertificate | None:
+        """The row of its LocalMachine\\My."""
+        return next((row for row in self.stored if row.certificate.thumbprint == thumbprint), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(FarmServer):
+    """A federation server."""
+
     fqdn: str = ""
     windows: str = ""
     """`2012 R2`, `2016`, `2019`, `2022`, `2025`."""
@@ -99,21 +119,12 @@ class Node:
     """None where it has never polled its primary, or does not tell."""
     last_sync_ok: bool = True
     poll_seconds: float = 300.0
-    service_running: bool = False
     service_account: str = ""
     wid_running: bool | None = None
     """Whether the Windows Internal Database runs; None where there is none: the configuration is in SQL Server."""
-    clock_skew: float | None = None
-    """Seconds that its clock is ahead of ours, less half the round trip; None where it does not tell."""
     certificates: tuple[FarmCertificate, ...] = ()
-    stored: tuple[StoredCertificate, ...] = ()
-    bindings: tuple[Binding, ...] = ()
     trusted_devices: frozenset[str] | None = None
     """Thumbprints in LocalMachine\\AdfsTrustedDevices, its proxies' among them; None where that was not read."""
-    misplaced: tuple[str, ...] = ()
-    """Subjects of certificates in LocalMachine\\Root that are no roots."""
-    error: str = ""
-    """Why nothing (more) is known of it. What was read before it failed stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,23 +139,15 @@ class PublishedApplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """A Web Application Proxy, as it says."""
+class Proxy(FarmServer):
+    """A Web Application Proxy."""
 
-    host: str
-    bindings: tuple[Binding, ...] = ()
     applications: tuple[PublishedApplication, ...] = ()
-    stored: tuple[StoredCertificate, ...] = ()
     trust_ok: bool = True
     trust_ends: float | None = None
     """End of the newest proxy trust certificate; None where none was found."""
     unhealthy: tuple[str, ...] = ()
     """Rows of `Get-WebApplicationProxyHealth` that are not OK: component, state and what it says of it."""
-    service_running: bool = False
-    clock_skew: float | None = None
-    misplaced: tuple[str, ...] = ()
-    """As of a node."""
-    error: str = ""
 
 
 class TrustUse(enum.StrEnum):
@@ -286,6 +289,12 @@ class Farm:
     def primary(self) -> Node | None:
         """The node that takes changes: the primary of a WID farm, any healthy node of a SQL farm."""
         return next((node for node in self.nodes if node.role is SyncRole.PRIMARY and not node.error), None)
+
+    @property
+    def reference(self) -> Node | None:
+        """Whose word on the farm's certificates counts: the primary, else the first node that has any."""
+        first = [self.primary] if self.primary is not None else []
+        return next((node for node in (*first, *self.nodes) if node.certificates), None)
 
 
 ServedPart = Literal["TLS", "metadata", "probe"]

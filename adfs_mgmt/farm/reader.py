@@ -28,7 +28,6 @@ from adfs_mgmt.remoting import (
     text_of,
     time_of,
 )
-from certs import last_to_end
 from foundation.times import ElapsedClock
 
 NOT_ASKED = "not asked over WinRM"
@@ -237,7 +236,7 @@ class _ProxyReader(_HostReader[Proxy]):
     async def _read_certificates(self) -> None:
         stored = await _stored(self.host)
         bindings = await self.host.ask("Get-WebApplicationProxySslCertificate")
-        trust = last_to_end(row.certificate for row in stored if rows.is_proxy_trust(row.certificate))
+        trust = rows.proxy_trust(stored)
         self.learn(
             stored=stored,
             bindings=tuple(rows.read_binding(row) for row in bindings),

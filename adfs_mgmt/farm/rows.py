@@ -6,6 +6,7 @@ and nothing else, nested too (PowerShell's type table); whether it has a private
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +25,7 @@ from adfs_mgmt.farm.model import (
     Use,
 )
 from adfs_mgmt.remoting import PSObject, flag_of, integer_of, object_of, text_of, texts_of, time_of
-from certs import Certificate, CertificateUnreadable, normal_thumbprint, read_certificate, thumbprint_of
+from certs import Certificate, CertificateUnreadable, last_to_end, normal_thumbprint, read_certificate, thumbprint_of
 
 _BUILDS = {9600: "2012 R2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
 _PROXY_TRUST = "CN=ADFS ProxyTrust"
@@ -102,9 +103,9 @@ def _said(thing: PSObject, name: str) -> Certificate:
     )
 
 
-def is_proxy_trust(certificate: Certificate) -> bool:
-    """Whether a proxy proves itself to the federation service with it."""
-    return certificate.subject.startswith(_PROXY_TRUST)
+def proxy_trust(stored: Iterable[StoredCertificate]) -> Certificate | None:
+    """What a proxy proves itself to the federation service with: the newest."""
+    return last_to_end(row.certificate for row in stored if row.certificate.subject.startswith(_PROXY_TRUST))
 
 
 def read_binding(thing: PSObject) -> Binding:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from adfs_mgmt.farm import ExternalView, Farm, TrustUse, Use, is_proxy_trust
+from adfs_mgmt.farm import ExternalView, Farm, TrustUse, Use, proxy_trust
 from adfs_mgmt.health.forecast import Event, events, successor_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import reference_node
-from certs import Certificate, last_to_end
+from certs import Certificate
 
 SSL_NODES, SSL_PROXIES, APPLICATIONS = "SSL of nodes", "SSL of proxies", "Published applications"
 PROXY_TRUST, EXTERNAL = "Proxy trust", "Seen from outside"
@@ -66,7 +65,7 @@ def end_limits(entry: CertificateEntry, thresholds: Thresholds) -> tuple[float, 
 
 def _configured(farm: Farm) -> list[CertificateEntry]:
     """Of each node's `Get-AdfsCertificate`; roles and forecast are the primary node's."""
-    main = reference_node(farm)
+    main = farm.reference
     entries = []
     for node in farm.nodes:
         for row in node.certificates:
@@ -92,21 +91,16 @@ def _bound(farm: Farm) -> list[CertificateEntry]:
     entries = []
     for group, hosts in ((SSL_NODES, farm.nodes), (SSL_PROXIES, farm.proxies)):
         for host in hosts:
-            held = {row.certificate.thumbprint: row.certificate for row in host.stored}
-            found = {
-                held[row.thumbprint].thumbprint: held[row.thumbprint] for row in host.bindings if row.thumbprint in held
-            }
-            entries += [_entry(group, certificate, host_label(host.host)) for certificate in found.values()]
+            found = (host.held(thumbprint) for thumbprint in dict.fromkeys(row.thumbprint for row in host.bindings))
+            entries += [_entry(group, row.certificate, host_label(host.host)) for row in found if row is not None]
     for proxy in farm.proxies:
-        held = {row.certificate.thumbprint: row.certificate for row in proxy.stored}
         where = host_label(proxy.host)
         entries += [
-            _entry(APPLICATIONS, held[application.thumbprint], f"{application.name} on {where}")
+            _entry(APPLICATIONS, row.certificate, f"{application.name} on {where}")
             for application in proxy.applications
-            if application.thumbprint in held
+            if (row := proxy.held(application.thumbprint)) is not None
         ]
-        trust = last_to_end(certificate for certificate in held.values() if is_proxy_trust(certificate))
-        if trust is not None:
+        if (trust := proxy_trust(proxy.stored)) is not None:
             entries.append(_entry(PROXY_TRUST, trust, where))
     return entries
 

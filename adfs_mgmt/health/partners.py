@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 from adfs_mgmt.farm import Farm, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
-from adfs_mgmt.health.tokens import reference_node
 from certs import Partner, PartnerKind
 from findings import Finding, passed, warned
 
@@ -14,7 +13,7 @@ from findings import Finding, passed, warned
 def check_partners(farm: Farm, partners: Sequence[Partner], told: Collection[str] = ()) -> Iterator[Finding]:
     """Manual partners that may not have the certificate that signs now, whoever promoted it. `told`: names of those of whom
     a rollover's journal says that they have. One that was never asked counts only while the certificate before is there."""
-    node = reference_node(farm)
+    node = farm.reference
     rows = [row for row in node.certificates if row.use is Use.SIGNING] if node is not None else []
     primary, manual = primary_of(rows), [partner for partner in partners if partner.kind is PartnerKind.MANUAL]
     if primary is None or not manual:

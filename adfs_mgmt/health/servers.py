@@ -8,19 +8,17 @@ from dataclasses import replace
 from adfs_mgmt.farm import (
     Binding,
     Farm,
-    KeyAccess,
     Node,
     Proxy,
-    StoredCertificate,
     SyncRole,
     Use,
-    is_proxy_trust,
+    proxy_trust,
     short_name,
 )
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import check_key, reference_node
-from certs import Certificate, covers, last_to_end
+from adfs_mgmt.health.tokens import check_key, unusable_key
+from certs import Certificate, covers
 from findings import Finding, failed, passed, warned
 from foundation.times import DAY
 
@@ -46,8 +44,7 @@ def check_node(farm: Farm, node: Node, thresholds: Thresholds, now: float) -> It
     if node.role is SyncRole.SECONDARY:
         yield _check_sync(where, node, thresholds, now)
     yield from _check_node_bindings(farm, node)
-    if node.bindings:
-        yield from _check_certificates(where, farm, node.bindings, node.stored, thresholds, now)
+    yield from _check_certificates(node, thresholds, now)
     yield from _check_service_communications(where, farm, node, thresholds, now)
     yield from _check_trusted_devices(where, farm, node, now)
     yield from _check_roots(where, node)
@@ -68,8 +65,7 @@ def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
     yield from _check_proxy_health(where, proxy)
     yield from _check_roots(where, proxy)
     yield from _check_proxy_bindings(farm, proxy)
-    if proxy.bindings:
-        yield from _check_certificates(where, farm, proxy.bindings, proxy.stored, thresholds, now)
+    yield from _check_certificates(proxy, thresholds, now)
     yield from _check_applications(where, proxy, thresholds, now)
 
 
@@ -182,29 +178,16 @@ def _check_proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Finding]:
         yield passed("ssl-binding", where, bound)
 
 
-def _check_certificates(
-    where: str,
-    farm: Farm,
-    bindings: tuple[Binding, ...],
-    stored: tuple[StoredCertificate, ...],
-    thresholds: Thresholds,
-    now: float,
-) -> Iterator[Finding]:
+def _check_certificates(server: Node | Proxy, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """Each bound certificate once, with every name that it is bound to."""
-    held = {row.certificate.thumbprint: row for row in stored}
+    where, bindings = host_label(server.host), server.bindings
     for thumbprint in sorted({row.thumbprint for row in bindings if row.thumbprint}):
         named = [row.host_name for row in bindings if row.thumbprint == thumbprint and not row.by_address]
         names = [name for name in named if name.lower() != "localhost"]
-        row = held.get(thumbprint)
-        if row is None:
-            seen = f"{short_name(thumbprint)} is bound, but not in LocalMachine\\My"
-            yield failed("ssl-certificate", where, seen, "Import it there with its private key, or bind another.")
-        elif row.key is KeyAccess.NO_KEY:
-            seen = f"{short_name(thumbprint)} has no private key there"
-            yield failed("ssl-certificate", where, seen, "Import it again, from a PFX with its key.")
-        elif row.key_spec == 2:
-            seen = f"the key of {short_name(thumbprint)} is for signatures only (KeySpec 2)"
-            yield failed("ssl-certificate", where, seen, "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE.")
+        row = server.held(thumbprint)
+        seen, remedy = unusable_key(row, thumbprint)
+        if row is None or seen:
+            yield failed("ssl-certificate", where, f"bound, but {seen}", remedy)
         else:
             yield check_ssl("ssl-certificate", where, row.certificate, tuple(names), thresholds, now)
 
@@ -236,7 +219,7 @@ def _check_service_communications(
     where: str, farm: Farm, node: Node, thresholds: Thresholds, now: float
 ) -> Iterator[Finding]:
     """A setting of its own, which a renewal of SSL does not touch. WID secondaries do not tell it, but share it."""
-    main = reference_node(farm)
+    main = farm.reference
     for row in node.certificates or (main.certificates if main is not None else ()):
         if row.use is Use.SERVICE:
             yield check_ssl("service-communications", where, row.certificate, (), thresholds, now)
@@ -264,26 +247,18 @@ def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
 def _check_trusted_devices(where: str, farm: Farm, node: Node, now: float) -> Iterator[Finding]:
     """AD FS writes its proxies' certificates into a store of every node, from its configuration, within minutes (Microsoft's
     TestProxyTrustPropagation, adfsToolbox, compares the stores of the nodes)."""
-    trusts = {host_label(proxy.host): _proxy_trust(proxy) for proxy in farm.proxies}
+    trusts = {host_label(proxy.host): proxy_trust(proxy.stored) for proxy in farm.proxies}
     settled = {name: row for name, row in trusts.items() if row is not None and row.begun(now - _PROPAGATION)}
     if node.trusted_devices is None or not settled:
         return
-    lacking = [f"{name} ({short_name(row.thumbprint)})" for name, row in settled.items() if not _trusts(node, row)]
+    absent = {name: row.thumbprint for name, row in settled.items() if row.thumbprint not in node.trusted_devices}
+    lacking = [f"{name} ({short_name(thumbprint)})" for name, thumbprint in absent.items()]
     if not lacking:
         yield passed("proxy-trust", where, f"{_CTL_STORE} has the certificate of every proxy that was read")
         return
     seen = f"{_CTL_STORE} lacks the certificate of {', '.join(lacking)}: the node refuses what comes through there"
     remedy = "Is its configuration up to date (sync), its service running? Restart adfssrv there; else rebuild the trust."
     yield failed("proxy-trust", where, seen, remedy)
-
-
-def _proxy_trust(proxy: Proxy) -> Certificate | None:
-    """What it proves itself with: the newest."""
-    return last_to_end(row.certificate for row in proxy.stored if is_proxy_trust(row.certificate))
-
-
-def _trusts(node: Node, certificate: Certificate) -> bool:
-    return certificate.thumbprint in (node.trusted_devices or ())
 
 
 def _check_roots(where: str, host: Node | Proxy) -> Iterator[Finding]:
@@ -304,15 +279,14 @@ def _check_proxy_health(where: str, proxy: Proxy) -> Iterator[Finding]:
 
 
 def _check_applications(where: str, proxy: Proxy, thresholds: Thresholds, now: float) -> Iterator[Finding]:
-    held = {row.certificate.thumbprint: row.certificate for row in proxy.stored}
     for application in proxy.applications:
         if not application.thumbprint:
             continue
-        name, certificate = "application-certificate", held.get(application.thumbprint)
+        name, row = "application-certificate", proxy.held(application.thumbprint)
         host = application.external_url.partition("://")[2].partition("/")[0].partition(":")[0]
-        if certificate is None:
-            seen = f"{application.name}: {short_name(application.thumbprint)} is not in LocalMachine\\My"
-            yield failed(name, where, seen, "Import it there with its private key.")
-            continue
-        found = check_ssl(name, where, certificate, (host,), thresholds, now)
-        yield replace(found, seen=f"{application.name}: {found.seen}")
+        seen, remedy = unusable_key(row, application.thumbprint)
+        if row is None or seen:
+            yield failed(name, where, f"{application.name}: {seen}", remedy)
+        else:
+            found = check_ssl(name, where, row.certificate, (host,), thresholds, now)
+            yield replace(found, seen=f"{application.name}: {found.seen}")

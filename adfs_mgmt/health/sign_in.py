@@ -13,12 +13,11 @@ from adfs_mgmt.farm import ExternalView, Farm, Use, short_name
 from adfs_mgmt.health.forecast import primary_of
 from adfs_mgmt.health.rendering import host_label
 from adfs_mgmt.health.settings import Thresholds
-from adfs_mgmt.health.tokens import reference_node
+from adfs_mgmt.trust import is_entra
 from findings import Finding, failed, passed, warned
 from foundation.saml import Assertion, SignInOutcome, SyntheticSignIn
 
 NAME = "synthetic-token"
-_ENTRA = "urn:federation:MicrosoftOnline"
 _ENDPOINTS = "usernamemixed"
 _LOG = "its event log AD FS/Admin"
 _ANOTHER = "set `synthetic_relying_party` to one"
@@ -86,7 +85,7 @@ def check_sign_ins(
 
 def _signers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
     """The primary token-signing certificate; else who signs the metadata, which is the same."""
-    node = reference_node(farm)
+    node = farm.reference
     primary = primary_of([row for row in node.certificates if row.use is Use.SIGNING]) if node is not None else None
     if primary is not None:
         return frozenset({primary.thumbprint})
@@ -164,7 +163,7 @@ def _wrong_names(asked: SyntheticSignIn, token: Assertion, expected: _Expected) 
     if asked.relying_party not in token.audiences:
         seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"
         yield seen, f"Look at that relying party's identifiers, or {_ANOTHER}."
-    if expected.issuers and token.issuer not in expected.issuers and asked.relying_party != _ENTRA:
+    if expected.issuers and token.issuer not in expected.issuers and not is_entra([asked.relying_party]):
         yield f"issued by {token.issuer[:200]!r} instead of {_some(expected.issuers)}", _OTHER_ISSUER
 
 

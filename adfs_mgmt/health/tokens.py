@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, KeyAccess, Node, Use, short_name
+from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, KeyAccess, Node, StoredCertificate, Use, short_name
 from adfs_mgmt.health.forecast import LATE, Event, EventKind, events, primary_of, successor_of
 from adfs_mgmt.health.rendering import end_text, host_label
 from adfs_mgmt.health.settings import Thresholds
@@ -19,7 +19,7 @@ _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 def check_tokens(farm: Farm, external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:
     """From the farm's configuration; from its metadata where that could not be read."""
-    node = reference_node(farm)
+    node = farm.reference
     if node is None:
         yield from _check_metadata(external, thresholds, now)
         return
@@ -28,13 +28,6 @@ def check_tokens(farm: Farm, external: ExternalView | None, thresholds: Threshol
         yield _check_primary(name, farm, rows, thresholds, now)
         yield from _check_secondaries(name, farm, rows, now)
         yield from _check_keys(name, farm, rows)
-
-
-def reference_node(farm: Farm) -> Node | None:
-    """Whose word on the farm's certificates counts: the primary, else the first that has any."""
-    if farm.primary is not None and farm.primary.certificates:
-        return farm.primary
-    return next((node for node in farm.nodes if node.certificates), None)
 
 
 def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], thresholds: Thresholds, now: float) -> Finding:
@@ -115,22 +108,31 @@ def _is_local(farm: Farm, certificate: Certificate) -> bool:
     return stored or bool(certificate.der and not certificate.self_signed)
 
 
+def unusable_key(row: StoredCertificate | None, thumbprint: str, *, signs: bool = False) -> tuple[str, str]:
+    """Why no service of this server can use the key, and what to do; empty where one can. `signs`: to sign tokens alone."""
+    which = short_name(thumbprint)
+    if row is None:
+        return f"{which} is not in LocalMachine\\My", "Import it there with its private key."
+    if row.key is KeyAccess.NO_KEY:
+        return f"{which} has no private key there", "Import it again, from a PFX with its key."
+    if row.key_spec == 2 and not signs:
+        remedy = "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE."
+        return f"the key of {which} is for signatures only (KeySpec 2)", remedy
+    return "", ""
+
+
 def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> Finding:
     """Whether the service can use the key of this certificate on this node."""
     where, which = host_label(node.host), short_name(thumbprint)
-    row = next((row for row in node.stored if row.certificate.thumbprint == thumbprint), None)
-    if row is None:
-        return failed(name, where, f"{which} is not in LocalMachine\\My", "Import it there with its private key.")
-    if row.key is KeyAccess.NO_KEY:
-        return failed(name, where, f"{which} has no private key there", "Import it again, from a PFX with its key.")
+    row = node.held(thumbprint)
+    seen, remedy = unusable_key(row, thumbprint, signs=name.startswith("token-signing"))
+    if row is None or seen:
+        return failed(name, where, seen, remedy)
     if row.key is KeyAccess.NOT_GRANTED:
         remedy = f"Grant {node.service_account or 'the service account'} read on its private key."
         return failed(name, where, f"the service account may not read the key of {which}", remedy)
     if csp and row.cng:
         return failed(name, where, f"the key of {which} is in a CNG provider", "Import it from a PFX that names a CSP.")
-    if row.key_spec == 2 and not name.startswith("token-signing"):
-        seen = f"the key of {which} is for signatures only (KeySpec 2)"
-        return failed(name, where, seen, "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE.")
     known = "readable" if row.key is KeyAccess.READABLE else "there; who may read it is known through the JEA endpoint only"
     return passed(name, where, f"the key of {which} is {known}")
 

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm import ExternalView, Farm
-from adfs_mgmt.trust import FederatedDomain
+from adfs_mgmt.trust import FederatedDomain, is_entra
 from certs import Certificate, Ledger, Partner, PartnerKind
-
-OFFICE = "urn:federation:MicrosoftOnline"
-"""Identifier of the relying party that is Entra ID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +45,7 @@ def partners_of(farm: Farm, ledger: Ledger, *, entra: bool) -> tuple[Partner, ..
     """
     found = []
     for partner in ledger.learn(farm.relying_parties).partners:
-        if OFFICE in partner.identifiers:
+        if is_entra(partner.identifiers):
             if entra:
                 continue
             if partner.kind is PartnerKind.UNKNOWN:

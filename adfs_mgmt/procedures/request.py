@@ -138,7 +138,7 @@ def _supplied(request: RolloverRequest, certificate: Certificate, view: View, us
     if others := [thumbprint for thumbprint in known if thumbprint not in {new, old}]:
         reasons.append(_left_over(use, others))
     reasons += checks.fit(certificate, use, view.now)
-    if new in known and new != old and not any(stores.row_of(node, new) for node in view.farm.nodes):
+    if new in known and new != old and not any(node.held(new) for node in view.farm.nodes):
         reasons.append(
             f"the farm has {new} already, and AD FS keeps its key: to go back to the certificate before the one in use, "
             "isthmus adfs rollover rollback; to go on to the one that comes next, plan without --thumbprint"

@@ -52,7 +52,7 @@ def _import_refuses(view: View, servers: Sequence[Node | Proxy]) -> list[str]:
 
 def _granted_on(view: View, node: Node) -> list[Condition]:
     """One of the two grants is enough to read the key: where a run was killed in between, the other is still to be done."""
-    row, grants = stores.row_of(node, view.state.new), _grants(view, node)
+    row, grants = node.held(view.state.new), _grants(view, node)
     acted = [act for act in grants if act.id("grant") in view.record.acted]
     half = len(acted) < len(grants) and any(act.id("grant") in view.record.tries for act in grants)
     text = node.error or stores.unreadable(view.state.new)

@@ -15,11 +15,6 @@ KEY_ACCESS = "key-access"
 """A person's word that the service account may read a key."""
 
 
-def row_of(server: Node | Proxy, thumbprint: str) -> StoredCertificate | None:
-    """The row of a server's LocalMachine\\My."""
-    return next((row for row in server.stored if row.certificate.thumbprint == thumbprint), None)
-
-
 def needs_import(row: StoredCertificate | None) -> bool:
     """Whether a store lacks it, or lacks its key."""
     return row is None or row.key is KeyAccess.NO_KEY
@@ -28,7 +23,7 @@ def needs_import(row: StoredCertificate | None) -> bool:
 def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
     """The server has the certificate with its key."""
     text = server.error or f"{thumbprint} is not in LocalMachine\\My with its key"
-    there = not needs_import(row_of(server, thumbprint))
+    there = not needs_import(server.held(thumbprint))
     return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
 
 
@@ -50,7 +45,7 @@ def unfit_key(row: StoredCertificate, *uses: Use) -> str:
 
 
 def _unusable(server: Node | Proxy, thumbprint: str, uses: Sequence[Use], importable: bool) -> str:
-    row, host = row_of(server, thumbprint), server.host
+    row, host = server.held(thumbprint), server.host
     if needs_import(row) and importable:
         return ""
     if row is None:
@@ -78,7 +73,7 @@ def key_access_question(view: FarmView[Any], thumbprints: Sequence[str]) -> dict
         node.host
         for node in view.farm.nodes
         for thumbprint in thumbprints
-        if (row := row_of(node, thumbprint)) and row.key is KeyAccess.UNKNOWN
+        if (row := node.held(thumbprint)) and row.key is KeyAccess.UNKNOWN
     }
     if not hosts:
         return {}

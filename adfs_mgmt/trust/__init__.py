@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore_domain
 from adfs_mgmt.trust.checklist import configuration_for, configuration_from
-from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, keys_of
+from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, is_entra, keys_of
 from adfs_mgmt.trust.conversion import (
     ConversionState,
     convert_domain,
@@ -54,6 +54,7 @@ __all__ = [
     "convert_domain",
     "explain_update",
     "is_converting",
+    "is_entra",
     "judge_partner",
     "keys_of",
     "load_backup",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from adfs_mgmt.farm import ExternalView, Farm, Use
@@ -28,6 +28,11 @@ ISSUER_RULE = (
 _BY_DOMAIN, _FIXED = re.compile(r'"([^"]*\$\{domain\}[^"]*)"'), re.compile(r'Value\s*=\s*"([^"]*)"')
 _PATTERN, _LISTED = re.compile(r'regexreplace\([^,]*,\s*"([^"]*)"'), re.compile(r"[A-Za-z0-9-]+(?:\\?\.[A-Za-z0-9-]+)+")
 _OFFICE = ("urn:federation:MicrosoftOnline", "urn:federation:cn:microsoftonline", "urn:federation:msod:microsoftonline.us")
+
+
+def is_entra(identifiers: Iterable[str]) -> bool:
+    """Whether a relying party with these is Entra ID, of whichever cloud."""
+    return not {name.lower() for name in _OFFICE}.isdisjoint(name.lower() for name in identifiers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +85,7 @@ def keys_of_farm(farm: Farm) -> SigningKeys:
     """Out of the primary's configuration. `live` is None without a primary that answers."""
     primary = farm.primary
     rows = [row for row in primary.certificates if row.use is Use.SIGNING] if primary else []
-    office = {name.lower() for name in _OFFICE}
-    parties = [row for row in farm.relying_parties if row.enabled and office & {name.lower() for name in row.identifiers}]
+    parties = [row for row in farm.relying_parties if row.enabled and is_entra(row.identifiers)]
     read = primary is not None and not farm.error
     return SigningKeys(
         federation_name=farm.properties.federation_name,

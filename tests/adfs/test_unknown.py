@@ -11,7 +11,7 @@ from adfs_mgmt.health import Thresholds, check_farm
 from adfs_mgmt.health.inventory import CertificateEntry
 from adfs_mgmt.health.rendering import end_text
 from adfs_mgmt.health.timeline import status_of, timeline_page
-from adfs_mgmt.procedures import checks, ssl
+from adfs_mgmt.procedures import checks, ssl, stores
 from adfs_mgmt.procedures.observation import FarmObservation
 from adfs_mgmt.procedures.request import first_end
 from adfs_mgmt.procedures.server import Operation
@@ -172,6 +172,23 @@ def test_a_secondary_that_never_polled() -> None:
     assert "minutes ago" not in text
     (row,) = said(check_farm(replace(made, nodes=nodes), None, Thresholds(), NOW), "sync")
     assert row == ("warn", "it is not known to have ever polled sts1.example.com")
+
+
+def test_a_new_server_whose_certificate_cannot_be_read() -> None:
+    """Its usage and names are not known: nothing is said of them."""
+    row = stored(not_after=None, server_auth=False, names=(), der=b"")
+    seen = [finding.seen for finding in found(Operation.NODE_ADD, host={"stored": (row,)}) if finding.status != "pass"]
+    assert seen == [f"{SSL} cannot be read, so that its end is not known"]
+
+
+def test_keys_of_signing_and_decrypting() -> None:
+    """One for signatures alone is refused where it has to decrypt, too; of a server that is away nothing is said."""
+    node = samples.farm().nodes[0]
+    row = replace(node.stored[0], key_spec=2)
+    name, node = row.certificate.thumbprint, replace(node, stored=(row,))
+    assert stores.unusable([node], name, Use.SIGNING) == []
+    assert "KeySpec 2" in stores.unusable([node], name, Use.SIGNING, Use.DECRYPTING)[0]
+    assert stores.unusable([replace(node, error="away", stored=())], name, Use.SIGNING) == []
 
 
 def test_when_work_is_due() -> None:

@@ -61,3 +61,9 @@ def test_an_errors_text_is_bounded() -> None:
 def test_of_a_certificate() -> None:
     """SHA-1 of the DER (FIPS 180-4's vector for `abc`)."""
     assert thumbprint_of(b"abc") == "A9993E364706816ABA3E25717850C26C9CD0D89D"
+
+
+def test_a_letter_that_only_looks_like_digits() -> None:
+    """A ligature becomes two letters in upper case; what was pasted has 39 of 40 digits."""
+    with pytest.raises(ThumbprintMalformed):
+        parse_thumbprint("\ufb00" + "A" * 39)

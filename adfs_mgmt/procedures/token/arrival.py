@@ -126,7 +126,7 @@ def _import_refuses(view: View) -> list[str]:
 
 
 def _grant_of(view: View, node: Node, thumbprint: str) -> Condition:
-    row = stores.row_of(node, thumbprint)
+    row = node.held(thumbprint)
     key = row.key if row else KeyAccess.NO_KEY
     act = certificates.grant(node, thumbprint) if key in {KeyAccess.NOT_GRANTED, KeyAccess.READABLE} else None
     return Condition.of(key in stores.readable(view), node.host, stores.unreadable(thumbprint), act)

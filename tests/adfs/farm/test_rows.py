@@ -163,3 +163,14 @@ def test_rows_for_addresses(host: str, expected: bool) -> None:
     row = rows.read_binding({"HostName": host, "PortNumber": 443, "CertificateHash": "A" * 40, "CtlStoreName": None})
     assert (row.by_address, row.ctl_store) == (expected, "")
     assert rows.read_binding({"HostName": host}).ctl_store is None
+
+
+def test_a_root_that_cannot_be_read_is_not_misplaced() -> None:
+    """Without a subject nobody knows who issued it."""
+    assert rows.read_misplaced([{"RawData": b"odd"}, {"Thumbprint": "AB", "Issuer": "CN=x"}]) == ()
+
+
+@pytest.mark.parametrize(("said", "good"), [(None, True), (0, True), ("Succeeded", True), (1, False), ("Failed", False)])
+def test_the_last_synchronisation(said: object, good: bool) -> None:
+    """A node that says nothing of it is not said to have failed."""
+    assert rows.read_sync_ok({"LastSyncStatus": said} if said is not None else {}) is good  # type: ignore[dict-item]

@@ -76,6 +76,7 @@ def test_a_farm_in_which_all_is_well() -> None:
 
 
 FARM = samples.farm()
+BOUND = FARM.proxies[0].bindings[0].thumbprint
 OTHER_NODE_TLS = samples.tls(250, key=7).seen
 OTHER_TLS = samples.tls(200, names=("other.example.com",), key=8)
 FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
@@ -146,6 +147,15 @@ FAULTS: dict[str, tuple[Callable[[], Farm], tuple[str, str, str]]] = {
     "an application without its certificate": (
         lambda: proxy(
             FARM, applications=(PublishedApplication(name="HR", external_url="https://hr/", thumbprint="A" * 40),)
+        ),
+        ("application-certificate", "wap1", "fail"),
+    ),
+    "an application whose certificate has no key": (
+        lambda: proxy(
+            FARM,
+            applications=(PublishedApplication(name="FS", external_url=f"https://{samples.NAME}/", thumbprint=BOUND),),
+            bindings=(*FARM.proxies[0].bindings,),
+            stored=(replace(FARM.proxies[0].stored[0], key=KeyAccess.NO_KEY),),
         ),
         ("application-certificate", "wap1", "fail"),
     ),
@@ -309,6 +319,30 @@ def test_a_token_key_of_a_ca_has_to_be_on_every_node() -> None:
     assert wrong(node(with_key, stored=(*farm.nodes[1].stored, signs))) == []
     cng = replace(here, cng=True)
     assert ("token-signing-key", "sts2", "fail") in wrong(node(with_key, stored=(*farm.nodes[1].stored, cng)))
+
+
+def test_a_token_certificate_that_begins_later() -> None:
+    """Tokens of it are refused until then."""
+    check = token(samples.signing(200, begins=1), auto=True)
+    assert (check.status, "begins" in check.seen) == ("fail", True)
+
+
+def test_a_secondary_with_a_slow_poll() -> None:
+    """It may be as old as three of its polls."""
+    slow = node(FARM, last_sync=NOW - 5000, poll_seconds=1800.0)
+    assert wrong(slow) == []
+    assert wrong(node(slow, last_sync=NOW - 5500)) == [("sync", "sts2", "warn")]
+
+
+def test_what_was_not_read_is_no_fault() -> None:
+    """Neither the store of devices nor that of the machine; a server that was read is not judged again from outside."""
+    trust = StoredCertificate(certificate=samples.make("ADFS ProxyTrust - W").seen, key=KeyAccess.READABLE)
+    settled = proxy(FARM, stored=(*FARM.proxies[0].stored, trust))
+    assert wrong(node(settled, trusted_devices=None)) == []
+    assert ("proxy-trust", "sts2", "fail") in wrong(node(settled, trusted_devices=frozenset()))
+    assert "service-communications-key" not in {name for name, _, _ in wrong(node(FARM, stored=(), bindings=()))}
+    found = check_farm(FARM, samples.outside(FARM), LIMITS, NOW)
+    assert [row.where for row in found if row.name == "ssl-certificate"].count("sts1.example.com") == 1
 
 
 def test_an_ended_secondary_may_go() -> None:

@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from adfs_mgmt.farm import KeyAccess, StoredCertificate, Use
 from adfs_mgmt.farm.model import RelyingParty
-from adfs_mgmt.procedures.observation import OFFICE, FarmObservation, partners_of
+from adfs_mgmt.procedures.observation import FarmObservation, partners_of
 from adfs_mgmt.procedures.request import RolloverRequest, initial_state
 from adfs_mgmt.procedures.rollover import STATES, current, plan, procedure_of
 from adfs_mgmt.procedures.ssl import SslState
@@ -277,11 +277,12 @@ async def test_saved_plans_that_cannot_be_used(tmp_path: Path, change: Any, word
         load(tmp_path / "plan.json", STATES)
 
 
-async def test_partners_out_of_the_ledger() -> None:
+@pytest.mark.parametrize("office", ["urn:federation:MicrosoftOnline", "URN:Federation:CN:MicrosoftOnline"])
+async def test_partners_out_of_the_ledger(office: str) -> None:
     """Disabled ones do not count; without Graph, Entra ID is a partner whom a person must tell."""
     world = World()
     world.relying_parties = (
-        RelyingParty(name="O365", identifiers=(OFFICE,)),
+        RelyingParty(name="O365", identifiers=(office,)),
         RelyingParty(name="Intranet", identifiers=("urn:i",)),
         RelyingParty(name="Gone", identifiers=("urn:g",), enabled=False),
     )

@@ -166,6 +166,20 @@ def test_keys_out_of_the_metadata(live: Certificate, coming: Certificate, second
         assert (keys.live, keys.coming) == (live, (coming,))
 
 
+def test_a_signer_that_is_no_token_certificate(live: Certificate, coming: Certificate) -> None:
+    """Whatever signed the document, it is not what signs tokens."""
+    served = Served(host="a", port=443, signing=(coming.thumbprint,), signed_by=live.thumbprint)
+    seen = {row.thumbprint: row for row in (live, coming)}
+    keys = keys_of_outside(ExternalView(federation_name=FEDERATION, read_at=0, served=(served,), certificates=seen))
+    assert (keys.live, keys.coming) == (None, (coming,))
+
+
+def test_an_end_with_another_certificate_beside_it(coming: Certificate) -> None:
+    """Entra ID knows a second one: no warning of the end."""
+    ending = signing(ends=5 * DAY)
+    assert not any("knows no other" in text for _, text in _found(_trust(ending, coming), _keys(ending, coming)))
+
+
 OWN = "http://sts.old.example/adfs/services/trust"
 STATIC = (
     'c:[Type == "http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid"] => '
