@@ -69,7 +69,7 @@ def find_broken_rule(policy: PasswordPolicy, account: Entry, password: str, now:
     changed = from_filetime(integer_of(account, b"pwdlastset"))  # 0 where it must be changed: then any age will do
     # The clocks are compared to the second: what was changed just now may seem to be in the future
     if changed and policy.least_age > 0 and now - changed < policy.least_age:
-        left = policy.least_age - (now - changed)
+        left = policy.least_age - max(0.0, now - changed)
         seconds = math.ceil(left) if math.isfinite(left) else 0
         return _broken(PasswordRule.MIN_AGE, seconds, f"minimum age, {seconds} s left", policy)
     characters = len(password.encode("utf-16-le")) // 2

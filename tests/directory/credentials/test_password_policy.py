@@ -29,6 +29,7 @@ def account(*, age: float = 2 * DAY, must_change: bool = False) -> Entry:
 @pytest.mark.parametrize(
     ("age", "password", "rule", "value", "said"),
     [
+        (-1.0, "x", PasswordRule.MIN_AGE, int(DAY), f"minimum age, {int(DAY)} s left, of the domain's policy"),
         (DAY - 90.0, "x", PasswordRule.MIN_AGE, 90, "minimum age, 90 s left, of the domain's policy"),
         (DAY, "x" * 11, PasswordRule.MIN_LENGTH, 12, "minimum length 12, of"),
         (DAY, "\U0001f970" * 5, PasswordRule.MIN_LENGTH, 12, "minimum length 12, of"),
