@@ -44,3 +44,13 @@ def test_what_lies_ahead_after_a_clock_was_set_back_does_not_count() -> None:
     assert throttle.refusal(record, settings, NOW + 3601) > 0
     assert throttle.refusal(record, settings, NOW) == 0.0
     assert not throttle.is_crowded(record, b"another", settings, NOW)
+
+
+def test_what_was_not_passed_on_counts_for_nothing() -> None:
+    """Neither as an attempt nor as a name; those beside it do."""
+    record = AddressRecord()
+    throttle.begin(record, b"anna", NOW)
+    throttle.begin(record, b"ben", NOW + 1)
+    throttle.withdraw(record, b"ben", NOW + 1)
+    assert list(record.attempts) == [NOW]
+    assert record.under_way == {b"anna": 1}
