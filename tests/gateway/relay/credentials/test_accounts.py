@@ -415,3 +415,17 @@ def test_what_failed_under_nobodys_names_is_unlocked_by_any_of_them() -> None:
         assert admission.unlock("anna@elsewhere.example")
         assert admission.locked(NOW) == []
         assert attempt(admission, "anna@elsewhere.example", "x", account=b"", account_key="") == "passed"
+
+
+def test_an_attempt_under_a_name_of_nobodys_counts_where_its_count_has_moved_meanwhile() -> None:
+    """It began while the name was nobody's, and ends after another spelling has told whose it is."""
+    admission = DirectAdmission(SETTINGS)
+    attempt(admission, "anna@elsewhere.example", "wrong0", account=b"")
+    under_way = check(admission, "anna@elsewhere.example", "wrong1")
+    assert isinstance(under_way, Admitted)
+    attempt(admission, "anna@corp.example.com", "wrong2")
+    admission.settle(under_way, WRONG, NOW, b"", "1")
+    assert attempt(admission, "anna@corp.example.com", "wrong3") == "passed"
+    assert attempt(admission, "anna@corp.example.com", "wrong4") == "locked"
+    (view,) = admission.locked(NOW)
+    assert (view.key[:15], view.failures) == (ANNA[:15], 4)
