@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from directory.errors import Ambiguous
@@ -21,6 +23,11 @@ _AD = (
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
 
+Rank = tuple[int, bool]
+CERTAIN: Rank = 0, False
+"""The attribute that counts before all others holds the name as it was typed: nobody else can be meant."""
+
+
 class Account(Struct, frozen=True):
     """An entry that answers to a name."""
 
@@ -35,6 +42,17 @@ class Account(Struct, frozen=True):
             if values:
                 return values[0]
         return self.dn.lower().encode()
+
+
+def choose(name: LoginName, answering: Sequence[tuple[Rank, Account]]) -> tuple[Rank, Account]:
+    """The account meant, of those that answer to a name. The attributes' order decides: one that has the name itself comes
+    before one that it is merely implied for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Then the spelling: one that
+    has it as typed comes before one that has it with marks. Raises Ambiguous."""
+    best = min(rank for rank, _ in answering)
+    meant = [account for rank, account in answering if rank == best]
+    if len(meant) > 1:
+        raise Ambiguous(name.text, tuple(account.dn for account in meant))
+    return best, meant[0]
 
 
 class Accounts:
@@ -71,27 +89,21 @@ class Accounts:
         """The filter that only accounts pass of which it is certain that no other one is meant before them."""
         return self._filter(self._readings(name)[:1])
 
-    def answers_to(self, account: Account, name: LoginName) -> bool:
-        """Whether an account has the name that was typed, in one of its few spellings (see `spellings`).
+    def rank(self, account: Account, name: LoginName) -> Rank | None:
+        """How an account holds the name that was typed, in one of its few spellings (see `spellings`): place of the
+        attribute, and whether with marks or separators that were not typed. The lower, the sooner is the account meant.
 
-        What a directory takes for equal beyond that is refused: smart lockout counts by spelling until it knows the account.
+        None where it does not answer to the name. What a directory takes for equal beyond those spellings is refused: smart
+        lockout counts by spelling until it knows the account.
         """
-        return self._rank(account, name) is not None
-
-    def is_certain(self, account: Account, name: LoginName) -> bool:
-        """Whether the attribute that counts before all others holds the name as it was typed."""
-        return self._rank(account, name) == (0, False)
-
-    def choose(self, name: LoginName, found: list[Account]) -> Account:
-        """The account meant, of those found, which answer to the name. The attributes' order decides: one that has the
-        name itself comes before one that it is merely implied for, as in AD's own order (MS-ADTS section 5.1.1.1.1). Then
-        the spelling: one that has it as typed comes before one that has it with marks. Raises Ambiguous."""
-        ranked = [(rank, account) for account in found if (rank := self._rank(account, name)) is not None]
-        best = min(rank for rank, _ in ranked)
-        meant = [account for rank, account in ranked if rank == best]
-        if len(meant) > 1:
-            raise Ambiguous(name.text, tuple(account.dn for account in meant))
-        return meant[0]
+        for place, (attribute, value) in enumerate(self._readings(name)):
+            typed = fold(value)
+            held = [one.decode("utf-8", "replace") for one in account.entry.get(attribute.lower(), ())]
+            if any(fold(one) == typed for one in held):
+                return place, False
+            if any(typed in spellings(one) for one in held):
+                return place, True
+        return None
 
     def _readings(self, name: LoginName) -> list[tuple[bytes, str]]:
         """Which attributes may hold what of the name: who has it in an earlier one is meant before who has it in a later."""
@@ -109,18 +121,6 @@ class Accounts:
     def _filter(self, readings: list[tuple[bytes, str]]) -> bytes:
         held = codec.any_of([codec.equals(attribute, value.encode()) for attribute, value in readings])
         return codec.all_of((held, self._users))
-
-    def _rank(self, account: Account, name: LoginName) -> tuple[int, bool] | None:
-        """Place of the attribute that holds the name, and whether with marks or separators that were not typed; the lower,
-        the sooner is the account meant. None where it does not answer to the name."""
-        for place, (attribute, value) in enumerate(self._readings(name)):
-            typed = fold(value)
-            held = [one.decode("utf-8", "replace") for one in account.entry.get(attribute.lower(), ())]
-            if any(fold(one) == typed for one in held):
-                return place, False
-            if any(typed in spellings(one) for one in held):
-                return place, True
-        return None
 
     def object_guid(self, account: Account) -> str:
         """objectGUID or entryUUID as text."""

@@ -6,7 +6,7 @@ import math
 
 from directory.ldap import Entry, LdapConnection, codec
 from directory.model import DirectoryIdentity, DirectoryObject
-from directory.people.accounts import Account, Accounts
+from directory.people.accounts import CERTAIN, Account, Accounts, Rank, choose
 from directory.people.cache import Cache
 from directory.people.groups import Groups
 from directory.people.names import LoginName
@@ -39,25 +39,25 @@ class AccountFinder:
             wanted = accounts.attributes if self._groups.has(guid) else accounts.attributes_with_groups
             found = await self._search(connection, dn, codec.SCOPE_BASE, accounts.confirming(name), wanted)
             account = Account(*found[0]) if found else None
-            if account is not None and accounts.is_certain(account, name):
+            if account is not None and accounts.rank(account, name) == CERTAIN:
                 return account
             self._found.drop(key)
         answering = await self._answering(connection, name)
         if not answering:
             return None
-        account = accounts.choose(name, answering)
-        if accounts.is_certain(account, name):  # of others somebody else may be called so in a moment
+        rank, account = choose(name, answering)
+        if rank == CERTAIN:  # of others somebody else may be called so in a moment
             self._found.put(key, (account.dn.encode(), account.guid))
         return account
 
-    async def _answering(self, connection: LdapConnection, name: LoginName) -> list[Account]:
+    async def _answering(self, connection: LdapConnection, name: LoginName) -> list[tuple[Rank, Account]]:
         """The accounts that answer to a name: all of them, or those with the best claim where there are many."""
         accounts = self._accounts
 
-        async def search(matching: bytes) -> tuple[list[Account], bool]:
+        async def search(matching: bytes) -> tuple[list[tuple[Rank, Account]], bool]:
             found = await self._search(connection, self._base, codec.SCOPE_SUBTREE, matching, accounts.attributes)
-            answering = [account for entry in found if accounts.answers_to(account := Account(*entry), name)]
-            return answering, len(found) >= _MOST
+            ranked = [(accounts.rank(account, name), account) for account in (Account(*entry) for entry in found)]
+            return [(rank, account) for rank, account in ranked if rank is not None], len(found) >= _MOST
 
         answering, too_many = await search(accounts.matching(name))
         if too_many:  # whoever is meant may not be among them

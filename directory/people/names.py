@@ -93,6 +93,8 @@ def spellings(value: str) -> frozenset[str]:
     `+4930-1`. Whoever counts attempts for each spelling must not be offered any number of them.
     """
     whole = fold(value)
+    if whole.isascii():  # it has no marks
+        return frozenset((whole, _SEPARATORS.sub("", whole)))
     bare = unicodedata.normalize("NFKD", whole).translate(_PLAIN).lower()
     bare = "".join(character for character in bare if not unicodedata.combining(character))
     return frozenset((whole, bare, _SEPARATORS.sub("", bare)))

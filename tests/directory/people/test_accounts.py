@@ -10,8 +10,8 @@ import pytest
 
 from directory.errors import Ambiguous
 from directory.ldap.values import format_sid
-from directory.people.accounts import Account, Accounts
-from directory.people.names import parse_name
+from directory.people.accounts import CERTAIN, Account, Accounts, choose
+from directory.people.names import LoginName, parse_name
 from directory.settings import DirectorySettings
 
 
@@ -90,7 +90,7 @@ def test_a_name_is_taken_in_few_spellings(held: str, taken: list[str]) -> None:
     for typed in taken:
         name = parse_name(typed.replace("\u3000", " "))
         assert name is not None
-        assert Accounts(settings()).answers_to(account, name), typed
+        assert Accounts(settings()).rank(account, name) is not None, typed
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_a_directory_takes_for_equal_beyond_that_is_nobody(held: str, typed
     for text in (typed, f"CORP\\{typed}", f"{typed}@corp"):
         name = parse_name(text)
         assert name is not None
-        assert not Accounts(settings()).answers_to(account, name)
+        assert Accounts(settings()).rank(account, name) is None
 
 
 AD, LDAP = settings(netbios_name="CORP"), settings(kind="ldap", netbios_name="CORP", upn_suffixes=("people.example",))
@@ -138,7 +138,7 @@ def test_the_account_name_alone_does_not_make_a_suffix_ones_own(of: DirectorySet
     )
     name = parse_name(typed)
     assert name is not None
-    assert not Accounts(of).answers_to(account, name)
+    assert Accounts(of).rank(account, name) is None
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,14 @@ def test_ways_to_say_who_one_is(of: DirectorySettings, typed: str) -> None:
     held = {b"uid": b"anna", b"mail": b"anna.berg@mail.example"} if of is LDAP else {b"samaccountname": b"anna"}
     name, accounts = parse_name(typed), Accounts(of)
     assert name is not None
-    assert accounts.answers_to(Account("CN=a", {key: [value] for key, value in held.items()}), name)
+    assert accounts.rank(Account("CN=a", {key: [value] for key, value in held.items()}), name) is not None
     asked = accounts.matching(name).lower()
     assert any(key in asked and value in asked for key, value in held.items())
+
+
+def meant(accounts: Accounts, name: LoginName, found: list[Account]) -> Account:
+    ranked = [(accounts.rank(account, name), account) for account in found]
+    return choose(name, [(rank, account) for rank, account in ranked if rank is not None])[1]
 
 
 def test_the_order_of_the_login_attributes_decides() -> None:
@@ -173,13 +178,13 @@ def test_the_order_of_the_login_attributes_decides() -> None:
     name = parse_name("anna")
     assert name is not None
     anna, other = Account("uid=anna", {b"uid": [b"anna"]}), Account("uid=eve", {b"uid": [b"eve"], b"mail": [b"anna"]})
-    assert Accounts(LDAP).choose(name, [other, anna]) is anna
+    assert meant(Accounts(LDAP), name, [other, anna]) is anna
     by_mail = Accounts(settings(kind="ldap", login_attributes=("mail", "uid")))
-    assert by_mail.choose(name, [other, anna]) is other
+    assert meant(by_mail, name, [other, anna]) is other
     name = parse_name("anna@people.example")
     assert name is not None
     other = Account("uid=eve", {b"uid": [b"eve"], b"mail": [b"anna@people.example"]})
-    assert Accounts(LDAP).choose(name, [other, anna]) is anna
+    assert meant(Accounts(LDAP), name, [other, anna]) is anna
 
 
 def test_the_spelling_that_was_typed_comes_before_one_with_marks() -> None:
@@ -188,9 +193,9 @@ def test_the_spelling_that_was_typed_comes_before_one_with_marks() -> None:
     assert name is not None
     accounts = Accounts(settings(login_attributes=("mail",)))
     plain, marked = Account("CN=a", {b"mail": [b"JOSE@x"]}), Account("CN=b", {b"mail": ["jos\u00e9@x".encode()]})
-    assert accounts.choose(name, [marked, plain]) is plain
+    assert meant(accounts, name, [marked, plain]) is plain
     with pytest.raises(Ambiguous):
-        accounts.choose(name, [marked, marked])
+        meant(accounts, name, [marked, marked])
 
 
 def test_only_who_has_the_name_in_the_first_attribute_is_certain() -> None:
@@ -198,7 +203,7 @@ def test_only_who_has_the_name_in_the_first_attribute_is_certain() -> None:
     entry = {b"samaccountname": [b"anna", b"anna b"], b"userprincipalname": [b"a.berg@corp.example.com"]}
     account, accounts = Account("CN=a", entry), Accounts(AD)
     certain = {
-        typed: accounts.is_certain(account, name)
+        typed: accounts.rank(account, name) == CERTAIN
         for typed in ("a.berg@corp.example.com", "CORP\\anna", "anna@corp.example.com", "anna", "annab", "nobody")
         if (name := parse_name(typed)) is not None
     }
