@@ -93,7 +93,8 @@ def header_text(request: web.Request, name: str) -> str:
 
     aiohttp hands such bytes on as surrogates (PEP 383), which no database keeps and no log writes.
     """
-    return request.headers.get(name, "").encode("utf-8", "replace").decode()
+    text = request.headers.get(name, "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

@@ -117,8 +117,8 @@ class RelayAuthenticator:
         settled = False  # a browser that goes away cancels this task: its place must not stay taken
         try:
             dispatched = await self._dispatch(operation, attempt, new_password)
-            body = dispatched.body
-            await self._settle(decision, attempt, body)
+            body, subject = dispatched.body, dispatched.body.subject
+            await self._settle(decision, attempt, body.outcome, subject)
             settled = True
         finally:
             if not settled:
@@ -127,15 +127,15 @@ class RelayAuthenticator:
             self._places.wake(place_of(decision.address))
         if dispatched.agent and not body.outcome.is_infrastructure:
             # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
-            self._refusals.note(began + waited, exists=body.subject is not None)
+            self._refusals.note(began + waited, exists=subject is not None)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
         return await self._record(kind, attempt, verdict, body.detail)
 
-    async def _settle(self, admitted: Admitted, attempt: Attempt, body: AnswerBody) -> None:
+    async def _settle(self, admitted: Admitted, attempt: Attempt, outcome: Outcome, subject: AccountId | None) -> None:
         """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
-        account, key = self._digest(body.subject) if body.subject is not None else (b"", "")
+        account, key = self._digest(subject) if subject is not None else (b"", "")
         try:
-            await self._admission.settle(admitted, body.outcome, self._clock(), account=account, account_key=key)
+            await self._admission.settle(admitted, outcome, self._clock(), account=account, account_key=key)
         except StoreError as error:
             self._log_uncounted(attempt, error)
 
