@@ -1,0 +1,32 @@
+"""`isthmus relay`. Each part is imported when it is called; a new command is a module and a line in `_PARTS`."""
+
+from __future__ import annotations
+
+import click
+
+from isthmus.cli.lazy import LazyGroup
+
+_HERE = "isthmus.cli.relay"
+_PARTS = {
+    "init": (f"{_HERE}.process:init", "Make the relay's authority and keys, once."),
+    "run": (f"{_HERE}.process:run", "Serve until SIGTERM or SIGINT."),
+    "token": (f"{_HERE}.agents:token", "Print a single-use enrolment token for an agent."),
+    "agents": (f"{_HERE}.agents:agents", "List the agents: connections, controllers, certificates."),
+    "revoke": (f"{_HERE}.agents:revoke", "Revoke an agent."),
+    "binding": (f"{_HERE}.bindings:binding", "Which directory the users of a domain are in."),
+    "unlock": (f"{_HERE}.users:unlock", "Forget the wrong passwords that smart lockout counted."),
+    "locks": (f"{_HERE}.users:locks", "List whom smart lockout refuses now."),
+    "remove-person": (f"{_HERE}.users:remove_person", "Remove what is kept of a person."),
+    "api-key": (f"{_HERE}.api_keys:api_key", "Keys for trusted back ends (POST /api/v1/authenticate)."),
+    "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),
+    "keys": (f"{_HERE}.keys:keys", "What the relay signs cookies, forms and the audit trail with."),
+}
+
+
+@click.group("relay", cls=LazyGroup, parts=_PARTS)
+def command() -> None:
+    """The cloud side: set up, run, administer.
+
+    Administrative commands reach the running relay through its control socket and take effect immediately; where none
+    runs they work on its database.
+    """

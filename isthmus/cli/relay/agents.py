@@ -1,0 +1,104 @@
+"""`isthmus relay token`, `agents` and `revoke`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foundation.times import minute
+from isthmus.cli.admin import reported
+from isthmus.cli.output import counted, emit_json, json_option, run_async, table
+from isthmus.cli.relay.context import open_administrator, relay_config
+
+
+@click.command()
+@relay_config
+@click.option("--name", required=True, help="Name of the agent; a new one for each machine.")
+@click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    help="A UPN suffix or NetBIOS name that the agent may answer for; again for more. `*`: names that nobody claims, "
+    "and those that are typed without a domain.",
+)
+@click.option("--any-domain", is_flag=True, help="Instead: let it answer for whatever it claims, and so for everybody.")
+@json_option
+def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, as_json: bool) -> None:
+    """Print a single-use enrolment token for an agent.
+
+    Name every domain of the agent's directories: their `name`, `upn_suffixes` and `netbios_name`, for each agent of a
+    directory the same. The agent is believed about the people of these domains, and about nobody else.
+
+    \b
+    Examples:
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP
+      isthmus relay token --name dc1-agent --domain corp.example.com --domain '*'
+      isthmus relay token --name dc1-agent --domain CORP --json | jq -r .text
+    """
+    if bool(domains) == any_domain:
+        once_each = "Give --domain, once for each domain of the agent's directories"
+        wanted = "Give --domain or --any-domain, not both" if domains else once_each
+        raise click.UsageError(f"{wanted}; --any-domain trusts the agent with everybody's sign-in.")
+    view = run_async(reported(open_administrator(config).create_token(name, domains, any_domain=any_domain)))
+    if as_json:
+        emit_json(view)
+        return
+    click.echo(f"Run this on {name}, before {minute(view.expires_at)}:\n", err=True)
+    click.echo(f"isthmus agent enrol --token {view.text}")
+
+
+@click.command()
+@relay_config
+@json_option
+def agents(config: Path, as_json: bool) -> None:
+    """List the agents: connections, state of their domain controllers, certificates.
+
+    \b
+    Examples:
+      isthmus relay agents
+      isthmus relay agents --json | jq '.[] | select(.connections == 0) | .name'
+    """
+    views = run_async(reported(open_administrator(config).agents()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = []
+    for view in views:
+        away = "elsewhere" if view.nodes else "away"
+        state = "revoked" if view.revoked_at else f"{view.connections} connected" if view.connections else away
+        directories = ", ".join(f"{name} {state}" for name, state in view.directories.items())
+        rows.append(
+            [
+                view.name,
+                state,
+                ", ".join(view.nodes) or "-",
+                ", ".join(view.domains) or "-",
+                directories or "-",
+                minute(view.seen_at),
+                minute(view.not_after),
+                view.software or "-",
+                view.revoked_why or ("any domain" if view.any_domain else ""),
+            ]
+        )
+    headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
+    table(headers, rows, "No agents yet: isthmus relay token --name NAME --domain DOMAIN")
+
+
+@click.command()
+@relay_config
+@click.argument("name")
+@click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
+@json_option
+def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
+    """Revoke an agent: its connections end at once, its certificates are refused.
+
+    \b
+    Example:
+      isthmus relay revoke dc1-agent --why "machine was stolen"
+    """
+    ended = run_async(reported(open_administrator(config).revoke(name, why)))
+    if as_json:
+        emit_json({"name": name, "connections_ended": ended})
+    else:
+        click.echo(f"{name} is revoked; {counted(ended, 'live connection')} ended.")

@@ -1,0 +1,127 @@
+"""`isthmus relay api-key`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foundation.times import minute
+from gateway.relay import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES
+from isthmus.cli.admin import reported
+from isthmus.cli.output import FiniteRange, emit_json, json_option, run_async, table
+from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.terminal import visible
+
+
+@click.group("api-key")
+def api_key() -> None:
+    """Keys for trusted back ends (POST /api/v1/authenticate)."""
+
+
+@api_key.command("create")
+@relay_config
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--days", type=FiniteRange(min=0.01), help="Days until it expires; never unless given.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(API_KEY_SCOPES),
+    default=("check",),
+    show_default="check",
+    help="`check` passwords, `change` them (proving the old one); again for both.",
+)
+@click.option(
+    "--from",
+    "networks",
+    metavar="NETWORK",
+    multiple=True,
+    help="Addresses that it may be used from, as 192.0.2.7 or 2001:db8::/32; again for more. Anywhere unless given.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, API_KEY_RATE_MOST),
+    default=int(API_KEY_RATE),
+    show_default=True,
+    help="Checks and changes a minute, at each relay node; up to a minute's worth at once.",
+)
+@json_option
+def create_api_key(
+    config: Path,
+    name: str,
+    days: float | None,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+    rate: int,
+    as_json: bool,
+) -> None:
+    """Make an API key and print it, this once.
+
+    A key that was stolen is good for as much as you give it: name the back end's addresses, its peak load as the rate, and
+    `change` only where it has a form for that.
+
+    \b
+    Examples:
+      isthmus relay api-key create --name crm --from 192.0.2.7 --days 365
+      isthmus relay api-key create --name portal --scope check --scope change
+    """
+    lifetime = days * 86400 if days is not None else None
+    made = open_administrator(config).create_api_key(name, lifetime, scopes=scopes, networks=networks, rate=float(rate))
+    view = run_async(reported(made))
+    if as_json:
+        emit_json(view)
+        return
+    click.echo("Keep this key safe; it is not shown again:", err=True)
+    click.echo(view.secret)
+
+
+@api_key.command("list")
+@relay_config
+@json_option
+def list_api_keys(config: Path, as_json: bool) -> None:
+    """List the API keys, without their secrets.
+
+    \b
+    Example:
+      isthmus relay api-key list --json | jq -r '.[] | [.id, .name] | @tsv'
+    """
+    views = run_async(reported(open_administrator(config).api_keys()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [
+        [
+            view.id,
+            view.name,
+            ", ".join(view.scopes),
+            ", ".join(view.networks) or "anywhere",
+            f"{view.rate:g}",
+            minute(view.created_at),
+            minute(view.expires_at),
+            minute(view.revoked_at),
+        ]
+        for view in views
+    ]
+    headers = ["id", "name", "for", "from", "a minute", "made", "expires", "revoked"]
+    table(headers, rows, "No API keys: isthmus relay api-key create --name NAME")
+
+
+@api_key.command("revoke")
+@relay_config
+@click.argument("key_id")
+@json_option
+def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
+    """Revoke an API key, at once. `isthmus relay api-key list` shows the ids.
+
+    \b
+    Example:
+      isthmus relay api-key revoke 3f6c0d9be1a24c55
+    """
+    revoked = run_async(reported(open_administrator(config).revoke_api_key(key_id)))
+    if as_json:
+        emit_json({"id": key_id, "revoked": revoked})
+    else:
+        click.echo(f"{key_id} is revoked." if revoked else f"There is no live key {visible(key_id)}.")
+    if not revoked:
+        raise SystemExit(1)

@@ -1,0 +1,19 @@
+"""`isthmus relay audit`. Each part is imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from isthmus.cli.lazy import LazyGroup
+
+_HERE = "isthmus.cli.relay.audit"
+_PARTS = {
+    "list": (f"{_HERE}.entries:list_audit", "Show the trail, newest first."),
+    "verify": (f"{_HERE}.verification:verify_audit", "Check all chains."),
+    "accept": (f"{_HERE}.verification:accept_audit", "Accept that the newest entries are gone after a restore."),
+}
+
+
+@click.group("audit", cls=LazyGroup, parts=_PARTS)
+def command() -> None:
+    """The audit trail of every sign-in and administrative act."""

@@ -1,0 +1,100 @@
+"""`isthmus relay binding`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from foundation.times import minute
+from isthmus.cli.admin import reported
+from isthmus.cli.output import counted, emit_json, json_option, run_async, table
+from isthmus.cli.relay.context import open_administrator, relay_config
+
+
+@click.group()
+def binding() -> None:
+    """Which directory the people of a domain are in.
+
+    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory the
+    domain's objectGUID, for LDAP the naming context. From then on no agent that names another one is believed. Change it
+    where a domain was made anew or has moved, or where the wrong agent came first.
+    """
+
+
+@binding.command("list")
+@relay_config
+@json_option
+def list_bindings(config: Path, as_json: bool) -> None:
+    """List the domains that are bound, with their directories.
+
+    \b
+    Example:
+      isthmus relay binding list --json | jq -r '.[] | .domain + " " + .directory'
+    """
+    views = run_async(reported(open_administrator(config).bindings()))
+    if as_json:
+        emit_json(views)
+        return
+    rows = [[view.domain, view.directory or "-", minute(view.bound_at), view.bound_by] for view in views]
+    table(["domain", "directory", "since", "by"], rows, "No domain is bound yet: the first sign-in does it.")
+
+
+@binding.command("set")
+@relay_config
+@click.argument("domain")
+@click.argument("directory")
+@json_option
+def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> None:
+    """Bind a domain to a directory, in place of the one before. Sessions of the people of that one end.
+
+    DIRECTORY is what the directory says of itself: for Active Directory the domain's objectGUID, for LDAP the naming
+    context. Do it before the first sign-in, and no agent can bind the domain to another one.
+
+    \b
+    In PowerShell:
+      (Get-ADDomain).ObjectGUID
+
+    \b
+    Examples:
+      isthmus relay binding set CORP 9f2c1b7e-0d3a-4c58-8e61-2b7d5a90c4f3
+      isthmus relay binding set example.org dc=example,dc=org
+    """
+    if not _names_a_directory(directory):
+        wanted = "expected a GUID (9f2c1b7e-…), or a naming context (dc=example,dc=org)"
+        raise click.BadParameter(f"{directory!r}: {wanted}", param_hint="DIRECTORY")
+    view = run_async(reported(open_administrator(config).bind(domain, directory)))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"{view.domain} is bound to {view.directory}; {counted(view.sessions, 'session')} ended.")
+
+
+def _names_a_directory(text: str) -> bool:
+    """Whether it is a GUID or a DN: a domain that is bound to a slip of the keyboard lets nobody in."""
+    return bool(re.fullmatch(r"\s*\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?\s*", text)) or "=" in text
+
+
+@binding.command("remove")
+@relay_config
+@click.argument("domain")
+@json_option
+def remove_binding(config: Path, domain: str, as_json: bool) -> None:
+    """Forget which directory a domain is bound to: the next answer binds it. Sessions of the directory's people end.
+
+    Revoke an agent that came first without a right to: isthmus relay revoke NAME.
+
+    \b
+    Example:
+      isthmus relay binding remove corp.example.com
+    """
+    view = run_async(reported(open_administrator(config).unbind(domain)))
+    if as_json:
+        emit_json(view)
+    elif view.before is None:
+        click.echo(f"{view.domain} is not bound to a directory. Which are: isthmus relay binding list")
+    else:
+        click.echo(f"{view.domain} is not bound any more; {counted(view.sessions, 'session')} ended.")
+    if view.before is None:
+        raise SystemExit(1)

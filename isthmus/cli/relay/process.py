@@ -1,0 +1,69 @@
+"""`isthmus relay init` and `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from pathlib import Path
+
+import click
+
+from certs import CertsError
+from gateway import app
+from gateway.signin import BadBranding
+from gateway.store import StoreError
+from isthmus import logging
+from isthmus.cli.output import emit_json, json_log_option, json_option, reporting, run_async
+from isthmus.cli.relay.context import load_relay_settings, relay_config
+from isthmus.scheduling import take_turns
+
+
+@click.command()
+@relay_config
+@click.option("--name", default=socket.gethostname, show_default="the host's name", help="Name of this relay node.")
+@json_option
+def init(config: Path, name: str, as_json: bool) -> None:
+    """Make the relay's authority and keys, once. Back up its state_dir afterwards: agents pin this authority.
+
+    \b
+    Example:
+      sudo -u isthmus-relay isthmus relay init --name relay1
+    """
+    settings = load_relay_settings(config)
+    with reporting(CertsError, ValueError, app.ServerError, OSError):
+        authority = app.init(settings.server, name=name, now=time.time())
+    result = {"state_dir": str(settings.server.state_dir), "name": name, "authority_fingerprint": authority.fingerprint}
+    if as_json:
+        emit_json(result)
+    else:
+        click.echo(f"Relay {name} is set up in {settings.server.state_dir}.")
+        click.echo(f"Authority: SHA-256 {authority.fingerprint}")
+        click.echo(f"Next: isthmus relay run --config {config}")
+
+
+@click.command()
+@relay_config
+@json_log_option
+@click.pass_obj
+def run(debug: bool, config: Path, as_json: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+
+    \b
+    Example:
+      isthmus relay run --config /etc/isthmus/relay.toml
+    """
+    settings = load_relay_settings(config)
+    logging.set_up("debug" if debug else settings.log.level, "json" if as_json else settings.log.format)
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await app.run(settings.server, stop)
+
+    take_turns()
+    with reporting(app.ServerError, StoreError, CertsError, BadBranding):
+        run_async(serve())
