@@ -4,7 +4,7 @@ What belongs here: the codec, TLS and trust, connections and their pools, where 
 Active Directory's notations and sub-codes. What does not: whose password is checked and how, and who somebody is.
 """
 
-from directory.ldap.circuit import Circuit
+from directory.ldap.availability import Availability
 from directory.ldap.codec import CodecError, Entry, LdapResult
 from directory.ldap.connection import Address, LdapConnection, parse_server
 from directory.ldap.controller import Controller, is_server_fault
@@ -16,7 +16,7 @@ from directory.ldap.tls import make_context, normalise_fingerprint
 
 __all__ = [
     "Address",
-    "Circuit",
+    "Availability",
     "CodecError",
     "Controller",
     "Controllers",

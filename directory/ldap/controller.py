@@ -1,4 +1,4 @@
-"""One domain controller: its circuit, and its pools of open connections."""
+"""One domain controller: whether it is up, and its pools of open connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from directory.errors import (
     ServiceAccountRefused,
 )
 from directory.ldap import codec
-from directory.ldap.circuit import Circuit
+from directory.ldap.availability import Availability
 from directory.ldap.codec import Entry
 from directory.ldap.connection import Address, LdapConnection
 from directory.ldap.naming_contexts import domain_root, naming_context
@@ -61,7 +61,7 @@ class Controller:
         self._service = service
         self._directory = ""
         """What the directory says of itself, once it was read: it never changes."""
-        self._circuit = Circuit(
+        self._availability = Availability(
             first_pause=settings.retry_seconds,
             longest_pause=settings.retry_seconds_most,
             probe_seconds=settings.connect_timeout * 2 + settings.search_timeout,
@@ -74,27 +74,27 @@ class Controller:
     def __str__(self) -> str:
         return str(self.address)
 
-    # -- circuit
+    # -- up or down
 
     @property
     def is_up(self) -> bool:
         """Whether it is used."""
-        return self._circuit.state == "up"
+        return self._availability.state == "up"
 
     def may_probe(self) -> bool:
         """True, once, where it failed and is due for another try."""
-        return self._circuit.may_probe(self._clock())
+        return self._availability.may_probe(self._clock())
 
     def succeeded(self) -> None:
         """It answered."""
-        if self._circuit.state != "up" and self._circuit.succeeded():
+        if self._availability.state != "up" and self._availability.succeeded():
             log.info("dc.up", controller=str(self))
 
     def failed(self, error: LdapConnectionError) -> None:
         """It did not: leave it alone for a while, and drop what is open to it."""
         for connection in self._idle():
             self._drop(connection)
-        if self._circuit.failed(str(error), self._clock()):
+        if self._availability.failed(str(error), self._clock()):
             log.warning("dc.down", controller=str(self), error=str(error))
 
     # -- connections
@@ -124,15 +124,15 @@ class Controller:
 
     def health(self, directory: str) -> ControllerHealth:
         """For metrics and status pages."""
-        circuit = self._circuit
+        availability = self._availability
         return ControllerHealth(
             directory=directory,
             controller=str(self),
-            state=circuit.state,
-            failures=circuit.failures,
+            state=availability.state,
+            failures=availability.failures,
             in_flight=self.in_flight,
-            retry_at=circuit.retry_at,
-            last_error=circuit.last_error if circuit.state != "up" else "",
+            retry_at=availability.retry_at,
+            last_error=availability.last_error if availability.state != "up" else "",
             binds=self.binds,
             searches=self.searches,
             connections=len(self._open),
@@ -194,8 +194,8 @@ class Controller:
         service, settings = self._service, self._settings
         if service.user:
             async with service.password(str(self)) as password:
-                if self._circuit.state == "down":  # it failed somebody else while we waited for our turn
-                    raise ConnectFailed(str(self), self._circuit.last_error)
+                if self._availability.state == "down":  # it failed somebody else while we waited for our turn
+                    raise ConnectFailed(str(self), self._availability.last_error)
                 result = await connection.bind(service.user.encode(), password.encode(), settings.bind_timeout)
                 if result.code in REFUSALS:
                     raise ServiceAccountRefused(str(self), service.user, service.refused(password, result))

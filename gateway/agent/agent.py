@@ -17,7 +17,6 @@ from pathlib import Path
 
 import structlog
 
-import directory
 from certs import CertsError, MachineIdentity, Role, check_closed, renewal_due
 from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
@@ -222,8 +221,8 @@ class Agent:
 
     def _report(self, connection: RelayConnection) -> None:
         if connection.session is not None:
-            states = {health.controller: _PROTOCOL_STATES[health.state] for health in self._directories.health()}
-            report = DirectoriesReport(states, connection.in_flight)
+            states = {health.controller: health.state for health in self._directories.health()}
+            report = DirectoriesReport.of(states, connection.in_flight)
             connection.session.send_report(*DIRECTORIES_REPORT, encode(report))
             connection.poke()
 
@@ -294,8 +293,6 @@ class Agent:
         await asyncio.sleep(0.1)
 
 
-_PROTOCOL_STATES: dict[directory.ControllerState, str] = {"up": "closed", "down": "open", "probing": "half_open"}
-"""The protocol's words for a domain controller: a circuit breaker's (docs/reference/protocol.md, `directories`)."""
 _RE_ENROL = "on the relay `isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token TOKEN`"
 _REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",

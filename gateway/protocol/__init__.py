@@ -30,16 +30,14 @@ from gateway.protocol.events import (
     RequestRefused,
 )
 from gateway.protocol.messages import (
-    DIRECTORIES_REPORT,
     MAX_FRAME,
     MAX_HANDSHAKE,
     SUBPROTOCOL,
-    DirectoriesReport,
-    decode_directories_report,
     encode,
 )
 from gateway.protocol.outcome import Group, Identity, Outcome
 from gateway.protocol.relay_session import RelaySession
+from gateway.protocol.reports import DIRECTORIES_REPORT, DirectoriesReport, decode_directories_report
 from gateway.protocol.requests import RelayRequests, make_pair, request_body
 from gateway.protocol.session import ProtocolSession, SessionState
 from gateway.protocol.trust import IdentitySigner, PeerTrust

@@ -15,7 +15,6 @@ travel, the order does. The tags are wire format too, whatever a class is called
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Generic, TypeVar, get_args
 
 import msgspec
@@ -51,7 +50,7 @@ Software = Annotated[str, Meta(max_length=64, pattern="^[A-Za-z0-9 ._+:~()-]*\\Z
 """A version."""
 ControllerName = Annotated[str, Meta(min_length=1, max_length=512, pattern=f"^[^{_ODD}\\n]*\\Z")]
 """Directory and address."""
-ControllerWord = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z][a-z_]*\\Z")]
+StateWord = Annotated[str, Meta(min_length=1, max_length=32, pattern="^[a-z][a-z_]*\\Z")]
 """A state, by its name in the protocol."""
 Nonce = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
@@ -303,9 +302,9 @@ class BatchDecoder(Generic[_T]):
         try:
             return self._batch.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pieces = _decode(_pieces, data)
+            pieces = decode_with(_pieces, data)
         known = [piece for piece in pieces if not self._is_ignored(piece)]
-        return [_decode(self._one, piece) for piece in known]
+        return [decode_with(self._one, piece) for piece in known]
 
     def _is_ignored(self, piece: msgspec.Raw) -> bool:
         try:
@@ -332,43 +331,21 @@ def decode_handshake(data: bytes) -> Hello | AgentHello | Welcome | Bye:
     """Read a handshake frame; raises MalformedFrame."""
     if len(data) > MAX_HANDSHAKE:
         raise MalformedFrame(f"handshake frame of {len(data)} bytes, at most {MAX_HANDSHAKE} are taken")
-    return _decode(_handshake_decoder, data)
+    return decode_with(_handshake_decoder, data)
 
 
 def decode_introduction(data: bytes) -> AgentIntroduction:
     """Read the signed part of an AgentHello; raises MalformedFrame."""
-    return _decode(_introduction_decoder, data)
+    return decode_with(_introduction_decoder, data)
 
 
 def decode_acceptance(data: bytes) -> Acceptance:
     """Read the signed part of a Welcome; raises MalformedFrame."""
-    return _decode(_acceptance_decoder, data)
+    return decode_with(_acceptance_decoder, data)
 
 
-# --- reports -----------------------------------------------------------------------------------------------------
-
-DIRECTORIES_REPORT: Final = ("directories", 1)
-"""Kind and version of the report on domain controllers."""
-
-
-class DirectoriesReport(Struct, frozen=True):
-    """Body of the report `directories`, a map: unknown keys are ignored."""
-
-    controllers: Annotated[Mapping[ControllerName, ControllerWord], Meta(max_length=1000)]
-    """By domain controller: `closed` (in use), `open` (left alone), `half_open` (on trial)."""
-    in_flight: Annotated[int, Meta(ge=0)]
-    """Requests that this connection has not answered yet."""
-
-
-_directories_report = msgspec.msgpack.Decoder(DirectoriesReport)
-
-
-def decode_directories_report(data: bytes) -> DirectoriesReport:
-    """Read the body of a report `directories`, version 1; raises MalformedFrame."""
-    return _decode(_directories_report, data)
-
-
-def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
+def decode_with(decoder: msgspec.msgpack.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
+    """What a decoder makes of it; raises MalformedFrame for what it cannot read."""
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

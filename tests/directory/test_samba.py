@@ -67,7 +67,7 @@ def first_and_second(forwarders: list[Forwarder]) -> tuple[Forwarder, Forwarder]
 
 
 def states(directories: Directories) -> dict[str, str]:
-    """Of each domain controller's circuit."""
+    """Of each domain controller."""
     return {controller.controller: controller.state for controller in directories.health()}
 
 

@@ -98,6 +98,7 @@ class AgentConnection:
         self.latency = 0.0
         self.clock_skew = 0.0
         self.status: dict[str, str] = {}
+        """`up`, `down` or `probing`, by domain controller, as the agent reported."""
         self.suspect = False
         """It let a begin deadline pass without a word: asked last until it speaks again."""
         self.reserved = 0
@@ -227,7 +228,7 @@ class AgentConnection:
         if (report.kind, report.version) != DIRECTORIES_REPORT:
             return
         try:
-            self.status = dict(decode_directories_report(report.body).controllers)
+            self.status = decode_directories_report(report.body).states
         except MalformedFrame as error:
             log.warning("agent.report_unreadable", agent=self.name, kind=report.kind, detail=str(error))
 

@@ -529,8 +529,8 @@ async def test_a_due_renewal_waits_for_a_relay(tmp_path: Path, people: FakeDirec
 
 
 async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Path, people: FakeDirectories) -> None:
-    """By controller, in the protocol's words."""
-    states = {"dc1:636": "closed", "dc2:636": "open", "dc3:636": "half_open"}
+    """By controller, in the words of its log."""
+    states = {"dc1:636": "up", "dc2:636": "down", "dc3:636": "probing"}
     people.health = Reports(people).health  # type: ignore[method-assign]
     async with relay(tmp_path) as running, agent(tmp_path, running, people):
         await eventually(lambda: running.endpoint.connections[0].status == states)

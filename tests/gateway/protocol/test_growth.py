@@ -39,12 +39,12 @@ from gateway.protocol.messages import (
     AgentHello,
     Drain,
     Ping,
-    decode_directories_report,
     decode_handshake,
     encode,
     to_agent,
     to_relay,
 )
+from gateway.protocol.reports import DirectoriesReport, decode_directories_report
 from gateway.protocol.session import SessionState, transcript
 from tests.gateway.protocol.test_session import NOW, Ends, World, ask, of
 
@@ -283,11 +283,19 @@ def test_a_report_of_any_kind_arrives(world: World) -> None:
 
 def test_the_body_of_a_directories_report_may_grow_too() -> None:
     """And is refused where it is none."""
-    report = messages.DirectoriesReport({"dc1:636": "closed"}, 3)
+    report = DirectoriesReport({"dc1:636": "closed"}, 3)
     assert decode_directories_report(encode(grown(report))) == report
     for wrong in (b"", b"\xc1", encode({"controllers": 5})):
         with pytest.raises(MalformedFrame):
             decode_directories_report(wrong)
+
+
+def test_the_words_on_the_wire_are_those_of_the_first_version() -> None:
+    """Older ends know no others; what a newer one may say is shown as it came."""
+    report = DirectoriesReport.of({"dc1": "up", "dc2": "down", "dc3": "probing"}, 0)
+    assert report.controllers == {"dc1": "closed", "dc2": "open", "dc3": "half_open"}
+    assert report.states == {"dc1": "up", "dc2": "down", "dc3": "probing"}
+    assert DirectoriesReport({"dc1": "closed", "dc2": "asleep"}, 0).states == {"dc1": "up", "dc2": "asleep"}
 
 
 def test_a_handshake_of_a_newer_agent_is_signed_as_it_was_said(world: World) -> None:

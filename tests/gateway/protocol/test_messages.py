@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from gateway.protocol.errors import MalformedFrame
-from gateway.protocol.messages import AgentIntroduction, decode_directories_report
+from gateway.protocol.messages import AgentIntroduction
+from gateway.protocol.reports import decode_directories_report
 
 
 def convert_introduction(**said: Any) -> AgentIntroduction:

@@ -1029,7 +1029,7 @@ def test_spellings_have_a_part_in_common(name: str) -> None:
 async def test_the_report_on_directories_is_kept_and_others_are_left_alone(exchange: Exchange) -> None:
     """So is one that cannot be read: it costs a line in the log."""
     station = exchange.agent()
-    body, other = (encode(DirectoriesReport({name: "closed"}, 0)) for name in ("dc1:636", "dc9:636"))
+    body, other = (encode(DirectoriesReport.of({name: "up"}, 0)) for name in ("dc1:636", "dc9:636"))
     for kind, version, content in (
         ("directories", 1, body),
         ("directories", 2, other),
@@ -1041,7 +1041,7 @@ async def test_the_report_on_directories_is_kept_and_others_are_left_alone(excha
         with structlog.testing.capture_logs() as logs:
             await exchange.settle()
     assert [entry["event"] for entry in logs] == ["agent.report_unreadable"]
-    assert station.connection.status == {"dc1:636": "closed"}
+    assert station.connection.status == {"dc1:636": "up"}
     assert station.connection.usable
 
 

@@ -1,4 +1,4 @@
-"""Whether to bother a domain controller: a circuit breaker for each.
+"""Whether a domain controller is used: up, down or probing.
 
            failure                   retry time reached: one probe only
     UP ───────────────► DOWN ───────────────────────────────────► PROBING
@@ -17,7 +17,7 @@ from __future__ import annotations
 from directory.model import ControllerState
 
 
-class Circuit:
+class Availability:
     """The state of one domain controller; not locked, the owner does that."""
 
     __slots__ = ("_first", "_most", "_probe", "down_since", "failures", "last_error", "pause", "retry_at", "state")
