@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.demo
 KERBEROS := $(VENV)/.kerberos
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
 # How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
