@@ -86,9 +86,9 @@ def stated_licence(package: LockedPackage) -> str:
         if package.name in ELSEWHERE:
             return ELSEWHERE[package.name]
         raise UnknownLicence(package.name)
-    values: Mapping[str, str] = {key.lower(): value for key, value in found.items()}
+    expression, text = (" ".join(found.get_all(key) or ()) for key in ("License-Expression", "License"))
     classifiers = [line.rpartition(" :: ")[2] for line in found.get_all("Classifier") or () if line.startswith("License ::")]
-    licence = choose(values.get("license-expression", ""), values.get("license", ""), classifiers)
+    licence = choose(expression, text, classifiers)
     if not licence:
         raise UnknownLicence(package.name)
     return licence
