@@ -79,6 +79,7 @@ class Directories:
     def __init__(self, settings: Sequence[DirectorySettings], *, clock: Callable[[], float] = time.time) -> None:
         if not settings:
             raise SettingsProblem("directories", "is empty", "Name at least one directory.")
+        self._clock = clock
         self._all: list[_Directory] = []
         self._by_suffix: dict[str, _Directory] = {}
         """By what stands after the @ …"""
@@ -158,7 +159,7 @@ class Directories:
 
         async def inspected(directory: _Directory) -> list[Finding]:
             try:
-                found = await directory.run(lambda: inspect(directory.settings, directory.controllers))
+                found = await directory.run(lambda: inspect(directory.settings, directory.controllers, self._clock))
                 return [*_foreign(directory), *found]
             except _TooMuchWaits as busy:
                 return [warned("load", directory.settings.name, busy.reason, "Check again when less is under way.")]
