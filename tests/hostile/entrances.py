@@ -194,7 +194,7 @@ def api(path: str, **fields: object) -> Http:
 
 
 def control(act: str, **fields: object) -> Http:
-    return Http(f"POST /{act}", order=tuple({"actor": "admin:test", **fields}.items()), where="control")
+    return Http(f"POST /{act}", order=tuple(fields.items()), where="control")
 
 
 API = api("authenticate", user_name=ANNA, password=RIGHT)

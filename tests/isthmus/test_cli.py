@@ -534,7 +534,7 @@ def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: 
 async def test_administration_through_the_running_relay(ready: Path) -> None:
     """Every act, over the control socket; they count at once."""
     settings = load_settings(ready, RelaySettings).server
-    admin = Administrator(settings, "admin:test")
+    admin = Administrator(settings)
     async with app.serving(settings):
         assert oct((settings.state_dir / SOCKET_NAME).stat().st_mode & 0o777) == "0o600"
         token = await admin.create_token("dc1", any_domain=True)
@@ -568,7 +568,7 @@ async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
     broken = await asyncio.start_unix_server(hang_up, sock=bind_control_socket(settings.state_dir / SOCKET_NAME))
     async with broken:
         with pytest.raises(Failure, match="did not answer") as failed:
-            await reported(Administrator(settings, "admin:test").create_token("dc1", any_domain=True))
+            await reported(Administrator(settings).create_token("dc1", any_domain=True))
     assert failed.value.code == 3
 
 
