@@ -1,4 +1,4 @@
-"""`make demo`: a throwaway Active Directory, a relay, two agents, and people to sign in as."""
+"""`make demo`: a throwaway Active Directory, a relay, two agents, and users to sign in as."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from demo.address import AddressUnusable, PublicAddress, parse_address
 from demo.browser import Browser, Page
 from demo.people import Person
 from demo.samba import DomainUnavailable, ServiceAccount, ThrowawayDomain
@@ -18,7 +21,6 @@ from demo.stand import Stand, StandFailed
 from isthmus import logging
 
 AGENTS = ("agent-1", "agent-2")
-PORT = 8443
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +52,37 @@ _SEEN = {
 }
 
 
-def main(*, once: bool) -> int:
-    """0 if all went as expected. `once`: sign everybody in, print a table, clean up, and end."""
+@click.command()
+@click.option("--once", is_flag=True, help="Sign everybody in, print a table, clean up, and end.")
+@click.option("--listen", metavar="ADDRESS:PORT", help="Where the sign-in page is. (default: a free port of 127.0.0.1)")
+def main(once: bool, listen: str | None) -> None:
+    """Start a throwaway Active Directory, a relay and two agents, and say who can sign in. Exit code 0: all as expected."""
     logging.set_up("warning", "text")
     out = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     try:
-        with out.status("Provisioning a throwaway Active Directory …") as status, ThrowawayDomain() as domain:
-            people = domain.create_people()
-            service = domain.create_service_account()
-            status.update("Starting a relay and two agents …")
-            with Stand(directories_toml(domain, service)) as stand:
-                for agent in AGENTS:
-                    stand.enrol_agent(agent)
-                    stand.start_agent(agent)
-                status.stop()
-                return _once(out, stand, people) if once else _stay(out, stand, people)
-    except (DomainUnavailable, StandFailed) as error:
-        out.print(f"[bold red]Demo failed:[/] {error}")
-        return 1
+        sys.exit(_run(out, once, parse_address(listen) if listen else None))
+    except (AddressUnusable, DomainUnavailable, StandFailed) as error:
+        out.print("[bold red]Demo failed:[/]", escape(str(error)), soft_wrap=True)
+        sys.exit(1)
     except KeyboardInterrupt:
-        return 0
+        sys.exit(0)
+
+
+def _run(out: Console, once: bool, public: PublicAddress | None) -> int:
+    out.print("Provisioning a throwaway Active Directory (Samba): about ten seconds …")
+    with ThrowawayDomain() as domain:
+        out.print("Creating users, one for each state of an account …")
+        people = domain.create_people()
+        service = domain.create_service_account()
+        out.print("Starting the relay …")
+        with Stand(directories_toml(domain, service), public=public) as stand:
+            for agent in AGENTS:
+                out.print(f"Enrolling and starting {agent} …")
+                stand.enrol_agent(agent)
+                stand.start_agent(agent)
+            return _once(out, stand, people) if once else _stay(out, stand, people)
 
 
 def directories_toml(domain: ThrowawayDomain, service: ServiceAccount) -> str:
@@ -90,6 +101,7 @@ ca_file = "{domain.ca_file}"
 
 
 def _once(out: Console, stand: Stand, people: dict[str, Person]) -> int:
+    out.print(f"Signing everybody in at {stand.url} …\n")
     rows = [sign_in(stand, person) for person in people.values()]
     stand.kill(AGENTS[0])
     survivor = sign_in(stand, people["anna"])
@@ -140,6 +152,8 @@ def _show(out: Console, rows: list[Row]) -> None:
 
 def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
     out.print(f"\n[bold]The sign-in page:[/] {stand.url}/  [dim](its certificate is made for this demo: accept it)[/]\n")
+    if not stand.public.is_loopback:
+        out.print("[yellow]Whoever can reach this address can sign in with the passwords below.[/]\n")
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("user name", "password"):
         grid.add_column(name, no_wrap=True, overflow="ignore")  # they are to be copied
@@ -157,7 +171,7 @@ def _stay(out: Console, stand: Stand, people: dict[str, Person]) -> int:
        -H 'Content-Type: application/json' -d '{order}'
   .venv/bin/isthmus relay agents --config {stand.relay_config}
   .venv/bin/isthmus relay audit list --config {stand.relay_config}
-  kill -9 {stand.processes[AGENTS[0]].pid}      [dim]# one of the two agents: sign-in goes on[/]
+  kill -9 {stand.processes[AGENTS[0]].pid}      [dim]# one of the two agents: sign-in continues[/]
 
 Ctrl-C ends it all and leaves nothing behind.""",
         soft_wrap=True,
@@ -168,4 +182,4 @@ Ctrl-C ends it all and leaves nothing behind.""",
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(once="--once" in sys.argv[1:]))
+    main(prog_name="python -m demo.signin")

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from demo.address import PublicAddress
 from demo.throwaway_tls import write_certificates
 
 
@@ -32,22 +33,33 @@ class StandFailed(Exception):
 class Stand:
     """Context manager: relay set up and running, agents on demand; all of it gone at the end.
 
-    directories: TOML text of the agents' `[[directories]]`. relay: extra TOML of the relay, agent: of the agents.
+    directories: TOML text of the agents' `[[directories]]`. relay: extra TOML of the relay, agent: of the agents. public:
+    where users reach the relay, by default a free port of `address`; metrics and health are always served on `address`.
     """
 
-    def __init__(self, directories: str, *, relay: str = "", agent: str = "", address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        directories: str,
+        *,
+        relay: str = "",
+        agent: str = "",
+        address: str = "127.0.0.1",
+        public: PublicAddress | None = None,
+    ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="isthmus-stand-"))
         self._directories, self._relay_extra, self._agent_extra = directories, relay, agent
         self.address = address
-        self.port, self.metrics_port = free_port(address), free_port(address)
-        self.url = f"https://{address}:{self.port}"
+        self.public = public or PublicAddress(address, address, free_port(address))
+        self.metrics_port = free_port(address)
+        self.url = self.public.url
         self.ca_file = self.home / "tls" / "ca.pem"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.tls = ssl.create_default_context()
 
     def __enter__(self) -> Stand:
         try:
-            write_certificates(self.home / "tls", dns_name="localhost", address=self.address)
+            name = self.public.host if self.public.host != self.public.certified else "localhost"
+            write_certificates(self.home / "tls", dns_name=name, address=self.public.certified)
             self.tls = ssl.create_default_context(cafile=str(self.ca_file))
             self.relay_config.write_text(self._relay_toml())
             self.run("relay", "init", "--config", str(self.relay_config), "--name", "relay1")
@@ -138,7 +150,7 @@ class Stand:
 
     def create_api_key(self) -> str:
         """A fresh API key."""
-        limits = ("--scope", "check", "--scope", "change", "--from", self.address, "--rate", "1000000")
+        limits = ("--scope", "check", "--scope", "change", "--from", self.public.certified, "--rate", "1000000")
         made = self.run(
             "relay", "api-key", "create", "--config", str(self.relay_config), "--name", "stand", *limits, "--json"
         )
@@ -201,7 +213,7 @@ class Stand:
 [server]
 state_dir = "relay"
 public_url = "{self.url}"
-listen = "{self.address}:{self.port}"
+listen = "{self.public.listen}"
 tls_certificate = "tls/cert.pem"
 tls_key = "tls/key.pem"
 metrics_listen = "{self.address}:{self.metrics_port}"
