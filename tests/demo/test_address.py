@@ -9,7 +9,6 @@ import pytest
 
 from demo.address import AddressUnusable, PublicAddress, parse_address
 
-
 ALL = "0.0.0.0"  # noqa: S104 - that is the point
 needs_ipv6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
 
