@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from foundation.actors import this_actor
 from gateway.app import open_relay_store
 from gateway.keys import load_keys
 from gateway.relay import (
@@ -42,16 +41,14 @@ T = TypeVar("T")
 
 
 class Administrator:
-    """The acts of `Administration`. Whoever runs this process stands in the audit trail (`foundation.actors`).
+    """The acts of `Administration`. actor: who acts, for the audit trail (`admin:<unix user>`).
 
     Every act raises RelayError (RelayUnresponsive where nobody knows what came of it, NotPermitted), StoreError,
     CertsError, ServerError or ValueError; the text is for the administrator.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self._settings = settings
-        self._actor = f"admin:{this_actor()}"
-        """Of what is done on the store; a running relay sees for itself who asks."""
+    def __init__(self, settings: ServerSettings, actor: str) -> None:
+        self._settings, self._actor = settings, actor
         self.reached_relay = False
         """Whether the last act was the running relay's; otherwise it was done on the store."""
 
@@ -165,6 +162,10 @@ class Administrator:
             correlation_id=correlation_id,
         )
 
+    async def record_backup(self, file: str) -> None:
+        """Have the trail say that a backup was made. file: where it is."""
+        await self._do("record_backup", type(None), lambda acts: acts.record_backup(file, self._actor), file=file)
+
     async def roll_keys(self) -> KeysView:
         """New keys for whatever relay nodes sign for each other."""
         return await self._do("roll_keys", KeysView, lambda acts: acts.roll_keys(self._actor))
@@ -194,7 +195,7 @@ class Administrator:
 
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         try:
-            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order)
+            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, {"actor": self._actor, **order})
         except RelayAbsent:
             self.reached_relay = False
             return await self._on_store(on_store)

@@ -7,7 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -46,6 +46,7 @@ from gateway.settings import (
     ServerError,
     ServerSettings,
     check_settings,
+    split_address,
     tls_context,
     trusted_networks,
 )
@@ -60,19 +61,21 @@ from gateway.signin import (
     Sessions,
     SignInPages,
 )
-from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, open_store
-from settings import split_address
+from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, database_file, open_store
 
 __all__ = [
     "Relay",
     "ServerError",
     "ServerSettings",
     "check_settings",
+    "claim_state_dir",
     "init",
     "load_keys",
     "open_relay_store",
     "run",
     "serving",
+    "split_address",
+    "store_file",
     "tls_context",
 ]
 
@@ -89,8 +92,16 @@ Clock = Callable[[], float]
 
 def open_relay_store(settings: ServerSettings, keys: RelayKeys, clock: Clock = time.time) -> Store:
     """The store that the settings name. clock: Unix seconds. Raises gateway.store.StoreError."""
-    url = settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
-    return open_store(url, secret=keys.secret, node=keys.identity.name, clock=clock)
+    return open_store(_store_url(settings), secret=keys.secret, node=keys.identity.name, clock=clock)
+
+
+def store_file(settings: ServerSettings) -> Path | None:
+    """The file of the database that the settings name; None where that is PostgreSQL's."""
+    return database_file(_store_url(settings))
+
+
+def _store_url(settings: ServerSettings) -> str:
+    return settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
 
 
 class Relay:
@@ -297,7 +308,7 @@ async def serving(
     keys = load_keys(settings, clock())
     # what is entered first ends last: agents drain, jobs end, who was here is written, then sockets and store close
     async with AsyncExitStack() as stack:
-        _claim(stack, settings.state_dir)
+        claim_state_dir(stack, settings.state_dir)
         store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
@@ -338,8 +349,11 @@ async def _flush(refusals: Refusals) -> None:
         log.error("relay.refusals_not_recorded", error=str(error))  # noqa: TRY400 - it says all
 
 
-def _claim(stack: AsyncExitStack, state_dir: Path) -> None:
-    """One relay on a state directory. The kernel takes the lock back however the process ends. Raises ServerError."""
+def claim_state_dir(stack: AsyncExitStack | ExitStack, state_dir: Path) -> None:
+    """One relay on a state directory, or one restore, for as long as the stack lasts. Raises ServerError.
+
+    The kernel takes the lock back however the process ends.
+    """
     import fcntl  # Windows, where agents run but no relay does, has none
 
     path = state_dir / "relay.lock"

@@ -33,6 +33,9 @@ log = structlog.get_logger()
 
 SECRET_SIZE = 32
 """Bytes."""
+SECRET_NAME = "secret.key"  # noqa: S105 - of a file
+RESTORING = ".restoring"
+"""In a state directory: what a restore is putting in place. While it is there, nothing else in the directory counts."""
 
 
 def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
@@ -41,15 +44,22 @@ def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
     Raises certs.KeyStoreError where they are there already.
     """
     state = private_directory(settings.state_dir)
-    if (state / "secret.key").exists():
+    _check_restored(state)
+    if (state / SECRET_NAME).exists():
         raise KeyStoreError(state, "holds an authority already", "keep it: all agents pin it")
     if (state / "authority" / "authority.key").exists():
         authority = Authority.load(state / "authority")
     else:
         authority = Authority.create(state / "authority", name=f"Isthmus relay {name}", now=now)
     _issue_identity(state, authority, name, now)
-    atomic_write(state / "secret.key", secrets.token_bytes(SECRET_SIZE))
+    atomic_write(state / SECRET_NAME, secrets.token_bytes(SECRET_SIZE))
     return authority
+
+
+def _check_restored(state: Path) -> None:
+    """Raises ServerError."""
+    if (state / RESTORING).exists():
+        raise ServerError(f"{state} holds a restore that was interrupted: run `isthmus relay restore` again to finish it")
 
 
 def _issue_identity(state: Path, authority: Authority, name: str, now: float) -> MachineIdentity:
@@ -74,18 +84,19 @@ def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
     Raises ServerError, certs.KeyStoreError.
     """
     state = settings.state_dir
+    _check_restored(state)
     try:
         authority = Authority.load(state / "authority")
         identity = MachineIdentity.load(state / "identity")
-        secret = read_private(state / "secret.key")
+        secret = read_private(state / SECRET_NAME)
     except FileNotFoundError as error:
-        complete = (state / "secret.key").exists()
+        complete = (state / SECRET_NAME).exists()
         remedy = "restore it from the backup" if complete else "run `isthmus relay init` first"
         raise ServerError(f"{error.filename} is missing: {remedy}") from error
     check_closed(state)
     if len(secret) != SECRET_SIZE:
         problem = f"has {len(secret)} bytes instead of {SECRET_SIZE}"
-        raise KeyStoreError(state / "secret.key", problem, "restore it from the backup")
+        raise KeyStoreError(state / SECRET_NAME, problem, "restore it from the backup")
     if identity.authority != authority.certificate:
         raise KeyStoreError(state / "identity", "is of another authority", "restore it and the authority from one backup")
     return RelayKeys(authority, renew_if_due(state, authority, identity, now) or identity, secret)

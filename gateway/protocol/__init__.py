@@ -16,7 +16,6 @@ from gateway.protocol.events import (
     CapacityChanged,
     CarriedReceived,
     Closed,
-    DomainsAllowed,
     Event,
     Ignored,
     Measured,
@@ -33,7 +32,6 @@ from gateway.protocol.events import (
 from gateway.protocol.messages import (
     MAX_FRAME,
     MAX_HANDSHAKE,
-    PROBE,
     SUBPROTOCOL,
     encode,
 )
@@ -49,7 +47,6 @@ __all__ = [
     "MAX_FRAME",
     "MAX_HANDSHAKE",
     "OPERATIONS",
-    "PROBE",
     "SUBPROTOCOL",
     "AccountId",
     "AgentFacts",
@@ -65,7 +62,6 @@ __all__ = [
     "CloseCode",
     "Closed",
     "DirectoriesReport",
-    "DomainsAllowed",
     "Event",
     "Group",
     "Identity",

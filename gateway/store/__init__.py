@@ -14,6 +14,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     presence            which agents are where
     unit                several subjects in one transaction
     database schema     connections, threads, time-outs; which release can read what
+    copies              of a SQLite database that is in use
 """
 
 from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule, AdmissionWeight
@@ -22,6 +23,7 @@ from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
 from gateway.store.bindings import BindingStore, DirectoryBinding
 from gateway.store.chain import AuditEvent
+from gateway.store.copies import check_copy, copy_database, database_file, is_empty
 from gateway.store.database import check_store_url
 from gateway.store.duties import DutyLease, DutyStore
 from gateway.store.errors import (
@@ -44,12 +46,16 @@ from gateway.store.once import OnceStore
 from gateway.store.presence import AgentPresence, PresenceStore
 from gateway.store.purge import Purge
 from gateway.store.replay import SeenStore
+from gateway.store.schema import RELEASE
 from gateway.store.sessions import SessionRecord, SessionStore
 from gateway.store.store import Store, open_store
 from gateway.store.tokens import TokenRecord, TokenStore
 from gateway.store.unit import UnitOfWork
+from gateway.store.witness import WITNESS_NAME
 
 __all__ = [
+    "RELEASE",
+    "WITNESS_NAME",
     "AdmissionRow",
     "AdmissionRowStore",
     "AdmissionRule",
@@ -94,6 +100,10 @@ __all__ = [
     "TokenSpent",
     "TokenStore",
     "UnitOfWork",
+    "check_copy",
     "check_store_url",
+    "copy_database",
+    "database_file",
+    "is_empty",
     "open_store",
 ]

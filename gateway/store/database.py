@@ -392,7 +392,7 @@ class Database:
 
     def _unavailable(self, error: Any) -> StoreUnavailable:
         problem = " ".join(str(error).split())  # libpq's have several lines
-        return StoreUnavailable(self.where, problem, _remedy(problem))
+        return StoreUnavailable(self.where, problem, remedy_for(problem))
 
 
 def insert_text(table: sa.Table) -> str:
@@ -516,7 +516,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _remedy(problem: str) -> str:
+def remedy_for(problem: str) -> str:
+    """What to do about what a driver says."""
     text = problem.lower()
     for words, remedy in _REMEDIES:
         if any(word in text for word in words):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -106,19 +107,38 @@ class AuditHeads:
         What was noted and does not hold is in the entry, and in the log. Returns of how many chains that was.
         Raises NothingToAccept, StoreError.
         """
-        unreadable = ""
-        try:
-            noted = await asyncio.to_thread(self._witness.read) or {}
-        except StoreUnavailable as error:
-            noted, unreadable = {}, str(error)
+        noted, unreadable = await self._noted()
         _, broken = await self._compare(noted)
         if not broken and not unreadable:
             raise NothingToAccept(str(self._witness.path))
+        log.warning("audit.accepted", actor=event.actor, **await self._take(event, broken, unreadable))
+        return len({head.chain for head, _ in broken})
+
+    async def renew(self, event: AuditEvent) -> None:
+        """Take what is there as it is, whether or not it is what was noted: the database itself was put back just now.
+
+        event: who did it. What was noted and does not hold is in the entry. Raises StoreError.
+        """
+        noted, unreadable = await self._noted()
+        _, broken = await self._compare(noted)
+        await self._take(event, broken, unreadable)
+
+    async def _noted(self) -> tuple[Heads, str]:
+        """What the witness says, and why it cannot be read."""
+        try:
+            return await asyncio.to_thread(self._witness.read) or {}, ""
+        except StoreUnavailable as error:
+            return {}, str(error)
+
+    async def _take(
+        self, event: AuditEvent, broken: list[tuple[AuditHead, AuditHead | None]], unreadable: str
+    ) -> dict[str, str]:
+        """Write the entry, note what is there, and nothing else. Returns the entry's detail."""
         named = [f"{head.noted} ({_ends(now)})" for head, now in broken[:_NAMED]]
         more = [f"{len(broken) - _NAMED} more"] if len(broken) > _NAMED else []
-        detail = {**event.detail, "noted": ", ".join([*named, *more]) or unreadable}
-        log.warning("audit.accepted", actor=event.actor, **detail)
-        entry = AuditEvent(time=event.time, kind=event.kind, actor=event.actor, detail=detail)
+        said = ", ".join([*named, *more]) or unreadable
+        detail = {**event.detail, **({"noted": said} if said else {})}
+        entry = replace(event, detail=detail)
         try:
             await self._audit.append(entry)
         except StoreUnavailable:  # the trail has just seen that its own chain is another one; now it begins a new one
@@ -127,7 +147,7 @@ class AuditHeads:
         await asyncio.to_thread(self._witness.replace, {head.chain: head for head in found})
         self._alarmed.clear()
         self._accepted = self._audit.written
-        return len({head.chain for head, _ in broken})
+        return detail
 
     async def _compare(self, witnessed: Heads) -> tuple[dict[int, AuditHead], list[tuple[AuditHead, AuditHead | None]]]:
         """Where the chains end, and what was noted, or written by this process, and does not hold."""

@@ -37,6 +37,10 @@ class OnceStore(Protocol):
         """Get it and remove it: of many takers one gets it. None where it is gone, or has expired."""
         ...
 
+    async def clear(self) -> int:
+        """Forget everything; returns how many."""
+        ...
+
     async def purge(self, now: float) -> int:
         """Forget what has expired; returns how many."""
         ...
@@ -60,6 +64,10 @@ class SqlOnce:
         statement = sa.delete(once).where(own).returning(once.c.value, once.c.until)
         row = await self._database.write(lambda connection: connection.execute(statement).one_or_none())
         return bytes(row.value) if row is not None and row.until > now else None
+
+    async def clear(self) -> int:
+        """See `OnceStore`."""
+        return await self._database.write(lambda connection: connection.execute(sa.delete(once)).rowcount)
 
     async def purge(self, now: float) -> int:
         """See `OnceStore`."""

@@ -73,6 +73,10 @@ class SessionStore(Protocol):
         """Sign out everybody of a directory; returns how many sessions ended."""
         ...
 
+    async def delete_all(self) -> int:
+        """Sign out everybody; returns how many sessions ended."""
+        ...
+
     async def purge(self, now: float) -> int:
         """Forget expired ones; returns how many."""
         ...
@@ -130,19 +134,21 @@ class SqlSessions:
 
     async def delete_of_directory(self, directory: str) -> int:
         """See `SessionStore`."""
+        return await self._delete(sessions.c.directory == directory)
 
-        def work(connection: sa.Connection, portion: int) -> int:
-            own = sa.select(sessions.c.digest).where(sessions.c.directory == directory).limit(portion)
-            return connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(own))).rowcount
-
-        return await self._database.in_portions(work)
+    async def delete_all(self) -> int:
+        """See `SessionStore`."""
+        return await self._delete(sa.true())
 
     async def purge(self, now: float) -> int:
         """See `SessionStore`."""
+        return await self._delete(sessions.c.expires_at <= now)
+
+    async def _delete(self, condition: sa.ColumnElement[bool]) -> int:
 
         def work(connection: sa.Connection, portion: int) -> int:
-            expired = sa.select(sessions.c.digest).where(sessions.c.expires_at <= now).limit(portion)
-            return connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(expired))).rowcount
+            some = sa.select(sessions.c.digest).where(condition).limit(portion)
+            return connection.execute(sa.delete(sessions).where(sessions.c.digest.in_(some))).rowcount
 
         return await self._database.in_portions(work)
 

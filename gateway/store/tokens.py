@@ -53,6 +53,10 @@ class TokenStore(Protocol):
         """Look at it without spending it. Raises TokenSpent."""
         ...
 
+    async def end_all(self, now: float) -> int:
+        """None of them can be redeemed any more; returns how many could have been."""
+        ...
+
 
 class SqlTokens:
     """Implements `TokenStore`."""
@@ -78,6 +82,12 @@ class SqlTokens:
     async def redeem(self, token_id: str, now: float) -> TokenRecord:
         """See `TokenStore`."""
         return await self._database.write(lambda connection: redeem_token(connection, token_id, now))
+
+    async def end_all(self, now: float) -> int:
+        """See `TokenStore`."""
+        outstanding = tokens.c.used_at.is_(None) & (tokens.c.expires_at >= now)
+        end = sa.update(tokens).where(outstanding).values(used_at=now)
+        return await self._database.write(lambda connection: connection.execute(end).rowcount)
 
 
 def redeem_token(connection: sa.Connection, token_id: str, now: float) -> TokenRecord:

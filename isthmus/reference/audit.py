@@ -25,6 +25,9 @@ MEANINGS = {
     " replaced by an older copy. Another chain begins. `left` is what the log's `audit.head` had, `found` what was there.",
     "admin.audit_accepted": "An administrator accepted that newest entries of the trail are gone, as after a backup was put"
     " back. `noted` is where the chains ended that do not hold any more, and where they end now; `detail` the reason given.",
+    "admin.backed_up": "An administrator made a backup, in which all keys are; the subject is its file.",
+    "admin.restored": "An administrator put back a backup; the subject is the relay's name, `backup_of` the time when it was"
+    " made. Everybody was signed out. `noted` is what was noted of the trail and is gone with what was replaced.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies.",
     "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
     "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
@@ -52,6 +55,7 @@ _PACKAGES = (
     "gateway.relay.administration",
     "gateway.signin",
     "gateway.store",
+    "gateway.backup",
     "gateway",
 )
 
@@ -86,8 +90,6 @@ somebody who could write to the database but not read the key in the relay's `st
 _FIELDS = {
     "time": "Unix seconds.",
     "kind": "See above.",
-    "actor": "Who did it: `page`, `api:<name>`, `relay`, `admin:<account>`, `admin:<login> as <account>` after `sudo`"
-    " or `su`, `admin:root (claimed: <name>)` where only SUDO_UID says it.",
     "account": "Who signed in: `directory` (what the directory says of itself) and `object_guid`; empty where nobody did.",
     "outcome": "Of a credential check; see the outcomes in [Metrics](metrics.md).",
     "address": "IP address of the person, or of the agent that enrols.",

@@ -381,6 +381,10 @@ class Administration:
         if entry is None or entry.hash != digest.lower():
             raise AuditReplaced(chain, seq)
 
+    async def record_backup(self, file: str, actor: str) -> None:
+        """A backup was made: all keys are in it, so that who made it, and where, is in the trail."""
+        await self._record("admin.backed_up", actor, file)
+
     async def roll_keys(self, actor: str) -> KeysView:
         """Make new keys for all uses of the keyring. Raises KeyTooFresh where the last ones are not in use yet."""
         root = await self._store.keyring.roll()

@@ -19,6 +19,8 @@ _PARTS = {
     "remove-person": (f"{_HERE}.users:remove_person", "Remove what is kept of a person."),
     "api-key": (f"{_HERE}.api_keys:api_key", "Keys for trusted back ends (POST /api/v1/authenticate)."),
     "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),
+    "backup": (f"{_HERE}.backups:backup", "Back up keys and database, encrypted; verify a backup."),
+    "restore": (f"{_HERE}.restoration:restore", "Put a backup in the place of the relay's state."),
     "keys": (f"{_HERE}.keys:keys", "What the relay signs cookies, forms and the audit trail with."),
 }
 

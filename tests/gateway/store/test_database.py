@@ -20,7 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from demo.postgres import ThrowawayPostgres
-from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, open_store
+from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, check_copy, copy_database, open_store
 from gateway.store.database import Database, NotNow, _parse
 from gateway.store.lanes import LaneJob
 from gateway.store.schema import RELEASE, check_readable
@@ -181,7 +181,7 @@ async def test_a_slow_disk_does_not_stop_the_loop(
     await store.close()
 
 
-@pytest.mark.parametrize("touched", ["noted", "opened again"])
+@pytest.mark.parametrize("touched", ["noted", "opened again", "copied"])
 async def test_another_process_that_looks_takes_nothing_away(path: Path, touched: str) -> None:
     """Such as `audit verify` beside a relay that has noted its heads: what is written afterwards is in the database."""
 
@@ -195,6 +195,8 @@ async def test_another_process_that_looks_takes_nothing_away(path: Path, touched
     await store.audit.append(event())
     if touched == "noted":
         await store.audit.heads()
+    elif touched == "copied":
+        copy_database(path, path.with_name("copy.db"))
     else:
         await opened(path).close()
     assert await counted() == 1
@@ -202,6 +204,58 @@ async def test_another_process_that_looks_takes_nothing_away(path: Path, touched
     await store.audit.append(event())
     assert await counted() == 2
     await store.close()
+
+
+async def test_a_copy_holds_what_is_in_the_log_only(path: Path) -> None:
+    """Whereas the file alone does not have it: that is what a plain copy of a running relay's directory is."""
+    store = opened(path)
+    for _ in range(20):
+        await store.audit.append(event())
+    (path.parent / "plain").mkdir()
+    copy_database(path, path.with_name("copy.db"))
+    check_copy(path.with_name("copy.db"))
+    copy = opened(path.with_name("copy.db"))
+    assert (await copy.audit.verify()).entries == 20
+    await copy.close()
+    await store.close()
+
+
+def test_a_copy_is_of_one_moment_while_others_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer between two steps of the copy neither gets into it nor makes it begin anew."""
+    monkeypatch.setattr("gateway.store.copies._STEP", 1)
+    store = opened(path)
+
+    async def fill(number: int) -> None:
+        for _ in range(number):
+            await store.audit.append(event(detail={"detail": "x" * 4000}))
+
+    asyncio.run(fill(10))
+    steps = 0
+
+    def write(_done: int, _total: int) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % 10 == 0:
+            asyncio.run(fill(1))
+
+    copy_database(path, path.with_name("copy.db"), write)
+    copy = opened(path.with_name("copy.db"))
+    assert asyncio.run(copy.audit.verify()).entries == 10
+    assert asyncio.run(store.audit.verify()).entries == 10 + steps // 10 > 11
+    for opened_store in (copy, store):
+        asyncio.run(opened_store.close())
+
+
+def test_a_damaged_copy_is_found_out(path: Path) -> None:
+    """A page that holds something else."""
+    store = opened(path)
+    asyncio.run(store.close())
+    check_copy(path)
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(StoreUnavailable, match=r"newest good backup|damaged"):
+        check_copy(path)
 
 
 def test_the_write_ahead_log_stays_small(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,200 @@
+"""A backup of a relay, whether it runs or not.
+
+    state_dir/.backup-…/relay.db     a copy of the database, of one moment
+    FILE's directory/.….tmp          copy and files of state_dir, encrypted; read back, and compared
+                                     then the copy is opened: pages, schema, the chains of the audit trail
+    FILE                             only now
+
+Killed anywhere, FILE is what it was; what was left is removed by the next backup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from certs import KeyStoreError, atomic_write
+from gateway.app import load_keys, store_file
+from gateway.backup.age import MAGIC, Lock
+from gateway.backup.archive import DATABASE, FORMAT, Manifest, read_archive, summarize, write_archive
+from gateway.backup.errors import BackupUnreadable, BackupUnsound, BackupUnwritable
+from gateway.backup.inspection import BackupView, Progress, inspect, size_of
+from gateway.backup.state_files import COPY, LAST_BACKUP, find_state, give_to_owner
+from gateway.settings import ServerSettings
+from gateway.store import RELEASE, copy_database
+
+_SPARE = 64 * 1024 * 1024
+"""Bytes that stay free beside the relay's database: without room nobody can sign in."""
+
+
+async def make_backup(
+    settings: ServerSettings, file: Path, lock: Lock, *, now: float, progress: Progress = lambda _done, _total: None
+) -> BackupView:
+    """Write a backup of a relay's state into `file`, in place of a backup that is there. progress: in bytes.
+
+    A trail that does not hold is told, and is backed up all the same: it is evidence.
+    Raises BackupError, StoreError, ServerError, CertsError; then `file` is what it was.
+    """
+    keys = await asyncio.to_thread(load_keys, settings, now)
+    await asyncio.to_thread(_check_place, file, settings.state_dir)
+    with _scratch(settings.state_dir) as scratch:
+        manifest = await asyncio.to_thread(_copy, settings, scratch, keys.identity.name, now)
+        temporary = await asyncio.to_thread(_encrypt, file, lock, manifest, scratch, progress)
+        try:
+            view = await inspect(settings.state_dir, scratch, manifest, now)
+            view.file, view.size = str(file), await asyncio.to_thread(size_of, temporary)
+            await asyncio.to_thread(_put_in_place, temporary, file)
+        except BaseException:
+            _remove(temporary)
+            raise
+    await asyncio.to_thread(_note, settings.state_dir, now)
+    return view
+
+
+def _copy(settings: ServerSettings, scratch: Path, node: str, now: float) -> Manifest:
+    """Everything as it is now: the running relay may replace a file while the backup is written."""
+    for name, path in find_state(settings.state_dir).items():  # before the database: what was noted of its trail is in it
+        _keep(path, scratch / name)
+    database = store_file(settings)
+    if database is not None:
+        _check_room(database, scratch)
+        try:
+            copy_database(database, scratch / DATABASE)
+        except FileNotFoundError as error:
+            problem = "is missing, although the relay's keys are there"
+            raise BackupUnsound(database, problem, "restore a backup; after `relay init` start the relay once") from error
+    files = {path.relative_to(scratch).as_posix(): summarize(path) for path in sorted(scratch.rglob("*")) if path.is_file()}
+    kind = "sqlite" if database is not None else "postgresql"
+    return Manifest(format=FORMAT, made_at=now, software=RELEASE, node=node, database=kind, files=files)
+
+
+def _keep(path: Path, copy: Path) -> None:
+    copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(path, copy)
+    copy.chmod(0o600)
+
+
+def _encrypt(file: Path, lock: Lock, manifest: Manifest, scratch: Path, progress: Progress) -> Path:
+    """Encrypt what was copied, and read that back; the file, which is not in place yet."""
+    total, done = 2 * sum(found.size for found in manifest.files.values()), 0
+
+    def moved(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, total)
+
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as written:  # mkstemp's mode is 0600
+            key = write_archive(written, lock, manifest, scratch, moved)
+            written.flush()
+            os.fsync(written.fileno())
+        if read_archive(temporary, key, None, moved) != manifest:
+            raise BackupUnreadable(temporary, "does not hold what was written", "see the disk; nothing was kept")
+    except OSError as error:
+        _remove(temporary)
+        remedy = "make room" if error.errno == errno.ENOSPC else "choose another place, or see whose it is"
+        raise BackupUnwritable(file, f"cannot be written ({error.strerror})", f"{remedy}; nothing was changed") from error
+    except BaseException:
+        _remove(temporary)
+        raise
+    return temporary
+
+
+def _remove(temporary: Path | None) -> None:
+    if temporary is not None:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _put_in_place(temporary: Path, file: Path) -> None:
+    try:
+        temporary.replace(file)
+        descriptor = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise BackupUnwritable(file, f"cannot be written ({error.strerror})", "choose another place") from error
+
+
+def _check_place(file: Path, state_dir: Path) -> None:
+    """Raises BackupUnwritable."""
+    if not file.parent.is_dir():
+        raise BackupUnwritable(file, "its directory does not exist", "make it, or choose another place")
+    if file.parent.resolve().is_relative_to(state_dir.resolve()):
+        raise BackupUnwritable(file, "lies in state_dir, which it is a backup of", "choose another disk, or machine")
+    try:
+        if not file.is_file():
+            if file.exists():
+                raise BackupUnwritable(file, "is no regular file", "name a file")
+            return
+        with file.open("rb") as there:
+            found = there.read(len(MAGIC))
+    except OSError as error:
+        raise BackupUnwritable(file, f"cannot be opened ({error.strerror})", "choose another name") from error
+    if found and found != MAGIC:
+        raise BackupUnwritable(file, "is there, and is no backup", "choose another name; nothing was overwritten")
+
+
+def _check_room(database: Path, scratch: Path) -> None:
+    """Raises BackupUnwritable. The copy must not take the room in which the relay writes."""
+    log = database.with_name(f"{database.name}-wal")
+    needed = database.stat().st_size if database.exists() else 0
+    needed += log.stat().st_size if log.exists() else 0
+    free = shutil.disk_usage(scratch).free
+    if free < needed + _SPARE:
+        problem = f"a copy of the database needs {needed >> 20} MiB for a while, and {free >> 20} MiB are free"
+        raise BackupUnwritable(scratch.parent, problem, f"make room: {_SPARE >> 20} MiB must stay free for the relay")
+
+
+@contextmanager
+def _scratch(state_dir: Path) -> Iterator[Path]:
+    """A directory for the copy, as private as the database; those of backups that were killed are removed."""
+    for left in state_dir.glob(f"{COPY}*"):
+        with _claimed(left) as alone:
+            if alone:
+                shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=COPY, dir=state_dir))
+    try:
+        with _claimed(made):
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def _claimed(directory: Path) -> Iterator[bool]:
+    """Whether nobody else is at work in it."""
+    import fcntl  # Windows, where no relay runs, has none
+
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
+
+
+def _note(state_dir: Path, now: float) -> None:
+    """When the last backup was made, for `relay check`. Raises BackupUnwritable."""
+    path = state_dir / LAST_BACKUP
+    try:
+        atomic_write(path, msgspec.json.encode({"at": now}))
+        give_to_owner(path, state_dir)
+    except (KeyStoreError, OSError) as error:
+        raise BackupUnwritable(path, f"the backup is made, but that could not be noted ({error})", "make room") from error

@@ -1,0 +1,70 @@
+"""Files with the keys that backups are encrypted to, as age writes them: a key a line, `#` begins a remark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from certs import KeyStoreError, read_private, write_new
+from gateway.backup.age import PrivateKey, PublicKey
+from gateway.backup.errors import BackupKeyUnusable
+
+K = TypeVar("K")
+
+_LARGEST = 64 * 1024
+"""Bytes."""
+
+
+def make_key(path: Path, now: float) -> PublicKey:
+    """A new private key in a new file, mode 0600; returns its public one. Raises BackupKeyUnusable."""
+    key = PrivateKey.generate()
+    made = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    text = f"# created: {made}\n# public key: {key.public}\n{key.text}\n"
+    try:
+        write_new(path, text.encode())
+    except FileExistsError as error:
+        raise BackupKeyUnusable(path, "exists already", "choose another name: backups need the key that is there") from error
+    except KeyStoreError as error:
+        raise BackupKeyUnusable(path, error.problem, error.remedy) from error
+    return key.public
+
+
+def read_public_keys(path: Path) -> list[PublicKey]:
+    """Whom backups are to be encrypted to. Raises BackupKeyUnusable."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST)
+    except OSError as error:
+        raise BackupKeyUnusable(path, f"cannot be read ({error.strerror})", "see where the public key is") from error
+    if b"AGE-SECRET-KEY-" in content:
+        problem = "holds a private key, which belongs on no relay"
+        raise BackupKeyUnusable(path, problem, "give a file with the public one, the line `# public key: age1…` in it")
+    return _parsed(path, content, PublicKey.parse, "public keys (age1…)")
+
+
+def read_private_keys(path: Path) -> list[PrivateKey]:
+    """What opens backups. Raises BackupKeyUnusable."""
+    try:
+        content = read_private(path, most=_LARGEST)
+    except FileNotFoundError as error:
+        raise BackupKeyUnusable(path, "is not there", "see where the private key is") from error
+    except KeyStoreError as error:
+        raise BackupKeyUnusable(path, error.problem, error.remedy) from error
+    return _parsed(path, content, PrivateKey.parse, "private keys (AGE-SECRET-KEY-1…)")
+
+
+def _parsed(path: Path, content: bytes, parse: Callable[[str], K], kind: str) -> list[K]:
+    keys = []
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        try:
+            keys.append(parse(text))
+        except ValueError as error:  # its text quotes nothing of the key
+            raise BackupKeyUnusable(path, f"line {number}: {error}", f"it must hold {kind}, one a line") from None
+    if not keys:
+        raise BackupKeyUnusable(path, "holds no key", f"it must hold {kind}, one a line")
+    return keys

@@ -1,0 +1,177 @@
+"""`isthmus relay backup`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from certs import CertsError
+from foundation.times import second
+from gateway.app import ServerError
+from gateway.backup import BackupError, BackupView, make_backup, make_key, verify_backup
+from gateway.relay import RelayError
+from gateway.store import StoreError
+from isthmus.cli.admin import administrator
+from isthmus.cli.output import FILE, REFUSED, counted, emit_json, json_option, reporting, run_async
+from isthmus.cli.relay.context import load_relay_settings, relay_config
+from isthmus.cli.relay.encryption import (
+    passphrase_option,
+    private_key_option,
+    public_key_option,
+    read_lock,
+    read_opener,
+)
+from isthmus.terminal import visible, visible_lines
+
+NOT_IN_IT = (
+    "The database is not in it: PostgreSQL is backed up by its own means (pg_dump, or your server's backups), at about the "
+    "same time."
+)
+
+
+class _Backups(click.Group):
+    """A group whose command `create` need not be named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is neither a command nor a request for help is a FILE, or an option of `create`."""
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["create", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Backups)
+def backup() -> None:
+    """Back up the relay's keys and its database, encrypted, while it runs.
+
+    `isthmus relay backup FILE` is short for `isthmus relay backup create FILE`.
+
+    \b
+    Examples:
+      isthmus relay backup /backup/relay.age
+      isthmus relay backup relay.age --public-key-file /etc/isthmus/backup.pub
+      isthmus relay backup verify /backup/relay.age
+    """
+
+
+@backup.command()
+@relay_config
+@click.argument("file", type=FILE)
+@passphrase_option
+@public_key_option
+@json_option
+def create(config: Path, file: Path, passphrase_file: Path | None, public_key_file: Path | None, as_json: bool) -> None:
+    """Write a backup into FILE, whether or not the relay runs, and verify it. A backup that is there is replaced.
+
+    It is encrypted to a passphrase, which is asked for, or to a public key: then nothing on this machine can open it. The
+    settings file and the HTTPS certificate are not in it unless they lie in state_dir.
+
+    \b
+    Examples:
+      isthmus relay backup /backup/relay.age
+      isthmus relay backup relay-$(date +%F).age --passphrase-file backup.secret
+      isthmus relay backup relay.age --public-key-file /etc/isthmus/backup.pub
+    """
+    settings = load_relay_settings(config).server
+    lock = read_lock(passphrase_file, public_key_file)
+    with reporting(BackupError, StoreError, ServerError, CertsError):
+        view = run_async(make_backup(settings, file, lock, now=time.time(), progress=_shown("bytes", as_json=as_json)))
+    not_recorded = ""
+    try:
+        run_async(administrator(settings).record_backup(str(file.absolute())))
+    except (RelayError, StoreError, ServerError, CertsError) as error:
+        not_recorded = f"The audit trail has no entry of it: {error}"
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(visible_lines(f"{backup_text(view)}\nVerified: it opens, and holds what was written."))
+    if not_recorded:
+        click.echo(visible(not_recorded), err=True)
+    _end(view)
+
+
+@backup.command()
+@click.argument("file", type=FILE)
+@passphrase_option
+@private_key_option
+@json_option
+def verify(file: Path, passphrase_file: Path | None, private_key_file: Path | None, as_json: bool) -> None:
+    """Check that FILE is a whole backup: read it to its end, open its keys and database, check the audit trail in it.
+
+    No relay is needed, nor its settings. For as long as it takes, what is in the backup lies in a private directory for
+    temporary files (TMPDIR).
+
+    \b
+    Examples:
+      isthmus relay backup verify /backup/relay.age
+      isthmus relay backup verify relay.age --private-key-file backup.key --json
+    """
+    opener = read_opener(passphrase_file, private_key_file)
+    with reporting(BackupError):
+        view = run_async(verify_backup(file, opener, now=time.time(), progress=_shown("entries", as_json=as_json)))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(visible_lines(backup_text(view)))
+    _end(view)
+
+
+@backup.command()
+@click.argument("file", type=FILE)
+@json_option
+def key(file: Path, as_json: bool) -> None:
+    """Make a private key in FILE, and print its public one, for --public-key-file.
+
+    Do it on another machine than the relay's: the private key is needed for a restore only. The keys are age's, so that
+    `age-keygen` makes good ones, too, and `age --decrypt` opens a backup.
+
+    \b
+    Example:
+      isthmus relay backup key backup.key > backup.pub
+    """
+    with reporting(BackupError):
+        public = make_key(file, time.time())
+    if as_json:
+        emit_json({"file": str(file), "public_key": str(public)})
+        return
+    click.echo(f"The private key is in {visible(str(file))}. Keep it where no relay runs; its public key:", err=True)
+    click.echo(str(public))
+
+
+def backup_text(view: BackupView) -> str:
+    """What is in a backup, in sentences."""
+    entries = f", {counted(view.entries, 'entry', 'entries')} in its audit trail" if view.entries is not None else ""
+    what = "keys and database" if view.database == "sqlite" else "keys"
+    lines = [
+        f"{view.file}: {what} of the relay {view.node}, as of {second(view.made_at)}{entries} ({_size(view.size)})",
+        f"Authority: SHA-256 {view.authority_fingerprint}",
+    ]
+    return "\n".join(lines if view.database == "sqlite" else [*lines, NOT_IN_IT])
+
+
+def _size(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def _end(view: BackupView) -> None:
+    """A trail that does not hold is no reason to lose the rest, and must not be passed over."""
+    if view.trail:
+        click.echo(visible(f"The audit trail in it does not hold: {view.trail}"), err=True)
+        raise SystemExit(REFUSED)
+
+
+def _shown(unit: str, *, as_json: bool) -> Callable[[int, int], None]:
+    """Progress on a terminal."""
+    last = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        percent = 100 * done // max(1, total)
+        if percent != last and sys.stderr.isatty() and not as_json:
+            last = percent
+            click.echo(f"\r{percent} % of {total} {unit}" + ("\r\033[K" if done >= total else ""), nl=False, err=True)
+
+    return show

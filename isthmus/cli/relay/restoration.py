@@ -1,0 +1,94 @@
+"""`isthmus relay restore`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from certs import CertsError
+from foundation.times import second
+from gateway.app import ServerError
+from gateway.backup import BackupError, RestoreView, finish_restore, unfinished
+from gateway.backup import restore as restore_backup
+from gateway.store import StoreError
+from isthmus.cli.admin import acting
+from isthmus.cli.flow import Manner, confirm, yes_option
+from isthmus.cli.output import FILE, counted, emit_json, json_option, reporting, run_async
+from isthmus.cli.relay.backups import backup_text
+from isthmus.cli.relay.context import load_relay_settings, relay_config
+from isthmus.cli.relay.encryption import passphrase_option, private_key_option, read_opener
+from isthmus.terminal import visible_lines
+
+
+@click.command()
+@relay_config
+@click.argument("file", type=FILE)
+@passphrase_option
+@private_key_option
+@click.option("--replace", is_flag=True, help="Also where a relay's state is there: it is moved aside.")
+@yes_option
+@json_option
+def restore(
+    config: Path,
+    file: Path,
+    passphrase_file: Path | None,
+    private_key_file: Path | None,
+    replace: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Put the backup in FILE in the place of the relay's state. The relay must not run.
+
+    Everybody is signed out, and enrolment tokens are void. What was revoked, unlocked or enrolled since the backup was made
+    is forgotten; the output lists what to do again. Nothing is changed unless the whole backup is good; interrupted, the
+    same command finishes it.
+
+    \b
+    Examples:
+      isthmus relay restore /backup/relay.age
+      isthmus relay restore relay.age --private-key-file backup.key --replace
+    """
+    settings = load_relay_settings(config).server
+    with reporting(BackupError, StoreError, ServerError, CertsError, OSError):
+        if unfinished(settings):
+            view = finish_restore(settings)
+        else:
+            opener = read_opener(passphrase_file, private_key_file)
+            question = f"The state of the relay in {settings.state_dir} becomes that of the backup. Type restore to do it"
+            confirm(question, "restore", Manner(yes=yes, as_json=as_json))
+            view = run_async(restore_backup(settings, file, opener, replace_state=replace, actor=acting(), now=time.time()))
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(visible_lines(_text(view, config)))
+
+
+def _text(view: RestoreView, config: Path) -> str:
+    made = second(view.backup.made_at)
+    lines = [f"Restored: {backup_text(view.backup)}"]
+    if view.resumed:
+        lines[0] = f"A restore that was interrupted is finished. {lines[0]}"
+    if view.replaced:
+        lines.append(f"What was there before is in {view.replaced}. Delete it once all is well: keys are in it.")
+    if view.remark:
+        lines.append(f"Not done: {view.remark}.")
+    if view.backup.database == "postgresql":
+        return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
+    ended = f"{counted(view.sessions, 'session')} and {counted(view.tokens, 'enrolment token')}"
+    lines += [
+        f"Ended: {ended}, as of the backup; what began after it is unknown here, and void too.",
+        f"Forgotten is what happened after {made}. Do again what applies:",
+        f"  - revoke agents and API keys that were revoked since{_again(view)}",
+        "  - enrol agents that were enrolled, or renewed their certificate, since: isthmus relay agents",
+        "  - make API keys and bindings anew that were made since",
+        "  - wrong passwords count as they did then; who was locked since may try again",
+        "  - roll the keys again if they were rolled since because somebody may know them: isthmus relay keys roll",
+    ]
+    return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
+
+
+def _again(view: RestoreView) -> str:
+    done = [f"agent {name}" for name in view.revoked_agents] + [f"API key {key_id}" for key_id in view.revoked_api_keys]
+    return f" (done already, as far as the former database knew: {', '.join(done)})" if done else ""
