@@ -6,7 +6,9 @@ PYTHON ?= $$(for each in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.demo
 KERBEROS := $(VENV)/.kerberos
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
 # How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
@@ -17,39 +19,61 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
+.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): pyproject.toml
-	@deploy/ensure-packages python
-	@python=$(PYTHON); [ -n "$$python" ] || { echo "No Python 3.11 or newer was found: set PYTHON" >&2; exit 1; }; \
-		$$python -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+# Into the virtual environment: what a file of requirements/ locks, checked by its hashes, then the project itself, and nothing else
+define INSTALL
+@deploy/ensure-packages python
+@python=$(PYTHON); [ -n "$$python" ] || { echo "No Python 3.11 or newer was found: set PYTHON" >&2; exit 1; }; \
+	$$python -m venv $(VENV)
+@echo "Installing $$(grep -c == $(1)) Python packages into $(VENV): up to a minute, the first time …" >&2
+@$(PIP) install --require-hashes --requirement $(1)
+@$(PIP) install --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
+$(STAMP): pyproject.toml requirements/development.txt
+	$(call INSTALL,requirements/development.txt)
+
+# Apart, because whoever wants to see the demo needs no linters
+$(DEMO): pyproject.toml requirements/demo.txt
+	$(call INSTALL,requirements/demo.txt)
 
 # Apart, because nobody else should need a compiler. Unoptimised: it is compiled in a third of the time
-$(KERBEROS): $(STAMP)
+$(KERBEROS): $(STAMP) requirements/kerberos.txt
 	@PYTHON=$(BIN)/python deploy/ensure-packages kerberos
 	@echo "Compiling gssapi and krb5: some minutes, the first time …" >&2
-	CFLAGS="-O0 -g0" $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,kerberos]'
+	@CFLAGS="-O0 -g0" $(PIP) install --require-hashes --requirement requirements/kerberos.txt
 	@touch $@
 
 # Sessions of pypsrp with real Windows hosts, which come with its source only; nothing of it is built or run
 $(RECORDINGS): | $(STAMP)
 	@mkdir -p build/download
-	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary pypsrp \
-		--dest build/download $(subst -,==,$(notdir $@))
+	$(PIP) download --no-deps --no-binary pypsrp --no-build-isolation --dest build/download $(subst -,==,$(notdir $@))
 	tar -xzf build/download/$(notdir $@).tar.gz -C build/download
 	mv build/download/$(notdir $@) $@
 
-demo: $(STAMP) ## a throwaway Active Directory with people to sign in as (ONCE=1: sign them in and end)
+demo: $(DEMO) ## a throwaway Active Directory with users to sign in as (ONCE=1: sign them in and end; LISTEN=ADDRESS:8443)
 	@deploy/ensure-packages samba
-	$(BIN)/python -m demo.signin $(if $(ONCE),--once)
+	@$(BIN)/python -m demo.signin $(if $(ONCE),--once) $(if $(LISTEN),--listen $(LISTEN))
 
-demo-adfs: $(STAMP) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
-	$(BIN)/python -m demo.adfs $(if $(ONCE),--once)
+demo-adfs: $(DEMO) ## a simulated AD FS farm whose certificate is about to end (ONCE=1: replace it and end)
+	@$(BIN)/python -m demo.adfs $(if $(ONCE),--once)
+
+lock: ## requirements/*.txt from pyproject.toml, with hashes (UPGRADE=1: the newest versions of everything)
+	@deploy/ensure-packages python
+	@PYTHON=$(PYTHON); export PYTHON; deploy/lock-requirements $(if $(UPGRADE),--upgrade)
+
+wheel: $(STAMP) ## the wheel, in build/wheel
+	@rm -rf build/wheel build/lib build/bdist.*
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@ls build/wheel/*.whl
+
+licences: $(KERBEROS) ## docs/reference/third-party-licences.md, from what is installed
+	$(BIN)/python -m tests.structure.licences docs
 
 test test-adfs test-long coverage: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
 

@@ -229,7 +229,7 @@ def relay() -> None:
 
 async def create_tokens(stand: Stand, count: int) -> list[str]:
     """Enrolment tokens, from the running relay."""
-    admin = Administrator(load_settings(stand.relay_config, RelaySettings).server, "bench")
+    admin = Administrator(load_settings(stand.relay_config, RelaySettings).server)
     return [(await admin.create_token(f"crowd-{number}", ["bench.invalid"])).text for number in range(count)]
 
 

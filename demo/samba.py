@@ -238,8 +238,10 @@ class ThrowawayDomain:
         self._bench_users += count
         return names
 
-    def create_service_account(self, name: str = "svc-isthmus", *, may_reset: bool = False) -> ServiceAccount:
-        """A plain member of Domain Users that may also read password settings objects.
+    def create_service_account(
+        self, name: str = "svc-isthmus", *, may_reset: bool = False, may_list_policies: bool = True
+    ) -> ServiceAccount:
+        """A plain member of Domain Users; `may_list_policies` lets it read password settings objects as well.
 
         `may_reset` adds what a password reset needs in the people's unit: Reset Password, pwdLastSet, lockoutTime.
         """
@@ -254,10 +256,9 @@ class ThrowawayDomain:
             "password": password,
         }
         policies = f"CN=Password Settings Container,CN=System,{self.base_dn}"
-        steps: list[dict[str, object]] = [
-            {"add": entry},
-            {"grant": {"dn": policies, "to": name, "aces": ["(A;CI;RPLCLORC;;;{sid})"]}},
-        ]
+        steps: list[dict[str, object]] = [{"add": entry}]
+        if may_list_policies:
+            steps.append({"grant": {"dn": policies, "to": name, "aces": ["(A;CI;RPLCLORC;;;{sid})"]}})
         if may_reset:
             steps.append({"grant": {"dn": self.people_dn, "to": name, "aces": _RESET_ACES}})
         self.edit(steps)

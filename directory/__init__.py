@@ -5,7 +5,7 @@ is (`people`), and `Directories`, which puts them together behind one interface.
 """
 
 from directory.credentials import BeforeBind
-from directory.directories import Directories, check_settings
+from directory.directories import Directories, contradictions
 from directory.errors import (
     Abandoned,
     Ambiguous,
@@ -63,5 +63,5 @@ __all__ = [
     "ServiceAccountRefused",
     "SettingsProblem",
     "TlsSettings",
-    "check_settings",
+    "contradictions",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 from directory.credentials import BeforeBind, CredentialChecker, reset_password
@@ -14,6 +14,7 @@ from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credent
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
 from findings import Finding, failed, warned
+from settings import Unfit
 
 T = TypeVar("T")
 
@@ -64,10 +65,30 @@ class _Directory:
         await self.controllers.close()
 
 
-def check_settings(settings: DirectorySettings) -> None:
-    """Refuse what `Directories` would refuse of one directory, as far as nobody has to be asked. Raises SettingsProblem."""
-    check_servers(settings)
-    user_filter(settings)
+def contradictions(directories: Sequence[DirectorySettings]) -> Iterator[Unfit]:
+    """What `Directories` would refuse, as far as nobody has to be asked; the `setting` begins with the directory's index."""
+    for number, settings in enumerate(directories):
+        for check in (check_servers, user_filter):
+            try:
+                check(settings)
+            except SettingsProblem as error:
+                yield error.as_unfit(f"{number}.{error.setting}")
+    yield from _shared_names(directories)
+
+
+def _shared_names(directories: Sequence[DirectorySettings]) -> Iterator[Unfit]:
+    """Names that lead to two directories; the `setting` begins with the second one's index."""
+    suffixes: dict[str, int] = {}
+    domains: dict[str, int] = {}
+    for number, directory in enumerate(directories):
+        named = [(suffixes, "upn_suffixes", suffix) for suffix in (directory.name, *directory.upn_suffixes)]
+        named += [(domains, "netbios_name", name) for name in (directory.name, directory.netbios_name) if name]
+        for taken, setting, name in named:
+            first = taken.setdefault(name.lower(), number)
+            if first != number:
+                setting = "name" if name == directory.name else setting
+                problem = f"{name} belongs to {directories[first].name} already"
+                yield Unfit(problem, "name it once", setting=f"{number}.{setting}")
 
 
 class Directories:
@@ -79,23 +100,23 @@ class Directories:
     def __init__(self, settings: Sequence[DirectorySettings], *, clock: Callable[[], float] = time.time) -> None:
         if not settings:
             raise SettingsProblem("directories", "is empty", "Name at least one directory.")
+        self._clock = clock
         self._all: list[_Directory] = []
         self._by_suffix: dict[str, _Directory] = {}
         """By what stands after the @ …"""
         self._by_domain: dict[str, _Directory] = {}
         """… and by what stands before a backslash, or after the @ as well: NetBIOS and DNS names of domains."""
+        for error in _shared_names(settings):
+            raise SettingsProblem(error.setting.partition(".")[2], error.problem, f"{error.remedy}.".capitalize())
         for directory in settings:
             self._add(_Directory(directory, clock))
 
     def _add(self, directory: _Directory) -> None:
         settings = directory.settings
         self._all.append(directory)
-        for suffix in (settings.name, *settings.upn_suffixes):
-            if self._by_suffix.setdefault(suffix.lower(), directory) is not directory:
-                raise SettingsProblem("upn_suffixes", f"{suffix} belongs to two directories", "Name it once.")
-        for name in filter(None, (settings.name, settings.netbios_name)):
-            if self._by_domain.setdefault(name.lower(), directory) is not directory:
-                raise SettingsProblem("netbios_name", f"{name} belongs to two directories", "Name it once.")
+        self._by_suffix.update((suffix.lower(), directory) for suffix in (settings.name, *settings.upn_suffixes))
+        names = filter(None, (settings.name, settings.netbios_name))
+        self._by_domain.update((name.lower(), directory) for name in names)
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -158,7 +179,7 @@ class Directories:
 
         async def inspected(directory: _Directory) -> list[Finding]:
             try:
-                found = await directory.run(lambda: inspect(directory.settings, directory.controllers))
+                found = await directory.run(lambda: inspect(directory.settings, directory.controllers, self._clock))
                 return [*_foreign(directory), *found]
             except _TooMuchWaits as busy:
                 return [warned("load", directory.settings.name, busy.reason, "Check again when less is under way.")]

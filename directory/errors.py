@@ -19,6 +19,8 @@ DirectoryError
 
 from __future__ import annotations
 
+from settings import Unfit
+
 
 class DirectoryError(Exception):
     """Base of everything that this package raises."""
@@ -35,6 +37,10 @@ class SettingsProblem(DirectoryError):
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.problem}. {self.remedy}".rstrip()
+
+    def as_unfit(self, setting: str) -> Unfit:
+        """As settings files tell it, where the remedy goes on after a semicolon. setting: the whole key."""
+        return Unfit(self.problem, f"{self.remedy[:1].lower()}{self.remedy[1:]}".rstrip("."), setting=setting)
 
 
 class NoDirectory(DirectoryError):

@@ -1,4 +1,4 @@
-"""One check's result, and how it is told to monitoring.
+"""One check's result, how it is told to monitoring, and why something failed, in words.
 
 What belongs here: the one vocabulary in which every check of the project answers, whatever it looked at, so that the report
 of an agent, of an AD FS farm, of a procedure's preflight and of a checklist read alike. What does not: the checks,
@@ -7,6 +7,7 @@ and how a command prints what they found.
 
 from findings.finding import Finding, Status, explain, failed, passed, undecided, warned, worst
 from findings.prometheus import Labels, exposition, finding_lines, gauge_lines
+from findings.reasons import plain_reason
 
 __all__ = [
     "Finding",
@@ -18,6 +19,7 @@ __all__ = [
     "finding_lines",
     "gauge_lines",
     "passed",
+    "plain_reason",
     "undecided",
     "warned",
     "worst",

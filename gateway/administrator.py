@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from foundation.actors import this_actor
 from gateway.app import open_relay_store
 from gateway.keys import load_keys
 from gateway.relay import (
@@ -41,14 +42,16 @@ T = TypeVar("T")
 
 
 class Administrator:
-    """The acts of `Administration`. actor: who acts, for the audit trail (`admin:<unix user>`).
+    """The acts of `Administration`. Whoever runs this process stands in the audit trail (`foundation.actors`).
 
     Every act raises RelayError (RelayUnresponsive where nobody knows what came of it, NotPermitted), StoreError,
     CertsError, ServerError or ValueError; the text is for the administrator.
     """
 
-    def __init__(self, settings: ServerSettings, actor: str) -> None:
-        self._settings, self._actor = settings, actor
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._actor = f"admin:{this_actor()}"
+        """Of what is done on the store; a running relay sees for itself who asks."""
         self.reached_relay = False
         """Whether the last act was the running relay's; otherwise it was done on the store."""
 
@@ -195,7 +198,7 @@ class Administrator:
 
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         try:
-            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, {"actor": self._actor, **order})
+            reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order)
         except RelayAbsent:
             self.reached_relay = False
             return await self._on_store(on_store)

@@ -46,7 +46,6 @@ from gateway.settings import (
     ServerError,
     ServerSettings,
     check_settings,
-    split_address,
     tls_context,
     trusted_networks,
 )
@@ -62,6 +61,7 @@ from gateway.signin import (
     SignInPages,
 )
 from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, database_file, open_store
+from settings import split_address
 
 __all__ = [
     "Relay",
@@ -74,7 +74,6 @@ __all__ = [
     "open_relay_store",
     "run",
     "serving",
-    "split_address",
     "store_file",
     "tls_context",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from directory import DirectorySettings
+from directory import DirectorySettings, contradictions
 from gateway.agent import AgentCoreSettings
 from isthmus.log_settings import LogSettings
+from settings import Unfit, not_empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +21,12 @@ class AgentSettings:
     """Directory (mode 0700) for the agent's identity."""
     core: AgentCoreSettings = field(default_factory=AgentCoreSettings)
     """The relays and the way to them."""
-    directories: tuple[DirectorySettings, ...]
+    directories: Annotated[tuple[DirectorySettings, ...], not_empty]
     """The directories that passwords are checked against; several for several forests."""
     log: LogSettings = field(default_factory=LogSettings)
     """Logging."""
+
+    def contradictions(self) -> Iterator[Unfit]:
+        """Of the directories."""
+        for error in contradictions(self.directories):
+            yield Unfit(error.problem, error.remedy, setting=f"directories.{error.setting}")

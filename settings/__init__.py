@@ -1,32 +1,67 @@
 """Settings files and the secrets that they name: how TOML becomes the packages' frozen models.
 
-What belongs here: reading, what is refused and where the refusal points, the example file, and the one way in which a
-secret is read from a file. What does not: the models themselves, which lie beside the code that they configure, and whether
-their values make sense together.
+What belongs here: reading, what is refused and where the refusal points, the checks that models name beside their types, the
+example file, and the one way in which a secret is read from a file. What does not: the models themselves, which lie beside
+the code that they configure, and whether the machine has what they name.
 """
 
-from settings.errors import Problem, SettingsFileError, UnusableFile
+from settings.checks import (
+    Bounds,
+    OrEmpty,
+    Pattern,
+    distinct,
+    host_name,
+    link,
+    listen_address,
+    network,
+    not_empty,
+    origin,
+    proxy_address,
+    shown,
+    split_address,
+    web_address,
+)
+from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
+from settings.positions import dotted
 from settings.reader import load_settings
 from settings.secret import check_secret_file, read_secret
+from settings.sense import unfit_settings
 from settings.source import read_toml
 
 __all__ = [
+    "Bounds",
     "InFile",
+    "OrEmpty",
+    "Pattern",
     "Problem",
     "SecretFile",
     "Setting",
     "SettingsFileError",
     "Shape",
+    "Unfit",
     "UnusableFile",
     "check_secret_file",
+    "distinct",
     "docs_of",
+    "dotted",
     "example",
     "header",
+    "host_name",
+    "link",
+    "listen_address",
     "load_settings",
+    "network",
+    "not_empty",
+    "origin",
+    "proxy_address",
     "read_secret",
     "read_toml",
     "settings_of",
+    "shown",
+    "split_address",
     "toml_value",
+    "unfit_settings",
+    "web_address",
 ]

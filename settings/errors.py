@@ -2,6 +2,7 @@
 
 UnusableFile         a file as a whole: not there, not ours alone, no text
 SettingsFileError    a settings file; holds every problem of it, and of the files that it leads to
+Unfit                one value, or several together: they make no sense
 """
 
 from __future__ import annotations
@@ -54,9 +55,25 @@ class SettingsFileError(Exception):
 class UnusableFile(Exception):
     """A file cannot be read, or should not have been readable. No text of it quotes what the file holds."""
 
-    def __init__(self, path: Path, problem: str, remedy: str = "", *, line: int | None = None) -> None:
+    def __init__(self, path: Path, problem: str, remedy: str = "", *, line: int | None = None, key: str = "") -> None:
         super().__init__(path, problem, remedy)
-        self.path, self.problem, self.remedy, self.line = path, problem, remedy, line
+        self.path, self.problem, self.remedy = path, problem, remedy
+        self.line, self.key = line, key
 
     def __str__(self) -> str:
         return f"{self.path} {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+class Unfit(ValueError):
+    """A value makes no sense for its setting, or not together with others.
+
+    setting: which one, where that is not known from where this comes from. A dotted key, from the model that says so.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", *, setting: str = "") -> None:
+        super().__init__(problem, remedy, setting)
+        self.problem, self.remedy, self.setting = problem, remedy, setting
+
+    def __str__(self) -> str:
+        text = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
+        return f"{self.setting}: {text}" if self.setting else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -51,7 +52,7 @@ def header(shape: Shape, key: str) -> str:
 
 
 def toml_value(value: object) -> str:
-    """A default as it is written in TOML."""
+    """A value as it is written in TOML."""
     if value is None or value is dataclasses.MISSING:
         return '""'
     if isinstance(value, bool):
@@ -62,4 +63,4 @@ def toml_value(value: object) -> str:
         return "[" + ", ".join(map(toml_value, value)) + "]"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{name} = {toml_value(one)}" for name, one in value.items()) + "}"
-    return '"' + str(value).replace("\\", "\\\\") + '"'
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML knows all of JSON's escapes

@@ -2,7 +2,8 @@
 
 A model is a frozen dataclass. Its fields are text, numbers, paths, choices (`Literal`), other models, lists
 (`tuple[T, ...]`) and tables with names that the administrator chooses (`Mapping[str, T]`, `[targets.NAME]`); each may be
-`… | None`, which `""` sets. A union of models is told apart by `kind`, a `Literal` in each of them.
+`… | None`, which `""` sets. A union of models is told apart by `kind`, a `Literal` in each of them. What else a value must
+be stands beside its type: `Annotated[int, Bounds(least=1)]` (see `settings.checks`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+
+from settings.checks import Bounds, Check, no_controls
 
 T = TypeVar("T")
 
@@ -52,6 +55,8 @@ class Shape:
     """Of a scalar: str, bool, int, float or Path."""
     secret: bool = False
     """Of a path: whether a secret lies there."""
+    checks: tuple[Check, ...] = ()
+    """What else it must be; each raises Unfit."""
 
     @property
     def by_kind(self) -> dict[object, type[Any]]:
@@ -94,11 +99,19 @@ def _default_of(field: Field[Any]) -> tuple[bool, object]:
     return (True, None) if field.default is MISSING else (False, field.default)
 
 
+_CHECKS: dict[Any, tuple[Check, ...]] = {int: (Bounds(),), float: (Bounds(),), str: (no_controls,), Path: (no_controls,)}
+"""What every scalar of a type is asked."""
+
+
 def _shape(hint: Any) -> Shape:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         inner = _shape(arguments[0])
-        return replace(inner, secret=_SECRET in arguments, in_file=_IN_FILE in arguments)
+        checks = tuple(check for check in arguments[1:] if callable(check))
+        bounded = any(isinstance(check, Bounds) for check in checks)
+        kept = () if bounded else inner.checks  # bounds of its own replace those that every number has
+        secret, in_file = _SECRET in arguments or inner.secret, _IN_FILE in arguments or inner.in_file
+        return replace(inner, checks=(*kept, *checks), secret=secret, in_file=in_file)
     if origin in {types.UnionType, typing.Union}:
         return _union(arguments)
     if is_dataclass(hint) and isinstance(hint, type):
@@ -110,7 +123,7 @@ def _shape(hint: Any) -> Shape:
     if origin is Literal:
         return Shape("choice", choices=arguments)
     if hint in {str, bool, int, float, Path}:
-        return Shape("scalar", scalar=hint)
+        return Shape("scalar", scalar=hint, checks=_CHECKS.get(hint, ()))
     raise TypeError(f"no setting can be {hint}")
 
 

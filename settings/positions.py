@@ -6,6 +6,7 @@ through a text that `tomllib` has accepted. One pass: time grows with the text, 
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -17,11 +18,17 @@ Key = tuple[str | int, ...]
 DEEPEST = 64
 """Levels of tables and lists, and parts of a dotted key: tomllib has a stack for the one, quadratic time for the other."""
 
+_SHOWN = 40
+"""Characters of a text, or of one name in a key, that an error repeats."""
+
 _TOKEN = re.compile(
     r'''(?P<text>"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5}|\'\'\'(?:[^']|'{1,2}(?!'))*+'{3,5}|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*')'''
     r"""|(?P<skip>[ \t\r]+|\#[^\n]*)|(?P<line>\n)|(?P<mark>[\[\]{},.=])|(?P<bare>[^ \t\r\n"'\#\[\]{},.=]+)""",
     re.DOTALL,
 )
+
+_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
+_HEADER = re.compile(r"\s*(\[\[?)([A-Za-z0-9_.-]+)\]")
 
 
 class _Token(NamedTuple):
@@ -58,6 +65,23 @@ def is_too_deep(text: str) -> bool:
 def lines_of(text: str) -> dict[Key, int]:
     """Line, counted from 1, of every key and every item of a list, in a text that `tomllib` accepts."""
     return _Locator(text).found
+
+
+def key_near(text: str, line: int) -> str:
+    """The key at the beginning of a line, in a text that is not TOML; empty where none can be made out.
+
+    Only lines are looked at: the table is that of the last line before that looks like a header.
+    """
+    lines = text.split("\n")[:line]
+    found = _KEY.match(lines[-1]) if lines else None
+    if found is None:
+        return ""
+    headers = [header for before in lines[:-1] if (header := _HEADER.match(before))]
+    if not headers:
+        return found[1]
+    name = headers[-1][2]
+    index = sum(header[2] == name for header in headers) - 1
+    return f"{name}[{index}].{found[1]}" if headers[-1][1] == "[[" else f"{name}.{found[1]}"
 
 
 class _Locator:
@@ -156,3 +180,21 @@ class _Locator:
         if self._token.text == ",":
             self._advance()
             self._skip_lines()
+
+
+def dotted(key: Key) -> str:
+    """A key as TOML writes it, with indexes into lists: `targets."a b".urls[0]`."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            shown = short(part)
+            name = shown if re.fullmatch(r"[A-Za-z0-9_-]+", shown) else json.dumps(shown, ensure_ascii=False)
+            text += f".{name}" if text else name
+    return text
+
+
+def short(text: str) -> str:
+    """As much of a text as an error repeats."""
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

@@ -1,6 +1,7 @@
 """From a TOML file to a model: every problem at once, each with its file, key and line.
 
 An unknown key is an error. Relative paths are relative to the file that they stand in. Numbers are finite and not negative.
+What else a value must be is asked of `settings.sense`.
 Secrets are never in the file itself: a setting names a file or an environment variable.
 """
 
@@ -9,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import difflib
-import json
 import math
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from typing import Any, TypeVar
 
 from settings.errors import Problem, SettingsFileError, UnusableFile
 from settings.fields import TAG, Shape, docs_of, settings_of
-from settings.positions import Key, lines_of
+from settings.positions import Key, dotted, lines_of, short
+from settings.sense import contradictions, unfit_value
 from settings.source import TomlFile, read_toml
 
 M = TypeVar("M")
@@ -32,8 +32,6 @@ _EXPECTED: dict[Any, str] = {
     str: "text in quotes",
     bool: "true or false",
 }
-_SHOWN = 40
-"""Characters of a text, or of one name in a key, that an error repeats."""
 _LARGEST = 2**63 - 1
 """Of whole numbers, by TOML; tomllib reads larger ones, of which some have no float, or too many digits to be shown."""
 _VERY_NEAR = 0.85
@@ -48,7 +46,7 @@ def load_settings(path: Path, model: type[M]) -> M:
         file = read_toml(path)
     except UnusableFile as error:
         remedy = error.remedy or ("name the file with --config" if isinstance(error.__cause__, OSError) else "")
-        raise SettingsFileError(path, [Problem("", error.problem, remedy, error.line, path)]) from error
+        raise SettingsFileError(path, [Problem(error.key, error.problem, remedy, error.line, path)]) from error
     reader = _Reader(file, model, ())
     settings = reader.read()
     if reader.problems:
@@ -96,7 +94,12 @@ class _Reader:
                 values[name] = self._read_value(setting.shape, data[name], (*key, name))
             elif setting.required:
                 self._wrong((*key, name), "is missing", _first_sentence(docs_of(model).get(name, "")))
-        return model(**values) if len(self._found) + len(self._elsewhere) == before else None
+        if len(self._found) + len(self._elsewhere) > before:
+            return None
+        read = model(**values)
+        for inner, error in contradictions(read):
+            self._wrong((*key, *inner), error.problem, error.remedy)
+        return read
 
     def _hint(self, name: str, settings: Mapping[str, Any]) -> str:
         near = difflib.get_close_matches(name, settings, 2, _VERY_NEAR) or difflib.get_close_matches(name, settings, 1)
@@ -108,6 +111,14 @@ class _Reader:
     def _read_value(self, shape: Shape, value: Any, key: Key) -> Any:
         if value == "" and shape.optional:
             return None
+        before = len(self._found) + len(self._elsewhere)
+        read = self._read_form(shape, value, key)
+        if len(self._found) + len(self._elsewhere) == before:
+            for error in unfit_value(shape, read):
+                self._wrong(key, error.problem, error.remedy)
+        return read
+
+    def _read_form(self, shape: Shape, value: Any, key: Key) -> Any:
         if shape.in_file:
             return self._read_file(shape, value, key)
         if shape.form == "table":
@@ -172,8 +183,6 @@ class _Reader:
         if expected is bool and is_bool:
             return value
         if expected in {str, Path} and isinstance(value, str) and (value or expected is str):
-            if "\0" in value:
-                return self._wrong(key, "has a NUL character")
             return self._base / value if expected is Path else value
         quoted = isinstance(value, str) and expected in {int, float, bool} and _is_literal(value)
         remedy = "write it without quotes" if quoted else ""
@@ -191,23 +200,6 @@ class _Reader:
 def _line(key: Key, lines: Mapping[Key, int]) -> int | None:
     """Of a key, or of the innermost table around what is missing."""
     return next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), None)
-
-
-def dotted(key: Key) -> str:
-    """A key as TOML writes it, with indexes into lists: `targets."a b".urls[0]`."""
-    text = ""
-    for part in key:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            short = _short(part)
-            name = short if re.fullmatch(r"[A-Za-z0-9_-]+", short) else json.dumps(short, ensure_ascii=False)
-            text += f".{name}" if text else name
-    return text
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _tables_with(name: str, model: type[Any], prefix: str) -> Iterator[str]:
@@ -228,7 +220,7 @@ def _found(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str) and "://" not in value:
-        return repr(_short(value))
+        return repr(short(value))
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST):
         return str(value)
     return _kind_of(value)

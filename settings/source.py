@@ -10,16 +10,17 @@ from typing import Any
 
 from settings.errors import UnusableFile
 from settings.files import read_regular
-from settings.positions import is_too_deep
+from settings.positions import is_too_deep, key_near
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of the largest file. What people write by hand has a thousandth of that; the worst of this size takes seconds."""
 
+_BACKSLASH = "a backslash means something else in double quotes: write 'CORP\\svc' or 'C:\\path' in single quotes"
 _REMEDIES = {
     "Cannot overwrite a value": "the same key is there twice",
     "Cannot declare": "the same table is there twice; a list of tables is written [[…]]",
-    "Unescaped '\\'": "put a Windows path into 'single quotes'",
-    "Invalid hex value": "put a Windows path into 'single quotes'",
+    "Unescaped '\\'": _BACKSLASH,
+    "Invalid hex value": _BACKSLASH,
 }
 """What tomllib says, and what is usually behind it."""
 
@@ -42,19 +43,22 @@ def read_toml(path: Path) -> TomlFile:
         return TomlFile(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         told = str(error)
-        line = re.search(r"at line (\d+)", told)
+        found = re.search(r"at line (\d+)", told)
+        line = int(found[1]) if found else None
         remedy = next((remedy for begin, remedy in _REMEDIES.items() if told.startswith(begin)), "")
-        raise UnusableFile(path, f"is not TOML ({told})", remedy, line=int(line[1]) if line else None) from error
+        key = key_near(text, line) if line else ""
+        raise UnusableFile(path, f"is not TOML ({told})", remedy, line=line, key=key) from error
     except ValueError as error:  # int() refuses more than 4300 digits, and tomllib does not expect that
         raise UnusableFile(path, "is not TOML (a number has too many digits)") from error
 
 
 def _decoded(path: Path, content: bytes) -> str:
-    remedy = "save it as UTF-8 without a byte order mark"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnusableFile(path, "is UTF-16 text", remedy, line=1)
+        problem = "is UTF-16 text, as Windows PowerShell's > and Notepad's “Unicode” write it"
+        raise UnusableFile(path, problem, "save it as UTF-8", line=1)
     if content.startswith(b"\xef\xbb\xbf"):
-        raise UnusableFile(path, "begins with a byte order mark", remedy, line=1)
+        problem = "begins with a byte order mark, as Notepad's “UTF-8 with BOM” writes it"
+        raise UnusableFile(path, problem, "save it as “UTF-8”, without BOM", line=1)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from adfs_mgmt.remoting import split_host
-from settings import SecretFile
+from settings import Bounds, SecretFile, host_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,7 @@ class FarmSettings:
 
     name: str
     """A short name for it here, such as `prod`."""
-    federation_name: str
+    federation_name: Annotated[str, host_name]
     """What people and partners call it: `fs.example.com`."""
     federation_address: str = ""
     """Address to look at under that name from outside; empty for what the name resolves to here."""
@@ -25,9 +26,9 @@ class FarmSettings:
     """Web Application Proxies, likewise."""
     winrm: bool = True
     """Whether the servers are asked over WinRM. Without it a farm is judged by what it shows to everybody."""
-    https_port: int = 443
+    https_port: Annotated[int, Bounds(most=65_535)] = 443
     """Port of metadata and sign-in."""
-    http_port: int = 80
+    http_port: Annotated[int, Bounds(most=65_535)] = 80
     """Port of `/adfs/probe`."""
     tls_ca_file: str = ""
     """CA (PEM) that signed the farm's SSL certificate; empty for the system's. Untrusted ones are looked at, too."""

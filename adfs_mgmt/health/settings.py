@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from settings import Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
     """Limits of `isthmus adfs check`."""
 
-    ssl_warning_days: float = 90.0
-    """SSL and Service-Communications certificates that end sooner are a warning, as in Connect Health."""
-    ssl_failure_days: float = 14.0
-    """… and a failure."""
-    token_warning_days: float = 30.0
-    """Token certificates that end sooner are a warning where AutoCertificateRollover does not look after them."""
-    token_failure_days: float = 7.0
-    """… and a failure. One that AutoCertificateRollover looks after is an alarm only where AD FS is late with it, or past
-    its own critical threshold."""
+    ssl_warning_days: Annotated[float, Bounds(zero=True)] = 90.0
+    """SSL and Service-Communications certificates that end sooner are a warning, as in Connect Health. 0: no
+    warning."""
+    ssl_failure_days: Annotated[float, Bounds(zero=True)] = 14.0
+    """… and a failure. 0: once they have ended."""
+    token_warning_days: Annotated[float, Bounds(zero=True)] = 30.0
+    """Token certificates that end sooner are a warning where AutoCertificateRollover does not look after them.
+    0: no warning."""
+    token_failure_days: Annotated[float, Bounds(zero=True)] = 7.0
+    """… and a failure. 0: once they have ended. One that AutoCertificateRollover looks after is an alarm only where AD FS is
+    late with it, or past its own critical threshold."""
     sync_seconds: float = 900.0
     """A secondary whose last successful poll is older than this lags: three polls."""
     clock_seconds: float = 60.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from settings import SecretFile
+from settings import Bounds, SecretFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class RemotingSettings:
     """Client certificate (PEM) for `auth = "certificate"`."""
     key_file: SecretFile | None = None
     """Its key (PEM), mode 0600."""
-    port: int = 5986
+    port: Annotated[int, Bounds(most=65_535)] = 5986
     """WinRM's port: 5986 with TLS, 5985 without."""
     tls: bool = True
     """Whether to speak HTTPS. Without it Kerberos, NTLM and CredSSP still encrypt what is said; `basic` is refused."""
@@ -36,7 +36,7 @@ class RemotingSettings:
     """Service class of the hosts' SPN; some have `HOST` or `HTTP` only."""
     connect_timeout: float = 10.0
     """Seconds until a host counts as unreachable."""
-    hosts_at_once: int = 40
+    hosts_at_once: Annotated[int, Bounds(most=10_000)] = 40
     """Hosts that are spoken to at the same time."""
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from settings import SecretFile
+from settings import SecretFile, listen_address, web_address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcmeSettings:
     """An ACME server, and how names are proven to it."""
 
-    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    directory: Annotated[str, web_address] = "https://acme-v02.api.letsencrypt.org/directory"
     """The server's directory URL."""
     tls_ca_file: Path | None = None
     """CA (PEM) that signed the server's own certificate; none means the system's."""
@@ -35,7 +35,7 @@ class AcmeSettings:
     two values at a time."""
     hook_timeout: float = 180.0
     """Seconds until a hook that does not return is ended and counts as failed."""
-    http_address: str = "0.0.0.0:80"
+    http_address: Annotated[str, listen_address] = "0.0.0.0:80"
     """Address and port where http-01 is answered while a certificate is asked for; port 80 of each name must lead there."""
     key_bits: int = 2048
     """Size of the certificate's RSA key: 2048, 3072 or 4096."""

@@ -26,6 +26,7 @@ from directory.errors import (
 )
 from directory.ldap import codec, tls
 from directory.ldap.codec import Entry, LdapResult
+from findings import plain_reason
 
 LARGEST_UNASKED = 64 * 1024
 """Bytes from a server that was asked nothing: a notice that it hangs up is far smaller (RFC 4511 section 4.4.1)."""
@@ -150,7 +151,7 @@ class LdapConnection:
         except TimeoutError as error:
             raise ConnectFailed(server, f"no connection within {timeout:g} s") from error
         except OSError as error:
-            raise ConnectFailed(server, f"no connection: {error.strerror or error}") from error
+            raise ConnectFailed(server, f"no connection: {plain_reason(error)}") from error
         try:
             plain = cast("socket.socket", transport.get_extra_info("socket"))
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -9,6 +9,7 @@ import ssl
 
 from directory.errors import ConnectFailed, ServerCertificateRefused, SettingsProblem
 from directory.settings import TlsSettings
+from findings import plain_reason
 
 
 def make_context(settings: TlsSettings) -> ssl.SSLContext:
@@ -16,7 +17,9 @@ def make_context(settings: TlsSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
     except (OSError, ssl.SSLError) as error:
-        raise SettingsProblem("tls.ca_file", f"{settings.ca_file} cannot be used: {error}", "Give a PEM file.") from error
+        raise SettingsProblem(
+            "tls.ca_file", f"{settings.ca_file} cannot be used: {plain_reason(error)}", "Give a PEM file."
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.pinned_sha256 and not settings.ca_file:
         context.check_hostname = False
@@ -57,7 +60,7 @@ async def secure(
     except ConnectionAbortedError as error:  # what the event loop makes of its own timeout
         raise ConnectFailed(server, "no TLS handshake in time") from error
     except (ssl.SSLError, OSError) as error:
-        raise ConnectFailed(server, f"the TLS handshake failed: {error}") from error
+        raise ConnectFailed(server, f"the TLS handshake failed: {plain_reason(error)}") from error
     if secured is None:
         raise ConnectFailed(server, "the TLS handshake failed: the server hung up")
     if pins:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import getpass
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from certs import CertsError, private_directory
+from foundation.actors import this_actor
 from foundation.procedures.errors import JournalError, JournalLocked
 from foundation.procedures.events import Entry, Event, Impossible, StateTypes, after, decode, encode, kind_of
 from foundation.procedures.journal import following
@@ -142,12 +142,8 @@ class FileJournal:
 
 
 def whoami() -> str:
-    """Who is at work, for journals and locks."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no account for our user id, as in some containers
-        user = f"user {os.getuid()}" if hasattr(os, "getuid") else "somebody"
-    return f"{user}@{socket.gethostname()}"
+    """Who is at work, and on which machine, for journals and locks: as the system knows it, not the environment."""
+    return this_actor().at(socket.gethostname())
 
 
 def _unwritable(path: Path, kind: str, error: OSError) -> JournalError:

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gateway.agent.agent import Agent, AgentState
+    from gateway.agent.agent import REFUSALS, Agent, AgentState
     from gateway.agent.clock import steady_clock
     from gateway.agent.connection import RelayConnection
     from gateway.agent.enrolment import enrol
     from gateway.agent.errors import AgentError, EnrolmentFailed, NotEnrolled, RelayUnreachable
     from gateway.agent.health import HealthServer, HealthUnavailable
     from gateway.agent.ports import CredentialDirectories
+    from gateway.agent.probe import RelayVerdict, probe_relay
     from gateway.agent.routes import BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
     from gateway.agent.settings import AgentCoreSettings
     from gateway.agent.validator import Validator
 
 __all__ = [
+    "REFUSALS",
     "Agent",
     "AgentCoreSettings",
     "AgentError",
@@ -35,24 +37,27 @@ __all__ = [
     "NotEnrolled",
     "RelayConnection",
     "RelayUnreachable",
+    "RelayVerdict",
     "Route",
     "Validator",
     "enrol",
     "known_relays",
     "make_routes",
+    "probe_relay",
     "proxy_of",
     "steady_clock",
     "tls_context",
 ]
 
 _MODULES = {
-    "agent": "Agent AgentState",
+    "agent": "REFUSALS Agent AgentState",
     "clock": "steady_clock",
     "connection": "RelayConnection",
     "enrolment": "enrol",
     "errors": "AgentError EnrolmentFailed NotEnrolled RelayUnreachable",
     "health": "HealthServer HealthUnavailable",
     "ports": "CredentialDirectories",
+    "probe": "RelayVerdict probe_relay",
     "routes": "BadRoute Route known_relays make_routes proxy_of tls_context",
     "settings": "AgentCoreSettings",
     "validator": "Validator",

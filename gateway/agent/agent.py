@@ -155,7 +155,7 @@ class Agent:
         refused = Backoff(5.0, REFUSED_CEILING)
         while not self._stopping.is_set():
             code = await self._converse(route, backoff)
-            delay = (refused if code in _REFUSALS else backoff).next_delay()
+            delay = (refused if code in REFUSALS else backoff).next_delay()
             log.info("relay.retry", relay=route.relay, seconds=round(delay, 2))
             await asyncio.sleep(delay)
 
@@ -191,7 +191,7 @@ class Agent:
         return AgentSession(identity, trust, self._facts, now=now)
 
     def _explain(self, closed: Closed) -> None:
-        remedy = _REFUSALS.get(closed.code)
+        remedy = REFUSALS.get(closed.code)
         if remedy and closed.by_peer:
             log.error("agent.refused_by_relay", reason=closed.reason, remedy=remedy)
             self._reload_identity()
@@ -293,10 +293,11 @@ class Agent:
         await asyncio.sleep(0.1)
 
 
-_RE_ENROL = "on the relay `isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token TOKEN`"
-_REFUSALS = {
+_RE_ENROL = "on the relay `isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token-file -`"
+REFUSALS = {
     int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
     int(CloseCode.EXPIRED): f"its certificate expired while it was off; enrol it anew: {_RE_ENROL}",
     int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
     int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
 }
+"""What to do where a relay does not let this agent in, by close code."""

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.protocol import State
 
 import directory
+from findings import plain_reason
 from gateway.agent.errors import RelayUnreachable
 from gateway.agent.routes import Route
 from gateway.agent.validator import Validator
@@ -109,7 +110,7 @@ class RelayConnection:
             ) as ws:
                 return await self._converse(ws)
         except (OSError, WebSocketException, TimeoutError, ValueError) as error:
-            raise RelayUnreachable(self.relay, _explain(error)) from error
+            raise RelayUnreachable(self.relay, explain(error)) from error
 
     @property
     def in_flight(self) -> int:
@@ -337,7 +338,8 @@ def watch_unsent(transport: asyncio.Transport) -> Callable[[], bool]:
     return lambda: bool(transport.get_write_buffer_size()) or not writable.poll(0)
 
 
-def _explain(error: BaseException) -> str:
+def explain(error: BaseException) -> str:
+    """Why there is no conversation, for a person to read."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its HTTPS certificate is not accepted ({error.verify_message}); "
@@ -345,4 +347,4 @@ def _explain(error: BaseException) -> str:
         )
     if isinstance(error, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
-    return str(error) or type(error).__name__
+    return plain_reason(error)

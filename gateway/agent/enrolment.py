@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from certs import CertsError, EnrolmentToken, MachineIdentity, Role, private_directory, prove, verify_proof
+from findings import plain_reason
 from gateway.agent.errors import EnrolmentFailed
 from gateway.agent.routes import proxy_of, remember_relays, tls_context
 from gateway.agent.settings import AgentCoreSettings
@@ -77,9 +78,11 @@ async def _post(settings: AgentCoreSettings, relay: str, body: dict[str, Any], s
         # Without its cause: that quotes the proxy's URL, password included
         raise EnrolmentFailed(relay, f"the proxy answered {error.status} {error.message}") from None
     except aiohttp.ClientProxyConnectionError as error:
-        raise EnrolmentFailed(relay, f"no connection to the proxy {error.host}:{error.port} ({error.os_error})") from None
+        raise EnrolmentFailed(
+            relay, f"no connection to the proxy {error.host}:{error.port} ({plain_reason(error)})"
+        ) from None
     except (aiohttp.ClientError, ssl.SSLError, ValueError) as error:
-        raise EnrolmentFailed(relay, str(error) or type(error).__name__) from error
+        raise EnrolmentFailed(relay, plain_reason(error)) from error
 
 
 def _content(relay: str, status: int, body: bytes) -> dict[str, Any]:

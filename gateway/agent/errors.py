@@ -23,7 +23,7 @@ class NotEnrolled(AgentError):
     def __str__(self) -> str:
         return (
             f"no identity in {self.state_dir}: this agent was never enrolled. On the relay run "
-            "`isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token TOKEN`"
+            "`isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token-file -`"
         )
 
 

@@ -16,6 +16,7 @@ from gateway.protocol.events import (
     CapacityChanged,
     CarriedReceived,
     Closed,
+    DomainsAllowed,
     Event,
     Ignored,
     Measured,
@@ -32,6 +33,7 @@ from gateway.protocol.events import (
 from gateway.protocol.messages import (
     MAX_FRAME,
     MAX_HANDSHAKE,
+    PROBE,
     SUBPROTOCOL,
     encode,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "MAX_FRAME",
     "MAX_HANDSHAKE",
     "OPERATIONS",
+    "PROBE",
     "SUBPROTOCOL",
     "AccountId",
     "AgentFacts",
@@ -62,6 +65,7 @@ __all__ = [
     "CloseCode",
     "Closed",
     "DirectoriesReport",
+    "DomainsAllowed",
     "Event",
     "Group",
     "Identity",

@@ -14,6 +14,7 @@ from gateway.protocol.accounts import AccountId
 from gateway.protocol.bodies import OPERATIONS, AnswerBody, SealedRequest, decode_request
 from gateway.protocol.errors import MalformedFrame, SealBroken, UnexpectedMessage, VersionMismatch
 from gateway.protocol.events import (
+    DomainsAllowed,
     Event,
     Ignored,
     Opened,
@@ -27,6 +28,7 @@ from gateway.protocol.messages import (
     VERSION,
     AgentHello,
     AgentIntroduction,
+    Allowed,
     Announce,
     Answer,
     Begun,
@@ -237,6 +239,8 @@ class AgentSession(ProtocolSession):
             self._take_pair_key(message, now, events)
         elif isinstance(message, Renewed):
             events.append(RenewalAnswered(certificate=message.certificate))
+        elif isinstance(message, Allowed):
+            events.append(DomainsAllowed(message.domains))
         else:
             events.append(RenewalAnswered(refusal=message.reason))
 

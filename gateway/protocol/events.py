@@ -74,6 +74,12 @@ class CapacityChanged(Struct, frozen=True):
     requests: int
 
 
+class DomainsAllowed(Struct, frozen=True):
+    """Agent: it would be let in, and may answer for these domains; None for any that it claims."""
+
+    domains: tuple[str, ...] | None
+
+
 class PeerDraining(Struct, frozen=True):
     """The other end takes (agent) or sends (relay) nothing new."""
 
@@ -145,6 +151,7 @@ Event = (
     | AnswerUnreadable
     | RequestRefused
     | CapacityChanged
+    | DomainsAllowed
     | PeerDraining
     | RenewalRequested
     | RenewalAnswered

@@ -36,6 +36,8 @@ MAX_REPORT = 256 * 1024
 """Bytes of one report's body."""
 MAX_BATCH = 256
 """Messages in one record."""
+PROBE = "probe"
+"""Capability. Of an agent: it only asks whether it would be let in. Of a relay: it answers that, and ends the session."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Word = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -186,6 +188,12 @@ class RenewalDenied(_Message, frozen=True, tag="renewal-refused"):
     reason: Text
 
 
+class Allowed(_Message, frozen=True, tag="?allowed"):
+    """To an agent that only asks (capability `probe`): the domains that it may answer for; null for any that it claims."""
+
+    domains: Annotated[tuple[Domain, ...], Meta(max_length=1000)] | None
+
+
 class Ping(_Message, frozen=True, tag="ping"):
     """Asks for a `Pong`; `time` is the sender's Unix seconds."""
 
@@ -266,7 +274,7 @@ class Pong(_Message, frozen=True, tag="pong"):
     time: Seconds
 
 
-ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Ping | Pong | Drain | Bye
+ToAgent = Request | Cancel | PairKey | Renewed | RenewalDenied | Allowed | Ping | Pong | Drain | Bye
 ToRelay = Begun | Answer | Refuse | Capacity | Announce | Renew | Report | Ping | Pong | Drain | Bye
 
 _encoder = msgspec.msgpack.Encoder()

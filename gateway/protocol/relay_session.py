@@ -19,10 +19,12 @@ from gateway.protocol.events import (
     ReportReceived,
 )
 from gateway.protocol.messages import (
+    PROBE,
     VERSION,
     Acceptance,
     AgentHello,
     AgentIntroduction,
+    Allowed,
     Announce,
     Answer,
     Begun,
@@ -48,7 +50,7 @@ from gateway.protocol.sealing import REKEY_AT_LEAST, Sealer, announcement_text, 
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
-RELAY_CAPABILITIES: Final = ("report",)
+RELAY_CAPABILITIES: Final = ("report", PROBE)
 """What a relay of this version states in its hello."""
 
 
@@ -115,6 +117,10 @@ class RelaySession(ProtocolSession):
     def send_renewal_denied(self, reason: str) -> None:
         """Answer a RenewalRequested with the reason why not (the agent's operator reads it)."""
         self._outbox.append(RenewalDenied(reason))
+
+    def send_allowed(self, domains: tuple[str, ...] | None) -> None:
+        """Answer an agent that only asks: the domains that it may answer for, None for any that it claims."""
+        self._outbox.append(Allowed(domains))
 
     def use(self, identity: IdentitySigner) -> None:
         """Sign what comes from now on with a renewed identity of the same name; a handshake under way keeps the old one."""

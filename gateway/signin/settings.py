@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from settings import Bounds, OrEmpty, Pattern, link, not_empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInSettings:
     """What people meet: how it looks, how long it lasts."""
 
-    organisation: str = "Isthmus"
+    organisation: Annotated[str, not_empty] = "Isthmus"
     """Name that the page shows; people check it before they type a password."""
     logo_file: Path | None = None
     """Logo (SVG or PNG, up to 256 KiB), shown above the form. Empty: the organisation's name alone."""
-    colour: str = "#0b5c6b"
+    colour: Annotated[str, Pattern(r"#[0-9a-fA-F]{6}", "a colour as #rrggbb, such as #0b5c6b")] = "#0b5c6b"
     """Main colour, `#rrggbb`. Text on it is black or white, whichever can be read."""
     support: str = ""
     """One line for people who need help, such as a phone number; shown under the form."""
-    support_url: str = ""
-    """Link for people who need help (`https://…` or `mailto:…`)."""
+    support_url: Annotated[str, OrEmpty(link)] = ""
+    """Link for people who need help (`https://…`, `mailto:…` or `tel:…`)."""
     language: Literal["en", "de"] = "en"
     """Language for browsers that ask for none of ours."""
     session_idle: float = 3600.0
@@ -29,5 +31,6 @@ class SignInSettings:
     """Seconds after which a session ends in any case: a working day."""
     device_lifetime: float = 180 * 86400.0
     """Seconds for which a browser is remembered as familiar, so that an outsider's guesses do not lock its owner out."""
-    api_key_cache: float = 5.0
-    """Seconds for which a checked API key is remembered; a revocation through this relay counts immediately all the same."""
+    api_key_cache: Annotated[float, Bounds(most=3600, zero=True)] = 5.0
+    """Seconds for which a checked API key is remembered; a revocation through this relay counts immediately all the same.
+    0: it is checked each time."""

@@ -35,7 +35,8 @@ class AuditEvent:
     kind: str
     """`signin`, `password_change`, `agent.enrolled`, `agent.revoked`, `admin.unlock`, …"""
     actor: str = ""
-    """Who did it: `page`, `api:<name>`, `admin:<unix user>`, `relay`."""
+    """Who did it: `page`, `api:<name>`, `relay`; of an administrator, as the system knows them (`foundation.actors`):
+    `admin:<account>`, `admin:<login> as <account>`, `admin:root (claimed: <SUDO_UID's>)`."""
     subject: str = ""
     """To whom or what: the user name as typed, the agent's name."""
     account: AccountId | None = None

@@ -43,7 +43,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
     On the relay:            isthmus relay init --config relay.toml
                              isthmus relay run --config relay.toml
                              isthmus relay token --config relay.toml --name dc1-agent --domain corp.example.com
-    Next to the directory:   isthmus agent enrol --config agent.toml --token isth1.…
+    Next to the directory:   isthmus agent enrol --config agent.toml --token-file -
                              isthmus agent run --config agent.toml
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from findings import Finding, worst
+from findings import Finding
 from foundation.times import minute
 from isthmus import logging
 from isthmus.agent_settings import AgentSettings
@@ -25,7 +25,7 @@ from isthmus.cli.output import (
     reporting,
     run_async,
 )
-from isthmus.cli.reports import show_finding
+from isthmus.cli.reports import FailOn, exit_if, fail_on_option, show_finding
 from isthmus.scheduling import take_turns
 from settings import SettingsFileError, load_settings
 
@@ -52,7 +52,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
 
     \b
     Examples:
-      isthmus agent enrol --token isth1.…
+      isthmus agent enrol --token-file -           paste the token, Return, Ctrl-D
       isthmus agent enrol --token-file - < token
     """
     from certs import CertsError
@@ -114,17 +114,26 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
 
 @command.command()
 @agent_config
-@click.option("--user", help="Sign this person in, end to end; asks for the password.")
+@click.option("--user", help="Check this user's password too, as a sign-in would; asks for it.")
+@fail_on_option
 @json_option
-def check(config: Path, user: str | None, as_json: bool) -> None:
-    """Find out what is wrong: way to the relay, certificate, clock, each domain controller, the service account's rights.
+def check(config: Path, user: str | None, fail_on: FailOn, as_json: bool) -> None:
+    """Find out what is wrong with this agent.
 
-    Each line passes, warns or fails, with the remedy. Exit code 1 if any fails.
+    Looks at this machine and its clock, the way to the relay and whether it lets this agent in, each domain controller, the
+    service account's rights, and the domain's own names and lockout policies.
+
+    Each line passes, warns or fails, with the remedy. Nothing is changed, and a running agent is not disturbed.
+
+    \b
+    Exit codes: 0 nothing failed, 1 something failed (with --fail-on warning:
+                or warns), 2 wrong usage.
 
     \b
     Examples:
       isthmus agent check
       isthmus agent check --user anna@corp.example.com
+      isthmus agent check --json --fail-on warning
     """
     from isthmus.check import check_agent
 
@@ -133,8 +142,7 @@ def check(config: Path, user: str | None, as_json: bool) -> None:
     found = run_async(check_agent(settings, user, password, on_finding=None if as_json else _print_finding))
     if as_json:
         emit_json([_as_line(finding) for finding in found])
-    if worst(found) == "fail":
-        raise SystemExit(1)
+    exit_if(fail_on, found)
 
 
 def _as_line(finding: Finding) -> dict[str, str]:

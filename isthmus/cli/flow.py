@@ -11,7 +11,6 @@ mistake; elsewhere only `--yes` will do. With `--json` standard output has one a
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -122,11 +121,6 @@ def ask(question: str) -> str:
 def someone_is_there() -> bool:
     """Whether standard input is a terminal."""
     return sys.stdin.isatty()
-
-
-def actor() -> str:
-    """Who is at the keyboard. Unlike getpass.getuser, never an error where the user has no name."""
-    return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
 
 
 # -- apply

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from findings import worst
 from isthmus.cli.output import wrapped
 from isthmus.terminal import visible
 
@@ -18,6 +19,22 @@ _COLOURS: dict[Status, str] = {"fail": "red", "warn": "yellow", "pass": "green",
 _JUDGED: tuple[Status, ...] = ("fail", "warn", "pass")
 """What a check comes to; the worst first."""
 _PLACES_SHOWN = 4
+
+FailOn = Literal["warning", "failure"]
+"""From which status on a check's exit code is 1."""
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(("warning", "failure")),
+    default="failure",
+    show_default=True,
+    help="From what on the exit code is 1: a line that warns, or only one that fails.",
+)
+
+
+def exit_if(fail_on: FailOn, found: Sequence[Finding]) -> None:
+    """End the command with exit code 1 where a finding is as severe as `fail_on` says, or more."""
+    if worst(found) in (("warn", "fail") if fail_on == "warning" else ("fail",)):
+        raise SystemExit(1)
 
 
 def show_finding(status: Status, text: str, remedy: str = "", *, lead: str = "  ", width: int = 9) -> None:

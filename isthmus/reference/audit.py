@@ -90,6 +90,8 @@ somebody who could write to the database but not read the key in the relay's `st
 _FIELDS = {
     "time": "Unix seconds.",
     "kind": "See above.",
+    "actor": "Who did it: `page`, `api:<name>`, `relay`, `admin:<account>`, `admin:<login> as <account>` after `sudo`"
+    " or `su`, `admin:root (claimed: <name>)` where only SUDO_UID says it.",
     "account": "Who signed in: `directory` (what the directory says of itself) and `object_guid`; empty where nobody did.",
     "outcome": "Of a credential check; see the outcomes in [Metrics](metrics.md).",
     "address": "IP address of the person, or of the agent that enrols.",

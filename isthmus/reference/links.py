@@ -36,8 +36,8 @@ class BrokenLink:
 
 
 def documents(docs: Path) -> list[Path]:
-    """What is checked: every page below `docs`, and README.md and CHANGELOG.md beside it."""
-    beside = [docs.parent / name for name in ("README.md", "CHANGELOG.md")]
+    """What is checked: every page below `docs`, and the pages beside it."""
+    beside = [docs.parent / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
     return [*(path for path in beside if path.exists()), *sorted(docs.rglob("*.md"))]
 
 

@@ -19,10 +19,10 @@ def settings_page(kind: str, model: type[Any]) -> str:
     introduction = f"""\
 TOML, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from what `--config` or `ISTHMUS_CONFIG` names.
 `isthmus config example {kind}` prints a complete file with these texts as comments; `isthmus config check FILE` names
-every error with its key and line. An unknown key is an error. Relative paths are relative to the file. Numbers are
-never negative. Where a default is empty, `""` sets it again. A file with a password or another secret must be closed to
-other users (mode 0600); one that belongs to root may be readable for a group (0640), as those of systemd's
-`LoadCredential=` are. It holds one line in UTF-8."""
+every error with its key and line. An unknown key is an error. Relative paths are relative to the file. Numbers are above
+zero unless the text says what 0 means. Where a default is empty, `""` sets it again. A file with a password or another
+secret must be closed to other users (mode 0600); one that belongs to root may be readable for a group (0640), as those of
+systemd's `LoadCredential=` are. It holds one line in UTF-8."""
     return page(f"Settings of `isthmus {kind}`", introduction, *_sections(model, "", flow(inspect.getdoc(model) or "")))
 
 

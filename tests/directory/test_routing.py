@@ -138,9 +138,9 @@ async def test_too_much_at_once_is_busy_at_once() -> None:
 
 def test_settings_that_contradict_each_other() -> None:
     """Named, before anything is asked."""
-    with pytest.raises(SettingsProblem, match=r"EAST\.example belongs to two"):
+    with pytest.raises(SettingsProblem, match=r"upn_suffixes: EAST\.example belongs to east\.example already"):
         Directories([settings("east.example"), settings("west.example", upn_suffixes=("EAST.example",))])
-    with pytest.raises(SettingsProblem, match="E belongs to two"):
+    with pytest.raises(SettingsProblem, match="netbios_name: E belongs to east"):
         Directories([settings("east.example", netbios_name="E"), settings("west.example", netbios_name="E")])
     with pytest.raises(SettingsProblem, match="is empty"):
         Directories([])

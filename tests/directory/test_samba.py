@@ -798,7 +798,8 @@ async def test_the_troubleshooter_passes_a_sound_directory(make: Make) -> None:
     """All but the throwaway certificate's short life."""
     found = statuses(await make().check())
     assert found.pop("TLS") in {"pass", "warn"}
-    assert found == dict.fromkeys(("service account", "clock", "lockout policy", "rights", "attributes"), "pass")
+    passes = ("service account", "clock", "names", "lockout policy", "rights", "attributes")
+    assert found == dict.fromkeys(passes, "pass")
 
 
 async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: ThrowawayDomain, tmp_path: Path) -> None:
@@ -811,3 +812,39 @@ async def test_the_troubleshooter_names_what_is_wrong(make: Make, domain: Throwa
     assert statuses(await make(login_attributes=("mial",)).check())["attributes"] == "fail"
     assert statuses(await make(attributes=("departmentNummer",)).check())["attributes"] == "warn"
     assert statuses(await make(servers=("127.0.0.1:9",), connect_timeout=0.2).check()) == {"TLS": "fail"}
+
+
+async def test_the_troubleshooter_reads_the_domains_own_names(make: Make, domain: ThrowawayDomain) -> None:
+    """Of the domain from its crossRef, of the forest from its suffixes; what nobody has, it looks for among the users."""
+    assert statuses(await make(name="crop.example.com").check())["domain name"] == "fail"
+    assert statuses(await make(netbios_name="CROP").check())["NetBIOS name"] == "fail"
+    assert statuses(await make(upn_suffixes=("exmaple.com",)).check())["UPN suffix"] == "fail"
+    assert statuses(await make(base_dn="corp.example.com").check())["base_dn"] == "fail"
+    assert statuses(await make(base_dn="DC=corp,DC=example,DC=net").check())["base_dn"] == "fail"
+    partitions, zoe = f"CN=Partitions,CN=Configuration,{domain.base_dn}", domain.people["zoe"]
+    domain.edit([{"modify": {"dn": partitions, "uPNSuffixes": ["example.org", "unused.example"]}}])
+    try:
+        assert statuses(await make().check())["names"] == "pass"
+        domain.set_attributes("zoe", userPrincipalName="zoe@example.org")
+        assert statuses(await make().check())["UPN suffix"] == "warn"
+        assert statuses(await make(upn_suffixes=("example.org", "unused.example")).check())["names"] == "pass"
+        domain.edit([{"modify": {"dn": partitions, "uPNSuffixes": []}}])
+        assert statuses(await make(upn_suffixes=("example.org",)).check())["names"] == "pass"
+    finally:
+        domain.set_attributes("zoe", userPrincipalName=zoe.upn)
+
+
+async def test_the_troubleshooter_finds_policies_that_lock_sooner(make: Make, domain: ThrowawayDomain) -> None:
+    """Readable ones by their threshold; where the account may not list them, by whom they apply to."""
+    zoe, container = domain.people["zoe"], f"CN=Password Settings Container,CN=System,{domain.base_dn}"
+    applied = {"dn": f"CN=sooner,{container}", "msDS-PSOAppliesTo": f"CN={zoe.display_name},{domain.people_dn}"}
+    plain = domain.create_service_account("svc-plain", may_list_policies=False)
+    domain.edit([{"add": FINE_POLICY | applied}])
+    try:
+        (seen,) = [finding for finding in await make().check() if finding.name == "fine-grained policy"]
+        other = make(service_user=plain.upn, service_password_file=plain.password_file)
+        (unseen,) = [finding for finding in await other.check() if finding.name == "fine-grained policy"]
+    finally:
+        domain.edit([{"modify": {"dn": applied["dn"], "msDS-PSOAppliesTo": []}}])
+    assert (seen.status, "sooner: threshold 2" in seen.seen) == ("fail", True)
+    assert (unseen.status, "sooner cannot be read" in unseen.seen) == ("warn", True)

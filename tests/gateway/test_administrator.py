@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.actors import this_actor
 from gateway.administrator import Administrator
 from gateway.app import ServerError, ServerSettings, serving
 from gateway.relay import SOCKET_NAME, NotPermitted, RelayUnresponsive, bind_control_socket
@@ -19,7 +20,7 @@ from tests.support.relay_and_agent import server_settings
 
 @pytest.fixture
 def admin(settings: ServerSettings) -> Administrator:
-    return Administrator(settings, "admin:test")
+    return Administrator(settings)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ async def test_without_a_relay_an_act_is_done_on_the_store(admin: Administrator)
     token = await admin.create_token("dc1", any_domain=True)
     assert (token.name, admin.reached_relay) == ("dc1", False)
     (entry,) = await admin.audit(limit=10, before=None, kind="", subject="")
-    assert (entry.kind, entry.actor) == ("admin.token_created", "admin:test")
+    assert (entry.kind, entry.actor) == ("admin.token_created", f"admin:{this_actor()}")
 
 
 @pytest.mark.usefixtures("running")
@@ -44,7 +45,7 @@ async def test_a_running_relay_does_the_act_itself(admin: Administrator) -> None
     (entry,) = await admin.audit(limit=10, before=None, kind="", subject="")
     assert (entry.kind, entry.actor, entry.detail) == (
         "admin.token_created",
-        "admin:test",
+        f"admin:{this_actor()}",
         {"detail": "corp.example.com"},
     )
 
@@ -69,7 +70,7 @@ async def test_a_relay_that_was_never_set_up_is_told_so(tmp_path: Path) -> None:
     """With what to do; nothing is made by an act."""
     settings = server_settings(tmp_path)
     with pytest.raises(ServerError, match="isthmus relay init"):
-        await Administrator(settings, "admin:test").agents()
+        await Administrator(settings).agents()
     assert not settings.state_dir.exists()
 
 

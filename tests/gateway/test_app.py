@@ -23,11 +23,11 @@ from gateway.app import (
     ServerSettings,
     run,
     serving,
-    split_address,
 )
 from gateway.relay.administration.control import SOCKET_NAME
 from gateway.relay.refusals import delay
 from gateway.store import StoreError
+from settings import split_address
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt, eventually
 from tests.support.visitors import browser, events

@@ -90,7 +90,7 @@ async def test_what_the_store_did_not_take_is_written_within_a_minute(
 
 async def test_who_is_locked_is_listed_with_name_and_account(locked: Relay, settings: ServerSettings) -> None:
     """By the trail: admission itself remembers neither."""
-    admin = Administrator(settings, "admin:test")
+    admin = Administrator(settings)
     (view,) = await admin.locks()
     assert admin.reached_relay
     assert (view.user, view.directory, view.account, view.familiar) == (ANNA, "9d1c", GUID, False)
@@ -105,7 +105,7 @@ async def test_who_is_locked_is_listed_with_name_and_account(locked: Relay, sett
 @pytest.mark.parametrize("user", [ANNA, "ANNA @ corp.example.com", "CORP\\anna"])
 async def test_a_running_relay_unlocks_any_spelling(locked: Relay, settings: ServerSettings, user: str) -> None:
     """Whatever the administrator types."""
-    assert await Administrator(settings, "admin:test").unlock(user)
+    assert await Administrator(settings).unlock(user)
     assert await knock(locked, ANNA) is Outcome.SUCCESS
 
 
@@ -114,7 +114,7 @@ async def test_a_guid_unlocks_too(settings: ServerSettings, tmp_path: Path) -> N
     guid = "6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21"
     people = FakeDirectories({BEN: "right"}, about={"object_guid": guid})
     async with serving(settings) as running, agent(tmp_path, running, people):
-        admin = Administrator(settings, "admin:test")
+        admin = Administrator(settings)
         assert await knock(running, BEN) is Outcome.SUCCESS
         key = running.store.keyring.current("account")
         account = AccountKey(key.id, key.secret).digest(AccountId("9d1c", guid))
@@ -138,7 +138,7 @@ async def test_without_a_relay_locks_are_listed_and_lifted_in_the_store(
     """The next start finds them lifted."""
     async with serving(settings) as running, agent(tmp_path, running, people):
         await fail(running, ANNA)
-    admin = Administrator(settings, "admin:test")
+    admin = Administrator(settings)
     (view,) = await admin.locks()
     assert (view.user, admin.reached_relay) == (ANNA, False)
     assert await admin.unlock(ANNA)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.actors import this_actor
 from gateway.administrator import Administrator
 from gateway.app import ServerSettings, load_keys, open_relay_store, serving
 from gateway.protocol import AccountId, Outcome
@@ -23,7 +24,7 @@ ACCOUNT = AccountId("9d1c", GUID)
 
 @pytest.fixture
 def admin(settings: ServerSettings) -> Administrator:
-    return Administrator(settings, "admin:test")
+    return Administrator(settings)
 
 
 @asynccontextmanager
@@ -79,7 +80,7 @@ async def test_a_running_relay_forgets_a_person(
         assert not [word for word in ("anna", GUID, "192.0.2.7") if word in said]
         assert (trail[0].kind, trail[0].actor, trail[0].subject, trail[0].detail) == (
             "audit.person_removed",
-            "admin:test",
+            f"admin:{this_actor()}",
             "",
             {},
         )

@@ -16,31 +16,31 @@ from gateway.app import (
     ServerSettings,
     check_settings,
     serving,
-    split_address,
     tls_context,
 )
 from gateway.signin import SignInSettings
+from settings import Unfit, split_address
 from tests.support.relay_and_agent import server_settings
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"public_url": "http://127.0.0.1:8443"}, "must be https://"),
-        ({"public_url": "signin.example.com"}, "must be https://"),
-        ({"public_url": ""}, "must be https://"),
-        ({"tls_key": None}, "go together"),
-        ({"tls_certificate": None}, "go together"),
-        ({"tls_certificate": None, "tls_key": None, "listen": "0.0.0.0:8443"}, "on loopback only"),
-        ({"tls_certificate": None, "tls_key": None, "listen": "[::]:8443"}, "on loopback only"),
-        ({"tls_certificate": None, "tls_key": None, "listen": "192.0.2.1:8443"}, "on loopback only"),
-        ({"tls_certificate": None, "tls_key": None, "listen": "relay.example.com:8443"}, "on loopback only"),
-        ({"tls_certificate": None, "tls_key": None, "listen": "localhost.example.com:8443"}, "on loopback only"),
-        ({"tls_certificate": None, "tls_key": None, "listen": ":8443"}, "on loopback only"),
-        ({"listen": "8443"}, "listen '8443': expected host:port"),
-        ({"metrics_listen": "9181"}, "metrics_listen '9181': expected host:port"),
+        ({"public_url": "http://127.0.0.1:8443"}, "is not encrypted"),
+        ({"public_url": "signin.example.com"}, "is not an https:// address"),
+        ({"public_url": ""}, "is not an https:// address"),
+        ({"tls_key": None}, "tls_certificate: has no key"),
+        ({"tls_certificate": None}, "tls_key: has no certificate"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "0.0.0.0:8443"}, "plain HTTP to the network"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "[::]:8443"}, "plain HTTP to the network"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "192.0.2.1:8443"}, "plain HTTP to the network"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "relay.example.com:8443"}, "plain HTTP to the network"),
+        ({"tls_certificate": None, "tls_key": None, "listen": "localhost.example.com:8443"}, "plain HTTP to the network"),
+        ({"tls_certificate": None, "tls_key": None, "listen": ":8443"}, "plain HTTP to the network"),
+        ({"listen": "8443"}, "server.listen: '8443' is not host:port"),
+        ({"metrics_listen": "9181"}, "server.metrics_listen: '9181' is not host:port"),
         ({"store_url": "postgres://isthmus@db.example.com/isthmus"}, "postgres is not supported"),
-        ({"signin": SignInSettings(colour="red")}, "expected #rrggbb"),
+        ({"signin": SignInSettings(colour="red")}, "server.signin.colour: 'red' is not a colour as #rrggbb"),
     ],
 )
 def test_unsafe_settings_are_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
@@ -57,7 +57,7 @@ def test_plain_http_is_for_a_proxy_on_this_machine(tmp_path: Path, listen: str) 
 
 async def test_unsafe_settings_are_refused_before_anything_is_touched(tmp_path: Path) -> None:
     """There is not even a state directory yet."""
-    with pytest.raises(ServerError, match="must be https://"):
+    with pytest.raises(ServerError, match="is not encrypted"):
         async with serving(replace(server_settings(tmp_path), public_url="http://127.0.0.1:1")):
             pass
     assert not (tmp_path / "relay").exists()
@@ -71,6 +71,7 @@ async def test_unsafe_settings_are_refused_before_anything_is_touched(tmp_path: 
         ("relay.example.com:443", ("relay.example.com", 443)),
         ("0.0.0.0:0", ("0.0.0.0", 0)),  # noqa: S104 - nothing listens there
         ("host:65535", ("host", 65535)),
+        (":80", ("", 80)),
     ],
 )
 def test_an_address_is_split(address: str, parts: tuple[str, int]) -> None:
@@ -79,19 +80,34 @@ def test_an_address_is_split(address: str, parts: tuple[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "host", "host:", "host:https", "host:-1", "host:65536", "[::1]", "host:80 ", "8443"]
+    "address",
+    [
+        "",
+        "host",
+        "host:",
+        "host:https",
+        "host:-1",
+        "host:65536",
+        "[::1]",
+        "host:80 ",
+        "8443",
+        "::1:80",
+        "a b:80",
+        "http://host:80",
+        "[host:80",
+    ],
 )
 def test_what_is_no_address_is_told_so(address: str) -> None:
     """Quoting it, with the form that is expected."""
-    with pytest.raises(ServerError) as refused:
+    with pytest.raises(Unfit) as refused:
         split_address(address)
-    assert str(refused.value) == f"{address!r}: expected host:port"
+    assert refused.value.problem == f"{address!r} is not host:port"
 
 
 @given(st.text(max_size=40))
 def test_any_address_is_split_or_refused(address: str) -> None:
     """Nothing else can come of it."""
-    with contextlib.suppress(ServerError):
+    with contextlib.suppress(Unfit):
         _, port = split_address(address)
         assert 0 <= port <= 65535
 

@@ -21,7 +21,7 @@ import aiohttp
 from certs import Authority, MachineIdentity, Role
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from gateway.app import Relay, ServerSettings, init, serving, split_address
+from gateway.app import Relay, ServerSettings, init, serving
 from gateway.protocol import SUBPROTOCOL, AgentFacts, AgentSession, MalformedFrame, PeerTrust
 from gateway.protocol.events import Opened
 from gateway.protocol.messages import Bye, decode_handshake
@@ -30,6 +30,7 @@ from gateway.relay.administration.control import SOCKET_NAME
 from gateway.relay.agents.endpoint import CONNECT_PATH
 from gateway.store import AgentRecord
 from isthmus import cli
+from settings import split_address
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent
 
@@ -194,7 +195,7 @@ def api(path: str, **fields: object) -> Http:
 
 
 def control(act: str, **fields: object) -> Http:
-    return Http(f"POST /{act}", order=tuple({"actor": "admin:test", **fields}.items()), where="control")
+    return Http(f"POST /{act}", order=tuple(fields.items()), where="control")
 
 
 API = api("authenticate", user_name=ANNA, password=RIGHT)

@@ -104,4 +104,4 @@ def test_a_missing_library_names_the_extra(extra: str, command: str, tmp_path: P
 def test_every_extra_is_part_of_development() -> None:
     """What `make` installs runs every test."""
     everything = next(Requirement(line) for line in PROJECT["optional-dependencies"]["dev"] if line.startswith("isthmus["))
-    assert everything.extras == {*PROCESSES, "postgres"}
+    assert everything.extras == {*PROCESSES, "demo", "postgres"}

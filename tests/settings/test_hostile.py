@@ -237,9 +237,9 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
-NUMBERS = st.floats(0, 1e300)
-COUNTS = st.integers(0, 2**63 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+NUMBERS = st.floats(0, 1e9, exclude_min=True)
+COUNTS = st.integers(1, 10**9)
 ROWS = st.one_of(
     st.builds(A, kind=st.just("a"), count=COUNTS), st.builds(B, kind=st.sampled_from(["b", "c"]), on=st.booleans())
 )
@@ -283,10 +283,11 @@ def test_a_number_that_no_float_holds_is_an_error_as_any_other(tmp_path: Path, s
 
 
 def test_the_largest_number(tmp_path: Path) -> None:
-    """Is TOML's, of 64 bits with a sign."""
+    """Of TOML has 64 bits with a sign; what is told of a larger one must not be converted."""
     path = tmp_path / "settings.toml"
     path.write_text(f"count = {2**63 - 1}\n")
-    assert load_settings(path, Everything).count == 2**63 - 1
+    with pytest.raises(SettingsFileError, match=r"9\.22337e\+18 is too large; give at most 1000000000"):
+        load_settings(path, Everything)
     path.write_text(f"count = {2**63}\n")
     with pytest.raises(SettingsFileError, match="count \\(line 1\\): is too large a number"):
         load_settings(path, Everything)

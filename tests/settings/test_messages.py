@@ -12,6 +12,7 @@ from isthmus.cli.configuration import model_of
 from settings import SettingsFileError, load_settings
 
 AGENT = b'state_dir = "state"\n[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\n'
+WHOLE = AGENT + b'servers = ["dc1"]\n'
 RELAY = b'[server]\nstate_dir = "s"\npublic_url = "https://r.test"\n'
 FARM = b'state_dir = "s"\n[[farms]]\nname = "p"\nfederation_name = "fs.test"\n'
 
@@ -26,17 +27,30 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     "syntax": (
         "agent",
         b"state_dir = \n",
-        "settings.toml cannot be used: it is not TOML (<tomllib>)",
+        "settings.toml cannot be used:\n  state_dir (line 1): is not TOML (<tomllib>)",
     ),
     "windows path": (
         "agent",
         b'state_dir = "C:\\Users\\isthmus"\n',
-        "settings.toml cannot be used: it is not TOML (<tomllib>); put a Windows path into 'single quotes'",
+        "settings.toml cannot be used:\n"
+        "  state_dir (line 1): is not TOML (<tomllib>); a backslash means something else in double quotes: write 'CORP\\svc' or 'C:\\path' in single quotes",
+    ),
+    "domain and user": (
+        "agent",
+        AGENT + b'[[directories]]\nservice_user = "CORP\\svc"\n',
+        "settings.toml cannot be used:\n"
+        "  directories[1].service_user (line 6): is not TOML (<tomllib>); a backslash means something else in double quotes: write 'CORP\\svc' or 'C:\\path' in single quotes",
+    ),
+    "domain and user that are TOML": (
+        "agent",
+        AGENT + b'service_user = "CORP\\new"\n',
+        "settings.toml cannot be used:\n"
+        "  directories[0].service_user (line 5): has a control character, as a backslash in double quotes makes one; put a text with a backslash into 'single quotes'",
     ),
     "twice": (
         "agent",
         b'state_dir = "a"\nstate_dir = "b"\n',
-        "settings.toml cannot be used: it is not TOML (<tomllib>); the same key is there twice",
+        "settings.toml cannot be used:\n  state_dir (line 2): is not TOML (<tomllib>); the same key is there twice",
     ),
     "table twice": (
         "agent",
@@ -50,8 +64,8 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     ),
     "misspelt table": (
         "agent",
-        AGENT + b"[cores]\ncapacity = 1\n",
-        "settings.toml cannot be used:\n  cores (line 5): no such setting; did you mean core?",
+        WHOLE + b"[cores]\ncapacity = 1\n",
+        "settings.toml cannot be used:\n  cores (line 6): no such setting; did you mean core?",
     ),
     "in another table": (
         "relay",
@@ -65,17 +79,17 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     ),
     "two directories": (
         "agent",
-        AGENT + b"[[directories]]\nname = 7\n",
+        WHOLE + b"[[directories]]\nname = 7\n",
         "settings.toml cannot be used:\n"
-        "  directories[1].base_dn (line 5): is missing; Where people and groups are searched for, as `DC=example,DC=com`\n"
-        "  directories[1].name (line 6): expected text in quotes, found 7",
+        "  directories[1].base_dn (line 6): is missing; Where people and groups are searched for, as `DC=example,DC=com`\n"
+        "  directories[1].name (line 7): expected text in quotes, found 7",
     ),
     "missing in second": (
         "agent",
-        AGENT + b"\n[[directories]]\n",
+        WHOLE + b"\n[[directories]]\n",
         "settings.toml cannot be used:\n"
-        "  directories[1].name (line 6): is missing; What the directory is called in identities and logs; the DNS domain name for Active Directory\n"
-        "  directories[1].base_dn (line 6): is missing; Where people and groups are searched for, as `DC=example,DC=com`",
+        "  directories[1].name (line 7): is missing; What the directory is called in identities and logs; the DNS domain name for Active Directory\n"
+        "  directories[1].base_dn (line 7): is missing; Where people and groups are searched for, as `DC=example,DC=com`",
     ),
     "not a table": (
         "agent",
@@ -89,8 +103,8 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     ),
     "list for a table": (
         "agent",
-        AGENT + b"[[core]]\ncapacity = 1\n",
-        "settings.toml cannot be used:\n  core (line 5): expected a table [core], found a list",
+        WHOLE + b"[[core]]\ncapacity = 1\n",
+        "settings.toml cannot be used:\n  core (line 6): expected a table [core], found a list",
     ),
     "whole number": (
         "agent",
@@ -145,7 +159,7 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     ),
     "empty path": (
         "agent",
-        b'state_dir = ""\n[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\n',
+        WHOLE.replace(b'"state"', b'""'),
         "settings.toml cannot be used:\n  state_dir (line 1): expected a path in quotes, found ''",
     ),
     "secret in place of its file": (
@@ -169,22 +183,22 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     "nul": (
         "agent",
         b'state_dir = "a\x00b"\n',
-        "settings.toml cannot be used: it is not TOML (<tomllib>)",
+        "settings.toml cannot be used:\n  state_dir (line 1): is not TOML (<tomllib>)",
     ),
     "escaped nul": (
         "agent",
-        b'state_dir = "a\\u0000b"\n[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\n',
+        WHOLE.replace(b'"state"', b'"a\\u0000b"'),
         "settings.toml cannot be used:\n  state_dir (line 1): has a NUL character",
     ),
     "bom": (
         "agent",
         b"\xef\xbb\xbf" + AGENT,
-        "settings.toml cannot be used: it begins with a byte order mark; save it as UTF-8 without a byte order mark",
+        "settings.toml cannot be used: it begins with a byte order mark, as Notepad's “UTF-8 with BOM” writes it; save it as “UTF-8”, without BOM",
     ),
     "utf-16": (
         "agent",
         AGENT.decode().encode("utf-16"),
-        "settings.toml cannot be used: it is UTF-16 text; save it as UTF-8 without a byte order mark",
+        "settings.toml cannot be used: it is UTF-16 text, as Windows PowerShell's > and Notepad's “Unicode” write it; save it as UTF-8",
     ),
     "latin-1": (
         "agent",
@@ -203,7 +217,7 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
     ),
     "line separator": (
         "agent",
-        b'state_dir = "a\xe2\x80\xa8b"\nx = 1\n[[directories]]\nname = "corp"\nbase_dn = "DC=corp"\n',
+        WHOLE.replace(b'"state"\n', b'"a\xe2\x80\xa8b"\nx = 1\n'),
         "settings.toml cannot be used:\n  x (line 2): no such setting",
     ),
     "many": (

@@ -13,7 +13,8 @@ from isthmus.adfs_settings import AdfsSettings
 from isthmus.agent_settings import AgentSettings
 from isthmus.cli.configuration import KINDS, model_of
 from isthmus.relay_settings import RelaySettings
-from settings import docs_of, example, load_settings, settings_of
+from settings import Bounds, Shape, Unfit, docs_of, example, load_settings, settings_of
+from settings.sense import unfit_value
 
 
 def read(tmp_path: Path, text: str, model: type[Any]) -> Any:
@@ -51,6 +52,38 @@ def documentation(model: type[Any], prefix: str = "") -> Iterator[tuple[str, str
 def test_every_setting_has_its_documentation(model: type[Any]) -> None:
     """Unit and reason, in a docstring behind the field."""
     assert [key for key, text in documentation(model) if not text] == []
+
+
+@pytest.mark.parametrize("model", [RelaySettings, AgentSettings, AdfsSettings])
+def test_zero_is_refused_unless_the_documentation_says_what_it_means(model: type[Any]) -> None:
+    """`threshold = 0` would lock everybody out; `canary_interval = 0` switches something off, and says so."""
+    taken = {key: any(check.zero for check in shape.checks if isinstance(check, Bounds)) for key, shape in numbers(model)}
+    texts = dict(documentation(model))
+    assert taken
+    assert {key for key, zero in taken.items() if zero} == {key for key in taken if re.search(r"\b0\b(?!\.)", texts[key])}
+
+
+def numbers(model: type[Any], prefix: str = "") -> Iterator[tuple[str, Shape]]:
+    for setting in settings_of(model).values():
+        if setting.shape.scalar in {int, float}:
+            yield prefix + setting.name, setting.shape
+        for inner in setting.shape.table.models if setting.shape.table else ():
+            yield from numbers(inner, f"{prefix}{setting.name}.")
+
+
+@pytest.mark.parametrize("model", [RelaySettings, AgentSettings, AdfsSettings])
+def test_defaults_pass_their_own_checks(model: type[Any]) -> None:
+    """Settings that are not in the file are checked where a process starts, too."""
+    assert [key for key, error in defaults(model) if error] == []
+
+
+def defaults(model: type[Any]) -> Iterator[tuple[str, list[Unfit]]]:
+    for setting in settings_of(model).values():
+        table = setting.shape.table
+        if table is None and not setting.required and setting.default is not None:
+            yield setting.name, list(unfit_value(setting.shape, setting.default))
+        for inner in table.models if table else ():
+            yield from defaults(inner)
 
 
 @pytest.mark.parametrize("model", [RelaySettings, AgentSettings, AdfsSettings])

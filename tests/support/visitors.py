@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import aiohttp
 from structlog.typing import EventDict
 
-from gateway.app import ServerSettings, split_address
+from gateway.app import ServerSettings
+from settings import split_address
 
 
 class Clock:

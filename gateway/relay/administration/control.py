@@ -1,11 +1,13 @@
 """The control socket: how `isthmus relay …` reaches the running relay.
 
 A unix socket in the state directory, mode 0600: who may connect is who may read the state directory. Bodies are JSON.
+Who gives an order, the kernel says (`foundation.actors`), not the order.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from foundation.actors import peer_actor, sudo_uid
 from gateway.relay.administration.acts import Administration
 from gateway.relay.errors import ActRefused, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.store import StoreError
@@ -25,15 +28,17 @@ ANSWER_TIMEOUT = 30.0
 _encode = msgspec.json.encode
 
 
-class Order(msgspec.Struct):
+class Order(msgspec.Struct, kw_only=True):
     """An act without arguments. Members that an act does not know are ignored: the command line may be a newer one."""
+
+    sudo_uid: str = ""
+    """SUDO_UID of whoever gives it; believed of root alone, and marked as a claim."""
 
 
 class CreateToken(Order):
     """See `Administration.create_token`; the others likewise."""
 
     name: str
-    actor: str
     domains: list[str]
     any_domain: bool = False
 
@@ -43,7 +48,6 @@ class Revoke(Order):
 
     name: str
     why: str
-    actor: str
 
 
 class Bind(Order):
@@ -51,28 +55,24 @@ class Bind(Order):
 
     domain: str
     directory: str
-    actor: str
 
 
 class Unbind(Order):
     """domain: as `bindings` lists it."""
 
     domain: str
-    actor: str
 
 
 class Unlock(Order):
     """user: any spelling of a user name, or a GUID."""
 
     user: str
-    actor: str
 
 
 class RemovePerson(Order):
     """user: a user name as it was recorded, or a GUID."""
 
     user: str
-    actor: str
 
 
 class CreateApiKey(Order):
@@ -80,7 +80,6 @@ class CreateApiKey(Order):
 
     name: str
     lifetime: float | None
-    actor: str
     scopes: list[str]
     networks: list[str]
     rate: float
@@ -90,7 +89,6 @@ class RevokeApiKey(Order):
     """key_id: as `api_keys` lists it; not the secret."""
 
     key_id: str
-    actor: str
 
 
 class ReadAudit(Order):
@@ -109,20 +107,12 @@ class AcceptAudit(Order):
     """why: for the trail."""
 
     why: str
-    actor: str
 
 
 class RecordBackup(Order):
     """file: where it is."""
 
     file: str
-    actor: str
-
-
-class RollKeys(Order):
-    """Keys of the keyring."""
-
-    actor: str
 
 
 T = TypeVar("T", bound=Order)
@@ -133,30 +123,30 @@ def control_app(administration: Administration) -> web.Application:
     """The acts of `administration`, each as POST /<act> with its arguments."""
 
     acts = administration
-    handlers = {
+    handlers: dict[str, Handler] = {
         "create_token": _handler(
             CreateToken,
-            lambda order: acts.create_token(order.name, order.actor, order.domains, any_domain=order.any_domain),
+            lambda order, actor: acts.create_token(order.name, actor, order.domains, any_domain=order.any_domain),
         ),
-        "bindings": _handler(Order, lambda _: acts.bindings()),
-        "bind": _handler(Bind, lambda order: acts.bind(order.domain, order.directory, order.actor)),
-        "unbind": _handler(Unbind, lambda order: acts.unbind(order.domain, order.actor)),
-        "agents": _handler(Order, lambda _: acts.agents()),
-        "revoke": _handler(Revoke, lambda order: acts.revoke(order.name, order.why, order.actor)),
-        "unlock": _handler(Unlock, lambda order: acts.unlock(order.user, order.actor)),
-        "remove_person": _handler(RemovePerson, lambda order: acts.remove_person(order.user, order.actor)),
-        "locks": _handler(Order, lambda _: acts.locks()),
+        "bindings": _handler(Order, lambda _order, _actor: acts.bindings()),
+        "bind": _handler(Bind, lambda order, actor: acts.bind(order.domain, order.directory, actor)),
+        "unbind": _handler(Unbind, lambda order, actor: acts.unbind(order.domain, actor)),
+        "agents": _handler(Order, lambda _order, _actor: acts.agents()),
+        "revoke": _handler(Revoke, lambda order, actor: acts.revoke(order.name, order.why, actor)),
+        "unlock": _handler(Unlock, lambda order, actor: acts.unlock(order.user, actor)),
+        "remove_person": _handler(RemovePerson, lambda order, actor: acts.remove_person(order.user, actor)),
+        "locks": _handler(Order, lambda _order, _actor: acts.locks()),
         "create_api_key": _handler(
             CreateApiKey,
-            lambda order: acts.create_api_key(
-                order.name, order.lifetime, order.actor, scopes=order.scopes, networks=order.networks, rate=order.rate
+            lambda order, actor: acts.create_api_key(
+                order.name, order.lifetime, actor, scopes=order.scopes, networks=order.networks, rate=order.rate
             ),
         ),
-        "api_keys": _handler(Order, lambda _: acts.api_keys()),
-        "revoke_api_key": _handler(RevokeApiKey, lambda order: acts.revoke_api_key(order.key_id, order.actor)),
+        "api_keys": _handler(Order, lambda _order, _actor: acts.api_keys()),
+        "revoke_api_key": _handler(RevokeApiKey, lambda order, actor: acts.revoke_api_key(order.key_id, actor)),
         "audit": _handler(
             ReadAudit,
-            lambda order: acts.audit(
+            lambda order, _actor: acts.audit(
                 limit=order.limit,
                 before=order.before,
                 kind=order.kind,
@@ -166,10 +156,10 @@ def control_app(administration: Administration) -> web.Application:
                 correlation_id=order.correlation_id,
             ),
         ),
-        "verify_audit": _handler(Order, lambda _: acts.verify_audit()),
-        "accept_audit": _handler(AcceptAudit, lambda order: acts.accept_audit(order.why, order.actor)),
-        "record_backup": _handler(RecordBackup, lambda order: acts.record_backup(order.file, order.actor)),
-        "roll_keys": _handler(RollKeys, lambda order: acts.roll_keys(order.actor)),
+        "verify_audit": _handler(Order, lambda _order, _actor: acts.verify_audit()),
+        "accept_audit": _handler(AcceptAudit, lambda order, actor: acts.accept_audit(order.why, actor)),
+        "record_backup": _handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),
+        "roll_keys": _handler(Order, lambda _order, actor: acts.roll_keys(actor)),
     }
     app = web.Application(client_max_size=64 * 1024)
     for name, handler in handlers.items():
@@ -177,15 +167,26 @@ def control_app(administration: Administration) -> web.Application:
     return app
 
 
-def _handler(kind: type[T], act: Callable[[T], Awaitable[Any]]) -> Handler:
+def _handler(kind: type[T], act: Callable[[T, str], Awaitable[Any]]) -> Handler:
+    """act: takes the order, and who gives it as the trail names them."""
+
     async def handle(request: web.Request) -> web.Response:
         try:
-            result = await act(msgspec.convert(await request.json(), kind))
+            order = msgspec.convert(await request.json(), kind)
+            result = await act(order, _actor(request, order.sudo_uid))
         except (RelayError, StoreError, ValueError) as error:  # msgspec's errors of shape are ValueErrors too
             return web.json_response({"error": str(error)}, status=400)
         return web.Response(body=_encode(result), content_type="application/json")
 
     return handle
+
+
+def _actor(request: web.Request, claimed_uid: str) -> str:
+    if request.transport is None:  # hung up: whoever it was waits for no answer
+        raise ConnectionResetError("the connection ended before the order was read")
+    descriptor = request.transport.get_extra_info("socket").fileno()
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        return f"admin:{peer_actor(connection, claimed_uid)}"
 
 
 def bind_control_socket(path: Path) -> socket.socket:
@@ -204,7 +205,7 @@ def bind_control_socket(path: Path) -> socket.socket:
 
 
 async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
-    """Have the running relay do an act; its answer, JSON.
+    """Have the running relay do an act; its answer, JSON. Who asks, it sees itself.
 
     Raises ActRefused; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what came of it.
     """
@@ -212,7 +213,7 @@ async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.post(f"http://relay/{act}", json=order) as response,
+            session.post(f"http://relay/{act}", json={"sudo_uid": sudo_uid(), **order}) as response,
         ):
             body = await response.read()
             if response.status == 400:

@@ -19,6 +19,7 @@ from gateway.housekeeping import Housekeeping
 from gateway.protocol import (
     MAX_FRAME,
     MAX_HANDSHAKE,
+    PROBE,
     SUBPROTOCOL,
     CloseCode,
     Closed,
@@ -213,10 +214,15 @@ class AgentEndpoint:
             log.info("agent.closed", agent=connection.name, code=event.code, reason=event.reason, detail=event.detail)
 
     def _admit(self, connection: AgentConnection, opened: Opened) -> None:
-        """The handshake is done: from here on the agent may be asked.
+        """The handshake is done: from here on the agent may be asked, unless it only wanted to know that.
 
         A second live process under one name is what a stolen identity looks like.
         """
+        if PROBE in opened.capabilities:
+            log.info("agent.probed", agent=connection.name, address=connection.address)
+            connection.session.send_allowed(self._registry.allowed(connection.name, opened.peer.serial))
+            connection.close(CloseCode.NORMAL, "you would be let in")
+            return
         if len(self.connections) >= self._settings.max_agents:  # others were faster since it came
             connection.close(CloseCode.GOING_AWAY, _NO_MORE)
             return

@@ -100,9 +100,9 @@ def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: 
       isthmus adfs trust partners acknowledge Wiki 0123456789ABCDEF0123456789ABCDEF01234567
     """
     from adfs_mgmt.operations import acknowledge_certificate
-    from isthmus.cli.flow import actor
+    from foundation.actors import this_actor
 
-    acknowledge_certificate(context, farm, partner, thumbprint, actor())
+    acknowledge_certificate(context, farm, partner, thumbprint, str(this_actor()))
     emit_said(f"{partner} knows {thumbprint}.", as_json=manner.as_json, partner=partner, thumbprint=thumbprint)
 
 

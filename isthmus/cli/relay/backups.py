@@ -11,11 +11,11 @@ import click
 
 from certs import CertsError
 from foundation.times import second
+from gateway.administrator import Administrator
 from gateway.app import ServerError
 from gateway.backup import BackupError, BackupView, make_backup, make_key, verify_backup
 from gateway.relay import RelayError
 from gateway.store import StoreError
-from isthmus.cli.admin import administrator
 from isthmus.cli.output import FILE, REFUSED, counted, emit_json, json_option, reporting, run_async
 from isthmus.cli.relay.context import load_relay_settings, relay_config
 from isthmus.cli.relay.encryption import (
@@ -81,7 +81,7 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
         view = run_async(make_backup(settings, file, lock, now=time.time(), progress=_shown("bytes", as_json=as_json)))
     not_recorded = ""
     try:
-        run_async(administrator(settings).record_backup(str(file.absolute())))
+        run_async(Administrator(settings).record_backup(str(file.absolute())))
     except (RelayError, StoreError, ServerError, CertsError) as error:
         not_recorded = f"The audit trail has no entry of it: {error}"
     if as_json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.administrator import Administrator
-from isthmus.cli.admin import administrator
 from isthmus.cli.output import config_option, reporting
 from isthmus.relay_settings import RelaySettings
 from settings import SettingsFileError, load_settings
@@ -21,4 +20,4 @@ def load_relay_settings(path: Path) -> RelaySettings:
 
 def open_administrator(path: Path) -> Administrator:
     """The acts on the relay of a settings file. Raises Failure."""
-    return administrator(load_relay_settings(path).server)
+    return Administrator(load_relay_settings(path).server)

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from certs import CertsError
+from foundation.actors import this_actor
 from foundation.times import second
 from gateway.app import ServerError
 from gateway.backup import BackupError, RestoreView, finish_restore, unfinished
 from gateway.backup import restore as restore_backup
 from gateway.store import StoreError
-from isthmus.cli.admin import acting
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import FILE, counted, emit_json, json_option, reporting, run_async
 from isthmus.cli.relay.backups import backup_text
@@ -58,7 +58,9 @@ def restore(
             opener = read_opener(passphrase_file, private_key_file)
             question = f"The state of the relay in {settings.state_dir} becomes that of the backup. Type restore to do it"
             confirm(question, "restore", Manner(yes=yes, as_json=as_json))
-            view = run_async(restore_backup(settings, file, opener, replace_state=replace, actor=acting(), now=time.time()))
+            view = run_async(
+                restore_backup(settings, file, opener, replace_state=replace, actor=f"admin:{this_actor()}", now=time.time())
+            )
     if as_json:
         emit_json(view)
     else:

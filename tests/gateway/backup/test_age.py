@@ -21,7 +21,7 @@ from gateway.backup.age import (
 )
 from gateway.backup.bech32 import decode_bech32, encode_bech32
 
-KEY = PrivateKey.generate()
+KEY = PrivateKey(bytes(range(32)))
 PHRASE = Passphrase("correct horse battery", work=4)
 CHUNK = 64 * 1024
 

@@ -335,5 +335,5 @@ def test_tags_are_part_of_the_protocol() -> None:
     tags = {kind.__struct_config__.tag for kinds in (messages.ToAgent, messages.ToRelay) for kind in kinds.__args__}
     assert tags == {
         "request", "cancel", "pair-key", "renewed", "renewal-refused", "ping", "pong", "drain", "bye",
-        "begun", "answer", "refuse", "capacity", "announce", "renew", "?report",
+        "begun", "answer", "refuse", "capacity", "announce", "renew", "?report", "?allowed",
     }  # fmt: skip

@@ -147,7 +147,7 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     (hello,) = sent(frames := ends.relay.frames())
     assert isinstance(hello, Hello)
     assert (hello.versions, hello.certificate, hello.time) == ((1,), world.relay.certificate_der, NOW)
-    assert hello.capabilities == ("report",)
+    assert hello.capabilities == ("report", "probe")
     assert ends.agent.receive(frames[0], NOW + 2) == []
     assert ends.agent.clock_offset == -2
     (answer,) = sent(frames := ends.agent.frames())

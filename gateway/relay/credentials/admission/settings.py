@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
+
+from settings import Bounds, Unfit
 
 LONGEST_NAME = 256
 """Characters of a user name; no directory is asked about more. sAMAccountName has 256 at most (MS-ADA3); of a
@@ -15,7 +19,7 @@ LONGEST_LEASE = 300.0
 class AdmissionSettings:
     """Smart lockout and throttling. Microsoft's defaults where there are any."""
 
-    threshold: int = 4
+    threshold: Annotated[int, Bounds(most=999)] = 4
     """Different wrong passwords in a row after which an account is locked here, however its name is spelt. Must lie below
     AD's own lockout threshold, so that outsiders lock accounts here and not in AD."""
     lock_seconds: float = 60.0
@@ -24,8 +28,9 @@ class AdmissionSettings:
     """Seconds of the longest lock; each lock in a row is twice as long as the one before."""
     forget_after: float = 86400.0
     """Seconds after the last wrong password until a user name's record is forgotten."""
-    remembered_passwords: int = 3
-    """How many of the last wrong passwords are remembered (as keyed digests); typing one of them again does not count."""
+    remembered_passwords: Annotated[int, Bounds(most=100, zero=True)] = 3
+    """How many of the last wrong passwords are remembered (as keyed digests); typing one of them again does not count.
+    0: each counts."""
     address_failures: int = 30
     """Different user names that one address may fail for within `address_window`: password spraying shows in breadth."""
     address_rate: int = 120
@@ -39,3 +44,9 @@ class AdmissionSettings:
     """Records of names and accounts at most, and addresses as many; beyond that the oldest go that hold nothing, then the
     oldest that are not locked. Of one node in its memory, of several together in their database. A locked name takes 0.8 KB,
     a locked account 1.2 KB in three records, whoever did nothing wrong nothing."""
+
+    def contradictions(self) -> Iterator[Unfit]:
+        """A longest lock that is shorter than the first one."""
+        if self.lock_ceiling < self.lock_seconds:
+            problem = f"{self.lock_ceiling:g} is shorter than the first lock (lock_seconds, {self.lock_seconds:g})"
+            yield Unfit(problem, "give at least as much", setting="lock_ceiling")

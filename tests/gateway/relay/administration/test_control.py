@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from foundation.actors import this_actor
 from gateway.app import Relay
 from gateway.relay.administration.control import SOCKET_NAME
 from tests.gateway.relay.stranger import Stranger
@@ -23,15 +24,15 @@ async def ordered(relay: Relay, act: str, order: Any) -> tuple[int, Any]:
             return response.status, json.loads(text) if response.content_type == "application/json" else text
 
 
-TOKEN = {"name": "agent1", "actor": "admin:test", "domains": ["corp.example.com"]}
+TOKEN = {"name": "agent1", "domains": ["corp.example.com"]}
 UNFIT_ORDERS: list[tuple[str, Any, str]] = [
-    ("revoke", {"name": "nobody", "why": "stolen", "actor": "admin:test"}, "no agent 'nobody' was enrolled here"),
+    ("revoke", {"name": "nobody", "why": "stolen"}, "no agent 'nobody' was enrolled here"),
     ("create_token", {**TOKEN, "name": "no such/name"}, "machine name 'no such/name'"),
-    ("create_token", {"name": "agent1"}, "actor"),
+    ("create_token", {"name": "agent1"}, "domains"),
     ("create_token", {**TOKEN, "domains": []}, "say which domains"),
     ("create_token", {**TOKEN, "any_domain": True}, "say which domains"),
     ("create_token", {**TOKEN, "domains": ["anna@corp.example.com"]}, "is no domain"),
-    ("bind", {"domain": "two words", "directory": "9d1c", "actor": "admin:test"}, "is no domain"),
+    ("bind", {"domain": "two words", "directory": "9d1c"}, "is no domain"),
     ("create_token", b"{", "line 1"),
     ("create_token", b"\xff", "utf-8"),
 ]
@@ -54,3 +55,13 @@ async def test_an_order_of_the_wrong_shape_is_told_so(stranger: Stranger, order:
     status, answer = await ordered(stranger.relay, "create_token", order)
     assert status == 400
     assert answer["error"]
+
+
+async def test_who_gives_an_order_the_kernel_says(stranger: Stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the order nor the environment; SUDO_UID is a claim, of root alone."""
+    for name in ("LOGNAME", "USER"):
+        monkeypatch.setenv(name, "ceo")
+    await ordered(stranger.relay, "create_token", {**TOKEN, "actor": "admin:ceo", "sudo_uid": "1"})
+    (entry,) = await stranger.relay.store.audit.entries(limit=1)
+    monkeypatch.setenv("SUDO_UID", "1")
+    assert entry.event.actor == f"admin:{this_actor()}"
