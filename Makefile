@@ -19,7 +19,7 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants clean
+.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants texts clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -158,6 +158,15 @@ figures: $(STAMP) ## how large the code is, which class names stand twice, who i
 
 docs: $(STAMP) ## the reference pages from the code, and a check of every link and every file named in backticks
 	$(BIN)/python -m isthmus.reference docs
+
+texts: $(STAMP) ## bring the page's translations up to date with its English texts (docs/developers/translations.md)
+	@mkdir -p build
+	$(BIN)/pybabel --quiet extract -F gateway/signin/babel.cfg -k N_ -k plural:1,2 -c Translators: --strip-comments \
+		--add-location=file -o build/signin.pot gateway/signin
+	@for file in gateway/signin/locale/*.po; do \
+		$(BIN)/pybabel --quiet update -i build/signin.pot -o $$file -l $$(basename $$file .po) \
+			--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=120 || exit 1; \
+	done
 
 clean: ## remove what was built
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*

@@ -45,8 +45,8 @@ _SEEN = {
     "would_lock_out": "refused",
     "password_expired": "new password wanted",
     "must_change": "new password wanted",
-    "account_disabled": "told: switched off",
-    "account_expired": "told: ended",
+    "account_disabled": "told: disabled",
+    "account_expired": "told: expired",
     "logon_hours": "told: time of day",
     "workstation": "told: other computer",
 }
@@ -130,9 +130,9 @@ def seen(page: Page) -> str:
     if page.status == 401:
         return "refused"
     for words, short in (
-        ("switched off", "told: switched off"),
-        ("account has ended", "told: ended"),
-        ("time of day", "told: time of day"),
+        ("account is disabled", "told: disabled"),
+        ("account has expired", "told: expired"),
+        ("at this time", "told: time of day"),
         ("certain computers", "told: other computer"),
     ):
         if words in page.notes:

@@ -5,18 +5,22 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
-from gateway.signin.branding import BadBranding, parse_colour
+from gateway.signin.branding import parse_colour
+from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
+from gateway.signin.errors import BadBranding
 from gateway.signin.pages import Pages
 from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
-from gateway.signin.settings import SignInSettings
+from gateway.signin.settings import LANGUAGES, SignInSettings
 from gateway.signin.web import SignInPages
 
 __all__ = [
     "AUTHENTICATE_PATH",
+    "LANGUAGES",
     "Api",
     "BadBranding",
+    "Catalogue",
     "ChangePermit",
     "CookieSigner",
     "DeviceCookie",
@@ -26,5 +30,8 @@ __all__ = [
     "Sessions",
     "SignInPages",
     "SignInSettings",
+    "is_proofread",
+    "language_name",
     "parse_colour",
+    "shipped_texts",
 ]

@@ -7,15 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.signin.errors import BadBranding
 from gateway.signin.settings import SignInSettings
 
 MAX_LOGO = 256 * 1024
 _TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _PAGE, _DARK_CARD = (242, 245, 246), (22, 27, 34)  # of signin.css: where the colour stands out least, by day and by night
-
-
-class BadBranding(ValueError):
-    """A setting of the page's look cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 SignInError
 ├── BadForm         what the browser sent is not what the page asked for; has an HTTP status
+├── BadBranding     a setting of the page's look or words cannot be used
 └── ApiProblem      an answer of the API (RFC 9457)
 """
 
@@ -9,17 +10,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.signin.messages import Message
+
 
 class SignInError(Exception):
     """Base of this package's errors."""
 
 
 class BadForm(SignInError):
-    """The form cannot be taken. `message` is a key of the message catalogue."""
+    """The form cannot be taken. `message` is what the person is told."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: Message, status: int = 400) -> None:
         super().__init__(message, status)
         self.message, self.status = message, status
+
+
+class BadBranding(SignInError, ValueError):
+    """A setting of the page's look or words cannot be used. The text names it and says what would be right."""
 
 
 @dataclass(frozen=True)

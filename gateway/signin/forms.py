@@ -11,6 +11,7 @@ from gateway.relay import read_body
 from gateway.signin.browser import CONTROLS, is_cross_site
 from gateway.signin.cookies import FORM, FormToken, read_cookie
 from gateway.signin.errors import BadForm
+from gateway.signin.messages import Message
 
 MAX_FORM = 64 * 1024
 MAX_NAME = 256
@@ -26,22 +27,22 @@ async def read_form(request: web.Request, form_token: FormToken, origin: str) ->
     try:
         fields = parse(await read_body(request, MAX_FORM))
     except web.HTTPException as unread:
-        raise BadForm("too_long" if unread.status == 413 else "stale", unread.status) from unread
+        raise BadForm(Message.TOO_LONG if unread.status == 413 else Message.STALE, unread.status) from unread
     if not form_token.fits(read_cookie(request, FORM), fields.get("csrf", "")):
-        raise BadForm("stale", 403)
+        raise BadForm(Message.STALE, 403)
     return fields
 
 
 def check_type(request: web.Request) -> None:
     """Only what a plain HTML form sends."""
     if request.content_type != "application/x-www-form-urlencoded":
-        raise BadForm("stale", 415)
+        raise BadForm(Message.STALE, 415)
 
 
 def check_origin(request: web.Request, origin: str) -> None:
     """Refuse what another site made the browser send."""
     if is_cross_site(request, origin):
-        raise BadForm("stale", 403)
+        raise BadForm(Message.STALE, 403)
 
 
 def parse(body: bytes) -> Mapping[str, str]:
@@ -49,14 +50,14 @@ def parse(body: bytes) -> Mapping[str, str]:
     try:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise BadForm("bad_characters") from error
+        raise BadForm(Message.BAD_CHARACTERS) from error
 
 
 def user_name_of(fields: Mapping[str, str]) -> str:
     """The user name, white space around it removed. Raises BadForm."""
     name = fields.get("user_name", "").strip()
     if not name:
-        raise BadForm("missing_user")
+        raise BadForm(Message.MISSING_USER)
     check_text(name, MAX_NAME)
     return name
 
@@ -65,7 +66,7 @@ def password_of(fields: Mapping[str, str], field: str = "password") -> str:
     """A password, exactly as typed. Raises BadForm, also for an empty one: AD would take it for anonymous."""
     password = fields.get(field, "")
     if not password:
-        raise BadForm("missing_password")
+        raise BadForm(Message.MISSING_PASSWORD)
     check_text(password)
     return password
 
@@ -73,6 +74,6 @@ def password_of(fields: Mapping[str, str], field: str = "password") -> str:
 def check_text(text: str, longest: int = MAX_FIELD) -> None:
     """Refuse what no directory takes."""
     if len(text) > longest:
-        raise BadForm("too_long")
+        raise BadForm(Message.TOO_LONG)
     if CONTROLS.search(text):
-        raise BadForm("bad_characters")
+        raise BadForm(Message.BAD_CHARACTERS)

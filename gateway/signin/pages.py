@@ -11,10 +11,11 @@ from urllib.parse import quote
 import jinja2
 from aiohttp import web
 
-from gateway.signin import branding, catalogue, user_agent
+from gateway.signin import branding, user_agent
 from gateway.signin.browser import safe_path, without_controls
+from gateway.signin.catalogue import Catalogue, Texts, choose_language, language_name
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, read_cookie, set_cookie
-from gateway.signin.settings import SignInSettings
+from gateway.signin.settings import LANGUAGES, SignInSettings
 
 _CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _HEADERS = {
@@ -36,6 +37,7 @@ class Pages:
 
     def __init__(self, settings: SignInSettings, form_token: FormToken) -> None:
         self._settings, self._form_token = settings, form_token
+        self._catalogue = Catalogue(settings.texts)
         self._style = branding.stylesheet(settings)
         self._logo = branding.load_logo(settings.logo_file)
         loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
@@ -48,28 +50,30 @@ class Pages:
     def language(self, request: web.Request) -> str:
         """The language of this browser."""
         wanted = request.query.get("language") or read_cookie(request, LANGUAGE)
-        return catalogue.choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
+        return choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        """A page. `error` and `notice` are keys of the catalogue, `fields` what is filled in there."""
+        """A page. `title`, `error` and `notice` are English texts; `value`, a number or seconds, goes into them."""
         language = self.language(request)
+        texts = self._catalogue[language]
         sent = read_cookie(request, FORM)
         cookie = sent or new_secret()
         context = {
             "language": language,
-            "t": partial(catalogue.text, language),
+            "_": texts.text,
+            "tell": partial(_tell, texts),
             "organisation": self._settings.organisation,
             "support": self._settings.support,
             "support_url": self._settings.support_url,
             "style_tag": self._style.tag,
             "logo_tag": self._logo.tag if self._logo else "",
-            "language_url": _other_language(request, language),
+            "languages": _other_languages(request, language),
             "csrf": self._form_token.token(cookie),
             "wide": False,
             "error": "",
             "notice": "",
             "reference": "",
-            "fields": {},
+            "value": 0,
             "user_name": "",
             "return_to": "/account",
             **values,
@@ -96,11 +100,16 @@ class Pages:
         raise web.HTTPNotFound
 
 
-def _other_language(request: web.Request, language: str) -> str:
-    other = next(candidate for candidate in catalogue.LANGUAGES if candidate != language)
+def _tell(texts: Texts, message: str, value: float) -> str:
+    return texts.text(message, n=value, wait=texts.duration(value)) if message else ""
+
+
+def _other_languages(request: web.Request, language: str) -> list[tuple[str, str, str]]:
+    """Tag, name and address of this page in each other language."""
     path = request.path if request.path in {"/account", "/account/password"} else "/signin"
     return_to = safe_path(request.query.get("return_to"))
-    return f"{path}?language={other}" + (f"&return_to={quote(return_to)}" if return_to != "/account" else "")
+    rest = f"&return_to={quote(return_to)}" if return_to != "/account" else ""
+    return [(tag, language_name(tag), f"{path}?language={tag}{rest}") for tag in LANGUAGES if tag != language]
 
 
 def _moment(seconds: float) -> str:

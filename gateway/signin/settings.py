@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from settings import Bounds, OrEmpty, Pattern, link, not_empty
+
+Language = Literal["en", "de"]
+"""The languages of the page: English, and one file in `locale/` for each other."""
+LANGUAGES: Final[tuple[str, ...]] = get_args(Language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +28,10 @@ class SignInSettings:
     """One line for people who need help, such as a phone number; shown under the form."""
     support_url: Annotated[str, OrEmpty(link)] = ""
     """Link for people who need help (`https://…`, `mailto:…` or `tel:…`)."""
-    language: Literal["en", "de"] = "en"
-    """Language for browsers that ask for none of ours."""
+    language: Language = "en"
+    """Language for browsers that ask for none of the page's."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Your own words for single texts of the page, by language and English text; docs/reference/page-texts.md has them."""
     session_idle: float = 3600.0
     """Seconds without a click after which a session ends."""
     session_lifetime: float = 12 * 3600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import structlog
@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from foundation.listener import Handler
 from gateway.protocol import Outcome
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Attempt, Authenticator, Verdict
-from gateway.signin import catalogue
 from gateway.signin.browser import safe_path
 from gateway.signin.cookies import DEVICE, DeviceCookie, FormToken, read_cookie, set_cookie
 from gateway.signin.errors import BadForm
 from gateway.signin.forms import password_of, read_form, user_name_of
+from gateway.signin.messages import N_, Message, message_of, rejection
 from gateway.signin.pages import Pages
 from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
@@ -28,16 +28,17 @@ from gateway.store import AuditLog, StoreError
 log = structlog.get_logger()
 
 
+_NOTICES = {"changed": Message.CHANGED, "others_signed_out": Message.OTHERS_SIGNED_OUT}
 _CHANGE = frozenset({Outcome.PASSWORD_EXPIRED, Outcome.MUST_CHANGE})
 
 
 @dataclass(frozen=True, slots=True)
 class _Explanation:
-    """What a person is told: message key, HTTP status, and what goes with it."""
+    """What a person is told: message, HTTP status, and what goes with it."""
 
-    error: str = ""
+    error: Message | None = None
     status: int = 200
-    fields: Mapping[str, object] = field(default_factory=dict)
+    value: float = 0
     reference: str = ""
     retry_after: float = 0.0
 
@@ -105,7 +106,7 @@ class SignInPages:
         return_to = safe_path(request.query.get("return_to"))
         if await self._sessions.find(request) is not None and "language" not in request.query:
             return self._pages.redirect(return_to)
-        return self._pages.render(request, "user.html", title="title", return_to=return_to)
+        return self._pages.render(request, "user.html", title=N_("Sign in"), return_to=return_to)
 
     async def submit(self, request: web.Request) -> web.Response:
         """Any step of the sign-in."""
@@ -115,14 +116,14 @@ class SignInPages:
             user_name = user_name_of(fields)
         except BadForm as bad:
             return self._pages.render(
-                request, "user.html", title="title", error=bad.message, return_to=return_to, status=400
+                request, "user.html", title=N_("Sign in"), error=bad.message, return_to=return_to, status=400
             )
         step = fields.get("step")
         if step == "password":
             return await self._sign_in(request, fields, user_name, return_to)
         if step == "change":
             return await self._change_and_sign_in(request, fields, user_name, return_to)
-        return self._pages.render(request, "password.html", title="title", user_name=user_name, return_to=return_to)
+        return self._pages.render(request, "password.html", title=N_("Sign in"), user_name=user_name, return_to=return_to)
 
     async def _sign_in(
         self, request: web.Request, fields: Mapping[str, str], user_name: str, return_to: str
@@ -135,7 +136,7 @@ class SignInPages:
         if verdict.succeeded:
             return await self._welcome(request, verdict, user_name, return_to)
         if verdict.outcome in _CHANGE and verdict.password_proven:
-            why = _Explanation(catalogue.message_of(verdict.outcome, password_proven=True))
+            why = _Explanation(message_of(verdict.outcome, password_proven=True))
             return self._ask_change(request, user_name, return_to, "/signin", why, permit=self._permit.make(user_name))
         return self._ask_password(request, user_name, return_to, self._explain(request, verdict))
 
@@ -144,7 +145,7 @@ class SignInPages:
     ) -> web.Response:
         permit = fields.get("permit", "")
         if not self._permit.fits(permit, user_name):
-            return self._ask_password(request, user_name, return_to, _Explanation("stale", 403))
+            return self._ask_password(request, user_name, return_to, _Explanation(Message.STALE, 403))
         try:
             attempt = self._attempt(request, user_name, password_of(fields))
             new_password = _new_password(fields)
@@ -160,7 +161,7 @@ class SignInPages:
             if verdict.identity is not None:
                 await self._sessions.end_all(verdict.identity.account)
             return await self._welcome(request, verdict, user_name, return_to)
-        return self._ask_password(request, user_name, return_to, self._explain(request, verdict), notice="changed")
+        return self._ask_password(request, user_name, return_to, self._explain(request, verdict), notice=Message.CHANGED)
 
     async def _welcome(self, request: web.Request, verdict: Verdict, user_name: str, return_to: str) -> web.Response:
         if verdict.identity is None:
@@ -178,17 +179,16 @@ class SignInPages:
         if session is None:
             return self.redirect_to_signin("/account")
         entries = await self._audit.last_signins(session.record.account)
-        notice = request.query.get("notice", "")
         return self._pages.render(
             request,
             "account.html",
-            title="account",
+            title=N_("My account"),
             wide=True,
             person=session.identity,
             signins=[entry.event for entry in entries],
             sessions=await self._sessions.others(session),
             mine=session.record.digest,
-            notice=notice if notice in {"changed", "others_signed_out"} else "",
+            notice=_NOTICES.get(request.query.get("notice", ""), ""),
         )
 
     async def show_change(self, request: web.Request) -> web.Response:
@@ -230,7 +230,7 @@ class SignInPages:
     async def sign_out(self, request: web.Request) -> web.Response:
         """End this session."""
         await read_form(request, self._form_token, self._origin)
-        response = self._pages.render(request, "message.html", title="sign_out", notice="signed_out")
+        response = self._pages.render(request, "message.html", title=N_("Sign out"), notice=Message.SIGNED_OUT)
         await self._sessions.end(request, response)
         return response
 
@@ -248,15 +248,13 @@ class SignInPages:
     def _explain(self, request: web.Request, verdict: Verdict) -> _Explanation:
         """What a verdict that is no success comes down to."""
         if verdict.outcome is None:
-            wait = catalogue.waiting_time(self._pages.language(request), verdict.retry_after)
-            return _Explanation("wait", 429, {"wait": wait}, retry_after=verdict.retry_after)
-        key = catalogue.message_of(verdict.outcome, password_proven=verdict.password_proven)
+            return _Explanation(Message.WAIT, 429, verdict.retry_after, retry_after=verdict.retry_after)
+        message = message_of(verdict.outcome, password_proven=verdict.password_proven)
         if verdict.outcome.is_infrastructure:
-            return _Explanation(key, 503, reference=request[CORRELATION_ID])
-        if key == "rejected":
-            key, fields = catalogue.rejection(self._pages.language(request), verdict.rule, verdict.rule_value)
-            return _Explanation(key, 403, fields)
-        return _Explanation(key, 401 if key == "wrong" else 403)
+            return _Explanation(message, 503, reference=request[CORRELATION_ID])
+        if message is Message.REJECTED:
+            return _Explanation(rejection(verdict.rule, verdict.rule_value), 403, verdict.rule_value)
+        return _Explanation(message, 401 if message is Message.WRONG else 403)
 
     def _ask_password(
         self, request: web.Request, user_name: str, return_to: str, said: _Explanation, *, notice: str = ""
@@ -265,12 +263,12 @@ class SignInPages:
             self._pages.render(
                 request,
                 "password.html",
-                title="title",
+                title=N_("Sign in"),
                 user_name=user_name,
                 return_to=return_to,
                 status=said.status,
                 error=said.error,
-                fields=said.fields,
+                value=said.value,
                 reference=said.reference,
                 notice=notice,
             )
@@ -290,14 +288,14 @@ class SignInPages:
             self._pages.render(
                 request,
                 "change.html",
-                title="change_title",
+                title=N_("Choose a new password"),
                 user_name=user_name,
                 return_to=return_to,
                 action=action,
                 permit=permit,
                 status=said.status,
                 error=said.error,
-                fields=said.fields,
+                value=said.value,
                 reference=said.reference,
             )
         )
@@ -310,7 +308,7 @@ class SignInPages:
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             if "text/html" not in request.headers.get("Accept", ""):
                 raise
-            page = self._pages.render(request, "message.html", title="not_found", status=error.status)
+            page = self._pages.render(request, "message.html", title=Message.NOT_FOUND, status=error.status)
             if "Allow" in error.headers:
                 page.headers["Allow"] = error.headers["Allow"]
             return page
@@ -322,12 +320,12 @@ class SignInPages:
             try:
                 return await handler(request)
             except BadForm as bad:
-                return self._pages.render(request, "message.html", title="title", error=bad.message, status=bad.status)
+                return self._pages.render(request, "message.html", title=N_("Sign in"), error=bad.message, status=bad.status)
             except StoreError as error:
                 log.error("page.store_failed", error=str(error))  # noqa: TRY400 - it says all
                 reference = request[CORRELATION_ID]
                 return self._pages.render(
-                    request, "message.html", title="title", error="later", reference=reference, status=503
+                    request, "message.html", title=N_("Sign in"), error=Message.LATER, reference=reference, status=503
                 )
 
         return guarded
@@ -336,5 +334,5 @@ class SignInPages:
 def _new_password(fields: Mapping[str, str]) -> str:
     new_password = password_of(fields, "new_password")
     if new_password != fields.get("again"):
-        raise BadForm("not_same")
+        raise BadForm(Message.NOT_SAME)
     return new_password

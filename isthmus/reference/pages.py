@@ -12,6 +12,7 @@ from isthmus.reference.audit import audit_page
 from isthmus.reference.commands import commands_page
 from isthmus.reference.metrics import metrics_page
 from isthmus.reference.settings import settings_page
+from isthmus.reference.texts import texts_page
 from isthmus.relay_settings import RelaySettings
 
 
@@ -25,6 +26,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "audit-events.md": audit_page(),
         "http-api.md": api_page(),
+        "page-texts.md": texts_page(),
     }
 
 

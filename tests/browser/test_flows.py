@@ -45,8 +45,8 @@ async def test_a_wrong_password_is_said_and_typed_again_at_once(opened: Window) 
     await opened.sign_in(person, WRONG)
     alert = opened.page.get_by_role("alert")
     await expect(alert).to_be_in_viewport()
-    await expect(alert).to_contain_text("do not go together")
-    assert (await opened.title()).startswith("That user name and password")
+    await expect(alert).to_contain_text("Incorrect user name or password")
+    assert (await opened.title()).startswith("Incorrect user name or password")
     password = opened.page.get_by_label("Password")
     await expect(password).to_be_focused()
     await expect(password).to_have_value("")
@@ -64,7 +64,7 @@ async def test_an_expired_password_is_changed_right_there(opened: Window) -> Non
     await opened.sign_in(person)
     alert = opened.page.get_by_role("alert")
     await expect(alert).to_contain_text("has expired")
-    for new, again, words in ((NEW, WRONG, "differ"), ("short", "short", "not allowed")):
+    for new, again, words in ((NEW, WRONG, "don't match"), ("short", "short", "isn't allowed")):
         assert await opened.focused() == "password"
         await opened.enter(RIGHT, new, again)
         await expect(alert).to_contain_text(words)
@@ -105,7 +105,7 @@ async def test_a_person_changes_the_name_that_they_typed(opened: Window) -> None
     """The first step comes again."""
     await opened.open("/signin")
     await opened.enter("aana@corp.example.com")
-    await opened.press("link", "Use another name")
+    await opened.press("link", "Use another account")
     await opened.enter(opened.site.person())
     await opened.enter(RIGHT)
     assert await opened.title() == "My account"
@@ -119,7 +119,7 @@ async def test_the_second_language_goes_all_the_way(chromium: Browser, plain: Si
         await expect(opened.page.locator("html")).to_have_attribute("lang", "de")
         await opened.enter(plain.person())
         await opened.enter(WRONG)
-        await expect(opened.page.get_by_role("alert")).to_contain_text("passen nicht zusammen")
+        await expect(opened.page.get_by_role("alert")).to_contain_text("Benutzername oder Passwort ist falsch")
         await opened.enter(RIGHT)
         assert await opened.title() == "Mein Konto"
         await opened.press("link", "English")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from gateway.signin.catalogue import LANGUAGES, text
+from gateway.signin.catalogue import Catalogue
+from gateway.signin.messages import Message
 from tests.support.browser import RIGHT, WRONG, Look, Scheme, Site, Window, window
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -82,29 +83,27 @@ async def missing(opened: Window) -> None:
     await opened.open("/no-such-page")
 
 
-Visit = Callable[[Window], Awaitable[None]]
-
-PAGES: Final[dict[str, Visit]] = {
-    "title": user,
-    "missing_user": no_user,
-    "password": password,
-    "wrong": wrong,
-    "wait": wait,
-    "unavailable": unavailable,
-    "expired": expired,
-    "sessions": account,
-    "change_title": change,
-    "changed": changed,
-    "signed_out": signed_out,
-    "stale": stale,
-    "not_found": missing,
+PAGES: Final[dict[str, Callable[[Window], Coroutine[Any, Any, None]]]] = {
+    "Sign in": user,
+    Message.MISSING_USER: no_user,
+    "Password": password,
+    Message.WRONG: wrong,
+    Message.WAIT: wait,
+    Message.UNAVAILABLE: unavailable,
+    Message.EXPIRED: expired,
+    "Where you are signed in": account,
+    "Choose a new password": change,
+    Message.CHANGED: changed,
+    Message.SIGNED_OUT: signed_out,
+    Message.STALE: stale,
+    Message.NOT_FOUND: missing,
 }
-"""How to come to each page; the key is of a text that it shows."""
+"""How to come to each page; the key is a text that it shows."""
 
 
 @pytest_asyncio.fixture(
-    params=[(key, language) for key in PAGES for language in LANGUAGES],
-    ids="-".join,
+    params=[(key, language) for key in PAGES for language in ("en", "de")],
+    ids=lambda param: f"{PAGES[param[0]].__name__}-{param[1]}",
     scope="module",
     loop_scope="package",
 )
@@ -113,7 +112,7 @@ async def shown(request: pytest.FixtureRequest, chromium: Browser, plain: Site, 
     key, language = request.param
     async with window(chromium, plain if language == "en" else branded, Look("", locale=language)) as opened:
         await PAGES[key](opened)
-        assert text(language, key, wait="").partition("  ")[0] in await opened.page.inner_text("body")
+        assert Catalogue()[language].text(key, wait="\0").partition("\0")[0] in await opened.page.inner_text("body")
         yield opened
 
 
