@@ -44,12 +44,14 @@ T = TypeVar("T")
 class Administrator:
     """The acts of `Administration`. Whoever runs this process stands in the audit trail (`foundation.actors`).
 
+    without_relay: called before an act that is done on the store, because no relay runs.
+
     Every act raises RelayError (RelayUnresponsive where nobody knows what came of it, NotPermitted), StoreError,
     CertsError, ServerError or ValueError; the text is for the administrator.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ServerSettings, without_relay: Callable[[], None] = lambda: None) -> None:
+        self._settings, self._without_relay = settings, without_relay
         self._actor = f"admin:{this_actor()}"
         """Of what is done on the store; a running relay sees for itself who asks."""
         self.reached_relay = False
@@ -201,6 +203,7 @@ class Administrator:
             reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order)
         except RelayAbsent:
             self.reached_relay = False
+            self._without_relay()
             return await self._on_store(on_store)
         self.reached_relay = True
         return msgspec.json.decode(reply, type=answer)

@@ -51,7 +51,7 @@ from gateway.relay.credentials import (
     SignInMetrics,
     Verdict,
 )
-from gateway.relay.errors import NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.relay.errors import ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.relay.refusals import RefusalGauges, Refusals
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
@@ -64,6 +64,7 @@ __all__ = [
     "CLIENT_ADDRESS",
     "CORRELATION_ID",
     "SOCKET_NAME",
+    "ActUnavailable",
     "Administration",
     "Admission",
     "AdmissionSettings",

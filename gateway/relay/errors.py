@@ -8,6 +8,7 @@ RelayError
 ├── AmbiguousPerson      several people signed in by this name
 ├── AuditReplaced        the audit trail no longer holds an entry that was noted elsewhere
 ├── ActRefused           the running relay refused an administrator's act
+├── ActUnavailable       the running relay's database did not answer
 ├── RelayAbsent          no relay listens on the control socket
 ├── RelayUnresponsive    the running relay did not answer on its control socket
 └── NotPermitted         somebody else's state directory
@@ -95,6 +96,17 @@ class AuditReplaced(RelayError):
 
 class ActRefused(RelayError):
     """The running relay refused an act; `reason` is its text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ActUnavailable(RelayError):
+    """The running relay could not do an act, because its database did not take it; `reason` is its text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -40,11 +40,11 @@ def cli(ctx: click.Context, debug: bool) -> None:
     """Isthmus joins an on-premises Active Directory to the cloud, without an inbound port.
 
     \b
-    On the relay:            isthmus relay init --config relay.toml
-                             isthmus relay run --config relay.toml
-                             isthmus relay token --config relay.toml --name dc1-agent --domain corp.example.com
-    Next to the directory:   isthmus agent enrol --config agent.toml --token-file -
-                             isthmus agent run --config agent.toml
+    On the relay:           isthmus relay init
+                            isthmus relay run
+                            isthmus relay token --name dc1-agent --domain CORP
+    Next to the directory:  isthmus agent enrol --token-file -
+                            isthmus agent run
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable.
     """
@@ -60,7 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
         code: Any = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.ClickException as error:
-        error.show()
+        if "--json" in arguments:
+            emit_json({"error": error.format_message(), "exit_code": error.exit_code}, err=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

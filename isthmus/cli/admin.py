@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from certs import CertsError
 from gateway.app import ServerError
-from gateway.relay import RelayError, RelayUnresponsive
-from gateway.store import StoreError
+from gateway.relay import ActUnavailable, RelayError, RelayUnresponsive
+from gateway.store import StoreError, StoreUnavailable
 from isthmus.cli.output import UNREACHABLE, Failure
 
 T = TypeVar("T")
 
 
-async def reported(act: Awaitable[T]) -> T:
-    """What comes of an act; its errors are Failures. A script may try again on exit code 3, and need not on 1."""
+@contextmanager
+def acts_reporting() -> Iterator[None]:
+    """Turn their errors into a Failure. A script may try again on exit code 3 (the relay or its database does not answer),
+    and need not on 1."""
     try:
-        return await act
-    except RelayUnresponsive as error:
+        yield
+    except (RelayUnresponsive, ActUnavailable, StoreUnavailable) as error:
         raise Failure(str(error), UNREACHABLE) from error
     except (RelayError, StoreError, ServerError, CertsError, ValueError) as error:
         raise Failure(str(error)) from error
+
+
+async def reported(act: Awaitable[T]) -> T:
+    """What comes of an act. Raises Failure."""
+    with acts_reporting():
+        return await act

@@ -27,6 +27,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name or "command")
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, which would look for similar names among those that are loaded."""
+        name = args[0]
+        if name not in self._parts and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.NoSuchCommand(name, possibilities=self._parts, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List them without importing any."""
         if self._parts:

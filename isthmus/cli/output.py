@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,23 +99,6 @@ def emit_said(text: str, *, as_json: bool, **values: Any) -> None:
         emit_json(values)
     else:
         click.echo(visible_lines(text))
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """Print a table for people. What strangers typed stands in it: nothing in a cell is markup, nothing moves the cursor."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        click.echo(empty)
-        return
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        grid.add_column(header, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(visible(cell)) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(grid)
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

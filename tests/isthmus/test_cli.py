@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,42 +25,11 @@ from gateway.relay.credentials.admission import AdmissionRequest, Admitted
 from gateway.store import AuditEvent
 from isthmus import cli
 from isthmus.cli.admin import reported
-from isthmus.cli.output import Failure, counted, table
+from isthmus.cli.output import Failure, counted
+from isthmus.cli.tables import table
 from isthmus.relay_settings import RelaySettings
 from settings import load_settings
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(each) for each in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def relay_config(tmp_path: Path) -> Path:
-    """Settings of a relay behind a proxy on this machine."""
-    path = tmp_path / "relay.toml"
-    path.write_text(
-        f'[server]\nstate_dir = "state"\npublic_url = "https://signin.test"\nlisten = "127.0.0.1:{free_port()}"\n'
-        'metrics_listen = ""\n[server.core]\ncanary_interval = 0\ndrain_timeout = 0.1\n'
-    )
-    return path
-
-
-@pytest.fixture
-def ready(run: Run, relay_config: Path) -> Path:
-    """The same, after `isthmus relay init`."""
-    assert run("relay", "init", "--config", relay_config, "--name", "relay1")[0] == 0
-    return relay_config
+from tests.isthmus.conftest import Run
 
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -86,9 +55,19 @@ def test_every_command_has_help_json_and_an_example() -> None:
         assert all(option.help for option in command.params if isinstance(option, click.Option)), path
 
 
+def groups(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every group, the program itself among them."""
+    yield prefix
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from groups(command, (*prefix, name))
+
+
 def test_help_fits_80_columns(run: Run) -> None:
-    """Of relay and agent; their examples too, which click does not wrap."""
-    helped = [path for path, _ in commands(cli.cli) if path[0] != "adfs"]
+    """Of every command and group; their examples too, which click does not wrap."""
+    helped = [path for path, _ in commands(cli.cli)] + list(groups(cli.cli))
     wide = {(path, line) for path in helped for line in run(*path, "--help")[1].splitlines() if len(line) > 80}
     assert wide == set()
 
@@ -252,11 +231,12 @@ def test_administration_before_init_says_what_to_do(run: Run, relay_config: Path
 
 
 def test_a_token_is_printed_alone(run: Run, ready: Path) -> None:
-    """Standard output can be piped; what it is for goes to standard error."""
+    """Standard output can be piped. What it is for goes to standard error, where no command line has the token in it."""
     code, out, err = run("relay", "token", "--config", ready, "--name", "dc1-agent", "--domain", "corp.example.com")
     assert code == 0
-    assert out.startswith("isthmus agent enrol --token ")
-    assert "dc1-agent" in err
+    assert (out.startswith("isth1."), len(out.split())) == (True, 1)
+    assert "On dc1-agent, run `isthmus agent enrol --token-file -`" in err
+    assert "isth1." not in err
 
 
 def test_a_token_says_which_domains_it_is_for(run: Run, ready: Path) -> None:

@@ -12,8 +12,9 @@ import structlog
 
 from findings import failed
 from isthmus import logging
-from isthmus.cli.output import emit_json, emit_said, table
+from isthmus.cli.output import emit_json, emit_said
 from isthmus.cli.reports import show_finding
+from isthmus.cli.tables import table
 from isthmus.terminal import visible, visible_json, visible_lines
 from tests.isthmus.test_logging import _restored  # noqa: F401 - logging is global
 

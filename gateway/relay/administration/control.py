@@ -19,8 +19,8 @@ from aiohttp import web
 
 from foundation.actors import peer_actor, sudo_uid
 from gateway.relay.administration.acts import Administration
-from gateway.relay.errors import ActRefused, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
-from gateway.store import StoreError
+from gateway.relay.errors import ActRefused, ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.store import StoreError, StoreUnavailable
 
 SOCKET_NAME = "control.sock"
 ANSWER_TIMEOUT = 30.0
@@ -174,6 +174,8 @@ def _handler(kind: type[T], act: Callable[[T, str], Awaitable[Any]]) -> Handler:
         try:
             order = msgspec.convert(await request.json(), kind)
             result = await act(order, _actor(request, order.sudo_uid))
+        except StoreUnavailable as error:
+            return web.json_response({"error": str(error)}, status=503)
         except (RelayError, StoreError, ValueError) as error:  # msgspec's errors of shape are ValueErrors too
             return web.json_response({"error": str(error)}, status=400)
         return web.Response(body=_encode(result), content_type="application/json")
@@ -207,7 +209,8 @@ def bind_control_socket(path: Path) -> socket.socket:
 async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
     """Have the running relay do an act; its answer, JSON. Who asks, it sees itself.
 
-    Raises ActRefused; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what came of it.
+    Raises ActRefused; ActUnavailable; NotPermitted; RelayAbsent where none runs; RelayUnresponsive where nobody knows what
+    came of it.
     """
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT)
     try:
@@ -216,8 +219,9 @@ async def ask_relay(path: Path, act: str, order: dict[str, Any]) -> bytes:
             session.post(f"http://relay/{act}", json={"sudo_uid": sudo_uid(), **order}) as response,
         ):
             body = await response.read()
-            if response.status == 400:
-                raise ActRefused(str(msgspec.json.decode(body)["error"]))
+            if response.status in {400, 503}:
+                reason = str(msgspec.json.decode(body)["error"])
+                raise ActRefused(reason) if response.status == 400 else ActUnavailable(reason)
             response.raise_for_status()
             return body
     except aiohttp.ClientConnectorError as error:

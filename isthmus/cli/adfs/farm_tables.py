@@ -25,7 +25,8 @@ from adfs_mgmt.farm import (
 from adfs_mgmt.health import EXTERNAL, TRUSTS, CertificateEntry, certificate_inventory, common_name, host_label
 from foundation.times import day, distance, minute
 from isthmus.cli.adfs.observation import plain
-from isthmus.cli.output import table, wrapped
+from isthmus.cli.output import wrapped
+from isthmus.cli.tables import table
 from isthmus.terminal import visible
 
 if TYPE_CHECKING:
@@ -36,19 +37,21 @@ def show(farm: Farm, external: ExternalView) -> None:
     """All of it, section by section; empty ones are left out."""
     _heading(farm, external)
     nodes, proxies = [_node(node, farm) for node in farm.nodes], [_proxy(proxy, farm) for proxy in farm.proxies]
-    _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes)
-    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), proxies)
+    _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes, ("Windows", "Clock", "Last poll"))
+    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), proxies, ("Clock", "Trust ends"))
     _certificates(farm, certificate_inventory(farm, external))
-    _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm))
-    _section("Published applications", ("Name", "URL", "Certificate", "Proxies"), _applications(farm))
-    _section("Relying parties", ("Name", "On", "Monitored", "Identifier"), _trusts(farm.relying_parties))
-    _section("Claims providers", ("Name", "On", "Monitored", "Identifier"), _trusts(farm.claims_providers))
+    _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm), prose=("Hosts",))
+    headers, late, broken = ("Name", "URL", "Certificate", "Proxies"), ("Certificate", "Proxies"), ("Proxies",)
+    _section("Published applications", headers, _applications(farm), late, broken)
+    headers, late, broken = ("Name", "On", "Monitored", "Identifier"), ("Monitored", "Identifier"), ("Identifier",)
+    _section("Relying parties", headers, _trusts(farm.relying_parties), late, broken)
+    _section("Claims providers", headers, _trusts(farm.claims_providers), late, broken)
     if farm.endpoints:
         on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
         click.echo(f"{len(on)} of {len(farm.endpoints)} are on, {sum(row.proxied for row in on)} through proxies")
     served = [_served(row) for row in external.served]
-    _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served)
+    _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served, ("ms", "Signing"))
     _problems(farm, external)
     _inconsistencies(find_inconsistencies(farm, external))
 
@@ -68,10 +71,12 @@ def _title(text: str) -> None:
     click.secho(text, bold=True)
 
 
-def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _section(
+    title: str, headers: Sequence[str], rows: Sequence[Sequence[str]], drop: Sequence[str] = (), prose: Sequence[str] = ()
+) -> None:
     if rows:
         _title(title)
-        table(headers, rows, "none")
+        table(headers, rows, "none", drop=drop, prose=prose)
 
 
 def _heading(farm: Farm, external: ExternalView) -> None:
@@ -193,7 +198,7 @@ def _problems(farm: Farm, external: ExternalView) -> None:
     rows = [(host_label(host.host), host.error) for host in farm.hosts if host.error]
     rows += [(host_label(row.host), f"TLS: {row.tls_problem}") for row in external.served if row.tls_problem]
     rows += [(host_label(row.host), row.error) for row in external.served if row.error]
-    _section("Not read, or not as it should be", ("Host", "Reason"), rows)
+    _section("Not read, or not as it should be", ("Host", "Reason"), rows, prose=("Reason",))
 
 
 def _inconsistencies(found: Sequence[Inconsistency]) -> None:

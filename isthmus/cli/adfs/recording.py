@@ -9,10 +9,12 @@ import click
 from isthmus.cli.adfs.context import failures
 from isthmus.cli.adfs.observation import plain
 from isthmus.cli.output import emit_json, json_option, run_async, wrapped
+from isthmus.cli.tables import wide_option
 
 
 @click.command("recording")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@wide_option
 @json_option
 def command(file: Path, as_json: bool) -> None:
     """Show what a recording of `isthmus adfs --record FILE status` or `check` tells: the farm, with pseudonyms, and every

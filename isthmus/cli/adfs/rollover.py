@@ -73,8 +73,9 @@ def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given:
 
     \b
     Examples:
-      isthmus adfs rollover plan                                   # AD FS makes the certificates
-      isthmus adfs rollover plan --use signing --pfx new.pfx --password-file new.password --save plan.json
+      isthmus adfs rollover plan             # AD FS makes the certificates
+      isthmus adfs rollover plan --use signing --pfx new.pfx \\
+          --password-file new.password --save plan.json
     """
     certificates.only_plan(work, run_async(_request(work, given, keep=save is not None)), save, manner)
 
@@ -105,7 +106,10 @@ def apply(
     Examples:
       isthmus adfs rollover apply
       isthmus adfs rollover apply --plan plan.json --yes
-      isthmus adfs rollover apply --unattended --if-ends-within 30 --yes     # from a timer, once an hour
+
+    \b
+    From a timer, once an hour:
+      isthmus adfs rollover apply --unattended --if-ends-within 30 --yes
     """
     from adfs_mgmt.operations import GATES
 

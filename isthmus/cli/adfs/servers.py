@@ -109,7 +109,8 @@ def farm_new() -> None:
 
     \b
     Example:
-      isthmus adfs farm new adfs1.corp.example.com --farm prod --thumbprint … --service-account 'CORP\\adfs$'
+      isthmus adfs farm new adfs1.corp.example.com --farm prod \\
+          --thumbprint … --service-account 'CORP\\adfs$'
     """
 
 
@@ -157,7 +158,8 @@ def proxy_add() -> None:
 
     \b
     Example:
-      isthmus adfs proxy add wap2.dmz.example.com --trust-user 'CORP\\admin' --trust-password-file admin.password
+      isthmus adfs proxy add wap2.dmz.example.com \\
+          --trust-user 'CORP\\admin' --trust-password-file admin.password
     """
 
 

@@ -77,7 +77,10 @@ def apply(
     Examples:
       isthmus adfs ssl apply --pfx fs.pfx --password-file fs.password
       isthmus adfs ssl apply --plan plan.json --yes
-      isthmus adfs ssl apply --acme --if-ends-within 30 --yes     # from a timer, once a day
+
+    \b
+    From a timer, once a day:
+      isthmus adfs ssl apply --acme --if-ends-within 30 --yes
     """
     certificates.apply(
         work,

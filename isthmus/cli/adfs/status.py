@@ -9,6 +9,7 @@ import click
 from isthmus.cli.adfs.context import external_option, farms_option, operation
 from isthmus.cli.adfs.observation import observe
 from isthmus.cli.output import UNREACHABLE, emit_json, json_option
+from isthmus.cli.tables import wide_option
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @operation
 @farms_option
 @external_option
+@wide_option
 @json_option
 def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool) -> None:
     """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, inconsistencies.

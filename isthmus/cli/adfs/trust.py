@@ -9,6 +9,7 @@ import click
 from isthmus.cli.adfs.context import external_option, operation
 from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import REFUSED, emit_json, json_option, run_async
+from isthmus.cli.tables import wide_option
 
 if TYPE_CHECKING:
     from adfs_mgmt.operations import OperationContext
@@ -41,6 +42,7 @@ def command() -> None:
 @click.command("show")
 @operation
 @tenants_option
+@wide_option
 @json_option
 def show(context: OperationContext, manner: Manner, tenant: str) -> None:
     """Show the domains of each tenant as Entra ID has them. Nothing is changed.
@@ -48,7 +50,8 @@ def show(context: OperationContext, manner: Manner, tenant: str) -> None:
     \b
     Examples:
       isthmus adfs trust show
-      isthmus adfs trust show --json | jq '.tenants[].domains[] | select(.error != "")'
+      isthmus adfs trust show --json | \\
+          jq '.tenants[].domains[] | select(.error != "")'
     """
     from adfs_mgmt.operations import read_trust
     from isthmus.cli.adfs.trust_tables import domain_data, show_trust
@@ -73,7 +76,10 @@ def compare_(context: OperationContext, manner: Manner, tenant: str, outside: bo
     \b
     Examples:
       isthmus adfs trust compare
-      isthmus adfs trust compare --outside        # without WinRM: the farm's metadata says what it signs with
+
+    \b
+    Without WinRM, the farm's metadata says what it signs with:
+      isthmus adfs trust compare --outside
     """
     from adfs_mgmt.operations import compare_trusts
     from isthmus.cli.adfs.trust_tables import comparison_data

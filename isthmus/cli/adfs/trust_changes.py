@@ -128,7 +128,13 @@ def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tupl
 @click.argument("domain")
 @click.argument("kind", type=click.Choice(["managed", "federated"]))
 @click.option("--from", "source", type=FILE, help="Federate as in this backup.")
-@click.option("--mfa", type=click.Choice(_MFA), default=None, help="federatedIdpMfaBehavior. It cannot be unset again.")
+@click.option(
+    "--mfa",
+    type=click.Choice(_MFA),
+    default=None,
+    metavar="BEHAVIOUR",
+    help=f"federatedIdpMfaBehavior: {', '.join(_MFA)}. It cannot be unset again.",
+)
 @click.option("--only-domain", is_flag=True, help="Take the farm's identifier as the issuer: for the only domain of a farm.")
 @click.option("--without-backup", is_flag=True, help="To managed, even where the configuration cannot be read.")
 @yes_option
@@ -151,7 +157,8 @@ def convert(
     Examples:
       isthmus adfs trust convert example.com managed
       isthmus adfs trust convert example.com federated
-      isthmus adfs trust convert example.com federated --from state/backups/entra-….json
+      isthmus adfs trust convert example.com federated \\
+          --from state/backups/entra-….json
     """
     from adfs_mgmt.operations import apply_conversion, plan_conversion
 

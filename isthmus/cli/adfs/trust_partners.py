@@ -9,7 +9,8 @@ import click
 
 from foundation.times import minute
 from isthmus.cli.adfs.context import farm_option, operation
-from isthmus.cli.output import REFUSED, FiniteRange, emit_json, emit_said, host_progress, json_option, run_async, table
+from isthmus.cli.output import REFUSED, FiniteRange, emit_json, emit_said, host_progress, json_option, run_async
+from isthmus.cli.tables import table, wide_option
 from isthmus.cli.thumbprints import thumbprint as pasted
 from isthmus.terminal import visible
 
@@ -27,6 +28,7 @@ def command() -> None:
 @operation
 @farm_option
 @click.option("--refresh", is_flag=True, help="Ask the farm for its relying parties first (WinRM).")
+@wide_option
 @json_option
 def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -> None:
     """Show the ledger.
@@ -55,7 +57,9 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
         )
         for partner in ledger.partners
     ]
-    table(("Partner", "Learns", "Reads every", "Contact", "Acknowledged"), rows, "none: ask the farm with --refresh")
+    headers = ("Partner", "Learns", "Reads every", "Contact", "Acknowledged")
+    late, wrapped = ("Reads every", "Contact", "Acknowledged"), ("Contact", "Acknowledged")
+    table(headers, rows, "none: ask the farm with --refresh", drop=late, prose=wrapped)
 
 
 @command.command("set")
@@ -97,7 +101,7 @@ def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: 
 
     \b
     Examples:
-      isthmus adfs trust partners acknowledge Wiki 0123456789ABCDEF0123456789ABCDEF01234567
+      isthmus adfs trust partners acknowledge Wiki 0123456789ABCDEF…
     """
     from adfs_mgmt.operations import acknowledge_certificate
     from foundation.actors import this_actor
@@ -110,6 +114,7 @@ def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: 
 @operation
 @farm_option
 @click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="CA (PEM) to trust instead.")
+@wide_option
 @json_option
 def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path | None) -> None:
     """Read the partners' own metadata: what changed since the last time, and what ends. Exit code 1 for a warning.
@@ -135,7 +140,9 @@ def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path |
             )
             for sight in watched
         ]
-        table(("Partner", "Certificates", "First to end", "Problem"), rows, "no partner has metadata that AD FS knows of")
+        headers = ("Partner", "Certificates", "First to end", "Problem")
+        empty = "no partner has metadata that AD FS knows of"
+        table(headers, rows, empty, drop=("Certificates",), prose=("Problem",))
         for warning in report.warnings:
             click.secho(visible(f"! {warning.partner}: {warning.what}. {warning.remedy}"), fg="yellow")
     if report.warnings:

@@ -8,7 +8,7 @@ import click
 
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, explain_update
 from foundation.times import minute
-from isthmus.cli.output import table
+from isthmus.cli.tables import table
 from isthmus.terminal import visible
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def show_trust(trust: EntraTrust) -> None:
     """Domains, then each federated one's certificates."""
     click.secho(visible(trust.tenant), bold=True)
     rows = [_domain(domain) for domain in trust.domains]
-    table(("Domain", "Sign-in", "Service", "MFA", ""), rows, "no domain")
+    table(("Domain", "Sign-in", "Service", "MFA", ""), rows, "no domain", drop=("MFA", "Service"), prose=("",))
     for domain in trust.domains:
         if domain.configuration is not None or domain.error:
             _configuration(domain)

@@ -8,8 +8,11 @@ import click
 
 from foundation.times import minute
 from isthmus.cli.admin import reported
-from isthmus.cli.output import counted, emit_json, json_option, run_async, table
+from isthmus.cli.output import counted, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_agents
+from isthmus.cli.tables import table, wide_option
+from isthmus.terminal import visible
 
 
 @click.command()
@@ -34,7 +37,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, a
     Examples:
       isthmus relay token --name dc1-agent --domain corp.example.com --domain CORP
       isthmus relay token --name dc1-agent --domain corp.example.com --domain '*'
-      isthmus relay token --name dc1-agent --domain CORP --json | jq -r .text
+      isthmus relay token --name dc1-agent --domain CORP 2>/dev/null > token
     """
     if bool(domains) == any_domain:
         once_each = "Give --domain, once for each domain of the agent's directories"
@@ -44,12 +47,14 @@ def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, a
     if as_json:
         emit_json(view)
         return
-    click.echo(f"Run this on {name}, before {minute(view.expires_at)}:\n", err=True)
-    click.echo(f"isthmus agent enrol --token {view.text}")
+    click.echo(f"On {visible(name)}, run `isthmus agent enrol --token-file -` and paste this token there.", err=True)
+    click.echo(f"It can be used once, before {minute(view.expires_at)}:\n", err=True)
+    click.echo(view.text)
 
 
 @click.command()
 @relay_config
+@wide_option
 @json_option
 def agents(config: Path, as_json: bool) -> None:
     """List the agents: connections, state of their domain controllers, certificates.
@@ -82,12 +87,18 @@ def agents(config: Path, as_json: bool) -> None:
             ]
         )
     headers = ["agent", "state", "nodes", "domains", "directories", "seen", "certificate ends", "version", "note"]
-    table(headers, rows, "No agents yet: isthmus relay token --name NAME --domain DOMAIN")
+    table(
+        headers,
+        rows,
+        "No agents yet: isthmus relay token --name NAME --domain DOMAIN",
+        drop=("version", "nodes", "certificate ends", "note", "domains", "seen"),
+        prose=("nodes", "domains", "directories", "note"),
+    )
 
 
 @click.command()
 @relay_config
-@click.argument("name")
+@click.argument("name", shell_complete=complete_agents)
 @click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
 @json_option
 def revoke(config: Path, name: str, why: str, as_json: bool) -> None:

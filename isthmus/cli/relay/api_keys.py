@@ -9,8 +9,10 @@ import click
 from foundation.times import minute
 from gateway.relay import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES
 from isthmus.cli.admin import reported
-from isthmus.cli.output import FiniteRange, emit_json, json_option, run_async, table
+from isthmus.cli.output import FiniteRange, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_api_keys
+from isthmus.cli.tables import table, wide_option
 from isthmus.terminal import visible
 
 
@@ -78,6 +80,7 @@ def create_api_key(
 
 @api_key.command("list")
 @relay_config
+@wide_option
 @json_option
 def list_api_keys(config: Path, as_json: bool) -> None:
     """List the API keys, without their secrets.
@@ -104,12 +107,18 @@ def list_api_keys(config: Path, as_json: bool) -> None:
         for view in views
     ]
     headers = ["id", "name", "for", "from", "a minute", "made", "expires", "revoked"]
-    table(headers, rows, "No API keys: isthmus relay api-key create --name NAME")
+    table(
+        headers,
+        rows,
+        "No API keys: isthmus relay api-key create --name NAME",
+        drop=("made", "a minute", "from", "for", "revoked"),
+        prose=("for", "from"),
+    )
 
 
 @api_key.command("revoke")
 @relay_config
-@click.argument("key_id")
+@click.argument("key_id", shell_complete=complete_api_keys)
 @json_option
 def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
     """Revoke an API key, at once. `isthmus relay api-key list` shows the ids.

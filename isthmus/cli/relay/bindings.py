@@ -9,8 +9,10 @@ import click
 
 from foundation.times import minute
 from isthmus.cli.admin import reported
-from isthmus.cli.output import counted, emit_json, json_option, run_async, table
+from isthmus.cli.output import counted, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_domains
+from isthmus.cli.tables import table, wide_option
 
 
 @click.group()
@@ -25,6 +27,7 @@ def binding() -> None:
 
 @binding.command("list")
 @relay_config
+@wide_option
 @json_option
 def list_bindings(config: Path, as_json: bool) -> None:
     """List the domains that are bound, with their directories.
@@ -38,7 +41,8 @@ def list_bindings(config: Path, as_json: bool) -> None:
         emit_json(views)
         return
     rows = [[view.domain, view.directory or "-", minute(view.bound_at), view.bound_by] for view in views]
-    table(["domain", "directory", "since", "by"], rows, "No domain is bound yet: the first sign-in does it.")
+    empty = "No domain is bound yet: the first sign-in does it."
+    table(["domain", "directory", "since", "by"], rows, empty, drop=("since", "by"))
 
 
 @binding.command("set")
@@ -78,7 +82,7 @@ def _names_a_directory(text: str) -> bool:
 
 @binding.command("remove")
 @relay_config
-@click.argument("domain")
+@click.argument("domain", shell_complete=complete_domains)
 @json_option
 def remove_binding(config: Path, domain: str, as_json: bool) -> None:
     """Forget which directory a domain is bound to: the next answer binds it. Sessions of the directory's people end.

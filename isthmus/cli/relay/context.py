@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import click
 
 from gateway.administrator import Administrator
 from isthmus.cli.output import config_option, reporting
@@ -19,5 +23,25 @@ def load_relay_settings(path: Path) -> RelaySettings:
 
 
 def open_administrator(path: Path) -> Administrator:
-    """The acts on the relay of a settings file. Raises Failure."""
-    return Administrator(load_relay_settings(path).server)
+    """The acts on the relay of a settings file; where none runs, one line on standard error says so. Raises Failure."""
+    settings = load_relay_settings(path).server
+    note = f"No relay is running on {settings.state_dir}: this works on its database."
+    return Administrator(settings, without_relay=lambda: _note_once(note))
+
+
+def _note_once(text: str) -> None:
+    """For people at once; for programs at the end, and only where nothing failed: an error is all there then is."""
+    context = click.get_current_context(silent=True)
+    if context is None or text in context.meta:
+        return
+    context.meta[text] = True
+    if context.params.get("as_json"):
+        context.with_resource(_told_at_the_end(text))
+    else:
+        click.echo(text, err=True)
+
+
+@contextmanager
+def _told_at_the_end(text: str) -> Iterator[None]:
+    yield
+    click.echo(text, err=True)

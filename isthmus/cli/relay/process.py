@@ -13,8 +13,8 @@ import click
 from certs import CertsError
 from gateway import app
 from gateway.signin import BadBranding
-from gateway.store import StoreError
 from isthmus import logging
+from isthmus.cli.admin import acts_reporting
 from isthmus.cli.output import emit_json, json_log_option, json_option, reporting, run_async
 from isthmus.cli.relay.context import load_relay_settings, relay_config
 from isthmus.scheduling import take_turns
@@ -65,5 +65,5 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
         await app.run(settings.server, stop)
 
     take_turns()
-    with reporting(app.ServerError, StoreError, CertsError, BadBranding):
+    with reporting(BadBranding), acts_reporting():
         run_async(serve())

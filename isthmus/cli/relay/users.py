@@ -9,14 +9,16 @@ import click
 from foundation.times import second
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
-from isthmus.cli.output import counted, emit_json, json_option, run_async, table
+from isthmus.cli.output import counted, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_locked
+from isthmus.cli.tables import table, wide_option
 from isthmus.terminal import visible
 
 
 @click.command()
 @relay_config
-@click.argument("user")
+@click.argument("user", shell_complete=complete_locked)
 @json_option
 def unlock(config: Path, user: str, as_json: bool) -> None:
     """Forget the wrong passwords that smart lockout counted (not AD's own lock).
@@ -44,6 +46,7 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
 
 @click.command()
 @relay_config
+@wide_option
 @json_option
 def locks(config: Path, as_json: bool) -> None:
     """List whom smart lockout refuses now. Name and account are those of the last wrong password in the audit trail.
@@ -74,7 +77,8 @@ def locks(config: Path, as_json: bool) -> None:
         for view in views
     ]
     headers = ["user", "account", "browsers", "until", "wrong passwords", "locks", "last", "from"]
-    table(headers, rows, "Nobody is locked out here (AD's own locks are not listed).")
+    empty = "Nobody is locked out here (AD's own locks are not listed)."
+    table(headers, rows, empty, drop=("locks", "wrong passwords", "account", "last", "from"))
 
 
 @click.command("remove-person")

@@ -9,8 +9,10 @@ import click
 
 from foundation.times import minute
 from isthmus.cli.admin import reported
-from isthmus.cli.output import emit_json, json_option, run_async, table
+from isthmus.cli.output import emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.names import complete_agents
+from isthmus.cli.tables import table, wide_option
 
 
 @click.command("list")
@@ -19,9 +21,10 @@ from isthmus.cli.relay.context import open_administrator, relay_config
 @click.option("--before", metavar="ID", help="Only entries before this one.")
 @click.option("--kind", default="", help="Only this kind: signin, password_change, agent.enrolled, …")
 @click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
-@click.option("--agent", default="", help="Only what this agent checked.")
+@click.option("--agent", default="", shell_complete=complete_agents, help="Only what this agent checked.")
 @click.option("--outcome", default="", help="Only this outcome: success, wrong_credential, …")
 @click.option("--correlation-id", default="", help="Only this attempt: the X-Correlation-Id of its answer.")
+@wide_option
 @json_option
 def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
     """Show the trail, newest first.
@@ -50,4 +53,5 @@ def list_audit(config: Path, as_json: bool, **chosen: Any) -> None:
     ]
     searched = any(value for name, value in chosen.items() if name != "limit")
     nothing = "No entry is like that; names must be given exactly as they were typed." if searched else "The trail is empty."
-    table(["id", "time", "kind", "whom", "outcome", "from", "by", "detail"], rows, nothing)
+    headers = ["id", "time", "kind", "whom", "outcome", "from", "by", "detail"]
+    table(headers, rows, nothing, drop=("by", "id", "from", "kind"), prose=("detail",))
