@@ -15,7 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from foundation.listener import Handler, Listener, own_host
+from foundation.listener import AddressUnavailable, Handler, Listener, own_host
 from gateway.alarms import Alarms
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -319,9 +319,9 @@ async def serving(
         await relay.lockouts.restore()
         await relay.readiness.measure()
         stack.push_async_callback(_flush, relay.refusals)
-        await _serve(stack, relay.public_listener(tls_context(settings)), settings.listen)
+        await _serve(stack, relay.public_listener(tls_context(settings)), "listen", settings.listen)
         if settings.metrics_listen:
-            await _serve(stack, relay.metrics_listener(), settings.metrics_listen)
+            await _serve(stack, relay.metrics_listener(), "metrics_listen", settings.metrics_listen)
         await _serve_control(stack, relay)
         stack.push_async_callback(relay.endpoint.flush)
         stack.push_async_callback(relay.presence.leave)
@@ -366,12 +366,12 @@ def claim_state_dir(stack: AsyncExitStack | ExitStack, state_dir: Path) -> None:
         raise ServerError(f"cannot lock {path}: {error.strerror}") from error
 
 
-async def _serve(stack: AsyncExitStack, listener: Listener, address: str) -> None:
+async def _serve(stack: AsyncExitStack, listener: Listener, setting: str, address: str) -> None:
     stack.push_async_callback(listener.close)
     try:
         await listener.start(*split_address(address))
-    except OSError as error:
-        raise ServerError(f"cannot listen on {address}: {error.strerror}; is another server there?") from error
+    except AddressUnavailable as error:
+        raise ServerError(f"server.{setting}: {error}") from error
 
 
 async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:

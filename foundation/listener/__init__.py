@@ -10,5 +10,16 @@ from foundation.listener.connection import HttpConnection
 from foundation.listener.headers import ANSWER_HEADERS, Handler, own_host
 from foundation.listener.listener import Listener
 from foundation.listener.places import ConnectionPlaces, NoPlace
+from foundation.listener.sockets import AddressUnavailable, try_address
 
-__all__ = ["ANSWER_HEADERS", "ConnectionPlaces", "Handler", "HttpConnection", "Listener", "NoPlace", "own_host"]
+__all__ = [
+    "ANSWER_HEADERS",
+    "AddressUnavailable",
+    "ConnectionPlaces",
+    "Handler",
+    "HttpConnection",
+    "Listener",
+    "NoPlace",
+    "own_host",
+    "try_address",
+]

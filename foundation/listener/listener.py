@@ -17,6 +17,7 @@ from foundation.addresses import Network
 from foundation.listener.connection import HttpConnection
 from foundation.listener.headers import Handler, check_expectation, harden
 from foundation.listener.places import ConnectionPlaces, NoPlace
+from foundation.listener.sockets import open_sockets, unavailable
 
 log = structlog.get_logger()
 
@@ -24,7 +25,6 @@ FIRST_REQUEST = 15.0
 """Seconds from a connection's begin to the end of its first request's headers, TLS handshake included."""
 _GOODBYE = 2.0
 """Seconds that the other end has to answer the end of TLS."""
-_BACKLOG = 1024
 _PAUSE = 0.1
 """Seconds after a connection that could not be taken."""
 _TELL_EVERY = 60.0
@@ -63,14 +63,13 @@ class Listener:
         self._told, self._untold = -_TELL_EVERY, 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on every address of a host; "" is every address of this machine. Raises OSError, OverflowError."""
-        if not 0 <= port <= 65535:
-            raise OverflowError("port must be 0-65535")  # getaddrinfo would take the remainder
+        """Listen on every address of a host; "" is every address of this machine. Raises AddressUnavailable."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(found):
-            self._sockets.append(socket.create_server(address, family=family, backlog=_BACKLOG))
-            self._sockets[-1].setblocking(False)
+        try:
+            found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise unavailable(host, port, error) from error
+        self._sockets = open_sockets(host, port, dict.fromkeys((family, address) for family, _, _, _, address in found))
         await self._runner.setup()
         server = self._runner.server
         assert server is not None  # noqa: S101 - it was set up

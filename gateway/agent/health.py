@@ -7,8 +7,9 @@ from types import TracebackType
 
 from aiohttp import web
 
-from foundation.listener import Listener, own_host
+from foundation.listener import AddressUnavailable, Listener, own_host
 from gateway.agent.errors import AgentError
+from settings import Unfit, split_address
 
 _CONNECTIONS = 64
 """Of one address at once."""
@@ -17,12 +18,12 @@ _CONNECTIONS = 64
 class HealthUnavailable(AgentError):
     """The local endpoint cannot be opened."""
 
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(address, reason)
-        self.address, self.reason = address, reason
+    def __init__(self, address: str, reason: str, remedy: str) -> None:
+        super().__init__(address, reason, remedy)
+        self.address, self.reason, self.remedy = address, reason, remedy
 
     def __str__(self) -> str:
-        return f'health_listen {self.address!r}: {self.reason}; choose another port, or "" for none'
+        return f'health_listen: {self.address} {self.reason}; {self.remedy}; or set "" for none'
 
 
 class HealthServer:
@@ -47,17 +48,20 @@ class HealthServer:
             await self._listener.close()
 
     async def _start(self) -> None:
-        host, _, port = self._address.rpartition(":")
+        try:
+            host, port = split_address(self._address)
+        except Unfit as error:
+            raise HealthUnavailable(self._address, f"cannot be used ({error.problem})", error.remedy) from error
         app = web.Application(middlewares=[own_host(host, *self._hosts)])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)
         self._listener = Listener(app, of_address=_CONNECTIONS)
         try:
-            await self._listener.start(host.strip("[]"), int(port))
-        except (OSError, ValueError, OverflowError) as error:
+            await self._listener.start(host, port)
+        except AddressUnavailable as error:
             await self._listener.close()
-            raise HealthUnavailable(self._address, str(error)) from error
+            raise HealthUnavailable(self._address, error.problem, error.remedy) from error
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -261,7 +261,7 @@ def test_a_taken_port_is_said_clearly(stand: Stand) -> None:
     second = stand.home / "second.toml"
     second.write_text(stand.relay_config.read_text().replace('"relay"', '"relay-2"'))
     stand.run("relay", "init", "--config", str(second))
-    with pytest.raises(StandFailed, match="cannot listen"):
+    with pytest.raises(StandFailed, match="is in use already"):
         stand.run("relay", "run", "--config", str(second))
 
 

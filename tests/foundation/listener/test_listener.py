@@ -16,7 +16,7 @@ from aiohttp import web
 
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from foundation.listener import HttpConnection, Listener, own_host
+from foundation.listener import AddressUnavailable, HttpConnection, Listener, own_host
 from foundation.listener.headers import is_own_host
 from foundation.listener.listener import FIRST_REQUEST
 from gateway.app import ServerSettings, tls_context
@@ -121,7 +121,7 @@ async def test_a_port_that_is_taken_leaves_nothing() -> None:
     """The error names it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listener = Listener(web.Application(), of_address=1)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(AddressUnavailable, match="is in use already"):
             await listener.start(*taken.getsockname()[:2])
         await listener.close()
 

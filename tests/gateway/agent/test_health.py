@@ -120,8 +120,9 @@ async def test_a_port_that_is_taken_is_told_with_the_way_out() -> None:
                 pytest.fail("opened twice")
         assert (await get(address, "/healthz"))[0] == 200
     assert raised.value.address == address
-    assert f"health_listen {address!r}" in str(raised.value)
-    assert 'choose another port, or "" for none' in str(raised.value)
+    assert str(raised.value).startswith(f"health_listen: {address} is in use already; choose another port")
+    assert str(raised.value).endswith('; or set "" for none')
+    assert "Errno" not in str(raised.value)
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", ":::x"])
@@ -130,7 +131,7 @@ async def test_an_address_without_a_port_is_told(address: str) -> None:
     with pytest.raises(HealthUnavailable) as raised:
         async with serve(address):
             pytest.fail("opened")
-    assert f"health_listen {address!r}" in str(raised.value)
+    assert str(raised.value).startswith(f"health_listen: {address} cannot be used (")
 
 
 @pytest.mark.parametrize("port", [65536, -1])
