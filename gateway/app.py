@@ -17,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 
 from foundation.listener import AddressUnavailable, Handler, Listener, own_host
 from gateway.alarms import Alarms
+from gateway.certificate import ServedCertificate, tls_context
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
 from gateway.protocol import CloseCode
@@ -46,7 +47,6 @@ from gateway.settings import (
     ServerError,
     ServerSettings,
     check_settings,
-    tls_context,
     trusted_networks,
 )
 from gateway.signin import (
@@ -270,7 +270,7 @@ class Relay:
     def public_listener(self, tls: ssl.SSLContext | None) -> Listener:
         """Serves what people, back ends and agents reach. tls: None behind a proxy on this machine."""
         settings = self.settings
-        return Listener(
+        listener = Listener(
             self.public_app(),
             of_address=settings.connections_per_address,
             shared=trusted_networks(settings),
@@ -278,6 +278,9 @@ class Relay:
             before=self.past_the_app,
             patience=min(_LAST_ANSWERS, settings.core.drain_timeout),
         )
+        self.certificate = ServedCertificate(settings, listener.use_tls, self.alarms.raise_alarm)
+        self.certificate.add_jobs(self.housekeeping)
+        return listener
 
     def metrics_listener(self) -> Listener:
         """Serves what the operator's monitoring reaches."""

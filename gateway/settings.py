@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,6 @@ from settings import (
     OrEmpty,
     SecretFile,
     Unfit,
-    UnusableFile,
-    check_secret_file,
     dotted,
     host_name,
     listen_address,
@@ -108,17 +105,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
-    """For HTTPS: TLS 1.2 or later. None behind a proxy. Raises ServerError."""
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        check_secret_file(settings.tls_key)
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError, UnusableFile) as error:
-        raise ServerError(f"{settings.tls_certificate}, {settings.tls_key}: cannot be used for HTTPS ({error})") from error
-    return context

@@ -79,6 +79,10 @@ class Listener:
             self._tasks.add(asyncio.create_task(self._accept(listening, server), name=name))
         self._sweep = loop.call_later(1.0, self._sweep_again)
 
+    def use_tls(self, tls: ssl.SSLContext) -> None:
+        """Serve connections to come with another certificate; those that are there keep theirs."""
+        self._tls = tls
+
     async def close(self) -> None:
         """Take no more connections, finish what is under way, end all."""
         if self._sweep is not None:

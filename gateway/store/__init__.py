@@ -14,7 +14,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     presence            which agents are where
     unit                several subjects in one transaction
     database schema     connections, threads, time-outs; which release can read what
-    copies              of a SQLite database that is in use
+    copies probe        of a SQLite database that is in use; whether a store could be opened
 """
 
 from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule, AdmissionWeight
@@ -44,6 +44,7 @@ from gateway.store.head import AuditHeads
 from gateway.store.keyring import DerivedKey, Keyring
 from gateway.store.once import OnceStore
 from gateway.store.presence import AgentPresence, PresenceStore
+from gateway.store.probe import check_store
 from gateway.store.purge import Purge
 from gateway.store.replay import SeenStore
 from gateway.store.schema import RELEASE
@@ -101,6 +102,7 @@ __all__ = [
     "TokenStore",
     "UnitOfWork",
     "check_copy",
+    "check_store",
     "check_store_url",
     "copy_database",
     "database_file",

@@ -144,8 +144,8 @@ class Database:
     @classmethod
     def open(cls, url: str) -> Database:
         """Open, migrating to this version's schema. Blocks. Raises StoreUnavailable, StoreTooNew."""
-        parsed = _parse(url)
-        database = cls(_make_engine(parsed), _shown(parsed))
+        parsed = parse_store_url(url)
+        database = cls(make_engine(parsed), shown_store_url(parsed))
         try:
             database.run_now(schema.migrate)
         except BaseException:
@@ -415,14 +415,14 @@ Step = Callable[[sa.Connection], object]
 """A part of a unit of work."""
 
 
-def _parse(url: str) -> sa.URL:
-    """Raises StoreUnavailable for what is no database of ours."""
+def parse_store_url(url: str) -> sa.URL:
+    """As the engine takes it, with TLS verified over the network. Raises StoreUnavailable for what is no database's."""
     try:
         parsed = sa.engine.make_url(url)
     except (SQLAlchemyError, ValueError):  # of a port that is no number: a password with an unescaped @ or : in it
         # `from None`: the error quotes what it could not read, and that may be the password
         raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from None
-    where, backend = _shown(parsed), parsed.get_backend_name()
+    where, backend = shown_store_url(parsed), parsed.get_backend_name()
     if backend not in PATIENCE:
         raise StoreUnavailable(where, f"{backend} is not supported", "SQLite and PostgreSQL (postgresql://…) are")
     if backend == "sqlite":
@@ -434,10 +434,10 @@ def _parse(url: str) -> sa.URL:
 
 def check_store_url(url: str) -> None:
     """Refuse what is no URL of a database of ours; nobody is connected to. Raises StoreUnavailable."""
-    _parse(url)
+    parse_store_url(url)
 
 
-def _shown(url: sa.URL) -> str:
+def shown_store_url(url: sa.URL) -> str:
     """For logs and errors: which database it is, without the driver, its options and passwords, wherever they stand."""
     backend = url.get_backend_name()
     return url.set(drivername=backend, query={}).render_as_string(hide_password=True)
@@ -451,7 +451,8 @@ def _is_local(host: str | None) -> bool:
         return False
 
 
-def _make_engine(url: sa.URL) -> sa.Engine:
+def make_engine(url: sa.URL) -> sa.Engine:
+    """Connections with their time-outs; none is made yet. Raises StoreUnavailable where the driver is missing."""
     if url.get_backend_name() == "sqlite":
         return _make_sqlite_engine(url)
     milliseconds = int(STATEMENT_TIMEOUT * 1000)
@@ -470,7 +471,7 @@ def _make_engine(url: sa.URL) -> sa.Engine:
             pool_timeout=STATEMENT_TIMEOUT,
         )
     except ModuleNotFoundError as error:
-        where = _shown(url)
+        where = shown_store_url(url)
         problem = "PostgreSQL needs psycopg 3, which is not installed"
         raise StoreUnavailable(where, problem, "install the extra: pip install 'isthmus[postgres]'") from error
 
@@ -486,9 +487,14 @@ def _make_sqlite_engine(url: sa.URL) -> sa.Engine:
 
 
 def _make_private_file(path: Path) -> None:
-    """SQLite would make it readable to all. What it keeps beside it has the mode of the file. Raises StoreUnavailable."""
+    """SQLite would make it readable to all. Raises StoreUnavailable."""
     with contextlib.suppress(OSError):  # never one that is there already: see `_sync_log`
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    check_private_file(path)
+
+
+def check_private_file(path: Path) -> None:
+    """Refuse a SQLite file that others can read, and what SQLite keeps beside it. Raises StoreUnavailable."""
     for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)

@@ -12,11 +12,16 @@ Never in a step: renaming a column, rewriting or locking a table that grows with
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from gateway.store.errors import StoreTooNew
 from gateway.store.tables import metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 RELEASE = "0.1.0"
 """The release of this code; a test compares it with the package's version."""
@@ -33,27 +38,28 @@ schema_state = sa.Table(
 def migrate(connection: sa.Connection) -> None:
     """Bring the database to this code's schema, unless it has one that is newer and readable. Raises StoreTooNew."""
     from alembic import command  # a command that never opens a store need not load it
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-    from alembic.util import CommandError
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config = _config()
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":  # it may take longer than a request may
         connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
         connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     found = _revision(connection)
-    script = ScriptDirectory.from_config(config)
+    script = _script()
     if found == script.get_current_head():
         return
-    try:
-        script.get_revision(found or "base")
-    except CommandError:  # of a later release
-        check_readable(found or "", _readable_from(connection))
-    else:
+    if found is None or _is_known(script, found):
         command.upgrade(config, "head")
+    else:
+        check_readable(found, _readable_from(connection))
+
+
+def check(connection: sa.Connection) -> None:
+    """See that this code can work with what is there, if anything is; nothing is changed. Raises StoreTooNew."""
+    found = _revision(connection)
+    if found is not None and not _is_known(_script(), found):
+        check_readable(found, _readable_from(connection))
 
 
 def check_readable(found: str, readable_from: str, release: str = RELEASE) -> None:
@@ -61,6 +67,31 @@ def check_readable(found: str, readable_from: str, release: str = RELEASE) -> No
     needed = _number(readable_from)
     if needed is None or (_number(release) or ()) < needed:
         raise StoreTooNew("", found, readable_from)
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _script() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
+
+
+def _is_known(script: ScriptDirectory, revision: str) -> bool:
+    """Whether a revision is this release's or an earlier one's."""
+    from alembic.util import CommandError
+
+    try:
+        script.get_revision(revision)
+    except CommandError:
+        return False
+    return True
 
 
 def _number(release: str) -> tuple[int, ...] | None:

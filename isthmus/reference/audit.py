@@ -39,6 +39,8 @@ MEANINGS = {
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"
     " and where it ends now.",
+    "alert.https_certificate.unusable": "The files of the HTTPS certificate changed and cannot be used; the certificate from"
+    " before is still served. Once for each change; `setting` says which file it is, `problem` why, `remedy` what to do.",
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
     "alert.agent.spoke_for_others": "An agent answered about an account, or a person, that is none of its domains': it is"
     " a rogue, or it lacks a domain; the detail says which. Once for each connection; none of these answers counts.",

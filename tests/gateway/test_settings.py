@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,19 +129,51 @@ def test_an_https_key_that_others_can_read_is_refused(settings: ServerSettings, 
     link.symlink_to(settings.tls_key)
     settings.tls_key.chmod(mode)
     for path in (settings.tls_key, link):
-        with pytest.raises(ServerError, match=rf"is open to other users \(mode {mode:04o}\); run chmod 600"):
+        with pytest.raises(
+            ServerError, match=rf"server\.tls_key: .*is open to other users \(mode {mode:04o}\); run chmod 600"
+        ):
             tls_context(replace(settings, tls_key=path))
 
 
-@pytest.mark.parametrize("damage", ["missing", "not PEM", "not its key"])
+DAMAGE = {
+    "missing": r"server\.tls_key: .*key\.pem cannot be read \(No such file or directory\); correct the path",
+    "not PEM": r"server\.tls_key: .*key\.pem holds no private key in PEM",
+    "half": r"server\.tls_key: .*key\.pem and .*cert\.pem cannot be used for HTTPS \(",
+    "not its key": r"server\.tls_key: .*key\.pem is not the key of .*cert\.pem",
+    "passphrase": r"server\.tls_key: .*key\.pem is protected by a passphrase; .*openssl pkey",
+    "no certificate": r"server\.tls_certificate: .*cert\.pem holds no certificate in PEM",
+    "half a certificate": r"server\.tls_certificate: .*cert\.pem holds a damaged certificate",
+    "certificate missing": r"server\.tls_certificate: .*cert\.pem cannot be read \(No such file",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_https_files_that_cannot_be_used_are_named(settings: ServerSettings, tmp_path: Path, damage: str) -> None:
-    """With the reason."""
+    """With what is wrong with which of the two. Nobody is asked for a passphrase."""
+    certificate = settings.tls_certificate
+    assert certificate is not None
     assert settings.tls_key is not None
     if damage == "missing":
         settings.tls_key.unlink()
     elif damage == "not PEM":
+        settings.tls_key.write_text("key")
+    elif damage == "half":
         settings.tls_key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    elif damage == "passphrase":
+        settings.tls_key.write_bytes(encrypted(settings.tls_key.read_bytes()))
+    elif damage == "no certificate":
+        certificate.write_text("relay.example.com")
+    elif damage == "half a certificate":
+        certificate.write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    elif damage == "certificate missing":
+        certificate.unlink()
     else:
         settings.tls_key.write_bytes((server_settings(tmp_path / "other").tls_key or Path()).read_bytes())
-    with pytest.raises(ServerError, match=r"key\.pem: cannot be used for HTTPS \("):
+    with pytest.raises(ServerError, match=DAMAGE[damage]):
         tls_context(settings)
+
+
+def encrypted(pem: bytes) -> bytes:
+    key = serialization.load_pem_private_key(pem, None)
+    cipher = serialization.BestAvailableEncryption(b"sesame")
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher)

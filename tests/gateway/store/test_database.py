@@ -21,7 +21,7 @@ from alembic.migration import MigrationContext
 
 from demo.postgres import ThrowawayPostgres
 from gateway.store import AuditEvent, Store, StoreTooNew, StoreUnavailable, check_copy, copy_database, open_store
-from gateway.store.database import Database, NotNow, _parse
+from gateway.store.database import Database, NotNow, parse_store_url
 from gateway.store.lanes import LaneJob
 from gateway.store.schema import RELEASE, check_readable
 from gateway.store.store import SqlStore
@@ -559,7 +559,7 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_over_the_network_the_server_is_verified(url: str, mode: str | None) -> None:
     """The driver's own default would take any certificate, or none."""
-    assert _parse(url).query.get("sslmode") == mode
+    assert parse_store_url(url).query.get("sslmode") == mode
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/relay", "no url at all"])

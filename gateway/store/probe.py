@@ -1,0 +1,49 @@
+"""Whether a store could be opened, asked without making, migrating or writing anything: before a relay starts."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.store import schema
+from gateway.store.database import BUSY_TIMEOUT, Database, check_private_file, make_engine, parse_store_url, shown_store_url
+from gateway.store.errors import StoreUnavailable
+
+
+def check_store(url: str) -> None:
+    """Connect, and see that this release can work with what is there. A SQLite file that is not there yet has to be one
+    that can be made. Blocks. Raises StoreUnavailable, StoreTooNew."""
+    parsed = parse_store_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database is None or parsed.database == ":memory:":
+            return
+        path = Path(parsed.database)
+        if not path.exists():
+            _check_can_be_made(path)
+            return
+        engine = _read_only(path)
+    else:
+        engine = make_engine(parsed)
+    database = Database(engine, shown_store_url(parsed))
+    try:
+        database.run_now(schema.check)
+    finally:
+        database.dispose()
+
+
+def _check_can_be_made(path: Path) -> None:
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        problem = "is not there, and cannot be made in that directory by this user"
+        raise StoreUnavailable(str(path), problem, "see whether the directory exists, and whose it is")
+
+
+def _read_only(path: Path) -> sa.Engine:
+    check_private_file(path)
+    if not os.access(path, os.R_OK | os.W_OK):
+        problem = "cannot be read and written by this user"
+        raise StoreUnavailable(str(path), problem, f"see whose it is: ls -l {path}")
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT))
