@@ -19,7 +19,7 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-live figures mutants texts clean
+.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,7 +83,7 @@ test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test but the long ones:
 	$(PYTEST) $(SPREAD) -m "($(SERVERS)) and not long" --durations=10
 
 test-long: $(KERBEROS) $(RECORDINGS) ## long simulations, kill -9 at every step, and many more examples of what hypothesis makes up
-	@deploy/ensure-packages $(ON_REAL_SERVERS)
+	@deploy/ensure-packages $(ON_REAL_SERVERS) install
 	$(PYTEST) $(SPREAD) -m "long or hypothesis" --hypothesis-profile=long --durations=10
 
 coverage: $(KERBEROS) $(RECORDINGS) ## the same tests as `make test`: 90 % of the branches of each package
@@ -139,6 +139,10 @@ test-adfs: $(STAMP) $(RECORDINGS) ## the tests on simulated AD FS farms alone
 test-kerberos: $(KERBEROS) ## the tests on WinRM with Kerberos and a real Active Directory (Samba) alone
 	@deploy/ensure-packages samba
 	$(PYTEST) -m "kerberos and not long"
+
+test-install: $(STAMP) ## on a bare Debian 12: the wheel and its locked packages, no index
+	@deploy/ensure-packages samba install
+	$(PYTEST) -m install --durations=10
 
 test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
 	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }

@@ -1,0 +1,1 @@
+"""The wheel and its locked dependencies on bare Debian: `make test-install`."""
