@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.install.machine import ROOT, BareMachine, bare_machine
-from tests.install.packages import build_wheel, downloaded
-from tests.structure.source import PACKAGES
+from tests.install.machine import BareMachine, bare_machine
+from tests.install.packages import downloaded
 
 pytestmark = [pytest.mark.install, pytest.mark.long]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def install(machine: BareMachine, wheel: Path, process: str) -> None:
@@ -46,27 +39,6 @@ def agent_machine(wheel: Path) -> Iterator[BareMachine]:
     with bare_machine("agent") as machine:
         install(machine, wheel, "agent")
         yield machine
-
-
-def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
-    """Templates, styles, texts and migrations included; neither tests nor the demo."""
-    inside = {name for name in zipfile.ZipFile(wheel).namelist() if not name.partition("/")[0].endswith(".dist-info")}
-    files = {
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert inside == files
-
-
-def test_the_licence_comes_with_it(wheel: Path) -> None:
-    """Its text, and its name as an expression (PEP 639)."""
-    archive = zipfile.ZipFile(wheel)
-    [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-    assert "License-Expression: Apache-2.0" in archive.read(metadata).decode().splitlines()
-    [licence] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
-    assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.parametrize("process", ["relay", "agent"])
