@@ -3,7 +3,8 @@
 What belongs here: for each subject a port, its records and its SQL in one file; transactions, migrations, time-outs. No
 other package knows SQL. Each file says which kind of state it holds: lasting, happens once, seen before, a copy.
 
-    audit, chain        what happened, in chains of keyed hashes; beside them what is searched by
+    audit, chain        what happened, in chains of keyed hashes: records, port, arithmetic
+    trail*              the same in tables: written, searched, checked
     head, witness       where the chains end, noted outside the database
     agents bindings tokens api_keys sessions
     once replay         what happens once; what was seen before

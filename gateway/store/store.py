@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from gateway.store.admission import AdmissionRowStore, SqlAdmission
 from gateway.store.agents import AgentStore, SqlAgents
 from gateway.store.api_keys import ApiKeyStore, SqlApiKeys
-from gateway.store.audit import AuditLog, SqlAuditLog
+from gateway.store.audit import AuditLog
 from gateway.store.bindings import BindingStore, SqlBindings
 from gateway.store.database import Database
 from gateway.store.duties import DutyStore, SqlDuties
@@ -22,6 +22,7 @@ from gateway.store.presence import PresenceStore, SqlPresence
 from gateway.store.replay import SeenStore, SqlSeen
 from gateway.store.sessions import SessionStore, SqlSessions
 from gateway.store.tokens import SqlTokens, TokenStore
+from gateway.store.trail import SqlAuditLog
 from gateway.store.unit import SqlUnit, UnitOfWork
 
 

@@ -10,11 +10,11 @@ import functools
 from typing import Protocol
 
 from gateway.store.agents import AgentRecord, add_agent
-from gateway.store.audit import SqlAuditLog
 from gateway.store.chain import AuditEvent
 from gateway.store.database import Step
 from gateway.store.duties import DutyLease, check_lease
 from gateway.store.tokens import redeem_token
+from gateway.store.trail import SqlAuditLog
 
 
 class UnitOfWork(Protocol):

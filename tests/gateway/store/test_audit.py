@@ -10,8 +10,8 @@ import pytest
 
 from gateway.protocol import AccountId
 from gateway.store import AuditBroken, AuditEvent, AuditHeads, Store, StoreUnavailable
-from gateway.store.audit import SqlAuditLog
 from gateway.store.database import NotNow
+from gateway.store.trail import SqlAuditLog
 from tests.gateway.store.conftest import NOW, Opener, Outage
 
 Edit = Callable[..., None]
@@ -349,7 +349,7 @@ async def test_equal_persons_have_unequal_digests(store: Store, url: str) -> Non
     assert isinstance(store.audit, SqlAuditLog)
     for _ in range(2):
         await store.audit.append(event(1, account=ANNA))
-    page = await store.audit._page(1, 0, 2)
+    page = await store.audit._check._page(1, 0, 2)
     assert page[0].personal == page[1].personal
     assert page[0].salt != page[1].salt
     assert page[0].digest != page[1].digest
@@ -360,7 +360,7 @@ async def test_a_commit_that_nobody_saw_is_looked_up(store: Store, monkeypatch: 
     """The answer got lost, the entry did not: whoever waited is told no, and the chain goes on behind it."""
     assert isinstance(store.audit, SqlAuditLog)
     await fill(store, 1)
-    database = store.audit._database
+    database = store.audit._writer._database
     write, write_now = database.write_trail, database.write_now
 
     async def lose(work: Callable[..., object]) -> object:
@@ -386,7 +386,7 @@ async def test_an_entry_waits_for_a_unit_of_work_that_moves_the_head(store: Stor
     """It is committed, but this process does not know yet where the chain ends."""
     assert isinstance(store.audit, SqlAuditLog)
     await fill(store, 1)
-    database, committed = store.audit._database, asyncio.Event()
+    database, committed = store.audit._writer._database, asyncio.Event()
     write = database.write
 
     async def delay(work: Callable[..., object]) -> object:
@@ -408,7 +408,7 @@ async def test_an_entry_waits_for_a_unit_of_work_that_moves_the_head(store: Stor
 
 async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk does not keep up, later ones are refused at once."""
-    monkeypatch.setattr("gateway.store.audit.QUEUE_LIMIT", 3)
+    monkeypatch.setattr("gateway.store.trail_writer.QUEUE_LIMIT", 3)
     results = await asyncio.gather(*(store.audit.append(event(number)) for number in range(9)), return_exceptions=True)
     assert sum(isinstance(result, StoreUnavailable) for result in results) == 6
     assert (await store.audit.verify()).entries == 3
@@ -417,7 +417,7 @@ async def test_the_queue_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatc
 async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever stood behind the batch that failed is told with it; who came meanwhile has the next try."""
     assert isinstance(store.audit, SqlAuditLog)
-    monkeypatch.setattr("gateway.store.audit.BATCH", 2)
+    monkeypatch.setattr("gateway.store.trail_writer.BATCH", 2)
     await fill(store, 1)
     outage = Outage()
 
@@ -425,8 +425,8 @@ async def test_an_outage_keeps_everybody_for_as_long_and_no_longer(store: Store,
         raise NotNow
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.audit._database, "write_trail", outage.fail)
-        patch.setattr(store.audit._database, "write_now", refuse)
+        patch.setattr(store.audit._writer._database, "write_trail", outage.fail)
+        patch.setattr(store.audit._writer._database, "write_now", refuse)
         results = await outage.meet(lambda number: store.audit.append(event(number)))
     assert all(isinstance(result, StoreUnavailable) for result in results)
     assert outage.tries == 2

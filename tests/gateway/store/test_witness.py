@@ -13,7 +13,7 @@ import pytest
 
 from gateway.protocol import AccountId
 from gateway.store import AuditBroken, AuditEvent, AuditHead, AuditHeads, NothingToAccept, Store, StoreUnavailable
-from gateway.store.audit import SqlAuditLog
+from gateway.store.trail import SqlAuditLog
 from gateway.store.witness import HeadWitness, contradicted
 from tests.gateway.store.conftest import NOW, Opener
 from tests.gateway.store.test_audit import event, fill
@@ -345,7 +345,7 @@ async def test_the_trail_makes_itself_no_alarm_after_an_outage(
     """A commit of which nobody saw the end is there all the same: the chain is further than the process knows."""
     assert isinstance(store.audit, SqlAuditLog)
     await fill(store, 1)
-    database = store.audit._database
+    database = store.audit._writer._database
     write_now, write = database.write_now, database.write_trail
 
     def lose_now(work: Callable[..., object]) -> object:
