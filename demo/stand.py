@@ -62,6 +62,7 @@ class Stand:
             write_certificates(self.home / "tls", dns_name=name, address=self.public.certified)
             self.tls = ssl.create_default_context(cafile=str(self.ca_file))
             self.relay_config.write_text(self._relay_toml())
+            (self.home / "relay").mkdir(mode=0o700)
             self.run("relay", "init", "--config", str(self.relay_config), "--name", "relay1")
             self.start_relay()
         except BaseException:
@@ -94,6 +95,7 @@ class Stand:
         """Have an agent enrol itself with a fresh token, as an administrator would."""
         config = self.agent_config(name)
         config.write_text(self._agent_toml(name))
+        (self.home / name).mkdir(mode=0o700, exist_ok=True)
         domains = [argument for domain in self._domains() for argument in ("--domain", domain)]
         order = ("relay", "token", "--config", str(self.relay_config), "--name", name, *domains, "--json")
         token = json.loads(self.run(*order))

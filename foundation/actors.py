@@ -3,8 +3,8 @@
     account   the user that the process runs as: its effective uid; of the other end of a unix socket, SO_PEERCRED
     login     who signed in at the machine, whatever they have become since. Linux: the login uid, which login, sshd and cron
               set (pam_loginuid) and which survives su and sudo. macOS: the name of the login session
-    claimed   SUDO_UID, which sudo sets; looked at only where the process is root's and nobody signed in, and marked as a
-              claim, because root can set it to anything
+    claimed   SUDO_UID, which sudo sets; looked at only where the process is or was root's and nobody signed in, and marked
+              as a claim, because root can set it to anything
 
 LOGNAME, USER and USERNAME are never looked at: whoever starts a process chooses them.
 
@@ -53,12 +53,15 @@ class Actor:
         return f"{self.account}{place} (claimed: {self.claimed})" if self.claimed else f"{self.account}{place}"
 
 
-def actor_of(uid: int, login_uid: int | None, sudo_uid: str, name_of: Callable[[int], str]) -> Actor:
-    """Whom these numbers make. login_uid: None where nobody signed in; sudo_uid: as the environment has it."""
+def actor_of(uid: int, login_uid: int | None, sudo_uid: str, name_of: Callable[[int], str], *, owner_uid: int = 0) -> Actor:
+    """Whom these numbers make. login_uid: None where nobody signed in; sudo_uid: as the environment has it.
+
+    owner_uid: a user that root's commands become, who is believed as root is: all that is recorded is that user's anyway.
+    """
     account = name_of(uid)
     if login_uid is not None:
         return Actor(account, login=name_of(login_uid) if login_uid != uid else "")
-    if uid == 0 and re.fullmatch(r"[1-9][0-9]{0,9}", sudo_uid) and int(sudo_uid) < _UNSET:
+    if uid in {0, owner_uid} and re.fullmatch(r"[1-9][0-9]{0,9}", sudo_uid) and int(sudo_uid) < _UNSET:
         return Actor(account, claimed=name_of(int(sudo_uid)))
     return Actor(account)
 
@@ -68,11 +71,21 @@ def this_actor() -> Actor:
     if sys.platform == "win32":
         return Actor(os.getlogin())  # the access token's user, by GetUserName
     if sys.platform == "linux":
-        return actor_of(os.geteuid(), _login_uid(_PROC / "self", os.geteuid()), sudo_uid(), user_name)
+        uid = os.geteuid() if _given_up is None else _given_up
+        return actor_of(uid, _login_uid(_PROC / "self", os.geteuid()), sudo_uid(), user_name)
     account, login = user_name(os.geteuid()), ""
     with contextlib.suppress(OSError):
         login = os.getlogin()  # of the login session, which only root can set (setlogin)
     return Actor(account, login if login != account else "")
+
+
+_given_up: int | None = None
+
+
+def remember_account() -> None:
+    """Called before a process gives up its user for another one: `this_actor` stays who it is now."""
+    global _given_up
+    _given_up = os.geteuid()
 
 
 def sudo_uid() -> str:
@@ -81,7 +94,8 @@ def sudo_uid() -> str:
 
 
 def peer_actor(connection: socket.socket, claimed_uid: str) -> Actor:
-    """Who is at the other end of a unix socket. claimed_uid: SUDO_UID as that process tells it; believed of root alone."""
+    """Who is at the other end of a unix socket. claimed_uid: SUDO_UID as that process tells it; believed of root,
+    and of the user that this process runs as, which is what root's commands become."""
     if sys.platform != "linux":
         return Actor("unknown")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
@@ -89,7 +103,7 @@ def peer_actor(connection: socket.socket, claimed_uid: str) -> Actor:
     login_uid = _login_uid(_PROC / str(pid), uid) if pid else None  # 0: a process of another pid namespace
     if login_uid is not None and _has_ended(connection):  # the number may be another process's by now
         login_uid = None
-    return actor_of(uid, login_uid, claimed_uid, user_name)
+    return actor_of(uid, login_uid, claimed_uid, user_name, owner_uid=os.geteuid())
 
 
 def user_name(uid: int) -> str:

@@ -107,14 +107,22 @@ class _Counting:
         return block
 
 
-def read_archive(path: Path, opener: Opener | bytes, into: Path | None, moved: Moved = lambda _size: None) -> Manifest:
+def read_archive(
+    path: Path,
+    opener: Opener | bytes,
+    into: Path | None,
+    moved: Moved = lambda _size: None,
+    *,
+    opened: BinaryIO | None = None,
+) -> Manifest:
     """Read a backup to its end; every file of it into the empty directory `into`, mode 0600, unless that is None.
 
     Nothing of what was written may be used before this has returned: whether it is whole shows at the end.
+    opened: the file, where it was opened by somebody who may (root) before; it is closed here.
     Raises BackupUnreadable, BackupLocked; OSError where `into` takes no more.
     """
     try:
-        file = path.open("rb")
+        file = opened or path.open("rb")
     except OSError as error:
         raise BackupUnreadable(path, f"cannot be opened ({error.strerror})", "see where the backup is") from error
     with file:

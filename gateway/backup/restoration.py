@@ -23,6 +23,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -75,8 +76,11 @@ async def restore(
     actor: str,
     now: float,
     progress: Progress | None = None,
+    opened: BinaryIO | None = None,
 ) -> RestoreView:
     """Put a backup in the place of a relay's state. replace_state: also where there is some; that is moved aside.
+
+    opened: `file`, where only somebody else (root) could open it.
 
     Raises BackupError, ServerError where a relay runs there, CertsError, StoreError; then nothing has changed.
     """
@@ -88,9 +92,10 @@ async def restore(
         if not replace_state and (holds_state(state_dir) or _outside(settings)):
             problem = "holds the state of a relay"
             raise RestoreRefused(state_dir, problem, "to replace it, give --replace: it is moved aside")
-        async with _staged(settings, file, opener) as (staged, manifest):
+        size = os.fstat(opened.fileno()).st_size if opened else None
+        async with _staged(settings, file, opener, opened) as (staged, manifest):
             backup = await inspect(file, staged, manifest, now, progress)
-            backup.size = await asyncio.to_thread(size_of, file)
+            backup.size = await asyncio.to_thread(size_of, file) if size is None else size
             if backup.trail:
                 raise BackupUnsound(file, backup.trail, "take another backup")
             view = RestoreView(backup=backup)
@@ -114,14 +119,16 @@ def finish_restore(settings: ServerSettings) -> RestoreView:
 
 
 @asynccontextmanager
-async def _staged(settings: ServerSettings, file: Path, opener: Opener) -> AsyncIterator[tuple[Path, Manifest]]:
+async def _staged(
+    settings: ServerSettings, file: Path, opener: Opener, opened: BinaryIO | None
+) -> AsyncIterator[tuple[Path, Manifest]]:
     """What is in the backup, beside where it is to be; nothing of it is left where the block fails."""
     for left in settings.state_dir.glob(f"{STAGED}*"):
         shutil.rmtree(left, ignore_errors=True)
     with _writing(settings.state_dir):
         staged = Path(tempfile.mkdtemp(prefix=STAGED, dir=settings.state_dir))
         try:
-            manifest = await asyncio.to_thread(read_archive, file, opener, staged)
+            manifest = await asyncio.to_thread(read_archive, file, opener, staged, opened=opened)
             expected = "sqlite" if store_file(settings) is not None else "postgresql"
             if manifest.database != expected:
                 problem = f"is of a relay on {manifest.database}, and the settings say {expected}"

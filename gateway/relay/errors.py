@@ -146,4 +146,4 @@ class NotPermitted(RelayError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.path}: only the relay's own user may; try `sudo -u isthmus-relay isthmus relay …`"
+        return f"{self.path}: only root and the relay's own user may; run the command as root"

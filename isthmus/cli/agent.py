@@ -26,8 +26,8 @@ from isthmus.cli.output import (
     run_async,
 )
 from isthmus.cli.reports import FailOn, exit_if, fail_on_option, show_finding
+from isthmus.cli.state import load_as_owner
 from isthmus.scheduling import take_turns
-from settings import SettingsFileError, load_settings
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
@@ -37,9 +37,9 @@ def command() -> None:
     """The on-premises side: enrol, run, check. It opens no port to the network; it only dials out."""
 
 
-def _load(path: Path) -> AgentSettings:
-    with reporting(SettingsFileError):
-        return load_settings(path, AgentSettings)
+def _load(path: Path, *, makes: bool = False) -> AgentSettings:
+    """Root is the owner of the agent's state_dir from then on."""
+    return load_as_owner(path, AgentSettings, lambda settings: settings.state_dir, kind="agent", makes=makes)
 
 
 @command.command()
@@ -59,7 +59,6 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
     from gateway.agent import AgentError, EnrolmentFailed
     from gateway.agent import enrol as redeem
 
-    settings = _load(config)
     if token_file is not None:
         try:
             with click.open_file(str(token_file)) as file:
@@ -68,6 +67,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
             raise Failure(f"--token-file {token_file}: cannot be read ({error})") from error
     if not token:
         raise click.UsageError("Give --token or --token-file.")
+    settings = _load(config, makes=True)  # after the token, whose file may be root's
     try:
         identity = run_async(redeem(settings.core, settings.state_dir, token, time.time()))
     except EnrolmentFailed as error:

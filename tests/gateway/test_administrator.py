@@ -83,7 +83,7 @@ async def test_a_socket_that_belongs_to_somebody_else(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_unix_connection", refuse, raising=False)
-    with pytest.raises(NotPermitted, match="sudo -u isthmus-relay") as refused:
+    with pytest.raises(NotPermitted, match="run the command as root") as refused:
         await admin.agents()
     assert refused.value.path == settings.state_dir / SOCKET_NAME
 

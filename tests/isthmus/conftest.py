@@ -28,8 +28,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def relay_config(tmp_path: Path) -> Path:
-    """Settings of a relay behind a proxy on this machine."""
+    """Settings of a relay behind a proxy on this machine, and its state directory."""
     path = tmp_path / "relay.toml"
+    (tmp_path / "state").mkdir(mode=0o700)
     path.write_text(
         f'[server]\nstate_dir = "state"\npublic_url = "https://signin.test"\nlisten = "127.0.0.1:{free_port()}"\n'
         'metrics_listen = ""\n[server.core]\ncanary_interval = 0\ndrain_timeout = 0.1\n'

@@ -42,6 +42,7 @@ def config(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "phrase").write_text(f"{PHRASE}\n")
     (tmp_path / "phrase").chmod(0o600)
     (tmp_path / "backups").mkdir()
+    (tmp_path / "state").mkdir(mode=0o700)
     monkeypatch.chdir(tmp_path / "backups")
     monkeypatch.setenv("ISTHMUS_CONFIG", str(path))
     assert run("relay", "init", "--name", "relay1")[0] == 0

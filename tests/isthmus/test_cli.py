@@ -497,7 +497,7 @@ def test_a_socket_left_over_from_a_killed_relay_is_no_obstacle(run: Run, ready: 
 
 
 def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the user to be."""
+    """The message says whom to be."""
 
     def refuse(*_: Any) -> Any:
         raise PermissionError(13, "Permission denied")
@@ -505,7 +505,7 @@ def test_a_state_directory_of_somebody_else(run: Run, ready: Path, monkeypatch: 
     monkeypatch.setattr("gateway.administrator.load_keys", refuse)
     code, _, err = run("relay", "agents", "--config", ready)
     assert code == 1
-    assert "sudo -u isthmus-relay" in err
+    assert "run the command as root" in err
 
 
 # -- where one runs
@@ -557,8 +557,9 @@ async def test_a_relay_that_breaks_off_is_exit_code_3(ready: Path) -> None:
 
 @pytest.fixture
 def agent_config(tmp_path: Path) -> Path:
-    """Settings of an agent whose directory and relay are not there."""
+    """Settings of an agent whose directory and relay are not there, and its state directory."""
     path = tmp_path / "agent.toml"
+    (tmp_path / "agent").mkdir(mode=0o700)
     path.write_text(
         'state_dir = "agent"\n[core]\nproxy = "none"\nhealth_listen = ""\n'
         f'relays = ["https://127.0.0.1:{free_port()}"]\n'

@@ -260,6 +260,7 @@ def test_a_taken_port_is_said_clearly(stand: Stand) -> None:
     """A second relay on the same address."""
     second = stand.home / "second.toml"
     second.write_text(stand.relay_config.read_text().replace('"relay"', '"relay-2"'))
+    (stand.home / "relay-2").mkdir(mode=0o700)
     stand.run("relay", "init", "--config", str(second))
     with pytest.raises(StandFailed, match="is in use already"):
         stand.run("relay", "run", "--config", str(second))

@@ -25,6 +25,7 @@ from isthmus.cli.relay.encryption import (
     read_lock,
     read_opener,
 )
+from isthmus.cli.state import own
 from isthmus.terminal import visible, visible_lines
 
 NOT_IN_IT = (
@@ -75,10 +76,11 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
       isthmus relay backup relay-$(date +%F).age --passphrase-file backup.secret
       isthmus relay backup relay.age --public-key-file /etc/isthmus/backup.pub
     """
-    settings = load_relay_settings(config).server
+    settings = load_relay_settings(config, now=False).server  # where the backup goes may be root's alone
     lock = read_lock(passphrase_file, public_key_file)
     with reporting(BackupError, StoreError, ServerError, CertsError):
         view = run_async(make_backup(settings, file, lock, now=time.time(), progress=_shown("bytes", as_json=as_json)))
+    own(settings.state_dir)
     not_recorded = ""
     try:
         run_async(Administrator(settings).record_backup(str(file.absolute())))

@@ -9,17 +9,20 @@ from pathlib import Path
 import click
 
 from gateway.administrator import Administrator
-from isthmus.cli.output import config_option, reporting
+from isthmus.cli.output import config_option
+from isthmus.cli.state import load_as_owner
 from isthmus.relay_settings import RelaySettings
-from settings import SettingsFileError, load_settings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
 
 
-def load_relay_settings(path: Path) -> RelaySettings:
-    """The settings of a relay's file. Raises Failure."""
-    with reporting(SettingsFileError):
-        return load_settings(path, RelaySettings)
+def load_relay_settings(path: Path, *, makes: bool = False, now: bool = True) -> RelaySettings:
+    """The settings of a relay's file; root is the owner of the relay's state_dir from then on. makes, now: see
+    `load_as_owner`.
+
+    Raises Failure.
+    """
+    return load_as_owner(path, RelaySettings, lambda settings: settings.server.state_dir, kind="relay", makes=makes, now=now)
 
 
 def open_administrator(path: Path) -> Administrator:

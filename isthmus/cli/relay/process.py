@@ -29,9 +29,9 @@ def init(config: Path, name: str, as_json: bool) -> None:
 
     \b
     Example:
-      sudo -u isthmus-relay isthmus relay init --name relay1
+      isthmus relay init --name relay1
     """
-    settings = load_relay_settings(config)
+    settings = load_relay_settings(config, makes=True)
     with reporting(CertsError, ValueError, app.ServerError, OSError):
         authority = app.init(settings.server, name=name, now=time.time())
     result = {"state_dir": str(settings.server.state_dir), "name": name, "authority_fingerprint": authority.fingerprint}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -19,6 +20,7 @@ from isthmus.cli.output import FILE, counted, emit_json, json_option, reporting,
 from isthmus.cli.relay.backups import backup_text
 from isthmus.cli.relay.context import load_relay_settings, relay_config
 from isthmus.cli.relay.encryption import passphrase_option, private_key_option, read_opener
+from isthmus.cli.state import own
 from isthmus.terminal import visible_lines
 
 
@@ -50,21 +52,32 @@ def restore(
       isthmus relay restore /backup/relay.age
       isthmus relay restore relay.age --private-key-file backup.key --replace
     """
-    settings = load_relay_settings(config).server
+    settings = load_relay_settings(config, makes=True, now=False).server
     with reporting(BackupError, StoreError, ServerError, CertsError, OSError):
         if unfinished(settings):
+            own(settings.state_dir)
             view = finish_restore(settings)
         else:
             opener = read_opener(passphrase_file, private_key_file)
+            opened = _open(file)  # while this is root: the backup may be root's alone, as what opens it may
+            own(settings.state_dir)
             question = f"The state of the relay in {settings.state_dir} becomes that of the backup. Type restore to do it"
             confirm(question, "restore", Manner(yes=yes, as_json=as_json))
-            view = run_async(
-                restore_backup(settings, file, opener, replace_state=replace, actor=f"admin:{this_actor()}", now=time.time())
-            )
+            actor, now = f"admin:{this_actor()}", time.time()
+            work = restore_backup(settings, file, opener, replace_state=replace, actor=actor, now=now, opened=opened)
+            view = run_async(work)
     if as_json:
         emit_json(view)
     else:
         click.echo(visible_lines(_text(view, config)))
+
+
+def _open(file: Path) -> BinaryIO | None:
+    """None where it cannot be opened: whoever needs it says why."""
+    try:
+        return file.open("rb")
+    except OSError:
+        return None
 
 
 def _text(view: RestoreView, config: Path) -> str:
