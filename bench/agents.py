@@ -33,6 +33,13 @@ class NoDirectories:
         """No domain controllers."""
         return []
 
+    def readiness(self) -> list[directory.DirectoryReadiness]:
+        """No directories."""
+        return []
+
+    async def watch(self, _on_change: object) -> None:
+        """Nothing to look at."""
+
 
 async def main(home: Path, ca_file: Path, connections: int, tokens: list[str]) -> None:
     """Enrol, connect, wait for the end of the input."""

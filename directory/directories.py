@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from directory.credentials import BeforeBind, CredentialChecker, reset_password
 from directory.errors import NoDirectory, NotFound, SettingsProblem
-from directory.ldap import Controllers, check_servers, resolve_servers, user_filter
-from directory.model import CheckOutcome, CheckResult, ControllerHealth, Credential, DirectoryIdentity
+from directory.ldap import Controller, Controllers, check_servers, resolve_servers, user_filter, watch
+from directory.model import (
+    CheckOutcome,
+    CheckResult,
+    ControllerHealth,
+    Credential,
+    DirectoryCondition,
+    DirectoryIdentity,
+    DirectoryReadiness,
+)
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
 from findings import Finding, failed, warned
@@ -32,11 +40,11 @@ class _TooMuchWaits(NoDirectory):
 class _Directory:
     """One directory, and how much of it may be under way at a time."""
 
-    def __init__(self, settings: DirectorySettings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: DirectorySettings, clock: Callable[[], float], on_change: Callable[[], None]) -> None:
         self.settings = settings
         servers = resolve_servers(settings)
         self.foreign = servers.foreign
-        self.controllers = Controllers(settings, servers.used, clock)
+        self.controllers = Controllers(settings, servers.used, clock, on_change)
         finder = AccountFinder(settings)
         self.lookup = AccountLookup(self.controllers, finder)
         self.checker = CredentialChecker(settings, self.controllers, finder, clock)
@@ -102,6 +110,7 @@ class Directories:
             raise SettingsProblem("directories", "is empty", "Name at least one directory.")
         self._clock = clock
         self._all: list[_Directory] = []
+        self._on_change: Callable[[], None] | None = None
         self._by_suffix: dict[str, _Directory] = {}
         """By what stands after the @ …"""
         self._by_domain: dict[str, _Directory] = {}
@@ -109,7 +118,7 @@ class Directories:
         for error in _shared_names(settings):
             raise SettingsProblem(error.setting.partition(".")[2], error.problem, f"{error.remedy}.".capitalize())
         for directory in settings:
-            self._add(_Directory(directory, clock))
+            self._add(_Directory(directory, clock, self._tell))
 
     def _add(self, directory: _Directory) -> None:
         settings = directory.settings
@@ -193,6 +202,36 @@ class Directories:
             controller.health(directory.settings.name) for directory in self._all for controller in directory.controllers
         ]
 
+    def readiness(self) -> list[DirectoryReadiness]:
+        """Whether each directory can serve a sign-in, by what was seen of its domain controllers last."""
+        return [self._readiness(directory) for directory in self._all]
+
+    def _readiness(self, directory: _Directory) -> DirectoryReadiness:
+        condition, detail = best_condition(directory.controllers)
+        names = {**self._by_suffix, **self._by_domain}
+        domains = tuple(name for name, home in names.items() if home is directory)
+        if len(self._all) == 1:
+            domains = (*domains, "*")
+        return DirectoryReadiness(directory.settings.name, domains, condition, detail)
+
+    async def watch(self, on_change: Callable[[], None]) -> None:
+        """Look at every domain controller now and then, until cancelled; without it only sign-ins find out who is there.
+
+        on_change: called whenever `health` or `readiness` may have changed.
+        """
+        self._on_change = on_change
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for directory in self._all:
+                    for controller in directory.controllers:
+                        tasks.create_task(watch(controller, directory.settings), name=f"watch {controller}")
+        finally:
+            self._on_change = None
+
+    def _tell(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
+
     async def close(self) -> None:
         """Let what is under way end, then hang up."""
         await asyncio.gather(*(directory.close() for directory in self._all))
@@ -206,6 +245,18 @@ class Directories:
         if home is not None:
             return home
         return self._all[0] if len(self._all) == 1 else None
+
+
+def best_condition(controllers: Iterable[Controller]) -> tuple[DirectoryCondition, str]:
+    """What the best of a directory's domain controllers lets a sign-in expect, and what stands in the way there.
+
+    One that answers and has an obstacle says more of it than one that does not answer.
+    """
+    best = min(controllers, key=lambda controller: _ORDER.index(controller.condition))
+    return best.condition, best.obstacle
+
+
+_ORDER: tuple[DirectoryCondition, ...] = ("ready", "not_checked", "service_account", "base_dn", "no_controller")
 
 
 def _foreign(directory: _Directory) -> list[Finding]:

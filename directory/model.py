@@ -50,6 +50,11 @@ class PasswordRule(enum.StrEnum):
     """The person may not change it at all."""
 
 
+DirectoryCondition = Literal["ready", "not_checked", "no_controller", "service_account", "base_dn"]
+"""Whether a directory can serve a sign-in. `not_checked`: nobody has looked yet. `no_controller`: no domain controller
+answers. `service_account`: they do, and refuse our own account. `base_dn`: there is nothing where it points."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What a person typed."""
@@ -118,6 +123,19 @@ class CheckResult(Struct, frozen=True):
     rule_value: int = 0
     """Of `min_length` its characters, of `complexity` the kinds of characters, of `history` its passwords, of `min_age` the
     seconds that are left; 0 where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryReadiness:
+    """Whether a directory can serve a sign-in, by what was seen of its domain controllers last."""
+
+    directory: str
+    """Its name in the settings."""
+    domains: tuple[str, ...]
+    """UPN suffixes and NetBIOS names that it answers for, lower case; `*` where bare names are its own."""
+    condition: DirectoryCondition
+    detail: str = ""
+    """For the operator: what stands in the way. Never a secret."""
 
 
 @dataclass(frozen=True, slots=True)

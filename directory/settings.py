@@ -123,6 +123,10 @@ class DirectorySettings:
     idle_seconds: float = 300.0
     """A connection unused for so long is closed; Active Directory closes them after 900 by itself."""
 
+    check_seconds: float = 5.0
+    """Time between two checks of a domain controller that answered nobody meanwhile, in seconds. One that is down is
+    checked every `retry_seconds`. `/readyz` of agent and relay goes by it."""
+
     retry_seconds: float = 2.0
     """First pause before a failed domain controller is tried again; doubles up to `retry_seconds_most`."""
 

@@ -127,7 +127,7 @@ class Relay:
         self._make_signin(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
-        self.readiness = Readiness(self.endpoint, self.registry, store, clock)
+        self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock)
         self._watch()
         self._add_jobs(keys, clock, sleep)
 

@@ -1,21 +1,23 @@
-"""Whether the process may serve (`/healthz`) and whether it can serve sign-ins now (`/readyz`).
+"""Whether this node can serve (`/healthz`, for load balancers), and whether anybody can sign in (`/readyz`, for monitors).
 
-A node whose clock differs from the store's by more than `MAX_SKEW` may not: leases, keys and sessions of several nodes
-depend on it. `/healthz` says what was last measured, so that anybody may ask as often as they like, and a store that does
-not answer makes no node look dead.
+`/healthz` fails for what another node may not have: a store that does not answer here, a clock that differs from the
+store's by more than `MAX_SKEW` (leases, keys and sessions of several nodes depend on it), a process that is stopping. It
+says what was measured last, so that anybody may ask as often as they like. What agents and directories do is the same at
+every node: only `/readyz` tells it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 from aiohttp import web
 
 from gateway.housekeeping import Housekeeping, Sleep
-from gateway.relay import AgentEndpoint, AgentRegistry
+from gateway.protocol import READY
+from gateway.relay import AgentEndpoint, AgentRegistry, Dispatcher
 from gateway.store import AuditEvent, Store, StoreError
 
 log = structlog.get_logger()
@@ -25,15 +27,35 @@ PATIENCE = 4.5
 MAX_SKEW = 2.0
 """Seconds that this machine's clock may differ from the store's."""
 MEASURE_EVERY = 5.0
-"""Seconds between two looks at the store's clock."""
+"""Seconds between two looks at the store and its clock."""
+_OBSTACLES = {
+    "no_agent": "no agent is connected",
+    "no_controller": "no domain controller answers",
+    "not_checked": "the agents have not checked their domain controllers yet",
+    "service_account": "the directory refuses the agent's service account",
+    "base_dn": "the directory has nothing at the agent's `base_dn`",
+}
+"""What agents report, and what the dispatcher says of domains without any, for people."""
 
 
 class Readiness:
-    """Looks at what was last written and who is connected. clock: Unix seconds."""
+    """Looks at what was last written, who is connected and what they report. clock: Unix seconds."""
 
-    def __init__(self, endpoint: AgentEndpoint, registry: AgentRegistry, store: Store, clock: Callable[[], float]) -> None:
-        self._endpoint, self._registry, self._store, self._clock = endpoint, registry, store, clock
+    def __init__(
+        self,
+        endpoint: AgentEndpoint,
+        dispatcher: Dispatcher,
+        registry: AgentRegistry,
+        store: Store,
+        clock: Callable[[], float],
+    ) -> None:
+        self._endpoint, self._dispatcher, self._registry = endpoint, dispatcher, registry
+        self._store, self._clock = store, clock
         self._audit = store.audit
+        self._store_defect = ""
+        """What was wrong with the store when it was looked at last."""
+        self._conditions: dict[str, str] = {}
+        """Of each domain, as it was logged last."""
         self._skew = 0.0
         """Seconds by which this clock is ahead of the store's, as far as that is certain; by the last measurement."""
 
@@ -47,45 +69,54 @@ class Readiness:
         app.router.add_get("/readyz", self.readyz)
 
     def add_jobs(self, housekeeping: Housekeeping, sleep: Sleep) -> None:
-        """Look at the store's clock, where it has one of its own, for as long as the relay serves."""
+        """Look at the store, and at what has become of the domains, for as long as the relay serves."""
 
         async def keep_measuring() -> None:
             while True:
                 await sleep(MEASURE_EVERY)
                 await self.measure()
 
-        if self._store.shared:
-            housekeeping.beside("relay-clock", keep_measuring)
+        housekeeping.beside("relay-readiness", keep_measuring)
+        housekeeping.every_second(self.note_domains)
 
     async def measure(self) -> None:
-        """Compare the clocks. Where the store does not answer, what was measured before stands."""
-        with contextlib.suppress(StoreError):
-            await self._ping()
+        """Look at the store and its clock. While it does not answer, the difference that was measured before stands."""
+        self._store_defect = await self._look_at_store()
+
+    def note_domains(self) -> None:
+        """Log which domains can be signed in to since the last look, and which cannot any more."""
+        conditions = self._dispatcher.conditions()
+        for domain, condition in conditions.items():
+            before = self._conditions.get(domain)
+            if condition == READY and before != READY:
+                log.info("domain.ready", domain=domain)
+            elif condition not in (READY, before):
+                log.warning("domain.unavailable", domain=domain, reason=condition)
+        self._conditions = conditions
 
     async def healthz(self, _request: web.Request) -> web.Response:
-        """200 while the process lives and may serve."""
-        problem = self._clock_problem()
-        return web.json_response({"status": problem or "ok"}, status=503 if problem else 200)
+        """200 while this node can serve."""
+        defect = self._defect()
+        return web.json_response({"status": defect or "ok"}, status=503 if defect else 200)
 
     async def readyz(self, _request: web.Request) -> web.Response:
-        """200 while sign-ins can be served, 503 otherwise; with the names of the agents that can be asked."""
+        """200 while somebody can sign in, 503 otherwise; with the agents that can be asked, and the state of each domain."""
+        await self.measure()
         agents = sorted({connection.name for connection in self._endpoint.connections if connection.usable})
-        ready = False
-        if problem := await self._store_problem():
-            status = problem
-        elif not agents:
-            status = "no agent is connected"
-        else:
-            status, ready = "ready", True
-        return web.json_response({"status": status, "agents": agents}, status=200 if ready else 503)
+        conditions = self._dispatcher.conditions()
+        obstacle = self._defect() or nobody_can_sign_in(agents, conditions)
+        body = {"status": obstacle or "ready", "agents": agents, "domains": conditions}
+        return web.json_response(body, status=503 if obstacle else 200)
 
-    async def _store_problem(self) -> str:
-        """Empty where there is none."""
+    def _defect(self) -> str:
+        """Why this node cannot serve; empty where it can."""
+        return "draining" if self._endpoint.draining else self._clock_defect() or self._store_defect
+
+    async def _look_at_store(self) -> str:
+        """What is wrong with it; empty where nothing is."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._ping()
-                if problem := self._clock_problem():
-                    return problem
                 return "" if await self._store_takes_writes() else "the database refuses writes"
         except (StoreError, TimeoutError):
             return "the database does not answer"
@@ -96,15 +127,15 @@ class Readiness:
         elsewhere = await self._store.ping()
         if elsewhere is None:
             return
-        before = self._clock_problem()
+        before = self._clock_defect()
         self._skew = skew(asked, elsewhere, self._clock())
-        problem = self._clock_problem()
-        if problem and not before:
+        defect = self._clock_defect()
+        if defect and not before:
             log.critical("clock.skewed", seconds=round(self._skew, 1), remedy="set it by NTP, here and at the database")
-        elif before and not problem:
+        elif before and not defect:
             log.info("clock.agrees")
 
-    def _clock_problem(self) -> str:
+    def _clock_defect(self) -> str:
         """Empty where there is none."""
         return f"the clock differs from the database's by {self._skew:.0f} s" if abs(self._skew) > MAX_SKEW else ""
 
@@ -116,6 +147,20 @@ class Readiness:
         if self._registry.refusing:
             await self._endpoint.flush()
         return not (self._audit.refusing or self._registry.refusing)
+
+
+def nobody_can_sign_in(agents: Collection[str], conditions: Mapping[str, str]) -> str:
+    """Why nobody can sign in; empty where somebody can.
+
+    agents: those that can be asked. conditions: of each domain, `ready` or what stands in the way.
+    """
+    if not agents:
+        return _OBSTACLES["no_agent"]
+    if READY in conditions.values():
+        return ""
+    # of domains whose agents are connected: those say more than one whose agents are away
+    reasons = sorted(set(conditions.values()) - {"no_agent"})
+    return "; ".join(_OBSTACLES.get(reason, reason) for reason in reasons) or "no agent may answer for any domain"
 
 
 def skew(asked: float, elsewhere: float, answered: float) -> float:

@@ -25,7 +25,7 @@ async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) 
         agent = Agent(settings.core, settings.state_dir, directories, software=software, directory_clock=clock)
         core = settings.core
         metrics = AgentMetrics(agent, directories).text
-        health = HealthServer(core.health_listen, lambda: agent.state.ready, metrics, core.health_hosts)
+        health = HealthServer(core.health_listen, lambda: agent.state, metrics, core.health_hosts)
         async with health:
             running = asyncio.create_task(agent.run(), name="agent")
             stopping = asyncio.create_task(stop.wait(), name="stop")

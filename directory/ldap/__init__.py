@@ -13,6 +13,7 @@ from directory.ldap.discovery import ServerList, check_servers, resolve_servers
 from directory.ldap.filters import UserFilter, user_filter
 from directory.ldap.service_login import ServiceLogin
 from directory.ldap.tls import make_context, normalise_fingerprint
+from directory.ldap.watch import watch
 
 __all__ = [
     "Address",
@@ -33,4 +34,5 @@ __all__ = [
     "parse_server",
     "resolve_servers",
     "user_filter",
+    "watch",
 ]

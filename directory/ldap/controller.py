@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from directory.errors import (
+    BaseNotFound,
     ConnectFailed,
     ConnectionBroken,
     ConnectionTimedOut,
     LdapConnectionError,
     ServerRefused,
     ServiceAccountRefused,
+    SettingsProblem,
 )
 from directory.ldap import codec
 from directory.ldap.availability import Availability
@@ -24,7 +26,7 @@ from directory.ldap.connection import Address, LdapConnection
 from directory.ldap.naming_contexts import domain_root, naming_context
 from directory.ldap.service_login import REFUSALS, ServiceLogin
 from directory.ldap.values import format_guid, from_generalized_time
-from directory.model import ControllerHealth
+from directory.model import ControllerHealth, DirectoryCondition
 from directory.settings import DirectorySettings
 
 log = structlog.get_logger()
@@ -34,12 +36,15 @@ _GOODBYE = 1.0
 _CURRENT_TIME = codec.attribute_list(("currentTime",))
 _OBJECT_GUID = codec.attribute_list(("objectGUID",))
 _NAMING_CONTEXTS = codec.attribute_list(("namingContexts",))
+_NO_ATTRIBUTES = codec.attribute_list(("1.1",))
+_UNAVAILABLE = frozenset({51, 52})
+"""busy, unavailable (RFC 4511 section 4.1.9): what a server says that starts, stops or is overloaded."""
 
 
 class Controller:
     """Lends connections: `searching` ones are bound as the service account, `binding` ones are re-bound for each check.
 
-    clock: Unix seconds.
+    clock: Unix seconds. on_change: what a sign-in can expect here has changed.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Controller:
         pins: tuple[str, ...],
         clock: Callable[[], float],
         service: ServiceLogin,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
         self.clock_skew = 0.0
@@ -58,7 +64,13 @@ class Controller:
         self.binds = 0
         self.searches = 0
         self._settings, self._context, self._pins, self._clock = settings, context, pins, clock
-        self._service = service
+        self._service, self._on_change = service, on_change
+        self.condition: DirectoryCondition = "not_checked"
+        """What a sign-in can expect here, by what was seen last, …"""
+        self.obstacle = ""
+        """… and what stands in the way, for the operator."""
+        self._heard_at = 0.0
+        """time.monotonic() of its last answer."""
         self._directory = ""
         """What the directory says of itself, once it was read: it never changes."""
         self._availability = Availability(
@@ -85,17 +97,69 @@ class Controller:
         """True, once, where it failed and is due for another try."""
         return self._availability.may_probe(self._clock())
 
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since it answered last."""
+        return time.monotonic() - self._heard_at
+
     def succeeded(self) -> None:
-        """It answered."""
-        if self._availability.state != "up" and self._availability.succeeded():
-            log.info("dc.up", controller=str(self))
+        """It did what was asked of it."""
+        self._answered("ready", "")
 
     def failed(self, error: LdapConnectionError) -> None:
-        """It did not: leave it alone for a while, and drop what is open to it."""
+        """It did not answer: leave it alone for a while, and drop what is open to it."""
         for connection in self._idle():
             self._drop(connection)
         if self._availability.failed(str(error), self._clock()):
             log.warning("dc.down", controller=str(self), error=str(error))
+        self._take_condition("no_controller", str(error))
+
+    async def look(self) -> None:
+        """Find out what a sign-in can expect here, by asking for something under `base_dn` as the service account.
+
+        Never raises. Cancelling hangs up.
+        """
+        patience = self._settings.connect_timeout + self._settings.search_timeout
+        try:
+            async with asyncio.timeout(patience), self.searching() as connection:
+                await connection.search(
+                    self._settings.base_dn.encode(),
+                    codec.SCOPE_ONE,
+                    codec.ANYTHING,
+                    _NO_ATTRIBUTES,
+                    limit=1,
+                    timeout=self._settings.search_timeout,
+                )
+        except TimeoutError:
+            self.failed(ConnectionTimedOut(str(self), f"no answer within {patience:g} s", sent=True, waited=patience))
+        except LdapConnectionError as error:
+            self.failed(error)
+        except (ServiceAccountRefused, SettingsProblem) as error:
+            self._answered("service_account", str(error))
+        except BaseNotFound as error:
+            self._answered("base_dn", str(error))
+        except ServerRefused as error:
+            if error.code in _UNAVAILABLE:
+                self.failed(LdapConnectionError(str(self), str(error)))
+            else:
+                self.succeeded()  # it may not be read, which says nothing of what a sign-in reads
+        else:
+            self.succeeded()
+
+    def _answered(self, condition: DirectoryCondition, obstacle: str) -> None:
+        self._heard_at = time.monotonic()
+        if self._availability.state != "up" and self._availability.succeeded():
+            log.info("dc.up", controller=str(self))
+        self._take_condition(condition, obstacle)
+
+    def _take_condition(self, condition: DirectoryCondition, obstacle: str) -> None:
+        self.obstacle = obstacle
+        if condition == self.condition:
+            return
+        self.condition = condition
+        if condition in ("service_account", "base_dn"):
+            log.error("dc.unusable", controller=str(self), error=obstacle)
+        self._on_change()
 
     # -- connections
 

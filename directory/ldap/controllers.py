@@ -15,16 +15,22 @@ from directory.settings import DirectorySettings
 
 
 class Controllers:
-    """servers: `host:port` of each. clock: Unix seconds. Raises SettingsProblem."""
+    """servers: `host:port` of each. clock: Unix seconds. on_change: see `Controller`. Raises SettingsProblem."""
 
-    def __init__(self, settings: DirectorySettings, servers: tuple[str, ...], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: DirectorySettings,
+        servers: tuple[str, ...],
+        clock: Callable[[], float],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         context = make_context(settings.tls)
         pins = tuple(map(normalise_fingerprint, settings.tls.pinned_sha256))
         allow_plain = settings.send_passwords_unencrypted_over_the_network
         service = ServiceLogin(settings)
         self._directory = settings.name
         self._all = [
-            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock, service)
+            Controller(settings, parse_server(server, allow_plain=allow_plain), context, pins, clock, service, on_change)
             for server in servers
         ]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from foundation.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from gateway.agent.agent import REFUSALS, Agent, AgentState
+    from gateway.agent.agent import REFUSALS, Agent
     from gateway.agent.clock import steady_clock
     from gateway.agent.connection import RelayConnection
     from gateway.agent.enrolment import enrol
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.agent.probe import RelayVerdict, probe_relay
     from gateway.agent.routes import BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
     from gateway.agent.settings import AgentCoreSettings
+    from gateway.agent.state import AgentState
     from gateway.agent.validator import Validator
 
 __all__ = [
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "agent": "REFUSALS Agent AgentState",
+    "agent": "REFUSALS Agent",
     "clock": "steady_clock",
     "connection": "RelayConnection",
     "enrolment": "enrol",
@@ -60,6 +61,7 @@ _MODULES = {
     "probe": "RelayVerdict probe_relay",
     "routes": "BadRoute Route known_relays make_routes proxy_of tls_context",
     "settings": "AgentCoreSettings",
+    "state": "AgentState",
     "validator": "Validator",
 }
 """A command that reads settings needs neither websockets nor aiohttp."""

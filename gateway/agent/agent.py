@@ -12,7 +12,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -25,17 +24,21 @@ from gateway.agent.errors import NotEnrolled, RelayUnreachable
 from gateway.agent.ports import CredentialDirectories
 from gateway.agent.routes import Route, make_routes
 from gateway.agent.settings import AgentCoreSettings
+from gateway.agent.state import AgentState
 from gateway.agent.validator import Validator
 from gateway.protocol import (
     DIRECTORIES_REPORT,
+    READINESS_REPORT,
     AgentFacts,
     AgentSession,
     CloseCode,
     Closed,
     DirectoriesReport,
+    DirectoryState,
     Event,
     Opened,
     PeerTrust,
+    ReadinessReport,
     RenewalAnswered,
     encode,
 )
@@ -46,23 +49,10 @@ REFUSED_CEILING = 60.0
 """Seconds between tries while the relay refuses this identity: only an administrator can change that."""
 _MOVE_PATIENCE = 30.0
 """Seconds that a connection may take to come back under a new certificate, before the next one is moved."""
+_REPORT_GAP = 2.0
+"""Seconds between two reports of what has changed: twenty domain controllers that go down together are one report."""
 RENEWAL_RETRY = 3600.0
 """Seconds until a renewal that got no answer is asked for again."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentState:
-    """What /readyz and the status display show."""
-
-    connected: dict[str, int]
-    """Open connections by relay."""
-    certificate_ends: float
-    in_flight: int
-
-    @property
-    def ready(self) -> bool:
-        """At least one relay can reach AD through this agent."""
-        return any(self.connected.values())
 
 
 class Agent:
@@ -103,6 +93,8 @@ class Agent:
         )
         self._live: set[RelayConnection] = set()
         self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        """A relay should hear what has become of the directories."""
         self._renewal_asked = 0.0
         self._moving: asyncio.Task[None] | None = None
 
@@ -114,7 +106,8 @@ class Agent:
             if connection.session is not None and connection.session.session_id:
                 connected[connection.relay] += 1
         in_flight = sum(connection.in_flight for connection in self._live)
-        return AgentState(connected, self._identity.not_after, in_flight)
+        directories = tuple(self._directories.readiness())
+        return AgentState(connected, self._identity.not_after, in_flight, directories, self._stopping.is_set())
 
     @property
     def outcomes(self) -> Mapping[str, int]:
@@ -135,10 +128,14 @@ class Agent:
                 for route in self._routes
                 for number in range(self._settings.connections)
             ]
-            housekeeping = tasks.create_task(self._housekeeping(), name="agent-housekeeping")
+            others = [
+                tasks.create_task(self._housekeeping(), name="agent-housekeeping"),
+                tasks.create_task(self._report_changes(), name="agent-reports"),
+                tasks.create_task(self._directories.watch(self._changed.set), name="agent-watch"),
+            ]
             await self._stopping.wait()
             await self._drain()
-            for task in (*keepers, housekeeping):
+            for task in (*keepers, *others):
                 task.cancel()
             if self._moving is not None:
                 self._moving.cancel()
@@ -219,11 +216,21 @@ class Agent:
                 self._report(connection)
             await asyncio.sleep(interval)
 
+    async def _report_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for connection in self._live:
+                self._report(connection)
+            await asyncio.sleep(_REPORT_GAP)
+
     def _report(self, connection: RelayConnection) -> None:
         if connection.session is not None:
             states = {health.controller: health.state for health in self._directories.health()}
             report = DirectoriesReport.of(states, connection.in_flight)
+            found = (DirectoryState(one.directory, one.domains, one.condition) for one in self._directories.readiness())
             connection.session.send_report(*DIRECTORIES_REPORT, encode(report))
+            connection.session.send_report(*READINESS_REPORT, encode(ReadinessReport(tuple(found))))
             connection.poke()
 
     def _renew_if_due(self) -> None:

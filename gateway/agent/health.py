@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from foundation.listener import AddressUnavailable, Listener, own_host
 from gateway.agent.errors import AgentError
+from gateway.agent.state import AgentState
 from settings import Unfit, split_address
 
 _CONNECTIONS = 64
@@ -27,13 +29,19 @@ class HealthUnavailable(AgentError):
 
 
 class HealthServer:
-    """Context manager. address: `host:port`, empty for none; ready: whether sign-ins can be served; metrics: the text;
-    hosts: names that it answers to beside its own."""
+    """Context manager. address: `host:port`, empty for none; state: of the agent, now; metrics: the text; hosts: names that
+    it answers to beside its own; clock: Unix seconds."""
 
     def __init__(
-        self, address: str, ready: Callable[[], bool], metrics: Callable[[], bytes], hosts: Sequence[str] = ()
+        self,
+        address: str,
+        state: Callable[[], AgentState],
+        metrics: Callable[[], bytes],
+        hosts: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._address, self._ready, self._metrics, self._hosts = address, ready, metrics, hosts
+        self._address, self._state, self._metrics, self._hosts = address, state, metrics, hosts
+        self._clock = clock
         self._listener: Listener | None = None
 
     async def __aenter__(self) -> HealthServer:
@@ -64,11 +72,17 @@ class HealthServer:
             raise HealthUnavailable(self._address, error.problem, error.remedy) from error
 
     async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        defect = self._state().defect(self._clock())
+        return web.json_response({"status": defect or "ok"}, status=503 if defect else 200)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        ready = self._ready()
-        return web.json_response({"status": "ready" if ready else "no relay is connected"}, status=200 if ready else 503)
+        state = self._state()
+        body = {
+            "status": state.obstacle or "ready",
+            "relays": state.connected,
+            "directories": {found.directory: found.condition for found in state.directories},
+        }
+        return web.json_response(body, status=200 if state.ready else 503)
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

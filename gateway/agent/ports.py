@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import directory
@@ -27,3 +27,9 @@ class CredentialDirectories(Protocol):
 
     def health(self) -> Sequence[directory.ControllerHealth]:
         """The state of each domain controller, now."""
+
+    def readiness(self) -> Sequence[directory.DirectoryReadiness]:
+        """Whether each directory can serve a sign-in, as far as is known now."""
+
+    async def watch(self, on_change: Callable[[], None]) -> None:
+        """Keep finding out, until cancelled. on_change: called when `health` or `readiness` may have changed."""

@@ -39,7 +39,17 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.outcome import Group, Identity, Outcome
 from gateway.protocol.relay_session import RelaySession
-from gateway.protocol.reports import DIRECTORIES_REPORT, DirectoriesReport, decode_directories_report
+from gateway.protocol.reports import (
+    DIRECTORIES_REPORT,
+    READINESS,
+    READINESS_REPORT,
+    READY,
+    DirectoriesReport,
+    DirectoryState,
+    ReadinessReport,
+    decode_directories_report,
+    decode_readiness_report,
+)
 from gateway.protocol.requests import RelayRequests, make_pair, request_body
 from gateway.protocol.session import ProtocolSession, SessionState
 from gateway.protocol.trust import IdentitySigner, PeerTrust
@@ -50,6 +60,9 @@ __all__ = [
     "MAX_HANDSHAKE",
     "OPERATIONS",
     "PROBE",
+    "READINESS",
+    "READINESS_REPORT",
+    "READY",
     "SUBPROTOCOL",
     "AccountId",
     "AgentFacts",
@@ -65,6 +78,7 @@ __all__ = [
     "CloseCode",
     "Closed",
     "DirectoriesReport",
+    "DirectoryState",
     "DomainsAllowed",
     "Event",
     "Group",
@@ -81,6 +95,7 @@ __all__ = [
     "PeerTrust",
     "ProtocolError",
     "ProtocolSession",
+    "ReadinessReport",
     "RelayRequests",
     "RelaySession",
     "RenewalAnswered",
@@ -94,6 +109,7 @@ __all__ = [
     "SessionState",
     "VerifyRequest",
     "decode_directories_report",
+    "decode_readiness_report",
     "encode",
     "make_pair",
     "request_body",

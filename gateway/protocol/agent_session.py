@@ -49,6 +49,7 @@ from gateway.protocol.messages import (
 )
 from gateway.protocol.outcome import Outcome
 from gateway.protocol.records import AGENT_TO_RELAY, RELAY_TO_AGENT, derive
+from gateway.protocol.reports import READINESS
 from gateway.protocol.sealing import (
     REKEY_AFTER,
     Opener,
@@ -62,6 +63,8 @@ from gateway.protocol.sealing import (
 from gateway.protocol.session import ProtocolSession, SessionState, transcript
 from gateway.protocol.trust import IdentitySigner, PeerTrust, verify_proof
 
+AGENT_CAPABILITIES: Final = (*OPERATIONS, READINESS)
+"""What an agent of this version states in its introduction."""
 MAX_PAIRS: Final = 256
 """Pair keys under one seal key: nodes, and how often each may be started anew in ten minutes."""
 
@@ -77,7 +80,7 @@ class AgentFacts:
     domains: tuple[str, ...]
     """UPN suffixes and NetBIOS names it answers for, lower case; `*` for all."""
     software: str
-    capabilities: tuple[str, ...] = OPERATIONS
+    capabilities: tuple[str, ...] = AGENT_CAPABILITIES
     """The operations that it does, and whatever else it can."""
 
 
@@ -275,7 +278,7 @@ class AgentSession(ProtocolSession):
         events.append(RequestReceived(request_id, deadline, body))  # type: ignore[arg-type]  # of a known operation
 
     def _reason_to_refuse(self, request: Request, relay_now: float) -> str | None:
-        if request.operation not in self._facts.capabilities:
+        if request.operation not in OPERATIONS or request.operation not in self._facts.capabilities:
             return "unsupported"
         if request.deadline <= relay_now:
             return "late"

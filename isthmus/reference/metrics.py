@@ -18,17 +18,34 @@ from gateway.relay import AgentGauges, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 
+_ADDRESSES = (
+    (
+        code("/healthz"),
+        "load balancers: can this node serve? At the relay's public address as well",
+        "it is stopping; its database does not answer or refuses writes; its clock is more than 2 s off that of a shared "
+        "database",
+        "it is stopping; its certificate has expired",
+    ),
+    (
+        code("/readyz"),
+        "monitors: can somebody sign in here?",
+        f"the same; or no domain is ready ({code('domains')} has the condition of each)",
+        f"no relay is connected; or one of its {code('directories')} is not ready",
+    ),
+)
+
 
 def metrics_page() -> str:
     """What Prometheus can read of a relay and of an agent."""
     introduction = """\
-Text format of Prometheus, at `/metrics`. `/healthz` beside it answers 200 while the process lives, and a relay's
-503 while its clock is more than 2 s off that of the shared database; `/readyz` answers 200 while sign-ins can be served and
-503 otherwise. Counters start at 0 with their process; beside each of
-the relay's counters there is a gauge `…_created`, the Unix time at which it started."""
+Text format of Prometheus, at `/metrics`. Two more addresses beside it answer 200 or 503, and say why as `status` in JSON.
+Counters start at 0 with their process; beside each of the relay's counters there is a gauge `…_created`, the Unix time at
+which it started."""
     return page(
         "Metrics",
         introduction,
+        table(("address", "for", "503 from a relay", "503 from an agent"), _ADDRESSES),
+        "The conditions: [troubleshooting](../operators/troubleshooting.md#readyz-says-503).",
         _section("Relay", f"At {code('server.metrics_listen')}, {_default(ServerSettings, 'metrics_listen')}.", relay()),
         _section("Agent", f"At {code('core.health_listen')}, {_default(AgentCoreSettings, 'health_listen')}.", agent()),
         f"Outcomes: {', '.join(code(outcome.value) for outcome in Outcome)}; on the relay also `refused_by_admission`.",
@@ -41,7 +58,8 @@ def relay() -> list[Metric]:
     SignInMetrics(registry).count("signin", Outcome.SUCCESS, 1.0)
     Alarms.counter(registry).labels("a")
     connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
-    registry.register(AgentGauges(cast(Any, SimpleNamespace(connections=[connection], waiting=0))))
+    dispatcher = SimpleNamespace(connections=[connection], waiting=0, conditions=lambda: {"a": "ready"})
+    registry.register(AgentGauges(cast(Any, dispatcher)))
     registry.register(RefusalGauges(cast(Any, SimpleNamespace(delay=0.25, waiting=0, open=0))))
     return list(registry.collect())
 

@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.typing import EventDict
 
 from gateway.app import (
     ServerSettings,
     serving,
 )
 from gateway.protocol import Outcome
-from gateway.readiness import skew
+from gateway.readiness import nobody_can_sign_in, skew
 from tests.support.fakes import FakeDirectories
-from tests.support.relay_and_agent import agent, attempt
+from tests.support.relay_and_agent import agent, attempt, eventually
 from tests.support.visitors import browser
 
 ANNA = "anna@corp.example.com"
@@ -32,14 +33,92 @@ async def test_health_is_the_process_and_readiness_is_an_agent(settings: ServerS
             response, body = await get(address)
             assert (response.status, json.loads(body)) == (200, {"status": "ok"})
         response, body = await get(operator + "/readyz")
-        assert (response.status, json.loads(body)) == (503, {"status": "no agent is connected", "agents": []})
+        assert (response.status, json.loads(body)) == (503, {"status": "no agent is connected", "agents": [], "domains": {}})
         async with agent(tmp_path, running, people, "agent1"):
             response, body = await get(operator + "/readyz")
-            assert (response.status, json.loads(body)) == (200, {"status": "ready", "agents": ["agent1"]})
+            domains = {"corp": "ready", "corp.example.com": "ready"}
+            assert (response.status, json.loads(body)) == (
+                200,
+                {"status": "ready", "agents": ["agent1"], "domains": domains},
+            )
             for connection in running.endpoint.connections:
                 connection.session.drain()
             response, _ = await get(operator + "/readyz")
             assert response.status == 503
+
+
+async def test_readiness_is_a_directory_as_well(settings: ServerSettings, tmp_path: Path, logs: list[EventDict]) -> None:
+    """An agent without a domain controller serves nobody, and says so at once; a load balancer has no part in it."""
+    people, operator = FakeDirectories({ANNA: "right"}), f"http://{settings.metrics_listen}"
+
+    async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, people, "agent1"):
+
+        async def readyz() -> tuple[int, str, str]:
+            response, body = await get(operator + "/readyz")
+            found = json.loads(body)
+            return response.status, found["status"], found["domains"]["corp.example.com"]
+
+        async def is_ready() -> bool:
+            return (await readyz())[0] == 200
+
+        async def is_gone() -> bool:
+            return not await is_ready()
+
+        def metric() -> str:
+            lines, wanted = running.metrics_text().decode().splitlines(), 'isthmus_domain_ready{domain="corp.example.com"} '
+            (value,) = (line.removeprefix(wanted) for line in lines if line.startswith(wanted))
+            return value
+
+        await eventually(is_ready)
+        running.readiness.note_domains()
+        people.become("no_controller")
+        await eventually(is_gone)
+        assert await readyz() == (503, "no domain controller answers", "no_controller")
+        assert metric() == "0.0"
+        assert (await get("/healthz"))[0].status == 200
+        running.readiness.note_domains()
+        people.become("ready")
+        await eventually(is_ready)
+        assert metric() == "1.0"
+        running.readiness.note_domains()
+        running.readiness.note_domains()
+    told = [(entry["event"], entry["domain"]) for entry in logs if entry["event"].startswith("domain.")]
+    assert [event for event, domain in told if domain == "corp"] == ["domain.ready", "domain.unavailable", "domain.ready"]
+
+
+@pytest.mark.parametrize(
+    ("agents", "conditions", "obstacle"),
+    [
+        ([], {}, "no agent is connected"),
+        ([], {"north": "no_agent"}, "no agent is connected"),
+        (["a"], {"north": "ready"}, ""),
+        (["a"], {"north": "ready", "south": "no_controller"}, ""),
+        (["a"], {"north": "no_controller", "south": "no_agent"}, "no domain controller answers"),
+        (
+            ["a"],
+            {"north": "no_controller", "south": "service_account"},
+            "no domain controller answers; the directory refuses the agent's service account",
+        ),
+        (["a"], {"north": "moved"}, "moved"),
+        (["a"], {}, "no agent may answer for any domain"),
+        (["a"], {"north": "no_agent"}, "no agent may answer for any domain"),
+    ],
+)
+def test_somebody_can_sign_in_where_one_domain_is_ready(
+    agents: list[str], conditions: dict[str, str], obstacle: str
+) -> None:
+    """What is wrong with the others is told beside it, and by the metric of each domain."""
+    assert nobody_can_sign_in(agents, conditions) == obstacle
+
+
+async def test_a_relay_that_stops_is_taken_out_before_it_is_gone(settings: ServerSettings, tmp_path: Path) -> None:
+    """A load balancer sees it while the last sign-ins are finished; so does a monitor."""
+    people = FakeDirectories({ANNA: "right"})
+    async with serving(settings) as running, browser(settings) as get, agent(tmp_path, running, people, "agent1"):
+        await running.endpoint.drain(0.0)
+        for address in ("/healthz", f"http://{settings.metrics_listen}/readyz"):
+            response, body = await get(address)
+            assert (response.status, json.loads(body)["status"]) == (503, "draining")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +161,8 @@ async def test_a_sign_in_that_cannot_be_recorded_is_not_given(settings: ServerSe
             response, body = await get("/api/v1/authenticate", "POST", json=order, headers=headers)
             assert (response.status, json.loads(body)["detail"]) == (503, "not_recorded")
             response, body = await get(readiness)
+            assert (response.status, json.loads(body)["status"]) == (503, "the database refuses writes")
+            response, body = await get("/healthz")
             assert (response.status, json.loads(body)["status"]) == (503, "the database refuses writes")
         response, body = await get(readiness)
         assert (response.status, json.loads(body)["status"]) == (200, "ready")

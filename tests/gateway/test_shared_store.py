@@ -38,12 +38,14 @@ async def test_a_stopped_server_is_said_to_the_load_balancer(
             response, body = await get(readiness)
             assert (response.status, json.loads(body)["status"]) == (503, "the database does not answer")
             assert time.monotonic() - began < 5
-            assert (await get("/healthz"))[0].status == 200
+            response, body = await get("/healthz")
+            assert (response.status, json.loads(body)["status"]) == (503, "the database does not answer")
             assert (await signin).outcome is Outcome.NOT_RECORDED
             assert time.monotonic() - began < 10
         finally:
             postgres.resume()
         await eventually(lambda: ready(get, readiness), 15)
+        assert (await get("/healthz"))[0].status == 200
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
 
 

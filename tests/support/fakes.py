@@ -30,6 +30,9 @@ class FakeDirectories:
     about: dict[str, Any] = field(default_factory=dict)
     """More of everybody's identity."""
     binds: list[str] = field(default_factory=list)
+    condition: directory.DirectoryCondition = "ready"
+    on_change: Callable[[], None] = lambda: None
+    """What the agent wants to be called when something has changed."""
 
     async def verify(
         self, credential: directory.Credential, *, deadline: float, before_bind: Callable[[], Awaitable[None]] | None = None
@@ -82,6 +85,18 @@ class FakeDirectories:
 
     def health(self) -> list[directory.ControllerHealth]:
         return []
+
+    def readiness(self) -> list[directory.DirectoryReadiness]:
+        return [directory.DirectoryReadiness("corp.example.com", self.domains or ("*",), self.condition)]
+
+    async def watch(self, on_change: Callable[[], None]) -> None:
+        self.on_change = on_change
+        await asyncio.get_running_loop().create_future()
+
+    def become(self, condition: directory.DirectoryCondition) -> None:
+        """From now on it is so, and the agent is told."""
+        self.condition = condition
+        self.on_change()
 
     async def close(self) -> None:
         pass

@@ -37,6 +37,8 @@ class FakeLdapServer:
     """Changes of password (RFC 3062); each is done."""
     binds: list[tuple[bytes, bytes]] = field(default_factory=list)
     """(DN, password) of each bind that arrived."""
+    at_search: int | None = 0
+    """LDAP result of each search; None: stay silent."""
     searches: int = 0
     bound: asyncio.Event = field(default_factory=asyncio.Event)
     """A bind has arrived."""
@@ -99,6 +101,11 @@ class FakeLdapServer:
             return None
         if tag == _SEARCH:
             self.searches += 1
+            if self.at_search is None:
+                return b""
+            if self.at_search:
+                result = codec.integer(self.at_search, 0x0A) + codec.octets(b"") + codec.octets(b"as the test wants")
+                return codec.message(number, codec.tlv(codec.SEARCH_DONE, result))
             return self._found(number, message, start)
         if tag == _EXTENDED:
             self.changes += 1

@@ -15,6 +15,9 @@ from msgspec import Struct
 
 from gateway.protocol import (
     DIRECTORIES_REPORT,
+    READINESS,
+    READINESS_REPORT,
+    READY,
     AnswerBody,
     Answered,
     AnswerUnreadable,
@@ -31,6 +34,7 @@ from gateway.protocol import (
     ReportReceived,
     RequestRefused,
     decode_directories_report,
+    decode_readiness_report,
     request_body,
 )
 
@@ -99,6 +103,8 @@ class AgentConnection:
         self.clock_skew = 0.0
         self.status: dict[str, str] = {}
         """`up`, `down` or `probing`, by domain controller, as the agent reported."""
+        self._conditions: dict[str, str] | None = None
+        """Of the directory of each domain, as the agent reported: `ready`, or what stands in the way."""
         self.suspect = False
         """It let a begin deadline pass without a word: asked last until it speaks again."""
         self.reserved = 0
@@ -140,6 +146,17 @@ class AgentConnection:
     def capabilities(self) -> frozenset[str]:
         """What the agent says that it can do, its operations among them."""
         return self.opened.capabilities if self.opened is not None else frozenset()
+
+    def condition(self, domain: str) -> str:
+        """What a sign-in of one of its domains can expect through this agent: `ready`, or what stands in the way.
+
+        An agent of a version that does not report it is taken to be ready unless all its domain controllers are down.
+        """
+        if self._conditions is not None:
+            return self._conditions.get(domain, "not_checked")
+        if READINESS in self.capabilities:
+            return "not_checked"
+        return "no_controller" if self.status and "up" not in self.status.values() else READY
 
     # -- asking
 
@@ -225,10 +242,12 @@ class AgentConnection:
 
     def _take_report(self, report: ReportReceived) -> None:
         """Of a kind or version that is not known here, nothing; nor of one that cannot be read: it costs nobody anything."""
-        if (report.kind, report.version) != DIRECTORIES_REPORT:
-            return
         try:
-            self.status = decode_directories_report(report.body).states
+            if (report.kind, report.version) == DIRECTORIES_REPORT:
+                self.status = decode_directories_report(report.body).states
+            elif (report.kind, report.version) == READINESS_REPORT:
+                found = decode_readiness_report(report.body).directories
+                self._conditions = {domain: state.condition for state in found for domain in state.domains}
         except MalformedFrame as error:
             log.warning("agent.report_unreadable", agent=self.name, kind=report.kind, detail=str(error))
 

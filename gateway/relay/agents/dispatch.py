@@ -36,13 +36,15 @@ from dataclasses import dataclass
 import structlog
 from msgspec import Struct
 
-from gateway.protocol import AccountId, AnswerBody, Outcome
+from gateway.protocol import READY, AccountId, AnswerBody, Outcome, VerifyRequest
 from gateway.relay.agents.bindings import DirectoryBindings
 from gateway.relay.agents.connection import AgentConnection, Loss, Task
 from gateway.relay.settings import RelayCoreSettings
 
 log = structlog.get_logger()
 
+NO_AGENT = "no_agent"
+"""The condition of a domain none of whose agents is connected."""
 _SAMPLE = 16
 """Connections that are compared where there are more."""
 _STICKY_SECONDS = 60.0
@@ -190,6 +192,25 @@ class Dispatcher:
         log.error("agent.not_believed", agent=connection.name, reason=doubt)
         body = AnswerBody(Outcome.NO_DIRECTORY, detail=f"the agent's answer was not believed: {doubt}")
         return Dispatched(body, dispatched.agent, dispatched.begun)
+
+    def conditions(self) -> dict[str, str]:
+        """What a sign-in can expect, by domain that some agent ever claimed: `ready`, or what stands in the way.
+
+        `no_agent`: no agent of the domain is connected. The others are what agents report.
+        """
+        self._pool(("", ""))  # so that all that is claimed is known
+        return {domain: self._condition(domain) for domain in sorted(self._claimed)}
+
+    def _condition(self, domain: str) -> str:
+        pool = self._pool((domain, VerifyRequest.operation))
+        found = set()
+        for connection in pool:
+            if connection.usable:
+                found.add(condition := connection.condition(domain))
+                if condition == READY:
+                    return READY
+        # of several obstacles the one that says most: an agent that has just come has not looked yet
+        return min(found, key=lambda condition: (condition == "not_checked", condition), default=NO_AGENT)
 
     def connection_changed(self, connection: AgentConnection) -> None:
         """A connection may take more: give its room to those who wait longest and can use it. Or it takes nothing more."""

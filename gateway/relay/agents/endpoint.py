@@ -90,6 +90,11 @@ class AgentEndpoint:
         return self._dispatcher.connections
 
     @property
+    def draining(self) -> bool:
+        """It takes no new connections any more."""
+        return self._draining
+
+    @property
     def open(self) -> Collection[AgentConnection]:
         """All open connections, those in their handshake among them."""
         return self._open

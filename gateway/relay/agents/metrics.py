@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gateway.protocol import READY
 from gateway.relay.agents.dispatch import Dispatcher
 
 
@@ -29,6 +30,9 @@ class AgentGauges(Collector):
             outstanding.add_metric([name], sum(connection.outstanding for connection in own))
             latency.add_metric([name], max(connection.latency for connection in own))
             skew.add_metric([name], max((connection.clock_skew for connection in own), key=abs))
+        ready = GaugeMetricFamily("isthmus_domain_ready", "1 while users of the domain can sign in here.", labels=["domain"])
+        for domain, condition in self._dispatcher.conditions().items():
+            ready.add_metric([domain], float(condition == READY))
         waiting = GaugeMetricFamily("isthmus_signins_waiting", "Sign-ins that wait for an agent with room.")
         waiting.add_metric([], self._dispatcher.waiting)
-        yield from (connections, outstanding, latency, skew, waiting)
+        yield from (connections, outstanding, latency, skew, ready, waiting)

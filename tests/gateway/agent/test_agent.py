@@ -539,6 +539,23 @@ async def test_the_domain_controllers_states_are_shown_at_the_relay(tmp_path: Pa
     assert views[0].software == "test"
 
 
+async def test_many_changes_at_once_are_few_reports(
+    tmp_path: Path, people: FakeDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay ends sessions that say too much; what is true in the end arrives all the same."""
+    monkeypatch.setattr("gateway.agent.agent._REPORT_GAP", 0.05)
+    async with relay(tmp_path) as running, agent(tmp_path, running, people):
+        connections = list(running.endpoint.connections)
+        await eventually(lambda: all(one.condition("corp") == "ready" for one in connections))
+        for _ in range(200):
+            people.become("no_controller")
+            people.become("ready")
+            await asyncio.sleep(0)
+        people.become("service_account")
+        await eventually(lambda: all(one.condition("corp") == "service_account" for one in connections))
+        assert running.endpoint.connections == connections
+
+
 async def test_without_domains_the_agent_answers_for_all(tmp_path: Path, people: FakeDirectories) -> None:
     """One directory and no routing."""
     people.domains = ()

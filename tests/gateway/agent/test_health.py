@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
 
 from demo.stand import free_port
+from directory import DirectoryCondition, DirectoryReadiness
 from gateway.agent.health import HealthServer, HealthUnavailable
+from gateway.agent.state import AgentState
+
+NOW = 1_800_000_000.0
+RELAY = "https://relay.example.com"
 
 
 async def get(address: str, path: str) -> tuple[int, str, str]:
@@ -17,32 +25,61 @@ async def get(address: str, path: str) -> tuple[int, str, str]:
         return response.status, response.headers["Content-Type"], await response.text()
 
 
-def serve(address: str, ready: bool = True, metrics: bytes = b"") -> HealthServer:
-    return HealthServer(address, lambda: ready, lambda: metrics)
+def state(*conditions: DirectoryCondition, connections: int = 1, **fields: Any) -> AgentState:
+    """Of an agent with a directory in each of these conditions."""
+    directories = tuple(
+        DirectoryReadiness(f"{number}.example.com", (), condition) for number, condition in enumerate(conditions)
+    )
+    return AgentState({RELAY: connections}, NOW + 60, 0, directories, **fields)
 
 
-async def test_healthz_answers_as_long_as_the_process_lives() -> None:
-    """Ready or not."""
+def serve(address: str, found: AgentState | None = None, metrics: bytes = b"") -> HealthServer:
+    return HealthServer(address, lambda: found or state(), lambda: metrics, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("found", "defect"),
+    [
+        (state("no_controller", connections=0), ""),
+        (state(draining=True), "draining"),
+        (replace(state(), certificate_ends=NOW), ""),
+        (replace(state(), certificate_ends=NOW - 1), "the agent's certificate has expired"),
+    ],
+)
+async def test_healthz_is_about_this_process_alone(found: AgentState, defect: str) -> None:
+    """Not about relays and directories, which another agent would find no better."""
     address = f"127.0.0.1:{free_port()}"
-    async with serve(address, ready=False):
+    async with serve(address, found):
         status, kind, body = await get(address, "/healthz")
-    assert (status, body) == (200, '{"status": "ok"}')
+    assert (status, json.loads(body)) == (503 if defect else 200, {"status": defect or "ok"})
     assert kind.startswith("application/json")
 
 
-@pytest.mark.parametrize(("ready", "status", "word"), [(True, 200, "ready"), (False, 503, "no relay is connected")])
-async def test_readyz_tells_whether_sign_ins_can_be_served(ready: bool, status: int, word: str) -> None:
-    """A balancer or a monitor takes the status, an operator the words."""
+@pytest.mark.parametrize(
+    ("found", "obstacle"),
+    [
+        (state(), ""),
+        (state("ready", "ready"), ""),
+        (state("ready", connections=0), "no relay is connected"),
+        (state("ready", "no_controller"), "no domain controller of 1.example.com answers"),
+        (state("service_account"), "0.example.com refuses the service account"),
+        (state("base_dn"), "0.example.com has nothing at `base_dn`"),
+        (state("not_checked"), "0.example.com has not been checked yet"),
+    ],
+)
+async def test_readyz_wants_a_relay_and_every_directory(found: AgentState, obstacle: str) -> None:
+    """A monitor takes the status, an operator the words."""
     address = f"127.0.0.1:{free_port()}"
-    async with serve(address, ready=ready):
-        found, _, body = await get(address, "/readyz")
-    assert found == status
-    assert f'"{word}"' in body
+    async with serve(address, found):
+        status, _, body = await get(address, "/readyz")
+    assert status == (503 if obstacle else 200)
+    directories = {one.directory: one.condition for one in found.directories}
+    assert json.loads(body) == {"status": obstacle or "ready", "relays": found.connected, "directories": directories}
 
 
 async def test_readyz_follows_the_state() -> None:
     """It is asked anew each time."""
-    address, states = f"127.0.0.1:{free_port()}", [True, False, True]
+    address, states = f"127.0.0.1:{free_port()}", [state(), state(connections=0), state()]
     async with HealthServer(address, lambda: states.pop(0), bytes):
         assert [(await get(address, "/readyz"))[0] for _ in range(3)] == [200, 503, 200]
 
@@ -59,7 +96,7 @@ async def test_metrics_are_handed_out_as_prometheus_wants_them() -> None:
 async def test_a_name_that_leads_here_reads_nothing() -> None:
     """A web page can have its own name lead to loopback; no version is told to anybody."""
     address = f"127.0.0.1:{free_port()}"
-    served = HealthServer(address, lambda: True, lambda: b"secret", ("agent1.internal",))
+    served = HealthServer(address, state, lambda: b"secret", ("agent1.internal",))
     async with served, aiohttp.ClientSession() as session:
         for host, status in (("evil.example", 421), ("localhost", 200), (address, 200), ("agent1.internal:9180", 200)):
             async with session.get(f"http://{address}/metrics", headers={"Host": host}) as response:

@@ -44,7 +44,13 @@ from gateway.protocol.messages import (
     to_agent,
     to_relay,
 )
-from gateway.protocol.reports import DirectoriesReport, decode_directories_report
+from gateway.protocol.reports import (
+    DirectoriesReport,
+    DirectoryState,
+    ReadinessReport,
+    decode_directories_report,
+    decode_readiness_report,
+)
 from gateway.protocol.session import SessionState, transcript
 from tests.gateway.protocol.test_session import NOW, Ends, World, ask, of
 
@@ -288,6 +294,20 @@ def test_the_body_of_a_directories_report_may_grow_too() -> None:
     for wrong in (b"", b"\xc1", encode({"controllers": 5})):
         with pytest.raises(MalformedFrame):
             decode_directories_report(wrong)
+
+
+def test_the_body_of_a_readiness_report_may_grow_too() -> None:
+    """In each directory as well; a condition that is not known here is taken as it is."""
+    corp, west = DirectoryState("corp", ("corp.example.com", "*"), "ready"), DirectoryState("west", (), "moved")
+    report = ReadinessReport((corp, west))
+    assert decode_readiness_report(encode(grown(report))) == report
+    state = {"name": "corp", "domains": ["corp"], "condition": "ready"}
+    for wrong in ({"directories": 5}, {}, *({"directories": [{**state, **bad}]} for bad in _BAD_STATES)):
+        with pytest.raises(MalformedFrame):
+            decode_readiness_report(encode(wrong))
+
+
+_BAD_STATES: list[dict[str, Any]] = [{"domains": ["a b"]}, {"condition": "\x1b[2J"}, {"condition": ""}, {"name": "corp\n"}]
 
 
 def test_the_words_on_the_wire_are_those_of_the_first_version() -> None:

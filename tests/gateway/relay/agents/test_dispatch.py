@@ -10,7 +10,20 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.protocol import AccountId, AnswerBody, CloseCode, DirectoriesReport, Outcome, encode
+from gateway.protocol import (
+    DIRECTORIES_REPORT,
+    OPERATIONS,
+    READINESS,
+    READINESS_REPORT,
+    AccountId,
+    AnswerBody,
+    CloseCode,
+    DirectoriesReport,
+    DirectoryState,
+    Outcome,
+    ReadinessReport,
+    encode,
+)
 from gateway.relay.agents import dispatch
 from gateway.relay.agents.dispatch import Dispatched, account_of, domain_of
 from tests.gateway.relay.agents.exchange import (
@@ -1043,6 +1056,65 @@ async def test_the_report_on_directories_is_kept_and_others_are_left_alone(excha
     assert [entry["event"] for entry in logs] == ["agent.report_unreadable"]
     assert station.connection.status == {"dc1:636": "up"}
     assert station.connection.usable
+
+
+# -- which domains users can sign in to
+
+
+def report(station: Station, **conditions: str) -> None:
+    """The agent says so of the directories of its domains."""
+    states = tuple(DirectoryState(domain, (domain,), condition) for domain, condition in conditions.items())
+    station.end.send_report(*READINESS_REPORT, encode(ReadinessReport(states)))
+
+
+REPORTING = (*OPERATIONS, READINESS)
+
+
+@in_virtual_time
+async def test_a_domain_is_ready_where_an_agent_says_so(exchange: Exchange) -> None:
+    """One that has just come has not said it yet; one that is ready is enough."""
+    first = exchange.agent("first", "north", "south", capabilities=REPORTING)
+    assert exchange.dispatcher.conditions() == {"north": "not_checked", "south": "not_checked"}
+    report(first, north="no_controller", south="ready")
+    await exchange.settle()
+    assert exchange.dispatcher.conditions() == {"north": "no_controller", "south": "ready"}
+    second = exchange.agent("second", "north", capabilities=REPORTING)
+    assert exchange.dispatcher.conditions()["north"] == "no_controller"  # that says more than that nobody has looked
+    report(second, north="ready")
+    await exchange.settle()
+    assert exchange.dispatcher.conditions() == {"north": "ready", "south": "ready"}
+    report(first, north="ready")
+    await exchange.settle()
+    assert exchange.dispatcher.conditions()["south"] == "not_checked"  # it says nothing of that domain any more
+
+
+@in_virtual_time
+async def test_a_domain_without_its_agents_is_not_ready(exchange: Exchange) -> None:
+    """Whether they are away, leaving, or cannot check passwords; other domains' agents do not help."""
+    first = exchange.agent("first", "north", capabilities=REPORTING)
+    everybody = exchange.agent("everybody", "*", capabilities=REPORTING)
+    report(first, north="ready")
+    everybody.end.send_report(*READINESS_REPORT, encode(ReadinessReport((DirectoryState("x", ("*",), "ready"),))))
+    changing = exchange.agent("changing", "south", capabilities=("change", READINESS))
+    report(changing, south="ready")
+    await exchange.settle()
+    assert exchange.dispatcher.conditions() == {"*": "ready", "north": "ready", "south": "no_agent"}
+    first.end.drain()
+    await exchange.settle()
+    assert exchange.dispatcher.conditions()["north"] == "no_agent"
+    first.hang_up()
+    assert exchange.dispatcher.conditions()["north"] == "no_agent"
+
+
+@in_virtual_time
+async def test_an_agent_of_the_first_version_is_ready_while_one_controller_is_up(exchange: Exchange) -> None:
+    """It does not report readiness, and of its controllers not which directory they belong to."""
+    older = exchange.agent("older", "north")
+    assert exchange.dispatcher.conditions() == {"north": "ready"}
+    for states, condition in (({"dc1": "down", "dc2": "up"}, "ready"), ({"dc1": "down", "dc2": "probing"}, "no_controller")):
+        older.end.send_report(*DIRECTORIES_REPORT, encode(DirectoriesReport.of(states, 0)))
+        await exchange.settle()
+        assert exchange.dispatcher.conditions() == {"north": condition}
 
 
 # -- all of it together
