@@ -115,21 +115,14 @@ class Controller:
         self._take_condition("no_controller", str(error))
 
     async def look(self) -> None:
-        """Find out what a sign-in can expect here, by asking for something under `base_dn` as the service account.
+        """Find out what a sign-in can expect here, by asking for what is at `base_dn` as the service account.
 
         Never raises. Cancelling hangs up.
         """
         patience = self._settings.connect_timeout + self._settings.search_timeout
         try:
             async with asyncio.timeout(patience), self.searching() as connection:
-                await connection.search(
-                    self._settings.base_dn.encode(),
-                    codec.SCOPE_ONE,
-                    codec.ANYTHING,
-                    _NO_ATTRIBUTES,
-                    limit=1,
-                    timeout=self._settings.search_timeout,
-                )
+                await self._look_at_base(connection)
         except TimeoutError:
             self.failed(ConnectionTimedOut(str(self), f"no answer within {patience:g} s", sent=True, waited=patience))
         except LdapConnectionError as error:
@@ -145,6 +138,16 @@ class Controller:
                 self.succeeded()  # it may not be read, which says nothing of what a sign-in reads
         else:
             self.succeeded()
+
+    async def _look_at_base(self, connection: LdapConnection) -> None:
+        """Raises BaseNotFound where there is nothing: a subtree tells, even where the base itself may not be read."""
+        settings, base = self._settings, self._settings.base_dn.encode()
+        timeout = settings.search_timeout
+        if await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, _NO_ATTRIBUTES, limit=1, timeout=timeout):
+            return
+        name = (settings.login_attributes or (("userPrincipalName",) if settings.kind == "ad" else ("uid",)))[0]
+        nobody = codec.equals(name.encode(), b"isthmus-nobody")  # as cheap as a sign-in's
+        await connection.search(base, codec.SCOPE_SUBTREE, nobody, _NO_ATTRIBUTES, limit=1, timeout=timeout)
 
     def _answered(self, condition: DirectoryCondition, obstacle: str) -> None:
         self._heard_at = time.monotonic()

@@ -45,7 +45,7 @@ which it started."""
         "Metrics",
         introduction,
         table(("address", "for", "503 from a relay", "503 from an agent"), _ADDRESSES),
-        "The conditions: [troubleshooting](../operators/troubleshooting.md#readyz-says-503).",
+        "What the conditions mean, and what to do: Troubleshooting.",
         _section("Relay", f"At {code('server.metrics_listen')}, {_default(ServerSettings, 'metrics_listen')}.", relay()),
         _section("Agent", f"At {code('core.health_listen')}, {_default(AgentCoreSettings, 'health_listen')}.", agent()),
         f"Outcomes: {', '.join(code(outcome.value) for outcome in Outcome)}; on the relay also `refused_by_admission`.",

@@ -29,6 +29,7 @@ from directory.errors import Ambiguous, NotFound, ServerRefused
 from directory.ldap import LdapConnection
 from findings import Finding
 from tests.support.forwarder import Forwarder
+from tests.support.relay_and_agent import eventually
 
 pytestmark = pytest.mark.samba
 
@@ -848,3 +849,14 @@ async def test_the_troubleshooter_finds_policies_that_lock_sooner(make: Make, do
         domain.edit([{"modify": {"dn": applied["dn"], "msDS-PSOAppliesTo": []}}])
     assert (seen.status, "sooner: threshold 2" in seen.seen) == ("fail", True)
     assert (unseen.status, "sooner cannot be read" in unseen.seen) == ("warn", True)
+
+
+async def test_readiness_is_seen_without_a_sign_in(make: Make, domain: ThrowawayDomain) -> None:
+    """Samba answers whatever many entries are under the base; one that is not there is told."""
+    there, nowhere = make(), make(base_dn=f"OU=nowhere,{domain.base_dn}")
+    watching = [asyncio.create_task(watched.watch(lambda: None)) for watched in (there, nowhere)]
+    await eventually(lambda: all(watched.readiness()[0].condition != "not_checked" for watched in (there, nowhere)))
+    assert [watched.readiness()[0].condition for watched in (there, nowhere)] == ["ready", "base_dn"]
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)

@@ -13,6 +13,7 @@ import pytest
 from demo.slapd import BASE_DN, PASSWORD, ThrowawaySlapd
 from directory import CheckOutcome, CheckResult, Credential, Directories, PasswordRule
 from directory.errors import NotFound, ServerRefused
+from tests.support.relay_and_agent import eventually
 from tests.support.slapd import settings_of
 
 pytestmark = pytest.mark.slapd
@@ -346,3 +347,15 @@ async def test_a_server_that_restarts_is_found_again(slapd: ThrowawaySlapd, peop
         while (await verify(people, "person6", slapd.password(6))).outcome is not CheckOutcome.SUCCESS:  # noqa: ASYNC110 - a server has no event
             await asyncio.sleep(0.02)
     assert people.health()[0].state == "up"
+
+
+@pytest.mark.parametrize(("fields", "condition"), [({}, "ready"), ({"base_dn": f"ou=nowhere,{BASE_DN}"}, "base_dn")])
+async def test_readiness_is_seen_without_a_sign_in(slapd: ThrowawaySlapd, fields: dict[str, Any], condition: str) -> None:
+    """By what is at `base_dn`, and no person is asked about."""
+    watched = Directories([replace(settings_of(slapd), **fields)])
+    watching = asyncio.create_task(watched.watch(lambda: None))
+    await eventually(lambda: watched.readiness()[0].condition != "not_checked")
+    assert watched.readiness()[0].condition == condition
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await watched.close()
