@@ -33,7 +33,9 @@ def parse_name(text: str) -> LoginName | None:
     """Takes a name apart, or answers None for what can be nobody's name: empty, too long, control characters."""
     if len(text) > LONGEST:
         return None
-    text = _SEPARATED.sub(r"\1", _without_invisible(text).strip())
+    text = _without_invisible(text).strip()
+    if " " in text:
+        text = _SEPARATED.sub(r"\1", text)
     if not text or not text.isprintable():
         return None
     try:

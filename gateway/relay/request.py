@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 from aiohttp import web
@@ -22,6 +22,7 @@ CORRELATION_ID = web.RequestKey("correlation_id", str)
 """One id from this request to the LDAP bind."""
 BODY_TIMEOUT = 30.0
 """Seconds within which a body must have come; all are small."""
+_IDS_AT_ONCE = 256
 
 
 def identify_requests(trusted: Sequence[Network]) -> Middleware:
@@ -30,9 +31,11 @@ def identify_requests(trusted: Sequence[Network]) -> Middleware:
     trusted: networks of proxies whose X-Forwarded-For is believed.
     """
 
+    ids = _random_ids()
+
     @web.middleware
     async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[CORRELATION_ID] = correlation_id = secrets.token_hex(8)
+        request[CORRELATION_ID] = correlation_id = next(ids)
         forwarded = request.headers.getall("X-Forwarded-For", [])
         request[CLIENT_ADDRESS] = client_address(request.remote, forwarded, trusted)
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
@@ -52,6 +55,13 @@ def identify_requests(trusted: Sequence[Network]) -> Middleware:
         return response
 
     return identify
+
+
+def _random_ids() -> Iterator[str]:
+    """16 hexadecimal digits at a time. The kernel is asked for many at once: a call for each is a hundredth of a sign-in."""
+    while True:
+        digits = secrets.token_hex(8 * _IDS_AT_ONCE)
+        yield from (digits[start : start + 16] for start in range(0, len(digits), 16))
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:

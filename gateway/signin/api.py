@@ -86,6 +86,7 @@ class ApiAnswer(msgspec.Struct, omit_defaults=True):
 _authenticate = msgspec.json.Decoder(AuthenticateRequest)
 _change = msgspec.json.Decoder(ChangePasswordRequest)
 _encode = msgspec.json.Encoder().encode
+_MOST_KNOWN = 1000
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -107,7 +108,8 @@ class Api:
         self, settings: SignInSettings, authenticator: Authenticator, keys: ApiKeyStore, clock: Callable[[], float]
     ) -> None:
         self._settings, self._authenticator, self._keys, self._clock = settings, authenticator, keys, clock
-        self._known: dict[bytes, _Caller] = {}
+        self._known: dict[tuple[bytes, str], _Caller] = {}
+        """By the key's digest and an address that it may be used from."""
         self._changes = 0
         """How often keys were changed: what was read before is not kept after."""
 
@@ -123,7 +125,7 @@ class Api:
 
     def forget(self, key_id: str) -> None:
         """An API key was revoked: it does not count from now on."""
-        self._known = {digest: known for digest, known in self._known.items() if known.id != key_id}
+        self._known = {used: known for used, known in self._known.items() if known.id != key_id}
         self._changes += 1
 
     async def authenticate(self, request: web.Request) -> web.Response:
@@ -166,16 +168,16 @@ class Api:
         if scheme.lower() != "bearer" or not token.startswith(API_KEY_PREFIX) or len(token) > 256:
             raise ApiProblem(401, "API key missing", "send Authorization: Bearer isk_…")
         digest = hashlib.sha256(token.encode()).digest()
-        caller = self._known.get(digest)
+        address = request[CLIENT_ADDRESS]
+        caller = self._known.get((digest, address))
         if caller is None or caller.until < self._clock():
             caller = await self._look_up(token)
-            self._known[digest] = caller
-            self._known = self._known if len(self._known) < 1000 else {digest: caller}
-        address = request[CLIENT_ADDRESS]
+            if caller.networks and not lies_within(address, caller.networks):
+                raise self._refusal(caller, address, f"it may not be used from {address or 'there'}")
+            self._known = self._known if len(self._known) < _MOST_KNOWN else {}
+            self._known[digest, address] = caller
         if scope not in caller.scopes:
             raise self._refusal(caller, address, f"it is not for this: its scope is {', '.join(caller.scopes)}")
-        if caller.networks and not lies_within(address, caller.networks):
-            raise self._refusal(caller, address, f"it may not be used from {address or 'there'}")
         return caller
 
     def _refusal(self, caller: _Caller, address: str, reason: str) -> ApiProblem:

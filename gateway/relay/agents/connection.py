@@ -97,6 +97,8 @@ class AgentConnection:
         self.opened: Opened | None = None
         self.allowed: tuple[str, ...] | None = ()
         """The domains that an administrator lets it answer for; None: any that it claims."""
+        self.domains: tuple[str, ...] = ()
+        """UPN suffixes and NetBIOS names that it claims and may answer for; `*` for names that no agent claims."""
         self.spoke_for_others = False
         """It named an account, or a person, that is none of its domains': an alarm was raised."""
         self.latency = 0.0
@@ -136,11 +138,10 @@ class AgentConnection:
         session = self.session
         return self.opened is not None and session.closed is None and not session.peer_draining and not session.draining
 
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """UPN suffixes and NetBIOS names that the agent answers for; `*` for names that no agent claims."""
-        claimed = self.opened.domains if self.opened is not None else ()
-        return claimed if self.allowed is None else tuple(domain for domain in claimed if domain in self.allowed)
+    def open(self, opened: Opened, allowed: tuple[str, ...] | None) -> None:
+        """It has proved who it is. allowed: see there."""
+        self.opened, self.allowed = opened, allowed
+        self.domains = tuple(domain for domain in opened.domains if allowed is None or domain in allowed)
 
     @property
     def capabilities(self) -> frozenset[str]:

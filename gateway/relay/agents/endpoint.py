@@ -237,8 +237,7 @@ class AgentEndpoint:
                     "agent.cloned", {"agent": connection.name, "address": connection.address, "other": other.address}
                 )
                 break
-        connection.opened = opened
-        connection.allowed = self._registry.allowed(connection.name, opened.peer.serial)  # before anybody may ask it
+        connection.open(opened, self._registry.allowed(connection.name, opened.peer.serial))
         # `*` says nothing: every agent with one directory claims it, whatever its enrolment allows
         if beyond := sorted(set(opened.domains) - {REST, *connection.domains}):
             log.warning("agent.claims_too_much", agent=connection.name, domains=beyond, allowed=connection.allowed)

@@ -22,7 +22,7 @@ class Lockouts:
 
     def __init__(self, settings: AdmissionSettings, store: Store, clock: Callable[[], float], *, alone: bool) -> None:
         self._keyring, self._clock = store.keyring, clock
-        self._read_at = float("-inf")
+        self._keys_read_at = float("-inf")
         self._secrets: Sequence[bytes] = ()
         self._account_key: AccountKey | None = None
         self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
@@ -37,10 +37,9 @@ class Lockouts:
 
     def digest(self, account: AccountId) -> tuple[bytes, str]:
         """What an account is counted under now, and the id of the key that makes it so."""
-        current = self._keyring.current("account")
+        self._read_keys()
         key = self._account_key
-        if key is None or key.id != current.id:
-            key = self._account_key = AccountKey(current.id, current.secret)
+        assert key is not None  # noqa: S101 - it was read
         return key.digest(account), key.id
 
     async def unlock(self, user_names: Sequence[str], accounts: Sequence[AccountId]) -> bool:
@@ -62,10 +61,19 @@ class Lockouts:
             await self._journal.purge(self._clock())
 
     def _keys(self) -> Sequence[bytes]:
-        """Of the digests: read from the keyring once a second, since every sign-in asks for them."""
-        now = self._clock()
-        if not self._read_at <= now < self._read_at + 1.0:
-            current = self._keyring.current("admission")
-            valid = self._keyring.valid("admission")
-            self._read_at, self._secrets = now, (current.secret, *(key.secret for key in valid if key.id != current.id))
+        """Of the digests of names and passwords, the one to make new ones with first."""
+        self._read_keys()
         return self._secrets
+
+    def _read_keys(self) -> None:
+        """From the keyring, once a second, since every sign-in asks for them."""
+        now = self._clock()
+        if self._keys_read_at <= now < self._keys_read_at + 1.0:
+            return
+        current = self._keyring.current("admission")
+        valid = self._keyring.valid("admission")
+        self._secrets = (current.secret, *(key.secret for key in valid if key.id != current.id))
+        account = self._keyring.current("account")
+        if self._account_key is None or self._account_key.id != account.id:
+            self._account_key = AccountKey(account.id, account.secret)
+        self._keys_read_at = now

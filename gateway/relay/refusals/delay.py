@@ -48,22 +48,25 @@ class CheckTimes:
         self._slots: deque[tuple[list[int], list[int]]] = deque(maxlen=_SLOTS)
         """Of each ten seconds: checks of names that are nobody's, and of those that exist."""
         self._counts, self._slot = _no_checks(), 0
+        self._until = _SLOT
+        """When the present ten seconds end."""
         self._steps = FIRST
 
     def note(self, seconds: float, now: float, *, exists: bool) -> None:
         """A check of a name that exists, or of nobody's, took so long."""
-        self._go_on(now)
+        if now >= self._until:
+            self._go_on(now)
         self._counts[exists][min(int(seconds / STEP), LONGEST)] += 1
 
     def steps(self, now: float) -> int:
         """The delay, in steps."""
-        self._go_on(now)
+        if now >= self._until:
+            self._go_on(now)
         return self._steps
 
     def _go_on(self, now: float) -> None:
         slot = int(now // _SLOT)
-        if slot == self._slot:
-            return
+        self._until = (slot + 1) * _SLOT
         self._slots.append(self._counts)
         self._slots.extend(_no_checks() for _ in range(min(slot - self._slot - 1, _SLOTS)))
         self._counts, self._slot = _no_checks(), slot

@@ -109,7 +109,6 @@ class Station:
         self._near = RelaySession(world.relay, trusts[0], now=now)
         self.end = AgentSession(world.agent(name), trusts[1], facts, now=now)
         self.connection = AgentConnection(self._near, address="192.0.2.1", on_change=exchange.dispatcher.connection_changed)
-        self.connection.allowed = None
         self.requests: list[RequestReceived] = []
         self.cancelled: list[RequestId] = []
         self._begun: dict[RequestId, str] = {}
@@ -141,7 +140,7 @@ class Station:
             for event in self._near.receive(frame, now):
                 self.connection.take(event)
                 if isinstance(event, Opened):
-                    self.connection.opened = event
+                    self.connection.open(event, allowed=None)
         return bool(to_agent or to_relay)
 
     def _hear(self, event: Event) -> None:

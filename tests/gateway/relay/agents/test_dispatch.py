@@ -345,7 +345,8 @@ async def test_a_name_that_nobody_claims_is_nobodys(exchange: Exchange) -> None:
 async def test_what_an_administrator_does_not_let_an_agent_answer_for_is_not_asked_of_it(exchange: Exchange) -> None:
     """However much it claims, `*` included."""
     greedy = exchange.agent("greedy", "corp", "other", "*")
-    greedy.connection.allowed = ("corp", "third")
+    assert greedy.connection.opened is not None
+    greedy.connection.open(greedy.connection.opened, allowed=("corp", "third"))
     exchange.dispatcher.connections_changed()
     for user in ("anna@corp", "anna@other", "anna@third", "anna"):
         exchange.sign_in(user)
