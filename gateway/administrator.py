@@ -29,6 +29,7 @@ from gateway.relay import (
     Lockouts,
     LockoutView,
     NotPermitted,
+    PersonView,
     RebindingView,
     RelayAbsent,
     RemovalView,
@@ -98,9 +99,15 @@ class Administrator:
         """Forget what smart lockout counted. user: any spelling, or a GUID."""
         return await self._do("unlock", bool, lambda acts: acts.unlock(user, self._actor), user=user)
 
-    async def remove_person(self, user: str) -> RemovalView:
-        """Remove what is kept of a person. user: a name exactly as it was recorded, or a GUID."""
-        return await self._do("remove_person", RemovalView, lambda acts: acts.remove_person(user, self._actor), user=user)
+    async def export_person(self, user: str) -> PersonView:
+        """All that is kept of a person. user: a name exactly as it was recorded, or a GUID."""
+        return await self._do("export_person", PersonView, lambda acts: acts.export_person(user, self._actor), user=user)
+
+    async def pseudonymise_person(self, user: str) -> RemovalView:
+        """Remove what is kept of a person, and have the trail name the entries. user: see `export_person`."""
+        return await self._do(
+            "pseudonymise_person", RemovalView, lambda acts: acts.pseudonymise_person(user, self._actor), user=user
+        )
 
     async def locks(self) -> list[LockoutView]:
         """Who is locked out now."""

@@ -9,7 +9,8 @@ holds in itself, of the whole database or of the end of one chain. A process tha
 (`audit.head_replaced`). For the others the heads are noted outside the database (`head.py`).
 
 What a person's entries say of the person can be removed (`remove_person`). The chain still verifies; the removal is an
-entry itself, and says how many it took: whoever removes more without an entry is found out.
+entry itself, and names those that it took from: whoever removes anything without an entry is found out. It also shows
+which entries were of one person, without saying whose.
 
 Kind of state: lasting.
 """
@@ -125,11 +126,16 @@ class AuditLog(Protocol):
         """Where the chains of all nodes end, oldest first; what it tells is on the disk, and outlives a power cut."""
         ...
 
+    async def person_entries(self, account: AccountId) -> list[AuditEntry]:
+        """All that the trail says of a person, newest first: what `remove_person` would take from."""
+        ...
+
     async def remove_person(self, account: AccountId, now: float, actor: str) -> int:
         """Remove what entries say of a person, with attempts under every name that the person signed in with; not what they
         say of somebody else who has signed in under the same name.
 
-        Returns from how many; the removal is an entry itself. actor: who wants it.
+        Returns from how many; the removal is an entry itself, several for very many. actor: who wants it. Interrupted, it
+        can be done again.
         """
         ...
 

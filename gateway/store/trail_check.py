@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from gateway.protocol import AccountId
 from gateway.store.audit import AuditReport
-from gateway.store.chain import anchor, count_seal, digest_of, head_seal, link, open_event, removed_by
+from gateway.store.chain import anchor, count_seal, digest_of, emptied_by, head_seal, link, open_event
 from gateway.store.database import Database
+from gateway.store.entry_sets import EntrySet
 from gateway.store.errors import AuditBroken
 from gateway.store.keyring import Keyring
 from gateway.store.trail_tables import WHOLE, audit_chains, audit_entries, audit_events, audit_register, head_of, searchable
@@ -32,7 +33,7 @@ class TrailCheck:
         if (stray := await self._database.scan(_find_stray)) is not None:
             raise AuditBroken(*stray, "it was inserted: no such chain was begun")
         total = sum(row.seq for row in chains)
-        done = removed = recorded = 0
+        done, emptied, named = 0, EntrySet(), EntrySet()
         for row in chains:
             key = self._key(row.key_id, row.chain)
             seq, last = 0, anchor(key, row.chain, row.node)
@@ -40,16 +41,16 @@ class TrailCheck:
                 for entry in page:
                     seq += 1
                     last = _check_entry(key, row.chain, seq, last, entry)
-                    removed += entry.personal is None
-                    recorded += removed_by(entry.facts)
+                    if entry.personal is None:
+                        emptied.add(row.chain, seq)
+                    named.update(emptied_by(entry.facts))
                 if progress is not None:
                     progress(done + seq, total)
             done += seq
             _check_head(key, row, seq, last, await self._surplus(row.chain, row.seq))
-        if removed > recorded:
-            problem = f"{removed} entries lack their personal part, the trail says that of {recorded}"
-            raise AuditBroken(0, 0, problem)
-        return AuditReport(entries=done, removed=removed, heads=tuple(head_of(row) for row in chains))
+        for chain, seq in emptied.without(named):
+            raise AuditBroken(chain, seq, "what it said of a person was removed, and no entry says so")
+        return AuditReport(entries=done, removed=len(emptied), heads=tuple(head_of(row) for row in chains))
 
     async def _page(self, chain: int, after: int, until: int) -> Sequence[Any]:
         query = (

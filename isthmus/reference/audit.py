@@ -28,7 +28,9 @@ MEANINGS = {
     "admin.backed_up": "An administrator made a backup, in which all keys are; the subject is its file.",
     "admin.restored": "An administrator put back a backup; the subject is the relay's name, `backup_of` the time when it was"
     " made. Everybody was signed out. `noted` is what was noted of the trail and is gone with what was replaced.",
-    "audit.person_removed": "What the trail said of one person was removed; it still verifies.",
+    "audit.person_removed": "What the trail said of one person was removed; it still verifies. The entry names those that it"
+    " was removed from (`audit export` shows which), several such entries for more than 1,000.",
+    "admin.person_exported": "An administrator exported what is kept of one person; the subject is the account.",
     "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
     "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",
     "admin.keys_rolled": "An administrator made new keys for cookies, forms and the audit trail; the subject is their id.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,7 +71,7 @@ async def test_a_running_relay_forgets_a_person(
             await admin.unlock(guid)
         await running.store.sessions.add(session(b"a", ACCOUNT))
         await running.store.sessions.add(session(b"b", AccountId("9d1c", "somebody else")))
-        removed = await admin.remove_person(user)
+        removed = await admin.pseudonymise_person(user)
         assert admin.reached_relay
         assert (removed.sessions, removed.entries) == (1, 5)
         assert await running.store.sessions.get(b"a" * 32, 0.0) is None
@@ -88,8 +89,31 @@ async def test_a_running_relay_forgets_a_person(
         report = await admin.verify_audit()
         assert (report.entries, report.removed) == (len(trail), 5)
         with pytest.raises(ActRefused, match="says nothing of an account"):
-            await admin.remove_person(user)
+            await admin.pseudonymise_person(user)
         assert (await running.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("where", ["relay", "store"])
+async def test_what_is_kept_of_a_person_is_exported(settings: ServerSettings, admin: Administrator, where: str) -> None:
+    """All that would be removed, and nothing of others; without what proves a session. That it was done is an entry."""
+    await signed_in(settings, ANNA, ACCOUNT)
+    async with opened(settings) as store:
+        await store.audit.append(AuditEvent(time=time.time(), kind="signin", subject=ANNA, outcome="wrong_credential"))
+        await store.audit.append(AuditEvent(time=time.time(), kind="signin", subject="ben", outcome="wrong_credential"))
+        await store.sessions.add(session(b"a", ACCOUNT))
+        await store.sessions.add(session(b"b", AccountId("9d1c", "somebody else")))
+    async with serving(settings) if where == "relay" else contextlib.nullcontext():
+        view = await admin.export_person(ANNA)
+        assert admin.reached_relay is (where == "relay")
+    assert (view.directory, view.object_guid) == tuple(ACCOUNT)
+    assert [entry.outcome for entry in view.entries] == ["wrong_credential", "success"]
+    assert [found.address for found in view.sessions] == ["192.0.2.7"]
+    assert "aaaa" not in repr(view)
+    trail = await admin.audit(limit=1, before=None, kind="", subject="")
+    assert (trail[0].kind, trail[0].subject) == ("admin.person_exported", GUID)
+    assert (await admin.pseudonymise_person(GUID)).entries == 3
+    with pytest.raises((UnknownPerson, ActRefused)):
+        await admin.export_person(ANNA)
 
 
 async def test_refusals_that_are_still_to_be_written_are_removed_too(settings: ServerSettings, tmp_path: Path) -> None:
@@ -100,7 +124,7 @@ async def test_refusals_that_are_still_to_be_written_are_removed_too(settings: S
         for _ in range(3):
             event = AuditEvent(time=time.time(), kind="signin", subject=ANNA, outcome="refused_by_admission")
             await running.refusals.record("anna", event)
-        removed = await running.administration.remove_person(ANNA, "admin:test")
+        removed = await running.administration.pseudonymise_person(ANNA, "admin:test")
         await running.refusals.flush()
         trail = await running.administration.audit(limit=100, before=None, kind="", subject="")
         assert "anna" not in repr(trail).lower()
@@ -113,10 +137,10 @@ async def test_a_name_of_two_people_is_not_enough(settings: ServerSettings, admi
     for account in (ACCOUNT, AccountId("9d1c", other)):
         await signed_in(settings, ANNA, account)
     with pytest.raises(AmbiguousPerson, match=f"{GUID}, {other}"):
-        await admin.remove_person(ANNA)
-    removed = await admin.remove_person(GUID)
+        await admin.pseudonymise_person(ANNA)
+    removed = await admin.pseudonymise_person(GUID)
     assert (admin.reached_relay, removed.entries) == (False, 1)
-    assert (await admin.remove_person(ANNA)).entries == 1
+    assert (await admin.pseudonymise_person(ANNA)).entries == 1
     assert (await admin.verify_audit()).removed == 2
 
 
@@ -124,5 +148,5 @@ async def test_whom_the_trail_does_not_know(admin: Administrator) -> None:
     """Nothing is written about a mistyped name."""
     for user in ("nobody", GUID):
         with pytest.raises(UnknownPerson, match="says nothing of an account"):
-            await admin.remove_person(user)
+            await admin.pseudonymise_person(user)
     assert await admin.audit(limit=9, before=None, kind="", subject="") == []

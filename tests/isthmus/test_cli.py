@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import stat
 import subprocess
 import sys
 import time
@@ -329,21 +330,35 @@ def test_unlock_and_locks_work_without_a_relay(run: Run, ready: Path) -> None:
     assert json.loads(run("relay", "locks", "--config", ready, "--json")[1]) == []
 
 
+def test_what_is_kept_of_a_person_is_a_file_of_its_own(run: Run, ready: Path, tmp_path: Path) -> None:
+    """For its caller's eyes, and never in the place of another one."""
+    sign_in(ready)
+    output = tmp_path / "anna.json"
+    told = run("relay", "person", "export", "anna@corp", "--output", output, "--config", ready)
+    assert told[:2] == (0, f"{output}: 0 sessions, 2 entries of the audit trail.\n")
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    assert json.loads(output.read_text())["object_guid"] == "3f1c"
+    code, _, err = run("relay", "person", "export", "anna@corp", "--output", output, "--config", ready)
+    assert (code, "exists already" in err) == (1, True)
+    code, out, _ = run("relay", "person", "export", "anna@corp", "--config", ready)
+    assert (code, len(json.loads(out)["entries"])) == (0, 2)
+
+
 def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -> None:
     """Nobody is asked where nobody is; one whom the trail does not know is an error that says what to give."""
-    code, out, err = run("relay", "remove-person", "anna@corp", "--config", ready)
+    code, out, err = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready)
     assert (code, out) == (1, "")
     assert "nothing was changed" in err
     assert "--yes" in err
-    code, out, err = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
+    code, out, err = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready, "--yes")
     assert (code, out) == (1, "")
     assert "the audit trail says nothing of an account 'anna@corp'" in err
     sign_in(ready)
-    told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes")
-    assert told[:2] == (0, "Removed: 0 sessions, and what 2 entries of the audit trail said.\n")
+    told = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready, "--yes")
+    assert told[:2] == (0, "Removed: 0 sessions, and what 2 entries of the audit trail said of the person.\n")
     assert "anna" not in run("relay", "audit", "list", "--config", ready, "--json")[1]
     sign_in(ready)
-    told = run("relay", "remove-person", "anna@corp", "--config", ready, "--yes", "--json")
+    told = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready, "--yes", "--json")
     assert json.loads(told[1]) == {"sessions": 0, "entries": 2}
     code, out, _ = run("relay", "audit", "verify", "--config", ready)
     assert code == 0

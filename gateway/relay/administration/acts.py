@@ -21,6 +21,7 @@ from gateway.relay.administration.views import (
     BindingView,
     KeysView,
     LockoutView,
+    PersonView,
     RebindingView,
     RemovalView,
     TokenView,
@@ -28,6 +29,7 @@ from gateway.relay.administration.views import (
     audit_report_view,
     audit_view,
     binding_view,
+    person_view,
 )
 from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
 from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
@@ -253,19 +255,35 @@ class Administration:
         entries = await self._store.audit.entries(subject=user, outcome="success", limit=_SPELLING)
         return sorted({entry.event.account for entry in entries if entry.event.account})
 
-    async def remove_person(self, user: str, actor: str) -> RemovalView:
-        """Remove what is kept of a person: sessions, and what the audit trail says. The entry about it names nobody.
+    async def export_person(self, user: str, actor: str) -> PersonView:
+        """All that is kept of a person. user: as for `pseudonymise_person`. Raises UnknownPerson, AmbiguousPerson."""
+        account = await self._account_of(user)
+        await self._flush_refusals()
+        view = person_view(
+            account,
+            await self._store.sessions.of_user(account, self._clock()),
+            await self._store.audit.person_entries(account),
+        )
+        await self._record("admin.person_exported", actor, account.object)
+        return view
 
-        user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
-        May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
-        """
+    async def _account_of(self, user: str) -> AccountId:
         guid = _guid(user)
         accounts = await self._store.audit.accounts(guid) if guid else await self._accounts_of(user)
         if not accounts:
             raise UnknownPerson(user)
         if len(accounts) > 1:
             raise AmbiguousPerson(user, [account.object for account in accounts])
-        (account,) = accounts
+        return accounts[0]
+
+    async def pseudonymise_person(self, user: str, actor: str) -> RemovalView:
+        """Remove what is kept of a person: sessions, and what entries of the trail say of the person.
+
+        The entry about it names those entries, and nobody: which ones are of one person stays known, whose is not.
+        user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
+        May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
+        """
+        account = await self._account_of(user)
         sessions = await self._store.sessions.delete_of_user(account)  # first: the trail tells whose they are
         await self._flush_refusals()  # what is counted but not written yet has names, too
         entries = await self._store.audit.remove_person(account, self._clock(), actor)

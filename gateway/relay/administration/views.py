@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from gateway.protocol import AccountId
 from gateway.relay.agents import AgentConnection
-from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding
+from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding, SessionRecord
 
 API_KEY_PREFIX = "isk_"
 """What an API key starts with, so that scanners of source code recognise one."""
@@ -106,6 +107,27 @@ class LockoutView(msgspec.Struct, kw_only=True):
     """Where that came from."""
 
 
+class SessionView(msgspec.Struct, kw_only=True):
+    """A session of a person, without what proves it. Times are Unix seconds."""
+
+    created_at: float
+    seen_at: float
+    expires_at: float
+    address: str
+    user_agent: str
+
+
+class PersonView(msgspec.Struct, kw_only=True):
+    """All that is kept of one person."""
+
+    directory: str
+    """What the directory says of itself."""
+    object_guid: str
+    sessions: list[SessionView]
+    entries: list[AuditView]
+    """Of the audit trail, newest first."""
+
+
 class RemovalView(msgspec.Struct, kw_only=True):
     """What of a person was removed."""
 
@@ -183,6 +205,25 @@ def api_key_view(record: ApiKeyRecord) -> ApiKeyView:
         created_at=record.created_at,
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,
+    )
+
+
+def person_view(account: AccountId, sessions: Sequence[SessionRecord], entries: Sequence[AuditEntry]) -> PersonView:
+    """What is kept of a person, for that person."""
+    return PersonView(
+        directory=account.directory,
+        object_guid=account.object,
+        sessions=[
+            SessionView(
+                created_at=session.created_at,
+                seen_at=session.seen_at,
+                expires_at=session.expires_at,
+                address=session.address,
+                user_agent=session.user_agent,
+            )
+            for session in sessions
+        ],
+        entries=[audit_view(entry) for entry in entries],
     )
 
 

@@ -16,7 +16,7 @@ _PARTS = {
     "binding": (f"{_HERE}.bindings:binding", "Which directory the users of a domain are in."),
     "unlock": (f"{_HERE}.users:unlock", "Forget the wrong passwords that smart lockout counted."),
     "locks": (f"{_HERE}.users:locks", "List whom smart lockout refuses now."),
-    "remove-person": (f"{_HERE}.users:remove_person", "Remove what is kept of a person."),
+    "person": (f"{_HERE}.people:person", "What is kept of one person: export it, pseudonymise it."),
     "api-key": (f"{_HERE}.api_keys:api_key", "Keys for trusted back ends (POST /api/v1/authenticate)."),
     "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),
     "backup": (f"{_HERE}.backups:backup", "Back up keys and database, encrypted; verify a backup."),

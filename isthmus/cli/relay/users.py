@@ -1,4 +1,4 @@
-"""`isthmus relay unlock`, `locks` and `remove-person`."""
+"""`isthmus relay unlock` and `locks`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import click
 
 from foundation.times import second
 from isthmus.cli.admin import reported
-from isthmus.cli.flow import Manner, confirm, yes_option
-from isthmus.cli.output import counted, emit_json, json_option, run_async
+from isthmus.cli.output import emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.cli.relay.names import complete_locked
 from isthmus.cli.tables import table, wide_option
@@ -79,31 +78,3 @@ def locks(config: Path, as_json: bool) -> None:
     headers = ["user", "account", "browsers", "until", "wrong passwords", "locks", "last", "from"]
     empty = "Nobody is locked out here (AD's own locks are not listed)."
     table(headers, rows, empty, drop=("locks", "wrong passwords", "account", "last", "from"))
-
-
-@click.command("remove-person")
-@relay_config
-@click.argument("user")
-@yes_option
-@json_option
-def remove_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
-    """Remove what is kept of a person: sessions, and what the audit trail says.
-
-    USER is a name exactly as it was typed at a sign-in that succeeded (`isthmus relay audit list` shows it), or the
-    account's objectGUID or entryUUID. It cannot be undone. The trail still verifies; that it was done is an entry itself,
-    which names nobody.
-
-    \b
-    Examples:
-      isthmus relay remove-person anna@corp.example.com
-      isthmus relay remove-person 6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21 --yes
-    """
-    admin = open_administrator(config)
-    question = f"What is kept of {user} is removed for good. Type the name again to do it"
-    confirm(question, user, Manner(yes=yes, as_json=as_json))
-    view = run_async(reported(admin.remove_person(user)))
-    if as_json:
-        emit_json(view)
-    else:
-        sessions, entries = counted(view.sessions, "session"), counted(view.entries, "entry", "entries")
-        click.echo(f"Removed: {sessions}, and what {entries} of the audit trail said.")

@@ -314,8 +314,51 @@ async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store
     edit(
         "UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL WHERE seq = 3"
     )
-    with pytest.raises(AuditBroken, match="4 entries lack their personal part, the trail says that of 3"):
+    with pytest.raises(AuditBroken, match="entry 1-3: what it said of a person was removed, and no entry says so"):
         await store.audit.verify()
+
+
+async def test_a_removal_names_what_it_took_from(store: Store, edit: Edit) -> None:
+    """Not how many: another entry that was emptied in place of one that it names is found out. Whose they are is in none."""
+    for number, account in enumerate((ANNA, BEN, ANNA, ANNA, BEN), 1):
+        await store.audit.append(event(number, subject=account.object, account=account))
+    assert [entry.id for entry in await store.audit.person_entries(ANNA)] == ["1-4", "1-3", "1-1"]
+    await store.audit.remove_person(ANNA, NOW + 9, "admin:test")
+    assert await store.audit.person_entries(ANNA) == []
+    row = (await store.audit._check._page(1, 5, 6))[0]  # type: ignore[attr-defined]
+    assert b'"emptied":{"1":"1,3-4"}' in row.facts
+    assert b"anna" not in row.facts + row.personal
+    edit(
+        "UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL WHERE seq = 2"
+    )
+    with pytest.raises(AuditBroken, match="entry 1-2: what it said"):
+        await store.audit.verify()
+
+
+async def test_a_person_of_many_entries_is_removed_in_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each names its own. One that was interrupted is done again: by then the names are still known."""
+    monkeypatch.setattr("gateway.store.trail_person.PORTION", 4)
+    await store.audit.append(event(1, subject="anna", account=ANNA))
+    for number in range(2, 8):
+        await store.audit.append(event(number, subject="anna", outcome="wrong_credential"))
+    assert isinstance(store.audit, SqlAuditLog)
+    change, calls = store.audit._writer.change, 0
+
+    async def interrupt(work: Callable[..., object]) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise StoreUnavailable("relay.db", "no answer", "see")
+        return await change(work)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.audit._writer, "change", interrupt)
+        with pytest.raises(StoreUnavailable):
+            await store.audit.remove_person(ANNA, NOW + 9, "admin:test")
+    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 3
+    assert (await store.audit.verify()).removed == 7
+    assert await ids(store, subject="anna") == []
+    assert len(await ids(store, kind="audit.person_removed")) == 2
 
 
 async def test_what_is_said_of_others_stays(store: Store) -> None:
