@@ -40,11 +40,12 @@ def export_person(config: Path, user: str, output: Path | None, as_json: bool) -
       isthmus relay person export anna@corp.example.com --output anna.json
       isthmus relay person export anna@corp.example.com | jq '.entries | length'
     """
-    view = run_async(reported(open_administrator(config).export_person(user)))
+    admin = open_administrator(config)
     if output is None:
-        emit_json(view)
+        emit_json(run_async(reported(admin.export_person(user))))
         return
-    with private_output(output) as file:
+    with private_output(output) as file:  # first: a name that is taken must not leave an entry of an export
+        view = run_async(reported(admin.export_person(user)))
         file.write(msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n")
     told = {"file": str(output), "sessions": len(view.sessions), "entries": len(view.entries)}
     sessions, entries = counted(len(view.sessions), "session"), counted(len(view.entries), "entry", "entries")
