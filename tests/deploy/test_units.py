@@ -108,7 +108,9 @@ def test_the_command_is_one_that_we_have(kind: str, service_section: dict[str, l
     assert f"[env var: ISTHMUS_CONFIG; default: {arguments[3]}]" in " ".join(shown.output.split())
     group = cli.get_command(click.Context(cli), kind)
     assert isinstance(group, click.Group)
-    assert "--config" in group.commands["run"].params[0].opts
+    command = group.get_command(click.Context(group), "run")
+    assert command is not None
+    assert "--config" in command.params[0].opts
 
 
 def test_there_is_time_to_drain(kind: str, service_section: dict[str, list[str]]) -> None:

@@ -169,8 +169,8 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     assert len(acceptance.sealed_secret) == SEALED_SECRET
     (opened,) = ends.agent.receive(frames[0], NOW)
     assert isinstance(opened, Opened)
-    assert opened == Opened(opened.peer, ends.relay.session_id, capabilities=frozenset(("report",)))
-    assert ends.agent.peer_capabilities == {"report"}
+    assert opened == Opened(opened.peer, ends.relay.session_id, capabilities=frozenset(("probe", "report")))
+    assert ends.agent.peer_capabilities == {"probe", "report"}
     assert (opened.peer.name, ends.agent.relay, ends.agent.session_id) == ("relay1", "relay1", ends.relay.session_id)
 
 
