@@ -30,6 +30,7 @@ from certs.verify import Role, VerifiedPeer, fingerprint, verify_certificate, ve
 
 if TYPE_CHECKING:
     from certs.fitness import Purpose, broken_chain, uncovered, unfit_for, untrusted
+    from certs.https import unusable_for_https
     from certs.partners import Acknowledgement, Ledger, Ledgers, Partner, PartnerKind
     from certs.pending_keys import PendingKeys
     from certs.pfx import Pfx
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "certs.fitness": "Purpose broken_chain uncovered unfit_for untrusted",
+    "certs.https": "unusable_for_https",
     "certs.partners": "Acknowledgement Ledger Ledgers Partner PartnerKind",
     "certs.sources": "Material from_pem from_pfx",
     "certs.pending_keys": "PendingKeys",
@@ -110,6 +112,7 @@ __all__ = [
     "uncovered",
     "unfit_for",
     "untrusted",
+    "unusable_for_https",
     "verify_certificate",
     "verify_proof",
     "verify_signature",

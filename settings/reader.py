@@ -21,7 +21,7 @@ from settings.errors import Problem, SettingsFileError, UnusableFile
 from settings.fields import TAG, Shape, docs_of, settings_of
 from settings.positions import Key, dotted, lines_of, short
 from settings.sense import contradictions, unfit_value
-from settings.source import TomlFile, read_toml
+from settings.source import TomlFile, parse_toml, read_toml
 
 M = TypeVar("M")
 
@@ -40,10 +40,13 @@ _DEEPEST_HINT = 8
 """Levels of tables that are searched for a setting that stands in the wrong one; a model may hold itself."""
 
 
-def load_settings(path: Path, model: type[M]) -> M:
-    """Read a settings file into its model. Raises SettingsFileError with every problem."""
+def load_settings(path: Path, model: type[M], content: bytes | None = None) -> M:
+    """Read a settings file into its model. Raises SettingsFileError with every problem.
+
+    content: what is to be in the file, instead of what is there.
+    """
     try:
-        file = read_toml(path)
+        file = read_toml(path) if content is None else parse_toml(path, content)
     except UnusableFile as error:
         remedy = error.remedy or ("name the file with --config" if isinstance(error.__cause__, OSError) else "")
         raise SettingsFileError(path, [Problem(error.key, error.problem, remedy, error.line, path)]) from error

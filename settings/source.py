@@ -36,7 +36,12 @@ class TomlFile:
 
 def read_toml(path: Path) -> TomlFile:
     """Raises UnusableFile."""
-    text = _decoded(path, read_regular(path, LARGEST)[0])
+    return parse_toml(path, read_regular(path, LARGEST)[0])
+
+
+def parse_toml(path: Path, content: bytes) -> TomlFile:
+    """The same of what is in a file, or is to be. Raises UnusableFile."""
+    text = _decoded(path, content)
     if is_too_deep(text):
         raise UnusableFile(path, "is nested too deeply")
     try:

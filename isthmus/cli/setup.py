@@ -55,7 +55,7 @@ def _option(question: Question[Any]) -> Callable[[F], F]:
         return click.option(question.flag, question.key, type=click.Choice(question.choices), help=text)
     if question.several:
         return click.option(question.flag, question.key, multiple=True, help=f"{text} Again for more.")
-    return click.option(question.flag, question.key, help=text)
+    return click.option(question.flag, question.key, metavar="FILE" if question.path else None, help=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def take_steps(steps: Sequence[SetupStep], machine: Machine, manner: SetupManner
     to_do = [(step, state) for step, state in found if not state.done]
     if manner.dry_run or manner.asks:
         for step, state in found:
-            _say(f"  {step.title}: {'already so' if state.done else state.wrong or state.text}", manner)
+            _say(f"  {step.title}: {'already so' if state.done and not state.check else state.wrong or state.text}", manner)
     if manner.dry_run:
         return []
     if manner.asks and to_do and not click.confirm("Do this?", default=True, err=True):

@@ -62,4 +62,7 @@ class NotAgreed(SetupError):
         self.title = title
 
     def __str__(self) -> str:
-        return f"{self.title}: it was left as it is, and setup ends here. Change it yourself, or agree to the difference"
+        return (
+            f"{self.title}: it was left as it is, and setup ends here. Change it yourself, agree to the difference, "
+            "or repeat the command with --replace"
+        )

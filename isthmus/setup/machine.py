@@ -66,6 +66,10 @@ class Machine(Protocol):
         """None where there is none of this name."""
         ...
 
+    def user_name(self, uid: int) -> str | None:
+        """None where no user has this number."""
+        ...
+
     def entry(self, path: Path) -> PathEntry | None:
         """What is there; a link is not followed. None for nothing."""
         ...

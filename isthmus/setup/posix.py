@@ -38,6 +38,13 @@ class PosixMachine:
             return None
         return UserIds(found.pw_uid, found.pw_gid)
 
+    def user_name(self, uid: int) -> str | None:
+        """The first of that number."""
+        try:
+            return pwd.getpwuid(uid).pw_name
+        except KeyError:
+            return None
+
     def entry(self, path: Path) -> PathEntry | None:
         """Without following a link."""
         try:

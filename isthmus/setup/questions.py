@@ -6,7 +6,7 @@ is asked again on a terminal, and ends the setup elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -37,6 +37,10 @@ class Answers:
         """Take an answer, or replace it."""
         self._values[question.key] = value
 
+    def forget(self, question: Question[Any]) -> None:
+        """So that it is asked again."""
+        self._values.pop(question.key, None)
+
 
 def _no_default(answers: Answers) -> str | None:
     return None
@@ -65,6 +69,8 @@ class Question(Generic[T]):
     yes_no: bool = False
     several: bool = False
     """A list: an option that is given again, an array in the file, and one text with commas between for `parse`."""
+    singular: str = ""
+    """Of a list: what its option is called, since it is given once for each item."""
     path: bool = False
     """A file's path: in a file with answers it is relative to that file."""
     secret: bool = False
@@ -80,7 +86,7 @@ class Question(Generic[T]):
     @property
     def flag(self) -> str:
         """Option on the command line."""
-        return "--" + self.name.replace("_", "-")
+        return "--" + (self.singular or self.name).replace("_", "-")
 
 
 class Asker(Protocol):
@@ -124,9 +130,25 @@ class Interview:
                 self.answers.put(question, self._answer(question))
             except _NobodyThereError:
                 missing.append((question.flag, question.text))
+            except KeyError:
+                if not missing:  # otherwise its default depends on what is missing
+                    raise
         if missing:
             raise AnswersMissing(missing)
         return self.answers
+
+    def reconsider(self, questions: Sequence[Question[Any]], reason: str) -> Answers:
+        """These answers do not go together, or not with what was found: they are asked for again, with the reason.
+
+        Raises AnswerRefused where nobody can be asked, or where they came with the command.
+        """
+        given = next((self._given[question.key] for question in questions if question.key in self._given), None)
+        if self._asker is None or given is not None:
+            raise AnswerRefused(given.where if given else questions[0].flag, reason)
+        self._asker.refuse(reason)
+        for question in questions:
+            self.answers.forget(question)
+        return self.put(questions)
 
     def was_given(self, question: Question[Any]) -> bool:
         """Whether the answer came with the command."""

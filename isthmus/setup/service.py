@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +19,16 @@ _READY_WITHIN = 60.0
 _LOOK_EVERY = 0.25
 
 
-def isthmus_command() -> Path:
-    """The `isthmus` beside this Python: what a unit starts, whatever the path of whoever sets up."""
+def isthmus_command() -> str:
+    """What starts this very `isthmus`, whatever PATH says: the script beside this Python, or its module."""
     beside = Path(sys.executable).with_name("isthmus")
-    found = shutil.which("isthmus")
-    return beside if beside.exists() or found is None else Path(found)
+    return str(beside) if beside.exists() else f"{sys.executable} -m isthmus"
 
 
-def unit_text(kind: str, *, command: Path, config: Path, state_dir: Path, user: str, low_port: bool = False) -> str:
+def unit_text(kind: str, *, command: str, config: Path, state_dir: Path, user: str, low_port: bool = False) -> str:
     """The unit that comes with the package, for this machine. kind: `relay` or `agent`. low_port: it listens below 1024."""
     text = (files("isthmus.setup") / "units" / f"isthmus-{kind}.service").read_text()
-    text = text.replace("/opt/isthmus/bin/isthmus", str(command))
+    text = text.replace("/opt/isthmus/bin/isthmus", command)
     text = text.replace(f"/etc/isthmus/{kind}.toml", str(config))
     text = re.sub(r"(?m)^(User|Group)=.*$", rf"\1={user}", text)
     if state_dir.parent == Path("/var/lib"):

@@ -22,6 +22,8 @@ class Found:
     text: str
     difference: str = ""
     """Lines of what would be changed of what somebody else wrote: they have to be agreed to."""
+    check: bool = False
+    """Of one that is done: whether it was a check, and `text` is what it came to."""
     wrong: str = ""
     """Why it cannot be done as things are; empty where it can."""
     remedy: str = ""
@@ -44,7 +46,7 @@ class SetupStep(Protocol):
         ...
 
 
-Result = Literal["already", "done"]
+Result = Literal["already", "checked", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class StepReport:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.text}" if self.result == "done" else f"{self.title}: already so ({self.text})"
+        return f"{self.title}: already so ({self.text})" if self.result == "already" else f"{self.title}: {self.text}"
 
 
 Agree = Callable[[str, str], bool]
@@ -87,7 +89,7 @@ def carry_out(
 def _take(step: SetupStep, machine: Machine, agree: Agree) -> StepReport:
     found = _find(step, machine)
     if found.done:
-        return StepReport(step.title, "already", found.text)
+        return StepReport(step.title, "checked" if found.check else "already", found.text)
     if found.wrong:
         raise StepFailed(step.title, found.wrong, found.remedy)
     if found.difference and not agree(step.title, found.difference):

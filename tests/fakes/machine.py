@@ -29,8 +29,8 @@ class _File:
 class FakeMachine:
     """kill_at: the number of the change before which (`before`) or after which it is killed, counted from 1; 0: never.
 
-    commands: what our own commands do here, by their first two words; others are refused. ready: whether the service that
-    was started last answers.
+    commands: what our own commands do here, by their first two words; others are refused. looks: those that change nothing.
+    ready: whether the service that was started last answers.
     """
 
     systemd: bool = True
@@ -42,12 +42,17 @@ class FakeMachine:
     started: dict[str, float] = field(default_factory=dict)
     loaded: dict[str, bytes] = field(default_factory=dict)
     commands: dict[tuple[str, str], Callable[[FakeMachine, Sequence[str], str], str]] = field(default_factory=dict)
+    looks: set[tuple[str, str]] = field(default_factory=set)
     ready: bool = True
     readable: set[Path] = field(default_factory=set)
     """Files that a service's user may read, besides those whose mode says so."""
     changes: int = 0
     clock: float = 1_000_000.0
     ran: list[tuple[str, ...]] = field(default_factory=list)
+    agents: list[dict[str, object]] = field(default_factory=list)
+    """What `isthmus relay agents --json` says here."""
+    asked_for: list[list[str]] = field(default_factory=list)
+    """Arguments of each `isthmus relay token`."""
 
     def __post_init__(self) -> None:
         for path in ("/", "/etc", "/etc/systemd", "/etc/systemd/system", "/var", "/var/lib"):
@@ -69,6 +74,9 @@ class FakeMachine:
     def user(self, name: str) -> UserIds | None:
         return self.users.get(name)
 
+    def user_name(self, uid: int) -> str | None:
+        return next((name for name, ids in self.users.items() if ids.uid == uid), None)
+
     def entry(self, path: Path) -> PathEntry | None:
         found = self.files.get(path)
         return None if found is None else PathEntry(found.kind, found.access, found.changed_at)
@@ -81,11 +89,13 @@ class FakeMachine:
         return self.files[path].content
 
     def readable_by(self, path: Path, user: UserIds | None) -> bool:
-        access = self.files[path].access
-        if path in self.readable or access.mode & 0o004:
+        if path in self.readable:
             return True
-        if user is None:
+        if path not in self.files:
             return False
+        access = self.files[path].access
+        if access.mode & 0o004 or user is None:
+            return bool(access.mode & 0o004)
         return bool((access.uid == user.uid and access.mode & 0o400) or (access.gid == user.gid and access.mode & 0o040))
 
     def has_systemd(self) -> bool:
@@ -162,6 +172,8 @@ class FakeMachine:
         command = self.commands.get((arguments[0], arguments[1]))
         if command is None:
             raise ProgramFailed(["isthmus", *arguments], 2, "Error: No such command.")
+        if (arguments[0], arguments[1]) in self.looks:
+            return command(self, arguments, text)
         with _Change(self):
             self.ran.append(tuple(arguments))
             return command(self, arguments, text)

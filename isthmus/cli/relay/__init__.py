@@ -8,6 +8,7 @@ from isthmus.cli.lazy import LazyGroup
 
 _HERE = "isthmus.cli.relay"
 _PARTS = {
+    "setup": (f"{_HERE}.setup:setup", "Set this machine up as a relay."),
     "init": (f"{_HERE}.process:init", "Make the relay's authority and keys, once."),
     "run": (f"{_HERE}.process:run", "Serve until SIGTERM or SIGINT."),
     "token": (f"{_HERE}.agents:token", "Print a single-use enrolment token for an agent."),

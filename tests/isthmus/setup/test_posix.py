@@ -142,7 +142,7 @@ def test_an_installed_unit_is_for_this_machine(kind: str, tmp_path: Path) -> Non
     """Command, settings, user, state and port; and systemd finds nothing wrong with it."""
     text = unit_text(
         kind,
-        command=Path(sys.executable),
+        command=sys.executable,
         config=Path("/etc/x.toml"),
         state_dir=Path("/srv/state"),
         user="svc",
@@ -168,7 +168,7 @@ def test_a_unit_as_it_comes() -> None:
     """With the usual places it is the file that the documentation names."""
     usual = unit_text(
         "relay",
-        command=Path("/opt/isthmus/bin/isthmus"),
+        command="/opt/isthmus/bin/isthmus",
         config=Path("/etc/isthmus/relay.toml"),
         state_dir=Path("/var/lib/isthmus-relay"),
         user="isthmus-relay",

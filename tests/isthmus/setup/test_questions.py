@@ -30,7 +30,7 @@ SHADE = Question(
     default=lambda answers: f"dark {answers[COLOUR]}",
     applies=lambda answers: answers.get(COLOUR) == "blue",
 )
-NAMES = Question(key="names", text="Names", parse=items, several=True)
+NAMES = Question(key="names", text="Names", parse=items, several=True, singular="named")
 SURE = Question(key="sure", text="Sure", parse=yes_or_no, yes_no=True, default=fixed("no"))
 FILE = Question(key="file", text="File", parse=file_path, path=True)
 PASSWORD = Question(key="password", text="Password", parse=any_text, secret=True)
@@ -93,7 +93,7 @@ def test_nobody_there_and_answers_missing_names_every_option() -> None:
     """All at once; what has a default is not among them."""
     with pytest.raises(AnswersMissing) as refused:
         Interview({}, None).put([COLOUR, NAMES, SURE, PASSWORD])
-    assert [flag for flag, _ in refused.value.wanted] == ["--colour", "--names", "--password-file"]
+    assert [flag for flag, _ in refused.value.wanted] == ["--colour", "--named", "--password-file"]
     assert "\n  --password-file  Password\n" in str(refused.value)
 
 

@@ -1,0 +1,208 @@
+"""`isthmus relay setup`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from foundation.times import minute
+from isthmus.cli.output import Failure, emit_json, json_option, reporting
+from isthmus.cli.relay.context import relay_config
+from isthmus.cli.setup import SetupManner, interview, manner_of, setup_options, take_steps
+from isthmus.relay_settings import RelaySettings
+from isthmus.relay_setup import (
+    AGENT,
+    CERTIFICATE_FILES,
+    INITIALISED,
+    QUESTIONS,
+    USER,
+    Observed,
+    RelayPlan,
+    check_certificate,
+    known_answers,
+    known_domains,
+    make_plan,
+    relay_steps,
+    token_domains,
+)
+from isthmus.setup import (
+    Answers,
+    Interview,
+    Machine,
+    NotEditable,
+    PosixMachine,
+    ProgramFailed,
+    SetupError,
+    StepReport,
+    isthmus_command,
+)
+from isthmus.terminal import visible_lines
+from settings import SettingsFileError, load_settings
+
+
+@click.command()
+@relay_config
+@setup_options(QUESTIONS)
+@json_option
+def setup(config: Path, as_json: bool, **given: Any) -> None:
+    """Set this machine up as a relay: asks what it needs to know, and does the rest.
+
+    It makes the relay's user, its directories, settings and keys, starts the service, and prints a token for the first
+    agent. Run as root. Whatever is there already is left alone, so that the same command continues after an interruption,
+    and changes what is answered differently the next time.
+
+    \b
+    Examples:
+      isthmus relay setup
+      isthmus relay setup --answers relay-answers.toml --yes
+      isthmus relay setup --public-url https://signin.example.com \\
+        --tls-certificate signin.crt --tls-key signin.key \\
+        --organisation Example --domain corp.example.com --yes
+    """
+    if os.geteuid() != 0:
+        raise Failure("a setup makes a user, and files that are root's: run it as root")
+    machine: Machine = PosixMachine()
+    manner = manner_of(given, as_json=as_json)
+    with reporting(SetupError, SettingsFileError, NotEditable, ProgramFailed, OSError):
+        existing = machine.read(config) if machine.entry(config) is not None else None
+        asked = interview(QUESTIONS, given, manner, _known(config, existing, machine))
+        answers = asked.put(QUESTIONS)
+        files = _certificate_files(asked, machine)
+        plan = make_plan(answers, _observed(config, existing, answers, files, machine))
+        agents = _agents(plan.config, plan.state_dir, machine)
+        reports = take_steps(relay_steps(plan), machine, manner)
+        if manner.dry_run:
+            return
+        _show(_finish(plan, answers, reports, agents, machine), manner)
+
+
+def _known(config: Path, existing: bytes | None, machine: Machine) -> dict[str, str]:
+    """What an earlier setup answered."""
+    if existing is None:
+        return {}
+    settings = load_settings(config, RelaySettings, existing)
+    known = known_answers(settings)
+    state = machine.entry(settings.server.state_dir)
+    owner = machine.user_name(state.access.uid) if state is not None and state.access.uid else None
+    if owner is not None:
+        known[USER.key] = owner
+    return known | known_domains(_agents(config, settings.server.state_dir, machine))
+
+
+def _agents(config: Path, state_dir: Path, machine: Machine) -> list[Mapping[str, object]]:
+    """Every agent; none before there are settings and keys, and so before anything is done."""
+    if machine.entry(config) is None or machine.entry(state_dir / INITIALISED) is None:
+        return []
+    agents: list[Mapping[str, object]] = json.loads(machine.isthmus(["relay", "agents", "--config", str(config), "--json"]))
+    return agents
+
+
+def _certificate_files(asked: Interview, machine: Machine) -> dict[Path, bytes]:
+    """Certificate and key, asked for until they are good for the public address."""
+    if CERTIFICATE_FILES[0] not in asked.answers:
+        return {}
+    while True:
+        paths = [asked.answers[question] for question in CERTIFICATE_FILES]
+        files = {}
+        for path in paths:
+            try:
+                files[path] = machine.read(path)
+            except OSError:
+                continue
+        wrong = check_certificate(asked.answers, files, machine.now())
+        if not wrong:
+            return files
+        asked.reconsider(CERTIFICATE_FILES, wrong)
+
+
+def _observed(
+    config: Path, existing: bytes | None, answers: Answers, files: Mapping[Path, bytes], machine: Machine
+) -> Observed:
+    user = machine.user(answers[USER])
+    return Observed(
+        config=config.absolute(),
+        existing=existing,
+        files=files,
+        closed=frozenset(path for path in files if not machine.readable_by(path, user)),
+        systemd=machine.has_systemd(),
+        command=isthmus_command(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    plan: RelayPlan
+    steps: Sequence[StepReport]
+    agent: str
+    token: Mapping[str, Any] | None
+    """None: this agent is enrolled."""
+    running: bool
+
+
+def _finish(
+    plan: RelayPlan,
+    answers: Answers,
+    steps: Sequence[StepReport],
+    agents: Sequence[Mapping[str, object]],
+    machine: Machine,
+) -> _Outcome:
+    """The first agent's token, where it is not enrolled yet. agents: those that are."""
+    name, token = answers[AGENT], None
+    if not any(agent["name"] == name and not agent["revoked_at"] for agent in agents):
+        domains = [word for domain in token_domains(answers) for word in ("--domain", domain)]
+        order = ["relay", "token", "--config", str(plan.config), "--name", name, *domains, "--json"]
+        token = json.loads(machine.isthmus(order))
+    running = plan.unit is not None or (bool(plan.health_url) and machine.http_status(plan.health_url) == 200)
+    return _Outcome(plan=plan, steps=steps, agent=name, token=token, running=running)
+
+
+def _show(outcome: _Outcome, manner: SetupManner) -> None:
+    start = "" if outcome.running else f"isthmus relay run --config {outcome.plan.config}"
+    if manner.as_json:
+        emit_json(
+            {
+                "public_url": outcome.plan.public_url,
+                "config": str(outcome.plan.config),
+                "steps": [{"title": step.title, "result": step.result, "text": step.text} for step in outcome.steps],
+                "start": start or None,
+                "agent": outcome.agent,
+                "token": outcome.token["text"] if outcome.token else None,
+                "token_expires": outcome.token["expires_at"] if outcome.token else None,
+            }
+        )
+        return
+    click.echo(visible_lines("\n".join(_lines(outcome, start))))
+
+
+def _lines(outcome: _Outcome, start: str) -> list[str]:
+    plan = outcome.plan
+    lines = [""]
+    for copy in plan.copies:
+        if copy.source != copy.target:
+            lines.append(f"{copy.target} is a copy of {copy.source}, which {plan.user} cannot read.")
+            lines.append("Repeat this command after each renewal, or have the renewal write there.")
+    if start:
+        lines += ["There is no systemd here. Start the relay, as root (it becomes its own user):", f"  {start}"]
+        if plan.needs_low_port:
+            lines.append("To listen below 1024 it needs CAP_NET_BIND_SERVICE.")
+    else:
+        lines.append(f"The relay serves {plan.public_url}")
+        changed = any(step.result == "done" and step.title == str(plan.config) for step in outcome.steps)
+        if plan.unit is None and changed:
+            lines.append("There is no systemd here. Restart the relay yourself: its settings were changed.")
+    if outcome.token is None:
+        return [*lines, f"{outcome.agent} is enrolled. For one more agent: isthmus relay setup --agent NAME"]
+    return [
+        *lines,
+        "",
+        f"Next, on the agent's machine, before {minute(outcome.token['expires_at'])}:",
+        "  isthmus agent setup",
+        "It asks for this token, which can be used once:",
+        f"  {outcome.token['text']}",
+    ]

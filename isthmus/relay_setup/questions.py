@@ -1,0 +1,243 @@
+"""What `isthmus relay setup` asks, in order."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from certs import check_name
+from isthmus.setup import Answers, Question, any_text, file_path, fixed, items, one_of, yes_or_no
+from settings import Unfit, listen_address, network, origin
+
+FILES, PROXY = "files", "proxy"
+_NETBIOS = re.compile(r'[^\\/:*?"<>|.\s]{1,15}')
+_DOMAIN = re.compile(r"[^\s@\\*,/]{1,253}")
+
+
+def _fit(check: Callable[[str], None], text: str) -> str:
+    """A value as the settings would take it. Raises ValueError."""
+    try:
+        check(text)
+    except Unfit as error:
+        raise ValueError(f"{error.problem}; {error.remedy}" if error.remedy else error.problem) from error
+    return text
+
+
+def _public_url(text: str) -> str:
+    text = any_text(text).rstrip("/")
+    return _fit(origin, text if "://" in text else f"https://{text}")
+
+
+def _organisation(text: str) -> str:
+    text = any_text(text)
+    if not text.isprintable():
+        raise ValueError("it has a character that cannot be shown")
+    return text
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    found = items(text)
+    if not found:
+        raise ValueError("name at least one")
+    return tuple(_fit(network, item) for item in found)
+
+
+def _domains(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(item.lstrip("@").rstrip(".") for item in items(text)))
+    if not found:
+        raise ValueError("name at least one")
+    for domain in found:
+        if not _DOMAIN.fullmatch(domain):
+            raise ValueError(f"{domain!r}: expected what follows the @ in user names, such as corp.example.com")
+    return found
+
+
+def _netbios_names(text: str) -> tuple[str, ...]:
+    found = () if text.strip().casefold() == "none" else tuple(dict.fromkeys(item.rstrip("\\") for item in items(text)))
+    for name in found:
+        if not _NETBIOS.fullmatch(name):
+            raise ValueError(f"{name!r}: expected the DOMAIN of DOMAIN\\name, at most 15 characters and no dot")
+    return found
+
+
+def _user(text: str) -> str:
+    text = any_text(text)
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", text):
+        raise ValueError(f"{text!r}: small letters, digits, - and _, at most 32, beginning with a letter")
+    return text
+
+
+def _own_name() -> str:
+    return socket.gethostname().partition(".")[0] or "relay1"
+
+
+PUBLIC_URL = Question(
+    key="public_url",
+    text="Public address",
+    help="Address that users and agents reach the relay at, https://NAME[:PORT].",
+    parse=_public_url,
+)
+CERTIFICATE = Question(
+    key="certificate",
+    text="Where the HTTPS certificate is",
+    help="`files`: the relay serves HTTPS itself, with PEM files. `proxy`: a reverse proxy on this machine does.",
+    parse=one_of(FILES, PROXY),
+    choices=(FILES, PROXY),
+    default=fixed(FILES),
+)
+
+
+def _by_files(answers: Answers) -> bool:
+    return answers.get(CERTIFICATE) == FILES
+
+
+def _behind_proxy(answers: Answers) -> bool:
+    return answers.get(CERTIFICATE) == PROXY
+
+
+TLS_CERTIFICATE = Question(
+    key="tls_certificate",
+    text="Certificate file",
+    help="The HTTPS certificate with its chain, PEM. It is copied where the relay's user cannot read it.",
+    parse=file_path,
+    applies=_by_files,
+    default=fixed("/etc/isthmus/relay.crt"),
+    path=True,
+)
+TLS_KEY = Question(
+    key="tls_key",
+    text="Key file",
+    help="The certificate's private key, PEM, without a passphrase.",
+    parse=file_path,
+    applies=_by_files,
+    default=fixed("/etc/isthmus/relay.key"),
+    path=True,
+)
+CERTIFICATE_FILES = (TLS_CERTIFICATE, TLS_KEY)
+TRUSTED_PROXIES = Question(
+    key="trusted_proxies",
+    text="Addresses of the proxy",
+    help="Networks or addresses that the proxy connects from; its X-Forwarded-For is believed.",
+    parse=_networks,
+    applies=_behind_proxy,
+    default=fixed("127.0.0.1, ::1"),
+    several=True,
+    singular="trusted_proxy",
+)
+ORGANISATION = Question(
+    key="organisation",
+    text="Organisation",
+    help="Name on the sign-in page; users check it before they type a password.",
+    parse=_organisation,
+)
+DOMAINS = Question(
+    key="domains",
+    text="Domains",
+    help="Domains whose users sign in: all that follows the @ in their user names (UPN suffixes).",
+    parse=_domains,
+    several=True,
+    singular="domain",
+)
+
+
+def _likely_netbios_name(answers: Answers) -> str:
+    """The first part of the first domain: what Windows proposes when a domain is made."""
+    domains = answers.get(DOMAINS) or ("",)
+    name = domains[0].partition(".")[0].upper()[:15]
+    return name if _NETBIOS.fullmatch(name) else ""
+
+
+NETBIOS_NAMES = Question(
+    key="netbios_names",
+    text="NetBIOS names",
+    help="What users type before the backslash in DOMAIN\\name; `none` if they never do.",
+    parse=_netbios_names,
+    default=_likely_netbios_name,
+    several=True,
+    singular="netbios_name",
+)
+BARE_NAMES = Question(
+    key="bare_names",
+    text="Names without a domain",
+    help="Whether users may type their name alone. Say no if there are several directories: nobody could tell whose it is.",
+    parse=yes_or_no,
+    yes_no=True,
+    default=fixed("yes"),
+)
+AGENT = Question(
+    key="agent",
+    text="Name of the first agent",
+    help="Name of the first agent's machine, for its token.",
+    parse=check_name,
+    default=fixed("agent-1"),
+)
+
+
+def _listen(answers: Answers) -> str:
+    """The port of the public address, where no proxy is in front."""
+    port = urlsplit(answers[PUBLIC_URL]).port or 443
+    return "127.0.0.1:8443" if _behind_proxy(answers) else f"0.0.0.0:{port}"
+
+
+LISTEN = Question(
+    key="listen",
+    text="Address to serve",
+    help="Address and port to serve; unless given, the port of the public address, or 127.0.0.1:8443 behind a proxy.",
+    parse=lambda text: _fit(listen_address, any_text(text)),
+    default=_listen,
+    asked=False,
+)
+METRICS_LISTEN = Question(
+    key="metrics_listen",
+    text="Address for monitoring",
+    help="Address for /metrics, /healthz and /readyz; 127.0.0.1:9181 unless given.",
+    parse=lambda text: _fit(listen_address, any_text(text)),
+    default=fixed("127.0.0.1:9181"),
+    asked=False,
+)
+NODE = Question(
+    key="name",
+    text="Name of this relay",
+    help="Name of this relay node; the host's name unless given.",
+    parse=check_name,
+    default=lambda _: _own_name(),
+    asked=False,
+)
+USER: Question[str] = Question(
+    key="user",
+    text="User",
+    help="System user that the relay runs as; isthmus-relay unless given.",
+    parse=_user,
+    default=fixed("isthmus-relay"),
+    asked=False,
+)
+STATE_DIR: Question[Path] = Question(
+    key="state_dir",
+    text="State directory",
+    help="Directory for keys and database; /var/lib/isthmus-relay unless given.",
+    parse=file_path,
+    default=fixed("/var/lib/isthmus-relay"),
+    path=True,
+    asked=False,
+)
+QUESTIONS: tuple[Question[Any], ...] = (
+    PUBLIC_URL,
+    CERTIFICATE,
+    TLS_CERTIFICATE,
+    TLS_KEY,
+    TRUSTED_PROXIES,
+    ORGANISATION,
+    DOMAINS,
+    NETBIOS_NAMES,
+    BARE_NAMES,
+    AGENT,
+    LISTEN,
+    METRICS_LISTEN,
+    NODE,
+    USER,
+    STATE_DIR,
+)
