@@ -198,8 +198,12 @@ class Stand:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "NO_PROXY": "*", "no_proxy": "*"},
+                env={**os.environ, "NO_PROXY": "*", "no_proxy": "*", **self._environment(name)},
             )
+
+    def _environment(self, _name: str) -> dict[str, str]:
+        """What else stands in the environment of a process."""
+        return {}
 
     def _domains(self) -> list[str]:
         """What the agents answer for."""

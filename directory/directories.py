@@ -22,7 +22,7 @@ from directory.model import (
 from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
 from directory.settings import DirectorySettings
 from findings import Finding, failed, warned
-from settings import Unfit
+from settings import Unfit, dotted
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class Directories:
         self._by_domain: dict[str, _Directory] = {}
         """… and by what stands before a backslash, or after the @ as well: NetBIOS and DNS names of domains."""
         for error in _shared_names(settings):
-            raise SettingsProblem(error.setting.partition(".")[2], error.problem, f"{error.remedy}.".capitalize())
+            raise SettingsProblem(dotted(error.key[1:]), error.problem, f"{error.remedy}.".capitalize())
         for directory in settings:
             self._add(_Directory(directory, clock, self._tell))
 

@@ -52,6 +52,7 @@ from gateway.settings import (
 from gateway.signin import (
     AUTHENTICATE_PATH,
     Api,
+    BadBranding,
     ChangePermit,
     CookieSigner,
     DeviceCookie,
@@ -64,6 +65,7 @@ from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, database_f
 from settings import split_address
 
 __all__ = [
+    "RELOADED",
     "Relay",
     "ServerError",
     "ServerSettings",
@@ -72,7 +74,6 @@ __all__ = [
     "init",
     "load_keys",
     "open_relay_store",
-    "run",
     "serving",
     "store_file",
     "tls_context",
@@ -85,6 +86,9 @@ _LAST_ANSWERS = 5.0
 
 _MONITORS = 64
 """Connections of one address to `metrics_listen`."""
+
+RELOADED = ("tls_certificate", "tls_key", "signin", "admission")
+"""Settings that `Relay.reload` takes, tables as a whole; all others need a restart."""
 
 Clock = Callable[[], float]
 
@@ -180,17 +184,19 @@ class Relay:
 
     def _make_signin(self, clock: Clock) -> None:
         settings = self.settings.signin
-        form_token = FormToken(CookieSigner(self.store.keyring, "forms"))
+        form_token = self._form_token = FormToken(CookieSigner(self.store.keyring, "forms"))
         self.api = Api(settings, self.authenticator, self.store.api_keys, clock)
         self.sessions = Sessions(settings, self.store.sessions, clock)
+        self._rendering = Pages(settings, form_token)
+        self._device = DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock)
         self.pages = SignInPages(
             settings,
-            Pages(settings, form_token),
+            self._rendering,
             self.sessions,
             self.authenticator,
             self.store.audit,
             form_token,
-            DeviceCookie(CookieSigner(self.store.keyring, "devices"), settings.device_lifetime, clock),
+            self._device,
             ChangePermit(CookieSigner(self.store.keyring, "changes"), clock),
             origin=self.settings.public_url.rstrip("/"),
         )
@@ -212,6 +218,27 @@ class Relay:
             load_bindings=self.bindings.load,
             flush_refusals=self.refusals.flush,
         )
+
+    async def reload(self, settings: ServerSettings) -> tuple[str, ...]:
+        """Take what of new settings can be taken while it serves; the keys of that. Raises Unfit, and takes nothing then.
+
+        Files that they name are read anew, even where the settings have not changed.
+        """
+        with_tls = settings.tls_certificate is not None and self.settings.tls_certificate is not None
+        tls = await asyncio.to_thread(tls_context, settings) if with_tls else None
+        try:
+            rendering = await asyncio.to_thread(Pages, settings.signin, self._form_token)
+        except BadBranding as error:
+            raise error.under("server", "signin") from error
+        if tls is not None:
+            self.certificate.serve(settings, tls)
+        self._rendering.become(rendering)
+        for part in (self.pages, self.sessions, self.api):
+            part.use(settings.signin)
+        self._device.use(settings.signin.device_lifetime)
+        self.lockouts.use(settings.admission)
+        self.refusals.use(per_address=settings.admission.address_rate)
+        return RELOADED if with_tls else tuple(key for key in RELOADED if not key.startswith("tls_"))
 
     def _watch(self) -> None:
         """What other nodes change is read anew here."""
@@ -335,13 +362,6 @@ async def serving(
         finally:
             log.info("relay.draining", outstanding=relay.dispatcher.outstanding)
             await relay.endpoint.drain(settings.core.drain_timeout)
-
-
-async def run(settings: ServerSettings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then drain and end."""
-    async with serving(settings):
-        await stop.wait()
-    log.info("relay.stopped")
 
 
 async def _flush(refusals: Refusals) -> None:

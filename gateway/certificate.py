@@ -20,7 +20,7 @@ import structlog
 from certs import Certificate, CertsError, read_certificate
 from gateway.housekeeping import Housekeeping
 from gateway.settings import ServerError, ServerSettings
-from settings import UnusableFile, check_secret_file
+from settings import Unfit, UnusableFile, check_secret_file, dotted
 
 log = structlog.get_logger()
 
@@ -33,12 +33,11 @@ _LARGEST = 1024 * 1024
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class HttpsUnusable(ServerError):
+class HttpsUnusable(Unfit, ServerError):
     """Certificate or key cannot be used. setting: which of the two it is about."""
 
     def __init__(self, setting: str, problem: str, remedy: str) -> None:
-        super().__init__(f"server.{setting}: {problem}; {remedy}")
-        self.setting, self.problem, self.remedy = setting, problem, remedy
+        super().__init__(problem, remedy, setting=f"server.{setting}")
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
@@ -146,7 +145,7 @@ class ServedCertificate:
         if stamp == self._unusable and stamp != self._alarmed:
             self._alarmed = stamp
             remedy = f"{error.remedy}; the one before is still served"
-            fields = {"setting": f"server.{error.setting}", "problem": error.problem, "remedy": remedy}
+            fields = {"setting": dotted(error.key), "problem": error.problem, "remedy": remedy}
             self._alarm("https_certificate.unusable", fields)
         self._unusable = stamp
 

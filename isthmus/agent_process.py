@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -11,14 +12,29 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 
 import directory
-from gateway.agent import Agent, HealthServer, steady_clock
+from gateway.agent import ROUTE_SETTINGS, Agent, HealthServer, steady_clock
+from isthmus import logging
 from isthmus.agent_settings import AgentSettings
+from isthmus.live_settings import LiveSettings
+from isthmus.process import ServiceProcess
 
 log = structlog.get_logger()
 
+RELOADED = ("log.level", *(f"core.{key}" for key in ROUTE_SETTINGS))
+"""Settings that a reload takes; all others need a restart."""
 
-async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) -> None:
-    """Run an agent until `stop` is set, then drain. Raises AgentError, CertsError, DirectoryError."""
+
+async def serve(settings: AgentSettings, file: Path, process: ServiceProcess, *, software: str, level: str = "") -> None:
+    """Run an agent until it is told to stop, then drain. Raises AgentError, CertsError, DirectoryError.
+
+    file: where the settings are from. level: of the log, whatever they say; empty: as they say.
+    """
+
+    async def take(read: AgentSettings) -> Sequence[str]:
+        await agent.reload(read.core)
+        logging.use_level(level or read.log.level)
+        return RELOADED
+
     clock = steady_clock()
     directories = directory.Directories(settings.directories, clock=clock)
     try:
@@ -26,12 +42,13 @@ async def serve(settings: AgentSettings, stop: asyncio.Event, *, software: str) 
         core = settings.core
         metrics = AgentMetrics(agent, directories).text
         health = HealthServer(core.health_listen, lambda: agent.state, metrics, core.health_hosts)
-        async with health:
+        live = LiveSettings(file, AgentSettings, settings, take)
+        async with process, health:
             running = asyncio.create_task(agent.run(), name="agent")
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            told = asyncio.create_task(process.attend(f"Agent {agent.identity.name}", live.reload), name="signals")
+            await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
             agent.stop()
-            stopping.cancel()
+            told.cancel()
             await running
     finally:
         await directories.close()

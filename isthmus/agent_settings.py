@@ -29,4 +29,4 @@ class AgentSettings:
     def contradictions(self) -> Iterator[Unfit]:
         """Of the directories."""
         for error in contradictions(self.directories):
-            yield Unfit(error.problem, error.remedy, setting=f"directories.{error.setting}")
+            yield error.under("directories")

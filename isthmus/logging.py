@@ -58,6 +58,17 @@ def _visible_traceback(out: TextIO, exc_info: ExcInfo) -> None:
     out.write("\n" + textwrap.indent(visible_lines(plain.getvalue().lstrip("\n")), "  "))
 
 
+class _Logger(structlog.BoundLogger):
+    """Every logger's class. Loggers are kept once they were used, so it is here that their level is changed."""
+
+
+def use_level(level: str) -> None:
+    """Write events from this level on, immediately and everywhere; of libraries nothing below `info`."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    _Logger.__bases__ = (structlog.make_filtering_bound_logger(number),)
+    logging.getLogger().setLevel(max(number, logging.INFO))
+
+
 def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto") -> None:
     """Route everything, the libraries' own logging too, to standard error."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
@@ -72,10 +83,9 @@ def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto")
         if text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
     )
-    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, *renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=_Logger,
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -84,5 +94,6 @@ def set_up(level: str = "info", style: Literal["auto", "text", "json"] = "auto")
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=max(number, logging.INFO), force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    use_level(level)
     logging.getLogger("alembic").setLevel(logging.WARNING)

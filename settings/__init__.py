@@ -25,9 +25,9 @@ from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
 from settings.positions import dotted
-from settings.reader import load_settings
+from settings.reader import load_settings, locate
 from settings.secret import check_secret_file, read_secret
-from settings.sense import unfit_settings
+from settings.sense import changed_settings, unfit_settings
 from settings.source import read_toml
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Shape",
     "Unfit",
     "UnusableFile",
+    "changed_settings",
     "check_secret_file",
     "distinct",
     "docs_of",
@@ -52,6 +53,7 @@ __all__ = [
     "link",
     "listen_address",
     "load_settings",
+    "locate",
     "network",
     "not_empty",
     "origin",

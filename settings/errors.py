@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from settings.positions import Key, dotted
+
 _MOST = 50
 """Problems that are told; whoever has more has given the wrong file."""
 
@@ -67,13 +69,22 @@ class UnusableFile(Exception):
 class Unfit(ValueError):
     """A value makes no sense for its setting, or not together with others.
 
-    setting: which one, where that is not known from where this comes from. A dotted key, from the model that says so.
+    setting: its key, where that is known: dotted (`tls.ca_file`, `directories.1.name`), or in parts where a part has dots.
     """
 
-    def __init__(self, problem: str, remedy: str = "", *, setting: str = "") -> None:
+    def __init__(self, problem: str, remedy: str = "", *, setting: str | Key = "") -> None:
         super().__init__(problem, remedy, setting)
-        self.problem, self.remedy, self.setting = problem, remedy, setting
+        self.problem, self.remedy = problem, remedy
+        self.key = _parts(setting) if isinstance(setting, str) else setting
+
+    def under(self, *table: str | int) -> Unfit:
+        """The same, of a table that lies deeper in the file."""
+        return Unfit(self.problem, self.remedy, setting=(*table, *self.key))
 
     def __str__(self) -> str:
         text = f"{self.problem}; {self.remedy}" if self.remedy else self.problem
-        return f"{self.setting}: {text}" if self.setting else text
+        return f"{dotted(self.key)}: {text}" if self.key else text
+
+
+def _parts(setting: str) -> Key:
+    return tuple(int(part) if part.isdecimal() else part for part in setting.split(".") if part)

@@ -13,11 +13,11 @@ import difflib
 import math
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from settings.errors import Problem, SettingsFileError, UnusableFile
+from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.fields import TAG, Shape, docs_of, settings_of
 from settings.positions import Key, dotted, lines_of, short
 from settings.sense import contradictions, unfit_value
@@ -55,6 +55,17 @@ def load_settings(path: Path, model: type[M], content: bytes | None = None) -> M
     if reader.problems:
         raise SettingsFileError(path, reader.problems)
     return typing.cast(M, settings)
+
+
+def locate(path: Path, errors: Iterable[Unfit]) -> list[Problem]:
+    """What is wrong with settings that were read from a file, with the lines there; without them if it has gone meanwhile.
+
+    The key of each error is that in the whole file.
+    """
+    lines: Mapping[Key, int] = {}
+    with contextlib.suppress(UnusableFile):
+        lines = lines_of(read_toml(path).text)
+    return [Problem(dotted(error.key), error.problem, error.remedy, _line(error.key, lines), path) for error in errors]
 
 
 class _Reader:

@@ -57,9 +57,16 @@ def contradictions(settings: Any) -> Iterator[tuple[Key, Unfit]]:
     """What a model says of its own settings together."""
     if hasattr(settings, "contradictions"):
         model: HasContradictions = settings
-        yield from ((_key(error.setting), error) for error in model.contradictions())
+        yield from ((error.key, error) for error in model.contradictions())
 
 
-def _key(setting: str) -> Key:
-    """Of `directories.1.tls.ca_file`."""
-    return tuple(int(part) if part.isdecimal() else part for part in setting.split(".") if part)
+def changed_settings(before: Any, after: Any) -> list[str]:
+    """Keys, dotted, of the settings in which two of one model differ; of a list or a table with names, that as a whole."""
+    changed = []
+    for name, setting in settings_of(type(before)).items():
+        old, new = getattr(before, name), getattr(after, name)
+        if setting.shape.form == "table" and type(old) is type(new) and old is not None:
+            changed += [f"{name}.{key}" for key in changed_settings(old, new)]
+        elif old != new:
+            changed.append(name)
+    return changed

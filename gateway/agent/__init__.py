@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from gateway.agent.health import HealthServer, HealthUnavailable
     from gateway.agent.ports import CredentialDirectories
     from gateway.agent.probe import RelayVerdict, probe_relay
-    from gateway.agent.routes import BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
+    from gateway.agent.routes import ROUTE_SETTINGS, BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
     from gateway.agent.settings import AgentCoreSettings
     from gateway.agent.state import AgentState
     from gateway.agent.validator import Validator
 
 __all__ = [
     "REFUSALS",
+    "ROUTE_SETTINGS",
     "Agent",
     "AgentCoreSettings",
     "AgentError",
@@ -59,7 +60,7 @@ _MODULES = {
     "health": "HealthServer HealthUnavailable",
     "ports": "CredentialDirectories",
     "probe": "RelayVerdict probe_relay",
-    "routes": "BadRoute Route known_relays make_routes proxy_of tls_context",
+    "routes": "ROUTE_SETTINGS BadRoute Route known_relays make_routes proxy_of tls_context",
     "settings": "AgentCoreSettings",
     "state": "AgentState",
     "validator": "Validator",

@@ -22,7 +22,7 @@ from gateway.agent.clock import steady_clock
 from gateway.agent.connection import RelayConnection
 from gateway.agent.errors import NotEnrolled, RelayUnreachable
 from gateway.agent.ports import CredentialDirectories
-from gateway.agent.routes import Route, make_routes
+from gateway.agent.routes import BadRoute, Route, Routes
 from gateway.agent.settings import AgentCoreSettings
 from gateway.agent.state import AgentState
 from gateway.agent.validator import Validator
@@ -42,6 +42,7 @@ from gateway.protocol import (
     RenewalAnswered,
     encode,
 )
+from settings import Unfit
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ class Agent:
             self._identity = MachineIdentity.load(state_dir / "identity")
         except FileNotFoundError:
             raise NotEnrolled(state_dir) from None
-        self._routes = make_routes(settings, state_dir)
+        self._routes = Routes(settings, state_dir)
         self._validator = Validator(directories)
         self._facts = AgentFacts(
             instance=os.urandom(8).hex(),
@@ -101,7 +102,7 @@ class Agent:
     @property
     def state(self) -> AgentState:
         """How the agent is, now."""
-        connected = {route.relay: 0 for route in self._routes}
+        connected = dict.fromkeys(self._routes.relays, 0)
         for connection in self._live:
             if connection.session is not None and connection.session.session_id:
                 connected[connection.relay] += 1
@@ -121,11 +122,11 @@ class Agent:
 
     async def run(self) -> None:
         """Serve until `stop` is called, then drain. Cancelling stops without draining."""
-        log.info("agent.started", agent=self._identity.name, relays=[route.relay for route in self._routes])
+        log.info("agent.started", agent=self._identity.name, relays=self._routes.relays)
         async with asyncio.TaskGroup() as tasks:
             keepers = [
-                tasks.create_task(self._keep(route), name=f"keep {route.relay} {number}")
-                for route in self._routes
+                tasks.create_task(self._keep(relay), name=f"keep {relay} {number}")
+                for relay in self._routes.relays
                 for number in range(self._settings.connections)
             ]
             others = [
@@ -145,15 +146,22 @@ class Agent:
         """Finish what is in flight and end; `run` returns then."""
         self._stopping.set()
 
+    async def reload(self, settings: AgentCoreSettings) -> None:
+        """Take `ROUTE_SETTINGS` from new settings, for connections to come. Raises Unfit, and takes nothing then."""
+        try:
+            await asyncio.to_thread(self._routes.use, settings)
+        except BadRoute as error:
+            raise Unfit(error.reason, setting=("core", error.key)) from error
+
     # -- connections
 
-    async def _keep(self, route: Route) -> None:
+    async def _keep(self, relay: str) -> None:
         backoff = Backoff(0.1, self._settings.reconnect_ceiling)
         refused = Backoff(5.0, REFUSED_CEILING)
         while not self._stopping.is_set():
-            code = await self._converse(route, backoff)
+            code = await self._converse(self._routes.to(relay), backoff)
             delay = (refused if code in REFUSALS else backoff).next_delay()
-            log.info("relay.retry", relay=route.relay, seconds=round(delay, 2))
+            log.info("relay.retry", relay=relay, seconds=round(delay, 2))
             await asyncio.sleep(delay)
 
     async def _converse(self, route: Route, backoff: Backoff) -> int:
@@ -212,6 +220,7 @@ class Agent:
         interval = self._settings.status_interval
         while True:
             self._renew_if_due()
+            await asyncio.to_thread(self._routes.look)
             for connection in self._live:
                 self._report(connection)
             await asyncio.sleep(interval)

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
+import structlog
+
 from certs import atomic_write
 from gateway.agent.errors import AgentError, NotEnrolled
 from gateway.agent.settings import AgentCoreSettings
 from settings import UnusableFile, read_secret
 
+log = structlog.get_logger()
+
 CONNECT_PATH = "/agent/v1/connect"
+ROUTE_SETTINGS = ("tls_ca_file", "proxy", "proxy_user", "proxy_password_file")
+"""Settings that `Routes.use` takes; all others of the agent need a restart."""
 _RELAYS_FILE = "relays.json"
 
 
@@ -107,6 +113,55 @@ def make_routes(settings: AgentCoreSettings, state_dir: Path) -> list[Route]:
             raise BadRoute("relays", relay, "expected https://host[:port]")
         routes.append(Route(f"https://{parts.netloc}", context, proxy))
     return routes
+
+
+class Routes:
+    """The routes in use: one for each relay that was known at the start, whose TLS and proxy may change meanwhile."""
+
+    def __init__(self, settings: AgentCoreSettings, state_dir: Path) -> None:
+        """Raises BadRoute, NotEnrolled."""
+        self._settings = settings
+        self._stamp = _stamp(settings.tls_ca_file)
+        self._routes = {route.relay: route for route in make_routes(settings, state_dir)}
+
+    @property
+    def relays(self) -> tuple[str, ...]:
+        """`https://host[:port]` of each."""
+        return tuple(self._routes)
+
+    def to(self, relay: str) -> Route:
+        """How to reach one of them now."""
+        return self._routes[relay]
+
+    def use(self, settings: AgentCoreSettings) -> None:
+        """Take TLS and proxy from other settings; relays stay. Raises BadRoute, and nothing has changed then."""
+        stamp = _stamp(settings.tls_ca_file)
+        context, proxy = tls_context(settings), proxy_of(settings)
+        self._settings, self._stamp = settings, stamp
+        self._routes = {relay: Route(relay, context, proxy) for relay in self._routes}
+
+    def look(self) -> None:
+        """Take `tls_ca_file` anew where it was replaced. One that cannot be used is told of once, and is not used."""
+        stamp = _stamp(self._settings.tls_ca_file)
+        if stamp == self._stamp:
+            return
+        try:
+            self.use(self._settings)
+        except BadRoute as error:
+            self._stamp = stamp
+            remedy = "put it right; until then the one before is used"
+            log.error("tls_ca_file.unusable", error=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
+        else:
+            log.info("tls_ca_file.renewed", file=str(self._settings.tls_ca_file))
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """Changes when the file is replaced or written to; links are followed."""
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
 
 
 def _split(url: str) -> SplitResult | None:

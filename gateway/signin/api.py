@@ -113,6 +113,10 @@ class Api:
         self._changes = 0
         """How often keys were changed: what was read before is not kept after."""
 
+    def use(self, settings: SignInSettings) -> None:
+        """Settings were read anew."""
+        self._settings = settings
+
     def add_routes(self, app: web.Application) -> None:
         """The three addresses of this module's header."""
         app.router.add_post(AUTHENTICATE_PATH, self.authenticate)

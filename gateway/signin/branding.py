@@ -34,13 +34,14 @@ def load_logo(path: Path | None) -> Asset | None:
         return None
     kind = _TYPES.get(path.suffix.lower())
     if kind is None:
-        raise BadBranding(f"logo_file {path}: neither .svg nor .png")
+        raise BadBranding(f"{path} is neither .svg nor .png", "give one of these", setting="logo_file")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadBranding(f"logo_file {path}: {error.strerror}") from error
+        raise BadBranding(f"{path} cannot be read ({error.strerror})", "correct the path", setting="logo_file") from error
     if len(content) > MAX_LOGO:
-        raise BadBranding(f"logo_file {path}: {len(content)} bytes, at most {MAX_LOGO}")
+        problem = f"{path} has {len(content)} bytes, more than {MAX_LOGO}"
+        raise BadBranding(problem, "give a smaller one", setting="logo_file")
     return Asset(content, kind)
 
 
@@ -64,7 +65,7 @@ def stylesheet(settings: SignInSettings) -> Asset:
 def parse_colour(text: str) -> tuple[int, int, int]:
     """`#rrggbb` to red, green, blue. Raises BadBranding."""
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise BadBranding(f"colour {text!r}: expected #rrggbb")
+        raise BadBranding(f"{text!r} is not a colour as #rrggbb", setting="colour")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 

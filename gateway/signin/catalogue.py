@@ -63,7 +63,8 @@ class Catalogue:
     def __init__(self, own: Mapping[str, Mapping[str, str]] | None = None) -> None:
         for language in own or {}:
             if language not in LANGUAGES:
-                raise BadBranding(f"texts.{language}: the page has no such language; it has {', '.join(LANGUAGES)}")
+                problem, remedy = "the page has no such language", f"it has {', '.join(LANGUAGES)}"
+                raise BadBranding(problem, remedy, setting=("texts", language))
         self._texts = {language: _load(language, (own or {}).get(language, {})) for language in LANGUAGES}
 
     def __getitem__(self, language: str) -> Texts:
@@ -111,12 +112,12 @@ def _override(language: str, own: Mapping[str, str]) -> Mapping[Forms, Forms]:
     texts = dict(shipped_texts(language))
     known = {form: english for english in texts for form in english}
     for english, text in own.items():
-        place = f'texts.{language}."{english}"'
+        place = ("texts", language, english)
         if english not in known:
             near = difflib.get_close_matches(english, known, 1)
-            raise BadBranding(f"{place}: the page has no such text" + (f'; did you mean "{near[0]}"?' if near else ""))
+            raise BadBranding("the page has no such text", f'did you mean "{near[0]}"?' if near else "", setting=place)
         if not text.strip():
-            raise BadBranding(f"{place}: is empty")
+            raise BadBranding("is empty", setting=place)
         check_placeholders(place, english, text)
         forms = known[english]
         first, *others = texts[forms]
@@ -125,15 +126,18 @@ def _override(language: str, own: Mapping[str, str]) -> Mapping[Forms, Forms]:
     return texts
 
 
-def check_placeholders(place: str, english: str, text: str) -> None:
-    """Raises BadBranding where a text has a placeholder that nobody fills in, or a brace that is none."""
+def check_placeholders(place: tuple[str, ...], english: str, text: str) -> None:
+    """Raises BadBranding where a text has a placeholder that nobody fills in, or a brace that is none.
+
+    place: its key in the settings of sign-in.
+    """
     try:
         found, known = set(placeholders(text)), set(placeholders(english))
     except ValueError as error:
-        raise BadBranding(f"{place}: {error}; a brace itself is written twice") from error
+        raise BadBranding(str(error), "a brace itself is written twice", setting=place) from error
     if not found <= known:
         wrong, filled = sorted(found - known)[0], ", ".join(f"{{{name}}}" for name in sorted(known)) or "none"
-        raise BadBranding(f"{place}: has the placeholder {{{wrong}}}; there is {filled}")
+        raise BadBranding(f"has the placeholder {{{wrong}}}", f"there is {filled}", setting=place)
 
 
 def placeholders(text: str) -> Iterator[str]:

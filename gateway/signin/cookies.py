@@ -93,6 +93,10 @@ class DeviceCookie:
     def __init__(self, signer: CookieSigner, lifetime: float, clock: Callable[[], float]) -> None:
         self._signer, self._lifetime, self._clock = signer, lifetime, clock
 
+    def use(self, lifetime: float) -> None:
+        """Settings were read anew; cookies that are there last as long as these say."""
+        self._lifetime = lifetime
+
     def make(self, user: str) -> str:
         """A cookie for this user."""
         made, nonce = str(int(self._clock())), secrets.token_urlsafe(12)

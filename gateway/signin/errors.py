@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.signin.messages import Message
+from settings import Unfit
 
 
 class SignInError(Exception):
@@ -25,8 +26,8 @@ class BadForm(SignInError):
         self.message, self.status = message, status
 
 
-class BadBranding(SignInError, ValueError):
-    """A setting of the page's look or words cannot be used. The text names it and says what would be right."""
+class BadBranding(Unfit, SignInError):
+    """A setting of the page's look or words cannot be used; its key is that in the settings of sign-in."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,10 @@ class Pages:
         self._templates.filters["moment"] = _moment
         self._templates.filters["browser"] = user_agent.describe
 
+    def become(self, other: Pages) -> None:
+        """Show what another one would, from the next request on: settings were read anew."""
+        vars(self).update(vars(other))
+
     def language(self, request: web.Request) -> str:
         """The language of this browser."""
         wanted = request.query.get("language") or read_cookie(request, LANGUAGE)

@@ -34,6 +34,10 @@ class Sessions:
     def __init__(self, settings: SignInSettings, store: SessionStore, clock: Callable[[], float]) -> None:
         self._settings, self._store, self._clock = settings, store, clock
 
+    def use(self, settings: SignInSettings) -> None:
+        """Settings were read anew; a session that is there ends as they say from its next use on."""
+        self._settings = settings
+
     async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
         """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
         old = read_cookie(request, SESSION)

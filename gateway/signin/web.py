@@ -71,6 +71,10 @@ class SignInPages:
         self._authenticator, self._audit = authenticator, audit
         self._form_token, self._device, self._permit, self._origin = form_token, device, permit, origin
 
+    def use(self, settings: SignInSettings) -> None:
+        """Settings were read anew."""
+        self._settings = settings
+
     def add_routes(self, app: web.Application) -> None:
         """Sign-in, account and static files; and a page for addresses that are none."""
         router = app.router

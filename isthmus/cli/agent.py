@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +25,9 @@ from isthmus.cli.output import (
 )
 from isthmus.cli.reports import FailOn, exit_if, fail_on_option, show_finding
 from isthmus.cli.state import load_as_owner
+from isthmus.process import ServiceProcess
 from isthmus.scheduling import take_turns
+from isthmus.service_manager import ServiceManager
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
@@ -86,7 +86,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
 @json_log_option
 @click.pass_obj
 def run(debug: bool, config: Path, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. SIGHUP reads the settings anew.
 
     \b
     Example:
@@ -97,19 +97,13 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
     from gateway.agent import AgentError
     from isthmus.agent_process import serve
 
+    process = ServiceProcess(ServiceManager.from_environment())
     settings = _load(config)
-    logging.set_up("debug" if debug else settings.log.level, "json" if as_json else settings.log.format)
-
-    async def work() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await serve(settings, stop, software=version("isthmus"))
-
+    level = "debug" if debug else ""
+    logging.set_up(level or settings.log.level, "json" if as_json else settings.log.format)
     take_turns()
     with reporting(AgentError, CertsError, directory.DirectoryError):
-        run_async(work())
+        run_async(serve(settings, config, process, software=version("isthmus"), level=level))
 
 
 @command.command()

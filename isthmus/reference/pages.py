@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from isthmus import agent_process, relay_process
 from isthmus.adfs_settings import AdfsSettings
 from isthmus.agent_settings import AgentSettings
 from isthmus.reference.api import api_page
@@ -19,8 +20,8 @@ from isthmus.relay_settings import RelaySettings
 def pages() -> dict[str, str]:
     """File name -> text."""
     return {
-        "settings-relay.md": settings_page("relay", RelaySettings),
-        "settings-agent.md": settings_page("agent", AgentSettings),
+        "settings-relay.md": settings_page("relay", RelaySettings, relay_process.RELOADED),
+        "settings-agent.md": settings_page("agent", AgentSettings, agent_process.RELOADED),
         "settings-adfs.md": settings_page("adfs", AdfsSettings),
         "commands.md": commands_page(),
         "metrics.md": metrics_page(),

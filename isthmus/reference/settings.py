@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from settings import header as header_of
 _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}
 
 
-def settings_page(kind: str, model: type[Any]) -> str:
-    """The page of one settings file; kind: `relay` or `agent`."""
+def settings_page(kind: str, model: type[Any], reloaded: Sequence[str] = ()) -> str:
+    """The page of one settings file; kind: `relay`, `agent` or `adfs`. reloaded: what a running process takes anew."""
     introduction = f"""\
 TOML, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from what `--config` or `ISTHMUS_CONFIG` names.
 `isthmus config example {kind}` prints a complete file with these texts as comments; `isthmus config check FILE` names
@@ -23,6 +23,12 @@ every error with its key and line. An unknown key is an error. Relative paths ar
 zero unless the text says what 0 means. Where a default is empty, `""` sets it again. A file with a password or another
 secret must be closed to other users (mode 0600); one that belongs to root may be readable for a group (0640), as those of
 systemd's `LoadCredential=` are. It holds one line in UTF-8."""
+    if reloaded:
+        introduction += f"""
+
+`systemctl reload isthmus-{kind}` (SIGHUP) takes {", ".join(map(code, reloaded))} anew, with the files that they name. All
+other settings need a restart: where they have changed, `settings.restart_needed` in the log names them. A file with an error
+changes nothing; `settings.refused` names each with its key and line."""
     return page(f"Settings of `isthmus {kind}`", introduction, *_sections(model, "", flow(inspect.getdoc(model) or "")))
 
 

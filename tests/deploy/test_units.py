@@ -106,11 +106,31 @@ def test_the_command_is_one_that_we_have(kind: str, service_section: dict[str, l
     shown = CliRunner().invoke(cli, [kind, "run", "--help"])
     assert shown.exit_code == 0
     assert f"[env var: ISTHMUS_CONFIG; default: {arguments[3]}]" in " ".join(shown.output.split())
-    group = cli.get_command(click.Context(cli), kind)
-    assert isinstance(group, click.Group)
-    command = group.get_command(click.Context(group), "run")
+    assert "--config" in subcommand(kind, "run").params[0].opts
+
+
+def subcommand(group: str, name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), group)
+    assert isinstance(found, click.Group)
+    command = found.get_command(click.Context(found), name)
     assert command is not None
-    assert "--config" in command.params[0].opts
+    return command
+
+
+def test_settings_are_checked_before_the_start(kind: str, service_section: dict[str, list[str]]) -> None:
+    """By a command that we have, on the file that the process reads, as the same user."""
+    ((program, *arguments),) = [shlex.split(line) for line in service_section["ExecStartPre"]]
+    assert program == "/opt/isthmus/bin/isthmus"
+    assert arguments == ["config", "check", "--kind", kind, f"/etc/isthmus/{kind}.toml"]
+    options = [option for parameter in subcommand("config", "check").params for option in parameter.opts]
+    assert "--kind" in options
+
+
+def test_the_process_says_when_it_serves_and_is_not_killed_by_a_reload(service_section: dict[str, list[str]]) -> None:
+    """Without a minute's patience of a watchdog that its signs of life, every half of that, could miss."""
+    assert service_section["Type"] == ["notify"]
+    assert service_section["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert _seconds(service_section["WatchdogSec"][0]) >= 60
 
 
 def test_there_is_time_to_drain(kind: str, service_section: dict[str, list[str]]) -> None:

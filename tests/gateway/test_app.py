@@ -21,7 +21,6 @@ from gateway.app import (
     Relay,
     ServerError,
     ServerSettings,
-    run,
     serving,
 )
 from gateway.relay.administration.control import SOCKET_NAME
@@ -86,12 +85,9 @@ async def test_a_second_relay_on_the_same_state_directory_does_not_start(setting
 async def test_it_ends_when_told(settings: ServerSettings, logs: list[EventDict]) -> None:
     """And can be started again at once."""
     for _ in range(2):
-        stop = asyncio.Event()
-        task = asyncio.create_task(run(settings, stop))
-        await eventually(lambda: events(logs, "relay.started"))
-        stop.set()
-        await task
-        assert [entry["event"] for entry in logs][-1] == "relay.stopped"
+        async with serving(settings):
+            assert events(logs, "relay.started")
+        assert [entry["event"] for entry in logs][-1] == "relay.draining"
         logs.clear()
 
 

@@ -121,3 +121,20 @@ def test_auto_is_json_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> 
     logging.set_up()
     structlog.get_logger().info("event")
     assert lines(capsys)[0]["event"] == "event"
+
+
+def test_another_level_counts_immediately(capsys: pytest.CaptureFixture[str]) -> None:
+    """For loggers that were used before too, and for what is bound to them."""
+    logging.set_up("warning", "json")
+    log = structlog.get_logger()
+    bound = log.bind(part="one")
+    log.warning("first")
+    bound.info("hidden")
+    logging.use_level("debug")
+    log.debug("second")
+    bound.debug("third")
+    logging.use_level("error")
+    log.warning("hidden")
+    bound.info("hidden")
+    stdlib.getLogger("aiohttp").warning("hidden")
+    assert [line["event"] for line in lines(capsys)] == ["first", "second", "third"]

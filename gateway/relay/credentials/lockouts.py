@@ -27,8 +27,13 @@ class Lockouts:
         self._account_key: AccountKey | None = None
         self._journal = JournaledAdmissionStore(settings, store.admission) if alone else None
         shared = SharedAdmissionStore(settings, store.admission)
-        records = shared if self._journal is None else self._journal  # not `or`: a journal without records is false
-        self.admission = Admission(settings, keys=self._keys, store=records)
+        self._records = shared if self._journal is None else self._journal  # not `or`: a journal without records is false
+        self.admission = Admission(settings, keys=self._keys, store=self._records)
+
+    def use(self, settings: AdmissionSettings) -> None:
+        """Settings were read anew; what is counted stays."""
+        self._records.use(settings)
+        self.admission.use(settings)
 
     async def restore(self) -> None:
         """Read what was counted before this start. Raises StoreError."""

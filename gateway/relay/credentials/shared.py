@@ -29,8 +29,13 @@ class SharedAdmissionStore:
     """
 
     def __init__(self, settings: AdmissionSettings, rows: AdmissionRows) -> None:
-        self._settings, self._rows = settings, rows
-        rows.bound(settings.records, _weigh)
+        self._rows = rows
+        self.use(settings)
+
+    def use(self, settings: AdmissionSettings) -> None:
+        """These settings, or, when they were read anew, others; what is recorded stays."""
+        self._settings = settings
+        self._rows.bound(settings.records, _weigh)
 
     async def apply(self, keys: Sequence[bytes], rule: Rule[T]) -> T:
         """See `port.AdmissionStore`."""

@@ -22,6 +22,10 @@ class OpenRequests:
         self._all = 0
         self._by_address: Counter[str] = Counter()
 
+    def use(self, per_address: int) -> None:
+        """Settings were read anew; who has more open than that keeps them."""
+        self._per_address = per_address
+
     def __len__(self) -> int:
         """How many there are."""
         return self._all

@@ -29,6 +29,10 @@ class Refusals:
         self.waiting = 0
         """Refusals that wait to be answered."""
 
+    def use(self, *, per_address: int) -> None:
+        """Settings were read anew."""
+        self._open.use(per_address)
+
     @property
     def open(self) -> int:
         """Requests that are not answered yet."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import socket
 import time
 from pathlib import Path
@@ -17,7 +15,10 @@ from isthmus import logging
 from isthmus.cli.admin import acts_reporting
 from isthmus.cli.output import emit_json, json_log_option, json_option, reporting, run_async
 from isthmus.cli.relay.context import load_relay_settings, relay_config
+from isthmus.process import ServiceProcess
+from isthmus.relay_process import serve
 from isthmus.scheduling import take_turns
+from isthmus.service_manager import ServiceManager
 
 
 @click.command()
@@ -48,22 +49,16 @@ def init(config: Path, name: str, as_json: bool) -> None:
 @json_log_option
 @click.pass_obj
 def run(debug: bool, config: Path, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight.
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. SIGHUP reads the settings anew.
 
     \b
     Example:
       isthmus relay run --config /etc/isthmus/relay.toml
     """
+    process = ServiceProcess(ServiceManager.from_environment())
     settings = load_relay_settings(config)
-    logging.set_up("debug" if debug else settings.log.level, "json" if as_json else settings.log.format)
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await app.run(settings.server, stop)
-
+    level = "debug" if debug else ""
+    logging.set_up(level or settings.log.level, "json" if as_json else settings.log.format)
     take_turns()
     with reporting(BadBranding), acts_reporting():
-        run_async(serve())
+        run_async(serve(settings, config, process, level=level))

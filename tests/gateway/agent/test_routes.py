@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import structlog
 
 from demo.throwaway_tls import write_certificates
 from gateway.agent.errors import NotEnrolled
-from gateway.agent.routes import BadRoute, known_relays, make_routes, proxy_of, remember_relays, tls_context
+from gateway.agent.routes import BadRoute, Routes, known_relays, make_routes, proxy_of, remember_relays, tls_context
 from gateway.agent.settings import AgentCoreSettings
 
 RELAY = "https://relay.example.com"
@@ -199,3 +200,55 @@ def test_a_password_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     settings = AgentCoreSettings(proxy="http://proxy.example.com:3128", proxy_user="svc", proxy_password_file=path)
     with pytest.raises(BadRoute, match=r"proxy_password_file = .*: is not UTF-8 text; save it as UTF-8"):
         proxy_of(settings)
+
+
+# -- while it runs
+
+
+@pytest.fixture
+def routes(tmp_path: Path) -> Routes:
+    write_certificates(tmp_path, dns_name="relay", address="127.0.0.1")
+    return Routes(AgentCoreSettings(relays=(RELAY,), tls_ca_file=tmp_path / "ca.pem", proxy="none"), tmp_path)
+
+
+def trusted(routes: Routes) -> set[str]:
+    """Serial numbers of the authorities that connections to come believe."""
+    return {str(certificate["serialNumber"]) for certificate in routes.to(RELAY).tls.get_ca_certs()}
+
+
+def test_a_ca_file_that_is_replaced_is_believed_from_then_on(routes: Routes, tmp_path: Path) -> None:
+    """And the one before no longer. Where nothing has changed nothing is read."""
+    before, route = trusted(routes), routes.to(RELAY)
+    routes.look()
+    assert routes.to(RELAY) is route
+    write_certificates(tmp_path, dns_name="relay", address="127.0.0.1")
+    routes.look()
+    assert len(trusted(routes)) == 1
+    assert trusted(routes).isdisjoint(before)
+
+
+def test_a_ca_file_that_cannot_be_used_is_told_of_once(routes: Routes, tmp_path: Path) -> None:
+    """The one before is believed until it is put right."""
+    before = trusted(routes)
+    (tmp_path / "ca.pem").write_text("half")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            routes.look()
+    assert [entry["event"] for entry in logs] == ["tls_ca_file.unusable"]
+    assert trusted(routes) == before
+    write_certificates(tmp_path, dns_name="relay", address="127.0.0.1")
+    routes.look()
+    assert trusted(routes) != before
+
+
+def test_another_proxy_is_taken_and_other_relays_are_not(routes: Routes, tmp_path: Path) -> None:
+    """Connections that are there belong to the relays of the start."""
+    other = AgentCoreSettings(
+        relays=("https://other.test",), tls_ca_file=tmp_path / "ca.pem", proxy="http://proxy.test:3128"
+    )
+    routes.use(other)
+    assert routes.relays == (RELAY,)
+    assert routes.to(RELAY).proxy == "http://proxy.test:3128"
+    with pytest.raises(BadRoute):
+        routes.use(AgentCoreSettings(tls_ca_file=tmp_path / "missing.pem"))
+    assert routes.to(RELAY).proxy == "http://proxy.test:3128"

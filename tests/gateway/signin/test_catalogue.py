@@ -133,7 +133,7 @@ def test_own_words_go_over_both_languages() -> None:
     ("language", "english", "text", "problem"),
     [
         ("fi", "Sign in", "Kirjaudu", "the page has no such language; it has en, de"),
-        ("de", "Signin", "Einloggen", 'texts.de."Signin": the page has no such text; did you mean "Sign in"?'),
+        ("de", "Signin", "Einloggen", 'texts.de.Signin: the page has no such text; did you mean "Sign in"?'),
         ("de", "Sign in", " ", "is empty"),
         ("en", "Sign in", "Hello {name}", "has the placeholder {name}; there is none"),
         ("en", Message.WAIT, "{seconds}", "has the placeholder {seconds}; there is {wait}"),
@@ -154,7 +154,7 @@ def test_own_words_that_cannot_be_used_are_said_so(language: str, english: str, 
 
 def test_a_brace_may_be_shown() -> None:
     """Written twice."""
-    check_placeholders("texts", "Sign in", "{{Sign in}}")
+    check_placeholders(("texts",), "Sign in", "{{Sign in}}")
     assert Catalogue({"en": {"Sign in": "{{Sign in}}"}})["en"].text("Sign in") == "{Sign in}"
 
 

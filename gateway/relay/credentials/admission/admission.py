@@ -157,6 +157,10 @@ class Admission:
         self._addresses: OrderedDict[str, AddressRecord] = OrderedDict()
         self._node, self._numbers = secrets.token_bytes(8), 0
 
+    def use(self, settings: AdmissionSettings) -> None:
+        """Settings were read anew; what is counted stays, and is judged by them. The store has its own."""
+        self._settings = settings
+
     @property
     def addresses(self) -> int:
         """Client addresses that are remembered."""

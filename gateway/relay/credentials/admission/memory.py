@@ -28,6 +28,10 @@ class MemoryAdmissionStore:
         self._records: OrderedDict[bytes, LockRecord] = OrderedDict()
         """The one that was changed last at the end."""
 
+    def use(self, settings: AdmissionSettings) -> None:
+        """Settings were read anew; what is recorded stays."""
+        self._settings = settings
+
     def __len__(self) -> int:
         return len(self._records)
 
