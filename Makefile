@@ -11,6 +11,8 @@ KERBEROS := $(VENV)/.kerberos
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 RECORDINGS := build/pypsrp-0.9.1
 PYTEST := $(BIN)/python -m pytest
+# Compiled modules are kept, whatever the environment says: hundreds of processes are started
+unexport PYTHONDONTWRITEBYTECODE
 # How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder

@@ -99,7 +99,8 @@ async def test_no_size_is_too_much(open_house: House, logs: list[EventDict], ent
             continue  # the kernel's own limit of an argument is 128 KiB
         check(entrance, await ENTRANCES[entrance](open_house, b"x" * size), b"%d bytes" % size)
     assert await open_house.is_in_order()
-    gc.collect()
+    if resident() - before >= _MEMORY:
+        gc.collect()  # only then: it takes longer than all sizes together
     assert resident() - before < _MEMORY
 
 
