@@ -35,6 +35,7 @@ from gateway.protocol.events import (
     BegunReceived,
     CapacityChanged,
     Closed,
+    DomainsAllowed,
     Event,
     Ignored,
     Measured,
@@ -594,10 +595,16 @@ def test_draining_capacity_status_and_renewal_travel(world: World) -> None:
     assert PeerDraining() in events
     ends.relay.send_renewed(b"certificate")
     ends.relay.send_renewal_denied("no")
+    ends.relay.send_allowed(("corp", "*"))
+    ends.relay.send_allowed(None)
     ends.relay.close(CloseCode.GOING_AWAY, "bye")
     events = ends.pump()
     assert RenewalAnswered(certificate=b"certificate") in events
     assert RenewalAnswered(refusal="no") in events
+    assert [event for event in events if isinstance(event, DomainsAllowed)] == [
+        DomainsAllowed(("corp", "*")),
+        DomainsAllowed(None),
+    ]
     assert Closed(CloseCode.GOING_AWAY, "bye", by_peer=True) in events
     assert ends.agent.receive(b"more", NOW) == []
 

@@ -441,6 +441,16 @@ def test_each_refusal_says_why_and_for_how_long() -> None:
     assert refusal(admission, "carl", NOW + 59.5) == (0.5, "address")
 
 
+def test_enrolments_are_counted_by_address() -> None:
+    """A network of IPv6 (/64) is one address, as for attempts, and has nothing to do with those of others."""
+    admission = DirectAdmission(AdmissionSettings(address_enrolments=1, address_window=60)).admission
+    assert admission.enrol("2001:db8::1", NOW) == 0.0
+    assert admission.enrol("2001:db8::2", NOW + 15) == 45.0
+    assert admission.enrol("2001:db8:0:1::1", NOW + 15) == 0.0
+    assert admission.enrol("192.0.2.1", NOW + 15) == 0.0
+    assert admission.enrol("2001:db8::2", NOW + 60) == 0.0
+
+
 def test_only_who_is_busy_waits_for_anything() -> None:
     """For the attempts of its namesakes, and for those of the account that they are known to be."""
     admission = DirectAdmission(AdmissionSettings(threshold=1))

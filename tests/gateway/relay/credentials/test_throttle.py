@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.relay.credentials.admission import AdmissionSettings, throttle
 from gateway.relay.credentials.admission.throttle import AddressRecord
 
@@ -54,3 +56,26 @@ def test_what_was_not_passed_on_counts_for_nothing() -> None:
     throttle.withdraw(record, b"ben", NOW + 1)
     assert list(record.attempts) == [NOW]
     assert record.under_way == {b"anna": 1}
+
+
+def test_one_address_enrols_so_many_in_a_window() -> None:
+    """What is refused does not count; each that was counted is forgotten a window after it."""
+    record, settings = AddressRecord(), AdmissionSettings(address_enrolments=2, address_window=60)
+    assert throttle.enrol(record, settings, NOW) == 0.0
+    assert throttle.enrol(record, settings, NOW + 20) == 0.0
+    assert record.seen == NOW + 20
+    assert throttle.enrol(record, settings, NOW + 59.5) == pytest.approx(0.5)
+    assert list(record.enrolments) == [NOW, NOW + 20]
+    assert record.seen == NOW + 20
+    assert throttle.enrol(record, settings, NOW + 60) == 0.0
+    assert list(record.enrolments) == [NOW + 20, NOW + 60]
+    assert not record.attempts
+
+
+def test_a_longest_lock_is_no_shorter_than_the_first() -> None:
+    """As long as the first is as short as it may be."""
+    assert list(AdmissionSettings(lock_seconds=60, lock_ceiling=60).contradictions()) == []
+    (unfit,) = AdmissionSettings(lock_seconds=60.5, lock_ceiling=60).contradictions()
+    assert unfit.key == ("lock_ceiling",)
+    assert unfit.problem == "60 is shorter than the first lock (lock_seconds, 60.5)"
+    assert unfit.remedy == "give at least as much"
