@@ -61,7 +61,7 @@ from gateway.signin import (
     Sessions,
     SignInPages,
 )
-from gateway.store import AuditHeads, Purge, Store, StoreUnavailable, database_file, open_store
+from gateway.store import AuditHeads, AuditSettings, Purge, Retention, Store, StoreUnavailable, database_file, open_store
 from settings import split_address
 
 __all__ = [
@@ -327,11 +327,16 @@ class Relay:
 
 @asynccontextmanager
 async def serving(
-    settings: ServerSettings, *, clock: Clock = time.time, sleep: Sleep = asyncio.sleep
+    settings: ServerSettings,
+    *,
+    audit: AuditSettings | None = None,
+    clock: Clock = time.time,
+    sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[Relay]:
     """A relay that serves for as long as the block lasts, and drains at its end. Raises ServerError, StoreError.
 
-    clock: Unix seconds. sleep: waits between two rounds of housekeeping.
+    audit: how long the trail is kept; permanently unless given. clock: Unix seconds. sleep: waits between two rounds of
+    housekeeping.
     """
     check_settings(settings)
     keys = load_keys(settings, clock())
@@ -341,6 +346,7 @@ async def serving(
         store = open_relay_store(settings, keys, clock)
         stack.push_async_callback(store.close)
         relay = Relay(settings, keys, store, clock, sleep)
+        Retention(store, audit or AuditSettings(), clock, relay.alarms.raise_alarm).add_jobs(relay.housekeeping)
         stack.push_async_callback(relay.heads.end)
         await relay.heads.begin()
         await relay.registry.load()

@@ -78,9 +78,10 @@ class RelayKeys:
     secret: bytes = field(repr=False)
 
 
-def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
+def load_keys(settings: ServerSettings, now: float, *, renew: bool = True) -> RelayKeys:
     """Load them; the relay's own certificate is renewed where due, by the authority beside it.
 
+    renew: False to write nothing.
     Raises ServerError, certs.KeyStoreError.
     """
     state = settings.state_dir
@@ -99,7 +100,8 @@ def load_keys(settings: ServerSettings, now: float) -> RelayKeys:
         raise KeyStoreError(state / SECRET_NAME, problem, "restore it from the backup")
     if identity.authority != authority.certificate:
         raise KeyStoreError(state / "identity", "is of another authority", "restore it and the authority from one backup")
-    return RelayKeys(authority, renew_if_due(state, authority, identity, now) or identity, secret)
+    renewed = renew_if_due(state, authority, identity, now) if renew else None
+    return RelayKeys(authority, renewed or identity, secret)
 
 
 class IdentityRenewal:

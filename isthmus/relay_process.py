@@ -30,7 +30,7 @@ async def serve(settings: RelaySettings, file: Path, process: ServiceProcess, *,
         logging.use_level(level or read.log.level)
         return ("log.level", *(f"server.{key}" for key in taken))
 
-    async with process, app.serving(settings.server) as relay:
+    async with process, app.serving(settings.server, audit=settings.audit) as relay:
         live = LiveSettings(file, RelaySettings, settings, take)
         await process.attend(f"Serving {settings.server.public_url} on {settings.server.listen}", live.reload)
     log.info("relay.stopped")

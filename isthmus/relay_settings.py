@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.app import ServerSettings
+from gateway.store import AuditSettings
 from isthmus.log_settings import LogSettings
 
 
@@ -14,5 +15,7 @@ class RelaySettings:
 
     server: ServerSettings
     """The relay process."""
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    """The audit trail."""
     log: LogSettings = field(default_factory=LogSettings)
     """Logging."""

@@ -44,7 +44,7 @@ async def make_backup(
     A trail that does not hold is told, and is backed up all the same: it is evidence.
     Raises BackupError, StoreError, ServerError, CertsError; then `file` is what it was.
     """
-    keys = await asyncio.to_thread(load_keys, settings, now)
+    keys = await asyncio.to_thread(load_keys, settings, now, renew=False)  # as root, perhaps, who must leave nothing
     await asyncio.to_thread(_check_place, file, settings.state_dir)
     with _scratch(settings.state_dir) as scratch:
         manifest = await asyncio.to_thread(_copy, settings, scratch, keys.identity.name, now)
@@ -168,6 +168,7 @@ def _scratch(state_dir: Path) -> Iterator[Path]:
             if alone:
                 shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=COPY, dir=state_dir))
+    give_to_owner(made, state_dir)
     try:
         with _claimed(made):
             yield made

@@ -12,6 +12,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     keyring             keys by use, two valid at a time
     generations         whether a copy is old
     duties purge        what one node does for all
+    retention           how long the audit trail is kept
     presence            which agents are where
     unit                several subjects in one transaction
     database schema     connections, threads, time-outs; which release can read what
@@ -21,7 +22,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
 from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule, AdmissionWeight
 from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
-from gateway.store.audit import AuditEntry, AuditHead, AuditLog, AuditReport
+from gateway.store.audit import AuditAnchor, AuditEntry, AuditHead, AuditLog, AuditReport, PruneReport
 from gateway.store.bindings import BindingStore, DirectoryBinding
 from gateway.store.chain import AuditEvent
 from gateway.store.copies import check_copy, copy_database, database_file, is_empty
@@ -48,6 +49,7 @@ from gateway.store.presence import AgentPresence, PresenceStore
 from gateway.store.probe import check_store
 from gateway.store.purge import Purge
 from gateway.store.replay import SeenStore
+from gateway.store.retention import AuditSettings, Retention
 from gateway.store.schema import RELEASE
 from gateway.store.sessions import SessionRecord, SessionStore
 from gateway.store.store import Store, open_store
@@ -68,6 +70,7 @@ __all__ = [
     "AgentStore",
     "ApiKeyRecord",
     "ApiKeyStore",
+    "AuditAnchor",
     "AuditBroken",
     "AuditEntry",
     "AuditEvent",
@@ -75,6 +78,7 @@ __all__ = [
     "AuditHeads",
     "AuditLog",
     "AuditReport",
+    "AuditSettings",
     "BindingStore",
     "DerivedKey",
     "DirectoryBinding",
@@ -88,7 +92,9 @@ __all__ = [
     "NothingToAccept",
     "OnceStore",
     "PresenceStore",
+    "PruneReport",
     "Purge",
+    "Retention",
     "SeenStore",
     "SessionRecord",
     "SessionStore",

@@ -23,6 +23,8 @@ from typing import Protocol
 
 from gateway.protocol import AccountId
 from gateway.store.chain import AuditEvent
+from gateway.store.duties import DutyLease
+from gateway.store.errors import AuditBroken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,29 @@ class AuditHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditAnchor:
+    """What pruning left of a chain: up to where it is gone."""
+
+    chain: int
+    seq: int
+    """Of the last entry that is gone."""
+    hash: str
+    """Hex."""
+    until: float
+    """When the newest of those that are gone happened, Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneReport:
+    """What a round of pruning did."""
+
+    entries: int
+    """That are gone."""
+    broken: tuple[AuditBroken, ...] = ()
+    """Chains that do not hold: nothing of them was pruned from there on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
     """What `verify` found in order."""
 
@@ -66,6 +91,10 @@ class AuditReport:
     removed: int
     """Entries whose personal part was removed, as the trail itself says."""
     heads: tuple[AuditHead, ...]
+    pruned: int = 0
+    """Entries that are gone because they were old enough, as sealed anchors say."""
+    pruned_until: float | None = None
+    """When the newest of them happened, Unix seconds."""
 
 
 class AuditLog(Protocol):
@@ -136,6 +165,17 @@ class AuditLog(Protocol):
 
         Returns from how many; the removal is an entry itself, several for very many. actor: who wants it. Interrupted, it
         can be done again.
+        """
+        ...
+
+    async def anchors(self) -> dict[int, AuditAnchor]:
+        """Up to where chains were pruned, by chain. Raises AuditBroken where such a note was tampered with."""
+        ...
+
+    async def prune(self, before: float, now: float, lease: DutyLease | None = None, portions: int = 40) -> PruneReport:
+        """Delete what happened before a moment, checked first, in so many portions of some hundred entries at most.
+
+        lease: of the duty in whose name it is done. What was tampered with stays. Raises DutyLost.
         """
         ...
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -167,6 +168,17 @@ def link(key: bytes, before: bytes, seq: int, digest: bytes, facts: bytes) -> by
 def head_seal(key: bytes, chain: int, seq: int, entry_hash: bytes) -> bytes:
     """Proves where a chain ends."""
     return hmac.digest(key, b"head" + chain.to_bytes(8, "big") + seq.to_bytes(8, "big") + entry_hash, "sha256")
+
+
+def anchor_seal(key: bytes, numbers: tuple[int, int, float], node: str, entry_hash: bytes, emptied: bytes) -> bytes:
+    """Proves up to where a chain was pruned. numbers: of the chain, of the last entry that is gone, and its moment.
+
+    The key is of another use than the chains': what is sealed here can be taken for nothing else.
+    """
+    chain, seq, until = numbers
+    named = node.encode()
+    fixed = struct.pack(">QQdI", chain, seq, until, len(named))
+    return hmac.digest(key, fixed + named + entry_hash + emptied, "sha256")
 
 
 def count_seal(key: bytes, chains: int) -> bytes:

@@ -15,10 +15,10 @@ from pathlib import Path
 import structlog
 
 from gateway.housekeeping import Housekeeping
-from gateway.store.audit import AuditHead, AuditLog, AuditReport
+from gateway.store.audit import AuditAnchor, AuditHead, AuditLog, AuditReport
 from gateway.store.chain import AuditEvent
 from gateway.store.errors import AuditBroken, NothingToAccept, StoreError, StoreUnavailable
-from gateway.store.witness import WITNESS_NAME, Heads, HeadWitness, contradicted, moved_places
+from gateway.store.witness import WITNESS_NAME, Heads, HeadWitness, contradicted, moved_heads, pruned_hash
 
 log = structlog.get_logger()
 
@@ -38,6 +38,7 @@ class AuditHeads:
         self._witness = HeadWitness(state_dir / WITNESS_NAME)
         self._logged: dict[int, int] = {}
         self._alarmed: set[int] = set()
+        self._broken: set[tuple[int, int]] = set()
         self._accepted: tuple[AuditHead, ...] = ()
 
     def add_jobs(self, housekeeping: Housekeeping) -> None:
@@ -62,6 +63,7 @@ class AuditHeads:
         found, broken = await self._compare(witnessed)
         for head, now in broken:
             self._tell(head, now)
+        await self._anchors()
         self._log(found)
         held = {**found, **{head.chain: head for head, _ in reversed(broken)}}  # of two the one that was noted first
         changes = {chain: head for chain, head in held.items() if _place(witnessed.get(chain)) != _place(head)}
@@ -155,10 +157,21 @@ class AuditHeads:
         noted = [*witnessed.values(), *(head for head in own if _place(witnessed.get(head.chain)) != _place(head))]
         found = {head.chain: head for head in await self._audit.heads()}
         hashes = {}
-        for chain, seq in moved_places(noted, found):  # as many as there are processes that write
-            entry = await self._audit.entry(chain, seq)
-            hashes[chain, seq] = entry.hash if entry is not None else ""
+        for head in moved_heads(noted, found):  # as many as there are processes that write
+            entry = await self._audit.entry(head.chain, head.seq)
+            there = entry.hash if entry is not None else pruned_hash(head, (await self._anchors()).get(head.chain))
+            hashes[head.chain, head.seq] = there
         return found, contradicted(noted, found, hashes)
+
+    async def _anchors(self) -> dict[int, AuditAnchor]:
+        """Up to where chains were pruned; nothing where that was tampered with, which is an alarm of its own."""
+        try:
+            return await self._audit.anchors()
+        except AuditBroken as error:
+            if (error.chain, error.seq) not in self._broken:
+                self._broken.add((error.chain, error.seq))
+                self._alarm("audit.broken", {"entry": f"{error.chain}-{error.seq}", "problem": error.problem})
+            return {}
 
     def _tell(self, head: AuditHead, now: AuditHead | None) -> None:
         """An alarm, once for each chain."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from gateway.store.audit import AuditHead
 from gateway.store.database import Database
 from gateway.store.keyring import Keyring
+from gateway.store.trail_anchors import TrailAnchors
 from gateway.store.trail_check import TrailCheck
 from gateway.store.trail_person import TrailPerson
+from gateway.store.trail_retention import TrailRetention
 from gateway.store.trail_search import TrailSearch
 from gateway.store.trail_writer import TrailWriter
 
@@ -16,7 +18,9 @@ class SqlAuditLog:
 
     def __init__(self, database: Database, keyring: Keyring, node: str) -> None:
         self._writer = writer = TrailWriter(database, keyring, node)
-        self._check = TrailCheck(database, keyring)
+        anchors = TrailAnchors(database, keyring)
+        self._check = TrailCheck(database, keyring, anchors)
+        self.anchors, self.prune = anchors.anchors, TrailRetention(database, keyring, anchors).prune
         search, person = TrailSearch(database), TrailPerson(database, writer)
         # bound here instead of passed on: each sign-in would pay for the call
         self.append, self.settle, self.commit_with = writer.append, writer.settle, writer.commit_with

@@ -1,14 +1,18 @@
 """The audit trail's tables, and what stands in their rows.
 
-audit_register   how many chains there are, sealed: a chain that is gone as a whole is noticed
-audit_chains     each chain: its node, its key, its last entry, sealed
-audit_entries    the chain: facts, digest of the personal part, hash
-audit_events     beside it, to search by: time, person, correlation id, agent, outcome; the personal part and its salt
+    audit_register   how many chains there are, sealed: a chain that is gone as a whole is noticed
+    audit_chains     each chain: its node, its key, its last entry, sealed
+    audit_anchors    up to where a chain was pruned, sealed
+    audit_entries    the chain: facts, digest of the personal part, hash
+    audit_events     beside it, to search by: time, person, correlation id, agent, outcome; the personal part and its salt
+
+What of an entry is hashed, and how: `chain.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,6 +55,18 @@ audit_entries = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
+)
+
+audit_anchors = sa.Table(
+    "audit_anchors",
+    metadata,
+    sa.Column("chain", BigNumber, primary_key=True, autoincrement=False),
+    sa.Column("seq", BigNumber, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.Column("emptied", sa.LargeBinary, nullable=False),
+    sa.Column("key_id", sa.String(16), nullable=False),
+    sa.Column("seal", sa.LargeBinary, nullable=False),
 )
 
 UNUSUAL = sa.column("outcome") != sa.text("'success'")
@@ -129,6 +145,11 @@ def event_row(chain: int, seq: int, sealed: SealedEvent, event: AuditEvent) -> t
         sealed.personal,
         sealed.salt,
     )
+
+
+def same_bytes(expected: bytes, found: object) -> bool:
+    """SQLite lets a column hold anything."""
+    return isinstance(found, bytes) and hmac.compare_digest(expected, found)
 
 
 def entry_of(row: Any) -> AuditEntry:

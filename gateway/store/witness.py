@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from certs import KeyStoreError, atomic_write, read_private
-from gateway.store.audit import AuditHead
+from gateway.store.audit import AuditAnchor, AuditHead
 from gateway.store.errors import StoreUnavailable
 
 WITNESS_NAME = "audit-heads"
@@ -109,6 +109,16 @@ def contradicted(
     return broken
 
 
-def moved_places(noted: Iterable[AuditHead], found: Heads) -> list[tuple[int, int]]:
-    """Chain and number of what was noted of chains that have moved on: whether it is still there has to be asked."""
-    return [(head.chain, head.seq) for head in noted if head.chain in found and found[head.chain].seq > head.seq]
+def moved_heads(noted: Iterable[AuditHead], found: Heads) -> list[AuditHead]:
+    """What was noted of chains that have moved on: whether the entry is still there has to be asked."""
+    return [head for head in noted if head.chain in found and found[head.chain].seq > head.seq]
+
+
+def pruned_hash(head: AuditHead, anchor: AuditAnchor | None) -> str:
+    """The hash of a head that was noted and whose entry is gone, as far as pruning accounts for that; else empty.
+
+    Of the last entry that was pruned the anchor has the hash. Of those before it nobody has; the anchor vouches for them.
+    """
+    if anchor is None or anchor.seq < head.seq:
+        return ""
+    return anchor.hash if anchor.seq == head.seq else head.hash

@@ -28,6 +28,7 @@ MEANINGS = {
     "admin.backed_up": "An administrator made a backup, in which all keys are; the subject is its file.",
     "admin.restored": "An administrator put back a backup; the subject is the relay's name, `backup_of` the time when it was"
     " made. Everybody was signed out. `noted` is what was noted of the trail and is gone with what was replaced.",
+    "audit.pruned": "Entries older than `keep_days` were deleted, `entries` of them; `before` is the first day kept.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies. The entry names those that it"
     " was removed from (`audit export` shows which), several such entries for more than 1,000.",
     "admin.person_exported": "An administrator exported what is kept of one person; the subject is the account.",
@@ -43,6 +44,8 @@ MEANINGS = {
     " and where it ends now.",
     "alert.https_certificate.unusable": "The files of the HTTPS certificate changed and cannot be used; the certificate from"
     " before is still served. Once for each change; `setting` says which file it is, `problem` why, `remedy` what to do.",
+    "alert.audit.broken": "An entry, or an anchor that pruning left, is not what was written; `entry` and `problem` say what"
+    " `isthmus relay audit verify` would. Pruning leaves the chain as it is from there on.",
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
     "alert.agent.spoke_for_others": "An agent answered about an account, or a person, that is none of its domains': it is"
     " a rogue, or it lacks a domain; the detail says which. Once for each connection; none of these answers counts.",

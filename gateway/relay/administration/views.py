@@ -163,6 +163,10 @@ class AuditReportView(msgspec.Struct, kw_only=True):
     entries: int
     removed: int
     """Entries whose personal part was removed."""
+    pruned: int
+    """Entries that are gone because they were older than `keep_days`."""
+    pruned_until: float | None
+    """When the newest of them happened, Unix seconds."""
     heads: list[str]
     """Of each chain, `<chain>-<number>:<hash>`, as the log has them."""
     witnessed: int | None
@@ -260,6 +264,8 @@ def audit_report_view(report: AuditReport, witnessed: int | None) -> AuditReport
     return AuditReportView(
         entries=report.entries,
         removed=report.removed,
+        pruned=report.pruned,
+        pruned_until=report.pruned_until,
         heads=[head.noted for head in report.heads if head.seq],
         witnessed=witnessed,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from foundation.times import second
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import counted, emit_json, json_option, run_async
@@ -48,8 +49,11 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     if report.witnessed is None and report.entries:
         missing = "state_dir has no file audit-heads; a running relay writes it each minute"
         click.echo(f"Not compared with what was noted before: {missing}.", err=True)
+    if report.pruned_until is not None:
+        pruned = f"{counted(report.pruned, 'older entry', 'older entries')} up to {second(report.pruned_until)}"
+        click.echo(f"Verified from the anchors on that pruning left: {pruned} {'is' if report.pruned == 1 else 'are'} gone.")
     if not report.entries:
-        click.echo("The trail is empty.")
+        click.echo("The trail is empty." if not report.pruned else "No entry is left.")
     else:
         gone = f"what {report.removed} of them said of a person was removed; " if report.removed else ""
         click.echo(

@@ -1,0 +1,81 @@
+"""How long the audit trail is kept: a duty, so that of several nodes one prunes.
+
+Whole days go at a time (UTC): a trail that is kept for 90 days has between 90 and 91 of them, and is pruned once a day.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import structlog
+
+from gateway.housekeeping import Housekeeping
+from gateway.store.chain import AuditEvent
+from gateway.store.errors import AuditBroken, DutyLost
+from gateway.store.store import Store
+from settings import Bounds
+
+log = structlog.get_logger()
+
+DAY = 86_400.0
+LEASE = 300.0
+"""Seconds: longer than a round takes; of one that is over it is given up."""
+
+Alarm = Callable[[str, dict[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings:
+    """The audit trail."""
+
+    keep_days: Annotated[int, Bounds(most=36_500, zero=True)] = 0
+    """Days for which entries of the audit trail are kept. Older ones are deleted; the rest verifies. 0: permanently."""
+
+
+class Retention:
+    """Once a minute, in portions. clock: Unix seconds. alarm: raises one, and returns at once."""
+
+    def __init__(self, store: Store, settings: AuditSettings, clock: Callable[[], float], alarm: Alarm) -> None:
+        self._store, self._keep_days, self._clock, self._alarm = store, settings.keep_days, clock, alarm
+        self._holder = f"{store.node}-{secrets.token_hex(4)}"
+        self._alarmed: set[tuple[int, int]] = set()
+
+    def add_jobs(self, housekeeping: Housekeeping) -> None:
+        """Once a minute, where anything is to go at all."""
+        if self._keep_days:
+            housekeeping.every_minute("retention", self.run)
+
+    async def run(self) -> None:
+        """Prune, unless somebody else does. Raises StoreError."""
+        now = self._clock()
+        lease = await self._store.duties.take("retention", self._holder, now=now, until=now + LEASE)
+        if lease is None:
+            return
+        before = oldest_kept(now, self._keep_days)
+        try:
+            report = await self._store.audit.prune(before, now, lease)
+            if report.entries:
+                day = datetime.fromtimestamp(before, UTC).date().isoformat()
+                detail = {"before": day, "entries": str(report.entries)}
+                await self._store.audit.append(AuditEvent(time=now, kind="audit.pruned", actor="relay", detail=detail))
+            for error in report.broken:
+                self._tell(error)
+        except DutyLost:
+            log.warning("audit.prune_interrupted", remedy="none: another node goes on")
+        finally:
+            await self._store.duties.give_up(lease)
+
+    def _tell(self, error: AuditBroken) -> None:
+        """Once for each place: it stays as it is, until somebody looks."""
+        if (error.chain, error.seq) not in self._alarmed:
+            self._alarmed.add((error.chain, error.seq))
+            self._alarm("audit.broken", {"entry": f"{error.chain}-{error.seq}", "problem": error.problem})
+
+
+def oldest_kept(now: float, keep_days: int) -> float:
+    """The moment before which entries are deleted: the beginning of a day, UTC."""
+    return (now - keep_days * DAY) // DAY * DAY
