@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 
@@ -24,6 +24,7 @@ from gateway.relay import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    AuditWanted,
     BindingView,
     KeysView,
     Lockouts,
@@ -45,14 +46,21 @@ T = TypeVar("T")
 class Administrator:
     """The acts of `Administration`. Whoever runs this process stands in the audit trail (`foundation.actors`).
 
-    without_relay: called before an act that is done on the store, because no relay runs.
+    without_relay: called before an act that is done on the store because no relay runs. before_store: called before the
+    store's files are opened; root can become their owner there, and has spoken to the running relay as root.
 
     Every act raises RelayError (RelayUnresponsive where nobody knows what came of it, NotPermitted), StoreError,
     CertsError, ServerError or ValueError; the text is for the administrator.
     """
 
-    def __init__(self, settings: ServerSettings, without_relay: Callable[[], None] = lambda: None) -> None:
-        self._settings, self._without_relay = settings, without_relay
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        without_relay: Callable[[], None] = lambda: None,
+        before_store: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings, self._without_relay, self._before_store = settings, without_relay, before_store
         self._actor = f"admin:{this_actor()}"
         """Of what is done on the store; a running relay sees for itself who asks."""
         self.reached_relay = False
@@ -141,38 +149,9 @@ class Administrator:
         """Revoke an API key; False where there is no such live key."""
         return await self._do("revoke_api_key", bool, lambda acts: acts.revoke_api_key(key_id, self._actor), key_id=key_id)
 
-    async def audit(
-        self,
-        *,
-        limit: int,
-        before: str | None,
-        kind: str,
-        subject: str,
-        agent: str = "",
-        outcome: str = "",
-        correlation_id: str = "",
-    ) -> list[AuditView]:
-        """The audit trail, newest first. before: an entry's id."""
-        return await self._do(
-            "audit",
-            list[AuditView],
-            lambda acts: acts.audit(
-                limit=limit,
-                before=before,
-                kind=kind,
-                subject=subject,
-                agent=agent,
-                outcome=outcome,
-                correlation_id=correlation_id,
-            ),
-            limit=limit,
-            before=before,
-            kind=kind,
-            subject=subject,
-            agent=agent,
-            outcome=outcome,
-            correlation_id=correlation_id,
-        )
+    async def audit(self, **wanted: Unpack[AuditWanted]) -> list[AuditView]:
+        """The audit trail, newest first."""
+        return await self._do("audit", list[AuditView], lambda acts: acts.audit(**wanted), **wanted)
 
     async def record_backup(self, file: str) -> None:
         """Have the trail say that a backup was made. file: where it is."""
@@ -217,6 +196,7 @@ class Administrator:
 
     async def _on_store(self, work: Callable[[Administration], Awaitable[T]]) -> T:
         settings = self._settings
+        self._before_store()
         try:
             keys = load_keys(settings, time.time())
             store = open_relay_store(settings, keys)

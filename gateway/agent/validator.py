@@ -96,6 +96,7 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
         milliseconds,
         rule=result.rule or "",
         rule_value=result.rule_value,
+        controller=result.controller,
     )
 
 

@@ -86,6 +86,8 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     is not known. Whoever reads it must bear others."""
     rule_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
     """Characters, passwords, kinds of characters, seconds that are left; 0 where it is not known."""
+    controller: Text = ""
+    """host:port of the domain controller that answered; empty where none did, and of older agents."""
 
     @property
     def subject(self) -> AccountId | None:

@@ -9,6 +9,7 @@ from gateway.signin.branding import parse_colour
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.errors import BadBranding
+from gateway.signin.messages import Message, message_of, rejection
 from gateway.signin.pages import Pages
 from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
@@ -25,6 +26,7 @@ __all__ = [
     "CookieSigner",
     "DeviceCookie",
     "FormToken",
+    "Message",
     "Pages",
     "Session",
     "Sessions",
@@ -32,6 +34,8 @@ __all__ = [
     "SignInSettings",
     "is_proofread",
     "language_name",
+    "message_of",
     "parse_colour",
+    "rejection",
     "shipped_texts",
 ]

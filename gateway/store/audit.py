@@ -17,7 +17,7 @@ Kind of state: lasting.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -127,8 +127,14 @@ class AuditLog(Protocol):
         correlation_id: str = "",
         agent: str = "",
         outcome: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        people: Sequence[AccountId] = (),
     ) -> list[AuditEntry]:
         """Newest first, by the writers' clocks; `before` is an entry's id, the others filter exactly.
+
+        since, until: Unix seconds, the second one excluded. people: entries about any of these accounts, and those that name
+        nobody's account under a name that one of them had.
 
         Raises ValueError for a `before` that is no id, or of no entry.
         """
@@ -140,6 +146,10 @@ class AuditLog(Protocol):
 
     async def last_signins(self, account: AccountId, limit: int = 10) -> list[AuditEntry]:
         """The latest sign-ins of one person, newest first."""
+        ...
+
+    async def accounts_named(self, name: str) -> list[AccountId]:
+        """Whose name the directory said this to be; where it was never typed like that, whatever the case of its letters."""
         ...
 
     async def accounts(self, identifier: str) -> list[AccountId]:

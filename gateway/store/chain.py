@@ -49,6 +49,8 @@ class AuditEvent:
     """The client's IP address."""
     agent: str = ""
     """The agent that asked the directory."""
+    controller: str = ""
+    """host:port of the domain controller that answered."""
     correlation_id: str = ""
     """The same as in the logs of relay and agent."""
     via: str = ""
@@ -65,6 +67,7 @@ class Facts(msgspec.Struct, kw_only=True, omit_defaults=True):
     actor: str = ""
     outcome: str = ""
     agent: str = ""
+    controller: str = ""
     correlation_id: str = ""
     via: str = ""
     milliseconds: float = 0.0
@@ -114,6 +117,7 @@ def seal_event(event: AuditEvent, emptied: EntrySet | None = None) -> SealedEven
             actor=event.actor,
             outcome=event.outcome,
             agent=event.agent,
+            controller=event.controller,
             correlation_id=event.correlation_id,
             via=event.via,
             milliseconds=event.milliseconds,
@@ -136,6 +140,7 @@ def open_event(facts: bytes, personal: bytes | None) -> AuditEvent:
         outcome=known.outcome,
         address=own.address,
         agent=known.agent,
+        controller=known.controller,
         correlation_id=known.correlation_id,
         via=known.via,
         milliseconds=known.milliseconds,

@@ -25,7 +25,7 @@ class SqlAuditLog:
         # bound here instead of passed on: each sign-in would pay for the call
         self.append, self.settle, self.commit_with = writer.append, writer.settle, writer.commit_with
         self.entries, self.entry, self.last_signins = search.entries, search.entry, search.last_signins
-        self.accounts, self.heads = search.accounts, search.heads
+        self.accounts, self.accounts_named, self.heads = search.accounts, search.accounts_named, search.heads
         self.person_entries, self.remove_person = person.person_entries, person.remove_person
         self.verify = self._check.verify
 

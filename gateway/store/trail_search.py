@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from gateway.store.trail_tables import (
     entry_of,
     head_of,
     of_account,
+    of_person,
     searchable,
 )
 
@@ -39,6 +41,9 @@ class TrailSearch:
         correlation_id: str = "",
         agent: str = "",
         outcome: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        people: Sequence[AccountId] = (),
     ) -> list[AuditEntry]:
         """See `AuditLog`."""
         query = ENTRIES.limit(limit)
@@ -50,6 +55,12 @@ class TrailSearch:
             query = query.where(UNUSUAL)  # SQLite takes the index only for its own condition
         if account is not None:
             query = query.where(of_account(account))
+        if since is not None:
+            query = query.where(audit_events.c.time >= since)
+        if until is not None:
+            query = query.where(audit_events.c.time < until)
+        if people:
+            query = query.where(sa.or_(*map(of_person, people)))
         if before:
             query = query.where(await self._place(before) > ORDER)
         return await self._database.scan(lambda connection: [entry_of(row) for row in connection.execute(query)])
@@ -70,6 +81,19 @@ class TrailSearch:
         query = sa.select(audit_events.c.directory).where(audit_events.c.object == searchable(identifier)).distinct()
         rows = await self._database.scan(lambda connection: connection.execute(query).all())
         return sorted(AccountId(row.directory, identifier) for row in rows)
+
+    async def accounts_named(self, name: str) -> list[AccountId]:
+        """See `AuditLog`."""
+        known = audit_events.c.object != ""
+        query = sa.select(audit_events.c.directory, audit_events.c.object).distinct()
+        exact = query.where(known, audit_events.c.subject == searchable(name))
+        folded = query.where(known, sa.func.lower(audit_events.c.subject) == searchable(name).lower())
+
+        def look(connection: sa.Connection) -> list[AccountId]:
+            rows = connection.execute(exact).all() or connection.execute(folded).all()
+            return sorted(AccountId(row.directory, row.object) for row in rows)
+
+        return await self._database.scan(look)
 
     async def heads(self) -> list[AuditHead]:
         """See `AuditLog`."""

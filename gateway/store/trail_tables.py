@@ -116,6 +116,16 @@ def of_account(account: AccountId) -> sa.ColumnElement[bool]:
     return (audit_events.c.object == identifier) & (audit_events.c.directory == directory)
 
 
+def of_person(account: AccountId) -> sa.ColumnElement[bool]:
+    """Entries about an account; those that name nobody's under a name that it had; and acts of an administrator on it."""
+    of_other = audit_events.alias()
+    directory, identifier = map(searchable, account)
+    its_own = (of_other.c.object == identifier) & (of_other.c.directory == directory) & (of_other.c.subject != "")
+    names = sa.select(of_other.c.subject).where(its_own).distinct()
+    named = audit_events.c.subject.in_(names) | (audit_events.c.subject == identifier)
+    return of_account(account) | (named & (audit_events.c.object == ""))
+
+
 def searchable(text: str) -> str:
     """As it stands in the columns that are searched. The entry itself has it as it is.
 

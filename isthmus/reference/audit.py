@@ -103,6 +103,7 @@ _FIELDS = {
     "outcome": "Of a credential check; see the outcomes in [Metrics](metrics.md).",
     "address": "IP address of the person, or of the agent that enrols.",
     "agent": "Name of the agent that checked.",
+    "controller": "The domain controller that answered.",
     "correlation_id": "The same in the log of the relay, the log of the agent and the answer's `X-Correlation-Id`.",
     "via": "How a credential came: `page`, `api:<name of the API key>`.",
     "milliseconds": "Duration of a credential check.",

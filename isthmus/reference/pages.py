@@ -12,6 +12,7 @@ from isthmus.reference.api import api_page
 from isthmus.reference.audit import audit_page
 from isthmus.reference.commands import commands_page
 from isthmus.reference.metrics import metrics_page
+from isthmus.reference.outcomes import outcomes_page
 from isthmus.reference.settings import settings_page
 from isthmus.reference.texts import texts_page
 from isthmus.relay_settings import RelaySettings
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "metrics.md": metrics_page(),
         "audit-events.md": audit_page(),
+        "outcomes.md": outcomes_page(),
         "http-api.md": api_page(),
         "page-texts.md": texts_page(),
     }

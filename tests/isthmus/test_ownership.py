@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.actors import this_actor
 from gateway.backup import make_key
 from isthmus import ownership
 from isthmus.setup import PosixMachine, UserIds
@@ -89,6 +90,17 @@ def test_what_root_makes_in_there_is_the_owners(config: Path) -> None:
     assert json.loads(done.stdout)["text"].startswith("isth1.")
     assert (config.parent / "state" / "relay.db").exists()
     assert owners(config.parent / "state") == {(NOBODY.uid, NOBODY.gid)}
+
+
+def test_the_trail_knows_that_it_was_root(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who called sudo, where nobody signed in: that is looked at before root becomes somebody else."""
+    monkeypatch.setitem(ENVIRONMENT, "SUDO_UID", "1")
+    monkeypatch.setenv("SUDO_UID", "1")
+    run("relay", "init", "--config", config, "--name", "relay1")
+    run("relay", "token", "--config", config, "--name", "dc1", "--any-domain")
+    (entry,) = json.loads(run("relay", "audit", "list", "--config", config, "--json").stdout)
+    assert entry["actor"] == f"admin:{this_actor()}"
+    assert "root" in entry["actor"]
 
 
 @pytest.mark.parametrize("kind", ["relay", "agent"])

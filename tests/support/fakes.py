@@ -45,8 +45,9 @@ class FakeDirectories:
         await asyncio.sleep(self.delay)
         name = _upn(credential.name)
         right = self.people.get(name) == credential.password
-        guid = "3f1c" + name.encode().hex()
-        account = directory.DirectoryObject("9d1c", guid) if name in self.people or self.accept_anything else None
+        guid = self.about.get("object_guid", "3f1c" + name.encode().hex())
+        whose = directory.DirectoryObject(self.about.get("directory", "9d1c"), guid)
+        account = whose if name in self.people or self.accept_anything else None
         if not right and not self.accept_anything:
             return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e", account=account)
         if name in self.expired:

@@ -8,7 +8,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from certs import EnrolmentToken, check_name
 from gateway.protocol import AccountId
@@ -18,6 +18,7 @@ from gateway.relay.administration.views import (
     ApiKeyView,
     AuditReportView,
     AuditView,
+    AuditWanted,
     BindingView,
     KeysView,
     LockoutView,
@@ -355,28 +356,28 @@ class Administration:
             await self._record("admin.api_key_revoked", actor, key_id)
         return revoked
 
-    async def audit(
-        self,
-        *,
-        limit: int,
-        before: str | None,
-        kind: str,
-        subject: str,
-        agent: str = "",
-        outcome: str = "",
-        correlation_id: str = "",
-    ) -> list[AuditView]:
-        """The trail, newest first. before: an entry's id. Raises ValueError where there is no such entry."""
+    async def audit(self, **wanted: Unpack[AuditWanted]) -> list[AuditView]:
+        """The trail, newest first. Raises ValueError where there is no entry `before`."""
+        person = wanted.get("person", "")
+        people = await self._people_of(person) if person else []
         entries = await self._store.audit.entries(
-            limit=limit,
-            before=before or "",
-            kind=kind,
-            subject=subject,
-            agent=agent,
-            outcome=outcome,
-            correlation_id=correlation_id,
+            limit=wanted.get("limit", 50),
+            before=wanted.get("before") or "",
+            kind=wanted.get("kind", ""),
+            # a name that no directory has ever confirmed is nobody's: what was typed exactly so
+            subject=person if person and not people else wanted.get("subject", ""),
+            agent=wanted.get("agent", ""),
+            outcome=wanted.get("outcome", ""),
+            correlation_id=wanted.get("correlation_id", ""),
+            since=wanted.get("since"),
+            until=wanted.get("until"),
+            people=people,
         )
         return [audit_view(entry) for entry in entries]
+
+    async def _people_of(self, person: str) -> list[AccountId]:
+        guid = _guid(person)
+        return await (self._store.audit.accounts(guid) if guid else self._store.audit.accounts_named(person))
 
     async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditReportView:
         """Check the whole trail, and that it holds what its witness says. Raises AuditBroken."""

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from foundation.actors import peer_actor, sudo_uid
 from gateway.relay.administration.acts import Administration
+from gateway.relay.administration.views import AuditWanted
 from gateway.relay.errors import ActRefused, ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.store import StoreError, StoreUnavailable
 
@@ -92,15 +93,34 @@ class RevokeApiKey(Order):
 
 
 class ReadAudit(Order):
-    """before: an entry's id."""
+    """See `AuditWanted`."""
 
-    limit: int
-    before: str | None
-    kind: str
-    subject: str
+    limit: int = 50
+    before: str | None = None
+    kind: str = ""
+    subject: str = ""
+    person: str = ""
     agent: str = ""
     outcome: str = ""
     correlation_id: str = ""
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def wanted(self) -> AuditWanted:
+        """As `Administration.audit` takes it."""
+        return AuditWanted(
+            limit=self.limit,
+            before=self.before,
+            kind=self.kind,
+            subject=self.subject,
+            person=self.person,
+            agent=self.agent,
+            outcome=self.outcome,
+            correlation_id=self.correlation_id,
+            since=self.since,
+            until=self.until,
+        )
 
 
 class AcceptAudit(Order):
@@ -145,18 +165,7 @@ def control_app(administration: Administration) -> web.Application:
         ),
         "api_keys": _handler(Order, lambda _order, _actor: acts.api_keys()),
         "revoke_api_key": _handler(RevokeApiKey, lambda order, actor: acts.revoke_api_key(order.key_id, actor)),
-        "audit": _handler(
-            ReadAudit,
-            lambda order, _actor: acts.audit(
-                limit=order.limit,
-                before=order.before,
-                kind=order.kind,
-                subject=order.subject,
-                agent=order.agent,
-                outcome=order.outcome,
-                correlation_id=order.correlation_id,
-            ),
-        ),
+        "audit": _handler(ReadAudit, lambda order, _actor: acts.audit(**order.wanted)),
         "verify_audit": _handler(Order, lambda _order, _actor: acts.verify_audit()),
         "accept_audit": _handler(AcceptAudit, lambda order, actor: acts.accept_audit(order.why, actor)),
         "record_backup": _handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 import msgspec
 
@@ -137,6 +138,27 @@ class RemovalView(msgspec.Struct, kw_only=True):
     """Of the audit trail, that say nothing of the person any more."""
 
 
+class AuditWanted(TypedDict, total=False):
+    """Which entries of the audit trail; whatever is left out, all."""
+
+    limit: int
+    """At most; 50 unless given."""
+    before: str | None
+    """An entry's id: those that are older."""
+    kind: str
+    subject: str
+    """A name exactly as it was typed."""
+    person: str
+    """A GUID, or any name of the account: all entries about it, whatever its name was."""
+    agent: str
+    outcome: str
+    correlation_id: str
+    since: float | None
+    """Unix seconds."""
+    until: float | None
+    """Unix seconds, not included."""
+
+
 class AuditView(msgspec.Struct, kw_only=True):
     """An entry of the audit trail."""
 
@@ -152,7 +174,10 @@ class AuditView(msgspec.Struct, kw_only=True):
     outcome: str
     address: str
     agent: str
+    controller: str
+    """host:port of the domain controller that answered."""
     correlation_id: str
+    via: str
     milliseconds: float
     detail: dict[str, str]
 
@@ -253,6 +278,8 @@ def audit_view(entry: AuditEntry) -> AuditView:
         outcome=event.outcome,
         address=event.address,
         agent=event.agent,
+        controller=event.controller,
+        via=event.via,
         correlation_id=event.correlation_id,
         milliseconds=event.milliseconds,
         detail=dict(event.detail),

@@ -129,7 +129,7 @@ class RelayAuthenticator:
             # without the wait for others: whoever makes their own guesses wait would lengthen everybody's delay
             self._refusals.note(began + waited, exists=subject is not None)
         verdict = _verdict(dispatched, (time.perf_counter() - started) * 1000)
-        return await self._record(kind, attempt, verdict, body.detail)
+        return await self._record(kind, attempt, verdict, body.detail, body)
 
     async def _settle(self, admitted: Admitted, attempt: Attempt, outcome: Outcome, subject: AccountId | None) -> None:
         """A store that did not take it leaves the lease, which counts as a failure until its deadline."""
@@ -193,11 +193,13 @@ class RelayAuthenticator:
         )
         return await self._dispatcher.dispatch(task)
 
-    async def _record(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> Verdict:
-        """Write the trail, then count and log what is answered; returns that."""
+    async def _record(
+        self, kind: str, attempt: Attempt, verdict: Verdict, detail: str, body: AnswerBody | None = None
+    ) -> Verdict:
+        """Write the trail, then count and log what is answered; returns that. body: what an agent answered, if any did."""
         written = True
         try:
-            written = await self._write(self._event(kind, attempt, verdict, detail), attempt)
+            written = await self._write(self._event(kind, attempt, verdict, detail, body), attempt)
         except StoreError as error:
             log.error(  # noqa: TRY400 - it says all
                 "signin.not_recorded",
@@ -233,21 +235,32 @@ class RelayAuthenticator:
         await self._audit.append(event, patience=_COMPANY if self._dispatcher.outstanding >= _CROWD else 0.0)
         return True
 
-    def _event(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str) -> AuditEvent:
+    def _event(self, kind: str, attempt: Attempt, verdict: Verdict, detail: str, body: AnswerBody | None) -> AuditEvent:
         return AuditEvent(
             time=self._clock(),
             kind=kind,
             actor=attempt.via,
             subject=attempt.user_name[:LONGEST_NAME],
-            account=verdict.identity.account if verdict.identity else attempt.account,
+            account=(body.subject if body is not None else None) or attempt.account,
             outcome=_outcome(verdict),
             address=attempt.address,
             agent=verdict.agent,
+            controller=body.controller if body is not None else "",
             correlation_id=attempt.correlation_id,
             via=attempt.via,
             milliseconds=verdict.milliseconds,
-            detail={"detail": detail} if detail else {},
+            detail=_details(detail, body),
         )
+
+
+def _details(detail: str, body: AnswerBody | None) -> dict[str, str]:
+    """For the operator: what the directory said, and of a new password that was refused what the person was told."""
+    details = {"detail": detail} if detail else {}
+    if body is not None and body.outcome is Outcome.PASSWORD_REJECTED:
+        details["rule"] = f"{body.rule} {body.rule_value}" if body.rule_value else body.rule or "unknown"
+        if not body.password_proven:
+            details["password"] = "not proven"  # noqa: S105 - a remark
+    return details
 
 
 def _outcome(verdict: Verdict) -> str:

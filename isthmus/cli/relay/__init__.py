@@ -15,6 +15,7 @@ _PARTS = {
     "agents": (f"{_HERE}.agents:agents", "List the agents: connections, controllers, certificates."),
     "revoke": (f"{_HERE}.agents:revoke", "Revoke an agent."),
     "binding": (f"{_HERE}.bindings:binding", "Which directory the users of a domain are in."),
+    "explain": (f"{_HERE}.explain", "Explain one sign-in: what the user saw, who said what, what to do."),
     "unlock": (f"{_HERE}.users:unlock", "Forget the wrong passwords that smart lockout counted."),
     "locks": (f"{_HERE}.users:locks", "List whom smart lockout refuses now."),
     "person": (f"{_HERE}.people:person", "What is kept of one person: export it, pseudonymise it."),

@@ -80,10 +80,10 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
     lock = read_lock(passphrase_file, public_key_file)
     with reporting(BackupError, StoreError, ServerError, CertsError):
         view = run_async(make_backup(settings, file, lock, now=time.time(), progress=_shown("bytes", as_json=as_json)))
-    own(settings.state_dir)
+    admin = Administrator(settings, before_store=lambda: own(settings.state_dir))
     not_recorded = ""
     try:
-        run_async(Administrator(settings).record_backup(str(file.absolute())))
+        run_async(admin.record_backup(str(file.absolute())))
     except (RelayError, StoreError, ServerError, CertsError) as error:
         not_recorded = f"The audit trail has no entry of it: {error}"
     if as_json:

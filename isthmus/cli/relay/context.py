@@ -10,7 +10,7 @@ import click
 
 from gateway.administrator import Administrator
 from isthmus.cli.output import config_option
-from isthmus.cli.state import load_as_owner
+from isthmus.cli.state import load_as_owner, own
 from isthmus.relay_settings import RelaySettings
 
 relay_config = config_option("/etc/isthmus/relay.toml")
@@ -26,10 +26,13 @@ def load_relay_settings(path: Path, *, makes: bool = False, now: bool = True) ->
 
 
 def open_administrator(path: Path) -> Administrator:
-    """The acts on the relay of a settings file; where none runs, one line on standard error says so. Raises Failure."""
-    settings = load_relay_settings(path).server
+    """The acts on the relay of a settings file; where none runs, one line on standard error says so. Raises Failure.
+
+    Root asks the running relay as root, which then can tell who it is; before the store is opened it becomes its owner.
+    """
+    settings = load_relay_settings(path, now=False).server
     note = f"No relay is running on {settings.state_dir}: this works on its database."
-    return Administrator(settings, without_relay=lambda: _note_once(note))
+    return Administrator(settings, without_relay=lambda: _note_once(note), before_store=lambda: own(settings.state_dir))
 
 
 def _note_once(text: str) -> None:

@@ -269,6 +269,13 @@ async def test_the_rule_that_refused_a_new_password_is_carried_over() -> None:
     assert decode_answer(encode_body(answer)) == answer
 
 
+async def test_the_answer_names_the_domain_controller() -> None:
+    """Whatever came of it: an operator is told whom to ask."""
+    result = directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, controller="dc1.corp.example.com:636")
+    answer = await check(ScriptedDirectories({}, result=result), request())
+    assert decode_answer(encode_body(answer)).controller == "dc1.corp.example.com:636"
+
+
 async def test_nothing_is_changed_with_a_wrong_old_password(people: FakeDirectories) -> None:
     """Nor is the new one told to anybody."""
     answer = await check(people, request(password="wrong", new_password="Winter-2026!"))
