@@ -150,6 +150,10 @@ class Stand:
         """GET from the relay: status and body."""
         return self._http(self.url + path)
 
+    def get_url(self, url: str) -> tuple[int, bytes]:
+        """GET from any of its addresses: status and body."""
+        return self._http(url)
+
     def create_api_key(self) -> str:
         """A fresh API key."""
         limits = ("--scope", "check", "--scope", "change", "--from", self.public.certified, "--rate", "1000000")

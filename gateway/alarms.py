@@ -13,6 +13,15 @@ from gateway.store import AuditEvent, AuditLog, StoreError
 
 log = structlog.get_logger()
 
+ALERTS = (
+    "agent.cloned",
+    "agent.quarantined",
+    "agent.spoke_for_others",
+    "audit.rolled_back",
+    "https_certificate.unusable",
+)
+"""Every event that an alarm is raised for."""
+
 
 class Alarms:
     """Raises alarms. clock: Unix seconds."""
@@ -24,8 +33,11 @@ class Alarms:
 
     @staticmethod
     def counter(registry: CollectorRegistry) -> Counter:
-        """How many there were, by event."""
-        return Counter("isthmus_alerts", "Alerts raised, by event.", ("event",), registry=registry)
+        """How many there were, by event; 0 from the start, or a monitor would not see the first one as an increase."""
+        counter = Counter("isthmus_alerts", "Alerts raised, by event.", ("event",), registry=registry)
+        for event in ALERTS:
+            counter.labels(event)
+        return counter
 
     def raise_alarm(self, event: str, fields: dict[str, str]) -> None:
         """Returns at once: whoever notices an intruder must not wait for the store. `fields` go into log and trail.

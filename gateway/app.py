@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from foundation.listener import AddressUnavailable, Handler, Listener, own_host
+from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
-from gateway.certificate import ServedCertificate, tls_context
+from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
 from gateway.protocol import CloseCode
@@ -119,7 +120,9 @@ class Relay:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.settings, self.store = settings, store
+        self.certificate: ServedCertificate | None = None
         self.metrics = CollectorRegistry()
+        register_process(self.metrics)
         self._signin_metrics = SignInMetrics(self.metrics)
         self.alarms = Alarms(store.audit, self.metrics, clock)
         self.refusals = Refusals(store.audit, clock, per_address=settings.admission.address_rate)
@@ -131,15 +134,20 @@ class Relay:
         self._make_signin(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
-        self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock)
+        self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock, self._https_end)
         self._watch()
         self._add_jobs(keys, clock, sleep)
+
+    def _https_end(self) -> float | None:
+        """When the HTTPS certificate that is served ends, Unix seconds; None where none is."""
+        return self.certificate.ends if self.certificate is not None else None
 
     def _make_agents(self, keys: RelayKeys, clock: Clock) -> None:
         core = self.settings.core
         self.bindings = DirectoryBindings(self.store, clock, self.alarms.raise_alarm)
         self.dispatcher = Dispatcher(core, self.bindings, clock)
         self.metrics.register(AgentGauges(self.dispatcher))
+        self.metrics.register(CertificateGauges(self._https_end, keys.authority.certificate.not_valid_after_utc.timestamp()))
         self.registry = AgentRegistry(self.store.agents)
         self.enrolment = Enrolment(
             core,
@@ -230,7 +238,7 @@ class Relay:
             rendering = await asyncio.to_thread(Pages, settings.signin, self._form_token)
         except BadBranding as error:
             raise error.under("server", "signin") from error
-        if tls is not None:
+        if tls is not None and self.certificate is not None:
             self.certificate.serve(settings, tls)
         self._rendering.become(rendering)
         for part in (self.pages, self.sessions, self.api):

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from certs import Certificate, CertsError, read_certificate
 from gateway.housekeeping import Housekeeping
@@ -110,6 +112,8 @@ class ServedCertificate:
     def __init__(self, settings: ServerSettings, use: Callable[[ssl.SSLContext], None], alarm: Alarm) -> None:
         self._settings, self._use, self._alarm = settings, use, alarm
         self._served = _stamp(settings)
+        self.ends = _end(settings)
+        """Unix seconds; None behind a proxy."""
         self._unusable: Stamp | None = None
         """What could not be used at the last look."""
         self._alarmed: Stamp | None = None
@@ -136,6 +140,7 @@ class ServedCertificate:
     def serve(self, settings: ServerSettings, context: ssl.SSLContext, stamp: Stamp | None = None) -> None:
         """Take what was loaded. stamp: of the files before they were read; without it, as they are now."""
         self._settings, self._served = settings, stamp or _stamp(settings)
+        self.ends = _end(settings)
         self._unusable = self._alarmed = None
         self._use(context)
         log.info("https_certificate.renewed", file=str(settings.tls_certificate))
@@ -148,6 +153,30 @@ class ServedCertificate:
             fields = {"setting": dotted(error.key), "problem": error.problem, "remedy": remedy}
             self._alarm("https_certificate.unusable", fields)
         self._unusable = stamp
+
+
+class CertificateGauges(Collector):
+    """When certificates end. https: of the one that is served, None behind a proxy; authority: of the relay's own."""
+
+    def __init__(self, https: Callable[[], float | None], authority: float) -> None:
+        self._https, self._authority = https, authority
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the ends, Unix seconds."""
+        https = GaugeMetricFamily(
+            "isthmus_https_certificate_end_seconds", "End of the HTTPS certificate that is served, Unix time."
+        )
+        if (end := self._https()) is not None:
+            https.add_metric([], end)
+        authority = "End of the authority that agents pin, Unix time: they believe nobody after it."
+        yield https
+        yield GaugeMetricFamily("isthmus_authority_end_seconds", authority, value=self._authority)
+
+
+def _end(settings: ServerSettings) -> float | None:
+    """Of the certificate in the file, which was read as a chain a moment ago."""
+    path = settings.tls_certificate
+    return read_https_certificate(path).not_after if path is not None else None
 
 
 def _stamp(settings: ServerSettings) -> Stamp:

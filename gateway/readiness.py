@@ -1,9 +1,9 @@
 """Whether this node can serve (`/healthz`, for load balancers), and whether anybody can sign in (`/readyz`, for monitors).
 
 `/healthz` fails for what another node may not have: a store that does not answer here, a clock that differs from the
-store's by more than `MAX_SKEW` (leases, keys and sessions of several nodes depend on it), a process that is stopping. It
-says what was measured last, so that anybody may ask as often as they like. What agents and directories do is the same at
-every node: only `/readyz` tells it.
+store's by more than `MAX_SKEW` (leases, keys and sessions of several nodes depend on it), an HTTPS certificate of its own
+that has expired, a process that is stopping. It says what was measured last, so that anybody may ask as often as they
+like. What agents and directories do is the same at every node: only `/readyz` tells it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _OBSTACLES = {
 
 
 class Readiness:
-    """Looks at what was last written, who is connected and what they report. clock: Unix seconds."""
+    """Looks at what was last written, who is connected and what they report.
+
+    clock: Unix seconds. https_end: when the HTTPS certificate that is served ends, Unix seconds; None where none is.
+    """
 
     def __init__(
         self,
@@ -48,9 +51,10 @@ class Readiness:
         registry: AgentRegistry,
         store: Store,
         clock: Callable[[], float],
+        https_end: Callable[[], float | None],
     ) -> None:
         self._endpoint, self._dispatcher, self._registry = endpoint, dispatcher, registry
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._https_end = store, clock, https_end
         self._audit = store.audit
         self._store_defect = ""
         """What was wrong with the store when it was looked at last."""
@@ -110,7 +114,12 @@ class Readiness:
 
     def _defect(self) -> str:
         """Why this node cannot serve; empty where it can."""
-        return "draining" if self._endpoint.draining else self._clock_defect() or self._store_defect
+        if self._endpoint.draining:
+            return "draining"
+        end = self._https_end()
+        if end is not None and self._clock() > end:
+            return "the HTTPS certificate has expired"
+        return self._clock_defect() or self._store_defect
 
     async def _look_at_store(self) -> str:
         """What is wrong with it; empty where nothing is."""

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 
 import directory
+from foundation.process_metrics import register_process
 from gateway.agent import ROUTE_SETTINGS, Agent, HealthServer, steady_clock
 from isthmus import logging
 from isthmus.agent_settings import AgentSettings
@@ -60,6 +61,7 @@ class AgentMetrics:
     def __init__(self, agent: Agent, directories: directory.Directories) -> None:
         self._agent, self._directories = agent, directories
         self._registry = CollectorRegistry()
+        register_process(self._registry)
         self._registry.register(self)
 
     def text(self) -> bytes:
@@ -77,8 +79,8 @@ class AgentMetrics:
         ends = state.certificate_ends
         yield GaugeMetricFamily("isthmus_certificate_end_seconds", "End of the certificate, Unix time.", value=ends)
         outcomes = CounterMetricFamily("isthmus_agent_checks", "Credential checks, by outcome.", labels=["outcome"])
-        for outcome, count in self._agent.outcomes.items():
-            outcomes.add_metric([outcome], count)
+        for outcome in directory.CheckOutcome:  # 0 from the start: a monitor does not see the first one as an increase
+            outcomes.add_metric([outcome.value], self._agent.outcomes.get(outcome.value, 0))
         yield outcomes
         yield from self._controllers()
 

@@ -8,8 +8,9 @@
 
 One failure is enough: callers report only what is the server's fault (refused, unreachable, silent for a whole timeout),
 and another domain controller is there to be asked. While DOWN nobody waits for this one, so a server that hangs costs
-one timeout. A probe that is never reported back is given up after `probe_seconds`. `now` is Unix seconds; a clock that
-jumps back more than one pause makes the next try due immediately rather than never.
+one timeout. A probe that is never reported back is given up after `probe_seconds`. Whoever looks at servers while nobody
+signs in (`watch`) probes without waiting for the retry time. `now` is Unix seconds; a clock that jumps back more than one
+pause makes the next try due immediately rather than never.
 """
 
 from __future__ import annotations
@@ -38,10 +39,15 @@ class Availability:
         """True, once, when a server that is down is due for a probe; the caller must then make it and report."""
         if self.state == "up" or (now < self.retry_at and now >= self.down_since - self.pause):
             return False
-        self.state = "probing"
-        self.retry_at = now + self._probe
-        self.down_since = now
+        self.begin_probe(now)
         return True
+
+    def begin_probe(self, now: float) -> None:
+        """Whoever calls finds out about a server that is down, due or not, and reports; nothing of one that is up."""
+        if self.state != "up":
+            self.state = "probing"
+            self.retry_at = now + self._probe
+            self.down_since = now
 
     def succeeded(self) -> bool:
         """It is up; True where it was not before."""

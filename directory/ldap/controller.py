@@ -119,6 +119,7 @@ class Controller:
 
         Never raises. Cancelling hangs up.
         """
+        self._availability.begin_probe(self._clock())
         patience = self._settings.connect_timeout + self._settings.search_timeout
         try:
             async with asyncio.timeout(patience), self.searching() as connection:

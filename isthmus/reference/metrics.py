@@ -10,9 +10,11 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
+from foundation.process_metrics import register_process
 from gateway.agent import AgentCoreSettings
 from gateway.alarms import Alarms
 from gateway.app import ServerSettings
+from gateway.certificate import CertificateGauges
 from gateway.protocol import Outcome
 from gateway.relay import AgentGauges, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
@@ -23,7 +25,7 @@ _ADDRESSES = (
         code("/healthz"),
         "load balancers: can this node serve? At the relay's public address as well",
         "it is stopping; its database does not answer or refuses writes; its clock is more than 2 s off that of a shared "
-        "database",
+        "database; the HTTPS certificate that it serves has expired",
         "it is stopping; its certificate has expired",
     ),
     (
@@ -55,11 +57,13 @@ which it started."""
 def relay() -> list[Metric]:
     """The relay's, with one agent connected, one sign-in counted and one alarm raised."""
     registry = CollectorRegistry()
+    register_process(registry)
     SignInMetrics(registry).count("signin", Outcome.SUCCESS, 1.0)
     Alarms.counter(registry).labels("a")
     connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
     dispatcher = SimpleNamespace(connections=[connection], waiting=0, conditions=lambda: {"a": "ready"})
     registry.register(AgentGauges(cast(Any, dispatcher)))
+    registry.register(CertificateGauges(lambda: 0.0, 0.0))
     registry.register(RefusalGauges(cast(Any, SimpleNamespace(delay=0.25, waiting=0, open=0))))
     return list(registry.collect())
 
@@ -70,7 +74,9 @@ def agent() -> list[Metric]:
     controller = SimpleNamespace(directory="a", controller="a", state="up", binds=0)
     running = SimpleNamespace(state=state, outcomes={"success": 1})
     directories = SimpleNamespace(health=lambda: [controller])
-    return list(AgentMetrics(cast(Any, running), cast(Any, directories)).collect())
+    registry = CollectorRegistry()
+    register_process(registry)
+    return [*registry.collect(), *AgentMetrics(cast(Any, running), cast(Any, directories)).collect()]
 
 
 def _section(title: str, where: str, metrics: Iterable[Metric]) -> str:
@@ -79,7 +85,7 @@ def _section(title: str, where: str, metrics: Iterable[Metric]) -> str:
 
 
 def _name(metric: Metric) -> str:
-    return code(metric.name + ("_total" if metric.type == "counter" else ""))
+    return code(metric.name + {"counter": "_total", "info": "_info"}.get(metric.type, ""))
 
 
 def _labels(metric: Metric) -> str:

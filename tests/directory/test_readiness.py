@@ -70,6 +70,15 @@ class Watched:
         return self.directories.readiness()[0].detail
 
 
+@pytest.fixture
+def service(tmp_path: Path) -> dict[str, Any]:
+    """A service account that the fake server knows, and sign-ins that leave a failed server alone for an hour."""
+    secret = tmp_path / "password"
+    secret.write_bytes(PASSWORD)
+    secret.chmod(0o600)
+    return {"service_user": DN.decode(), "service_password_file": secret, "retry_seconds_most": 3600.0}
+
+
 async def test_nobody_has_looked_before_somebody_looks() -> None:
     """What is not known is not ready."""
     async with FakeLdapServer() as server:
@@ -79,9 +88,9 @@ async def test_nobody_has_looked_before_somebody_looks() -> None:
         await directories.close()
 
 
-async def test_an_idle_directory_is_ready_gone_and_back(logs: list[EventDict]) -> None:
-    """Whoever wants to know is told each time; the log tells it once."""
-    async with FakeLdapServer() as server, Watched(settings(server.server)) as watched:
+async def test_an_idle_directory_is_ready_gone_and_back(service: dict[str, Any], logs: list[EventDict]) -> None:
+    """Whoever wants to know is told each time; the log tells it once. It is back although sign-ins leave it alone still."""
+    async with FakeLdapServer() as server, Watched(settings(server.server, **service)) as watched:
         await watched.become("ready")
         assert watched.changes == 1
         server.at_search = None

@@ -7,11 +7,13 @@ from typing import Any
 
 from structlog.typing import EventDict
 
+from gateway.alarms import ALERTS
 from gateway.app import (
     Relay,
     ServerSettings,
     serving,
 )
+from isthmus.reference.audit import recorded_kinds
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, enrolled, eventually
 from tests.support.visitors import events
@@ -44,6 +46,12 @@ async def all_written(running: Relay, count: int) -> bool:
 
 async def alarms_of(running: Relay) -> list[Any]:
     return await running.administration.audit(limit=99, before=None, kind="alert.agent.cloned", subject="")
+
+
+def test_every_alert_is_counted_from_the_start() -> None:
+    """The list has each kind that the code raises an alarm for, and no other."""
+    raised = {kind.removeprefix("alert.") for kind in recorded_kinds() if kind.startswith("alert.")}
+    assert set(ALERTS) == raised
 
 
 async def test_an_alarm_that_was_raised_last_is_still_written(settings: ServerSettings, tmp_path: Path) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import platform
 import re
 import socket
 import ssl
 import stat
+import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
 import pytest
+from cryptography import x509
 from structlog.typing import EventDict
 
 from demo.stand import free_port
+from gateway.alarms import ALERTS
 from gateway.app import (
     Relay,
     ServerError,
@@ -158,8 +163,20 @@ async def test_metrics_are_for_the_operator_only(settings: ServerSettings, tmp_p
             'isthmus_agent_connections{agent="agent1"} 2.0',
             'isthmus_agent_outstanding{agent="agent1"} 0.0',
             "isthmus_signins_waiting 0.0",
+            # what monitors watch for is there before it happens: the first one is an increase
+            'isthmus_signin_total{kind="signin",outcome="would_lock_out"} 0.0',
+            'isthmus_signin_total{kind="password_change",outcome="refused_by_admission"} 0.0',
+            *(f'isthmus_alerts_total{{event="{event}"}} 0.0' for event in ALERTS),
+            f'isthmus_build_info{{python="{platform.python_version()}",version="{version("isthmus")}"}} 1.0',
         ):
             assert line in lines
+        assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
+        ends = {line.split()[0]: float(line.split()[1]) for line in lines if "_end_seconds " in line and line[0] != "#"}
+        tls = settings.tls_certificate
+        assert tls is not None
+        https = x509.load_pem_x509_certificate(tls.read_bytes()).not_valid_after_utc.timestamp()
+        assert ends.pop("isthmus_https_certificate_end_seconds") == https
+        assert ends == {"isthmus_authority_end_seconds": pytest.approx(time.time() + 3650 * 86400, abs=5 * 86400)}
         for path in ("/metrics", "/readyz"):
             assert (await get(path))[0].status == 404
 

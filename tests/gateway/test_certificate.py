@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from structlog.typing import EventDict
 
@@ -14,6 +16,7 @@ from demo.throwaway_tls import write_certificates
 from gateway.app import Relay, ServerSettings, serving
 from gateway.certificate import ServedCertificate
 from settings import split_address
+from tests.support.visitors import Clock
 
 ALARM = "https_certificate.unusable"
 
@@ -66,6 +69,33 @@ async def test_a_renewed_certificate_is_served_to_new_connections(relay: Relay, 
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_certificate_that_has_expired_is_told_to_load_balancers(settings: ServerSettings) -> None:
+    """What counts is what is served: a renewed one that does not fit its key helps nobody."""
+    clock = Clock()
+    async with serving(settings, clock=clock) as running:
+        assert running.certificate is not None
+        assert running.certificate.ends is not None
+
+        async def healthz() -> tuple[int, str]:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            url = settings.public_url + "/healthz"
+            async with aiohttp.ClientSession() as session, session.get(url, ssl=context) as response:
+                return response.status, (await response.json())["status"]
+
+        clock.ahead = running.certificate.ends - time.time() - 60
+        assert await healthz() == (200, "ok")
+        clock.ahead += 120
+        assert await healthz() == (503, "the HTTPS certificate has expired")
+        renew(settings, key=False)
+        await running.certificate.look()
+        assert await healthz() == (503, "the HTTPS certificate has expired")
+        assert settings.tls_certificate is not None
+        write_certificates(settings.tls_certificate.parent, dns_name="localhost", address="127.0.0.1", days=9999)
+        await running.certificate.look()
+        assert await healthz() == (200, "ok")
 
 
 async def test_what_does_not_fit_is_not_served_and_raises_one_alarm(

@@ -31,7 +31,7 @@ from gateway.relay.credentials.admission import (
     place_of,
 )
 from gateway.relay.credentials.attempt import Attempt, Verdict
-from gateway.relay.credentials.metrics import SignInMetrics
+from gateway.relay.credentials.metrics import REFUSED, SignInMetrics
 from gateway.relay.credentials.places import Places
 from gateway.relay.refusals import Refusals
 from gateway.store import AuditEvent, AuditLog, StoreError
@@ -48,7 +48,6 @@ _COMPANY = 0.003
 """… for so many seconds: a commit costs twice as much as an entry in it."""
 _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
-_REFUSED = "refused_by_admission"
 """Stands for an outcome in the trail, the log and the metrics where there is none."""
 _TOO_OFTEN = "rate"
 """Why an API key is refused that asks more than it was made for."""
@@ -226,7 +225,7 @@ class RelayAuthenticator:
     async def _write(self, event: AuditEvent, attempt: Attempt) -> bool:
         """False where it was counted to an earlier entry: refusals that nobody was asked about."""
         reason = event.detail.get("detail", "")
-        if event.outcome == _REFUSED or reason == _CROWDED:
+        if event.outcome == REFUSED or reason == _CROWDED:
             by_address = reason in {"address", _CROWDED}
             whose = address_key(attempt.address) if by_address else fold_name(attempt.user_name)
             if reason == _TOO_OFTEN:  # a key may ask about any name
@@ -264,7 +263,7 @@ def _details(detail: str, body: AnswerBody | None) -> dict[str, str]:
 
 
 def _outcome(verdict: Verdict) -> str:
-    return verdict.outcome.value if verdict.outcome else _REFUSED
+    return verdict.outcome.value if verdict.outcome else REFUSED
 
 
 def _not_recorded(kind: str, verdict: Verdict) -> Verdict:

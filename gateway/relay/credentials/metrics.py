@@ -18,6 +18,10 @@ from prometheus_client.registry import Collector
 from gateway.protocol import Outcome
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
+REFUSED = "refused_by_admission"
+"""Stands in the place of an outcome where smart lockout or the throttle refused the attempt: nobody was asked."""
+_KINDS = ("signin", "password_change")
+_OUTCOMES = (*(outcome.value for outcome in Outcome), REFUSED)
 _INFRASTRUCTURE = frozenset(outcome.value for outcome in Outcome if outcome.is_infrastructure)
 
 
@@ -25,7 +29,8 @@ class SignInMetrics(Collector):
     """Counts credential checks; everything else is worked out when somebody looks, which is rarer than sign-ins are."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._outcomes: Counter[tuple[str, str]] = Counter()
+        # 0 from the start: a monitor does not see the first of a kind as an increase
+        self._outcomes = Counter({(kind, outcome): 0 for kind in _KINDS for outcome in _OUTCOMES})
         self._in_bucket = [0] * (len(_BUCKETS) + 1)
         self._seconds = 0.0
         self._created = time.time()

@@ -33,6 +33,21 @@ def test_the_pause_doubles_up_to_its_ceiling() -> None:
     assert pauses == [2, 4, 8, 8]
 
 
+def test_whoever_looks_anyway_need_not_wait() -> None:
+    """And spares everybody else the probe; one that is up stays so."""
+    availability = Availability(first_pause=2, longest_pause=8, probe_seconds=10)
+    states = []
+    availability.begin_probe(NOW)
+    states.append(availability.state)
+    availability.failed("x", NOW)
+    availability.begin_probe(NOW + 1)
+    assert [*states, availability.state] == ["up", "probing"]
+    assert not availability.may_probe(NOW + 2)
+    availability.failed("x", NOW + 2)
+    assert not availability.may_probe(NOW + 5.9)
+    assert availability.may_probe(NOW + 6)
+
+
 def test_a_clock_that_jumps_back_makes_the_next_try_due_at_once() -> None:
     """Rather than never."""
     availability = Availability(first_pause=2, longest_pause=8, probe_seconds=10)
