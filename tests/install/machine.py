@@ -96,6 +96,38 @@ class BareMachine:
         assert done.returncode == 0, f"{self.name}: {' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def killed_after(self, lines: int, *command: str, text: str = "") -> bool:
+        """Run a command; kill it, and what it started, after so many lines on standard error. False: it ended before."""
+        with subprocess.Popen(
+            self._entered(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_ENVIRONMENT,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            process.stdin.write(text.encode())
+            process.stdin.close()
+            said = [line for _, line in zip(range(lines), process.stderr, strict=False)]
+            if len(said) == lines:
+                process.kill()  # and with it whatever is in its namespace (--kill-child)
+                return True
+        assert process.returncode == 0, b"".join(said).decode()
+        return False
+
+    @contextlib.contextmanager
+    def copied(self) -> Iterator[BareMachine]:
+        """Another machine that has everything that this one has."""
+        with tempfile.TemporaryDirectory(prefix=f"isthmus-{self.name}-") as home:
+            root = Path(home) / "root"
+            subprocess.run(["cp", "--archive", self.root, root], check=True)
+            machine = BareMachine(self.name, root)
+            try:
+                yield machine
+            finally:
+                machine.close()
+
     def start(self, *command: str, log: str) -> subprocess.Popen[bytes]:
         """Start a command that stays; what it says goes to the file `log` of the machine."""
         with self.path(log).open("ab") as file:
@@ -135,7 +167,8 @@ def bare_machine(name: str, *, hosts: str = "") -> Iterator[BareMachine]:
     """A fresh machine with this name; hosts: lines for its /etc/hosts."""
     archive = debian_archive()
     with tempfile.TemporaryDirectory(prefix=f"isthmus-{name}-") as home:
-        root = Path(home)
+        root = Path(home) / "root"
+        root.mkdir()
         subprocess.run(["tar", "--extract", "--file", archive, "--directory", root], check=True)
         root.chmod(0o755)
         machine = BareMachine(name, root)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.install.machine import BUILD, ROOT
+from tests.install.machine import BUILD, ROOT, BareMachine
 from tests.structure.source import PACKAGES
 
 PYTHON = "3.11"
@@ -57,6 +57,20 @@ def build_wheel(directory: Path) -> Path:
         subprocess.run([*_PIP, *order], check=True)
     [wheel] = directory.glob("isthmus-*.whl")
     return wheel
+
+
+def install(machine: BareMachine, wheel: Path, process: str) -> None:
+    """As the documentation says, with the packages beside it instead of an index, and no network at all."""
+    carried = machine.path("/root/packages")
+    carried.mkdir()
+    for path in (*downloaded(process).iterdir(), wheel):
+        (carried / path.name).write_bytes(path.read_bytes())
+    machine.must("python3", "-m", "venv", "/opt/isthmus")
+    pip = ("/opt/isthmus/bin/pip", "install", "--quiet", "--no-index")
+    locked = ("--require-hashes", "--find-links", "/root/packages", "--requirement", f"/root/packages/{process}.txt")
+    machine.must(*pip, *locked, network=False)
+    machine.must(*pip, "--no-deps", f"/root/packages/{wheel.name}", network=False)
+    machine.must("ln", "-s", "/opt/isthmus/bin/isthmus", "/usr/local/bin/isthmus")
 
 
 def _platforms() -> list[str]:

@@ -8,23 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.install.machine import BareMachine, bare_machine
-from tests.install.packages import downloaded
+from tests.install.packages import install
 
 pytestmark = [pytest.mark.install, pytest.mark.long]
-
-
-def install(machine: BareMachine, wheel: Path, process: str) -> None:
-    """As the documentation says, with the packages beside it instead of an index, and no network at all."""
-    carried = machine.path("/root/packages")
-    carried.mkdir()
-    for path in (*downloaded(process).iterdir(), wheel):
-        (carried / path.name).write_bytes(path.read_bytes())
-    machine.must("python3", "-m", "venv", "/opt/isthmus")
-    pip = ("/opt/isthmus/bin/pip", "install", "--quiet", "--no-index")
-    locked = ("--require-hashes", "--find-links", "/root/packages", "--requirement", f"/root/packages/{process}.txt")
-    machine.must(*pip, *locked, network=False)
-    machine.must(*pip, "--no-deps", f"/root/packages/{wheel.name}", network=False)
-    machine.must("ln", "-s", "/opt/isthmus/bin/isthmus", "/usr/local/bin/isthmus")
 
 
 @pytest.fixture(scope="module")
