@@ -20,6 +20,8 @@ from certs.errors import TokenRefused
 from certs.verify import fingerprint
 
 PREFIX = "isth1."
+LONGEST = 16 * 1024
+"""Characters."""
 LIFETIME = 900.0
 """Seconds that a token can be redeemed, unless said otherwise."""
 
@@ -35,10 +37,20 @@ class EnrolmentToken:
     expires_at: float
     """Unix seconds."""
     secret: bytes = field(repr=False)
+    domains: tuple[str, ...] | None = None
+    """What the agent may answer for, as the relay will hold it to; None: any that it claims, or a relay that does not tell.
+    For whoever enrols: the relay goes by its own record."""
 
     @classmethod
     def create(
-        cls, *, name: str, relay_url: str, authority_fingerprint: str, now: float, lifetime: float = LIFETIME
+        cls,
+        *,
+        name: str,
+        relay_url: str,
+        authority_fingerprint: str,
+        now: float,
+        lifetime: float = LIFETIME,
+        domains: tuple[str, ...] | None = None,
     ) -> EnrolmentToken:
         """A new token with a fresh secret."""
         return cls(
@@ -47,13 +59,16 @@ class EnrolmentToken:
             authority_fingerprint=authority_fingerprint,
             expires_at=now + lifetime,
             secret=secrets.token_bytes(32),
+            domains=domains,
         )
 
     @property
     def text(self) -> str:
         """The string to copy: prefix, base64url of JSON, checksum."""
         secret = base64.b64encode(self.secret).decode()
-        content = [self.name, self.relay_url, self.authority_fingerprint, self.expires_at, secret]
+        content: list[object] = [self.name, self.relay_url, self.authority_fingerprint, self.expires_at, secret]
+        if self.domains is not None:
+            content.append(self.domains)
         body = json.dumps(content, separators=(",", ":")).encode()
         checksum = zlib.crc32(body).to_bytes(4, "big")
         return PREFIX + base64.urlsafe_b64encode(body + checksum).decode().rstrip("=")
@@ -62,20 +77,21 @@ class EnrolmentToken:
     def parse(cls, text: str) -> EnrolmentToken:
         """Read the string. Raises TokenRefused, telling a truncated paste from something else."""
         text = "".join(text.split())
-        if not text.startswith(PREFIX) or len(text) > 4096:
+        if not text.startswith(PREFIX) or len(text) > LONGEST:
             raise TokenRefused(f"it does not begin with {PREFIX}")
         try:
             raw = base64.urlsafe_b64decode(text[len(PREFIX) :] + "=" * (-len(text[len(PREFIX) :]) % 4))
             body, checksum = raw[:-4], raw[-4:]
             if zlib.crc32(body).to_bytes(4, "big") != checksum:
                 raise TokenRefused("it is damaged or only a part of one; copy the whole string")
-            name, relay_url, authority, expires_at, secret = json.loads(body)
+            name, relay_url, authority, expires_at, secret, *more = json.loads(body)  # a newer relay may add to it
             return cls(
                 name=str(name),
                 relay_url=str(relay_url),
                 authority_fingerprint=str(authority),
                 expires_at=float(expires_at),
                 secret=base64.b64decode(secret, validate=True),
+                domains=_domains(more[0]) if more else None,
             )
         except (ValueError, TypeError, binascii.Error):
             raise TokenRefused("it is damaged or only a part of one; copy the whole string") from None
@@ -99,6 +115,13 @@ class EnrolmentToken:
         """Raise TokenRefused unless this is the authority (DER) that the token names."""
         if not hmac.compare_digest(fingerprint(authority), self.authority_fingerprint):
             raise TokenRefused("the relay showed another authority than the one that the token names")
+
+
+def _domains(told: object) -> tuple[str, ...] | None:
+    """Raises TypeError for what is none."""
+    if told is None or (isinstance(told, list) and all(isinstance(domain, str) for domain in told)):
+        return None if told is None else tuple(told)
+    raise TypeError
 
 
 def token_id(key: bytes) -> str:

@@ -8,10 +8,13 @@ smb.conf), and `steps`, done in order in one transaction:
 - `{"grant": {"dn": …, "to": account name, "aces": ["(A;CI;RPLC;;;{sid})"]}}`
 - `{"copies": {"count": n, "name": "bench{:05d}", "password": …, "base": dn, "upn_suffix": …, "groups": [dn]}}`
 
+A value that is no text is written as `{"base64": …}`.
+
 It is not part of Isthmus's own process: Samba's Python modules exist for Debian's interpreter only.
 """
 
 # mypy: ignore-errors
+import base64
 import json
 import sys
 
@@ -28,7 +31,7 @@ SKIP_GROUP_SIDS = "clearTextPassword"
 
 def as_values(value):
     values = value if isinstance(value, list) else [value]
-    return [v if isinstance(v, str) else str(v) for v in values]
+    return [base64.b64decode(v["base64"]) if isinstance(v, dict) else str(v) for v in values]
 
 
 def add(db, fields):

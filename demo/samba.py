@@ -314,6 +314,8 @@ class ThrowawayDomain:
         match = re.search(r"DOMAIN SID:\s+(S-[0-9-]+)", output)
         self.domain_sid = match.group(1) if match else ""
         write_certificates(self.directory / "tls", dns_name=self.host, address=self.address)
+        with (self.directory / "tls" / "cert.pem").open("ab") as chain:  # it shows its authority too, as most of them do
+            chain.write(self.ca_file.read_bytes())
         self._write_configuration()
         self._apply_policy()
         _write_private(self.admin_password_file, self.admin_password)

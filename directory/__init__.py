@@ -1,11 +1,22 @@
 """Everything that is said to a directory over LDAP, and how Active Directory and others answer.
 
 What belongs here: how a server is talked to (`ldap`), how a credential is checked or changed (`credentials`), who somebody
-is (`people`), and `Directories`, which puts them together behind one interface. What does not: who asks (agent, sync).
+is (`people`), what a directory says of itself (`inspection`, `discovery`), and `Directories`, which puts them together
+behind one interface. What does not: who asks (agent, sync).
 """
 
+from directory.authority import ShownCertificate, certificates_in, root_of
 from directory.credentials import BeforeBind
 from directory.directories import Directories, contradictions
+from directory.discovery import (
+    DomainReading,
+    ShownChain,
+    find_controllers,
+    published_authorities,
+    read_chain,
+    read_domain,
+    verify_trust,
+)
 from directory.errors import (
     Abandoned,
     Ambiguous,
@@ -33,6 +44,7 @@ from directory.model import (
     DirectoryIdentity,
     DirectoryObject,
     DirectoryReadiness,
+    DomainNames,
     PasswordRule,
 )
 from directory.settings import DirectorySettings, TlsSettings
@@ -57,6 +69,8 @@ __all__ = [
     "DirectoryObject",
     "DirectoryReadiness",
     "DirectorySettings",
+    "DomainNames",
+    "DomainReading",
     "LdapConnectionError",
     "Malformed",
     "NoDirectory",
@@ -66,6 +80,15 @@ __all__ = [
     "ServerRefused",
     "ServiceAccountRefused",
     "SettingsProblem",
+    "ShownCertificate",
+    "ShownChain",
     "TlsSettings",
+    "certificates_in",
     "contradictions",
+    "find_controllers",
+    "published_authorities",
+    "read_chain",
+    "read_domain",
+    "root_of",
+    "verify_trust",
 ]

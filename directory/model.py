@@ -156,3 +156,24 @@ class ControllerHealth:
     searches: int
     connections: int
     """Open ones, idle included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainNames:
+    """A domain's own names, as it writes them."""
+
+    base_dn: str
+    """`DC=corp,DC=example,DC=com`."""
+    dns_name: str
+    """`corp.example.com`: always a UPN suffix of its users."""
+    netbios_name: str
+    """The DOMAIN of `DOMAIN\\name`."""
+    upn_suffixes: tuple[str, ...]
+    """Those that were added to the forest, beside the names of its domains."""
+    other_domains: tuple[str, ...] = ()
+    """DNS names of the forest's other domains."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that a user of this domain is offered after the @, its own first."""
+        return (self.dns_name, *self.upn_suffixes, *self.other_domains)

@@ -5,6 +5,6 @@ here: reading what a directory says of itself, and judging settings by it. What 
 """
 
 from directory.inspection.inspection import inspect
-from directory.inspection.names import DomainNames
+from directory.inspection.survey import read_authorities, read_reading
 
-__all__ = ["DomainNames", "inspect"]
+__all__ = ["inspect", "read_authorities", "read_reading"]

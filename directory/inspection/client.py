@@ -20,7 +20,7 @@ from ldap3.core.exceptions import (
 from ldap3.core.results import RESULT_REFERRAL
 
 from directory.errors import BaseNotFound
-from directory.ldap import Controller
+from directory.ldap import Address
 from directory.ldap.tls import check_pin, normalise_fingerprint
 from directory.settings import DirectorySettings
 from findings import plain_reason
@@ -31,12 +31,11 @@ SAMPLE = 20
 
 
 @contextmanager
-def connected(settings: DirectorySettings, controller: Controller, password: str) -> Iterator[ldap3.Connection]:
+def connected(settings: DirectorySettings, address: Address, password: str) -> Iterator[ldap3.Connection]:
     """Same trust as the hot path: a pinned fingerprint is checked before a password goes out on this connection, too.
 
     Blocks. Raises LDAPException, ServerCertificateRefused, OSError.
     """
-    address = controller.address
     pinned_only = bool(settings.tls.pinned_sha256) and settings.tls.ca_file is None
     tls = ldap3.Tls(
         validate=ssl.CERT_NONE if pinned_only else ssl.CERT_REQUIRED,
@@ -63,7 +62,7 @@ def connected(settings: DirectorySettings, controller: Controller, password: str
         if address.secure and settings.tls.pinned_sha256:
             connection.open(read_server_info=False)
             shown = connection.socket.getpeercert(binary_form=True) or b""
-            check_pin(shown, str(controller), tuple(map(normalise_fingerprint, settings.tls.pinned_sha256)))
+            check_pin(shown, str(address), tuple(map(normalise_fingerprint, settings.tls.pinned_sha256)))
         connection.bind()
         yield connection
     finally:

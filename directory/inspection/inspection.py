@@ -70,7 +70,7 @@ def _as_service_account(
     where: str, settings: DirectorySettings, controller: Controller, clock: Callable[[], float]
 ) -> list[Finding]:
     """Blocks. Raises LDAPException, SettingsProblem, OSError, ValueError."""
-    with connected(settings, controller, settings.service_password()) as connection:
+    with connected(settings, controller.address, settings.service_password()) as connection:
         findings = [
             passed("service account", where, settings.service_user or "anonymous"),
             _clock(where, root_value(connection, "currentTime"), clock()),

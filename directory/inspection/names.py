@@ -7,7 +7,6 @@ The names stand in the configuration partition, which every authenticated user m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPInvalidDnError
@@ -18,32 +17,12 @@ from directory.errors import BaseNotFound
 from directory.inspection.client import BASE, LEVEL, root_value, search, texts
 from directory.ldap import user_filter
 from directory.ldap.naming_contexts import domain_root, normalise_dn
+from directory.model import DomainNames
 from directory.settings import DirectorySettings
 from findings import Finding, failed, passed, warned
 
 InUse = Callable[[str], bool | None]
 """Whether somebody's user name has this suffix; None where that cannot be told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainNames:
-    """A domain's own names, as it writes them."""
-
-    base_dn: str
-    """`DC=corp,DC=example,DC=com`."""
-    dns_name: str
-    """`corp.example.com`: always a UPN suffix of its users."""
-    netbios_name: str
-    """The DOMAIN of `DOMAIN\\name`."""
-    upn_suffixes: tuple[str, ...]
-    """Those that were added to the forest, beside the names of its domains."""
-    other_domains: tuple[str, ...] = ()
-    """DNS names of the forest's other domains."""
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """All that a user of this domain is offered after the @, its own first."""
-        return (self.dns_name, *self.upn_suffixes, *self.other_domains)
 
 
 def base_dn_of(connection: ldap3.Connection) -> str:

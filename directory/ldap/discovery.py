@@ -35,7 +35,7 @@ def resolve_servers(settings: DirectorySettings) -> ServerList:
     check_servers(settings)
     if settings.servers:
         return ServerList(settings.servers)
-    return _from_dns(settings.domain, anywhere=bool(settings.tls.pinned_sha256))
+    return servers_from_dns(settings.domain, anywhere=bool(settings.tls.pinned_sha256))
 
 
 def check_servers(settings: DirectorySettings) -> None:
@@ -55,7 +55,7 @@ def check_servers(settings: DirectorySettings) -> None:
         )
 
 
-def _from_dns(domain: str, *, anywhere: bool) -> ServerList:
+def servers_from_dns(domain: str, *, anywhere: bool) -> ServerList:
     """`_ldap._tcp.dc._msdcs.DOMAIN` (MS-ADTS section 6.3.2.3), else `_ldap._tcp.DOMAIN` (RFC 2782); LDAPS on 636.
 
     anywhere: also hosts that do not lie below the domain.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from findings import Finding
 from foundation.times import minute
 from isthmus import logging
 from isthmus.agent_settings import AgentSettings
+from isthmus.cli.lazy import LazyGroup
 from isthmus.cli.output import (
     REFUSED,
     UNREACHABLE,
@@ -28,13 +30,23 @@ from isthmus.cli.state import load_as_owner
 from isthmus.process import ServiceProcess
 from isthmus.scheduling import take_turns
 from isthmus.service_manager import ServiceManager
+from settings import UnusableFile, read_secret
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
 
-@click.group("agent")
+_HERE = "isthmus.cli.agent"
+_PARTS = {
+    "setup": ("isthmus.cli.agent_setup:setup", "Make an agent of this machine: user, files, enrolment, service."),
+    "enrol": (f"{_HERE}:enrol", "Get this machine's certificate from the relay."),
+    "run": (f"{_HERE}:run", "Serve until SIGTERM or SIGINT."),
+    "check": (f"{_HERE}:check", "Find out what is wrong with this agent."),
+}
+
+
+@click.group("agent", cls=LazyGroup, parts=_PARTS)
 def command() -> None:
-    """The on-premises side: enrol, run, check. It opens no port to the network; it only dials out."""
+    """The on-premises side: set up, enrol, run, check. It opens no port to the network; it only dials out."""
 
 
 def _load(path: Path, *, makes: bool = False) -> AgentSettings:
@@ -42,7 +54,7 @@ def _load(path: Path, *, makes: bool = False) -> AgentSettings:
     return load_as_owner(path, AgentSettings, lambda settings: settings.state_dir, kind="agent", makes=makes)
 
 
-@command.command()
+@click.command()
 @agent_config
 @click.option("--token", envvar="ISTHMUS_TOKEN", show_envvar=True, help="Token from `isthmus relay token`.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, or - for standard input.")
@@ -81,7 +93,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
     click.echo(f"Next: isthmus agent check --config {config}, then isthmus agent run --config {config}")
 
 
-@command.command()
+@click.command()
 @agent_config
 @json_log_option
 @click.pass_obj
@@ -106,12 +118,15 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
         run_async(serve(settings, config, process, software=version("isthmus"), level=level))
 
 
-@command.command()
+@click.command()
 @agent_config
 @click.option("--user", help="Check this user's password too, as a sign-in would; asks for it.")
+@click.option(
+    "--password-file", metavar="FILE", help="With --user: file with the password, mode 0600, or - for standard input."
+)
 @fail_on_option
 @json_option
-def check(config: Path, user: str | None, fail_on: FailOn, as_json: bool) -> None:
+def check(config: Path, user: str | None, password_file: str | None, fail_on: FailOn, as_json: bool) -> None:
     """Find out what is wrong with this agent.
 
     Looks at this machine and its clock, the way to the relay and whether it lets this agent in, each domain controller, the
@@ -131,12 +146,25 @@ def check(config: Path, user: str | None, fail_on: FailOn, as_json: bool) -> Non
     """
     from isthmus.check import check_agent
 
+    password = _password(user, password_file)  # first: it may be root's alone
     settings = _load(config)
-    password = click.prompt("Password", hide_input=True, err=True) if user else ""
     found = run_async(check_agent(settings, user, password, on_finding=None if as_json else _print_finding))
     if as_json:
         emit_json([_as_line(finding) for finding in found])
     exit_if(fail_on, found)
+
+
+def _password(user: str | None, file: str | None) -> str:
+    """Of the user who is signed in; empty without one."""
+    if file is not None and not user:
+        raise click.UsageError("--password-file needs --user.")
+    if not user:
+        return ""
+    if file is None:
+        typed: str = click.prompt("Password", hide_input=True, err=True)
+        return typed
+    with reporting(UnusableFile):
+        return sys.stdin.readline().rstrip("\r\n") if file == "-" else read_secret(Path(file))
 
 
 def _as_line(finding: Finding) -> dict[str, str]:

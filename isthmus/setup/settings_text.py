@@ -13,7 +13,7 @@ from typing import Any
 
 from settings import toml_value
 
-_HEADER = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]\s*(#.*)?$")
+_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.\-\s]+?)\s*\]\]?\s*(#.*)?$")
 _SETTING = re.compile(r"^\s*([A-Za-z0-9_-]+)\s*=")
 
 
@@ -31,18 +31,25 @@ class NotEditable(Exception):
 
 
 def current_value(data: Mapping[str, Any], key: str) -> Any:
-    """Of a dotted key in what TOML said; None where it is not there."""
+    """Of a dotted key in what TOML said; None where it is not there. A list of one table counts as that table."""
     found: Any = data
     for name in key.split("."):
+        found = _only(found)
         if not isinstance(found, Mapping) or name not in found:
             return None
         found = found[name]
     return found
 
 
-def edited(text: str, wanted: Mapping[str, object]) -> str:
-    """The text with these values, dotted keys of plain tables; unchanged where it says so already. Raises NotEditable.
+def _only(found: Any) -> Any:
+    """The table of a list that has one."""
+    return found[0] if isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict) else found
 
+
+def edited(text: str, wanted: Mapping[str, object]) -> str:
+    """The text with these values; unchanged where it says so already. Raises NotEditable.
+
+    wanted: by dotted keys of tables, or of lists that hold one table.
     A value of None takes a setting out. tomllib.TOMLDecodeError: for a text that is not TOML.
     """
     for key, value in wanted.items():
@@ -80,7 +87,7 @@ def _expected(before: dict[str, Any], key: str, value: object) -> dict[str, Any]
     *tables, name = key.split(".")
     inner = after
     for table in tables:
-        inner = inner.setdefault(table, {})
+        inner = _only(inner.setdefault(table, {}))
     if value is None:
         inner.pop(name, None)
     else:

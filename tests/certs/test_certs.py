@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,7 @@ from certs import (
     verify_proof,
     verify_signature,
 )
+from certs.token import PREFIX
 from tests.support.examples import examples
 
 NOW = 1_800_000_000.0
@@ -316,6 +320,27 @@ def test_a_truncated_token_is_told_from_a_foreign_one() -> None:
     for bad in ("", "hello", "x" * 5000):
         with pytest.raises(TokenRefused, match="begin with"):
             EnrolmentToken.parse(bad)
+
+
+def test_a_token_says_for_which_domains_it_is() -> None:
+    """One without them is read as well (of any domain, or of an older relay), and so is one of a newer relay."""
+
+    def read(*more: object) -> EnrolmentToken:
+        content = ["dc1", "https://relay", "ab", 1e9, base64.b64encode(b"s" * 32).decode(), *more]
+        body = json.dumps(content).encode()
+        text = base64.urlsafe_b64encode(body + zlib.crc32(body).to_bytes(4, "big")).decode().rstrip("=")
+        return EnrolmentToken.parse(PREFIX + text)
+
+    made = EnrolmentToken.create(
+        name="dc1", relay_url="https://relay", authority_fingerprint="ab", now=0.0, domains=("corp.example.com", "corp")
+    )
+    assert EnrolmentToken.parse(made.text).domains == ("corp.example.com", "corp")
+    told: list[tuple[object, ...]] = [(), (None,), ([],), (["a"], "new")]
+    assert [read(*more).domains for more in told] == [None, None, (), ("a",)]
+    unusable: list[object] = ["corp", [1], {}]
+    for wrong in unusable:
+        with pytest.raises(TokenRefused, match="damaged"):
+            read(wrong)
 
 
 def test_a_token_expires() -> None:

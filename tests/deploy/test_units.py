@@ -154,15 +154,6 @@ def test_the_state_directory_is_that_of_the_example_settings(
     assert service_section["User"] == service_section["Group"] == [f"isthmus-{kind}"]
 
 
-def test_the_credential_goes_where_the_unit_says() -> None:
-    """The path that the comment names is where systemd puts LoadCredential's copy, and the settings take it."""
-    text = (UNITS / "isthmus-agent.service").read_text()
-    loaded = read_unit(UNITS / "isthmus-agent.service")["Service"]["LoadCredential"]
-    name, _, source = loaded[0].partition(":")
-    assert source in CliRunner().invoke(cli, ["config", "example", "agent"]).output
-    assert f'service_password_file = "/run/credentials/isthmus-agent.service/{name}"' in text
-
-
 # -- the sandbox, for real
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -18,12 +20,23 @@ from directory import (
     Abandoned,
     CheckOutcome,
     CheckResult,
+    ConnectFailed,
     Credential,
     Directories,
     DirectoryObject,
     DirectorySettings,
+    DomainNames,
+    NoDirectory,
     PasswordRule,
+    ServerCertificateRefused,
+    ServiceAccountRefused,
+    ShownCertificate,
     TlsSettings,
+    published_authorities,
+    read_chain,
+    read_domain,
+    root_of,
+    verify_trust,
 )
 from directory.errors import Ambiguous, NotFound, ServerRefused
 from directory.ldap import LdapConnection
@@ -860,3 +873,41 @@ async def test_readiness_is_seen_without_a_sign_in(make: Make, domain: Throwaway
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
+
+
+async def test_what_a_new_agent_finds_out_about_a_domain(domain: ThrowawayDomain, ad_settings: DirectorySettings) -> None:
+    """The authority before anything is trusted; the names, with settings that know neither base nor name yet."""
+    server, ca = ad_settings.servers[0], ssl.PEM_cert_to_DER_cert(domain.ca_file.read_text())
+    shown, password = await read_chain(server), ad_settings.service_password()
+    assert shown.root == ShownCertificate(ca)
+    unnamed = replace(ad_settings, name="", base_dn="", netbios_name="")
+    reading = await read_domain(unnamed, (server,), password, ("Corp.Example.com", "exmaple.com"))
+    assert reading.names == DomainNames(
+        base_dn=domain.base_dn, dns_name=domain.dns_domain, netbios_name=domain.netbios_name, upn_suffixes=()
+    )
+    assert reading.in_use == {"corp.example.com": True, "exmaple.com": False}
+    await verify_trust(unnamed, (server,))
+    with pytest.raises(ServerCertificateRefused):
+        await verify_trust(replace(unnamed, tls=TlsSettings()), (server,))
+    with pytest.raises(ServiceAccountRefused, match="52e"):
+        await read_domain(unnamed, (server,), "wrong")
+    with pytest.raises(NoDirectory, match="connection refused"):
+        await read_domain(unnamed, ("127.0.0.1:9",), password)
+    with pytest.raises(ConnectFailed, match="connection refused"):
+        await read_chain("127.0.0.1:9")
+
+
+async def test_the_authorities_that_a_forest_publishes_complete_a_chain(
+    domain: ThrowawayDomain, ad_settings: DirectorySettings
+) -> None:
+    """As Windows does: its domain controllers do not send the root. One certificate of theirs is pinned until then."""
+    server, ca = ad_settings.servers[0], ssl.PEM_cert_to_DER_cert(domain.ca_file.read_text())
+    services = f"CN=Public Key Services,CN=Services,CN=Configuration,{domain.base_dn}"
+    entry = {"objectClass": "certificationAuthority", "cACertificate": {"base64": base64.b64encode(ca).decode()}}
+    lists = {"certificateRevocationList": "x", "authorityRevocationList": "x"}  # the class must have them
+    domain.edit([{"add": {"dn": f"CN=Root,CN=Certification Authorities,{services}", **entry, **lists}}])
+    own = (await read_chain(server)).certificates[0]
+    pinned = replace(ad_settings, tls=TlsSettings(pinned_sha256=(own.fingerprint,)))
+    published = await published_authorities(pinned, (server,), pinned.service_password())
+    assert published == (ca,)
+    assert root_of([own.der], published) == ShownCertificate(ca)

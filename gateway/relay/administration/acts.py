@@ -141,6 +141,7 @@ class Administration:
             authority_fingerprint=self._fingerprint,
             now=now,
             lifetime=self._token_lifetime,
+            domains=allowed,
         )
         await self._store.tokens.add(
             TokenRecord(id=token.id, key=token.key, name=name, allowed=allowed, expires_at=token.expires_at)

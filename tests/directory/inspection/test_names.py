@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from directory import DirectorySettings
-from directory.inspection import DomainNames
+from directory import DirectorySettings, DomainNames
 from directory.inspection.names import judge_base, judge_names
 
 DOMAIN = "DC=corp,DC=example,DC=com"
