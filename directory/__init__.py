@@ -7,7 +7,7 @@ behind one interface. What does not: who asks (agent, sync).
 
 from directory.authority import ShownCertificate, certificates_in, root_of
 from directory.credentials import BeforeBind
-from directory.directories import Directories, contradictions
+from directory.directories import Directories, check_service_password, check_trust, contradictions
 from directory.discovery import (
     DomainReading,
     ShownChain,
@@ -84,6 +84,8 @@ __all__ = [
     "ShownChain",
     "TlsSettings",
     "certificates_in",
+    "check_service_password",
+    "check_trust",
     "contradictions",
     "find_controllers",
     "published_authorities",

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from directory.credentials import BeforeBind, CredentialChecker, reset_password
 from directory.errors import NoDirectory, NotFound, SettingsProblem
-from directory.ldap import Controller, Controllers, check_servers, resolve_servers, user_filter, watch
+from directory.ldap import Controller, Controllers, check_servers, make_context, resolve_servers, user_filter, watch
 from directory.model import (
     CheckOutcome,
     CheckResult,
@@ -71,6 +71,16 @@ class _Directory:
     async def close(self) -> None:
         await self._idle.wait()
         await self.controllers.close()
+
+
+def check_trust(settings: DirectorySettings) -> None:
+    """See that the authorities of the domain controllers' certificates can be read. Raises SettingsProblem."""
+    make_context(settings.tls)
+
+
+def check_service_password(settings: DirectorySettings) -> None:
+    """See that the service account's password can be read, where there is an account. Raises SettingsProblem."""
+    settings.service_password()
 
 
 def contradictions(directories: Sequence[DirectorySettings]) -> Iterator[Unfit]:

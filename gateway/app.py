@@ -62,7 +62,17 @@ from gateway.signin import (
     Sessions,
     SignInPages,
 )
-from gateway.store import AuditHeads, AuditSettings, Purge, Retention, Store, StoreUnavailable, database_file, open_store
+from gateway.store import (
+    AuditHeads,
+    AuditSettings,
+    Purge,
+    Retention,
+    Store,
+    StoreUnavailable,
+    check_store,
+    database_file,
+    open_store,
+)
 from settings import split_address
 
 __all__ = [
@@ -70,6 +80,7 @@ __all__ = [
     "Relay",
     "ServerError",
     "ServerSettings",
+    "check_relay_store",
     "check_settings",
     "claim_state_dir",
     "init",
@@ -106,6 +117,11 @@ def store_file(settings: ServerSettings) -> Path | None:
 
 def _store_url(settings: ServerSettings) -> str:
     return settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
+
+
+def check_relay_store(settings: ServerSettings) -> None:
+    """See that it could be opened; nothing is made or changed. Blocks. Raises gateway.store.StoreError."""
+    check_store(_store_url(settings))
 
 
 class Relay:

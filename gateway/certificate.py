@@ -71,14 +71,15 @@ def read_https_certificate(path: Path) -> Certificate:
     """The first certificate of the chain, which is the server's own. Raises HttpsUnusable."""
     try:
         found = _PEM.search(_read(path))
-        if found is None:
-            problem = f"{path} holds no certificate in PEM"
-            raise HttpsUnusable("tls_certificate", problem, "give the certificate, and below it those of its issuers")
-        return read_certificate(ssl.PEM_cert_to_DER_cert(found[0].decode("ascii", "replace")), str(path))
     except OSError as error:
         raise _unreadable("tls_certificate", path, error) from error
+    if found is None:
+        remedy = "give the certificate, and below it those of its issuers"
+        raise HttpsUnusable("tls_certificate", f"{path} holds no certificate in PEM", remedy)
+    try:
+        return read_certificate(ssl.PEM_cert_to_DER_cert(found[0].decode("ascii", "replace")), str(path))
     except (ValueError, CertsError) as error:
-        raise HttpsUnusable("tls_certificate", f"{path} holds a damaged certificate ({error})", "get it anew") from error
+        raise HttpsUnusable("tls_certificate", f"{path} holds a damaged certificate", "get it anew") from error
 
 
 def _read(path: Path) -> bytes:

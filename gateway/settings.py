@@ -53,7 +53,7 @@ class ServerSettings:
     """HTTPS certificate with its chain, PEM. Empty: plain HTTP, for a reverse proxy on this machine; then `listen` must
     be a loopback address."""
     tls_key: SecretFile | None = None
-    """Private key of the HTTPS certificate, PEM."""
+    """File with the private key of the HTTPS certificate, PEM, mode 0600; without a passphrase."""
     trusted_proxies: tuple[Annotated[str, network], ...] = ()
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
     connections_per_address: int = 256

@@ -24,7 +24,7 @@ from settings.checks import (
 from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
-from settings.positions import dotted
+from settings.positions import Key, dotted
 from settings.reader import load_settings, locate
 from settings.secret import check_secret_file, read_secret
 from settings.sense import changed_settings, unfit_settings
@@ -33,6 +33,7 @@ from settings.source import read_toml
 __all__ = [
     "Bounds",
     "InFile",
+    "Key",
     "OrEmpty",
     "Pattern",
     "Problem",

@@ -57,15 +57,17 @@ def load_settings(path: Path, model: type[M], content: bytes | None = None) -> M
     return typing.cast(M, settings)
 
 
-def locate(path: Path, errors: Iterable[Unfit]) -> list[Problem]:
-    """What is wrong with settings that were read from a file, with the lines there; without them if it has gone meanwhile.
+def locate(path: Path, errors: Iterable[Unfit], text: str = "") -> list[Problem]:
+    """What is wrong with settings that were read from a file, with the lines there, in their order.
 
-    The key of each error is that in the whole file.
+    The key of each error is that in the whole file. text: the file's; without it, the file is read again, if it can be.
     """
-    lines: Mapping[Key, int] = {}
-    with contextlib.suppress(UnusableFile):
-        lines = lines_of(read_toml(path).text)
-    return [Problem(dotted(error.key), error.problem, error.remedy, _line(error.key, lines), path) for error in errors]
+    if not text:
+        with contextlib.suppress(UnusableFile):
+            text = read_toml(path).text
+    lines = lines_of(text)
+    told = [Problem(dotted(error.key), error.problem, error.remedy, _line(error.key, lines), path) for error in errors]
+    return sorted(told, key=lambda problem: problem.line or 0)
 
 
 class _Reader:

@@ -10,7 +10,7 @@ from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shi
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
-from gateway.signin.pages import Pages
+from gateway.signin.pages import Pages, check_pages
 from gateway.signin.permit import ChangePermit
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import LANGUAGES, SignInSettings
@@ -32,6 +32,7 @@ __all__ = [
     "Sessions",
     "SignInPages",
     "SignInSettings",
+    "check_pages",
     "is_proofread",
     "language_name",
     "message_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import jinja2
@@ -30,6 +30,11 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+
+def check_pages(settings: SignInSettings) -> None:
+    """See that the pages can look and read as the settings say, files included. Raises BadBranding."""
+    Pages(settings, cast(FormToken, None))  # nothing is rendered
 
 
 class Pages:

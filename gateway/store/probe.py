@@ -45,5 +45,7 @@ def _read_only(path: Path) -> sa.Engine:
     if not os.access(path, os.R_OK | os.W_OK):
         problem = "cannot be read and written by this user"
         raise StoreUnavailable(str(path), problem, f"see whose it is: ls -l {path}")
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    # without a log nobody has it open, and SQLite would make one even to read
+    logged = path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"
     return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from isthmus.cli.output import Failure, emit_json, json_option
-from settings import SettingsFileError, UnusableFile, load_settings, read_toml
+from isthmus.cli.output import Failure, emit_json, json_option, reporting
+from isthmus.ownership import OwnershipError, become_owner
+from isthmus.terminal import visible_lines
+from settings import Problem, SettingsFileError, Unfit, UnusableFile, load_settings, locate, read_toml
 from settings import example as example_of
 
 
@@ -85,31 +89,69 @@ def example(kind: str, as_json: bool) -> None:
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--kind", type=click.Choice(KINDS), help="Whose it is; guessed from its tables otherwise.")
+@click.option("--file-only", is_flag=True, help="Leave out the machine, as for a file that is used on another one.")
 @json_option
-def check(file: Path, kind: str | None, as_json: bool) -> None:
+def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
     """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
 
-    Nothing is connected to, and the files that it names are not opened: `isthmus agent check` does that for an agent,
-    the first start for a relay.
+    Loads what the process would load at its start, as the user who owns the state directory where root asks: certificates
+    and keys, passwords, logo and texts, the store (nothing is made in it), addresses to listen on. No relay and no domain
+    controller is asked: `isthmus relay check` and `isthmus agent check` do that.
 
     \b
     Examples:
       isthmus config check /etc/isthmus/relay.toml
+      isthmus config check --file-only relay.toml
       isthmus config check agent.toml --json | jq -r '.problems[].key'
     """
     kind = kind or _guess(file)
+    unchecked: list[Problem] = []
+    problems: list[Problem] = []
     try:
-        load_settings(file, model_of(kind)[0])
+        settings = load_settings(file, model_of(kind)[0])
+        if not file_only:
+            unchecked = _check_machine(file, settings)
     except SettingsFileError as error:
         if not as_json:
             raise Failure(str(error)) from error
-        problems = [asdict(problem) | {"file": str(problem.file)} for problem in error.problems]
-        emit_json({"file": str(file), "kind": kind, "ok": False, "problems": problems})
-        raise SystemExit(1) from error
+        problems = list(error.problems)
     if as_json:
-        emit_json({"file": str(file), "kind": kind, "ok": True, "problems": []})
+        told = {"file": str(file), "kind": kind, "ok": not problems}
+        emit_json(told | {"problems": _as_data(problems), "unchecked": _as_data(unchecked)})
     else:
         click.echo(f"{file}: good settings for isthmus {kind}")
+        for problem in unchecked:
+            click.echo(visible_lines(f"Not checked: {problem}"))
+    if problems:
+        raise SystemExit(1)
+
+
+def _as_data(problems: Sequence[Problem]) -> list[dict[str, object]]:
+    return [asdict(problem) | {"file": str(problem.file)} for problem in problems]
+
+
+def _check_machine(file: Path, settings: Any) -> list[Problem]:
+    """Raises SettingsFileError for what is wrong with this machine; what cannot be known."""
+    from isthmus.prerequisites import Unchecked, unusable_addresses, unusable_files
+
+    text = read_toml(file).text  # of which the owner may see nothing
+    found = list(unusable_addresses(settings))  # as root, who may listen where the service may
+    with reporting(OwnershipError):
+        become_owner(_state_dir(settings))
+    if not os.access(file, os.R_OK):
+        remedy = f"let it read the file: chown root:GROUP {file}; chmod 0640 {file}"
+        found.append(Unfit("cannot be read by the user that the state directory belongs to", remedy))
+    found += unusable_files(settings)
+    unchecked = [error for error in found if isinstance(error, Unchecked)]
+    problems = locate(file, [error for error in found if not isinstance(error, Unchecked)], text)
+    if problems:
+        raise SettingsFileError(file, problems)
+    return locate(file, unchecked, text)
+
+
+def _state_dir(settings: Any) -> Path:
+    path: Path = settings.server.state_dir if hasattr(settings, "server") else settings.state_dir
+    return path
 
 
 def _guess(file: Path) -> str:

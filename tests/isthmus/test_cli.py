@@ -151,8 +151,8 @@ def test_config_check_accepts_its_own_example(run: Run, tmp_path: Path) -> None:
     for kind in ("relay", "agent"):
         path = tmp_path / f"{kind}.toml"
         path.write_text(run("config", "example", kind)[1])
-        assert json.loads(run("config", "check", path, "--json")[1])["kind"] == kind
-        assert f"good settings for isthmus {kind}" in run("config", "check", path)[1]
+        assert json.loads(run("config", "check", path, "--file-only", "--json")[1])["kind"] == kind
+        assert f"good settings for isthmus {kind}" in run("config", "check", "--file-only", path)[1]
 
 
 def test_config_example_in_json(run: Run) -> None:
@@ -200,7 +200,7 @@ def test_config_check_names_what_an_agent_would_refuse_at_its_start(
     path = tmp_path / "agent.toml"
     good = 'state_dir = "state"\n[[directories]]\nname = "a"\nbase_dn = "DC=a"\nservers = ["dc1.a"]\n'
     path.write_text(good)
-    assert run("config", "check", path)[0] == 0
+    assert run("config", "check", "--file-only", path)[0] == 0
     path.write_text(f'{good}[[directories]]\nname = "b"\nbase_dn = "DC=b"\n{lines}\n')
     code, _, err = run("config", "check", path)
     assert (code, f"directories[1].{key} (line " in err, words in err) == (1, True, True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.throwaway_tls import write_certificates
 from foundation.actors import this_actor
 from gateway.backup import make_key
 from isthmus import ownership
@@ -131,6 +132,27 @@ def test_a_token_that_only_root_can_read(home: Path) -> None:
     assert done.returncode == 1
     assert "damaged" in done.stderr
     assert "cannot be read" not in done.stderr
+
+
+def test_settings_are_checked_as_the_owner(config: Path) -> None:
+    """What root can read, and the relay cannot, is named: its key, a database that root made, the settings themselves."""
+    home = config.parent
+    write_certificates(home / "tls", dns_name="signin.test", address="127.0.0.1")
+    (home / "tls").chmod(0o755)
+    config.write_text(config.read_text() + 'tls_certificate = "tls/cert.pem"\ntls_key = "tls/key.pem"\n')
+    (home / "state" / "relay.db").touch(mode=0o600)
+    done = run("config", "check", config, "--json")
+    assert done.returncode == 1, done.stderr
+    problems = {problem["key"]: problem for problem in json.loads(done.stdout)["problems"]}
+    assert set(problems) == {"", "server.tls_key", "server.state_dir"}
+    assert "cannot be read by the user" in problems[""]["problem"]
+    assert problems["server.tls_key"]["line"] == 7
+    assert "cannot be read (Permission denied)" in problems["server.tls_key"]["problem"]
+    assert "relay.db" in problems["server.state_dir"]["problem"]
+    for path in (config, home / "tls" / "key.pem", home / "state" / "relay.db"):
+        os.chown(path, NOBODY.uid, NOBODY.gid)
+    done = run("config", "check", config)
+    assert (done.returncode, done.stdout) == (0, f"{config}: good settings for isthmus relay\n")
 
 
 PROGRAM = """
