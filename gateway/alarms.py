@@ -17,6 +17,7 @@ ALERTS = (
     "agent.cloned",
     "agent.quarantined",
     "agent.spoke_for_others",
+    "audit.broken",
     "audit.rolled_back",
     "https_certificate.unusable",
 )
