@@ -336,7 +336,11 @@ class Relay:
     def metrics_listener(self) -> Listener:
         """Serves what the operator's monitoring reaches."""
         settings = self.settings
-        app = web.Application(middlewares=[own_host(split_address(settings.metrics_listen)[0], *settings.metrics_hosts)])
+        app = web.Application(
+            middlewares=[
+                own_host(split_address(settings.metrics_listen)[0], *settings.metrics_hosts, setting="metrics_hosts")
+            ]
+        )
         self.readiness.add_routes(app)
         app.router.add_get("/metrics", self._show_metrics)
         return Listener(app, of_address=_MONITORS)

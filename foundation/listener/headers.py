@@ -31,11 +31,11 @@ def check_expectation(request: web.Request) -> None:
         raise web.HTTPExpectationFailed(text="Expect: 100-continue is all that is met here")
 
 
-def own_host(*names: str) -> Middleware:
+def own_host(*names: str, setting: str) -> Middleware:
     """A middleware that answers only to IP addresses, `localhost`, this machine's name and `names`.
 
     A web page can have a name of its own lead to any address (DNS rebinding), and then read what is served there; the
-    `Host` that the browser sends is still that name.
+    `Host` that the browser sends is still that name. setting: in which `names` stand.
     """
     known = {name.rstrip(".").lower() for name in ("localhost", socket.gethostname(), *names) if name}
 
@@ -43,7 +43,7 @@ def own_host(*names: str) -> Middleware:
     async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not is_own_host(request.headers.getall("Host", []), known):
             raise web.HTTPMisdirectedRequest(
-                text="this name is not served here: ask by IP address, or name it in the settings"
+                text=f"this name is not served here: ask by IP address, or add the name to the setting {setting}"
             )
         return await handler(request)
 

@@ -60,7 +60,7 @@ class HealthServer:
             host, port = split_address(self._address)
         except Unfit as error:
             raise HealthUnavailable(self._address, f"cannot be used ({error.problem})", error.remedy) from error
-        app = web.Application(middlewares=[own_host(host, *self._hosts)])
+        app = web.Application(middlewares=[own_host(host, *self._hosts, setting="health_hosts")])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._show_metrics)

@@ -211,7 +211,7 @@ class SignInPages:
         person, user_name = session.identity, session.identity.user_name
         try:
             attempt = self._attempt(request, user_name, password_of(fields))
-            attempt = replace(attempt, user_name=person.qualified_name, account=person.account)
+            attempt = replace(attempt, user_name=person.qualified_name, signed_in_as=user_name, account=person.account)
             new_password = _new_password(fields)
         except BadForm as bad:
             why = _Explanation(bad.message, 400)

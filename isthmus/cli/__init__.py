@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
@@ -71,16 +72,26 @@ def main(arguments: list[str] | None = None) -> None:
         extra = _extra_with((error.name or "").partition(".")[0], arguments)
         if "--debug" in arguments or not extra:
             raise
-        click.echo(f"Error: {error.name} is not installed. Run: pip install 'isthmus[{extra}]'", err=True)
-        sys.exit(1)
+        command = f"{_pip()} install --require-hashes -r requirements/{extra}.txt"
+        _end(f"{error.name} is not installed. Run in a copy of the source: {command}", 1, arguments)
     except Failure as failure:
         if "--debug" in arguments:
             raise
-        if "--json" in arguments:
-            emit_json({"error": failure.text, "exit_code": failure.code}, err=True)
-        else:
-            click.echo(visible_lines(f"Error: {failure}"), err=True)
-        sys.exit(failure.code)
+        _end(failure.text, failure.code, arguments)
+
+
+def _end(text: str, code: int, arguments: list[str]) -> NoReturn:
+    if "--json" in arguments:
+        emit_json({"error": text, "exit_code": code}, err=True)
+    else:
+        click.echo(visible_lines(f"Error: {text}"), err=True)
+    sys.exit(code)
+
+
+def _pip() -> str:
+    """The one that belongs to this Python."""
+    beside = Path(sys.executable).with_name("pip")
+    return str(beside) if beside.exists() else f"{sys.executable} -m pip"
 
 
 def _extra_with(module: str, arguments: list[str]) -> str:

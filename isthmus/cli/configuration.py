@@ -60,7 +60,7 @@ def model_of(kind: str) -> tuple[type[Any], str, dict[str, str]]:
         "directories.domain": '"corp.example.com"',
         "directories.base_dn": '"DC=corp,DC=example,DC=com"',
         "directories.netbios_name": '"CORP"',
-        "directories.service_user": '"isthmus-agent@corp.example.com"',
+        "directories.service_user": '"svc-isthmus@corp.example.com"',
         "directories.service_password_file": '"/etc/isthmus/service.password"',
         "directories.tls.ca_file": '"/etc/isthmus/domain-ca.pem"',
     }

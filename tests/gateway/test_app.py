@@ -189,6 +189,7 @@ async def test_monitoring_asks_by_a_name_that_is_ours(settings: ServerSettings) 
             for host, refused in (("relay1.internal:9181", False), ("localhost", False), ("evil.example", True)):
                 response, body = await get(f"http://{settings.metrics_listen}{path}", headers={"Host": host})
                 assert (response.status == 421) == refused
+                assert (b"metrics_hosts" in body) == refused
                 assert (b"isthmus_" in body) == (path == "/metrics" and not refused)
 
 

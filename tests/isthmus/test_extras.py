@@ -98,7 +98,8 @@ def test_a_missing_library_names_the_extra(extra: str, command: str, tmp_path: P
     settings.write_text(python(WITHOUT.format(absent=set(), arguments=["config", "example", extra])).stdout)
     done = python(WITHOUT.format(absent=modules, arguments=[extra, command, "--config", str(settings)]))
     assert done.returncode == 1, done.stderr
-    assert f"pip install 'isthmus[{extra}]'" in done.stderr
+    assert f"pip install --require-hashes -r requirements/{extra}.txt" in done.stderr
+    assert (ROOT / "requirements" / f"{extra}.txt").exists()
 
 
 def test_every_extra_is_part_of_development() -> None:

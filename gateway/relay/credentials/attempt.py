@@ -15,6 +15,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     user_name: str
     """As typed, white space stripped: userPrincipalName, DOMAIN\\name or an alternate login."""
     password: str
+    signed_in_as: str = ""
+    """The person's name where a session says it: for the trail, since `user_name` may be one that nobody typed."""
     account: AccountId | None = None
     """Whose it is, where a session says so: the name alone may be one that was never typed at a sign-in."""
     address: str
@@ -31,6 +33,11 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Id of the API key that asked, whose rate counts; empty for the page."""
     caller_rate: float = 0.0
     """Attempts a minute that it may make."""
+
+    @property
+    def known_as(self) -> str:
+        """What the trail and the log call the person."""
+        return self.signed_in_as or self.user_name
 
     def __repr__(self) -> str:
         return f"Attempt({self.user_name!r}, …)"

@@ -145,7 +145,7 @@ class RelayAuthenticator:
             self._log_uncounted(attempt, error)
 
     def _log_uncounted(self, attempt: Attempt, error: StoreError) -> None:
-        log.error("signin.not_counted", user=attempt.user_name, via=attempt.via, error=str(error))
+        log.error("signin.not_counted", user=attempt.known_as, via=attempt.via, error=str(error))
 
     async def _admit(self, attempt: Attempt) -> tuple[Admitted | AttemptRefused, float]:
         """Ask admission; where others for the same account are under way, wait a little for what comes of them.
@@ -204,7 +204,7 @@ class RelayAuthenticator:
                 "signin.not_recorded",
                 kind=kind,
                 outcome=_outcome(verdict),
-                user=attempt.user_name,
+                user=attempt.known_as,
                 address=attempt.address,
                 via=attempt.via,
                 error=str(error),
@@ -216,7 +216,7 @@ class RelayAuthenticator:
                 "signin.checked",
                 kind=kind,
                 outcome=_outcome(verdict),
-                user=attempt.user_name,
+                user=attempt.known_as,
                 agent=verdict.agent,
                 milliseconds=round(verdict.milliseconds, 1),
             )
@@ -239,7 +239,7 @@ class RelayAuthenticator:
             time=self._clock(),
             kind=kind,
             actor=attempt.via,
-            subject=attempt.user_name[:LONGEST_NAME],
+            subject=attempt.known_as[:LONGEST_NAME],
             account=(body.subject if body is not None else None) or attempt.account,
             outcome=_outcome(verdict),
             address=attempt.address,

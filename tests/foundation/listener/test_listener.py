@@ -147,7 +147,7 @@ async def test_a_port_that_is_taken_leaves_nothing() -> None:
 )
 async def test_a_name_that_is_not_ours_is_not_answered(host: str, status: int) -> None:
     """A web page whose name was made to lead here reads nothing."""
-    async with listening(middlewares=[own_host("relay1.internal")]) as (_, connect):
+    async with listening(middlewares=[own_host("relay1.internal", setting="metrics_hosts")]) as (_, connect):
         reader, writer = await connect()
         writer.write(HELLO.replace(b"Host: 127.0.0.1", b"Host: " + host.encode()))
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)

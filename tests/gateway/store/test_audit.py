@@ -41,6 +41,29 @@ async def ids(store: Store, **chosen: object) -> list[str]:
     return [entry.id for entry in await store.audit.entries(**chosen)]  # type: ignore[arg-type]
 
 
+async def test_the_trail_is_searched_by_time_and_by_person(store: Store) -> None:
+    """From a moment on, until another one without it; a person under every name that the directory took for theirs."""
+    ben = AccountId("d1", "ben")
+    for entry in (
+        event(1, subject="anna", account=ANNA),
+        event(2, subject="CORP\\anna", account=ANNA),
+        event(3, subject="CORP\\anna"),
+        event(4, subject="corp\\anna"),
+        event(5, subject="anna", account=ben),
+        event(6, kind="admin.unlock", subject=ANNA.object),
+        event(7, subject="ben", account=ben),
+    ):
+        await store.audit.append(entry)
+    assert await ids(store, since=NOW + 3, until=NOW + 5) == ["1-4", "1-3"]
+    assert await ids(store, people=[ANNA]) == ["1-6", "1-3", "1-2", "1-1"]
+    assert await ids(store, people=[ANNA], since=NOW + 2, limit=2) == ["1-6", "1-3"]
+    assert await ids(store, people=[ANNA, ben]) == ["1-7", "1-6", "1-5", "1-3", "1-2", "1-1"]
+    assert await store.audit.accounts_named("anna") == [ANNA, ben]
+    assert await store.audit.accounts_named("CORP\\anna") == [ANNA]
+    assert await store.audit.accounts_named("Corp\\ANNA") == [ANNA]
+    assert await store.audit.accounts_named("nobody") == []
+
+
 async def test_the_trail_keeps_order_and_filters(store: Store) -> None:
     """Newest first, pages, and by each of what is searched by; whole events come back."""
     await fill(store, 30)
@@ -53,6 +76,7 @@ async def test_the_trail_keeps_order_and_filters(store: Store) -> None:
         outcome="locked",
         address="192.0.2.1",
         agent="dc1",
+        controller="dc1.corp.example.com:636",
         correlation_id="c0ffee",
         via="page",
         milliseconds=7.5,

@@ -429,13 +429,22 @@ async def test_an_attempts_lease_outlasts_its_answer_and_carries_its_correlation
 
 @in_virtual_time
 async def test_an_entry_names_the_account_that_a_session_told_of() -> None:
-    """A change from the account page, whatever comes of it: else nobody would find it under the person."""
+    """A change from the account page, whatever comes of it: else nobody would find it under the person. The name is that of
+    a sign-in, not the one under which agents are asked."""
     house, account = House(), AccountId("9d1c", "3f1c")
     for password in ("right", "wrong"):
-        name = "corp.example.com\\anna"
-        attempt = Attempt(user_name=name, password=password, account=account, address="192.0.2.1", correlation_id="c")
+        attempt = Attempt(
+            user_name="corp.example.com\\anna",
+            signed_in_as="anna@corp.example.com",
+            password=password,
+            account=account,
+            address="192.0.2.1",
+            correlation_id="c",
+        )
         await house.check.change_password(attempt, "new and long")
-    assert [(event.kind, event.account) for event in house.trail.events] == [("password_change", account)] * 2
+    expected = ("password_change", account, "anna@corp.example.com")
+    assert [(event.kind, event.account, event.subject) for event in house.trail.events] == [expected] * 2
+    assert {name for name, _ in house.dispatcher.asked} == {"corp.example.com\\anna"}
 
 
 @in_virtual_time
