@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, Unpack
+from typing import Any, BinaryIO, TypeVar, Unpack
 
 import msgspec
 
@@ -38,7 +38,7 @@ from gateway.relay import (
     ask_relay,
 )
 from gateway.settings import ServerSettings
-from gateway.store import AuditHeads, StoreError
+from gateway.store import AuditHeads, ExportEnd, ExportForm, StoreError
 
 T = TypeVar("T")
 
@@ -176,6 +176,31 @@ class Administrator:
             return report
 
         return await self._on_store(check)
+
+    async def export_audit(
+        self,
+        file: BinaryIO,
+        form: ExportForm,
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write the audit trail into a file while it is checked, on the store; how many entries. since, until: Unix seconds.
+
+        Raises also AuditBroken, and what the file raises.
+        """
+        return await self._on_store(lambda acts: acts.export_audit(file, form, since, until, progress))
+
+    async def record_export(self, file: str, what: str) -> None:
+        """Have the trail say that it was exported. file: where to; what: how much of it."""
+        await self._do(
+            "record_export", type(None), lambda acts: acts.record_export(file, what, self._actor), file=file, what=what
+        )
+
+    async def check_export(self, file: BinaryIO) -> ExportEnd:
+        """Check an export with this relay's keys; its last line. Raises also ExportBroken."""
+        return await self._on_store(lambda acts: acts.check_export(file))
 
     async def accept_audit(self, why: str) -> int:
         """Take the audit trail's ends as they are now, after a backup was put back; of how many chains that is.

@@ -32,6 +32,7 @@ from gateway.store.errors import (
     AgentRevoked,
     AuditBroken,
     DutyLost,
+    ExportBroken,
     KeysUnreadable,
     KeyTooFresh,
     NothingToAccept,
@@ -54,6 +55,7 @@ from gateway.store.schema import RELEASE
 from gateway.store.sessions import SessionRecord, SessionStore
 from gateway.store.store import Store, open_store
 from gateway.store.tokens import TokenRecord, TokenStore
+from gateway.store.trail_export import ExportEnd, ExportForm, TrailExport, check_export
 from gateway.store.unit import UnitOfWork
 from gateway.store.witness import WITNESS_NAME
 
@@ -85,6 +87,9 @@ __all__ = [
     "DutyLease",
     "DutyLost",
     "DutyStore",
+    "ExportBroken",
+    "ExportEnd",
+    "ExportForm",
     "Generations",
     "KeyTooFresh",
     "Keyring",
@@ -107,8 +112,10 @@ __all__ = [
     "TokenRecord",
     "TokenSpent",
     "TokenStore",
+    "TrailExport",
     "UnitOfWork",
     "check_copy",
+    "check_export",
     "check_store",
     "check_store_url",
     "copy_database",

@@ -97,6 +97,29 @@ class AuditReport:
     """When the newest of them happened, Unix seconds."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedEntry:
+    """An entry as it is stored, once it was checked."""
+
+    chain: int
+    seq: int
+    node: str
+    """The chain's."""
+    key_id: str
+    """Of the chain's key."""
+    before: bytes
+    """Hash of the entry before."""
+    facts: bytes
+    personal: bytes | None
+    salt: bytes | None
+    digest: bytes
+    hash: bytes
+
+
+Take = Callable[[Sequence[CheckedEntry]], None]
+"""Gets entries in the order of their chains."""
+
+
 class AuditLog(Protocol):
     """Append-only, in hash chains. Nothing here tells the order of two entries of different nodes."""
 
@@ -189,6 +212,9 @@ class AuditLog(Protocol):
         """
         ...
 
-    async def verify(self, progress: Callable[[int, int], None] | None = None) -> AuditReport:
-        """Check all chains. Raises AuditBroken at the first entry that does not hold."""
+    async def verify(self, progress: Callable[[int, int], None] | None = None, take: Take | None = None) -> AuditReport:
+        """Check all chains. Raises AuditBroken at the first entry that does not hold.
+
+        take: gets the entries as they were checked, each once.
+        """
         ...

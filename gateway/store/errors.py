@@ -5,6 +5,7 @@ StoreError                base
 ├── StoreTooNew           written by a version of Isthmus that this one cannot work beside
 ├── StoreFull             a table that is bounded takes no more
 ├── AuditBroken           the audit trail was tampered with or damaged
+├── ExportBroken          an export of the audit trail is not what a relay wrote
 ├── NothingToAccept       the audit trail holds what was noted of it
 ├── AgentRevoked          a certificate was asked for with one that was revoked meanwhile
 ├── TokenSpent            an enrolment token that is unknown, used or expired
@@ -63,6 +64,17 @@ class AuditBroken(StoreError):
 
     def __str__(self) -> str:
         return f"audit trail is broken at entry {self.chain}-{self.seq}: {self.problem}. Keep the database as evidence"
+
+
+class ExportBroken(StoreError):
+    """An export that was changed, or is none. line: the first that cannot be trusted, from 1."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line, self.problem = line, problem
+
+    def __str__(self) -> str:
+        return f"the export does not hold at line {self.line}: {self.problem}"
 
 
 class NothingToAccept(StoreError):

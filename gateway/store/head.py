@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from gateway.housekeeping import Housekeeping
-from gateway.store.audit import AuditAnchor, AuditHead, AuditLog, AuditReport
+from gateway.store.audit import AuditAnchor, AuditHead, AuditLog, AuditReport, Take
 from gateway.store.chain import AuditEvent
 from gateway.store.errors import AuditBroken, NothingToAccept, StoreError, StoreUnavailable
 from gateway.store.witness import WITNESS_NAME, Heads, HeadWitness, contradicted, moved_heads, pruned_hash
@@ -87,14 +87,16 @@ class AuditHeads:
             new = {head.chain: head for head in own if head.chain not in witnessed}
             await asyncio.to_thread(self._witness.change, new)
 
-    async def verify(self, progress: Callable[[int, int], None] | None = None) -> tuple[AuditReport, int | None]:
-        """Check the whole trail, and that it holds what was noted.
+    async def verify(
+        self, progress: Callable[[int, int], None] | None = None, take: Take | None = None
+    ) -> tuple[AuditReport, int | None]:
+        """Check the whole trail, and that it holds what was noted. take: see `AuditLog.verify`.
 
         Returns the report and how many chains were compared; None where there is no witness. Raises AuditBroken,
         StoreUnavailable.
         """
         witnessed = await asyncio.to_thread(self._witness.read)
-        report = await self._audit.verify(progress)
+        report = await self._audit.verify(progress, take)
         if witnessed is None:
             return report, None
         _, broken = await self._compare(witnessed)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.protocol import AccountId
-from gateway.store.audit import AuditReport
+from gateway.store.audit import AuditReport, CheckedEntry, Take
 from gateway.store.chain import anchor, count_seal, digest_of, emptied_by, head_seal, link, open_event
 from gateway.store.database import Database
 from gateway.store.entry_sets import EntrySet
@@ -34,12 +34,6 @@ _SWEEPS = 4
 """How often it goes on behind what was written or pruned while it was reading."""
 
 Progress = Callable[[int, int], None]
-Take = Callable[[Any, bytes, Sequence[Any]], None]
-"""Gets the row of a chain, the hash before the first of some entries, and the rows of those, once they are checked."""
-
-
-def _nothing(_chain: Any, _before: bytes, _rows: Sequence[Any]) -> None:
-    pass
 
 
 @dataclass(slots=True)
@@ -56,8 +50,8 @@ class TrailCheck:
     def __init__(self, database: Database, keyring: Keyring, anchors: TrailAnchors) -> None:
         self._database, self._keyring, self._anchors = database, keyring, anchors
 
-    async def verify(self, progress: Progress | None = None, take: Take = _nothing) -> AuditReport:
-        """See `AuditLog`. take: gets all entries, chain by chain."""
+    async def verify(self, progress: Progress | None = None, take: Take | None = None) -> AuditReport:
+        """See `AuditLog`."""
         return await _Walk(self._database, self._keyring, self._anchors, progress, take).run()
 
 
@@ -65,7 +59,7 @@ class _Walk:
     """One check. The trail goes on meanwhile: entries are added, a person is removed, old entries are pruned."""
 
     def __init__(
-        self, database: Database, keyring: Keyring, anchors: TrailAnchors, progress: Progress | None, take: Take
+        self, database: Database, keyring: Keyring, anchors: TrailAnchors, progress: Progress | None, take: Take | None
     ) -> None:
         self._database, self._keyring, self._anchors = database, keyring, anchors
         self._progress, self._take = progress, take
@@ -135,7 +129,8 @@ class _Walk:
                     self._emptied.add(row.chain, place.seq)
                 self._named.update(emptied_by(entry.facts))
             self._done += len(page)
-            self._take(row, before, page)
+            if self._take is not None:
+                self._take(_checked(row, before, page))
             if self._progress is not None:
                 self._progress(min(done + place.seq, total), total)
         return place
@@ -187,6 +182,25 @@ class _Walk:
             count_seal(_audit_key(self._keyring, register.register_key_id, 0), counted), register.register_seal
         ):
             raise AuditBroken(0, 0, "the number of chains was changed")
+
+
+def _checked(chain: Any, before: bytes, rows: Sequence[Any]) -> list[CheckedEntry]:
+    hashes = [before, *(row.hash for row in rows)]
+    return [
+        CheckedEntry(
+            chain=row.chain,
+            seq=row.seq,
+            node=chain.node,
+            key_id=chain.key_id,
+            before=last,
+            facts=row.facts,
+            personal=row.personal,
+            salt=row.salt,
+            digest=row.digest,
+            hash=row.hash,
+        )
+        for row, last in zip(rows, hashes, strict=False)
+    ]
 
 
 def _read_register(connection: sa.Connection) -> tuple[Any, Sequence[Any]]:

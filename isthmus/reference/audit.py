@@ -31,6 +31,7 @@ MEANINGS = {
     "audit.pruned": "Entries older than `keep_days` were deleted, `entries` of them; `before` is the first day kept.",
     "audit.person_removed": "What the trail said of one person was removed; it still verifies. The entry names those that it"
     " was removed from (`audit export` shows which), several such entries for more than 1,000.",
+    "admin.audit_exported": "An administrator exported the trail; the subject is the file, the detail how much of it.",
     "admin.person_exported": "An administrator exported what is kept of one person; the subject is the account.",
     "admin.directory_bound": "An administrator bound a domain to a directory; the subject is the domain.",
     "admin.directory_unbound": "An administrator had the relay forget which directory a domain is bound to, the detail.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import re
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, Unpack
+from typing import BinaryIO, Protocol, Unpack
 
 from certs import EnrolmentToken, check_name
 from gateway.protocol import AccountId
@@ -34,7 +35,17 @@ from gateway.relay.administration.views import (
 )
 from gateway.relay.agents import FRESH, REST, AgentRegistry, fold_domain
 from gateway.relay.errors import AmbiguousPerson, AuditReplaced, UnknownAgent, UnknownPerson
-from gateway.store import ApiKeyRecord, AuditEvent, AuditHeads, Store, TokenRecord
+from gateway.store import (
+    ApiKeyRecord,
+    AuditEvent,
+    AuditHeads,
+    ExportEnd,
+    ExportForm,
+    Store,
+    TokenRecord,
+    TrailExport,
+    check_export,
+)
 
 Live = Callable[[], dict[str, AgentView]]
 """What the running relay knows of its connections, by agent name."""
@@ -383,6 +394,31 @@ class Administration:
     async def verify_audit(self, progress: Callable[[int, int], None] | None = None) -> AuditReportView:
         """Check the whole trail, and that it holds what its witness says. Raises AuditBroken."""
         return audit_report_view(*await self._heads.verify(progress))
+
+    async def export_audit(
+        self,
+        file: BinaryIO,
+        form: ExportForm,
+        since: float | None,
+        until: float | None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write the trail, or a part of it, into a file while it is checked; returns how many entries those are.
+
+        since, until: Unix seconds. Raises AuditBroken, and what the file raises: then what is written is no export.
+        """
+        export = TrailExport(file, form, self._store.keyring, since, until)
+        report, _ = await self._heads.verify(progress, export.take)
+        export.end(report, self._clock())
+        return export.entries
+
+    async def check_export(self, file: BinaryIO) -> ExportEnd:
+        """Whether an export is what a relay with these keys wrote; its last line. Raises ExportBroken."""
+        return await asyncio.to_thread(check_export, file, self._store.keyring)
+
+    async def record_export(self, file: str, what: str, actor: str) -> None:
+        """The trail was exported: what it says of people is in a file now. what: how much of it."""
+        await self._record("admin.audit_exported", actor, file, what)
 
     async def accept_audit(self, why: str, actor: str) -> int:
         """Take the trail's ends as they are now, after a backup was put back; returns how many chains that concerns.

@@ -135,6 +135,13 @@ class RecordBackup(Order):
     file: str
 
 
+class RecordExport(Order):
+    """file: where it is; what: how much of the trail."""
+
+    file: str
+    what: str
+
+
 T = TypeVar("T", bound=Order)
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -168,6 +175,7 @@ def control_app(administration: Administration) -> web.Application:
         "audit": _handler(ReadAudit, lambda order, _actor: acts.audit(**order.wanted)),
         "verify_audit": _handler(Order, lambda _order, _actor: acts.verify_audit()),
         "accept_audit": _handler(AcceptAudit, lambda order, actor: acts.accept_audit(order.why, actor)),
+        "record_export": _handler(RecordExport, lambda order, actor: acts.record_export(order.file, order.what, actor)),
         "record_backup": _handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),
         "roll_keys": _handler(Order, lambda _order, actor: acts.roll_keys(actor)),
     }

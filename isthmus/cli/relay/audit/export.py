@@ -1,0 +1,88 @@
+"""`isthmus relay audit export` and `verify-export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from foundation.times import second
+from isthmus.cli.admin import reported
+from isthmus.cli.output import FILE, Failure, counted, emit_json, json_option, run_async
+from isthmus.cli.private_files import private_output
+from isthmus.cli.relay.audit.entries import MomentType
+from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.terminal import visible
+
+
+@click.command("export")
+@relay_config
+@click.option("--output", type=FILE, help="A new file, mode 0600. Standard output unless given.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="JSON lines, or CSV in which no cell is taken for a formula.",
+)
+@click.option("--since", type=MomentType(), help="Only from then on: 30d (ago), 2026-11-01, 2026-11-30 09:15.")
+@click.option("--until", type=MomentType(end=True), help="Only up to then; of a day, its end.")
+@json_option
+def export_audit(config: Path, output: Path | None, form: Any, as_json: bool, **chosen: float | None) -> None:
+    """Write the audit trail, oldest first in each chain, and check all of it on the way.
+
+    Each line has what the chain covers, to the byte, so that `isthmus relay audit verify-export` can check the file later,
+    also when the entries are pruned. The last line says what was exported; without it the file is not whole. With --output
+    there is a file only if the trail holds. What the entries say of people is in it.
+
+    \b
+    Examples:
+      isthmus relay audit export --since 2026-11-01 --output november.jsonl
+      isthmus relay audit export --format csv > trail.csv
+    """
+    since, until = chosen["since"], chosen["until"]
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError(f"--since ({second(since)}) is not before --until ({second(until)}).")
+    admin = open_administrator(config)
+    with private_output(output) as file:
+        exported = run_async(reported(admin.export_audit(file, form, since=since, until=until)))
+    what = f"{counted(exported, 'entry', 'entries')}{_span(since, until)}"
+    run_async(reported(admin.record_export(str(output.absolute()) if output is not None else "standard output", what)))
+    if output is None:
+        return
+    if as_json:
+        emit_json({"file": str(output), "entries": exported})
+    else:
+        click.echo(visible(f"{output}: {what}, checked."))
+
+
+def _span(since: float | None, until: float | None) -> str:
+    begin = f" from {second(since)}" if since is not None else ""
+    return f"{begin} up to {second(until)}" if until is not None else begin
+
+
+@click.command("verify-export")
+@relay_config
+@click.argument("file", type=FILE)
+@json_option
+def verify_export(config: Path, file: Path, as_json: bool) -> None:
+    """Check that FILE is what this relay exported: each entry, and that none is missing or was added.
+
+    It needs the relay's keys, and of its database nothing else: entries that are pruned by now can be checked, too.
+
+    \b
+    Example:
+      isthmus relay audit verify-export november.jsonl
+    """
+    try:
+        with file.open("rb") as opened:
+            end = run_async(reported(open_administrator(config).check_export(opened)))
+    except OSError as error:
+        raise Failure(f"{file} cannot be read ({error.strerror})") from error
+    if as_json:
+        emit_json({"ok": True, **msgspec.to_builtins(end)})
+    else:
+        click.echo(f"{counted(end.entries, 'entry', 'entries')}, exported at {end.made_at}, none changed.")
