@@ -20,6 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.housekeeping import Housekeeping, Sleep
+from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
 from gateway.protocol import CloseCode
 from gateway.readiness import Readiness
@@ -283,6 +284,7 @@ class Relay:
     def _add_jobs(self, keys: RelayKeys, clock: Clock, sleep: Sleep) -> None:
         """In the order of a minute's round: what is known here is written before what others wrote is read."""
         IdentityRenewal(self.settings.state_dir, keys, self.endpoint.use, clock).add_jobs(self.housekeeping)
+        HttpsRenewal(self.settings, self.alarms.raise_alarm, clock).add_jobs(self.housekeeping, sleep)
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from certs.acme import AcmeSettings
 from foundation.addresses import Network
 from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import SignInSettings
@@ -24,6 +25,8 @@ from settings import (
     split_address,
     unfit_settings,
 )
+
+_FIRST_FREE_PORT = 1024
 
 
 class ServerError(Exception):
@@ -54,6 +57,9 @@ class ServerSettings:
     be a loopback address."""
     tls_key: SecretFile | None = None
     """File with the private key of the HTTPS certificate, PEM, mode 0600; without a passphrase."""
+    tls_by_acme: bool = False
+    """Whether the ACME server of `[server.acme]` issues the certificate for the host of `public_url`. `tls_certificate` and
+    `tls_key` say where the relay puts it, such as in `state_dir`. The first one: `isthmus relay renew-certificate`."""
     trusted_proxies: tuple[Annotated[str, network], ...] = ()
     """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
     connections_per_address: int = 256
@@ -75,6 +81,8 @@ class ServerSettings:
     """Smart lockout and throttling."""
     signin: SignInSettings = field(default_factory=SignInSettings)
     """The sign-in page."""
+    acme: AcmeSettings = field(default_factory=AcmeSettings)
+    """The ACME server, with `tls_by_acme`."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """Half of what HTTPS needs, and passwords that would go over the network in the clear."""
@@ -86,6 +94,23 @@ class ServerSettings:
             problem = f"{self.listen!r} would serve plain HTTP to the network: tls_certificate is not set"
             remedy = "set tls_certificate and tls_key, or a loopback address such as 127.0.0.1:8080 behind a proxy"
             yield Unfit(problem, remedy, setting="listen")
+        if self.tls_by_acme:
+            yield from self._acme_contradictions()
+
+    def _acme_contradictions(self) -> Iterator[Unfit]:
+        if self.tls_certificate is None and self.tls_key is None:
+            yield Unfit("has no place for the certificate", "set tls_certificate and tls_key, too", setting="tls_by_acme")
+        if self.acme.challenge == "dns-01" and self.acme.hook is None:
+            remedy = 'set a program that sets the record, or challenge = "http-01"'
+            yield Unfit("is needed for dns-01", remedy, setting="acme.hook")
+
+    @property
+    def low_ports(self) -> bool:
+        """Whether the relay has to listen on a port below 1024, for which a service needs a capability."""
+        addresses = [self.listen]
+        if self.tls_by_acme and self.acme.challenge == "http-01":
+            addresses.append(self.acme.http_address)
+        return any(split_address(address)[1] < _FIRST_FREE_PORT for address in addresses)
 
 
 def check_settings(settings: ServerSettings) -> None:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from foundation.actors import remember_account
+from isthmus import capability
 
 
 class OwnershipError(Exception):
@@ -45,8 +46,11 @@ class InstallationClosed(OwnershipError):
         )
 
 
-def become_owner(state_dir: Path) -> None:
+def become_owner(state_dir: Path, *, low_ports: bool = False) -> None:
     """Turn a process of root's into one of the user who owns `state_dir`, with that user's groups, permanently.
+
+    low_ports: it may still listen below 1024, as a service of systemd's with CAP_NET_BIND_SERVICE may; of root's other
+    rights none is left.
 
     Nothing is done where it is somebody else's process, where root owns it, or where there is none. Call it before anything
     in there is opened, and after what only root may read was read. No thread may have been started that needs to be root.
@@ -68,9 +72,13 @@ def become_owner(state_dir: Path) -> None:
     except KeyError:  # a number without a name, as in a container
         name, group, groups = f"user {status.st_uid}", status.st_gid, []
     remember_account()
+    if low_ports:
+        capability.keep()
     os.setgroups(groups)
     os.setgid(group)
     os.setuid(status.st_uid)
+    if low_ports:
+        capability.reduce_to(capability.NET_BIND_SERVICE)
     os.umask(0o077)
     for module in (os.__file__, __file__):  # Python's own, and ours: what is imported later would not be found
         if not os.access(module, os.R_OK):

@@ -27,7 +27,7 @@ _PARTS = {
 
 _EXTRAS = {
     "adfs": {"acme", "josepy", "lxml", "msal", "psrpcore", "pypsrp", "requests", "signxml", "spnego"},
-    "relay": {"alembic", "jinja2", "prometheus_client", "sqlalchemy"},
+    "relay": {"acme", "alembic", "jinja2", "josepy", "prometheus_client", "requests", "sqlalchemy"},
     "agent": {"dns", "ldap3", "prometheus_client", "websockets"},
 }
 """Which extra brings what: a machine has those of the processes that run there."""

@@ -38,7 +38,7 @@ def load_as_owner(
     return settings
 
 
-def own(state_dir: Path) -> None:
-    """Root becomes the owner of the state directory. Raises Failure."""
-    with reporting(OwnershipError):
-        become_owner(state_dir)
+def own(state_dir: Path, *, low_ports: bool = False) -> None:
+    """Root becomes the owner of the state directory. low_ports: see `become_owner`. Raises Failure."""
+    with reporting(OwnershipError, OSError):
+        become_owner(state_dir, low_ports=low_ports)

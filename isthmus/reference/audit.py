@@ -45,6 +45,8 @@ MEANINGS = {
     " and where it ends now.",
     "alert.https_certificate.unusable": "The files of the HTTPS certificate changed and cannot be used; the certificate from"
     " before is still served. Once for each change; `setting` says which file it is, `problem` why, `remedy` what to do.",
+    "alert.https_certificate.not_renewed": "The ACME server did not issue the next HTTPS certificate; the one before is"
+    " still served, and it is tried again each hour. At most once a day; `problem` says why.",
     "alert.audit.broken": "An entry, or an anchor that pruning left, is not what was written; `entry` and `problem` say what"
     " `isthmus relay audit verify` would. Pruning leaves the chain as it is from there on.",
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",

@@ -7,8 +7,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certs import unusable_for_https
+from certs.acme import AcmeSettings
+from gateway.app import ServerSettings
 from isthmus.relay_settings import RelaySettings
 from isthmus.relay_setup.questions import (
+    ACME,
+    ACME_CA_FILE,
+    ACME_CHALLENGE,
+    ACME_CONTACT,
+    ACME_DIRECTORY,
+    ACME_HOOK,
+    ACME_HTTP_ADDRESS,
+    ACME_TERMS,
     BARE_NAMES,
     CERTIFICATE,
     DOMAINS,
@@ -32,16 +42,31 @@ def known_answers(settings: RelaySettings) -> dict[str, str]:
     server = settings.server
     known = {
         PUBLIC_URL.key: server.public_url,
-        CERTIFICATE.key: PROXY if server.tls_certificate is None else FILES,
+        CERTIFICATE.key: ACME if server.tls_by_acme else FILES if server.tls_certificate else PROXY,
         TRUSTED_PROXIES.key: ", ".join(server.trusted_proxies),
         LISTEN.key: server.listen,
         METRICS_LISTEN.key: server.metrics_listen,
         ORGANISATION.key: server.signin.organisation,
         STATE_DIR.key: str(server.state_dir),
-        TLS_CERTIFICATE.key: str(server.tls_certificate or ""),
-        TLS_KEY.key: str(server.tls_key or ""),
     }
+    known |= _known_of_acme(server.acme) if server.tls_by_acme else _known_files(server)
     return {key: text for key, text in known.items() if text}
+
+
+def _known_files(server: ServerSettings) -> dict[str, str]:
+    return {TLS_CERTIFICATE.key: str(server.tls_certificate or ""), TLS_KEY.key: str(server.tls_key or "")}
+
+
+def _known_of_acme(acme: AcmeSettings) -> dict[str, str]:
+    return {
+        ACME_DIRECTORY.key: acme.directory,
+        ACME_TERMS.key: "yes" if acme.agree_terms else "",
+        ACME_CONTACT.key: ", ".join(acme.contact),
+        ACME_CHALLENGE.key: acme.challenge,
+        ACME_HOOK.key: str(acme.hook or ""),
+        ACME_CA_FILE.key: str(acme.tls_ca_file or ""),
+        ACME_HTTP_ADDRESS.key: acme.http_address,
+    }
 
 
 def known_domains(agents: Iterable[Mapping[str, object]]) -> dict[str, str]:

@@ -7,8 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from certs.acme import AcmeSettings
 from isthmus.relay_settings import RelaySettings
 from isthmus.relay_setup.questions import (
+    ACME,
+    ACME_CA_FILE,
+    ACME_CHALLENGE,
+    ACME_CONTACT,
+    ACME_DIRECTORY,
+    ACME_HOOK,
+    ACME_HTTP_ADDRESS,
+    ACME_TERMS,
+    CERTIFICATE,
     LISTEN,
     METRICS_LISTEN,
     NODE,
@@ -24,8 +34,6 @@ from isthmus.setup import Answers, edited, unit_text
 from settings import example, load_settings, toml_value
 
 HEADLINE = "Settings of `isthmus relay`. What is commented out shows the default."
-_FIRST_FREE_PORT = 1024
-"""From here on no privilege is needed to listen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,8 @@ class RelayPlan:
     state_dir: Path
     node: str
     public_url: str
+    issued: Path | None
+    """The certificate that an ACME server issues; None where it does not."""
     copies: tuple[FileCopy, ...]
     unit: bytes | None
     """None without systemd."""
@@ -82,14 +92,13 @@ def make_plan(answers: Answers, observed: Observed) -> RelayPlan:
     places = {copy.source: copy.target for copy in copies}
     settings = _settings_text(_wanted(answers, places), observed).encode()
     server = load_settings(observed.config, RelaySettings, settings).server
-    low = int(server.listen.rpartition(":")[2]) < _FIRST_FREE_PORT
     unit = unit_text(
         "relay",
         command=observed.command,
         config=observed.config,
         state_dir=server.state_dir,
         user=answers[USER],
-        low_port=low,
+        low_port=server.low_ports,
     )
     return RelayPlan(
         config=observed.config,
@@ -98,25 +107,44 @@ def make_plan(answers: Answers, observed: Observed) -> RelayPlan:
         state_dir=server.state_dir,
         node=answers[NODE],
         public_url=server.public_url,
+        issued=server.tls_certificate if server.tls_by_acme else None,
         copies=copies,
         unit=unit.encode() if observed.systemd else None,
         health_url=f"http://{server.metrics_listen}/healthz" if server.metrics_listen else "",
-        needs_low_port=low,
+        needs_low_port=server.low_ports,
     )
 
 
 def _wanted(answers: Answers, places: Mapping[Path, Path]) -> dict[str, object]:
     """Settings by dotted key; None: not set."""
     certificate, key = answers.get(TLS_CERTIFICATE), answers.get(TLS_KEY)
-    return {
+    by_acme = answers[CERTIFICATE] == ACME
+    if by_acme:
+        directory = answers[STATE_DIR] / "https"
+        certificate, key = directory / "certificate.pem", directory / "key.pem"
+    wanted: dict[str, object] = {
         "server.state_dir": answers[STATE_DIR],
         "server.public_url": answers[PUBLIC_URL],
         "server.listen": answers[LISTEN],
         "server.metrics_listen": answers[METRICS_LISTEN],
         "server.tls_certificate": None if certificate is None else places.get(certificate, certificate),
         "server.tls_key": None if key is None else places.get(key, key),
+        "server.tls_by_acme": by_acme,
         "server.trusted_proxies": answers.get(TRUSTED_PROXIES) or (),
         "server.signin.organisation": answers[ORGANISATION],
+    }
+    return wanted | _wanted_of_acme(answers) if by_acme else wanted
+
+
+def _wanted_of_acme(answers: Answers) -> dict[str, object]:
+    return {
+        "server.acme.directory": answers[ACME_DIRECTORY],
+        "server.acme.tls_ca_file": answers[ACME_CA_FILE],
+        "server.acme.contact": answers[ACME_CONTACT],
+        "server.acme.agree_terms": answers[ACME_TERMS],
+        "server.acme.challenge": answers[ACME_CHALLENGE],
+        "server.acme.hook": answers.get(ACME_HOOK),
+        "server.acme.http_address": answers.get(ACME_HTTP_ADDRESS) or AcmeSettings().http_address,
     }
 
 

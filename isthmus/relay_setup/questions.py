@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certs import check_name
+from certs.acme import AcmeSettings
 from isthmus.setup import Answers, Question, any_text, file_path, fixed, items, one_of, yes_or_no
-from settings import Unfit, listen_address, network, origin
+from settings import Unfit, listen_address, network, origin, web_address
 
-FILES, PROXY = "files", "proxy"
+FILES, ACME, PROXY = "files", "acme", "proxy"
+HTTP, DNS = "http-01", "dns-01"
 _NETBIOS = re.compile(r'[^\\/:*?"<>|.\s]{1,15}')
 _DOMAIN = re.compile(r"[^\s@\\*,/]{1,253}")
 
@@ -64,6 +66,24 @@ def _netbios_names(text: str) -> tuple[str, ...]:
     return found
 
 
+def _agreed(text: str) -> bool:
+    if not yes_or_no(text):
+        raise ValueError("without your agreement it issues nothing; choose `files` or `proxy` for the certificate instead")
+    return True
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = () if text.strip().casefold() == "none" else items(text)
+    for address in found:
+        if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", address):
+            raise ValueError(f"{address!r}: expected an e-mail address")
+    return found
+
+
+def _optional_path(text: str) -> Path | None:
+    return file_path(text) if text.strip() else None
+
+
 def _user(text: str) -> str:
     text = any_text(text)
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", text):
@@ -83,16 +103,21 @@ PUBLIC_URL = Question(
 )
 CERTIFICATE = Question(
     key="certificate",
-    text="Where the HTTPS certificate is",
-    help="`files`: the relay serves HTTPS itself, with PEM files. `proxy`: a reverse proxy on this machine does.",
-    parse=one_of(FILES, PROXY),
-    choices=(FILES, PROXY),
+    text="Where the HTTPS certificate comes from",
+    help="`files`: PEM files that you have. `acme`: an ACME server such as Let's Encrypt; the relay has it renewed. "
+    "`proxy`: a reverse proxy on this machine serves HTTPS.",
+    parse=one_of(FILES, ACME, PROXY),
+    choices=(FILES, ACME, PROXY),
     default=fixed(FILES),
 )
 
 
 def _by_files(answers: Answers) -> bool:
     return answers.get(CERTIFICATE) == FILES
+
+
+def _by_acme(answers: Answers) -> bool:
+    return answers.get(CERTIFICATE) == ACME
 
 
 def _behind_proxy(answers: Answers) -> bool:
@@ -118,6 +143,68 @@ TLS_KEY = Question(
     path=True,
 )
 CERTIFICATE_FILES = (TLS_CERTIFICATE, TLS_KEY)
+ACME_DIRECTORY = Question(
+    key="acme_directory",
+    text="ACME server",
+    help="Directory URL of the ACME server; Let's Encrypt unless given.",
+    parse=lambda text: _fit(web_address, any_text(text)),
+    applies=_by_acme,
+    default=fixed(AcmeSettings().directory),
+)
+ACME_TERMS = Question(
+    key="acme_terms",
+    text="Do you agree to its terms of service",
+    help="Whether you agree to the ACME server's terms of service; without that it issues nothing.",
+    parse=_agreed,
+    yes_no=True,
+    applies=_by_acme,
+)
+ACME_CONTACT = Question(
+    key="acme_contact",
+    text="E-mail address for the ACME server",
+    help="E-mail address that the ACME server may write to; `none` for none.",
+    parse=_addresses,
+    applies=_by_acme,
+    default=fixed("none"),
+    several=True,
+)
+ACME_CHALLENGE = Question(
+    key="acme_challenge",
+    text="How it is proven that the name is yours",
+    help="`http-01`: port 80 of the public address leads to this machine, and nothing else listens there. `dns-01`: a "
+    "program sets a DNS record.",
+    parse=one_of(HTTP, DNS),
+    choices=(HTTP, DNS),
+    applies=_by_acme,
+    default=fixed(HTTP),
+)
+ACME_HOOK = Question(
+    key="acme_hook",
+    text="Program that sets the DNS record",
+    help="Program for dns-01, called as `hook present|cleanup DOMAIN RECORD VALUE` by the relay's user.",
+    parse=file_path,
+    applies=lambda answers: answers.get(ACME_CHALLENGE) == DNS,
+    path=True,
+)
+ACME_CA_FILE = Question(
+    key="acme_ca_file",
+    text="CA of the ACME server",
+    help="CA (PEM) that signed the ACME server's own certificate, where the system does not know it.",
+    parse=_optional_path,
+    applies=_by_acme,
+    default=fixed(""),
+    path=True,
+    asked=False,
+)
+ACME_HTTP_ADDRESS = Question(
+    key="acme_http_address",
+    text="Address for http-01",
+    help="Address where http-01 is answered; 0.0.0.0:80 unless given.",
+    parse=lambda text: _fit(listen_address, any_text(text)),
+    applies=lambda answers: answers.get(ACME_CHALLENGE) == HTTP,
+    default=fixed(AcmeSettings().http_address),
+    asked=False,
+)
 TRUSTED_PROXIES = Question(
     key="trusted_proxies",
     text="Addresses of the proxy",
@@ -229,6 +316,13 @@ QUESTIONS: tuple[Question[Any], ...] = (
     CERTIFICATE,
     TLS_CERTIFICATE,
     TLS_KEY,
+    ACME_DIRECTORY,
+    ACME_TERMS,
+    ACME_CONTACT,
+    ACME_CHALLENGE,
+    ACME_HOOK,
+    ACME_CA_FILE,
+    ACME_HTTP_ADDRESS,
     TRUSTED_PROXIES,
     ORGANISATION,
     DOMAINS,

@@ -43,6 +43,7 @@ def relay_steps(plan: RelayPlan) -> list[SetupStep]:
             for copy in plan.copies
         ),
         OwnedFile(path=plan.config, content=plan.settings, group=plan.user, mode=0o640),
+        *((CertificateIssued(plan.config, plan.issued),) if plan.issued is not None else ()),
         SettingsGood(plan.config),
         RelayInitialised(plan.config, plan.state_dir, plan.node),
     ]
@@ -77,6 +78,30 @@ class InstallationReadable:
     def apply(self, machine: Machine) -> str:
         """There is nothing that a setup could do about it."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssued:
+    """The ACME server has issued the first certificate. From then on the relay renews it."""
+
+    config: Path
+    certificate: Path
+
+    @property
+    def title(self) -> str:
+        """See SetupStep."""
+        return f"HTTPS certificate {self.certificate}"
+
+    def find(self, machine: Machine) -> Found:
+        """By the file that is written last; whether it is still good, the command itself knows."""
+        if machine.entry(self.certificate) is None:
+            return Found(False, "will be issued by the ACME server")
+        return Found(True, "the relay renews it")
+
+    def apply(self, machine: Machine) -> str:
+        """By the command itself, which becomes the owner of the directory."""
+        machine.isthmus(["relay", "renew-certificate", "--config", str(self.config)])
+        return "issued by the ACME server; the relay renews it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from settings import read_secret
 
 _NEW_USER = UserIds(65533, 65533)
 """Stands for a user that is not made yet: no file is its own, and it is in no group that has any."""
-_COMMAND_SECONDS = 120.0
-"""For one of our own commands, or systemd, to end."""
+_COMMAND_SECONDS = 1000.0
+"""For one of our own commands, or systemd, to end. An ACME server has ten minutes by default, a service's start fifteen."""
 _HTTP_SECONDS = 5.0
 _NOLOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from isthmus.setup.errors import AnswerRefused, AnswersMissing
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Answers:
@@ -51,14 +52,14 @@ def _always(answers: Answers) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question(Generic[T]):
+class Question(Generic[T_co]):
     """One question. `parse`: from text, raises ValueError with the reason, for people."""
 
     key: str
     """In a file with answers; with hyphens, the option."""
     text: str
     """As it is asked, without a colon; a noun phrase."""
-    parse: Callable[[str], T]
+    parse: Callable[[str], T_co]
     help: str = ""
     """The option's help; `text` unless given. On a terminal it is shown before the question."""
     default: Callable[[Answers], str | None] = _no_default

@@ -228,6 +228,7 @@ def test_who_acts_is_still_known(home: Path) -> None:
     assert "nobody" not in said
 
 
+@pytest.mark.long
 def test_a_backup_that_only_root_can_write_and_read(config: Path) -> None:
     """Made and restored by root; all that it leaves in the state directory is the owner's."""
     assert run("relay", "init", "--config", config, "--name", "relay1").returncode == 0
@@ -242,3 +243,17 @@ def test_a_backup_that_only_root_can_write_and_read(config: Path) -> None:
     done = run("relay", "restore", "--config", config, backup, *order)
     assert done.returncode == 0, done.stderr
     assert owners(config.parent / "state") == {(NOBODY.uid, NOBODY.gid)}
+
+
+def test_a_low_port_is_all_that_is_left(home: Path) -> None:
+    """CAP_NET_BIND_SERVICE where it was asked for, for a relay at port 443; otherwise nothing."""
+    os.chown(home, NOBODY.uid, NOBODY.gid)
+    program = (
+        "import sys; from pathlib import Path; from isthmus.ownership import become_owner\n"
+        "become_owner(Path(sys.argv[1]), low_ports={low_ports})\n"
+        "lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "print(*(line.split()[1] for line in lines if line.startswith(('CapPrm', 'CapEff', 'CapInh', 'CapAmb'))))\n"
+    )
+    nothing, port = f"{0:016x}", f"{1 << 10:016x}"
+    assert become(home, program.format(low_ports=True)).split() == [nothing, port, port, nothing]
+    assert become(home, program.format(low_ports=False)).split() == [nothing] * 4

@@ -15,6 +15,7 @@ from isthmus import logging
 from isthmus.cli.admin import acts_reporting
 from isthmus.cli.output import emit_json, json_log_option, json_option, reporting, run_async
 from isthmus.cli.relay.context import load_relay_settings, relay_config
+from isthmus.cli.state import own
 from isthmus.process import ServiceProcess
 from isthmus.relay_process import serve
 from isthmus.scheduling import take_turns
@@ -56,7 +57,8 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
       isthmus relay run --config /etc/isthmus/relay.toml
     """
     process = ServiceProcess(ServiceManager.from_environment())
-    settings = load_relay_settings(config)
+    settings = load_relay_settings(config, now=False)
+    own(settings.server.state_dir, low_ports=settings.server.low_ports)
     level = "debug" if debug else ""
     logging.set_up(level or settings.log.level, "json" if as_json else settings.log.format)
     take_turns()

@@ -11,6 +11,10 @@ import pytest
 from isthmus.relay_settings import RelaySettings
 from isthmus.relay_setup import QUESTIONS, check_certificate, known_answers, known_domains, token_domains
 from isthmus.relay_setup.questions import (
+    ACME_CHALLENGE,
+    ACME_CONTACT,
+    ACME_HOOK,
+    ACME_TERMS,
     DOMAINS,
     LISTEN,
     NETBIOS_NAMES,
@@ -40,6 +44,8 @@ def answered(changes: Mapping[str, str] | None = None) -> Answers:
         (NETBIOS_NAMES, "none", ()),
         (NETBIOS_NAMES, "", ()),
         (TRUSTED_PROXIES, "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+        (ACME_CONTACT, "none", ()),
+        (ACME_CONTACT, "a@example.com, b@example.com", ("a@example.com", "b@example.com")),
     ],
 )
 def test_what_is_taken_for_an_answer(question: Question[Any], text: str, value: object) -> None:
@@ -63,6 +69,8 @@ def test_what_is_taken_for_an_answer(question: Question[Any], text: str, value: 
         (TRUSTED_PROXIES, "", "at least one"),
         (LISTEN, "8443", "host:port"),
         (USER, "Isthmus Relay", "small letters"),
+        (ACME_TERMS, "no", "issues nothing"),
+        (ACME_CONTACT, "anna", "an e-mail address"),
     ],
 )
 def test_what_is_not(question: Question[Any], text: str, reason: str) -> None:
@@ -99,6 +107,17 @@ def test_behind_a_proxy_no_certificate_is_asked_for() -> None:
     assert TRUSTED_PROXIES not in answered()
 
 
+def test_an_acme_server_wants_a_word_about_its_terms() -> None:
+    """All else has a default, but for dns-01, which needs a program."""
+    with pytest.raises(AnswersMissing) as refused:
+        answered({"certificate": "acme"})
+    assert [flag for flag, _ in refused.value.wanted] == ["--acme-terms"]
+    answers = answered({"certificate": "acme", "acme_terms": "yes"})
+    assert (answers[ACME_CHALLENGE], ACME_HOOK in answers, TLS_CERTIFICATE in answers) == ("http-01", False, False)
+    with pytest.raises(AnswersMissing, match="--acme-hook"):
+        answered({"certificate": "acme", "acme_terms": "yes", "acme_challenge": "dns-01"})
+
+
 def test_what_the_first_agent_may_answer_for() -> None:
     """Suffixes, the NetBIOS name that Windows would have proposed, and names without a domain."""
     assert token_domains(answered()) == ("corp.example.com", "example.com", "CORP", "*")
@@ -121,6 +140,19 @@ def test_what_an_earlier_setup_answered(tmp_path: Path) -> None:
         "organisation": "Example",
         "state_dir": str(tmp_path / "state"),
     }
+
+
+def test_what_an_earlier_setup_answered_of_an_acme_server(tmp_path: Path) -> None:
+    """Its files are the relay's own, and no answer."""
+    path = tmp_path / "relay.toml"
+    path.write_text(
+        '[server]\nstate_dir = "state"\npublic_url = "https://signin.test"\ntls_certificate = "c"\ntls_key = "k"\n'
+        'tls_by_acme = true\n[server.acme]\nagree_terms = true\nchallenge = "dns-01"\nhook = "/hook"\n'
+    )
+    known = known_answers(load_settings(path, RelaySettings))
+    assert known["certificate"] == "acme"
+    assert (known["acme_terms"], known["acme_challenge"], known["acme_hook"]) == ("yes", "dns-01", "/hook")
+    assert "tls_certificate" not in known
 
 
 def test_domains_are_those_of_the_agents_that_are_enrolled() -> None:

@@ -55,6 +55,26 @@ def test_behind_a_proxy() -> None:
     assert server.trusted_proxies == ("127.0.0.1", "::1")
 
 
+def test_by_an_acme_server() -> None:
+    """The relay writes the files itself, in its own directory, and may answer at port 80."""
+    acme = {"certificate": "acme", "acme_terms": "yes", "acme_contact": "a@example.com", "listen": "0.0.0.0:8443"}
+    plan = planned(acme, files={})
+    server = read(plan)
+    assert plan.issued == server.tls_certificate == Path("/var/lib/isthmus-relay/https/certificate.pem")
+    assert (server.tls_by_acme, server.acme.agree_terms, server.acme.challenge) == (True, True, "http-01")
+    assert server.acme.contact == ("a@example.com",)
+    assert plan.unit is not None
+    assert b"AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in plan.unit
+    assert planned(acme, files={}, existing=plan.settings).settings == plan.settings
+
+
+def test_from_an_acme_server_to_files(pair: tuple[bytes, bytes]) -> None:
+    """The relay leaves them alone from then on."""
+    mine = planned({"certificate": "acme", "acme_terms": "yes"}, files={}).settings
+    plan = planned(existing=mine)
+    assert (read(plan).tls_by_acme, read(plan).tls_certificate, plan.issued) == (False, CERTIFICATE, None)
+
+
 def test_the_unit_is_for_this_machine() -> None:
     """With the right to a low port only where it needs one; none without systemd."""
     low, high = planned(), planned({"listen": "0.0.0.0:8443", "user": "relay", "state_dir": "/srv/relay"})

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -187,6 +187,30 @@ def test_a_file_with_answers(run: Run, machine: FakeMachine, tmp_path: Path) -> 
     assert b'organisation = "Option"' in machine.read(SETTINGS)
     assert b'trusted_proxies = ["10.0.0.1"]' in machine.read(SETTINGS)
     assert machine.asked_for[0][-3:] == ["--domain", "corp.example.com", "--json"]
+
+
+def test_an_acme_server_issues_the_first_certificate(run: Run, machine: FakeMachine) -> None:
+    """After there is a directory for it, and before the settings are checked and the relay starts."""
+    done: list[str] = []
+
+    def issue(machine: FakeMachine, _arguments: Sequence[str], _text: str) -> str:
+        done.append("issued")
+        machine.put(str(STATE / "https" / "certificate.pem"), "chain", 0o600, UID, UID)
+        return ""
+
+    def check(machine: FakeMachine, _arguments: Sequence[str], _text: str) -> str:
+        done.append("checked")
+        return ""
+
+    machine.commands["relay", "renew-certificate"] = issue
+    machine.commands["config", "check"] = check
+    flags = ("relay", "setup", "--public-url", "signin.test", "--organisation", "Example", "--domain", "corp.example.com")
+    code, out, err = run(*flags, "--certificate", "acme", "--acme-terms", "--yes")
+    assert (code, err) == (0, "")
+    assert done == ["issued", "checked"]
+    assert "issued by the ACME server; the relay renews it" in out
+    assert run(*flags, "--yes")[0] == 0
+    assert done.count("issued") == 1
 
 
 # -- for real
