@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from foundation.actors import Actor, actor_of, peer_actor, this_actor, user_name
+from foundation.procedures import whoami
 
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
@@ -163,3 +165,19 @@ def test_of_who_is_connected() -> None:
             assert peer(directory, 2, "1", claimed="0") == f"{daemon} as {other}"
             if _kernel_names_processes():
                 assert peer(directory, 2, "1", ending="gone") == other
+
+
+def test_journals_ask_the_system_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an AD FS farm, on any workstation."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "ceo")
+    assert whoami() == this_actor().at(socket.gethostname())
+    assert "ceo" not in whoami()
+
+
+def test_nobody_else_asks_who_it_is() -> None:
+    """Neither the environment nor `getpass`, which looks there first."""
+    asking = re.compile(r"getuser\(|getlogin\(|environ\S*[\"'](LOGNAME|USER|USERNAME|LNAME|SUDO_UID|SUDO_USER)[\"']")
+    packages = (ROOT / name for name in ("isthmus", "gateway", "adfs_mgmt", "foundation", "certs", "directory", "settings"))
+    found = [path for package in packages for path in package.rglob("*.py") if asking.search(path.read_text())]
+    assert found == [ROOT / "foundation" / "actors.py"]

@@ -12,9 +12,9 @@ import pytest
 from foundation.actors import this_actor
 from gateway.administrator import Administrator
 from gateway.app import ServerError, ServerSettings, serving
-from gateway.relay import SOCKET_NAME, NotPermitted, RelayUnresponsive, bind_control_socket
+from gateway.relay import SOCKET_NAME, ActUnavailable, Administration, NotPermitted, RelayUnresponsive, bind_control_socket
 from gateway.relay.errors import ActRefused, AuditReplaced, UnknownAgent
-from gateway.store import AuditBroken
+from gateway.store import AuditBroken, StoreUnavailable
 from tests.support.relay_and_agent import server_settings
 
 
@@ -64,6 +64,31 @@ async def test_a_refused_act_says_why_in_the_same_words(admin: Administrator, se
                 await admin.revoke("nobody", "drill")
             with pytest.raises(ActRefused, match="machine name 'no such/name'"):
                 await admin.create_token("no such/name", any_domain=True)
+
+
+@pytest.mark.usefixtures("running")
+async def test_a_running_relay_whose_database_does_not_answer_says_so(
+    admin: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apart from a refusal: a script may try again."""
+
+    async def stopped(_self: Administration) -> None:
+        raise StoreUnavailable("postgresql://db", "no answer within 4 s", "see whether its server runs")
+
+    monkeypatch.setattr(Administration, "bindings", stopped)
+    with pytest.raises(ActUnavailable, match="no answer within 4 s"):
+        await admin.bindings()
+
+
+async def test_what_comes_before_an_act_on_the_store(settings: ServerSettings) -> None:
+    """That no relay runs, and then what the store's files need; with a running relay neither."""
+    told: list[str] = []
+    admin = Administrator(settings, without_relay=lambda: told.append("no relay"), before_store=lambda: told.append("store"))
+    await admin.agents()
+    assert told == ["no relay", "store"]
+    async with serving(settings):
+        await admin.agents()
+    assert told == ["no relay", "store"]
 
 
 async def test_a_relay_that_was_never_set_up_is_told_so(tmp_path: Path) -> None:

@@ -350,6 +350,9 @@ HTTP: dict[str, Http] = {
     "control: revocation": control("revoke", name="nobody", why=_TEXT),
     "control: person": control("unlock", user=_TEXT),
     "control: trail": control("audit", **{**ACT, "subject": _TEXT}),
+    "control: person in the trail": control("audit", **{**ACT, "person": _TEXT}),
+    "control: reference": control("audit", correlation_id=_TEXT),
+    "control: who sudo says it is": control("bindings", sudo_uid=_TEXT),
     "control: place in the trail": control("audit", **{**ACT, "before": _TEXT}),
 }
 OTHERS: dict[str, Bring] = {
