@@ -21,7 +21,7 @@ ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts clean
+.PHONY: help demo demo-adfs lock wheel licences test test-long coverage lint bench docs test-unit test-samba test-slapd test-postgres test-system test-browser test-proxy test-pebble test-adfs test-kerberos test-install test-live figures mutants texts sheets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -173,6 +173,10 @@ texts: $(STAMP) ## bring the page's translations up to date with its English tex
 		$(BIN)/pybabel --quiet update -i build/signin.pot -o $$file -l $$(basename $$file .po) \
 			--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=120 || exit 1; \
 	done
+
+sheets: $(STAMP) ## every page of the sign-in as pictures, in build/sheets: to be looked at after a change
+	@deploy/ensure-packages browser
+	$(BIN)/python -m tests.browser.sheets build/sheets $(SHEETS)
 
 clean: ## remove what was built
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage*

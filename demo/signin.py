@@ -127,7 +127,7 @@ def seen(page: Page) -> str:
         return "signed in"
     if 'name="new_password"' in page.text:
         return "new password wanted"
-    if page.status == 401:
+    if page.path == "/signin/password" and page.notes.startswith("Incorrect user name or password"):
         return "refused"
     for words, short in (
         ("account is disabled", "told: disabled"),

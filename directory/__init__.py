@@ -45,6 +45,7 @@ from directory.model import (
     DirectoryObject,
     DirectoryReadiness,
     DomainNames,
+    PasswordRequirements,
     PasswordRule,
 )
 from directory.settings import DirectorySettings, TlsSettings
@@ -75,6 +76,7 @@ __all__ = [
     "Malformed",
     "NoDirectory",
     "NotFound",
+    "PasswordRequirements",
     "PasswordRule",
     "ServerCertificateRefused",
     "ServerRefused",

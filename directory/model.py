@@ -55,6 +55,16 @@ DirectoryCondition = Literal["ready", "not_checked", "no_controller", "service_a
 answers. `service_account`: they do, and refuse our own account. `base_dn`: there is nothing where it points."""
 
 
+class PasswordRequirements(NamedTuple):
+    """What a new password of a person has to be; 0 where a rule does not hold."""
+
+    least_characters: int
+    kinds: int
+    """Kinds of characters (upper case, lower case, digits, others) that it has at least; then no name is in it, either."""
+    history: int
+    """Passwords that may not be used again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """What a person typed."""
@@ -123,6 +133,8 @@ class CheckResult(Struct, frozen=True):
     rule_value: int = 0
     """Of `min_length` its characters, of `complexity` the kinds of characters, of `history` its passwords, of `min_age` the
     seconds that are left; 0 where it is not known."""
+    requirements: PasswordRequirements | None = None
+    """With PASSWORD_EXPIRED and MUST_CHANGE, where they may be read."""
 
 
 @dataclass(frozen=True, slots=True)

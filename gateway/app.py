@@ -55,13 +55,15 @@ from gateway.signin import (
     AUTHENTICATE_PATH,
     Api,
     BadBranding,
-    ChangePermit,
     CookieSigner,
     DeviceCookie,
     FormToken,
     Pages,
+    Seal,
     Sessions,
     SignInPages,
+    Steps,
+    unnamed_warning,
 )
 from gateway.store import (
     AuditHeads,
@@ -222,7 +224,7 @@ class Relay:
             self.store.audit,
             form_token,
             self._device,
-            ChangePermit(CookieSigner(self.store.keyring, "changes"), clock),
+            Steps(Seal(self.store.keyring, "steps", clock), Seal(self.store.keyring, "typed", clock)),
             origin=self.settings.public_url.rstrip("/"),
         )
 
@@ -392,6 +394,8 @@ async def serving(
         stack.push_async_callback(relay.endpoint.flush)
         stack.push_async_callback(relay.presence.leave)
         await stack.enter_async_context(relay.housekeeping.running())
+        if warning := unnamed_warning(settings.signin):
+            log.warning("page.unnamed", problem=warning)
         log.info("relay.started", url=settings.public_url, listen=settings.listen)
         try:
             yield relay

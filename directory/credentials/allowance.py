@@ -11,7 +11,7 @@ from directory.credentials.password_policy import BrokenRule, find_broken_rule
 from directory.credentials.policies import PolicyReader
 from directory.credentials.reservations import Reservations
 from directory.ldap import LdapConnection, codec
-from directory.model import CheckOutcome, CheckResult
+from directory.model import CheckOutcome, CheckResult, PasswordRequirements
 from directory.people import Account
 from directory.settings import DirectorySettings
 
@@ -94,6 +94,13 @@ class Allowances:
         )
         entry = {**account.entry, **found[0][1]} if found else account.entry
         return find_broken_rule(policy, entry, password, self._clock() + skew)
+
+    async def requirements(self, connection: LdapConnection, account: Account) -> PasswordRequirements | None:
+        """What a new password has to be; None where nobody can know. Raises LdapConnectionError, ServerRefused."""
+        if self._settings.kind != "ad":
+            return None
+        policy = await self._policies.new_password_policy(connection, resultant_policy(account.entry))
+        return policy.requirements if policy is not None else None
 
     def reserve(self, account: Account, allowance: Allowance, give_up: float) -> Reservation:
         """Hold one attempt for as long as a block lasts; give_up: time.monotonic()."""

@@ -34,6 +34,7 @@ BeforeBind = Callable[[], Awaitable[None]]
 
 _MAY_CHANGE = frozenset({CheckOutcome.SUCCESS, CheckOutcome.MUST_CHANGE, CheckOutcome.PASSWORD_EXPIRED})
 """Outcomes of a bind after which a new password may be tried."""
+_WANTS_CHANGE = frozenset({CheckOutcome.MUST_CHANGE, CheckOutcome.PASSWORD_EXPIRED})
 _CONTROLLERS = 4
 """Domain controllers that are tried for one check."""
 
@@ -141,6 +142,8 @@ class CredentialChecker:
                         return CheckResult(CheckOutcome.WOULD_LOCK_OUT, detail=detail)
                     result = await self._prove(controller, connection, account, check)
                     reservation.refused = result.outcome is CheckOutcome.WRONG_CREDENTIAL
+                if result.outcome in _WANTS_CHANGE and result.password_proven:
+                    return await self._with_requirements(connection, account, result)
                 if result.outcome is not CheckOutcome.SUCCESS or check.new_password is not None:
                     return result
                 return replace(result, identity=await self._finder.identify(connection, account, check.give_up))
@@ -187,6 +190,14 @@ class CredentialChecker:
         if broken is None:
             return result
         return replace(result, rule=broken.rule, rule_value=broken.value, detail=f"{broken.detail}: {result.detail}")
+
+    async def _with_requirements(self, connection: LdapConnection, account: Account, result: CheckResult) -> CheckResult:
+        """What the next password has to be: it is about to be asked for."""
+        try:
+            return replace(result, requirements=await self._allowances.requirements(connection, account))
+        except DirectoryError as error:
+            log.warning("password_policy.unreadable", directory=self._settings.name, error=str(error))
+            return result
 
     async def _pretend(self, controller: Controller, connection: LdapConnection, check: _Check, reason: str) -> CheckResult:
         """Nobody answers to the name alone: do as with somebody, with a name and password that are nobody's."""

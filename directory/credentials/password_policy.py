@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from directory.ldap.codec import Entry
 from directory.ldap.values import from_filetime, from_interval, integer_of, text_of
-from directory.model import PasswordRule
+from directory.model import PasswordRequirements, PasswordRule
 
 KINDS = 3
 """Of the five kinds of characters, those that a complex password has at least."""
@@ -39,6 +39,11 @@ class PasswordPolicy(NamedTuple):
     complexity: bool
     least_age: float
     """Seconds between two changes."""
+
+    @property
+    def requirements(self) -> PasswordRequirements:
+        """As a person reads them before typing."""
+        return PasswordRequirements(self.least_characters, KINDS if self.complexity else 0, self.history)
 
 
 class BrokenRule(NamedTuple):

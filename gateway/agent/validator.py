@@ -12,7 +12,7 @@ from msgspec import Struct
 import directory
 from gateway.agent.identities import bounded_identity
 from gateway.agent.ports import CredentialDirectories
-from gateway.protocol import AccountId, AnswerBody, ChangeRequest, Outcome, RequestBody
+from gateway.protocol import AccountId, AnswerBody, ChangeRequest, NewPasswordRules, Outcome, RequestBody
 
 log = structlog.get_logger()
 
@@ -97,6 +97,7 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
         rule=result.rule or "",
         rule_value=result.rule_value,
         controller=result.controller,
+        new_password=NewPasswordRules(*result.requirements) if result.requirements is not None else None,
     )
 
 

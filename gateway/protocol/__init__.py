@@ -37,7 +37,7 @@ from gateway.protocol.messages import (
     SUBPROTOCOL,
     encode,
 )
-from gateway.protocol.outcome import Group, Identity, Outcome
+from gateway.protocol.outcome import Group, Identity, NewPasswordRules, Outcome
 from gateway.protocol.relay_session import RelaySession
 from gateway.protocol.reports import (
     DIRECTORIES_REPORT,
@@ -87,6 +87,7 @@ __all__ = [
     "Ignored",
     "MalformedFrame",
     "Measured",
+    "NewPasswordRules",
     "Opened",
     "Outcome",
     "PeerDraining",

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from gateway.protocol.accounts import AccountId
 from gateway.protocol.errors import MalformedFrame
-from gateway.protocol.outcome import Identity, Outcome
+from gateway.protocol.outcome import Identity, NewPasswordRules, Outcome
 
 Text = Annotated[str, Meta(max_length=1024)]
 ReplyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -88,6 +88,8 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     """Characters, passwords, kinds of characters, seconds that are left; 0 where it is not known."""
     controller: Text = ""
     """host:port of the domain controller that answered; empty where none did, and of older agents."""
+    new_password: NewPasswordRules | None = None
+    """With `password_expired` and `must_change`: what the next one has to be, where it is known."""
 
     @property
     def subject(self) -> AccountId | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 
@@ -61,6 +62,19 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     sid: str
     """Security identifier, `S-1-5-…`; for an LDAP directory its entryUUID."""
     name: str
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+
+
+class NewPasswordRules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a new password of a person has to be; 0 where a rule does not hold. Unknown fields are ignored."""
+
+    least_characters: _Count = 0
+    kinds: _Count = 0
+    """Kinds of characters that it has at least; then no part of the name is in it, either."""
+    history: _Count = 0
+    """Passwords before it that may not be used again."""
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,15 +5,16 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
-from gateway.signin.branding import parse_colour
+from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
 from gateway.signin.errors import BadBranding
 from gateway.signin.messages import Message, message_of, rejection
 from gateway.signin.pages import Pages, check_pages
-from gateway.signin.permit import ChangePermit
+from gateway.signin.seal import Seal
 from gateway.signin.sessions import Session, Sessions
 from gateway.signin.settings import LANGUAGES, SignInSettings
+from gateway.signin.steps import Steps
 from gateway.signin.web import SignInPages
 
 __all__ = [
@@ -22,16 +23,17 @@ __all__ = [
     "Api",
     "BadBranding",
     "Catalogue",
-    "ChangePermit",
     "CookieSigner",
     "DeviceCookie",
     "FormToken",
     "Message",
     "Pages",
+    "Seal",
     "Session",
     "Sessions",
     "SignInPages",
     "SignInSettings",
+    "Steps",
     "check_pages",
     "is_proofread",
     "language_name",
@@ -39,4 +41,5 @@ __all__ = [
     "parse_colour",
     "rejection",
     "shipped_texts",
+    "unnamed_warning",
 ]

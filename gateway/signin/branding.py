@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from gateway.signin.errors import BadBranding
 from gateway.signin.settings import SignInSettings
 
 MAX_LOGO = 256 * 1024
-_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+MAX_BACKGROUND = 2 * 1024 * 1024
+_STATIC = Path(__file__).with_name("static")
+_LOGOS = {".svg": "image/svg+xml", ".png": "image/png"}
+_BACKGROUNDS = {**_LOGOS, ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 _PAGE, _DARK_CARD = (242, 245, 246), (22, 27, 34)  # of signin.css: where the colour stands out least, by day and by night
+_UNNAMED = "Isthmus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +34,82 @@ class Asset:
         """Changes whenever the content does, so browsers may cache it permanently."""
         return hashlib.sha256(self.content).hexdigest()[:16]
 
+    @property
+    def integrity(self) -> str:
+        """What a browser compares it with (W3C, Subresource Integrity)."""
+        return "sha384-" + base64.b64encode(hashlib.sha384(self.content).digest()).decode()
 
-def load_logo(path: Path | None) -> Asset | None:
-    """Read the logo. Raises BadBranding."""
+
+def unnamed_warning(settings: SignInSettings) -> str:
+    """What an administrator is told as long as the page bears this product's name; empty where it bears another."""
+    if settings.organisation != _UNNAMED:
+        return ""
+    return (
+        f"the sign-in page calls your organisation {_UNNAMED}: set `organisation` in [server.signin], "
+        "for users check that name before they type a password"
+    )
+
+
+def load_logo(setting: str, path: Path | None) -> Asset | None:
+    """Read the logo that a setting names. Raises BadBranding."""
+    return _load(setting, path, _LOGOS, MAX_LOGO)
+
+
+def load_background(path: Path | None) -> Asset | None:
+    """Read the picture behind the page. Raises BadBranding."""
+    return _load("background_file", path, _BACKGROUNDS, MAX_BACKGROUND)
+
+
+def _load(setting: str, path: Path | None, types: Mapping[str, str], longest: int) -> Asset | None:
     if path is None:
         return None
-    kind = _TYPES.get(path.suffix.lower())
+    kind = types.get(path.suffix.lower())
     if kind is None:
-        raise BadBranding(f"{path} is neither .svg nor .png", "give one of these", setting="logo_file")
+        raise BadBranding(f"{path} is none of {', '.join(types)}", "give one of these", setting=setting)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadBranding(f"{path} cannot be read ({error.strerror})", "correct the path", setting="logo_file") from error
-    if len(content) > MAX_LOGO:
-        problem = f"{path} has {len(content)} bytes, more than {MAX_LOGO}"
-        raise BadBranding(problem, "give a smaller one", setting="logo_file")
+        raise BadBranding(f"{path} cannot be read ({error.strerror})", "correct the path", setting=setting) from error
+    if len(content) > longest:
+        raise BadBranding(f"{path} has {len(content)} bytes, more than {longest}", "give a smaller one", setting=setting)
     return Asset(content, kind)
 
 
-def stylesheet(settings: SignInSettings) -> Asset:
-    """The style sheet, with the organisation's colour in it. Raises BadBranding."""
+def script() -> Asset:
+    """The pages' own script."""
+    return Asset((_STATIC / "signin.js").read_bytes(), "text/javascript")
+
+
+def icon(settings: SignInSettings) -> Asset:
+    """The tab's icon: the organisation's initial on its colour."""
+    colour = parse_colour(settings.colour)
+    letter = escape(settings.organisation[:1].upper())
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+        f'<rect width="32" height="32" rx="7" fill="{to_hex(colour)}"/>'
+        f'<text x="16" y="23" font-family="sans-serif" font-size="20" font-weight="600" text-anchor="middle" '
+        f'fill="{readable_on(colour)}">{letter}</text></svg>'
+    )
+    return Asset(svg.encode(), "image/svg+xml")
+
+
+def stylesheet(settings: SignInSettings, background: str = "") -> Asset:
+    """The style sheet, with the organisation's colours in it. background: address of the picture. Raises BadBranding."""
     light = parse_colour(settings.colour)
     dark = lighten(light)
-    colours = {
+    page = parse_colour(settings.background_colour) if settings.background_colour else None
+    values = {
         "@accent@": to_hex(light),
         "@on-accent@": readable_on(light),
         "@link@": to_hex(darken(light)),
         "@accent-dark@": to_hex(dark),
         "@on-accent-dark@": readable_on(dark),
+        "@page@": to_hex(page or _PAGE),
+        "@page-dark@": to_hex(dim(page)) if page else "#0d1117",
+        "@picture@": f'url("{background}")' if background else "none",
     }
-    css = (Path(__file__).with_name("static") / "signin.css").read_text(encoding="utf-8")
-    for name, value in colours.items():
+    css = (_STATIC / "signin.css").read_text(encoding="utf-8")
+    for name, value in values.items():
         css = css.replace(name, value)
     return Asset(css.encode(), "text/css")
 
@@ -97,6 +149,14 @@ def readable_on(colour: tuple[int, int, int]) -> str:
 def darken(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     """The colour for links in light mode: towards black until it can be read on the page."""
     while contrast(colour, _PAGE) < 4.5:
+        red, green, blue = (value * 15 // 16 for value in colour)
+        colour = (red, green, blue)
+    return colour
+
+
+def dim(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A background for dark mode: towards black until it dazzles nobody."""
+    while contrast(colour, (255, 255, 255)) < 15:
         red, green, blue = (value * 15 // 16 for value in colour)
         colour = (red, green, blue)
     return colour

@@ -19,6 +19,7 @@ SESSION = "__Host-isthmus"
 DEVICE = "__Host-isthmus-device"
 FORM = "__Host-isthmus-form"
 LANGUAGE = "__Host-isthmus-language"
+STEP = "__Host-isthmus-step"
 
 
 def read_cookie(request: web.Request, name: str) -> str:

@@ -2,6 +2,7 @@
 
 SignInError
 ├── BadForm         what the browser sent is not what the page asked for; has an HTTP status
+│   └── StaleForm       its token does not fit: it was open for too long, or is not ours
 ├── BadBranding     a setting of the page's look or words cannot be used
 └── ApiProblem      an answer of the API (RFC 9457)
 """
@@ -19,11 +20,19 @@ class SignInError(Exception):
 
 
 class BadForm(SignInError):
-    """The form cannot be taken. `message` is what the person is told."""
+    """The form cannot be taken. `message` is what the person is told, `field` the name of the field that is wrong."""
 
-    def __init__(self, message: Message, status: int = 400) -> None:
+    def __init__(self, message: Message, status: int = 400, field: str = "") -> None:
         super().__init__(message, status)
-        self.message, self.status = message, status
+        self.message, self.status, self.field = message, status, field
+
+
+class StaleForm(BadForm):
+    """No form of this browser's, or no longer one. `return_to`: where the person wanted to go; not checked."""
+
+    def __init__(self, return_to: str) -> None:
+        super().__init__(Message.STALE, 403)
+        self.return_to = return_to
 
 
 class BadBranding(Unfit, SignInError):

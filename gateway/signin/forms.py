@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.relay import read_body
 from gateway.signin.browser import CONTROLS, is_cross_site
 from gateway.signin.cookies import FORM, FormToken, read_cookie
-from gateway.signin.errors import BadForm
+from gateway.signin.errors import BadForm, StaleForm
 from gateway.signin.messages import Message
 
 MAX_FORM = 64 * 1024
@@ -29,7 +29,7 @@ async def read_form(request: web.Request, form_token: FormToken, origin: str) ->
     except web.HTTPException as unread:
         raise BadForm(Message.TOO_LONG if unread.status == 413 else Message.STALE, unread.status) from unread
     if not form_token.fits(read_cookie(request, FORM), fields.get("csrf", "")):
-        raise BadForm(Message.STALE, 403)
+        raise StaleForm(fields.get("return_to", ""))
     return fields
 
 
@@ -57,8 +57,8 @@ def user_name_of(fields: Mapping[str, str]) -> str:
     """The user name, white space around it removed. Raises BadForm."""
     name = fields.get("user_name", "").strip()
     if not name:
-        raise BadForm(Message.MISSING_USER)
-    check_text(name, MAX_NAME)
+        raise BadForm(Message.MISSING_USER, field="user_name")
+    check_text(name, "user_name", MAX_NAME)
     return name
 
 
@@ -66,14 +66,22 @@ def password_of(fields: Mapping[str, str], field: str = "password") -> str:
     """A password, exactly as typed. Raises BadForm, also for an empty one: AD would take it for anonymous."""
     password = fields.get(field, "")
     if not password:
-        raise BadForm(Message.MISSING_PASSWORD)
-    check_text(password)
+        raise BadForm(Message.MISSING_NEW if field == "new_password" else Message.MISSING_PASSWORD, field=field)
+    check_text(password, field)
     return password
 
 
-def check_text(text: str, longest: int = MAX_FIELD) -> None:
-    """Refuse what no directory takes."""
+def new_password_of(fields: Mapping[str, str]) -> str:
+    """A new password, typed twice. Raises BadForm."""
+    new_password = password_of(fields, "new_password")
+    if new_password != fields.get("again"):
+        raise BadForm(Message.NOT_SAME, field="new_password")
+    return new_password
+
+
+def check_text(text: str, field: str, longest: int = MAX_FIELD) -> None:
+    """Refuse what no directory takes. Raises BadForm."""
     if len(text) > longest:
-        raise BadForm(Message.TOO_LONG)
+        raise BadForm(Message.TOO_LONG, field=field)
     if CONTROLS.search(text):
-        raise BadForm(Message.BAD_CHARACTERS)
+        raise BadForm(Message.BAD_CHARACTERS, field=field)

@@ -23,6 +23,10 @@ class Message(enum.StrEnum):
         "Incorrect user name or password, or the account can't sign in right now. Check both and try again. "
         "If the problem continues, contact your help desk."
     )
+    WRONG_CURRENT = N_(
+        "Incorrect current password, or your account is locked right now. Check it and try again. "
+        "If the problem continues, contact your help desk."
+    )
     EXPIRED = N_("Your password has expired. Choose a new one to continue.")
     MUST_CHANGE = N_("Your password must be changed before you can sign in. Choose a new one to continue.")
     DISABLED = N_("Your password is correct, but your account is disabled. Contact your help desk.")
@@ -56,6 +60,7 @@ class Message(enum.StrEnum):
     WAIT = N_("Too many attempts. Try again in {wait}.")
     MISSING_USER = N_("Enter your user name.")
     MISSING_PASSWORD = N_("Enter your password.")
+    MISSING_NEW = N_("Enter a new password.")
     TOO_LONG = N_("This is too long.")
     BAD_CHARACTERS = N_("This contains characters that aren't allowed.")
     NOT_SAME = N_("The new passwords don't match.")
@@ -63,9 +68,25 @@ class Message(enum.StrEnum):
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")
     SIGNED_OUT = N_("You are signed out.")
+    SESSION_ENDED = N_("That session was ended.")
     OTHERS_SIGNED_OUT = N_("You are signed out everywhere else.")
 
 
+ASKED: Final = frozenset({Message.EXPIRED, Message.MUST_CHANGE})
+"""Which ask for something and are no errors."""
+FINAL: Final = frozenset(
+    {
+        Message.DISABLED,
+        Message.ACCOUNT_EXPIRED,
+        Message.LOGON_HOURS,
+        Message.WORKSTATION,
+        Message.RESET_REQUIRED,
+        Message.NOT_PERMITTED,
+        Message.TOO_RECENT,
+        Message.TOO_RECENT_UNKNOWN,
+    }
+)
+"""Where trying again is of no use, so that no form is offered."""
 _OF_OUTCOME: Final = {
     Outcome.PASSWORD_EXPIRED: Message.EXPIRED,
     Outcome.MUST_CHANGE: Message.MUST_CHANGE,

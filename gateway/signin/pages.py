@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -11,13 +12,17 @@ from urllib.parse import quote
 import jinja2
 from aiohttp import web
 
-from gateway.signin import branding, user_agent
+from gateway.signin import user_agent
+from gateway.signin.assets import Assets
 from gateway.signin.browser import safe_path, without_controls
 from gateway.signin.catalogue import Catalogue, Texts, choose_language, language_name
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import LANGUAGES, SignInSettings
 
-_CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -29,7 +34,22 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
-_IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_IMMUTABLE = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",  # of an SVG that is opened by itself
+    "X-Content-Type-Options": "nosniff",
+}
+_FOR_A_DAY = {**_IMMUTABLE, "Cache-Control": "public, max-age=86400"}
+_IN_ANY_LANGUAGE = (
+    "/account",
+    "/account/password",
+    "/signed-out",
+    "/signin/password",
+    "/signin/new-password",
+    "/signin/refused",
+    "/signin/changed",
+)
+"""Pages that can be asked for once more in another language."""
 
 
 def check_pages(settings: SignInSettings) -> None:
@@ -38,19 +58,17 @@ def check_pages(settings: SignInSettings) -> None:
 
 
 class Pages:
-    """The organisation's pages. Raises branding.BadBranding for settings that cannot be used."""
+    """The organisation's pages. Raises BadBranding for settings that cannot be used."""
 
     def __init__(self, settings: SignInSettings, form_token: FormToken) -> None:
         self._settings, self._form_token = settings, form_token
         self._catalogue = Catalogue(settings.texts)
-        self._style = branding.stylesheet(settings)
-        self._logo = branding.load_logo(settings.logo_file)
+        self._assets = Assets(settings)
         loader = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
         self._templates = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=without_controls
         )
-        self._templates.filters["moment"] = _moment
-        self._templates.filters["browser"] = user_agent.describe
+        self._templates.filters |= {"moment": _moment, "iso": _iso, "browser": user_agent.describe}
 
     def become(self, other: Pages) -> None:
         """Show what another one would, from the next request on: settings were read anew."""
@@ -62,31 +80,11 @@ class Pages:
         return choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        """A page. `title`, `error` and `notice` are English texts; `value`, a number or seconds, goes into them."""
+        """A page. `title`, `error`, `info` and `notice` are English texts; `value`, a number or seconds, goes into them."""
         language = self.language(request)
-        texts = self._catalogue[language]
         sent = read_cookie(request, FORM)
         cookie = sent or new_secret()
-        context = {
-            "language": language,
-            "_": texts.text,
-            "tell": partial(_tell, texts),
-            "organisation": self._settings.organisation,
-            "support": self._settings.support,
-            "support_url": self._settings.support_url,
-            "style_tag": self._style.tag,
-            "logo_tag": self._logo.tag if self._logo else "",
-            "languages": _other_languages(request, language),
-            "csrf": self._form_token.token(cookie),
-            "wide": False,
-            "error": "",
-            "notice": "",
-            "reference": "",
-            "value": 0,
-            "user_name": "",
-            "return_to": "/account",
-            **values,
-        }
+        context = {**self._context(request, language), "csrf": self._form_token.token(cookie), **values}
         text = self._templates.get_template(template).render(context)
         response = web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
         response.headers["Content-Language"] = language
@@ -96,30 +94,70 @@ class Pages:
             set_cookie(response, LANGUAGE, language, max_age=365 * 86400)
         return response
 
+    def _context(self, request: web.Request, language: str) -> Mapping[str, Any]:
+        """What a template may use, before its own values."""
+        settings, texts = self._settings, self._catalogue[language]
+        return {
+            "language": language,
+            "languages": _other_languages(request, language),
+            "_": texts.text,
+            "plural": texts.plural,
+            "tell": partial(_tell, texts),
+            "organisation": settings.organisation,
+            "support": settings.support,
+            "support_url": settings.support_url,
+            "forgot_password_url": settings.forgot_password_url,
+            "assets": self._assets,
+            "wide": False,
+            "error": None,
+            "info": None,
+            "notice": None,
+            "reference": "",
+            "value": 0,
+            "user_name": "",
+            "return_to": "/account",
+        }
+
     def redirect(self, path: str) -> web.Response:
         """Go to a path of ours, with GET."""
         return web.Response(status=303, headers={**_HEADERS, "Location": path})
 
     async def static(self, request: web.Request) -> web.Response:
-        """The style sheet and the logo, to be cached permanently: their address changes when they do."""
-        for name, asset in (("signin.css", self._style), ("logo", self._logo)):
-            if asset is not None and request.match_info["name"] == name and request.match_info["tag"] == asset.tag:
-                headers = {**_IMMUTABLE, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-                return web.Response(body=asset.content, content_type=asset.type, charset="utf-8", headers=headers)
-        raise web.HTTPNotFound
+        """Style sheet, script and pictures, to be cached permanently: their address changes when they do."""
+        asset = self._assets.find(request.match_info["name"], request.match_info["tag"])
+        if asset is None:
+            raise web.HTTPNotFound
+        return web.Response(body=asset.content, content_type=asset.type, charset="utf-8", headers=_IMMUTABLE)
+
+    async def favicon(self, _request: web.Request) -> web.Response:
+        """For whoever asks without having read the page."""
+        icon = self._assets.icon
+        return web.Response(body=icon.content, content_type=icon.type, charset="utf-8", headers=_FOR_A_DAY)
+
+
+def with_return(path: str, return_to: str) -> str:
+    """A path of ours, with where to go afterwards; the account page is understood."""
+    if return_to == "/account":
+        return path
+    return f"{path}{'&' if '?' in path else '?'}return_to={quote(return_to)}"
 
 
 def _tell(texts: Texts, message: str, value: float) -> str:
-    return texts.text(message, n=value, wait=texts.duration(value)) if message else ""
+    return texts.text(message, n=int(value), wait=texts.duration(value))
 
 
 def _other_languages(request: web.Request, language: str) -> list[tuple[str, str, str]]:
     """Tag, name and address of this page in each other language."""
-    path = request.path if request.path in {"/account", "/account/password"} else "/signin"
+    path = request.path if request.path in _IN_ANY_LANGUAGE else "/signin"
     return_to = safe_path(request.query.get("return_to"))
-    rest = f"&return_to={quote(return_to)}" if return_to != "/account" else ""
-    return [(tag, language_name(tag), f"{path}?language={tag}{rest}") for tag in LANGUAGES if tag != language]
+    return [
+        (tag, language_name(tag), with_return(f"{path}?language={tag}", return_to)) for tag in LANGUAGES if tag != language
+    ]
 
 
 def _moment(seconds: float) -> str:
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _iso(seconds: float) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -82,6 +82,10 @@ class Sessions:
         """All live sessions of the person, this one included, newest first."""
         return await self._store.of_user(session.record.account, self._clock())
 
+    async def end_one(self, record: SessionRecord) -> None:
+        """End one session."""
+        await self._store.delete(record.digest)
+
     async def end_others(self, session: Session) -> int:
         """Sign the person out everywhere else."""
         return await self._store.delete_of_user(session.record.account, keep=session.record.digest)

@@ -13,6 +13,8 @@ Language = Literal["en", "de"]
 """The languages of the page: English, and one file in `locale/` for each other."""
 LANGUAGES: Final[tuple[str, ...]] = get_args(Language)
 
+_COLOUR = Pattern(r"#[0-9a-fA-F]{6}", "a colour as #rrggbb, such as #0b5c6b")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInSettings:
@@ -22,12 +24,20 @@ class SignInSettings:
     """Name that the page shows; people check it before they type a password."""
     logo_file: Path | None = None
     """Logo (SVG or PNG, up to 256 KiB), shown above the form. Empty: the organisation's name alone."""
-    colour: Annotated[str, Pattern(r"#[0-9a-fA-F]{6}", "a colour as #rrggbb, such as #0b5c6b")] = "#0b5c6b"
+    logo_file_dark: Path | None = None
+    """Logo for dark mode. Empty: `logo_file` in both."""
+    colour: Annotated[str, _COLOUR] = "#0b5c6b"
     """Main colour, `#rrggbb`. Text on it is black or white, whichever can be read."""
+    background_colour: Annotated[str, OrEmpty(_COLOUR)] = ""
+    """Colour around the form, `#rrggbb`; darker in dark mode. Empty: a light or dark grey."""
+    background_file: Path | None = None
+    """Picture around the form (JPEG, PNG, WebP or SVG, up to 2 MiB); it covers the page, whatever its shape."""
     support: str = ""
     """One line for people who need help, such as a phone number; shown under the form."""
     support_url: Annotated[str, OrEmpty(link)] = ""
     """Link for people who need help (`https://…`, `mailto:…` or `tel:…`)."""
+    forgot_password_url: Annotated[str, OrEmpty(link)] = ""
+    """Where users reset a password that they have forgotten (`https://…`); linked under the password. Empty: no link."""
     language: Language = "en"
     """Language for browsers that ask for none of the page's."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -269,9 +269,9 @@ async def test_an_agent_enrols_connects_and_signs_people_in(
         Visitor(tmp_path, front.url) as visitor,
     ):
         assert {connection.name for connection in running.endpoint.connections} == {"agent1"}
-        refused, _ = await visitor.sign_in(ANNA, "wrong")
+        refused, why = await visitor.sign_in(ANNA, "wrong")
         response, text = await visitor.sign_in(ANNA, "right")
-    assert refused.status == 401
+    assert (refused.url.path, "Incorrect user name or password" in why) == ("/signin/password", True)
     assert (response.status, response.url.path) == (200, "/account")
     assert ANNA in text
     assert people.binds == [ANNA, ANNA]
@@ -351,8 +351,8 @@ async def test_a_password_never_touches_the_proxys_disk(tmp_path: Path, kind: ty
     async with behind(kind, tmp_path) as (_, front), Visitor(tmp_path, front.url) as visitor:
         _, text = await visitor.get("/signin")
         fields = {"csrf": _csrf(text), "step": "password", "user_name": ANNA, "password": "never-on-any-disk"}
-        response, _ = await visitor.post("/signin", **fields, padding="x" * 60000)
-        assert response.status == 503
+        response, said = await visitor.post("/signin", **fields, padding="x" * 60000)
+        assert (response.status, "couldn&#39;t check your password" in said) == (200, True)
         said = (front.home / "log").read_text()
         files = [file for file in front.home.rglob("*") if file.is_file()]
         assert files

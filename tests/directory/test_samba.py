@@ -27,6 +27,7 @@ from directory import (
     DirectorySettings,
     DomainNames,
     NoDirectory,
+    PasswordRequirements,
     PasswordRule,
     ServerCertificateRefused,
     ServiceAccountRefused,
@@ -399,6 +400,27 @@ async def test_the_rule_that_refused_a_new_password_is_named(make: Make, domain:
     assert ["the domain's policy" in result.detail for result in weak] == [True, True, True, True, False]
     assert policy["dn"] in weak[4].detail
     assert (unproven.outcome, unproven.rule) == (CheckOutcome.WRONG_CREDENTIAL, None)
+
+
+async def test_what_a_new_password_has_to_be_is_told_before_it_is_typed(make: Make, domain: ThrowawayDomain) -> None:
+    """Of the policy that holds for the person, to who knows the password that has expired or must be changed."""
+    dario, directories = domain.people["dario"], make()
+    must_change = await verify(directories, dario.upn, dario.password)
+    policy = FINE_POLICY | {
+        "dn": f"CN=longer,CN=Password Settings Container,CN=System,{domain.base_dn}",
+        "msDS-MinimumPasswordLength": "20",
+        "msDS-PasswordHistoryLength": "5",
+        "msDS-PasswordComplexityEnabled": "FALSE",
+        "msDS-PSOAppliesTo": f"CN={dario.display_name},{domain.people_dn}",
+    }
+    domain.edit([{"add": policy}])
+    finer = await verify(make(), dario.upn, dario.password)
+    domain.edit([{"modify": {"dn": policy["dn"], "msDS-PSOAppliesTo": []}}])
+    unproven = await verify(make(), dario.upn, "wrong")
+    assert must_change.outcome is finer.outcome is CheckOutcome.MUST_CHANGE
+    assert must_change.requirements == PasswordRequirements(least_characters=7, kinds=3, history=3)
+    assert finer.requirements == PasswordRequirements(least_characters=20, kinds=0, history=5)
+    assert unproven.requirements is None
 
 
 async def test_who_may_not_change_a_password_is_told_so_if_it_is_right(make: Make, domain: ThrowawayDomain) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,19 @@ async def test_a_sign_in_of_several_requests_may_change_nodes_with_each(
         assert (status, "Anna" in page) == (200, True)
         assert [relay.store.node for relay in visitor.asked] == ["relay1", "relay2", "relay1"]
         assert [await name_shown(visitor) for _ in range(3)] == [True] * 3
+
+
+async def test_an_expired_password_is_changed_over_both_nodes(two_nodes: TwoNodes, people: FakeDirectories) -> None:
+    """What one node was told the other one shows, and what one has sealed the other one opens."""
+    people.expired.add(ANNA)
+    async with two_nodes.agent(people), two_nodes.visitor() as visitor:
+        page = (await visitor.sign_in(ANNA, "right"))[1]
+        for new, words in (("short", "isn&#39;t allowed"), ("Longer-2026!", "Your password was changed.")):
+            (kept,) = re.findall(r'name="kept" value="([^"]+)"', page)
+            fields = {"step": "change", "user_name": ANNA, "kept": kept, "new_password": new, "again": new}
+            status, page, _ = await visitor.post("/signin", **fields)
+            assert (status, words in page) == (200, True)
+        assert [await name_shown(visitor) for _ in range(2)] == [True] * 2
 
 
 async def test_a_sign_out_ends_the_session_at_the_other_node(two_nodes: TwoNodes, people: FakeDirectories) -> None:

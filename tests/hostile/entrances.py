@@ -322,6 +322,12 @@ HTTP: dict[str, Http] = {
     "page: new password": form(
         "/signin", step="change", user_name="new@corp.example.com", password=SECRET, new_password=_TEXT, again=_TEXT
     ),
+    "page: step": page("/signin/password", f"Cookie: COOKIE; __Host-isthmus-step={_TEXT}"),
+    "page: kept passwords": form("/signin", step="change", user_name=ANNA, kept=_TEXT, new_password=SECRET, again=SECRET),
+    "page: problem": page(f"/signin?problem={_TEXT}"),
+    "page: notice": page(f"/account?notice={_TEXT}&problem={_TEXT}"),
+    "page: session to end": form("/account/end-session", session=_TEXT),
+    "page: language of a step": page(f"/signin/refused?language={_TEXT}&return_to=/{_TEXT}"),
     "page: token of the form": form("/signin", step="user", user_name=ANNA, csrf=_TEXT),
     "page: field": form("/signin", step=_TEXT, user_name=GUESSED, password=SECRET),
     "page: sign out": form("/signout", notice=_TEXT),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,6 +63,7 @@ class Look:
     zoom: float = 1
     script: bool = True
     locale: str = "en-GB"
+    timezone: str = "Europe/Vienna"
 
 
 LOOKS = (
@@ -142,6 +143,35 @@ class Window:
             await self.page.keyboard.press("Enter")
         await self._settle()
 
+    async def go(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something that leads to the next page, and see it."""
+        async with self.page.expect_navigation():
+            await act()
+        await self._settle()
+
+    async def tab_into(self, field: str) -> None:
+        """Go on to a field with the Tab key, past what stands before it."""
+        for _ in range(5):
+            await self.page.keyboard.press("Tab")
+            if await self.focused() == field:
+                return
+        raise AssertionError(f"the Tab key does not lead to {field!r}")
+
+    async def choose(self, *passwords: str) -> None:
+        """Fill in the form for a new password from its first field on, then Enter, and see the next page."""
+        fields = self.page.locator(".secret input")
+        for place, text in enumerate(passwords):
+            await fields.nth(place).fill(text)
+        async with self.page.expect_navigation():
+            await fields.nth(len(passwords) - 1).press("Enter")
+        await self._settle()
+
+    async def submit(self, button: str) -> None:
+        """Press a button by its selector, and see the next page."""
+        async with self.page.expect_navigation():
+            await self.page.locator(button).click()
+        await self._settle()
+
     async def press(self, role: Literal["button", "link"], name: str) -> None:
         """Click or tap, and see the next page."""
         control = self.page.get_by_role(role, name=name, exact=True)
@@ -176,7 +206,7 @@ class Window:
 
     async def title(self) -> str:
         """What the window is called, up to the organisation's name."""
-        return (await self.page.title()).rsplit(" ", 2)[0]
+        return (await self.page.title()).rpartition(" \N{EN DASH} ")[0]
 
     async def focused(self) -> str:
         """The id of what has the focus."""
@@ -229,6 +259,7 @@ async def window(chromium: Browser, site: Site, look: Look = LOOKS[0]) -> AsyncI
         reduced_motion="reduce",  # colours are measured, not waited for
         java_script_enabled=look.script,
         locale=look.locale,
+        timezone_id=look.timezone,
     )
     try:
         context.set_default_timeout(10_000)
@@ -248,7 +279,8 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 _MEASURE = """
 const all = selector => [...document.body.querySelectorAll(selector)];
-const controls = () => all("a, button, input:not([type=hidden]):not([tabindex])");
+const controls = () => all("a, button, summary, input:not([type=hidden]):not([tabindex])")
+  .filter(element => element.checkVisibility());
 const name = element => element.outerHTML.replace(/value="[^"]*"/, "").slice(0, 90);
 const skipped = element => element.closest(".hidden:not(:focus), .scroll");
 const words = element => [...element.childNodes].filter(node => node.nodeType === 3 && node.data.trim());
@@ -260,7 +292,8 @@ const ground = element => {
   return "none";
 };
 const texts = () => all("*")
-  .filter(element => !element.closest(".hidden") && (words(element).length || element.matches("input:not([type=hidden])")))
+  .filter(element => !element.closest(".hidden") && element.checkVisibility())
+  .filter(element => words(element).length || element.matches("input:not([type=hidden])"))
   .map(element => [name(element), getComputedStyle(element).color, ground(element)]);
 const edges = () => controls().filter(element => element.matches("input"))
   .map(element => [name(element), getComputedStyle(element).borderTopColor, ground(element.parentElement)]);
@@ -270,7 +303,7 @@ const rectangles = node => {
   return [...range.getClientRects()];
 };
 const overflowing = () => all("*").filter(element => !skipped(element) && words(element).some(node => {
-  const box = element.closest("button, .tags li, .note, .mark, .card, footer, body").getBoundingClientRect();
+  const box = element.closest("button, .button, .tags li, .note, .mark, .card, footer, body").getBoundingClientRect();
   return rectangles(node).some(each => each.left < box.left - 1 || each.right > box.right + 1
     || each.top < box.top - 1 || each.bottom > box.bottom + 1);
 })).map(name);
@@ -285,4 +318,4 @@ const focus = () => {
     ground(element.parentElement)];
 };
 """
-"""Functions that look at a page; it is all that is ever run in one, and the pages bring no script of their own."""
+"""Functions that look at a page."""

@@ -27,6 +27,7 @@ class FakeDirectories:
     outcome: directory.CheckOutcome | None = None
     expired: set[str] = field(default_factory=set)
     """Whose password has expired, until they change it."""
+    disabled: set[str] = field(default_factory=set)
     about: dict[str, Any] = field(default_factory=dict)
     """More of everybody's identity."""
     binds: list[str] = field(default_factory=list)
@@ -50,8 +51,15 @@ class FakeDirectories:
         account = whose if name in self.people or self.accept_anything else None
         if not right and not self.accept_anything:
             return directory.CheckResult(directory.CheckOutcome.WRONG_CREDENTIAL, detail="data 52e", account=account)
+        if name in self.disabled:
+            return directory.CheckResult(directory.CheckOutcome.ACCOUNT_DISABLED, password_proven=True, account=account)
         if name in self.expired:
-            return directory.CheckResult(directory.CheckOutcome.PASSWORD_EXPIRED, password_proven=True, account=account)
+            return directory.CheckResult(
+                directory.CheckOutcome.PASSWORD_EXPIRED,
+                password_proven=True,
+                account=account,
+                requirements=directory.PasswordRequirements(least_characters=8, kinds=3, history=24),
+            )
         groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.DirectoryIdentity(
             object_guid=guid,
@@ -109,6 +117,8 @@ class FakeAuthenticator:
     def __init__(self) -> None:
         self.people = {"anna@corp.example.com": "Sommer-2026!"}
         self.next: Verdict | None = None
+        self.after_change: Verdict | None = None
+        """What comes next after a password was changed."""
         self.attempts: list[Attempt] = []
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
@@ -126,6 +136,7 @@ class FakeAuthenticator:
             if len(new_password) < 8:
                 return Verdict(outcome=Outcome.PASSWORD_REJECTED, password_proven=True)
             self.people[_upn(attempt.user_name).lower()] = new_password
+            self.next, self.after_change = self.after_change, None
         return verdict
 
 

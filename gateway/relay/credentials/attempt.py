@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from gateway.protocol import AccountId, Identity, Outcome
+from gateway.protocol import AccountId, Identity, NewPasswordRules, Outcome
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -60,6 +60,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     rule: str = ""
     """The rule that refused a new password, and its value; see `AnswerBody`."""
     rule_value: int = 0
+    new_password: NewPasswordRules | None = None
+    """What the next password has to be, where it is expired or must be changed and that is known."""
     agent: str = ""
     milliseconds: float = 0.0
 

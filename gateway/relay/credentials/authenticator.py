@@ -281,6 +281,7 @@ def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:
         password_proven=body.password_proven,
         rule=body.rule,
         rule_value=body.rule_value,
+        new_password=body.new_password,
         agent=dispatched.agent,
         milliseconds=milliseconds,
     )

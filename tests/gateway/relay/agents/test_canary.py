@@ -92,8 +92,8 @@ def test_an_invented_name_looks_like_any_other() -> None:
         assert re.fullmatch(r"[a-z]{6,9}\.[a-z]{6,9}\d{3,4}@corp\.example\.com", user)
         assert domain_of(user) == "corp.example.com"
         assert 8 <= len(password) <= 24
-        check_text(user)
-        check_text(password)
+        check_text(user, "user_name")
+        check_text(password, "password")
 
 
 def test_invented_names_do_not_repeat() -> None:

@@ -1,0 +1,175 @@
+"""The account page's handlers, for whoever is signed in: what is known here, change of password, sessions, signing out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from foundation.listener import Handler
+from gateway.protocol import Group
+from gateway.relay import Authenticator
+from gateway.signin.attempts import attempt_of, explain
+from gateway.signin.browser import safe_path
+from gateway.signin.changes import after_bad_form, after_refusal, with_typed
+from gateway.signin.cookies import DeviceCookie, FormToken, digest
+from gateway.signin.forms import read_form
+from gateway.signin.messages import N_, Message
+from gateway.signin.pages import Pages, with_return
+from gateway.signin.sessions import Sessions
+from gateway.signin.steps import KeptPasswords, SignInStep, Steps
+from gateway.store import AuditLog, SessionRecord
+
+CHANGE: Final = "/account/password"
+_NOTICES: Final = {
+    message.name.lower(): message for message in (Message.CHANGED, Message.OTHERS_SIGNED_OUT, Message.SESSION_ENDED)
+}
+_PROBLEMS: Final = {Message.STALE.name.lower(): Message.STALE}
+_LAST_BUILT_IN = 999
+"""Relative identifiers up to here are Windows' own (MS-DTYP section 2.4.2.4), as of Domain Users."""
+
+
+class AccountPages:
+    """origin: the relay's public `https://host[:port]`."""
+
+    def __init__(
+        self,
+        pages: Pages,
+        sessions: Sessions,
+        authenticator: Authenticator,
+        audit: AuditLog,
+        form_token: FormToken,
+        device: DeviceCookie,
+        steps: Steps,
+        *,
+        origin: str,
+    ) -> None:
+        self._pages, self._sessions, self._authenticator, self._audit = pages, sessions, authenticator, audit
+        self._form_token, self._device, self._steps, self._origin = form_token, device, steps, origin
+        self.pages: Mapping[str, Handler] = {
+            "/account": self.show,
+            CHANGE: self.show_change,
+            "/signed-out": self.show_signed_out,
+        }
+        self.forms: Mapping[str, Handler] = {
+            CHANGE: self.change,
+            "/account/sign-out-others": self.sign_out_others,
+            "/account/end-session": self.end_session,
+            "/signout": self.sign_out,
+        }
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Who I am here, and what happened in my name."""
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first("/account")
+        notice = _NOTICES.get(request.query.get("notice", ""))
+        entries = await self._audit.last_signins(session.record.account)
+        groups = session.identity.groups
+        return self._pages.render(
+            request,
+            "account.html",
+            title=N_("My account"),
+            wide=True,
+            person=session.identity,
+            groups=[group for group in groups if not is_built_in(group)],
+            built_in_groups=[group for group in groups if is_built_in(group)],
+            signins=[entry.event for entry in entries],
+            sessions=[(name_of(record), record) for record in await self._sessions.others(session)],
+            mine=name_of(session.record),
+            notice=notice,
+            changed=notice is Message.CHANGED,
+            error=_PROBLEMS.get(request.query.get("problem", "")),
+        )
+
+    async def show_change(self, request: web.Request) -> web.Response:
+        """The form for a new password."""
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first(CHANGE)
+        user_name = session.identity.user_name
+        step = self._steps.of(request)
+        if step is None or step.page != CHANGE or step.kept.user_name != user_name:
+            step = SignInStep(page=CHANGE, kept=KeptPasswords(user_name=user_name))
+        values = self._steps.values(request, step)
+        return self._pages.render(request, "change.html", title=N_("Change password"), action=CHANGE, **values)
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change the password of whoever is signed in; every other session of theirs ends."""
+        fields = await read_form(request, self._form_token, self._origin)
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first(CHANGE)
+        person = session.identity
+        kept = self._steps.kept(request, fields.get("kept", ""), person.user_name)
+        kept, bad = with_typed(kept or KeptPasswords(user_name=person.user_name), fields)
+        if bad is not None:
+            return self._again(request, after_bad_form(CHANGE, kept, bad))
+        attempt = attempt_of(request, self._device, person.user_name, kept.old)
+        attempt = replace(attempt, user_name=person.qualified_name, signed_in_as=person.user_name, account=person.account)
+        verdict = await self._authenticator.change_password(attempt, kept.new)
+        if not verdict.succeeded:
+            told = explain(request, verdict)
+            if told.message is Message.WRONG:
+                told = told._replace(message=Message.WRONG_CURRENT)
+            return self._again(request, after_refusal(CHANGE, kept, told))
+        await self._sessions.end_others(session)
+        response = self._pages.redirect("/account?notice=changed")
+        self._steps.drop(response)
+        return response
+
+    async def sign_out_others(self, request: web.Request) -> web.Response:
+        """End every other session of this person."""
+        await read_form(request, self._form_token, self._origin)
+        session = await self._sessions.find(request)
+        if session is not None:
+            await self._sessions.end_others(session)
+        return self._pages.redirect("/account?notice=others_signed_out")
+
+    async def end_session(self, request: web.Request) -> web.Response:
+        """End one other session of this person."""
+        fields = await read_form(request, self._form_token, self._origin)
+        session = await self._sessions.find(request)
+        if session is None:
+            return self._sign_in_first("/account")
+        for record in await self._sessions.others(session):
+            if name_of(record) == fields.get("session", ""):
+                await self._sessions.end_one(record)
+        return self._pages.redirect("/account?notice=session_ended")
+
+    async def sign_out(self, request: web.Request) -> web.Response:
+        """End this session."""
+        await read_form(request, self._form_token, self._origin)
+        response = self._pages.redirect("/signed-out")
+        await self._sessions.end(request, response)
+        self._steps.drop(response)
+        return response
+
+    async def show_signed_out(self, request: web.Request) -> web.Response:
+        """What signing out came to; for whoever is signed in there is nothing to say."""
+        if await self._sessions.find(request) is not None:
+            return self._pages.redirect("/account")
+        return self._pages.render(request, "message.html", title=Message.SIGNED_OUT)
+
+    def _again(self, request: web.Request, step: SignInStep) -> web.Response:
+        response = self._pages.redirect(CHANGE)
+        self._steps.put(request, response, step)
+        return response
+
+    def _sign_in_first(self, path: str) -> web.Response:
+        return self._pages.redirect(with_return("/signin", safe_path(path)))
+
+
+def name_of(record: SessionRecord) -> str:
+    """What a form calls a session: neither its secret nor what the store finds it by."""
+    return digest(record.digest.hex()).hex()[:32]
+
+
+def is_built_in(group: Group) -> bool:
+    """Whether Windows brings it: of the domain BUILTIN (S-1-5-32), or with a relative identifier below 1000."""
+    if group.sid.startswith("S-1-5-32-"):
+        return True
+    relative = group.sid.rpartition("-")[2]
+    return group.sid.startswith("S-1-5-21-") and relative.isdecimal() and int(relative) <= _LAST_BUILT_IN

@@ -1,0 +1,138 @@
+"""Where a person stands between two pages: what a form came to is carried to the page that shows it.
+
+    POST /signin  ──303──►  GET /signin/password            reload and Back ask for this page again, and send nothing
+       │  the step, sealed, in a cookie ──────►  │
+       ◄──────────── kept passwords, sealed, in the form
+
+The cookie is bound to the browser's form cookie, holds for ten minutes, and is worth nothing to whoever reads it. A password
+that was typed and need not be typed again is in it, and then in the form that asks for the rest. Kind of state: carried.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec.structs import replace
+
+from gateway.protocol import NewPasswordRules
+from gateway.signin.cookies import FORM, STEP, delete_cookie, read_cookie, set_cookie
+from gateway.signin.messages import ASKED, FINAL, Message
+from gateway.signin.seal import Seal
+
+LIFETIME = 600.0
+"""Seconds: time to think of a password."""
+_LARGEST = 1200
+"""Bytes of passwords that are kept: a browser takes cookies of 4096. Longer ones are asked for again."""
+
+
+class KeptPasswords(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What was typed for one account and need not be typed again."""
+
+    user_name: str
+    old: str = ""
+    new: str = ""
+    proven: bool = False
+    """The old one was right, and a new one is wanted: only then may a change be asked for without a session."""
+    rules: NewPasswordRules | None = None
+    """What a new password has to be."""
+
+    def __repr__(self) -> str:
+        return f"KeptPasswords({self.user_name!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user_name", self.user_name
+
+
+class SignInStep(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the next page shows."""
+
+    page: str
+    """Its path."""
+    kept: KeptPasswords
+    message: str = ""
+    """Name of a `Message`."""
+    value: float = 0
+    """A number or seconds, for the message."""
+    reference: str = ""
+    field: str = ""
+    """Name of the field that is wrong."""
+    changed: bool = False
+    """The password was changed before what is told."""
+    until: float = 0
+    """Unix seconds at which it is over, and what is kept with it."""
+
+    @property
+    def told(self) -> Message | None:
+        """The message itself; None where there is none, or where a newer node has one that is not known here."""
+        return Message.__members__.get(self.message)
+
+
+_T = TypeVar("_T")
+_encode = msgspec.msgpack.Encoder().encode
+_step = msgspec.msgpack.Decoder(SignInStep)
+_kept = msgspec.msgpack.Decoder(KeptPasswords)
+
+
+class Steps:
+    """Carries steps and kept passwords. steps, passwords: seals of two uses, so that neither is taken for the other."""
+
+    def __init__(self, steps: Seal, passwords: Seal) -> None:
+        self._steps, self._passwords = steps, passwords
+
+    def put(self, request: web.Request, response: web.StreamResponse, step: SignInStep) -> None:
+        """Have the browser carry it to its page."""
+        until = self._steps.clock() + LIFETIME
+        step = replace(step, until=until, kept=_bounded(step.kept))
+        set_cookie(response, STEP, self._steps.close(_encode(step), bound=read_cookie(request, FORM), until=until), LIFETIME)
+
+    def of(self, request: web.Request) -> SignInStep | None:
+        """The one that this browser carries, if any."""
+        return _decode(_step, self._steps.open(read_cookie(request, STEP), bound=read_cookie(request, FORM)))
+
+    def drop(self, response: web.StreamResponse) -> None:
+        """It is over: nothing of it stays in the browser."""
+        delete_cookie(response, STEP)
+
+    def seal(self, request: web.Request, step: SignInStep) -> str:
+        """What its form carries, no longer than the step."""
+        return self._passwords.close(_encode(step.kept), bound=read_cookie(request, FORM), until=step.until)
+
+    def values(self, request: web.Request, step: SignInStep) -> dict[str, Any]:
+        """What its template needs."""
+        told, asked = step.told, step.told in ASKED
+        return {
+            "user_name": step.kept.user_name,
+            "error": None if asked else told,
+            "info": told if asked else None,
+            "notice": Message.CHANGED if step.changed else None,
+            "value": step.value,
+            "reference": step.reference,
+            "field": step.field,
+            "kept": self.seal(request, step) if step.kept.old or step.kept.new or step.kept.proven else "",
+            "ask_old": not step.kept.old,
+            "ask_new": not step.kept.new,
+            "rules": step.kept.rules,
+            "final": told in FINAL,
+        }
+
+    def kept(self, request: web.Request, sealed: str, user_name: str) -> KeptPasswords | None:
+        """What a form brought back, where it is this person's and of this browser."""
+        kept = _decode(_kept, self._passwords.open(sealed, bound=read_cookie(request, FORM)))
+        return kept if kept is not None and kept.user_name == user_name else None
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | None) -> _T | None:
+    """Another node's, of another version, may be none that can be read here: then there is none."""
+    try:
+        return decoder.decode(data) if data is not None else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _bounded(kept: KeptPasswords) -> KeptPasswords:
+    """Without what makes it larger than a cookie may be; what is left out is asked for again."""
+    if len((kept.old + kept.new).encode()) > _LARGEST:
+        kept = replace(kept, new="")
+    return replace(kept, old="") if len(kept.old.encode()) > _LARGEST else kept
