@@ -19,6 +19,7 @@ ALERTS = (
     "agent.spoke_for_others",
     "audit.broken",
     "audit.rolled_back",
+    "https_certificate.not_renewed",
     "https_certificate.unusable",
 )
 """Every event that an alarm is raised for."""

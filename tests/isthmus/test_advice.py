@@ -37,3 +37,17 @@ def test_one_way_to_install_is_shown() -> None:
     for command in commands:
         assert command.startswith("/opt/isthmus/bin/pip install "), command
         assert "--require-hashes -r requirements/" in command or "--no-deps" in command, command
+
+
+def test_commands_are_run_as_root_alone() -> None:
+    """Root becomes the owner of the state directory by itself."""
+    pages = [ROOT / "README.md", *(ROOT / "docs" / "operators").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
+    assert found(r"sudo -u \S+", pages) == set()
+
+
+def test_the_readme_is_two_commands() -> None:
+    """A setup on each machine, after what is installed."""
+    section = (ROOT / "README.md").read_text().split("## Run it")[1].split("\n## ")[0]
+    blocks = re.findall(r"```\n(.*?)```", section, re.DOTALL)
+    assert [block.strip() for block in blocks[1:]] == ["isthmus relay setup", "isthmus agent setup"]
+    assert "--require-hashes -r requirements/relay.txt" in blocks[0]

@@ -203,6 +203,7 @@ def _lines(outcome: _Outcome, start: str) -> list[str]:
         "",
         f"Next, on the agent's machine, before {minute(outcome.token['expires_at'])}:",
         "  isthmus agent setup",
+        "(with --relay-ca-file FILE where that machine does not know the CA of the relay's certificate)",
         "It asks for this token, which can be used once:",
         f"  {outcome.token['text']}",
     ]

@@ -44,9 +44,10 @@ def test_two_machines_need_no_more_than_what_is_printed(run: Run, machine: FakeM
     assert machine.files[Path("/etc/isthmus/relay.key")].access == Access(0, UID, 0o640)
     assert machine.files[SETTINGS].access == Access(0, UID, 0o640)
     assert machine.enabled == {"isthmus-relay"}
-    assert out.splitlines()[-4].startswith("Next, on the agent's machine, before 20")
-    assert [line.strip() for line in out.splitlines()[-3:]] == [
+    assert out.splitlines()[-5].startswith("Next, on the agent's machine, before 20")
+    assert [line.strip() for line in out.splitlines()[-4:]] == [
         "isthmus agent setup",
+        "(with --relay-ca-file FILE where that machine does not know the CA of the relay's certificate)",
         "It asks for this token, which can be used once:",
         "isth1.token",
     ]
