@@ -40,6 +40,11 @@ class Column:
     wraps: bool = False
 
     @property
+    def is_blank(self) -> bool:
+        """Nothing but dashes."""
+        return not {*self.cells} - {"", "-"}
+
+    @property
     def widest(self) -> int:
         """Characters' cells on a terminal, of the longest text."""
         return max(_cells(text) for text in (self.header, *self.cells))
@@ -53,9 +58,11 @@ class Column:
 
 
 def columns_that_fit(columns: Sequence[Column], drop: Sequence[str], room: float) -> list[Column]:
-    """Those that fit into `room`, in order; those named in `drop` go, the first one first, until the others do."""
+    """Those that fit into `room`, in order; those named in `drop` go, the first one first, until the others do. Those of
+    them that say nothing go before all others."""
     kept = list(columns)
-    for header in drop:
+    blank = {column.header for column in columns if column.is_blank}
+    for header in sorted(drop, key=lambda header: header not in blank):
         if _total([column.least for column in kept]) <= room:
             break
         kept = [column for column in kept if column.header != header]

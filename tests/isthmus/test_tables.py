@@ -34,6 +34,12 @@ def test_columns_go_in_their_order_until_the_others_fit(room: int, kept: str) ->
     assert "".join(fitting.header for fitting in columns_that_fit(columns, ("b", "a"), room)) == kept
 
 
+def test_columns_that_say_nothing_go_first() -> None:
+    """Before one that was to go earlier; a column that is not to be dropped stays, blank or not."""
+    columns = [column("a", 10), Column("b", ["-", ""]), column("c", 12), Column("d", ["-"])]
+    assert [fitting.header for fitting in columns_that_fit(columns, ("a", "b"), 29)] == ["a", "c", "d"]
+
+
 def test_a_column_that_wraps_needs_its_longest_word() -> None:
     """Wide characters take two cells."""
     assert (Column("why", ["ein langer Satz"], wraps=True).least, Column("why", ["日本"]).least) == (6, 4)
