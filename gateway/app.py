@@ -66,6 +66,7 @@ from gateway.signin import (
     unnamed_warning,
 )
 from gateway.store import (
+    WITNESS_NAME,
     AuditHeads,
     AuditSettings,
     Purge,
@@ -110,7 +111,8 @@ Clock = Callable[[], float]
 
 def open_relay_store(settings: ServerSettings, keys: RelayKeys, clock: Clock = time.time) -> Store:
     """The store that the settings name. clock: Unix seconds. Raises gateway.store.StoreError."""
-    return open_store(_store_url(settings), secret=keys.secret, node=keys.identity.name, clock=clock)
+    witness = settings.state_dir / WITNESS_NAME
+    return open_store(_store_url(settings), secret=keys.secret, node=keys.identity.name, clock=clock, witness=witness)
 
 
 def store_file(settings: ServerSettings) -> Path | None:

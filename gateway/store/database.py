@@ -42,7 +42,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.store import schema
-from gateway.store.errors import StoreTooNew, StoreUnavailable
+from gateway.store.errors import StoreEmptied, StoreTooNew, StoreUnavailable
 from gateway.store.lanes import Lane, LaneJob
 
 log = structlog.get_logger()
@@ -142,12 +142,15 @@ class Database:
         self._on_counts = functools.partial(self._on_cursor, self._lanes["counts"])
 
     @classmethod
-    def open(cls, url: str) -> Database:
-        """Open, migrating to this version's schema. Blocks. Raises StoreUnavailable, StoreTooNew."""
+    def open(cls, url: str, witness: str = "") -> Database:
+        """Open, migrating to this version's schema. Blocks. Raises StoreUnavailable, StoreTooNew, StoreEmptied.
+
+        witness: what says that there must be something in the database; empty where nothing says so.
+        """
         parsed = parse_store_url(url)
         database = cls(make_engine(parsed), shown_store_url(parsed))
         try:
-            database.run_now(schema.migrate)
+            database.run_now(functools.partial(schema.migrate, witness=witness))
         except BaseException:
             database.dispose()
             raise
@@ -272,6 +275,8 @@ class Database:
                         connection.invalidate()
         except StoreTooNew as error:
             raise StoreTooNew(self.where, error.found, error.readable_from) from error
+        except StoreEmptied as error:
+            raise StoreEmptied(self.where, error.witness) from error
         except DBAPIError as error:
             raise self._unavailable(error.orig) from error
         except self.dialect.loaded_dbapi.Error as error:  # of a cursor of its own

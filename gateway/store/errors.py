@@ -3,6 +3,7 @@
 StoreError                base
 ├── StoreUnavailable      locked, full, gone, silent, unreadable: nothing was half written
 ├── StoreTooNew           written by a version of Isthmus that this one cannot work beside
+├── StoreEmptied          the database is empty, although a relay has written to it
 ├── StoreFull             a table that is bounded takes no more
 ├── AuditBroken           the audit trail was tampered with or damaged
 ├── ExportBroken          an export of the audit trail is not what a relay wrote
@@ -42,6 +43,21 @@ class StoreTooNew(StoreError):
     def __str__(self) -> str:
         remedy = f"install {self.readable_from} or later" if self.readable_from else "install that version"
         return f"{self.where} was written by a newer version of Isthmus (schema {self.found}); {remedy}"
+
+
+class StoreEmptied(StoreError):
+    """There is nothing in the database, and this node remembers a trail. witness: where."""
+
+    def __init__(self, where: str, witness: str) -> None:
+        super().__init__(where, witness)
+        self.where, self.witness = where, witness
+
+    def __str__(self) -> str:
+        return (
+            f"{self.where} is empty, and {self.witness} says that it was not: a copy of the state directory without "
+            "relay.db-wal looks like that, and a database that was removed. Restore the backup: isthmus relay restore FILE "
+            f"--replace. To begin with an empty one on purpose, move {self.witness} elsewhere"
+        )
 
 
 class StoreFull(StoreError):

@@ -199,6 +199,7 @@ def _ends(now: AuditHead | None) -> str:
 
 def _told(head: AuditHead, now: AuditHead | None) -> str:
     return (
-        f"its head was {head.noted}, {_ends(now)}: newest entries were removed, or the database is an older copy. "
+        f"its head was {head.noted}, {_ends(now)}: newest entries were removed, or the database is an older copy, "
+        "such as one without relay.db-wal. "
         "If you restored a backup: isthmus relay audit accept --why REASON. If not, somebody removed them"
     )

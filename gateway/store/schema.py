@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from gateway.store.errors import StoreTooNew
+from gateway.store.errors import StoreEmptied, StoreTooNew
 from gateway.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ schema_state = sa.Table(
 )
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Bring the database to this code's schema, unless it has one that is newer and readable. Raises StoreTooNew."""
+def migrate(connection: sa.Connection, witness: str = "") -> None:
+    """Bring the database to this code's schema, unless it has one that is newer and readable.
+
+    witness: see `Database.open`. Raises StoreTooNew, StoreEmptied.
+    """
     from alembic import command  # a command that never opens a store need not load it
 
     config = _config()
@@ -46,6 +49,8 @@ def migrate(connection: sa.Connection) -> None:
         connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     found = _revision(connection)
+    if found is None and witness:
+        raise StoreEmptied("", witness)
     script = _script()
     if found == script.get_current_head():
         return

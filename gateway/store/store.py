@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -156,13 +157,17 @@ class SqlStore:
         self._database.dispose()
 
 
-def open_store(url: str, *, secret: bytes, node: str, clock: Callable[[], float] = time.time) -> SqlStore:
+def open_store(
+    url: str, *, secret: bytes, node: str, clock: Callable[[], float] = time.time, witness: Path | None = None
+) -> SqlStore:
     """Open the store at an SQLAlchemy URL (`sqlite:////var/lib/isthmus/relay.db`), migrating it where needed.
 
-    secret: 32 bytes that open the keyring; node: this node's name; clock: Unix seconds.
-    Blocks. Raises StoreUnavailable, StoreTooNew, KeysUnreadable.
+    secret: 32 bytes that open the keyring; node: this node's name; clock: Unix seconds. witness: a file that is there only
+    where something was written to this database.
+    Blocks. Raises StoreUnavailable, StoreTooNew, StoreEmptied, KeysUnreadable.
     """
-    database = Database.open(url)
+    witnessed = witness is not None and witness.exists()
+    database = Database.open(url, str(witness) if witnessed else "")
     try:
         return SqlStore(database, secret=secret, node=node, clock=clock)
     except BaseException:

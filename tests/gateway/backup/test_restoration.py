@@ -28,7 +28,7 @@ from gateway.backup import (
     unfinished,
 )
 from gateway.backup import restoration as restoration_module
-from gateway.store import AuditHeads, TokenSpent
+from gateway.store import AuditHeads, StoreEmptied, TokenSpent
 from tests.gateway.backup.conftest import ANNA, PHRASE, live_through_a_day, opened, record
 
 NOW = time.time()
@@ -221,6 +221,24 @@ async def test_a_database_elsewhere_comes_back_there(settings: ServerSettings, f
     assert [path.name for path in database.parent.iterdir()] == ["own.db"]
     async with opened(moved) as store:
         assert (await store.audit.verify()).entries == 4
+
+
+async def test_a_copy_without_its_log_does_not_start(settings: ServerSettings, file: Path, tmp_path: Path) -> None:
+    """As `cp` makes one of a young relay that runs, without relay.db-wal: it opens cleanly, and is empty. A backup helps."""
+    copy = replace(settings, state_dir=tmp_path / "copy")
+    async with serving(settings) as running:
+        await record(running.store)
+        await running.heads.note()
+        await make_backup(settings, file, PHRASE, now=NOW)
+        ignored = shutil.ignore_patterns("*-wal", "*-shm", "control.sock", "relay.lock")
+        await asyncio.to_thread(shutil.copytree, settings.state_dir, copy.state_dir, ignore=ignored)
+    for _ in range(2):
+        with pytest.raises(StoreEmptied, match=r"without relay.db-wal looks like that.*isthmus relay restore"):
+            async with serving(copy):
+                pass
+    await restored(copy, file, replace_state=True)
+    async with serving(copy) as running:
+        assert (await running.administration.verify_audit()).entries == 4
 
 
 # -- killed

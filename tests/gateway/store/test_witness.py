@@ -12,10 +12,20 @@ from pathlib import Path
 import pytest
 
 from gateway.protocol import AccountId
-from gateway.store import AuditBroken, AuditEvent, AuditHead, AuditHeads, NothingToAccept, Store, StoreUnavailable
+from gateway.store import (
+    AuditBroken,
+    AuditEvent,
+    AuditHead,
+    AuditHeads,
+    NothingToAccept,
+    Store,
+    StoreEmptied,
+    StoreUnavailable,
+    open_store,
+)
 from gateway.store.trail import SqlAuditLog
 from gateway.store.witness import HeadWitness, contradicted
-from tests.gateway.store.conftest import NOW, Opener
+from tests.gateway.store.conftest import NOW, SECRET, Opener
 from tests.gateway.store.test_audit import event, fill
 
 Edit = Callable[..., None]
@@ -366,3 +376,16 @@ async def test_the_trail_makes_itself_no_alarm_after_an_outage(
     await heads.note()
     assert (await heads.verify())[1] == 1
     assert alarmed == []
+
+
+async def test_a_database_that_is_empty_though_it_was_not_is_refused(url: str, state: Path) -> None:
+    """A relay would begin in it as on its first day, with nobody enrolled and new keys."""
+    witness = state / "audit-heads"
+    witness.write_text("1-1:" + "a" * 64 + "\n")
+    for _ in range(2):  # the first one leaves nothing that the second could take for a beginning
+        with pytest.raises(StoreEmptied, match=r"is empty, and .*audit-heads says.*isthmus relay restore"):
+            open_store(url, secret=SECRET, node="relay1", witness=witness)
+    witness.unlink()
+    await open_store(url, secret=SECRET, node="relay1", witness=witness).close()
+    witness.touch()
+    await open_store(url, secret=SECRET, node="relay1", witness=witness).close()
