@@ -9,10 +9,12 @@ from this one, in which everything is imported already (that takes longer than t
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 from dataclasses import replace
+from importlib import import_module
 
 from adfs_mgmt import operations as _operations
 from adfs_mgmt.procedures import deployment
@@ -28,6 +30,17 @@ from isthmus.cli.adfs import servers as _servers
 from isthmus.cli.adfs import ssl as _ssl
 
 IMPORTED = (_check, _executor, _observer, _port, _operations, _rollover, _servers, _ssl, _winrm)
+LATER = (
+    "cryptography.hazmat.backends.openssl.backend",
+    "foundation.graph.client",
+    "foundation.graph.credential",
+    "isthmus.adfs_settings",
+    "isthmus.cli.procedure_data",
+    "isthmus.logging",
+    "signxml.schemas",
+    "uvloop",
+)
+"""What a command imports once it needs it: here once for all of them."""
 SETTLED = 0.3
 """Seconds for an act whose fate is open, instead of three minutes: the simulated host decides at once."""
 POLL = 0.1
@@ -72,6 +85,9 @@ def _become(output: str) -> None:
 
 if __name__ == "__main__":
     hurry()
+    for name in LATER:
+        import_module(name)
+    gc.freeze()  # no command looks through what all of them share
     for line in sys.stdin:
         file, *arguments = json.loads(line)
         tell(f"ended {call(file, arguments)}")
