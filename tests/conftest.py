@@ -25,7 +25,7 @@ hypothesis.settings.register_profile("isthmus", deadline=None)  # machines are n
 hypothesis.settings.register_profile("long", deadline=None, max_examples=LONG_EXAMPLES)
 hypothesis.settings.load_profile("isthmus")
 
-_FIRST = ("test_kill_nine.py", "test_processes.py", "test_looks.py", "test_flows.py", "test_long.py")
+_FIRST = ("test_kill_nine.py", "test_processes.py", "test_looks.py", "test_flows.py", "test_long.py", "test_two_commands.py")
 """Modules that take longest. They begin first where two run at a time: what begins last is waited for alone."""
 _ROOM = 1 << 30
 """Bytes that must be free in memory before temporary files go there."""

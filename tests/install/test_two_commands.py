@@ -10,7 +10,7 @@ import stat
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,7 @@ from demo.people import Person
 from demo.samba import ServiceAccount, ThrowawayDomain, free_loopback_address
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from tests.install.machine import BareMachine, bare_machine
-from tests.install.packages import install
+from tests.install.machine import BareMachine
 
 pytestmark = [pytest.mark.install, pytest.mark.samba, pytest.mark.long]
 
@@ -53,17 +52,8 @@ class Site:
         return f"https://{self.address}:{self.port}"
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path) -> Iterator[dict[str, BareMachine]]:
-    """A machine for each process, before its setup."""
-    with bare_machine("relay") as relay, bare_machine("agent") as agent:
-        install(relay, wheel, "relay")
-        install(agent, wheel, "agent")
-        yield {"relay": relay, "agent": agent}
-
-
 @contextmanager
-def made_site(installed: dict[str, BareMachine], domain: ThrowawayDomain, service: ServiceAccount) -> Iterator[Site]:
+def made_site(installed: Mapping[str, BareMachine], domain: ThrowawayDomain, service: ServiceAccount) -> Iterator[Site]:
     """Copies of the two machines, with the files that an administrator brings."""
     address = free_loopback_address()
     with installed["relay"].copied() as relay, installed["agent"].copied() as agent:
@@ -110,7 +100,11 @@ def killed_at_every_step(machine: BareMachine, command: list[str], text: str) ->
 
 @pytest.mark.parametrize("run", [undisturbed, killed_at_every_step])
 def test_two_commands_and_somebody_signs_in(
-    run: Run, installed: dict[str, BareMachine], domain: ThrowawayDomain, service: ServiceAccount, outcomes: dict[str, Any]
+    run: Run,
+    installed: Mapping[str, BareMachine],
+    domain: ThrowawayDomain,
+    service: ServiceAccount,
+    outcomes: dict[str, Any],
 ) -> None:
     """Without systemd each prints what to start. Interrupted anywhere and started again, it ends the same way."""
     anna = domain.people["anna"]
