@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import directory
@@ -13,6 +14,7 @@ from findings import Finding, failed, passed
 from foundation.times import minute
 from gateway.agent import AgentError, make_routes
 from isthmus.agent_settings import AgentSettings
+from isthmus.page_sign_in import sign_in_at_page
 from isthmus.relay_way import TIMEOUT, check_relay
 
 _LEEWAY = 300.0
@@ -20,10 +22,18 @@ _LEEWAY = 300.0
 _ENROL = "Enrol: isthmus agent enrol --token-file -"
 
 
+@dataclass(frozen=True, slots=True)
+class TrialSignIn:
+    """Somebody whose password is checked. at_page: at the relay's page as well, through whichever agent it asks."""
+
+    user: str
+    password: str = field(repr=False)
+    at_page: bool = False
+
+
 async def check_agent(
     settings: AgentSettings,
-    user: str | None,
-    password: str,
+    sign_in: TrialSignIn | None,
     *,
     on_finding: Callable[[Finding], None] | None,
     clock: Callable[[], float] = time.time,
@@ -33,7 +43,7 @@ async def check_agent(
     clock: Unix seconds.
     """
     found: list[Finding] = []
-    async for finding in _checks(settings, user, password, clock):
+    async for finding in _checks(settings, sign_in, clock):
         found.append(finding)
         if on_finding is not None:
             on_finding(finding)
@@ -41,7 +51,7 @@ async def check_agent(
 
 
 async def _checks(
-    settings: AgentSettings, user: str | None, password: str, clock: Callable[[], float]
+    settings: AgentSettings, sign_in: TrialSignIn | None, clock: Callable[[], float]
 ) -> AsyncIterator[Finding]:
     if (ownership := check_owner(settings.state_dir)) is not None:
         yield ownership
@@ -57,8 +67,11 @@ async def _checks(
             yield finding
         for finding in await directories.check():
             yield finding
-        if user:
-            yield await _sign_in(directories, user, password, clock)
+        if sign_in is not None:
+            finding = await _sign_in(directories, sign_in, clock)
+            yield finding
+            if sign_in.at_page and finding.status == "pass":  # a wrong password would count once more
+                yield await _sign_in_at_page(settings, sign_in)
     finally:
         await directories.close()
 
@@ -88,7 +101,7 @@ def check_owner(state_dir: Path) -> Finding | None:
     if owner == os.geteuid():
         return passed("user", "", user_name(owner))
     seen = f"this runs as {user_name(os.geteuid())}, the agent as {user_name(owner)}, who owns {state_dir}"
-    remedy = f"Run it as {user_name(owner)}: what another user can read says nothing about the agent."
+    remedy = f"Run it as root or {user_name(owner)}: what another user can read says nothing about the agent."
     return failed("user", "", seen, remedy)
 
 
@@ -125,9 +138,9 @@ def _identity(settings: AgentSettings, now: float) -> tuple[MachineIdentity | No
     return identity, passed("identity", "", seen)
 
 
-async def _sign_in(directories: directory.Directories, user: str, password: str, clock: Callable[[], float]) -> Finding:
+async def _sign_in(directories: directory.Directories, sign_in: TrialSignIn, clock: Callable[[], float]) -> Finding:
     started = clock()
-    credential = directory.Credential(user, password)
+    user, credential = sign_in.user, directory.Credential(sign_in.user, sign_in.password)
     result = await directories.verify(credential, deadline=started + TIMEOUT)
     milliseconds = (clock() - started) * 1000
     said = f"{result.outcome.value} ({result.detail})" if result.detail else result.outcome.value
@@ -135,3 +148,12 @@ async def _sign_in(directories: directory.Directories, user: str, password: str,
     if result.identity is None:
         return failed(f"sign-in of {user}", "", seen, "The page tells a stranger less than this.")
     return passed(f"sign-in of {user}", "", f"{seen}, {len(result.identity.groups)} groups")
+
+
+async def _sign_in_at_page(settings: AgentSettings, sign_in: TrialSignIn) -> Finding:
+    """At the first of the relay's addresses: all lead to the same relay."""
+    try:
+        route = make_routes(settings.core, settings.state_dir)[0]
+    except AgentError as error:
+        return failed(f"sign-in of {sign_in.user} at the page", "", str(error))
+    return await sign_in_at_page(route, sign_in.user, sign_in.password)

@@ -10,7 +10,7 @@ from isthmus.agent_setup.plan import SERVICE, plan_steps, wanted_settings
 from isthmus.agent_setup.preparation import Installer, Preparation, Preparer
 from isthmus.agent_setup.questions import QUESTIONS, TEST_PASSWORD, TEST_USER, USER
 from isthmus.agent_setup.settings_before import ExistingSettings, known_answers, read_existing
-from isthmus.agent_setup.steps import AgentChecked, AgentEnrolled, said, verdict_of
+from isthmus.agent_setup.steps import AgentChecked, AgentEnrolled, said, sign_in_lines
 from isthmus.agent_setup.surroundings import Enrolled, RealSurroundings, Surroundings
 
 __all__ = [
@@ -41,6 +41,6 @@ __all__ = [
     "propose_trust",
     "read_existing",
     "said",
-    "verdict_of",
+    "sign_in_lines",
     "wanted_settings",
 ]

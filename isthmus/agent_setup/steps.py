@@ -117,6 +117,6 @@ def said(line: dict[str, str]) -> str:
     return f"{line['name']}: {line['seen']}" + (f" → {line['remedy']}" if line["remedy"] else "")
 
 
-def verdict_of(lines: Sequence[dict[str, str]], user: str) -> dict[str, str]:
-    """The line about a user's sign-in."""
-    return next(line for line in lines if line["name"] == f"sign-in of {user}")
+def sign_in_lines(lines: Sequence[dict[str, str]], user: str) -> list[dict[str, str]]:
+    """Those about a user's sign-in: at the directory, and at the relay's page."""
+    return [line for line in lines if f"sign-in of {user}" in line["name"]]

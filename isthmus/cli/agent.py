@@ -124,9 +124,12 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
 @click.option(
     "--password-file", metavar="FILE", help="With --user: file with the password, mode 0600, or - for standard input."
 )
+@click.option(
+    "--at-page", is_flag=True, help="With --user: sign in at the relay's page too, through any agent, and out again."
+)
 @fail_on_option
 @json_option
-def check(config: Path, user: str | None, password_file: str | None, fail_on: FailOn, as_json: bool) -> None:
+def check(config: Path, user: str | None, password_file: str | None, at_page: bool, fail_on: FailOn, as_json: bool) -> None:
     """Find out what is wrong with this agent.
 
     Looks at this machine and its clock, the way to the relay and whether it lets this agent in, each domain controller, the
@@ -141,23 +144,24 @@ def check(config: Path, user: str | None, password_file: str | None, fail_on: Fa
     \b
     Examples:
       isthmus agent check
-      isthmus agent check --user anna@corp.example.com
+      isthmus agent check --user anna@corp.example.com --at-page
       isthmus agent check --json --fail-on warning
     """
-    from isthmus.check import check_agent
+    from isthmus.check import TrialSignIn, check_agent
 
-    password = _password(user, password_file)  # first: it may be root's alone
+    password = _password(user, password_file, at_page=at_page)  # first: it may be root's alone
     settings = _load(config)
-    found = run_async(check_agent(settings, user, password, on_finding=None if as_json else _print_finding))
+    sign_in = TrialSignIn(user, password, at_page) if user else None
+    found = run_async(check_agent(settings, sign_in, on_finding=None if as_json else _print_finding))
     if as_json:
         emit_json([_as_line(finding) for finding in found])
     exit_if(fail_on, found)
 
 
-def _password(user: str | None, file: str | None) -> str:
+def _password(user: str | None, file: str | None, *, at_page: bool) -> str:
     """Of the user who is signed in; empty without one."""
-    if file is not None and not user:
-        raise click.UsageError("--password-file needs --user.")
+    if not user and (file is not None or at_page):
+        raise click.UsageError(f"{'--at-page' if file is None else '--password-file'} needs --user.")
     if not user:
         return ""
     if file is None:

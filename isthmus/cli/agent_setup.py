@@ -24,7 +24,7 @@ from isthmus.agent_setup import (
     plan_steps,
     read_existing,
     said,
-    verdict_of,
+    sign_in_lines,
 )
 from isthmus.cli.agent import agent_config
 from isthmus.cli.output import Failure, emit_json, json_option, reporting
@@ -65,12 +65,12 @@ def setup(config: Path, as_json: bool, **given: Any) -> None:
         reports = take_steps(steps, machine, manner)
         if manner.dry_run:
             return
-        signed_in = _test_sign_in(put, prepared, machine)
+        signed_in = _test_sign_in(put, prepared, machine, at_page=systemd)
     if as_json:
         emit_json(_as_values(prepared, reports, checked, signed_in, systemd=systemd))
     else:
         _conclude(prepared, checked, signed_in, systemd=systemd)
-    if signed_in is not None and signed_in["status"] == "fail":
+    if any(line["status"] == "fail" for line in signed_in):
         raise SystemExit(1)
 
 
@@ -104,20 +104,22 @@ class _Operator:
         return click.confirm("Trust it?" if len(proposal.shown) == 1 else "Trust them?", default=False, err=True)
 
 
-def _test_sign_in(put: Interview, prepared: Preparation, machine: Machine) -> dict[str, str] | None:
-    """The line of `agent check` about one user; None where nobody was named."""
+def _test_sign_in(put: Interview, prepared: Preparation, machine: Machine, *, at_page: bool) -> list[dict[str, str]]:
+    """The lines of `agent check` about one user; none where nobody was named. at_page: the agent runs, so a sign-in goes all
+    the way, from the relay's page to the directory and back."""
     answers = put.put([TEST_USER, TEST_PASSWORD])
     user = answers[TEST_USER]
     if not user:
-        return None
+        return []
     command = ["agent", "check", "--config", str(prepared.config), "--user", user, "--password-file", "-", "--json"]
+    command += ["--at-page"] if at_page else []
     try:
         text = machine.isthmus(command, answers[TEST_PASSWORD])
     except ProgramFailed as error:
         text = error.said
     try:
-        return verdict_of(json.loads(text), user)
-    except (ValueError, KeyError, StopIteration) as error:
+        return sign_in_lines(json.loads(text), user)
+    except (ValueError, KeyError, TypeError) as error:
         raise Failure(f"the test sign-in came to nothing: {text.strip()}") from error
 
 
@@ -125,11 +127,11 @@ def _start_command(prepared: Preparation) -> str:
     return f"{isthmus_command()} agent run --config {prepared.config}"
 
 
-def _conclude(prepared: Preparation, checked: AgentChecked, signed_in: dict[str, str] | None, *, systemd: bool) -> None:
+def _conclude(prepared: Preparation, checked: AgentChecked, signed_in: list[dict[str, str]], *, systemd: bool) -> None:
     for warning in checked.warnings:
         click.echo(visible_lines(f"warning: {warning}"))
-    if signed_in is not None:
-        click.echo(visible_lines(f"test: {said(signed_in)}"))
+    for line in signed_in:
+        click.echo(visible_lines(f"test: {said(line)}"))
     if systemd:
         click.echo(f"The agent runs. Its log: journalctl -u {SERVICE}")
         click.echo("Next: on the relay, `isthmus relay agents` lists it. Set up a second agent on another machine.")
@@ -142,7 +144,7 @@ def _as_values(
     prepared: Preparation,
     reports: list[StepReport],
     checked: AgentChecked,
-    signed_in: dict[str, str] | None,
+    signed_in: list[dict[str, str]],
     *,
     systemd: bool,
 ) -> dict[str, Any]:

@@ -40,6 +40,8 @@ ISSUING = Authority("Issuing", ROOT)
 SERVER = Authority("dc1", ISSUING, ca=False)
 FALSE_ROOT = Authority("Root")
 SELF_SIGNED = Authority("dc2", ca=False)
+NO_AUTHORITY = Authority("dc4", ROOT, ca=False)
+ISSUED_BY_NO_AUTHORITY = Authority("dc3", NO_AUTHORITY, ca=False)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,7 @@ SELF_SIGNED = Authority("dc2", ca=False)
         ([SERVER, ISSUING, FALSE_ROOT], [ROOT], ROOT),
         ([SERVER], [], None),
         ([SELF_SIGNED], [], None),  # itself alone: it is no authority
+        ([ISSUED_BY_NO_AUTHORITY, NO_AUTHORITY, ROOT], [], None),  # a server that signs for another
         ([], [ROOT], None),
     ],
 )

@@ -76,7 +76,7 @@ def test_programs_get_values(run: Run, options: list[str]) -> None:
     code, out, _ = run(*options, "--json")
     told = json.loads(out)
     assert code == 0
-    assert (told["directory"], told["start"], told["test_sign_in"]) == ("corp.example.com", None, None)
+    assert (told["directory"], told["start"], told["test_sign_in"]) == ("corp.example.com", None, [])
     assert {step["result"] for step in told["steps"]} == {"done"}
     assert json.loads(run(*options, "--json")[1])["steps"][0]["result"] == "already"
 

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.agent import RelayVerdict
 from isthmus.agent_settings import AgentSettings
 from isthmus.agent_setup import AgentChecked, plan_steps
-from isthmus.setup import Access, NotAgreed, StepFailed, StepReport, carry_out, survey
+from isthmus.setup import Access, AnswersMissing, NotAgreed, StepFailed, StepReport, carry_out, survey
 from settings import load_settings
 from tests.fakes.machine import UID, FakeMachine, Killed
 from tests.isthmus.agent_setup.setting import (
     CONFIG,
     IDENTITY,
     PASSWORD,
+    REVOKED,
     ROOT_SHOWN,
     STATE,
     FakeRelay,
@@ -159,6 +161,44 @@ def test_another_name_is_another_enrolment(relay: FakeRelay) -> None:
     found = relay.identity_on(machine)
     assert found is not None
     assert found.name == "dc2-agent"
+
+
+def test_an_agent_that_the_relay_no_longer_takes_is_enrolled_again(relay: FakeRelay) -> None:
+    """Under its old name, although its certificate is good by itself."""
+    machine = relay.machine()
+    set_up(relay, machine, options(relay.token()))
+    before = relay.identity_on(machine)
+    assert before is not None
+    around = surroundings(identity=before, verdict=RelayVerdict(False, code=REVOKED))
+    steps, _ = plan_steps(prepared(machine, around, options(relay.token())), systemd=True)
+    carry_out(steps, machine, tell=lambda _: None, agree=lambda title, difference: False)
+    after = relay.identity_on(machine)
+    assert after is not None
+    assert (after.name, after.serial == before.serial) == ("dc1-agent", False)
+
+
+def test_another_user_is_kept_from_the_first_setup(relay: FakeRelay) -> None:
+    """By whose the state directory is."""
+    machine = relay.machine()
+    set_up(relay, machine, {**options(relay.token()), "user": "other"})
+    state = machine.state()
+    set_up(relay, machine, {})
+    assert machine.state() == state
+
+
+def test_a_password_is_of_one_account(relay: FakeRelay) -> None:
+    """For another account it is asked for; a copy of systemd's is no place to write one."""
+    machine = relay.machine()
+    set_up(relay, machine, options(relay.token()))
+    with pytest.raises(AnswersMissing, match="--service-password-file"):
+        set_up(relay, machine, {"service_user": "svc-2"})
+    access = machine.files[CONFIG].access
+    credential = "/run/credentials/isthmus-agent.service/service.password"
+    text = machine.files[CONFIG].content.decode()
+    machine.put(str(CONFIG), text.replace(str(SECRET), credential), access.mode, access.uid, access.gid)
+    set_up(relay, machine, {}, agrees=True)
+    assert machine.files[CONFIG].content.decode() == text
+    assert Path(credential) not in machine.files
 
 
 def test_a_check_that_fails_keeps_the_agent_from_being_started(relay: FakeRelay) -> None:

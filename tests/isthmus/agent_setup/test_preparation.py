@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,12 +172,16 @@ def test_a_machine_that_is_enrolled_needs_no_token(relay: FakeRelay) -> None:
     assert (found.token, found.names.upn_suffixes, again.refused_serial) == (None, (), 0)
 
 
-def test_an_agent_that_was_revoked_is_enrolled_again(relay: FakeRelay) -> None:
+@pytest.mark.parametrize("why", ["revoked", "expired"])
+def test_an_agent_that_is_no_longer_taken_is_enrolled_again(relay: FakeRelay, why: str) -> None:
     """With a new token, under its old name."""
     machine = enrolled_machine(relay)
     identity = relay.identity_on(machine)
     assert identity is not None
-    around = surroundings(identity=identity, verdict=RelayVerdict(False, code=REVOKED))
+    if why == "expired":
+        around = surroundings(identity=replace(identity, not_after=NOW - 1), verdict=None)
+    else:
+        around = surroundings(identity=identity, verdict=RelayVerdict(False, code=REVOKED))
     found = prepared(machine, around, options(relay.token()))
     assert found.refused_serial == identity.serial
     given = options(relay.token())
