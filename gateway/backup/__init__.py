@@ -11,7 +11,7 @@ What belongs here: what is in a backup, the container, the order in which a rest
 """
 
 from gateway.backup.age import Lock, Opener, Passphrase, PrivateKey, PublicKey
-from gateway.backup.creation import make_backup
+from gateway.backup.creation import make_backup, note_backup, pending_backup, write_backup
 from gateway.backup.errors import (
     BackupError,
     BackupKeyUnusable,
@@ -43,9 +43,12 @@ __all__ = [
     "finish_restore",
     "make_backup",
     "make_key",
+    "note_backup",
+    "pending_backup",
     "read_private_keys",
     "read_public_keys",
     "restore",
     "unfinished",
     "verify_backup",
+    "write_backup",
 ]

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -27,8 +28,8 @@ from gateway.app import load_keys, store_file
 from gateway.backup.age import MAGIC, Lock
 from gateway.backup.archive import DATABASE, FORMAT, Manifest, read_archive, summarize, write_archive
 from gateway.backup.errors import BackupUnreadable, BackupUnsound, BackupUnwritable
-from gateway.backup.inspection import BackupView, Progress, inspect, size_of
-from gateway.backup.state_files import COPY, LAST_BACKUP, find_state, give_to_owner
+from gateway.backup.inspection import BackupView, Progress, inspect
+from gateway.backup.state_files import COPY, LAST_BACKUP, find_state
 from gateway.settings import ServerSettings
 from gateway.store import RELEASE, copy_database
 
@@ -36,28 +37,82 @@ _SPARE = 64 * 1024 * 1024
 """Bytes that stay free beside the relay's database: without room nobody can sign in."""
 
 
-async def make_backup(
-    settings: ServerSettings, file: Path, lock: Lock, *, now: float, progress: Progress = lambda _done, _total: None
-) -> BackupView:
-    """Write a backup of a relay's state into `file`, in place of a backup that is there. progress: in bytes.
+def _unseen(_done: int, _total: int) -> None:
+    pass
 
-    A trail that does not hold is told, and is backed up all the same: it is evidence.
+
+async def make_backup(
+    settings: ServerSettings, file: Path, lock: Lock, *, now: float, progress: Progress = _unseen
+) -> BackupView:
+    """Write a backup of a relay's state into `file`, in place of a backup that is there: the three steps below.
+
     Raises BackupError, StoreError, ServerError, CertsError; then `file` is what it was.
     """
-    keys = await asyncio.to_thread(load_keys, settings, now, renew=False)  # as root, perhaps, who must leave nothing
-    await asyncio.to_thread(_check_place, file, settings.state_dir)
-    with _scratch(settings.state_dir) as scratch:
-        manifest = await asyncio.to_thread(_copy, settings, scratch, keys.identity.name, now)
-        temporary = await asyncio.to_thread(_encrypt, file, lock, manifest, scratch, progress)
-        try:
-            view = await inspect(settings.state_dir, scratch, manifest, now)
-            view.file, view.size = str(file), await asyncio.to_thread(size_of, temporary)
-            await asyncio.to_thread(_put_in_place, temporary, file)
-        except BaseException:
-            _remove(temporary)
-            raise
-    await asyncio.to_thread(_note, settings.state_dir, now)
+    with pending_backup(file, settings.state_dir) as pending:
+        view = await write_backup(settings, file, pending.content, lock, now=now, progress=progress)
+        pending.put_in_place()
+    note_backup(settings.state_dir, now)
     return view
+
+
+class PendingBackup:
+    """The file that is to become a backup, under another name."""
+
+    def __init__(self, file: Path, temporary: Path, content: BinaryIO) -> None:
+        self._file, self._temporary, self.content = file, temporary, content
+
+    def put_in_place(self) -> None:
+        """It is one. Raises BackupUnwritable."""
+        with _writing(self._file):
+            self._temporary.replace(self._file)
+            descriptor = os.open(self._file.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def pending_backup(file: Path, state_dir: Path) -> Iterator[PendingBackup]:
+    """A file for `write_backup`; what was not put in place in the block is removed. Nothing in `state_dir` is touched.
+
+    Raises BackupUnwritable.
+    """
+    _check_place(file, state_dir)
+    with _writing(file):
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w+b") as content:
+            yield PendingBackup(file, Path(name), content)
+    finally:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+
+
+async def write_backup(
+    settings: ServerSettings, file: Path, content: BinaryIO, lock: Lock, *, now: float, progress: Progress = _unseen
+) -> BackupView:
+    """Write a backup into an open file, and verify it, as the owner of `state_dir`. file: its name; progress: in bytes.
+
+    A trail that does not hold is told, and is backed up all the same: it is evidence.
+    Raises BackupError, StoreError, ServerError, CertsError.
+    """
+    keys = await asyncio.to_thread(load_keys, settings, now, renew=False)
+    with _copying(settings.state_dir), _scratch(settings.state_dir) as scratch:
+        manifest = await asyncio.to_thread(_copy, settings, scratch, keys.identity.name, now)
+        await asyncio.to_thread(_encrypt, file, content, lock, manifest, scratch, progress)
+        view = await inspect(settings.state_dir, scratch, manifest, now)
+    view.file, view.size = str(file), content.seek(0, os.SEEK_END)
+    return view
+
+
+def note_backup(state_dir: Path, now: float) -> None:
+    """When the last backup was made, for `relay check`, as the owner of `state_dir`. Raises BackupUnwritable."""
+    path = state_dir / LAST_BACKUP
+    try:
+        atomic_write(path, msgspec.json.encode({"at": now}))
+    except KeyStoreError as error:
+        raise BackupUnwritable(path, f"the backup is made, but that could not be noted ({error})", "make room") from error
 
 
 def _copy(settings: ServerSettings, scratch: Path, node: str, now: float) -> Manifest:
@@ -83,8 +138,8 @@ def _keep(path: Path, copy: Path) -> None:
     copy.chmod(0o600)
 
 
-def _encrypt(file: Path, lock: Lock, manifest: Manifest, scratch: Path, progress: Progress) -> Path:
-    """Encrypt what was copied, and read that back; the file, which is not in place yet."""
+def _encrypt(file: Path, content: BinaryIO, lock: Lock, manifest: Manifest, scratch: Path, progress: Progress) -> None:
+    """Encrypt what was copied, and read that back."""
     total, done = 2 * sum(found.size for found in manifest.files.values()), 0
 
     def moved(size: int) -> None:
@@ -92,42 +147,23 @@ def _encrypt(file: Path, lock: Lock, manifest: Manifest, scratch: Path, progress
         done += size
         progress(done, total)
 
-    temporary: Path | None = None
+    with _writing(file):
+        key = write_archive(content, lock, manifest, scratch, moved)
+        content.flush()
+        os.fsync(content.fileno())
+        content.seek(0)
+        again = os.fdopen(os.dup(content.fileno()), "rb")
+        if read_archive(file, key, None, moved, opened=again) != manifest:
+            raise BackupUnreadable(file, "does not hold what was written", "see the disk; nothing was kept")
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".tmp", dir=file.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as written:  # mkstemp's mode is 0600
-            key = write_archive(written, lock, manifest, scratch, moved)
-            written.flush()
-            os.fsync(written.fileno())
-        if read_archive(temporary, key, None, moved) != manifest:
-            raise BackupUnreadable(temporary, "does not hold what was written", "see the disk; nothing was kept")
+        yield
     except OSError as error:
-        _remove(temporary)
         remedy = "make room" if error.errno == errno.ENOSPC else "choose another place, or see whose it is"
         raise BackupUnwritable(file, f"cannot be written ({error.strerror})", f"{remedy}; nothing was changed") from error
-    except BaseException:
-        _remove(temporary)
-        raise
-    return temporary
-
-
-def _remove(temporary: Path | None) -> None:
-    if temporary is not None:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _put_in_place(temporary: Path, file: Path) -> None:
-    try:
-        temporary.replace(file)
-        descriptor = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise BackupUnwritable(file, f"cannot be written ({error.strerror})", "choose another place") from error
 
 
 def _check_place(file: Path, state_dir: Path) -> None:
@@ -161,6 +197,16 @@ def _check_room(database: Path, scratch: Path) -> None:
 
 
 @contextmanager
+def _copying(state_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = Path(os.fsdecode(error.filename)) if error.filename else state_dir
+        remedy = "make room" if error.errno == errno.ENOSPC else "see whose it is: all in state_dir must be the relay's"
+        raise BackupUnsound(where, f"cannot be copied ({error.strerror})", remedy) from error
+
+
+@contextmanager
 def _scratch(state_dir: Path) -> Iterator[Path]:
     """A directory for the copy, as private as the database; those of backups that were killed are removed."""
     for left in state_dir.glob(f"{COPY}*"):
@@ -168,7 +214,6 @@ def _scratch(state_dir: Path) -> Iterator[Path]:
             if alone:
                 shutil.rmtree(left, ignore_errors=True)
     made = Path(tempfile.mkdtemp(prefix=COPY, dir=state_dir))
-    give_to_owner(made, state_dir)
     try:
         with _claimed(made):
             yield made
@@ -189,13 +234,3 @@ def _claimed(directory: Path) -> Iterator[bool]:
         yield False
     finally:
         os.close(descriptor)
-
-
-def _note(state_dir: Path, now: float) -> None:
-    """When the last backup was made, for `relay check`. Raises BackupUnwritable."""
-    path = state_dir / LAST_BACKUP
-    try:
-        atomic_write(path, msgspec.json.encode({"at": now}))
-        give_to_owner(path, state_dir)
-    except (KeyStoreError, OSError) as error:
-        raise BackupUnwritable(path, f"the backup is made, but that could not be noted ({error})", "make room") from error

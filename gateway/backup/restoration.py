@@ -34,7 +34,7 @@ from gateway.backup.age import Opener
 from gateway.backup.archive import DATABASE, Manifest, read_archive
 from gateway.backup.errors import BackupUnsound, BackupUnwritable, RestoreRefused
 from gateway.backup.inspection import BackupView, Progress, inspect, load_staged_keys, size_of, staged_store
-from gateway.backup.state_files import REPLACED, STAGED, give_tree_to_owner, holds_state, is_database, own_entries
+from gateway.backup.state_files import REPLACED, STAGED, holds_state, is_database, own_entries
 from gateway.keys import RESTORING, SECRET_NAME, RelayKeys
 from gateway.settings import ServerError, ServerSettings
 from gateway.store import WITNESS_NAME, AuditEvent, AuditHeads, StoreError, copy_database
@@ -254,10 +254,8 @@ def _finish(settings: ServerSettings) -> RestoreView:
             if path.name not in {_MOVED, _VIEW}:
                 target = database if path.name == DATABASE and database is not None else state_dir / path.name
                 path.replace(target)
-                give_tree_to_owner(target, state_dir)
         if (outside := _outside(settings)) is not None and _beside(outside).exists():
             _beside(outside).replace(outside)
-            give_tree_to_owner(outside, outside.parent)
             _sync(outside.parent)
         _sync(state_dir)
         done = state_dir / f"{STAGED}done"
@@ -273,7 +271,6 @@ def _move_aside(state_dir: Path, aside: Path, database: Path | None, outside: Pa
         entries += [path for path in outside.parent.iterdir() if is_database(path.name, outside.name)]
     if entries:
         aside.mkdir(mode=0o700, exist_ok=True)
-        give_tree_to_owner(aside, state_dir)
     for path in sorted(entries, key=lambda path: path.name != SECRET_NAME):
         shutil.move(path, aside / path.name)
     _sync(state_dir)

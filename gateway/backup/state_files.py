@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -62,18 +61,3 @@ def _add(found: dict[str, Path], state_dir: Path, path: Path, depth: int) -> Non
 def holds_state(state_dir: Path) -> bool:
     """Whether a relay has its keys, its database or its notes there. Raises OSError."""
     return state_dir.is_dir() and bool(own_entries(state_dir))
-
-
-def give_to_owner(path: Path, directory: Path) -> None:
-    """What a command of root's made in a state directory is its owner's. Raises OSError."""
-    if os.name == "posix" and os.geteuid() == 0:
-        owner = directory.stat()
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def give_tree_to_owner(path: Path, directory: Path) -> None:
-    """The same with all that is in it. Raises OSError."""
-    give_to_owner(path, directory)
-    if path.is_dir():
-        for entry in path.rglob("*"):
-            give_to_owner(entry, directory)

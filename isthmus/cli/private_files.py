@@ -14,6 +14,12 @@ from typing import BinaryIO
 from isthmus.cli.output import Failure
 
 
+def check_new(path: Path) -> None:
+    """Refuse a name that is taken. Raises Failure."""
+    if path.exists():
+        raise Failure(f"{path} exists already; choose another name")
+
+
 @contextmanager
 def private_output(path: Path | None) -> Iterator[BinaryIO]:
     """What is written in the block becomes the file, when the block has ended; standard output for None. Raises Failure."""
@@ -23,8 +29,7 @@ def private_output(path: Path | None) -> Iterator[BinaryIO]:
         return
     temporary: Path | None = None
     try:
-        if path.exists():
-            raise Failure(f"{path} exists already; choose another name")
+        check_new(path)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)  # mode 0600
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:

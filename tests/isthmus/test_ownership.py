@@ -228,6 +228,21 @@ def test_who_acts_is_still_known(home: Path) -> None:
     assert "nobody" not in said
 
 
+def test_a_backup_reads_nothing_that_only_root_may(config: Path) -> None:
+    """Whoever owns the state directory could lay a link there while root copies: so the owner's rights are all there are."""
+    assert run("relay", "init", "--config", config, "--name", "relay1").returncode == 0
+    state = config.parent / "state"
+    (state / "shadow").write_text("root's alone")
+    (state / "shadow").chmod(0o600)
+    vault = config.parent / "vault"
+    vault.mkdir(mode=0o700)
+    (vault / "public").write_text(f"{make_key(vault / 'key', 1.0)}\n")
+    done = run("relay", "backup", vault / "relay.age", "--config", config, "--public-key-file", vault / "public")
+    assert (done.returncode, "shadow: cannot be copied (Permission denied)" in done.stderr) == (1, True), done.stderr
+    assert sorted(path.name for path in vault.iterdir()) == ["key", "public"]
+    assert not list(state.glob(".backup-*"))
+
+
 @pytest.mark.long
 def test_a_backup_that_only_root_can_write_and_read(config: Path) -> None:
     """Made and restored by root; all that it leaves in the state directory is the owner's."""

@@ -8,15 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import msgspec
 
 from certs import CertsError
 from foundation.times import second
 from gateway.administrator import Administrator
 from gateway.app import ServerError
-from gateway.backup import BackupError, BackupView, make_backup, make_key, verify_backup
+from gateway.backup import (
+    BackupError,
+    BackupView,
+    make_key,
+    note_backup,
+    pending_backup,
+    verify_backup,
+    write_backup,
+)
 from gateway.relay import RelayError
 from gateway.store import StoreError
 from isthmus.cli.output import FILE, REFUSED, counted, emit_json, json_option, reporting, run_async
+from isthmus.cli.owned_work import as_owner
 from isthmus.cli.relay.context import load_relay_settings, relay_config
 from isthmus.cli.relay.encryption import (
     passphrase_option,
@@ -78,9 +88,21 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
     """
     settings = load_relay_settings(config, now=False).server  # where the backup goes may be root's alone
     lock = read_lock(passphrase_file, public_key_file)
+    now = time.time()
     with reporting(BackupError, StoreError, ServerError, CertsError):
-        view = run_async(make_backup(settings, file, lock, now=time.time(), progress=_shown("bytes", as_json=as_json)))
-    admin = Administrator(settings, before_store=lambda: own(settings.state_dir))
+        with pending_backup(file, settings.state_dir) as pending:
+
+            def write() -> bytes:
+                with reporting(BackupError, StoreError, ServerError, CertsError):
+                    progress = _shown("bytes", as_json=as_json)
+                    made = write_backup(settings, file, pending.content, lock, now=now, progress=progress)
+                    return msgspec.json.encode(run_async(made))
+
+            view = msgspec.json.decode(as_owner(settings.state_dir, write), type=BackupView)
+            pending.put_in_place()
+        own(settings.state_dir)
+        note_backup(settings.state_dir, now)
+    admin = Administrator(settings)
     not_recorded = ""
     try:
         run_async(admin.record_backup(str(file.absolute())))

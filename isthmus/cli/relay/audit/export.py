@@ -13,7 +13,7 @@ from isthmus.cli.admin import reported
 from isthmus.cli.output import FILE, Failure, counted, emit_json, json_option, run_async
 from isthmus.cli.private_files import private_output
 from isthmus.cli.relay.audit.entries import MomentType
-from isthmus.cli.relay.context import open_administrator, relay_config
+from isthmus.cli.relay.context import load_relay_settings, open_administrator, relay_config
 from isthmus.terminal import visible
 
 
@@ -46,6 +46,7 @@ def export_audit(config: Path, output: Path | None, form: Any, as_json: bool, **
     since, until = chosen["since"], chosen["until"]
     if since is not None and until is not None and since >= until:
         raise click.UsageError(f"--since ({second(since)}) is not before --until ({second(until)}).")
+    load_relay_settings(config)  # from here on root is the owner of state_dir: what it opens now it can also finish
     admin = open_administrator(config)
     with private_output(output) as file:
         exported = run_async(reported(admin.export_audit(file, form, since=since, until=until)))

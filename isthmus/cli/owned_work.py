@@ -1,0 +1,56 @@
+"""Work in a state directory by a process of its owner's, while root waits.
+
+Where root is needed afterwards, as to put a file where only root may, this process cannot become the owner. It must not do
+the work there itself either: whoever owns the directory could lay a link where root is about to read or write.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from isthmus.cli.output import REFUSED, Failure
+from isthmus.cli.state import own
+
+_DONE, _FAILED = b"+", b"-"
+
+
+def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
+    """What `work` returns; a Failure of its own is raised here. Only root forks for it; no thread may have been started.
+
+    Raises Failure.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return work()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _answer(writing, state_dir, work)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    if answer.startswith(_DONE):
+        return answer[1:]
+    raise Failure(answer[1:].decode() or "the process that did it as the directory's owner has ended by itself", REFUSED)
+
+
+def _answer(writing: int, state_dir: Path, work: Callable[[], bytes]) -> None:
+    """In the new process, which ends here."""
+    answer = _FAILED
+    try:
+        own(state_dir)
+        answer = _DONE + work()
+    except Failure as failure:
+        answer = _FAILED + str(failure).encode()
+    except BaseException:  # noqa: BLE001 - nothing may go on behind this: it would be a second command
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(answer)
+        os._exit(0)
