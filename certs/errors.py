@@ -5,7 +5,7 @@ CertsError
 ├── CertificateRefused     a certificate, certificate request or signature that is not accepted; has a `reason`
 ├── CertificateUnreadable  bytes that are no X.509 certificate; has `what` they were, and the `reason`
 ├── SourceError            a new certificate that cannot be had, or is not fit for its use
-├── ThumbprintMalformed    text that is no thumbprint
+├── ThumbprintMalformed    text that is not a thumbprint
 ├── PartnerUnknown         no partner of that name in the ledger
 ├── TokenRefused           an enrolment token that is truncated, foreign or expired
 └── RolloverRefused        a step that the rollover's state does not allow
@@ -77,7 +77,7 @@ class ThumbprintMalformed(CertsError):
         self.text = text
 
     def __str__(self) -> str:
-        return f"{self.text[:60]!r} is no thumbprint: 40 hexadecimal digits, as `isthmus adfs status` shows them"
+        return f"{self.text[:60]!r} is not a thumbprint: 40 hexadecimal digits, as `isthmus adfs status` shows them"
 
 
 class PartnerUnknown(CertsError):

@@ -103,7 +103,7 @@ def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise KeyStoreError(path, "is no regular file", "restore it from the backup")
+            raise KeyStoreError(path, "is not a regular file", "restore it from the backup")
         if status.st_size > most:
             raise KeyStoreError(path, f"has {status.st_size} bytes", "it is not a key file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:

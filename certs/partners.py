@@ -186,7 +186,7 @@ class Ledgers:
         except FileNotFoundError:
             return Ledger(farm=farm)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise KeyStoreError(path, "is no ledger of partners, or is damaged", "restore it, or move it away") from error
+            raise KeyStoreError(path, "is not a ledger of partners, or is damaged", "restore it, or move it away") from error
 
     @contextlib.contextmanager
     def changing(self, farm: str) -> Iterator[LedgerEdit]:
@@ -231,7 +231,9 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise KeyStoreError(path, "is in use by another administrator", "wait until that command has ended") from error
+            raise KeyStoreError(
+                path, "is in use by another administrator", "wait until that command has finished"
+            ) from error
         yield
     finally:
         os.close(descriptor)

@@ -55,8 +55,8 @@ def from_pfx(path: Path, password_file: Path | None) -> Material:
         raise SourceError(str(path), error.problem, "give a PFX file") from error
     except MALFORMED as error:
         if password is None:
-            raise SourceError(str(path), "is no PFX file, or it has a password", "give --password-file") from error
-        raise SourceError(str(path), "is no PFX file, or the password is wrong", "check --password-file") from error
+            raise SourceError(str(path), "is not a PFX file, or it has a password", "give --password-file") from error
+        raise SourceError(str(path), "is not a PFX file, or the password is wrong", "check --password-file") from error
     if key is None or certificate is None:
         raise SourceError(str(path), "has no certificate with its private key", "export it again, private key included")
     return checked(str(path), key, certificate, tuple(others))
@@ -65,7 +65,7 @@ def from_pfx(path: Path, password_file: Path | None) -> Material:
 def checked(source: str, key: object, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Material:
     """The two belong together, and AD FS can use them. Raises SourceError."""
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise SourceError(source, "its key is no RSA key, which AD FS needs", "ask for a certificate with an RSA key")
+        raise SourceError(source, "its key is not an RSA key, which AD FS needs", "ask for a certificate with an RSA key")
     if spki(certificate.public_key()) != spki(key.public_key()):
         raise SourceError(source, "the certificate does not belong to the key", "give the certificate for this key")
     return Material(key=key, certificate=certificate, chain=chain)

@@ -1,4 +1,4 @@
-"""Enrolment tokens: one string, copied once from the relay to the agent, good for one identity.
+"""Enrolment tokens: one string, copied once from the relay to the agent, for one identity.
 
 The secret in it is never sent. Both ends hold K = SHA-256(secret) (the relay keeps only that); the agent proves K over
 its certificate request, the relay proves K over what it answers. So a proxy that inspects TLS in between can neither

@@ -39,7 +39,7 @@ class SettingsProblem(DirectoryError):
         return f"{self.setting}: {self.problem}. {self.remedy}".rstrip()
 
     def as_unfit(self, setting: str) -> Unfit:
-        """As settings files tell it, where the remedy goes on after a semicolon. setting: the whole key."""
+        """As settings files tell it, where the remedy continues after a semicolon. setting: the whole key."""
         return Unfit(self.problem, f"{self.remedy[:1].lower()}{self.remedy[1:]}".rstrip("."), setting=setting)
 
 

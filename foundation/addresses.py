@@ -43,7 +43,7 @@ def _parse(text: str) -> IPAddress | None:
 
 
 def address_key(address: str) -> str:
-    """The address as it is counted: IPv4 as it is, IPv6 by its /64; what is no address as it is."""
+    """The address as it is counted: IPv4 as it is, IPv6 by its /64; what is not an address as it is."""
     return _key(address) if len(address) <= _LONGEST else address
 
 
@@ -56,6 +56,6 @@ def _key(address: str) -> str:
 
 
 def lies_within(address: str, networks: Sequence[Network]) -> bool:
-    """Whether an address lies in one of the networks; never for what is no address."""
+    """Whether an address lies in one of the networks; never for what is not an address."""
     parsed = parse_address(address) if networks else None
     return parsed is not None and any(parsed in network for network in networks)

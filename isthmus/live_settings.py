@@ -1,6 +1,6 @@
 """Settings that are read anew while a process runs (SIGHUP): what can be taken is, what cannot is named.
 
-A file that cannot be used changes nothing: every problem is logged with its key and line, and what was in use goes on.
+A file that cannot be used changes nothing: every problem is logged with its key and line, and what was in use continues.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class LiveSettings(Generic[M]):
                 problem=problem.problem,
                 remedy=problem.remedy,
             )
-        remedy = "correct it and reload again; what was in use before goes on"
+        remedy = "correct it and reload again; the settings in use stay"
         log.error("settings.not_reloaded", file=str(self._path), problems=len(error.problems), remedy=remedy)
 
     def _tell(self, read: M, taken: Sequence[str]) -> None:

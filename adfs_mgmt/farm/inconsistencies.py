@@ -1,4 +1,4 @@
-"""Where what the servers say, what the other servers say, and what anybody sees do not go together. Pure.
+"""Where what the servers say, what the other servers say, and what anybody sees contradict each other. Pure.
 
 Only what was read is compared: a host that did not answer contradicts nobody (that it did not answer is judged in
 `adfs_mgmt.health`).

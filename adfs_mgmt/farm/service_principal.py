@@ -21,7 +21,7 @@ async def read_principal(hosts: Sequence[tuple[HostQuery, Node]], name: str) -> 
         try:
             rows = await host.run("Get-IsthmusServicePrincipal", Name=name)
         except NotInCatalogue:
-            return ServicePrincipal(name=name, service_account=node.service_account, error=f"{name!r} is no name of a host")
+            return ServicePrincipal(name=name, service_account=node.service_account, error=f"{name!r} is not a host name")
         except CommandFailed as error:
             if error.error_id.startswith(_ABSENT):
                 return None

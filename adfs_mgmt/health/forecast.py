@@ -68,5 +68,5 @@ def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Even
     promoted = made + properties.promotion_threshold_days * DAY
     found.append(Event(at=promoted, kind=EventKind.PROMOTION, why="AD FS promotes the successor; partners must know it"))
     critical = primary.not_after - properties.critical_threshold_days * DAY
-    found.append(Event(at=critical, kind=EventKind.CRITICAL, why="AD FS replaces it at once, whatever partners know"))
+    found.append(Event(at=critical, kind=EventKind.CRITICAL, why="AD FS replaces it immediately, whatever partners know"))
     return sorted(found, key=lambda event: event.at)

@@ -235,7 +235,7 @@ def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
     if not proxy.trust_ok:
         return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
     if proxy.trust_ends is not None and proxy.trust_ends <= now:
-        return failed("proxy-trust", where, "its trust certificate has ended", remedy)
+        return failed("proxy-trust", where, "its trust certificate has expired", remedy)
     if proxy.trust_ends is not None and proxy.trust_ends < now + 7 * DAY:
         seen = f"its trust certificate ends in {(proxy.trust_ends - now) / DAY:.0f} days and was not renewed"
         return warned(

@@ -16,13 +16,13 @@ class Thresholds:
     """SSL and Service-Communications certificates that end sooner are a warning, as in Connect Health. 0: no
     warning."""
     ssl_failure_days: Annotated[float, Bounds(zero=True)] = 14.0
-    """… and a failure. 0: once they have ended."""
+    """… and a failure. 0: once they have expired."""
     token_warning_days: Annotated[float, Bounds(zero=True)] = 30.0
     """Token certificates that end sooner are a warning where AutoCertificateRollover does not look after them.
     0: no warning."""
     token_failure_days: Annotated[float, Bounds(zero=True)] = 7.0
-    """… and a failure. 0: once they have ended. One that AutoCertificateRollover looks after is an alarm only where AD FS is
-    late with it, or past its own critical threshold."""
+    """… and a failure. 0: once they have expired. One that AutoCertificateRollover looks after is an alarm only where AD FS
+    is late with it, or past its own critical threshold."""
     sync_seconds: float = 900.0
     """A secondary whose last successful poll is older than this lags: three polls."""
     clock_seconds: float = 60.0

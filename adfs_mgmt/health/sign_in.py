@@ -43,7 +43,7 @@ _OTHER_ISSUER = (
     "`synthetic_relying_party`."
 )
 _SAID = {
-    SignInOutcome.BAD_TOKEN: "what came is no good token",
+    SignInOutcome.BAD_TOKEN: "what came is not a valid token",
     SignInOutcome.REFUSED: "the test account was refused",
     SignInOutcome.DENIED: "the test account may not have a token for {party}",
     SignInOutcome.UNKNOWN_PARTY: "it knows no relying party {party}",

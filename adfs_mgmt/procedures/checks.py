@@ -129,6 +129,6 @@ def usable_again(view: FarmView[Any], thumbprint: str, where: str) -> list[str]:
     if certificate is None or not certificate.ended(view.now):
         return []
     return [
-        f"the old certificate {thumbprint} ({where}) has ended, so that going back would stop sign-in. Continue with the "
+        f"the old certificate {thumbprint} ({where}) has expired, so that going back would stop sign-in. Continue with the "
         "new one (rollback --cancel where it is going back already), or roll over to another"
     ]

@@ -291,7 +291,7 @@ def _check_removable_node(spec: ServerSpec, seen: ServerObservation) -> Iterator
         remedy = "on another node run Set-AdfsSyncProperties -Role PrimaryComputer, point the others at it, then plan anew"
         yield failed("role", "", f"{spec.name} is the primary, or no other primary answers", remedy)
     if host.role is None and not host.error and not seen.lists(spec.name):
-        yield failed("member", "", f"{spec.name} is no node of the farm", "nothing is to be done")
+        yield failed("member", "", f"{spec.name} is not a node of the farm", "nothing is to be done")
     if not host.error and not host.has(ADFS_ROLE) and spec.offline:
         yield warned("offline", "", f"{spec.name} answers", "without --offline its role is removed, too")
 
@@ -300,7 +300,7 @@ def _check_removable_proxy(spec: ServerSpec, seen: ServerObservation) -> Iterato
     if not any(proxy.service_running for proxy in seen.farm.proxies):
         yield warned("last", "", f"{spec.name} is the last proxy that runs", "nobody outside can sign in afterwards")
     if not seen.host.error and not seen.host.has(spec.operation.role):
-        yield failed("member", "", f"{spec.name} is no proxy", "nothing is to be done")
+        yield failed("member", "", f"{spec.name} is not a proxy", "nothing is to be done")
 
 
 _NEW_NODE: tuple[_Checker, ...] = (_check_fqdn, _check_domain, _check_windows, _check_clock, _check_restart)

@@ -70,7 +70,7 @@ def _refuse(what: str, reasons: Sequence[str]) -> None:
 
 
 def _impossible_times(request: RolloverRequest) -> list[str]:
-    """Nothing would be before a time that is no number."""
+    """Nothing would be before a time that is not a number."""
     times = {"partners get": request.publish_for, "the old one stays": request.retire_after}
     return [
         f"the time that {name} is {seconds / DAY:g} days; give a number of days"

@@ -112,7 +112,7 @@ def load_backup(path: Path) -> Backup:
     except KeyStoreError as error:
         raise FileProblem(error.path, error.problem, error.remedy) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedAnswer) as error:
-        raise FileProblem(path, "is no backup of a trust, or is damaged", "take another one") from error
+        raise FileProblem(path, "is not a backup of a trust, or is damaged", "take another one") from error
     return Backup(
         path=path,
         tenant=file.tenant,

@@ -70,7 +70,7 @@ def check_federate(
     needed = [
         (not domain.federated, "is managed now", "is federated already", "Update it instead: isthmus adfs trust update."),
         (domain.is_verified, "is verified", "is not verified", "Verify it with its DNS record first."),
-        (not microsofts, "is no onmicrosoft.com domain", "is an onmicrosoft.com domain", "Such a domain stays managed."),
+        (not microsofts, "is not an onmicrosoft.com domain", "is an onmicrosoft.com domain", "Such a domain stays managed."),
         (not domain.is_default, f"is not {default}", f"is {default}", "Make another one the default first."),
         (domain.is_root, "is a root domain", "is a subdomain", "It follows its root: federate that one."),
     ]

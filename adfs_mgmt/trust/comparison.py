@@ -177,7 +177,7 @@ def _live(domain: str, configuration: Configuration, live: Certificate, keys: Si
         text = f"when {live.thumbprint}, which signs now, ends is not known"
         yield warned("live-key", domain, text, "Look at `isthmus adfs status`")
     if live.ended(now):
-        yield failed("live-key", domain, f"{live.thumbprint}, which signs now, has ended", roll)
+        yield failed("live-key", domain, f"{live.thumbprint}, which signs now, has expired", roll)
     for coming in keys.coming:
         if coming.outlasts(live) and configuration.slot_of(coming.thumbprint) is None:
             text = f"Entra ID does not know the successor {coming.thumbprint} yet"

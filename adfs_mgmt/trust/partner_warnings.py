@@ -56,7 +56,7 @@ def _ends(partner: Partner, found: PartnerMetadata, now: float) -> Iterable[Part
         if certificate.not_after is None:
             yield _warning(partner, f"when its certificate {name} ends is not known", "Ask its owner")
         elif left <= 0:
-            yield _warning(partner, f"its certificate {name} has ended", "Ask its owner for a new one")
+            yield _warning(partner, f"its certificate {name} has expired", "Ask its owner for a new one")
         elif left < SOON:
             text = f"its certificate {name} ends in {left / 86400:.0f} days"
             yield _warning(partner, text, "Ask its owner for another")

@@ -62,7 +62,7 @@ def _checked_names(names: Sequence[str], settings: AcmeSettings) -> list[str]:
         raise refuse("a certificate needs at least one name")
     for name in wanted:
         if not _NAME.fullmatch(name):
-            raise refuse(f"{name!r} is no DNS name; write names with other letters in punycode (xn--…)")
+            raise refuse(f"{name!r} is not a DNS name; write names with other letters in punycode (xn--…)")
         if name.startswith("*.") and settings.challenge == "http-01":
             raise refuse(f"{name} is a wildcard: that needs challenge = 'dns-01' (RFC 8555, 7.1.3)")
     if settings.challenge == "dns-01" and settings.hook is None:

@@ -256,5 +256,5 @@ def _account_key(directory: Path, server: str) -> ec.EllipticCurvePrivateKey:
             server, f"the account's key {path} is damaged: restore it, or remove it to get a new account"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise AcmeError(server, f"the account's key {path} is no EC key: remove it to get a new account")
+        raise AcmeError(server, f"the account's key {path} is not an EC key: remove it to get a new account")
     return key

@@ -24,7 +24,7 @@ def read_reading(settings: DirectorySettings, address: Address, password: str, s
     with _as_service_account(settings, address, password) as connection:
         names = read_names(connection)
         if names is None:
-            text = "it is no Active Directory, or the service account may not read its configuration partition"
+            text = "it is not an Active Directory, or the service account may not read its configuration partition"
             raise ServerRefused(str(address), "tell the domain's names", 0, text)
         there = replace(settings, base_dn=names.base_dn)
         wanted = dict.fromkeys(suffix.lower() for suffix in (*names.upn_suffixes, *suffixes))

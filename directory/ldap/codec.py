@@ -158,7 +158,7 @@ def message_size(data: bytes | bytearray) -> int:
     if len(data) < 2:
         return 0
     if data[0] != 0x30:
-        raise CodecError("this is no LDAP message")
+        raise CodecError("this is not an LDAP message")
     size = data[1]
     if size < 0x80:
         return 2 + size
@@ -178,7 +178,7 @@ def open_message(data: bytes) -> tuple[int, int, int, int]:
     tag, at, _ = header(data, 0)
     kind, start, end = header(data, at)
     if tag != 0x30 or kind != 0x02 or not 1 <= end - start <= 4:
-        raise CodecError("this is no LDAP message")
+        raise CodecError("this is not an LDAP message")
     number = int.from_bytes(data[start:end], "big")
     tag, start, end = header(data, end)
     return number, tag, start, end

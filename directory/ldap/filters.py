@@ -57,7 +57,7 @@ def _read(text: str) -> UserFilter:
         encoded = encoder.encode(compile_filter(root))
     except (LDAPException, PyAsn1Error, ValueError) as error:
         remedy = "Write it as in (&(objectClass=person)(!(employeeType=robot))), in brackets (RFC 4515)."
-        raise SettingsProblem("user_filter", f"{text!r} is no LDAP filter ({error})", remedy) from error
+        raise SettingsProblem("user_filter", f"{text!r} is not an LDAP filter ({error})", remedy) from error
     return UserFilter(text, encoded, tuple(dict.fromkeys(_attributes(root))))
 
 

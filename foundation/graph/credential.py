@@ -59,7 +59,7 @@ class ApplicationCredential:
     async def token(self, *, fresh: bool = False) -> str:
         """A token, out of msal's cache while it lasts. Raises SignInRefused, Unreachable, CredentialUnusable.
 
-        Cancelling stops waiting; the request goes on in its thread for as long as its timeout.
+        Cancelling stops waiting; the request continues in its thread for as long as its timeout.
         """
         async with self._lock:
             if self._refused is not None:

@@ -73,7 +73,9 @@ class HttpConnection(web.RequestHandler):
         """Answer what is no request. aiohttp itself would quote the offending line, in its log and to whoever sent it."""
         if isinstance(exc, HttpProcessingError):
             self._listener.malformed(self, exc)
-            response: web.StreamResponse = web.Response(status=400, text="this is no HTTP request that is understood here")
+            response: web.StreamResponse = web.Response(
+                status=400, text="this is not an HTTP request that is understood here"
+            )
             response.force_close()
         else:
             response = super().handle_error(request, status, exc, message)

@@ -75,7 +75,7 @@ class JournalLocked(JournalError):
     """Somebody else is at work with it. `holder`: who, and since when."""
 
     def __init__(self, where: object, holder: str) -> None:
-        super().__init__(where, f"in use {holder}" if holder else "in use", "Wait until that has ended.")
+        super().__init__(where, f"in use {holder}" if holder else "in use", "Wait until that has finished.")
         self.holder = holder
 
 

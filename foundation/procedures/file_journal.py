@@ -129,7 +129,7 @@ class FileJournal:
         self._stack.callback(os.close, descriptor)
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise JournalError(self.path, "is no regular file", _RESTORE)
+            raise JournalError(self.path, "is not a regular file", _RESTORE)
         if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
             raise JournalError(self.path, "is open to other users", f"Look at it, then run chmod 600 {self.path}.")
         return descriptor

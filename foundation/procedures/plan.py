@@ -217,7 +217,7 @@ def load(path: Path, types: StateTypes) -> Plan[Any]:
     except OSError as error:
         raise PlanUnusable(path, f"cannot be read ({error.strerror})") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PlanUnusable(path, "is no plan, or is damaged") from error
+        raise PlanUnusable(path, "is not a plan, or is damaged") from error
     version = content.get("version") if isinstance(content, dict) else None
     if not isinstance(content, dict) or version != PLAN_VERSION:
         raise PlanUnusable(path, f"is a plan of version {version!r}; this Isthmus knows {PLAN_VERSION}")
@@ -236,9 +236,9 @@ def _checked(path: Path, content: Any, state: type[Any]) -> Plan[Any]:
         plan: Plan[Any] = msgspec.convert(content, Plan)
         plan = replace(plan, state=msgspec.convert(plan.state, state))
     except (msgspec.ValidationError, RecursionError) as error:
-        raise PlanUnusable(path, f"is no plan, or is damaged ({error})") from error
+        raise PlanUnusable(path, f"is not a plan, or is damaged ({error})") from error
     if "digest" not in content:
-        raise PlanUnusable(path, "is no plan, or is damaged (it has no digest)")
+        raise PlanUnusable(path, "is not a plan, or is damaged (it has no digest)")
     if plan.digest != _digest(plan):
         raise PlanUnusable(path, _EDITED)
     return plan

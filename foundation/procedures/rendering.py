@@ -67,7 +67,7 @@ def step_text(step: Step) -> str:
 
 _NEXT = {
     StepKind.DO: "Next: {title}. `apply` does it:",
-    StepKind.NOTE: "Next: {title}. It holds already; `apply` goes on.",
+    StepKind.NOTE: "Next: {title}. It holds already; `apply` continues.",
     StepKind.WAIT: "Waiting: {title}{until}",
     StepKind.ASK: "Waiting for a person: {title}",
     StepKind.REFUSE: "Stopped before: {title}",

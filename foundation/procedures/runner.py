@@ -2,7 +2,7 @@
 
     observe ─► next step ─┬─ DO ──► for each act: journal `begun` ─► act ─► journal `acted` ─► observe
        ▲                  ├─ NOTE ► journal `completed`, with what was learnt
-       │                  ├─ WAIT ► a short one is waited for; a long one ends the run, the next one goes on later
+       │                  ├─ WAIT ► a short one is waited for; a long one ends the run, the next one continues later
        └──────────────────┴─ ASK, REFUSE, DONE ► the run ends
 
 Killed anywhere, the next run reads the journal, observes, and the planner finds the same place again: an act that had taken

@@ -69,7 +69,7 @@ def decoded(text: str, what: str) -> bytes:
 def _verified(
     data: bytes, root: etree._Element, what: str, id_attribute: str, certificate: x509.Certificate, sha1: bool
 ) -> etree._Element:
-    """Whether the certificate has ended is for others to say: the time is one when it was good."""
+    """Whether the certificate has expired is for others to say: the time is one when it was good."""
     expected = SignatureConfiguration(
         location="./",
         expect_references=1,

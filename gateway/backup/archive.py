@@ -139,7 +139,7 @@ def read_archive(
         except NotOurs as error:
             raise BackupLocked(path, _other(error, opener), "give what it was encrypted to") from error
         except (tarfile.TarError, msgspec.MsgspecError, EOFError) as error:
-            raise BackupUnreadable(path, "is encrypted, but is no backup of a relay", "see which file it is") from error
+            raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is") from error
     return manifest
 
 
@@ -156,7 +156,7 @@ def _read_members(archive: tarfile.TarFile, path: Path, into: Path | None, moved
     members = _members(archive)
     first = next(members, None)
     if first is None or first.name != _MANIFEST or first.size > _LARGEST_MANIFEST:
-        raise BackupUnreadable(path, "is encrypted, but is no backup of a relay", "see which file it is")
+        raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is")
     manifest = _read_manifest(_content(archive, first).read(), path)
     missing = dict(manifest.files)
     for member in members:

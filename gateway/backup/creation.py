@@ -175,14 +175,14 @@ def _check_place(file: Path, state_dir: Path) -> None:
     try:
         if not file.is_file():
             if file.exists():
-                raise BackupUnwritable(file, "is no regular file", "name a file")
+                raise BackupUnwritable(file, "is not a regular file", "name a file")
             return
         with file.open("rb") as there:
             found = there.read(len(MAGIC))
     except OSError as error:
         raise BackupUnwritable(file, f"cannot be opened ({error.strerror})", "choose another name") from error
     if found and found != MAGIC:
-        raise BackupUnwritable(file, "is there, and is no backup", "choose another name; nothing was overwritten")
+        raise BackupUnwritable(file, "exists, and is not a backup", "choose another name; nothing was overwritten")
 
 
 def _check_room(database: Path, scratch: Path) -> None:

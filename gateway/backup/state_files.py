@@ -26,7 +26,7 @@ def is_database(name: str, database: str = DATABASE) -> bool:
 
 
 def find_state(state_dir: Path, database: str = DATABASE) -> dict[str, Path]:
-    """Every file to be backed up, by its path in the directory. Raises OSError; BackupUnsound for what is no file.
+    """Every file to be backed up, by its path in the directory. Raises OSError; BackupUnsound for what is not a file.
 
     Of the database no file is opened, here or by whoever gets this.
     """
@@ -55,7 +55,7 @@ def _add(found: dict[str, Path], state_dir: Path, path: Path, depth: int) -> Non
     elif stat.S_ISREG(mode):
         found[path.relative_to(state_dir).as_posix()] = path
     else:
-        raise BackupUnsound(path, "is no regular file", "nothing but the relay's own files belongs in state_dir")
+        raise BackupUnsound(path, "is not a regular file", "nothing but the relay's own files belongs in state_dir")
 
 
 def holds_state(state_dir: Path) -> bool:

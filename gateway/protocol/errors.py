@@ -75,7 +75,7 @@ class PeerRefused(ProtocolError):
 
 
 class PeerExpired(PeerRefused):
-    """The other end's certificate has ended: for an agent, the remedy is to enrol anew."""
+    """The other end's certificate has expired: for an agent, the remedy is to enrol anew."""
 
     code = CloseCode.EXPIRED
     public = "certificate expired"

@@ -46,7 +46,7 @@ def identify_requests(trusted: Sequence[Network]) -> Middleware:
             raise
         except Exception:
             log.exception("request.failed", path=request.path)
-            text = f"Something went wrong here. If you ask for help, name this reference: {correlation_id}"
+            text = f"Something went wrong here. If you ask for help, quote this reference: {correlation_id}"
             response = web.Response(status=500, text=text)
         finally:
             structlog.contextvars.unbind_contextvars("correlation_id")

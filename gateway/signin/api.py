@@ -252,14 +252,14 @@ def _client_of(order: AuthenticateRequest | ChangePasswordRequest) -> str:
     """The address that the caller names, as it is counted and kept; empty for none. Raises ApiProblem."""
     parsed = parse_address(order.client_address)
     if order.client_address and parsed is None:
-        raise ApiProblem(400, "body not as described", "client_address is no IP address")
+        raise ApiProblem(400, "body not as described", "client_address is not an IP address")
     return str(parsed or "")
 
 
 def _answer(verdict: Verdict, correlation_id: str) -> web.Response:
     if verdict.outcome is None:
         raise ApiProblem(
-            429, "too many tries", "smart lockout, or the rate of the API key, refused this attempt", verdict.retry_after
+            429, "too many attempts", "smart lockout, or the rate of the API key, refused this attempt", verdict.retry_after
         )
     if verdict.outcome.is_infrastructure:
         raise ApiProblem(503, "nobody could check the credential", verdict.outcome.value, 1.0)

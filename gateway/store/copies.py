@@ -32,7 +32,7 @@ def database_file(url: str) -> Path | None:
 
 
 def copy_database(source: Path, target: Path, progress: Progress = lambda _done, _total: None) -> None:
-    """Copy it as it is at this moment into a new file (mode 0600), whoever goes on writing to it meanwhile. Blocks.
+    """Copy it as it is at this moment into a new file (mode 0600), whoever keeps writing to it meanwhile. Blocks.
 
     Raises StoreUnavailable; FileNotFoundError where there is no database.
     """

@@ -424,7 +424,7 @@ def parse_store_url(url: str) -> sa.URL:
     """As the engine takes it, with TLS verified over the network. Raises StoreUnavailable for what is no database's."""
     try:
         parsed = sa.engine.make_url(url)
-    except (SQLAlchemyError, ValueError):  # of a port that is no number: a password with an unescaped @ or : in it
+    except (SQLAlchemyError, ValueError):  # of a port that is not a number: a password with an unescaped @ or : in it
         # `from None`: the error quotes what it could not read, and that may be the password
         raise StoreUnavailable("store_url", "is not the URL of a database", "see the settings' reference") from None
     where, backend = shown_store_url(parsed), parsed.get_backend_name()
@@ -438,7 +438,7 @@ def parse_store_url(url: str) -> sa.URL:
 
 
 def check_store_url(url: str) -> None:
-    """Refuse what is no URL of a database of ours; nobody is connected to. Raises StoreUnavailable."""
+    """Refuse what is not a URL of a database of ours; nobody is connected to. Raises StoreUnavailable."""
     parse_store_url(url)
 
 

@@ -138,7 +138,7 @@ class KeysUnreadable(StoreError):
 
 
 class KeyTooFresh(StoreError):
-    """Rolled again before the last roll was in use: the key in use now would end at once. active_from: Unix seconds."""
+    """Rolled again before the last roll was in use: the key in use now would end immediately. active_from: Unix seconds."""
 
     def __init__(self, active_from: float, now: float) -> None:
         super().__init__(active_from, now)

@@ -65,7 +65,7 @@ class Retention:
             for error in report.broken:
                 self._tell(error)
         except DutyLost:
-            log.warning("audit.prune_interrupted", remedy="none: another node goes on")
+            log.warning("audit.prune_interrupted", remedy="none: another node continues")
         finally:
             await self._store.duties.give_up(lease)
 

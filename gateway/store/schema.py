@@ -1,7 +1,7 @@
 """The schema: which one this code has, and which other ones it can work with.
 
 Nodes are updated one after the other, so code of release N meets the schema of release N + 1. A schema therefore says
-from which release on it can be read, and older code that is new enough goes on without touching it:
+from which release on it can be read, and older code that is new enough continues without touching it:
 
     expand     release N + 1 adds tables, and columns with defaults: `readable_from` stays
     contract   release N + 2 drops what N alone still read: `readable_from` becomes N + 1

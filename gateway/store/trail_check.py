@@ -31,7 +31,7 @@ from gateway.store.trail_tables import (
 UNNAMED = "what it said of a person was removed, and no entry says so"
 _PAGE = 5000
 _SWEEPS = 4
-"""How often it goes on behind what was written or pruned while it was reading."""
+"""How often it continues behind what was written or pruned while it was reading."""
 
 Progress = Callable[[int, int], None]
 
@@ -56,7 +56,7 @@ class TrailCheck:
 
 
 class _Walk:
-    """One check. The trail goes on meanwhile: entries are added, a person is removed, old entries are pruned."""
+    """One check. The trail continues meanwhile: entries are added, a person is removed, old entries are pruned."""
 
     def __init__(
         self, database: Database, keyring: Keyring, anchors: TrailAnchors, progress: Progress | None, take: Take | None

@@ -45,7 +45,7 @@ class HeadWitness:
         for number, line in enumerate(text.splitlines(), 1):
             matched = _LINE.fullmatch(line)
             if matched is None:
-                raise StoreUnavailable(str(self.path), f"line {number} is no head of a chain", _RESTORE)
+                raise StoreUnavailable(str(self.path), f"line {number} is not the head of a chain", _RESTORE)
             chain = int(matched[1])
             heads[chain] = AuditHead(chain=chain, node="", seq=int(matched[2]), hash=matched[3])
         return heads

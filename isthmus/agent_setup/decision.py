@@ -48,7 +48,7 @@ def choose_names(reading: DomainReading, allowed: Sequence[str] | None, agent: s
         if reading.in_use.get(suffix):  # Active Directory lets administrators give a user any suffix
             suffixes.append(suffix)
         else:
-            notes.append(f"the token is for {suffix} as well, which is no name of this directory")
+            notes.append(f"the token is for {suffix} as well, which is not a name of this directory")
     return ChosenNames(
         name=own, base_dn=names.base_dn, netbios_name=netbios, upn_suffixes=tuple(suffixes), notes=tuple(notes)
     )

@@ -18,7 +18,7 @@ def dns_name(text: str) -> str:
     if "@" in name or "\\" in name or "=" in name:
         raise ValueError(f"{text!r}: give the domain's DNS name, such as corp.example.com")
     if "." not in name or not all(_LABEL.fullmatch(label) for label in name.split(".")):
-        raise ValueError(f"{text!r} is no DNS name; a domain has one such as corp.example.com")
+        raise ValueError(f"{text!r} is not a DNS name; a domain has one such as corp.example.com")
     return name
 
 
@@ -27,7 +27,7 @@ def enrolment_token(text: str) -> str:
     try:
         EnrolmentToken.parse(text)
     except TokenRefused as error:
-        raise ValueError(f"this is no token: {error.problem}") from error
+        raise ValueError(f"this is not a token: {error.problem}") from error
     return "".join(text.split())
 
 
@@ -37,7 +37,7 @@ def fingerprints(text: str) -> tuple[str, ...]:
     for item in items(text):
         digits = item.replace(":", "").replace("-", "").lower()
         if not re.fullmatch("[0-9a-f]{64}", digits):
-            raise ValueError(f"{item!r} is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
+            raise ValueError(f"{item!r} is not a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
         found.append(digits)
     return tuple(dict.fromkeys(found))
 

@@ -37,7 +37,7 @@ patience_option = click.option(
     default=900.0,
     show_default=True,
     metavar="SECONDS",
-    help="Wait so long for a time to come; for longer waits the command ends, and `apply` goes on later.",
+    help="Wait so long for a time to come; for longer waits the command ends, and `apply` continues later.",
 )
 
 _INTERRUPTED = (
@@ -79,7 +79,7 @@ def show_plan(plan: Plan[Any]) -> None:
 
 
 def _continued(line: str) -> int:
-    """Where a line of a plan goes on that was broken: behind its bullet, or its word (`do`, `undo`)."""
+    """Where a line of a plan continues that was broken: behind its bullet, or its word (`do`, `undo`)."""
     text = line.lstrip()
     lead = len(line) - len(text)
     return lead + 2 if text.startswith("- ") else lead + 6 if lead else 0

@@ -52,7 +52,7 @@ MEANINGS = {
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
     "alert.agent.spoke_for_others": "An agent answered about an account, or a person, that is none of its domains': it is"
     " a rogue, or it lacks a domain; the detail says which. Once for each connection; none of these answers counts.",
-    "alert.agent.quarantined": "An agent said yes to a canary, a person who does not exist, and was revoked at once.",
+    "alert.agent.quarantined": "An agent said yes to a canary, a person who does not exist, and was revoked immediately.",
 }
 """Kind -> what happened. `audit_page` refuses to be written while these and the code's differ."""
 

@@ -139,7 +139,7 @@ class Interview:
         return self.answers
 
     def reconsider(self, questions: Sequence[Question[Any]], reason: str) -> Answers:
-        """These answers do not go together, or not with what was found: they are asked for again, with the reason.
+        """These answers contradict each other, or not with what was found: they are asked for again, with the reason.
 
         Raises AnswerRefused where nobody can be asked, or where they came with the command.
         """

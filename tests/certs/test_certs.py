@@ -147,7 +147,7 @@ def test_a_directory_in_the_place_of_a_file_is_said_so(authority: Authority, tmp
     (tmp_path / "id" / "identity.pem").unlink()
     (tmp_path / "id" / "identity.pem").mkdir(mode=0o700)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    with pytest.raises(KeyStoreError, match=r"identity\.pem: is no regular file"):
+    with pytest.raises(KeyStoreError, match=r"identity\.pem: is not a regular file"):
         MachineIdentity.load(tmp_path / "id")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
@@ -293,7 +293,7 @@ def test_a_key_file_that_is_a_link_or_huge_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyStoreError, match="not a key file"):
         read_private(tmp_path / "huge")
     os.mkfifo(tmp_path / "pipe", 0o600)  # nobody ever writes to it
-    with pytest.raises(KeyStoreError, match="is no regular file"):
+    with pytest.raises(KeyStoreError, match="is not a regular file"):
         read_private(tmp_path / "pipe")
     with pytest.raises(KeyStoreError, match="directory"):
         private_directory(tmp_path / "real")

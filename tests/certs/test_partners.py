@@ -50,7 +50,7 @@ def test_who_lags() -> None:
 
 @pytest.mark.parametrize("text", ["", "A1", "Z" * 40, "A1" * 21])
 def test_an_acknowledgement_names_a_certificate(text: str) -> None:
-    """What is no thumbprint is not written down."""
+    """What is not a thumbprint is not written down."""
     with pytest.raises(ThumbprintMalformed, match="thumbprint"):
         _ledger().acknowledge("Wiki", text, "admin", 0)
 

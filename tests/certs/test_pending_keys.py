@@ -102,7 +102,7 @@ def test_pfx_files_that_cannot_be_used(tmp_path: Path, key: rsa.RSAPrivateKey) -
         from_pfx(pfx, None)
     with pytest.raises(SourceError, match="no such file"):
         from_pfx(tmp_path / "none.pfx", password)
-    with pytest.raises(SourceError, match="is no PFX file"):
+    with pytest.raises(SourceError, match="is not a PFX file"):
         from_pfx(password, password)
     bare = pkcs12.serialize_key_and_certificates(
         None, None, signed(key.public_key()), None, BestAvailableEncryption(b"swordfish")

@@ -47,7 +47,7 @@ def test_one_form_for_all(pasted: str) -> None:
 )
 def test_what_is_none(pasted: str) -> None:
     """Too short, too long, other letters, other scripts' digits: refused, and the error quotes it."""
-    with pytest.raises(ThumbprintMalformed, match="is no thumbprint"):
+    with pytest.raises(ThumbprintMalformed, match="is not a thumbprint"):
         parse_thumbprint(pasted)
 
 

@@ -162,7 +162,7 @@ def test_an_agent_killed_under_load_costs_nobody_a_second_bind(stand: Stand, key
 
 
 def test_a_relay_that_was_killed_has_its_agents_back(stand: Stand, key: str, domain: ThrowawayDomain) -> None:
-    """Within five seconds, and sign-in goes on."""
+    """Within five seconds, and sign-in continues."""
     stand.kill("relay")
     stand.start_relay()
     started = time.monotonic()

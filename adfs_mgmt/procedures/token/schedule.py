@@ -89,7 +89,7 @@ def critical(view: TokenRolloverView[Any]) -> bool:
 def _policy(view: TokenRolloverView[Any], use: Use) -> KeyPolicy:
     """The policy, with a waiting time that is at least the slowest partner's refresh.
 
-    Nobody needs a new token-decrypting certificate in advance: the old one goes on decrypting.
+    Nobody needs a new token-decrypting certificate in advance: the old one keeps decrypting.
     """
     if use is not Use.SIGNING:
         return replace(view.policy.keys, publish_for=0.0)

@@ -140,7 +140,7 @@ class Administration:
     ) -> TokenView:
         """Make an enrolment token. domains: what the agent may answer for; any_domain: whatever it claims, instead.
 
-        Raises ValueError for a name that no machine may bear, for what is no domain, and without either.
+        Raises ValueError for a name that no machine may bear, for what is not a domain, and without either.
         """
         if bool(domains) == any_domain:
             raise ValueError("say which domains the agent may answer for, or that it may answer for any: not both")
@@ -223,7 +223,7 @@ class Administration:
     async def bind(self, domain: str, directory: str, actor: str) -> RebindingView:
         """Bind a domain to a directory, in force immediately; what it was bound to before, and whose sessions ended.
 
-        directory: what the directory says of itself. Raises ValueError for what is no domain; StoreFull.
+        directory: what the directory says of itself. Raises ValueError for what is not a domain; StoreFull.
         """
         domain, directory = check_domain(domain), _guid(directory) or _SEPARATORS.sub(r"\1", directory.strip()).lower()
         before = await self._store.bindings.replace(domain, directory, by=actor, now=self._clock())
@@ -472,8 +472,9 @@ def _network(text: str) -> str:
         try:
             whole = ipaddress.ip_network(text.strip(), strict=False)
         except ValueError:
-            raise ValueError(f"{text!r} is no address (192.0.2.7) and no network (10.1.0.0/16, 2001:db8::/32)") from None
-        raise ValueError(f"{text!r} is no network: give {whole} for all of it, or the address alone") from None
+            expected = "neither an address (192.0.2.7) nor a network (10.1.0.0/16, 2001:db8::/32)"
+            raise ValueError(f"{text!r} is {expected}") from None
+        raise ValueError(f"{text!r} is not a network: give {whole} for all of it, or the address alone") from None
 
 
 def _rate(rate: float) -> float:
@@ -487,7 +488,7 @@ def check_domain(text: str) -> str:
     domain = fold_domain(text)
     if domain == REST or (domain.isprintable() and re.fullmatch(r"[^\s@\\/*,;:\"'<>|]{1,253}", domain)):
         return domain
-    raise ValueError(f"{text!r} is no domain: give a UPN suffix (corp.example.com), a NetBIOS name (CORP) or *")
+    raise ValueError(f"{text!r} is not a domain: give a UPN suffix (corp.example.com), a NetBIOS name (CORP) or *")
 
 
 def _guid(text: str) -> str:

@@ -36,7 +36,7 @@ MAX_ORDER = 64 * 1024
 _LONGEST_REASON = 200
 """Characters of a reason in the trail: it may quote what was sent."""
 _RENEWALS, _RENEWAL_WINDOW = 20, 86400.0
-"""Certificates that one agent gets within so many seconds: each is kept for ever, by the store and in memory."""
+"""Certificates that one agent gets within so many seconds: each is kept permanently, by the store and in memory."""
 
 
 class EnrolmentRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -27,7 +27,7 @@ T = TypeVar("T")
 class JournaledAdmissionStore(MemoryAdmissionStore):
     """Implements `AdmissionStore` for one node whose counts survive a restart.
 
-    Memory decides, at once; a change is written before `apply` returns. What the store did not take is logged, goes on
+    Memory decides, at once; a change is written before `apply` returns. What the store did not take is logged, continues
     counting in memory, and is written with the next change or within a minute: a store that is down loosens nothing while
     the process lives, and nobody signs in while it is down, since the audit trail has the same store.
     """

@@ -68,7 +68,7 @@ def _weigh(value: bytes) -> int:
 
 
 def _read(key: bytes, value: bytes) -> LockRecord:
-    """Nothing for one that cannot be read: it must keep neither its account out for ever nor the others off the list."""
+    """Nothing for one that cannot be read: it must keep neither its account out permanently nor the others off the list."""
     try:
         return decode(value)
     except DecodeError as error:

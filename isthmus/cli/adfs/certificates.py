@@ -44,7 +44,7 @@ due_option = click.option(
     type=FiniteRange(0),
     default=None,
     metavar="DAYS",
-    help="Begin only where what is in use ends within so many days; what is under way goes on in any case. For timers.",
+    help="Begin only where what is in use ends within so many days; what is under way continues in any case. For timers.",
 )
 
 
@@ -110,7 +110,7 @@ def apply(
             raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
         work.supply(source)
         if not manner.as_json:
-            text = f"{under_way.id} is under way and goes on as it was planned; options for a new one change nothing."
+            text = f"{under_way.id} is under way and continues as it was planned; options for a new one change nothing."
             click.echo(text, err=True)
     elif _is_due(work, *due, manner):
         if plan_file is not None:

@@ -43,7 +43,7 @@ def command() -> None:
     """Roll token-signing and token-decrypting certificates: plan, apply, and come back whenever it waits.
 
     Every step has a precondition, is written down before it is done, and is checked on every node afterwards. Interrupted
-    anywhere, `apply` goes on; until `retire` there is a way back.
+    anywhere, `apply` continues; until `retire` there is a way back.
     """
 
 
@@ -236,7 +236,7 @@ def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, 
 def emergency(
     work: CertificateOperation, manner: Manner, uses: tuple[str, ...], without_entra: bool, patience: float
 ) -> None:
-    """A key was stolen: new certificates at once. No waiting for partners, no way back.
+    """A key was stolen: new certificates immediately. No waiting for partners, no way back.
 
     Sign-in to partners other than Entra ID fails until they have the new certificate.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """Renew the SSL and Service-Communications certificate: every node, every proxy, every published application.
 
-    Interrupted anywhere, `apply` goes on; `rollback` puts the old certificate back. A request for an enterprise CA is made
+    Interrupted anywhere, `apply` continues; `rollback` puts the old certificate back. A request for an enterprise CA is made
     with `isthmus adfs rollover request`.
     """
 

@@ -102,7 +102,7 @@ def agents(config: Path, as_json: bool) -> None:
 @click.option("--why", default="revoked by an administrator", show_default=True, help="Reason, for the audit trail.")
 @json_option
 def revoke(config: Path, name: str, why: str, as_json: bool) -> None:
-    """Revoke an agent: its connections end at once, its certificates are refused.
+    """Revoke an agent: its connections end immediately, its certificates are refused.
 
     \b
     Example:

@@ -121,7 +121,7 @@ def list_api_keys(config: Path, as_json: bool) -> None:
 @click.argument("key_id", shell_complete=complete_api_keys)
 @json_option
 def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
-    """Revoke an API key, at once. `isthmus relay api-key list` shows the ids.
+    """Revoke an API key; this takes effect immediately. `isthmus relay api-key list` shows the ids.
 
     \b
     Example:

@@ -136,7 +136,7 @@ CASES: list[tuple[Operation, dict[str, dict[str, Any]], str]] = [
     (REMOVE, {"host": {"role": SyncRole.PRIMARY}}, "fail role: {host} is the primary, or"),
     (REMOVE, {"host": {"role": SyncRole.PRIMARY}, "seen": SQL}, ""),
     (REMOVE, {"seen": primary(role=SyncRole.SECONDARY)}, "fail role: {host} is the primary, or"),
-    (REMOVE, {"host": {"role": None}, "seen": {"listed": ()}}, "fail member: {host} is no node of the farm"),
+    (REMOVE, {"host": {"role": None}, "seen": {"listed": ()}}, "fail member: {host} is not a node of the farm"),
     (REMOVE, {"host": {"role": None}}, ""),
     (REMOVE, {"host": {"features": {}}, "spec": {"offline": True}}, "warn offline: {host} answers"),
     (REMOVE, {"host": {"error": "gone"}, "spec": {"offline": True}}, "warn reachable: {host} does not answer"),
@@ -144,7 +144,7 @@ CASES: list[tuple[Operation, dict[str, dict[str, Any]], str]] = [
     (NODE, {"host": {"error": "gone"}, "spec": {"offline": True}}, "fail reachable: {host} does not answer over"),
     (REMOVE_PROXY, {"seen": farm(proxies=())}, "warn last: {host} is the last proxy that runs"),
     (REMOVE_PROXY, {"seen": farm(proxies=(Proxy(host="wap1"),))}, "warn last: {host} is the last proxy that runs"),
-    (REMOVE_PROXY, {"host": {"features": {}}}, "fail member: {host} is no proxy"),
+    (REMOVE_PROXY, {"host": {"features": {}}}, "fail member: {host} is not a proxy"),
     (REMOVE_PROXY, {"host": {"error": "gone"}, "spec": {"offline": True}}, "warn reachable: {host} does not answer"),
 ]  # fmt: skip
 

@@ -187,7 +187,7 @@ def test_wrong_usage_is_explained(run: Run, arguments: tuple[str, ...], said: st
 @pytest.mark.parametrize("option", ["--thumbprint", "--signing", "--decrypting"])
 def test_every_thumbprint_may_be_pasted(run: Run, option: str) -> None:
     """With what Windows' dialogs put into it; what is none is told before a server is asked."""
-    assert "is no thumbprint" in run(servers.farm_command, "new", NEW, option, "zz").output
+    assert "is not a thumbprint" in run(servers.farm_command, "new", NEW, option, "zz").output
     pasted = "\u200e" + "ab " * 19 + "ab"
     result = run(servers.farm_command, "new", NEW, option, pasted, "--json")
     assert json.loads(result.stdout)["wish"][option.removeprefix("--")] == "AB" * 20

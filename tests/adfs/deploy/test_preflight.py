@@ -120,8 +120,8 @@ async def test_a_node_that_is_there_is_not_added_again(tmp_path: Path) -> None:
 async def test_what_is_no_member_is_not_removed(tmp_path: Path) -> None:
     """Neither node nor proxy."""
     scene = Scene(tmp_path)
-    assert "is no node of the farm" in failed(await scene.plan(Operation.NODE_REMOVE))["member"]
-    assert "is no proxy" in failed(await scene.plan(Operation.PROXY_REMOVE))["member"]
+    assert "is not a node of the farm" in failed(await scene.plan(Operation.NODE_REMOVE))["member"]
+    assert "is not a proxy" in failed(await scene.plan(Operation.PROXY_REMOVE))["member"]
 
 
 async def test_a_federation_name_that_is_the_servers_own_is_refused(tmp_path: Path) -> None:

@@ -36,5 +36,5 @@ def test_an_administrators_filter_is_sent_as_it_is_meant() -> None:
 @pytest.mark.parametrize("text", ["objectClass=person", "(cn=", "(a=b)(c=d)", "(&(a=b)", "(&)", "person"])
 def test_what_is_no_filter_is_named(text: str) -> None:
     """With the setting, what it says, and how one looks."""
-    with pytest.raises(SettingsProblem, match=r"^user_filter: .*is no LDAP filter.*RFC 4515"):
+    with pytest.raises(SettingsProblem, match=r"^user_filter: .*is not an LDAP filter.*RFC 4515"):
         user_filter(settings(user_filter=text))

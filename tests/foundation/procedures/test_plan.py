@@ -149,7 +149,7 @@ def test_a_file_without_end(tmp_path: Path) -> None:
 def test_files_that_are_no_plans(content: bytes, tmp_path: Path) -> None:
     """Empty, torn, no text, nested without end, too large; and one that is not there."""
     (tmp_path / "plan.json").write_bytes(content)
-    with pytest.raises(PlanUnusable, match=r"is no plan, or is damaged|too large"):
+    with pytest.raises(PlanUnusable, match=r"is not a plan, or is damaged|too large"):
         load(tmp_path / "plan.json", TYPES)
     with pytest.raises(PlanUnusable, match="cannot be read"):
         load(tmp_path / "none.json", TYPES)

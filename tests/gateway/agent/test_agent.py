@@ -360,7 +360,7 @@ async def test_a_state_directory_that_others_can_enter_is_refused(
 async def test_a_certificate_is_renewed_over_the_session_when_it_is_due(
     tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
 ) -> None:
-    """Asked for once; every connection is moved to the new key by itself, and sign-in goes on meanwhile."""
+    """Asked for once; every connection is moved to the new key by itself, and sign-in continues meanwhile."""
     clock = Clock()
     async with relay(tmp_path) as running:
         state = await enrolled(tmp_path, running, "agent1")

@@ -225,7 +225,7 @@ async def test_the_database_of_a_server_is_not_in_it(settings: ServerSettings, s
         ("relay/authority/backup.age", "lies in state_dir"),
         ("nowhere/backup.age", "does not exist"),
         ("tls", "no regular file"),
-        ("tls/cert.pem", "is there, and is no backup"),
+        ("tls/cert.pem", "exists, and is not a backup"),
     ],
 )
 async def test_a_place_that_is_none_is_refused(settings: ServerSettings, tmp_path: Path, place: str, problem: str) -> None:
@@ -260,7 +260,7 @@ async def test_what_is_no_file_of_the_relays_is_refused(settings: ServerSettings
     async with opened(settings):
         pass
     (settings.state_dir / "link").symlink_to("/etc/passwd")
-    with pytest.raises(BackupError, match="is no regular file"):
+    with pytest.raises(BackupError, match="is not a regular file"):
         await made(settings, file)
 
 

@@ -334,7 +334,7 @@ class Admission:
             after[own_key] = lockout.succeed(after[own_key])
 
     def _absorb(self, after: dict[bytes, LockRecord], nobodys: bytes, answer: _Answer, now: float) -> None:
-        """What failed under names of nobody's counts against the account that one of them is, and goes on counting there."""
+        """What failed under names of nobody's counts against the account that one of them is, and keeps counting there."""
         record = after[nobodys]
         if not record.account:
             after[answer.key] = lockout.merge(after[answer.key], record, self._settings)

@@ -10,7 +10,7 @@ _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """A table that is new: what reads the schema before goes on."""
+    """A table that is new: what reads the schema before continues."""
     op.create_table(
         "audit_anchors",
         sa.Column("chain", _BIG, primary_key=True, autoincrement=False),

@@ -127,7 +127,7 @@ def list_audit(config: Path, as_json: bool, follow: bool, **chosen: Any) -> None
     if since is not None and until is not None and since >= until:
         raise click.UsageError(f"--since ({second(since)}) is not before --until ({second(until)}).")
     if follow and (chosen["before"] or until is not None):
-        raise click.UsageError("--follow goes on with new entries: leave out --before and --until.")
+        raise click.UsageError("--follow continues with new entries: leave out --before and --until.")
     admin = open_administrator(config)
     wanted = AuditWanted(**{**chosen, "correlation_id": chosen["correlation_id"] or ""})  # type: ignore[typeddict-item]
     if follow:
