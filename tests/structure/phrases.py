@@ -35,7 +35,7 @@ PHRASES = (
     Phrase(r"\bshows tampering\b", "tamper-evident"),
     Phrase(r"\bnever (?:met|seen) a real\b", "has not been tested against a real …"),
     Phrase(r"\bstranger'?s'? text\b", "generic error"),
-    Phrase(r"\btoo many attempts\b", "too many attempts"),
+    Phrase(r"\btoo many tries\b", "too many attempts"),
     Phrase(r"\bdc\.(?:opened|closed)\b|\bcircuit[- ]breaker\b", "up, down, probing"),
     Phrase(r"\bwas not counted against\b", "this didn't count as a failed attempt"),
     Phrase(
