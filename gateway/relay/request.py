@@ -67,7 +67,7 @@ def _random_ids() -> Iterator[str]:
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
     """The client's address: the rightmost of X-Forwarded-For that no trusted proxy added.
 
-    Anything to the left of it can be invented by the client and is not looked at. Where a trusted proxy wrote what is no
+    Anything to the left of it can be invented by the client and is not looked at. Where a trusted proxy wrote what is not an
     address, the client is taken for that proxy. Empty for a unix socket, which only a local proxy can reach.
     """
     address = _without_zone(peer or "")
