@@ -29,11 +29,13 @@ from gateway.relay import (
     KeysView,
     Lockouts,
     LockoutView,
+    NodeHealthView,
     NotPermitted,
     PersonView,
     RebindingView,
     RelayAbsent,
     RemovalView,
+    SignInView,
     TokenView,
     ask_relay,
 )
@@ -208,6 +210,18 @@ class Administrator:
         Raises also NothingToAccept.
         """
         return await self._do("accept_audit", int, lambda acts: acts.accept_audit(why, self._actor), why=why)
+
+    async def health(self) -> NodeHealthView:
+        """How the running relay is. Raises also RelayAbsent."""
+        return await self._ask("health", NodeHealthView)
+
+    async def sign_in(self, user: str, password: str) -> SignInView:
+        """Sign a user in through the running relay, an agent and the directory. Raises also RelayAbsent."""
+        return await self._ask("sign_in", SignInView, user=user, password=password)
+
+    async def _ask(self, act: str, answer: type[T], **order: Any) -> T:
+        """What only the running relay can do."""
+        return msgspec.json.decode(await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order), type=answer)
 
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
         try:

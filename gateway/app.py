@@ -19,6 +19,7 @@ from foundation.listener import AddressUnavailable, Handler, Listener, own_host
 from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
+from gateway.diagnosis import Diagnosis
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -124,9 +125,12 @@ def _store_url(settings: ServerSettings) -> str:
     return settings.store_url or f"sqlite:///{settings.state_dir / 'relay.db'}"
 
 
-def check_relay_store(settings: ServerSettings) -> None:
-    """See that it could be opened; nothing is made or changed. Blocks. Raises gateway.store.StoreError."""
-    check_store(_store_url(settings))
+def check_relay_store(settings: ServerSettings) -> str:
+    """See that it could be opened; nothing is made or changed. Blocks. Returns what messages call it: without a password.
+
+    Raises gateway.store.StoreError.
+    """
+    return check_store(_store_url(settings))
 
 
 class Relay:
@@ -156,6 +160,7 @@ class Relay:
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
         self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock, self._https_end)
+        self.diagnosis = Diagnosis(self.readiness, self.authenticator, store)
         self._watch()
         self._add_jobs(keys, clock, sleep)
 
@@ -440,7 +445,7 @@ async def _serve(stack: AsyncExitStack, listener: Listener, setting: str, addres
 
 
 async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:
-    runner = web.AppRunner(control_app(relay.administration), access_log=None, handle_signals=False)
+    runner = web.AppRunner(control_app(relay.administration, relay.diagnosis), access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     path = relay.settings.state_dir / SOCKET_NAME

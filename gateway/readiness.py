@@ -98,9 +98,19 @@ class Readiness:
                 log.warning("domain.unavailable", domain=domain, reason=condition)
         self._conditions = conditions
 
+    @property
+    def conditions(self) -> dict[str, str]:
+        """What a sign-in can expect, by domain: `ready`, or what stands in the way."""
+        return self._dispatcher.conditions()
+
+    @property
+    def clock_skew(self) -> float:
+        """Seconds by which this clock is ahead of the store's, as far as that is certain; by the last measurement."""
+        return self._skew
+
     async def healthz(self, _request: web.Request) -> web.Response:
         """200 while this node can serve."""
-        defect = self._defect()
+        defect = self.defect
         return web.json_response({"status": defect or "ok"}, status=503 if defect else 200)
 
     async def readyz(self, _request: web.Request) -> web.Response:
@@ -108,12 +118,13 @@ class Readiness:
         await self.measure()
         agents = sorted({connection.name for connection in self._endpoint.connections if connection.usable})
         conditions = self._dispatcher.conditions()
-        obstacle = self._defect() or nobody_can_sign_in(agents, conditions)
+        obstacle = self.defect or nobody_can_sign_in(agents, conditions)
         body = {"status": obstacle or "ready", "agents": agents, "domains": conditions}
         return web.json_response(body, status=503 if obstacle else 200)
 
-    def _defect(self) -> str:
-        """Why this node cannot serve; empty where it can."""
+    @property
+    def defect(self) -> str:
+        """Why this node cannot serve, by what was measured last; empty where it can."""
         if self._endpoint.draining:
             return "draining"
         end = self._https_end()

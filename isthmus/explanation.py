@@ -85,6 +85,8 @@ def explain(entry: AuditView) -> Explanation:
 def _shown(kind: str, outcome: str, via: str, detail: Mapping[str, str]) -> str:
     if via.startswith("api:"):
         return f"HTTP {api_status(outcome)}" + (f", outcome {outcome}" if api_status(outcome) == 200 else "")
+    if via.startswith("admin:"):
+        return "nothing: an administrator tried it"
     if outcome == Outcome.SUCCESS:
         return Message.CHANGED if kind == "password_change" else "nothing: the user was signed in"
     return page_text(outcome, rule=detail.get("rule", ""), proven="password" not in detail)

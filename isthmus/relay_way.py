@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -24,10 +25,12 @@ CLOCK_FAILURE = 300.0
 """… and the leeway with which both ends judge each other's certificates (docs/reference/protocol.md)."""
 
 
-class _Answer(NamedTuple):
+class RelayAnswer(NamedTuple):
     """What a relay's web server said."""
 
     status: int
+    said: str
+    """`status` of its `/healthz`; empty where it is not the answer of a relay."""
     date: str
     seconds: float
 
@@ -52,10 +55,7 @@ async def check_relay(
         if isinstance(error, aiohttp.ClientConnectorCertificateError) and (clue := await _unverified_clock(route, clock)):
             yield clue
         return
-    if answer.status != 200:
-        yield failed("relay", relay, f"HTTP {answer.status}", "Is this the address of an Isthmus relay?")
-    else:
-        yield passed("TLS and relay", relay, f"answered in {answer.seconds * 1000:.0f} ms")
+    yield judge_answer(relay, answer)
     yield judge_clock(relay, answer.date, clock())
     if identity is not None and answer.status == 200:
         yield await _handshake(route, identity, domains, clock)
@@ -70,7 +70,7 @@ async def _resolved(relay: str) -> Finding:
     return passed("DNS", relay, ", ".join(sorted({str(address[4][0]) for address in found})))
 
 
-async def _ask(route: Route, *, verified: bool = True) -> _Answer:
+async def _ask(route: Route, *, verified: bool = True) -> RelayAnswer:
     """Raises aiohttp.ClientError, TimeoutError, OSError."""
     started = time.monotonic()
     async with (
@@ -84,7 +84,25 @@ async def _ask(route: Route, *, verified: bool = True) -> _Answer:
             allow_redirects=False,
         ) as response,
     ):
-        return _Answer(response.status, response.headers.get("Date", ""), time.monotonic() - started)
+        said = _status_in(await response.content.read(4096))
+        return RelayAnswer(response.status, said, response.headers.get("Date", ""), time.monotonic() - started)
+
+
+def judge_answer(relay: str, answer: RelayAnswer) -> Finding:
+    """Whether it was a relay's, and one that can serve."""
+    if answer.status == 503 and answer.said:
+        remedy = "On the relay's machine: isthmus relay check"
+        return failed("relay", relay, f"it cannot serve: {answer.said}", remedy)
+    if answer.status != 200:
+        return failed("relay", relay, f"HTTP {answer.status}", "Is this the address of an Isthmus relay?")
+    return passed("TLS and relay", relay, f"answered in {answer.seconds * 1000:.0f} ms")
+
+
+def _status_in(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["status"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def _unreachable(relay: str, error: Exception) -> Finding:

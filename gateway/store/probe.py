@@ -13,25 +13,28 @@ from gateway.store.database import BUSY_TIMEOUT, Database, check_private_file, m
 from gateway.store.errors import StoreUnavailable
 
 
-def check_store(url: str) -> None:
+def check_store(url: str) -> str:
     """Connect, and see that this release can work with what is there. A SQLite file that is not there yet has to be one
-    that can be made. Blocks. Raises StoreUnavailable, StoreTooNew."""
+    that can be made. Blocks. Returns what messages call it: without a password. Raises StoreUnavailable,
+    StoreTooNew."""
     parsed = parse_store_url(url)
+    shown = shown_store_url(parsed)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database is None or parsed.database == ":memory:":
-            return
+            return shown
         path = Path(parsed.database)
         if not path.exists():
             _check_can_be_made(path)
-            return
+            return shown
         engine = _read_only(path)
     else:
         engine = make_engine(parsed)
-    database = Database(engine, shown_store_url(parsed))
+    database = Database(engine, shown)
     try:
         database.run_now(schema.check)
     finally:
         database.dispose()
+    return shown
 
 
 def _check_can_be_made(path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from findings import Finding
 from foundation.times import minute
 from isthmus import logging
 from isthmus.agent_settings import AgentSettings
@@ -25,12 +23,12 @@ from isthmus.cli.output import (
     reporting,
     run_async,
 )
-from isthmus.cli.reports import FailOn, exit_if, fail_on_option, show_finding
+from isthmus.cli.passwords import password_of
+from isthmus.cli.reports import FailOn, exit_if, fail_on_option, finding_data, print_finding
 from isthmus.cli.state import load_as_owner
 from isthmus.process import ServiceProcess
 from isthmus.scheduling import take_turns
 from isthmus.service_manager import ServiceManager
-from settings import UnusableFile, read_secret
 
 agent_config = config_option("/etc/isthmus/agent.toml")
 
@@ -149,34 +147,12 @@ def check(config: Path, user: str | None, password_file: str | None, at_page: bo
     """
     from isthmus.check import TrialSignIn, check_agent
 
-    password = _password(user, password_file, at_page=at_page)  # first: it may be root's alone
+    if at_page and not user:
+        raise click.UsageError("--at-page needs --user.")
+    password = password_of(user, password_file)  # first: it may be root's alone
     settings = _load(config)
     sign_in = TrialSignIn(user, password, at_page) if user else None
-    found = run_async(check_agent(settings, sign_in, on_finding=None if as_json else _print_finding))
+    found = run_async(check_agent(settings, sign_in, on_finding=None if as_json else print_finding))
     if as_json:
-        emit_json([_as_line(finding) for finding in found])
+        emit_json([finding_data(finding) for finding in found])
     exit_if(fail_on, found)
-
-
-def _password(user: str | None, file: str | None, *, at_page: bool) -> str:
-    """Of the user who is signed in; empty without one."""
-    if not user and (file is not None or at_page):
-        raise click.UsageError(f"{'--at-page' if file is None else '--password-file'} needs --user.")
-    if not user:
-        return ""
-    if file is None:
-        typed: str = click.prompt("Password", hide_input=True, err=True)
-        return typed
-    with reporting(UnusableFile):
-        return sys.stdin.readline().rstrip("\r\n") if file == "-" else read_secret(Path(file))
-
-
-def _as_line(finding: Finding) -> dict[str, str]:
-    """A finding as `--json` shows it: `name` says where, too."""
-    name = f"{finding.where}: {finding.name}" if finding.where else finding.name
-    return {"name": name, "status": finding.status, "seen": finding.seen, "remedy": finding.remedy}
-
-
-def _print_finding(finding: Finding) -> None:
-    """For people, with the remedy below it."""
-    show_finding(finding.status, f"{_as_line(finding)['name']}: {finding.seen}", finding.remedy, lead="", width=6)

@@ -46,6 +46,17 @@ def show_finding(status: Status, text: str, remedy: str = "", *, lead: str = "  
         click.echo(wrapped(indent + remedy, indent))
 
 
+def finding_data(finding: Finding) -> dict[str, str]:
+    """A finding as `--json` of a check shows it: `name` says where, too."""
+    name = f"{finding.where}: {finding.name}" if finding.where else finding.name
+    return {"name": name, "status": finding.status, "seen": finding.seen, "remedy": finding.remedy}
+
+
+def print_finding(finding: Finding) -> None:
+    """A finding of a check, with the remedy below it."""
+    show_finding(finding.status, f"{finding_data(finding)['name']}: {finding.seen}", finding.remedy, lead="", width=6)
+
+
 def show_report(subject: str, findings: Sequence[Finding], *, everything: bool) -> None:
     """The worst first, places with the same words together, and how many there are of each; `everything`: passes, too."""
     for status in _JUDGED:

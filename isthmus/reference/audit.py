@@ -13,7 +13,8 @@ from isthmus.reference.markdown import code, page, table
 from settings import docs_of
 
 MEANINGS = {
-    "signin": "A credential was checked, or smart lockout or throttling refused the attempt (`refused_by_admission`).",
+    "signin": "A credential was checked, or smart lockout or throttling refused the attempt (`refused_by_admission`). By"
+    " `admin:…` where an administrator tried it with `isthmus relay check --user`.",
     "password_change": "A person changed a password, proving the old one, or was refused.",
     "agent.enrolled": "A token was redeemed and a certificate issued; the detail is its SHA-256 fingerprint.",
     "agent.enrolment_refused": "Somebody tried to enrol and was refused; the detail says why.",

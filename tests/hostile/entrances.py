@@ -355,6 +355,7 @@ HTTP: dict[str, Http] = {
     "control: token": control("create_token", name=_TEXT, domains=[]),
     "control: revocation": control("revoke", name="nobody", why=_TEXT),
     "control: person": control("unlock", user=_TEXT),
+    "control: sign-in": control("sign_in", user=_TEXT, password=SECRET),
     "control: trail": control("audit", **{**ACT, "subject": _TEXT}),
     "control: person in the trail": control("audit", **{**ACT, "person": _TEXT}),
     "control: reference": control("audit", correlation_id=_TEXT),

@@ -93,6 +93,8 @@ def test_what_the_user_saw_is_what_the_page_says() -> None:
     assert explain(entry(Outcome.ACCOUNT_DISABLED, via="api:crm")).shown == "HTTP 200, outcome account_disabled"
     assert explain(entry(REFUSED_BY_ADMISSION, "rate", via="api:crm", agent="")).shown == "HTTP 429"
     assert explain(entry(Outcome.TIMED_OUT, via="api:crm")).shown == "HTTP 503"
+    tried = explain(entry(Outcome.ACCOUNT_DISABLED, via="admin:root"))
+    assert tried.shown == "nothing: an administrator tried it"
 
 
 def test_a_new_password_that_was_refused() -> None:

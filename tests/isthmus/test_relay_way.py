@@ -8,7 +8,7 @@ import pytest
 
 from gateway.agent import RelayVerdict
 from gateway.protocol import CloseCode
-from isthmus.relay_way import judge_clock, judge_verdict
+from isthmus.relay_way import RelayAnswer, judge_answer, judge_clock, judge_verdict
 
 NOW = 1_800_000_000.0
 RELAY = "https://signin.example.com"
@@ -49,6 +49,21 @@ def test_what_a_relay_says_of_the_agent(verdict: RelayVerdict | None, status: st
     finding = judge_verdict(RELAY, "dc1-agent", verdict, DOMAINS)
     assert (finding.status, words in finding.seen) == (status, True)
     assert bool(finding.remedy) is (status != "pass")
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "finding"),
+    [
+        (200, "ok", ("pass", "TLS and relay", "answered in 20 ms")),
+        (503, "draining", ("fail", "relay", "it cannot serve: draining")),
+        (503, "", ("fail", "relay", "HTTP 503")),
+        (404, "", ("fail", "relay", "HTTP 404")),
+    ],
+)
+def test_a_relay_that_cannot_serve_is_one_all_the_same(status: int, said: str, finding: tuple[str, str, str]) -> None:
+    """Its own words are told; whoever has none is a proxy, or something else."""
+    found = judge_answer(RELAY, RelayAnswer(status, said, "", 0.02))
+    assert (found.status, found.name, found.seen) == finding
 
 
 def test_a_revoked_agent_is_told_how_to_come_back() -> None:

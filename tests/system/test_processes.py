@@ -202,6 +202,23 @@ def test_a_domain_controller_that_hangs_costs_one_timeout(stand: Stand, key: str
     stand.wait_for(lambda: stand.authenticate(key, anna.upn, anna.password)[0] == 200, "the directory", "relay")
 
 
+def test_one_command_checks_a_relay_and_signs_in_through_it(stand: Stand, domain: ThrowawayDomain) -> None:
+    """Keys, certificate, agents, domains, and the way to Active Directory and back; the trail has who did it."""
+    anna = domain.people["anna"]
+    config = ("--config", str(stand.relay_config))
+    who = ("--user", anna.upn, "--password-file", "-")
+    found = {
+        finding["name"]: finding["status"]
+        for finding in json.loads(stand.run("relay", "check", *config, *who, "--json", text=anna.password))
+    }
+    assert {name for name, status in found.items() if status == "fail"} == set()
+    assert {found[name] for name in ("keys", "certificate", "relay", "clock", f"sign-in of {anna.upn}")} == {"pass"}
+    assert {found[f"{name}: agent"] for name in AGENTS} == {found["corp.example.com: domain"]} == {"pass"}
+    (entry,) = json.loads(stand.run("relay", "audit", "list", *config, "--kind", "signin", "--limit", "1", "--json"))
+    assert (entry["subject"], entry["outcome"]) == (anna.upn, "success")
+    assert entry["actor"].startswith("admin:")
+
+
 def test_a_stopping_agent_says_goodbye(stand: Stand) -> None:
     """SIGTERM drains; exit code 0."""
     assert stand.stop("agent-2", signal.SIGTERM) == 0

@@ -11,6 +11,7 @@ from gateway.relay.administration.control import (
     bind_control_socket,
     control_app,
 )
+from gateway.relay.administration.live import LiveActs
 from gateway.relay.administration.views import (
     API_KEY_PREFIX,
     AgentView,
@@ -21,9 +22,11 @@ from gateway.relay.administration.views import (
     BindingView,
     KeysView,
     LockoutView,
+    NodeHealthView,
     PersonView,
     RebindingView,
     RemovalView,
+    SignInView,
     TokenView,
     live_views,
 )
@@ -42,10 +45,13 @@ __all__ = [
     "AuditWanted",
     "BindingView",
     "KeysView",
+    "LiveActs",
     "LockoutView",
+    "NodeHealthView",
     "PersonView",
     "RebindingView",
     "RemovalView",
+    "SignInView",
     "TokenView",
     "ask_relay",
     "bind_control_socket",

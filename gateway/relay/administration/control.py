@@ -19,6 +19,7 @@ from aiohttp import web
 
 from foundation.actors import peer_actor, sudo_uid
 from gateway.relay.administration.acts import Administration
+from gateway.relay.administration.live import LiveActs
 from gateway.relay.administration.views import AuditWanted
 from gateway.relay.errors import ActRefused, ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
 from gateway.store import StoreError, StoreUnavailable
@@ -129,6 +130,19 @@ class AcceptAudit(Order):
     why: str
 
 
+class SignIn(Order):
+    """user: as it is typed on the page."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"SignIn({self.user!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user", self.user
+
+
 class RecordBackup(Order):
     """file: where it is."""
 
@@ -146,8 +160,8 @@ T = TypeVar("T", bound=Order)
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def control_app(administration: Administration) -> web.Application:
-    """The acts of `administration`, each as POST /<act> with its arguments."""
+def control_app(administration: Administration, live: LiveActs) -> web.Application:
+    """The acts, each as POST /<act> with its arguments."""
 
     acts = administration
     handlers: dict[str, Handler] = {
@@ -178,6 +192,8 @@ def control_app(administration: Administration) -> web.Application:
         "record_export": _handler(RecordExport, lambda order, actor: acts.record_export(order.file, order.what, actor)),
         "record_backup": _handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),
         "roll_keys": _handler(Order, lambda _order, actor: acts.roll_keys(actor)),
+        "health": _handler(Order, lambda _order, _actor: live.health()),
+        "sign_in": _handler(SignIn, lambda order, actor: live.sign_in(order.user, order.password, actor)),
     }
     app = web.Application(client_max_size=64 * 1024)
     for name, handler in handlers.items():

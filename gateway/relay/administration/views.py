@@ -206,6 +206,41 @@ class KeysView(msgspec.Struct, kw_only=True):
     """Unix seconds; until then the ones before are in use."""
 
 
+class NodeHealthView(msgspec.Struct, kw_only=True):
+    """How a running relay node is."""
+
+    node: str
+    software: str
+    """Its version: the files may be newer than the process."""
+    defect: str
+    """Why it cannot serve, as `/healthz` says; empty where it can."""
+    clock_skew: float | None
+    """Seconds by which its clock is ahead of its database's; None where that has none of its own."""
+    domains: dict[str, str]
+    """What a sign-in can expect, by domain, as `/readyz` says: `ready`, or what stands in the way."""
+
+
+class SignInView(msgspec.Struct, kw_only=True):
+    """What came of an administrator's sign-in as a user, through a relay and an agent."""
+
+    outcome: str
+    """As in the audit trail."""
+    detail: str = ""
+    """What the agent said of it, for the operator."""
+    agent: str = ""
+    """Who was asked; empty where nobody was, or nobody answered."""
+    controller: str = ""
+    reference: str
+    """The correlation id, which leads to the entry of the trail."""
+    milliseconds: float
+    retry_after: float = 0.0
+    """Seconds until smart lockout or the throttle lets another attempt pass; 0 where they let this one."""
+    user_name: str = ""
+    """As the directory has it; like what follows, of a success only."""
+    domain: str = ""
+    groups: int = 0
+
+
 def live_views(connections: Iterable[AgentConnection]) -> dict[str, AgentView]:
     """What is known of agents from their connections alone, by name."""
     views: dict[str, AgentView] = {}

@@ -11,9 +11,10 @@ from gateway.relay.credentials.admission import (
 from gateway.relay.credentials.attempt import Attempt, Authenticator, Verdict
 from gateway.relay.credentials.authenticator import RelayAuthenticator
 from gateway.relay.credentials.lockouts import Lockouts
-from gateway.relay.credentials.metrics import SignInMetrics
+from gateway.relay.credentials.metrics import REFUSED, SignInMetrics
 
 __all__ = [
+    "REFUSED",
     "Admission",
     "AdmissionSettings",
     "Attempt",

@@ -12,6 +12,7 @@ _PARTS = {
     "init": (f"{_HERE}.process:init", "Make the relay's authority and keys, once."),
     "run": (f"{_HERE}.process:run", "Serve until SIGTERM or SIGINT."),
     "renew-certificate": (f"{_HERE}.certificate:renew_certificate", "Have the HTTPS certificate issued by ACME."),
+    "check": (f"{_HERE}.check:check", "Find out what is wrong with this relay."),
     "token": (f"{_HERE}.agents:token", "Print a single-use enrolment token for an agent."),
     "agents": (f"{_HERE}.agents:agents", "List the agents: connections, controllers, certificates."),
     "revoke": (f"{_HERE}.agents:revoke", "Revoke an agent."),

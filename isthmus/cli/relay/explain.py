@@ -61,7 +61,7 @@ def command(config: Path, reference: str, as_json: bool) -> None:
 
 
 def _show(check: Explanation) -> None:
-    where = "on the page" if check.via == "page" else f"by {check.via.replace('api:', 'API key ')}"
+    where = "on the page" if check.via == "page" else f"by {_caller(check.via)}"
     asked = f"{check.agent}, in {check.milliseconds:.0f} ms" if check.agent else "nobody was asked"
     said = check.outcome + (f": {check.detail}" if check.detail else "")
     page = f'"{check.shown}"' if check.via == "page" else check.shown
@@ -90,3 +90,8 @@ def _show_other(entry: AuditView) -> None:
 def _line(label: str, text: str) -> None:
     head = f"{label:<{_LABEL}}"
     click.echo(click.style(head, bold=True) + wrapped(head + visible(text), " " * _LABEL).removeprefix(head))
+
+
+def _caller(via: str) -> str:
+    """Who asked, where it was not the page."""
+    return via.replace("api:", "API key ", 1).replace("admin:", "the administrator ", 1)

@@ -145,6 +145,11 @@ def list_audit(config: Path, as_json: bool, follow: bool, **chosen: Any) -> None
         click.echo(f"There may be older ones: --before {views[-1].id}, or a higher --limit.", err=True)
 
 
+def _who(view: AuditView) -> list[str]:
+    """The agent that checked; whoever did it, where there was none, or where it was no user but an administrator."""
+    return [name for name in (view.actor if view.actor.startswith("admin:") else "", view.agent) if name] or [view.actor]
+
+
 def _row(view: AuditView) -> Sequence[str]:
     return (
         view.id,
@@ -153,7 +158,7 @@ def _row(view: AuditView) -> Sequence[str]:
         view.subject or "-",
         view.outcome or "-",
         view.address or "-",
-        view.agent or view.actor,
+        ", ".join(_who(view)),
         view.correlation_id or "-",
         " ".join(view.detail.values()),
     )
