@@ -79,9 +79,10 @@ licences: $(KERBEROS) ## docs/reference/third-party-licences.md, from what is in
 
 test test-adfs test-long coverage: export ISTHMUS_PYPSRP_SOURCES := $(CURDIR)/$(RECORDINGS)
 
-test: lint $(KERBEROS) $(RECORDINGS) ## lint, then every test but the long ones: fast ones first, then those on servers
+# Lint runs beside the fast tests: it needs one processor only, and they wait now and then
+test: $(KERBEROS) $(RECORDINGS) ## lint, and every test but the long ones: fast ones first, then those on servers
 	@deploy/ensure-packages $(ON_REAL_SERVERS)
-	$(PYTEST) $(SPREAD) -m "not ($(SERVERS) or long)"
+	@$(MAKE) --no-print-directory --jobs=2 lint test-unit
 	$(PYTEST) $(SPREAD) -m "($(SERVERS)) and not long" --durations=10
 
 test-long: $(KERBEROS) $(RECORDINGS) ## long simulations, kill -9 at every step, and many more examples of what hypothesis makes up

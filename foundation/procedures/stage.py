@@ -162,6 +162,10 @@ class Procedure(Generic[ViewT]):
     foreseen: Callable[[Any], Any] = lambda state: state
     """For a plan: the state with placeholders for what is not known yet."""
     rules: Rules = field(default_factory=Rules)
+    way_back: tuple[Stage[ViewT], ...] = field(init=False, repr=False, compare=False)
+    """The ways back of all rows, in order."""
+    table: str = field(init=False, repr=False, compare=False)
+    """Short digest of its rows' names, in order: work that was started with other rows must not continue with these."""
 
     def __post_init__(self) -> None:
         backs = {stage.back.name: stage.back for stage in self.stages if stage.back}
@@ -173,21 +177,16 @@ class Procedure(Generic[ViewT]):
             raise ValueError(f"the way back of {self.kind} does not name each of its stages once")
         if not set(self.undone) <= set(names):
             raise ValueError(f"{self.kind} undoes stages that it does not have")
-
-    @property
-    def table(self) -> str:
-        """Short digest of its rows' names, in order: work that was started with other rows must not continue with these."""
-        names = [stage.name for stage in (*self.stages, *self.way_back)]
-        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+        object.__setattr__(self, "way_back", self._way_back())  # here once: they are asked for at each look at a farm
+        rows = [stage.name for stage in (*self.stages, *self.way_back)]
+        object.__setattr__(self, "table", hashlib.sha256("\n".join(rows).encode()).hexdigest()[:8])
 
     @property
     def titles(self) -> Mapping[str, str]:
         """Of its rows, there and back, by name."""
         return {stage.name: stage.title for stage in (*self.stages, *self.way_back)}
 
-    @property
-    def way_back(self) -> tuple[Stage[ViewT], ...]:
-        """The ways back of all rows, in order."""
+    def _way_back(self) -> tuple[Stage[ViewT], ...]:
         rows = {stage.back.name: stage for stage in reversed(self.stages) if stage.back}
         backs = {
             name: replace(stage.back, number=stage.back.number or stage.number) for name, stage in rows.items() if stage.back

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from click.testing import CliRunner
 
-from isthmus.reference import broken_links, documents, pages, stale, stale_mentions, write
+from isthmus import reference
+from isthmus.reference import broken_links, documents, stale, stale_mentions, write
 from isthmus.reference.__main__ import main
 from isthmus.reference.audit import MEANINGS, KindsDiffer, check_kinds, recorded_kinds
 from isthmus.reference.links import anchors_of, links_of, slug
@@ -17,6 +19,8 @@ from isthmus.reference.markdown import paragraphs, table
 from isthmus.reference.settings import settings_page
 
 ROOT = Path(__file__).parents[2]
+pages = cache(reference.pages)
+"""Written once: that takes longer than all these tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

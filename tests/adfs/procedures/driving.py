@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,12 @@ def executor(world: World) -> AdfsExecutor:
 
 def procedure(record: Record[Any]) -> Procedure[Any]:
     """Of what is under way."""
-    return procedure_of(record.kind, POLICY)
+    return _procedure_of(record.kind)
+
+
+@cache
+def _procedure_of(kind: str) -> Procedure[Any]:
+    return procedure_of(kind, POLICY)
 
 
 async def next_of(record: Record[Any], world: World) -> Step:
@@ -103,15 +109,18 @@ async def drive(
     """Until it is done, or `stop` says so. Waits are slept through, questions answered, kills survived."""
     if fuse is not None:
         world.event = fuse
-    outcome = None
+    outcome, begun = None, False
     for _ in range(runs):
         try:
-            await begin(path, world, request, fuse)
+            if not begun:
+                await begin(path, world, request, fuse)
+                begun = True
             outcome = await once(path, world, fuse)
             if outcome.end is End.DONE or outcome.end in {End.REFUSED, End.STOPPED} or stop(outcome):
                 return outcome
             await move_on(path, world, outcome, fuse)
         except Killed:
+            begun = False
             record = read(path, STATES)
             if record is not None and not record.open:
                 return RunResult(end=End.DONE, step=await next_of(record, world), record=record)

@@ -426,7 +426,7 @@ async def test_a_quarantine_that_fails_does_not_end_the_canaries(world: World) -
     exchange, quarantine = Exchange(world), Quarantine(StoreUnavailable("relay.db", "full", "make room"))
     exchange.agent("backdoored")
     async with running(keeper(exchange, quarantine, 300.0).run()) as task:
-        await serve(exchange, 3000.0, lambda station: station.answer(Outcome.SUCCESS))
+        await serve(exchange, 1000.0, lambda station: station.answer(Outcome.SUCCESS))
         assert not task.done()
     assert len(quarantine.names) > 1
 
