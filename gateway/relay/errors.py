@@ -146,4 +146,7 @@ class NotPermitted(RelayError):
         self.path = path
 
     def __str__(self) -> str:
-        return f"{self.path}: only root and the relay's own user may; run the command as root"
+        return (
+            f"{self.path}: only root and the relay's own user may; run the command as root. Where you do, see "
+            "`isthmus config check`: something in there belongs to somebody else"
+        )

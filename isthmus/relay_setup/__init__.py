@@ -6,7 +6,7 @@ What belongs here: what a relay's machine needs. What does not: how questions ar
 
 from isthmus.relay_setup.answers import check_certificate, known_answers, known_domains, token_domains
 from isthmus.relay_setup.plan import Observed, RelayPlan, make_plan
-from isthmus.relay_setup.questions import AGENT, CERTIFICATE_FILES, QUESTIONS, USER
+from isthmus.relay_setup.questions import AGENT, CERTIFICATE_FILES, QUESTIONS, QUESTIONS_ABOUT_HTTPS, USER
 from isthmus.relay_setup.steps import INITIALISED, relay_steps
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "CERTIFICATE_FILES",
     "INITIALISED",
     "QUESTIONS",
+    "QUESTIONS_ABOUT_HTTPS",
     "USER",
     "Observed",
     "RelayPlan",

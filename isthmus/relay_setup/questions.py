@@ -311,7 +311,7 @@ STATE_DIR: Question[Path] = Question(
     path=True,
     asked=False,
 )
-QUESTIONS: tuple[Question[Any], ...] = (
+QUESTIONS_ABOUT_HTTPS: tuple[Question[Any], ...] = (
     PUBLIC_URL,
     CERTIFICATE,
     TLS_CERTIFICATE,
@@ -324,6 +324,9 @@ QUESTIONS: tuple[Question[Any], ...] = (
     ACME_CA_FILE,
     ACME_HTTP_ADDRESS,
     TRUSTED_PROXIES,
+)
+QUESTIONS: tuple[Question[Any], ...] = (
+    *QUESTIONS_ABOUT_HTTPS,
     ORGANISATION,
     DOMAINS,
     NETBIOS_NAMES,

@@ -21,6 +21,7 @@ from isthmus.relay_setup import (
     CERTIFICATE_FILES,
     INITIALISED,
     QUESTIONS,
+    QUESTIONS_ABOUT_HTTPS,
     USER,
     Observed,
     RelayPlan,
@@ -72,6 +73,9 @@ def setup(config: Path, as_json: bool, **given: Any) -> None:
     with reporting(SetupError, SettingsFileError, NotEditable, ProgramFailed, OSError):
         existing = machine.read(config) if machine.entry(config) is not None else None
         asked = interview(QUESTIONS, given, manner, _known(config, existing, machine))
+        if manner.asks:  # whoever is there need not answer the rest before a wrong file is told
+            asked.put(QUESTIONS_ABOUT_HTTPS)
+            _certificate_files(asked, machine)
         answers = asked.put(QUESTIONS)
         files = _certificate_files(asked, machine)
         plan = make_plan(answers, _observed(config, existing, answers, files, machine))
@@ -183,10 +187,12 @@ def _show(outcome: _Outcome, manner: SetupManner) -> None:
 def _lines(outcome: _Outcome, start: str) -> list[str]:
     plan = outcome.plan
     lines = [""]
-    for copy in plan.copies:
-        if copy.source != copy.target:
-            lines.append(f"{copy.target} is a copy of {copy.source}, which {plan.user} cannot read.")
-            lines.append("Repeat this command after each renewal, or have the renewal write there.")
+    copies = [copy for copy in plan.copies if copy.source != copy.target]
+    if copies:
+        lines.append(f"{plan.user} cannot read {' and '.join(str(copy.source) for copy in copies)}: the relay uses copies.")
+        lines.append("After each renewal repeat this command with these files, or have the renewal do:")
+        mode = {True: f"0640 -g {plan.user}", False: "0644"}
+        lines += [f"  install -m {mode[copy.secret]} {copy.source} {copy.target}" for copy in copies]
     if start:
         lines += ["There is no systemd here. Start the relay, as root (it becomes its own user):", f"  {start}"]
         if plan.needs_low_port:

@@ -56,6 +56,15 @@ def test_two_machines_need_no_more_than_what_is_printed(run: Run, machine: FakeM
     assert machine.asked_for == [["relay", "token", "--config", str(SETTINGS), "--name", "agent-1", *domains, "--json"]]
 
 
+def test_a_copy_is_told_with_what_renews_it(run: Run, machine: FakeMachine) -> None:
+    """A certificate that is renewed elsewhere would not be served otherwise."""
+    out = run(*FLAGS)[1]
+    assert "  install -m 0644 /root/tls/cert.pem /etc/isthmus/relay.crt\n" in out
+    assert "  install -m 0640 -g isthmus-relay /root/tls/key.pem /etc/isthmus/relay.key\n" in out
+    machine.put("/root/tls/cert.pem", machine.read(Path("/root/tls/cert.pem")) + b"\n", 0o600)
+    assert "/etc/isthmus/relay.crt: changed" in run(*FLAGS)[1]
+
+
 def test_no_secret_is_shown(run: Run, machine: FakeMachine, pair: tuple[bytes, bytes]) -> None:
     """Neither the key that is copied, nor what the settings name."""
     _, out, _ = run(*FLAGS)

@@ -174,3 +174,12 @@ def test_a_unit_as_it_comes() -> None:
         user="isthmus-relay",
     )
     assert usual == (Path(__file__).parents[3] / "deploy/systemd/isthmus-relay.service").read_text()
+
+
+def test_what_comes_where_the_new_file_is_made_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who is faster: the file has to be new."""
+    (tmp_path / ".x.new").write_text("theirs")
+    monkeypatch.setattr(Path, "unlink", lambda *_arguments, **_named: None)
+    with pytest.raises(FileExistsError):
+        PosixMachine().write(tmp_path / "x", b"ours", OURS)
+    assert (tmp_path / ".x.new").read_text() == "theirs"

@@ -10,6 +10,7 @@ import pytest
 
 from isthmus.setup import (
     Access,
+    Machine,
     NotAgreed,
     OwnedDirectory,
     OwnedFile,
@@ -158,3 +159,14 @@ def test_what_a_program_says_is_told() -> None:
     machine = FakeMachine(systemd=False)
     with pytest.raises(StepFailed, match=r"service svc: .*has not been booted with systemd"):
         run(machine)
+
+
+class _DoesNothing(SystemUser):
+    def apply(self, machine: Machine) -> str:
+        return "made"
+
+
+def test_a_step_that_had_no_effect_is_told() -> None:
+    """What was done is looked at once more: a program may end well and do nothing."""
+    with pytest.raises(StepFailed, match="user svc: made, and yet not so"):
+        run(FakeMachine(), [_DoesNothing("svc", STATE)])
