@@ -107,8 +107,10 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
     kind = kind or _guess(file)
     unchecked: list[Problem] = []
     problems: list[Problem] = []
+    warnings: list[str] = []
     try:
         settings = load_settings(file, model_of(kind)[0])
+        warnings = _warnings(settings)
         if not file_only:
             unchecked = _check_machine(file, settings)
     except SettingsFileError as error:
@@ -117,13 +119,24 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
         problems = list(error.problems)
     if as_json:
         told = {"file": str(file), "kind": kind, "ok": not problems}
-        emit_json(told | {"problems": _as_data(problems), "unchecked": _as_data(unchecked)})
+        emit_json(told | {"problems": _as_data(problems), "unchecked": _as_data(unchecked), "warnings": warnings})
     else:
         click.echo(f"{file}: good settings for isthmus {kind}")
         for problem in unchecked:
             click.echo(visible_lines(f"Not checked: {problem}"))
+        for warning in warnings:
+            click.echo(f"Warning: {warning}", err=True)
     if problems:
         raise SystemExit(1)
+
+
+def _warnings(settings: Any) -> list[str]:
+    """What works, and should not stay so."""
+    if not hasattr(settings, "server"):
+        return []
+    from gateway.signin import unnamed_warning
+
+    return list(filter(None, [unnamed_warning(settings.server.signin)]))
 
 
 def _as_data(problems: Sequence[Problem]) -> list[dict[str, object]]:

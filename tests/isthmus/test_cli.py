@@ -155,6 +155,18 @@ def test_config_check_accepts_its_own_example(run: Run, tmp_path: Path) -> None:
         assert f"good settings for isthmus {kind}" in run("config", "check", "--file-only", path)[1]
 
 
+def test_config_check_warns_while_the_page_has_no_name(run: Run, tmp_path: Path) -> None:
+    """It works, so the file is good; but people check that name before they type a password."""
+    path = tmp_path / "relay.toml"
+    text = run("config", "example", "relay")[1]
+    for name, warnings in (("Isthmus", 1), ("Example University", 0)):
+        path.write_text(text.replace('# organisation = "Isthmus"', f'organisation = "{name}"'))
+        code, told, _ = run("config", "check", path, "--file-only", "--json")
+        assert (code, len(json.loads(told)["warnings"])) == (0, warnings)
+        said = run("config", "check", path, "--file-only")
+        assert ("Warning: the sign-in page calls your organisation Isthmus" in "".join(map(str, said))) is bool(warnings)
+
+
 def test_config_example_in_json(run: Run) -> None:
     """The text in an envelope."""
     assert json.loads(run("config", "example", "agent", "--json")[1])["kind"] == "agent"
