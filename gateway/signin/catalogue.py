@@ -74,6 +74,8 @@ class Catalogue:
 
 def _load(language: str, own: Mapping[str, str]) -> Texts:
     catalogue = Catalog(language)
+    if language != SOURCE:  # its file says how many forms there are, not the version of Babel that is installed
+        catalogue.mime_headers = [("Plural-Forms", _file_of(language).plural_forms)]
     for english, forms in _override(language, own).items():
         catalogue.add(_as_gettext(english), _as_gettext(forms))
     compiled = io.BytesIO()

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from settings import Bounds, OrEmpty, Pattern, link, not_empty
 
-Language = Literal["en", "de"]
+Language = Literal["en", "de", "es", "fr", "nl"]
 """The languages of the page: English, and one file in `locale/` for each other."""
 LANGUAGES: Final[tuple[str, ...]] = get_args(Language)
 
