@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import colorsys
 import hashlib
 import re
 from collections.abc import Mapping
@@ -97,6 +98,7 @@ def stylesheet(settings: SignInSettings, background: str = "") -> Asset:
     """The style sheet, with the organisation's colours in it. background: address of the picture. Raises BadBranding."""
     light = parse_colour(settings.colour)
     dark = lighten(light)
+    picture = f'url("{background}")' if background else "none"
     page = parse_colour(settings.background_colour) if settings.background_colour else None
     values = {
         "@accent@": to_hex(light),
@@ -106,7 +108,8 @@ def stylesheet(settings: SignInSettings, background: str = "") -> Asset:
         "@on-accent-dark@": readable_on(dark),
         "@page@": to_hex(page or _PAGE),
         "@page-dark@": to_hex(dim(page)) if page else "#0d1117",
-        "@picture@": f'url("{background}")' if background else "none",
+        "@picture@": picture,
+        "@picture-dark@": f"linear-gradient(rgb(0 0 0 / 55%), rgb(0 0 0 / 55%)), {picture}" if background else "none",
     }
     css = (_STATIC / "signin.css").read_text(encoding="utf-8")
     for name, value in values.items():
@@ -163,8 +166,10 @@ def dim(colour: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def lighten(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The colour for dark mode: towards white until it stands out from a dark background."""
+    """The colour for dark mode: the same hue, lighter until it stands out from a dark background."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(value / 255 for value in colour))
     while contrast(colour, _DARK_CARD) < 6:
-        red, green, blue = (min(255, value + max(8, (255 - value) // 8)) for value in colour)
+        lightness = min(1.0, lightness + 0.02)
+        red, green, blue = (round(value * 255) for value in colorsys.hls_to_rgb(hue, lightness, min(saturation, 0.6)))
         colour = (red, green, blue)
     return colour

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.support.browser import LOOKS, NEW, RIGHT, WRONG, Look, Site, Window, window
 
 MOUSE_FINGER_NO_SCRIPT: Final = LOOKS[::2]
+WITH_AND_WITHOUT_SCRIPT: Final = LOOKS[::5]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -108,7 +109,7 @@ async def test_the_account_page_changes_the_password_and_signs_out_elsewhere(
     assert plain.people.people[person] == NEW
 
 
-@pytest.mark.parametrize("opened", MOUSE_FINGER_NO_SCRIPT, ids=attrgetter("name"), indirect=True)
+@pytest.mark.parametrize("opened", WITH_AND_WITHOUT_SCRIPT, ids=attrgetter("name"), indirect=True)
 async def test_one_other_browser_is_signed_out(opened: Window, chromium: Browser, plain: Site) -> None:
     """And this one stays."""
     person = plain.person()
@@ -123,7 +124,7 @@ async def test_one_other_browser_is_signed_out(opened: Window, chromium: Browser
         assert await other.title() == "Sign in"
 
 
-@pytest.mark.parametrize("opened", MOUSE_FINGER_NO_SCRIPT, ids=attrgetter("name"), indirect=True)
+@pytest.mark.parametrize("opened", WITH_AND_WITHOUT_SCRIPT, ids=attrgetter("name"), indirect=True)
 async def test_reload_and_back_send_nothing(opened: Window) -> None:
     """Neither asks whether to send the form again; what was said is still said."""
     person = opened.site.person()
@@ -140,7 +141,7 @@ async def test_reload_and_back_send_nothing(opened: Window) -> None:
     assert (methods.count("POST"), len(opened.site.people.binds)) == (1, binds + 1)
 
 
-@pytest.mark.parametrize("opened", MOUSE_FINGER_NO_SCRIPT, ids=attrgetter("name"), indirect=True)
+@pytest.mark.parametrize("opened", WITH_AND_WITHOUT_SCRIPT, ids=attrgetter("name"), indirect=True)
 async def test_after_a_final_answer_there_is_no_form(opened: Window) -> None:
     """But a way to another account."""
     person = opened.site.person()
@@ -154,7 +155,7 @@ async def test_after_a_final_answer_there_is_no_form(opened: Window) -> None:
     assert await opened.title() == "My account"
 
 
-@pytest.mark.parametrize("opened", MOUSE_FINGER_NO_SCRIPT, ids=attrgetter("name"), indirect=True)
+@pytest.mark.parametrize("opened", WITH_AND_WITHOUT_SCRIPT, ids=attrgetter("name"), indirect=True)
 async def test_a_person_changes_the_name_that_they_typed(opened: Window) -> None:
     """The first step comes again."""
     await opened.open("/signin")

@@ -59,12 +59,11 @@ async def test_everything_can_be_read(shown: Window) -> None:
 
 
 async def test_assistive_technology_can_use_it(shown: Window) -> None:
-    """axe-core finds no violation, of any of its rules, by day or by night."""
-    for scheme in SCHEMES:
-        await shown.page.emulate_media(color_scheme=scheme)
-        found = (await AXE.run(shown.page)).response
-        assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
-        assert len(found["passes"]) > 15
+    """axe-core finds no violation of any of its rules: plain by day, branded by night."""
+    await shown.page.emulate_media(color_scheme="light" if shown.look.locale == "en" else "dark")
+    found = (await AXE.run(shown.page)).response
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    assert len(found["passes"]) > 15
 
 
 async def test_the_keyboard_goes_everywhere_and_shows_where_it_is(shown: Window) -> None:

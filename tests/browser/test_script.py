@@ -11,6 +11,10 @@ from playwright.async_api import Browser, expect
 from tests.browser.visits import PAGES
 from tests.support.browser import RIGHT, Look, Site, Window, window
 
+_LOCAL = """iso => new Intl.DateTimeFormat(
+    "en-AU", {dateStyle: "medium", timeStyle: "short", timeZone: "Australia/Sydney"}
+).format(new Date(iso))"""
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
@@ -80,9 +84,5 @@ async def test_times_are_those_of_the_clock_on_the_wall(opened: Window) -> None:
         "all => all.map(time => [time.textContent, time.title, time.dateTime])"
     ):
         assert exact.endswith("UTC")
-        expected = await opened.page.evaluate(
-            "iso => new Intl.DateTimeFormat('en', {dateStyle: 'medium', timeStyle: 'short', timeZone: 'Australia/Sydney'})"
-            ".format(new Date(iso))",
-            iso,
-        )
+        expected = await opened.page.evaluate(_LOCAL, iso)
         assert shown == expected

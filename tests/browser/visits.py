@@ -65,6 +65,15 @@ async def account(opened: Window) -> None:
     await opened.sign_in(opened.site.person())
 
 
+async def busy_account(opened: Window) -> None:
+    """Signed in twice, after a mistake."""
+    person = opened.site.person()
+    await opened.sign_in(person, WRONG)
+    await opened.enter(RIGHT)
+    await opened.page.context.clear_cookies()
+    await opened.sign_in(person)
+
+
 async def change(opened: Window) -> None:
     await account(opened)
     await opened.open("/account/password")
@@ -106,7 +115,7 @@ PAGES: Final[dict[str, tuple[Visit, str]]] = {
     "expired": (expired, Message.EXPIRED),
     "rejected": (rejected, Message.REJECTED),
     "renewed": (renewed, Message.CHANGED),
-    "account": (account, "Where you are signed in"),
+    "account": (busy_account, "Where you are signed in"),
     "change": (change, "Change password"),
     "wrong-current": (wrong_current, Message.WRONG_CURRENT),
     "changed": (changed, Message.CHANGED),

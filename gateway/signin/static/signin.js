@@ -61,7 +61,9 @@ for (const form of document.querySelectorAll("form")) {
 }
 
 // Times as the clock on the wall shows them
-const local = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+const page = document.documentElement.lang;
+const tongue = navigator.languages.find(tag => tag.split("-")[0] === page) || page; // British dates for Britons
+const local = new Intl.DateTimeFormat(tongue, { dateStyle: "medium", timeStyle: "short" });
 for (const time of document.querySelectorAll("time")) {
   time.title = time.textContent;
   time.textContent = local.format(new Date(time.dateTime));

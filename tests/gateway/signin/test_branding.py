@@ -12,7 +12,7 @@ from gateway.protocol import Outcome
 from gateway.relay.credentials.attempt import Verdict
 from gateway.signin import SignInSettings, unnamed_warning
 from gateway.signin.assets import Assets
-from gateway.signin.branding import contrast, darken, dim, icon, parse_colour, readable_on, stylesheet
+from gateway.signin.branding import contrast, darken, dim, icon, lighten, parse_colour, readable_on, stylesheet
 from gateway.signin.errors import BadBranding
 from tests.gateway.signin.site import ANNA, serve
 
@@ -71,6 +71,7 @@ def test_colours_can_be_read() -> None:
         text = readable_on(parse_colour(colour))
         assert contrast(parse_colour(colour), parse_colour(text)) >= 4.5
         assert contrast(darken(parse_colour(colour)), parse_colour("#f2f5f6")) >= 4.5
+        assert contrast(lighten(parse_colour(colour)), parse_colour("#161b22")) >= 6
         assert contrast(dim(parse_colour(colour)), (255, 255, 255)) >= 15
         made = stylesheet(SignInSettings(colour=colour, background_colour=colour), "/static/1/background").content
         assert re.findall(rb"@[\w-]+@", made) == []
