@@ -123,7 +123,7 @@ class DirectorySettings:
     idle_seconds: float = 300.0
     """A connection unused for so long is closed; Active Directory closes them after 900 by itself."""
 
-    check_seconds: float = 5.0
+    check_seconds: Annotated[float, Bounds(most=60)] = 5.0
     """Time between two checks of a domain controller that answered nobody meanwhile, in seconds. One that is down is
     checked every `retry_seconds`. `/readyz` of agent and relay goes by it."""
 

@@ -25,6 +25,7 @@ from gateway.protocol import (
     sealing,
 )
 from gateway.protocol import agent_session as agent_module
+from gateway.protocol.agent_session import AGENT_CAPABILITIES
 from gateway.protocol.errors import CloseCode, MalformedFrame, UnexpectedMessage
 from gateway.protocol.events import (
     Answered,
@@ -245,12 +246,14 @@ def test_a_reason_that_is_not_known_is_a_refusal(world: World) -> None:
     assert ends.pump() == [RequestRefused(1, "saving-energy")]
 
 
-@pytest.mark.parametrize("operation", ["look_up", "reset", "recheck"])
+@pytest.mark.parametrize(
+    "operation", ["look_up", "reset", "recheck", "readiness"]
+)  # the last is a capability, and no operation
 def test_an_operation_that_the_agent_does_not_know_is_given_back(
     world: World, operation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its reply key, which is there whatever else is: the relay may ask another agent."""
-    ends = world.open()
+    ends = world.open(agent_capabilities=AGENT_CAPABILITIES)  # `readiness` among them, which is no operation
     body = VerifyRequest(bytes(32), "c0ffee", user_name="anna", password="x")
     monkeypatch.setattr(VerifyRequest, "operation", operation)
     monkeypatch.setattr(
