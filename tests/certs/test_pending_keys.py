@@ -122,7 +122,7 @@ def test_key_and_certificate_belong_together(key: rsa.RSAPrivateKey) -> None:
     with pytest.raises(SourceError, match="does not belong to the key"):
         checked("x", key, signed(other.public_key()), ())
     elliptic = ec.generate_private_key(ec.SECP256R1())
-    with pytest.raises(SourceError, match="no RSA key"):
+    with pytest.raises(SourceError, match="not an RSA key"):
         checked("x", elliptic, signed(elliptic.public_key()), ())
 
 

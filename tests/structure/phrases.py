@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass
 
 
+_AROUND = 25
+"""Characters that are shown before and after."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """pattern: a regular expression, whatever its case; better: what to write."""
@@ -14,9 +18,9 @@ class Phrase:
     better: str
 
     def found_in(self, text: str) -> list[str]:
-        """Where it stands, with a few words around it."""
-        whole = re.compile(rf"\S*\s?\S*\s?(?:{self.pattern})\s?\S*", re.IGNORECASE)
-        return [match[0] for match in whole.finditer(" ".join(text.split()))]
+        """Where it stands, with a few words around it. text: with single blanks."""
+        found = re.finditer(self.pattern, text, re.IGNORECASE)
+        return [text[max(match.start() - _AROUND, 0) : match.end() + _AROUND] for match in found]
 
 
 PHRASES = (

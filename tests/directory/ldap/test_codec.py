@@ -132,7 +132,7 @@ def test_sizes_are_bounded() -> None:
     """A header that promises gigabytes is refused before one byte of them is waited for."""
     with pytest.raises(codec.CodecError, match="more than"):
         codec.message_size(b"\x30\x84\x7f\xff\xff\xff")
-    with pytest.raises(codec.CodecError, match="no LDAP"):
+    with pytest.raises(codec.CodecError, match="not an LDAP"):
         codec.message_size(b"HTTP/1.1 400")
     with pytest.raises(codec.CodecError, match="length"):
         codec.message_size(b"\x30\x80")

@@ -111,7 +111,7 @@ def test_a_saved_plan_is_the_same_plan(tmp_path: Path) -> None:
         (lambda c: {**c, "more": 1}, "was changed after it was made"),
         (lambda c: {**c, "state": {**c["state"], "more": 1}}, "was changed after it was made"),
         (lambda c: {**c, "steps": [{**c["steps"][0], "more": 1}, *c["steps"][1:]]}, "was changed after it was made"),
-        (lambda c: {name: value for name, value in c.items() if name != "digest"}, "is no plan"),
+        (lambda c: {name: value for name, value in c.items() if name != "digest"}, "is not a plan"),
         (lambda c: {**c, "kind": "party"}, "for 'party'"),
         (lambda c: {**c, "kind": ["lamps"]}, "which is not known here"),
         (lambda c: {**c, "state": {"x": 1}}, "damaged"),

@@ -224,7 +224,7 @@ async def test_the_database_of_a_server_is_not_in_it(settings: ServerSettings, s
         ("relay/backup.age", "lies in state_dir"),
         ("relay/authority/backup.age", "lies in state_dir"),
         ("nowhere/backup.age", "does not exist"),
-        ("tls", "no regular file"),
+        ("tls", "not a regular file"),
         ("tls/cert.pem", "exists, and is not a backup"),
     ],
 )

@@ -130,7 +130,7 @@ async def test_a_state_that_cannot_be_read_is_no_hindrance(settings: ServerSetti
     assert view.revoked_agents == ()
     async with opened(settings) as store:
         (entry,) = await store.audit.entries(kind="admin.restored")
-        assert "no head of a chain" in entry.event.detail["noted"]
+        assert "not the head of a chain" in entry.event.detail["noted"]
 
 
 async def test_a_running_relay_is_not_restored_over(settings: ServerSettings, file: Path) -> None:

@@ -233,7 +233,7 @@ async def test_a_witness_that_cannot_be_read_is_told_and_not_written_over(
     await fill(store, 1)
     await heads.begin()
     assert [line["event"] for line in logs] == ["audit.not_compared"]
-    with pytest.raises(StoreUnavailable, match="line 1 is no head"):
+    with pytest.raises(StoreUnavailable, match="line 1 is not the head"):
         await heads.note()
     with pytest.raises(StoreUnavailable):
         await heads.verify()

@@ -31,8 +31,8 @@ UNFIT_ORDERS: list[tuple[str, Any, str]] = [
     ("create_token", {"name": "agent1"}, "domains"),
     ("create_token", {**TOKEN, "domains": []}, "say which domains"),
     ("create_token", {**TOKEN, "any_domain": True}, "say which domains"),
-    ("create_token", {**TOKEN, "domains": ["anna@corp.example.com"]}, "is no domain"),
-    ("bind", {"domain": "two words", "directory": "9d1c"}, "is no domain"),
+    ("create_token", {**TOKEN, "domains": ["anna@corp.example.com"]}, "is not a domain"),
+    ("bind", {"domain": "two words", "directory": "9d1c"}, "is not a domain"),
     ("create_token", b"{", "line 1"),
     ("create_token", b"\xff", "utf-8"),
 ]
