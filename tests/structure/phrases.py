@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-
 _AROUND = 25
 """Characters that are shown before and after."""
 

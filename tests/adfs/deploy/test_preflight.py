@@ -175,8 +175,8 @@ async def test_a_plan_is_not_applied_to_a_farm_that_changed(tmp_path: Path) -> N
     ("spoil", "said"),
     [
         (lambda text: text.replace(NEW, f"adfs8.{DOMAIN}"), "was changed after it was made"),
-        (lambda text: text[:200], "is no plan"),
-        (lambda _: "[" * 100_000, "is no plan"),
+        (lambda text: text[:200], "is not a plan"),
+        (lambda _: "[" * 100_000, "is not a plan"),
         (lambda _: "{}", "is a plan of version None"),
         (lambda text: text.replace('"version": 3', '"version": 4'), "is a plan of version 4; this Isthmus knows 3"),
     ],

@@ -302,7 +302,7 @@ async def test_no_way_back_to_a_certificate_that_has_ended(work: CertificateOper
     await work.apply(acknowledged=(OFFICE, "promote"))
     before = work.record
     at.clock.now += 31 * 86400
-    with pytest.raises(Refused, match="has ended"):
+    with pytest.raises(Refused, match="has expired"):
         await work.roll_back("published")
     assert work.record == before
 
@@ -351,7 +351,7 @@ async def test_no_way_back_from_what_ad_fs_promoted_after_the_end(work: Certific
     node = at.settings.nodes[0].partition("=")[0]
     at.simulator.invoke("CORP\\admin", node, "Set-AdfsProperties", {"AutoCertificateRollover": False})
     at.clock.advance(14 * 86400)
-    with pytest.raises(Refused, match="has ended"):
+    with pytest.raises(Refused, match="has expired"):
         await work.roll_back("published")
     assert work.record is None
 

@@ -74,7 +74,7 @@ async def test_no_way_back_to_a_token_certificate_that_has_ended(tmp_path: Path)
     world, path = World(nodes=("n1", "n2")), tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
     world.time = NOW + 15.5 * DAY
-    with pytest.raises(Refused, match=f"{OLD}.*has ended"):
+    with pytest.raises(Refused, match=f"{OLD}.*has expired"):
         check_harmless(procedure(outcome.record), await world.observe(), outcome.record, "published", world.time)
     turn(path, world, outcome.record, "published")
     outcome = await once(path, world)
@@ -92,7 +92,7 @@ async def test_no_way_back_to_an_ssl_certificate_that_has_ended(tmp_path: Path) 
     outcome = await drive(path, world, request=request, stop=lambda outcome: "bind" in outcome.record.completed)
     record = outcome.record
     world.time = NOW + 2 * DAY
-    with pytest.raises(Refused, match=f"{OLD_SSL}.*has ended"):
+    with pytest.raises(Refused, match=f"{OLD_SSL}.*has expired"):
         check_harmless(procedure(record), await world.observe(), record, "start", world.time)
     turn(path, world, record, "start")
     outcome = await once(path, world)

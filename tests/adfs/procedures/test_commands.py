@@ -240,7 +240,7 @@ def test_a_plan_of_the_other_kind_or_farm_is_refused(farm: Site, tmp_path: Path)
     said = run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
     assert "is for farm prod, not test" in said
     plan.write_text(json.dumps({key: value for key, value in json.loads(plan.read_text()).items() if key != "digest"}))
-    assert "is no plan" in run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
+    assert "is not a plan" in run(ssl.command, "apply", "--plan", str(plan), "--yes", fails=True)
 
 
 def test_a_timer_begins_only_what_is_due(farm: Site) -> None:

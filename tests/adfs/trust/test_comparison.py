@@ -72,7 +72,7 @@ def test_an_end_without_successor() -> None:
     """A live certificate that ends in days with nothing beside it is a warning; one that has ended a failure."""
     ending, ended = signing(ends=5 * DAY), signing(begins=-20 * DAY, ends=-DAY)
     assert any("ends in 5 days" in text for _, text in _found(_trust(ending), _keys(ending)))
-    assert any("has ended" in text for status, text in _found(_trust(ended), _keys(ended)) if status == "fail")
+    assert any("has expired" in text for status, text in _found(_trust(ended), _keys(ended)) if status == "fail")
 
 
 def test_addresses_of_another_farm(live: Certificate) -> None:

@@ -28,11 +28,11 @@ def test_what_is_worth_saying(live: Certificate, coming: Certificate) -> None:
         known, coming
     )
     assert len(said(known, coming)) == 2
-    assert "has ended" in said(fresh, ended)[0]
+    assert "has expired" in said(fresh, ended)[0]
     assert "ends in 9 days" in said(fresh, ending)[0] or "ends in 10 days" in said(fresh, ending)[0]
     assert judge_partner(fresh, PartnerMetadata(partner="Wiki", watched=False), NOW) == []
     assert "cannot be read: why" in judge_partner(fresh, PartnerMetadata(partner="Wiki", error="why"), NOW)[0].what
     odd = PartnerMetadata(partner="Wiki", certificates=(ended,), unreadable=("signing certificate 2: why",))
     first, second = judge_partner(fresh, odd, NOW)
     assert first.what == "its metadata's signing certificate 2: why"
-    assert "has ended" in second.what
+    assert "has expired" in second.what
