@@ -132,6 +132,22 @@ def test_a_newer_version_is_no_damage() -> None:
         decrypted(WHOLE.replace(b"-> X25519 ", b"-> mlkem768x25519 ", 1), [KEY])
 
 
+def test_a_header_with_one_more_in_it_is_refused() -> None:
+    """Whoever could add a stanza could have it name another; the MAC covers all of the header."""
+    with pytest.raises(NotAge, match="header was changed"):
+        decrypted(WHOLE.replace(b"--- ", b"-> grease\n\n--- ", 1), [KEY])
+
+
+def test_a_last_chunk_with_nothing_in_it_is_refused() -> None:
+    """There is one way to write a content: the chunk before would have been the last."""
+    file = io.BytesIO()
+    writer = EncryptingWriter(file, [KEY.public])
+    writer._put(bytearray(CHUNK), last=False)
+    writer._put(bytearray(), last=True)
+    with pytest.raises(NotAge, match="last part is empty"):
+        decrypted(file.getvalue(), [KEY])
+
+
 def test_a_passphrase_stands_alone() -> None:
     """Beside it another key could be slipped in, and the owner would not notice whose file it is."""
     stanza = WHOLE[WHOLE.index(b"-> ") : WHOLE.index(b"--- ")]

@@ -19,6 +19,7 @@ Edit = Callable[..., None]
 
 ANNA = AccountId("d1", "anna")
 BEN = AccountId("d1", "ben")
+GUID = AccountId("d1", "6f0c2a3e")
 
 
 def event(number: int = 0, **fields: object) -> AuditEvent:
@@ -371,7 +372,7 @@ async def test_a_removal_names_what_it_took_from(store: Store, edit: Edit) -> No
 async def test_a_person_of_many_entries_is_removed_in_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each names its own. One that was interrupted is done again: by then the names are still known."""
     monkeypatch.setattr("gateway.store.trail_person.PORTION", 4)
-    await store.audit.append(event(1, subject="anna", account=ANNA))
+    await store.audit.append(event(1, subject="anna", account=GUID))
     for number in range(2, 8):
         await store.audit.append(event(number, subject="anna", outcome="wrong_credential"))
     assert isinstance(store.audit, SqlAuditLog)

@@ -94,6 +94,7 @@ ANCHORS = {
     "an unknown key": "UPDATE audit_anchors SET key_id = 'x'",
     "another chain's": "UPDATE audit_anchors SET chain = 2",
     "no chain's": "UPDATE audit_anchors SET chain = 9",
+    "a negative number": "UPDATE audit_anchors SET seq = -5",
     "beyond the end": "UPDATE audit_anchors SET seq = 99",
 }
 
