@@ -13,6 +13,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
@@ -110,7 +111,7 @@ class RelayConnection:
             ) as ws:
                 return await self._converse(ws)
         except (OSError, WebSocketException, TimeoutError, ValueError) as error:
-            raise RelayUnreachable(self.relay, explain(error)) from error
+            raise RelayUnreachable(self.relay, explain(error, self._route.proxy)) from error
 
     @property
     def in_flight(self) -> int:
@@ -338,8 +339,8 @@ def watch_unsent(transport: asyncio.Transport) -> Callable[[], bool]:
     return lambda: bool(transport.get_write_buffer_size()) or not writable.poll(0)
 
 
-def explain(error: BaseException) -> str:
-    """Why there is no conversation, for a person to read."""
+def explain(error: BaseException, proxy: str | bool | None = None) -> str:
+    """Why there is no conversation, for a person to read. proxy: as in a Route."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             f"its HTTPS certificate is not accepted ({error.verify_message}); "
@@ -347,4 +348,7 @@ def explain(error: BaseException) -> str:
         )
     if isinstance(error, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT:g} s"
+    if isinstance(error, ConnectionError) and isinstance(proxy, str):  # it is the proxy that was connected to
+        parts = urlsplit(proxy)
+        return f"no connection to the proxy {parts.hostname}:{parts.port} ({plain_reason(error)})"
     return plain_reason(error)

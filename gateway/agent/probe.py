@@ -66,7 +66,7 @@ async def probe_relay(
         ):
             return await _shake_hands(ws, session, clock)
     except (OSError, WebSocketException, TimeoutError, ValueError) as error:
-        raise RelayUnreachable(route.relay, explain(error)) from error
+        raise RelayUnreachable(route.relay, explain(error, route.proxy)) from error
 
 
 async def _shake_hands(ws: ClientConnection, session: AgentSession, clock: Callable[[], float]) -> RelayVerdict | None:
