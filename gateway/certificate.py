@@ -1,7 +1,7 @@
 """The HTTPS certificate: loaded where certificate and key fit each other, and loaded anew where they were renewed.
 
     files changed ──► they fit: served to whoever connects from now on
-                └──► they do not: the old ones go on; an alarm where that is still so at the next look
+                └──► they do not: the old ones stay; an alarm where that is still so at the next look
 
 Whoever renews them writes two files one after the other, so that for a moment they do not fit. Connections that are open
 keep what they began with.

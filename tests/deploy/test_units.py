@@ -175,6 +175,16 @@ class SandboxedStand(Stand):
             )
 
 
+def checked(stand: Stand, name: str) -> str:
+    """What ExecStartPre says, under the same restrictions."""
+    kind = "relay" if name == "relay" else "agent"
+    config = stand.relay_config if name == "relay" else stand.agent_config(name)
+    command = [sys.executable, "-m", "tests.deploy.test_units", str(UNITS / f"isthmus-{kind}.service")]
+    check = [sys.executable, "-m", "isthmus", "config", "check", "--kind", kind, str(config)]
+    done = subprocess.run([*command, *check], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
 def enter(unit: Unit) -> None:
     """Put this process and its children under a unit's restrictions on system calls, memory and capabilities."""
     service = unit["Service"]
@@ -283,6 +293,8 @@ def test_relay_and_agent_work_under_their_restrictions(domain: ThrowawayDomain, 
         assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
         assert stand.stop("agent-1") == 0
         assert stand.stop("relay") == 0
+        for name in ("relay", "agent-1"):
+            assert "good settings" in checked(stand, name)
 
 
 if __name__ == "__main__":

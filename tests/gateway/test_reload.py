@@ -138,3 +138,15 @@ async def test_https_instead_of_plain_http_needs_a_restart(settings: ServerSetti
     async with serving(plain) as relay:
         assert await relay.reload(settings) == ("signin", "admission")
         assert await relay.reload(plain) == ("signin", "admission")
+
+
+async def test_every_part_that_was_given_settings_gets_the_new_ones(relay: Relay, settings: ServerSettings) -> None:
+    """Sessions, pages, API, familiar browsers, lockout in memory and store, open requests."""
+    new = replace(
+        look(settings, session_idle=60.0, device_lifetime=120.0), admission=AdmissionSettings(address_rate=7, records=9)
+    )
+    await relay.reload(new)
+    assert {part._settings.session_idle for part in (relay.pages, relay.sessions, relay.api)} == {60.0}
+    assert relay._device._lifetime == 120.0
+    assert relay.refusals._open._per_address == 7
+    assert relay.lockouts._records._settings.records == 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,9 @@ async def test_a_network_of_proxies_that_is_none_is_told_so(settings: ServerSett
 def test_an_https_key_that_others_can_read_is_refused(settings: ServerSettings, mode: int) -> None:
     """With what to run. A link to it, as ACME clients make them, is followed."""
     assert settings.tls_key is not None
-    tls_context(settings)
+    context = tls_context(settings)
+    assert context is not None
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     link = settings.tls_key.with_name("link.pem")
     link.symlink_to(settings.tls_key)
     settings.tls_key.chmod(mode)

@@ -111,7 +111,7 @@ async def test_a_wrong_file_changes_nothing(
     line: int | None,
     words: str,
 ) -> None:
-    """Each problem is told with key and line, and that what was in use goes on."""
+    """Each problem is told with key and line, and that the settings from before stay in use."""
     write(file, wrong)
     await live.reload()
     assert taker.taken == []
@@ -119,7 +119,7 @@ async def test_a_wrong_file_changes_nothing(
     assert (problem["event"], problem["setting"], problem["line"]) == ("settings.refused", setting, line)
     assert words in problem["problem"]
     assert (told["event"], told["problems"]) == ("settings.not_reloaded", 1)
-    assert "the settings in use stay" in told["remedy"]
+    assert "stay in use" in told["remedy"]
 
 
 async def test_what_the_process_refuses_has_its_line_too(

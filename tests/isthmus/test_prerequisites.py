@@ -170,3 +170,19 @@ def pem(directory: Path, name: str) -> bytes:
     if not (directory / "tls").exists():
         write_certificates(directory / "tls", dns_name="signin.example.com", address="127.0.0.1")
     return (directory / "tls" / name).read_bytes()
+
+
+def test_files_of_adfs_settings_are_looked_at(tmp_path: Path) -> None:
+    """Secrets that others can read, and certificates that are not there; what is made later is not asked for."""
+    (tmp_path / "secret").write_text("Sesam-1\n")
+    (tmp_path / "secret").chmod(0o644)
+    path = tmp_path / "adfs.toml"
+    path.write_text(
+        'state_dir = "later"\n[[farms]]\nname = "p"\nfederation_name = "fs.test"\n'
+        'synthetic_user = "a@test"\nsynthetic_password_file = "secret"\n[remoting]\ntls_ca_file = "gone.pem"\n'
+    )
+    told = json.loads(CliRunner().invoke(cli, ["config", "check", "--json", str(path)]).output)
+    assert {problem["key"]: problem["line"] for problem in told["problems"]} == {
+        "farms[0].synthetic_password_file": 6,
+        "remoting.tls_ca_file": 8,
+    }

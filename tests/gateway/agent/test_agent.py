@@ -18,11 +18,13 @@ from structlog.typing import EventDict
 
 import directory
 from certs import KeyStoreError, MachineIdentity
+from demo.throwaway_tls import write_certificates
 from gateway.agent.agent import Agent
 from gateway.agent.enrolment import enrol
 from gateway.agent.errors import NotEnrolled
 from gateway.app import Relay, init, serving
 from gateway.protocol import AgentSession, CloseCode, Outcome
+from settings import Unfit
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, agent_settings, attempt, enrolled, eventually, relay, server_settings
 
@@ -630,3 +632,32 @@ async def test_cancelling_ends_it_without_draining(tmp_path: Path, people: FakeD
             await task
         await eventually(lambda: not running.endpoint.connections)
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("keep ")]
+
+
+# -- settings that change meanwhile
+
+
+async def test_a_replaced_ca_file_is_taken_without_being_told(
+    tmp_path: Path, people: FakeDirectories, logs: list[EventDict]
+) -> None:
+    """The relay's certificate comes from another authority from now on: connections to come believe it."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people, status_interval=0.02):
+        write_certificates(tmp_path / "tls", dns_name="localhost", address="127.0.0.1")
+        await eventually(lambda: events(logs, "tls_ca_file.renewed"))
+        await running.housekeeping.tidy()  # the relay takes its half
+        running.endpoint.close_agent("agent1", CloseCode.GOING_AWAY, "once more")
+        await eventually(lambda: not running.endpoint.connections)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
+    assert events(logs, "relay.unreachable") == []
+
+
+async def test_a_way_to_the_relays_that_cannot_be_used_is_not_taken(tmp_path: Path, people: FakeDirectories) -> None:
+    """The settings that it is about are named; the way before is used."""
+    async with relay(tmp_path) as running, agent(tmp_path, running, people) as made:
+        with pytest.raises(Unfit) as refused:
+            await made.reload(agent_settings(tmp_path, tls_ca_file=tmp_path / "gone.pem"))
+        assert refused.value.key == ("core", "tls_ca_file")
+        await made.reload(agent_settings(tmp_path))
+        running.endpoint.close_agent("agent1", CloseCode.GOING_AWAY, "once more")
+        await eventually(lambda: not running.endpoint.connections)
+        await eventually(lambda: len(running.endpoint.connections) == 2)
