@@ -145,7 +145,7 @@ test-kerberos: $(KERBEROS) ## the tests on WinRM with Kerberos and a real Active
 
 test-install: $(STAMP) ## on a bare Debian 12: the wheel and its locked packages, no index
 	@deploy/ensure-packages samba install
-	$(PYTEST) -m install --durations=10
+	$(PYTEST) -m "install and long" --durations=10
 
 test-live: $(STAMP) ## the tests on a real AD FS farm, reading only: CONFIG=adfs.toml FARM=name (docs/developers/adfs-live.md)
 	@[ -n "$(CONFIG)" ] || { echo "Name a settings file of isthmus adfs: make test-live CONFIG=adfs.toml" >&2; exit 2; }
