@@ -12,6 +12,7 @@ import ldap3
 from ldap3.core.exceptions import (
     LDAPCommunicationError,
     LDAPInsufficientAccessRightsResult,
+    LDAPInvalidCredentialsResult,
     LDAPInvalidDnError,
     LDAPInvalidDNSyntaxResult,
     LDAPNoSuchObjectResult,
@@ -21,6 +22,7 @@ from ldap3.core.results import RESULT_REFERRAL
 
 from directory.errors import BaseNotFound
 from directory.ldap import Address
+from directory.ldap.subcodes import explain_refusal
 from directory.ldap.tls import check_pin, normalise_fingerprint
 from directory.settings import DirectorySettings
 from findings import plain_reason
@@ -111,6 +113,8 @@ def texts(entry: dict[str, Any], name: str) -> tuple[str, ...]:
 
 def reason_of(error: Exception) -> str:
     """What went wrong, in words: ldap3's own text has the names of its classes in it."""
+    if isinstance(error, LDAPInvalidCredentialsResult):
+        return explain_refusal(error.message or "")
     if isinstance(error, LDAPOperationResult):
         said = (str(error.description or ""), str(error.message or "").rstrip("\0"))
         return ", ".join(filter(None, said)) or "refused without a reason"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPInvalidCredentialsResult, LDAPOperationResult
+from ldap3.core.exceptions import LDAPException, LDAPOperationResult
 
 from directory.discovery import DomainReading
 from directory.errors import BaseNotFound, ConnectFailed, ServerRefused, ServiceAccountRefused
@@ -15,7 +15,6 @@ from directory.inspection.client import LEVEL, connected, reason_of, root_value,
 from directory.inspection.names import read_names, suffix_in_use
 from directory.ldap import Address
 from directory.ldap.service_login import REFUSALS
-from directory.ldap.subcodes import judge_refusal
 from directory.settings import DirectorySettings
 
 
@@ -53,9 +52,6 @@ def _as_service_account(settings: DirectorySettings, address: Address, password:
     try:
         with connected(settings, address, password) as connection:
             yield connection
-    except LDAPInvalidCredentialsResult as error:
-        detail = judge_refusal(error.message or "")[2]
-        raise ServiceAccountRefused(str(address), settings.service_user, detail) from error
     except LDAPOperationResult as error:
         if error.result in REFUSALS:
             raise ServiceAccountRefused(str(address), settings.service_user, reason_of(error)) from error

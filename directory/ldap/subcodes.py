@@ -52,6 +52,24 @@ _REMARKS = {0x52F: "members of Protected Users cannot sign in over LDAP, whateve
 """For the operator, where the code alone says too little."""
 
 
+_WORDS: dict[CheckOutcome, str] = {
+    CheckOutcome.WRONG_CREDENTIAL: "wrong password, or no such account",
+    CheckOutcome.ACCOUNT_LOCKED: "the account is locked",
+    CheckOutcome.ACCOUNT_DISABLED: "the account is disabled",
+    CheckOutcome.ACCOUNT_EXPIRED: "the account has expired",
+    CheckOutcome.PASSWORD_EXPIRED: "its password has expired",
+    CheckOutcome.MUST_CHANGE: "its password must be changed first",
+    CheckOutcome.LOGON_HOURS: "it may not sign in at this hour",
+    CheckOutcome.WORKSTATION: "it may not sign in from this computer",
+}
+
+
+def explain_refusal(text: str) -> str:
+    """What a bind with result 49 means for an account of ours, in words, and the directory's own code behind them."""
+    outcome, _, detail = judge_refusal(text)
+    return f"{_WORDS[outcome]} ({detail})"
+
+
 def read_subcode(text: str) -> int | None:
     """The Win32 error in a diagnostic message, or None."""
     match = _DATA.search(text)

@@ -213,7 +213,7 @@ class Preparer:
             except DirectoryError as error:
                 self._person.tell(str(error))
             else:
-                self._person.tell(f"domain controllers of {domain}, by the DNS: {', '.join(found)}")
+                self._person.tell(f"Domain controllers of {domain}, from DNS: {', '.join(found)}")
                 return found, False
         return self._interview.put([ask.SERVERS])[ask.SERVERS], True
 
@@ -320,9 +320,10 @@ class Preparer:
                 with self._settings(trust, servers) as settings:
                     return self._around.read_domain(settings, servers, password, suffixes), password
             except ServiceAccountRefused as error:
+                reason = f"{error.server} refuses {error.user}: {error.reason}"
                 if not left:
-                    raise DirectoryUnusable(ask.SERVICE_PASSWORD.flag, str(error)) from error
-                password = self._interview.reconsider([ask.SERVICE_PASSWORD], str(error))[ask.SERVICE_PASSWORD]
+                    raise DirectoryUnusable(ask.SERVICE_PASSWORD.flag, reason) from error
+                password = self._interview.reconsider([ask.SERVICE_PASSWORD], reason)[ask.SERVICE_PASSWORD]
             except DirectoryError as error:
                 raise DirectoryUnusable("", str(error)) from error
         raise AssertionError("the last try has returned or raised")

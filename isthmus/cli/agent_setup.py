@@ -90,18 +90,19 @@ class _Operator:
     def accepts(self, proposal: TrustProposal) -> bool | None:
         if not self._manner.asks:
             return None
-        what = "These authorities vouch" if len(proposal.roots) > 1 else "This authority vouches"
-        if not proposal.roots:
-            what = "The authority is not known here. These are the certificates"
-        click.echo(
-            f"\n{what} for the domain controllers:" if proposal.roots else f"\n{what} of the domain controllers:", err=True
-        )
+        click.echo(f"\n{_ROOTS if proposal.roots else _SERVERS}", err=True)
         for certificate in proposal.shown:
-            click.echo(visible_lines(f"  {described(certificate)}\n  SHA-256 {certificate.printed_fingerprint}"), err=True)
-        click.echo(
-            "Compare the fingerprint with what a domain controller shows itself, as in `certutil -store CA`.", err=True
-        )
+            text = f"  {described(certificate)}\n  SHA-256 {certificate.printed_fingerprint}"
+            click.echo(visible_lines(text), err=True)
+        click.echo(_COMPARE.format(store="Root" if proposal.roots else "My"), err=True)
         return click.confirm("Trust it?" if len(proposal.shown) == 1 else "Trust them?", default=False, err=True)
+
+
+_ROOTS = "The domain controllers' certificates come from this CA:"
+_SERVERS = "The CA of the domain controllers is not known here. These are their own certificates:"
+_COMPARE = """Until you accept it, no password is sent. Compare it with what a domain controller shows itself:
+  Windows:  Get-ChildItem Cert:\\LocalMachine\\{store} | ForEach-Object {{ $_.Subject; $_.GetCertHashString('SHA256') }}
+  others:   openssl x509 -noout -subject -fingerprint -sha256 -in FILE"""
 
 
 def _test_sign_in(put: Interview, prepared: Preparation, machine: Machine, *, at_page: bool) -> list[dict[str, str]]:

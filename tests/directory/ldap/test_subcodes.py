@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from directory.ldap.subcodes import PROVEN, UNPROVEN, judge_refusal
+from directory.ldap.subcodes import PROVEN, UNPROVEN, explain_refusal, judge_refusal
 from directory.model import CheckOutcome
 
 REFUSAL = "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data {:x}, v4563"
@@ -46,3 +46,12 @@ def test_what_proves_nothing_is_not_told(text: str) -> None:
     outcome, proven, _ = judge_refusal(text)
     assert outcome is CheckOutcome.WRONG_CREDENTIAL
     assert not proven
+
+
+@pytest.mark.parametrize("code", [*PROVEN, *UNPROVEN, 0xFFF])
+def test_every_refusal_has_words(code: int) -> None:
+    """With the directory's own code behind them; without one it is said that there was none."""
+    words, _, behind = explain_refusal(REFUSAL.format(code)).partition(" (")
+    assert words in {explain_refusal(REFUSAL.format(known)).partition(" (")[0] for known in (*PROVEN, *UNPROVEN)}
+    assert behind.startswith(f"data {code:x}")
+    assert explain_refusal("") == "wrong password, or no such account (no sub-code)"

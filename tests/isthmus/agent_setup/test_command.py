@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from isthmus import cli
+from isthmus.cli.setup import SetupManner
 from tests.fakes.machine import FakeMachine
 from tests.fakes.surroundings import FakeSurroundings
 from tests.isthmus.agent_setup.setting import PASSWORD, ROOT_SHOWN, FakeRelay, surroundings
@@ -95,6 +97,33 @@ def test_a_test_sign_in_that_fails_is_exit_code_1(
     code, out, _ = run(*options, "--test-user", "anna")
     assert (code, "test: sign-in of anna: wrong_credential" in out) == (1, True)
     assert machine.enabled == {"isthmus-agent"}
+
+
+def test_somebody_at_a_terminal_is_shown_what_to_decide(
+    relay: FakeRelay, machine: FakeMachine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fingerprint to compare, what is wrong with an answer, and every step before the first one is done."""
+    manner = SetupManner(asks=True, replace=False, dry_run=False, as_json=False)
+    monkeypatch.setattr("isthmus.cli.agent_setup.manner_of", lambda given, as_json: manner)
+    typed = ["bad", relay.token().text, "", "y", "svc", "wrong", PASSWORD, "y", ""]
+    done = CliRunner().invoke(cli.cli, ["agent", "setup"], input="\n".join(typed) + "\n")
+    assert done.exit_code == 0, done.output
+    assert f"SHA-256 {ROOT_SHOWN.printed_fingerprint}" in done.output
+    assert "refuses svc: data 52e" in " ".join(done.output.split())
+    assert done.output.index("user isthmus-agent: will be made") < done.output.index("user isthmus-agent: made")
+    assert machine.enabled == {"isthmus-agent"}
+    assert not [secret for secret in (PASSWORD, "isth1.W") if secret in done.output]
+
+
+def test_whoever_does_not_trust_a_certificate_changes_nothing(
+    relay: FakeRelay, machine: FakeMachine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No is the default."""
+    manner = SetupManner(asks=True, replace=False, dry_run=False, as_json=False)
+    monkeypatch.setattr("isthmus.cli.agent_setup.manner_of", lambda given, as_json: manner)
+    done = CliRunner().invoke(cli.cli, ["agent", "setup"], input=f"{relay.token().text}\n\n\n")
+    assert "not accepted" in str(done.exception)
+    assert machine.changes == 0
 
 
 def test_a_dry_run_changes_nothing(run: Run, options: list[str], machine: FakeMachine) -> None:
