@@ -79,7 +79,6 @@ class RelayPlan:
     """None without systemd."""
     health_url: str
     """Empty: nothing is listened on for monitoring."""
-    needs_low_port: bool
 
 
 def make_plan(answers: Answers, observed: Observed) -> RelayPlan:
@@ -111,7 +110,6 @@ def make_plan(answers: Answers, observed: Observed) -> RelayPlan:
         copies=copies,
         unit=unit.encode() if observed.systemd else None,
         health_url=f"http://{server.metrics_listen}/healthz" if server.metrics_listen else "",
-        needs_low_port=server.low_ports,
     )
 
 

@@ -130,11 +130,11 @@ class Machine(Protocol):
 
 
 class ProgramFailed(Exception):
-    """A program ended with an error. said: what it wrote about it."""
+    """A program ended with an error. said: what it wrote about it; printed: its standard output."""
 
-    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+    def __init__(self, command: Sequence[str], code: int, said: str, printed: str = "") -> None:
         super().__init__(command, code, said)
-        self.command, self.code, self.said = tuple(command), code, said
+        self.command, self.code, self.said, self.printed = tuple(command), code, said, printed
 
     def __str__(self) -> str:
         said = self.said.strip() or "and said nothing"

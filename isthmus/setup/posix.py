@@ -184,7 +184,7 @@ def _run(command: Sequence[str], text: str = "") -> str:
     except subprocess.TimeoutExpired as error:
         raise ProgramFailed(command, -1, f"it did not end within {_COMMAND_SECONDS:.0f} s") from error
     if done.returncode != 0:
-        raise ProgramFailed(command, done.returncode, done.stderr or done.stdout)
+        raise ProgramFailed(command, done.returncode, done.stderr or done.stdout, done.stdout)
     return done.stdout
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from foundation.times import minute
-from isthmus.cli.output import Failure, emit_json, json_option, reporting
+from isthmus.cli.output import REFUSED, Failure, emit_json, json_option, reporting
 from isthmus.cli.relay.context import relay_config
+from isthmus.cli.reports import show_finding
 from isthmus.cli.setup import SetupManner, interview, manner_of, setup_options, take_steps
 from isthmus.relay_settings import RelaySettings
 from isthmus.relay_setup import (
@@ -68,6 +69,7 @@ def setup(config: Path, as_json: bool, **given: Any) -> None:
     """
     if os.geteuid() != 0:
         raise Failure("a setup makes a user, and files that are root's: run it as root")
+    config = config.absolute()
     machine: Machine = PosixMachine()
     manner = manner_of(given, as_json=as_json)
     with reporting(SetupError, SettingsFileError, NotEditable, ProgramFailed, OSError):
@@ -83,7 +85,10 @@ def setup(config: Path, as_json: bool, **given: Any) -> None:
         reports = take_steps(relay_steps(plan), machine, manner)
         if manner.dry_run:
             return
-        _show(_finish(plan, answers, reports, agents, machine), manner)
+        outcome = _finish(plan, answers, reports, agents, machine)
+    _show(outcome, manner)
+    if any(finding["status"] == "fail" for finding in outcome.findings):
+        raise SystemExit(REFUSED)
 
 
 def _known(config: Path, existing: bytes | None, machine: Machine) -> dict[str, str]:
@@ -146,6 +151,8 @@ class _Outcome:
     agent: str
     token: Mapping[str, Any] | None
     """None: this agent is enrolled."""
+    findings: Sequence[Mapping[str, Any]]
+    """What `isthmus relay check` says of the relay that runs, without what passes; none where none runs."""
     running: bool
 
 
@@ -163,7 +170,20 @@ def _finish(
         order = ["relay", "token", "--config", str(plan.config), "--name", name, *domains, "--json"]
         token = json.loads(machine.isthmus(order))
     running = plan.unit is not None or (bool(plan.health_url) and machine.http_status(plan.health_url) == 200)
-    return _Outcome(plan=plan, steps=steps, agent=name, token=token, running=running)
+    findings = _check(plan.config, machine, expects_agents=bool(agents)) if running else []
+    return _Outcome(plan=plan, steps=steps, agent=name, token=token, findings=findings, running=running)
+
+
+def _check(config: Path, machine: Machine, *, expects_agents: bool) -> list[Mapping[str, Any]]:
+    """What does not pass. That no agent is enrolled is what comes next, and no finding."""
+    try:
+        printed = machine.isthmus(["relay", "check", "--config", str(config), "--json"])
+    except ProgramFailed as error:
+        if not error.printed:
+            raise
+        printed = error.printed
+    found: list[Mapping[str, Any]] = json.loads(printed)
+    return [finding for finding in found if finding["status"] != "pass" and (expects_agents or finding["name"] != "agents")]
 
 
 def _show(outcome: _Outcome, manner: SetupManner) -> None:
@@ -174,6 +194,7 @@ def _show(outcome: _Outcome, manner: SetupManner) -> None:
                 "public_url": outcome.plan.public_url,
                 "config": str(outcome.plan.config),
                 "steps": [{"title": step.title, "result": step.result, "text": step.text} for step in outcome.steps],
+                "findings": list(outcome.findings),
                 "start": start or None,
                 "agent": outcome.agent,
                 "token": outcome.token["text"] if outcome.token else None,
@@ -181,6 +202,8 @@ def _show(outcome: _Outcome, manner: SetupManner) -> None:
             }
         )
         return
+    for finding in outcome.findings:
+        show_finding(finding["status"], f"{finding['name']}: {finding['seen']}", finding["remedy"], lead="", width=6)
     click.echo(visible_lines("\n".join(_lines(outcome, start))))
 
 
@@ -191,12 +214,10 @@ def _lines(outcome: _Outcome, start: str) -> list[str]:
     if copies:
         lines.append(f"{plan.user} cannot read {' and '.join(str(copy.source) for copy in copies)}: the relay uses copies.")
         lines.append("After each renewal repeat this command with these files, or have the renewal do:")
-        mode = {True: f"0640 -g {plan.user}", False: "0644"}
+        mode = {True: f'0640 -g "$(id -g {plan.user})"', False: "0644"}
         lines += [f"  install -m {mode[copy.secret]} {copy.source} {copy.target}" for copy in copies]
     if start:
         lines += ["There is no systemd here. Start the relay, as root (it becomes its own user):", f"  {start}"]
-        if plan.needs_low_port:
-            lines.append("To listen below 1024 it needs CAP_NET_BIND_SERVICE.")
     else:
         lines.append(f"The relay serves {plan.public_url}")
         changed = any(step.result == "done" and step.title == str(plan.config) for step in outcome.steps)

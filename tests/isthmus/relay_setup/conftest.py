@@ -44,8 +44,9 @@ def bare_machine(pair: tuple[bytes, bytes]) -> FakeMachine:
             ("relay", "agents"): lambda machine, _arguments, _text: json.dumps(machine.agents),
             ("relay", "token"): _token,
             ("config", "check"): lambda _machine, _arguments, _text: "good",
+            ("relay", "check"): lambda _machine, _arguments, _text: "[]",
         },
-        looks={("relay", "agents"), ("config", "check"), ("relay", "token")},
+        looks={("relay", "agents"), ("config", "check"), ("relay", "token"), ("relay", "check")},
         clock=1_796_000_000.0,
     )
     machine.put("/root/tls/cert.pem", pair[0], 0o600)

@@ -60,7 +60,7 @@ def test_a_copy_is_told_with_what_renews_it(run: Run, machine: FakeMachine) -> N
     """A certificate that is renewed elsewhere would not be served otherwise."""
     out = run(*FLAGS)[1]
     assert "  install -m 0644 /root/tls/cert.pem /etc/isthmus/relay.crt\n" in out
-    assert "  install -m 0640 -g isthmus-relay /root/tls/key.pem /etc/isthmus/relay.key\n" in out
+    assert '  install -m 0640 -g "$(id -g isthmus-relay)" /root/tls/key.pem /etc/isthmus/relay.key\n' in out
     machine.put("/root/tls/cert.pem", machine.read(Path("/root/tls/cert.pem")) + b"\n", 0o600)
     assert "/etc/isthmus/relay.crt: changed" in run(*FLAGS)[1]
 
@@ -184,6 +184,32 @@ def test_without_systemd_it_says_what_to_start(run: Run, machine: FakeMachine) -
     assert UNIT not in machine.files
     shown = json.loads(run(*FLAGS, "--json")[1])
     assert shown["start"] == f"isthmus relay run --config {SETTINGS}"
+
+
+def test_what_does_not_pass_a_check_is_shown(run: Run, machine: FakeMachine) -> None:
+    """But that no agent is enrolled, which comes next. What fails is exit code 1, and the token is there all the same."""
+    found = [
+        {"name": "keys", "status": "pass", "seen": "of relay1", "remedy": ""},
+        {"name": "backup", "status": "warn", "seen": "none was made here", "remedy": "Make one"},
+        {"name": "agents", "status": "fail", "seen": "none is enrolled", "remedy": "isthmus relay token"},
+    ]
+
+    def check(*_: object) -> str:
+        raise ProgramFailed(["isthmus", "relay", "check"], 1, "", json.dumps(found))
+
+    machine.commands["relay", "check"] = check
+    code, out, _ = run(*FLAGS)
+    assert code == 0
+    assert "WARN  backup: none was made here\n      Make one\n" in out
+    assert "of relay1" not in out
+    assert "none is enrolled" not in out
+    found[1] = {"name": "database", "status": "fail", "seen": "damaged", "remedy": "Restore a backup"}
+    code, out, _ = run(*FLAGS)
+    assert code == 1
+    assert "FAIL  database: damaged" in out
+    assert "  isth1.token\n" in out
+    shown = json.loads(run(*FLAGS, "--json")[1])
+    assert [finding["name"] for finding in shown["findings"]] == ["database"]
 
 
 def test_a_file_with_answers(run: Run, machine: FakeMachine, tmp_path: Path) -> None:
