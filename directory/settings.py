@@ -24,14 +24,15 @@ _NETBIOS = Pattern(r'[^\s@\\/:*?"<>|]{1,15}', "a NetBIOS name of at most 15 char
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsSettings:
-    """Whom to believe to be a domain controller."""
+    """How domain controllers are authenticated."""
 
     ca_file: Path | None = None
-    """PEM file with the authorities that issue the domain controllers' certificates; without it the system's store, for
-    `servers` that are listed."""
+    """CA certificates (PEM) for the domain controllers' certificates. Empty: the system's certificate store, for
+    servers listed in `servers`."""
 
     pinned_sha256: tuple[Annotated[str, _FINGERPRINT], ...] = ()
-    """SHA-256 fingerprints of server certificates. Alone they replace chain and name; beside `ca_file` both must hold."""
+    """SHA-256 fingerprints of server certificates. Alone, they replace the check of chain and name; together with
+    `ca_file`, both must match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,112 +40,122 @@ class DirectorySettings:
     """One directory: an Active Directory domain, or an LDAP server."""
 
     name: Annotated[str, not_empty, _SUFFIX]
-    """What the directory is called in identities and logs; the DNS domain name for Active Directory."""
+    """Name of the directory in identities and logs; for Active Directory, the DNS domain name."""
 
     kind: Literal["ad", "ldap"] = "ad"
-    """`ad` for Active Directory (Windows or Samba), `ldap` for OpenLDAP, 389 Directory Server and the like."""
+    """`ad` for Active Directory (Windows or Samba), `ldap` for OpenLDAP, 389 Directory Server and similar
+    servers."""
 
     servers: tuple[str, ...] = ()
-    """Domain controllers as `dc1.example.com`, `host:port` or `ldaps://host:port`; the port is 636 unless given."""
+    """Domain controllers as `dc1.example.com`, `host:port` or `ldaps://host:port`; the default port is 636."""
 
     domain: str = ""
-    """DNS domain whose `_ldap._tcp` SRV records list the servers; used where `servers` is empty. Only servers below it are
-    used, and only with `tls.ca_file` or `tls.pinned_sha256`: the DNS does not say whom to believe."""
+    """DNS domain whose `_ldap._tcp` SRV records list the servers, used if `servers` is empty. Only servers below
+    this domain are used, and only with `tls.ca_file` or `tls.pinned_sha256`, because DNS records alone cannot be
+    trusted."""
 
     base_dn: Annotated[str, _DN]
-    """Where people and groups are searched for, as `DC=example,DC=com`."""
+    """Search base for users and groups, such as `DC=example,DC=com`."""
 
     upn_suffixes: tuple[Annotated[str, _SUFFIX], ...] = ()
-    """Suffixes after the @ that are signed in here; `name` is always one."""
+    """UPN suffixes (the part after the @) of this directory's users; `name` is always included."""
 
     netbios_name: Annotated[str, OrEmpty(_NETBIOS)] = ""
-    """The DOMAIN of DOMAIN\\name and of name@DOMAIN that is signed in here; `name` is always taken there, too."""
+    """NetBIOS name: the DOMAIN in DOMAIN\\name and in name@DOMAIN; `name` is always accepted there, too."""
 
     tls: TlsSettings = field(default_factory=TlsSettings)
-    """Whom to believe to be a domain controller."""
+    """How domain controllers are authenticated."""
 
     send_passwords_unencrypted_over_the_network: bool = False
-    """Allows plain `ldap://` on port 389. Everyone on the way can then read every password: for laboratories only."""
+    """Whether plain `ldap://` on port 389 is allowed. All passwords can then be read on the network: for test
+    environments only."""
 
     service_user: str = ""
-    """Account that reads the directory: a userPrincipalName or a DN. It needs no more than to read: see
+    """Account that reads the directory: a userPrincipalName or a DN. It needs only read access: see
     docs/operators/service-account.md."""
 
     service_password_file: SecretFile | None = None
-    """File with that account's password, mode 0600; one line end is cut off. Better than a variable: it can
-    be replaced while the agent runs."""
+    """File with that account's password, mode 0600; a line break at the end is ignored. Preferable to an
+    environment variable, because it can be replaced while the agent runs."""
 
     service_password_env: str = ""
-    """Environment variable with that password, where no file is given."""
+    """Environment variable with that password, used if no file is set."""
 
     login_attributes: tuple[Annotated[str, _ATTRIBUTE], ...] = ()
-    """Attributes that may hold what a person types; empty means userPrincipalName (`ad`), uid and mail (`ldap`). Where
-    several accounts have one name, the one that has it in the attribute that stands first is meant; two in the same one are
-    refused. People must not be able to write into the first: who takes another's name there keeps that person out."""
+    """Attributes that are searched for the user name; empty means userPrincipalName (`ad`), uid and mail (`ldap`).
+    If several accounts have the same name, the account with the name in the attribute listed first is used; if two
+    have it in the same attribute, the sign-in is refused. Users must not have write access to the first attribute:
+    by entering another user's name there, they could prevent that user from signing in."""
 
     user_filter: str = ""
-    """Which entries are users, as an LDAP filter (RFC 4515); empty means `(&(objectCategory=person)(objectClass=user))`
-    (`ad`), `(|(objectClass=person)(objectClass=account)(objectClass=posixAccount))` (`ldap`). What does not match, as
-    contacts or second accounts, cannot sign in and is in nobody's way who has the same name."""
+    """LDAP filter (RFC 4515) for user entries; empty means `(&(objectCategory=person)(objectClass=user))` (`ad`),
+    `(|(objectClass=person)(objectClass=account)(objectClass=posixAccount))` (`ldap`). Entries that do not match,
+    such as contacts or second accounts, cannot sign in and do not conflict with users of the same name."""
 
     attributes: tuple[Annotated[str, _ATTRIBUTE], ...] = ()
-    """More attributes to hand to the gateway; binary values travel in base64."""
+    """Additional attributes to return to the relay; binary values are encoded in base64."""
 
     groups: bool = True
-    """Whether to read group memberships, nested ones included. Off spares the directory most of its work."""
+    """Whether to read group memberships, including nested ones. `false` saves the directory most of its work."""
 
     groups_cache_seconds: Annotated[float, Bounds(zero=True)] = 60.0
-    """How long a person's nested group memberships may be reused, in seconds; 0 reads them at each sign-in. A change of a
-    direct membership is seen immediately in any case."""
+    """Maximum time to cache a user's nested group memberships, in seconds; 0 reads them at each sign-in. A change
+    of a direct membership takes effect immediately in any case."""
 
     names_cache_seconds: Annotated[float, Bounds(zero=True)] = 3600.0
-    """How long a group's name may be reused, in seconds: names change rarely and cost a search each. 0 reads them anew each
-    time."""
+    """Maximum time to cache a group's name, in seconds; names change rarely, and each takes a search. 0 reads them
+    each time."""
 
     cache_entries: int = 20_000
-    """Bound on each cache, in entries, so that a large directory cannot fill the memory."""
+    """Maximum number of entries in each cache, so that a large directory does not fill the memory."""
 
     connections: Annotated[int, Bounds(most=1000)] = 8
-    """Checks at once, each with a connection of its own to bind on and one to search on. A domain controller has
-    fewer processors than this; more only makes its queue longer."""
+    """Maximum number of simultaneous checks, each with one connection for the bind and one for searches. A domain
+    controller has fewer processors than this; a higher number only makes its queue longer."""
 
     queue: Annotated[int, Bounds(zero=True)] = 256
-    """Checks that may wait for a connection; past that the answer is `busy`, immediately. 0: none waits."""
+    """Maximum number of checks that wait for a connection; further checks are answered `busy` immediately. 0:
+    checks do not wait."""
 
     connect_timeout: Annotated[float, Bounds(most=600)] = 3.0
-    """Seconds for TCP and TLS to be up, on a local network; a server that needs longer counts as down."""
+    """Maximum time to establish TCP and TLS, in seconds, for a local network; a server that takes longer counts as
+    down."""
 
     search_timeout: Annotated[float, Bounds(most=600)] = 4.0
-    """Seconds for one search."""
+    """Maximum time for one search, in seconds."""
 
     bind_timeout: Annotated[float, Bounds(most=600)] = 8.0
-    """Seconds for one bind: a domain controller may have to ask another one about a wrong password."""
+    """Maximum time for one bind, in seconds: a domain controller may have to ask another one about a wrong
+    password."""
 
     idle_seconds: float = 300.0
-    """A connection unused for so long is closed; Active Directory closes them after 900 by itself."""
+    """Time after which an unused connection is closed, in seconds; Active Directory itself closes connections after
+    900."""
 
     check_seconds: Annotated[float, Bounds(most=60)] = 5.0
     """Time between two checks of a domain controller that answered nobody meanwhile, in seconds. One that is down is
     checked every `retry_seconds`. `/readyz` of agent and relay goes by it."""
 
     retry_seconds: float = 2.0
-    """First pause before a failed domain controller is tried again; doubles up to `retry_seconds_most`."""
+    """First pause before a failed domain controller is tried again, in seconds; it doubles up to
+    `retry_seconds_most`."""
 
     retry_seconds_most: float = 60.0
-    """Longest pause, so that a repaired domain controller is back within a minute."""
+    """Maximum pause, in seconds, so that a repaired domain controller is used again within a minute."""
 
     lockout_guard: bool = True
-    """Whether to refuse an attempt that could lock the account in the directory; off only where that is wanted."""
+    """Whether to refuse attempts that could lock the account in the directory. Set it to `false` only if the
+    directory may lock accounts."""
 
     lockout_margin: Annotated[int, Bounds(most=999, zero=True)] = 1
-    """Wrong passwords that are always left to the person's own machines: with a threshold of 5 and a margin of 1,
-    the fifth is never spent here. 0 leaves none."""
+    """Number of wrong passwords that are always left for the user's own devices: with a threshold of 5 and a margin
+    of 1, the fifth is never used here. 0 leaves none."""
 
     unreadable_policy_threshold: Annotated[int, Bounds(most=999)] = 3
-    """Threshold assumed for people under a fine-grained policy that the service account may not read."""
+    """Threshold that is assumed for users with a fine-grained policy that the service account cannot read."""
 
     policy_cache_seconds: Annotated[float, Bounds(zero=True)] = 300.0
-    """How long lockout policies may be reused, in seconds. 0 reads them at each sign-in."""
+    """Maximum time to cache lockout policies, in seconds. 0 reads them at each sign-in."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """Half of a credential; a longest pause that is shorter than the first. What `directory.contradictions` adds needs

@@ -49,40 +49,43 @@ class ServerSettings:
     state_dir: Path
     """Directory (mode 0700) for keys, the database and the control socket."""
     public_url: Annotated[str, origin]
-    """Address that people and agents use: `https://host[:port]`."""
+    """Address that users and agents open: `https://host[:port]`."""
     listen: Annotated[str, listen_address] = "0.0.0.0:8443"
-    """Address and port to serve."""
+    """Address and port that the relay listens on."""
     tls_certificate: Path | None = None
-    """HTTPS certificate with its chain, PEM. Empty: plain HTTP, for a reverse proxy on this machine; then `listen` must
-    be a loopback address."""
+    """HTTPS certificate with its chain (PEM). Empty: plain HTTP, for a reverse proxy on this machine; `listen` must
+    then be a loopback address."""
     tls_key: SecretFile | None = None
-    """File with the private key of the HTTPS certificate, PEM, mode 0600; without a passphrase."""
+    """File with the private key of the HTTPS certificate (PEM), mode 0600, without a passphrase."""
     tls_by_acme: bool = False
-    """Whether the ACME server of `[server.acme]` issues the certificate for the host of `public_url`. `tls_certificate` and
-    `tls_key` say where the relay puts it, such as in `state_dir`. The first one: `isthmus relay renew-certificate`."""
+    """Whether the ACME server of `[server.acme]` issues the certificate for the host of `public_url`. The relay
+    stores it in `tls_certificate` and `tls_key`, for example in `state_dir`. To obtain the first certificate:
+    `isthmus relay renew-certificate`."""
     trusted_proxies: tuple[Annotated[str, network], ...] = ()
-    """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For is believed."""
+    """Networks (`10.0.0.0/8`) of reverse proxies whose X-Forwarded-For header is trusted."""
     connections_per_address: int = 256
-    """Connections of one address at once, IPv6 by its /64; `trusted_proxies` are not bounded. Where there is one more, the
-    one that has waited longest for a request is closed, or itself where none waits. Each agent keeps two open, a browser up
-    to six, and a back end one for each check that it asks for at once; a refusal takes up to 3 s."""
+    """Maximum number of connections from one address (IPv6: from one /64 network); `trusted_proxies` are not
+    limited. When the limit is reached, the connection that has waited longest for a request is closed, or the new
+    one if none is waiting. Each agent keeps two connections open, a browser up to six, and a back end one for each
+    check in progress; a refusal takes up to 3 s."""
     store_url: Annotated[str, _database_url] | None = None
-    """URL of the database. Empty: SQLite in `state_dir`. PostgreSQL (the extra `postgres`):
-    `postgresql://isthmus@db.example.com/isthmus?passfile=/etc/isthmus/pgpass&sslrootcert=/etc/isthmus/db-ca.pem`; over the
-    network TLS is verified unless `sslmode` says otherwise."""
+    """Database URL. Empty: SQLite in `state_dir`. PostgreSQL (requires the extra `postgres`):
+    `postgresql://isthmus@db.example.com/isthmus?passfile=/etc/isthmus/pgpass&sslrootcert=/etc/isthmus/db-ca.pem`;
+    over the network TLS is verified unless `sslmode` says otherwise."""
     metrics_listen: Annotated[str, OrEmpty(listen_address)] = "127.0.0.1:9181"
-    """Address for /metrics, /healthz and /readyz, apart from the public one. Empty: none."""
+    """Address for /metrics, /healthz and /readyz, separate from the public address. Empty: none."""
     metrics_hosts: tuple[Annotated[str, host_name], ...] = ()
-    """Further names by which monitoring asks `metrics_listen`, besides IP addresses, `localhost`, this machine's name and
-    the host of `metrics_listen`; others are refused, for a web page can have a name of its own lead to this address."""
+    """Additional host names that monitoring uses for `metrics_listen`, besides IP addresses, `localhost`, this
+    machine's name and the host of `metrics_listen`. Requests for other names are refused, because a web page can
+    point a name of its own to this address (DNS rebinding)."""
     core: RelayCoreSettings = field(default_factory=RelayCoreSettings)
-    """Agents and dispatch."""
+    """Agents and dispatch of sign-ins."""
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     """Smart lockout and throttling."""
     signin: SignInSettings = field(default_factory=SignInSettings)
     """The sign-in page."""
     acme: AcmeSettings = field(default_factory=AcmeSettings)
-    """The ACME server, with `tls_by_acme`."""
+    """The ACME server, used with `tls_by_acme`."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """Half of what HTTPS needs, and passwords that would go over the network in the clear."""

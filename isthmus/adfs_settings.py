@@ -22,12 +22,12 @@ class AdfsSettings:
     farms: tuple[FarmSettings, ...]
     """The AD FS farms."""
     remoting: RemotingSettings = field(default_factory=RemotingSettings)
-    """The way to their servers."""
+    """How the servers are reached."""
     entra: tuple[EntraSettings, ...] = ()
-    """Tenants of Entra ID whose domains are federated with a farm."""
+    """Entra ID tenants whose domains are federated with a farm."""
     acme: AcmeSettings = field(default_factory=AcmeSettings)
-    """An ACME server, for SSL certificates (`isthmus adfs ssl … --acme`)."""
+    """ACME server for SSL certificates (`isthmus adfs ssl … --acme`)."""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    """When a finding is one."""
+    """Thresholds for warnings and failures."""
     log: LogSettings = field(default_factory=LogSettings)
     """Logging."""

@@ -20,9 +20,9 @@ class AgentSettings:
     state_dir: Path
     """Directory (mode 0700) for the agent's identity."""
     core: AgentCoreSettings = field(default_factory=AgentCoreSettings)
-    """The relays and the way to them."""
+    """The relays and how to reach them."""
     directories: Annotated[tuple[DirectorySettings, ...], not_empty]
-    """The directories that passwords are checked against; several for several forests."""
+    """Directories against which passwords are checked; several for several forests."""
     log: LogSettings = field(default_factory=LogSettings)
     """Logging."""
 

@@ -11,6 +11,6 @@ class LogSettings:
     """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe events that are written."""
+    """Minimum severity of the events that are logged."""
     format: Literal["auto", "text", "json"] = "auto"
-    """`auto`: for people on a terminal, JSON elsewhere."""
+    """`text` or `json`; `auto` uses text on a terminal and JSON otherwise."""

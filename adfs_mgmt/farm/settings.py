@@ -14,34 +14,39 @@ class FarmSettings:
     """One AD FS farm."""
 
     name: str
-    """A short name for it here, such as `prod`."""
+    """Short name of the farm in these commands, such as `prod`."""
     federation_name: Annotated[str, host_name]
-    """What people and partners call it: `fs.example.com`."""
+    """Federation service name: `fs.example.com`."""
     federation_address: str = ""
-    """Address to look at under that name from outside; empty for what the name resolves to here."""
+    """Address under which the federation service name is checked from outside. Empty: the address to which the name
+    resolves on this machine."""
     nodes: tuple[str, ...] = ()
-    """Federation servers, by fully qualified name; the primary among them. `host=address` where the name does not resolve
-    here. None for a farm that is looked at from outside only."""
+    """Federation servers, by fully qualified name, including the primary. `host=address` if the name does not
+    resolve on this machine. Empty: a farm that is only checked from outside."""
     proxies: tuple[str, ...] = ()
-    """Web Application Proxies, likewise."""
+    """Web Application Proxies, in the same format."""
     winrm: bool = True
-    """Whether the servers are asked over WinRM. Without it a farm is judged by what it shows to everybody."""
+    """Whether the servers are queried over WinRM. Without it, only what a farm publishes can be checked."""
     https_port: Annotated[int, Bounds(most=65_535)] = 443
-    """Port of metadata and sign-in."""
+    """Port for metadata and sign-in."""
     http_port: Annotated[int, Bounds(most=65_535)] = 80
-    """Port of `/adfs/probe`."""
+    """Port for `/adfs/probe`."""
     tls_ca_file: str = ""
-    """CA (PEM) that signed the farm's SSL certificate; empty for the system's. Untrusted ones are looked at, too."""
+    """CA certificate (PEM) for the farm's SSL certificate. Empty: the system's certificate store. Untrusted
+    certificates are checked, too."""
     outside_timeout: float = 8.0
-    """Seconds for each address that is looked at from outside."""
+    """Maximum time for each address that is checked from outside, in seconds."""
     synthetic_user: str = ""
-    """A test account, as `user@example.com` or `CORP\\user`, for which `isthmus adfs check` asks each node and the
-    federation name for a token by WS-Trust (`usernamemixed`); empty for none. It needs no right but to sign in."""
+    """Test account, as `user@example.com` or `CORP\\user`, with which `isthmus adfs check` requests a token over
+    WS-Trust (`usernamemixed`) from each node and the federation service name. Empty: none. The account only needs
+    to be able to sign in."""
     synthetic_password_file: SecretFile | None = None
-    """File with that account's password, mode 0600; one line end is cut off. It is sent by verified TLS only."""
+    """File with that account's password, mode 0600; a line break at the end is ignored. It is sent only over
+    verified TLS."""
     synthetic_relying_party: str = ""
-    """Identifier of the relying party that the token is asked for; empty for the farm's own identifier, as AD FS's own
-    diagnostics do. One without an encryption certificate: an encrypted token cannot be looked into."""
+    """Identifier of the relying party for which the token is requested. Empty: the farm's own identifier, as in AD
+    FS's own diagnostics. Use a relying party without an encryption certificate: an encrypted token cannot be
+    checked."""
 
 
 def address_of(settings: FarmSettings, host: str) -> str:

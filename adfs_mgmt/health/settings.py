@@ -13,19 +13,21 @@ class Thresholds:
     """Limits of `isthmus adfs check`."""
 
     ssl_warning_days: Annotated[float, Bounds(zero=True)] = 90.0
-    """SSL and Service-Communications certificates that end sooner are a warning, as in Connect Health. 0: no
-    warning."""
+    """Remaining validity of SSL and Service-Communications certificates below which there is a warning, in days, as
+    in Connect Health. 0: no warning."""
     ssl_failure_days: Annotated[float, Bounds(zero=True)] = 14.0
-    """… and a failure. 0: once they have expired."""
+    """Remaining validity of these certificates below which there is a failure, in days. 0: only when they have
+    expired."""
     token_warning_days: Annotated[float, Bounds(zero=True)] = 30.0
-    """Token certificates that end sooner are a warning where AutoCertificateRollover does not look after them.
-    0: no warning."""
+    """Remaining validity of token certificates below which there is a warning, in days, unless
+    AutoCertificateRollover renews them. 0: no warning."""
     token_failure_days: Annotated[float, Bounds(zero=True)] = 7.0
-    """… and a failure. 0: once they have expired. One that AutoCertificateRollover looks after is an alarm only where AD FS
-    is late with it, or past its own critical threshold."""
+    """Remaining validity of these certificates below which there is a failure, in days. 0: only when they have
+    expired. A certificate that AutoCertificateRollover renews is a failure only if AD FS is late, or past its own
+    critical threshold."""
     sync_seconds: float = 900.0
-    """A secondary whose last successful poll is older than this lags: three polls."""
+    """Maximum age of a secondary's last successful poll, in seconds: by default, three polls."""
     clock_seconds: float = 60.0
-    """Seconds by which a server's clock may differ."""
+    """Maximum difference of a server's clock, in seconds."""
     slow_milliseconds: float = 1500.0
-    """An answer that takes longer means congestion."""
+    """Response time above which a server is reported as congested, in milliseconds."""

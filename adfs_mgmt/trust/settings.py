@@ -13,4 +13,4 @@ class EntraSettings(GraphSettings):
     Domain-InternalFederation.ReadWrite.All to update certificates, and Domain.ReadWrite.All to make a domain managed."""
 
     farm: str = ""
-    """Name of the farm that its domains are federated with; empty where there is one farm only."""
+    """Name of the farm with which the tenant's domains are federated. Empty: the only farm."""

@@ -13,18 +13,18 @@ class GraphSettings:
     """A tenant, and the application that signs in to it."""
 
     tenant: str
-    """Directory (tenant) id, or one of its domain names."""
+    """Directory (tenant) ID, or one of its domain names."""
     client_id: str
-    """Application (client) id."""
+    """Application (client) ID."""
     certificate_file: SecretFile | None = None
-    """The application's certificate and key (PEM), mode 0600. Better than a secret."""
+    """File with the application's certificate and key (PEM), mode 0600. Preferable to a client secret."""
     secret_file: SecretFile | None = None
-    """Or a file with its secret, mode 0600; one line end is cut off."""
+    """File with the application's client secret, mode 0600; a line break at the end is ignored."""
     authority: str = "https://login.microsoftonline.com"
     """Sign-in endpoint; national clouds have their own."""
     graph: str = "https://graph.microsoft.com"
-    """Graph endpoint, likewise."""
+    """Microsoft Graph endpoint; national clouds have their own."""
     tls_ca_file: Path | None = None
-    """CA (PEM) of a proxy that inspects TLS on the way there; none means the system's."""
+    """CA certificate (PEM) of a proxy that inspects TLS. Empty: the system's certificate store."""
     timeout: float = 30.0
-    """Seconds for one request."""
+    """Maximum time for one request, in seconds."""

@@ -12,34 +12,40 @@ from settings import Bounds, OrEmpty, SecretFile, Unfit, distinct, host_name, li
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCoreSettings:
-    """How the agent deals with its relays."""
+    """Connections to the relays."""
 
     relays: Annotated[tuple[Annotated[str, origin], ...], distinct] = ()
-    """Relay addresses (`https://…`). Empty: the one that issued the enrolment token. With several, all are kept."""
+    """Relay addresses (`https://…`). Empty: the relay that issued the enrolment token. With several, the agent
+    connects to all of them."""
     connections: Annotated[int, Bounds(most=64)] = 2
-    """Connections to each relay. Two, so that a load balancer that drops one interrupts nobody."""
+    """Number of connections to each relay. Two, so that users are not affected when a load balancer drops one."""
     capacity: Annotated[int, Bounds(most=65_535)] = 64
-    """Requests taken at once on one connection; more wait at the relay, where another agent may take them."""
+    """Maximum number of requests in progress on one connection; further requests wait at the relay, where another
+    agent may take them."""
     tls_ca_file: Path | None = None
-    """CA certificates (PEM) that the relay's HTTPS certificate must come from. Empty: the system's."""
+    """CA certificates (PEM) for the relay's HTTPS certificate. Empty: the system's certificate store."""
     proxy: Annotated[str, proxy_address] | None = None
-    """HTTP proxy (`http://host:port`) for the way out. Empty: HTTPS_PROXY and NO_PROXY of the environment; `none`
-    switches proxies off."""
+    """HTTP proxy (`http://host:port`) for outgoing connections. Empty: the environment variables HTTPS_PROXY and
+    NO_PROXY; `none` disables proxies."""
     proxy_user: str | None = None
-    """User name for the proxy, where it wants one."""
+    """User name for the proxy, if it requires one."""
     proxy_password_file: SecretFile | None = None
-    """File with the proxy's password, mode 0600; a file, so that it shows in no process list. One line end is cut off."""
+    """File with the proxy's password, mode 0600, so that the password does not appear in process lists. A line
+    break at the end is ignored."""
     reconnect_ceiling: float = 4.0
-    """Seconds at most between two tries to reach a relay; tries are spread at random so that agents do not stampede."""
+    """Maximum time between two attempts to reach a relay, in seconds; the intervals are random so that agents do
+    not all reconnect at the same time."""
     drain_timeout: Annotated[float, Bounds(most=3600, zero=True)] = 20.0
-    """Seconds that a stopping agent gives to what is in flight. 0: none."""
+    """Maximum time that a stopping agent waits for checks in progress, in seconds. 0: it does not wait."""
     status_interval: float = 30.0
-    """Seconds between reports on the domain controllers' state to the relay."""
+    """Interval between reports to the relay on the state of the domain controllers, in seconds."""
     health_listen: Annotated[str, OrEmpty(listen_address)] = "127.0.0.1:9180"
-    """Address for /healthz, /readyz and /metrics; loopback, since the agent opens no port to others. Empty: none."""
+    """Address for /healthz, /readyz and /metrics; loopback by default, because the agent opens no port to the
+    network. Empty: none."""
     health_hosts: tuple[Annotated[str, host_name], ...] = ()
-    """Further names by which monitoring asks `health_listen`, besides IP addresses, `localhost`, this machine's name and
-    the host of `health_listen`; others are refused, for a web page can have a name of its own lead to this address."""
+    """Additional host names that monitoring uses for `health_listen`, besides IP addresses, `localhost`, this
+    machine's name and the host of `health_listen`. Requests for other names are refused, because a web page can
+    point a name of its own to this address (DNS rebinding)."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """Credentials for a proxy that is not there, or without the other half."""

@@ -14,26 +14,29 @@ class RelayCoreSettings:
     """How the relay deals with its agents."""
 
     sign_in_timeout: Annotated[float, Bounds(most=600)] = 15.0
-    """Seconds from a person's click to an answer of some kind. Microsoft's agent takes 15; people give up at about 20."""
+    """Maximum time to answer a sign-in, in seconds. Microsoft's agent allows 15; users give up after about 20."""
     begin_timeout: float = 6.0
-    """Seconds within which an agent must have begun a check; otherwise another agent gets it. Longer than one directory
-    timeout of the agent, so that its own failover comes first."""
+    """Maximum time for an agent to begin a check, in seconds; after that another agent gets it. Longer than one
+    directory timeout of the agent, so that the agent can fail over to another domain controller first."""
     ping_interval: Annotated[float, Bounds(most=600)] = 10.0
-    """Seconds between pings on each agent connection; three without a word and the connection is given up."""
+    """Interval between pings on each agent connection, in seconds; the connection is closed after three intervals
+    without an answer."""
     queue_limit: Annotated[int, Bounds(zero=True)] = 1000
-    """Sign-ins that may wait for a free agent; more are answered "busy" immediately, so that a flood costs no memory.
-    0: nobody waits."""
+    """Maximum number of sign-ins that wait for a free agent; further sign-ins are answered "busy" immediately, so
+    that a flood uses no memory. 0: sign-ins do not wait."""
     max_agents: int = 2000
-    """Agent connections at once; more are refused, so that a runaway installation cannot exhaust the relay."""
+    """Maximum number of agent connections; further connections are refused, so that a faulty installation cannot
+    exhaust the relay."""
     canary_interval: Annotated[float, Bounds(zero=True)] = 300.0
-    """Seconds between canaries (a random name and password) on each agent; 0 switches them off. A backdoored agent
-    accepts it and is revoked immediately."""
+    """Average interval between canary checks (a random name and password) on each agent connection, in seconds. An
+    agent with a backdoor accepts them and is revoked immediately. 0: no canary checks."""
     certificate_lifetime: float = 30 * 86400.0
-    """Seconds that an agent's certificate lives; it renews itself at two thirds."""
+    """Lifetime of an agent's certificate, in seconds; it is renewed after two thirds."""
     token_lifetime: float = 900.0
-    """Seconds that an enrolment token can be redeemed."""
+    """Lifetime of an enrolment token, in seconds."""
     drain_timeout: Annotated[float, Bounds(most=3600, zero=True)] = 20.0
-    """Seconds that a stopping relay waits for sign-ins in flight; longer than `sign_in_timeout`. 0: it does not wait."""
+    """Maximum time that a stopping relay waits for sign-ins in progress, in seconds; longer than `sign_in_timeout`.
+    0: it does not wait."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """Another agent that would be asked when nobody waits any more."""

@@ -21,33 +21,36 @@ class SignInSettings:
     """What people meet: how it looks, how long it lasts."""
 
     organisation: Annotated[str, not_empty] = "Isthmus"
-    """Name that the page shows; people check it before they type a password."""
+    """Organisation's name on the page; users look for it before they enter a password."""
     logo_file: Path | None = None
     """Logo (SVG or PNG, up to 256 KiB), shown above the form. Empty: the organisation's name alone."""
     logo_file_dark: Path | None = None
     """Logo for dark mode. Empty: `logo_file` in both."""
     colour: Annotated[str, _COLOUR] = "#0b5c6b"
-    """Main colour, `#rrggbb`. Text on it is black or white, whichever can be read."""
+    """Main colour, `#rrggbb`. Text on it is black or white, whichever is easier to read."""
     background_colour: Annotated[str, OrEmpty(_COLOUR)] = ""
-    """Colour around the form, `#rrggbb`; darker in dark mode. Empty: a light or dark grey."""
+    """Background colour, `#rrggbb`; darker in dark mode. Empty: light or dark grey."""
     background_file: Path | None = None
-    """Picture around the form (JPEG, PNG, WebP or SVG, up to 2 MiB); it covers the page, whatever its shape."""
+    """Background image (JPEG, PNG, WebP or SVG, up to 2 MiB); it always covers the whole page."""
     support: str = ""
-    """One line for people who need help, such as a phone number; shown under the form."""
+    """One line of help for users, such as a phone number, at the bottom of the page."""
     support_url: Annotated[str, OrEmpty(link)] = ""
-    """Link for people who need help (`https://…`, `mailto:…` or `tel:…`)."""
+    """Help link for users (`https://…`, `mailto:…` or `tel:…`)."""
     forgot_password_url: Annotated[str, OrEmpty(link)] = ""
-    """Where users reset a password that they have forgotten (`https://…`); linked under the password. Empty: no link."""
+    """Address where users reset a forgotten password (`https://…`), linked below the password field. Empty: no
+    link."""
     language: Language = "en"
-    """Language for browsers that ask for none of the page's."""
+    """Language for browsers that request none of the available languages."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Your own words for single texts of the page, by language and English text; docs/reference/page-texts.md has them."""
+    """Replacements for single texts of the page, by language and English text; docs/reference/page-texts.md lists
+    the texts."""
     session_idle: float = 3600.0
-    """Seconds without a click after which a session ends."""
+    """Time without activity after which a session ends, in seconds."""
     session_lifetime: float = 12 * 3600.0
-    """Seconds after which a session ends in any case: a working day."""
+    """Maximum duration of a session, in seconds: by default, a working day."""
     device_lifetime: float = 180 * 86400.0
-    """Seconds for which a browser is remembered as familiar, so that an outsider's guesses do not lock its owner out."""
+    """Time for which a browser is remembered as familiar, in seconds, so that an attacker's guesses do not lock out
+    the user of that browser."""
     api_key_cache: Annotated[float, Bounds(most=3600, zero=True)] = 5.0
-    """Seconds for which a checked API key is remembered; a revocation through this relay counts immediately all the same.
-    0: it is checked each time."""
+    """Time for which a checked API key is remembered, in seconds; a revocation through this relay takes effect
+    immediately all the same. 0: it is checked for each request."""

@@ -33,7 +33,8 @@ class AuditSettings:
     """The audit trail."""
 
     keep_days: Annotated[int, Bounds(most=36_500, zero=True)] = 0
-    """Days for which entries of the audit trail are kept. Older ones are deleted; the rest verifies. 0: permanently."""
+    """Retention of audit trail entries, in days. Older entries are deleted; the others still verify. 0:
+    permanently."""
 
 
 class Retention:

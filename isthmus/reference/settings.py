@@ -17,18 +17,18 @@ _TYPES: dict[Any, str] = {Path: "path", str: "text", float: "number", int: "whol
 def settings_page(kind: str, model: type[Any], reloaded: Sequence[str] = ()) -> str:
     """The page of one settings file; kind: `relay`, `agent` or `adfs`. reloaded: what a running process takes anew."""
     introduction = f"""\
-TOML, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from what `--config` or `ISTHMUS_CONFIG` names.
-`isthmus config example {kind}` prints a complete file with these texts as comments; `isthmus config check FILE` names
-every error with its key and line. An unknown key is an error. Relative paths are relative to the file. Numbers are above
-zero unless the text says what 0 means. Where a default is empty, `""` sets it again. A file with a password or another
-secret must be closed to other users (mode 0600); one that belongs to root may be readable for a group (0640), as those of
-systemd's `LoadCredential=` are. It holds one line in UTF-8."""
+TOML file, read by `isthmus {kind}` from `/etc/isthmus/{kind}.toml`, or from the file given with `--config` or
+`ISTHMUS_CONFIG`. `isthmus config example {kind}` prints a complete file with these descriptions as comments;
+`isthmus config check FILE` reports every error with its key and line. Unknown keys are errors. Relative paths are relative
+to the file. Numbers must be greater than zero unless the description says what 0 means. If the default is empty, `""`
+restores it. A file with a password or another secret must not be readable by other users (mode 0600); a file owned by root
+may be readable by a group (0640), like those of systemd's `LoadCredential=`. It contains one line in UTF-8."""
     if reloaded:
         introduction += f"""
 
-`systemctl reload isthmus-{kind}` (SIGHUP) takes {", ".join(map(code, reloaded))} anew, with the files that they name. All
-other settings need a restart: where they have changed, `settings.restart_needed` in the log names them. A file with an error
-changes nothing; `settings.refused` names each with its key and line."""
+`systemctl reload isthmus-{kind}` (SIGHUP) applies changes to {", ".join(map(code, reloaded))} and to the files that they
+name. All other settings need a restart: `settings.restart_needed` in the log lists those that have changed. If the file has
+an error, nothing changes; `settings.refused` reports each error with its key and line."""
     return page(f"Settings of `isthmus {kind}`", introduction, *_sections(model, "", flow(inspect.getdoc(model) or "")))
 
 

@@ -1,4 +1,4 @@
-"""A file with answers: TOML, a key for each question, so that a setup can be repeated without anybody there."""
+"""A file with answers: TOML, a key for each question, so that a setup can be repeated unattended."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
         b"",
         "settings.toml cannot be used:\n"
         "  state_dir: is missing; Directory (mode 0700) for the agent's identity\n"
-        "  directories: is missing; The directories that passwords are checked against; several for several forests",
+        "  directories: is missing; Directories against which passwords are checked; several for several forests",
     ),
     "syntax": (
         "agent",
@@ -81,15 +81,15 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
         "agent",
         WHOLE + b"[[directories]]\nname = 7\n",
         "settings.toml cannot be used:\n"
-        "  directories[1].base_dn (line 6): is missing; Where people and groups are searched for, as `DC=example,DC=com`\n"
+        "  directories[1].base_dn (line 6): is missing; Search base for users and groups, such as `DC=example,DC=com`\n"
         "  directories[1].name (line 7): expected text in quotes, found 7",
     ),
     "missing in second": (
         "agent",
         WHOLE + b"\n[[directories]]\n",
         "settings.toml cannot be used:\n"
-        "  directories[1].name (line 7): is missing; What the directory is called in identities and logs; the DNS domain name for Active Directory\n"
-        "  directories[1].base_dn (line 7): is missing; Where people and groups are searched for, as `DC=example,DC=com`",
+        "  directories[1].name (line 7): is missing; Name of the directory in identities and logs; for Active Directory, the DNS domain name\n"
+        "  directories[1].base_dn (line 7): is missing; Search base for users and groups, such as `DC=example,DC=com`",
     ),
     "not a table": (
         "agent",
@@ -236,7 +236,7 @@ MESSAGES: dict[str, tuple[str, bytes, str]] = {
         "relay",
         b'[server]\nstate_dir = "s"\nlisten = 8443\n[server.admission]\nthreshhold = 4\nlock_seconds = "60"\n[server.signin]\n',
         "settings.toml cannot be used:\n"
-        "  server.public_url (line 1): is missing; Address that people and agents use: `https://host[:port]`\n"
+        "  server.public_url (line 1): is missing; Address that users and agents open: `https://host[:port]`\n"
         "  server.listen (line 3): expected text in quotes, found 8443\n"
         "  server.admission.threshhold (line 5): no such setting; did you mean threshold?\n"
         "  server.admission.lock_seconds (line 6): expected a number, found '60'; write it without quotes",

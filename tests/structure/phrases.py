@@ -27,6 +27,8 @@ PHRASES = (
     Phrase(r"\bswitched off\b", "disabled (an account); turned off (a setting)"),
     Phrase(r"\b(?:account|certificate|password|token)s?\b[^.;:|]{0,40}\b(?:has|have) ended\b", "has expired"),
     Phrase(r"\bfor ever\b", "permanently"),
+    Phrase(r"\bwithout anybody\b", "unattended"),
+    Phrase(r"\| (?:whole )?number \| \| (?:seconds|days)\b", "maximum time to …, in seconds"),
     Phrase(r"\bas delivered\b", "by default"),
     Phrase(r"\bmend(?:s|ed|ing)?\b", "fix"),
     Phrase(r"\bgoes on\b", "continues"),

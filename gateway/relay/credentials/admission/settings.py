@@ -20,30 +20,34 @@ class AdmissionSettings:
     """Smart lockout and throttling. Microsoft's defaults where there are any."""
 
     threshold: Annotated[int, Bounds(most=999)] = 4
-    """Different wrong passwords in a row after which an account is locked here, however its name is spelt. Must lie below
-    AD's own lockout threshold, so that outsiders lock accounts here and not in AD."""
+    """Number of different wrong passwords in a row after which an account is locked by the relay, regardless of how
+    its name is spelt. Must be lower than AD's own lockout threshold, so that attackers lock accounts here and not
+    in AD."""
     lock_seconds: float = 60.0
-    """Seconds of the first lock; should last longer than AD's observation window shrinks its count."""
+    """Duration of the first lock, in seconds. Should be longer than AD's observation window ("reset account lockout
+    counter after")."""
     lock_ceiling: float = 3600.0
-    """Seconds of the longest lock; each lock in a row is twice as long as the one before."""
+    """Maximum duration of a lock, in seconds; each consecutive lock lasts twice as long as the previous one."""
     forget_after: float = 86400.0
-    """Seconds after the last wrong password until a user name's record is forgotten."""
+    """Time after the last wrong password until a user name's record is deleted, in seconds."""
     remembered_passwords: Annotated[int, Bounds(most=100, zero=True)] = 3
-    """How many of the last wrong passwords are remembered (as keyed digests); typing one of them again does not count.
-    0: each counts."""
+    """Number of recent wrong passwords that are remembered (as keyed digests); entering one of them again does not
+    count. 0: every attempt counts."""
     address_failures: int = 30
-    """Different user names that one address may fail for within `address_window`: password spraying shows in breadth."""
+    """Maximum number of different user names that may fail from one address within `address_window` (protection
+    against password spraying)."""
     address_rate: int = 120
-    """Attempts of any kind that one address may make within `address_window`. Raise it if a whole site sits behind one
-    address."""
+    """Maximum number of attempts of any kind from one address within `address_window`. Raise it if a whole site
+    shares one address."""
     address_enrolments: int = 20
-    """Enrolments of agents that one address may ask for within `address_window`."""
+    """Maximum number of agent enrolments from one address within `address_window`."""
     address_window: float = 60.0
-    """Seconds over which an address is judged."""
+    """Period over which the attempts of an address are counted, in seconds."""
     records: int = 200_000
-    """Records of names and accounts at most, and addresses as many; beyond that the oldest go that hold nothing, then the
-    oldest that are not locked. Of one node in its memory, of several together in their database. A locked name takes 0.8 KB,
-    a locked account 1.2 KB in three records, whoever did nothing wrong nothing."""
+    """Maximum number of records of names and accounts, and of addresses; beyond that the oldest empty records are
+    deleted, then the oldest that are not locked. Records are kept in the memory of a single node, or in the shared
+    database of several nodes. A locked name takes 0.8 KB, a locked account 1.2 KB in three records; users without
+    wrong passwords take no space."""
 
     def contradictions(self) -> Iterator[Unfit]:
         """A longest lock that is shorter than the first one."""
