@@ -118,6 +118,8 @@ def test_two_commands_and_somebody_signs_in(
         assert [line["status"] for line in agent["test_sign_in"]] == ["pass"], agent
         site.agent.start(*shlex.split(agent["start"]), log="/root/agent.log")
         wait_for_ready(site, "/readyz")
+        check = ("isthmus", "agent", "check", "--user", anna.upn, "--password-file", "-", "--at-page")
+        assert "FAIL" not in site.agent.must(*check, text=anna.password)
         page = Browser(site.url, ssl.create_default_context(cafile=str(site.tls))).sign_in(anna.upn, anna.password)
         assert (page.path, page.status) == ("/account", 200), page.notes
         site.relay.close()
