@@ -41,11 +41,10 @@ def cli(ctx: click.Context, debug: bool) -> None:
     """Isthmus joins an on-premises Active Directory to the cloud, without an inbound port.
 
     \b
-    On the relay:           isthmus relay init
-                            isthmus relay run
-                            isthmus relay token --name dc1-agent --domain CORP
-    Next to the directory:  isthmus agent enrol --token-file -
-                            isthmus agent run
+    On the relay:           isthmus relay setup
+                            isthmus relay check
+    Next to the directory:  isthmus agent setup
+                            isthmus agent check
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not reachable.
     """
