@@ -228,6 +228,8 @@ tls_certificate = "tls/cert.pem"
 tls_key = "tls/key.pem"
 metrics_listen = "{self.address}:{self.metrics_port}"
 {self._relay_extra}
+[server.signin]
+organisation = "Example University"
 """
 
     def _agent_toml(self, name: str) -> str:

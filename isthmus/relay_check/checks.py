@@ -19,6 +19,7 @@ async def check_node(settings: ServerSettings, live: LiveRelay, user: str, now: 
     yield await asyncio.to_thread(machine.check_database, settings)
     yield machine.check_disk(settings.state_dir)
     yield machine.check_backup(settings.state_dir, now, shared=settings.store_url is not None)
+    yield machine.check_page(settings.signin)
     for finding in check_certificate_files(settings, now):
         yield finding
     async for finding in check_public_address(settings, now, running=live.health is not None):

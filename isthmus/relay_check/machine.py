@@ -1,4 +1,4 @@
-"""This machine's side of a relay: keys, database, disk, backup."""
+"""This machine's side of a relay: keys, database, disk, backup, what its page is called."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from certs import CertsError
 from findings import Finding, failed, passed, warned
 from foundation.times import DAY, day, minute
 from gateway.app import ServerError, ServerSettings, check_relay_store, load_keys, store_file
+from gateway.signin import SignInSettings, unnamed_warning
 from gateway.store import StoreError
 
 MIB = 1024 * 1024
@@ -47,6 +48,14 @@ def check_database(settings: ServerSettings) -> Finding:
         return passed("database", "", f"{shown} answers")
     size = file.stat().st_size / MIB if file.exists() else 0.0
     return passed("database", "", f"{file}, {size:.0f} MiB")
+
+
+def check_page(settings: SignInSettings) -> Finding:
+    """Whether it bears the organisation's name, which users check before they type a password."""
+    seen, _, remedy = unnamed_warning(settings).partition(": ")
+    if seen:
+        return warned("page", "", seen, f"{remedy[:1].upper()}{remedy[1:]}.")
+    return passed("page", "", f"of {settings.organisation}")
 
 
 def check_disk(state_dir: Path) -> Finding:

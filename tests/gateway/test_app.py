@@ -92,6 +92,7 @@ async def test_it_ends_when_told(settings: ServerSettings, logs: list[EventDict]
     for _ in range(2):
         async with serving(settings):
             assert events(logs, "relay.started")
+            assert "organisation" in events(logs, "page.unnamed")[0]["problem"]
         assert [entry["event"] for entry in logs][-1] == "relay.draining"
         logs.clear()
 

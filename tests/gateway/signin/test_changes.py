@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.protocol import NewPasswordRules, Outcome
 from gateway.relay.credentials.attempt import Verdict
+from gateway.signin.steps import KeptPasswords, SignInStep
 from tests.gateway.signin.site import ANNA, FORM, NEW, RIGHT, SESSION, Shown, Site
 from tests.support.fakes import identity_of
 
@@ -223,6 +224,15 @@ async def test_what_is_kept_holds_for_ten_minutes_in_all(site: Site) -> None:
     shown = await site.open(shown.path)
     site.now += 11
     assert "open for too long" in (await site.choose(shown, **TYPED)).error
+
+
+def test_what_is_kept_is_not_shown_where_it_is_printed() -> None:
+    """Neither in a log nor in a traceback."""
+    kept = KeptPasswords(user_name=ANNA, old=RIGHT, new=NEW)
+    shown = repr(SignInStep(page="/", kept=kept)) + str(kept) + str(list(kept.__rich_repr__()))
+    assert ANNA in shown
+    assert RIGHT not in shown
+    assert NEW not in shown
 
 
 # -- on the account page

@@ -50,6 +50,7 @@ def test_it_works_where_no_relay_runs_and_says_so(config: Path) -> None:
         "database": "pass",
         "disk": found["disk"]["status"],
         "backup": "warn",
+        "page": "warn",
         "certificate": "pass",
         "relay": "fail",
         "sign-in of anna": "fail",

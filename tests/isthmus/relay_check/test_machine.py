@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.app import ServerSettings, init
-from isthmus.relay_check.machine import MIB, check_backup, check_database, check_disk, check_keys, judge_disk
+from gateway.signin import SignInSettings
+from isthmus.relay_check.machine import MIB, check_backup, check_database, check_disk, check_keys, check_page, judge_disk
 from tests.support.relay_and_agent import server_settings
 
 NOW = 1_800_000_000.0
@@ -52,6 +53,14 @@ def test_a_database_is_looked_at_and_not_made(relay_settings: ServerSettings) ->
     finding = check_database(closed)
     assert finding.status == "fail"
     assert "s3cret" not in finding.seen
+
+
+@pytest.mark.parametrize(("name", "status"), [("Isthmus", "warn"), ("Example University", "pass")])
+def test_a_page_without_a_name_of_its_own_is_told(name: str, status: str) -> None:
+    """Users check it before they type a password."""
+    finding = check_page(SignInSettings(organisation=name))
+    assert (finding.status, name in finding.seen) == (status, True)
+    assert finding.remedy.startswith("Set `organisation`") is (status == "warn")
 
 
 @pytest.mark.parametrize(("mib", "status"), [(99, "fail"), (100, "warn"), (1023, "warn"), (1024, "pass")])
