@@ -158,7 +158,7 @@ def follow(comment: str, path: Path) -> None:
         "Directory": lambda: path.mkdir(),
         "certificate and key": lambda: path.write_bytes(pem(path.parent, "cert.pem") + pem(path.parent, "key.pem")),
         "private key": lambda: path.write_bytes(pem(path.parent, "key.pem")),
-        "PEM file with the authorities": lambda: path.write_bytes(pem(path.parent, "ca.pem")),
+        "CA certificates": lambda: path.write_bytes(pem(path.parent, "ca.pem")),
         "HTTPS certificate": lambda: path.write_bytes(pem(path.parent, "cert.pem")),
         "password": lambda: path.write_text("Sesam-1\n"),
     }

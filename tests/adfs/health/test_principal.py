@@ -120,5 +120,5 @@ async def test_a_name_that_is_none(simulator: Simulator) -> None:
     settings = replace(settings_of(simulator), federation_name="fs.example.com)(cn=*")
     farm = await read_farm(SimulatedShell(simulator), settings, simulator.world.clock())
     assert farm.principal is not None
-    assert "no name of a host" in farm.principal.error
+    assert "not a host name" in farm.principal.error
     assert asked(simulator) == []

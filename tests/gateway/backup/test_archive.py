@@ -131,5 +131,5 @@ def test_an_archive_that_is_none_is_refused(tmp_path: Path, damage: Callable[[by
         writer = EncryptingWriter(file, [KEY.public])
         writer.write(damage(packed.getvalue()))
         writer.close()
-    with pytest.raises(BackupUnreadable, match="is no backup of a relay"):
+    with pytest.raises(BackupUnreadable, match="is not a backup of a relay"):
         read_archive(tmp_path / "x", [KEY], None)

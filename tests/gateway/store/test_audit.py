@@ -388,8 +388,8 @@ async def test_a_person_of_many_entries_is_removed_in_portions(store: Store, mon
     with monkeypatch.context() as patch:
         patch.setattr(store.audit._writer, "change", interrupt)
         with pytest.raises(StoreUnavailable):
-            await store.audit.remove_person(ANNA, NOW + 9, "admin:test")
-    assert await store.audit.remove_person(ANNA, NOW + 9, "admin:test") == 3
+            await store.audit.remove_person(GUID, NOW + 9, "admin:test")
+    assert await store.audit.remove_person(GUID, NOW + 9, "admin:test") == 3
     assert (await store.audit.verify()).removed == 7
     assert await ids(store, subject="anna") == []
     assert len(await ids(store, kind="audit.person_removed")) == 2
