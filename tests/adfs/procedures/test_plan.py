@@ -87,7 +87,7 @@ async def test_times_that_are_none(name: str, seconds: float) -> None:
         ({"start": -500.0}, "has expired"),
         ({"start": 3.0}, "not valid yet"),
         ({"usage": "encrypt"}, "lacks digitalSignature"),
-        ({"key": ec.generate_private_key(ec.SECP256R1())}, "not an RSA key"),
+        ({"key": ec.generate_private_key(ec.SECP256R1())}, "no RSA key"),
     ],
 )
 async def test_token_certificates_that_are_not_fit(bad: dict[str, Any], words: str) -> None:
