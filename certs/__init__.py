@@ -22,7 +22,7 @@ from certs.errors import (
     ThumbprintMalformed,
     TokenRefused,
 )
-from certs.files import atomic_write, check_closed, private_directory, read_private, write_new
+from certs.files import atomic_write, check_closed, private_directory, read_private, sync_directory, write_new
 from certs.identity import MachineIdentity, renewal_due
 from certs.thumbprint import normal_thumbprint, parse_thumbprint, thumbprint_of
 from certs.token import EnrolmentToken, prove, token_id, verify_proof
@@ -107,6 +107,7 @@ __all__ = [
     "read_certificate",
     "read_private",
     "renewal_due",
+    "sync_directory",
     "thumbprint_of",
     "token_id",
     "uncovered",

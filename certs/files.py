@@ -55,7 +55,7 @@ def atomic_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
@@ -112,7 +112,8 @@ def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
         os.close(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory on the disk: a file that was renamed into it, or removed. Raises OSError."""
     if os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from certs import Certificate, CertsError, read_certificate
+from foundation.file_stamps import FileStamp, stamp_of
 from gateway.housekeeping import Housekeeping
 from gateway.settings import ServerError, ServerSettings
 from settings import Unfit, UnusableFile, check_secret_file, dotted
@@ -27,8 +28,8 @@ from settings import Unfit, UnusableFile, check_secret_file, dotted
 log = structlog.get_logger()
 
 Alarm = Callable[[str, dict[str, str]], None]
-Stamp = tuple[tuple[int, int, int] | None, ...]
-"""Of certificate and key: when it was written (ns), its inode, its size; None where it is not there."""
+Stamp = tuple[FileStamp | None, ...]
+"""Of certificate and key."""
 
 _LARGEST = 1024 * 1024
 """Bytes of a chain; it is some thousands."""
@@ -181,13 +182,4 @@ def _end(settings: ServerSettings) -> float | None:
 
 
 def _stamp(settings: ServerSettings) -> Stamp:
-    return tuple(_stamp_of(path) for path in (settings.tls_certificate, settings.tls_key))
-
-
-def _stamp_of(path: Path | None) -> tuple[int, int, int] | None:
-    """Links are followed, as ACME clients make them."""
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
+    return tuple(stamp_of(path) for path in (settings.tls_certificate, settings.tls_key))

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 import structlog
 
 from certs import atomic_write
+from foundation.file_stamps import stamp_of
 from gateway.agent.errors import AgentError, NotEnrolled
 from gateway.agent.settings import AgentCoreSettings
 from settings import UnusableFile, read_secret
@@ -121,7 +122,7 @@ class Routes:
     def __init__(self, settings: AgentCoreSettings, state_dir: Path) -> None:
         """Raises BadRoute, NotEnrolled."""
         self._settings = settings
-        self._stamp = _stamp(settings.tls_ca_file)
+        self._stamp = stamp_of(settings.tls_ca_file)
         self._routes = {route.relay: route for route in make_routes(settings, state_dir)}
 
     @property
@@ -135,14 +136,14 @@ class Routes:
 
     def use(self, settings: AgentCoreSettings) -> None:
         """Take TLS and proxy from other settings; relays stay. Raises BadRoute, and nothing has changed then."""
-        stamp = _stamp(settings.tls_ca_file)
+        stamp = stamp_of(settings.tls_ca_file)
         context, proxy = tls_context(settings), proxy_of(settings)
         self._settings, self._stamp = settings, stamp
         self._routes = {relay: Route(relay, context, proxy) for relay in self._routes}
 
     def look(self) -> None:
         """Take `tls_ca_file` anew where it was replaced. One that cannot be used is told of once, and is not used."""
-        stamp = _stamp(self._settings.tls_ca_file)
+        stamp = stamp_of(self._settings.tls_ca_file)
         if stamp == self._stamp:
             return
         try:
@@ -153,15 +154,6 @@ class Routes:
             log.error("tls_ca_file.unusable", error=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
         else:
             log.info("tls_ca_file.renewed", file=str(self._settings.tls_ca_file))
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    """Changes when the file is replaced or written to; links are followed."""
-    try:
-        status = path.stat() if path else None
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size) if status else None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from certs import KeyStoreError, atomic_write
+from certs import KeyStoreError, atomic_write, sync_directory
 from gateway.app import load_keys, store_file
 from gateway.backup.age import MAGIC, Lock
 from gateway.backup.archive import DATABASE, FORMAT, Manifest, read_archive, summarize, write_archive
@@ -65,11 +65,7 @@ class PendingBackup:
         """It is one. Raises BackupUnwritable."""
         with _writing(self._file):
             self._temporary.replace(self._file)
-            descriptor = os.open(self._file.parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_directory(self._file.parent)
 
 
 @contextmanager

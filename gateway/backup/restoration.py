@@ -28,7 +28,7 @@ from typing import BinaryIO
 import msgspec
 import structlog
 
-from certs import CertsError, private_directory
+from certs import CertsError, private_directory, sync_directory
 from gateway.app import claim_state_dir, load_keys, open_relay_store, store_file
 from gateway.backup.age import Opener
 from gateway.backup.archive import DATABASE, Manifest, read_archive
@@ -232,9 +232,9 @@ def _decide(settings: ServerSettings, staged: Path, view: RestoreView) -> None:
             (staged / DATABASE).unlink()
         _write_synced(staged / _VIEW, msgspec.json.encode(view))
         for directory in (*(path for path in staged.rglob("*") if path.is_dir()), staged):
-            _sync(directory)
+            sync_directory(directory)
         staged.rename(settings.state_dir / RESTORING)
-        _sync(settings.state_dir)
+        sync_directory(settings.state_dir)
 
 
 def _finish(settings: ServerSettings) -> RestoreView:
@@ -248,7 +248,7 @@ def _finish(settings: ServerSettings) -> RestoreView:
         if not (coming / _MOVED).exists():
             _move_aside(state_dir, aside, database, _outside(settings))
             _write_synced(coming / _MOVED, b"")
-            _sync(coming)
+            sync_directory(coming)
         view.replaced = str(aside) if aside.exists() else ""
         for path in sorted(coming.iterdir(), key=lambda path: path.name == SECRET_NAME):  # that one last: see gateway.keys
             if path.name not in {_MOVED, _VIEW}:
@@ -256,11 +256,11 @@ def _finish(settings: ServerSettings) -> RestoreView:
                 path.replace(target)
         if (outside := _outside(settings)) is not None and _beside(outside).exists():
             _beside(outside).replace(outside)
-            _sync(outside.parent)
-        _sync(state_dir)
+            sync_directory(outside.parent)
+        sync_directory(state_dir)
         done = state_dir / f"{STAGED}done"
         coming.rename(done)  # as a whole: with half of its notes it would be taken for one that has just been decided
-        _sync(state_dir)
+        sync_directory(state_dir)
         shutil.rmtree(done)
     return view
 
@@ -273,7 +273,7 @@ def _move_aside(state_dir: Path, aside: Path, database: Path | None, outside: Pa
         aside.mkdir(mode=0o700, exist_ok=True)
     for path in sorted(entries, key=lambda path: path.name != SECRET_NAME):
         shutil.move(path, aside / path.name)
-    _sync(state_dir)
+    sync_directory(state_dir)
 
 
 def _beside(database: Path) -> Path:
@@ -285,11 +285,3 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

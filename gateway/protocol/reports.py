@@ -19,7 +19,7 @@ READINESS: Final = "readiness"
 READY: Final = "ready"
 """The condition of a directory that can serve a sign-in; any other word says what stands in the way."""
 _WIRE_STATES: Final = {"up": "closed", "down": "open", "probing": "half_open"}
-"""The words of version 1, those before, by what everybody else calls these states."""
+"""The words of version 1 for these states."""
 _STATES: Final = {word: state for state, word in _WIRE_STATES.items()}
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from certs import EnrolmentToken, TokenRefused
-from isthmus.setup import Answers, Question, any_text, file_path, fixed, items
+from isthmus.setup import Answers, Question, any_text, file_path, fixed, items, optional_path
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
@@ -40,11 +39,6 @@ def fingerprints(text: str) -> tuple[str, ...]:
             raise ValueError(f"{item!r} is not a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
         found.append(digits)
     return tuple(dict.fromkeys(found))
-
-
-def optional_path(text: str) -> Path | None:
-    """None for nothing."""
-    return file_path(text) if text.strip() else None
 
 
 TOKEN = Question(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from certs import check_name
 from certs.acme import AcmeSettings
-from isthmus.setup import Answers, Question, any_text, file_path, fixed, items, one_of, yes_or_no
+from isthmus.setup import Answers, Question, any_text, file_path, fixed, items, one_of, optional_path, yes_or_no
 from settings import Unfit, listen_address, network, origin, web_address
 
 FILES, ACME, PROXY = "files", "acme", "proxy"
@@ -78,10 +78,6 @@ def _addresses(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", address):
             raise ValueError(f"{address!r}: expected an e-mail address")
     return found
-
-
-def _optional_path(text: str) -> Path | None:
-    return file_path(text) if text.strip() else None
 
 
 def _user(text: str) -> str:
@@ -190,7 +186,7 @@ ACME_CA_FILE = Question(
     key="acme_ca_file",
     text="CA of the ACME server",
     help="CA (PEM) that signed the ACME server's own certificate, where the system does not know it.",
-    parse=_optional_path,
+    parse=optional_path,
     applies=_by_acme,
     default=fixed(""),
     path=True,

@@ -24,6 +24,7 @@ from isthmus.setup.questions import (
     fixed,
     items,
     one_of,
+    optional_path,
     yes_or_no,
 )
 from isthmus.setup.service import UNIT_DIRECTORY, ServiceRuns, isthmus_command, unit_text
@@ -69,6 +70,7 @@ __all__ = [
     "isthmus_command",
     "items",
     "one_of",
+    "optional_path",
     "read_answers",
     "read_secret_from",
     "survey",

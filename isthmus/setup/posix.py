@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certs import sync_directory
 from isthmus.setup.machine import Access, PathEntry, ProgramFailed, UnitState, UserIds, kind_of
 from settings import read_secret
 
@@ -127,7 +128,7 @@ class PosixMachine:
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-        _sync(path.parent)
+        sync_directory(path.parent)
 
     def set_access(self, path: Path, access: Access) -> None:
         """Owner before mode, since a change of owner may take bits away. A link that came in between is not followed."""
@@ -186,11 +187,3 @@ def _run(command: Sequence[str], text: str = "") -> str:
     if done.returncode != 0:
         raise ProgramFailed(command, done.returncode, done.stderr or done.stdout, done.stdout)
     return done.stdout
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

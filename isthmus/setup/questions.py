@@ -139,7 +139,7 @@ class Interview:
         return self.answers
 
     def reconsider(self, questions: Sequence[Question[Any]], reason: str) -> Answers:
-        """These answers contradict each other, or not with what was found: they are asked for again, with the reason.
+        """These answers contradict each other, or what was found: they are asked for again, with the reason.
 
         Raises AnswerRefused where nobody can be asked, or where they came with the command.
         """
@@ -222,6 +222,11 @@ def items(text: str) -> tuple[str, ...]:
 def file_path(text: str) -> Path:
     """An absolute path; a relative one is taken from the current directory."""
     return Path(any_text(text)).expanduser().absolute()
+
+
+def optional_path(text: str) -> Path | None:
+    """As `file_path`; None for nothing."""
+    return file_path(text) if text.strip() else None
 
 
 def fixed(default: str) -> Callable[[Answers], str | None]:

@@ -13,25 +13,11 @@ import pytest
 
 from gateway import app
 from gateway.store import AuditEvent, Store
-from isthmus import cli
 from isthmus.relay_settings import RelaySettings
 from settings import load_settings
+from tests.isthmus.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 DAY = 86_400.0
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from demo.stand import free_port
 from gateway.backup import Passphrase
-from isthmus import cli
+from tests.isthmus.conftest import Run
 
-Run = Callable[..., tuple[int, str, str]]
 PHRASE = "correct horse battery staple"
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in this process: exit code, standard output, standard error."""
+@pytest.fixture(autouse=True)
+def _quick_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isthmus.cli.relay.encryption.Passphrase", functools.partial(Passphrase, work=4))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

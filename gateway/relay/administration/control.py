@@ -71,7 +71,7 @@ class Unlock(Order):
     user: str
 
 
-class Person(Order):
+class AboutPerson(Order):
     """user: a user name as it was recorded, or a GUID."""
 
     user: str
@@ -175,8 +175,8 @@ def control_app(administration: Administration, live: LiveActs) -> web.Applicati
         "agents": _handler(Order, lambda _order, _actor: acts.agents()),
         "revoke": _handler(Revoke, lambda order, actor: acts.revoke(order.name, order.why, actor)),
         "unlock": _handler(Unlock, lambda order, actor: acts.unlock(order.user, actor)),
-        "export_person": _handler(Person, lambda order, actor: acts.export_person(order.user, actor)),
-        "pseudonymise_person": _handler(Person, lambda order, actor: acts.pseudonymise_person(order.user, actor)),
+        "export_person": _handler(AboutPerson, lambda order, actor: acts.export_person(order.user, actor)),
+        "pseudonymise_person": _handler(AboutPerson, lambda order, actor: acts.pseudonymise_person(order.user, actor)),
         "locks": _handler(Order, lambda _order, _actor: acts.locks()),
         "create_api_key": _handler(
             CreateApiKey,
