@@ -1,9 +1,11 @@
 """Two versions of the code beside one directory, in turns: what a change costs or saves, on a machine that is noisy.
 
-usage: python -m bench.compare OTHER [--rounds N] [--seconds S] [slapd]      OTHER: another working tree of the project
+usage: python -m bench.compare OTHER [--starts N] [--rounds N] [slapd]      OTHER: another working tree of the project
 
 One figure differs by a third from one run to the next where others use the processors too; the ratio of two rounds that
-follow each other does not. Prints medians over the rounds of this tree to the other. The environment is this one's.
+follow each other does not. But a process is some percent cheaper or dearer than another of the same code for as long as
+it runs (two copies of one commit: 5 to 7 %), so both versions are started anew several times. Prints the ratio of this
+tree to the other: the median over the starts, each the median of its rounds. The environment is this one's.
 """
 
 from __future__ import annotations
@@ -52,35 +54,54 @@ class _Side:
 
 
 def compare(
-    directories: str, people: list[tuple[str, str]], other: Path, rounds: int, seconds: int, workers: list[int]
+    directories: str,
+    people: list[tuple[str, str]],
+    other: Path,
+    *,
+    starts: int,
+    rounds: int,
+    seconds: int,
+    workers: list[int],
 ) -> None:
     """Processor time with 16 sign-ins at a time (32 without workers), then how long one takes, two at a time."""
+    measured: dict[str, list[tuple[float, float]]] = {}
+    for number in range(starts):
+        order = (0, 1) if number % 2 == 0 else (1, 0)
+        with ExitStack() as stack:
+            sides: dict[int, _Side] = {}
+            for side in order:
+                tree = (other, _HERE)[side]
+                with _running(tree):
+                    sides[side] = _Side(tree, *stack.enter_context(ready(directories)))
+            for name, pair in _one_start([sides[0], sides[1]], people, rounds, seconds, workers).items():
+                measured.setdefault(name, []).append(pair)
+                print(f"# start {number + 1} of {starts}: {name} {pair[1] / pair[0]:.3f}", flush=True)
+    for name, pairs in measured.items():
+        _show(f"compare.{name}", pairs)
+
+
+def _one_start(
+    sides: list[_Side], people: list[tuple[str, str]], rounds: int, seconds: int, workers: list[int]
+) -> dict[str, tuple[float, float]]:
+    """Medians of the rounds, the other's and this tree's: processor ms of a sign-in, sign-ins per second, duration ms."""
     connections = 16 if workers else 32
-    with ExitStack() as stack:
-        sides = []
-        for tree in (other, _HERE):
-            with _running(tree):
-                stand, key = stack.enter_context(ready(directories))
-            sides.append(_Side(tree, stand, key))
-        _restart(sides, workers, people, connections)
-        costs: list[list[dict[str, float]]] = [[], []]
-        rates: list[list[float]] = [[], []]
+    measured: list[dict[str, list[float]]] = [{}, {}]
 
-        def cost(number: int) -> None:
-            before, load = seconds_of(sides[number].stand), sides[number].load(people, connections, seconds)
-            spent = {name: (used - before[name]) / load.requests for name, used in seconds_of(sides[number].stand).items()}
-            costs[number].append({**spent, "own": sum(spent.values())})
-            rates[number].append(load.per_second)
+    def cost(number: int) -> None:
+        before, load = seconds_of(sides[number].stand), sides[number].load(people, connections, seconds)
+        after = seconds_of(sides[number].stand)
+        spent = {f"{name}_cpu": (after[name] - before[name]) / load.requests * 1000 for name in before}
+        for name, value in {**spent, "own_cpu": sum(spent.values()), "per_s": load.per_second}.items():
+            measured[number].setdefault(name, []).append(value)
 
-        _in_turns(rounds, cost)
-        for name in ("own", "relay", "agent"):
-            pairs = [(old[name], new[name]) for old, new in zip(*costs, strict=True)]
-            _show(f"compare.{name}_cpu", pairs, unit=1000)
-        _show("compare.per_s", list(zip(*rates, strict=True)), unit=1)
-        _restart(sides, workers, people, 2)
-        durations: list[list[float]] = [[], []]
-        _in_turns(rounds, lambda number: durations[number].append(sides[number].load(people, 2, seconds).p50_ms))
-        _show("compare.p50_at_2", list(zip(*durations, strict=True)), unit=1)
+    def duration(number: int) -> None:
+        measured[number].setdefault("p50_at_2", []).append(sides[number].load(people, 2, seconds).p50_ms)
+
+    _restart(sides, workers, people, connections)
+    _in_turns(rounds, cost)
+    _restart(sides, workers, people, 2)
+    _in_turns(rounds, duration)
+    return {name: (statistics.median(old), statistics.median(measured[1][name])) for name, old in measured[0].items()}
 
 
 @contextmanager
@@ -112,10 +133,10 @@ def _in_turns(rounds: int, work: Callable[[int], None]) -> None:
             work(side)
 
 
-def _show(name: str, pairs: list[tuple[float, float]], *, unit: float) -> None:
+def _show(name: str, pairs: list[tuple[float, float]]) -> None:
     ratios = [new / old for old, new in pairs]
-    old, new = (statistics.median(values) * unit for values in zip(*pairs, strict=True))
-    spread = f"rounds {min(ratios):.2f} to {max(ratios):.2f}; the other {old:.4g}, this one {new:.4g}"
+    old, new = (statistics.median(values) for values in zip(*pairs, strict=True))
+    spread = f"starts {min(ratios):.2f} to {max(ratios):.2f}; the other {old:.4g}, this one {new:.4g}"
     show(f"{name}_ratio", statistics.median(ratios), spread)
 
 
@@ -124,15 +145,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("other", type=Path, help="another working tree of the project (git worktree add)")
     parser.add_argument("directory", nargs="?", choices=("samba", "slapd"), default="samba")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--starts", type=int, default=5, help="how often both are started anew")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each kind after each start")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a round")
     wanted = parser.parse_args()
     logging.set_up("warning", "text")
+    how = {"starts": wanted.starts, "rounds": wanted.rounds, "seconds": wanted.seconds}
     other = wanted.other.resolve()
     if wanted.directory == "slapd":
         with ThrowawaySlapd(people=PEOPLE) as slapd:
             people = [(slapd.upn(number), slapd.password(number)) for number in range(PEOPLE)]
-            compare(slapd.toml(), people, other, wanted.rounds, wanted.seconds, [])
+            compare(slapd.toml(), people, other, **how, workers=[])
         return
     with ThrowawayDomain() as domain:
         domain.create_people()
@@ -140,7 +163,7 @@ def main() -> None:
         service = domain.create_service_account()
         bind_each_once(f"{domain.address}:636", domain.ca_file, people)
         directories = directories_toml(domain, service)
-        compare(directories, people, other, wanted.rounds, wanted.seconds, domain.ldap_workers())
+        compare(directories, people, other, **how, workers=domain.ldap_workers())
 
 
 if __name__ == "__main__":
