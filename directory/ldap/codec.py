@@ -54,6 +54,8 @@ def tlv(tag: int, content: bytes) -> bytes:
 
 def integer(value: int, tag: int = 0x02) -> bytes:
     """A non-negative INTEGER or ENUMERATED, in as few bytes as two's complement allows."""
+    if value < 0x80:
+        return bytes((tag, 1, value))
     return tlv(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
@@ -84,6 +86,9 @@ UNBIND = b"\x42\x00"  # [APPLICATION 2] NULL, section 4.3: it has no answer
 
 def equals(attribute: bytes, value: bytes) -> bytes:
     """The filter (attribute=value). The value travels by length, so nothing in it needs escaping."""
+    named, held = len(attribute), len(value)
+    if named + held + 4 < 0x80:  # nearly always: spare the calls
+        return b"\xa3%c\x04%c%b\x04%c%b" % (named + held + 4, named, attribute, held, value)
     return tlv(0xA3, octets(attribute) + octets(value))
 
 
@@ -213,14 +218,22 @@ def _read_entry(data: bytes, start: int, end: int) -> tuple[str, Entry]:
         raise CodecError("an entry without attributes")
     found: Entry = {}
     while at < stop:
-        _, at, attribute_end = header(data, at)
         size = data[at + 1]
         if size < 0x80:  # nearly always, here and below: spare the call
+            at, attribute_end = at + 2, at + 2 + size
+        else:
+            _, at, attribute_end = header(data, at)
+        size = data[at + 1]
+        if size < 0x80:
             first, after = at + 2, at + 2 + size
         else:
             _, first, after = header(data, at)
         name = data[first:after].lower()
-        _, at, values_end = header(data, after)
+        size = data[after + 1]
+        if size < 0x80:
+            at, values_end = after + 2, after + 2 + size
+        else:
+            _, at, values_end = header(data, after)
         if values_end != attribute_end or attribute_end > stop:
             raise CodecError("an attribute is longer than its entry")
         values = []

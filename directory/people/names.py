@@ -96,13 +96,16 @@ def spellings(value: str) -> frozenset[str]:
     """
     whole = fold(value)
     if whole.isascii():  # it has no marks
-        return frozenset((whole, _SEPARATORS.sub("", whole)))
+        return frozenset((whole, _without_separators(whole)))
     bare = unicodedata.normalize("NFKD", whole).translate(_PLAIN).lower()
     bare = "".join(character for character in bare if not unicodedata.combining(character))
-    return frozenset((whole, bare, _SEPARATORS.sub("", bare)))
+    return frozenset((whole, bare, _without_separators(bare)))
+
+
+def _without_separators(text: str) -> str:
+    return text.replace(" ", "").replace("-", "")
 
 
 _BLANKS = re.compile(" +")
-_SEPARATORS = re.compile("[ -]")
 _PLAIN = str.maketrans({**dict(zip("\u0111\u0127\u0131\u0142\u00f8\u0167", "dhilot", strict=True)), "\u00df": "ss"})
 """The sharp s, letters with a stroke, and the i without a dot: Unicode does not take them apart."""

@@ -20,8 +20,9 @@ ANSWER_HEADERS: Final = {"Server": "isthmus", "X-Content-Type-Options": "nosniff
 def harden(response: web.StreamResponse) -> None:
     """Add what every answer says, unless it has gone out (a websocket's)."""
     if not response.prepared:
+        headers = response.headers
         for name, value in ANSWER_HEADERS.items():
-            response.headers.setdefault(name, value)
+            headers.setdefault(name, value)
 
 
 def check_expectation(request: web.Request) -> None:
