@@ -22,7 +22,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
 from gateway.store.admission import AdmissionRow, AdmissionRowStore, AdmissionRule, AdmissionWeight
 from gateway.store.agents import AgentRecord, AgentStore, Sighting
 from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
-from gateway.store.audit import AuditAnchor, AuditEntry, AuditHead, AuditLog, AuditReport, PruneReport
+from gateway.store.audit import AuditAnchor, AuditEntry, AuditHead, AuditLog, AuditReport, PruneReport, event_fields
 from gateway.store.bindings import BindingStore, DirectoryBinding
 from gateway.store.chain import AuditEvent
 from gateway.store.copies import check_copy, copy_database, database_file, is_empty
@@ -122,6 +122,7 @@ __all__ = [
     "check_store_url",
     "copy_database",
     "database_file",
+    "event_fields",
     "is_empty",
     "open_store",
 ]

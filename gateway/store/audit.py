@@ -18,8 +18,8 @@ Kind of state: lasting.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 from gateway.protocol import AccountId
 from gateway.store.chain import AuditEvent
@@ -118,6 +118,16 @@ class CheckedEntry:
 
 Take = Callable[[Sequence[CheckedEntry]], None]
 """Gets entries in the order of their chains."""
+
+
+_PLAIN = tuple(field.name for field in fields(AuditEvent) if field.name not in {"account", "detail"})
+
+
+def event_fields(event: AuditEvent) -> dict[str, Any]:
+    """What an event says, by the names that people and programs get it under: all of it, shown or exported."""
+    directory, object_guid = event.account or ("", "")
+    plain = {name: getattr(event, name) for name in _PLAIN}
+    return {**plain, "directory": directory, "object_guid": object_guid, "detail": dict(event.detail)}
 
 
 class AuditLog(Protocol):

@@ -2,7 +2,8 @@
 
 Each line has an entry twice: its fields to read, and the bytes that the chain covers (`facts`, `personal`, `salt`) with
 the hash before it and its own. The last line says what was exported, under a seal of the relay over everything before it.
-To check an export each line is made anew from the covered bytes: a field that says something else shows.
+To check an export each line is made anew from the covered bytes, and has to be the same to the byte: a field that says
+something else shows, and one that is there twice, or that no export has.
 
     jsonl   one JSON object a line; the last has `export` in the place of `id`
     csv     the same as columns; what a spreadsheet would take for a formula begins with an apostrophe. The last row has
@@ -17,13 +18,13 @@ import csv
 import hashlib
 import hmac
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from gateway.store.audit import AuditReport, CheckedEntry
+from gateway.store.audit import AuditReport, CheckedEntry, event_fields
 from gateway.store.chain import digest_of, link, open_event
 from gateway.store.errors import ExportBroken
 from gateway.store.keyring import Keyring
@@ -52,6 +53,7 @@ class ExportLine(msgspec.Struct, kw_only=True):
     outcome: str
     address: str
     agent: str
+    controller: str
     correlation_id: str
     via: str
     milliseconds: float
@@ -130,7 +132,7 @@ class TrailExport:
             key_id=key.id,
         )
         end.seal = _seal(key.secret, self._digest.digest(), end)
-        self._write(_json_line(end) if self._form == "jsonl" else _csv_end(end))
+        self._write(_RENDERERS[self._form](end))
 
     def _write(self, line: bytes) -> None:
         self._digest.update(line)
@@ -150,16 +152,17 @@ def _check(file: BinaryIO, keyring: Keyring) -> ExportEnd:
     form, records = _read(file)
     if form == "csv":
         digest.update(_row(ExportLine.__struct_fields__))
-    for number, record in enumerate(records, 1 if form == "jsonl" else 2):
+    for number, (record, text) in enumerate(records, 1 if form == "jsonl" else 2):
         if end is not None:
             raise ExportBroken(number, "something follows the last line")
+        rendered = _RENDERERS[form](record)
+        problem = "" if isinstance(record, ExportEnd) else _problem(record, keyring)
+        if problem or rendered != text.encode():  # a field twice, or one more: programs differ in which one they take
+            raise ExportBroken(number, problem or "it is not written as a relay writes it")
         if isinstance(record, ExportEnd):
             end = record
             continue
-        problem = _problem(record, keyring)
-        if problem:
-            raise ExportBroken(number, problem)
-        digest.update(_RENDERERS[form](record))
+        digest.update(rendered)
         count += 1
     if end is None:
         raise ExportBroken(count + 1, "the last line is missing: it was cut short")
@@ -188,7 +191,9 @@ def _problem(line: ExportLine, keyring: Keyring) -> str:
             hash=bytes.fromhex(line.hash),
         )
         anew = _line(entry)
-    except (ValueError, msgspec.MsgspecError):
+        if entry.seq < 1 or entry.seq >= 1 << 63:
+            return "it is no entry"
+    except _UNREADABLE:
         return "it is no entry"
     if anew != line:
         return f"the fields of entry {line.id} are not what its facts and personal part say"
@@ -204,21 +209,9 @@ def _problem(line: ExportLine, keyring: Keyring) -> str:
 
 def _line(entry: CheckedEntry) -> ExportLine:
     event = open_event(entry.facts, entry.personal)
+    said = {**event_fields(event), "time": _moment(event.time)}
     return ExportLine(
         id=f"{entry.chain}-{entry.seq}",
-        time=_moment(event.time),
-        kind=event.kind,
-        actor=event.actor,
-        subject=event.subject,
-        directory=event.account.directory if event.account else "",
-        object_guid=event.account.object if event.account else "",
-        outcome=event.outcome,
-        address=event.address,
-        agent=event.agent,
-        correlation_id=event.correlation_id,
-        via=event.via,
-        milliseconds=event.milliseconds,
-        detail=dict(event.detail),
         facts=entry.facts.decode(),
         personal=entry.personal.decode() if entry.personal is not None else None,
         salt=entry.salt.hex() if entry.salt is not None else None,
@@ -227,6 +220,7 @@ def _line(entry: CheckedEntry) -> ExportLine:
         hash=entry.hash.hex(),
         key_id=entry.key_id,
         node=entry.node,
+        **said,
     )
 
 
@@ -246,12 +240,10 @@ def _json_line(line: ExportLine | ExportEnd) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def _csv_line(line: ExportLine) -> bytes:
+def _csv_record(line: ExportLine | ExportEnd) -> bytes:
+    if isinstance(line, ExportEnd):
+        return _row([_END, msgspec.json.encode(line).decode()])
     return _row([_cell(getattr(line, name)) for name in ExportLine.__struct_fields__])
-
-
-def _csv_end(end: ExportEnd) -> bytes:
-    return _row([_END, msgspec.json.encode(end).decode()])
 
 
 def _cell(value: Any) -> str:
@@ -265,10 +257,15 @@ def _row(cells: Sequence[str]) -> bytes:
     return text.getvalue().encode()
 
 
-_RENDERERS: dict[ExportForm, Callable[[ExportLine], bytes]] = {"jsonl": _json_line, "csv": _csv_line}
+_RENDERERS: dict[ExportForm, Callable[[ExportLine | ExportEnd], bytes]] = {"jsonl": _json_line, "csv": _csv_record}
+_UNREADABLE = (msgspec.MsgspecError, ValueError, IndexError, OverflowError, OSError, RecursionError, csv.Error)
+"""What a file that somebody else made can come to: numbers that are no moment (OSError), nesting without end."""
+
+_Record = tuple[ExportLine | ExportEnd, str]
+"""A line, and how it is written."""
 
 
-def _read(file: BinaryIO) -> tuple[ExportForm, Iterator[ExportLine | ExportEnd]]:
+def _read(file: BinaryIO) -> tuple[ExportForm, Iterator[_Record]]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     first = text.read(1)
     if first == "{":
@@ -276,35 +273,51 @@ def _read(file: BinaryIO) -> tuple[ExportForm, Iterator[ExportLine | ExportEnd]]
     return "csv", _read_csv(first, text)
 
 
-def _read_json(first: str, text: io.TextIOWrapper) -> Iterator[ExportLine | ExportEnd]:
+def _read_json(first: str, text: io.TextIOWrapper) -> Iterator[_Record]:
     number = 0
     while line := first + text.readline():
         number, first = number + 1, ""
         try:
+            record: ExportLine | ExportEnd
             if line.startswith('{"export"'):
-                yield msgspec.json.decode(line, type=ExportEnd)
+                record = msgspec.json.decode(line, type=ExportEnd)
             else:
-                yield msgspec.json.decode(line, type=ExportLine)
-        except msgspec.MsgspecError as error:
+                record = msgspec.json.decode(line, type=ExportLine)
+        except _UNREADABLE as error:
             raise ExportBroken(number, "it is no line of an export") from error
+        yield record, line
 
 
-def _read_csv(first: str, text: io.TextIOWrapper) -> Iterator[ExportLine | ExportEnd]:
-    rest = text.readline()
-    if (first + rest).rstrip("\r\n") != ",".join(ExportLine.__struct_fields__):
+def _read_csv(first: str, text: io.TextIOWrapper) -> Iterator[_Record]:
+    if (first + text.readline()).encode() != _row(ExportLine.__struct_fields__):
         raise ExportBroken(1, "it is no export of an audit trail")
-    for number, cells in enumerate(csv.reader(text), 2):
+    lines: list[str] = []  # of one row: a cell may hold ends of lines
+    rows, number = csv.reader(_kept(text, lines)), 2
+    while True:
         try:
-            if cells[0] == _END:
-                yield msgspec.json.decode(cells[1], type=ExportEnd)
-                continue
-            yield _from_cells(dict(zip(ExportLine.__struct_fields__, cells, strict=True)))
-        except (msgspec.MsgspecError, ValueError, IndexError) as error:
+            if (cells := next(rows, None)) is None:
+                return
+            record = _from_cells(cells)
+        except UnicodeDecodeError:
+            raise
+        except _UNREADABLE as error:
             raise ExportBroken(number, "it is no row of an export") from error
+        yield record, "".join(lines)
+        lines.clear()
+        number += 1
 
 
-def _from_cells(cells: dict[str, str]) -> ExportLine:
-    plain: dict[str, Any] = {name: cell.removeprefix("'") for name, cell in cells.items()}
+def _kept(text: Iterable[str], lines: list[str]) -> Iterator[str]:
+    for line in text:
+        lines.append(line)
+        yield line
+
+
+def _from_cells(cells: Sequence[str]) -> ExportLine | ExportEnd:
+    if cells[0] == _END:
+        return msgspec.json.decode(cells[1], type=ExportEnd)
+    named = zip(ExportLine.__struct_fields__, cells, strict=True)
+    plain: dict[str, Any] = {name: cell.removeprefix("'") for name, cell in named}
     for name in ("milliseconds", "detail"):
         plain[name] = msgspec.json.decode(plain[name])
     for name in ("personal", "salt"):  # neither is ever empty

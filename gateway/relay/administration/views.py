@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.protocol import AccountId
 from gateway.relay.agents import AgentConnection
-from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding, SessionRecord
+from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding, SessionRecord, event_fields
 
 API_KEY_PREFIX = "isk_"
 """What an API key starts with, so that scanners of source code recognise one."""
@@ -300,25 +300,7 @@ def binding_view(binding: DirectoryBinding) -> BindingView:
 
 def audit_view(entry: AuditEntry) -> AuditView:
     """An entry for people and programs."""
-    event = entry.event
-    return AuditView(
-        id=entry.id,
-        hash=entry.hash,
-        time=event.time,
-        kind=event.kind,
-        actor=event.actor,
-        subject=event.subject,
-        directory=event.account.directory if event.account else "",
-        object_guid=event.account.object if event.account else "",
-        outcome=event.outcome,
-        address=event.address,
-        agent=event.agent,
-        controller=event.controller,
-        via=event.via,
-        correlation_id=event.correlation_id,
-        milliseconds=event.milliseconds,
-        detail=dict(event.detail),
-    )
+    return AuditView(id=entry.id, hash=entry.hash, **event_fields(entry.event))
 
 
 def audit_report_view(report: AuditReport, witnessed: int | None) -> AuditReportView:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from typing import cast
 
+import msgspec
 import pytest
 
 from gateway.protocol import AccountId
-from gateway.store import AuditBroken, ExportBroken, ExportForm, Store, TrailExport, check_export
+from gateway.relay import AuditView
+from gateway.relay.administration.views import audit_view
+from gateway.store import (
+    AuditBroken,
+    AuditEvent,
+    ExportBroken,
+    ExportForm,
+    Store,
+    TrailExport,
+    check_export,
+    event_fields,
+)
+from gateway.store.trail_export import ExportLine
 from tests.gateway.store.conftest import NOW, Opener
 from tests.gateway.store.test_audit import Edit, event, fill
 
@@ -79,7 +93,7 @@ async def test_a_trail_that_does_not_hold_is_not_exported(store: Store, edit: Ed
 
 def change(content: bytes, line: int, **fields: object) -> bytes:
     lines = content.splitlines()
-    lines[line] = json.dumps({**json.loads(lines[line]), **fields}).encode()
+    lines[line] = msgspec.json.encode({**json.loads(lines[line]), **fields})
     return b"\n".join(lines) + b"\n"
 
 
@@ -98,6 +112,20 @@ ATTACKS = {
     "more behind the end": (lambda content: content + content.splitlines(True)[0], 7, "something follows"),
     "fewer pruned": (lambda content: change(content, 5, pruned=3), 6, "the seal"),
     "another range": (lambda content: change(content, 5, until="2027"), 6, "the seal"),
+    "a field more": (lambda content: change(content, 2, note="x"), 3, "not written as"),
+    "a field twice": (lambda content: content.replace(b'"outcome":', b'"outcome":"","outcome":', 3), 1, "not written as"),
+    "a field of the end twice": (
+        lambda content: content.replace(b'"removed":', b'"removed":7,"removed":'),
+        6,
+        "not written as",
+    ),
+    "a blank": (lambda content: content.replace(b'"actor":', b'"actor": '), 1, "not written as"),
+    "a time that is none": (lambda content: change(content, 0, facts='{"time":1e300,"kind":""}'), 1, "is no entry"),
+    "a time beyond all years": (lambda content: change(content, 0, facts='{"time":1e18,"kind":""}'), 1, "is no entry"),
+    "facts without end": (lambda content: change(content, 0, facts='{"x":' + "[" * 100_000), 1, "is no entry"),
+    "a line without end": (lambda content: b'{"x":' + b"[" * 100_000 + content, 1, "no line of an export"),
+    "a number below all": (lambda content: change(content, 0, id="1--1"), 1, "is no entry"),
+    "a number above all": (lambda content: change(content, 0, id=f"1-{1 << 64}"), 1, "is no entry"),
     "something else": (lambda _content: b"\x89PNG", 1, "UTF-8|no export"),
     "nothing": (lambda _content: b"", 1, "no export"),
 }
@@ -114,7 +142,18 @@ async def test_an_export_that_was_changed_is_found_out(store: Store, attack: str
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b"user1", b"user9"), (b"signin", b"sign_in"), (b"export", b"exbort"), (b"id,time", b"id,tim")]
+    ("old", "new"),
+    [
+        (b"user1", b"user9"),
+        (b"signin", b"sign_in"),
+        (b"export", b"exbort"),
+        (b"id,time", b"id,tim"),
+        (b",signin", b',"signin"'),
+        (b",signin", b",'signin"),
+        (b"\n", b"\r\n"),
+        (b"user1", b"\0"),
+        (b"user1", b"x" * 200_000),
+    ],
 )
 async def test_a_table_that_was_changed_is_found_out(store: Store, old: bytes, new: bytes) -> None:
     """The same for CSV."""
@@ -122,6 +161,26 @@ async def test_a_table_that_was_changed_is_found_out(store: Store, old: bytes, n
     content = (await exported(store, "csv")).replace(old, new, 1)
     with pytest.raises(ExportBroken):
         check_export(io.BytesIO(content), store.keyring)
+
+
+async def test_a_table_with_something_behind_its_end_is_found_out(store: Store) -> None:
+    """A cell more in the last row, which a spreadsheet would show."""
+    await fill(store, 1)
+    content = (await exported(store, "csv")).rstrip(b"\n") + b",x\n"
+    with pytest.raises(ExportBroken, match="line 3: it is not written as a relay writes it"):
+        check_export(io.BytesIO(content), store.keyring)
+
+
+async def test_nothing_that_an_event_says_is_left_out(store: Store) -> None:
+    """Each of its fields is in an export and in what administrators are shown, the domain controller among them."""
+    said = {field.name for field in dataclasses.fields(AuditEvent)} - {"account"} | {"directory", "object_guid"}
+    assert said == event_fields(event(0)).keys()
+    assert said <= set(ExportLine.__struct_fields__)
+    assert said <= set(AuditView.__struct_fields__)
+    await store.audit.append(event(1, controller="dc1.corp.example.com:636"))
+    line = json.loads((await exported(store, "jsonl")).splitlines()[0])
+    (entry,) = await store.audit.entries()
+    assert line["controller"] == audit_view(entry).controller == "dc1.corp.example.com:636"
 
 
 async def test_whoever_has_other_keys_checks_nothing(store: Store, opener: Opener, tmp_path: object) -> None:
