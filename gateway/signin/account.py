@@ -103,6 +103,9 @@ class AccountPages:
         if session is None:
             return self._sign_in_first(CHANGE)
         person = session.identity
+        if fields.get("user_name") != person.user_name:  # of a page from before somebody else signed in here
+            whose = KeptPasswords(user_name=person.user_name)
+            return self._again(request, SignInStep(page=CHANGE, kept=whose, message=Message.STALE.name))
         kept = self._steps.kept(request, fields.get("kept", ""), person.user_name)
         kept, bad = with_typed(kept or KeptPasswords(user_name=person.user_name), fields)
         if bad is not None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from aiohttp import web
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 """Control characters, C1 (ECMA-48) among them: terminals obey them, and no name or path of anybody holds one."""
+_LONGEST = 6000
+"""Characters of a path within an address: servers take lines of 8190, and of what stands beside it there is more."""
 _NOT_IN_HTML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def safe_path(return_to: str | None) -> str:
     """Where to go after the sign-in: a path on this very origin, or the account page.
 
-    Browsers take `//host`, `/\\host` and paths with control characters for other hosts, so none of these passes.
+    Browsers take `//host`, `/\\host` and paths with control characters for other hosts, so none of these passes; nor one
+    that, quoted, no line of a request would hold.
     """
-    if not return_to or len(return_to) > 4096 or not return_to.startswith("/"):
+    if not return_to or len(quote(return_to, errors="replace")) > _LONGEST or not return_to.startswith("/"):
         return "/account"
     if return_to.startswith("//") or "\\" in return_to or " " in return_to or CONTROLS.search(return_to):
         return "/account"

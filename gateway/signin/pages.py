@@ -88,7 +88,7 @@ class Pages:
         text = self._templates.get_template(template).render(context)
         response = web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
         response.headers["Content-Language"] = language
-        if not sent:
+        if not sent and request.method == "GET":  # another site's form brings no cookie, and must not replace ours
             set_cookie(response, FORM, cookie)
         if request.query.get("language") == language:
             set_cookie(response, LANGUAGE, language, max_age=365 * 86400)

@@ -294,8 +294,20 @@ async def test_the_next_person_at_a_browser_meets_nothing_of_the_one_before(site
     site.cookies |= step
     shown = await site.open("/account/password")
     assert (shown.error, shown.field("kept"), shown.asks_for()) == ("", "", ["password", "new_password", "again"])
-    await site.submit("/account/password", kept=kept, **TYPED)
+    await site.submit("/account/password", user_name=BEN, kept=kept, **TYPED)
     assert (site.seen.error, site.authenticator.people[BEN]) == ("Enter your password.", RIGHT)
+
+
+async def test_a_form_changes_the_password_of_whom_it_was_shown_to(site: Site) -> None:
+    """In another tab somebody else has signed in meanwhile, with the same password: one person with two accounts."""
+    site.authenticator.people[BEN] = RIGHT
+    await site.sign_in()
+    form = await site.open("/account/password")
+    await site.sign_in(user_name=BEN)
+    shown = await site.choose(form, password=RIGHT, **TYPED)
+    assert site.authenticator.people == {ANNA: RIGHT, BEN: RIGHT}
+    assert "open for too long" in shown.error
+    assert shown.field("user_name") == BEN
 
 
 async def test_the_account_page_asks_with_a_name_that_agents_take(site: Site) -> None:

@@ -181,6 +181,15 @@ async def test_forged_forms_are_refused(site: Site, attack: str) -> None:
     assert STEP not in site.cookies
 
 
+@pytest.mark.parametrize("path", ["/signin", "/signout", "/account", "/nothing"])
+async def test_another_site_does_not_take_the_form_from_under_a_person(site: Site, path: str) -> None:
+    """Its form comes without cookies (SameSite) and is shown a page: that must not put new ones in the place of ours."""
+    headers = {"Sec-Fetch-Site": "cross-site", "Accept": "text/html", "Cookie": ""}
+    status, _, answer = await site.request("POST", path, data={"a": "b"}, headers=headers)
+    assert status in {403, 404, 405}
+    assert "Set-Cookie" not in answer
+
+
 async def test_a_form_that_was_open_for_too_long_is_asked_for_again(site: Site) -> None:
     """By a page that can be reloaded, and that knows where the person wanted to go."""
     shown = await site.submit("/signin", csrf="old", step="user", user_name=ANNA, return_to="/app")
@@ -227,6 +236,8 @@ async def test_a_new_browser_says_more_than_its_origin(site: Site, site_header: 
         "",
         "x",
         "/" * 5000,
+        "/" + "a" * 6000,
+        "/" + "&=" * 1100,
     ],
 )
 async def test_nobody_is_sent_elsewhere(site: Site, evil: str) -> None:
