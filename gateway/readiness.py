@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 import structlog
@@ -28,6 +29,8 @@ MAX_SKEW = 2.0
 """Seconds that this machine's clock may differ from the store's."""
 MEASURE_EVERY = 5.0
 """Seconds between two looks at the store and its clock."""
+CHANGES, CHANGES_EVERY = 10, 600.0
+"""Changes of one domain that are logged, and the seconds in which."""
 _OBSTACLES = {
     "no_agent": "no agent is connected",
     "no_controller": "no domain controller answers",
@@ -60,6 +63,8 @@ class Readiness:
         """What was wrong with the store when it was looked at last."""
         self._conditions: dict[str, str] = {}
         """Of each domain, as it was logged last."""
+        self._changes, self._changes_until = Counter[str](), 0.0
+        """How often each domain was logged, and when they are counted anew."""
         self._skew = 0.0
         """Seconds by which this clock is ahead of the store's, as far as that is certain; by the last measurement."""
 
@@ -88,15 +93,23 @@ class Readiness:
         self._store_defect = await self._look_at_store()
 
     def note_domains(self) -> None:
-        """Log which domains can be signed in to since the last look, and which cannot any more."""
+        """Log which domains can be signed in to since the last look, and which cannot any more.
+
+        Of a domain that changes all the time, as an agent can make it, some changes only; then what it has come to.
+        """
+        if self._clock() >= self._changes_until:
+            self._changes, self._changes_until = Counter(), self._clock() + CHANGES_EVERY
         conditions = self._dispatcher.conditions()
+        self._conditions = {domain: self._conditions[domain] for domain in conditions if domain in self._conditions}
         for domain, condition in conditions.items():
-            before = self._conditions.get(domain)
-            if condition == READY and before != READY:
+            if condition == self._conditions.get(domain) or self._changes[domain] >= CHANGES:
+                continue
+            self._changes[domain] += 1
+            self._conditions[domain] = condition
+            if condition == READY:
                 log.info("domain.ready", domain=domain)
-            elif condition not in (READY, before):
+            else:
                 log.warning("domain.unavailable", domain=domain, reason=condition)
-        self._conditions = conditions
 
     @property
     def conditions(self) -> dict[str, str]:

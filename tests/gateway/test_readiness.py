@@ -86,6 +86,23 @@ async def test_readiness_is_a_directory_as_well(settings: ServerSettings, tmp_pa
     assert [event for event, domain in told if domain == "corp"] == ["domain.ready", "domain.unavailable", "domain.ready"]
 
 
+async def test_an_agent_that_changes_its_mind_all_the_time_fills_no_log(
+    settings: ServerSettings, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two reports a second, of up to 1,000 domains. What it has come to is logged in the end."""
+    now, said = [1_800_000_000.0], ["ready"]
+    async with serving(settings, clock=lambda: now[0]) as running:
+        monkeypatch.setattr(running.dispatcher, "conditions", lambda: {"north": said[0]})
+        for second in range(1000):
+            said[0], now[0] = ("ready", "moved")[second % 2], now[0] + 1
+            running.readiness.note_domains()
+        told = [entry["event"] for entry in logs if entry["event"].startswith("domain.")]
+        assert (len(told), told[-1]) == (20, "domain.unavailable")
+        said[0], now[0] = "ready", now[0] + 600
+        running.readiness.note_domains()
+    assert [entry["event"] for entry in logs if entry["event"].startswith("domain.")][20:] == ["domain.ready"]
+
+
 @pytest.mark.parametrize(
     ("agents", "conditions", "obstacle"),
     [
