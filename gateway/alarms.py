@@ -18,6 +18,7 @@ ALERTS = (
     "agent.quarantined",
     "agent.spoke_for_others",
     "audit.broken",
+    "audit.prune_postponed",
     "audit.rolled_back",
     "https_certificate.not_renewed",
     "https_certificate.unusable",

@@ -60,7 +60,11 @@ class AuditHeads:
         What does not hold stays noted, until somebody accepts it. Raises StoreError.
         """
         witnessed = await asyncio.to_thread(self._witness.read) or {}
-        found, broken = await self._compare(witnessed)
+        try:
+            found, broken = await self._compare(witnessed)
+        except AuditBroken as error:  # there is nothing that could be compared
+            self._tell_broken(error)
+            return
         for head, now in broken:
             self._tell(head, now)
         await self._anchors()
@@ -170,10 +174,14 @@ class AuditHeads:
         try:
             return await self._audit.anchors()
         except AuditBroken as error:
-            if (error.chain, error.seq) not in self._broken:
-                self._broken.add((error.chain, error.seq))
-                self._alarm("audit.broken", {"entry": f"{error.chain}-{error.seq}", "problem": error.problem})
+            self._tell_broken(error)
             return {}
+
+    def _tell_broken(self, error: AuditBroken) -> None:
+        """An alarm, once for each place."""
+        if (error.chain, error.seq) not in self._broken:
+            self._broken.add((error.chain, error.seq))
+            self._alarm("audit.broken", {"entry": f"{error.chain}-{error.seq}", "problem": error.problem})
 
     def _tell(self, head: AuditHead, now: AuditHead | None) -> None:
         """An alarm, once for each chain."""

@@ -1,6 +1,9 @@
 """How long the audit trail is kept: a duty, so that of several nodes one prunes.
 
 Whole days go at a time (UTC): a trail that is kept for 90 days has between 90 and 91 of them, and is pruned once a day.
+
+A clock that is ahead makes everything old. Where nothing was written for a week before yesterday, either nobody was here or
+the clock has jumped: an alarm is raised, and pruning waits for a day. The entry about it is what was written, then.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from settings import Bounds
 log = structlog.get_logger()
 
 DAY = 86_400.0
+QUIET = 8 * DAY
+"""Without an entry for so long, but for the last day, the clock is doubted."""
 LEASE = 300.0
 """Seconds: longer than a round takes; of one that is over it is given up."""
 
@@ -58,10 +63,11 @@ class Retention:
             return
         before = oldest_kept(now, self._keep_days)
         try:
+            if await self._is_doubtful(now, before):
+                return
             report = await self._store.audit.prune(before, now, lease)
             if report.entries:
-                day = datetime.fromtimestamp(before, UTC).date().isoformat()
-                detail = {"before": day, "entries": str(report.entries)}
+                detail = {"before": _day(before), "entries": str(report.entries)}
                 await self._store.audit.append(AuditEvent(time=now, kind="audit.pruned", actor="relay", detail=detail))
             for error in report.broken:
                 self._tell(error)
@@ -70,11 +76,27 @@ class Retention:
         finally:
             await self._store.duties.give_up(lease)
 
+    async def _is_doubtful(self, now: float, before: float) -> bool:
+        """Whether the clock may have jumped ahead while there is something to prune."""
+        audit = self._store.audit
+        if await audit.entries(since=now - QUIET, until=now - DAY, limit=1) or not await audit.entries(
+            until=before, limit=1
+        ):
+            return False
+        if not await audit.entries(kind="alert.audit.prune_postponed", since=now - DAY, until=now + 1, limit=1):
+            remedy = "see whether the clock of this machine is right: entries are deleted in a day"
+            self._alarm("audit.prune_postponed", {"before": _day(before), "remedy": remedy})
+        return True
+
     def _tell(self, error: AuditBroken) -> None:
         """Once for each place: it stays as it is, until somebody looks."""
         if (error.chain, error.seq) not in self._alarmed:
             self._alarmed.add((error.chain, error.seq))
             self._alarm("audit.broken", {"entry": f"{error.chain}-{error.seq}", "problem": error.problem})
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
 def oldest_kept(now: float, keep_days: int) -> float:

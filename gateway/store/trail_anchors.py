@@ -73,7 +73,14 @@ class TrailAnchors:
         key = self._keyring.find(USE, row.key_id)
         numbers = (row.chain, row.seq, row.until)
         typed = isinstance(row.hash, bytes) and isinstance(row.emptied, bytes) and isinstance(row.seq, int)
-        if key is None or not typed or not row.seq > 0 or not isinstance(row.until, float):
+        if (
+            key is None
+            or not typed
+            or not isinstance(row.node, str)
+            or row.chain < 1
+            or not row.seq > 0
+            or not isinstance(row.until, float)
+        ):
             raise AuditBroken(row.chain, 1, _CHANGED)
         if not same_bytes(anchor_seal(key.secret, numbers, row.node, row.hash, row.emptied), row.seal):
             raise AuditBroken(row.chain, 1, _CHANGED)

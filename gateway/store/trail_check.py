@@ -23,6 +23,7 @@ from gateway.store.trail_tables import (
     audit_entries,
     audit_events,
     audit_register,
+    check_chain,
     head_of,
     same_bytes,
     searchable,
@@ -90,6 +91,8 @@ class _Walk:
         """From where each chain was checked to its end; the chains."""
         register, chains = await self._database.scan(_read_register)
         self._check_register(register, [row.chain for row in chains])
+        for row in chains:
+            check_chain(row)
         if (stray := await self._database.scan(_find_stray)) is not None:
             raise AuditBroken(*stray, "it was inserted: no such chain was begun")
         await self._read_anchors()
@@ -171,6 +174,8 @@ class _Walk:
     def _check_register(self, register: Any, chains: list[int]) -> None:
         """Whether exactly the chains 1, 2, … are there that were begun."""
         counted = register.chains if register is not None else 0
+        if not isinstance(counted, int) or counted < 0:
+            raise AuditBroken(0, 0, "the number of chains was changed")
         for number, chain in enumerate([*chains, None], 1):
             if chain != number and (chain is not None or number <= counted):
                 raise AuditBroken(number, 1, "the whole chain is missing, or one was inserted")

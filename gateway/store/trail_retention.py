@@ -10,13 +10,13 @@ its age: it goes with old ones behind it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.store.audit import PruneReport
-from gateway.store.chain import anchor, emptied_by
+from gateway.store.chain import anchor, emptied_by, link
 from gateway.store.database import Database
 from gateway.store.duties import DutyLease, check_lease
 from gateway.store.entry_sets import EntrySet
@@ -24,7 +24,15 @@ from gateway.store.errors import AuditBroken
 from gateway.store.keyring import Keyring
 from gateway.store.trail_anchors import PrunedPart, TrailAnchors, places_of
 from gateway.store.trail_check import UNNAMED, chain_key, check_entry
-from gateway.store.trail_tables import UNUSUAL, WHOLE, audit_chains, audit_entries, audit_events
+from gateway.store.trail_tables import (
+    UNUSUAL,
+    WHOLE,
+    audit_chains,
+    audit_entries,
+    audit_events,
+    check_chain,
+    same_bytes,
+)
 
 PORTION = 500
 """Entries in one transaction: others get their turn in between."""
@@ -63,6 +71,7 @@ class TrailRetention:
         head = connection.execute(sa.select(audit_chains).where(audit_chains.c.chain == chain)).one_or_none()
         if head is None:
             raise AuditBroken(chain, 1, "the whole chain is missing")
+        check_chain(head)
         pruned = self._anchors.read(connection)
         key = chain_key(self._keyring, head)
         before = pruned.get(chain) or PrunedPart(chain, 0, anchor(key, chain, head.node), 0.0, EntrySet())
@@ -88,10 +97,24 @@ class TrailRetention:
         named = EntrySet(part.emptied)
         for other in pruned.values():
             named.update(other.emptied)
-        for facts in connection.execute(_REMOVALS).scalars():
-            named.update(emptied_by(bytes(facts)))
+        for row in connection.execute(_REMOVALS):
+            if self._is_genuine(row, pruned):
+                named.update(emptied_by(row.facts))
         for chain, seq in emptied.without(named):
             raise AuditBroken(chain, seq, UNNAMED)
+
+    def _is_genuine(self, row: Any, pruned: Mapping[int, PrunedPart]) -> bool:
+        """Whether an entry is what was written, by the hash before it: nothing else vouches for what is not pruned now."""
+        check_chain(row)
+        key, part = chain_key(self._keyring, row), pruned.get(row.chain)
+        before = row.before
+        if row.entry_seq == 1:
+            before = anchor(key, row.chain, row.node)
+        elif part is not None and part.seq == row.entry_seq - 1:
+            before = part.hash
+        if not all(isinstance(value, bytes) for value in (before, row.facts, row.digest)):
+            return False
+        return same_bytes(link(key, before, row.entry_seq, row.digest, row.facts), row.entry_hash)
 
 
 def _oldest(connection: sa.Connection, before: float, but: Sequence[int]) -> int | None:
@@ -126,12 +149,22 @@ def _follow(key: bytes, before: PrunedPart, rows: Sequence[Any]) -> PrunedPart:
     return PrunedPart(before.chain, before.seq + len(rows), last, until, emptied)
 
 
+_before = audit_entries.alias()
 _REMOVALS = (
-    sa.select(audit_entries.c.facts)
+    sa.select(
+        audit_chains,
+        audit_entries.c.seq.label("entry_seq"),
+        audit_entries.c.facts,
+        audit_entries.c.digest,
+        audit_entries.c.hash.label("entry_hash"),
+        _before.c.hash.label("before"),
+    )
     .join_from(
         audit_events,
         audit_entries,
         (audit_entries.c.chain == audit_events.c.chain) & (audit_entries.c.seq == audit_events.c.seq),
     )
+    .join(audit_chains, audit_chains.c.chain == audit_events.c.chain)
+    .join(_before, (_before.c.chain == audit_entries.c.chain) & (_before.c.seq == audit_entries.c.seq - 1), isouter=True)
     .where(audit_events.c.kind == "audit.person_removed", audit_events.c.outcome == "", UNUSUAL)
 )

@@ -15,11 +15,13 @@ import hashlib
 import hmac
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from gateway.protocol import AccountId
 from gateway.store.audit import AuditEntry, AuditHead
 from gateway.store.chain import AuditEvent, SealedEvent, open_event
+from gateway.store.errors import AuditBroken
 from gateway.store.tables import BigNumber, metadata
 
 _LONGEST = 256
@@ -162,12 +164,26 @@ def same_bytes(expected: bytes, found: object) -> bool:
     return isinstance(found, bytes) and hmac.compare_digest(expected, found)
 
 
+def check_chain(row: Any) -> None:
+    """Whether a row of the chains holds what a relay writes there. Raises AuditBroken."""
+    numbers = isinstance(row.chain, int) and row.chain > 0 and isinstance(row.seq, int) and row.seq >= 0
+    texts = isinstance(row.node, str) and isinstance(row.key_id, str)
+    if not (numbers and texts and isinstance(row.hash, bytes) and isinstance(row.seal, bytes)):
+        raise AuditBroken(row.chain if isinstance(row.chain, int) else 0, 1, "the row of its chain was changed")
+
+
 def entry_of(row: Any) -> AuditEntry:
-    """Of a row of `ENTRIES`."""
-    personal = bytes(row.personal) if row.personal is not None else None
-    return AuditEntry(chain=row.chain, seq=row.seq, event=open_event(bytes(row.facts), personal), hash=row.hash.hex())
+    """Of a row of `ENTRIES`. Raises AuditBroken for one that cannot be read."""
+    if not isinstance(row.facts, bytes) or not isinstance(row.hash, bytes) or not isinstance(row.personal, bytes | None):
+        raise AuditBroken(row.chain, row.seq, "it was changed: its content is of another type")
+    try:
+        event = open_event(row.facts, row.personal)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise AuditBroken(row.chain, row.seq, "it was changed: it cannot be read") from error
+    return AuditEntry(chain=row.chain, seq=row.seq, event=event, hash=row.hash.hex())
 
 
 def head_of(row: Any) -> AuditHead:
-    """Of a row of the chains."""
+    """Of a row of the chains. Raises AuditBroken."""
+    check_chain(row)
     return AuditHead(chain=row.chain, node=row.node, seq=row.seq, hash=row.hash.hex())

@@ -50,6 +50,9 @@ MEANINGS = {
     " still served, and it is tried again each hour. At most once a day; `problem` says why.",
     "alert.audit.broken": "An entry, or an anchor that pruning left, is not what was written; `entry` and `problem` say what"
     " `isthmus relay audit verify` would. Pruning leaves the chain as it is from there on.",
+    "alert.audit.prune_postponed": "The trail has entries that are older than `keep_days`, and none of the week before"
+    " yesterday: nobody was here, or the clock has jumped. They are deleted in a day; `before` is the first day that is kept"
+    " then, `remedy` what to do.",
     "alert.agent.cloned": "A second live process connected under one agent's name: perhaps a stolen identity.",
     "alert.agent.spoke_for_others": "An agent answered about an account, or a person, that is none of its domains': it is"
     " a rogue, or it lacks a domain; the detail says which. Once for each connection; none of these answers counts.",

@@ -23,10 +23,11 @@ from gateway.store import (
 )
 from gateway.store.audit import AuditAnchor
 from gateway.store.retention import DAY, oldest_kept
+from gateway.store.tables import metadata
 from gateway.store.trail import SqlAuditLog
 from gateway.store.witness import pruned_hash
 from tests.gateway.store.conftest import NOW, Opener
-from tests.gateway.store.test_audit import event, fill, ids
+from tests.gateway.store.test_audit import event, fill, ids, pages
 
 Edit = Callable[..., None]
 ANNA = AccountId("d1", "anna")
@@ -169,6 +170,89 @@ async def test_what_was_tampered_with_is_not_pruned(store: Store, edit: Edit, at
     assert await store.audit.anchors() == {}
 
 
+async def test_no_forged_removal_covers_for_what_is_pruned(url: str, store: Store, edit: Edit) -> None:
+    """It would be put back as it was when the evidence is gone: so the entry that names others is checked, too."""
+    await fill(store, 5)
+    await store.audit.append(event(6, account=ANNA))
+    await store.audit.remove_person(ANNA, NOW + 60, "admin:test")
+    emptied = "subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL"
+    (entry,) = [entry for entry in await pages(store) if entry.seq == 7]
+    forged = entry.facts.replace(b'"1":"6"', b'"1":"2,6"').hex()
+    blob = f"x'{forged}'" if url.startswith("sqlite") else f"'\\x{forged}'"
+    edit(f"UPDATE audit_events SET {emptied} WHERE seq = 2")  # noqa: S608
+    edit(f"UPDATE audit_entries SET facts = {blob} WHERE seq = 7")  # noqa: S608
+    report = await pruned(store, 4)
+    assert (report.entries, [error.seq for error in report.broken]) == (0, [2])
+
+
+async def test_a_removal_counts_whatever_stands_before_it(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the first of its chain, or what stood before it is pruned, or it is there."""
+    monkeypatch.setattr("gateway.store.trail_retention.PORTION", 1)
+    for number in range(3):
+        here, there = opener(), opener()
+        await there.audit.append(event(1, account=ANNA))
+        await fill(here, number, first=2)
+        await here.audit.remove_person(ANNA, NOW + 60 + number, "admin:test")
+        await fill(here, 1, first=70)
+    assert (await pruned(here, 3)).broken == ()
+    report = await here.audit.verify()
+    assert (report.pruned, report.removed) == (3 + 2, 0)
+
+
+CHANGES = [
+    (table, column.name, value)
+    for table in ("audit_register", "audit_chains", "audit_anchors")
+    for column in metadata.tables[table].c
+    if column.name not in {"started_at", "id"}
+    for value in ("'x'", "x'00'", "-1", "1.5", "9e99", "''")
+    if column.name != "chain" or value == "-1"  # SQLite's own row numbers
+]
+
+
+async def test_what_the_database_holds_of_another_type_is_found_out(
+    url: str, store: Store, tmp_path: Path, edit: Edit
+) -> None:
+    """SQLite lets a column hold anything: each check names it, and none ends in an error of its own."""
+    if not url.startswith("sqlite"):
+        pytest.skip("PostgreSQL does not")
+    await fill(store, 10)
+    await pruned(store, 5)
+    heads = AuditHeads(store.audit, tmp_path, store.node)
+    await heads.note()
+    trail = [name for name in metadata.tables if name.startswith("audit_")]
+    for table in trail:
+        edit(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")  # noqa: S608
+    for table, column, value in CHANGES:
+        edit(f"UPDATE {table} SET {column} = {value}")  # noqa: S608
+        with pytest.raises(AuditBroken):
+            await store.audit.verify()
+        await pruned(store, 8)
+        await heads.note()
+        for name in trail:  # what holds was pruned all the same
+            edit(f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}")  # noqa: S608
+    assert (await store.audit.verify()).pruned == 5
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "UPDATE audit_entries SET facts = 'x'",
+        "UPDATE audit_entries SET facts = x'00'",
+        "UPDATE audit_entries SET hash = 7",
+        "UPDATE audit_events SET personal = 9000000000000000",
+        "UPDATE audit_events SET personal = x'ff'",
+    ],
+)
+async def test_a_list_names_an_entry_that_cannot_be_read(url: str, store: Store, edit: Edit, attack: str) -> None:
+    """Of another type, or no JSON."""
+    if not url.startswith("sqlite"):
+        pytest.skip("PostgreSQL keeps its types")
+    await fill(store, 1)
+    edit(attack)
+    with pytest.raises(AuditBroken, match="entry 1-1: it was changed"):
+        await store.audit.entries()
+
+
 async def test_an_alarm_comes_once_and_other_chains_go_on(store: Store, opener: Opener, edit: Edit) -> None:
     """Each minute looks again."""
     await fill(store, 5)
@@ -296,6 +380,43 @@ async def test_a_relay_prunes_once_a_day_and_says_so(store: Store) -> None:
     assert jobs._duties == []
     retention.add_jobs(jobs)
     assert [name for name, _ in jobs._duties] == ["retention"]
+
+
+async def test_a_clock_that_jumps_ahead_deletes_nothing_for_a_day(store: Store) -> None:
+    """An alarm comes at once, and once; a clock that is right again deletes nothing, one that stays does, a day later."""
+    for days in range(5):
+        await store.audit.append(AuditEvent(time=NOW + days * DAY, kind="signin"))
+    alarmed: list[str] = []
+    clock = [NOW + 400 * DAY]
+    told: list[AuditEvent] = []
+
+    def alarm(kind: str, fields: dict[str, str]) -> None:
+        alarmed.append(kind)
+        told.append(AuditEvent(time=clock[0], kind=f"alert.{kind}", detail=fields))
+
+    async def run() -> int:
+        await Retention(store, AuditSettings(keep_days=90), lambda: clock[0], alarm).run()
+        for entry in told:
+            await store.audit.append(entry)
+        told.clear()
+        return (await store.audit.verify()).pruned
+
+    assert [await run(), await run()] == [0, 0]
+    assert alarmed == ["audit.prune_postponed"]
+    clock[0] = NOW + 5 * DAY
+    assert await run() == 0
+    clock[0] = NOW + 401 * DAY - 60
+    assert await run() == 0
+    clock[0] = NOW + 401 * DAY + 60
+    assert await run() == 5
+    assert alarmed == ["audit.prune_postponed"]
+
+
+async def test_a_trail_of_which_nothing_is_old_is_not_doubted(store: Store) -> None:
+    """After a quiet month."""
+    await store.audit.append(AuditEvent(time=NOW, kind="signin"))
+    retention = Retention(store, AuditSettings(keep_days=90), lambda: NOW + 30 * DAY, lambda *_: pytest.fail("an alarm"))
+    await retention.run()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, DAY - 1])
