@@ -90,7 +90,7 @@ async def test_a_changed_password_ends_the_sessions_elsewhere(two_nodes: TwoNode
     async with two_nodes.agent(people), two_nodes.visitor() as own, two_nodes.visitor() as other:
         for visitor in (own, other):
             await visitor.sign_in(ANNA, "right")
-        fields = {"password": "right", "new_password": "Longer-2026!", "again": "Longer-2026!"}
+        fields = {"user_name": ANNA, "password": "right", "new_password": "Longer-2026!", "again": "Longer-2026!"}
         status, page, _ = await own.post("/account/password", **fields)
         assert (status, "Anna" in page) == (200, True)
         assert [await name_shown(other) for _ in range(2)] == [False] * 2

@@ -331,7 +331,7 @@ HTTP: dict[str, Http] = {
     "page: token of the form": form("/signin", step="user", user_name=ANNA, csrf=_TEXT),
     "page: field": form("/signin", step=_TEXT, user_name=GUESSED, password=SECRET),
     "page: sign out": form("/signout", notice=_TEXT),
-    "page: change": form("/account/password", password=SECRET, new_password=_TEXT, again=_TEXT),
+    "page: change": form("/account/password", user_name=ANNA, password=SECRET, new_password=_TEXT, again=_TEXT),
     "proxy: address": page("/signin", f"X-Forwarded-For: {_TEXT}"),
     "API: key": Http("POST /api/v1/authenticate", (f"Authorization: Bearer isk_{_TEXT}",), order=(("user_name", ANNA),)),
     "API: user": api("authenticate", user_name=_TEXT, password=SECRET),
