@@ -63,6 +63,8 @@ class PasswordRequirements(NamedTuple):
     """Kinds of characters (upper case, lower case, digits, others) that it has at least; then no name is in it, either."""
     history: int
     """Passwords that may not be used again."""
+    wait: int = 0
+    """Seconds until the person may change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class CheckResult(Struct, frozen=True):
     """Of `min_length` its characters, of `complexity` the kinds of characters, of `history` its passwords, of `min_age` the
     seconds that are left; 0 where it is not known."""
     requirements: PasswordRequirements | None = None
-    """With PASSWORD_EXPIRED and MUST_CHANGE, where they may be read."""
+    """With SUCCESS, PASSWORD_EXPIRED and MUST_CHANGE, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,12 +95,17 @@ class Allowances:
         entry = {**account.entry, **found[0][1]} if found else account.entry
         return find_broken_rule(policy, entry, password, self._clock() + skew)
 
-    async def requirements(self, connection: LdapConnection, account: Account) -> PasswordRequirements | None:
+    async def requirements(self, connection: LdapConnection, account: Account, skew: float) -> PasswordRequirements | None:
         """What a new password has to be; None where nobody can know. Raises LdapConnectionError, ServerRefused."""
         if self._settings.kind != "ad":
             return None
         policy = await self._policies.new_password_policy(connection, resultant_policy(account.entry))
-        return policy.requirements if policy is not None else None
+        return policy.requirements(account.entry, self._clock() + skew) if policy is not None else None
+
+    def known_requirements(self, account: Account, skew: float) -> PasswordRequirements | None:
+        """The same, as far as the lockout guard has read it: whoever signs in does not wait for it."""
+        policy = self._policies.known_new_password_policy(resultant_policy(account.entry))
+        return policy.requirements(account.entry, self._clock() + skew) if policy is not None else None
 
     def reserve(self, account: Account, allowance: Allowance, give_up: float) -> Reservation:
         """Hold one attempt for as long as a block lasts; give_up: time.monotonic()."""

@@ -143,10 +143,12 @@ class CredentialChecker:
                     result = await self._prove(controller, connection, account, check)
                     reservation.refused = result.outcome is CheckOutcome.WRONG_CREDENTIAL
                 if result.outcome in _WANTS_CHANGE and result.password_proven:
-                    return await self._with_requirements(connection, account, result)
+                    return await self._with_requirements(connection, account, result, controller.clock_skew)
                 if result.outcome is not CheckOutcome.SUCCESS or check.new_password is not None:
                     return result
-                return replace(result, identity=await self._finder.identify(connection, account, check.give_up))
+                identity = await self._finder.identify(connection, account, check.give_up)
+                requirements = self._allowances.known_requirements(account, controller.clock_skew)
+                return replace(result, identity=identity, requirements=requirements)
         finally:
             controller.in_flight -= 1
 
@@ -191,10 +193,12 @@ class CredentialChecker:
             return result
         return replace(result, rule=broken.rule, rule_value=broken.value, detail=f"{broken.detail}: {result.detail}")
 
-    async def _with_requirements(self, connection: LdapConnection, account: Account, result: CheckResult) -> CheckResult:
+    async def _with_requirements(
+        self, connection: LdapConnection, account: Account, result: CheckResult, skew: float
+    ) -> CheckResult:
         """What the next password has to be: it is about to be asked for."""
         try:
-            return replace(result, requirements=await self._allowances.requirements(connection, account))
+            return replace(result, requirements=await self._allowances.requirements(connection, account, skew))
         except DirectoryError as error:
             log.warning("password_policy.unreadable", directory=self._settings.name, error=str(error))
             return result

@@ -40,10 +40,10 @@ class PasswordPolicy(NamedTuple):
     least_age: float
     """Seconds between two changes."""
 
-    @property
-    def requirements(self) -> PasswordRequirements:
-        """As a person reads them before typing."""
-        return PasswordRequirements(self.least_characters, KINDS if self.complexity else 0, self.history)
+    def requirements(self, account: Entry, now: float) -> PasswordRequirements:
+        """As a person reads them before typing. now: on the domain controller's clock."""
+        kinds = KINDS if self.complexity else 0
+        return PasswordRequirements(self.least_characters, kinds, self.history, _whole(_time_left(self, account, now)))
 
 
 class BrokenRule(NamedTuple):
@@ -71,11 +71,9 @@ def read_new_password_policy(entry: Entry, names: Sequence[bytes], name: str) ->
 
 def find_broken_rule(policy: PasswordPolicy, account: Entry, password: str, now: float) -> BrokenRule | None:
     """Which rule refused it; None where it keeps all that can be known. now: on the domain controller's clock."""
-    changed = from_filetime(integer_of(account, b"pwdlastset"))  # 0 where it must be changed: then any age will do
-    # The clocks are compared to the second: what was changed just now may seem to be in the future
-    if changed and policy.least_age > 0 and now - changed < policy.least_age:
-        left = policy.least_age - max(0.0, now - changed)
-        seconds = math.ceil(left) if math.isfinite(left) else 0
+    left = _time_left(policy, account, now)
+    if left > 0:
+        seconds = _whole(left)
         return _broken(PasswordRule.MIN_AGE, seconds, f"minimum age, {seconds} s left", policy)
     characters = len(password.encode("utf-16-le")) // 2
     if characters < policy.least_characters:
@@ -104,6 +102,20 @@ def _kind(character: str) -> str:
         return "digit"
     category = unicodedata.category(character)
     return category if category in {"Lu", "Ll"} else "other letter" if category[0] == "L" else ""
+
+
+def _time_left(policy: PasswordPolicy, account: Entry, now: float) -> float:
+    """Seconds until the minimum age is over; may be infinite."""
+    changed = from_filetime(integer_of(account, b"pwdlastset"))  # 0 where it must be changed: then any age will do
+    if not changed or policy.least_age <= 0 or now - changed >= policy.least_age:
+        return 0.0
+    # The clocks are compared to the second: what was changed just now may seem to be in the future
+    return policy.least_age - max(0.0, now - changed)
+
+
+def _whole(seconds: float) -> int:
+    """Rounded up; 0 where it never ends."""
+    return math.ceil(seconds) if math.isfinite(seconds) else 0
 
 
 def _broken(rule: PasswordRule, value: int, text: str, policy: PasswordPolicy) -> BrokenRule:

@@ -1,4 +1,4 @@
-"""Reads lockout policies, the domain's and the fine-grained ones, now and then."""
+"""Reads lockout and password policies, the domain's and the fine-grained ones, now and then."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 
 from directory.credentials.lockout_policy import LockoutPolicy, assumed_policy, read_policy
 from directory.credentials.password_policy import PasswordPolicy, read_new_password_policy
-from directory.ldap import LdapConnection, codec
+from directory.ldap import Entry, LdapConnection, codec
 from directory.ldap.naming_contexts import domain_root
 from directory.settings import DirectorySettings
 
@@ -16,7 +16,6 @@ log = structlog.get_logger()
 
 _DOMAIN_NAMES = ("lockoutThreshold", "lockOutObservationWindow", "lockoutDuration")
 _FINE_NAMES = ("msDS-LockoutThreshold", "msDS-LockoutObservationWindow", "msDS-LockoutDuration")
-_DOMAIN, _FINE = codec.attribute_list(_DOMAIN_NAMES), codec.attribute_list(_FINE_NAMES)
 _DOMAIN_KEYS = tuple(name.lower().encode() for name in _DOMAIN_NAMES)
 _FINE_KEYS = tuple(name.lower().encode() for name in _FINE_NAMES)
 _NEW_PASSWORD_NAMES = ("minPwdLength", "pwdHistoryLength", "pwdProperties", "minPwdAge")
@@ -26,6 +25,8 @@ _FINE_NEW_PASSWORD_NAMES = (
     "msDS-PasswordComplexityEnabled",
     "msDS-MinimumPasswordAge",
 )
+_DOMAIN = codec.attribute_list((*_DOMAIN_NAMES, *_NEW_PASSWORD_NAMES))
+_FINE = codec.attribute_list((*_FINE_NAMES, *_FINE_NEW_PASSWORD_NAMES))
 _COUNTED = codec.all_of((codec.equals(b"objectCategory", b"person"), codec.present(b"badPwdCount")))
 _NOTHING = codec.attribute_list(("1.1",))  # RFC 4511 section 4.5.1.8: no attributes
 
@@ -37,6 +38,8 @@ class PolicyReader:
         self._settings = settings
         self._root = domain_root(settings.base_dn).encode()
         self._known: dict[bytes, tuple[float, LockoutPolicy]] = {}
+        self._new_password: dict[bytes, PasswordPolicy | None] = {}
+        """What came with those."""
         self._counted: tuple[float, bool] = (0.0, False)
         """Until when it is known whether counts can be read, and whether they can."""
 
@@ -55,6 +58,7 @@ class PolicyReader:
         base, wanted, keys = (self._root, _DOMAIN, _DOMAIN_KEYS) if resultant is None else (resultant, _FINE, _FINE_KEYS)
         timeout = self._settings.search_timeout
         found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
+        self._new_password[resultant or b""] = _new_password_policy(found[0][1], resultant) if found else None
         if found and keys[0] in found[0][1]:
             return read_policy(found[0][1], keys)
         # fine-grained policies can be read by administrators only, unless somebody granted it
@@ -68,7 +72,7 @@ class PolicyReader:
         return assumed
 
     async def new_password_policy(self, connection: LdapConnection, resultant: bytes | None) -> PasswordPolicy | None:
-        """What a new password has to be; None where the service account may not read it. Not kept: it is rarely asked for.
+        """What a new password has to be, now; None where the service account may not read it.
 
         Raises LdapConnectionError, ServerRefused.
         """
@@ -76,9 +80,11 @@ class PolicyReader:
         base, wanted = self._root if resultant is None else resultant, codec.attribute_list(names)
         timeout = self._settings.search_timeout
         found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
-        name = "the domain's policy" if resultant is None else f"the policy {resultant.decode(errors='replace')}"
-        keys = [name.lower().encode() for name in names]
-        return read_new_password_policy(found[0][1], keys, name) if found else None
+        return _new_password_policy(found[0][1], resultant) if found else None
+
+    def known_new_password_policy(self, resultant: bytes | None) -> PasswordPolicy | None:
+        """The same as of when `policy` was read last, without asking."""
+        return self._new_password.get(resultant or b"")
 
     async def counts_are_readable(self, connection: LdapConnection, *, seen: bool) -> bool:
         """Whether the service account sees `badPwdCount`; `seen` where an account came with one. One without says little:
@@ -104,3 +110,9 @@ class PolicyReader:
                 )
         self._counted = now + self._settings.policy_cache_seconds, readable
         return readable
+
+
+def _new_password_policy(entry: Entry, resultant: bytes | None) -> PasswordPolicy | None:
+    names = _NEW_PASSWORD_NAMES if resultant is None else _FINE_NEW_PASSWORD_NAMES
+    name = "the domain's policy" if resultant is None else f"the policy {resultant.decode(errors='replace')}"
+    return read_new_password_policy(entry, [name.lower().encode() for name in names], name)

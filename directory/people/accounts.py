@@ -17,9 +17,10 @@ from directory.settings import DirectorySettings
 
 _AD = (
     "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
-    "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "memberOf", "primaryGroupID",
+    "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "pwdLastSet", "memberOf", "primaryGroupID",
 )  # fmt: skip
-"""What the lockout guard reads is asked for with the rest: a search of its own would double what a sign-in costs."""
+"""What the lockout guard reads, and the password's age, are asked for with the rest: another search would double what a sign-in
+costs."""
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
 

@@ -97,8 +97,13 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
         rule=result.rule or "",
         rule_value=result.rule_value,
         controller=result.controller,
-        new_password=NewPasswordRules(*result.requirements) if result.requirements is not None else None,
+        new_password=_rules(result.requirements) if result.requirements is not None else None,
     )
+
+
+def _rules(requirements: directory.PasswordRequirements) -> NewPasswordRules:
+    """Within what an answer may hold: a policy that makes no sense must not cost the sign-in."""
+    return NewPasswordRules(*(max(0, min(number, 2**31)) for number in requirements))
 
 
 def _where(error: Exception) -> str:

@@ -89,7 +89,7 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     controller: Text = ""
     """host:port of the domain controller that answered; empty where none did, and of older agents."""
     new_password: NewPasswordRules | None = None
-    """With `password_expired` and `must_change`: what the next one has to be, where it is known."""
+    """With `success`, `password_expired` and `must_change`: what the next one has to be, where it is known."""
 
     @property
     def subject(self) -> AccountId | None:

@@ -75,6 +75,13 @@ class NewPasswordRules(msgspec.Struct, frozen=True, omit_defaults=True):
     """Kinds of characters that it has at least; then no part of the name is in it, either."""
     history: _Count = 0
     """Passwords before it that may not be used again."""
+    wait: _Count = 0
+    """Seconds until the person may change it."""
+
+    @property
+    def restricts(self) -> bool:
+        """Whether any rule holds for the password itself."""
+        return bool(self.least_characters or self.kinds or self.history)
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,7 +26,7 @@ CHANGE: Final = "/account/password"
 _NOTICES: Final = {
     message.name.lower(): message for message in (Message.CHANGED, Message.OTHERS_SIGNED_OUT, Message.SESSION_ENDED)
 }
-_PROBLEMS: Final = {Message.STALE.name.lower(): Message.STALE}
+_PROBLEMS: Final = {message.name.lower(): message for message in (Message.STALE, Message.NO_COOKIE)}
 _LAST_BUILT_IN = 999
 """Relative identifiers up to here are Windows' own (MS-DTYP section 2.4.2.4), as of Domain Users."""
 
@@ -93,7 +93,11 @@ class AccountPages:
         step = self._steps.of(request)
         if step is None or step.page != CHANGE or step.kept.user_name != user_name:
             step = SignInStep(page=CHANGE, kept=KeptPasswords(user_name=user_name))
-        values = self._steps.values(request, step)
+        values = self._steps.values(request, step) | {"rules": session.rules}
+        wait = self._sessions.wait_for_change(session)
+        if wait and not step.message:
+            # The form stays: what was known at the sign-in may no longer hold
+            values |= {"info": Message.TOO_RECENT, "value": wait}
         return self._pages.render(request, "change.html", title=N_("Change password"), action=CHANGE, **values)
 
     async def change(self, request: web.Request) -> web.Response:

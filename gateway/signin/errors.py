@@ -30,8 +30,8 @@ class BadForm(SignInError):
 class StaleForm(BadForm):
     """No form of this browser's, or no longer one. `return_to`: where the person wanted to go; not checked."""
 
-    def __init__(self, return_to: str) -> None:
-        super().__init__(Message.STALE, 403)
+    def __init__(self, return_to: str, *, cookie: bool) -> None:
+        super().__init__(Message.STALE if cookie else Message.NO_COOKIE, 403)
         self.return_to = return_to
 
 

@@ -28,8 +28,9 @@ async def read_form(request: web.Request, form_token: FormToken, origin: str) ->
         fields = parse(await read_body(request, MAX_FORM))
     except web.HTTPException as unread:
         raise BadForm(Message.TOO_LONG if unread.status == 413 else Message.STALE, unread.status) from unread
-    if not form_token.fits(read_cookie(request, FORM), fields.get("csrf", "")):
-        raise StaleForm(fields.get("return_to", ""))
+    cookie = read_cookie(request, FORM)
+    if not form_token.fits(cookie, fields.get("csrf", "")):
+        raise StaleForm(fields.get("return_to", ""), cookie=bool(cookie))
     return fields
 
 

@@ -31,7 +31,10 @@ class Message(enum.StrEnum):
     MUST_CHANGE = N_("Your password must be changed before you can sign in. Choose a new one to continue.")
     DISABLED = N_("Your password is correct, but your account is disabled. Contact your help desk.")
     ACCOUNT_EXPIRED = N_("Your password is correct, but your account has expired. Contact your help desk.")
-    LOGON_HOURS = N_("Your password is correct, but your account isn't allowed to sign in at this time.")
+    LOGON_HOURS = N_(
+        "Your password is correct, but your account isn't allowed to sign in at this time. "
+        "Try again during your permitted hours, or contact your help desk."
+    )
     WORKSTATION = N_(
         "Your password is correct, but your account is allowed to sign in from certain computers only. "
         "Contact your help desk."
@@ -49,8 +52,14 @@ class Message(enum.StrEnum):
     )
     TOO_SIMPLE_UNKNOWN = N_("This new password is too simple. Choose a longer one with more kinds of characters.")
     USED_BEFORE = N_("You have used this password before, or it is on a list of banned passwords. Choose another.")
-    TOO_RECENT = N_("You changed your password recently. You can change it again in {wait}.")
-    TOO_RECENT_UNKNOWN = N_("You changed your password recently. You can't change it again yet.")
+    TOO_RECENT = N_(
+        "Your password was changed recently. You can change it again in {wait}. "
+        "If you need a new one sooner, contact your help desk."
+    )
+    TOO_RECENT_UNKNOWN = N_(
+        "Your password was changed recently. You can't change it again yet. "
+        "If you need a new one now, contact your help desk."
+    )
     NOT_PERMITTED = N_("Your password is correct, but you aren't allowed to change it yourself. Contact your help desk.")
     UNAVAILABLE = N_(
         "We couldn't check your password because of a problem on our side. This didn't count as a failed attempt. "
@@ -64,7 +73,11 @@ class Message(enum.StrEnum):
     TOO_LONG = N_("This is too long.")
     BAD_CHARACTERS = N_("This contains characters that aren't allowed.")
     NOT_SAME = N_("The new passwords don't match.")
-    STALE = N_("This page was open for too long, or it was sent from another site. Try again.")
+    STALE = N_("This page is no longer valid, perhaps because it was open for too long. Try again.")
+    NO_COOKIE = N_(
+        "Your browser didn't send the cookie that this page needs. Allow cookies for this site if they are blocked, "
+        "then try again."
+    )
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")
     SIGNED_OUT = N_("You are signed out.")

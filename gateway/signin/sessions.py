@@ -8,14 +8,22 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from gateway.protocol import AccountId, Identity
+from gateway.protocol import AccountId, Identity, NewPasswordRules
 from gateway.relay import header_text
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
 
+
+class _Kept(Identity, frozen=True, omit_defaults=True, kw_only=True):
+    """What the store keeps of a session. A node of another version reads of it what it knows."""
+
+    rules: NewPasswordRules | None = None
+    may_change_at: float = 0.0
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Identity).decode
+_decode = msgspec.msgpack.Decoder(_Kept).decode
 TOUCH_EVERY = 60.0
 """Seconds: a session's last sight is not written more often."""
 
@@ -26,6 +34,10 @@ class Session:
 
     identity: Identity
     record: SessionRecord
+    rules: NewPasswordRules | None = None
+    """What a new password had to be at the sign-in, where that was known."""
+    may_change_at: float = 0.0
+    """Unix seconds from when on the minimum age allows a change, as of the sign-in."""
 
 
 class Sessions:
@@ -38,8 +50,18 @@ class Sessions:
         """Settings were read anew; a session that is there ends as they say from its next use on."""
         self._settings = settings
 
-    async def begin(self, request: web.Request, response: web.StreamResponse, identity: Identity, address: str) -> None:
-        """Sign a person in. An older session of this browser ends, and its id with it: no id survives a sign-in."""
+    async def begin(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        identity: Identity,
+        address: str,
+        rules: NewPasswordRules | None = None,
+    ) -> None:
+        """Sign a person in. rules: for their next password.
+
+        An older session of this browser ends, and its id with it: no id survives a sign-in.
+        """
         old = read_cookie(request, SESSION)
         if old:
             await self._store.delete(digest(old))
@@ -47,7 +69,13 @@ class Sessions:
         record = SessionRecord(
             digest=digest(secret),
             account=identity.account,
-            identity=_encode(identity),
+            identity=_encode(
+                _Kept(
+                    **msgspec.structs.asdict(identity),
+                    rules=rules,
+                    may_change_at=now + rules.wait if rules is not None and rules.wait else 0.0,
+                )
+            ),
             created_at=now,
             seen_at=now,
             expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
@@ -69,7 +97,12 @@ class Sessions:
         if now - record.seen_at >= TOUCH_EVERY:
             end = record.created_at + self._settings.session_lifetime
             await self._store.touch(record.digest, now, min(now + self._settings.session_idle, end))
-        return Session(_decode(record.identity), record)
+        kept = _decode(record.identity)
+        return Session(kept, record, kept.rules, kept.may_change_at)
+
+    def wait_for_change(self, session: Session) -> float:
+        """Seconds until the minimum age of the password lets the person change it; 0 where it does, as far as is known."""
+        return max(0.0, session.may_change_at - self._clock())
 
     async def end(self, request: web.Request, response: web.StreamResponse) -> None:
         """Sign out, here and in the store."""

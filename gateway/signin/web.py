@@ -35,7 +35,7 @@ USER, PASSWORD, CHANGE, REFUSED, CHANGED = (
 )
 _PROBLEMS: Final = {
     message.name.lower(): message
-    for message in (Message.MISSING_USER, Message.TOO_LONG, Message.BAD_CHARACTERS, Message.STALE)
+    for message in (Message.MISSING_USER, Message.TOO_LONG, Message.BAD_CHARACTERS, Message.STALE, Message.NO_COOKIE)
 }
 """What the first page can say: it needs no step, for nothing else is known yet."""
 
@@ -210,7 +210,7 @@ class SignInPages:
         if verdict.identity is None:
             raise RuntimeError("a success without an identity")
         response = self._pages.redirect(path)
-        await self._sessions.begin(request, response, verdict.identity, request[CLIENT_ADDRESS])
+        await self._sessions.begin(request, response, verdict.identity, request[CLIENT_ADDRESS], verdict.new_password)
         set_cookie(response, DEVICE, self._device.make(user_name), max_age=self._settings.device_lifetime)
         self._steps.drop(response)
         return response
@@ -273,7 +273,8 @@ class SignInPages:
                 return await handler(request)
             except StaleForm as stale:
                 start = "/account" if request.path not in {USER, "/signout"} else USER
-                return self._pages.redirect(with_return(f"{start}?problem=stale", safe_path(stale.return_to)))
+                problem = stale.message.name.lower()
+                return self._pages.redirect(with_return(f"{start}?problem={problem}", safe_path(stale.return_to)))
             except BadForm as bad:
                 return self._pages.render(request, "message.html", title=N_("Sign in"), error=bad.message, status=bad.status)
             except StoreError as error:

@@ -79,6 +79,13 @@ async def change(opened: Window) -> None:
     await opened.open("/account/password")
 
 
+async def too_young(opened: Window) -> None:
+    person = opened.site.person()
+    opened.site.people.young.add(person)
+    await opened.sign_in(person)
+    await opened.open("/account/password")
+
+
 async def wrong_current(opened: Window) -> None:
     await change(opened)
     await opened.choose(WRONG, NEW, NEW)
@@ -95,6 +102,12 @@ async def signed_out(opened: Window) -> None:
 
 
 async def stale(opened: Window) -> None:
+    await opened.open("/signin")
+    await opened.page.evaluate("document.querySelector('[name=csrf]').value = 'of yesterday'")
+    await opened.enter(opened.site.person())
+
+
+async def no_cookie(opened: Window) -> None:
     await opened.open("/signin")
     await opened.page.context.clear_cookies()
     await opened.enter(opened.site.person())
@@ -117,9 +130,11 @@ PAGES: Final[dict[str, tuple[Visit, str]]] = {
     "renewed": (renewed, Message.CHANGED),
     "account": (busy_account, "Where you are signed in"),
     "change": (change, "Change password"),
+    "too-young": (too_young, Message.TOO_RECENT),
     "wrong-current": (wrong_current, Message.WRONG_CURRENT),
     "changed": (changed, Message.CHANGED),
     "signed-out": (signed_out, Message.SIGNED_OUT),
     "stale": (stale, Message.STALE),
+    "no-cookie": (no_cookie, Message.NO_COOKIE),
     "missing": (missing, Message.NOT_FOUND),
 }

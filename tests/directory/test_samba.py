@@ -420,6 +420,9 @@ async def test_what_a_new_password_has_to_be_is_told_before_it_is_typed(make: Ma
     assert must_change.outcome is finer.outcome is CheckOutcome.MUST_CHANGE
     assert must_change.requirements == PasswordRequirements(least_characters=7, kinds=3, history=3)
     assert finer.requirements == PasswordRequirements(least_characters=20, kinds=0, history=5)
+    anna = domain.people["anna"]
+    signed_in = await verify(make(), anna.upn, anna.password)
+    assert signed_in.requirements == must_change.requirements
     assert unproven.requirements is None
 
 

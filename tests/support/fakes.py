@@ -14,6 +14,8 @@ import directory
 from gateway.protocol import Identity, Outcome
 from gateway.relay.credentials.attempt import Attempt, Verdict
 
+_RULES = directory.PasswordRequirements(least_characters=8, kinds=3, history=24)
+
 
 @dataclass
 class FakeDirectories:
@@ -28,6 +30,8 @@ class FakeDirectories:
     expired: set[str] = field(default_factory=set)
     """Whose password has expired, until they change it."""
     disabled: set[str] = field(default_factory=set)
+    young: set[str] = field(default_factory=set)
+    """Whose password has not reached its minimum age."""
     about: dict[str, Any] = field(default_factory=dict)
     """More of everybody's identity."""
     binds: list[str] = field(default_factory=list)
@@ -58,7 +62,7 @@ class FakeDirectories:
                 directory.CheckOutcome.PASSWORD_EXPIRED,
                 password_proven=True,
                 account=account,
-                requirements=directory.PasswordRequirements(least_characters=8, kinds=3, history=24),
+                requirements=_RULES,
             )
         groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.DirectoryIdentity(
@@ -72,7 +76,10 @@ class FakeDirectories:
         )
         identity = replace(identity, **self.about)
         account = directory.DirectoryObject(identity.directory, identity.object_guid)
-        return directory.CheckResult(directory.CheckOutcome.SUCCESS, identity, password_proven=True, account=account)
+        rules = _RULES._replace(wait=70_000) if name in self.young else _RULES
+        return directory.CheckResult(
+            directory.CheckOutcome.SUCCESS, identity, password_proven=True, account=account, requirements=rules
+        )
 
     async def change_password(
         self,

@@ -29,6 +29,8 @@ class FakeLdapServer:
     """`judge` the password, stay `silent`, `hang up`, or answer with `garbage`; the bind is on record in any case."""
     threshold: int = 5
     """The domain's lockoutThreshold."""
+    least_characters: int | None = None
+    """The domain's minPwdLength; None: it may not be read."""
     locked_at: bytes = b"0"
     """The account's lockoutTime, a FILETIME."""
     policy_error: int | None = None
@@ -119,7 +121,10 @@ class FakeLdapServer:
         _, first, after = codec.header(message, after)
         entry = b""
         if base and message[first:after] == bytes((codec.SCOPE_BASE,)) and base != DN:
-            entry = _entry(base, lockoutThreshold=str(self.threshold).encode(), lockOutObservationWindow=b"-18000000000")
+            attributes = {"lockoutThreshold": str(self.threshold).encode(), "lockOutObservationWindow": b"-18000000000"}
+            if self.least_characters is not None:
+                attributes["minPwdLength"] = str(self.least_characters).encode()
+            entry = _entry(base, **attributes)
         elif base:
             guid = b"0123456789abcdef"
             names = {"sAMAccountName": b"anna", "userPrincipalName": b"anna@corp"}

@@ -61,7 +61,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """The rule that refused a new password, and its value; see `AnswerBody`."""
     rule_value: int = 0
     new_password: NewPasswordRules | None = None
-    """What the next password has to be, where it is expired or must be changed and that is known."""
+    """What the next password has to be, where the password was right and that is known."""
     agent: str = ""
     milliseconds: float = 0.0
 

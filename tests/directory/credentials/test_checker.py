@@ -9,7 +9,15 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from directory import CheckOutcome, CheckResult, Credential, Directories, DirectorySettings, NoDirectory
+from directory import (
+    CheckOutcome,
+    CheckResult,
+    Credential,
+    Directories,
+    DirectorySettings,
+    NoDirectory,
+    PasswordRequirements,
+)
 from tests.support.ldap_server import DN, PASSWORD, FakeLdapServer
 
 RIGHT = Credential("anna@corp", PASSWORD.decode())
@@ -138,6 +146,17 @@ async def test_a_new_password_is_taken_where_the_server_lets_the_person_in_for_t
         assert (changed.outcome, server.changes) == (CheckOutcome.SUCCESS, 1)
         refused = await directories.change_password("anna@corp", "wrong", "new-one", deadline=time.time() + 5)
         assert (refused.outcome, server.changes) == (CheckOutcome.WRONG_CREDENTIAL, 1)
+
+
+async def test_who_signs_in_is_told_what_the_next_password_has_to_be(make: Make) -> None:
+    """As the lockout guard has read it with its own policy: that costs no search. Who has a wrong password is not told."""
+    expected = PasswordRequirements(least_characters=12, kinds=0, history=0)
+    async with FakeLdapServer() as unreadable, FakeLdapServer(least_characters=12) as server:
+        for asked, requirements in ((unreadable, None), (server, expected)):
+            assert (await verify(make([asked]), RIGHT)).requirements == requirements
+        assert server.searches == unreadable.searches
+        assert (await verify(make([server], lockout_guard=False), RIGHT)).requirements is None
+        assert (await verify(make([server]), WRONG)).requirements is None
 
 
 async def cancel(task: asyncio.Task[CheckResult]) -> None:

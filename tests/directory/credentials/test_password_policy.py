@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from directory.credentials.password_policy import (
@@ -12,7 +14,7 @@ from directory.credentials.password_policy import (
     read_new_password_policy,
 )
 from directory.ldap import Entry
-from directory.model import PasswordRule
+from directory.model import PasswordRequirements, PasswordRule
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -61,6 +63,24 @@ def test_a_rule_that_is_off_refuses_nothing() -> None:
     lax = PasswordPolicy("CN=lax", least_characters=0, history=0, complexity=False, least_age=0.0)
     for age in (0.0, -0.9):  # the clocks are compared to the second
         assert find_broken_rule(lax, account(age=age), "x", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "least_age", "wait"),
+    [
+        (account(age=2 * DAY), DAY, 0),
+        (account(age=DAY - 89.5), DAY, 90),
+        (account(age=-1.0), DAY, int(DAY)),
+        (account(must_change=True), DAY, 0),
+        ({}, DAY, 0),
+        (account(age=0.0), 0.0, 0),
+        (account(age=0.0), math.inf, 0),  # never: of no use to somebody who waits
+    ],
+)
+def test_what_is_told_before_anything_is_typed(entry: Entry, least_age: float, wait: int) -> None:
+    """The rules, and how long the minimum age of this password still lasts."""
+    policy = POLICY._replace(least_age=least_age)
+    assert policy.requirements(entry, NOW) == PasswordRequirements(least_characters=12, kinds=KINDS, history=24, wait=wait)
 
 
 @pytest.mark.parametrize(

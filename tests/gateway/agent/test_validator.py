@@ -13,7 +13,7 @@ from msgspec.structs import replace
 import directory
 from directory import BeforeBind, errors
 from gateway.agent.validator import MAX_DETAIL, Validator
-from gateway.protocol import AccountId, AnswerBody, Group, Outcome, RequestBody, request_body
+from gateway.protocol import AccountId, AnswerBody, Group, NewPasswordRules, Outcome, RequestBody, request_body
 from gateway.protocol.bodies import decode_answer, encode_body
 from tests.support.fakes import FakeDirectories
 
@@ -267,6 +267,17 @@ async def test_the_rule_that_refused_a_new_password_is_carried_over() -> None:
     answer = await check(ScriptedDirectories({}, result=result), request())
     assert (answer.rule, answer.rule_value) == ("min_length", 12)
     assert decode_answer(encode_body(answer)) == answer
+
+
+@pytest.mark.parametrize(
+    ("told", "carried"), [((12, 3, 24, 90), (12, 3, 24, 90)), ((-1, 0, 2**40, 2**40), (0, 0, 2**31, 2**31))]
+)
+async def test_the_rules_for_the_next_password_are_carried_over(told: tuple[int, ...], carried: tuple[int, ...]) -> None:
+    """A policy beyond what an answer may hold costs nobody the sign-in."""
+    requirements = directory.PasswordRequirements(*told)
+    result = directory.CheckResult(directory.CheckOutcome.SUCCESS, password_proven=True, requirements=requirements)
+    answer = decode_answer(encode_body(await check(ScriptedDirectories({}, result=result), request())))
+    assert answer.new_password == NewPasswordRules(*carried)
 
 
 async def test_the_answer_names_the_domain_controller() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.protocol import NewPasswordRules, Outcome
+from gateway.protocol import Identity, NewPasswordRules, Outcome
 from gateway.relay.credentials.attempt import Verdict
 from gateway.signin.steps import KeptPasswords, SignInStep
 from tests.gateway.signin.site import ANNA, FORM, NEW, RIGHT, SESSION, Shown, Site
@@ -58,6 +61,8 @@ async def test_the_persons_rules_are_told_before_anything_is_typed(site: Site) -
     assert "At least 1 character<" in page
     assert "Different from your last password<" in page
     assert "of these" not in page
+    none = replace(EXPIRED, new_password=NewPasswordRules())
+    assert 'id="rules"' not in (await expired(site, none)).page
 
 
 @pytest.mark.parametrize(
@@ -255,6 +260,55 @@ async def test_changing_the_password_ends_other_sessions(site: Site) -> None:
     assert (await site.get("/account/password"))[0] == 303
     assert (await site.open("/account/password")).path == "/signin?return_to=/account/password"
     assert (await site.choose(Shown("/account/password", "", 200, {}), password=RIGHT, **TYPED)).path.startswith("/signin")
+
+
+async def signed_in(site: Site, rules: NewPasswordRules | None) -> Shown:
+    """The form for another password, on the account page of somebody who signed in."""
+    site.authenticator.next = Verdict(
+        outcome=Outcome.SUCCESS, identity=identity_of(ANNA), password_proven=True, new_password=rules
+    )
+    await site.sign_in()
+    return await site.open("/account/password")
+
+
+async def test_the_rules_known_since_the_sign_in_are_told_on_the_account_page_too(site: Site) -> None:
+    """Between the old password and the new one, again after a mistake; nothing where they are not known."""
+    shown = await signed_in(site, NewPasswordRules(least_characters=14, kinds=3, history=24))
+    for _ in range(2):
+        assert "At least 14 characters" in shown.page
+        assert shown.page.index('name="kept"') < shown.page.index('id="rules"') < shown.page.index('id="new_password"')
+        assert shown.info == ""
+        shown = await site.choose(shown, password=RIGHT, new_password="a", again="b")
+    assert 'aria-describedby="error rules"' in shown.page
+    for unknown in (None, NewPasswordRules()):
+        assert 'id="rules"' not in (await signed_in(site, unknown)).page
+
+
+async def test_a_password_that_is_too_young_is_told_before_another_is_typed(site: Site) -> None:
+    """As of the sign-in. The form stays, for the minimum age may have been lifted since."""
+    shown = await signed_in(site, NewPasswordRules(wait=1200))
+    assert "You can change it again in 20 minutes." in shown.info
+    assert shown.asks_for() == ["password", "new_password", "again"]
+    site.now += 600
+    assert "in 10 minutes." in (await site.open("/account/password")).info
+    shown = await site.choose(shown, password="wrong", **TYPED)
+    assert ("Incorrect current password" in shown.error, shown.info) == (True, "")
+    shown = await signed_in(site, NewPasswordRules(wait=1200))
+    site.now += 1201
+    assert (await site.open("/account/password")).info == ""
+
+
+async def test_nodes_without_and_with_the_rules_read_each_others_sessions(site: Site) -> None:
+    """While a relay of several nodes is upgraded."""
+    rules = NewPasswordRules(least_characters=14)
+    await signed_in(site, rules)
+    (record,) = await site.store.sessions.of_user(identity_of(ANNA).account, site.now)
+    assert msgspec.msgpack.decode(record.identity, type=Identity) == identity_of(ANNA)
+    old = dataclasses.replace(record, identity=msgspec.msgpack.encode(identity_of(ANNA)))
+    await site.store.sessions.delete(record.digest)
+    await site.store.sessions.add(old)
+    shown = await site.open("/account/password")
+    assert (shown.path, "At least 14" in shown.page) == ("/account/password", False)
 
 
 async def test_only_the_wrong_field_is_typed_again(site: Site) -> None:
