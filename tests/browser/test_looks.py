@@ -48,6 +48,16 @@ async def test_nothing_sticks_out(shown: Window) -> None:
         assert (width, await shown.small_targets()) == (width, [])
 
 
+async def test_text_of_twice_the_size_fits_a_phone(shown: Window) -> None:
+    """What is around the text does not grow with it: most of the width is the text's (WCAG 2.2, 1.4.4)."""
+    await shown.page.set_viewport_size({"width": 390, "height": 844})
+    await shown.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert await shown.width() <= 390
+    assert await shown.overflowing() == []
+    assert await shown.page.locator(".brand").evaluate("brand => brand.clientWidth") >= 300
+    await shown.page.evaluate("document.documentElement.style.fontSize = ''")
+
+
 async def test_everything_can_be_read(shown: Window) -> None:
     """By day and by night every text reaches a contrast of 4.5 to 1, the edge of every field 3 to 1."""
     for scheme in SCHEMES:
