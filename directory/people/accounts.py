@@ -19,7 +19,7 @@ _AD = (
     "objectGUID", "objectSid", "userPrincipalName", "sAMAccountName", "mail", "displayName", "givenName", "sn",
     "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "pwdLastSet", "memberOf", "primaryGroupID",
 )  # fmt: skip
-"""What the lockout guard and the minimum age of a password need comes with the rest: a second search would double the cost."""
+"""What the lockout guard and the minimum age of a password need comes with the rest: a second search would cost double."""
 _LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
 
 
