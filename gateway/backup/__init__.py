@@ -4,7 +4,7 @@ What belongs here: what is in a backup, the container, the order in which a rest
 (gateway.store), and the words for people (isthmus.cli).
 
     age, bech32         the container, in age's format
-    archive             what is in it
+    archive, tar        what is in it
     keys                files with public and private keys
     state_files         what of a state directory is its state
     creation, inspection, restoration

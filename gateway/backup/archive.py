@@ -12,6 +12,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -19,6 +20,8 @@ import msgspec
 
 from gateway.backup.age import DecryptingReader, EncryptingWriter, Lock, NewerAge, NotAge, NotOurs, Opener
 from gateway.backup.errors import BackupLocked, BackupUnreadable
+from gateway.backup.tar import Member, read_members
+from settings import shown
 
 FORMAT: Final = 1
 """Of what is in the container. A higher one is of a newer version."""
@@ -27,6 +30,10 @@ DATABASE: Final = "relay.db"
 _MANIFEST: Final = "manifest.json"
 _LARGEST_MANIFEST: Final = 16 * 1024 * 1024
 _BLOCK: Final = 1024 * 1024
+_END_OF_TIME: Final = 1e11
+"""Unix seconds: in the year 5138. What is shown and written into the trail has to be a date."""
+_NAMED: Final = 5
+"""Of files that are missing."""
 _NAME: Final = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,128}(/(?!\.)[A-Za-z0-9._-]{1,128}){0,3}", re.ASCII)
 
 Moved = Callable[[int], None]
@@ -128,8 +135,7 @@ def read_archive(
     with file:
         try:
             reader = DecryptingReader(file, opener)
-            with tarfile.open(fileobj=cast(BinaryIO, reader), mode="r|") as archive:
-                manifest = _read_members(archive, path, into, moved)
+            manifest = _read_members(read_members(reader), path, into, moved)
             while reader.read(_BLOCK):  # the rest is padding; but only its end proves that it was not cut short
                 pass
         except NewerAge as error:
@@ -138,7 +144,7 @@ def read_archive(
             raise BackupUnreadable(path, str(error), "take another backup: no part of this one is used") from error
         except NotOurs as error:
             raise BackupLocked(path, _other(error, opener), "give what it was encrypted to") from error
-        except (tarfile.TarError, msgspec.MsgspecError, EOFError) as error:
+        except (tarfile.TarError, msgspec.MsgspecError, RecursionError) as error:
             raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is") from error
     return manifest
 
@@ -152,22 +158,21 @@ def _other(error: NotOurs, opener: Opener | bytes) -> str:
     return "is encrypted to a passphrase, " + ("not to a key" if isinstance(opener, Sequence) else "not to this one")
 
 
-def _read_members(archive: tarfile.TarFile, path: Path, into: Path | None, moved: Moved) -> Manifest:
-    members = _members(archive)
+def _read_members(members: Iterator[Member], path: Path, into: Path | None, moved: Moved) -> Manifest:
     first = next(members, None)
-    if first is None or first.name != _MANIFEST or first.size > _LARGEST_MANIFEST:
+    if first is None or first.name != _MANIFEST or not first.plain or first.size > _LARGEST_MANIFEST:
         raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is")
-    manifest = _read_manifest(_content(archive, first).read(), path)
+    manifest = _read_manifest(b"".join(first.content), path)
     missing = dict(manifest.files)
     for member in members:
         expected = missing.pop(member.name, None)
-        if expected is None or not member.isreg() or not _NAME.fullmatch(member.name):
-            raise BackupUnreadable(path, f"holds {member.name!r}, which does not belong there", _NOTHING_USED)
-        found = _take(_content(archive, member), into / member.name if into is not None else None, moved)
-        if found != expected:
+        if expected is None or not member.plain or not _NAME.fullmatch(member.name):
+            raise BackupUnreadable(path, f"holds {shown(member.name)}, which does not belong there", _NOTHING_USED)
+        if member.size != expected.size or _take(member, into, moved) != expected:
             raise BackupUnreadable(path, f"{member.name} in it is not what its manifest says", _NOTHING_USED)
     if missing:
-        raise BackupUnreadable(path, f"{', '.join(sorted(missing))} is missing in it", _NOTHING_USED)
+        names = ", ".join(map(shown, sorted(missing)[:_NAMED])) + (" and more" if len(missing) > _NAMED else "")
+        raise BackupUnreadable(path, f"{names} is missing in it", _NOTHING_USED)
     return manifest
 
 
@@ -177,41 +182,28 @@ _NOTHING_USED = "take another backup: no part of this one is used"
 def _read_manifest(text: bytes, path: Path) -> Manifest:
     version = msgspec.json.decode(text, type=_Version)
     if version.format > FORMAT:
-        problem = f"was made by Isthmus {version.software}, in a newer format ({version.format})"
+        problem = f"was made by Isthmus {version.software[:40]}, in a newer format ({version.format})"
         raise BackupUnreadable(path, problem, "read it with that version, or a later one")
-    return msgspec.json.decode(text, type=Manifest)
+    manifest = msgspec.json.decode(text, type=Manifest)
+    if not 0 <= manifest.made_at < _END_OF_TIME:
+        raise BackupUnreadable(path, "says that it was made at no time that there is", _NOTHING_USED)
+    return manifest
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (member := archive.next()) is not None:
-        yield member
-
-
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
-    file = archive.extractfile(member) if member.isreg() else None
-    if file is None:
-        raise tarfile.ReadError("no regular file")
-    return file  # type: ignore[return-value]  # an IO[bytes]
-
-
-def _take(content: BinaryIO, target: Path | None, moved: Moved) -> BackedUpFile:
-    """Read it to its end; write it, where there is a target."""
-    digest, size = hashlib.sha256(), 0
-    written = _new_file(target) if target is not None else None
-    try:
-        while block := content.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-            moved(len(block))
+def _take(member: Member, into: Path | None, moved: Moved) -> BackedUpFile:
+    """Read it to its end; write it, where there is a directory for it."""
+    digest = hashlib.sha256()
+    with ExitStack() as stack:
+        written = stack.enter_context(_new_file(into / member.name)) if into is not None else None
+        for piece in member.content:
+            digest.update(piece)
+            moved(len(piece))
             if written is not None:
-                written.write(block)
+                written.write(piece)
         if written is not None:
             written.flush()
             os.fsync(written.fileno())
-    finally:
-        if written is not None:
-            written.close()
-    return BackedUpFile(size, digest.hexdigest())
+    return BackedUpFile(member.size, digest.hexdigest())
 
 
 def _new_file(target: Path) -> BinaryIO:

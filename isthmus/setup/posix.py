@@ -144,8 +144,8 @@ class PosixMachine:
         _run(["systemctl", *arguments])
 
     def isthmus(self, arguments: Sequence[str], text: str = "") -> str:
-        """By the Python that runs this."""
-        return _run([sys.executable, "-m", "isthmus", *arguments], text)
+        """By the Python that runs this. -P: `-m` alone would take `isthmus` from the directory that root is in."""
+        return _run([sys.executable, "-P", "-m", "isthmus", *arguments], text)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

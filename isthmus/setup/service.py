@@ -22,7 +22,7 @@ _LOOK_EVERY = 0.25
 def isthmus_command() -> str:
     """What starts this very `isthmus`, whatever PATH says: the script beside this Python, or its module."""
     beside = Path(sys.executable).with_name("isthmus")
-    return str(beside) if beside.exists() else f"{sys.executable} -m isthmus"
+    return str(beside) if beside.exists() else f"{sys.executable} -P -m isthmus"
 
 
 def unit_text(kind: str, *, command: str, config: Path, state_dir: Path, user: str, low_port: bool = False) -> str:

@@ -118,9 +118,21 @@ def test_chunks_in_another_order_are_refused(order: tuple[int, ...]) -> None:
 
 
 def test_a_header_that_asks_for_hours_of_work_is_refused() -> None:
-    """Whoever hands us a file must not keep us busy: 2^60 would never end."""
-    header = encrypted(b"", PHRASE).replace(b" 4\n", b" 60\n")
-    with pytest.raises(NotAge, match="more work"):
+    """Whoever hands us a file must not keep us busy: 2^60 would never end, 2^21 takes 2 GiB of memory."""
+    for work in (b"60", b"21"):
+        with pytest.raises(NotAge, match="more work"):
+            decrypted(encrypted(b"", PHRASE).replace(b" 4\n", b" %s\n" % work), PHRASE)
+
+
+def test_too_little_memory_for_a_passphrase_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a machine's for small services has."""
+
+    def derive(_self: Passphrase, _salt: bytes, _work: int) -> bytes:
+        raise MemoryError
+
+    header = encrypted(b"", PHRASE)
+    monkeypatch.setattr(Passphrase, "_key", derive)
+    with pytest.raises(NotAge, match="MiB of memory"):
         decrypted(header, PHRASE)
 
 

@@ -18,6 +18,7 @@ import pytest
 from gateway.backup import BackupUnreadable, PrivateKey
 from gateway.backup.age import EncryptingWriter
 from gateway.backup.archive import BackedUpFile, Manifest, read_archive
+from gateway.backup.tar import read_members
 
 KEY = PrivateKey(bytes(range(32)))
 CONTENT = b"content"
@@ -108,6 +109,81 @@ def test_what_its_manifest_does_not_say_is_refused(tmp_path: Path, into: Path, m
     """More, less, or something else."""
     with pytest.raises(BackupUnreadable):
         read_archive(forged(tmp_path / "x", *MISMATCHES[mismatch]), [KEY], into)
+
+
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for made, content in members:
+            archive.addfile(made, io.BytesIO(content))
+    return file.getvalue()
+
+
+def sparse(name: str, size: int) -> bytes:
+    """A header of a file that is nothing but a hole (GNU tar): 512 bytes."""
+    header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"%011o\0" % size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def in_pax(**records: str) -> bytes:
+    """A header, after one with these records about it."""
+    made = tarfile.TarInfo("manifest.json")
+    made.pax_headers = {key.replace("_", "."): value for key, value in records.items()}
+    return made.tobuf(tarfile.PAX_FORMAT)
+
+
+BEGIN = packed(member("manifest.json", manifest("a")))[:1024]
+RECORDS = in_pax(comment="x")[:1024]
+BOMBS = {
+    "a hole": BEGIN + sparse("a", 1 << 40),
+    "a hole for a manifest": sparse("manifest.json", 1 << 23),
+    "a map of holes": in_pax(GNU_sparse_map="1,2,x"),
+    "a map of holes in the content": in_pax(GNU_sparse_major="1", GNU_sparse_minor="0") + b"9" * 512,
+    "records about records": RECORDS * 3000 + BEGIN,
+    "names of names": packed(member("@", b"a", tarfile.GNUTYPE_LONGNAME))[:1024] * 3000 + BEGIN,
+    "records for all": packed(member("@", b"11 path=ab\n", tarfile.XGLTYPE))[:1024] * 3000 + BEGIN,
+    "large records": packed(member("@", b"a" * 5000, tarfile.XHDTYPE)),
+    "records of another form": packed(member("@", b"11 path=ab", tarfile.XHDTYPE)) + BEGIN,
+    "a size that is none": in_pax(size="-1"),
+    "a size of many digits": in_pax(size="1" * 3000),
+    "more than the manifest says": BEGIN + packed(member("a", bytes(3 << 20))),
+    "another time than there is": packed(member("manifest.json", manifest().replace(b"1.0", b"1e300"))),
+    "a time before time": packed(member("manifest.json", manifest().replace(b"1.0", b"-1e300"))),
+    "depths": packed(member("manifest.json", b"[" * 1_000_000)),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_file_does_not_become_a_large_one(tmp_path: Path, into: Path, bomb: str) -> None:
+    """Nor a traceback: what `tarfile` would follow, unfold or take into memory is refused where it stands."""
+    with (tmp_path / "x").open("wb") as file:
+        writer = EncryptingWriter(file, [KEY.public])
+        writer.write(BOMBS[bomb] + bytes(1024))
+        writer.close()
+    with pytest.raises(BackupUnreadable):
+        read_archive(tmp_path / "x", [KEY], into)
+    assert sum(path.stat().st_size for path in into.iterdir()) == 0
+
+
+def test_a_database_of_many_gigabytes_has_its_size() -> None:
+    """As `tarfile` writes it, beyond what eight octal digits can say; and a name that is longer than its field."""
+    large, long = tarfile.TarInfo("relay.db"), tarfile.TarInfo("a/" * 60 + "b")
+    large.size = 9 << 30
+    assert next(read_members(io.BytesIO(large.tobuf(tarfile.PAX_FORMAT)))).size == 9 << 30
+    assert next(read_members(io.BytesIO(long.tobuf(tarfile.PAX_FORMAT)))).name == long.name
+
+
+def test_what_a_stranger_wrote_is_told_in_a_few_words(tmp_path: Path) -> None:
+    """Of thousands of names some, each shortened, and none with control characters."""
+    names = [f"\x1b[2J{'a' * 100}{number}" for number in range(1000)]
+    with pytest.raises(BackupUnreadable) as caught:
+        read_archive(forged(tmp_path / "x", member("manifest.json", manifest(*names))), [KEY], None)
+    assert len(str(caught.value)) < 1000
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("cut", [1, 70_000, 150_000])

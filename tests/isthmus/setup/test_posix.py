@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.setup import Access, PosixMachine, ProgramFailed, UserIds, unit_text
+from isthmus.setup import Access, PosixMachine, ProgramFailed, UserIds, isthmus_command, unit_text
 from isthmus.setup.posix import unit_state
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -42,6 +42,17 @@ def test_a_file_is_never_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("other")
     with pytest.raises(OSError, match="symbolic"):
         PosixMachine().set_access(tmp_path / "link", OURS)
+
+
+def test_our_own_commands_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever root is: anybody may have put a program of that name into the directory, such as /tmp."""
+    (tmp_path / "isthmus").mkdir()
+    (tmp_path / "isthmus" / "__init__.py").write_text("")
+    (tmp_path / "isthmus" / "__main__.py").write_text("print('theirs')")
+    monkeypatch.chdir(tmp_path)
+    assert PosixMachine().isthmus(["--version"]).startswith("isthmus")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    assert isthmus_command() == f"{tmp_path / 'bin' / 'python'} -P -m isthmus"
 
 
 @as_root
