@@ -24,6 +24,7 @@ from settings.checks import (
 from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
 from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
+from settings.files import read_regular
 from settings.positions import Key, dotted
 from settings.reader import load_settings, locate
 from settings.secret import check_secret_file, read_secret
@@ -59,6 +60,7 @@ __all__ = [
     "not_empty",
     "origin",
     "proxy_address",
+    "read_regular",
     "read_secret",
     "read_toml",
     "settings_of",

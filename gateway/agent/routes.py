@@ -14,7 +14,7 @@ from certs import atomic_write
 from foundation.file_stamps import stamp_of
 from gateway.agent.errors import AgentError, NotEnrolled
 from gateway.agent.settings import AgentCoreSettings
-from settings import UnusableFile, read_secret
+from settings import UnusableFile, read_regular, read_secret
 
 log = structlog.get_logger()
 
@@ -22,6 +22,8 @@ CONNECT_PATH = "/agent/v1/connect"
 ROUTE_SETTINGS = ("tls_ca_file", "proxy", "proxy_user", "proxy_password_file")
 """Settings that `Routes.use` takes; all others of the agent need a restart."""
 _RELAYS_FILE = "relays.json"
+_LARGEST = 64 * 1024
+"""Bytes of it."""
 
 
 class BadRoute(AgentError):
@@ -62,10 +64,12 @@ def known_relays(settings: AgentCoreSettings, state_dir: Path) -> tuple[str, ...
         return settings.relays
     path = state_dir / _RELAYS_FILE
     try:
-        relays = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise NotEnrolled(state_dir) from None
-    except (OSError, ValueError) as error:
+        relays = json.loads(read_regular(path, _LARGEST)[0])
+    except UnusableFile as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise NotEnrolled(state_dir) from None
+        raise BadRoute("relays", "", f"not set, and {error}; set it") from error
+    except (ValueError, RecursionError) as error:
         raise BadRoute("relays", "", f"not set, and {path} cannot be read ({error}); set it") from error
     if not isinstance(relays, list) or not all(isinstance(relay, str) for relay in relays):
         raise BadRoute("relays", "", f"not set, and {path} is damaged; set it")

@@ -9,11 +9,16 @@ SetupError
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from directory import ShownCertificate
 from foundation.times import minute
 from isthmus.setup import SetupError
+from isthmus.terminal import visible
+
+_LONGEST = 200
+"""Characters of a certificate's subject that are shown."""
 
 
 class DomainsDiffer(SetupError):
@@ -25,11 +30,13 @@ class DomainsDiffer(SetupError):
 
     def __str__(self) -> str:
         domains = dict.fromkeys((*self.allowed, *self.missing))
-        options = " ".join(f"--domain {_quoted(domain)}" for domain in domains)
+        options = " ".join(
+            f"--domain {shlex.quote(domain)}" for domain in domains
+        )  # a shell will read what a directory says
         return (
-            f"the token is for {', '.join(self.allowed) or 'no domain'}, and this directory is {', '.join(self.own)}: "
+            f"the token is for {_listed(self.allowed) or 'no domain'}, and this directory is {_listed(self.own)}: "
             "the relay would ask this agent about none of its users. Is this the right directory? Then, on the relay:\n"
-            f"  isthmus relay token --name {self.agent} {options}"
+            f"  isthmus relay token --name {shlex.quote(self.agent)} {visible(options)}"
         )
 
 
@@ -77,10 +84,16 @@ class RelayUnusable(SetupError):
 
 
 def described(certificate: ShownCertificate) -> str:
-    """A certificate in a line."""
-    issuer = "" if certificate.issuer == certificate.subject else f", issued by {certificate.issuer}"
-    return f"{certificate.subject}{issuer}, valid until {minute(certificate.not_after)}"
+    """A certificate in a line: whoever made it must not add lines, as with the fingerprint of another one."""
+    subject, issuer = short(certificate.subject), short(certificate.issuer)
+    by = "" if issuer == subject else f", issued by {issuer}"
+    return f"{subject}{by}, valid until {minute(certificate.not_after)}"
 
 
-def _quoted(domain: str) -> str:
-    return "'*'" if domain == "*" else domain
+def short(name: str) -> str:
+    """What a stranger calls himself, in a line."""
+    return visible(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return visible(", ".join(names))

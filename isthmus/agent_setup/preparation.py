@@ -30,7 +30,7 @@ from gateway.agent import AgentCoreSettings
 from gateway.protocol import CloseCode
 from isthmus.agent_setup import questions as ask
 from isthmus.agent_setup.decision import ChosenNames, TrustProposal, choose_names, complete_roots, domain_of, propose_trust
-from isthmus.agent_setup.errors import DirectoryUnusable, RelayUnusable, TrustUndecided
+from isthmus.agent_setup.errors import DirectoryUnusable, RelayUnusable, TrustUndecided, short
 from isthmus.agent_setup.settings_before import ExistingSettings
 from isthmus.agent_setup.surroundings import Surroundings
 from isthmus.setup import AnswerRefused, Interview, Machine
@@ -301,7 +301,7 @@ class Preparer:
             published = self._around.published_authorities(settings, servers, password)
         roots = complete_roots(trust.chains, published)
         if roots:
-            named = ", ".join(root.subject for root in roots)
+            named = ", ".join(short(root.subject) for root in roots)
             self._person.tell(f"the CA that the directory publishes is used from now on: {named}")
             completed = _Trust(b"".join(root.pem for root in roots))
             self._verify(completed, servers, ask.SERVERS.flag)

@@ -30,7 +30,7 @@ from isthmus.cli.agent import agent_config
 from isthmus.cli.output import Failure, emit_json, json_option, reporting
 from isthmus.cli.setup import SetupManner, interview, manner_of, setup_options, take_steps
 from isthmus.setup import Interview, Machine, PosixMachine, ProgramFailed, SetupError, StepReport, isthmus_command
-from isthmus.terminal import visible_lines
+from isthmus.terminal import visible, visible_lines
 
 
 @click.command()
@@ -81,7 +81,7 @@ class _Operator:
         self._manner = manner
 
     def tell(self, text: str) -> None:
-        click.echo(visible_lines(text), err=True)
+        click.echo(visible(text), err=True)  # one line, whatever a directory's names hold
 
     @property
     def can_be_asked(self) -> bool:

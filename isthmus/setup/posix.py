@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import pwd
@@ -16,13 +17,15 @@ from urllib.parse import urlsplit
 
 from certs import sync_directory
 from isthmus.setup.machine import Access, PathEntry, ProgramFailed, UnitState, UserIds, kind_of
-from settings import read_secret
+from settings import UnusableFile, read_regular, read_secret
 
 _NEW_USER = UserIds(65533, 65533)
 """Stands for a user that is not made yet: no file is its own, and it is in no group that has any."""
 _COMMAND_SECONDS = 1000.0
 """For one of our own commands, or systemd, to end. An ACME server has ten minutes by default, a service's start fifteen."""
 _HTTP_SECONDS = 5.0
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of a file that a setup looks into."""
 _NOLOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
@@ -56,8 +59,13 @@ class PosixMachine:
         return PathEntry(kind_of(status.st_mode), access, status.st_mtime)
 
     def read(self, path: Path) -> bytes:
-        """The whole file."""
-        return path.read_bytes()
+        """Of a regular file. In a state directory its owner may have put a pipe, or a link to a device without an end."""
+        try:
+            return read_regular(path, _LARGEST)[0]
+        except UnusableFile as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from None
+            raise OSError(errno.EINVAL, error.problem, str(path)) from None
 
     def readable_by(self, path: Path, user: UserIds | None) -> bool:
         """By trying it as that user: groups, access lists and the directories above all count."""

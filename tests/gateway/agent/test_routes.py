@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -40,6 +41,20 @@ def test_what_is_remembered_is_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "relays.json"
     assert json.loads(path.read_text()) == [RELAY]
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "depth"])
+def test_a_list_of_relays_without_an_end_is_damaged(tmp_path: Path, kind: str) -> None:
+    """Root reads it in a setup, and it is in the directory of a service."""
+    path = tmp_path / "relays.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_text("[" * 60_000)
+    with pytest.raises(BadRoute, match=r"relays\.json"):
+        known_relays(AgentCoreSettings(), tmp_path)
 
 
 def test_without_an_enrolment_the_agent_says_how_to_enrol(tmp_path: Path) -> None:

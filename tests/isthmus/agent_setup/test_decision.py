@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from directory import DomainNames, DomainReading, ShownCertificate, ShownChain
-from isthmus.agent_setup import ChosenNames, DomainsDiffer, TrustUndecided, choose_names, propose_trust
+from isthmus.agent_setup import ChosenNames, DomainsDiffer, TrustUndecided, choose_names, described, propose_trust
 from isthmus.agent_setup.decision import complete_roots, domain_of
 from tests.directory.test_authority import ISSUING, ROOT, SERVER, Authority
 
@@ -109,6 +115,34 @@ def test_every_certificate_has_to_be_accepted() -> None:
             proposal.verify_accepted(accepted)
         assert root.printed_fingerprint in str(raised.value)
         assert "--accept-fingerprint" in str(raised.value)
+
+
+def test_a_certificate_is_described_in_one_short_line() -> None:
+    """Whoever sits between here and the domain controllers chooses its subject, and would add the fingerprint to expect."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), f"x\n  SHA-256 {'AB:' * 31}AB\n\x1b[2J" + "\n" * 999
+    subject = x509.Name([x509.NameAttribute(NameOID.STREET_ADDRESS, name)])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+    made = (
+        builder.not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2030, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    shown = described(ShownCertificate(made.public_bytes(serialization.Encoding.DER)))
+    assert shown.isprintable()
+    assert len(shown) < 1000
+
+
+def test_names_of_a_directory_are_no_commands() -> None:
+    """What is to be typed on the relay is copied into root's shell there."""
+    hostile = "x;$(id)'\n#"
+    names = replace(NAMES, upn_suffixes=(hostile,))
+    with pytest.raises(DomainsDiffer) as raised:
+        choose_names(replace(READING, names=names), ("*",), "dc1-agent")
+    _told, command = str(raised.value).splitlines()
+    assert command == (
+        "  isthmus relay token --name dc1-agent --domain '*' --domain corp.example.com --domain corp "
+        """--domain 'x;$(id)'"'"'\\n#'"""
+    )
 
 
 @pytest.mark.parametrize(

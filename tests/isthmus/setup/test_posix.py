@@ -55,6 +55,20 @@ def test_our_own_commands_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isthmus_command() == f"{tmp_path / 'bin' / 'python'} -P -m isthmus"
 
 
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    """A service that was taken over waits for root with a pipe where its certificate was, or a link to a device."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 1 << 40)
+    machine = PosixMachine()
+    for name, problem in (("pipe", "pipe or a device"), ("link", "pipe or a device"), ("large", "more than")):
+        with pytest.raises(OSError, match=problem):
+            machine.read(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        machine.read(tmp_path / "missing")
+
+
 @as_root
 def test_what_is_made_belongs_to_whom_it_is_for(tmp_path: Path) -> None:
     """Directories above it are root's, whatever the umask is."""
