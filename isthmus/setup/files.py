@@ -10,6 +10,8 @@ from isthmus.setup.errors import StepFailed
 from isthmus.setup.machine import ROOT, Access, Machine, UserIds
 from isthmus.setup.steps import Found
 
+_OF_THE_DISK = {"lost+found"}
+
 
 @dataclass(frozen=True, slots=True)
 class SystemUser:
@@ -56,7 +58,10 @@ class OwnedDirectory:
         return f"directory {self.path}"
 
     def find(self, machine: Machine) -> Found:
-        """A link to a directory is left alone: whoever made it has chosen another disk, and its target's access with it."""
+        """A link to a directory is left alone: whoever made it has chosen another disk, and its target's access with it.
+
+        So is one that somebody else uses: whoever it is given to could replace what is in it, as in /etc.
+        """
         entry = machine.entry(self.path)
         if entry is None:
             return Found(False, f"will be made, {self._described()}")
@@ -66,6 +71,9 @@ class OwnedDirectory:
         wanted = None if ids is None else Access(ids.uid, ids.gid, self.mode)
         if entry.kind == "link" or not self.exact or entry.access == wanted:
             return Found(True, str(entry.access))
+        if (ids is None or entry.access.uid != ids.uid) and machine.names(self.path) - _OF_THE_DISK:
+            remedy = f"Choose another; or, if all in it is {self.owner}'s: chown -R {self.owner}: {self.path}"
+            return Found(False, "", wrong="is somebody else's, and not empty", remedy=remedy)
         return Found(False, f"will be given {self._described()}; it has {entry.access}")
 
     def apply(self, machine: Machine) -> str:

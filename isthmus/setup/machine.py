@@ -74,8 +74,12 @@ class Machine(Protocol):
         """What is there; a link is not followed. None for nothing."""
         ...
 
+    def names(self, path: Path) -> frozenset[str]:
+        """Of what is in a directory."""
+        ...
+
     def read(self, path: Path) -> bytes:
-        """Content of a file."""
+        """Content of a regular file; refused for anything else."""
         ...
 
     def readable_by(self, path: Path, user: UserIds | None) -> bool:

@@ -58,6 +58,10 @@ class PosixMachine:
         access = Access(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
         return PathEntry(kind_of(status.st_mode), access, status.st_mtime)
 
+    def names(self, path: Path) -> frozenset[str]:
+        """All of them."""
+        return frozenset(found.name for found in path.iterdir())
+
     def read(self, path: Path) -> bytes:
         """Of a regular file. In a state directory its owner may have put a pipe, or a link to a device without an end."""
         try:

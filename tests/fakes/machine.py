@@ -81,6 +81,9 @@ class FakeMachine:
         found = self.files.get(path)
         return None if found is None else PathEntry(found.kind, found.access, found.changed_at)
 
+    def names(self, path: Path) -> frozenset[str]:
+        return frozenset(found.name for found in self.files if found.parent == path != found)
+
     def read(self, path: Path) -> bytes:
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", str(path))

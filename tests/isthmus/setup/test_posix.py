@@ -67,6 +67,7 @@ def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
             machine.read(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         machine.read(tmp_path / "missing")
+    assert machine.names(tmp_path) == {"pipe", "link", "large"}
 
 
 @as_root
