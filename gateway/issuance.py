@@ -99,6 +99,9 @@ class HttpsRenewal:
         except (AcmeError, CertsError, ServerError) as error:
             log.warning("https_certificate.not_issued", error=str(error))
             self._tell(str(error), now)
+        except Exception as error:  # with this loop the renewal would end for as long as the relay runs
+            log.exception("https_certificate.not_issued")
+            self._tell(f"{type(error).__name__}, see the relay's log", now)
         else:
             log.info("https_certificate.issued", host=_host(self._settings), ends=ends)
 

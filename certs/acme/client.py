@@ -22,6 +22,7 @@ from certs.acme.proofs import proofs_in_place
 from certs.acme.server import AcmeServer
 from certs.acme.settings import AcmeSettings
 from certs.files import private_directory
+from certs.verify import UNREADABLE
 
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
@@ -39,7 +40,7 @@ async def obtain(names: Sequence[str], settings: AcmeSettings, state_dir: Path) 
             server = await AcmeServer.connect(settings, private_directory(state_dir / "acme"))
             key = await asyncio.to_thread(rsa.generate_private_key, public_exponent=65537, key_size=settings.key_bits)
             order = await server.order(_request(wanted, key))
-            unproven = server.unproven(order)
+            unproven = server.unproven(order, wanted)
             async with proofs_in_place([authorisation.proof for authorisation in unproven], settings):
                 for authorisation in unproven:
                     await server.answer(authorisation)
@@ -79,9 +80,14 @@ def _request(names: Sequence[str], key: rsa.RSAPrivateKey) -> bytes:
 
 
 def _check_chain(chain: bytes, key: rsa.RSAPublicKey, names: Sequence[str], settings: AcmeSettings) -> None:
-    leaf = x509.load_pem_x509_certificates(chain)[0]
-    if leaf.public_key() != key:
+    try:
+        leaf = x509.load_pem_x509_certificates(chain)[0]
+        issued_for = leaf.public_key()
+        san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        certified = {name.lower() for name in san.get_values_for_type(x509.DNSName)}
+    except (TypeError, x509.ExtensionNotFound, *UNREADABLE) as error:
+        raise AcmeRefused(settings.directory, f"what it issued is no chain of certificates ({error})") from error
+    if issued_for != key:
         raise AcmeRefused(settings.directory, "the certificate it issued is not for our key")
-    san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    if missing := set(names) - {name.lower() for name in san.get_values_for_type(x509.DNSName)}:
+    if missing := set(names) - certified:
         raise AcmeRefused(settings.directory, f"the certificate it issued lacks {', '.join(sorted(missing))}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -102,12 +102,19 @@ class AcmeServer:
         """A new order, with its authorisations."""
         return await _call(self.settings, self._acme.new_order, request)
 
-    def unproven(self, order: messages.OrderResource) -> list[Authorisation]:
-        """What has to be shown, for the names that the server does not remember (RFC 8555, 7.1.3)."""
-        return [self._to_prove(resource) for resource in order.authorizations if resource.body.status.name != "valid"]
+    def unproven(self, order: messages.OrderResource, names: Sequence[str]) -> list[Authorisation]:
+        """What has to be shown, for the names that the server does not remember (RFC 8555, 7.1.3).
 
-    def _to_prove(self, resource: messages.AuthorizationResource) -> Authorisation:
+        names: what was ordered. Raises AcmeRefused for a proof of another one: a hook would change that one's records.
+        """
+        ordered = {name.removeprefix("*.") for name in names}
+        pending = [resource for resource in order.authorizations if resource.body.status.name != "valid"]
+        return [self._to_prove(resource, ordered) for resource in pending]
+
+    def _to_prove(self, resource: messages.AuthorizationResource, ordered: Collection[str]) -> Authorisation:
         domain, kind = resource.body.identifier.value, self.settings.challenge
+        if domain not in ordered:
+            raise AcmeRefused(self.settings.directory, f"it wants a proof for {domain!r}, which was not asked for")
         offered = {challenge.chall.typ: challenge for challenge in resource.body.challenges}
         if kind not in offered:
             raise ChallengeFailed(self.settings.directory, domain, f"it takes {' or '.join(offered)}, not {kind}")
@@ -132,7 +139,7 @@ class AcmeServer:
             if status not in {"pending", "processing"}:
                 raise ChallengeFailed(self.settings.directory, each.proof.domain, _why(found, status))
             asked = response.headers.get("Retry-After", "")
-            await asyncio.sleep(min(30.0, float(asked)) if asked.isdigit() else pause)
+            await asyncio.sleep(min(30.0, float(asked)) if asked.isascii() and asked.isdigit() else pause)
             pause = min(5.0, pause * 2)
 
     async def finalise(self, order: messages.OrderResource) -> bytes:
@@ -227,7 +234,10 @@ def _preferred(chains: Sequence[str], settings: AcmeSettings) -> bytes:
     """The chain whose top was issued by whom the settings name."""
     if not settings.preferred_chain:
         return chains[0].encode()
-    tops = [_issuer(chain) for chain in chains]
+    try:
+        tops = [_issuer(chain) for chain in chains]
+    except ValueError as error:
+        raise AcmeRefused(settings.directory, f"what it issued is no chain of certificates ({error})") from error
     if settings.preferred_chain not in tops:
         raise AcmeError(
             settings.directory, f"no chain ends at {settings.preferred_chain!r}; preferred_chain can be {' or '.join(tops)}"
@@ -236,6 +246,7 @@ def _preferred(chains: Sequence[str], settings: AcmeSettings) -> bytes:
 
 
 def _issuer(chain: str) -> str:
+    """Raises ValueError."""
     issuer = x509.load_pem_x509_certificates(chain.encode())[-1].issuer
     names = issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(names[0].value) if names else issuer.rfc4514_string()

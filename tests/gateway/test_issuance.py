@@ -147,6 +147,18 @@ async def test_a_renewal_that_fails_is_an_alarm_once_a_day(settings: ServerSetti
     assert settings.tls_certificate.read_bytes() == before
 
 
+async def test_an_error_that_nobody_has_thought_of_does_not_end_the_renewal(
+    settings: ServerSettings, acme: FakeAcme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop ended with the first one, without an alarm, and the certificate with it in time."""
+    alarms: list[str] = []
+    renewal = HttpsRenewal(settings, lambda event, _: alarms.append(event), lambda: NOW, acme)
+    monkeypatch.setattr("gateway.issuance.x509.load_pem_x509_certificates", lambda _chain: [])
+    await renewal.look()
+    await renewal.look()
+    assert alarms == ["https_certificate.not_renewed"]
+
+
 async def test_it_looks_at_its_own_pace(settings: ServerSettings, acme: FakeAcme) -> None:
     """An order may take minutes: no other job of the minute's round waits for it."""
     await issue(settings, acme)
