@@ -36,7 +36,7 @@ def check_attributes(where: str, settings: DirectorySettings, connection: ldap3.
     if not seen:
         return passed("attributes", where, "the schema has all that the settings name")
     if unknown["login_attributes"] or unknown["user_filter"]:
-        return failed("attributes", where, f"the schema has no {seen}: nobody is found by that", "Correct the spelling.")
+        return failed("attributes", where, f"the schema has no {seen}: no user is found by it", "Correct the spelling.")
     return warned("attributes", where, f"the schema has no {seen}", "Correct the spelling.")
 
 

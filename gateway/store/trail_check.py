@@ -29,7 +29,7 @@ from gateway.store.trail_tables import (
     searchable,
 )
 
-UNNAMED = "what it said of a person was removed, and no entry says so"
+UNNAMED = "personal data was removed from it, and no entry records this"
 _PAGE = 5000
 _SWEEPS = 4
 """How often it continues behind what was written or pruned while it was reading."""

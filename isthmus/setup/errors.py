@@ -37,7 +37,7 @@ class AnswersMissing(SetupError):
     def __str__(self) -> str:
         lines = "".join(f"\n  {flag}  {text}" for flag, text in self.wanted)
         return (
-            "nobody can be asked (standard input is not a terminal), and these were not given:"
+            "standard input is not a terminal, and these answers are missing:"
             f"{lines}\nGive them as options, or in a file with --answers."
         )
 

@@ -374,7 +374,7 @@ def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -
     assert json.loads(told[1]) == {"sessions": 0, "entries": 2}
     code, out, _ = run("relay", "audit", "verify", "--config", ready)
     assert code == 0
-    assert "none changed; what 4 of them said of a person was removed; the newest ends" in out
+    assert "none changed; personal data was removed from 4 of them; the newest ends" in out
 
 
 def sign_in(ready: Path) -> None:

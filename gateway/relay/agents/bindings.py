@@ -73,7 +73,8 @@ class DirectoryBindings:
                 folded = fold_domain(name)
                 if folded and folded not in allowed and not self._is_rest(folded, allowed, claimed):
                     advice = f"enrol it with `--domain {folded}` too, if it should"
-                    return self._reject(connection, f"it names somebody of {folded}, which it may not answer for; {advice}")
+                    text = f"its answer contains a user of {folded}, which it may not answer for; {advice}"
+                    return self._reject(connection, text)
         if self._directories.get(domain) == account.directory and domain in connection.domains:
             return ""
         try:

@@ -348,7 +348,7 @@ async def test_a_person_can_be_removed_and_the_trail_still_verifies(store: Store
     edit(
         "UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL WHERE seq = 3"
     )
-    with pytest.raises(AuditBroken, match="entry 1-3: what it said of a person was removed, and no entry says so"):
+    with pytest.raises(AuditBroken, match="entry 1-3: personal data was removed from it, and no entry records this"):
         await store.audit.verify()
 
 
@@ -365,7 +365,7 @@ async def test_a_removal_names_what_it_took_from(store: Store, edit: Edit) -> No
     edit(
         "UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL WHERE seq = 2"
     )
-    with pytest.raises(AuditBroken, match="entry 1-2: what it said"):
+    with pytest.raises(AuditBroken, match="entry 1-2: personal data"):
         await store.audit.verify()
 
 

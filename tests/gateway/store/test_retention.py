@@ -279,7 +279,7 @@ async def test_a_removal_is_known_after_its_own_entry_is_gone(opener: Opener, ed
     report = await here.audit.verify()
     assert (report.entries, report.removed, report.pruned) == (3, 2, 2)
     edit("UPDATE audit_events SET subject = NULL, directory = NULL, object = NULL, personal = NULL, salt = NULL")
-    with pytest.raises(AuditBroken, match="entry 2-2: what it said of a person"):
+    with pytest.raises(AuditBroken, match="entry 2-2: personal data"):
         await here.audit.verify()
 
 

@@ -55,7 +55,7 @@ def verify_audit(config: Path, noted: str | None, as_json: bool) -> None:
     if not report.entries:
         click.echo("The trail is empty." if not report.pruned else "No entry is left.")
     else:
-        gone = f"what {report.removed} of them said of a person was removed; " if report.removed else ""
+        gone = f"personal data was removed from {report.removed} of them; " if report.removed else ""
         click.echo(
             f"{counted(report.entries, 'entry', 'entries')} in {counted(len(report.heads), 'chain')}, none changed; "
             f"{gone}the newest ends {report.heads[-1]}"
