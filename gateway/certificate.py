@@ -75,12 +75,12 @@ def read_https_certificate(path: Path) -> Certificate:
     except OSError as error:
         raise _unreadable("tls_certificate", path, error) from error
     if found is None:
-        remedy = "give the certificate, and below it those of its issuers"
-        raise HttpsUnusable("tls_certificate", f"{path} holds no certificate in PEM", remedy)
+        remedy = "the file must contain the certificate, followed by those of its issuers"
+        raise HttpsUnusable("tls_certificate", f"{path} contains no certificate in PEM format", remedy)
     try:
         return read_certificate(ssl.PEM_cert_to_DER_cert(found[0].decode("ascii", "replace")), str(path))
     except (ValueError, CertsError) as error:
-        raise HttpsUnusable("tls_certificate", f"{path} holds a damaged certificate", "get it anew") from error
+        raise HttpsUnusable("tls_certificate", f"{path} contains a damaged certificate", "obtain a new one") from error
 
 
 def _read(path: Path) -> bytes:
@@ -89,20 +89,20 @@ def _read(path: Path) -> bytes:
 
 
 def _unreadable(setting: str, path: Path, error: OSError) -> HttpsUnusable:
-    remedy = "correct the path" if isinstance(error, FileNotFoundError) else "let the user that the relay runs as read it"
+    remedy = "correct the path" if isinstance(error, FileNotFoundError) else "make it readable for the relay's user"
     return HttpsUnusable(setting, f"{path} cannot be read ({error.strerror})", remedy)
 
 
 def _unfit(certificate: Path, key: Path, content: bytes, error: ssl.SSLError) -> HttpsUnusable:
     if error.reason == "KEY_VALUES_MISMATCH":
-        return HttpsUnusable("tls_key", f"{key} is not the key of {certificate}", "give the two that belong together")
+        return HttpsUnusable("tls_key", f"{key} is not the key of {certificate}", "use a certificate and key that match")
     if b"ENCRYPTED" in content:
-        remedy = f"store it without one: openssl pkey -in {key} -out NEW"
+        remedy = f"store it without a passphrase: openssl pkey -in {key} -out NEW"
         return HttpsUnusable("tls_key", f"{key} is protected by a passphrase", remedy)
     if b"PRIVATE KEY-----" not in content:
-        return HttpsUnusable("tls_key", f"{key} holds no private key in PEM", "give the key of the certificate")
+        return HttpsUnusable("tls_key", f"{key} contains no private key in PEM format", "use the key of the certificate")
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    return HttpsUnusable("tls_key", f"{key} and {certificate} cannot be used for HTTPS ({reason})", "get both anew")
+    return HttpsUnusable("tls_key", f"{key} and {certificate} cannot be used for HTTPS ({reason})", "obtain new ones")
 
 
 class ServedCertificate:
@@ -151,7 +151,7 @@ class ServedCertificate:
         """Once for what was found: at first they may be half written."""
         if stamp == self._unusable and stamp != self._alarmed:
             self._alarmed = stamp
-            remedy = f"{error.remedy}; the one before is still served"
+            remedy = f"{error.remedy}; the previous certificate stays in use"
             fields = {"setting": dotted(error.key), "problem": error.problem, "remedy": remedy}
             self._alarm("https_certificate.unusable", fields)
         self._unusable = stamp
@@ -166,11 +166,13 @@ class CertificateGauges(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the ends, Unix seconds."""
         https = GaugeMetricFamily(
-            "isthmus_https_certificate_end_seconds", "End of the HTTPS certificate that is served, Unix time."
+            "isthmus_https_certificate_end_seconds", "Expiry of the HTTPS certificate in use, Unix time."
         )
         if (end := self._https()) is not None:
             https.add_metric([], end)
-        authority = "End of the authority that agents pin, Unix time: they believe nobody after it."
+        authority = (
+            "Expiry of the certificate authority that agents pin, Unix time. After it, agents no longer trust the relay."
+        )
         yield https
         yield GaugeMetricFamily("isthmus_authority_end_seconds", authority, value=self._authority)
 

@@ -109,7 +109,7 @@ class HttpsRenewal:
         """Once a day: it is tried again each hour, and the certificate is still valid for a third of its life."""
         if now >= self._alarmed_at + _ALARM_EVERY:
             self._alarmed_at = now
-            remedy = "see why: isthmus relay renew-certificate; until then the one before is served"
+            remedy = "to see why: isthmus relay renew-certificate; until then the previous certificate stays in use"
             self._alarm("https_certificate.not_renewed", {"problem": problem, "remedy": remedy})
 
 

@@ -46,7 +46,7 @@ def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
     state = private_directory(settings.state_dir)
     _check_restored(state)
     if (state / SECRET_NAME).exists():
-        raise KeyStoreError(state, "holds an authority already", "keep it: all agents pin it")
+        raise KeyStoreError(state, "already contains a certificate authority", "keep it, because all agents pin it")
     if (state / "authority" / "authority.key").exists():
         authority = Authority.load(state / "authority")
     else:
@@ -59,7 +59,7 @@ def init(settings: ServerSettings, *, name: str, now: float) -> Authority:
 def _check_restored(state: Path) -> None:
     """Raises ServerError."""
     if (state / RESTORING).exists():
-        raise ServerError(f"{state} holds a restore that was interrupted: run `isthmus relay restore` again to finish it")
+        raise ServerError(f"{state} contains an interrupted restore: run `isthmus relay restore` again to finish it")
 
 
 def _issue_identity(state: Path, authority: Authority, name: str, now: float) -> MachineIdentity:

@@ -164,7 +164,11 @@ class Readiness:
         self._skew = skew(asked, elsewhere, self._clock())
         defect = self._clock_defect()
         if defect and not before:
-            log.critical("clock.skewed", seconds=round(self._skew, 1), remedy="set it by NTP, here and at the database")
+            log.critical(
+                "clock.skewed",
+                seconds=round(self._skew, 1),
+                remedy="synchronise this machine and the database server by NTP",
+            )
         elif before and not defect:
             log.info("clock.agrees")
 

@@ -101,7 +101,7 @@ def check_owner(state_dir: Path) -> Finding | None:
     if owner == os.geteuid():
         return passed("user", "", user_name(owner))
     seen = f"this runs as {user_name(os.geteuid())}, the agent as {user_name(owner)}, who owns {state_dir}"
-    remedy = f"Run it as root or {user_name(owner)}: what another user can read says nothing about the agent."
+    remedy = f"Run it as root or {user_name(owner)}: another user's permissions differ from the agent's."
     return failed("user", "", seen, remedy)
 
 
@@ -131,10 +131,10 @@ def _identity(settings: AgentSettings, now: float) -> tuple[MachineIdentity | No
         return None, failed("identity", "", str(error), _ENROL)
     seen = f"{identity.name}, certificate ends {minute(identity.not_after)}"
     if now > identity.not_after:
-        return None, failed("identity", "", f"{seen}: expired", f"{_ENROL}. Unless this machine's clock is wrong.")
+        return None, failed("identity", "", f"{seen}: expired", f"{_ENROL}. But check this machine's clock first.")
     if now < identity.not_before - _LEEWAY:
         seen = f"{identity.name}, certificate begins {minute(identity.not_before)}, and it is {minute(now)} here"
-        return identity, failed("identity", "", seen, "Set this machine's clock.")
+        return identity, failed("identity", "", seen, "Correct this machine's clock.")
     return identity, passed("identity", "", seen)
 
 
@@ -146,7 +146,7 @@ async def _sign_in(directories: directory.Directories, sign_in: TrialSignIn, clo
     said = f"{result.outcome.value} ({result.detail})" if result.detail else result.outcome.value
     seen = f"{said} after {milliseconds:.0f} ms at {result.controller or 'no controller'}"
     if result.identity is None:
-        return failed(f"sign-in of {user}", "", seen, "The page tells a stranger less than this.")
+        return failed(f"sign-in of {user}", "", seen, "The sign-in page shows less than this.")
     return passed(f"sign-in of {user}", "", f"{seen}, {len(result.identity.groups)} groups")
 
 

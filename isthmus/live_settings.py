@@ -52,7 +52,7 @@ class LiveSettings(Generic[M]):
                 problem=problem.problem,
                 remedy=problem.remedy,
             )
-        remedy = "correct it and reload again; the settings in use stay"
+        remedy = "correct it and reload again; the previous settings stay in use"
         log.error("settings.not_reloaded", file=str(self._path), problems=len(error.problems), remedy=remedy)
 
     def _tell(self, read: M, taken: Sequence[str]) -> None:
@@ -61,7 +61,9 @@ class LiveSettings(Generic[M]):
         log.info("settings.reloaded", file=str(self._path), changed=changed)
         if waiting:
             log.warning(
-                "settings.restart_needed", settings=waiting, remedy="restart for these; until then the old ones count"
+                "settings.restart_needed",
+                settings=waiting,
+                remedy="restart to apply these; until then the previous values stay in use",
             )
 
 

@@ -26,7 +26,7 @@ class Cause:
     shown: tuple[str, ...] = ()
 
 
-_UNKNOWN = Cause("This version does not know this outcome.", "See the logs of relay and agent.")
+_UNKNOWN = Cause("This version does not recognise this outcome.", "See the logs of relay and agent.")
 
 
 @functools.cache

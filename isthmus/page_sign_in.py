@@ -61,12 +61,12 @@ async def sign_in_at_page(route: Route, user: str, password: str) -> Finding:
                 await browser.sign_out(page)
                 return passed(check, route.relay, f"signed in after {milliseconds:.0f} ms, and out again")
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return failed(check, route.relay, plain_reason(error), "See the lines above about the way to the relay.")
+        return failed(check, route.relay, plain_reason(error), "See the lines above about the path to the relay.")
     if page.form_with(_NEW_PASSWORD):
         return passed(
             check, route.relay, f"the page asks for a new password after {milliseconds:.0f} ms: the old one has expired"
         )
-    seen = f"HTTP {page.status}: {page.alert or 'a page that asks for nothing this command knows'}"
+    seen = f"HTTP {page.status}: {page.alert or 'an unexpected page'}"
     return failed(check, route.relay, seen, "With its reference, on the relay: isthmus relay explain REFERENCE")
 
 

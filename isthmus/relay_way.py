@@ -136,8 +136,8 @@ def judge_clock(relay: str, date: str, now: float) -> Finding:
     try:
         skew = parsedate_to_datetime(date).timestamp() - now
     except (TypeError, ValueError):
-        return warned("clock", relay, "the relay does not tell its time")
-    seen, remedy = f"{skew:+.0f} s from ours", "Synchronise this machine's clock; certificates are judged by it."
+        return warned("clock", relay, "the relay's response does not contain its time")
+    seen, remedy = f"{skew:+.0f} s from ours", "Synchronise this machine's clock; certificate dates are checked against it."
     if abs(skew) > CLOCK_FAILURE:
         days = f" ({abs(skew) / 86400:.1f} days)" if abs(skew) > 86400 else ""
         return failed("clock", relay, f"{seen}{days}", remedy)
@@ -152,7 +152,9 @@ async def _handshake(
     try:
         verdict = await probe_relay(route, identity, software=version("isthmus"), clock=clock)
     except RelayUnreachable as error:
-        remedy = "Does something between here and the relay refuse websockets? See docs/operators/relay-behind-a-proxy.md."
+        remedy = (
+            "Does a device between this machine and the relay block WebSockets? See docs/operators/relay-behind-a-proxy.md."
+        )
         return failed("handshake", route.relay, error.reason, remedy)
     return judge_verdict(route.relay, identity.name, verdict, domains)
 
@@ -160,12 +162,14 @@ async def _handshake(
 def judge_verdict(relay: str, name: str, verdict: RelayVerdict | None, domains: tuple[str, ...]) -> Finding:
     """What a relay says of this agent, held against the names that its settings answer for (`*` for bare ones)."""
     if verdict is None:
-        return warned("handshake", relay, "this relay's version cannot be asked whether it lets an agent in", "Upgrade it.")
+        return warned(
+            "handshake", relay, "this relay's version does not support testing whether it accepts an agent", "Upgrade it."
+        )
     if not verdict.admitted:
         remedy = REFUSALS.get(verdict.code, "See the relay's log.")
         return failed("handshake", relay, verdict.reason, f"{remedy[:1].upper()}{remedy[1:]}")
     if verdict.domains is None:
-        return passed("handshake", relay, f"{name} is let in, for any domain that it claims")
+        return passed("handshake", relay, f"{name} is accepted, for any domain that it claims")
     allowed = {domain.lower() for domain in verdict.domains}
     if beyond := [domain for domain in domains if domain not in allowed and domain != "*"]:
         seen = f"the relay does not ask {name} about {', '.join(beyond)}, only about {', '.join(verdict.domains)}"

@@ -50,7 +50,7 @@ class ServiceManager:
 
     def stopping(self) -> None:
         """It takes nothing new, and finishes what is under way."""
-        self._send(STOPPING="1", STATUS="Finishing what is under way")
+        self._send(STOPPING="1", STATUS="Finishing requests in progress")
 
     def alive(self) -> None:
         """To be sent more often than every `watchdog` seconds."""

@@ -46,12 +46,12 @@ def check_servers(settings: DirectorySettings) -> None:
             parse_server(server, allow_plain=allow_plain)
         return
     if not settings.domain.strip("."):
-        raise SettingsProblem("servers", "is empty, and so is `domain`", "Name servers, or the domain with SRV records.")
+        raise SettingsProblem("servers", "is empty, and so is `domain`", "Set `servers`, or a `domain` with SRV records.")
     if not settings.tls.ca_file and not settings.tls.pinned_sha256:
         raise SettingsProblem(
             "tls.ca_file",
-            "is not set, and names from DNS are not believed on the word of any public authority",
-            "Name the authority of the domain controllers' certificates, or list the controllers in `servers`.",
+            "is not set, and for names from DNS the certificates of public CAs are not trusted",
+            "Set it to the CA of the domain controllers' certificates, or list the controllers in `servers`.",
         )
 
 

@@ -311,8 +311,8 @@ class Agent:
 
 _RE_ENROL = "on the relay `isthmus relay token --name NAME --domain DOMAIN`, then here `isthmus agent enrol --token-file -`"
 REFUSALS = {
-    int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it anew: {_RE_ENROL}",
-    int(CloseCode.EXPIRED): f"its certificate expired while it was off; enrol it anew: {_RE_ENROL}",
+    int(CloseCode.REVOKED): f"this agent was revoked; if that was a mistake, enrol it again: {_RE_ENROL}",
+    int(CloseCode.EXPIRED): f"its certificate expired while it was off; enrol it again: {_RE_ENROL}",
     int(CloseCode.REFUSED): f"the relay does not know this identity; enrol here: {_RE_ENROL}",
     int(CloseCode.QUARANTINED): "it accepted a canary, so it was revoked: treat this machine as compromised",
 }

@@ -92,7 +92,7 @@ def _content(relay: str, status: int, body: bytes) -> dict[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise EnrolmentFailed(relay, f"HTTP {status}, and no answer of a relay: is the address right?")
+        raise EnrolmentFailed(relay, f"HTTP {status}, which is not a relay's response: is the address correct?")
     if status != 200:
         raise EnrolmentFailed(relay, str(answer.get("detail", f"HTTP {status}")), refused=status == 403)
     return answer

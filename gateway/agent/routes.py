@@ -154,7 +154,7 @@ class Routes:
             self.use(self._settings)
         except BadRoute as error:
             self._stamp = stamp
-            remedy = "put it right; until then the one before is used"
+            remedy = "correct it; until then the previous file stays in use"
             log.error("tls_ca_file.unusable", error=str(error), remedy=remedy)  # noqa: TRY400 - the text says it all
         else:
             log.info("tls_ca_file.renewed", file=str(self._settings.tls_ca_file))

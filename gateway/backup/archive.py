@@ -131,7 +131,7 @@ def read_archive(
     try:
         file = opened or path.open("rb")
     except OSError as error:
-        raise BackupUnreadable(path, f"cannot be opened ({error.strerror})", "see where the backup is") from error
+        raise BackupUnreadable(path, f"cannot be opened ({error.strerror})", "check the path of the backup") from error
     with file:
         try:
             reader = DecryptingReader(file, opener)
@@ -141,11 +141,15 @@ def read_archive(
         except NewerAge as error:
             raise BackupUnreadable(path, str(error), "read it with the version that made it, or a later one") from error
         except NotAge as error:
-            raise BackupUnreadable(path, str(error), "take another backup: no part of this one is used") from error
+            raise BackupUnreadable(path, str(error), "use an earlier backup: nothing from this one is restored") from error
         except NotOurs as error:
-            raise BackupLocked(path, _other(error, opener), "give what it was encrypted to") from error
+            raise BackupLocked(
+                path, _other(error, opener), "give the passphrase or private key that it was encrypted to"
+            ) from error
         except (tarfile.TarError, msgspec.MsgspecError, RecursionError) as error:
-            raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is") from error
+            raise BackupUnreadable(
+                path, "is encrypted, but is not a backup of a relay", "check that this is the right file"
+            ) from error
     return manifest
 
 
@@ -161,7 +165,7 @@ def _other(error: NotOurs, opener: Opener | bytes) -> str:
 def _read_members(members: Iterator[Member], path: Path, into: Path | None, moved: Moved) -> Manifest:
     first = next(members, None)
     if first is None or first.name != _MANIFEST or not first.plain or first.size > _LARGEST_MANIFEST:
-        raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "see which file it is")
+        raise BackupUnreadable(path, "is encrypted, but is not a backup of a relay", "check that this is the right file")
     manifest = _read_manifest(b"".join(first.content), path)
     missing = dict(manifest.files)
     for member in members:
@@ -169,14 +173,14 @@ def _read_members(members: Iterator[Member], path: Path, into: Path | None, move
         if expected is None or not member.plain or not _NAME.fullmatch(member.name):
             raise BackupUnreadable(path, f"holds {shown(member.name)}, which does not belong there", _NOTHING_USED)
         if member.size != expected.size or _take(member, into, moved) != expected:
-            raise BackupUnreadable(path, f"{member.name} in it is not what its manifest says", _NOTHING_USED)
+            raise BackupUnreadable(path, f"{member.name} in it does not match its manifest", _NOTHING_USED)
     if missing:
         names = ", ".join(map(shown, sorted(missing)[:_NAMED])) + (" and more" if len(missing) > _NAMED else "")
         raise BackupUnreadable(path, f"{names} is missing in it", _NOTHING_USED)
     return manifest
 
 
-_NOTHING_USED = "take another backup: no part of this one is used"
+_NOTHING_USED = "use an earlier backup: nothing from this one is restored"
 
 
 def _read_manifest(text: bytes, path: Path) -> Manifest:

@@ -108,7 +108,9 @@ def note_backup(state_dir: Path, now: float) -> None:
     try:
         atomic_write(path, msgspec.json.encode({"at": now}))
     except KeyStoreError as error:
-        raise BackupUnwritable(path, f"the backup is made, but that could not be noted ({error})", "make room") from error
+        raise BackupUnwritable(
+            path, f"the backup was made, but its time could not be recorded ({error})", "make room"
+        ) from error
 
 
 def _copy(settings: ServerSettings, scratch: Path, node: str, now: float) -> Manifest:
@@ -150,7 +152,7 @@ def _encrypt(file: Path, content: BinaryIO, lock: Lock, manifest: Manifest, scra
         content.seek(0)
         again = os.fdopen(os.dup(content.fileno()), "rb")
         if read_archive(file, key, None, moved, opened=again) != manifest:
-            raise BackupUnreadable(file, "does not hold what was written", "see the disk; nothing was kept")
+            raise BackupUnreadable(file, "does not hold what was written", "check the disk; the backup was discarded")
 
 
 @contextmanager
@@ -158,20 +160,20 @@ def _writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "make room" if error.errno == errno.ENOSPC else "choose another place, or see whose it is"
+        remedy = "make room" if error.errno == errno.ENOSPC else "choose another path, or check its owner and permissions"
         raise BackupUnwritable(file, f"cannot be written ({error.strerror})", f"{remedy}; nothing was changed") from error
 
 
 def _check_place(file: Path, state_dir: Path) -> None:
     """Raises BackupUnwritable."""
     if not file.parent.is_dir():
-        raise BackupUnwritable(file, "its directory does not exist", "make it, or choose another place")
+        raise BackupUnwritable(file, "its directory does not exist", "create it, or choose another path")
     if file.parent.resolve().is_relative_to(state_dir.resolve()):
-        raise BackupUnwritable(file, "lies in state_dir, which it is a backup of", "choose another disk, or machine")
+        raise BackupUnwritable(file, "is in state_dir, which is what is backed up", "choose another disk or machine")
     try:
         if not file.is_file():
             if file.exists():
-                raise BackupUnwritable(file, "is not a regular file", "name a file")
+                raise BackupUnwritable(file, "is not a regular file", "give a file")
             return
         with file.open("rb") as there:
             found = there.read(len(MAGIC))
@@ -188,7 +190,7 @@ def _check_room(database: Path, scratch: Path) -> None:
     needed += log.stat().st_size if log.exists() else 0
     free = shutil.disk_usage(scratch).free
     if free < needed + _SPARE:
-        problem = f"a copy of the database needs {needed >> 20} MiB for a while, and {free >> 20} MiB are free"
+        problem = f"a copy of the database temporarily needs {needed >> 20} MiB, and only {free >> 20} MiB are free"
         raise BackupUnwritable(scratch.parent, problem, f"make room: {_SPARE >> 20} MiB must stay free for the relay")
 
 
@@ -198,7 +200,11 @@ def _copying(state_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = Path(os.fsdecode(error.filename)) if error.filename else state_dir
-        remedy = "make room" if error.errno == errno.ENOSPC else "see whose it is: all in state_dir must be the relay's"
+        remedy = (
+            "make room"
+            if error.errno == errno.ENOSPC
+            else "check its owner: all files in state_dir must belong to the relay's user"
+        )
         raise BackupUnsound(where, f"cannot be copied ({error.strerror})", remedy) from error
 
 

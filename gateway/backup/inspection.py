@@ -75,7 +75,7 @@ async def verify_backup(file: Path, opener: Opener, *, now: float, progress: Pro
             manifest = await asyncio.to_thread(read_archive, file, opener, staged)
         except OSError as error:
             problem = f"cannot be unpacked into {staged.parent} ({error.strerror})"
-            raise BackupUnwritable(file, problem, "make room there, or set TMPDIR") from error
+            raise BackupUnwritable(file, problem, "free space there, or set TMPDIR") from error
         view = await inspect(file, staged, manifest, now, progress)
     view.size = await asyncio.to_thread(size_of, file)
     return view
@@ -86,7 +86,7 @@ def load_staged_keys(file: Path, staged: Path, now: float) -> RelayKeys:
     try:
         return load_keys(_settings(staged), now)
     except (ServerError, CertsError) as error:
-        raise BackupUnsound(file, f"its keys do not fit together ({error})", "take another backup") from error
+        raise BackupUnsound(file, f"its keys do not match each other ({error})", "use an earlier backup") from error
 
 
 def _settings(staged: Path) -> ServerSettings:
@@ -106,10 +106,10 @@ async def staged_store(file: Path, staged: Path, keys: RelayKeys) -> AsyncIterat
     try:
         check_copy(database)
         if is_empty(database):
-            raise BackupUnsound(file, "its database is empty", "take another backup")
+            raise BackupUnsound(file, "its database is empty", "use an earlier backup")
         store = open_relay_store(_settings(staged), keys)
     except StoreError as error:
-        raise BackupUnsound(file, f"its database cannot be used: {error}", "take another backup") from error
+        raise BackupUnsound(file, f"its database cannot be used: {error}", "use an earlier backup") from error
     try:
         yield store
     finally:

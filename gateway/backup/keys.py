@@ -25,7 +25,7 @@ def make_key(path: Path, now: float) -> PublicKey:
     try:
         write_new(path, text.encode())
     except FileExistsError as error:
-        raise BackupKeyUnusable(path, "exists already", "choose another name: backups need the key that is there") from error
+        raise BackupKeyUnusable(path, "exists already", "choose another name: existing backups need this key") from error
     except KeyStoreError as error:
         raise BackupKeyUnusable(path, error.problem, error.remedy) from error
     return key.public
@@ -37,10 +37,12 @@ def read_public_keys(path: Path) -> list[PublicKey]:
         with path.open("rb") as file:
             content = file.read(_LARGEST)
     except OSError as error:
-        raise BackupKeyUnusable(path, f"cannot be read ({error.strerror})", "see where the public key is") from error
+        raise BackupKeyUnusable(path, f"cannot be read ({error.strerror})", "check the path of the public key") from error
     if b"AGE-SECRET-KEY-" in content:
-        problem = "holds a private key, which belongs on no relay"
-        raise BackupKeyUnusable(path, problem, "give a file with the public one, the line `# public key: age1…` in it")
+        problem = "contains a private key, which must not be on a relay"
+        raise BackupKeyUnusable(
+            path, problem, "give a file with the public key instead, which is the line `# public key: age1…` in it"
+        )
     return _parsed(path, content, PublicKey.parse, "public keys (age1…)")
 
 
@@ -49,7 +51,7 @@ def read_private_keys(path: Path) -> list[PrivateKey]:
     try:
         content = read_private(path, most=_LARGEST)
     except FileNotFoundError as error:
-        raise BackupKeyUnusable(path, "is not there", "see where the private key is") from error
+        raise BackupKeyUnusable(path, "is not there", "check the path of the private key") from error
     except KeyStoreError as error:
         raise BackupKeyUnusable(path, error.problem, error.remedy) from error
     return _parsed(path, content, PrivateKey.parse, "private keys (AGE-SECRET-KEY-1…)")
@@ -64,7 +66,7 @@ def _parsed(path: Path, content: bytes, parse: Callable[[str], K], kind: str) ->
         try:
             keys.append(parse(text))
         except ValueError as error:  # its text quotes nothing of the key
-            raise BackupKeyUnusable(path, f"line {number}: {error}", f"it must hold {kind}, one a line") from None
+            raise BackupKeyUnusable(path, f"line {number}: {error}", f"it must contain {kind}, one per line") from None
     if not keys:
-        raise BackupKeyUnusable(path, "holds no key", f"it must hold {kind}, one a line")
+        raise BackupKeyUnusable(path, "holds no key", f"it must contain {kind}, one per line")
     return keys

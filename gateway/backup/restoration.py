@@ -88,16 +88,16 @@ async def restore(
     with ExitStack() as stack:
         claim_state_dir(stack, state_dir)
         if unfinished(settings):
-            raise RestoreRefused(state_dir, "holds a restore that was interrupted", "let it be finished first")
+            raise RestoreRefused(state_dir, "contains an interrupted restore", "complete it first")
         if not replace_state and (holds_state(state_dir) or _outside(settings)):
-            problem = "holds the state of a relay"
-            raise RestoreRefused(state_dir, problem, "to replace it, give --replace: it is moved aside")
+            problem = "contains the state of a relay"
+            raise RestoreRefused(state_dir, problem, "to replace it, use --replace: the existing files are moved aside")
         size = os.fstat(opened.fileno()).st_size if opened else None
         async with _staged(settings, file, opener, opened) as (staged, manifest):
             backup = await inspect(file, staged, manifest, now, progress)
             backup.size = await asyncio.to_thread(size_of, file) if size is None else size
             if backup.trail:
-                raise BackupUnsound(file, backup.trail, "take another backup")
+                raise BackupUnsound(file, backup.trail, "use an earlier backup")
             view = RestoreView(backup=backup)
             await _make_good(settings, staged, view, actor, now)
             await asyncio.to_thread(_decide, settings, staged, view)
@@ -131,8 +131,8 @@ async def _staged(
             manifest = await asyncio.to_thread(read_archive, file, opener, staged, opened=opened)
             expected = "sqlite" if store_file(settings) is not None else "postgresql"
             if manifest.database != expected:
-                problem = f"is of a relay on {manifest.database}, and the settings say {expected}"
-                raise BackupUnsound(file, problem, "set store_url as it was there")
+                problem = f"is from a relay with {manifest.database}, but the settings say {expected}"
+                raise BackupUnsound(file, problem, "set store_url as on that relay")
             yield staged, manifest
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -143,7 +143,11 @@ def _writing(state_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "make room, and do it again" if error.errno == errno.ENOSPC else "see whose it is, and do it again"
+        remedy = (
+            "free some space, and run the command again"
+            if error.errno == errno.ENOSPC
+            else "check owner and permissions, and run the command again"
+        )
         raise BackupUnwritable(state_dir, f"cannot be written ({error.strerror})", remedy) from error
 
 
@@ -173,11 +177,11 @@ async def _record(settings: ServerSettings, keys: RelayKeys, entry: AuditEvent) 
     try:
         store = open_relay_store(settings, keys)
     except StoreError as error:
-        return f"the database was not looked at ({error})"
+        return f"the database could not be read ({error})"
     try:
         await store.audit.append(entry)
     except StoreError as error:
-        return f"the audit trail has no entry of it ({error})"
+        return f"it could not be recorded in the audit trail ({error})"
     finally:
         await store.close()
     return ""

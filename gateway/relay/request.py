@@ -94,7 +94,7 @@ def _warn_of_proxy(proxy: str) -> None:
     log.warning(
         "proxy.client_unknown",
         proxy=proxy,
-        remedy="have it write the client's address into X-Forwarded-For; its clients count as one until it does",
+        remedy="configure it to set X-Forwarded-For to the client's IP address; until then its clients count as one",
     )
 
 

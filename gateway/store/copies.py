@@ -76,7 +76,7 @@ def is_empty(path: Path) -> bool:
     return tables == 0
 
 
-_DAMAGED = "see what is wrong with the disk, and restore the newest good backup"
+_DAMAGED = "check the disk, and restore the newest good backup"
 
 
 @contextlib.contextmanager

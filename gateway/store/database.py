@@ -101,7 +101,7 @@ class _Job(LaneJob):
         """Give up, while a thread is at work with it: called in another one."""
         self.abandoned = self.expired = True
         problem = f"no answer within {patience:g} s"
-        self.deliver(None, StoreUnavailable(where, problem, "see whether its server runs, and can be reached"))
+        self.deliver(None, StoreUnavailable(where, problem, "check that its server is running and reachable"))
         connection = self._connection
         with contextlib.suppress(Exception):  # it may have ended this very moment
             if hasattr(connection, "interrupt"):  # SQLite
@@ -190,7 +190,7 @@ class Database:
             raise self._unavailable(error) from error
         ended = time.monotonic()
         if ended - started > _LONG:
-            log.warning("store.slow", seconds=round(ended - started, 3), remedy="see what else the disk is busy with")
+            log.warning("store.slow", seconds=round(ended - started, 3), remedy="check what else uses the disk")
             self._prompt_from = ended + _SLOW_FOR
         self._unchecked += 1
         if self._unchecked >= _CHECKPOINT_AFTER:
@@ -538,16 +538,16 @@ def remedy_for(problem: str) -> str:
 
 _REMEDIES = (
     (("locked",), f"another process held it for {BUSY_TIMEOUT:g} s; end that process"),
-    (("full", "disk i/o", "no space"), "make room on the disk; nothing was half written"),
+    (("full", "disk i/o", "no space"), "free some disk space; no data was partially written"),
     (("malformed", "not a database"), "the file is damaged: restore it from the backup"),
-    (("read-only",), "the server takes no writes: see whether it is a standby, or was told so"),
+    (("read-only",), "the server is read-only: check whether it is a standby, or was set to read-only"),
     (("unable to open", "readonly"), "check that the directory exists and that this user may write there"),
-    (("no password supplied",), "see whether passfile has a line for this server, is this user's, and has mode 0600"),
-    (("authentication failed", "no pg_hba.conf entry"), "see user and password, and what pg_hba.conf allows"),
-    (("fatal: database", "fatal: role"), "make it there, or correct store_url"),
+    (("no password supplied",), "check that passfile has a line for this server, belongs to this user, and has mode 0600"),
+    (("authentication failed", "no pg_hba.conf entry"), "check user and password, and what pg_hba.conf allows"),
+    (("fatal: database", "fatal: role"), "create it, or correct store_url"),
     (("invalid connection option", "resolve host"), "correct store_url"),
-    (("does not support ssl", "certificate"), "see the server's TLS, sslmode and sslrootcert"),
-    (("timeout", "timed out"), "see whether its server runs, and what keeps it busy"),
-    (("connection", "server"), "see whether its server runs, and can be reached"),
+    (("does not support ssl", "certificate"), "check the server's TLS configuration, sslmode and sslrootcert"),
+    (("timeout", "timed out"), "check that its server is running, and what it is busy with"),
+    (("connection", "server"), "check that its server is running and reachable"),
 )
 """Words of SQLite and PostgreSQL -> what to do."""

@@ -90,7 +90,7 @@ class ExportBroken(StoreError):
         self.line, self.problem = line, problem
 
     def __str__(self) -> str:
-        return f"the export does not hold at line {self.line}: {self.problem}"
+        return f"the export is invalid at line {self.line}: {self.problem}"
 
 
 class NothingToAccept(StoreError):
@@ -101,7 +101,7 @@ class NothingToAccept(StoreError):
         self.witness = witness
 
     def __str__(self) -> str:
-        return f"there is nothing to accept: the audit trail holds all that {self.witness} says of it"
+        return f"there is nothing to accept: the audit trail contains everything that {self.witness} records"
 
 
 class AgentRevoked(StoreError):

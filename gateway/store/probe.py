@@ -40,14 +40,14 @@ def check_store(url: str) -> str:
 def _check_can_be_made(path: Path) -> None:
     if not os.access(path.parent, os.W_OK | os.X_OK):
         problem = "is not there, and cannot be made in that directory by this user"
-        raise StoreUnavailable(str(path), problem, "see whether the directory exists, and whose it is")
+        raise StoreUnavailable(str(path), problem, "check that the directory exists, and who owns it")
 
 
 def _read_only(path: Path) -> sa.Engine:
     check_private_file(path)
     if not os.access(path, os.R_OK | os.W_OK):
         problem = "cannot be read and written by this user"
-        raise StoreUnavailable(str(path), problem, f"see whose it is: ls -l {path}")
+        raise StoreUnavailable(str(path), problem, f"check its owner: ls -l {path}")
     # without a log nobody has it open, and SQLite would make one even to read
     logged = path.with_name(f"{path.name}-wal").exists()
     uri = f"{path.absolute().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"

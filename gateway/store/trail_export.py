@@ -192,9 +192,9 @@ def _problem(line: ExportLine, keyring: Keyring) -> str:
         )
         anew = _line(entry)
         if entry.seq < 1 or entry.seq >= 1 << 63:
-            return "it is no entry"
+            return "it is not an entry"
     except _UNREADABLE:
-        return "it is no entry"
+        return "it is not an entry"
     if anew != line:
         return f"the fields of entry {line.id} are not what its facts and personal part say"
     if entry.personal is not None and digest_of(entry.salt or b"", entry.personal) != entry.digest:
@@ -284,13 +284,13 @@ def _read_json(first: str, text: io.TextIOWrapper) -> Iterator[_Record]:
             else:
                 record = msgspec.json.decode(line, type=ExportLine)
         except _UNREADABLE as error:
-            raise ExportBroken(number, "it is no line of an export") from error
+            raise ExportBroken(number, "it is not a line of an export") from error
         yield record, line
 
 
 def _read_csv(first: str, text: io.TextIOWrapper) -> Iterator[_Record]:
     if (first + text.readline()).encode() != _row(ExportLine.__struct_fields__):
-        raise ExportBroken(1, "it is no export of an audit trail")
+        raise ExportBroken(1, "it is not an export of an audit trail")
     lines: list[str] = []  # of one row: a cell may hold ends of lines
     rows, number = csv.reader(_kept(text, lines)), 2
     while True:
@@ -301,7 +301,7 @@ def _read_csv(first: str, text: io.TextIOWrapper) -> Iterator[_Record]:
         except UnicodeDecodeError:
             raise
         except _UNREADABLE as error:
-            raise ExportBroken(number, "it is no row of an export") from error
+            raise ExportBroken(number, "it is not a row of an export") from error
         yield record, "".join(lines)
         lines.clear()
         number += 1

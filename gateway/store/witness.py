@@ -69,7 +69,7 @@ class HeadWitness:
                 os.chown(self.path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         except (KeyStoreError, OSError) as error:
             problem = error.problem if isinstance(error, KeyStoreError) else f"cannot be written ({error.strerror})"
-            raise StoreUnavailable(str(self.path), problem, "make room, and see whose state_dir it is") from error
+            raise StoreUnavailable(str(self.path), problem, "free some space, and check who owns state_dir") from error
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -87,7 +87,7 @@ class HeadWitness:
             os.close(descriptor)
 
 
-_RESTORE = "restore the file from the backup, or see why it was changed and run `isthmus relay audit accept`"
+_RESTORE = "restore the file from the backup, or find out why it was changed and run `isthmus relay audit accept`"
 
 
 def contradicted(

@@ -49,10 +49,8 @@ class TrustUndecided(SetupError):
 
     def __str__(self) -> str:
         if self.refused:
-            return (
-                "the certificates were not accepted, and no password was sent anywhere. See who answers for these servers."
-            )
-        problem = "the fingerprint that was given is none of these" if self.given else "nobody has accepted this certificate"
+            return "the certificates were not accepted, and no password was sent anywhere. Find out which servers these are."
+        problem = "none of these has the given fingerprint" if self.given else "this certificate has not been accepted"
         lines = "".join(f"\n  {described(certificate)}\n  {certificate.printed_fingerprint}" for certificate in self.shown)
         return (
             f"the domain controllers' certificates: {problem}, and no password was sent anywhere:{lines}\n"

@@ -46,7 +46,7 @@ TOKEN = Question(
     text="Token",
     parse=enrolment_token,
     secret=True,
-    help="The token that `isthmus relay setup` or `isthmus relay token` has printed (isth1.…).",
+    help="Token printed by `isthmus relay setup` or `isthmus relay token` (isth1.…).",
 )
 DOMAIN = Question(
     key="domain",
@@ -61,7 +61,7 @@ SERVERS = Question(
     parse=items,
     several=True,
     help="Domain controllers, by the names in their certificates, as dc1.corp.example.com or with :PORT. "
-    "Not needed where the DNS has their SRV records.",
+    "Not needed if DNS has SRV records for them.",
 )
 CA_FILE = Question(
     key="ca_file",
@@ -70,7 +70,7 @@ CA_FILE = Question(
     default=fixed(""),
     path=True,
     asked=False,
-    help="PEM file with the CA of the domain controllers' certificates, instead of the one that they show.",
+    help="PEM file with the CA of the domain controllers' certificates, instead of the one that they send.",
 )
 ACCEPT = Question(
     key="accept_fingerprints",
@@ -103,7 +103,7 @@ RELAY_CA_FILE = Question(
     default=fixed(""),
     path=True,
     asked=False,
-    help="PEM file with the CA of the relay's HTTPS certificate, where this system does not know it.",
+    help="PEM file with the CA of the relay's HTTPS certificate, if this system does not trust it.",
 )
 PROXY = Question(
     key="proxy",

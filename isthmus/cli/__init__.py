@@ -17,8 +17,8 @@ from isthmus.terminal import visible_lines
 __all__ = ["cli", "main"]
 
 _PARTS = {
-    "agent": ("isthmus.cli.agent", "The on-premises side: enrol, run, check."),
-    "relay": ("isthmus.cli.relay", "The cloud side: set up, run, administer."),
+    "agent": ("isthmus.cli.agent", "The agent (on premises): set up, enrol, run, check."),
+    "relay": ("isthmus.cli.relay", "The relay (in the cloud): set up, run, administer."),
     "adfs": ("isthmus.cli.adfs", "AD FS farms: certificates, servers, the trust with Entra ID."),
     "config": ("isthmus.cli.configuration", "Settings files: print an example, check one."),
     "completion": ("isthmus.cli.completion", "Print the completion script for a shell."),

@@ -35,8 +35,8 @@ agent_config = config_option("/etc/isthmus/agent.toml")
 
 _HERE = "isthmus.cli.agent"
 _PARTS = {
-    "setup": ("isthmus.cli.agent_setup:setup", "Make an agent of this machine: user, files, enrolment, service."),
-    "enrol": (f"{_HERE}:enrol", "Get this machine's certificate from the relay."),
+    "setup": ("isthmus.cli.agent_setup:setup", "Set up an agent on this machine: user, files, enrolment, service."),
+    "enrol": (f"{_HERE}:enrol", "Enrol this machine: request a certificate from the relay."),
     "run": (f"{_HERE}:run", "Serve until SIGTERM or SIGINT."),
     "check": (f"{_HERE}:check", "Find out what is wrong with this agent."),
 }
@@ -44,7 +44,7 @@ _PARTS = {
 
 @click.group("agent", cls=LazyGroup, parts=_PARTS)
 def command() -> None:
-    """The on-premises side: set up, enrol, run, check. It opens no port to the network; it only dials out."""
+    """The agent (on premises): set up, enrol, run, check. It opens no port to the network, and only connects outbound."""
 
 
 def _load(path: Path, *, makes: bool = False) -> AgentSettings:
@@ -58,7 +58,7 @@ def _load(path: Path, *, makes: bool = False) -> AgentSettings:
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the token, or - for standard input.")
 @json_option
 def enrol(config: Path, token: str | None, token_file: Path | None, as_json: bool) -> None:
-    """Make this machine's key and get its certificate from the relay. The key never leaves this machine.
+    """Generate this machine's key and request its certificate from the relay. The key never leaves this machine.
 
     \b
     Examples:
@@ -96,7 +96,7 @@ def enrol(config: Path, token: str | None, token_file: Path | None, as_json: boo
 @json_log_option
 @click.pass_obj
 def run(debug: bool, config: Path, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight. SIGHUP reads the settings anew.
+    """Serve until SIGTERM or SIGINT, then finish requests in progress. SIGHUP reloads the settings.
 
     \b
     Example:
@@ -118,22 +118,22 @@ def run(debug: bool, config: Path, as_json: bool) -> None:
 
 @click.command()
 @agent_config
-@click.option("--user", help="Check this user's password too, as a sign-in would; asks for it.")
+@click.option("--user", help="Also check this user's password, as in a sign-in. Prompts for the password.")
 @click.option(
     "--password-file", metavar="FILE", help="With --user: file with the password, mode 0600, or - for standard input."
 )
 @click.option(
-    "--at-page", is_flag=True, help="With --user: sign in at the relay's page too, through any agent, and out again."
+    "--at-page", is_flag=True, help="With --user: also sign in at the relay's page, through any agent, and sign out again."
 )
 @fail_on_option
 @json_option
 def check(config: Path, user: str | None, password_file: str | None, at_page: bool, fail_on: FailOn, as_json: bool) -> None:
     """Find out what is wrong with this agent.
 
-    Looks at this machine and its clock, the way to the relay and whether it lets this agent in, each domain controller, the
-    service account's rights, and the domain's own names and lockout policies.
+    Checks this machine and its clock, the path to the relay and whether it accepts this agent, each domain controller, the
+    service account's permissions, and the domain's names and lockout policies.
 
-    Each line passes, warns or fails, with the remedy. Nothing is changed, and a running agent is not disturbed.
+    Each line passes, warns or fails, with a remedy. Nothing is changed, and a running agent is not affected.
 
     \b
     Exit codes: 0 nothing failed, 1 something failed (with --fail-on warning:

@@ -38,11 +38,10 @@ from isthmus.terminal import visible, visible_lines
 @setup_options(QUESTIONS)
 @json_option
 def setup(config: Path, as_json: bool, **given: Any) -> None:
-    """Make an agent of this machine: user, files, enrolment, check, service.
+    """Set up an agent on this machine: user, files, enrolment, check, service.
 
     Asks for the relay's token and the service account, and reads the rest from
-    the directory. Run it again at any time: what is there already is left alone,
-    and a setup that was interrupted is continued.
+    the directory. You can run it again at any time: it keeps what is already in place, and continues an interrupted setup.
 
     \b
     Examples:
@@ -134,10 +133,10 @@ def _conclude(prepared: Preparation, checked: AgentChecked, signed_in: list[dict
     for line in signed_in:
         click.echo(visible_lines(f"test: {said(line)}"))
     if systemd:
-        click.echo(f"The agent runs. Its log: journalctl -u {SERVICE}")
+        click.echo(f"The agent is running. To see its log: journalctl -u {SERVICE}")
         click.echo("Next: on the relay, `isthmus relay agents` lists it. Set up a second agent on another machine.")
         return
-    click.echo("There is no systemd here. Next: start it with what starts services on this machine, as root:")
+    click.echo("This machine has no systemd. Next: start the agent with this machine's service manager, as root:")
     click.echo(f"  {_start_command(prepared)}")
 
 

@@ -88,15 +88,15 @@ def example(kind: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(KINDS), help="Whose it is; guessed from its tables otherwise.")
-@click.option("--file-only", is_flag=True, help="Leave out the machine, as for a file that is used on another one.")
+@click.option("--kind", type=click.Choice(KINDS), help="Kind of settings file. [default: determined from its tables]")
+@click.option("--file-only", is_flag=True, help="Check only the file, not this machine, for use on another machine.")
 @json_option
 def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
-    """Check a settings file and name every error with its key and line. Exit code 1 where there is one.
+    """Check a settings file, and report every error with its key and line. The exit code is 1 if there are errors.
 
-    Loads what the process would load at its start, as the user who owns the state directory where root asks: certificates
-    and keys, passwords, logo and texts, the store (nothing is made in it), addresses to listen on. No relay and no domain
-    controller is asked: `isthmus relay check` and `isthmus agent check` do that.
+    Loads everything that the process would load when it starts, as the owner of the state directory if run by root:
+    certificates and keys, passwords, logo and texts, the database (without creating anything), addresses to listen on. It
+    does not contact a relay or domain controller: use `isthmus relay check` and `isthmus agent check` for that.
 
     \b
     Examples:
@@ -121,7 +121,7 @@ def check(file: Path, kind: str | None, file_only: bool, as_json: bool) -> None:
         told = {"file": str(file), "kind": kind, "ok": not problems}
         emit_json(told | {"problems": _as_data(problems), "unchecked": _as_data(unchecked), "warnings": warnings})
     else:
-        click.echo(f"{file}: good settings for isthmus {kind}")
+        click.echo(f"{file}: valid settings for isthmus {kind}")
         for problem in unchecked:
             click.echo(visible_lines(f"Not checked: {problem}"))
         for warning in warnings:

@@ -20,7 +20,7 @@ def password_of(user: str | None, file: str | None) -> str:
         return ""
     if file is None:
         if not someone_is_there():
-            raise Failure("nobody is there to ask for the password; give --password-file FILE, or - for standard input")
+            raise Failure("there is no terminal to ask for the password; give --password-file FILE, or - for standard input")
         typed: str = click.prompt("Password", hide_input=True, err=True)
         return typed
     with reporting(UnusableFile):

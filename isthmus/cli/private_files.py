@@ -39,7 +39,7 @@ def private_output(path: Path | None) -> Iterator[BinaryIO]:
         temporary.replace(path)
         temporary = None
     except OSError as error:
-        raise Failure(f"{path} cannot be written ({error.strerror}); there is no part of it") from error
+        raise Failure(f"{path} cannot be written ({error.strerror}); no file was created") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

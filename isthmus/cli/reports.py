@@ -27,7 +27,7 @@ fail_on_option = click.option(
     type=click.Choice(("warning", "failure")),
     default="failure",
     show_default=True,
-    help="From what on the exit code is 1: a line that warns, or only one that fails.",
+    help="Exit with code 1 if a line warns or fails, or only if one fails.",
 )
 
 

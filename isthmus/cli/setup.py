@@ -29,12 +29,12 @@ from settings import UnusableFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_answers_option = click.option("--answers", type=FILE, help="TOML file with answers; an option given here counts before it.")
-_yes_option = click.option("--yes", is_flag=True, help="Ask nothing: take the default of what is not given.")
+_answers_option = click.option("--answers", type=FILE, help="TOML file with answers; options take precedence over it.")
+_yes_option = click.option("--yes", is_flag=True, help="Do not ask: use the defaults of answers that are not given.")
 _replace_option = click.option(
-    "--replace", is_flag=True, help="Change files that somebody edited without asking; the difference is shown."
+    "--replace", is_flag=True, help="Overwrite files that were edited without asking; the difference is shown."
 )
-_dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+_dry_run_option = click.option("--dry-run", is_flag=True, help="Show the planned steps without changing anything.")
 
 
 def setup_options(questions: Sequence[Question[Any]]) -> Callable[[F], F]:

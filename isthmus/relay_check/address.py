@@ -30,7 +30,7 @@ def check_certificate_files(settings: ServerSettings, now: float) -> list[Findin
     """Certificate and key as the settings name them: they fit, are for `public_url`, and last. now: Unix seconds."""
     certificate, key = settings.tls_certificate, settings.tls_key
     if certificate is None or key is None:
-        return [passed("certificate", "", "none here: a proxy on this machine serves HTTPS")]
+        return [passed("certificate", "", "not used: a proxy on this machine serves HTTPS")]
     host = urlsplit(settings.public_url).hostname or ""
     try:
         tls_context(settings)
@@ -70,7 +70,7 @@ async def check_public_address(settings: ServerSettings, now: float, *, running:
             parts.hostname or "", parts.port or 443, type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError) as error:
-        yield failed("DNS", url, plain_reason(error), "Make an address record for the host of `public_url`.")
+        yield failed("DNS", url, plain_reason(error), "Create an address record for the host of `public_url`.")
         return
     yield passed("DNS", url, ", ".join(sorted({str(address[4][0]) for address in found})))
     trust: Finding | None = None
@@ -153,7 +153,7 @@ def judge_answer(url: str, status: int, said: str) -> Finding:
         return passed("address", url, "a relay answers there")
     if said:
         return failed("address", url, f"a relay answers there that cannot serve: {said}", "See its log.")
-    seen = f"HTTP {status}, and not a relay's answer"
+    seen = f"HTTP {status}, not from a relay"
     return failed("address", url, seen, "See which server `public_url` leads to, and what its proxy does with /healthz.")
 
 
@@ -167,6 +167,6 @@ def judge_served(url: str, served: Certificate, file: Path | None, now: float) -
         return judge_end("served certificate", url, served, now)
     if own.der == served.der:
         return passed("served certificate", url, f"the one in {file}")
-    seen = f"another one than in {file}: {served.subject}, ends {day(served.not_after)}"
+    seen = f"differs from the one in {file}: {served.subject}, ends {day(served.not_after)}"
     remedy = "A renewed one is served within a minute. If it stays so, a proxy in between has its own: keep both good."
     return warned("served certificate", url, seen, remedy)

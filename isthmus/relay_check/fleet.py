@@ -16,10 +16,10 @@ RENEWED_BY = 7 * DAY
 """An agent asks for its next certificate ten days before the end of this one."""
 _CONDITIONS: Mapping[str, tuple[str, str]] = {
     "no_agent": (
-        "no agent of it is connected",
+        "no agent for it is connected",
         "Start one. If none is to serve it any more, revoke those that did: isthmus relay revoke NAME",
     ),
-    "no_controller": ("no domain controller answers its agents", "On an agent's machine: isthmus agent check"),
+    "no_controller": ("its agents reach no domain controller", "On an agent's machine: isthmus agent check"),
     "service_account": (
         "its domain controllers refuse the agents' service account",
         "On an agent's machine: isthmus agent check",
@@ -89,7 +89,7 @@ def _judge_agent(agent: AgentView, now: float) -> Finding:
         return warned("agent", agent.name, seen, "See its log for certificate.renewal_failed.")
     down = [name for name, state in agent.directories.items() if state != "up"]
     if down:
-        seen = f"connected; not up: {', '.join(down)}"
+        seen = f"connected; domain controllers not up: {', '.join(down)}"
         return warned("agent", agent.name, seen, "On its machine: isthmus agent check")
     controllers = f", domain controllers up: {len(agent.directories)}" if agent.directories else ""
     seen = f"connections: {agent.connections}, version {agent.software or 'unknown'}{controllers}"

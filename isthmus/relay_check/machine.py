@@ -26,12 +26,12 @@ def check_keys(settings: ServerSettings, now: float) -> Finding:
     try:
         keys = load_keys(settings, now, renew=False)
     except (ServerError, CertsError, OSError) as error:
-        return failed("keys", "", str(error), "The relay does not start before that.")
+        return failed("keys", "", str(error), "Until then the relay does not start.")
     ends = keys.authority.certificate.not_valid_after_utc.timestamp()
     seen = f"of {keys.identity.name}; the authority that agents pin ends {day(ends)}"
     if now > ends:
         remedy = "Make a new one (isthmus relay init in an empty state_dir), and enrol every agent there."
-        return failed("keys", "", f"{seen}: no agent believes this relay any more", remedy)
+        return failed("keys", "", f"{seen}: agents no longer trust this relay", remedy)
     if ends - now < AUTHORITY_WARNING:
         return warned("keys", "", seen, "Plan to set up a new relay beside this one, and to enrol every agent there.")
     return passed("keys", "", seen)
@@ -80,7 +80,7 @@ def judge_disk(state_dir: Path, free: int) -> Finding:
 def check_backup(state_dir: Path, now: float, *, shared: bool) -> Finding:
     """When `isthmus relay backup` was last run here. shared: the database is a server's, and is not in it."""
     remedy = "Make one: isthmus relay backup FILE. Without it, a lost disk means to enrol every agent again."
-    also = "; the database is backed up by its own means" if shared else ""
+    also = "; the PostgreSQL database is backed up separately" if shared else ""
     try:
         at = float(json.loads((state_dir / "last-backup").read_bytes())["at"])
     except FileNotFoundError:

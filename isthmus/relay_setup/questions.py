@@ -54,7 +54,7 @@ def _domains(text: str) -> tuple[str, ...]:
         raise ValueError("name at least one")
     for domain in found:
         if not _DOMAIN.fullmatch(domain):
-            raise ValueError(f"{domain!r}: expected what follows the @ in user names, such as corp.example.com")
+            raise ValueError(f"{domain!r}: expected the part after the @ in user names, such as corp.example.com")
     return found
 
 
@@ -68,7 +68,7 @@ def _netbios_names(text: str) -> tuple[str, ...]:
 
 def _agreed(text: str) -> bool:
     if not yes_or_no(text):
-        raise ValueError("without your agreement it issues nothing; choose `files` or `proxy` for the certificate instead")
+        raise ValueError("the ACME server issues no certificate without your agreement; choose `files` or `proxy` instead")
     return True
 
 
@@ -94,13 +94,13 @@ def _own_name() -> str:
 PUBLIC_URL = Question(
     key="public_url",
     text="Public address",
-    help="Address that users and agents reach the relay at, https://NAME[:PORT].",
+    help="URL at which users and agents reach the relay, https://NAME[:PORT].",
     parse=_public_url,
 )
 CERTIFICATE = Question(
     key="certificate",
     text="Where the HTTPS certificate comes from",
-    help="`files`: PEM files that you have. `acme`: an ACME server such as Let's Encrypt; the relay has it renewed. "
+    help="`files`: your own PEM files. `acme`: an ACME server such as Let's Encrypt; renewed automatically. "
     "`proxy`: a reverse proxy on this machine serves HTTPS.",
     parse=one_of(FILES, ACME, PROXY),
     choices=(FILES, ACME, PROXY),
@@ -123,7 +123,7 @@ def _behind_proxy(answers: Answers) -> bool:
 TLS_CERTIFICATE = Question(
     key="tls_certificate",
     text="Certificate file",
-    help="The HTTPS certificate with its chain, PEM. It is copied where the relay's user cannot read it.",
+    help="HTTPS certificate with its chain, PEM. If the relay's user cannot read the file, it is copied.",
     parse=file_path,
     applies=_by_files,
     default=fixed("/etc/isthmus/relay.crt"),
@@ -142,7 +142,7 @@ CERTIFICATE_FILES = (TLS_CERTIFICATE, TLS_KEY)
 ACME_DIRECTORY = Question(
     key="acme_directory",
     text="ACME server",
-    help="Directory URL of the ACME server; Let's Encrypt unless given.",
+    help="Directory URL of the ACME server. [default: Let's Encrypt]",
     parse=lambda text: _fit(web_address, any_text(text)),
     applies=_by_acme,
     default=fixed(AcmeSettings().directory),
@@ -150,7 +150,7 @@ ACME_DIRECTORY = Question(
 ACME_TERMS = Question(
     key="acme_terms",
     text="Do you agree to its terms of service",
-    help="Whether you agree to the ACME server's terms of service; without that it issues nothing.",
+    help="Whether you agree to the ACME server's terms of service. It issues no certificate without your agreement.",
     parse=_agreed,
     yes_no=True,
     applies=_by_acme,
@@ -158,7 +158,7 @@ ACME_TERMS = Question(
 ACME_CONTACT = Question(
     key="acme_contact",
     text="E-mail address for the ACME server",
-    help="E-mail address that the ACME server may write to; `none` for none.",
+    help="Contact e-mail address for the ACME server, or `none`.",
     parse=_addresses,
     applies=_by_acme,
     default=fixed("none"),
@@ -166,8 +166,8 @@ ACME_CONTACT = Question(
 )
 ACME_CHALLENGE = Question(
     key="acme_challenge",
-    text="How it is proven that the name is yours",
-    help="`http-01`: port 80 of the public address leads to this machine, and nothing else listens there. `dns-01`: a "
+    text="Challenge type",
+    help="`http-01`: port 80 of the public address leads to this machine, and no other program listens there. `dns-01`: a "
     "program sets a DNS record.",
     parse=one_of(HTTP, DNS),
     choices=(HTTP, DNS),
@@ -185,7 +185,7 @@ ACME_HOOK = Question(
 ACME_CA_FILE = Question(
     key="acme_ca_file",
     text="CA of the ACME server",
-    help="CA (PEM) that signed the ACME server's own certificate, where the system does not know it.",
+    help="CA (PEM) of the ACME server's own HTTPS certificate, if this system does not trust it.",
     parse=optional_path,
     applies=_by_acme,
     default=fixed(""),
@@ -195,7 +195,7 @@ ACME_CA_FILE = Question(
 ACME_HTTP_ADDRESS = Question(
     key="acme_http_address",
     text="Address for http-01",
-    help="Address where http-01 is answered; 0.0.0.0:80 unless given.",
+    help="Address on which http-01 challenges are answered. [default: 0.0.0.0:80]",
     parse=lambda text: _fit(listen_address, any_text(text)),
     applies=lambda answers: answers.get(ACME_CHALLENGE) == HTTP,
     default=fixed(AcmeSettings().http_address),
@@ -204,7 +204,7 @@ ACME_HTTP_ADDRESS = Question(
 TRUSTED_PROXIES = Question(
     key="trusted_proxies",
     text="Addresses of the proxy",
-    help="Networks or addresses that the proxy connects from; its X-Forwarded-For is believed.",
+    help="Networks or addresses that the proxy connects from. Its X-Forwarded-For header is trusted.",
     parse=_networks,
     applies=_behind_proxy,
     default=fixed("127.0.0.1, ::1"),
@@ -220,7 +220,7 @@ ORGANISATION = Question(
 DOMAINS = Question(
     key="domains",
     text="Domains",
-    help="Domains whose users sign in: all that follows the @ in their user names (UPN suffixes).",
+    help="Domains whose users sign in: the part after the @ in their user names (UPN suffix).",
     parse=_domains,
     several=True,
     singular="domain",
@@ -237,7 +237,7 @@ def _likely_netbios_name(answers: Answers) -> str:
 NETBIOS_NAMES = Question(
     key="netbios_names",
     text="NetBIOS names",
-    help="What users type before the backslash in DOMAIN\\name; `none` if they never do.",
+    help="NetBIOS name, the part before the backslash in DOMAIN\\name; `none` if users never type it.",
     parse=_netbios_names,
     default=_likely_netbios_name,
     several=True,
@@ -246,7 +246,8 @@ NETBIOS_NAMES = Question(
 BARE_NAMES = Question(
     key="bare_names",
     text="Names without a domain",
-    help="Whether users may type their name alone. Say no if there are several directories: nobody could tell whose it is.",
+    help="Whether users may enter their user name without a domain. Choose no with several directories: the name could "
+    "exist in each of them.",
     parse=yes_or_no,
     yes_no=True,
     default=fixed("yes"),
@@ -254,7 +255,7 @@ BARE_NAMES = Question(
 AGENT = Question(
     key="agent",
     text="Name of the first agent",
-    help="Name of the first agent's machine, for its token.",
+    help="Name of the first agent, for its token.",
     parse=check_name,
     default=fixed("agent-1"),
 )
@@ -269,7 +270,7 @@ def _listen(answers: Answers) -> str:
 LISTEN = Question(
     key="listen",
     text="Address to serve",
-    help="Address and port to serve; unless given, the port of the public address, or 127.0.0.1:8443 behind a proxy.",
+    help="Address and port to listen on. [default: the port of the public address, or 127.0.0.1:8443 behind a proxy]",
     parse=lambda text: _fit(listen_address, any_text(text)),
     default=_listen,
     asked=False,
@@ -277,7 +278,7 @@ LISTEN = Question(
 METRICS_LISTEN = Question(
     key="metrics_listen",
     text="Address for monitoring",
-    help="Address for /metrics, /healthz and /readyz; 127.0.0.1:9181 unless given.",
+    help="Address for /metrics, /healthz and /readyz. [default: 127.0.0.1:9181]",
     parse=lambda text: _fit(listen_address, any_text(text)),
     default=fixed("127.0.0.1:9181"),
     asked=False,
@@ -285,7 +286,7 @@ METRICS_LISTEN = Question(
 NODE = Question(
     key="name",
     text="Name of this relay",
-    help="Name of this relay node; the host's name unless given.",
+    help="Name of this relay node. [default: the host name]",
     parse=check_name,
     default=lambda _: _own_name(),
     asked=False,
@@ -293,7 +294,7 @@ NODE = Question(
 USER: Question[str] = Question(
     key="user",
     text="User",
-    help="System user that the relay runs as; isthmus-relay unless given.",
+    help="System user that the relay runs as. [default: isthmus-relay]",
     parse=_user,
     default=fixed("isthmus-relay"),
     asked=False,
@@ -301,7 +302,7 @@ USER: Question[str] = Question(
 STATE_DIR: Question[Path] = Question(
     key="state_dir",
     text="State directory",
-    help="Directory for keys and database; /var/lib/isthmus-relay unless given.",
+    help="Directory for keys and database. [default: /var/lib/isthmus-relay]",
     parse=file_path,
     default=fixed("/var/lib/isthmus-relay"),
     path=True,

@@ -146,10 +146,10 @@ class RelayInitialised:
     def find(self, machine: Machine) -> Found:
         """By the file that is written last."""
         if machine.entry(self.state_dir / INITIALISED) is None:
-            return Found(False, "will be made")
+            return Found(False, "will be created")
         return Found(True, "agents pin them: back them up")
 
     def apply(self, machine: Machine) -> str:
         """By the command itself, which becomes the owner of the directory and finishes what an interrupted one has left."""
         machine.isthmus(["relay", "init", "--config", str(self.config), "--name", self.node])
-        return "made; agents pin them: back them up"
+        return "created; agents pin them: back them up"

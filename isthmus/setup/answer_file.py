@@ -34,7 +34,7 @@ def read_answers(path: Path, questions: Sequence[Question[Any]]) -> dict[str, Gi
 
 def _unknown(name: str, known: dict[str, Question[Any]]) -> str:
     if any(question.secret and question.key == name for question in known.values()):
-        return f'a secret does not stand here; put it into a file of its own, and write {name}_file = "…"'
+        return f'a secret is not allowed here; put it into a separate file, and write {name}_file = "…"'
     near = difflib.get_close_matches(name, known, 1)
     return (
         f"there is no such answer; did you mean {near[0]}?"

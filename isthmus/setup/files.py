@@ -29,7 +29,7 @@ class SystemUser:
         """Any user of this name will do, but root."""
         ids = machine.user(self.name)
         if ids is None:
-            return Found(False, "will be made, without a login")
+            return Found(False, "will be created, without a login")
         if ids.uid == 0:
             return Found(False, "is root", wrong="the service must not run as root", remedy="Choose another user.")
         return Found(True, f"uid {ids.uid}")
@@ -66,7 +66,7 @@ class OwnedDirectory:
         if entry is None:
             return Found(False, f"will be made, {self._described()}")
         if entry.kind not in {"directory", "link"}:
-            return Found(False, "", wrong="something else is there", remedy=f"Move {self.path} away.")
+            return Found(False, "", wrong="something other than a directory is there", remedy=f"Move {self.path} away.")
         ids = _owner(machine, self.owner)
         wanted = None if ids is None else Access(ids.uid, ids.gid, self.mode)
         if entry.kind == "link" or not self.exact or entry.access == wanted:
@@ -145,7 +145,7 @@ class OwnedFile:
         if not self.asks:
             return ""
         if self.secret:
-            return "another secret is there"
+            return "contains a different secret"
         return difference(before.decode(errors="replace"), self.content.decode(errors="replace"))
 
     def _described(self) -> str:
@@ -154,7 +154,7 @@ class OwnedFile:
 
 def difference(before: str, after: str) -> str:
     """What a change of a text comes to, with two lines around each place."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "as it is", "as it would be", n=2, lineterm="")
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "existing", "new", n=2, lineterm="")
     return "\n".join(lines)
 
 

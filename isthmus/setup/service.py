@@ -66,7 +66,7 @@ class ServiceRuns:
         if unit.stale or changed:
             return Found(False, f"will be restarted, because {changed[0] if changed else 'its unit'} was changed")
         if self.ready_url and machine.http_status(self.ready_url) != 200:
-            return Found(False, "runs, and does not answer; will be restarted")
+            return Found(False, "is running, but does not answer; will be restarted")
         return Found(True, "enabled and running")
 
     def apply(self, machine: Machine) -> str:
@@ -82,8 +82,8 @@ class ServiceRuns:
         deadline = machine.now() + _READY_WITHIN
         while self.ready_url and machine.http_status(self.ready_url) != 200:
             if machine.now() > deadline or not machine.unit(self.name).active:
-                remedy = f"See what it says: journalctl -u {self.name} -n 50"
-                raise StepFailed(self.title, f"was started, and does not answer at {self.ready_url}", remedy)
+                remedy = f"See its log: journalctl -u {self.name} -n 50"
+                raise StepFailed(self.title, f"was started, but does not answer at {self.ready_url}", remedy)
             machine.sleep(_LOOK_EVERY)
 
 

@@ -112,7 +112,7 @@ async def test_what_does_not_fit_is_not_served_and_raises_one_alarm(
     (alarm,) = alarms(logs)
     assert alarm["setting"] == "server.tls_key"
     assert "is not the key of" in alarm["problem"]
-    assert alarm["remedy"].endswith("the one before is still served")
+    assert alarm["remedy"].endswith("the previous certificate stays in use")
 
 
 def alarms(logs: list[EventDict]) -> list[EventDict]:

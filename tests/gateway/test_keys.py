@@ -42,7 +42,7 @@ async def test_a_state_directory_that_others_can_enter_is_refused(settings: Serv
 def test_init_does_not_replace_an_authority(settings: ServerSettings) -> None:
     """It would orphan every agent."""
     before = load_keys(settings, time.time())
-    with pytest.raises(KeyStoreError, match="holds an authority already"):
+    with pytest.raises(KeyStoreError, match="already contains a certificate authority"):
         init(settings, name="relay2", now=time.time())
     after = load_keys(settings, time.time())
     assert after.authority.fingerprint == before.authority.fingerprint
@@ -64,7 +64,7 @@ def test_an_authority_that_is_in_use_is_not_replaced_because_a_file_is_gone(sett
     (settings.state_dir / "authority" / "authority.key").unlink()
     with pytest.raises(ServerError, match=r"authority\.key is missing: restore it from the backup"):
         load_keys(settings, time.time())
-    with pytest.raises(KeyStoreError, match="holds an authority already"):
+    with pytest.raises(KeyStoreError, match="already contains a certificate authority"):
         init(settings, name="relay1", now=time.time())
 
 

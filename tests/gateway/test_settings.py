@@ -140,11 +140,11 @@ def test_an_https_key_that_others_can_read_is_refused(settings: ServerSettings, 
 
 DAMAGE = {
     "missing": r"server\.tls_key: .*key\.pem cannot be read \(No such file or directory\); correct the path",
-    "not PEM": r"server\.tls_key: .*key\.pem holds no private key in PEM",
+    "not PEM": r"server\.tls_key: .*key\.pem contains no private key in PEM format",
     "half": r"server\.tls_key: .*key\.pem and .*cert\.pem cannot be used for HTTPS \(",
     "not its key": r"server\.tls_key: .*key\.pem is not the key of .*cert\.pem",
     "passphrase": r"server\.tls_key: .*key\.pem is protected by a passphrase; .*openssl pkey",
-    "no certificate": r"server\.tls_certificate: .*cert\.pem holds no certificate in PEM",
+    "no certificate": r"server\.tls_certificate: .*cert\.pem contains no certificate in PEM format",
     "half a certificate": r"server\.tls_certificate: .*cert\.pem holds a damaged certificate",
     "certificate missing": r"server\.tls_certificate: .*cert\.pem cannot be read \(No such file",
 }

@@ -90,7 +90,7 @@ def test_the_files_that_they_differ_from_are_right(kind: str, prepare: Prepare, 
     """So that each is refused for what is told, and for nothing else."""
     path, _ = prepare(FILES[0].parent / "right" / f"{kind}.toml")
     cli.cli.main(["config", "check", str(path)], standalone_mode=False)
-    assert capsys.readouterr().out == f"{path}: good settings for isthmus {kind}\n"
+    assert capsys.readouterr().out == f"{path}: valid settings for isthmus {kind}\n"
 
 
 @pytest.mark.parametrize("source", FILES, ids=lambda path: path.stem)

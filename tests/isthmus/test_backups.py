@@ -81,7 +81,7 @@ def test_with_a_public_key_nothing_here_opens_it(run: Run) -> None:
     code, out, _ = run("relay", "backup", "verify", "relay.age", "--private-key-file", "backup.key", "--json")
     assert (code, json.loads(out)["node"]) == (0, "relay1")
     code, _, err = run("relay", "backup", "again.age", "--public-key-file", "backup.key")
-    assert (code, "holds a private key, which belongs on no relay" in err) == (1, True)
+    assert (code, "contains a private key, which must not be on a relay" in err) == (1, True)
     code, _, err = run("relay", "backup", "key", "backup.key")
     assert (code, "exists already" in err) == (1, True)
 
@@ -90,7 +90,7 @@ def test_with_a_public_key_nothing_here_opens_it(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["backup", "x.age"], 1, "nobody is there to ask for a passphrase"),
+        (["backup", "x.age"], 1, "there is no terminal to ask for the passphrase"),
         (["backup", "x.age", "--passphrase-file", "../phrase", "--public-key-file", "b"], 2, "not both"),
         (["backup", "x.age", "--passphrase-file", "missing"], 1, "missing"),
         (["backup", "x.age", "--public-key-file", "../phrase"], 1, "line 1"),
@@ -129,7 +129,7 @@ def test_an_interrupted_restore_is_finished_by_the_same_command(
         patch.setattr("gateway.backup.restoration._finish", lambda _settings: (_ for _ in ()).throw(OSError("killed")))
         assert run("relay", "restore", "relay.age", "--passphrase-file", "../phrase", "--replace", "--yes")[0] == 1
     code, _, err = run("relay", "agents")
-    assert (code, "holds a restore that was interrupted" in err) == (1, True)
+    assert (code, "contains an interrupted restore" in err) == (1, True)
     Path("relay.age").unlink()
     code, out, _ = run("relay", "restore", "relay.age")
     assert (code, "A restore that was interrupted is finished" in out) == (0, True)

@@ -152,7 +152,7 @@ def test_config_check_accepts_its_own_example(run: Run, tmp_path: Path) -> None:
         path = tmp_path / f"{kind}.toml"
         path.write_text(run("config", "example", kind)[1])
         assert json.loads(run("config", "check", path, "--file-only", "--json")[1])["kind"] == kind
-        assert f"good settings for isthmus {kind}" in run("config", "check", "--file-only", path)[1]
+        assert f"valid settings for isthmus {kind}" in run("config", "check", "--file-only", path)[1]
 
 
 def test_config_check_warns_while_the_page_has_no_name(run: Run, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_token_says_which_domains_it_is_for(run: Run, ready: Path) -> None:
     token = ("relay", "token", "--config", ready, "--name", "dc1")
     for wrong in ((), ("--any-domain", "--domain", "corp")):
         code, _, err = run(*token, *wrong)
-        assert (code, "--any-domain trusts the agent with everybody's sign-in" in err) == (2, True)
+        assert (code, "--any-domain trusts the agent with the sign-ins of all users" in err) == (2, True)
     for no_domain in ("", " ", "anna@corp.example.com", "CORP\\anna", "*.example.com", "corp, emea", "https://corp"):
         code, _, err = run(*token, "--domain", no_domain)
         assert (code, "is not a domain" in err) == (1, True), no_domain
@@ -307,7 +307,7 @@ def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
     for no_directory in ("", " ", "corp.example.com", guid[:-1], "CORP"):
         code, _, err = run("relay", "binding", "set", "corp", no_directory, *where)
         assert (code, "expected a GUID" in err) == (2, True), no_directory
-    assert run("relay", "binding", "remove", "corp", *where)[:2] == (0, "corp is not bound any more; 0 sessions ended.\n")
+    assert run("relay", "binding", "remove", "corp", *where)[:2] == (0, "corp is no longer bound; 0 sessions ended.\n")
     code, out, _ = run("relay", "binding", "remove", "corp", *where)
     assert (code, "isthmus relay binding list" in out) == (1, True)
     assert json.loads(run("relay", "binding", "remove", "corp", *where, "--json")[1])["before"] is None
@@ -337,7 +337,7 @@ def test_unlock_and_locks_work_without_a_relay(run: Run, ready: Path) -> None:
     assert told == {"user": "anna@corp", "was_counted": False, "relay_running": False}
     assert run("relay", "locks", "--config", ready)[:2] == (
         0,
-        "Nobody is locked out here (AD's own locks are not listed).\n",
+        "No user is locked by smart lockout (AD's own locks are not listed).\n",
     )
     assert json.loads(run("relay", "locks", "--config", ready, "--json")[1]) == []
 
@@ -505,7 +505,7 @@ def test_an_empty_trail_and_no_agents(run: Run, ready: Path) -> None:
     """An empty table is a sentence."""
     assert "No agents yet" in run("relay", "agents", "--config", ready)[1]
     assert "The trail is empty" in run("relay", "audit", "list", "--config", ready)[1]
-    assert "No entry is like that" in run("relay", "audit", "list", "--user", "anna", "--config", ready)[1]
+    assert "No entry matches" in run("relay", "audit", "list", "--user", "anna", "--config", ready)[1]
     assert "The trail is empty" in run("relay", "audit", "verify", "--config", ready)[1]
     assert "No API keys" in run("relay", "api-key", "list", "--config", ready)[1]
 

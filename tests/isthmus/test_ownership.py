@@ -152,7 +152,7 @@ def test_settings_are_checked_as_the_owner(config: Path) -> None:
     for path in (config, home / "tls" / "key.pem", home / "state" / "relay.db"):
         os.chown(path, NOBODY.uid, NOBODY.gid)
     done = run("config", "check", config)
-    assert (done.returncode, done.stdout) == (0, f"{config}: good settings for isthmus relay\n")
+    assert (done.returncode, done.stdout) == (0, f"{config}: valid settings for isthmus relay\n")
 
 
 PROGRAM = """

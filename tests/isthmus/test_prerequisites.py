@@ -148,7 +148,7 @@ def test_an_example_passes_once_its_comments_are_followed(tmp_path: Path, kind: 
     path = tmp_path / f"{kind}.toml"
     path.write_text(text)
     done = CliRunner().invoke(cli, ["config", "check", str(path)])
-    assert (done.exit_code, done.stdout) == (0, f"{path}: good settings for isthmus {kind}\n"), done.exception
+    assert (done.exit_code, done.stdout) == (0, f"{path}: valid settings for isthmus {kind}\n"), done.exception
 
 
 def follow(comment: str, path: Path) -> None:

@@ -93,5 +93,5 @@ def test_wrong_settings_are_refused_and_what_was_in_use_goes_on(stand: ServiceSt
 def test_it_says_that_it_stops_and_drains(stand: ServiceStand, name: str) -> None:
     """Exit code 0."""
     assert stand.stop(name) == 0
-    assert stand.managers[name].until("STOPPING")["STATUS"] == "Finishing what is under way"
+    assert stand.managers[name].until("STOPPING")["STATUS"] == "Finishing requests in progress"
     assert logged(stand, name, f"{name.partition('-')[0]}.stopped")

@@ -65,7 +65,7 @@ class DirectoryBindings:
         """
         account, allowed = body.subject, connection.allowed
         if account is None:
-            return "a success that does not say whose" if body.outcome is Outcome.SUCCESS else ""
+            return "a success without an account" if body.outcome is Outcome.SUCCESS else ""
         if body.identity is not None and allowed is not None:
             for name in names_in(body.identity):
                 if name in allowed:  # as it is, nearly always: folding costs more than all the rest

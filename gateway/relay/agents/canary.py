@@ -83,5 +83,5 @@ class CanaryKeeper:
             return None
         if dispatched.body.outcome is Outcome.SUCCESS or dispatched.body.password_proven:
             log.critical("agent.accepted_canary", agent=connection.name, address=connection.address)
-            await self._quarantine(connection.name, "it accepted the password of a person who does not exist")
+            await self._quarantine(connection.name, "it accepted the password of a user who does not exist")
         return dispatched.body.outcome

@@ -46,7 +46,7 @@ log = structlog.get_logger()
 CONNECT_PATH = "/agent/v1/connect"
 _FAILED = "error at the relay"
 """What an agent is told after an exception that nobody expected: its connection ends, the others continue."""
-_NO_MORE = "no more agent connections are taken here"
+_NO_MORE = "the relay accepts no more agent connections"
 _UNPROVEN, _UNPROVEN_OF_ADDRESS = 256, 16
 """Connections that have not proved who they are, in all and of one address; an agent needs a moment for that."""
 _HANDSHAKE = MAX_HANDSHAKE + 1024
@@ -111,7 +111,7 @@ class AgentEndpoint:
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """One agent connection, from the upgrade to its end."""
         if "Origin" in request.headers:  # only a browser says it, for a web page
-            raise web.HTTPForbidden(text="agents connect here, web pages do not")
+            raise web.HTTPForbidden(text="this address is for agents, not for web pages")
         if len(self.connections) >= self._settings.max_agents or self._draining:
             raise web.HTTPServiceUnavailable(text=_NO_MORE, headers={"Retry-After": "5"})
         offered = ",".join(request.headers.getall("Sec-WebSocket-Protocol", ())).split(",")

@@ -9,23 +9,23 @@ from isthmus.cli.lazy import LazyGroup
 _HERE = "isthmus.cli.relay"
 _PARTS = {
     "setup": (f"{_HERE}.setup:setup", "Set this machine up as a relay."),
-    "init": (f"{_HERE}.process:init", "Make the relay's authority and keys, once."),
+    "init": (f"{_HERE}.process:init", "Create the relay's certificate authority and keys, once."),
     "run": (f"{_HERE}.process:run", "Serve until SIGTERM or SIGINT."),
-    "renew-certificate": (f"{_HERE}.certificate:renew_certificate", "Have the HTTPS certificate issued by ACME."),
+    "renew-certificate": (f"{_HERE}.certificate:renew_certificate", "Obtain the HTTPS certificate by ACME."),
     "check": (f"{_HERE}.check:check", "Find out what is wrong with this relay."),
     "token": (f"{_HERE}.agents:token", "Print a single-use enrolment token for an agent."),
     "agents": (f"{_HERE}.agents:agents", "List the agents: connections, controllers, certificates."),
     "revoke": (f"{_HERE}.agents:revoke", "Revoke an agent."),
-    "binding": (f"{_HERE}.bindings:binding", "Which directory the users of a domain are in."),
-    "explain": (f"{_HERE}.explain", "Explain one sign-in: what the user saw, who said what, what to do."),
-    "unlock": (f"{_HERE}.users:unlock", "Forget the wrong passwords that smart lockout counted."),
-    "locks": (f"{_HERE}.users:locks", "List whom smart lockout refuses now."),
-    "person": (f"{_HERE}.people:person", "What is kept of one person: export it, pseudonymise it."),
-    "api-key": (f"{_HERE}.api_keys:api_key", "Keys for trusted back ends (POST /api/v1/authenticate)."),
+    "binding": (f"{_HERE}.bindings:binding", "Show or set the directory that a domain is bound to."),
+    "explain": (f"{_HERE}.explain", "Explain one sign-in: what the user saw, the cause, the remedy."),
+    "unlock": (f"{_HERE}.users:unlock", "Reset the wrong passwords that smart lockout counted."),
+    "locks": (f"{_HERE}.users:locks", "List the users that smart lockout has locked."),
+    "person": (f"{_HERE}.people:person", "Export or pseudonymise the data stored about one person."),
+    "api-key": (f"{_HERE}.api_keys:api_key", "API keys for trusted back ends (POST /api/v1/authenticate)."),
     "audit": (f"{_HERE}.audit", "The audit trail of every sign-in and administrative act."),
     "backup": (f"{_HERE}.backups:backup", "Back up keys and database, encrypted; verify a backup."),
-    "restore": (f"{_HERE}.restoration:restore", "Put a backup in the place of the relay's state."),
-    "keys": (f"{_HERE}.keys:keys", "What the relay signs cookies, forms and the audit trail with."),
+    "restore": (f"{_HERE}.restoration:restore", "Restore a backup."),
+    "keys": (f"{_HERE}.keys:keys", "Keys for cookies, forms and the audit trail."),
 }
 
 

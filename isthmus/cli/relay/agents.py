@@ -17,21 +17,21 @@ from isthmus.terminal import visible
 
 @click.command()
 @relay_config
-@click.option("--name", required=True, help="Name of the agent; a new one for each machine.")
+@click.option("--name", required=True, help="Name of the agent; use a different one for each machine.")
 @click.option(
     "--domain",
     "domains",
     multiple=True,
-    help="A UPN suffix or NetBIOS name that the agent may answer for; again for more. `*`: names that nobody claims, "
-    "and those that are typed without a domain.",
+    help="UPN suffix or NetBIOS name that the agent may answer for; can be repeated. `*`: names of domains that no agent "
+    "has claimed, and names without a domain.",
 )
-@click.option("--any-domain", is_flag=True, help="Instead: let it answer for whatever it claims, and so for everybody.")
+@click.option("--any-domain", is_flag=True, help="Instead: let the agent answer for every domain that it claims.")
 @json_option
 def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, as_json: bool) -> None:
     """Print a single-use enrolment token for an agent.
 
-    Name every domain of the agent's directories: their `name`, `upn_suffixes` and `netbios_name`, for each agent of a
-    directory the same. The agent is believed about the people of these domains, and about nobody else.
+    Give every domain of the agent's directories: their `name`, `upn_suffixes` and `netbios_name`, the same for each agent
+    of a directory. The relay accepts the agent's answers only for users of these domains.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def token(config: Path, name: str, domains: tuple[str, ...], any_domain: bool, a
     if bool(domains) == any_domain:
         once_each = "Give --domain, once for each domain of the agent's directories"
         wanted = "Give --domain or --any-domain, not both" if domains else once_each
-        raise click.UsageError(f"{wanted}; --any-domain trusts the agent with everybody's sign-in.")
+        raise click.UsageError(f"{wanted}; --any-domain trusts the agent with the sign-ins of all users.")
     view = run_async(reported(open_administrator(config).create_token(name, domains, any_domain=any_domain)))
     if as_json:
         emit_json(view)

@@ -18,13 +18,13 @@ from isthmus.terminal import visible
 
 @click.group("api-key")
 def api_key() -> None:
-    """Keys for trusted back ends (POST /api/v1/authenticate)."""
+    """API keys for trusted back ends (POST /api/v1/authenticate)."""
 
 
 @api_key.command("create")
 @relay_config
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--days", type=FiniteRange(min=0.01), help="Days until it expires; never unless given.")
+@click.option("--days", type=FiniteRange(min=0.01), help="Days until the key expires. [default: never]")
 @click.option(
     "--scope",
     "scopes",
@@ -39,14 +39,14 @@ def api_key() -> None:
     "networks",
     metavar="NETWORK",
     multiple=True,
-    help="Addresses that it may be used from, as 192.0.2.7 or 2001:db8::/32; again for more. Anywhere unless given.",
+    help="Address or network that may use the key, such as 192.0.2.7 or 2001:db8::/32; can be repeated. [default: any]",
 )
 @click.option(
     "--rate",
     type=click.IntRange(1, API_KEY_RATE_MOST),
     default=int(API_KEY_RATE),
     show_default=True,
-    help="Checks and changes a minute, at each relay node; up to a minute's worth at once.",
+    help="Maximum checks and changes per minute, at each relay node; a burst may use a whole minute's rate.",
 )
 @json_option
 def create_api_key(
@@ -58,10 +58,10 @@ def create_api_key(
     rate: int,
     as_json: bool,
 ) -> None:
-    """Make an API key and print it, this once.
+    """Create an API key and print it; it is not shown again.
 
-    A key that was stolen is good for as much as you give it: name the back end's addresses, its peak load as the rate, and
-    `change` only where it has a form for that.
+    A stolen key can be used for everything that you allow. Give the back end's addresses, its peak load as the rate, and
+    the scope `change` only if it has a form for changing passwords.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def create_api_key(
     if as_json:
         emit_json(view)
         return
-    click.echo("Keep this key safe; it is not shown again:", err=True)
+    click.echo("Store this key safely; it is not shown again:", err=True)
     click.echo(view.secret)
 
 
@@ -131,6 +131,6 @@ def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
     if as_json:
         emit_json({"id": key_id, "revoked": revoked})
     else:
-        click.echo(f"{key_id} is revoked." if revoked else f"There is no live key {visible(key_id)}.")
+        click.echo(f"{key_id} is revoked." if revoked else f"There is no valid key {visible(key_id)}.")
     if not revoked:
         raise SystemExit(1)

@@ -39,8 +39,7 @@ from isthmus.cli.state import own
 from isthmus.terminal import visible, visible_lines
 
 NOT_IN_IT = (
-    "The database is not in it: PostgreSQL is backed up by its own means (pg_dump, or your server's backups), at about the "
-    "same time."
+    "The database is not included: back up PostgreSQL separately at about the same time (pg_dump, or your server's backups)."
 )
 
 
@@ -75,10 +74,10 @@ def backup() -> None:
 @public_key_option
 @json_option
 def create(config: Path, file: Path, passphrase_file: Path | None, public_key_file: Path | None, as_json: bool) -> None:
-    """Write a backup into FILE, whether or not the relay runs, and verify it. A backup that is there is replaced.
+    """Create a backup in FILE and verify it, whether or not the relay is running. An existing backup is replaced.
 
-    It is encrypted to a passphrase, which is asked for, or to a public key: then nothing on this machine can open it. The
-    settings file and the HTTPS certificate are not in it unless they lie in state_dir.
+    The backup is encrypted with a passphrase (you are prompted for it) or to a public key, so that nothing on this machine
+    can decrypt it. It contains the settings file and the HTTPS certificate only if they are in state_dir.
 
     \b
     Examples:
@@ -111,7 +110,7 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
     if as_json:
         emit_json(view)
     else:
-        click.echo(visible_lines(f"{backup_text(view)}\nVerified: it opens, and holds what was written."))
+        click.echo(visible_lines(f"{backup_text(view)}\nVerified: it can be decrypted, and contains what was written."))
     if not_recorded:
         click.echo(visible(not_recorded), err=True)
     _end(view)
@@ -123,10 +122,10 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
 @private_key_option
 @json_option
 def verify(file: Path, passphrase_file: Path | None, private_key_file: Path | None, as_json: bool) -> None:
-    """Check that FILE is a whole backup: read it to its end, open its keys and database, check the audit trail in it.
+    """Verify the backup in FILE: read all of it, open its keys and database, and verify its audit trail.
 
-    No relay is needed, nor its settings. For as long as it takes, what is in the backup lies in a private directory for
-    temporary files (TMPDIR).
+    Neither a relay nor its settings are needed. During the check, the decrypted content is in a private temporary
+    directory (TMPDIR).
 
     \b
     Examples:
@@ -147,10 +146,10 @@ def verify(file: Path, passphrase_file: Path | None, private_key_file: Path | No
 @click.argument("file", type=FILE)
 @json_option
 def key(file: Path, as_json: bool) -> None:
-    """Make a private key in FILE, and print its public one, for --public-key-file.
+    """Create a private key in FILE, and print its public key, for --public-key-file.
 
-    Do it on another machine than the relay's: the private key is needed for a restore only. The keys are age's, so that
-    `age-keygen` makes good ones, too, and `age --decrypt` opens a backup.
+    Run this on a machine other than the relay's: the private key is needed only for a restore. The keys are age keys, so
+    keys from `age-keygen` work too, and `age --decrypt` opens a backup.
 
     \b
     Example:
@@ -161,7 +160,9 @@ def key(file: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"file": str(file), "public_key": str(public)})
         return
-    click.echo(f"The private key is in {visible(str(file))}. Keep it where no relay runs; its public key:", err=True)
+    click.echo(
+        f"The private key is in {visible(str(file))}. Do not keep it on the relay's machine. Its public key:", err=True
+    )
     click.echo(str(public))
 
 
@@ -183,7 +184,7 @@ def _size(size: int) -> str:
 def _end(view: BackupView) -> None:
     """A trail that does not hold is no reason to lose the rest, and must not be passed over."""
     if view.trail:
-        click.echo(visible(f"The audit trail in it does not hold: {view.trail}"), err=True)
+        click.echo(visible(f"The audit trail in it is broken: {view.trail}"), err=True)
         raise SystemExit(REFUSED)
 
 

@@ -17,11 +17,11 @@ from isthmus.cli.tables import table, wide_option
 
 @click.group()
 def binding() -> None:
-    """Which directory the people of a domain are in.
+    """Show or set the directory that a domain is bound to.
 
-    The first answer about somebody of a domain binds it to the directory that the answer names: for Active Directory the
-    domain's objectGUID, for LDAP the naming context. From then on no agent that names another one is believed. Change it
-    where a domain was made anew or has moved, or where the wrong agent came first.
+    The first answer about a user of a domain binds the domain to the directory in that answer: for Active Directory the
+    domain's objectGUID, for LDAP the naming context. From then on the relay rejects answers that name another directory.
+    Change the binding if the domain was created again or has moved, or if the wrong agent answered first.
     """
 
 
@@ -51,10 +51,10 @@ def list_bindings(config: Path, as_json: bool) -> None:
 @click.argument("directory")
 @json_option
 def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> None:
-    """Bind a domain to a directory, in place of the one before. Sessions of the people of that one end.
+    """Bind a domain to a directory. If it was bound to another one, the sessions of that directory's users end.
 
-    DIRECTORY is what the directory says of itself: for Active Directory the domain's objectGUID, for LDAP the naming
-    context. Do it before the first sign-in, and no agent can bind the domain to another one.
+    DIRECTORY is the domain's objectGUID for Active Directory, or the naming context for LDAP. If you set it before the
+    first sign-in, no agent can bind the domain to another directory.
 
     \b
     In PowerShell:
@@ -85,9 +85,9 @@ def _names_a_directory(text: str) -> bool:
 @click.argument("domain", shell_complete=complete_domains)
 @json_option
 def remove_binding(config: Path, domain: str, as_json: bool) -> None:
-    """Forget which directory a domain is bound to: the next answer binds it. Sessions of the directory's people end.
+    """Remove a domain's binding: the next answer binds it again. The sessions of the directory's users end.
 
-    Revoke an agent that came first without a right to: isthmus relay revoke NAME.
+    If the binding came from an agent that gave a false answer, revoke that agent first: isthmus relay revoke NAME.
 
     \b
     Example:
@@ -97,8 +97,8 @@ def remove_binding(config: Path, domain: str, as_json: bool) -> None:
     if as_json:
         emit_json(view)
     elif view.before is None:
-        click.echo(f"{view.domain} is not bound to a directory. Which are: isthmus relay binding list")
+        click.echo(f"{view.domain} is not bound to a directory. To list the bindings: isthmus relay binding list")
     else:
-        click.echo(f"{view.domain} is not bound any more; {counted(view.sessions, 'session')} ended.")
+        click.echo(f"{view.domain} is no longer bound; {counted(view.sessions, 'session')} ended.")
     if view.before is None:
         raise SystemExit(1)

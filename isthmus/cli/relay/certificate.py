@@ -19,13 +19,13 @@ from isthmus.cli.state import own
 
 @click.command("renew-certificate")
 @relay_config
-@click.option("--force", is_flag=True, help="Also where it is not due.")
+@click.option("--force", is_flag=True, help="Renew even if the renewal is not due.")
 @json_option
 def renew_certificate(config: Path, force: bool, as_json: bool) -> None:
-    """Have the HTTPS certificate issued by the ACME server of the settings, where there is none or its renewal is due.
+    """Obtain the HTTPS certificate from the configured ACME server, if there is none or its renewal is due.
 
-    A relay that runs does so by itself, with `tls_by_acme`, at two thirds of the certificate's life; this is for the first
-    certificate, and to see why one was refused. A running relay serves the new one within a minute.
+    With `tls_by_acme` a running relay renews the certificate after two thirds of its lifetime. Use this command for the
+    first certificate, or to see why a renewal fails. A running relay uses the new certificate within a minute.
 
     \b
     Examples:
@@ -34,10 +34,10 @@ def renew_certificate(config: Path, force: bool, as_json: bool) -> None:
     """
     settings = load_relay_settings(config, now=False).server
     if not settings.tls_by_acme:
-        raise Failure("no ACME server issues the certificate: set tls_by_acme, and the server in [server.acme]")
+        raise Failure("the certificate does not come from an ACME server: set tls_by_acme, and the server in [server.acme]")
     own(settings.state_dir, low_ports=settings.low_ports)
     if not (force or issuance_due(settings, time.time())):
-        said = f"{settings.tls_certificate}: its renewal is not due. To renew it all the same: --force"
+        said = f"{settings.tls_certificate}: its renewal is not due. To renew it anyway: --force"
         emit_said(said, as_json=as_json, renewed=False)
         return
     try:
@@ -45,5 +45,5 @@ def renew_certificate(config: Path, force: bool, as_json: bool) -> None:
             ends = run_async(issue(settings))
     except AcmeError as error:
         raise Failure(str(error), UNREACHABLE if isinstance(error, AcmeUnreachable) else 1) from error
-    said = f"Issued: {settings.tls_certificate}, which ends {minute(ends)}."
+    said = f"Issued: {settings.tls_certificate}, valid until {minute(ends)}."
     emit_said(said, as_json=as_json, renewed=True, ends=ends)

@@ -25,7 +25,7 @@ from isthmus.relay_check import LiveRelay, ask_live, check_node
 
 @click.command()
 @relay_config
-@click.option("--user", default="", help="Sign this user in too, through an agent; asks for the password.")
+@click.option("--user", default="", help="Also sign this user in, through an agent. Prompts for the password.")
 @click.option(
     "--password-file", metavar="FILE", help="With --user: file with the password, mode 0600, or - for standard input."
 )
@@ -34,11 +34,11 @@ from isthmus.relay_check import LiveRelay, ask_live, check_node
 def check(config: Path, user: str, password_file: str | None, fail_on: FailOn, as_json: bool) -> None:
     """Find out what is wrong with this relay.
 
-    Looks at its keys, database, disk and last backup, the HTTPS certificate and the way to `public_url`, and asks the
+    Checks keys, database, disk and last backup, the HTTPS certificate and the path to `public_url`, and queries the
     running relay for its agents, clocks and domains. With --user it signs a user in through relay, agent and directory:
-    that counts as any sign-in does, and stands in the audit trail under the name of whoever runs this.
+    this counts like any other sign-in, and is recorded in the audit trail with you as the actor.
 
-    Each line passes, warns or fails, with the remedy. Nothing is changed. It works where no relay is running, and says so.
+    Each line passes, warns or fails, with a remedy. Nothing is changed. The check also works while no relay is running.
 
     \b
     Exit codes: 0 nothing failed, 1 something failed (with --fail-on warning:

@@ -20,10 +20,10 @@ SHORTEST = 12
 
 passphrase_option = click.option("--passphrase-file", type=FILE, help="File with the passphrase, mode 0600.")
 public_key_option = click.option(
-    "--public-key-file", type=FILE, help="File with the public keys (age1…) that it is to be encrypted to, one a line."
+    "--public-key-file", type=FILE, help="File with the public keys (age1…) to encrypt to, one per line."
 )
 private_key_option = click.option(
-    "--private-key-file", type=FILE, help="File with the private key, if it is encrypted to a public one; mode 0600."
+    "--private-key-file", type=FILE, help="File with the private key, for a backup encrypted to a public key; mode 0600."
 )
 
 
@@ -55,6 +55,6 @@ def _passphrase(file: Path | None, other: str, *, confirm: bool) -> str:
         with reporting(UnusableFile):
             return read_secret(file)
     if not someone_is_there():
-        raise Failure(f"nobody is there to ask for a passphrase; give --passphrase-file or {other}")
+        raise Failure(f"there is no terminal to ask for the passphrase; give --passphrase-file or {other}")
     text: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return text

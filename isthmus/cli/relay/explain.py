@@ -30,7 +30,7 @@ _UNKNOWN = (
 @click.argument("reference")
 @json_option
 def command(config: Path, reference: str, as_json: bool) -> None:
-    """Explain one sign-in: what the user saw, who said what, what to do next.
+    """Explain one sign-in: what the user saw, the cause, and what to do next.
 
     REFERENCE is what the user quotes from the page; also the X-Correlation-Id of any answer, and `correlation_id` in the
     API and the logs.

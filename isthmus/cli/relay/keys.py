@@ -14,16 +14,15 @@ from isthmus.cli.relay.context import open_administrator, relay_config
 
 @click.group()
 def keys() -> None:
-    """What the relay signs cookies, forms and the audit trail with."""
+    """Keys for cookies, forms and the audit trail."""
 
 
 @keys.command("roll")
 @relay_config
 @json_option
 def roll_keys(config: Path, as_json: bool) -> None:
-    """Make new keys. They are in use two minutes later; the ones before stay valid until the next roll.
-
-    Nobody is signed out. Where a key may be known to others, roll twice: the second time once the first is in use.
+    """Create new keys. They come into use two minutes later; the previous ones stay valid until the next roll. Users stay
+    signed in. If a key may have been compromised, roll twice: the second time once the first keys are in use.
 
     \b
     Example:

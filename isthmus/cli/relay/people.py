@@ -17,9 +17,9 @@ from isthmus.terminal import visible
 
 @click.group()
 def person() -> None:
-    """What the relay keeps of one person: sessions, and entries of the audit trail.
+    """Export or pseudonymise the data stored about one person: sessions, and entries of the audit trail.
 
-    USER is a name exactly as it was typed at a sign-in that succeeded (`isthmus relay audit list` shows it), or the
+    USER is a name exactly as it was typed at a successful sign-in (`isthmus relay audit list` shows it), or the
     account's objectGUID or entryUUID.
     """
 
@@ -27,13 +27,13 @@ def person() -> None:
 @person.command("export")
 @relay_config
 @click.argument("user")
-@click.option("--output", type=FILE, help="A new file, mode 0600. Standard output unless given.")
+@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output]")
 @json_option
 def export_person(config: Path, user: str, output: Path | None, as_json: bool) -> None:
-    """Write all that is kept of a person, as JSON. That it was done is in the audit trail.
+    """Export all data stored about a person, as JSON. The export is recorded in the audit trail.
 
-    Entries count as the person's that name the account, or a name that the person has signed in with: wrong passwords by
-    others under that name are among them. Counts of smart lockout are kept without names.
+    It includes every entry that names the account, or a name that the person has signed in with, and therefore also wrong
+    passwords entered by others under that name. Smart lockout's counts are stored without names.
 
     \b
     Examples:
@@ -62,10 +62,10 @@ def export_person(config: Path, user: str, output: Path | None, as_json: bool) -
 @yes_option
 @json_option
 def pseudonymise_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
-    """Remove name, account, address and details from a person's entries, and end the sessions. It cannot be undone.
+    """Remove name, account, address and details from a person's entries, and end the sessions. This cannot be undone.
 
-    The entries stay, with time, outcome and agent, and the audit trail still verifies. An entry of its own names them: that
-    they are of one person stays known, of whom does not. Backups that were made before still hold what was removed.
+    The entries keep time, outcome and agent, and the audit trail still verifies. A new entry lists them, so that they can
+    still be recognised as one person's, but not whose. Earlier backups still contain the removed data.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def pseudonymise_person(config: Path, user: str, yes: bool, as_json: bool) -> No
       isthmus relay person pseudonymise 6f0c2a3e-9d1b-4f0a-8a57-0d6b1c9e4f21 --yes
     """
     admin = open_administrator(config)
-    question = f"What is kept of {user} is removed permanently. Type the name again to do it"
+    question = f"This permanently removes the data stored about {user}. Type the name again to confirm"
     confirm(question, user, Manner(yes=yes, as_json=as_json))
     view = run_async(reported(admin.pseudonymise_person(user)))
     if as_json:

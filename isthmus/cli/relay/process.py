@@ -27,7 +27,7 @@ from isthmus.service_manager import ServiceManager
 @click.option("--name", default=socket.gethostname, show_default="the host's name", help="Name of this relay node.")
 @json_option
 def init(config: Path, name: str, as_json: bool) -> None:
-    """Make the relay's authority and keys, once. Back up its state_dir afterwards: agents pin this authority.
+    """Create the relay's certificate authority and keys, once. Make a backup afterwards, because agents pin this authority.
 
     \b
     Example:
@@ -50,7 +50,7 @@ def init(config: Path, name: str, as_json: bool) -> None:
 @json_log_option
 @click.pass_obj
 def run(debug: bool, config: Path, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight. SIGHUP reads the settings anew.
+    """Serve until SIGTERM or SIGINT, then finish requests in progress. SIGHUP reloads the settings.
 
     \b
     Example:

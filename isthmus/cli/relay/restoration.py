@@ -29,7 +29,7 @@ from isthmus.terminal import visible_lines
 @click.argument("file", type=FILE)
 @passphrase_option
 @private_key_option
-@click.option("--replace", is_flag=True, help="Also where a relay's state is there: it is moved aside.")
+@click.option("--replace", is_flag=True, help="Replace an existing relay's state; the existing files are moved aside.")
 @yes_option
 @json_option
 def restore(
@@ -41,11 +41,11 @@ def restore(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Put the backup in FILE in the place of the relay's state. The relay must not run.
+    """Restore the relay's state from the backup in FILE. The relay must not be running.
 
-    Everybody is signed out, and enrolment tokens are void. What was revoked, unlocked or enrolled since the backup was made
-    is forgotten; the output lists what to do again. Nothing is changed unless the whole backup is good; interrupted, the
-    same command finishes it.
+    All users are signed out, and enrolment tokens are void. Revocations, unlocks and enrolments since the backup are lost;
+    the output lists what to do again. Nothing is changed before the whole backup has been verified. If the restore is
+    interrupted, run the same command again to complete it.
 
     \b
     Examples:
@@ -97,9 +97,9 @@ def _text(view: RestoreView, config: Path) -> str:
         f"Forgotten is what happened after {made}. Do again what applies:",
         f"  - revoke agents and API keys that were revoked since{_again(view)}",
         "  - enrol agents that were enrolled, or renewed their certificate, since: isthmus relay agents",
-        "  - make API keys and bindings anew that were made since",
-        "  - wrong passwords count as they did then; who was locked since may try again",
-        "  - roll the keys again if they were rolled since because somebody may know them: isthmus relay keys roll",
+        "  - create the API keys and bindings again that were created since",
+        "  - smart lockout's counts are those of the backup; users who were locked since may try again",
+        "  - roll the keys again if they were rolled since because they may have been compromised: isthmus relay keys roll",
     ]
     return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
 

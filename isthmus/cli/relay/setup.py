@@ -53,11 +53,11 @@ from settings import SettingsFileError, load_settings
 @setup_options(QUESTIONS)
 @json_option
 def setup(config: Path, as_json: bool, **given: Any) -> None:
-    """Set this machine up as a relay: asks what it needs to know, and does the rest.
+    """Set up this machine as a relay. Asks its questions, then does the rest.
 
-    It makes the relay's user, its directories, settings and keys, starts the service, and prints a token for the first
-    agent. Run as root. Whatever is there already is left alone, so that the same command continues after an interruption,
-    and changes what is answered differently the next time.
+    It creates the relay's user, directories, settings and keys, starts the service, and prints a token for the first
+    agent. Run it as root. It keeps what is already in place: run it again to continue after an interruption, or to change
+    an answer.
 
     \b
     Examples:
@@ -217,12 +217,12 @@ def _lines(outcome: _Outcome, start: str) -> list[str]:
         mode = {True: f'0640 -g "$(id -g {plan.user})"', False: "0644"}
         lines += [f"  install -m {mode[copy.secret]} {copy.source} {copy.target}" for copy in copies]
     if start:
-        lines += ["There is no systemd here. Start the relay, as root (it becomes its own user):", f"  {start}"]
+        lines += ["This machine has no systemd. Start the relay as root (it switches to its own user):", f"  {start}"]
     else:
-        lines.append(f"The relay serves {plan.public_url}")
+        lines.append(f"The relay is running at {plan.public_url}")
         changed = any(step.result == "done" and step.title == str(plan.config) for step in outcome.steps)
         if plan.unit is None and changed:
-            lines.append("There is no systemd here. Restart the relay yourself: its settings were changed.")
+            lines.append("This machine has no systemd. Restart the relay yourself: its settings were changed.")
     if outcome.token is None:
         return [*lines, f"{outcome.agent} is enrolled. For one more agent: isthmus relay setup --agent NAME"]
     return [

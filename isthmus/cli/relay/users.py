@@ -20,7 +20,7 @@ from isthmus.terminal import visible
 @click.argument("user", shell_complete=complete_locked)
 @json_option
 def unlock(config: Path, user: str, as_json: bool) -> None:
-    """Forget the wrong passwords that smart lockout counted (not AD's own lock).
+    """Reset the wrong passwords that smart lockout counted. AD's own lock is not affected.
 
     USER is any spelling of the user name, or the account's objectGUID or entryUUID.
 
@@ -48,10 +48,11 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
 @wide_option
 @json_option
 def locks(config: Path, as_json: bool) -> None:
-    """List whom smart lockout refuses now. Name and account are those of the last wrong password in the audit trail.
+    """List the users that smart lockout has locked.
 
-    An account is locked for browsers in which the person signed in before ("familiar") and for all "others" apart. It is
-    the account's GUID; "-" where nobody has signed in by that name so far.
+    Name and account are those of the last wrong password in the audit trail. An account is locked separately for browsers
+    that the user has signed in with before ("familiar") and for all "others". The account is shown by its GUID; "-" if no
+    user has signed in under that name yet.
 
     \b
     Examples:
@@ -76,5 +77,5 @@ def locks(config: Path, as_json: bool) -> None:
         for view in views
     ]
     headers = ["user", "account", "browsers", "until", "wrong passwords", "locks", "last", "from"]
-    empty = "Nobody is locked out here (AD's own locks are not listed)."
+    empty = "No user is locked by smart lockout (AD's own locks are not listed)."
     table(headers, rows, empty, drop=("locks", "wrong passwords", "account", "last", "from"))

@@ -114,7 +114,7 @@ async def test_a_damaged_backup_is_no_backup(settings: ServerSettings, file: Pat
         pass
     await made(settings, file)
     spoil(file, DAMAGE[damage])
-    with pytest.raises(BackupUnreadable, match=r"take another backup"):
+    with pytest.raises(BackupUnreadable, match=r"use an earlier backup"):
         await verify_backup(file, PHRASE, now=NOW)
 
 

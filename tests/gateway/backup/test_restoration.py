@@ -179,7 +179,7 @@ async def test_a_backup_of_another_kind_of_database_is_refused(settings: ServerS
     """A relay on a server's database would start with none of what is in it."""
     await backed_up(settings, file)
     elsewhere = replace(settings, store_url="postgresql://isthmus@127.0.0.1:1/isthmus")
-    with pytest.raises(BackupUnsound, match="is of a relay on sqlite, and the settings say postgresql"):
+    with pytest.raises(BackupUnsound, match="is from a relay with sqlite, but the settings say postgresql"):
         await restored(elsewhere, file, replace_state=True)
 
 

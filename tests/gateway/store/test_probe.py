@@ -81,5 +81,5 @@ def test_a_server_is_connected_to(postgres: ThrowawayPostgres) -> None:
     """An empty database is good; one that is not there is told of."""
     url = postgres.create_database()
     check_store(url)
-    with pytest.raises(StoreUnavailable, match="make it there, or correct store_url"):
+    with pytest.raises(StoreUnavailable, match="create it, or correct store_url"):
         check_store(url.replace("/relay", "/gone") if "/relay" in url else url.rpartition("/")[0] + "/gone")

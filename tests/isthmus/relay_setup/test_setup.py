@@ -51,7 +51,7 @@ def test_two_machines_need_no_more_than_what_is_printed(run: Run, machine: FakeM
         "It asks for this token, which can be used once:",
         "isth1.token",
     ]
-    assert "The relay serves https://localhost\n" in out
+    assert "The relay is running at https://localhost\n" in out
     domains = ["--domain", "corp.example.com", "--domain", "CORP", "--domain", "*"]
     assert machine.asked_for == [["relay", "token", "--config", str(SETTINGS), "--name", "agent-1", *domains, "--json"]]
 

@@ -130,7 +130,7 @@ def test_a_file_with_answers(tmp_path: Path) -> None:
         ("names = [1]", r'names: expected a list of texts, \["…", "…"\]'),
         ('sure = "yes"', "sure: expected true or false"),
         ("colour = 3", 'colour: expected a text, "…"'),
-        ('password = "hunter2"', "password: a secret does not stand here; .* write password_file ="),
+        ('password = "hunter2"', "password: a secret is not allowed here; .* write password_file ="),
         ('password_file = "gone"', "password_file: .*gone cannot be read"),
         ("colour", "--answers: .*answers.toml is not TOML"),
     ],

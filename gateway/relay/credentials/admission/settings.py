@@ -24,8 +24,8 @@ class AdmissionSettings:
     its name is spelt. Must be lower than AD's own lockout threshold, so that attackers lock accounts here and not
     in AD."""
     lock_seconds: float = 60.0
-    """Duration of the first lock, in seconds. Should be longer than AD's observation window ("reset account lockout
-    counter after")."""
+    """Duration of the first lock, in seconds. May be shorter than AD's observation window ("reset account lockout counter
+    after"), because the agent's lockout guard keeps attackers from locking the account in AD."""
     lock_ceiling: float = 3600.0
     """Maximum duration of a lock, in seconds; each consecutive lock lasts twice as long as the previous one."""
     forget_after: float = 86400.0

@@ -88,11 +88,13 @@ class ReferenceType(click.ParamType[str]):
 
 @click.command("list")
 @relay_config
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Entries at most.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Maximum number of entries.")
 @click.option("--before", metavar="ID", help="Only entries before this one.")
-@click.option("--since", type=MomentType(), help="Only from then on: 2h (ago), today, 2026-11-30, 2026-11-30 09:15.")
-@click.option("--until", type=MomentType(end=True), help="Only until then; of a day, to its end. UTC if no zone is given.")
-@click.option("--person", default="", help="Only about this user: a GUID, or any name; found under all names they used.")
+@click.option("--since", type=MomentType(), help="Only entries since then: 2h (ago), today, 2026-11-30, 2026-11-30 09:15.")
+@click.option(
+    "--until", type=MomentType(end=True), help="Only entries until then, or until the end of that day. Default zone: UTC."
+)
+@click.option("--person", default="", help="Only this user's entries: a GUID or any name; finds all names of the account.")
 @click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
 @click.option("--kind", default="", help="Only this kind: signin, password_change, agent.enrolled, …")
 @click.option("--agent", default="", shell_complete=complete_agents, help="Only what this agent checked.")
@@ -138,7 +140,7 @@ def list_audit(config: Path, as_json: bool, follow: bool, **chosen: Any) -> None
         emit_json(views)
         return
     searched = any(value for name, value in chosen.items() if name != "limit")
-    nothing = "No entry is like that. Names given with --user must be exactly as they were typed; --person finds all."
+    nothing = "No entry matches. --user needs the name exactly as it was typed; --person finds all names of a user."
     empty = nothing if searched else "The trail is empty."
     table(_HEADERS, [_row(view) for view in views], empty, drop=("by", "id", "from", "kind", "reference"), prose=("detail",))
     if len(views) == chosen["limit"]:

@@ -19,24 +19,24 @@ from isthmus.terminal import visible
 
 @click.command("export")
 @relay_config
-@click.option("--output", type=FILE, help="A new file, mode 0600. Standard output unless given.")
+@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output]")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["jsonl", "csv"]),
     default="jsonl",
     show_default=True,
-    help="JSON lines, or CSV in which no cell is taken for a formula.",
+    help="JSON lines, or CSV with cells protected against being interpreted as formulas.",
 )
-@click.option("--since", type=MomentType(), help="Only from then on: 30d (ago), 2026-11-01, 2026-11-30 09:15.")
-@click.option("--until", type=MomentType(end=True), help="Only up to then; of a day, its end.")
+@click.option("--since", type=MomentType(), help="Only entries since this time: 30d (ago), 2026-11-01, 2026-11-30 09:15.")
+@click.option("--until", type=MomentType(end=True), help="Only entries until this time; for a day, until its end.")
 @json_option
 def export_audit(config: Path, output: Path | None, form: Any, as_json: bool, **chosen: float | None) -> None:
-    """Write the audit trail, oldest first in each chain, and check all of it on the way.
+    """Export the audit trail, oldest entries of each chain first, and verify all of it during the export.
 
-    Each line has what the chain covers, to the byte, so that `isthmus relay audit verify-export` can check the file later,
-    also when the entries are pruned. The last line says what was exported; without it the file is not whole. With --output
-    there is a file only if the trail holds. What the entries say of people is in it.
+    Each line contains the exact bytes that the chain covers, so that `isthmus relay audit verify-export` can verify the file
+    later, even after the entries have been pruned. The last line states what was exported; without it the file is
+    incomplete. With --output the file is created only if the trail is intact. The export contains personal data.
 
     \b
     Examples:

@@ -180,7 +180,7 @@ async def test_a_domain_that_nobody_claims_any_more_is_not_left_to_who_takes_the
 async def test_a_success_must_say_whose_it_is() -> None:
     """A refusal need not: nobody was found."""
     judge = Judge()
-    assert await judge.doubt(agent(None, "corp"), "corp", AnswerBody(Outcome.SUCCESS)) == "a success that does not say whose"
+    assert await judge.doubt(agent(None, "corp"), "corp", AnswerBody(Outcome.SUCCESS)) == "a success without an account"
     assert await judge.doubt(agent(None, "corp"), "corp", AnswerBody(WRONG)) == ""
 
 

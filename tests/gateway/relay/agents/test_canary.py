@@ -166,7 +166,7 @@ async def test_an_agent_that_says_yes_is_found_and_thrown_out(tmp_path: Path) ->
 
         await eventually(is_revoked)
         (view,) = await server.administration.agents()
-        assert view.revoked_why == "quarantined: it accepted the password of a person who does not exist"
+        assert view.revoked_why == "quarantined: it accepted the password of a user who does not exist"
         assert (await server.authenticator.authenticate(attempt(ANNA, "right"))).outcome is Outcome.NO_AGENT
         assert {entry.subject for entry in await alarms(server, "agent.quarantined")} == {"backdoored"}
         assert b'isthmus_alerts_total{event="agent.quarantined"}' in server.metrics_text()
