@@ -37,7 +37,7 @@ class SystemUser:
     def apply(self, machine: Machine) -> str:
         """Make it."""
         machine.make_user(self.name, self.home)
-        return "made"
+        return "created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class OwnedDirectory:
         """
         entry = machine.entry(self.path)
         if entry is None:
-            return Found(False, f"will be made, {self._described()}")
+            return Found(False, f"will be created, {self._described()}")
         if entry.kind not in {"directory", "link"}:
             return Found(False, "", wrong="something other than a directory is there", remedy=f"Move {self.path} away.")
         ids = _owner(machine, self.owner)
@@ -81,7 +81,7 @@ class OwnedDirectory:
         access = _access(machine, self.title, self.owner, self.owner, self.mode)
         if machine.entry(self.path) is None:
             machine.make_directory(self.path, access)
-            return f"made, {self._described()}"
+            return f"created, {self._described()}"
         machine.set_access(self.path, access)
         return f"given {self._described()}"
 

@@ -145,7 +145,7 @@ DAMAGE = {
     "not its key": r"server\.tls_key: .*key\.pem is not the key of .*cert\.pem",
     "passphrase": r"server\.tls_key: .*key\.pem is protected by a passphrase; .*openssl pkey",
     "no certificate": r"server\.tls_certificate: .*cert\.pem contains no certificate in PEM format",
-    "half a certificate": r"server\.tls_certificate: .*cert\.pem holds a damaged certificate",
+    "half a certificate": r"server\.tls_certificate: .*cert\.pem contains a damaged certificate",
     "certificate missing": r"server\.tls_certificate: .*cert\.pem cannot be read \(No such file",
 }
 

@@ -62,7 +62,7 @@ def test_a_part_of_the_trail_is_a_file_that_can_be_checked(run: Run, tmp_path: P
     content = (tmp_path / "trail.jsonl").read_text()
     (tmp_path / "trail.jsonl").write_text(content.replace("user0", "user1", 1))
     code, _, err = run("relay", "audit", "verify-export", "trail.jsonl")
-    assert (code, "does not hold at line 1" in err) == (1, True)
+    assert (code, "is invalid at line 1" in err) == (1, True)
 
 
 @pytest.mark.usefixtures("config")
@@ -83,7 +83,7 @@ def test_the_trail_goes_to_standard_output(run: Run, tmp_path: Path) -> None:
         (["export", "--output", "nowhere/x"], 1, "cannot be written"),
         (["export", "--format", "xml"], 2, "xml"),
         (["verify-export", "missing"], 1, "cannot be read"),
-        (["verify-export", "relay.toml"], 1, "no export of an audit trail"),
+        (["verify-export", "relay.toml"], 1, "not an export of an audit trail"),
     ],
 )
 def test_what_is_wrong_is_told(run: Run, arguments: list[str], code: int, said: str) -> None:

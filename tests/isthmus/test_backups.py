@@ -48,7 +48,7 @@ def test_there_and_back(run: Run, tmp_path: Path) -> None:
     assert "1 entry in its audit trail" in out
     assert run("relay", "backup", "verify", "relay.age", "--passphrase-file", "../phrase")[0] == 0
     code, _, err = run("relay", "restore", "relay.age", "--passphrase-file", "../phrase", "--yes")
-    assert (code, "give --replace" in err) == (1, True)
+    assert (code, "use --replace" in err) == (1, True)
     code, out, _ = run("relay", "restore", "relay.age", "--passphrase-file", "../phrase", "--yes", "--replace")
     assert code == 0
     for said in ("0 sessions and 1 enrolment token", "revoke agents", "What was there before is in", "isthmus relay run"):

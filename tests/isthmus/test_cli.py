@@ -200,7 +200,7 @@ def test_config_check_names_what_a_relay_would_refuse_at_its_start(run: Run, tmp
     ("lines", "key", "words"),
     [
         ("", "servers", "is empty, and so is `domain`"),
-        ('domain = "corp.example.com"', "tls.ca_file", "names from DNS are not believed"),
+        ('domain = "corp.example.com"', "tls.ca_file", "the certificates of public CAs are not trusted"),
         ('servers = ["ldap://dc1"]', "servers", "unencrypted"),
         ('servers = ["dc1"]\nuser_filter = "(&(mail=*)"', "user_filter", "is not an LDAP filter"),
     ],

@@ -64,7 +64,7 @@ def test_what_the_page_shows_fits_its_cause() -> None:
         (Outcome.WOULD_LOCK_OUT, "4 of 5 wrong, margin 1", "almost as many wrong passwords"),
         (Outcome.BUSY, "too many open requests", "too many open requests of this address"),
         (REFUSED_BY_ADMISSION, "repeated", "same wrong password"),
-        ("from_a_newer_version", "", "does not know this outcome"),
+        ("from_a_newer_version", "", "does not recognise this outcome"),
     ],
 )
 def test_the_more_special_cause_counts(outcome: str, said: str, meaning: str) -> None:

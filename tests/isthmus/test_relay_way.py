@@ -34,7 +34,7 @@ def test_a_relay_that_tells_no_time_is_told_of(date: str) -> None:
 @pytest.mark.parametrize(
     ("verdict", "status", "words"),
     [
-        (None, "warn", "cannot be asked"),
+        (None, "warn", "does not support testing"),
         (RelayVerdict(True, None), "pass", "any domain"),
         (RelayVerdict(True, ("corp.example.com", "CORP")), "pass", "corp.example.com, CORP"),
         (RelayVerdict(True, ("corp.example.com",)), "fail", "about corp, only about corp.example.com"),

@@ -229,7 +229,7 @@ async def answering(home: Path, answer: Answer) -> AsyncIterator[str]:
     ("answer", "words"),
     [
         ({}, "cannot be trusted"),
-        ([], "no answer of a relay"),
+        ([], "not a relay's response"),
         ({"certificate": "", "authority": "", "proof": ""}, "another authority"),
         ({"certificate": 1, "authority": 2, "proof": 3}, "cannot be trusted"),
         ({"certificate": "AAA", "authority": "A", "proof": "="}, "cannot be trusted"),

@@ -221,8 +221,8 @@ async def test_the_database_of_a_server_is_not_in_it(settings: ServerSettings, s
 @pytest.mark.parametrize(
     ("place", "problem"),
     [
-        ("relay/backup.age", "lies in state_dir"),
-        ("relay/authority/backup.age", "lies in state_dir"),
+        ("relay/backup.age", "is in state_dir"),
+        ("relay/authority/backup.age", "is in state_dir"),
         ("nowhere/backup.age", "does not exist"),
         ("tls", "not a regular file"),
         ("tls/cert.pem", "exists, and is not a backup"),

@@ -91,7 +91,7 @@ async def test_a_restore_without_asking_replaces_nothing(settings: ServerSetting
         await record(store, 5)
         await AuditHeads(store.audit, settings.state_dir, store.node).note()
     before = (settings.state_dir / "secret.key").read_bytes()
-    with pytest.raises(RestoreRefused, match="give --replace"):
+    with pytest.raises(RestoreRefused, match="use --replace"):
         await restored(settings, file)
     assert not list(settings.state_dir.glob(".*"))
     view = await restored(settings, file, replace_state=True)
@@ -299,9 +299,9 @@ def test_a_restore_that_is_killed_is_finished(settings: ServerSettings, file: Pa
         if not killed_at(number, lambda: finish_restore(settings)):
             break
         if unfinished(settings):
-            with pytest.raises(ServerError, match="restore that was interrupted"):
+            with pytest.raises(ServerError, match="interrupted restore"):
                 load_keys(settings, NOW)
-            with pytest.raises(ServerError, match="restore that was interrupted"):
+            with pytest.raises(ServerError, match="interrupted restore"):
                 init(settings, name="relay1", now=NOW)
             assert finish_restore(settings).resumed
         check_finished(settings, old)

@@ -321,7 +321,7 @@ async def test_a_full_disk_loses_nothing_that_was_confirmed(
     await limit(60)
     large = [store.audit.append(event(detail={"detail": "x" * 4000})) for _ in range(50)]
     results = await asyncio.gather(*large, return_exceptions=True)
-    assert any(isinstance(result, StoreUnavailable) and "make room" in str(result) for result in results)
+    assert any(isinstance(result, StoreUnavailable) and "free some disk space" in str(result) for result in results)
     await limit(1_000_000)
     await store.audit.append(event())
     assert (await store.audit.verify()).entries == 11 + sum(result is None for result in results)

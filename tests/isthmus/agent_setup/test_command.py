@@ -110,7 +110,7 @@ def test_somebody_at_a_terminal_is_shown_what_to_decide(
     assert done.exit_code == 0, done.output
     assert f"SHA-256 {ROOT_SHOWN.printed_fingerprint}" in done.output
     assert "refuses svc: data 52e" in " ".join(done.output.split())
-    assert done.output.index("user isthmus-agent: will be made") < done.output.index("user isthmus-agent: made")
+    assert done.output.index("user isthmus-agent: will be created") < done.output.index("user isthmus-agent: created")
     assert machine.enabled == {"isthmus-agent"}
     assert not [secret for secret in (PASSWORD, "isth1.W") if secret in done.output]
 
@@ -130,7 +130,7 @@ def test_a_dry_run_changes_nothing(run: Run, options: list[str], machine: FakeMa
     """It says each step."""
     code, out, _ = run(*options, "--dry-run")
     assert (code, machine.changes) == (0, 0)
-    assert "user isthmus-agent: will be made" in out
+    assert "user isthmus-agent: will be created" in out
 
 
 def test_nobody_is_asked_where_nobody_is(run: Run) -> None:

@@ -97,4 +97,4 @@ def test_a_backup_is_a_week_old_at_most(tmp_path: Path, written: str | None, sta
 
 def test_with_a_database_server_a_backup_is_of_the_keys_alone(tmp_path: Path) -> None:
     """The finding says so."""
-    assert "by its own means" in check_backup(tmp_path, NOW, shared=True).seen
+    assert "backed up separately" in check_backup(tmp_path, NOW, shared=True).seen

@@ -148,7 +148,7 @@ def test_a_dry_run_changes_nothing(run: Run, machine: FakeMachine) -> None:
     """It shows each step."""
     code, out, _ = run(*FLAGS, "--dry-run")
     assert code == 0
-    assert "user isthmus-relay: will be made" in out
+    assert "user isthmus-relay: will be created" in out
     assert "service isthmus-relay: will be enabled and started" in out
     assert machine.changes == 0
 
