@@ -19,6 +19,9 @@ CHECKS = {"signin": "sign-in", "password_change": "password change"}
 """Kinds of entries about a credential, and what people call it."""
 
 
+ADMITTED = "let it through"
+
+
 class Explanation(msgspec.Struct, kw_only=True):
     """An entry about a credential, in words. Empty where there is nothing to say; times are Unix seconds."""
 
@@ -120,4 +123,4 @@ def _admission(outcome: str, agent: str, detail: Mapping[str, str]) -> str:
         return f"refused it ({said})" + (f"; this entry stands for {times} refusals" if times else "")
     if not agent and (outcome == Outcome.NOT_RECORDED or said == "too many open requests"):
         return "was not asked"
-    return "let it through"
+    return ADMITTED

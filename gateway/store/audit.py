@@ -164,7 +164,8 @@ class AuditLog(Protocol):
         until: float | None = None,
         people: Sequence[AccountId] = (),
     ) -> list[AuditEntry]:
-        """Newest first, by the writers' clocks; `before` is an entry's id, the others filter exactly.
+        """Newest first, by the writers' clocks; `before` is an entry's id, the others filter exactly; `kind` also takes
+        what stands before the dot of several, such as `admin`.
 
         since, until: Unix seconds, the second one excluded. people: entries about any of these accounts, and those that name
         nobody's account under a name that one of them had.

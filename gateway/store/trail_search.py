@@ -19,6 +19,7 @@ from gateway.store.trail_tables import (
     entry_of,
     head_of,
     of_account,
+    of_kind,
     of_person,
     searchable,
 )
@@ -47,7 +48,9 @@ class TrailSearch:
     ) -> list[AuditEntry]:
         """See `AuditLog`."""
         query = ENTRIES.limit(limit)
-        columns = {"kind": kind, "subject": subject, "correlation_id": correlation_id, "agent": agent, "outcome": outcome}
+        if kind:
+            query = query.where(of_kind(kind))
+        columns = {"subject": subject, "correlation_id": correlation_id, "agent": agent, "outcome": outcome}
         for name, value in columns.items():
             if value:
                 query = query.where(audit_events.c[name] == searchable(value))

@@ -112,6 +112,12 @@ WHOLE = sa.select(
 ).join_from(audit_entries, audit_events, _JOINED, isouter=True)
 
 
+def of_kind(kind: str) -> sa.ColumnElement[bool]:
+    """Of a kind, or of all kinds below it: `admin` is each `admin.…`."""
+    column, kind = audit_events.c.kind, searchable(kind)
+    return (column == kind) | column.startswith(f"{kind}.", autoescape=True)
+
+
 def of_account(account: AccountId) -> sa.ColumnElement[bool]:
     """What is known to be of a person."""
     directory, identifier = map(searchable, account)

@@ -12,10 +12,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from isthmus.cli.output import REFUSED, Failure
+from isthmus.cli.output import REFUSED, UNREACHABLE, Failure
 from isthmus.cli.state import own
 
-_DONE, _FAILED = b"+", b"-"
+_DONE, _REFUSED, _UNREACHABLE = b"+", b"-", b"?"
 
 
 def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
@@ -36,17 +36,18 @@ def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
     os.waitpid(child, 0)
     if answer.startswith(_DONE):
         return answer[1:]
-    raise Failure(answer[1:].decode() or "the process that did it as the directory's owner has ended by itself", REFUSED)
+    code = UNREACHABLE if answer.startswith(_UNREACHABLE) else REFUSED
+    raise Failure(answer[1:].decode() or "the process that did it as the directory's owner has ended by itself", code)
 
 
 def _answer(writing: int, state_dir: Path, work: Callable[[], bytes]) -> None:
     """In the new process, which ends here."""
-    answer = _FAILED
+    answer = _REFUSED
     try:
         own(state_dir)
         answer = _DONE + work()
     except Failure as failure:
-        answer = _FAILED + str(failure).encode()
+        answer = (_UNREACHABLE if failure.code == UNREACHABLE else _REFUSED) + str(failure).encode()
     except BaseException:  # noqa: BLE001 - nothing may go on behind this: it would be a second command
         traceback.print_exc()
     finally:

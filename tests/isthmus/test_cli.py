@@ -428,6 +428,8 @@ def test_the_life_of_an_api_key(run: Run, ready: Path) -> None:
     code, out, _ = run("relay", "api-key", "revoke", made["id"], "--config", ready, "--json")
     assert code == 1
     assert json.loads(out)["revoked"] is False
+    said = run("relay", "api-key", "revoke", "intranet", "--config", ready)[1]  # the name, and no id
+    assert said == "There is no valid key with the id intranet; `isthmus relay api-key list` shows the ids.\n"
 
 
 def test_the_audit_trail_is_listed_and_verified(run: Run, ready: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.protocol import Outcome
 from gateway.relay import AuditView
 from gateway.signin import Message
+from isthmus.cli.relay.explain import _show
 from isthmus.explanation import api_status, explain, page_text, reference_of
 from isthmus.outcomes import REFUSED_BY_ADMISSION, cause_of, causes
 
@@ -139,3 +140,11 @@ def test_what_is_no_reference(text: str) -> None:
     """Is told what one looks like."""
     with pytest.raises(ValueError, match="expected 16 hexadecimal digits"):
         reference_of(text)
+
+
+def test_an_agent_that_did_not_answer_is_not_called_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a check that several agents could not do the trail names none."""
+    _show(explain(entry(Outcome.NO_DIRECTORY, "none is due for another try", agent="")))
+    _show(explain(entry(REFUSED_BY_ADMISSION, "locked", agent="")))
+    agents = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines() if line.startswith("Agent ")]
+    assert agents == ["none answered", "nobody was asked"]

@@ -243,6 +243,18 @@ def test_a_backup_reads_nothing_that_only_root_may(config: Path) -> None:
     assert not list(state.glob(".backup-*"))
 
 
+def test_an_export_that_only_root_can_write(config: Path) -> None:
+    """The file is root's, where the relay's user may not look; all that is left in the state directory is the owner's."""
+    assert run("relay", "init", "--config", config, "--name", "relay1").returncode == 0
+    assert run("relay", "agents", "--config", config).returncode == 0  # makes the database
+    vault = config.parent / "vault"
+    vault.mkdir(mode=0o700)
+    done = run("relay", "audit", "export", "--config", config, "--output", vault / "trail.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert (vault / "trail.jsonl").stat().st_uid == 0
+    assert owners(config.parent / "state") == {(NOBODY.uid, NOBODY.gid)}
+
+
 @pytest.mark.long
 def test_a_backup_that_only_root_can_write_and_read(config: Path) -> None:
     """Made and restored by root; all that it leaves in the state directory is the owner's."""

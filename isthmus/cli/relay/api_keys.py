@@ -131,6 +131,7 @@ def revoke_api_key(config: Path, key_id: str, as_json: bool) -> None:
     if as_json:
         emit_json({"id": key_id, "revoked": revoked})
     else:
-        click.echo(f"{key_id} is revoked." if revoked else f"There is no valid key {visible(key_id)}.")
+        nothing = f"There is no valid key with the id {visible(key_id)}; `isthmus relay api-key list` shows the ids."
+        click.echo(f"{key_id} is revoked." if revoked else nothing)
     if not revoked:
         raise SystemExit(1)

@@ -99,9 +99,9 @@ def create(config: Path, file: Path, passphrase_file: Path | None, public_key_fi
 
             view = msgspec.json.decode(as_owner(settings.state_dir, write), type=BackupView)
             pending.put_in_place()
-        own(settings.state_dir)
-        note_backup(settings.state_dir, now)
-    admin = Administrator(settings)
+        as_owner(settings.state_dir, lambda: _noted(settings.state_dir, now))
+    # A running relay is told by root: the trail has to know who made it
+    admin = Administrator(settings, before_store=lambda: own(settings.state_dir))
     not_recorded = ""
     try:
         run_async(admin.record_backup(str(file.absolute())))
@@ -164,6 +164,12 @@ def key(file: Path, as_json: bool) -> None:
         f"The private key is in {visible(str(file))}. Do not keep it on the relay's machine. Its public key:", err=True
     )
     click.echo(str(public))
+
+
+def _noted(state_dir: Path, now: float) -> bytes:
+    with reporting(BackupError):
+        note_backup(state_dir, now)
+    return b""
 
 
 def backup_text(view: BackupView) -> str:

@@ -11,7 +11,7 @@ from gateway.relay import AuditView
 from isthmus.cli.admin import reported
 from isthmus.cli.output import Failure, emit_json, json_option, run_async, wrapped
 from isthmus.cli.relay.context import open_administrator, relay_config
-from isthmus.explanation import CHECKS, Explanation, explain, reference_of
+from isthmus.explanation import ADMITTED, CHECKS, Explanation, explain, reference_of
 from isthmus.terminal import visible
 
 _MOST = 20
@@ -62,7 +62,7 @@ def command(config: Path, reference: str, as_json: bool) -> None:
 
 def _show(check: Explanation) -> None:
     where = "on the page" if check.via == "page" else f"by {_caller(check.via)}"
-    asked = f"{check.agent}, in {check.milliseconds:.0f} ms" if check.agent else "nobody was asked"
+    asked = f"{check.agent}, in {check.milliseconds:.0f} ms" if check.agent else _no_agent(check)
     said = check.outcome + (f": {check.detail}" if check.detail else "")
     page = f'"{check.shown}"' if check.via == "page" else check.shown
     for label, text in (
@@ -81,6 +81,11 @@ def _show(check: Explanation) -> None:
     ):
         if text:
             _line(label, text)
+
+
+def _no_agent(check: Explanation) -> str:
+    """An agent that could not check the password, so that another one was asked, is not in the trail."""
+    return "none answered" if check.admission == ADMITTED else "nobody was asked"
 
 
 def _show_other(entry: AuditView) -> None:

@@ -36,11 +36,11 @@ def unlock(config: Path, user: str, as_json: bool) -> None:
     if as_json:
         emit_json({"user": user, "was_counted": found, "relay_running": admin.reached_relay})
     else:
-        nothing = (
-            f"Nothing was counted against {visible(user)} here. Who is locked: isthmus relay locks. "
-            "AD's own lock is ended in AD."
-        )
-        click.echo(f"{visible(user)} is unlocked." if found else nothing)
+        if found:
+            said = f"{visible(user)} is unlocked here: what smart lockout had counted is forgotten."
+        else:
+            said = f"Nothing was counted against {visible(user)} here. Who is locked: isthmus relay locks."
+        click.echo(f"{said} AD's own lock is ended in AD.")
 
 
 @click.command()

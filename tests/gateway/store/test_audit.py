@@ -97,6 +97,8 @@ async def test_the_trail_keeps_order_and_filters(store: Store) -> None:
         (entry,) = await store.audit.entries(**chosen)
         assert (entry.id, entry.event) == ("1-31", special)
     assert await ids(store, kind="admin.unlock") == ["1-32"]
+    assert await ids(store, kind="admin") == ["1-32"]
+    assert await ids(store, kind="adm") == await ids(store, kind="a%") == []
     assert await ids(store, account=AccountId("d2", "anna")) == []
     assert [entry.id for entry in await store.audit.last_signins(ANNA)] == ["1-31"]
     assert await store.audit.last_signins(AccountId("d2", "anna")) == []

@@ -96,7 +96,7 @@ class ReferenceType(click.ParamType[str]):
 )
 @click.option("--person", default="", help="Only this user's entries: a GUID or any name; finds all names of the account.")
 @click.option("--user", "subject", default="", help="Only this user name, or agent, exactly as recorded.")
-@click.option("--kind", default="", help="Only this kind: signin, password_change, agent.enrolled, …")
+@click.option("--kind", default="", help="Only this kind: signin, agent.enrolled, …; `admin` is every admin.…")
 @click.option("--agent", default="", shell_complete=complete_agents, help="Only what this agent checked.")
 @click.option(
     "--outcome",
@@ -121,6 +121,7 @@ def list_audit(config: Path, as_json: bool, follow: bool, **chosen: Any) -> None
     Examples:
       isthmus relay audit list --person anna@corp.example.com --since 2d
       isthmus relay audit list --outcome wrong_credential --since today --follow
+      isthmus relay audit list --kind admin --since 1w
       isthmus relay audit list --kind agent.enrolled --json
 
     With --follow, --json prints one object on each line.
@@ -140,7 +141,8 @@ def list_audit(config: Path, as_json: bool, follow: bool, **chosen: Any) -> None
         emit_json(views)
         return
     searched = any(value for name, value in chosen.items() if name != "limit")
-    nothing = "No entry matches. --user needs the name exactly as it was typed; --person finds all names of a user."
+    exactly = " --user needs the name exactly as typed; --person finds all names of a user." if chosen["subject"] else ""
+    nothing = f"No entry matches.{exactly}"
     empty = nothing if searched else "The trail is empty."
     table(_HEADERS, [_row(view) for view in views], empty, drop=("by", "id", "from", "kind", "reference"), prose=("detail",))
     if len(views) == chosen["limit"]:

@@ -9,11 +9,14 @@ import click
 import msgspec
 
 from foundation.times import second
+from gateway.administrator import Administrator
 from isthmus.cli.admin import reported
 from isthmus.cli.output import FILE, Failure, counted, emit_json, json_option, run_async
+from isthmus.cli.owned_work import as_owner
 from isthmus.cli.private_files import private_output
 from isthmus.cli.relay.audit.entries import MomentType
 from isthmus.cli.relay.context import load_relay_settings, open_administrator, relay_config
+from isthmus.cli.state import own
 from isthmus.terminal import visible
 
 
@@ -46,10 +49,21 @@ def export_audit(config: Path, output: Path | None, form: Any, as_json: bool, **
     since, until = chosen["since"], chosen["until"]
     if since is not None and until is not None and since >= until:
         raise click.UsageError(f"--since ({second(since)}) is not before --until ({second(until)}).")
-    load_relay_settings(config)  # from here on root is the owner of state_dir: what it opens now it can also finish
-    admin = open_administrator(config)
+    settings = load_relay_settings(config, now=False).server  # where the export goes may be root's alone
     with private_output(output) as file:
-        exported = run_async(reported(admin.export_audit(file, form, since=since, until=until)))
+
+        def write() -> bytes:
+            exporting = Administrator(settings).export_audit(file, form, since=since, until=until)
+            count = run_async(reported(exporting))
+            file.flush()  # the process that does this ends without it
+            return b"%d" % count
+
+        if output is None:
+            own(settings.state_dir)
+            exported = int(write())
+        else:
+            exported = int(as_owner(settings.state_dir, write))
+    admin = open_administrator(config)  # a running relay is told by root: the trail has to know who took it
     what = f"{counted(exported, 'entry', 'entries')}{_span(since, until)}"
     run_async(reported(admin.record_export(str(output.absolute()) if output is not None else "standard output", what)))
     if output is None:
