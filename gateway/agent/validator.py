@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import traceback
 from collections import Counter
@@ -101,6 +102,7 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
     )
 
 
+@functools.lru_cache(maxsize=256)  # the same for nearly everybody whose password may be changed today
 def _rules(requirements: directory.PasswordRequirements) -> NewPasswordRules:
     """Within what an answer may hold: a policy that makes no sense must not cost the sign-in."""
     return NewPasswordRules(*(max(0, min(number, 2**31)) for number in requirements))
