@@ -767,3 +767,23 @@ def test_what_is_loaded_stands_in_the_order_of_its_age() -> None:
     store.load({b"1": LockRecord(locks=1, touched=NOW), b"2": LockRecord(failures=1, touched=NOW - 1)})
     assert kept(store) == [b"2", b"1"]
     assert (store.get(b"2"), store.get(b"3")) == (LockRecord(failures=1, touched=NOW - 1), None)
+
+
+def test_what_is_settled_is_under_way_nowhere() -> None:
+    """Each attempt is noted in one place: what nobody ends would keep others waiting until its deadline."""
+    admission = DirectAdmission(SETTINGS)
+    tickets = [admitted(admission, password=password) for password in ("1", "2")]
+    for ticket in tickets:
+        admission.settle(ticket, Outcome.TIMED_OUT, NOW)
+    assert admission.users == 0
+
+
+def test_an_answer_about_nobody_finds_where_a_name_has_moved_to() -> None:
+    """The name was nobody's, what failed under it counts against an account since, and now nobody could be asked."""
+    admission = DirectAdmission(SETTINGS)
+    fail(admission, "anna", "1")
+    admission.settle(admitted(admission, "anna@corp.example.com", "2"), WRONG, NOW, account=b"b" * 16)
+    assert not admission.settle(admitted(admission, "anna", "3"), Outcome.TIMED_OUT, NOW)
+    for password in ("4", "5"):
+        locked = admission.settle(admitted(admission, "anna", password), WRONG, NOW, account=b"b" * 16)
+    assert locked
