@@ -22,10 +22,9 @@ from gateway.signin.sessions import Sessions
 from gateway.signin.steps import KeptPasswords, SignInStep, Steps
 from gateway.store import AuditLog, SessionRecord
 
+ACCOUNT: Final = "/account"
 CHANGE: Final = "/account/password"
-_NOTICES: Final = {
-    message.name.lower(): message for message in (Message.CHANGED, Message.OTHERS_SIGNED_OUT, Message.SESSION_ENDED)
-}
+SIGNED_OUT: Final = "/signed-out"
 _PROBLEMS: Final = {message.name.lower(): message for message in (Message.STALE, Message.NO_COOKIE)}
 _LAST_BUILT_IN = 999
 """Relative identifiers up to here are Windows' own (MS-DTYP section 2.4.2.4), as of Domain Users."""
@@ -49,9 +48,9 @@ class AccountPages:
         self._pages, self._sessions, self._authenticator, self._audit = pages, sessions, authenticator, audit
         self._form_token, self._device, self._steps, self._origin = form_token, device, steps, origin
         self.pages: Mapping[str, Handler] = {
-            "/account": self.show,
+            ACCOUNT: self.show,
             CHANGE: self.show_change,
-            "/signed-out": self.show_signed_out,
+            SIGNED_OUT: self.show_signed_out,
         }
         self.forms: Mapping[str, Handler] = {
             CHANGE: self.change,
@@ -64,11 +63,11 @@ class AccountPages:
         """Who I am here, and what happened in my name."""
         session = await self._sessions.find(request)
         if session is None:
-            return self._sign_in_first("/account")
-        notice = _NOTICES.get(request.query.get("notice", ""))
+            return self._sign_in_first(ACCOUNT)
+        notice = self._steps.notice(request, ACCOUNT)
         entries = await self._audit.last_signins(session.record.account)
         groups = session.identity.groups
-        return self._pages.render(
+        response = self._pages.render(
             request,
             "account.html",
             title=N_("My account"),
@@ -83,6 +82,9 @@ class AccountPages:
             changed=notice is Message.CHANGED,
             error=_PROBLEMS.get(request.query.get("problem", "")),
         )
+        if notice is not None:  # told once: whoever comes back later has done nothing new
+            self._steps.drop(response)
+        return response
 
     async def show_change(self, request: web.Request) -> web.Response:
         """The form for a new password."""
@@ -123,42 +125,48 @@ class AccountPages:
                 told = told._replace(message=Message.WRONG_CURRENT)
             return self._again(request, after_refusal(CHANGE, kept, told))
         await self._sessions.end_others(session)
-        response = self._pages.redirect("/account?notice=changed")
-        self._steps.drop(response)
-        return response
+        return self._done(request, Message.CHANGED)
 
     async def sign_out_others(self, request: web.Request) -> web.Response:
         """End every other session of this person."""
         await read_form(request, self._form_token, self._origin)
         session = await self._sessions.find(request)
-        if session is not None:
-            await self._sessions.end_others(session)
-        return self._pages.redirect("/account?notice=others_signed_out")
+        if session is None:
+            return self._sign_in_first(ACCOUNT)
+        await self._sessions.end_others(session)
+        return self._done(request, Message.OTHERS_SIGNED_OUT)
 
     async def end_session(self, request: web.Request) -> web.Response:
         """End one other session of this person."""
         fields = await read_form(request, self._form_token, self._origin)
         session = await self._sessions.find(request)
         if session is None:
-            return self._sign_in_first("/account")
+            return self._sign_in_first(ACCOUNT)
         for record in await self._sessions.others(session):
             if name_of(record) == fields.get("session", ""):
                 await self._sessions.end_one(record)
-        return self._pages.redirect("/account?notice=session_ended")
+        return self._done(request, Message.SESSION_ENDED)
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """End this session."""
         await read_form(request, self._form_token, self._origin)
-        response = self._pages.redirect("/signed-out")
+        response = self._pages.redirect(SIGNED_OUT)
         await self._sessions.end(request, response)
-        self._steps.drop(response)
+        self._steps.put_notice(request, response, SIGNED_OUT, Message.SIGNED_OUT)
         return response
 
     async def show_signed_out(self, request: web.Request) -> web.Response:
-        """What signing out came to; for whoever is signed in there is nothing to say."""
+        """What signing out came to; for whoever is signed in, or did not sign out here, there is nothing to say."""
         if await self._sessions.find(request) is not None:
-            return self._pages.redirect("/account")
+            return self._pages.redirect(ACCOUNT)
+        if self._steps.notice(request, SIGNED_OUT) is None:
+            return self._sign_in_first(ACCOUNT)
         return self._pages.render(request, "message.html", title=Message.SIGNED_OUT)
+
+    def _done(self, request: web.Request, message: Message) -> web.Response:
+        response = self._pages.redirect(ACCOUNT)
+        self._steps.put_notice(request, response, ACCOUNT, message)
+        return response
 
     def _again(self, request: web.Request, step: SignInStep) -> web.Response:
         response = self._pages.redirect(CHANGE)

@@ -87,6 +87,15 @@ class Steps:
         step = replace(step, until=until, kept=_bounded(step.kept))
         set_cookie(response, STEP, self._steps.close(_encode(step), bound=read_cookie(request, FORM), until=until), LIFETIME)
 
+    def put_notice(self, request: web.Request, response: web.StreamResponse, page: str, message: Message) -> None:
+        """Have a page say what was done in this browser. An address could be linked to by anybody, when nothing was."""
+        self.put(request, response, SignInStep(page=page, kept=KeptPasswords(user_name=""), message=message.name))
+
+    def notice(self, request: web.Request, page: str) -> Message | None:
+        """What `put_notice` left for this page, if anything."""
+        step = self.of(request)
+        return step.told if step is not None and step.page == page else None
+
     def of(self, request: web.Request) -> SignInStep | None:
         """The one that this browser carries, if any."""
         return _decode(_step, self._steps.open(read_cookie(request, STEP), bound=read_cookie(request, FORM)))

@@ -116,7 +116,7 @@ class SignInPages:
     async def show_password(self, request: web.Request) -> web.Response:
         """The second step. Back from a later page leads here, too, without what that one said."""
         step = self._steps.of(request)
-        if step is None:
+        if step is None or not step.kept.user_name:
             return self._start_again(request)
         if step.page != PASSWORD:
             step = SignInStep(page=PASSWORD, kept=KeptPasswords(user_name=step.kept.user_name))
@@ -141,6 +141,8 @@ class SignInPages:
         return_to = safe_path(request.query.get("return_to"))
         if await self._sessions.find(request) is None:
             return self.redirect_to_signin(return_to)
+        if self._steps.notice(request, CHANGED) is None:
+            return self._pages.redirect(return_to)
         return self._pages.render(request, "changed.html", title=Message.CHANGED, return_to=return_to)
 
     # -- the forms
@@ -202,7 +204,9 @@ class SignInPages:
         if verdict.succeeded:
             if verdict.identity is not None:
                 await self._sessions.end_all(verdict.identity.account)
-            return await self._welcome(request, verdict, user_name, with_return(CHANGED, return_to))
+            response = await self._welcome(request, verdict, user_name, with_return(CHANGED, return_to))
+            self._steps.put_notice(request, response, CHANGED, Message.CHANGED)
+            return response
         told = explain(request, verdict)
         return self._refuse(request, return_to, KeptPasswords(user_name=user_name), told, changed=True)
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.protocol import AccountId, Group
 from gateway.signin.account import is_built_in
 from gateway.store import AuditEvent
-from tests.gateway.signin.site import ANNA, SESSION, Site
+from tests.gateway.signin.site import ANNA, FORM, SESSION, STEP, Site
 
 ACCOUNT = AccountId("", f"guid-{ANNA}")
 
@@ -43,7 +43,7 @@ async def test_one_session_is_ended_and_no_other(site: Site) -> None:
     for record in await site.store.sessions.of_user(ACCOUNT, site.now):
         assert record.digest.hex()[:32] not in page
     for nothing in ("", "x", ben.digest.hex()[:32]):
-        assert (await site.submit("/account/end-session", session=nothing)).path == "/account?notice=session_ended"
+        assert (await site.submit("/account/end-session", session=nothing)).path == "/account"
     shown = await site.submit("/account/end-session", session=names[0])
     assert "That session was ended." in shown.page
     alive = []
@@ -64,6 +64,37 @@ async def test_signing_out_everywhere_else(site: Site) -> None:
     assert "You are signed out everywhere else." in shown.page
     site.cookies[SESSION] = other
     assert (await site.get("/account"))[0] == 303
+
+
+NOTICES = ("Your password was changed.", "You are signed out everywhere else.", "That session was ended.", "your phone")
+
+
+async def test_no_address_says_that_something_was_done(site: Site) -> None:
+    """Anybody could link to it."""
+    assert (await site.open("/signed-out")).path == "/signin"
+    await site.sign_in()
+    for name in ("changed", "others_signed_out", "session_ended"):
+        page = (await site.open(f"/account?notice={name}")).page
+        assert [notice for notice in NOTICES if notice in page] == []
+    assert (await site.open("/signin/changed?return_to=/account/password")).path == "/account/password"
+
+
+async def test_what_was_done_is_said_once_and_to_this_browser(site: Site) -> None:
+    """Not where its cookie was laid into another browser, nor when it is long over, nor by a page that is no part of it."""
+    await site.sign_in()
+    status, _, headers = await site.post("/account/sign-out-others")
+    assert (status, headers["Location"]) == (303, "/account")
+    assert (await site.get("/signin/password"))[2]["Location"] == "/signin"
+    step, form = site.cookies[STEP], site.cookies[FORM]
+    assert NOTICES[1] in (await site.open("/account")).page
+    assert NOTICES[1] not in (await site.open("/account")).page
+    site.cookies |= {STEP: step, FORM: "another browser's"}
+    assert NOTICES[1] not in (await site.open("/account")).page
+    site.cookies |= {STEP: step, FORM: form}
+    assert (await site.open("/signin/changed")).path == "/account"
+    site.cookies |= {STEP: step}
+    site.now += 601
+    assert NOTICES[1] not in (await site.open("/account")).page
 
 
 async def test_nothing_is_done_for_nobody(site: Site) -> None:
