@@ -5,6 +5,7 @@ of an agent, of an AD FS farm, of a procedure's preflight and of a checklist rea
 and how a command prints what they found.
 """
 
+from findings.differences import difference
 from findings.finding import Finding, Status, explain, failed, passed, undecided, warned, worst
 from findings.prometheus import Labels, exposition, finding_lines, gauge_lines
 from findings.reasons import plain_reason
@@ -13,6 +14,7 @@ __all__ = [
     "Finding",
     "Labels",
     "Status",
+    "difference",
     "explain",
     "exposition",
     "failed",

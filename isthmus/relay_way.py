@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from certs import MachineIdentity
-from findings import Finding, failed, passed, plain_reason, warned
+from findings import Finding, difference, failed, passed, plain_reason, warned
 from gateway.agent import REFUSALS, RelayUnreachable, RelayVerdict, Route, probe_relay
 
 TIMEOUT = 10.0
@@ -137,7 +137,8 @@ def judge_clock(relay: str, date: str, now: float) -> Finding:
         skew = parsedate_to_datetime(date).timestamp() - now
     except (TypeError, ValueError):
         return warned("clock", relay, "the relay's response does not contain its time")
-    seen, remedy = f"{skew:+.0f} s from ours", "Synchronise this machine's clock; certificate dates are checked against it."
+    seen = f"{difference(skew)} from ours"
+    remedy = "Synchronise this machine's clock; certificate dates are checked against it."
     if abs(skew) > CLOCK_FAILURE:
         days = f" ({abs(skew) / 86400:.1f} days)" if abs(skew) > 86400 else ""
         return failed("clock", relay, f"{seen}{days}", remedy)

@@ -25,7 +25,7 @@ from directory.inspection.rights import check_rights
 from directory.ldap import Controller, Controllers
 from directory.ldap.values import from_generalized_time
 from directory.settings import DirectorySettings
-from findings import Finding, failed, passed, warned
+from findings import Finding, difference, failed, passed, warned
 
 CLOCK_WARNING = 60.0
 """Seconds by which clocks may differ …"""
@@ -135,7 +135,7 @@ def _clock(where: str, told: str, now: float) -> Finding:
     theirs = from_generalized_time(told.encode()) if told else None
     if theirs is None:
         return passed("clock", where, "the server does not tell its time")
-    seen, remedy = f"{theirs - now:+.0f} s from ours", "Synchronise both with the domain's time."
+    seen, remedy = f"{difference(theirs - now)} from ours", "Synchronise both with the domain's time."
     if abs(theirs - now) > CLOCK_FAILURE:
         return failed("clock", where, f"{seen} ({_utc(now)})", remedy)
     if abs(theirs - now) > CLOCK_WARNING:

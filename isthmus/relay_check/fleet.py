@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from findings import Finding, failed, passed, warned
+from findings import Finding, difference, failed, passed, warned
 from foundation.times import DAY, day, minute
 from gateway.relay import AgentView, NodeHealthView, SignInView
 from isthmus.outcomes import REFUSED_BY_ADMISSION, cause_of
@@ -47,20 +47,20 @@ def judge_clocks(health: NodeHealthView, agents: Sequence[AgentView]) -> list[Fi
     """Of agents that are connected here, and of the database where it has a clock of its own."""
     found = []
     if health.clock_skew is not None:
-        seen = f"{health.clock_skew:+.1f} s from the database's"
+        seen = f"{difference(health.clock_skew, 1)} from the database's"
         remedy = "Set the clocks of both by NTP."
         # how much is too much the relay decides, and says so as its defect
         wrong = "clock" in health.defect
         found.append(failed("clock", "database", seen, remedy) if wrong else passed("clock", "database", seen))
     for agent in agents:
         if agent.connections and abs(agent.clock_skew) > CLOCK_WARNING:
-            seen = f"its clock is {agent.clock_skew:+.0f} s from this one"
+            seen = f"its clock is {difference(agent.clock_skew)} from this one"
             judge = failed if abs(agent.clock_skew) > CLOCK_FAILURE else warned
             found.append(judge("clock", agent.name, seen, "Set both by NTP, then restart the agent."))
     here = [agent for agent in agents if agent.connections]
     if here and not any(finding.where != "database" for finding in found):
         most = max((agent.clock_skew for agent in here), key=abs)
-        found.append(passed("clock", "", f"at most {most:+.1f} s from the agents'"))
+        found.append(passed("clock", "", f"at most {difference(most, 1)} from the agents'"))
     return found
 
 

@@ -31,6 +31,11 @@ def test_a_relay_that_tells_no_time_is_told_of(date: str) -> None:
     assert judge_clock(RELAY, date, NOW).status == "warn"
 
 
+def test_a_clock_that_is_right_differs_by_nothing() -> None:
+    """Not by `-0 s`: HTTP's dates have no fractions."""
+    assert judge_clock(RELAY, formatdate(NOW, usegmt=True), NOW + 0.3).seen == "0 s from ours"
+
+
 @pytest.mark.parametrize(
     ("verdict", "status", "words"),
     [
