@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import click
 
@@ -31,8 +32,18 @@ class LazyGroup(click.Group):
         """As click's, which would look for similar names among those that are loaded."""
         name = args[0]
         if name not in self._parts and not name.startswith("-") and not ctx.resilient_parsing:
-            raise click.NoSuchCommand(name, possibilities=self._parts, ctx=ctx)
+            below = [f"{ctx.command_path} {group} {name}" for group in self._groups_with(ctx, name)]
+            said = f"No such command {name!r}. Did you mean {' or '.join(map(repr, below))}?" if below else None
+            raise click.NoSuchCommand(name, said, None if below else self._parts, ctx)
         return super().resolve_command(ctx, args)
+
+    def _groups_with(self, ctx: click.Context, name: str) -> Iterator[str]:
+        """Groups in this one that have a command of just that name; without those whose extra is not installed."""
+        for part in self._parts:
+            with suppress(ModuleNotFoundError):
+                group = self.get_command(ctx, part)
+                if isinstance(group, click.Group) and name in group.list_commands(ctx):
+                    yield part
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List them without importing any."""

@@ -39,6 +39,23 @@ def test_what_was_meant_is_said(run: Run, typed: list[str], meant: str) -> None:
     assert f"Did you mean '{meant}'?" in err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["audit", "list"], "'isthmus relay audit'"),
+        (["token", "--name", "a"], "'isthmus relay token'"),
+        (["rollover"], "'isthmus adfs rollover'"),
+        (["check"], "'isthmus agent check' or 'isthmus relay check' or 'isthmus adfs check' or 'isthmus config check'"),
+        (["relay", "verify-export", "f"], "'isthmus relay audit verify-export'"),
+    ],
+)
+def test_a_command_of_a_group_is_found_without_its_group(run: Run, typed: list[str], meant: str) -> None:
+    """Under its whole name."""
+    code, _, err = run(*typed)
+    assert code == 2
+    assert f"Did you mean {meant}?" in err
+
+
 @pytest.mark.parametrize("typed", [["relay", "agnets"], ["relay", "agents", "--jsn"], ["relay", "revoke"]])
 def test_wrong_usage_is_json_for_programs(run: Run, typed: list[str]) -> None:
     """One object on standard error, as of any other error."""
