@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from isthmus.cli.output import REFUSED, UNREACHABLE, Failure
 from isthmus.cli.state import own
 
@@ -19,7 +21,18 @@ _DONE, _REFUSED, _UNREACHABLE = b"+", b"-", b"?"
 
 
 def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
-    """What `work` returns; a Failure of its own is raised here. Only root forks for it; no thread may have been started.
+    """What `work` returns; see `apart`. Raises Failure."""
+
+    def owned() -> bytes:
+        own(state_dir)
+        return work()
+
+    return apart(owned)
+
+
+def apart(work: Callable[[], bytes]) -> bytes:
+    """What `work` returns, which may become the owner in there; a Failure of its own is raised here. Only root forks for it;
+    no thread may have been started.
 
     Raises Failure.
     """
@@ -29,7 +42,7 @@ def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _answer(writing, state_dir, work)
+        _answer(writing, work)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
@@ -40,12 +53,13 @@ def as_owner(state_dir: Path, work: Callable[[], bytes]) -> bytes:
     raise Failure(answer[1:].decode() or "the process that did it as the directory's owner has ended by itself", code)
 
 
-def _answer(writing: int, state_dir: Path, work: Callable[[], bytes]) -> None:
+def _answer(writing: int, work: Callable[[], bytes]) -> None:
     """In the new process, which ends here."""
     answer = _REFUSED
     try:
-        own(state_dir)
         answer = _DONE + work()
+        if (context := click.get_current_context(silent=True)) is not None:
+            context.close()  # what the work left to be told at the end
     except Failure as failure:
         answer = (_UNREACHABLE if failure.code == UNREACHABLE else _REFUSED) + str(failure).encode()
     except BaseException:  # noqa: BLE001 - nothing may go on behind this: it would be a second command

@@ -19,6 +19,7 @@ from foundation.actors import this_actor
 from gateway.backup import make_key
 from isthmus import ownership
 from isthmus.setup import PosixMachine, UserIds
+from tests.isthmus.test_cli import sign_in
 
 NOBODY = UserIds(65534, 65534)
 ROOT = Path(ownership.__file__).parents[1]
@@ -253,6 +254,28 @@ def test_an_export_that_only_root_can_write(config: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (vault / "trail.jsonl").stat().st_uid == 0
     assert owners(config.parent / "state") == {(NOBODY.uid, NOBODY.gid)}
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_persons_data_that_only_root_can_write(config: Path, form: tuple[str, ...]) -> None:
+    """Taken by root, as the trail says, from a database that stays its owner's; told that no relay runs."""
+    assert run("relay", "init", "--config", config, "--name", "relay1").returncode == 0
+    sign_in(config)
+    for path in (config.parent / "state").rglob("*"):
+        os.chown(path, NOBODY.uid, NOBODY.gid)
+    vault = config.parent / "vault"
+    vault.mkdir(mode=0o700)
+    order = ("relay", "person", "export", "anna@corp", "--config", config, "--output", vault / "anna.json", *form)
+    done = run(*order)
+    assert done.returncode == 0, done.stderr
+    assert "No relay is running" in done.stderr
+    assert ((vault / "anna.json").stat().st_uid, (vault / "anna.json").stat().st_mode & 0o777) == (0, 0o600)
+    assert owners(config.parent / "state") == {(NOBODY.uid, NOBODY.gid)}
+    taken = ("relay", "audit", "list", "--config", config, "--kind", "admin.person_exported", "--json")
+    (entry,) = json.loads(run(*taken).stdout)
+    assert entry["actor"] == f"admin:{this_actor()}"
+    assert run(*order).returncode == 1
+    assert len(json.loads(run(*taken).stdout)) == 1
 
 
 @pytest.mark.long

@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.relay import PersonView
 from isthmus.cli.admin import reported
 from isthmus.cli.flow import Manner, confirm, yes_option
 from isthmus.cli.output import FILE, counted, emit_json, json_option, run_async
-from isthmus.cli.private_files import check_new, private_output
+from isthmus.cli.owned_work import apart
+from isthmus.cli.private_files import private_output
 from isthmus.cli.relay.context import open_administrator, relay_config
 from isthmus.terminal import visible
 
@@ -44,9 +46,12 @@ def export_person(config: Path, user: str, output: Path | None, as_json: bool) -
     if output is None:
         emit_json(run_async(reported(admin.export_person(user))))
         return
-    check_new(output)  # before the act: a name that is taken must not leave an entry of an export
-    view = run_async(reported(admin.export_person(user)))
-    with private_output(output) as file:  # after it: by now this may be the owner of state_dir, no longer root
+    with private_output(output) as file:  # before the act: a name that is taken must not leave an entry of an export
+
+        def take() -> bytes:
+            return msgspec.json.encode(run_async(reported(admin.export_person(user))))
+
+        view = msgspec.json.decode(apart(take), type=PersonView)  # where it goes may be root's alone
         file.write(msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n")
     told = {"file": str(output), "sessions": len(view.sessions), "entries": len(view.entries)}
     sessions, entries = counted(len(view.sessions), "session"), counted(len(view.entries), "entry", "entries")
