@@ -88,7 +88,7 @@ class PartnerUnknown(CertsError):
         self.farm, self.name, self.known = farm, name, tuple(known)
 
     def __str__(self) -> str:
-        return f"farm {self.farm} has no partner {self.name!r}; known are: {', '.join(self.known) or 'none yet'}"
+        return f"farm {self.farm} has no partner {self.name!r}; known partners: {', '.join(self.known) or 'none yet'}"
 
 
 class TokenRefused(CertsError):

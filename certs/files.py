@@ -24,7 +24,9 @@ def private_directory(path: Path, *, within_state: bool = False) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except OSError as error:
-        raise KeyStoreError(path, f"cannot be made a directory ({error.strerror})", "choose another state_dir") from error
+        raise KeyStoreError(
+            path, f"cannot be created as a directory ({error.strerror})", "choose another state_dir"
+        ) from error
     if os.name == "posix" and status.st_uid != os.geteuid():
         raise KeyStoreError(path, f"belongs to user {status.st_uid}", f"chown it to user {os.geteuid()}")
     check_closed(path)
@@ -75,7 +77,7 @@ def write_new(path: Path, data: bytes) -> None:
         raise
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
-        raise KeyStoreError(path, problem, "nothing was changed; make room and try again") from error
+        raise KeyStoreError(path, problem, "nothing was changed; free disk space and try again") from error
 
 
 def read_private(path: Path, *, most: int = MAX_SIZE) -> bytes:
@@ -83,7 +85,9 @@ def read_private(path: Path, *, most: int = MAX_SIZE) -> bytes:
     none."""
     content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0), most)
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise KeyStoreError(path, "can be read by other users", f"run chmod 600 {path}; others may know what it holds")
+        raise KeyStoreError(
+            path, "can be read by other users", f"run chmod 600 {path}; other users may have read its content"
+        )
     return content
 
 
@@ -124,4 +128,6 @@ def sync_directory(path: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> KeyStoreError:
-    return KeyStoreError(path, f"cannot be written ({error.strerror})", "the old content is intact; make room and try again")
+    return KeyStoreError(
+        path, f"cannot be written ({error.strerror})", "the old content is unchanged; free disk space and try again"
+    )

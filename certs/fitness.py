@@ -23,14 +23,14 @@ def unfit_for(certificate: Certificate, purpose: Purpose, now: float, least: flo
     name = f"certificate {certificate.thumbprint} ({certificate.subject})"
     wrong = []
     if not certificate.begun(now):
-        wrong.append(f"{name} is not valid yet; wait, or check the clocks here and at the authority")
+        wrong.append(f"{name} is not valid yet; wait, or check the clocks here and at the CA")
     if certificate.not_after is None:
-        wrong.append(f"when {name} ends is not known, because it cannot be read; take another")
+        wrong.append(f"the expiry date of {name} is not known, because the certificate cannot be read; use another")
     elif certificate.ended(now):
-        wrong.append(f"{name} has expired; take another")
+        wrong.append(f"{name} has expired; use another")
     elif certificate.left(now) < least:
         days = certificate.left(now) / DAY
-        wrong.append(f"{name} ends in {days:.0f} days, less than {least / DAY:.0f}; take a newer one")
+        wrong.append(f"{name} expires in {days:.0f} days, sooner than the required {least / DAY:.0f}; use a newer one")
     return wrong + [f"{name} {problem}" for problem in _usage(certificate.der, purpose)]
 
 
@@ -39,16 +39,16 @@ def uncovered(certificate: Certificate, wanted: Sequence[str]) -> list[str]:
     missing = [name for name in wanted if not covers(certificate, name)]
     if not missing:
         return []
-    return [f"certificate {certificate.thumbprint} does not cover {', '.join(missing)}; ask for one that does"]
+    return [f"certificate {certificate.thumbprint} does not cover {', '.join(missing)}; request one that does"]
 
 
 def untrusted(certificate: Certificate) -> list[str]:
     """Why browsers would not take it from a server, whatever its names."""
     name, wrong = f"certificate {certificate.thumbprint}", []
     if not certificate.server_auth:
-        wrong.append(f"{name} is not for servers (no Server Authentication); ask for one that is")
+        wrong.append(f"{name} is not valid for servers (no Server Authentication usage); request one that is")
     if certificate.self_signed:
-        wrong.append(f"{name} is self-signed, and no browser trusts it; take one of an authority")
+        wrong.append(f"{name} is self-signed, so no browser trusts it; use one from a CA")
     return wrong
 
 
@@ -80,18 +80,18 @@ def _usage(der: bytes, purpose: Purpose) -> tuple[str, ...]:
         parsed = x509.load_der_x509_certificate(der)
         key, usage = parsed.public_key(), _key_usage(parsed)
     except (ValueError, x509.DuplicateExtension) as error:
-        return (f"cannot be read ({error}); take another",)
+        return (f"cannot be read ({error}); use another",)
     wrong = []
     if not isinstance(key, rsa.RSAPublicKey):
-        wrong.append("has no RSA key, which AD FS needs; take another")
+        wrong.append("has no RSA key, which AD FS needs; use another")
     elif key.key_size < _RSA_BITS:
-        wrong.append(f"has an RSA key of {key.key_size} bits, less than {_RSA_BITS}; take another")
+        wrong.append(f"has an RSA key of {key.key_size} bits, less than {_RSA_BITS}; use another")
     signs = usage is None or usage.digital_signature
     encrypts = usage is None or usage.key_encipherment or usage.data_encipherment
     if purpose == "signatures" and not signs:
-        wrong.append("may not be used for signatures (key usage lacks digitalSignature); take another")
+        wrong.append("may not be used for signatures (key usage lacks digitalSignature); use another")
     if not encrypts and (purpose == "encryption" or (purpose == "tls" and not signs)):
-        wrong.append("may not be used for encryption (key usage lacks keyEncipherment); take another")
+        wrong.append("may not be used for encryption (key usage lacks keyEncipherment); use another")
     return tuple(wrong)
 
 

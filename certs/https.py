@@ -46,7 +46,7 @@ def _wrong_key(leaf: x509.Certificate, key_pem: bytes) -> list[str]:
         fits = key.public_key() == leaf.public_key()
     except _MALFORMED:
         return ["the key is not a private key in PEM (-----BEGIN PRIVATE KEY-----)"]
-    return [] if fits else ["the key is another certificate's"]
+    return [] if fits else ["the key does not belong to this certificate"]
 
 
 def _addresses(leaf: x509.Certificate) -> Sequence[str]:

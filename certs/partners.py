@@ -151,10 +151,12 @@ class Ledger:
             if normal_thumbprint(thumbprint) in partner.acknowledged:
                 continue
             if partner.kind is PartnerKind.MANUAL:
-                contact = f" (tell {partner.contact})" if partner.contact else ""
-                late[partner.name] = f"nobody has said that it was told{contact}"
+                contact = f" (contact: {partner.contact})" if partner.contact else ""
+                late[partner.name] = f"not acknowledged yet{contact}"
             if partner.kind is PartnerKind.AUTOMATIC and now < published_at + partner.refresh:
-                late[partner.name] = f"reads our metadata every {partner.refresh / 3600:g} h, and has not had the time"
+                late[partner.name] = (
+                    f"reads our metadata every {partner.refresh / 3600:g} h, and that time has not passed yet"
+                )
         return late
 
     @property
@@ -258,7 +260,9 @@ def _parsed(content: Any, farm: str, path: Path) -> Ledger:
         problem = f"is of version {content['version']!r}; this program reads {VERSION}"
         raise KeyStoreError(path, problem, "use the program that wrote it")
     if content["farm"] != farm:
-        raise KeyStoreError(path, f"is of farm {content['farm']!r}", f"move it away: it was looked for as {farm!r}'s")
+        raise KeyStoreError(
+            path, f"is of farm {content['farm']!r}", f"move it away: the ledger of {farm!r} was expected here"
+        )
     return Ledger(farm=farm, partners=tuple(_partner(partner) for partner in content["partners"]))
 
 

@@ -51,7 +51,7 @@ class PendingKeys:
             key = load_pem_private_key(content, None)
             certificate, *chain = x509.load_pem_x509_certificates(content)
         except FileNotFoundError as error:
-            problem = f"the key of {thumbprint} is not here"
+            problem = f"the private key of {thumbprint} is not here"
             raise SourceError("the key store", problem, "give its PFX file again (plan or apply with --pfx)") from error
         except CertsError as error:
             raise SourceError("the key store", str(error), "fix that, or give the PFX file again") from error
@@ -82,7 +82,7 @@ class PendingKeys:
             alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         except ValueError as error:  # UnicodeError among them
             problem = f"{', '.join(names)!a} cannot be in a certificate"
-            remedy = "give DNS names, those with other letters than ASCII as xn--…, the first of at most 64"
+            remedy = "give DNS names (non-ASCII names in the form xn--…), the first with at most 64 characters"
             raise SourceError("a certificate request", problem, remedy) from error
         key = rsa.generate_private_key(65537, _KEY_BITS)
         builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
@@ -103,16 +103,18 @@ class PendingKeys:
         except FileNotFoundError as error:
             raise SourceError(str(path), "there is no such file", "check its name") from error
         except (CertsError, *MALFORMED) as error:
-            raise SourceError(str(path), "has no certificate (PEM or DER)", "save it as Base-64 encoded X.509") from error
+            raise SourceError(
+                str(path), "does not contain a certificate (PEM or DER)", "save it as Base-64 encoded X.509"
+            ) from error
         leaf, *chain = found
         try:
             key = load_pem_private_key(read_private(self._directory / f"request-{_spki_name(leaf)}.pem"), None)
         except FileNotFoundError as error:
             remedy = "it must be the answer to a request that was made here, with this state_dir; or give a PFX file"
-            raise SourceError(str(path), "no key here belongs to it", remedy) from error
+            raise SourceError(str(path), "no private key stored here belongs to it", remedy) from error
         except (CertsError, *MALFORMED) as error:
             raise SourceError(
-                str(path), "the key that was kept for it cannot be read", "ask for a new certificate"
+                str(path), "the private key stored for it cannot be read", "request a new certificate"
             ) from error
         return checked(str(path), key, leaf, tuple(chain))
 

@@ -169,4 +169,4 @@ def _check_promotion(
         raise RolloverRefused(key.id, transition.action.value, f"not acknowledged by {', '.join(sorted(key.waiting_for))}")
     if now < key.since + policy.publish_for:
         wait = key.since + policy.publish_for - now
-        raise RolloverRefused(key.id, transition.action.value, f"partners need {wait:.0f} s more to notice it")
+        raise RolloverRefused(key.id, transition.action.value, f"partners need {wait:.0f} s more to pick it up")

@@ -58,16 +58,16 @@ def from_pfx(path: Path, password_file: Path | None) -> Material:
             raise SourceError(str(path), "is not a PFX file, or it has a password", "give --password-file") from error
         raise SourceError(str(path), "is not a PFX file, or the password is wrong", "check --password-file") from error
     if key is None or certificate is None:
-        raise SourceError(str(path), "has no certificate with its private key", "export it again, private key included")
+        raise SourceError(str(path), "contains no certificate with its private key", "export it again, private key included")
     return checked(str(path), key, certificate, tuple(others))
 
 
 def checked(source: str, key: object, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]) -> Material:
     """The two belong together, and AD FS can use them. Raises SourceError."""
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise SourceError(source, "its key is not an RSA key, which AD FS needs", "ask for a certificate with an RSA key")
+        raise SourceError(source, "its key is not an RSA key, which AD FS needs", "request a certificate with an RSA key")
     if spki(certificate.public_key()) != spki(key.public_key()):
-        raise SourceError(source, "the certificate does not belong to the key", "give the certificate for this key")
+        raise SourceError(source, "the certificate does not match the private key", "give the certificate for this key")
     return Material(key=key, certificate=certificate, chain=chain)
 
 
@@ -77,7 +77,7 @@ def from_pem(source: str, key: bytes, chain: bytes) -> Material:
         loaded = load_pem_private_key(key, None)
         certificate, *issuers = x509.load_pem_x509_certificates(chain)
     except MALFORMED as error:
-        raise SourceError(source, "answered with no key or certificate that can be read", "try again") from error
+        raise SourceError(source, "returned no readable private key or certificate", "try again") from error
     return checked(source, loaded, certificate, tuple(issuers))
 
 
@@ -85,7 +85,7 @@ def _model(certificate: x509.Certificate) -> Certificate:
     try:
         return read_certificate(certificate.public_bytes(Encoding.DER))
     except CertificateUnreadable as error:
-        raise SourceError("the certificate", str(error), "take another") from error
+        raise SourceError("the certificate", str(error), "use another") from error
 
 
 def _password(path: Path) -> bytes:

@@ -48,58 +48,61 @@ class _Form:
 
 _PRIMARIES = _Form(
     "primary",
-    "several nodes take themselves for the primary",
-    "Decide which one it is; on the others run Set-AdfsSyncProperties -Role SecondaryComputer.",
+    "several nodes report that they are the primary server",
+    "Decide which one is to be the primary; on the others run Set-AdfsSyncProperties -Role SecondaryComputer.",
 )
 _POLLED = _Form(
     "primary",
-    "it polls another primary than the farm's",
+    "it polls a different server than the farm's primary",
     "On this node run Set-AdfsSyncProperties -Role SecondaryComputer -PrimaryComputerName {primary}.",
 )
 _CONFIGURATION = _Form(
     "certificates",
-    "its configuration names other {use} certificates",
-    "Wait for its next poll, then look at its synchronisation (event log AD FS/Admin, 344 and 345).",
+    "its configuration has different {use} certificates",
+    "Wait for its next poll, then check its synchronisation (event log AD FS/Admin, 344 and 345).",
 )
 _BINDING = _Form(
     "bindings",
-    "another certificate than elsewhere is bound to {names}",
-    "Forgotten in a renewal? Import the certificate with its key and run {cmdlet} -Thumbprint {usual}, there.",
+    "a different certificate than on other servers is bound to {names}",
+    "A renewal probably missed this server. Import the certificate with its private key on it, and "
+    "run {cmdlet} -Thumbprint {usual} there.",
 )
 _NAME = _Form(
-    "federation-name", "the farm has another name than the settings say", "Correct `federation_name` in the settings."
+    "federation-name",
+    "the farm's federation service name differs from the one in the settings",
+    "Correct `federation_name` in the settings.",
 )
 _SERVICE = _Form(
     "federation-name",
-    "its metadata is another federation service's",
-    "Look at what answers at this address: a host of another farm, or a load balancer's wrong pool.",
+    "it serves the metadata of another federation service",
+    "Check what answers at this address: a host of another farm, or the wrong pool of a load balancer.",
 )
 _METADATA = _Form(
     "metadata",
-    "its metadata names other certificates than most",
-    "A secondary that is behind: wait for its next poll, then restart its service (adfssrv).",
+    "its metadata has different certificates than most",
+    "It is probably a secondary server that is behind: wait for its next poll, then restart its service (adfssrv).",
 )
 _TLS = _Form(
     "served-tls-differs",
-    "it serves another TLS certificate than most",
-    "A renewal that forgot this host, or another device in front of it.",
+    "it serves a different TLS certificate than most",
+    "A renewal missed this host, or another device is in front of it.",
 )
 _SERVED_TLS = _Form(
     "served-tls",
-    "it serves another TLS certificate than its binding says",
-    "Look for another binding that wins (netsh http show sslcert: an IP:port row beats a name), or for a device that ends "
-    "TLS in front of it.",
+    "it serves a different TLS certificate than the one in its binding",
+    "Look for another binding that takes precedence (netsh http show sslcert: an IP:port row comes before one with a host "
+    "name), or for a device in front of it that terminates TLS.",
 )
 _SERVED_METADATA = _Form(
     "metadata",
-    "its metadata and the configuration name different {use} certificates",
-    "Wait for the node's next poll, then restart its service (adfssrv); partners that read metadata there learn the wrong "
-    "certificates meanwhile.",
+    "its metadata and the configuration have different {use} certificates",
+    "Wait for the node's next poll, then restart its service (adfssrv); until then, partners that read its metadata get "
+    "the wrong certificates.",
 )
 _SIGNER = _Form(
     "signer",
-    "its metadata is signed by a certificate that is not the primary",
-    "The node signs tokens with it as well: wait for its next poll, then restart its service (adfssrv).",
+    "its metadata is signed with a certificate that is not the primary one",
+    "The node signs tokens with it, too: wait for its next poll, then restart its service (adfssrv).",
 )
 
 
@@ -293,5 +296,5 @@ def _signer(farm: Farm, served: Served) -> Iterator[Inconsistency]:
     rows = {row.certificate.thumbprint: row.is_primary for row in primary.certificates if row.use is Use.SIGNING}
     if not rows.get(served.signed_by, False):
         one = f"primary: {_listed(name for name, is_primary in rows.items() if is_primary)}"
-        unknown = "" if served.signed_by in rows else ", which the farm does not know"
+        unknown = "" if served.signed_by in rows else ", which the farm does not have"
         yield _SIGNER.at(served.host, one, f"signed by {short_name(served.signed_by)}{unknown}")

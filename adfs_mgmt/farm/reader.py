@@ -30,7 +30,7 @@ from adfs_mgmt.remoting import (
 )
 from foundation.times import ElapsedClock
 
-NOT_ASKED = "not asked over WinRM"
+NOT_ASKED = "not queried over WinRM"
 _WID = "MSSQL$MICROSOFT##WID"
 _PROXY_SERVICE = "appproxysvc"
 
@@ -94,7 +94,9 @@ async def _farm_wide(nodes: Sequence[_NodeReader]) -> Farm:
             if not wide.error:
                 return wide
     half = next((reader.wide for reader in nodes if reader.wide is not None), None)
-    return half or _wide(Properties(), error="the primary was not read, and no other node tells the configuration")
+    return half or _wide(
+        Properties(), error="the primary server could not be read, and no other node returns the configuration"
+    )
 
 
 def _wide(properties: Properties, **known: Any) -> Farm:

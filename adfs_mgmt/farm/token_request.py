@@ -91,7 +91,7 @@ async def sign_in(
             host = waiting.pop(0)
             await ask(host)
             if done[host].outcome not in _UNTRIED | _ACCEPTED:
-                reason = f"{host.partition('=')[0]} gave no token"
+                reason = f"{host.partition('=')[0]} returned no token"
                 for other in waiting:
                     done[other] = client.result(SignInOutcome.NOT_ASKED, host=other, at=clock.now(), reason=reason)
                 waiting = []

@@ -55,7 +55,12 @@ def check_farm(
         ]
     elif farm.nodes:
         findings.append(
-            failed("configuration", farm.name, farm.error, "No node could read the farm's configuration: see them.")
+            failed(
+                "configuration",
+                farm.name,
+                farm.error,
+                "No node returned the farm's configuration: see the results for the nodes.",
+            )
         )
     findings += [*check_principal(farm), *check_trusts(farm, thresholds, now)]
     for node in farm.nodes:
@@ -70,7 +75,7 @@ def check_farm(
 
 def _check_entra(farm: Farm, external: ExternalView | None, trust: EntraTrust, now: float) -> Iterator[Finding]:
     for found in compare_trust(trust, keys_of(farm, external), now):
-        remedy = "" if found.status == "pass" else found.remedy or "Look at it: isthmus adfs trust show."
+        remedy = "" if found.status == "pass" else found.remedy or "Check it: isthmus adfs trust show."
         yield replace(found, name="entra", where=found.where or trust.tenant, remedy=remedy)
 
 
@@ -83,7 +88,7 @@ def _check_entra_endpoints(farm: Farm, trust: EntraTrust) -> Iterator[Finding]:
         addresses = (told.passive_sign_in_uri, told.active_sign_in_uri, told.metadata_exchange_uri)
         for path in dict.fromkeys(urlsplit(address).path for address in addresses):
             if path and path.lower().rstrip("/") in off:
-                seen = f"its settings point to {path}, which is off in AD FS"
+                seen = f"its settings point to {path}, an endpoint that is disabled in AD FS"
                 remedy = f"Enable-AdfsEndpoint -TargetAddressPath {path}, restart adfssrv."
                 yield failed("entra", domain.name, seen, remedy)
 
@@ -95,7 +100,7 @@ def _check_agreement(farm: Farm, external: ExternalView | None) -> Iterator[Find
         finding = warned if difference.kind in _PERHAPS_MEANT else failed
         yield finding(f"inconsistency-{difference.kind}", host_label(difference.where), seen, difference.remedy)
     if not found:
-        yield passed("inconsistencies", farm.name, "what the servers say and what they serve agrees")
+        yield passed("inconsistencies", farm.name, "configuration and served certificates are consistent")
 
 
 def _check_primary(farm: Farm) -> Iterator[Finding]:
@@ -106,8 +111,11 @@ def _check_primary(farm: Farm) -> Iterator[Finding]:
     if primaries:
         yield passed("primary", farm.name, host_label(primaries[0].host))
     else:
-        remedy = "Bring it back, list it in the settings, or make another one: Set-AdfsSyncProperties -Role PrimaryComputer."
-        yield failed("primary", farm.name, "no node is the primary: nothing can be changed", remedy)
+        remedy = (
+            "Bring the primary server back, add it to the settings, or make another node "
+            "primary: Set-AdfsSyncProperties -Role PrimaryComputer."
+        )
+        yield failed("primary", farm.name, "no node is the primary server: nothing can be changed", remedy)
 
 
 def _check_levels(farm: Farm) -> Iterator[Finding]:
@@ -118,7 +126,7 @@ def _check_levels(farm: Farm) -> Iterator[Finding]:
         return
     if min(possible) > level:
         remedy = "Test-AdfsFarmBehaviorLevelRaise, then Invoke-AdfsFarmBehaviorLevelRaise."
-        yield warned("behaviour-level", farm.name, f"{level}, though every node could do {min(possible)}", remedy)
+        yield warned("behaviour-level", farm.name, f"{level}, although every node supports {min(possible)}", remedy)
     else:
         yield passed("behaviour-level", farm.name, str(level))
 
@@ -128,7 +136,7 @@ def _check_limits(farm: Farm) -> Iterator[Finding]:
         return
     seen = f"{len(farm.nodes)} nodes and {len(farm.relying_parties)} relying parties on WID"
     if len(farm.nodes) > _WID_NODES or len(farm.relying_parties) > _WID_TRUSTS:
-        remedy = f"WID is good for {_WID_NODES} nodes and {_WID_TRUSTS} trusts: move the configuration to SQL Server."
+        remedy = f"WID supports {_WID_NODES} nodes and {_WID_TRUSTS} trusts: move the configuration to SQL Server."
         yield warned("limits", farm.name, seen, remedy)
     else:
         yield passed("limits", farm.name, seen)
@@ -142,16 +150,16 @@ def _check_switches(farm: Farm) -> Iterator[Finding]:
         remedy = (
             "Set-AdfsProperties -AuditLevel Basic (2012 R2: -LogLevel with SuccessAudits and FailureAudits), and auditpol."
         )
-        yield warned("auditing", farm.name, "off: nobody can tell afterwards who signed in", remedy)
+        yield warned("auditing", farm.name, "off: sign-ins cannot be traced afterwards", remedy)
     if farm.properties.extranet_lockout_logs_only:
         remedy = "Set-AdfsProperties -ExtranetLockoutMode ADFSSmartLockoutEnforce, then restart adfssrv on each node."
-        seen = "in log-only mode: it refuses nobody, and guessing outside locks accounts inside"
+        seen = "in log-only mode: no sign-in is refused, so password guessing from outside locks accounts in AD"
         yield warned("extranet-lockout", farm.name, seen, remedy)
     elif farm.properties.extranet_lockout:
         yield passed("extranet-lockout", farm.name, "on")
     else:
         remedy = "Set-AdfsProperties -EnableExtranetLockout $true with a threshold below the domain's own."
-        yield warned("extranet-lockout", farm.name, "off: guessing outside locks accounts inside", remedy)
+        yield warned("extranet-lockout", farm.name, "off: password guessing from outside locks accounts in AD", remedy)
 
 
 def _check_endpoints(farm: Farm) -> Iterator[Finding]:
@@ -170,8 +178,11 @@ def _check_endpoints(farm: Farm) -> Iterator[Finding]:
         yield warned("endpoints", farm.name, f"not offered through proxies: {', '.join(inside)}", remedy)
     if open_:
         remedy = (
-            "Set-AdfsEndpoint -TargetAddressPath … -Proxy $false: it lets people outside get round the extranet lockout."
+            "Set-AdfsEndpoint -TargetAddressPath … -Proxy $false: through this endpoint, "
+            "external clients bypass the extranet lockout."
         )
         yield failed("endpoints", farm.name, f"offered to the internet: {', '.join(open_)}", remedy)
     if not off and not inside and not open_:
-        yield passed("endpoints", farm.name, f"{sum(row.enabled for row in farm.endpoints)} of {len(farm.endpoints)} are on")
+        yield passed(
+            "endpoints", farm.name, f"{sum(row.enabled for row in farm.endpoints)} of {len(farm.endpoints)} are enabled"
+        )

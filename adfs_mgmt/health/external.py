@@ -46,12 +46,18 @@ def _check_served(
 
 def _check_tls(where: str, served: Served) -> Finding:
     if served.tls is None:
-        return failed("tls", where, _error(served, "TLS"), "Is the service running, the port open, the certificate bound?")
+        return failed(
+            "tls",
+            where,
+            _error(served, "TLS"),
+            "Check that the service is running, the port is open and the certificate is bound.",
+        )
     if not served.tls_problem:
-        return passed("tls", where, "a client here accepts it")
+        return passed("tls", where, "this machine accepts it")
     if "issuer" in served.tls_problem:
         remedy = (
-            "Set `tls_ca_file` to its CA if people's devices know that one; else send the intermediate certificates, too."
+            "If users' devices trust its CA, set `tls_ca_file` to it; otherwise make the server "
+            "send the intermediate certificates, too."
         )
         return warned("tls", where, served.tls_problem, remedy)
     return failed("tls", where, served.tls_problem, "Renew it: isthmus adfs ssl plan.")
@@ -62,24 +68,27 @@ def _check_unnamed(external: ExternalView, where: str, port: int, named: str, un
     name = "tls-without-name"
     netsh = f"sslcert ipport=0.0.0.0:{port} certhash=… appid=… certstorename=MY (appid as in netsh http show sslcert)"
     if not unnamed:
-        seen = "clients that send no server name (SNI), health probes of load balancers among them, get no certificate"
-        remedy = f"Where there are such: netsh http add {netsh}."
+        seen = "clients that send no server name (SNI), such as health probes of load balancers, get no certificate"
+        remedy = f"If you have such clients: netsh http add {netsh}."
         return warned(name, where, seen, remedy)
     if unnamed == named:
         return passed(name, where, "clients that send no server name get the same certificate")
     other = external.certificates[unnamed]
     finding = failed if other.ended(now) else warned
     seen = f"clients that send no server name get another certificate, {end_text(other, now)}"
-    return finding(name, where, seen, f"A renewal forgot it: netsh http update {netsh}.")
+    return finding(name, where, seen, f"A renewal probably missed it: netsh http update {netsh}.")
 
 
 def _check_metadata(where: str, served: Served) -> Finding:
     if not served.signing:
         return failed(
-            "metadata", where, _error(served, "metadata"), "Is the endpoint enabled (and proxied), the service up?"
+            "metadata",
+            where,
+            _error(served, "metadata"),
+            "Check that the endpoint is enabled (and, on a proxy, offered through it) and the service is running.",
         )
     if not served.signed_by:
-        remedy = "Something between here and AD FS changes it, or AD FS cannot use its key."
+        remedy = "A device between here and AD FS changes it, or AD FS cannot use its private key."
         return failed("metadata", where, _error(served, "metadata"), remedy)
     return passed("metadata", where, f"{len(served.signing)} token-signing certificate(s), signed")
 
@@ -88,7 +97,7 @@ def _check_probe(where: str, served: Served) -> Finding:
     if served.probe_ok:
         return passed("probe", where, "/adfs/probe answers")
     return failed(
-        "probe", where, _error(served, "probe"), "Load balancers take the host out: start the service, open port 80."
+        "probe", where, _error(served, "probe"), "Load balancers stop using this host: start the service, open port 80."
     )
 
 
@@ -96,7 +105,7 @@ def _check_speed(where: str, served: Served, thresholds: Thresholds) -> Finding:
     seen = f"metadata took {served.milliseconds:.0f} ms"
     if served.milliseconds <= thresholds.slow_milliseconds:
         return passed("speed", where, seen)
-    return warned("speed", where, seen, "Congestion: look at load, at the way between proxy and node, at the database.")
+    return warned("speed", where, seen, "Check the load, the connection between proxy and node, and the database.")
 
 
 def _error(served: Served, part: ServedPart) -> str:

@@ -62,11 +62,13 @@ def events(rows: Sequence[FarmCertificate], properties: Properties) -> list[Even
     found = []
     made = primary.not_after - properties.generation_threshold_days * DAY
     if successor is None:
-        found.append(Event(at=made, kind=EventKind.GENERATION, why="AD FS makes its successor"))
+        found.append(Event(at=made, kind=EventKind.GENERATION, why="AD FS creates its successor"))
     elif successor.not_before is not None:
         made = successor.not_before
     promoted = made + properties.promotion_threshold_days * DAY
-    found.append(Event(at=promoted, kind=EventKind.PROMOTION, why="AD FS promotes the successor; partners must know it"))
+    found.append(
+        Event(at=promoted, kind=EventKind.PROMOTION, why="AD FS promotes the successor; partners must have it by then")
+    )
     critical = primary.not_after - properties.critical_threshold_days * DAY
-    found.append(Event(at=critical, kind=EventKind.CRITICAL, why="AD FS replaces it immediately, whatever partners know"))
+    found.append(Event(at=critical, kind=EventKind.CRITICAL, why="AD FS replaces it immediately, regardless of partners"))
     return sorted(found, key=lambda event: event.at)

@@ -128,7 +128,7 @@ def _external(external: ExternalView, known: set[str]) -> list[CertificateEntry]
         if served.tls is not None:
             named[served.tls.thumbprint] = "TLS"
         if served.unnamed:
-            named.setdefault(served.unnamed, "TLS without a name")
+            named.setdefault(served.unnamed, "TLS without SNI")
         entries += [
             _entry(EXTERNAL, external.certificates[name], f"{what} of {host_label(served.host)}")
             for name, what in named.items()

@@ -25,9 +25,14 @@ def check_partners(farm: Farm, partners: Sequence[Partner], told: Collection[str
         if primary.thumbprint not in partner.knows and partner.name not in told and (changed or partner.knows)
     ]
     if not unaware:
-        yield passed("partners", farm.name, f"nobody is known to lack {short_name(primary.thumbprint)}, which signs now")
+        yield passed(
+            "partners", farm.name, f"no manual partner is known to lack {short_name(primary.thumbprint)}, which signs now"
+        )
         return
-    seen = f"nobody has said that they know {short_name(primary.thumbprint)}, which signs now: {', '.join(unaware)}"
-    back = " The certificate before signs again by: isthmus adfs rollover rollback." if changed else ""
-    remedy = f"Tell them, then: isthmus adfs trust partners acknowledge NAME {primary.thumbprint}.{back}"
+    seen = (
+        f"it is not confirmed that these partners have {short_name(primary.thumbprint)}, which "
+        f"signs now: {', '.join(unaware)}"
+    )
+    back = " To sign with the previous certificate again: isthmus adfs rollover rollback." if changed else ""
+    remedy = f"Notify them, then: isthmus adfs trust partners acknowledge NAME {primary.thumbprint}.{back}"
     yield warned("partners", farm.name, seen, remedy)

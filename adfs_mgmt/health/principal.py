@@ -24,22 +24,28 @@ def check_principal(farm: Farm) -> Iterator[Finding]:
 def _check(principal: ServicePrincipal) -> Finding:
     wanted, account = f"host/{principal.name}", principal.service_account or "the service account"
     if principal.error:
-        remedy = f"Ask yourself: setspn -F -Q {wanted}; that server has to reach a global catalog."
-        return warned(NAME, principal.name, f"the directory could not be asked: {principal.error}", remedy)
+        remedy = (
+            f"Check it yourself: setspn -F -Q {wanted}. The server that was asked must be able "
+            "to reach a global catalog server."
+        )
+        return warned(NAME, principal.name, f"the directory could not be queried: {principal.error}", remedy)
     others = [holder for holder in principal.holders if not holder.is_service]
     own = [name for holder in principal.holders if holder.is_service for name in holder.names]
     lacking = wanted.lower() not in {name.lower() for name in own}
     add = [f"setspn -S {wanted} {account}"] if lacking else []
     if others:
-        seen = f"{_listed(others)}, and AD FS runs as {account}: Kerberos tickets are for the wrong account, or for none"
+        seen = (
+            f"{_listed(others)}, and AD FS runs as {account}: Kerberos tickets are issued for the "
+            "wrong account, or not at all"
+        )
         return failed(NAME, principal.name, seen, "; ".join([*_removals(others), *add]) + ".")
     if lacking and own:
-        seen = f"{account} has {', '.join(sorted(own))} only: clients other than browsers get no Kerberos ticket"
+        seen = f"{account} has only {', '.join(sorted(own))}: clients other than browsers get no Kerberos ticket"
         return warned(NAME, principal.name, seen, f"{add[0]}.")
     if lacking:
-        seen = f"no account has {wanted}: nobody signs in with Kerberos"
+        seen = f"no account has {wanted}: sign-in with Kerberos does not work"
         return failed(NAME, principal.name, seen, f"{add[0]}.")
-    return passed(NAME, principal.name, f"{account} has {', '.join(sorted(own))}, and no other account")
+    return passed(NAME, principal.name, f"{account} has {', '.join(sorted(own))}, and no other account has it")
 
 
 def _listed(holders: list[PrincipalHolder]) -> str:

@@ -20,7 +20,7 @@ def prometheus_text(checked: Checked) -> str:
             "Outcome of a check: 0 pass, 1 warn, 2 fail.",
             (((("farm", farm.name),), found) for farm, _, found in checked),
         ),
-        gauge_lines("isthmus_adfs_certificate_end_seconds", "When a certificate ends.", _ends(checked)),
+        gauge_lines("isthmus_adfs_certificate_end_seconds", "When a certificate expires.", _ends(checked)),
         gauge_lines(
             "isthmus_adfs_read_seconds",
             "When the farm was read.",

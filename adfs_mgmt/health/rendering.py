@@ -12,8 +12,8 @@ def end_text(certificate: Certificate, now: float) -> str:
     """Which certificate it is, by the beginning of its thumbprint, and when it ends or ended."""
     name, end = short_name(certificate.thumbprint), certificate.not_after
     if end is None:
-        return f"{name}: its end is not known"
-    return f"{name} {'ends' if end > now else 'ended'} {day(end)} ({distance(end, now)})"
+        return f"{name}: expiry date unknown"
+    return f"{name} {'expires' if end > now else 'expired'} {day(end)} ({distance(end, now)})"
 
 
 def host_label(host: str) -> str:

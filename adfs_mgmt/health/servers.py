@@ -26,7 +26,7 @@ _RENEW = "Renew it: isthmus adfs ssl plan."
 _CTL_STORE = "AdfsTrustedDevices"
 """Where a node keeps whom it accepts client certificates from, its proxies among them: store of the row for the federation
 name (Microsoft's *Manage SSL certificates in AD FS and WAP*, and TestProxySslBindings of its adfsToolbox)."""
-_WINRM = "Check name, port, firewall, the WinRM listener and the account's rights."
+_WINRM = "Check the name, port, firewall, WinRM listener and the account's permissions."
 
 _PROPAGATION = 15 * 60.0
 """Seconds within which every node has a proxy's new certificate: some polls of a secondary."""
@@ -57,9 +57,9 @@ def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
     if not proxy.stored and not proxy.bindings and not proxy.service_running:
         return
     if proxy.service_running:
-        yield passed("service", where, "appproxysvc runs")
+        yield passed("service", where, "appproxysvc is running")
     else:
-        yield failed("service", where, "appproxysvc does not run", "Start it; its event log is WebApplicationProxy/Admin.")
+        yield failed("service", where, "appproxysvc is not running", "Start it; its event log is WebApplicationProxy/Admin.")
     yield check_clock(where, proxy.clock_skew, thresholds)
     yield _check_proxy_trust(where, proxy, now)
     yield from _check_proxy_health(where, proxy)
@@ -72,7 +72,9 @@ def check_proxy(farm: Farm, proxy: Proxy, thresholds: Thresholds, now: float) ->
 def check_clock(where: str, skew: float | None, thresholds: Thresholds) -> Finding:
     """Tokens are refused for a difference of some minutes."""
     if skew is None:
-        return warned("clock", where, "it does not tell its time", "Run Get-Date there, and compare it with another clock.")
+        return warned(
+            "clock", where, "it did not return its time", "Run Get-Date on it, and compare the result with another clock."
+        )
     seen = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this workstation"
     if abs(skew) <= thresholds.clock_seconds:
         return passed("clock", where, seen)
@@ -87,37 +89,45 @@ def _check_reached(where: str, error: str) -> Finding:
 
 def _check_service(where: str, node: Node) -> Iterator[Finding]:
     if node.service_running:
-        yield passed("service", where, f"adfssrv runs as {node.service_account}")
+        yield passed("service", where, f"adfssrv is running as {node.service_account}")
     elif node.service_account or not node.error:
         remedy = (
             "Start it; its event log is AD FS/Admin." if node.service_account else "Add the node: isthmus adfs node add."
         )
-        seen = "adfssrv does not run" if node.service_account else "there is no service adfssrv: AD FS is not installed"
+        seen = "adfssrv is not running" if node.service_account else "there is no service adfssrv: AD FS is not installed"
         yield failed("service", where, seen, remedy)
 
 
 def _check_database(where: str, farm: Farm, node: Node) -> Iterator[Finding]:
     """WID is a service of the node's own; that SQL Server is reached shows where the service tells its configuration."""
     if node.wid_running is False:
-        yield failed("database", where, "the Windows Internal Database does not run", "Start MSSQL$MICROSOFT##WID.")
+        yield failed(
+            "database", where, "the Windows Internal Database is not running", "Start the service MSSQL$MICROSOFT##WID."
+        )
     elif node.wid_running:
-        yield passed("database", where, "the Windows Internal Database runs")
+        yield passed("database", where, "the Windows Internal Database is running")
     elif farm.properties.sql and node.certificates:
-        yield passed("database", where, "the configuration in SQL Server is read")
+        yield passed("database", where, "the configuration in SQL Server can be read")
     elif farm.properties.sql and node.service_running:
-        remedy = "Is SQL Server up, reached from there, open to the service account? Event log AD FS/Admin there (352)."
-        yield failed("database", where, "the service runs, but does not tell its configuration in SQL Server", remedy)
+        remedy = (
+            "Check that SQL Server is up, reachable from this server, and accessible to the "
+            "service account. See event 352 in its AD FS/Admin event log."
+        )
+        yield failed("database", where, "the service is running, but its configuration in SQL Server cannot be read", remedy)
 
 
 def _check_sync(where: str, node: Node, thresholds: Thresholds, now: float) -> Finding:
-    remedy = "AD FS/Admin event log there (344, 345); reach the primary on port 80; its service account may read it?"
+    remedy = (
+        "Check its AD FS/Admin event log (344, 345), whether it can reach the primary on port "
+        "80, and whether its service account has read access there."
+    )
     if not node.last_sync:
-        return warned("sync", where, f"it is not known to have ever polled {node.primary or 'its primary'}", remedy)
+        return warned("sync", where, f"as far as is known, it has never polled {node.primary or 'its primary'}", remedy)
     seen = f"last poll of {node.primary or 'its primary'} {max(now - node.last_sync, 0):.0f} s ago"
     if not node.last_sync_ok:
         return failed("sync", where, f"{seen} failed", remedy)
     if now - node.last_sync > max(thresholds.sync_seconds, 3 * node.poll_seconds):
-        return warned("sync", where, f"{seen}: it lags", remedy)
+        return warned("sync", where, f"{seen}: it is behind", remedy)
     return passed("sync", where, seen)
 
 
@@ -136,11 +146,11 @@ def _check_node_bindings(farm: Farm, node: Node) -> Iterator[Finding]:
     if missing:
         finding = failed if f"{name}:{main[1]}" in missing else warned
         remedy = f"Run {cmdlet} -Thumbprint … on that node."
-        yield finding("ssl-binding", where, f"nothing is bound to {', '.join(missing)}", remedy)
+        yield finding("ssl-binding", where, f"no certificate is bound to {', '.join(missing)}", remedy)
     elif _lacks_ctl_store(farm, node):
         finding = failed if farm.proxies else warned
-        seen = f"{name}:{main[1]} is bound without the CTL store {_CTL_STORE}: the node does not recognise its proxies"
-        yield finding("ssl-binding", where, seen, f"Run {cmdlet} -Thumbprint … on that node, with the same certificate.")
+        seen = f"{name}:{main[1]} has no CTL store {_CTL_STORE} in its binding: the node does not recognise its proxies"
+        yield finding("ssl-binding", where, seen, f"Run {cmdlet} -Thumbprint … on that node with the same certificate.")
     else:
         yield passed("ssl-binding", where, ", ".join(f"{host}:{port}" for host, port in wanted))
 
@@ -170,9 +180,9 @@ def _check_proxy_bindings(farm: Farm, proxy: Proxy) -> Iterator[Finding]:
         f"{name}:{farm.properties.https_port}",
     )
     if not any(_is_main(farm, row) for row in proxy.bindings):
-        yield failed("ssl-binding", where, f"nothing is bound to {bound}", remedy)
+        yield failed("ssl-binding", where, f"no certificate is bound to {bound}", remedy)
     elif _lacks_ctl_store(farm, proxy):
-        seen = f"{bound} is bound without the CTL store {_CTL_STORE}: devices cannot prove themselves there"
+        seen = f"{bound} has no CTL store {_CTL_STORE} in its binding: devices cannot authenticate there"
         yield warned("ssl-binding", where, seen, remedy)
     else:
         yield passed("ssl-binding", where, bound)
@@ -198,16 +208,23 @@ def check_ssl(
     """One certificate that browsers and proxies have to accept under these names."""
     seen, left = end_text(certificate, now), certificate.left(now) / DAY
     if certificate.not_after is None:
-        return warned(name, where, seen, "It cannot be read here: look at it there (certlm.msc). If it is odd, renew it.")
+        return warned(
+            name, where, seen, "It cannot be read here: check it on the server (certlm.msc), and renew it if in doubt."
+        )
     foreign = sorted({name for name in names if name and not covers(certificate, name)})
     if left <= 0 or not certificate.begun(now):
         return failed(name, where, seen if left <= 0 else f"{seen}; not valid yet", _RENEW)
     if foreign:
-        return failed(name, where, f"{seen}; does not name {', '.join(foreign)}", f"Get one that does. {_RENEW}")
+        return failed(name, where, f"{seen}; does not cover {', '.join(foreign)}", f"Get one that covers them. {_RENEW}")
     if not certificate.server_auth:
-        return failed(name, where, f"{seen}; is not for server authentication", f"Get one that is. {_RENEW}")
+        return failed(
+            name,
+            where,
+            f"{seen}; is not valid for server authentication",
+            f"Get one with the Server Authentication enhanced key usage. {_RENEW}",
+        )
     if certificate.self_signed:
-        return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that everybody trusts. {_RENEW}")
+        return failed(name, where, f"{seen}; is self-signed", f"Get one from a CA that all clients trust. {_RENEW}")
     if left < thresholds.ssl_failure_days:
         return failed(name, where, seen, _RENEW)
     if left < thresholds.ssl_warning_days:
@@ -231,15 +248,18 @@ def _check_service_communications(
 
 
 def _check_proxy_trust(where: str, proxy: Proxy, now: float) -> Finding:
-    remedy = "Rebuild it: isthmus adfs proxy add, or Install-WebApplicationProxy again."
+    remedy = "Re-establish the proxy trust: isthmus adfs proxy remove and proxy add, or Install-WebApplicationProxy."
     if not proxy.trust_ok:
         return failed("proxy-trust", where, "the proxy cannot read its configuration from the federation service", remedy)
     if proxy.trust_ends is not None and proxy.trust_ends <= now:
-        return failed("proxy-trust", where, "its trust certificate has expired", remedy)
+        return failed("proxy-trust", where, "its proxy trust certificate has expired", remedy)
     if proxy.trust_ends is not None and proxy.trust_ends < now + 7 * DAY:
-        seen = f"its trust certificate ends in {(proxy.trust_ends - now) / DAY:.0f} days and was not renewed"
+        seen = f"its proxy trust certificate expires in {(proxy.trust_ends - now) / DAY:.0f} days and has not been renewed"
         return warned(
-            "proxy-trust", where, seen, "It renews every 8 hours where it reaches the federation service: see why not."
+            "proxy-trust",
+            where,
+            seen,
+            "The proxy renews it every 8 hours if it can reach the federation service: find out why it does not.",
         )
     return passed("proxy-trust", where, "the federation service accepts the proxy")
 
@@ -256,8 +276,11 @@ def _check_trusted_devices(where: str, farm: Farm, node: Node, now: float) -> It
     if not lacking:
         yield passed("proxy-trust", where, f"{_CTL_STORE} has the certificate of every proxy that was read")
         return
-    seen = f"{_CTL_STORE} lacks the certificate of {', '.join(lacking)}: the node refuses what comes through there"
-    remedy = "Is its configuration up to date (sync), its service running? Restart adfssrv there; else rebuild the trust."
+    seen = f"{_CTL_STORE} lacks the certificate of {', '.join(lacking)}: the node refuses requests that come through there"
+    remedy = (
+        "Check that its configuration is up to date (sync) and its service is running. Restart "
+        "adfssrv on it; if that does not help, re-establish the proxy trust."
+    )
     yield failed("proxy-trust", where, seen, remedy)
 
 
@@ -266,13 +289,16 @@ def _check_roots(where: str, host: Node | Proxy) -> Iterator[Finding]:
     TestNoNonSelfSignedCertificatesInRootStore, adfsToolbox)."""
     if host.misplaced:
         shown = "; ".join(host.misplaced[:3]) + (f" and {len(host.misplaced) - 3} more" if len(host.misplaced) > 3 else "")
-        seen = f"not roots, but in LocalMachine\\Root: {shown}; client certificates, proxies' too, may be refused for it"
+        seen = (
+            f"in LocalMachine\\Root, but not root certificates: {shown}; client certificates, "
+            "including those of proxies, may be refused because of that"
+        )
         yield warned("root-store", where, seen, "Move them to LocalMachine\\CA (Intermediate Certification Authorities).")
 
 
 def _check_proxy_health(where: str, proxy: Proxy) -> Iterator[Finding]:
     if proxy.unhealthy:
-        remedy = "Get-WebApplicationProxyHealth there, and the event log WebApplicationProxy/Admin."
+        remedy = "Run Get-WebApplicationProxyHealth on it, and check its event log WebApplicationProxy/Admin."
         yield failed("proxy-health", where, "; ".join(proxy.unhealthy), remedy)
     elif proxy.trust_ok:
         yield passed("proxy-health", where, "every component is OK")

@@ -22,35 +22,39 @@ _ENDPOINTS = "usernamemixed"
 _LOG = "its event log AD FS/Admin"
 _ANOTHER = "set `synthetic_relying_party` to one"
 _REMEDIES = {
-    SignInOutcome.BAD_TOKEN: f"Look at {_LOG}, and at what stands between here and AD FS.",
+    SignInOutcome.BAD_TOKEN: f"Check {_LOG}, and any device between here and AD FS.",
     SignInOutcome.REFUSED: "The name or password is wrong, or the account is locked, disabled or expired: AD FS does not "
-    "say which. Look at the account, then at `synthetic_user` and `synthetic_password_file`.",
-    SignInOutcome.DENIED: f"Let the account in by the access control policy of that relying party, or {_ANOTHER} that does.",
-    SignInOutcome.UNKNOWN_PARTY: "Set `synthetic_relying_party` to one that is there and enabled: isthmus adfs status lists "
+    "say which. Check the account, then `synthetic_user` and `synthetic_password_file`.",
+    SignInOutcome.DENIED: "Permit the account in the access control policy of that relying party, or "
+    f"{_ANOTHER} that permits it.",
+    SignInOutcome.UNKNOWN_PARTY: "Set `synthetic_relying_party` to a relying party trust that exists "
+    "and is enabled: isthmus adfs status lists "
     "them.",
-    SignInOutcome.NOT_OFFERED: f"Enable-AdfsEndpoint -TargetAddressPath …/{_ENDPOINTS}, restart adfssrv; or is the service "
-    "down?",
+    SignInOutcome.NOT_OFFERED: f"Enable-AdfsEndpoint -TargetAddressPath …/{_ENDPOINTS}, restart "
+    "adfssrv. Or check whether the service "
+    "is down.",
     SignInOutcome.UNTRUSTED: "The password was not sent. Set `tls_ca_file`, or fix the certificate: isthmus adfs ssl plan.",
-    SignInOutcome.UNREACHED: "Is the server up, the service running, the port open?",
-    SignInOutcome.NO_VERDICT: f"Look at {_LOG}; compare the clocks; see what stands between here and AD FS.",
+    SignInOutcome.UNREACHED: "Check that the server is up, the service is running and the port is open.",
+    SignInOutcome.NO_VERDICT: f"Check {_LOG}, the clocks, and any device between here and AD FS.",
 }
 _NOT_PROXIED = (
-    "Where clients outside need it: Set-AdfsEndpoint -TargetAddressPath … -Proxy $true, restart adfssrv and proxies. Else "
-    "set `federation_address` to a node or the nodes' load balancer."
+    "If external clients need it: Set-AdfsEndpoint -TargetAddressPath … -Proxy $true, restart "
+    "adfssrv and the proxies. Otherwise "
+    "set `federation_address` to a node or to the nodes' load balancer."
 )
 _OTHER_ISSUER = (
-    "Another farm answers there, or a claim rule of that relying party sets the issuer: choose another "
+    "Another farm answers at this address, or a claim rule of that relying party trust sets the issuer: choose another "
     "`synthetic_relying_party`."
 )
 _SAID = {
-    SignInOutcome.BAD_TOKEN: "what came is not a valid token",
+    SignInOutcome.BAD_TOKEN: "the response is not a valid token",
     SignInOutcome.REFUSED: "the test account was refused",
-    SignInOutcome.DENIED: "the test account may not have a token for {party}",
-    SignInOutcome.UNKNOWN_PARTY: "it knows no relying party {party}",
-    SignInOutcome.NOT_OFFERED: f"it offers no {_ENDPOINTS}",
+    SignInOutcome.DENIED: "the test account is not permitted to get a token for {party}",
+    SignInOutcome.UNKNOWN_PARTY: "it has no relying party trust for {party}",
+    SignInOutcome.NOT_OFFERED: f"it does not offer {_ENDPOINTS}",
     SignInOutcome.UNTRUSTED: "its TLS certificate is not trusted",
-    SignInOutcome.UNREACHED: "it is not reached",
-    SignInOutcome.NO_VERDICT: "no token came",
+    SignInOutcome.UNREACHED: "it cannot be reached",
+    SignInOutcome.NO_VERDICT: "no token was returned",
 }
 
 
@@ -103,9 +107,11 @@ def _issuers(farm: Farm, external: ExternalView | None) -> frozenset[str]:
 def _check_refusal(asked: SyntheticSignIn, thresholds: Thresholds) -> Finding:
     where = host_label(asked.host)
     if asked.outcome is SignInOutcome.NOT_ASKED:
-        return warned(NAME, where, f"not asked, so that the account is not locked: {asked.reason}", "See there.")
+        return warned(NAME, where, f"not asked, so that the account is not locked: {asked.reason}", "See that result.")
     if asked.outcome is SignInOutcome.ENCRYPTED:
-        seen = f"a token in {asked.milliseconds:.0f} ms, encrypted for {asked.relying_party}, so it cannot be looked into"
+        seen = (
+            f"a token in {asked.milliseconds:.0f} ms, encrypted for {asked.relying_party}, so its content cannot be checked"
+        )
         return _check_speed(where, f"{seen}; {_ANOTHER} without an encryption certificate", asked, thresholds)
     return failed(NAME, where, _said(asked), _REMEDIES[asked.outcome])
 
@@ -123,7 +129,10 @@ def _check_token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, 
     seen = f"a {token.version} token in {asked.milliseconds:.0f} ms, signed by {short_name(token.signer.thumbprint)}"
     if not expected.signers:
         return warned(
-            NAME, where, f"{seen}; which certificate is the primary is not known", "Let a node or metadata be read."
+            NAME,
+            where,
+            f"{seen}; the primary token-signing certificate is not known",
+            "Make sure that a node or the federation metadata can be read.",
         )
     if token.sha1:
         remedy = "Set-AdfsRelyingPartyTrust -SignatureAlgorithm http://www.w3.org/2001/04/xmldsig-more#rsa-sha256."
@@ -134,7 +143,9 @@ def _check_token(asked: SyntheticSignIn, token: Assertion, expected: _Expected, 
 def _check_speed(where: str, seen: str, asked: SyntheticSignIn, thresholds: Thresholds) -> Finding:
     if asked.milliseconds <= thresholds.slow_milliseconds:
         return passed(NAME, where, seen)
-    remedy = "Congestion: look at load, at the way to a domain controller, at the database, at the rules' attribute stores."
+    remedy = (
+        "Check the load, the connection to domain controllers, the database, and the attribute stores that claim rules use."
+    )
     return warned(NAME, where, f"{seen}: slow", remedy)
 
 
@@ -145,24 +156,24 @@ _Fault = tuple[str, str]
 def _wrong_signer(token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     if expected.signers and token.signer.thumbprint not in expected.signers:
         names = ", ".join(short_name(thumbprint) for thumbprint in sorted(expected.signers))
-        remedy = "It has another configuration in its memory: wait for its next poll, then restart its service (adfssrv)."
+        remedy = "It is running with an outdated configuration: wait for its next poll, then restart its service (adfssrv)."
         yield f"signed by {short_name(token.signer.thumbprint)}, which is not the primary certificate ({names})", remedy
 
 
 def _wrong_time(asked: SyntheticSignIn, token: Assertion, thresholds: Thresholds) -> Iterator[_Fault]:
     """A clock may differ a little."""
-    remedy = "Compare its clock with a third one: w32tm /query /status there, or this workstation."
+    remedy = "Compare its clock with a third clock: w32tm /query /status there, or this workstation."
     if token.not_before > asked.at + thresholds.clock_seconds:
-        yield f"good only in {token.not_before - asked.at:.0f} s", remedy
+        yield f"not valid until {token.not_before - asked.at:.0f} s from now", remedy
     if token.not_after <= asked.at - thresholds.clock_seconds:
-        yield f"not good any more since {asked.at - token.not_after:.0f} s", remedy
+        yield f"expired {asked.at - token.not_after:.0f} s ago", remedy
 
 
 def _wrong_names(asked: SyntheticSignIn, token: Assertion, expected: _Expected) -> Iterator[_Fault]:
     """For several domains Entra ID wants an issuer for each, which a claim rule of that relying party writes."""
     if asked.relying_party not in token.audiences:
-        seen = f"for {_some(token.audiences) or 'nobody'} instead of {asked.relying_party}"
-        yield seen, f"Look at that relying party's identifiers, or {_ANOTHER}."
+        seen = f"for {_some(token.audiences) or 'no audience'} instead of {asked.relying_party}"
+        yield seen, f"Check the identifiers of that relying party trust, or {_ANOTHER}."
     if expected.issuers and token.issuer not in expected.issuers and not is_entra([asked.relying_party]):
         yield f"issued by {token.issuer[:200]!r} instead of {_some(expected.issuers)}", _OTHER_ISSUER
 

@@ -74,8 +74,8 @@ def _head(
     moment = f"{minute(now).removesuffix('Z')} UTC"
     auto = "not known" if farm.error else "on" if farm.properties.auto_rollover else "off"
     return (
-        f"<p>{escape(name)}, {moment}: {len(entries)} certificates. By their ends alone, {counts}; what else may be wrong"
-        " with them says <code>isthmus adfs check</code>.</p>\n"
+        f"<p>{escape(name)}, {moment}: {len(entries)} certificates. By expiry date alone: {counts}. For other problems,"
+        " run <code>isthmus adfs check</code>.</p>\n"
         f'<p class="quiet">AutoCertificateRollover is {auto}.{_rule(farm)}</p>\n{_legend()}'
     )
 
@@ -85,9 +85,9 @@ def _rule(farm: Farm) -> str:
     if farm.error or not settings.auto_rollover:
         return ""
     return (
-        f" AD FS makes a successor {settings.generation_threshold_days} days before the end and promotes it"
+        f" AD FS creates a successor {settings.generation_threshold_days} days before a certificate expires and promotes it"
         f" {settings.promotion_threshold_days} days later."
-        f" {settings.critical_threshold_days} days before the end it waits for nobody."
+        f" {settings.critical_threshold_days} days before expiry, it promotes the successor immediately."
     )
 
 
@@ -102,9 +102,9 @@ def _legend() -> str:
         (symbol('<rect class="bar pass waiting" x="-8" y="-5" width="16" height="10" rx="2"/>'), "not in use"),
     ]
     names = {
-        EventKind.GENERATION: "AD FS makes a successor",
+        EventKind.GENERATION: "AD FS creates a successor",
         EventKind.PROMOTION: "AD FS promotes it",
-        EventKind.CRITICAL: "AD FS waits for nobody",
+        EventKind.CRITICAL: "AD FS replaces it immediately",
     }
     entries += [(symbol(f'<g class="event">{MARKS[kind]}</g>'), text) for kind, text in names.items()]
     return '<ul class="legend">' + "".join(f"<li>{picture}{text}</li>" for picture, text in entries) + "</ul>"
@@ -144,15 +144,15 @@ def _row(scale: TimeScale, entry: CertificateEntry, thresholds: Thresholds, numb
 def _end(entry: CertificateEntry, now: float) -> str:
     end = entry.certificate.not_after
     if end is None:
-        return "end not known"
-    return f"{'ends' if end > now else 'ended'} {day(end)}, {distance(end, now)}"
+        return "expiry date unknown"
+    return f"{'expires' if end > now else 'expired'} {day(end)}, {distance(end, now)}"
 
 
 def _notes(entry: CertificateEntry, thresholds: Thresholds, now: float) -> list[str]:
     """What will happen by itself, and when it becomes an alarm."""
     notes = [f"{day(event.at)} ({distance(event.at, now)}): {event.why}" for event in entry.events]
     if entry.group == PROXY_TRUST:
-        return ["the proxy renews it by itself every 8 hours"]
+        return ["the proxy renews it automatically every 8 hours"]
     if entry.role in {"next", "secondary"} or entry.certificate.not_after is None:
         return notes
     for days, word in zip(end_limits(entry, thresholds), ("warning", "alarm"), strict=True):
@@ -173,9 +173,9 @@ def _table(entries: Sequence[CertificateEntry], thresholds: Thresholds, now: flo
     head = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
     rows = "\n".join(_table_row(entry, thresholds, now) for entry in entries)
     return (
-        '<h2 id="table">The same as a table</h2>\n'
+        '<h2 id="table">The same data as a table</h2>\n'
         '<div class="scroll" role="region" aria-labelledby="caption" tabindex="0"><table>'
-        '<caption id="caption">Every certificate, in the order of the pictures above. Days are UTC.</caption>'
+        '<caption id="caption">Every certificate, in the order of the pictures above. Dates are in UTC.</caption>'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 

@@ -13,7 +13,7 @@ from findings import Finding, failed, passed, warned
 from foundation.times import DAY, day, distance
 
 _ROLL = "Roll it over: isthmus adfs rollover plan."
-_ENDED = f"{_ROLL} Nothing waits for partners any more: tell every one of them."
+_ENDED = f"{_ROLL} Partners no longer get a waiting period: notify every one of them."
 _SLUG = {Use.SIGNING: "token-signing", Use.DECRYPTING: "token-decrypting"}
 
 
@@ -37,12 +37,18 @@ def _check_primary(name: str, farm: Farm, rows: list[FarmCertificate], threshold
         return failed(name, farm.name, f"{count} primary certificates instead of one", "Set-AdfsCertificate -IsPrimary …")
     seen = end_text(primary, now)
     if primary.not_after is None:
-        return warned(name, farm.name, seen, "It cannot be read here: look at it in AD FS (Get-AdfsCertificate).")
+        return warned(name, farm.name, seen, "It cannot be read here: check it in AD FS (Get-AdfsCertificate).")
     if primary.ended(now):
-        harm = "it is used all the same" if name == "token-signing" else "AD FS does not start again with it"
+        harm = (
+            "AD FS uses it all the same"
+            if name == "token-signing"
+            else "AD FS will not start with it after the next restart"
+        )
         return failed(name, farm.name, f"{seen}; {harm}", _ENDED)
     if not primary.begun(now):
-        return failed(name, farm.name, f"{seen}; begins {day(primary.not_before)}", "Promote one that is valid now.")
+        return failed(
+            name, farm.name, f"{seen}; valid from {day(primary.not_before)}", "Make a certificate primary that is valid now."
+        )
     if farm.properties.auto_rollover and not farm.error:
         return _check_managed(name, farm, rows, seen, primary, thresholds, now)
     return _unmanaged(name, farm, rows, seen, primary, thresholds, now)
@@ -55,18 +61,21 @@ def _check_managed(
     coming = events(rows, farm.properties)
     late = next((event for event in coming if event.kind is not EventKind.CRITICAL and now > event.at + LATE), None)
     if primary.left(now) < farm.properties.critical_threshold_days * DAY:
-        remedy = f"AD FS replaces it without asking partners, or cannot: look at its event log. {_ROLL}"
+        remedy = f"AD FS is about to replace it regardless of partners, or cannot replace it: check its event log. {_ROLL}"
         return failed(name, farm.name, f"{seen}; past its critical threshold", remedy)
     if late is not None:
         seen = f"{seen}; AD FS should have {_done(late)} it on {day(late.at)}"
-        remedy = f"AD FS/Admin event log of the primary: is the service running, its account able to write? {_ROLL}"
+        remedy = (
+            "Check the AD FS/Admin event log of the primary server, whether the service is "
+            f"running, and whether its account has write access. {_ROLL}"
+        )
         finding = failed if primary.left(now) < thresholds.token_failure_days * DAY else warned
         return finding(name, farm.name, seen, remedy)
     return passed(name, farm.name, f"{seen}; {_next(coming, now)}")
 
 
 def _done(event: Event) -> str:
-    return "made a successor for" if event.kind is EventKind.GENERATION else "replaced"
+    return "created a successor for" if event.kind is EventKind.GENERATION else "replaced"
 
 
 def _next(coming: list[Event], now: float) -> str:
@@ -79,7 +88,7 @@ def _unmanaged(
 ) -> Finding:
     left = primary.left(now) / DAY
     successor = successor_of(rows)
-    remedy = f"Promote {short_name(successor.thumbprint)} once partners know it." if successor else _ROLL
+    remedy = f"Make {short_name(successor.thumbprint)} primary once partners have it." if successor else _ROLL
     if left < thresholds.token_failure_days:
         return failed(name, farm.name, f"{seen}; AutoCertificateRollover is off", remedy)
     if left < thresholds.token_warning_days:
@@ -90,8 +99,8 @@ def _unmanaged(
 def _check_secondaries(name: str, farm: Farm, rows: list[FarmCertificate], now: float) -> Iterator[Finding]:
     for row in rows:
         if not row.is_primary and row.certificate.ended(now):
-            remedy = "isthmus adfs rollover retire, or Remove-AdfsCertificate."
-            yield warned(f"{name}-secondary", farm.name, f"{end_text(row.certificate, now)}; nobody needs it", remedy)
+            remedy = "Remove it: isthmus adfs rollover retire, or Remove-AdfsCertificate."
+            yield warned(f"{name}-secondary", farm.name, f"{end_text(row.certificate, now)}; it is no longer needed", remedy)
 
 
 def _check_keys(name: str, farm: Farm, rows: list[FarmCertificate]) -> Iterator[Finding]:
@@ -114,10 +123,13 @@ def unusable_key(row: StoredCertificate | None, thumbprint: str, *, signs: bool 
     if row is None:
         return f"{which} is not in LocalMachine\\My", "Import it there with its private key."
     if row.key is KeyAccess.NO_KEY:
-        return f"{which} has no private key there", "Import it again, from a PFX with its key."
+        return (
+            f"{which} has no private key in LocalMachine\\My",
+            "Import it again from a PFX file that contains its private key.",
+        )
     if row.key_spec == 2 and not signs:
         remedy = "Import it again: certutil -importpfx FILE AT_KEYEXCHANGE."
-        return f"the key of {which} is for signatures only (KeySpec 2)", remedy
+        return f"the private key of {which} can only be used for signatures (KeySpec 2)", remedy
     return "", ""
 
 
@@ -129,12 +141,21 @@ def check_key(name: str, node: Node, thumbprint: str, *, csp: bool = False) -> F
     if row is None or seen:
         return failed(name, where, seen, remedy)
     if row.key is KeyAccess.NOT_GRANTED:
-        remedy = f"Grant {node.service_account or 'the service account'} read on its private key."
-        return failed(name, where, f"the service account may not read the key of {which}", remedy)
+        remedy = f"Grant {node.service_account or 'the service account'} read access to its private key."
+        return failed(name, where, f"the service account cannot read the private key of {which}", remedy)
     if csp and row.cng:
-        return failed(name, where, f"the key of {which} is in a CNG provider", "Import it from a PFX that names a CSP.")
-    known = "readable" if row.key is KeyAccess.READABLE else "there; who may read it is known through the JEA endpoint only"
-    return passed(name, where, f"the key of {which} is {known}")
+        return failed(
+            name,
+            where,
+            f"the private key of {which} is in a CNG provider",
+            "Import it from a PFX file that specifies a CSP.",
+        )
+    known = (
+        "readable"
+        if row.key is KeyAccess.READABLE
+        else "present; who can read it can only be checked through the JEA endpoint"
+    )
+    return passed(name, where, f"the private key of {which} is {known}")
 
 
 def _check_metadata(external: ExternalView | None, thresholds: Thresholds, now: float) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ _CHECKS = {
     TrustUse.ENCRYPTION: ("partner-encryption", "it gets no tokens (event 317)"),
     TrustUse.REQUESTS: ("partner-requests", "its signed requests are refused (event 316)"),
     TrustUse.PROVIDER_SIGNING: ("provider-signing", "its tokens are refused (event 315)"),
-    TrustUse.PROVIDER_ENCRYPTION: ("provider-encryption", "signing out there fails (event 374)"),
+    TrustUse.PROVIDER_ENCRYPTION: ("provider-encryption", "sign-out there fails (event 374)"),
 }
 """Name of the check, and what an ended certificate breaks."""
 _SET = {
@@ -53,7 +53,7 @@ def _remedy(trust: PartnerTrust, use: TrustUse) -> str:
     """Who must act: the partner has the key, and AD FS takes a new certificate by itself or is told."""
     noun, parameter = _SET[use].split()
     if trust.metadata_url and trust.monitoring and trust.auto_update:
-        return "The partner has to publish a new one in its metadata, from where AD FS takes it by itself."
+        return "The partner has to publish a new one in its metadata; AD FS then picks it up automatically."
     if trust.metadata_url:
-        return f"Once the partner's metadata has a new one: Update-{noun} -TargetName '{trust.name}'."
+        return f"Once the partner's metadata contains a new one: Update-{noun} -TargetName '{trust.name}'."
     return f"Ask the partner for a new one, then: Set-{noun} -TargetName '{trust.name}' {parameter} …."

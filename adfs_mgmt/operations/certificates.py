@@ -94,7 +94,7 @@ class CertificateOperation:
         under way, which only an emergency supersedes."""
         previous = self.under_way
         if previous is not None and request.kind != "emergency":
-            raise NotPossible(f"{previous.id} is under way; `apply` continues with it, `status` shows where it stands")
+            raise NotPossible(f"{previous.id} is in progress; `apply` continues it, `status` shows where it stands")
         return plan(request, await self.observe(), self._policy, self.context.now(), engine.whoami(), previous)
 
     async def load(self, path: Path) -> engine.Plan[Any]:
@@ -105,7 +105,7 @@ class CertificateOperation:
         if made.kind != self.track:
             command = {"token": "rollover"}.get(made.kind, made.kind)
             use = f"apply it with `isthmus adfs {command} apply --plan {path}`"
-            raise engine.PlanUnusable(path, f"is a plan of another kind; {use}")
+            raise engine.PlanUnusable(path, f"is a different kind of plan; {use}")
         return current(made, await self.observe(), self._policy, self.context.now(), self.under_way)
 
     async def first_end(self, uses: Sequence[Use] = ()) -> float:
@@ -205,7 +205,8 @@ class CertificateOperation:
         with self._journal() as journal:
             if journal.record != before:  # while the farm was looked at: it may have passed what has no way back
                 raise NotPossible(
-                    f"{record.id} has moved on meanwhile; nothing was turned round. Look at it, then try again"
+                    f"{record.id} has made progress in the meantime, so the direction was not "
+                    "changed. Check its status, then try again"
                 )
             if before is None or not before.open:
                 id_ = f"{record.id}-undo" if undo else record.id
@@ -222,7 +223,7 @@ class CertificateOperation:
             record = await self._promoted_elsewhere()
         if record is None or (record.outcome == "rolled back" if undo else not record.open):
             raise NotPossible(
-                f"no new SSL certificate of farm {self.farm.name} was applied here that could be rolled back"
+                f"no SSL certificate of farm {self.farm.name} has been applied from here that could be rolled back"
                 if undo
                 else self._nothing
             )
@@ -274,23 +275,23 @@ class CertificateOperation:
         """Whether it is what is next, with what people say now (`names`). Raises NotPossible."""
         record = self._needed()
         if record.back or record.kind != "token":
-            state = "on its way back" if record.back else "an emergency"
-            raise NotPossible(f"{record.id} is {state}: apply continues with it")
+            state = "being rolled back" if record.back else "an emergency"
+            raise NotPossible(f"{record.id} is {state}: apply continues it")
         observed = await self.observe()
         self._check_names(record, observed, names)
         told = replace(record, acknowledged={**record.acknowledged, **dict.fromkeys(names, self.context.now())})
         step, stage = self._step(told, observed), GATES[gate]
         if step.stage != stage and gate not in record.acknowledged and stage not in record.completed:
-            raise NotPossible(f"not yet: {gate} is not what is next.\n{engine.step_text(step)}")
+            raise NotPossible(f"not yet: {gate} is not the next step.\n{engine.step_text(step)}")
 
     def _check_names(self, record: engine.Record[Any], observed: FarmObservation, names: Sequence[str]) -> None:
         if set(GATES) & set(names):
-            raise NotPossible("promotion and retirement have commands of their own: isthmus adfs rollover promote, retire")
+            raise NotPossible("promotion and retirement have their own commands: isthmus adfs rollover promote, retire")
         asked = self._step(record, observed).ask
         known = {*asked, *(partner.name for partner in observed.partners), *record.acknowledged}
         if unknown := [name for name in names if name not in known]:
-            waited = f"what is waited for: {', '.join(asked)}" if asked else "nothing is waited for now"
-            raise NotPossible(f"nobody is called {', '.join(unknown)} here; {waited}. Nothing was noted")
+            waited = f"to be acknowledged: {', '.join(asked)}" if asked else "nothing needs to be acknowledged now"
+            raise NotPossible(f"unknown: {', '.join(unknown)}; {waited}. Nothing was recorded")
 
     def make_request(self, names: Sequence[str], out: Path) -> tuple[str, ...]:
         """A key that stays here, and a request for a CA in the file `out`; for which names. Raises SourceError."""
@@ -312,7 +313,7 @@ class CertificateOperation:
 
     @property
     def _nothing(self) -> str:
-        return f"no rollover of farm {self.farm.name} is under way; begin one: isthmus adfs rollover apply"
+        return f"no rollover of farm {self.farm.name} is in progress; start one: isthmus adfs rollover apply"
 
     def _needed(self) -> engine.Record[Any]:
         record = self.under_way
@@ -338,7 +339,7 @@ class CertificateOperation:
         if found is not None and found.subject != self.farm.name:
             raise NotPossible(
                 f"{self._path} is the journal of farm {found.subject}, not of {self.farm.name}. If the farm was renamed, "
-                "give it its old name in the settings until its work is finished; if not, move the file away"
+                "use its old name in the settings until this work is completed; otherwise move the file away"
             )
         return found
 

@@ -106,33 +106,37 @@ class OperationContext:
         """The farms of these names; all for none. Raises SelectionError."""
         known = {farm.name: farm for farm in self.settings.farms}
         if not known:
-            raise SelectionError("there is no farm in the settings; add one: [[farms]]")
+            raise SelectionError("the settings contain no farm; add one under [[farms]]")
         if unknown := [name for name in names if name not in known]:
-            raise SelectionError(f"no farm {', '.join(unknown)} in the settings; there is {', '.join(known)}")
+            raise SelectionError(f"no farm {', '.join(unknown)} in the settings; available: {', '.join(known)}")
         return tuple(known[name] for name in dict.fromkeys(names)) or self.settings.farms
 
     def farm(self, name: str = "") -> FarmSettings:
         """The farm of this name, or the only one. Raises SelectionError."""
         farms = self.farms([name] if name else ())
         if len(farms) > 1:
-            raise SelectionError(f"this is for one farm; name it with --farm: {', '.join(farm.name for farm in farms)}")
+            raise SelectionError(
+                f"this command works on one farm; choose it with --farm: {', '.join(farm.name for farm in farms)}"
+            )
         return farms[0]
 
     def managed_farm(self, name: str = "") -> FarmSettings:
         """As `farm`; one that can be changed. Raises NotPossible for one that is observed from outside only."""
         farm = self.farm(name)
         if not farm.winrm or not farm.nodes:
-            raise NotPossible(f"farm {farm.name} is observed from outside only; name its nodes in the settings to change it")
+            raise NotPossible(
+                f"farm {farm.name} is only observed from outside; to change it, list its nodes in the settings"
+            )
         return farm
 
     def tenants(self, name: str = "") -> tuple[FederatedTenant, ...]:
         """Every tenant with its farm, or the one of this name. Raises SelectionError, SettingsError."""
         if not self.settings.entra:
-            raise SelectionError("there is no tenant in the settings; add one: [[entra]]")
+            raise SelectionError("the settings contain no tenant; add one under [[entra]]")
         wanted = [entra for entra in self.settings.entra if name in {"", entra.tenant}]
         if not wanted:
             known = ", ".join(entra.tenant for entra in self.settings.entra)
-            raise SelectionError(f"no tenant {name} in the settings; there is {known}")
+            raise SelectionError(f"no tenant {name} in the settings; available: {known}")
         return tuple(FederatedTenant(entra=entra, farm=self._farm_of(entra)) for entra in wanted)
 
     def tenant(self, name: str = "") -> FederatedTenant:
@@ -140,7 +144,7 @@ class OperationContext:
         found = self.tenants(name)
         if len(found) > 1:
             known = ", ".join(tenant.entra.tenant for tenant in found)
-            raise SelectionError(f"there are several tenants; name one with --tenant: {known}")
+            raise SelectionError(f"there are several tenants; choose one with --tenant: {known}")
         return found[0]
 
     @asynccontextmanager
@@ -159,7 +163,7 @@ class OperationContext:
         if not entra.farm and len(farms) == 1:
             return self.settings.farms[0]
         if not entra.farm:
-            known = ", ".join(farms) or "the farms (there is none)"
+            known = ", ".join(farms) or "the farms (there are none)"
             raise SettingsError(f"[[entra]] {entra.tenant}: set `farm` to one of {known}")
         if entra.farm not in farms:
             raise SettingsError(f"[[entra]] {entra.tenant}: there is no farm {entra.farm!r} in the settings")
@@ -185,6 +189,6 @@ def _inconsistencies(farms: Sequence[FarmSettings]) -> list[str]:
             for host in hosts:
                 name, place = split_host(host)[0].lower(), f"a {kind} of {farm.name}"
                 if name in places:
-                    wrong.append(f"{name} is {places[name]} and {place}; a server is one thing, once")
+                    wrong.append(f"{name} is {places[name]} and {place}; list each server only once")
                 places[name] = place
     return wrong

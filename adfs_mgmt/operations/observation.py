@@ -137,10 +137,13 @@ def _under_way(context: OperationContext, farm: FarmSettings) -> list[Finding]:
         try:
             record = CertificateOperation(context=context, farm=farm, track=track).under_way
         except (ProcedureError, NotPossible) as error:
-            found.append(warned("rollover", farm.name, str(error), f"Look at it: {shown}."))
+            found.append(warned("rollover", farm.name, str(error), f"Check it: {shown}."))
             continue
         if record is not None:
-            text, where = f"{record.id} is under way since {minute(record.started)}", f"{shown} says where it stands"
+            text, where = (
+                f"{record.id} has been in progress since {minute(record.started)}",
+                f"{shown} shows where it stands",
+            )
             stopped = warned("rollover", farm.name, f"{text} and stopped: {record.problem}", f"{where}.")
             found.append(stopped if record.problem else passed("rollover", farm.name, f"{text}; {where}"))
     return found
@@ -188,6 +191,6 @@ async def _trusts(context: OperationContext, farm: str, now: float) -> tuple[lis
             try:
                 trusts.append(await read_trust(tenant, now))
             except (TrustError, GraphError) as error:
-                remedy = "Look at it: isthmus adfs trust show."
+                remedy = "Check it: isthmus adfs trust show."
                 troubles.append(warned("entra", tenant.entra.tenant, str(error), remedy))
     return trusts, troubles

@@ -32,7 +32,9 @@ async def refresh_partners(context: OperationContext, farm: str = "", *, on_host
     (observation,) = await observe_farms(context, [settings], on_host=on_host)
     observed = observation.farm
     if observed.error or observed.primary is None:
-        raise NotPossible(f"farm {settings.name} did not say its relying parties: {observed.error or 'no primary answered'}")
+        raise NotPossible(
+            f"farm {settings.name} did not return its relying party trusts: {observed.error or 'no primary server answered'}"
+        )
     with Ledgers(context.state_dir).changing(settings.name) as box:
         box.ledger = box.ledger.learn(observed.relying_parties)
         return box.ledger
@@ -65,7 +67,9 @@ async def watch_partners(context: OperationContext, farm: str = "", *, ca_file: 
         partners = box.ledger.partners
         if not partners:
             command = "isthmus adfs trust partners list --refresh"
-            raise NotPossible(f"no partner of farm {box.ledger.farm} is known here yet; ask the farm first: {command}")
+            raise NotPossible(
+                f"no partners of farm {box.ledger.farm} are listed here yet; read them from the farm first: {command}"
+            )
         sights = await read_partner_metadata(partners, ca_file=ca_file)
         warnings: list[PartnerWarning] = []
         for partner, sight in zip(partners, sights, strict=True):

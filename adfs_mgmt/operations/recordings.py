@@ -31,7 +31,7 @@ async def read_recording(path: Path) -> RecordedFarm:
     nodes = tuple(host for host, commands in replay.hosts.items() if _NODE in commands)
     proxies = tuple(host for host, commands in replay.hosts.items() if _PROXY in commands)
     if not nodes:
-        raise FileUnusable(path.name, "no farm was read in it; record `isthmus adfs status` or `check`")
+        raise FileUnusable(path.name, "it contains no reading of a farm; record `isthmus adfs status` or `check`")
     answers = await replay.run(nodes[0], make_command("Get-Date")) if "Get-Date" in replay.hosts[nodes[0]] else []
     times = (value for answer in answers for value in answer.values() if isinstance(value, dt.datetime))
     now = next(times, dt.datetime.fromtimestamp(made, dt.UTC))

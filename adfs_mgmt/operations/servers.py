@@ -52,7 +52,7 @@ class ServerOperation:
     def check_idle(self, record: Record[ServerState] | None) -> None:
         """Whether nothing is under way at this server. Raises Refused."""
         if record is not None and record.open:
-            reason = f"{record.kind} is under way there: continue with --resume, or clean up with --undo"
+            reason = f"{record.kind} is in progress on this server: continue with --resume, or clean up with --undo"
             raise Refused(f"{self.spec.operation.value} {self.spec.name}", (reason,))
 
     async def apply(self, plan: Plan[ServerState], progress: OnProgress = silent) -> RunResult:
@@ -72,14 +72,14 @@ class ServerOperation:
         """Whether what is under way at this server, if anything is, is what was asked for. Raises NotPossible."""
         record = self.record
         if record is not None and record.open:
-            _check_same("what is under way there", record.state.spec, self.spec)
+            _check_same("the work in progress there", record.state.spec, self.spec)
 
     async def resume(self, *, undo: bool = False, progress: OnProgress = silent) -> RunResult:
         """Continue what is under way, or clean it up. Raises as `apply`."""
         with self._journal() as journal:
             record: Record[ServerState] | None = journal.record
             if record is None or not record.open:
-                reason = "nothing is under way there: leave --resume and --undo out"
+                reason = "nothing is in progress on this server: leave out --resume and --undo"
                 raise Refused(f"work on {self.spec.name}", (reason,))
             async with self._executor(record.state.spec) as executor:
                 turned = engine.turn_back(executor.table, record, "start") if undo and not record.back else None

@@ -32,8 +32,8 @@ class LiveKeyUnknown(NotPossible):
 
     def __str__(self) -> str:
         return (
-            f"which certificate signs now at {self.federation_name} is not known, so no slot is known to be free: "
-            "look at `isthmus adfs status`"
+            f"the current token-signing certificate of {self.federation_name} is not known, and so neither is the free "
+            "slot: check `isthmus adfs status`"
         )
 
 
@@ -75,7 +75,7 @@ async def back_up(context: OperationContext, tenant: FederatedTenant, domains: S
     """Copy the federation of these domains (of all, for none) into files below `state_dir`. Raises TrustError."""
     trust = await read_trust(tenant, context.now())
     backups = Backups(context.state_dir, tenant.entra.tenant)
-    problems = {name: f"{name} is not federated, or not in the tenant" for name in sorted(domains)}
+    problems = {name: f"{name} is not federated, or is not in the tenant" for name in sorted(domains)}
     saved = {}
     for domain in trust.domains:
         if domain.federated and (not domains or domain.name in domains):

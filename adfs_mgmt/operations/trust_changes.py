@@ -53,7 +53,9 @@ async def plan_trust_update(
     changes, problems = trust.plan_updates(chosen, keys, live, retire)
     if retire and not changes and not problems:
         names = ", ".join(domain.name for domain in chosen)
-        raise NotPossible(f"Entra ID does not have {retire} for {names}: compare it with `isthmus adfs trust show`")
+        raise NotPossible(
+            f"Entra ID does not have {retire} for {names}: check the thumbprint with `isthmus adfs trust show`"
+        )
     return TrustUpdate(tenant=tenant, domains=tuple(chosen), changes=tuple(changes), problems=tuple(problems))
 
 
@@ -183,11 +185,13 @@ async def plan_issuers(
         issued = keys.issuer_for(domain.name)
         if not issued:
             raise NotPossible(
-                f"which issuer the farm writes for {domain.name} is not known: its claim rules tell nothing of it"
+                f"the issuer that the farm uses for {domain.name} is not known: it cannot be determined from the claim rules"
             )
         if (other := names.setdefault(issued, domain.name)) != domain.name:
-            reason = f"Entra ID takes an issuer once, and the farm writes {issued} for {other} and {domain.name}"
-            raise NotPossible(f"{reason}: give its relying party for Microsoft Online this claim rule: {trust.ISSUER_RULE}")
+            reason = f"Entra ID accepts each issuer only once, and the farm uses {issued} for {other} and {domain.name}"
+            raise NotPossible(
+                f"{reason}: add this claim rule to its relying party trust for Microsoft Online: {trust.ISSUER_RULE}"
+            )
         if domain.configuration is not None and domain.configuration.issuer_uri != issued:
             found.append(Restoration(tenant=tenant, domain=domain, values={"issuerUri": issued}))
     return tuple(found)

@@ -87,7 +87,7 @@ def bound(server: Node | Proxy, wanted: str, act: Act) -> list[Condition]:
     if server.error:
         return [Condition(server.host, server.error)]
     if not rows:
-        return [Condition(server.host, "has no SSL binding at all", act)]
+        return [Condition(server.host, "has no SSL binding", act)]
     text = "{0.host_name}:{0.port} has {0.thumbprint}, not " + wanted
     return [Condition.of(row.thumbprint == wanted, server.host, text.format(row), act) for row in rows]
 
@@ -120,13 +120,13 @@ def service_is(view: FarmView[Any], wanted: str, *changed_by: str) -> list[Condi
 def serving(view: FarmView[Any], wanted: Callable[[str], str]) -> list[Condition]:
     """What each address really serves."""
     if view.observed.outside is None:
-        return [Condition("", "the farm was not looked at from outside")]
+        return [Condition("", "the farm was not observed from outside")]
     found = []
     for server in view.farm.hosts:
         row, thumbprint = view.served.get(server.host), wanted(server.host)
         problem = ""
         if row is None or row.tls is None:
-            why = row.error if row and row.error else "nothing was read there"
+            why = row.error if row and row.error else "nothing could be read there"
             problem = f"TLS under {view.farm.properties.federation_name} cannot be read ({why})"
         elif row.tls.thumbprint != thumbprint:
             problem = f"serves {row.tls.thumbprint}, not {thumbprint}"
@@ -146,7 +146,7 @@ def not_covered(proxy: Proxy, old: str, certificate: Certificate) -> list[str]:
     """Published applications that would lose their name."""
     return [
         f"proxy {proxy.host}: application {row.name} ({row.external_url}) has the old certificate, and the new one does "
-        "not cover its name; ask for one that does, or give the application another"
+        "not cover its name; ask for one that does, or assign another certificate to the application"
         for row in applications_with(proxy, old)
         if not covers(certificate, (urlsplit(row.external_url).hostname or "").lower())
     ]

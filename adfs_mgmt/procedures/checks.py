@@ -19,13 +19,20 @@ def reachable(view: FarmView[Any]) -> list[str]:
 def has_primary(view: FarmView[Any]) -> list[str]:
     """One node takes changes."""
     if view.farm.error:
-        return [f"the farm cannot be read ({view.farm.error}); see to that first"]
+        return [f"the farm cannot be read ({view.farm.error}); fix that first"]
     primaries = [node.host for node in view.farm.nodes if node.role is SyncRole.PRIMARY and not node.error]
     if not primaries:
-        away = "; ".join(f"{node.host}: {node.error}" for node in view.farm.nodes if node.error) or "none says it is one"
-        return [f"no primary node can be reached ({away}), and a secondary takes no changes; bring it back"]
+        away = (
+            "; ".join(f"{node.host}: {node.error}" for node in view.farm.nodes if node.error)
+            or "no node reports that it is the primary"
+        )
+        return [
+            f"no primary server can be reached ({away}), and secondary servers do not accept changes; bring the primary back"
+        ]
     if len(primaries) > 1 and not view.farm.properties.sql:
-        return [f"{' and '.join(primaries)} both say that they are the primary; make all but one a secondary"]
+        return [
+            f"{' and '.join(primaries)} both report that they are the primary server; make all but one a secondary server"
+        ]
     return []
 
 
@@ -36,7 +43,7 @@ def proxies_reachable(view: FarmView[Any]) -> list[str]:
 
 def _unread(hosts: Sequence[Node | Proxy], place: str) -> list[str]:
     return [
-        f"{_name(host)} cannot be read ({host.error}); bring it back, or take it out of {place}, and apply again"
+        f"{_name(host)} cannot be read ({host.error}); bring it back, or remove it from {place}, then apply again"
         for host in hosts
         if host.error
     ]
@@ -53,13 +60,13 @@ def synchronised(view: FarmView[Any]) -> list[str]:
         if node.error or node.role is not SyncRole.SECONDARY or view.farm.properties.sql:
             continue
         if node.last_sync is None:
-            wrong.append(f"node {node.host} is not known to have ever synchronised; look at its AD FS event log")
+            wrong.append(f"node {node.host} has never synchronised as far as is known; check its AD FS event log")
         elif not node.last_sync_ok:
-            wrong.append(f"node {node.host}: its last synchronisation failed; look at its AD FS event log, then apply again")
+            wrong.append(f"node {node.host}: its last synchronisation failed; check its AD FS event log, then apply again")
         elif (age := view.farm.read_at - node.last_sync) > view.policy.sync_seconds:
             wrong.append(
-                f"node {node.host} has last synchronised {age / 60:.0f} minutes ago (at most "
-                f"{view.policy.sync_seconds / 60:.0f}); see that it reaches the primary on port 80"
+                f"node {node.host} last synchronised {age / 60:.0f} minutes ago (at most "
+                f"{view.policy.sync_seconds / 60:.0f}); make sure that it can reach the primary on port 80"
             )
     return wrong
 
@@ -69,10 +76,10 @@ def clocks(view: FarmView[Any]) -> list[str]:
     most, wrong = view.policy.clock_seconds, []
     for host in view.farm.hosts:
         if not host.error and host.clock_skew is None:
-            wrong.append(f"{_name(host)} does not tell its time (Get-Date), so that nobody knows whether its clock is right")
+            wrong.append(f"{_name(host)} did not return its time (Get-Date), so its clock cannot be checked")
         elif not host.error and host.clock_skew is not None and abs(host.clock_skew) > most:
             wrong.append(
-                f"{_name(host)}: its clock differs by {host.clock_skew:+.0f} s (at most {most:.0f}); set it right first"
+                f"{_name(host)}: its clock differs by {host.clock_skew:+.0f} s (at most {most:.0f}); correct it first"
             )
     return wrong
 
@@ -80,21 +87,22 @@ def clocks(view: FarmView[Any]) -> list[str]:
 def seen_from_outside(view: FarmView[Any]) -> list[str]:
     """Every node's metadata can be looked at."""
     if view.observed.outside is None:
-        return ["the farm was not looked at from outside, so nobody would see what its nodes serve"]
+        return ["the farm was not observed from outside, so what its nodes serve cannot be checked"]
     wrong = []
     for node in view.farm.nodes:
         row = view.served.get(node.host)
         if row is None or not (row.signing or row.encryption):
-            why, port = (row.error if row else "") or "nothing was read there", view.farm.properties.https_port
+            why, port = (row.error if row else "") or "nothing could be read there", view.farm.properties.https_port
             wrong.append(
-                f"node {node.host}: its federation metadata cannot be read ({why}); see that port {port} can be reached"
+                f"node {node.host}: its federation metadata cannot be read ({why}); make sure that "
+                f"port {port} can be reached"
             )
     return wrong
 
 
 def trust_read(view: FarmView[Any]) -> list[str]:
     """Entra ID and whatever else was asked has answered."""
-    return [f"{problem}; see to that, then apply again" for problem in view.observed.problems]
+    return [f"{problem}; fix that, then apply again" for problem in view.observed.problems]
 
 
 def makes_certificates(view: FarmView[Any]) -> list[str]:
@@ -102,7 +110,7 @@ def makes_certificates(view: FarmView[Any]) -> list[str]:
     if view.farm.properties.auto_rollover:
         return []
     return [
-        "AutoCertificateRollover is off, and AD FS makes certificates only while it is on; give one (PFX, CA, ACME), or "
+        "AutoCertificateRollover is off, and AD FS creates certificates only while it is on; supply one (PFX, CA, ACME), or "
         "turn it on (Set-AdfsProperties -AutoCertificateRollover $true)"
     ]
 

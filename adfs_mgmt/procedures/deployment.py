@@ -26,28 +26,34 @@ SERVER_PROCEDURES: Mapping[str, Procedure[ServerView]] = {
 }
 """By kind."""
 SERVER_STATES: Mapping[str, type[Any]] = dict.fromkeys(SERVER_PROCEDURES, ServerState)
-_SETTINGS = "Put the {} into the settings file, under [[farms]] {}."
+_SETTINGS = "Add the {} to the settings file, under [[farms]] {}."
 _NOTES: dict[str, tuple[str, ...]] = {
-    Operation.FARM_NEW: ("Make a DNS record (A, not CNAME) for the federation name.", _SETTINGS.format("node", "nodes")),
+    Operation.FARM_NEW: (
+        "Create a DNS record (A, not CNAME) for the federation service name.",
+        _SETTINGS.format("node", "nodes"),
+    ),
     Operation.NODE_ADD: (
         _SETTINGS.format("node", "nodes"),
-        "Then let the load balancer send users to it (health check: HTTP, port 80, /adfs/probe).",
+        "Then add it to the load balancer (health check: HTTP, port 80, /adfs/probe).",
     ),
     Operation.NODE_REMOVE: (
-        "Take the node out of the settings file, and restart the server: the role is gone only then.",
+        "Remove the node from the settings file, and restart the server: only then is the role fully removed.",
         "The Windows Internal Database stays installed; other software may use it.",
     ),
-    Operation.PROXY_ADD: (_SETTINGS.format("proxy", "proxies"), "Then let the load balancer send users to it."),
+    Operation.PROXY_ADD: (_SETTINGS.format("proxy", "proxies"), "Then add it to the load balancer."),
     Operation.PROXY_REMOVE: (
-        "Take the proxy out of the settings file, and restart the server.",
-        "On another proxy, take it out of Set-WebApplicationProxyConfiguration -ConnectedServersName.",
+        "Remove the proxy from the settings file, and restart the server.",
+        "On another proxy, remove it from the list of connected servers "
+        "(Set-WebApplicationProxyConfiguration -ConnectedServersName).",
     ),
 }
 
 
 _BEFORE: dict[str, tuple[str, ...]] = {
-    Operation.NODE_REMOVE: ("Take it out of the load balancer before you apply this: users who sign in there are cut off.",),
-    Operation.PROXY_REMOVE: ("Take it out of the load balancer before you apply this.",),
+    Operation.NODE_REMOVE: (
+        "Remove it from the load balancer before you apply this: users who are signing in through it are interrupted.",
+    ),
+    Operation.PROXY_REMOVE: ("Remove it from the load balancer before you apply this.",),
 }
 
 
@@ -125,7 +131,7 @@ def check_secrets(spec: ServerSpec, seen: ServerObservation, secrets: Secrets) -
         (spec.trust_admin, secrets.trust_admin, "--trust-password-file"),
     )
     missing = tuple(
-        f"it needs the password of {user}: {option}" for user, secret, option in needed if user and not secret.text
+        f"the password of {user} is missing: give {option}" for user, secret, option in needed if user and not secret.text
     )
     if missing:
         raise Refused(_title(spec), missing)

@@ -35,7 +35,7 @@ def _current(view: View, use: Use) -> list[str]:
 
 def _automatic(view: View) -> list[Condition]:
     condition = certificates.auto_is(view, True)
-    why = f"{condition.problem}, and AD FS makes certificates only while it is on" if condition.problem else ""
+    why = f"{condition.problem}, and AD FS creates certificates only while it is on" if condition.problem else ""
     return [Condition(condition.where, why, condition.act)]
 
 
@@ -59,7 +59,7 @@ def _renew_learns(view: View) -> EmergencyState:
 def _shows_primary(view: View) -> list[str]:
     """The primary names a certificate in use for each: without rows nothing stolen would seem left."""
     return checks.has_primary(view) or [
-        f"{view.primary} shows no primary {use.value} certificate; look at it (Get-AdfsCertificate), then apply again"
+        f"{view.primary} shows no primary {use.value} certificate; check it (Get-AdfsCertificate), then apply again"
         for use in view.uses
         if not certificates.primary_of(view.farm.primary, use)
     ]
@@ -138,29 +138,32 @@ def _late_question(view: View) -> dict[str, str]:
     if not view.observed.problems:
         return {}
     return {
-        TOLD: "Put the new certificate into every federated domain and take the stolen one out, by whatever way there is, "
-        f"then acknowledge {TOLD}; or apply again once Entra ID can be asked. Until then only a thief can sign in there"
+        TOLD: "Add the new certificate to every federated domain and remove the stolen one, by any means available, "
+        f"then acknowledge {TOLD}; or apply again once Entra ID can be queried. Until then only "
+        "someone with the stolen key can sign in there"
     }
 
 
 def _revocations(view: View) -> dict[str, str]:
     questions = {
         "tokens-revoked": "Revoke the refresh tokens of every user (Graph: revokeSignInSessions), then acknowledge "
-        "tokens-revoked: whoever has the key may have tokens"
+        "tokens-revoked: someone with the stolen key may have obtained tokens"
     }
     for partner in view.observed.partners:
         if partner.kind is PartnerKind.MANUAL and view.signing:
             questions[partner.name] = (
-                f"Tell {partner.name} of the new certificate, then acknowledge it: until then it refuses sign-ins"
+                f"Tell {partner.name} about the new certificate, then acknowledge it: until the "
+                "partner has it, sign-ins there fail"
             )
     return questions
 
 
 def _notes(view: View) -> list[str]:
-    notes = ["there is no rollback: the old certificates are gone with the first command"]
+    notes = ["there is no rollback: the first command already replaces the old certificates"]
     if not view.state.auto:
         notes.append(
-            "AutoCertificateRollover was off: AD FS's own replace the supplied certificates; roll to supplied ones later"
+            "AutoCertificateRollover was off: certificates from AD FS replace the supplied ones; "
+            "roll over to supplied ones again later"
         )
     return [*notes, *schedule.partner_notes(view)]
 
@@ -168,7 +171,11 @@ def _notes(view: View) -> list[str]:
 _PROMISE = "every federated domain has the new certificates, and none of the stolen ones"
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        **label("automatic", "let AD FS make certificates", "AutoCertificateRollover is on"),
+        **label(
+            "automatic",
+            "turn on AutoCertificateRollover, so that AD FS creates certificates",
+            "AutoCertificateRollover is on",
+        ),
         conditions=_automatic,
         refuses=checks.has_primary,
         notes=_notes,
@@ -176,8 +183,8 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "renew",
-            "new certificates immediately, until no stolen one is left (no way back)",
-            "the primary has no certificate that was there at the start",
+            "replace the certificates immediately, until no stolen one is left (no rollback)",
+            "the primary server has none of the certificates that it had at the start",
             1,
         ),
         conditions=lambda view: [condition for use in view.uses for condition in _renewed(view, use)],
@@ -185,7 +192,7 @@ STAGES: tuple[Stage[View], ...] = (
         learns=_renew_learns,
     ),
     Stage(
-        **label("republish", "tell Entra ID", _PROMISE, 3),
+        **label("republish", "replace the certificates in Entra ID", _PROMISE, 3),
         conditions=_republished,
         refuses=lambda view: [*_shows_primary(view), *checks.trust_read(view)],
         foresees=_foresee_republished,
@@ -193,20 +200,30 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        **label("spread", "secondaries follow", "every node has the primary's certificates, and no other", 6),
+        **label(
+            "spread",
+            "wait for secondary servers to synchronise",
+            "every node has the same certificates as the primary server, and no others",
+            6,
+        ),
         conditions=lambda view: [condition for use in view.uses for condition in _as_primary(view, use)],
         refuses=checks.has_primary,
         patience=converging,
     ),
     restarted("restart"),
     Stage(
-        **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
+        **label("serve", "check that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         applies=lambda view: view.signing,
         patience=converging,
     ),
     Stage(
-        **label("republish-late", "tell Entra ID after all", f"{_PROMISE}, or somebody has seen to it", 8),
+        **label(
+            "republish-late",
+            "replace the certificates in Entra ID (postponed until now)",
+            f"{_PROMISE}, or an administrator has acknowledged it",
+            8,
+        ),
         conditions=_republished_late,
         foresees=_foresee_republished,
         asks=_late_question,
@@ -214,7 +231,7 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        **label("revoke", "a person revokes tokens and tells partners", "somebody has said so", 8),
+        **label("revoke", "revoke refresh tokens and notify partners", "everything has been acknowledged", 8),
         **gate(_revocations),
     ),
     restored(lambda view: not view.state.auto_after),
@@ -228,7 +245,7 @@ def procedure(rules: RolloverPolicy) -> Procedure[View]:
         state=EmergencyState,
         stages=STAGES,
         view=lambda observed, record, now: TokenRolloverView(observed, record, now, rules),
-        no_rollback="an emergency rollover has no way back: the old certificates are gone",
+        no_rollback="an emergency rollover cannot be rolled back: the old certificates are gone",
         supersedes={"token": "superseded by an emergency"},
         foreseen=with_placeholders,
     )

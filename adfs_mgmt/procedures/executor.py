@@ -68,11 +68,11 @@ class AdfsExecutor:
         elif isinstance(what, Publication | Withdrawal):
             await self._tell_entra(act, what)
         else:
-            raise TypeError(f"nobody here does {act}")
+            raise TypeError(f"this program cannot carry out {act}")
 
     async def _tell_entra(self, act: Act, what: Publication | Withdrawal) -> None:
         if self.trust is None:
-            raise ActFailed(act.place, "no tenant of Entra ID is in the settings ([[entra]])", "none")
+            raise ActFailed(act.place, "the settings contain no Entra ID tenant ([[entra]])", "none")
         try:
             if isinstance(what, Publication):
                 await self.trust.publish(what.domain, self._certificate(act, what), what.keep, self.now())
@@ -83,7 +83,7 @@ class AdfsExecutor:
 
     async def _import(self, host: str, what: KeyImport) -> None:
         if self.keys is None:
-            raise ActFailed(host, f"the key of {what.thumbprint} is not here; give its PFX file again", "none")
+            raise ActFailed(host, f"the private key of {what.thumbprint} is not here; give its PFX file again", "none")
         try:
             pfx = self.keys.pfx(what.thumbprint)
         except SourceError as error:
@@ -97,7 +97,7 @@ class AdfsExecutor:
     def _certificate(self, act: Act, what: Publication) -> Certificate:
         certificate = self._last.certificate(what.thumbprint) if self._last else None
         if certificate is None or not certificate.der:
-            problem = f"of {what.thumbprint} only the thumbprint was seen; see that a node's metadata can be read"
+            problem = f"of {what.thumbprint} only the thumbprint is known; make sure that a node's metadata can be read"
             raise ActFailed(act.place, problem, "none")
         return certificate
 

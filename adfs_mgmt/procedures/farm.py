@@ -47,6 +47,6 @@ FARM_NEW = parts.procedure(
     Operation.FARM_NEW,
     parts.role(ADFS_ROLE),
     parts.tested("Test-AdfsFarmInstallation", _parameters),
-    parts.changed(parts.JOIN, "make the farm", "it is its first node", _made),
+    parts.changed(parts.JOIN, "create the farm", "the server is the first node of the farm", _made),
     parts.SERVES,
 )

@@ -33,7 +33,7 @@ def account(view: ServerView) -> dict[str, Value]:
 def homeless(view: ServerView) -> str:
     """That a server belongs to no farm, or cannot say because its service is down."""
     stopped = view.host.has(ADFS_ROLE) and not view.host.service_running
-    return f"{view.spec.name} belongs to no farm" + (", or adfssrv does not run there" if stopped else "")
+    return f"{view.spec.name} belongs to no farm" + (", or adfssrv is not running there" if stopped else "")
 
 
 def _parameters(view: ServerView) -> dict[str, Value]:
@@ -57,8 +57,11 @@ def _joined(view: ServerView) -> list[Condition]:
 def _synchronised(view: ServerView) -> list[Condition]:
     host, name = view.host, view.spec.name
     read = host.role is not SyncRole.SECONDARY or bool(host.last_sync and host.last_sync_ok)
-    stopped = parts.condition(host.service_running, f"adfssrv does not run on {name}")
-    return [stopped, parts.condition(read or bool(stopped.problem), f"{name} has not read the primary's configuration yet")]
+    stopped = parts.condition(host.service_running, f"adfssrv is not running on {name}")
+    return [
+        stopped,
+        parts.condition(read or bool(stopped.problem), f"{name} has not synchronised with the primary server yet"),
+    ]
 
 
 def _listed(view: ServerView) -> list[Condition]:
@@ -74,14 +77,14 @@ NODE_ADD = parts.procedure(
     parts.changed(parts.JOIN, "join the farm", "it belongs to the farm", _joined),
     parts.awaited(
         "synchronised",
-        "wait for its configuration",
-        "it runs with the primary's configuration",
+        "wait until it has synchronised",
+        "it runs with the primary server's configuration",
         _synchronised,
         SYNC_PATIENCE,
     ),
     parts.awaited(
         "listed",
-        "wait for the farm's table of nodes",
+        "wait until the farm lists it",
         "the farm lists it",
         _listed,
         LIST_PATIENCE,

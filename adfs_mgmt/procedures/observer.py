@@ -36,6 +36,6 @@ async def _domains(trust: FederatedDomains | None, now: float) -> tuple[tuple[Fe
     try:
         found = await trust.domains(now)
     except (TrustError, GraphError) as error:
-        return (), (f"Entra ID cannot be asked ({error})",)
+        return (), (f"Entra ID cannot be queried ({error})",)
     problems = tuple(f"domain {domain.name} cannot be read ({domain.error})" for domain in found if domain.error)
     return tuple(domain for domain in found if not domain.error), problems

@@ -49,11 +49,11 @@ def is_gmsa(account: str) -> bool:
 
 def _check_name(spec: ServerSpec, _seen: ServerObservation) -> Iterator[Finding]:
     if not _FQDN.fullmatch(spec.name):
-        remedy = f"give the fully qualified one, such as {spec.name}.corp.example.com"
+        remedy = f"give the fully qualified name, such as {spec.name}.corp.example.com"
         yield failed("name", "", f"{spec.name} is a short name", remedy)
     elif spec.operation is Operation.FARM_NEW and spec.name == spec.federation_name.lower():
         remedy = (
-            "choose another, such as fs.example.com: Kerberos would look for the service's name at the computer's account"
+            "choose another name, such as fs.example.com: Kerberos would look up the service's SPN on the computer account"
         )
         yield failed("name", "", f"the federation name {spec.federation_name} is the server's own name", remedy)
     else:
@@ -64,15 +64,21 @@ def _check_reachable(spec: ServerSpec, seen: ServerObservation) -> Iterator[Find
     if not seen.host.error:
         yield passed("reachable", "", f"{spec.name} answers over WinRM")
     elif spec.offline and not spec.operation.adds:
-        yield warned("reachable", "", f"{spec.name} does not answer", "it is taken for gone: never switch it on again")
+        yield warned(
+            "reachable", "", f"{spec.name} does not answer", "it is treated as gone for good: do not start it again"
+        )
     else:
-        remedy = "on it, run Enable-PSRemoting and make an HTTPS listener; from here, check name, port and firewall"
+        remedy = (
+            "on the server, run Enable-PSRemoting and create an HTTPS listener; from here, check name, port and firewall"
+        )
         yield failed("reachable", "", f"{spec.name} does not answer over WinRM ({seen.host.error})", remedy)
 
 
 def _check_fqdn(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if seen.host.fqdn and seen.host.domain and seen.host.fqdn != spec.name:
-        yield failed("identity", "", f"{spec.host} calls itself {seen.host.fqdn}", "give that name, or fix DNS")
+        yield failed(
+            "identity", "", f"the server at {spec.host} reports its name as {seen.host.fqdn}", "use that name, or fix DNS"
+        )
 
 
 def _check_domain(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
@@ -86,7 +92,7 @@ def _check_windows(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
     level, windows = seen.farm.properties.behaviour_level, seen.host.windows
     own = _LEVEL_OF.get(windows, 4 if windows.startswith("build ") else 0)
     if own == 0:
-        yield failed("windows", "", f"Windows Server {windows or 'of unknown version'}", "use 2012 R2 or newer")
+        yield failed("windows", "", f"Windows Server {windows or '(unknown version)'}", "use 2012 R2 or newer")
     elif own < level:
         remedy = f"use Windows Server {_OLDEST.get(level, '2019')} or newer"
         yield failed("windows", "", f"Windows Server {windows} cannot serve a farm of behaviour level {level}", remedy)
@@ -97,12 +103,12 @@ def _check_windows(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
 def _check_clock(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     primary, skew = seen.farm.primary, seen.host.clock_skew
     if skew is None:
-        yield undecided("clock", "", "it does not tell its time", "compare it with the primary's: w32tm /query /status")
+        yield undecided("clock", "", "it did not return its time", "compare it with the primary's: w32tm /query /status")
         return
     skew -= (primary.clock_skew or 0.0) if primary else 0.0
     text = f"its clock is {round(skew):+d} s off"
     if abs(skew) > MAX_SKEW:
-        yield failed("clock", "", text, "on it, run w32tm /resync and look at its time source")
+        yield failed("clock", "", text, "on the server, run w32tm /resync and check its time source")
     else:
         yield passed("clock", "", text)
 
@@ -110,7 +116,7 @@ def _check_clock(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding
 def _check_restart(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     state = seen.host.features.get(spec.operation.role, "")
     if state.endswith("Pending"):
-        yield failed("restart", "", f"{spec.operation.role} is {state}", "restart the server, then plan anew")
+        yield failed("restart", "", f"{spec.operation.role} is {state}", "restart the server, then plan again")
 
 
 # -- certificates
@@ -119,7 +125,7 @@ def _check_restart(spec: ServerSpec, seen: ServerObservation) -> Iterator[Findin
 def _check_ssl(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     name, wanted = "SSL certificate", seen.thumbprint(spec)
     if not wanted:
-        yield failed(name, "", "not known which", "give --thumbprint, or fix the primary's binding")
+        yield failed(name, "", "unknown", "give --thumbprint, or fix the primary's binding")
         return
     yield _stored(name, wanted, seen)
     row = seen.host.certificate(wanted)
@@ -129,12 +135,17 @@ def _check_ssl(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
         why, _, remedy = problem.partition("; ")
         yield failed(name, "", f"the key of {wanted} {why}", remedy)
     if not row.certificate.server_auth and row.certificate.der:
-        yield failed(name, "", f"{wanted} is not for TLS servers", "use one with the Server Authentication usage")
+        yield failed(
+            name,
+            "",
+            f"{wanted} is not intended for TLS servers",
+            "use one with the Server Authentication enhanced key usage",
+        )
     if row.certificate.names and not covers(row.certificate, spec.federation_name):
-        yield failed(name, "", f"{wanted} is not for {spec.federation_name}", "use one with that name")
+        yield failed(name, "", f"{wanted} does not cover {spec.federation_name}", "use one that covers that name")
     if spec.operation is Operation.NODE_ADD and seen.primary_thumbprint and wanted != seen.primary_thumbprint:
-        remedy = "nodes behind one balancer should have the same"
-        yield warned(name, "", f"the primary has another, {seen.primary_thumbprint}", remedy)
+        remedy = "nodes behind the same load balancer should have the same certificate"
+        yield warned(name, "", f"the primary has a different certificate, {seen.primary_thumbprint}", remedy)
 
 
 def _check_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
@@ -153,7 +164,7 @@ def _check_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator[Fin
 
 def _check_own_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if bool(spec.signing) != bool(spec.decrypting):
-        yield failed("token certificates", "", "only one of two is given", "give --signing and --decrypting, or neither")
+        yield failed("token certificates", "", "only one of the two is given", "give --signing and --decrypting, or neither")
         return
     for use, wanted in ((Use.SIGNING, spec.signing), (Use.DECRYPTING, spec.decrypting)):
         if wanted:
@@ -167,22 +178,26 @@ def _check_own_token_keys(spec: ServerSpec, seen: ServerObservation) -> Iterator
 def _stored(name: str, wanted: str, seen: ServerObservation) -> Finding:
     """Whether the host can use a certificate that it must have."""
     row, host = seen.host.certificate(wanted), seen.host.host
-    importing = f"import it with its key on {host} (Import-PfxCertificate -CertStoreLocation Cert:\\LocalMachine\\My)"
+    importing = (
+        f"import it with its private key on {host} (Import-PfxCertificate -CertStoreLocation Cert:\\LocalMachine\\My)"
+    )
     if row is None:
         return failed(name, "", f"{wanted} is not in LocalMachine\\My", importing)
     if row.key is KeyAccess.NO_KEY:
         remedy = importing.replace("import", "remove it, then import", 1)
-        return failed(name, "", f"{wanted} is there without its private key", remedy)
+        return failed(name, "", f"{wanted} is in LocalMachine\\My without its private key", remedy)
     if row.certificate.ended(seen.now):
         return failed(name, "", f"{wanted} has expired", "renew it on the farm first: isthmus adfs ssl plan")
     if not row.certificate.begun(seen.now):
         return failed(name, "", f"{wanted} is not valid yet", "check the clocks, or wait")
     if row.certificate.not_after is None:
-        return failed(name, "", f"{wanted} cannot be read, so that its end is not known", "use another")
+        return failed(name, "", f"{wanted} cannot be read, so its expiry date is not known", "use another")
     if row.key is KeyAccess.UNKNOWN:
-        text = f"{wanted} is in LocalMachine\\My; whether with its key, only the JEA endpoint tells"
-        return undecided(name, "", text, "look there (certlm.msc), or register the endpoint: isthmus adfs jea")
-    return passed(name, "", f"{wanted} with its key is in LocalMachine\\My")
+        text = (
+            f"{wanted} is in LocalMachine\\My; whether its private key is there can only be checked through the JEA endpoint"
+        )
+        return undecided(name, "", text, "check there (certlm.msc), or register the endpoint: isthmus adfs jea")
+    return passed(name, "", f"{wanted} is in LocalMachine\\My with its private key")
 
 
 # -- the farm
@@ -192,17 +207,17 @@ def _check_primary(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Findi
     primary = seen.farm.primary
     if primary is None:
         nodes = "; ".join(f"{node.host}: {node.error or 'secondary'}" for node in seen.farm.nodes)
-        remedy = "fix it first: nothing can be changed without it"
-        yield failed("primary", "", f"no primary answers ({nodes or 'no nodes in the settings'})", remedy)
+        remedy = "fix it first: nothing can be changed without a primary server"
+        yield failed("primary", "", f"no primary server answers ({nodes or 'no nodes in the settings'})", remedy)
     elif not primary.service_running:
-        yield failed("primary", "", f"adfssrv does not run on {primary.host}", "start it there")
+        yield failed("primary", "", f"adfssrv is not running on {primary.host}", "start it there")
     elif "." not in _fqdn(primary):
         yield failed("primary", "", f"{primary.host} is a short name", "use its fully qualified name in the settings")
     elif seen.reference is not None and not seen.reference.probe_ok:
         text = f"{primary.host} does not answer /adfs/probe ({seen.reference.error})"
-        yield failed("primary", "", text, "nodes join over HTTP: open its port 80")
+        yield failed("primary", "", text, "nodes join over HTTP: open port 80 on the primary")
     else:
-        yield passed("primary", "", f"{_fqdn(primary)} runs and answers")
+        yield passed("primary", "", f"{_fqdn(primary)} is running and answers")
 
 
 def _fqdn(node: Node) -> str:
@@ -217,7 +232,7 @@ def _check_wid_limits(_spec: ServerSpec, seen: ServerObservation) -> Iterator[Fi
     if nodes > MAX_WID_NODES:
         yield failed("WID", "", f"it would be node {nodes} of {MAX_WID_NODES}", remedy)
     elif trusts > MAX_WID_TRUSTS:
-        yield failed("WID", "", f"{trusts} trusts, of {MAX_WID_TRUSTS} that WID is for", remedy)
+        yield failed("WID", "", f"{trusts} trusts; WID supports {MAX_WID_TRUSTS}", remedy)
     else:
         yield passed("WID", "", f"node {nodes} of {MAX_WID_NODES}, {trusts} trusts of {MAX_WID_TRUSTS}")
 
@@ -232,30 +247,30 @@ def _check_sql(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
 
 def _check_sql_password(spec: ServerSpec, _seen: ServerObservation) -> Iterator[Finding]:
     if re.search(r"password|pwd", spec.sql, re.IGNORECASE):
-        yield failed("database", "", "the connection string has a password", "use Integrated Security=True")
+        yield failed("database", "", "the connection string contains a password", "use Integrated Security=True")
 
 
 def _check_not_there(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if spec.operation is Operation.PROXY_ADD and seen.host.joined:
-        yield failed("new", "", f"{spec.name} is a proxy already", "to make it anew, remove it first")
+        yield failed("new", "", f"{spec.name} is already a proxy", "to set it up again, remove it first")
     if seen.host.role is not None:
-        yield failed("new", "", f"{spec.name} belongs to a farm already", "to move it, remove it there first")
+        yield failed("new", "", f"{spec.name} already belongs to a farm", "to move it, remove it there first")
     if seen.lists(spec.name):
-        yield warned("new", "", f"the farm still lists {spec.name}", "it was here before; the entry will be used again")
+        yield warned("new", "", f"the farm still lists {spec.name}", "it was a node before; the entry will be reused")
 
 
 def _check_account(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     account, problems = seen.service_account(spec), seen.host.join_problems
     if not account:
-        yield failed("service account", "", "not known which", "give --service-account 'CORP\\adfs$'")
+        yield failed("service account", "", "unknown", "give --service-account 'CORP\\adfs$'")
         return
     allowing = (
         f"Set-ADServiceAccount {account.rpartition(chr(92))[2]} -PrincipalsAllowedToRetrieveManagedPassword … must name "
-        f"{spec.name} or a group that it is in; after a change of groups restart it"
+        f"{spec.name} or a group that it belongs to; restart the server after changing its group membership"
     )
     if problems is None:
         test = "Test-AdfsFarmJoin" if spec.operation is Operation.NODE_ADD else "Test-AdfsFarmInstallation"
-        text = f"{account}: {test} will prove it, once the role is there and before anything joins"
+        text = f"{account}: {test} will check it, once the role is installed and before the server joins"
         yield undecided("service account", "", text, allowing if is_gmsa(account) else "")
     elif problems:
         remedy = allowing if is_gmsa(account) else "fix that first"
@@ -266,7 +281,7 @@ def _check_account(spec: ServerSpec, seen: ServerObservation) -> Iterator[Findin
 
 def _check_proxy_host(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if seen.host.domain:
-        remedy = "a proxy faces the Internet: a workgroup is safer"
+        remedy = "a proxy is exposed to the internet: a workgroup is safer"
         yield warned("domain", "", f"{spec.name} is joined to {seen.host.domain}", remedy)
     if not spec.trust_admin:
         yield failed("trust", "", "no credential", "give --trust-user: a local administrator of the federation servers")
@@ -276,31 +291,31 @@ def _check_proxy_host(spec: ServerSpec, seen: ServerObservation) -> Iterator[Fin
 
 def _check_resolves(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if seen.resolves_to == ():
-        remedy = "on the proxy it must lead to the farm: DNS, or a line in its hosts file"
+        remedy = "on the proxy it must resolve to the farm: through DNS, or a line in its hosts file"
         yield warned("federation name", "", f"{spec.federation_name} does not resolve from here", remedy)
     if seen.farm.nodes and not any(node.service_running for node in seen.farm.nodes):
-        yield failed("farm", "", "no federation server runs", "fix the farm first")
+        yield failed("farm", "", "no federation server is running", "fix the farm first")
 
 
 def _check_removable_node(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     host, farm = seen.host, seen.farm
     if not any(node.service_running for node in farm.nodes):
         remedy = "add another first: isthmus adfs node add"
-        yield failed("farm", "", f"without {spec.name} no federation server runs", remedy)
+        yield failed("farm", "", f"without {spec.name} no federation server is running", remedy)
     if not farm.properties.sql and (host.role is SyncRole.PRIMARY or farm.primary is None):
-        remedy = "on another node run Set-AdfsSyncProperties -Role PrimaryComputer, point the others at it, then plan anew"
-        yield failed("role", "", f"{spec.name} is the primary, or no other primary answers", remedy)
+        remedy = "on another node run Set-AdfsSyncProperties -Role PrimaryComputer, point the others to it, then plan again"
+        yield failed("role", "", f"{spec.name} is the primary server, or no other primary server answers", remedy)
     if host.role is None and not host.error and not seen.lists(spec.name):
-        yield failed("member", "", f"{spec.name} is not a node of the farm", "nothing is to be done")
+        yield failed("member", "", f"{spec.name} is not a node of the farm", "there is nothing to do")
     if not host.error and not host.has(ADFS_ROLE) and spec.offline:
         yield warned("offline", "", f"{spec.name} answers", "without --offline its role is removed, too")
 
 
 def _check_removable_proxy(spec: ServerSpec, seen: ServerObservation) -> Iterator[Finding]:
     if not any(proxy.service_running for proxy in seen.farm.proxies):
-        yield warned("last", "", f"{spec.name} is the last proxy that runs", "nobody outside can sign in afterwards")
+        yield warned("last", "", f"{spec.name} is the last running proxy", "nobody can sign in from outside after that")
     if not seen.host.error and not seen.host.has(spec.operation.role):
-        yield failed("member", "", f"{spec.name} is not a proxy", "nothing is to be done")
+        yield failed("member", "", f"{spec.name} is not a proxy", "there is nothing to do")
 
 
 _NEW_NODE: tuple[_Checker, ...] = (_check_fqdn, _check_domain, _check_windows, _check_clock, _check_restart)

@@ -23,19 +23,25 @@ def _trusted(view: ServerView) -> list[Condition]:
         "CertificateThumbprint": view.observed.thumbprint(view.spec),
     }
     act = parts.command(view, "Install-WebApplicationProxy", parameters)
-    return [parts.condition(view.host.joined, f"{view.spec.name} has no configuration: no trust with the farm", act)]
+    return [
+        parts.condition(
+            view.host.joined, f"{view.spec.name} has no configuration, so it has no proxy trust with the farm", act
+        )
+    ]
 
 
 def _healthy(view: ServerView) -> list[Condition]:
-    running = parts.condition(view.host.service_running, f"appproxysvc does not run on {view.spec.name}")
+    running = parts.condition(view.host.service_running, f"appproxysvc is not running on {view.spec.name}")
     return [running, *(parts.condition(False, row) for row in view.host.unhealthy)]
 
 
 PROXY_ADD = parts.procedure(
     Operation.PROXY_ADD,
     parts.role(PROXY_ROLE),
-    parts.changed(parts.JOIN, "set up the trust with the farm", "it is trusted", _trusted),
-    parts.awaited("healthy", "wait for its health", "all rows of its health are OK", _healthy, HEALTH_PATIENCE),
+    parts.changed(parts.JOIN, "set up the proxy trust with the farm", "the farm trusts it", _trusted),
+    parts.awaited(
+        "healthy", "wait until the proxy is healthy", "every component of the proxy reports OK", _healthy, HEALTH_PATIENCE
+    ),
     parts.SERVES,
 )
 

@@ -71,9 +71,9 @@ def _refuse(what: str, reasons: Sequence[str]) -> None:
 
 def _impossible_times(request: RolloverRequest) -> list[str]:
     """Nothing would be before a time that is not a number."""
-    times = {"partners get": request.publish_for, "the old one stays": request.retire_after}
+    times = {"--wait-days": request.publish_for, "--soak-days": request.retire_after}
     return [
-        f"the time that {name} is {seconds / DAY:g} days; give a number of days"
+        f"{name} is {seconds / DAY:g} days; give a number of days, 0 or more"
         for name, seconds in times.items()
         if seconds is not None and not 0 <= seconds < math.inf
     ]
@@ -112,7 +112,7 @@ def _replacement(request: RolloverRequest, view: View, use: Use) -> tuple[str, l
     """What replaces the certificate of a use, empty while nobody knows; and why it must not start."""
     old = certificates.primary_of(view.farm.primary, use)
     if not old:
-        return "", [f"the farm has no primary {use.value} certificate; look at it first"]
+        return "", [f"the farm has no primary {use.value} certificate; check the farm first (isthmus adfs status)"]
     if request.certificate is None:
         return _made_by_adfs(view, use, old)
     return _supplied(request, request.certificate, view, use, old)
@@ -133,15 +133,15 @@ def _made_by_adfs(view: View, use: Use, old: str) -> tuple[str, list[str]]:
 def _supplied(request: RolloverRequest, certificate: Certificate, view: View, use: Use, old: str) -> tuple[str, list[str]]:
     new, reasons = certificate.thumbprint, []
     if new == old:
-        reasons.append(f"certificate {new} is the primary {use.value} one already; nothing is to be done")
+        reasons.append(f"certificate {new} is already the primary {use.value} certificate; there is nothing to do")
     known = certificates.thumbprints(view.farm.primary, use)
     if others := [thumbprint for thumbprint in known if thumbprint not in {new, old}]:
         reasons.append(_left_over(use, others))
     reasons += checks.fit(certificate, use, view.now)
     if new in known and new != old and not any(node.held(new) for node in view.farm.nodes):
         reasons.append(
-            f"the farm has {new} already, and AD FS keeps its key: to go back to the certificate before the one in use, "
-            "isthmus adfs rollover rollback; to go on to the one that comes next, plan without --thumbprint"
+            f"the farm already has {new}, and AD FS holds its private key: to return to the previous certificate, run "
+            "isthmus adfs rollover rollback; to roll over to the next one, plan without --thumbprint"
         )
     elif not request.material:
         reasons += stores.unusable(view.farm.nodes, new, use)
@@ -150,8 +150,8 @@ def _supplied(request: RolloverRequest, certificate: Certificate, view: View, us
 
 def _left_over(use: Use, others: Sequence[str]) -> str:
     return (
-        f"the farm has more {use.value} certificates than the one in use ({', '.join(others)}); to go back to the one "
-        "before it: isthmus adfs rollover rollback. If nobody needs them, take them away first: Remove-AdfsCertificate "
+        f"the farm has other {use.value} certificates besides the one in use ({', '.join(others)}). To return to the "
+        "previous one: isthmus adfs rollover rollback. If they are not needed, remove them first: Remove-AdfsCertificate "
         f"-CertificateType {use.value} -Thumbprint …"
     )
 
@@ -187,7 +187,10 @@ def _emergency(request: RolloverRequest, view: View, previous: Record[Any] | Non
     """In the middle of a planned rollover the value of AutoCertificateRollover is the one before both, and the certificate
     that it was about to add goes, too: an act of it that was open may yet bring it."""
     trouble = [] if request.without_entra else checks.trust_read(view)
-    reasons = [*checks.has_primary(view), *(f"{text}. If the farm's keys come first: --without-entra" for text in trouble)]
+    reasons = [
+        *checks.has_primary(view),
+        *(f"{text}. To replace the farm's keys without waiting for Entra ID: --without-entra" for text in trouble),
+    ]
     _refuse(f"the emergency rollover of farm {view.farm.name}", reasons)
     auto, there = view.farm.properties.auto_rollover, _at_start(request, view)
     if previous is not None and previous.open and isinstance(previous.state, ReplacedState):
@@ -203,13 +206,13 @@ def _emergency(request: RolloverRequest, view: View, previous: Record[Any] | Non
 def _ssl(request: RolloverRequest, view: View) -> SslState:
     certificate = request.certificate
     if certificate is None:
-        raise Refused("an SSL rollover", ["no certificate was given; AD FS makes none for SSL"])
+        raise Refused("an SSL rollover", ["no certificate was given; AD FS does not create SSL certificates"])
     nodes = {node.host: _federation_row(view, node) for node in view.farm.nodes}
     proxies = {proxy.host: _federation_row(view, proxy) for proxy in view.farm.proxies}
     all_there = [*checks.reachable(view), *checks.proxies_reachable(view), *checks.clocks(view)]
     reasons = [*all_there, *checks.synchronised(view), *_unfit_for_ssl(request, certificate, view, proxies)]
     unbound = [host for host, old in {**nodes, **proxies}.items() if not old]
-    reasons += [f"{host}: it has no SSL binding at all; see to that first" for host in unbound]
+    reasons += [f"{host}: it has no SSL binding; fix that first" for host in unbound]
     if not request.material:
         reasons += stores.unusable(view.farm.hosts, certificate.thumbprint, Use.SSL)
     _refuse(f"a new SSL certificate for farm {view.farm.name}", reasons)
@@ -255,7 +258,7 @@ def first_end(kind: Kind, uses: Sequence[Use], observed: FarmObservation) -> flo
     it. Raises Refused where that cannot be told: not to be due must never be a guess."""
     farm = observed.farm
     if farm.error or farm.primary is None:
-        raise Refused("telling what is due", [f"the farm cannot be read ({farm.error or 'no primary answers'})"])
+        raise Refused("checking what is due", [f"the farm cannot be read ({farm.error or 'no primary server answers'})"])
     if kind == "ssl":
         bound = {row.thumbprint for host in farm.hosts for row in bindings.with_certificate(host.bindings)}
         used = bound | {certificates.primary_of(farm.primary, Use.SERVICE)}
@@ -264,7 +267,9 @@ def first_end(kind: Kind, uses: Sequence[Use], observed: FarmObservation) -> flo
         used, away = {certificates.primary_of(farm.primary, use) for use in uses}, []
     found = {name: observed.certificate(name) for name in used if name}
     ends = [row.not_after for row in found.values() if row is not None and row.not_after is not None]
-    unknown = [f"the end of {name} is not known" for name, row in found.items() if row is None or row.not_after is None]
+    unknown = [
+        f"the expiry date of {name} is not known" for name, row in found.items() if row is None or row.not_after is None
+    ]
     if away or unknown or not ends:
-        raise Refused("telling what is due", [*away, *unknown] or ["no certificate is in use"])
+        raise Refused("checking what is due", [*away, *unknown] or ["no certificate is in use"])
     return min(ends)

@@ -18,7 +18,7 @@ def restarted(
 ) -> Stage[FarmViewT]:
     """A stage in which every node's service is restarted, one after the other."""
     return Stage(
-        **label(name, "rolling restart, one node at a time", "every node was restarted, and serves", 6),
+        **label(name, "rolling restart, one node at a time", "every node has been restarted and answers requests", 6),
         conditions=lambda view: _conditions(view, name),
         patience=lambda view: view.policy.restart_seconds,
         foresees=lambda view: planned(_restart(node) for node in view.primary_last),
@@ -57,7 +57,7 @@ def _away(view: FarmViewT, node: Node) -> str:
     served = view.observed.outside is None or (row is not None and bool(row.signing or row.encryption))
     if not node.error and node.service_running and served:
         return ""
-    return node.error or "the federation service does not answer (yet)"
+    return node.error or "the federation service does not answer yet"
 
 
 def _notes(view: FarmViewT) -> list[str]:

@@ -93,7 +93,7 @@ def _summary(state: ReplacedState | SslState) -> list[str]:
         old |= {f"node {host}": name for host, name in state.nodes.items()}
         old |= {f"proxy {host}": name for host, name in state.proxies.items()}
         return [*_certificates("replaces", old | {_SERVICE: state.service}), *_certificates("by", {"SSL": state.new})]
-    made = [f"  by       {NEW}  (AD FS will make it)"] if set(state.uses) - set(state.new) else []
+    made = [f"  by       {NEW}  (AD FS will create it)"] if set(state.uses) - set(state.new) else []
     return [*_certificates("replaces", state.old), *_certificates("by", state.new), *made]
 
 

@@ -87,7 +87,7 @@ class ServerExecutor:
         if self.spec.operation not in {Operation.NODE_ADD, Operation.NODE_REMOVE}:
             return None, ""
         if farm.primary is None:
-            return None, "no primary answers"
+            return None, "no primary server answers"
         if farm.properties.behaviour_level == 1:
             return None, ""
         return await read_listed_nodes(self.shell, farm.primary.host, self.clock())

@@ -27,7 +27,7 @@ Parameters = Callable[[ServerView], dict[str, Value]]
 def procedure(operation: Operation, *rows: Stage[ServerView], back_order: tuple[str, ...] = ()) -> Procedure[ServerView]:
     """A table with what every procedure about a server has: its preflight first, and a host that may be away meanwhile."""
     check: Stage[ServerView] = Stage(
-        **label(PREFLIGHT, PREFLIGHT, "nothing is in the way"),
+        **label(PREFLIGHT, PREFLIGHT, "every check has passed"),
         refuses=lambda view: refusals(preflight(view.spec, view.observed)),
     )
     return Procedure(
@@ -37,7 +37,7 @@ def procedure(operation: Operation, *rows: Stage[ServerView], back_order: tuple[
         view=ServerView,
         back_order=back_order,
         rollbacks=(Rollback(to="start", outcome=CLEANED_UP),) if operation.adds else (),
-        no_rollback="a removal is not undone but finished (--resume); then add the server anew",
+        no_rollback="a removal cannot be undone; complete it with --resume, then add the server again",
         unavailable=_away,
         unavailable_patience=RESTART_PATIENCE,
     )
@@ -82,7 +82,7 @@ def role(feature: str) -> Stage[ServerView]:
 
     def installed(view: ServerView) -> list[Condition]:
         act = command(view, "Install-WindowsFeature", {"Name": (feature,), "IncludeManagementTools": True})
-        return [condition(view.host.has(feature), f"{feature} is {view.host.features.get(feature) or 'not there'}", act)]
+        return [condition(view.host.has(feature), f"{feature} is {view.host.features.get(feature) or 'missing'}", act)]
 
     def brought(view: ServerView) -> tuple[str, ...]:
         kept = view.state.had_role and not view.record.tries_of(JOIN)
@@ -117,7 +117,7 @@ def tested(name: str, parameters: Parameters) -> Stage[ServerView]:
     def run(view: ServerView) -> list[Condition]:
         return [condition(view.record.acted_in(TEST), f"{name} has not been run", command(view, name, parameters(view)))]
 
-    text = label(TEST, "let Windows test the prerequisites", "none is missing")
+    text = label(TEST, "have Windows test the prerequisites", "all prerequisites are met")
     return Stage(**text, conditions=run, leaves_trace=False)
 
 
@@ -135,7 +135,7 @@ def entry_off(*, undo: bool) -> Stage[ServerView]:
         gone = not seen.farm_error and not seen.lists(name)
         return [condition(foreign or gone, seen.farm_error or f"the farm lists {name}", act)]
 
-    return changed("entry off", "take it out of the farm's table", "the farm does not list it", gone)
+    return changed("entry off", "remove it from the farm's list of nodes", "the farm does not list it", gone)
 
 
 # -- from outside: what users will get
@@ -144,9 +144,9 @@ def entry_off(*, undo: bool) -> Stage[ServerView]:
 def _served(view: ServerView) -> list[Condition]:
     served, wanted, reference = view.observed.served, view.observed.thumbprint(view.spec), view.observed.reference
     if served is None:
-        return [condition(False, "it was not looked at yet")]
+        return [condition(False, "it has not been checked yet")]
     if served.tls is None:
-        return [condition(False, served.errors.get("TLS") or "nobody answers on its TLS port")]
+        return [condition(False, served.errors.get("TLS") or "nothing answers on its TLS port")]
     same = not served.signing or reference is None or set(served.signing) == set(reference.signing)
     probed = served.probe_ok or view.spec.operation.role != ADFS_ROLE
     return [
@@ -163,7 +163,7 @@ def _not_served(view: ServerView) -> list[Condition]:
     return [condition(not answers, f"{view.spec.name} still serves the farm")]
 
 
-_LOOK = "look at it from outside"
-_AS_FARM = "TLS, metadata and probe are those of the farm, seen from outside"
+_LOOK = "check it from outside"
+_AS_FARM = "seen from outside, it serves the farm's TLS certificate and metadata, and /adfs/probe answers"
 SERVES = awaited("serves", _LOOK, _AS_FARM, _served, SERVE_PATIENCE)
-GONE = awaited("gone", _LOOK, "it does not serve the farm any more", _not_served, SERVE_PATIENCE, applies=online)
+GONE = awaited("gone", _LOOK, "it no longer serves the farm", _not_served, SERVE_PATIENCE, applies=online)

@@ -186,19 +186,32 @@ def _there_and_back(
 STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
-            "import", "put the certificate into every node's store", "LocalMachine\\My of every node has it with its key", 1
+            "import",
+            "import the certificate on every node",
+            "it is in LocalMachine\\My on every node, with its private key",
+            1,
         ),
         conditions=lambda view: [stores.has_key(node, view.state.new) for node in view.farm.nodes],
         refuses=lambda view: _import_refuses(view, view.farm.nodes),
     ),
     Stage(
-        **label("import-proxies", "… and every proxy's", "LocalMachine\\My of every proxy has it with its key", 1),
+        **label(
+            "import-proxies",
+            "import the certificate on every proxy",
+            "it is in LocalMachine\\My on every proxy, with its private key",
+            1,
+        ),
         conditions=lambda view: [stores.has_key(proxy, view.state.new) for proxy in view.farm.proxies],
         refuses=lambda view: _import_refuses(view, view.farm.proxies),
         applies=lambda view: bool(view.farm.proxies),
     ),
     Stage(
-        **label("grant", "let the service read the key", "on every node the service account may read the key", 2),
+        **label(
+            "grant",
+            "grant the service account read access to the private key",
+            "the service account can read the private key on every node",
+            2,
+        ),
         conditions=lambda view: [condition for node in view.farm.nodes for condition in _granted_on(view, node)],
         foresees=lambda view: planned(act for node in view.farm.nodes for act in _grants(view, node)),
         refuses=_all_there,
@@ -208,7 +221,7 @@ STAGES: tuple[Stage[View], ...] = (
         label("service", "Service-Communications", "every node shows it for Service-Communications", 3),
         label(
             "service back",
-            "Service-Communications, as before",
+            "set Service-Communications back to the old certificate",
             "every node shows the old certificate for Service-Communications",
         ),
         _service,
@@ -216,24 +229,41 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     _there_and_back(
-        label("bind", "SSL bindings of every node", "every row of every node has it", 4),
-        label("bind back", "SSL bindings of every node, as before", "every row of every node has the old certificate"),
+        label("bind", "SSL bindings of every node", "every SSL binding of every node has it", 4),
+        label(
+            "bind back",
+            "set the SSL bindings of every node back to the old certificate",
+            "every SSL binding of every node has the old certificate",
+        ),
         _nodes_bound,
         checks.reachable,
         lambda view: bindings.address_notes(view.farm.nodes, view.state.new),
     ),
     restarted("restart", back=restarted("restart back")),
     _there_and_back(
-        label("bind-proxies", "SSL of every proxy", "every row of every proxy has it", 7),
-        label("bind-proxies back", "SSL of every proxy, as before", "every row of every proxy has the old certificate"),
+        label("bind-proxies", "SSL of every proxy", "every SSL binding of every proxy has it", 7),
+        label(
+            "bind-proxies back",
+            "set the SSL bindings of every proxy back to the old certificate",
+            "every SSL binding of every proxy has the old certificate",
+        ),
         _proxies_bound,
         checks.proxies_reachable,
         lambda view: bindings.address_notes(view.farm.proxies, view.state.new),
         applies=lambda view: bool(view.farm.proxies),
     ),
     _there_and_back(
-        label("applications", "published applications that had the old one", "each has the new certificate", 7),
-        label("applications back", "published applications get their old certificate", "each has what it had before"),
+        label(
+            "applications",
+            "update published applications that have the old certificate",
+            "each of them has the new certificate",
+            7,
+        ),
+        label(
+            "applications back",
+            "set published applications back to their old certificate",
+            "each of them has the certificate that it had before",
+        ),
         _applications_have,
         checks.proxies_reachable,
         applies=lambda view: bool(_applications(view)),
@@ -241,8 +271,8 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "probe",
-            "look at every address, by address and server name",
-            "every node and proxy serves the new certificate, and its probe answers",
+            "check what every address serves, by address and by server name",
+            "every node and proxy serves the new certificate, and /adfs/probe answers",
             8,
         ),
         conditions=_probed,
@@ -250,7 +280,7 @@ STAGES: tuple[Stage[View], ...] = (
         back=Stage(
             **label(
                 "probe back",
-                "look at every address, by address and server name",
+                "check what every address serves, by address and by server name",
                 "every node and proxy serves what it served before",
             ),
             conditions=_probed_back,

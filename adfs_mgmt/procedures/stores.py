@@ -22,7 +22,7 @@ def needs_import(row: StoredCertificate | None) -> bool:
 
 def has_key(server: Node | Proxy, thumbprint: str) -> Condition:
     """The server has the certificate with its key."""
-    text = server.error or f"{thumbprint} is not in LocalMachine\\My with its key"
+    text = server.error or f"{thumbprint} is not in LocalMachine\\My with its private key"
     there = not needs_import(server.held(thumbprint))
     return Condition.of(there, server.host, text, import_key(server.host, thumbprint))
 
@@ -49,7 +49,7 @@ def _unusable(server: Node | Proxy, thumbprint: str, uses: Sequence[Use], import
     if needs_import(row) and importable:
         return ""
     if row is None:
-        return f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its key, or give a PFX file"
+        return f"{host}: {thumbprint} is not in LocalMachine\\My; import it with its private key, or give a PFX file"
     if row.key is KeyAccess.NO_KEY:
         return f"{host}: {thumbprint} is in LocalMachine\\My without its private key; import the PFX file"
     problem = unfit_key(row, *uses)
@@ -64,7 +64,7 @@ def readable(view: FarmView[Any]) -> set[KeyAccess]:
 
 def unreadable(thumbprint: str) -> str:
     """What is wrong with any other."""
-    return f"the service account is not known to be allowed to read the key of {thumbprint}"
+    return f"it is not known whether the service account can read the private key of {thumbprint}"
 
 
 def key_access_question(view: FarmView[Any], thumbprints: Sequence[str]) -> dict[str, str]:
@@ -78,4 +78,9 @@ def key_access_question(view: FarmView[Any], thumbprints: Sequence[str]) -> dict
     if not hosts:
         return {}
     where = ", ".join(sorted(hosts))
-    return {KEY_ACCESS: f"Say that the service account may read the key on {where}: only the JEA endpoint would show it"}
+    return {
+        KEY_ACCESS: (
+            f"Confirm that the service account can read the private key on {where}: this can "
+            "only be checked through the JEA endpoint"
+        )
+    }

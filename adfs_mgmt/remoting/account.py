@@ -39,7 +39,7 @@ _RENEW = 600.0
 def check_settings(settings: RemotingSettings) -> None:
     """Raise RemotingError for settings that cannot work, or that would show a password to everybody."""
     if settings.auth == "basic" and not settings.tls:
-        raise RemotingError(SETTINGS, 'auth = "basic" without TLS shows the password to everybody; set tls = true')
+        raise RemotingError(SETTINGS, 'auth = "basic" without TLS sends the password in clear text; set tls = true')
     if settings.auth == "certificate":
         if not settings.tls:
             raise RemotingError(SETTINGS, 'auth = "certificate" needs tls = true')

@@ -287,7 +287,7 @@ def make_command(name: str, **parameters: Value) -> Command:
     for key, value in parameters.items():
         parameter = cmdlet.parameters.get(key)
         if parameter is None:
-            raise NotInCatalogue(name, f"-{key} is not in the catalogue; there is {_names(cmdlet)}")
+            raise NotInCatalogue(name, f"-{key} is not in the catalogue; available: {_names(cmdlet)}")
         check_value(name, key, parameter, value)
         if not (parameter.kind is ParameterKind.SWITCH and value is False):
             given[key] = value
@@ -311,7 +311,7 @@ def check_value(command: str, name: str, parameter: Parameter, value: object) ->
 
 def _check_text(command: str, name: str, parameter: Parameter, text: object) -> None:
     if not isinstance(text, str) or not text:
-        raise NotInCatalogue(command, f"-{name} is a text that is not empty")
+        raise NotInCatalogue(command, f"-{name} must not be empty")
     if parameter.choices and text not in parameter.choices:
         raise NotInCatalogue(command, f"-{name} is {' or '.join(parameter.choices)}, not {text!r}")
     if parameter.pattern and not re.fullmatch(parameter.pattern, text):

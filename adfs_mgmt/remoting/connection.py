@@ -131,10 +131,12 @@ class RunspaceConnection:
             with socket.create_connection((self._address, self._settings.port), self._settings.connect_timeout):
                 return
         except (socket.gaierror, UnicodeError) as error:  # UnicodeError: two dots in a row, or 64 characters between two
-            raise HostUnreachable(self.name, f"the name {self._address} has no address in DNS") from error
+            raise HostUnreachable(self.name, f"the name {self._address} does not resolve") from error
         except OSError as error:
             port = self._settings.port
-            raise HostUnreachable(self.name, f"nobody answers on port {port} ({error}); is WinRM enabled?") from error
+            raise HostUnreachable(
+                self.name, f"nothing answers on port {port} ({error}); check whether WinRM is enabled"
+            ) from error
 
     def open(self) -> None:
         """Prove who we are and make the runspace pool, if there is none. Raises RemotingError."""
@@ -226,7 +228,7 @@ class RunspaceConnection:
             while pipeline.state == PSInvocationState.RUNNING:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._abandoned.is_set():
-                    raise Interrupted(self.name, f"{command.name} did not end in time; it may still be running there")
+                    raise Interrupted(self.name, f"{command.name} did not finish in time; it may still be running there")
                 pipeline.poll_invoke(timeout=max(1, min(_POLL, math.ceil(left))))
         self._used = time.monotonic()
         self._check_errors(command, pipeline)
@@ -292,8 +294,8 @@ class RunspaceConnection:
         if isinstance(error, requests.exceptions.SSLError):
             return HostUnreachable(name, f"TLS failed: {_cause(error)}; see `tls_ca_file`")
         if isinstance(error, (*_BROKEN, OSError)):
-            return HostUnreachable(name, f"WinRM does not answer as it should: {_cause(error)}")
-        return RemotingError(name, f'auth = "{self._settings.auth}" is not possible here: {_cause(error)}')
+            return HostUnreachable(name, f"WinRM returned an unexpected answer: {_cause(error)}")
+        return RemotingError(name, f'auth = "{self._settings.auth}" cannot be used here: {_cause(error)}')
 
     @contextlib.contextmanager
     def _running(self, command: Command, *, sent: bool) -> Iterator[None]:
@@ -312,8 +314,8 @@ class RunspaceConnection:
             raise CommandFailed(name, command.name, reason, error_id=f"WSManFault {error.code}") from error
         except (*_BROKEN, OSError) as error:
             if not sent:
-                raise HostUnreachable(name, f"the connection broke before anything was run: {_cause(error)}") from error
-            raise Interrupted(name, f"the connection broke during {command.name}: {_cause(error)}") from error
+                raise HostUnreachable(name, f"the connection failed before anything was run: {_cause(error)}") from error
+            raise Interrupted(name, f"the connection failed during {command.name}: {_cause(error)}") from error
 
     def _explain(self, error: SpnegoError) -> RemotingError:
         """Of a failed login with Kerberos or NTLM."""
@@ -330,7 +332,7 @@ class RunspaceConnection:
     def _refused(self, detail: str = "") -> AccessDenied:
         settings = self._settings
         who = settings.user or ("the certificate" if settings.auth == "certificate" else "your Kerberos ticket")
-        reason = f"it refuses {who} with {settings.auth}{detail}; it is not tried again, so that no account is locked"
+        reason = f"it refuses {who} with {settings.auth}{detail}; this is not retried, so that no account is locked out"
         if not self._account.hosts_judge:
             return AccessDenied(self.name, reason)
         return CredentialRefused(self.name, f"{reason}: check `user` and `password_file`, then start again")
@@ -339,11 +341,13 @@ class RunspaceConnection:
         name, configuration = self.name, self._settings.configuration
         if error.code == _ACCESS_DENIED:
             return AccessDenied(
-                name, f"{self._settings.user or 'you'} may not use the session configuration {configuration}"
+                name, f"{self._settings.user or 'you'} is not allowed to use the session configuration {configuration}"
             )
         if error.code == _UNKNOWN_CONFIGURATION:
             return HostUnreachable(name, f"it has no session configuration {configuration}; see `isthmus adfs jea`")
-        return HostUnreachable(name, f"WinRM refuses: {(error.reason or str(error)).strip()} (code {error.code})")
+        return HostUnreachable(
+            name, f"WinRM refused the request: {(error.reason or str(error)).strip()} (code {error.code})"
+        )
 
 
 class _ShellGone(Exception):

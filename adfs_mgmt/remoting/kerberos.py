@@ -24,8 +24,8 @@ _NOT_FOR_IT = {31, 35, 36, 41, 44, 45, 60}
 
 _CLOCK = "the clocks are too far apart (more than five minutes): set the time of this machine, {other}"
 _KDC = {
-    UNKNOWN_CLIENT: "it knows no such user",
-    12: "its policy does not let the user log on here or now",
+    UNKNOWN_CLIENT: "it does not know this user",
+    12: "its policy does not allow the user to log on from here or at this time",
     _NO_TYPE: "it and this machine have no encryption type in common; see `permitted_enctypes` in krb5.conf",
     18: "the account is disabled, locked or expired",
     23: "the password has expired; change it first",
@@ -52,7 +52,7 @@ def explain_kdc(host: str, user: str, error: BaseException) -> RemotingError:
     said = _KDC.get(number, str(error).strip() or type(error).__name__)
     return CredentialRefused(
         host,
-        f"the domain controller gives {user} no ticket: {said}; it is not tried again, so that no account is locked: "
+        f"the domain controller refused a ticket for {user}: {said}; this is not retried, so that no account is locked out: "
         "check `user` and `password_file`, then start again",
     )
 
@@ -68,8 +68,8 @@ def explain_host(host: str, user: str, spn: str, error: BaseException | None) ->
     if number == _UNKNOWN_SERVER:
         return NoTicket(
             host,
-            f"the domain controller knows no {spn}: check that this is the server's full name, and `spn_service` "
-            "(on a server of the domain, `setspn -L` with its name lists what there is)",
+            f"the domain controller does not know {spn}: check that this is the server's full name, and `spn_service` "
+            "(on a server of the domain, `setspn -L` with its name lists its SPNs)",
         )
     if number == _EXPIRED:
         return NoTicket(host, f"your Kerberos ticket has expired: run `kinit {user or 'you@YOUR.REALM'}`")
@@ -80,8 +80,8 @@ def explain_host(host: str, user: str, spn: str, error: BaseException | None) ->
     if number in _NOT_FOR_IT:
         return AccessDenied(
             host,
-            f"it cannot read the ticket for {spn}: another account has that SPN, as when the name is the federation "
-            f"service's and not the server's, or the server has left the domain; see `setspn -Q {spn}`",
+            f"the server cannot decrypt the ticket for {spn}: another account has that SPN (for example because the name "
+            f"is that of the federation service), or the server has left the domain; see `setspn -Q {spn}`",
         )
     return NoTicket(host, f"no ticket for {spn}: {_last_words(error)}")
 

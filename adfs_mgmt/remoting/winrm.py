@@ -107,7 +107,7 @@ class WinRm:
         if queue.denied is not None:
             raise AccessDenied(name, queue.denied.reason) from queue.denied
         if self._refused is not None:
-            reason = f"not asked, because {self._refused.host} refused the credential: {self._refused.reason}"
+            reason = f"not contacted, because {self._refused.host} refused the credentials: {self._refused.reason}"
             raise AccessDenied(name, reason) from self._refused
 
     async def _thread(self, work: Callable[[], T]) -> T:

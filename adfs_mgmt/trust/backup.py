@@ -83,7 +83,7 @@ class Backups:
             with contextlib.suppress(FileExistsError):
                 write_new(path, data)
                 return path
-        raise FileProblem(self._directory, "is full of backups of this second", "look at the clock")
+        raise FileProblem(self._directory, "is full of backups of this second", "check the clock")
 
 
 class _File(msgspec.Struct):
@@ -108,11 +108,11 @@ def load_backup(path: Path) -> Backup:
         file = msgspec.convert(content, _File)
         configuration = parse_configuration(file.configuration, str(path))
     except FileNotFoundError as error:
-        raise FileProblem(path, "there is no such file", "look into the directory `backups` of state_dir") from error
+        raise FileProblem(path, "there is no such file", "look in the directory `backups` under state_dir") from error
     except KeyStoreError as error:
         raise FileProblem(error.path, error.problem, error.remedy) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedAnswer) as error:
-        raise FileProblem(path, "is not a backup of a trust, or is damaged", "take another one") from error
+        raise FileProblem(path, "is not a backup of a trust, or is damaged", "use another one") from error
     return Backup(
         path=path,
         tenant=file.tenant,
@@ -134,7 +134,9 @@ def plan_restore(backup: Backup, domain: FederatedDomain, *, live: str = "", wit
         remedy = "Convert it instead, from the same file: `isthmus adfs trust convert DOMAIN federated --from FILE`"
         raise TrustRefused(what, [f"the domain is managed now, or its configuration cannot be read. {remedy}"])
     if live and backup.configuration.slot_of(live) is None:
-        reason = f"it does not hold {live}, the certificate that signs now: sign-in would break. Take a newer backup"
+        reason = (
+            f"it does not contain {live}, the current token-signing certificate: sign-in would break. Use a newer backup"
+        )
         raise TrustRefused(what, [reason])
     names = (*RESTORABLE, _MFA) if with_mfa else RESTORABLE
     wanted, current = backup.configuration.raw, domain.configuration.raw

@@ -25,10 +25,12 @@ def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_dom
     """
     if keys.live is None:
         raise TrustRefused(
-            f"federating {domain}", ["which certificate signs now is not known. Look at `isthmus adfs status`"]
+            f"federating {domain}", ["the current token-signing certificate is not known. Check `isthmus adfs status`"]
         )
     if only_domain and not keys.identifier:
-        reason = "the farm's identifier is not known; a guess breaks sign-in (AADSTS50107). Let it be read over WinRM"
+        reason = (
+            "the farm's identifier is not known; a wrong one breaks sign-in (AADSTS50107). Run this with access over WinRM"
+        )
         raise TrustRefused(f"federating {domain}", [reason])
     base = f"{keys.base}/adfs"
     ruled, own = keys.issuer_for(domain), f"http://{domain}/adfs/services/trust/"
@@ -55,7 +57,10 @@ def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: s
     if backup.domain.lower() != domain.lower():
         raise TrustRefused(what, [f"{file} is a backup of {backup.domain}"])
     if keys.live is not None and backup.configuration.slot_of(keys.live.thumbprint) is None:
-        raise TrustRefused(what, [f"{file} does not hold {keys.live.thumbprint}, which signs now. Leave --from out"])
+        raise TrustRefused(
+            what,
+            [f"{file} does not contain {keys.live.thumbprint}, the current token-signing certificate. Leave out --from"],
+        )
     return properties_of(backup.configuration) | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
@@ -68,16 +73,21 @@ def check_federate(
         return [_unknown_domain(trust, name, "Check the name, or add it to the tenant and verify it first.")]
     microsofts, default = domain.is_initial or _microsofts(name), "the tenant's default domain"
     needed = [
-        (not domain.federated, "is managed now", "is federated already", "Update it instead: isthmus adfs trust update."),
+        (not domain.federated, "is managed now", "is already federated", "Update it instead: isthmus adfs trust update."),
         (domain.is_verified, "is verified", "is not verified", "Verify it with its DNS record first."),
-        (not microsofts, "is not an onmicrosoft.com domain", "is an onmicrosoft.com domain", "Such a domain stays managed."),
-        (not domain.is_default, f"is not {default}", f"is {default}", "Make another one the default first."),
+        (
+            not microsofts,
+            "is not an onmicrosoft.com domain",
+            "is an onmicrosoft.com domain",
+            "Such a domain cannot be federated.",
+        ),
+        (not domain.is_default, f"is not {default}", f"is {default}", "Make another domain the default first."),
         (domain.is_root, "is a root domain", "is a subdomain", "It follows its root: federate that one."),
     ]
     checks = [*(_line(name, *row) for row in needed), *_certificate_checks(name, values, now)]
     checks.append(_issuer_check(trust, name, values))
     if keys is not None and keys.knows_microsoft is not None:
-        text, remedy = "enabled relying party for Microsoft Online", "with its claim rules"
+        text, remedy = "enabled relying party trust for Microsoft Online", "with its claim rules"
         remedy = f"Add it: urn:federation:MicrosoftOnline, {remedy}."
         checks.append(_check(name, keys.knows_microsoft, f"the farm has an {text}", f"the farm has no {text}", remedy))
     issued, wanted = keys.issuer_for(name) if keys is not None else "", values.get("issuerUri", "")
@@ -94,18 +104,18 @@ def check_manage(trust: EntraTrust, name: str) -> list[Finding]:
     if domain is None:
         return [_unknown_domain(trust, name, "Check the name: isthmus adfs trust show.")]
     return [
-        _line(name, domain.federated, "is federated now", "is managed already", "Nothing is to be done."),
+        _line(name, domain.federated, "is federated now", "is already managed", "There is nothing to do."),
         _line(name, domain.is_verified, "is verified", "is not verified", "Only verified domains can be changed."),
         _line(name, domain.is_root, "is a root domain", "is a subdomain", "It follows its root: convert that one."),
-        _question(name, "password hash sync or pass-through authentication is in place for every user of it"),
-        _question(name, "multi-factor authentication and what AD FS's rules enforced are set up in Entra ID"),
+        _question(name, "password hash sync or pass-through authentication is set up for every user of the domain"),
+        _question(name, "multifactor authentication, and whatever else AD FS's rules enforced, is set up in Entra ID"),
         *_subdomains(trust, name),
     ]
 
 
 def _certificate_checks(name: str, values: Mapping[str, Any], now: float) -> Iterator[Finding]:
     """Without a signing certificate Graph answers 500 and leaves the domain federated and unmanageable."""
-    remedy = "Take the farm's token-signing certificate."
+    remedy = "Use the farm's token-signing certificate."
     try:
         parsed = parse_configuration({**values, "id": "wanted"}, "the new configuration")
     except MalformedAnswer as error:
@@ -131,7 +141,7 @@ def _issuer_check(trust: EntraTrust, name: str, values: Mapping[str, Any]) -> Fi
     if unread and not others:
         return _question(name, f"{issuer} is not the issuer of {', '.join(unread)}, which could not be read")
     taken = f"{', '.join(others)} has the issuer {issuer}, too"
-    return _check(name, not others, f"the issuer {issuer} is unique in the tenant", taken, "Leave --only-domain out.")
+    return _check(name, not others, f"the issuer {issuer} is unique in the tenant", taken, "Leave out --only-domain.")
 
 
 def _questions_before_federating(
@@ -141,7 +151,7 @@ def _questions_before_federating(
     if asks and str(values.get("issuerUri", "")).startswith(f"http://{name}/"):
         yield _question(name, f"the farm's claim rule for several domains issues {values['issuerUri']} for users of {name}")
     if not values.get("federatedIdpMfaBehavior"):
-        text = "it is right that Entra ID accepts what the farm says of multi-factor authentication (its default; see --mfa)"
+        text = "Entra ID should accept multifactor authentication performed by the farm (the default; see --mfa)"
         yield _question(name, text)
     yield from _subdomains(trust, name)
 

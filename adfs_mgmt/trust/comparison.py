@@ -16,7 +16,7 @@ from certs import Certificate, last_to_end
 from findings import Finding, failed, passed, warned
 
 DAY = 86400.0
-_REBUILD = "If it stays so, rebuild it: `isthmus adfs trust convert DOMAIN managed --without-backup`, then federated"
+_REBUILD = "If this persists, rebuild it: `isthmus adfs trust convert DOMAIN managed --without-backup`, then federated"
 SOON_DAYS = 30.0
 """A live certificate that ends sooner, without a successor at Entra ID, is a warning."""
 _ISSUER = "http://schemas.microsoft.com/ws/2008/06/identity/claims/issuerid"
@@ -134,7 +134,7 @@ def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Find
     domains = trust.federated_with(keys.federation_name)
     issued = [keys.issuer_for(row.name) for row in domains if row.is_root]
     for domain in domains:
-        good = passed("trust", domain.name, "Entra ID trusts what the farm signs with")
+        good = passed("trust", domain.name, "Entra ID has the farm's token-signing certificate")
         found += [*_of_domain(domain, keys, now), *_issuer(domain, keys, issued)] or [good]
     return found
 
@@ -142,9 +142,11 @@ def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Find
 def _of_farm(trust: EntraTrust, keys: SigningKeys) -> Iterator[Finding]:
     domains, name = trust.federated_with(keys.federation_name), keys.federation_name
     if keys.live is None:
-        yield warned("live-key", "", f"which certificate signs now at {name} is not known", "Look at `isthmus adfs status`")
+        yield warned(
+            "live-key", "", f"the current token-signing certificate of {name} is not known", "Check `isthmus adfs status`"
+        )
     if keys.knows_microsoft is False:
-        text = f"{name} has no enabled relying party for Microsoft Online ({_OFFICE[0]})"
+        text = f"{name} has no enabled relying party trust for Microsoft Online ({_OFFICE[0]})"
         yield (failed if domains else warned)("relying-party", "", text, "Add it, or enable it")
     if not domains:
         text = f"no domain of {trust.tenant} is federated with {name}"
@@ -170,21 +172,23 @@ def _of_domain(domain: FederatedDomain, keys: SigningKeys, now: float) -> Iterat
 def _live(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys, now: float) -> Iterator[Finding]:
     publish, roll = "Publish it: `isthmus adfs trust update`", "Roll it over: `isthmus adfs rollover plan`"
     if configuration.slot_of(live.thumbprint) is None:
-        text = f"Entra ID does not know {live.thumbprint}, which signs now: nobody can sign in"
+        text = f"Entra ID does not have {live.thumbprint}, which signs now: no user can sign in"
         yield failed("live-key", domain, text, publish)
         return
     if live.not_after is None:
-        text = f"when {live.thumbprint}, which signs now, ends is not known"
-        yield warned("live-key", domain, text, "Look at `isthmus adfs status`")
+        text = f"the expiry date of {live.thumbprint}, which signs now, is not known"
+        yield warned("live-key", domain, text, "Check `isthmus adfs status`")
     if live.ended(now):
         yield failed("live-key", domain, f"{live.thumbprint}, which signs now, has expired", roll)
     for coming in keys.coming:
         if coming.outlasts(live) and configuration.slot_of(coming.thumbprint) is None:
-            text = f"Entra ID does not know the successor {coming.thumbprint} yet"
+            text = f"Entra ID does not have the successor {coming.thumbprint} yet"
             yield warned("successor", domain, text, publish)
     if live.left(now) < SOON_DAYS * DAY and len(configuration.thumbprints()) == 1:
         left = max(0.0, live.left(now)) / DAY
-        yield warned("successor", domain, f"{live.thumbprint} ends in {left:.0f} days and Entra ID knows no other", roll)
+        yield warned(
+            "successor", domain, f"{live.thumbprint} expires in {left:.0f} days and Entra ID has no other certificate", roll
+        )
 
 
 def _unknown(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys) -> Iterator[Finding]:
@@ -193,10 +197,16 @@ def _unknown(domain: str, configuration: Configuration, live: Certificate, keys:
     for thumbprint in configuration.thumbprints():
         if thumbprint not in own:
             text = (
-                f"Entra ID also trusts {thumbprint}, which the farm does not have: whoever has its key signs in as anybody"
+                f"Entra ID also trusts {thumbprint}, which the farm does not have: anyone with its "
+                "private key can sign in as any user"
             )
             retire = f"`isthmus adfs trust update --retire {thumbprint}`"
-            yield warned("unknown-key", domain, text, f"If it is an old one, retire it: {retire}. If nobody knows it, act")
+            yield warned(
+                "unknown-key",
+                domain,
+                text,
+                f"If it is an old one, retire it: {retire}. If no one recognises it, treat it as an attack",
+            )
 
 
 def _issuer(domain: FederatedDomain, keys: SigningKeys, all_issued: Sequence[str]) -> Iterator[Finding]:
@@ -205,18 +215,20 @@ def _issuer(domain: FederatedDomain, keys: SigningKeys, all_issued: Sequence[str
         return
     written, issued, name = domain.configuration.issuer_uri, keys.issuer_for(domain.name), domain.name
     if keys.rules is not None and not issued:
-        remedy = f"Does it name {name}? Compare it: {ISSUER_RULE}"
-        yield warned("issuer", name, "which issuer the farm's claim rule writes is not known", remedy)
+        remedy = f"Check whether the rule covers {name}. It should be: {ISSUER_RULE}"
+        yield warned("issuer", name, "the issuer that the farm's claim rule sets cannot be determined", remedy)
     elif issued and written != issued:
-        slash = "; only the slash at the end differs" if written.rstrip("/") == issued.rstrip("/") else ""
-        text = f"issuerUri is {written}, the farm issues {issued}{slash}: nobody can sign in (AADSTS50107)"
+        slash = "; only the trailing slash differs" if written.rstrip("/") == issued.rstrip("/") else ""
+        text = f"issuerUri is {written}, the farm issues {issued}{slash}: no user can sign in (AADSTS50107)"
         remedy = "Correct it: `isthmus adfs trust issuer`"
         if all_issued.count(issued) > 1:
-            remedy = f"Several domains need this claim rule of the relying party for Microsoft Online: {ISSUER_RULE}"
+            remedy = (
+                f"With several domains, the relying party trust for Microsoft Online needs this claim rule: {ISSUER_RULE}"
+            )
         yield failed("issuer", name, text, remedy)
     elif not issued and keys.identifier and written not in {keys.identifier, f"http://{name}/adfs/services/trust/"}:
         text = f"issuerUri is {written}, neither the farm's identifier {keys.identifier} nor the domain's own"
-        yield warned("issuer", name, text, "Compare it over WinRM, without --outside")
+        yield warned("issuer", name, text, "Compare again over WinRM, without --outside")
 
 
 def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> Iterator[Finding]:
@@ -229,5 +241,5 @@ def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> 
     }
     for name, address in addresses.items():
         if address and not expected.match(address):
-            text = f"{name} is {address}, not at {keys.base}"
+            text = f"{name} is {address}, which is not at {keys.base}"
             yield warned("addresses", domain, text, "Correct it, or restore a backup")

@@ -49,7 +49,7 @@ def _saved(view: ConversionView) -> list[Condition]:
     observed, name = view.observed, view.state.domain
     act = Act(place=name, what=BackupWanted(f"before making {name} managed"), changes=False)
     missing = observed.configuration is not None and observed.backup is None
-    return [Condition("", "no copy of its configuration was made yet" if missing else "", act)]
+    return [Condition("", "its configuration has not been backed up yet" if missing else "", act)]
 
 
 def _no_backup(view: ConversionView) -> list[str]:
@@ -57,7 +57,7 @@ def _no_backup(view: ConversionView) -> list[str]:
     observed = view.observed
     if not observed.error or view.state.without_backup:
         return []
-    remedy = "Try again; --without-backup continues all the same"
+    remedy = "Try again, or use --without-backup to continue anyway"
     return [f"its configuration cannot be backed up ({observed.error}). {remedy}"]
 
 
@@ -81,10 +81,10 @@ def _federated(view: ConversionView) -> list[Condition]:
     wanted = parse_configuration({**values, "id": "wanted"}, name).slots()
     if observed.configuration is not None:
         others = observed.configuration.slots() != wanted
-        return [Condition("", f"{name} is federated with other certificates" if others else "")]
+        return [Condition("", f"{name} is federated with different certificates" if others else "")]
     unread = observed.domain is not None and observed.domain.federated
     if unread:  # it was made, and is not shown (yet)
-        return [Condition("", observed.error or f"the configuration of {name} is not shown")]
+        return [Condition("", observed.error or f"Entra ID does not return the configuration of {name}")]
     return [Condition("", f"{name} is managed", Act(place=name, what=change))]
 
 
@@ -98,8 +98,8 @@ _MANAGE = _stage("manage", _managed, "make it managed", "Entra ID checks the pas
 _FEDERATE = _stage("federate", _federated, "federate it", "its users are sent to the federation service")
 _BACKUP: Stage[ConversionView] = Stage(
     name="backup",
-    title="copy what is there",
-    promise="its configuration is in a file, as far as it can be read",
+    title="back up the current configuration",
+    promise="its configuration, as far as it can be read, is saved in a file",
     conditions=_saved,
     refuses=_no_backup,
     learns=_remember,
@@ -162,7 +162,7 @@ async def resume_conversion(
     """Continue the conversion that is open in the journal, or undo it. Raises as `convert_domain`."""
     record = journal.record
     if record is None or not is_converting(record):
-        raise TrustRefused("continuing", ["no conversion is under way there"])
+        raise TrustRefused("continuing", ["no conversion of this domain is in progress"])
     if undo and not record.back:
         await journal.write(procedures.turn_back(CONVERSIONS[record.kind], record, "start"), now)
     return await _run(DomainExecutor(graph, record.state.domain, backups, now), journal, record.kind)

@@ -33,8 +33,8 @@ class TrustChanged(TrustError):
 
     def __str__(self) -> str:
         return (
-            f"{self.domain}: its certificates were {self.expected}, now they are {self.found}: somebody else (or Entra ID "
-            "itself) changed them meanwhile. Nothing was changed; look again, then repeat the command."
+            f"{self.domain}: its certificates were {self.expected}, now they are {self.found}: someone else (or Entra ID "
+            "itself) changed them meanwhile. Nothing was changed; check again, then repeat the command."
         )
 
 
@@ -46,7 +46,7 @@ class NotTaken(TrustError):
         self.domain, self.missing, self.said = domain, missing, said
 
     def __str__(self) -> str:
-        said = f"Graph said: {self.said}" if self.said else "Graph answered without an error"
+        said = f"Graph answered: {self.said}" if self.said else "Graph answered without an error"
         return (
             f"{self.domain}: {self.missing} is not yet visible at Entra ID, and may still take effect. {said}. Wait some "
             "minutes and look (`isthmus adfs trust show`) before you repeat it; if it persists, look into the tenant's "
@@ -62,13 +62,14 @@ class LiveKeyLost(TrustError):
         self.domain, self.thumbprint, self.restored, self.backup = domain, thumbprint, restored, backup
 
     def __str__(self) -> str:
-        lost = f"{self.domain}: with the change Entra ID lost {self.thumbprint}, the certificate that signs now. "
+        lost = f"{self.domain}: the change removed {self.thumbprint}, the current token-signing certificate, from Entra ID. "
         if self.restored:
             return (
-                lost + "It has been put back, the new certificate is not published. Look at the tenant before you repeat it."
+                lost + "It has been restored; the new certificate is not published. Check the tenant "
+                "before you repeat the command."
             )
         where = f" from {self.backup}" if self.backup else ""
-        return lost + f"IT COULD NOT BE PUT BACK: sign-in to {self.domain} fails until it is. Restore it immediately{where}."
+        return lost + f"IT COULD NOT BE RESTORED: sign-in to {self.domain} fails until it is. Restore it immediately{where}."
 
 
 class FileProblem(KeyStoreError, TrustError):

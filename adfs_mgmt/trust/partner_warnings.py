@@ -31,7 +31,8 @@ def judge_partner(partner: Partner, found: PartnerMetadata, now: float) -> list[
     if found.error:
         return [_warning(partner, f"its metadata cannot be read: {found.error}", "Ask its owner, or correct the address")]
     odd = [
-        _warning(partner, f"its metadata's {text}", "Tell its owner; AD FS may refuse it, too") for text in found.unreadable
+        _warning(partner, f"its metadata's {text}", "Notify its owner; AD FS may refuse it, too")
+        for text in found.unreadable
     ]
     return [*odd, *_changes(partner, found), *_ends(partner, found, now)]
 
@@ -43,10 +44,10 @@ def _changes(partner: Partner, found: PartnerMetadata) -> Iterable[PartnerWarnin
     current = {certificate.thumbprint for certificate in found.certificates}
     for thumbprint in sorted(current - set(partner.seen)):
         text = f"its metadata has a new certificate, {thumbprint}"
-        yield _warning(partner, text, "Where AD FS does not watch its metadata: Update-AdfsRelyingPartyTrust")
+        yield _warning(partner, text, "If AD FS does not monitor its metadata: Update-AdfsRelyingPartyTrust")
     for thumbprint in sorted(set(partner.seen) - current):
         yield _warning(
-            partner, f"certificate {thumbprint} vanished from its metadata", "AD FS must not encrypt to it any more"
+            partner, f"certificate {thumbprint} is no longer in its metadata", "AD FS must no longer encrypt to it"
         )
 
 
@@ -54,11 +55,11 @@ def _ends(partner: Partner, found: PartnerMetadata, now: float) -> Iterable[Part
     for certificate in found.certificates:
         name, left = certificate.thumbprint, certificate.left(now)
         if certificate.not_after is None:
-            yield _warning(partner, f"when its certificate {name} ends is not known", "Ask its owner")
+            yield _warning(partner, f"the expiry date of its certificate {name} is not known", "Ask its owner")
         elif left <= 0:
             yield _warning(partner, f"its certificate {name} has expired", "Ask its owner for a new one")
         elif left < SOON:
-            text = f"its certificate {name} ends in {left / 86400:.0f} days"
+            text = f"its certificate {name} expires in {left / 86400:.0f} days"
             yield _warning(partner, text, "Ask its owner for another")
 
 

@@ -31,7 +31,8 @@ def slot_for(domain: str, configuration: Configuration, wanted: str, live: str) 
         return holding.other
     if normal_thumbprint(wanted) != normal_thumbprint(live):
         reason = (
-            f"Entra ID does not know {live}, the certificate that signs now, so sign-in to {domain} is broken already. "
+            f"Entra ID does not have {live}, the current token-signing certificate, so sign-in to "
+            f"{domain} is already broken. "
             "Publish that one first: `isthmus adfs trust update`"
         )
         raise TrustRefused(f"publishing {wanted} to {domain}", [reason])
@@ -51,10 +52,10 @@ def slot_to_retire(domain: str, configuration: Configuration, old: str, live: st
     """
     what = f"retiring {old} from {domain}"
     if normal_thumbprint(old) == normal_thumbprint(live):
-        raise TrustRefused(what, ["it is the certificate that signs now. Promote another one first"])
+        raise TrustRefused(what, ["it is the current token-signing certificate. Promote another one first"])
     holding = configuration.slot_of(old)
     if holding is None:
         return None
     if configuration.slot_of(live) is None:
-        raise TrustRefused(what, [f"Entra ID does not know {live}, the one that signs now. Publish it first"])
+        raise TrustRefused(what, [f"Entra ID does not have {live}, the current token-signing certificate. Publish it first"])
     return holding

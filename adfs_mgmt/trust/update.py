@@ -100,7 +100,7 @@ UpdateView = View[DomainObservation, SlotChange]
 
 def _saved(view: UpdateView) -> list[Condition]:
     act = Act(place=view.state.domain, what=BackupWanted(f"before {view.state}"), changes=False)
-    return [Condition("", "" if view.observed.backup else "no copy of its configuration was made yet", act)]
+    return [Condition("", "" if view.observed.backup else "its configuration has not been backed up yet", act)]
 
 
 def _remember_backup(view: UpdateView) -> SlotChange:
@@ -147,23 +147,23 @@ UPDATE: Procedure[UpdateView] = domain_executor.make_procedure(
     SlotChange,
     Stage(
         name="backup",
-        title="copy what is there",
-        promise="its configuration is in a file",
+        title="back up the current configuration",
+        promise="its configuration is saved in a file",
         conditions=_saved,
         learns=_remember_backup,
     ),
     Stage(
         name="write",
-        title="write the free slot",
-        promise="Entra ID shows the certificate, and the one that signs now",
+        title="write to the free slot",
+        promise="Entra ID returns the certificate, and the current token-signing certificate",
         conditions=_written,
         refuses=_overtaken,
         patience=lambda view: VISIBLE_WITHIN,
         repeats=False,
         back=Stage(
             name="put back",
-            title="write both slots as they were",
-            promise="Entra ID shows the certificate that signs now",
+            title="restore both slots",
+            promise="Entra ID returns the current token-signing certificate",
             conditions=_as_before,
             repeats=False,
         ),
@@ -259,10 +259,12 @@ def _failed(domain: str, error: Exception) -> DomainResult:
 
 def _configuration_of(domain: FederatedDomain) -> Configuration:
     if domain.configuration is None:
-        raise TrustError(f"{domain.name}: {domain.error or 'the domain is not federated itself'}")
+        raise TrustError(f"{domain.name}: {domain.error or 'the domain itself is not federated'}")
     if domain.configuration.problems:
         problems = "; ".join(domain.configuration.problems)
-        raise TrustError(f"{domain.name}: a slot holds something that cannot be read ({problems}). Restore it from a backup")
+        raise TrustError(
+            f"{domain.name}: a slot contains something that cannot be read ({problems}). Restore it from a backup"
+        )
     return domain.configuration
 
 

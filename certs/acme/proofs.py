@@ -81,7 +81,7 @@ async def _run_hook(action: str, proof: Proof, settings: AcmeSettings) -> None:
         await _end(process)
     if process.returncode:
         said = output.decode(errors="replace").strip()[-500:]
-        raise failed(f"returned {process.returncode}" + (f" and said: {said}" if said else " and said nothing"))
+        raise failed(f"returned {process.returncode}" + (f" with this output: {said}" if said else " without any output"))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -121,5 +121,5 @@ async def _listen(runner: web.AppRunner, settings: AcmeSettings, domain: str) ->
         host, _, port = settings.http_address.rpartition(":")
         await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
     except (OSError, ValueError, OverflowError) as error:
-        problem = f"http_address {settings.http_address} cannot be listened on ({error}); choose another, or dns-01"
+        problem = f"http_address {settings.http_address} cannot be used for listening ({error}); choose another, or dns-01"
         raise ChallengeFailed(settings.directory, domain, problem) from error

@@ -70,9 +70,11 @@ class AcmeServer:
         meta = self._acme.directory.meta
         terms = getattr(meta, "terms_of_service", None)
         if terms and not self.settings.agree_terms:
-            raise AcmeError(self.settings.directory, f"read its terms of service, {terms}, then set agree_terms = true")
+            raise AcmeError(self.settings.directory, f"read its terms of service ({terms}), then set agree_terms = true")
         if getattr(meta, "external_account_required", False) and not self.settings.eab_key_id:
-            raise AcmeError(self.settings.directory, "it wants an account of the CA: set eab_key_id and eab_hmac_file")
+            raise AcmeError(
+                self.settings.directory, "it requires external account binding: set eab_key_id and eab_hmac_file"
+            )
         wanted = messages.NewRegistration.from_data(
             email=",".join(self.settings.contact) or None,
             external_account_binding=self._binding(),
@@ -86,7 +88,7 @@ class AcmeServer:
         if not self.settings.eab_key_id:
             return None
         if self.settings.eab_hmac_file is None:
-            raise AcmeError(self.settings.directory, "eab_key_id is set but eab_hmac_file is not: the CA gave you both")
+            raise AcmeError(self.settings.directory, "eab_key_id is set but eab_hmac_file is not: the CA provides both")
         path, key = self.settings.eab_hmac_file, self._net.key
         assert key is not None  # noqa: S101 - connect gave it one
         try:
@@ -117,7 +119,7 @@ class AcmeServer:
             raise AcmeRefused(self.settings.directory, f"it wants a proof for {domain!r}, which was not asked for")
         offered = {challenge.chall.typ: challenge for challenge in resource.body.challenges}
         if kind not in offered:
-            raise ChallengeFailed(self.settings.directory, domain, f"it takes {' or '.join(offered)}, not {kind}")
+            raise ChallengeFailed(self.settings.directory, domain, f"it accepts {' or '.join(offered)}, not {kind}")
         chosen = offered[kind]
         record = chosen.chall.validation_domain_name(domain) if kind == "dns-01" else ""
         proof = Proof(domain, chosen.chall.encode("token"), record, chosen.chall.validation(self._net.key))
@@ -240,7 +242,8 @@ def _preferred(chains: Sequence[str], settings: AcmeSettings) -> bytes:
         raise AcmeRefused(settings.directory, f"what it issued is no chain of certificates ({error})") from error
     if settings.preferred_chain not in tops:
         raise AcmeError(
-            settings.directory, f"no chain ends at {settings.preferred_chain!r}; preferred_chain can be {' or '.join(tops)}"
+            settings.directory,
+            f"no chain ends at {settings.preferred_chain!r}; possible values of preferred_chain: {' or '.join(tops)}",
         )
     return chains[tops.index(settings.preferred_chain)].encode()
 

@@ -56,7 +56,7 @@ class PlanUnusable(ProcedureError):
         self.path, self.problem = path, problem
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}; nothing was done. Make a new plan and save that."
+        return f"{self.path}: {self.problem}; nothing was done. Make a new plan and save it."
 
 
 class JournalError(ProcedureError):
@@ -75,7 +75,7 @@ class JournalLocked(JournalError):
     """Somebody else is at work with it. `holder`: who, and since when."""
 
     def __init__(self, where: object, holder: str) -> None:
-        super().__init__(where, f"in use {holder}" if holder else "in use", "Wait until that has finished.")
+        super().__init__(where, f"in use {holder}" if holder else "in use", "Wait until it has finished.")
         self.holder = holder
 
 

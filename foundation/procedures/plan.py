@@ -134,7 +134,7 @@ def _open_act(previous: Record[Any] | None, now: float, rules: Rules) -> tuple[s
     until = minute(previous.begun_at + rules.settle + 59)  # no earlier than that
     return (
         f"  open     {previous.begun.place}: {previous.begun.act} ({previous.id})",
-        f"           may still take effect until {until}: that is waited for before anything is done",
+        f"           may still take effect until {until}: nothing is done before then",
     )
 
 
@@ -153,7 +153,7 @@ def differing(plan: Plan[Any], now: Plan[Any]) -> tuple[str, ...]:
     before, after = plan.marks, now.marks
     found = [_difference(name, before, after) for name in {**before, **after} if before.get(name) != after.get(name)]
     if not found and [(step.stage, step.acts) for step in plan.steps] != [(step.stage, step.acts) for step in now.steps]:
-        found.append("the steps: others would be done now")
+        found.append("the steps: a plan made now would have different steps")
     return tuple(found)
 
 
@@ -169,7 +169,7 @@ def _difference(name: str, before: Mapping[str, str], after: Mapping[str, str]) 
     if is_ is None:
         return f"{name} is gone"
     if was.startswith(_HASH):
-        return f"{name} is not what it was"
+        return f"{name} has changed"
     return f"{name}: was {was or 'nothing'}, is {is_ or 'nothing'}"
 
 

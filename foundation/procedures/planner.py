@@ -2,7 +2,7 @@
 
     its rows are others than the work was started with ─► REFUSE
     for the first row that is not completed:
-        an act of it is in doubt, and has not settled ──► WAIT    (it may still be under way; its effect may yet show)
+        an act of it is in doubt, and has not settled ──► WAIT    (it may still be running; its effect may yet show)
         refuses ────────────────────────────────────────► REFUSE
         every condition holds ──────────────────────────► NOTE    (write that down; the next row is looked at)
         an act that would be next was tried too often ──► REFUSE
@@ -48,7 +48,7 @@ def next_step(procedure: Procedure[ViewT], observed: Any, record: Record[Any], n
         return Step(kind=StepKind.WAIT, title="nothing is left to do", until=settled, missing=(_doubt(record),))
     for stage in rows:
         if stage.lasts and (lost := _missing(stage.conditions(view))):
-            why = f"{stage.title} held and does not any more ({_text(lost)}): somebody else is at work; look first"
+            why = f"{stage.title} was done but no longer holds ({_text(lost)}): someone else is making changes; check first"
             return _step(stage, view, StepKind.REFUSE, reasons=(why,), missing=lost)
     return Step(kind=StepKind.DONE, title="nothing is left to do")
 
@@ -128,7 +128,7 @@ def _in_doubt_until(stage: Stage[ViewT], view: ViewT, conditions: Sequence[Condi
 
 def _doubt(record: Record[Any]) -> Condition:
     begun = record.begun
-    return Condition(begun.place if begun else "", f"{begun.act if begun else ''} may still be under way")
+    return Condition(begun.place if begun else "", f"{begun.act if begun else ''} may still be running")
 
 
 def _settles_at(stage: Stage[ViewT], view: ViewT, act: Act, rules: Rules) -> float:
@@ -154,7 +154,7 @@ def _worn_out(stage: Stage[ViewT], view: ViewT, acts: Sequence[Act], rules: Rule
         return ()
     last = f" (last: {view.record.failure})" if view.record.failure else ""
     return tuple(
-        f"{act} was tried {count} times and has left no trace{last}. "
+        f"{act} was tried {count} times without effect{last}. "
         "Find out why on the host, then roll back, or do it by hand and apply again"
         for act in acts
         if (count := view.record.tries.get(act.id(stage.name), 0)) >= rules.tries
@@ -201,7 +201,7 @@ def start(procedure: Procedure[ViewT], record: Record[Any] | None, id_: str, sub
     if record is None or not record.open:
         return (started,)
     if record.kind not in procedure.supersedes:
-        raise Refused(f"a new plan for {subject}", [f"{record.id} is under way; apply or roll it back first"])
+        raise Refused(f"a new plan for {subject}", [f"{record.id} is in progress; apply it or roll it back first"])
     return (Finished(outcome=procedure.supersedes[record.kind]), started)
 
 
@@ -213,7 +213,7 @@ def turn_back(procedure: Procedure[ViewT], record: Record[Any], to: str) -> Turn
         raise Refused(what, [procedure.no_rollback])
     if procedure.rollback(to) is None:
         known = " or ".join(rollback.to for rollback in procedure.rollbacks)
-        raise Refused(what, [f"there is no way back to {to}, only to {known}"])
+        raise Refused(what, [f"cannot roll back to {to}, only to {known}"])
     if reasons := _other_table(procedure, record) or _passed(procedure.stages, record):
         raise Refused(what, reasons)
     return Turned(to=to, forget=_names(procedure.way_back))
@@ -228,11 +228,11 @@ def check_harmless(procedure: Procedure[ViewT], observed: Any, record: Record[An
 
 def turn_forward(procedure: Procedure[ViewT], record: Record[Any]) -> Turned:
     """A rollback is given up half-way: every row that it may have undone is done anew. Raises Refused."""
-    what = f"giving up the rollback of {record.id}"
+    what = f"cancelling the rollback of {record.id}"
     if not record.back:
-        raise Refused(what, ["it is not on its way back; nothing is to be given up"])
+        raise Refused(what, ["no rollback is in progress"])
     if not procedure.undone:
-        raise Refused(what, ["it cannot be taken up again half-way; apply finishes the rollback"])
+        raise Refused(what, ["a rollback of this kind cannot be cancelled halfway; apply completes it"])
     if reasons := _other_table(procedure, record) or _passed(procedure.way_back, record):
         raise Refused(what, reasons)
     return Turned(to="", forget=(*procedure.undone, *_names(procedure.way_back)))
@@ -262,8 +262,9 @@ def _other_table(procedure: Procedure[ViewT], record: Record[Any]) -> tuple[str,
     if record.table == procedure.table:
         return ()
     return (
-        f"{record.id} was started by another release of Isthmus, in which {record.kind} has other stages; finish it, or "
-        f"roll it back, with the release that was here when it was started ({minute(record.started)})",
+        f"{record.id} was started by another release of Isthmus, in which {record.kind} has different "
+        "stages; complete it, or "
+        f"roll it back, with the release that was installed when it was started ({minute(record.started)})",
     )
 
 

@@ -16,7 +16,7 @@ _ACTS_SHOWN = 12
 
 def plan_text(plan: Plan[Any]) -> str:
     """The whole plan."""
-    found = [plan.title, f"made {minute(plan.made_at)}, plan {plan.digest}"]
+    found = [plan.title, f"created {minute(plan.made_at)}, plan {plan.digest}"]
     if plan.summary:
         found += ["", *plan.summary]
     for number, step in enumerate(plan.steps, 1):
@@ -36,19 +36,19 @@ def _planned(number: int, step: StepData) -> list[str]:
 
 def _acts(acts: Sequence[str], lead: str) -> list[str]:
     more = len(acts) - _ACTS_SHOWN
-    return [*(f"{lead}{act}" for act in acts[:_ACTS_SHOWN]), *([f"{lead}… and {more} more of the kind"] if more > 0 else [])]
+    return [*(f"{lead}{act}" for act in acts[:_ACTS_SHOWN]), *([f"{lead}… and {more} more like these"] if more > 0 else [])]
 
 
 def record_text(record: Record[Any], step: Step, titles: Mapping[str, str]) -> str:
     """Where the work stands, and what it waits for, in words. `titles`: of its stages (`Procedure.titles`)."""
     if not record.open:
-        return f"{record.id} ({record.kind}) is over since {minute(record.finished)}: {record.outcome}."
-    way = f", on the way back to {record.back}" if record.back else ""
+        return f"{record.id} ({record.kind}) ended {minute(record.finished)}: {record.outcome}."
+    way = f", rolling back to {record.back}" if record.back else ""
     found = [f"{record.id} ({record.kind}), started {minute(record.started)} by {record.by}{way}"]
     found += [f"  {minute(at)}  {titles.get(name, name)}" for name, at in record.completed.items()]
     if record.begun:
         act = f"{record.begun.place}: {record.begun.act}"
-        found.append(f"  {minute(record.begun_at)}  begun, its effect is not known yet: {act}")
+        found.append(f"  {minute(record.begun_at)}  started, effect not known yet: {act}")
     if record.problem:
         found.append(f"  stopped: {record.problem}")
     return "\n".join([*found, "", step_text(step)])
@@ -61,17 +61,17 @@ def step_text(step: Step) -> str:
     if step.kind is StepKind.DO:
         found += [f"      {act}" for act in step.acts[:_ACTS_SHOWN]]
     if step.kind is StepKind.ASK and step.until:
-        found.append(f"  not before {minute(step.until)} in any case")
+        found.append(f"  no earlier than {minute(step.until)} in any case")
     return "\n".join([*found, *(f"  note: {note}" for note in step.notes)])
 
 
 _NEXT = {
-    StepKind.DO: "Next: {title}. `apply` does it:",
-    StepKind.NOTE: "Next: {title}. It holds already; `apply` continues.",
+    StepKind.DO: "Next: {title}. `apply` does this:",
+    StepKind.NOTE: "Next: {title}. Nothing needs to be done for it; `apply` continues.",
     StepKind.WAIT: "Waiting: {title}{until}",
-    StepKind.ASK: "Waiting for a person: {title}",
+    StepKind.ASK: "Action needed: {title}",
     StepKind.REFUSE: "Stopped before: {title}",
-    StepKind.DONE: "Nothing is left to be done.",
+    StepKind.DONE: "Nothing is left to do.",
 }
 
 

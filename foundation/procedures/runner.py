@@ -117,9 +117,9 @@ async def run(
     """
     record = journal.record
     if record is None or not record.open:
-        raise Refused("going on", ["nothing is under way; start with a plan"])
+        raise Refused("continuing", ["nothing is in progress; start with a plan"])
     if record.kind != procedure.kind:  # the rows of one procedure say nothing about the work of another
-        raise Refused("going on", [f"what is under way is of the kind {record.kind}, not {procedure.kind}"])
+        raise Refused("continuing", [f"the work in progress is of the kind {record.kind}, not {procedure.kind}"])
     return await _Run(procedure, executor, journal, clock or WallClock(), patience, progress, record).run()
 
 
@@ -184,7 +184,7 @@ class _Run(Generic[ViewT]):
         id_ = act.id(step.stage)
         if failed.effect == "unknown" and id_ not in self._interrupted:
             self._interrupted.add(id_)
-            self._tell("failed", step, f"{failed}; looking whether it took effect")
+            self._tell("failed", step, f"{failed}; checking whether it took effect")
             return None
         return self._result(End.STOPPED, step, str(failed), failed)
 
@@ -198,7 +198,7 @@ class _Run(Generic[ViewT]):
             return None
         waited = now - self._waiting.setdefault(step.stage, now)
         if waited > max(step.patience, self.procedure.rules.least_patience):
-            problem = f"{step.title}: not so after {waited / 60:.0f} minutes: {texts(step.missing)}"
+            problem = f"{step.title}: not achieved after {waited / 60:.0f} minutes: {texts(step.missing)}"
             return await self._stop(End.STOPPED, step, problem)
         await self.clock.sleep(self._pause(step))
         return None

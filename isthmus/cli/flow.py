@@ -28,21 +28,21 @@ from isthmus.terminal import visible, visible_lines
 if TYPE_CHECKING:
     from foundation.procedures import Plan, Progress, Record, RunResult, Step
 
-yes_option = click.option("--yes", is_flag=True, help="Do it without asking. For programs.")
-save_option = click.option("--save", type=FILE, help="Save the plan, to be reviewed and applied later.")
-plan_option = click.option("--plan", "plan_file", type=FILE, help="A saved plan.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+save_option = click.option("--save", type=FILE, help="Save the plan, to review it and apply it later.")
+plan_option = click.option("--plan", "plan_file", type=FILE, help="Apply a saved plan.")
 patience_option = click.option(
     "--patience",
     type=FiniteRange(0),
     default=900.0,
     show_default=True,
     metavar="SECONDS",
-    help="Wait so long for a time to come; for longer waits the command ends, and `apply` continues later.",
+    help="Maximum time to wait. If more is needed, the command ends, and `apply` continues later.",
 )
 
 _INTERRUPTED = (
-    "Interrupted. What was done is in the journal; an act that was under way may still take effect.\n"
-    "Nothing is lost: `apply` (of servers: `--resume`) looks what came of it and continues."
+    "Interrupted. Completed steps are in the journal; a command that was running may still take effect.\n"
+    "Run `apply` again (for servers: `--resume`): it checks what took effect and continues."
 )
 
 
@@ -90,7 +90,9 @@ def save_plan(plan: Plan[Any], path: Path, manner: Manner) -> None:
     from foundation.procedures import save
 
     save(plan, path)
-    text = f"Plan {plan.digest} is saved in {path}. It can be applied with --plan {path} while everything is as it is now."
+    text = (
+        f"Plan {plan.digest} is saved in {path}. Apply it with --plan {path}; it is refused if anything has changed by then."
+    )
     click.echo(text, err=manner.as_json)
 
 
@@ -102,7 +104,7 @@ def confirm(question: str, expected: str, manner: Manner) -> None:
     if manner.yes:
         return
     if manner.as_json or not someone_is_there():
-        raise Failure("nothing was changed, because nobody was asked; do it with --yes")
+        raise Failure("nothing was changed, because nobody could be asked to confirm; use --yes")
     try:
         typed = ask(question)
     except click.Abort:
@@ -177,7 +179,7 @@ def show_result(result: RunResult, data: Mapping[str, Any], manner: Manner) -> N
         click.echo(visible_lines(record_text(result.record, result.step, {})))
     elif result.end is End.STOPPED:
         click.echo(visible_lines(f"Stopped: {result.problem}"))
-        click.echo("Nothing is lost: `apply` continues from here, `rollback` goes back.")
+        click.echo("Run `apply` again to continue from here, or `rollback` to roll back.")
     else:
         click.echo(visible_lines(step_text(result.step)))
     if result.end in {End.REFUSED, End.STOPPED}:

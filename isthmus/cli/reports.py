@@ -83,4 +83,6 @@ def show_comparison(headline: str, findings: Sequence[Finding]) -> None:
 def show_checklist(checklist: Sequence[Finding]) -> None:
     """What must hold before something is changed."""
     for line in checklist:
-        show_finding(line.status, line.seen, line.remedy or ("Only you can know." if line.status == "unknown" else ""))
+        show_finding(
+            line.status, line.seen, line.remedy or ("You have to verify this yourself." if line.status == "unknown" else "")
+        )

@@ -86,7 +86,7 @@ def test_the_trust_with_entra_id() -> None:
     keys = SigningKeys(federation_name="fs", live=UNKNOWN, coming=(SIGNING,))
     found = compare_trust(EntraTrust(tenant="t", read_at=NOW, domains=(domain,)), keys, NOW)
     assert [text for status, text in said(found, "live-key")] == [
-        f"when {UNKNOWN.thumbprint}, which signs now, ends is not known"
+        f"the expiry date of {UNKNOWN.thumbprint}, which signs now, is not known"
     ]
     assert said(found, "successor") == []
     assert keys.successor is None
@@ -97,8 +97,11 @@ def test_the_trust_with_entra_id() -> None:
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ({"stored": (stored(not_after=None),)}, f"fail SSL certificate: {SSL} cannot be read, so that its end is not known"),
-        ({"clock_skew": None}, "unknown clock: it does not tell its time"),
+        (
+            {"stored": (stored(not_after=None),)},
+            f"fail SSL certificate: {SSL} cannot be read, so its expiry date is not known",
+        ),
+        ({"clock_skew": None}, "unknown clock: it did not return its time"),
     ],
 )
 def test_a_new_server(host: dict[str, object], words: str) -> None:
@@ -113,14 +116,14 @@ def test_whether_a_key_is_there_is_not_known_without_the_endpoint() -> None:
         row for row in found(Operation.NODE_ADD, host={"stored": (stored(key=KeyAccess.UNKNOWN),)}) if row.status != "pass"
     ]
     assert (finding.status, finding.name) == ("unknown", "SSL certificate")
-    assert "only the JEA endpoint tells" in finding.seen
+    assert "can only be checked through the JEA endpoint" in finding.seen
 
 
 def test_a_partners_certificate() -> None:
     """Its end is said not to be known."""
     sight = PartnerMetadata(partner="Wiki", certificates=(UNKNOWN,))
     assert [warning.what for warning in judge_partner(Partner(name="Wiki"), sight, NOW)] == [
-        f"when its certificate {UNKNOWN.thumbprint} ends is not known"
+        f"the expiry date of its certificate {UNKNOWN.thumbprint} is not known"
     ]
 
 
@@ -130,8 +133,8 @@ def test_the_health_of_a_farm() -> None:
     found = check_farm(farm, None, Thresholds(), NOW)
     for name in ("token-signing", "token-decrypting", "ssl-certificate", "service-communications"):
         rows = [(status, text) for status, text in said(found, name) if "wap" not in text]
-        assert all(status == "warn" or "ends 20" in text for status, text in rows), rows
-        assert any("its end is not known" in text for _, text in rows)
+        assert all(status == "warn" or "expires 20" in text for status, text in rows), rows
+        assert any("expiry date unknown" in text for _, text in rows)
     assert "unknown" in timeline_page(farm, None, Thresholds(), NOW)
     for role in ("primary", "secondary", ""):
         entry = CertificateEntry(group="SSL", certificate=UNKNOWN, role=role, hosts=(), managed=False)
@@ -145,21 +148,21 @@ def test_a_bound_certificate_that_cannot_be_read() -> None:
     odd = StoredCertificate(certificate=replace(UNKNOWN, thumbprint=bound), key=KeyAccess.READABLE)
     farm = replace(made, nodes=tuple(replace(node, stored=(odd,)) for node in made.nodes))
     rows = [row for row in check_farm(farm, None, Thresholds(), NOW) if row.name == "ssl-certificate" and "sts" in row.where]
-    assert {(row.status, row.seen) for row in rows} == {("warn", f"{bound[:12]}: its end is not known")}
+    assert {(row.status, row.seen) for row in rows} == {("warn", f"{bound[:12]}: expiry date unknown")}
     assert all("certlm.msc" in row.remedy for row in rows)
 
 
 def test_the_first_second_of_1970_is_a_time() -> None:
     """A certificate of that end has ended; its end is not unknown."""
-    assert "ended 1970-01-01" in end_text(replace(SIGNING, not_after=0.0), NOW)
+    assert "expired 1970-01-01" in end_text(replace(SIGNING, not_after=0.0), NOW)
 
 
 def test_a_clock_that_is_not_told() -> None:
     """Not right, not wrong: a rollover does not start on it, and a check warns."""
     made = samples.farm()
     farm = replace(made, nodes=(replace(made.nodes[0], clock_skew=None), *made.nodes[1:]))
-    assert ("warn", "it does not tell its time") in said(check_farm(farm, None, Thresholds(), NOW), "clock")
-    assert ["does not tell its time" in text for text in checks.clocks(view(farm))] == [True]
+    assert ("warn", "it did not return its time") in said(check_farm(farm, None, Thresholds(), NOW), "clock")
+    assert ["did not return its time" in text for text in checks.clocks(view(farm))] == [True]
     assert checks.clocks(view(made)) == []
 
 
@@ -168,17 +171,17 @@ def test_a_secondary_that_never_polled() -> None:
     made = samples.farm()
     nodes = tuple(replace(node, last_sync=None) if node.role is SyncRole.SECONDARY else node for node in made.nodes)
     (text,) = checks.synchronised(view(replace(made, nodes=nodes)))
-    assert "not known to have ever synchronised" in text
+    assert "has never synchronised as far as is known" in text
     assert "minutes ago" not in text
     (row,) = said(check_farm(replace(made, nodes=nodes), None, Thresholds(), NOW), "sync")
-    assert row == ("warn", "it is not known to have ever polled sts1.example.com")
+    assert row == ("warn", "as far as is known, it has never polled sts1.example.com")
 
 
 def test_a_new_server_whose_certificate_cannot_be_read() -> None:
     """Its usage and names are not known: nothing is said of them."""
     row = stored(not_after=None, server_auth=False, names=(), der=b"")
     seen = [finding.seen for finding in found(Operation.NODE_ADD, host={"stored": (row,)}) if finding.status != "pass"]
-    assert seen == [f"{SSL} cannot be read, so that its end is not known"]
+    assert seen == [f"{SSL} cannot be read, so its expiry date is not known"]
 
 
 def test_keys_of_signing_and_decrypting() -> None:

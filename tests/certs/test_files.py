@@ -22,5 +22,5 @@ def test_a_new_file_is_its_owners_and_never_replaces_another(tmp_path: Path) -> 
 
 def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
     """With what to do next."""
-    with pytest.raises(KeyStoreError, match=r"cannot be written.*make room"):
+    with pytest.raises(KeyStoreError, match=r"cannot be written.*free disk space"):
         write_new(tmp_path / "missing" / "copy.json", b"")

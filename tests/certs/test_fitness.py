@@ -11,8 +11,8 @@ from certs import Certificate, untrusted
     ("server_auth", "self_signed", "said"),
     [
         (True, False, []),
-        (False, False, ["is not for servers (no Server Authentication); ask for one that is"]),
-        (True, True, ["is self-signed, and no browser trusts it; take one of an authority"]),
+        (False, False, ["is not valid for servers (no Server Authentication usage); request one that is"]),
+        (True, True, ["is self-signed, so no browser trusts it; use one from a CA"]),
     ],
 )
 def test_what_browsers_take_from_servers(server_auth: bool, self_signed: bool, said: list[str]) -> None:

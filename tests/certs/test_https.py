@@ -63,7 +63,7 @@ def test_a_good_one(host: str) -> None:
             "a.example.com",
             "the certificate is not PEM",
         ),
-        (certificate(), pem_key(OTHER), "a.example.com", "the key is another certificate's"),
+        (certificate(), pem_key(OTHER), "a.example.com", "the key does not belong to this certificate"),
         (certificate(), b"nonsense", "a.example.com", "the key is not a private key in PEM"),
         (certificate(), certificate(), "a.example.com", "the key is not a private key in PEM"),
         (certificate(), pem_key(KEY, b"x"), "a.example.com", "the key is encrypted"),

@@ -119,7 +119,7 @@ def test_pfx_files_that_cannot_be_used(tmp_path: Path, key: rsa.RSAPrivateKey) -
 def test_key_and_certificate_belong_together(key: rsa.RSAPrivateKey) -> None:
     """A certificate for another key, and a key that is no RSA key."""
     other = rsa.generate_private_key(65537, 2048)
-    with pytest.raises(SourceError, match="does not belong to the key"):
+    with pytest.raises(SourceError, match="does not match the private key"):
         checked("x", key, signed(other.public_key()), ())
     elliptic = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(SourceError, match="not an RSA key"):
@@ -144,10 +144,10 @@ def test_an_enterprise_ca(tmp_path: Path) -> None:
     (tmp_path / "foreign.cer").write_bytes(
         signed(rsa.generate_private_key(65537, 2048).public_key()).public_bytes(Encoding.DER)
     )
-    with pytest.raises(SourceError, match="no key here belongs to it"):
+    with pytest.raises(SourceError, match="no private key stored here belongs to it"):
         vault.answer(tmp_path / "foreign.cer")
     (tmp_path / "text.cer").write_text("no certificate")
-    with pytest.raises(SourceError, match="has no certificate"):
+    with pytest.raises(SourceError, match="does not contain a certificate"):
         vault.answer(tmp_path / "text.cer")
 
 
@@ -158,7 +158,7 @@ def test_what_acme_answers(key: rsa.RSAPrivateKey) -> None:
     material = from_pem("ACME", pem, chain)
     assert len(material.chain) == 1
     assert "PRIVATE" not in repr(material)
-    with pytest.raises(SourceError, match="no key or certificate"):
+    with pytest.raises(SourceError, match="no readable private key or certificate"):
         from_pem("ACME", pem, b"sorry")
 
 

@@ -55,7 +55,7 @@ def test_a_promotion_waits_for_partners() -> None:
     with pytest.raises(RolloverRefused, match="payroll"):
         apply_transition(keys, step(KeyAction.PROMOTE, "new"), POLICY, NOW + 6 * DAY)
     keys[1] = acknowledge(keys[1], "payroll")
-    with pytest.raises(RolloverRefused, match="more to notice"):
+    with pytest.raises(RolloverRefused, match="more to pick"):
         apply_transition(keys, step(KeyAction.PROMOTE, "new"), POLICY, NOW + DAY)
     keys = apply_transition(keys, due_transitions(keys, POLICY, NOW + 6 * DAY)[0], POLICY, NOW + 6 * DAY)
     assert [each.state for each in keys] == [KeyState.RETIRING, KeyState.ACTIVE]

@@ -95,7 +95,7 @@ def test_with_a_public_key_nothing_here_opens_it(run: Run) -> None:
         (["backup", "x.age", "--passphrase-file", "missing"], 1, "missing"),
         (["backup", "x.age", "--public-key-file", "../phrase"], 1, "line 1"),
         (["backup", "verify", "x.age", "--passphrase-file", "../phrase"], 1, "x.age: cannot be opened"),
-        (["restore", "x.age", "--passphrase-file", "../phrase"], 1, "nothing was changed, because nobody was asked"),
+        (["restore", "x.age", "--passphrase-file", "../phrase"], 1, "nothing was changed, because nobody could be asked"),
         (["restore", "x.age", "--passphrase-file", "../phrase", "--private-key-file", "b"], 2, "not both"),
     ],
 )

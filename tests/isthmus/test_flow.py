@@ -50,14 +50,14 @@ def test_a_person_types_the_name(typed: str, stopped: str) -> None:
 
 def test_nobody_is_there() -> None:
     """Then only --yes will do, and what is typed is not even read."""
-    assert "do it with --yes" in confirm(ASKED, "prod\n")
+    assert "use --yes" in confirm(ASKED, "prod\n")
     assert confirm(SAID_YES, "") == ""
 
 
 @pytest.mark.usefixtures("terminal")
 def test_a_program_is_not_asked() -> None:
     """JSON and a question do not go together."""
-    assert "do it with --yes" in confirm(PROGRAM, "prod\n")
+    assert "use --yes" in confirm(PROGRAM, "prod\n")
 
 
 def result(end: End, **more: object) -> RunResult:
@@ -75,7 +75,7 @@ def test_somebody_changes_their_mind(capsys: pytest.CaptureFixture[str]) -> None
 
     with pytest.raises(KeyboardInterrupt):
         flow.follow(at_work)
-    assert "Nothing is lost: `apply`" in capsys.readouterr().err
+    assert "Run `apply` again" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("terminal")

@@ -49,5 +49,5 @@ def test_a_checklist(capsys: pytest.CaptureFixture[str]) -> None:
     show_checklist([undecided("mail", "", "everybody was told")])
     assert capsys.readouterr().out.splitlines() == [
         "  UNKNOWN  everybody was told",
-        "           Only you can know.",
+        "           You have to verify this yourself.",
     ]

@@ -47,7 +47,7 @@ def _stored_on(view: View) -> list[tuple[Node, str]]:
 def _created(view: View) -> list[Condition]:
     found = []
     for use in view.uses:
-        text, act = f"AD FS has no new {use} certificate yet", certificates.update(view, use)
+        text, act = f"AD FS has not created a new {use} certificate yet", certificates.update(view, use)
         found.append(Condition.of(bool(_candidate(view, use)), view.primary, text, act))
     return found
 
@@ -93,7 +93,7 @@ def _left(view: View) -> list[Condition]:
 
 def _leave_refuses(view: View) -> list[str]:
     return checks.has_primary(view) or [
-        f"{thumbprint} is primary for {use.value} again: somebody else is at work; find out who"
+        f"{thumbprint} is primary for {use.value} again: someone else is changing the farm; find out who"
         for use in view.uses
         for thumbprint in _arrivals(view, use)
         if certificates.primary_of(view.farm.primary, use) == thumbprint
@@ -103,7 +103,7 @@ def _leave_refuses(view: View) -> list[str]:
 _LEAVE: Stage[View] = Stage(
     **label(
         "remove new",
-        "the new certificate leaves the farm",
+        "remove the new certificate from the farm",
         "the farm no longer has it (it stays in the nodes' stores, where it does no harm)",
     ),
     conditions=_left,
@@ -111,7 +111,7 @@ _LEAVE: Stage[View] = Stage(
     refuses=_leave_refuses,
     patience=converging,
     applies=to_start,
-    final="the new certificate is leaving the farm; apply finishes the rest",
+    final="the new certificate is being removed from the farm; apply completes the rest",
 )
 
 # -- supplied: import, grant, add
@@ -137,14 +137,14 @@ Shown = Callable[[TokenRolloverView[Any]], bool]
 
 def restored(shown: Shown, notes: Callable[[TokenRolloverView[Any]], list[str]] = lambda view: []) -> Stage[Any]:
     """AutoCertificateRollover as it is to be afterwards. `shown`: whether a plan shows the command for it."""
-    promise = "AutoCertificateRollover has the value that the journal names"
+    promise = "AutoCertificateRollover has the value recorded in the journal"
     return _auto("restore", promise, 8, lambda view: view.state.auto_after, shown, notes=notes)
 
 
 def _auto(name: str, promise: str, number: int, wanted: Shown, shown: Shown, **more: Any) -> Stage[Any]:
     """`more`: as of a Stage."""
     return Stage(
-        **label(name, "AutoCertificateRollover as it was", promise, number),
+        **label(name, "restore AutoCertificateRollover", promise, number),
         conditions=lambda view: [certificates.auto_is(view, wanted(view))],
         foresees=lambda view: [certificates.auto_is(view, wanted(view))] if shown(view) else [],
         refuses=checks.has_primary,
@@ -154,7 +154,9 @@ def _auto(name: str, promise: str, number: int, wanted: Shown, shown: Shown, **m
 
 STAGES: tuple[Stage[View], ...] = (
     Stage(
-        **label("create", "AD FS makes the new certificate", "the primary has exactly one new certificate for each use", 1),
+        **label(
+            "create", "have AD FS create the new certificate", "the primary has exactly one new certificate for each use", 1
+        ),
         conditions=_created,
         foresees=lambda view: planned(certificates.update(view, use) for use in view.uses if view.new(use) == NEW),
         refuses=_create_refuses,
@@ -165,7 +167,10 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     Stage(
         **label(
-            "freeze", "stop the promotion clock", "AutoCertificateRollover is off; its original value is in the journal", 2
+            "freeze",
+            "turn off AutoCertificateRollover",
+            "AutoCertificateRollover is off (its original value is recorded in the journal)",
+            2,
         ),
         conditions=lambda view: [certificates.auto_is(view, False)],
         refuses=checks.has_primary,
@@ -174,8 +179,8 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "import",
-            "put the new certificate into every node's store",
-            "LocalMachine\\My of every node has it with its key, in a CSP",
+            "import the new certificate on every node",
+            "it is in LocalMachine\\My on every node, with its private key in a CSP",
             1,
         ),
         conditions=lambda view: [stores.has_key(node, thumbprint) for node, thumbprint in _stored_on(view)],
@@ -183,7 +188,12 @@ STAGES: tuple[Stage[View], ...] = (
         applies=_supplied,
     ),
     Stage(
-        **label("grant", "let the service account read the key", "on every node the service account may read the key", 1),
+        **label(
+            "grant",
+            "grant the service account read access to the private key",
+            "the service account can read the private key on every node",
+            1,
+        ),
         conditions=lambda view: [_grant_of(view, node, thumbprint) for node, thumbprint in _stored_on(view)],
         foresees=lambda view: planned(certificates.grant(node, thumbprint) for node, thumbprint in _stored_on(view)),
         refuses=_import_refuses,
@@ -191,7 +201,7 @@ STAGES: tuple[Stage[View], ...] = (
         applies=_supplied,
     ),
     Stage(
-        **label("add", "add it to the farm, as a secondary", "the primary has it", 1),
+        **label("add", "add it to the farm as a secondary certificate", "the primary has it", 1),
         conditions=lambda view: [certificates.is_known(view, use, view.new(use)) for use in view.uses],
         refuses=lambda view: [*checks.reachable(view), *checks.clocks(view), *certificates.frozen(view)],
         applies=_supplied,

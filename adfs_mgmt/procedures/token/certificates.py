@@ -109,11 +109,11 @@ def intact(view: TokenRolloverView[Any], *, old_needed: bool = True) -> list[str
     for use in view.uses:
         old, new = view.old(use), view.new(use)
         if not has(node, use, new):
-            wrong.append(f"the new {use.value} certificate {new} has been taken out of the farm; roll back to the start")
+            wrong.append(f"the new {use.value} certificate {new} has been removed from the farm; roll back to the start")
         if old_needed and not has(node, use, old):
-            wrong.append(f"the old {use.value} certificate {old} has been taken out of the farm; add it again, or roll back")
+            wrong.append(f"the old {use.value} certificate {old} has been removed from the farm; add it again, or roll back")
         wrong += [
-            f"a third {use.value} certificate has come into the farm, {row.certificate.thumbprint}; remove it, then apply"
+            f"the farm has a third {use.value} certificate, {row.certificate.thumbprint}; remove it, then apply"
             for row in rows(node, use)
             if row.certificate.thumbprint not in {old, new}
         ]
@@ -124,7 +124,7 @@ def frozen(view: FarmView[Any]) -> list[str]:
     """AutoCertificateRollover is still off."""
     if view.farm.properties.auto_rollover:
         return [
-            "somebody has turned AutoCertificateRollover on, so that AD FS may promote by itself; "
+            "AutoCertificateRollover has been turned on, so AD FS may promote a certificate by itself; "
             "turn it off (Set-AdfsProperties -AutoCertificateRollover $false), then apply again"
         ]
     return []
@@ -195,12 +195,13 @@ def needed_at_entra(view: TokenRolloverView[Any], thumbprint: str, instead: str)
     wrong = []
     if now != instead:
         wrong.append(
-            f"the farm signs with {now or 'a certificate that is not known'}, not with {instead}: somebody else is at work. "
-            "Find out who; then apply again, or say again to roll back"
+            f"the farm signs with {now or 'an unknown certificate'}, not with {instead}: someone else "
+            "is changing the farm. "
+            "Find out who, then apply or roll back again"
         )
     hosts = {node.host for node in view.farm.nodes}
     return wrong + [
-        f"node {host} still signs with {thumbprint}; see that it synchronises, restart its service, then apply again"
+        f"node {host} still signs with {thumbprint}; make sure that it synchronises, restart its service, then apply again"
         for host, row in view.served.items()
         if host in hosts and row.signed_by == thumbprint
     ]

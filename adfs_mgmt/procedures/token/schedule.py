@@ -36,7 +36,7 @@ def lagging(view: TokenRolloverView[Any]) -> dict[str, str]:
     for partner in view.observed.partners:
         told = new in partner.knows or partner.name in view.record.acknowledged
         if partner.kind is PartnerKind.MANUAL and not told:
-            late[partner.name] = "nobody has said that it was told"
+            late[partner.name] = "not acknowledged yet"
     return late
 
 
@@ -46,7 +46,7 @@ def questions(view: TokenRolloverView[Any]) -> dict[str, str]:
         return {}
     manual = {partner.name for partner in view.observed.partners}
     return {
-        name: f"Tell {name} of the new certificate, then acknowledge it ({why})"
+        name: f"Tell {name} about the new certificate, then acknowledge it ({why})"
         for name, why in lagging(view).items()
         if name in manual
     }
@@ -67,7 +67,7 @@ def not_due(view: TokenRolloverView[Any], action: KeyAction) -> list[str]:
                 continue
             wrong.append(f"{use.value}: {refused.problem}")
         else:
-            wrong.append(f"{use.value}: the time until it may be done has not passed yet")
+            wrong.append(f"{use.value}: the required waiting period is not over yet")
     return wrong
 
 
@@ -143,7 +143,7 @@ def hurry_note(view: TokenRolloverView[Any]) -> list[str]:
     """For whom nothing waits any more."""
     late = lagging(view)
     if late and critical(view):
-        return [f"the old certificate is about to end, so nothing waits any more for {', '.join(late)}"]
+        return [f"the old certificate is about to expire, so this no longer waits for {', '.join(late)}"]
     return []
 
 
@@ -156,9 +156,9 @@ def partner_notes(view: TokenRolloverView[Any]) -> list[str]:
     manual = [partner.name for partner in partners if partner.kind is PartnerKind.MANUAL and partner.name in late]
     notes = []
     if manual:
-        notes.append(f"to be told by a person: {', '.join(manual)}")
+        notes.append(f"partners that you must notify yourself: {', '.join(manual)}")
     if unknown:
         notes.append(
-            f"nobody has said how these learn of a new certificate, and nothing waits for them: {', '.join(unknown)}"
+            f"it is not known how these partners get a new certificate, so this does not wait for them: {', '.join(unknown)}"
         )
     return notes

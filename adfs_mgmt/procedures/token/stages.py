@@ -31,9 +31,9 @@ from foundation.procedures import Condition, Procedure, Record, Rollback, Stage,
 from foundation.times import DAY
 
 View = TokenRolloverView[TokenState]
-_PROMOTE = "Say that the new certificate may come into use: isthmus adfs rollover promote"
-_RETIRE = "Say that the old certificate may go, after which there is no way back: isthmus adfs rollover retire"
-_UNSAID = "a person must say so"
+_PROMOTE = "Approve the promotion of the new certificate: isthmus adfs rollover promote"
+_RETIRE = "Approve the removal of the old certificate (no rollback after that): isthmus adfs rollover retire"
+_UNSAID = "an administrator must approve this"
 
 
 # -- appear
@@ -104,7 +104,7 @@ def _published(view: View) -> list[Condition]:
 def _publish_refuses(view: View) -> list[str]:
     if not view.signing:
         return _steady_and_read(view)
-    consequence = ", so that nobody there can sign in; rebuild that trust first"
+    consequence = ", so no user of that domain can sign in; rebuild that trust first"
     return [*_steady_and_read(view), *_domains_lack(view, view.old(Use.SIGNING), consequence)]
 
 
@@ -188,7 +188,7 @@ def _demote_refuses(view: View) -> list[str]:
     if view.farm.primary is None:
         return checks.has_primary(view)
     return harm(view) + [
-        f"the old {use.value} certificate {view.old(use)} has been taken out of the farm; there is no way back"
+        f"the old {use.value} certificate {view.old(use)} has been removed from the farm, so a rollback is not possible"
         for use in view.uses
         if not certificates.has(view.farm.primary, use, view.old(use))
     ]
@@ -224,7 +224,7 @@ def _grace_ends(view: View) -> float:
 
 
 def _grace_over(view: View) -> list[Condition]:
-    text = "tokens that the new certificate signed may still be accepted"
+    text = "tokens signed with the new certificate may still be accepted"
     return [Condition("", text if view.now < _grace_ends(view) else "")]
 
 
@@ -241,7 +241,7 @@ def _remove_refuses(view: View) -> list[str]:
     left = any(certificates.has(view.farm.primary, use, view.old(use)) for use in view.uses)
     wrong = [*_intact_or_removed(view), *(_ready_at_entra(view) if left else [])]
     return wrong + [
-        f"{view.new(use)} is not primary for {use.value} any more; roll back or promote it again first"
+        f"{view.new(use)} is no longer primary for {use.value}; roll back or promote it again first"
         for use in view.uses
         if _primary(view, use) != view.new(use)
     ]
@@ -260,7 +260,7 @@ def _withdraw_refuses(view: View) -> list[str]:
 def _restore_notes(view: View) -> list[str]:
     if view.state.auto and not view.state.auto_after:
         return [
-            "AutoCertificateRollover was on and stays off: AD FS would replace the supplied certificate by one of its own"
+            "AutoCertificateRollover was on and stays off: AD FS would replace the supplied certificate with one of its own"
         ]
     return []
 
@@ -270,8 +270,9 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "appear",
-            "see it on every node",
-            "every node has exactly two certificates for each use, the new one not primary, both in its metadata",
+            "check that every node has it",
+            "every node has exactly two certificates for each use, the new one is secondary, and "
+            "both are in the node's metadata",
             1,
         ),
         conditions=_appeared,
@@ -279,13 +280,17 @@ STAGES: tuple[Stage[View], ...] = (
         patience=converging,
     ),
     Stage(
-        **label("publish", "tell Entra ID", "every federated domain has both certificates (read back)", 3),
+        **label("publish", "publish it to Entra ID", "every federated domain has both certificates (read back)", 3),
         conditions=_published,
         refuses=_publish_refuses,
         applies=tells_entra,
         notes=schedule.partner_notes,
         back=Stage(
-            **label("withdraw new", "tell Entra ID", "no federated domain has the new certificate, all have the old one"),
+            **label(
+                "withdraw new",
+                "remove it from Entra ID",
+                "no federated domain has the new certificate, and all have the old one",
+            ),
             conditions=lambda view: _domains_without(view, view.new(Use.SIGNING) or NEW, view.old(Use.SIGNING)),
             refuses=_withdraw_again_refuses,
             applies=lambda view: to_start(view) and view.signing and bool(view.new(Use.SIGNING)),
@@ -294,8 +299,8 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "verify",
-            "give partners their time",
-            "the waiting time is over, and every known partner has the new certificate",
+            "give partners time to update",
+            "the waiting period is over, and every automatic or manual partner has the new certificate",
             4,
         ),
         conditions=_verified,
@@ -306,19 +311,19 @@ STAGES: tuple[Stage[View], ...] = (
         notes=lambda view: [*schedule.waiting_note(view), *schedule.partner_notes(view), *schedule.hurry_note(view)],
     ),
     Stage(
-        **label("approve", "a person says: promote", "somebody has said so", 4),
+        **label("approve", "approve the promotion", "an administrator has approved it", 4),
         refuses=_steady_and_read,
         **gate(lambda view: {"promote": _PROMOTE}, _UNSAID),
     ),
     Stage(
-        **label("promote", "the new certificate comes into use", "on the primary the new certificate is the primary one", 5),
+        **label("promote", "promote the new certificate", "the new certificate is primary on the primary server", 5),
         conditions=_promoted,
         foresees=lambda view: _in_use(view, view.new),
         refuses=_promote_refuses,
         notes=schedule.hurry_note,
         back=Stage(
             **label(
-                "demote", "the old certificate comes into use again", "on the primary the old certificate is the primary one"
+                "demote", "make the old certificate primary again", "the old certificate is primary on the primary server"
             ),
             conditions=lambda view: certificates.by_hand(view, _in_use(view, view.old)),
             foresees=lambda view: _in_use(view, view.old),
@@ -327,12 +332,14 @@ STAGES: tuple[Stage[View], ...] = (
         ),
     ),
     Stage(
-        **label("spread", "secondaries follow", "on every node the new certificate is the primary one", 6),
+        **label("spread", "wait for secondary servers to synchronise", "the new certificate is primary on every node", 6),
         conditions=lambda view: _in_use_everywhere(view, view.new, "promote"),
         refuses=checks.has_primary,
         patience=converging,
         back=Stage(
-            **label("spread back", "secondaries follow", "on every node the old certificate is the primary one"),
+            **label(
+                "spread back", "wait for secondary servers to synchronise", "the old certificate is primary on every node"
+            ),
             conditions=lambda view: of_running(view, _in_use_everywhere(view, view.old, "demote")),
             refuses=checks.has_primary,
             patience=converging,
@@ -341,13 +348,13 @@ STAGES: tuple[Stage[View], ...] = (
     ),
     restarted("restart", back=restarted("restart back", applies=_was_promoted)),
     Stage(
-        **label("serve", "see that every node uses it", "every node's metadata is signed by the new certificate", 6),
+        **label("serve", "check that every node uses it", "every node's metadata is signed by the new certificate", 6),
         conditions=_served,
         applies=lambda view: view.signing,
         patience=converging,
         back=Stage(
             **label(
-                "serve previous", "see that every node uses it", "every node's metadata is signed by the old certificate"
+                "serve previous", "check that every node uses it", "every node's metadata is signed by the old certificate"
             ),
             conditions=lambda view: certificates.signed_by(view, view.old(Use.SIGNING)) if view.signing else [],
             patience=converging,
@@ -357,19 +364,19 @@ STAGES: tuple[Stage[View], ...] = (
     Stage(
         **label(
             "soak",
-            "keep the way back open",
-            "nothing that was signed with the old certificate, or encrypted for it, is accepted any more",
+            "keep the old certificate for a rollback",
+            "tokens signed with the old certificate, or encrypted for it, are no longer accepted",
             7,
         ),
         conditions=lambda view: _not_due(view, KeyAction.RETIRE),
         refuses=_intact_or_removed,
         until=schedule.retirement_at,
-        notes=lambda view: [f"for {view.policy.keys.retire_after / DAY:g} days; until then there is a way back"],
+        notes=lambda view: [f"for {view.policy.keys.retire_after / DAY:g} days; until then you can roll back"],
         back=Stage(
             **label(
                 "grace period",
-                "tokens of the new certificate run out",
-                "nothing that was signed with the new certificate, or encrypted for it, is accepted any more",
+                "let tokens signed with the new certificate expire",
+                "tokens signed with the new certificate, or encrypted for it, are no longer accepted",
             ),
             conditions=_grace_over,
             until=_grace_ends,
@@ -377,23 +384,23 @@ STAGES: tuple[Stage[View], ...] = (
         ),
     ),
     Stage(
-        **label("retire", "a person says: retire the old one", "somebody has said so", 8),
+        **label("retire", "approve the removal of the old certificate", "an administrator has approved it", 8),
         refuses=_intact_or_removed,
         **gate(lambda view: {"retire": _RETIRE}, _UNSAID),
     ),
     Stage(
-        **label("remove", "the old certificate leaves the farm (no way back from here)", "no node has it any more", 8),
+        **label("remove", "remove the old certificate from the farm (no rollback after this)", "no node has it", 8),
         conditions=_removed,
         refuses=_remove_refuses,
         patience=converging,
-        final="the old certificate is being removed or is gone, so there is no way back; apply finishes the rest",
+        final="the old certificate is being removed or is gone, so a rollback is not possible; apply completes the rest",
     ),
     arrival.restored(lambda view: view.state.auto_after, _restore_notes),
     Stage(
         **label(
             "withdraw",
-            "the old certificate leaves Entra ID",
-            "no federated domain has the old certificate, all have the new one",
+            "remove the old certificate from Entra ID",
+            "no federated domain has the old certificate, and all have the new one",
             8,
         ),
         conditions=lambda view: _domains_without(view, view.old(Use.SIGNING), view.new(Use.SIGNING)),

@@ -24,19 +24,22 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 certificate_options = options(
-    click.option("--pfx", type=FILE, help="A PFX file with the new one."),
+    click.option("--pfx", type=FILE, help="PFX file with the new certificate."),
     click.option("--password-file", type=FILE, help="File with the PFX's password, mode 0600."),
     click.option(
         "--certificate",
         "answer",
         type=FILE,
-        help="What a CA made of a request (`request`): PEM or DER, its chain after it.",
+        help="Certificate that a CA issued for a request (`rollover request`): PEM or DER, "
+        "optionally followed by its chain.",
     ),
-    click.option("--thumbprint", type=pasted, default="", help="One that is in every server's LocalMachine\\My already."),
+    click.option(
+        "--thumbprint", type=pasted, default="", help="Certificate that is already in LocalMachine\\My on every server."
+    ),
 )
 """`pfx`, `password_file`, `answer` and `thumbprint`."""
 cancel_option = click.option(
-    "--cancel", is_flag=True, help="Give up a rollback that is under way: forward again, to the new certificate."
+    "--cancel", is_flag=True, help="Cancel a rollback that is in progress, and continue with the new certificate."
 )
 due_option = click.option(
     "--if-ends-within",
@@ -44,7 +47,8 @@ due_option = click.option(
     type=FiniteRange(0),
     default=None,
     metavar="DAYS",
-    help="Begin only where what is in use ends within so many days; what is under way continues in any case. For timers.",
+    help="Start only if a certificate in use expires within this many days. A rollover in progress "
+    "always continues. For timers.",
 )
 
 
@@ -107,10 +111,10 @@ def apply(
     under_way, plan = work.under_way, None
     if under_way is not None:
         if plan_file is not None:
-            raise NotPossible(f"{under_way.id} is under way; apply continues with it without --plan")
+            raise NotPossible(f"{under_way.id} is in progress; apply continues it without --plan")
         work.supply(source)
         if not manner.as_json:
-            text = f"{under_way.id} is under way and continues as it was planned; options for a new one change nothing."
+            text = f"{under_way.id} is in progress and continues as planned; options for a new rollover are ignored."
             click.echo(text, err=True)
     elif _is_due(work, *due, manner):
         if plan_file is not None:
@@ -137,7 +141,7 @@ def propose(work: CertificateOperation, plan: Plan[Any], manner: Manner) -> None
 
 def confirm(work: CertificateOperation, manner: Manner) -> None:
     """By the farm's name."""
-    flow.confirm("Type the name of the farm to do this", work.farm.name, manner)
+    flow.confirm("Type the name of the farm to confirm", work.farm.name, manner)
 
 
 def finish(result: RunResult, manner: Manner) -> None:
@@ -152,7 +156,7 @@ def show_status(work: CertificateOperation, manner: Manner) -> None:
     from isthmus.cli.procedure_data import standing_data
 
     standing = run_async(work.standing())
-    nothing = f"No {work.track} rollover of farm {work.farm.name} was ever started here."
+    nothing = f"No {work.track} rollover of farm {work.farm.name} has been started from here."
     titles = work.titles(standing[0]) if standing else {}
     flow.show_standing(standing, titles, nothing, standing_data(standing, "farm"), manner)
 
@@ -165,7 +169,7 @@ def roll_back(
     if not manner.as_json:
         click.echo(f"Farm {work.farm.name}: {record.id} {what}.")
         if not undo and work.under_way is None:
-            text = "What is in use came into use without a rollover of ours; what was in use before:"
+            text = "The current certificate was not promoted by Isthmus. Previous certificate:"
             click.echo("\n".join([text, *(f"  {use:<16}  {thumbprint}" for use, thumbprint in record.state.old.items())]))
     confirm(work, manner)
     finish(flow.follow(lambda tell: work.roll_back(to, patience=patience, progress=tell, undo=undo)), manner)
@@ -178,6 +182,6 @@ def _is_due(work: CertificateOperation, uses: Sequence[Use], within: float | Non
     end = run_async(work.first_end(uses))
     if end - work.context.now() <= within * DAY:
         return True
-    text = f"Nothing is due: what farm {work.farm.name} uses ends {minute(end)}."
+    text = f"Nothing is due: the first certificate of farm {work.farm.name} to expire is valid until {minute(end)}."
     emit_said(text, as_json=manner.as_json, end="not due", ends=end)
     return False

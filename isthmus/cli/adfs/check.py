@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 @operation
 @farms_option
 @external_option
-@click.option("--all", "everything", is_flag=True, help="Show what passes, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show checks that pass.")
 @click.option(
     "--fail-on",
     type=click.Choice(["fail", "warn"]),
     default="fail",
     show_default=True,
-    help="What makes the exit code 1.",
+    help="Lowest status that makes the exit code 1.",
 )
-@click.option("--prometheus", is_flag=True, help="Print Prometheus text, for node_exporter's textfile collector.")
+@click.option("--prometheus", is_flag=True, help="Print metrics for the textfile collector of node_exporter.")
 @json_option
 def command(
     context: OperationContext,
@@ -39,11 +39,11 @@ def command(
     fail_on: str,
     prometheus: bool,
 ) -> None:
-    """Judge farms, and what Entra ID knows of them: what is wrong, what soon will be, what to do. Exit code 1 if a check
+    """Check farms and their trusts with Entra ID, and show a remedy for each problem. The exit code is 1 if a check
     fails.
 
-    Two checks are done only where they are set up: `synthetic-token` signs in with the test account of `synthetic_user` in
-    the farm's settings, never with --outside; `service-principal-name` needs the endpoint of `isthmus adfs jea`.
+    Two checks run only if they are configured: `synthetic-token` signs in with the test account `synthetic_user` of
+    the farm's settings, but never with --outside; `service-principal-name` needs the endpoint of `isthmus adfs jea`.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def command(
     from adfs_mgmt.operations import check_farms, steps_of
 
     if prometheus and manner.as_json:
-        raise click.UsageError("Give --prometheus or --json.")
+        raise click.UsageError("Use either --prometheus or --json.")
     farms = context.farms(names)
     with host_progress(steps_of(farms, external_only=outside, sign_in=not outside)) as step:
         reports = run_async(check_farms(context, farms, external_only=outside, on_host=step))

@@ -21,17 +21,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _RECORDING = "isthmus.adfs.recording"
 
-farm_option = click.option("--farm", default="", metavar="NAME", help="The farm, where the settings have several.")
-farms_option = click.option("--farm", "names", multiple=True, metavar="NAME", help="Only this farm; may be given again.")
+farm_option = click.option(
+    "--farm", default="", metavar="NAME", help="Name of the farm; required if the settings contain several."
+)
+farms_option = click.option("--farm", "names", multiple=True, metavar="NAME", help="Only this farm. Can be repeated.")
 external_option = click.option(
-    "--outside", is_flag=True, help="Look from outside only: TLS, metadata, probe. No WinRM, no credential."
+    "--outside", is_flag=True, help="Only check from outside (TLS, metadata, probe), without WinRM and without credentials."
 )
 
 
 def record_to(context: click.Context, path: Path) -> None:
     """Whatever is said to servers in this run of the program is recorded there. Raises Failure for a file that exists."""
     if path.exists():
-        raise Failure(f"{path} is there already; name a new file for the recording")
+        raise Failure(f"{path} already exists; choose a new file for the recording")
     context.find_root().meta[_RECORDING] = path
 
 

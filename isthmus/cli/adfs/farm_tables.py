@@ -38,18 +38,18 @@ def show(farm: Farm, external: ExternalView) -> None:
     _heading(farm, external)
     nodes, proxies = [_node(node, farm) for node in farm.nodes], [_proxy(proxy, farm) for proxy in farm.proxies]
     _section("Nodes", ("Host", "Windows", "Role", "Last poll", "Service", "Clock"), nodes, ("Windows", "Clock", "Last poll"))
-    _section("Proxies", ("Host", "Service", "Trust", "Trust ends", "Clock"), proxies, ("Clock", "Trust ends"))
+    _section("Proxies", ("Host", "Service", "Trust", "Trust expires", "Clock"), proxies, ("Clock", "Trust expires"))
     _certificates(farm, certificate_inventory(farm, external))
     _section("Bindings", ("Name", "Certificate", "Hosts"), _bindings(farm), prose=("Hosts",))
     headers, late, broken = ("Name", "URL", "Certificate", "Proxies"), ("Certificate", "Proxies"), ("Proxies",)
     _section("Published applications", headers, _applications(farm), late, broken)
-    headers, late, broken = ("Name", "On", "Monitored", "Identifier"), ("Monitored", "Identifier"), ("Identifier",)
-    _section("Relying parties", headers, _trusts(farm.relying_parties), late, broken)
-    _section("Claims providers", headers, _trusts(farm.claims_providers), late, broken)
+    headers, late, broken = ("Name", "Enabled", "Monitored", "Identifier"), ("Monitored", "Identifier"), ("Identifier",)
+    _section("Relying party trusts", headers, _trusts(farm.relying_parties), late, broken)
+    _section("Claims provider trusts", headers, _trusts(farm.claims_providers), late, broken)
     if farm.endpoints:
         on = [endpoint for endpoint in farm.endpoints if endpoint.enabled]
         _title("Endpoints")
-        click.echo(f"{len(on)} of {len(farm.endpoints)} are on, {sum(row.proxied for row in on)} through proxies")
+        click.echo(f"{len(on)} of {len(farm.endpoints)} are enabled, {sum(row.proxied for row in on)} through proxies")
     served = [_served(row) for row in external.served]
     _section("Seen from outside", ("Host", "TLS", "Signed by", "Signing", "Probe", "ms"), served, ("ms", "Signing"))
     _problems(farm, external)
@@ -86,12 +86,12 @@ def _heading(farm: Farm, external: ExternalView) -> None:
         return
     now = farm.properties
     auto = f"on ({now.generation_threshold_days}/{now.promotion_threshold_days}/{now.critical_threshold_days} days)"
-    level = f"behaviour level {now.behaviour_level}" if now.behaviour_level else "behaviour level not known"
+    level = f"farm behaviour level {now.behaviour_level}" if now.behaviour_level else "farm behaviour level unknown"
     database = "SQL Server" if now.sql else "WID"
     click.echo(f"{level}, {database}, AutoCertificateRollover {auto if now.auto_rollover else 'off'}")
     audit = ", ".join(now.audit_level) or "off"
-    lockout = "logs only" if now.extranet_lockout_logs_only else "on" if now.extranet_lockout else "off"
-    click.echo(f"auditing {audit}, extranet lockout {lockout}")
+    lockout = "log-only" if now.extranet_lockout_logs_only else "on" if now.extranet_lockout else "off"
+    click.echo(f"audit level {audit}, extranet lockout {lockout}")
     click.echo(f"identifier {now.identifier}")
 
 
@@ -101,25 +101,25 @@ def _node(node: Node, farm: Farm) -> tuple[str, ...]:
         role = "SQL" if farm.properties.sql else "primary" if node.role is SyncRole.PRIMARY else "secondary"
     poll = "-"
     if node.role is SyncRole.SECONDARY:
-        age = f"{max(farm.read_at - node.last_sync, 0):.0f} s ago" if node.last_sync else "not known"
+        age = f"{max(farm.read_at - node.last_sync, 0):.0f} s ago" if node.last_sync else "unknown"
         poll = age if node.last_sync_ok else f"{age}, failed"
     known = bool(node.windows)
-    service = ("runs" if node.service_running else "stopped") if known else "-"
+    service = ("running" if node.service_running else "stopped") if known else "-"
     return host_label(node.host), node.windows or "-", role, poll, service, _clock(node.clock_skew) if known else "-"
 
 
 def _proxy(proxy: Proxy, farm: Farm) -> tuple[str, ...]:
     if not proxy.stored and not proxy.bindings:
         return host_label(proxy.host), "-", "-", "-", "-"
-    trust = "holds" if proxy.trust_ok and (proxy.trust_ends is None or proxy.trust_ends > farm.read_at) else "broken"
-    service = "runs" if proxy.service_running else "stopped"
+    trust = "ok" if proxy.trust_ok and (proxy.trust_ends is None or proxy.trust_ends > farm.read_at) else "broken"
+    service = "running" if proxy.service_running else "stopped"
     return host_label(proxy.host), service, trust, minute(proxy.trust_ends), _clock(proxy.clock_skew)
 
 
 def _clock(skew: float | None) -> str:
     if skew is None:
         return "-"
-    return f"{round(skew):+d} s" if abs(skew) >= 2 else "right"
+    return f"{round(skew):+d} s" if abs(skew) >= 2 else "ok"
 
 
 def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
@@ -128,7 +128,7 @@ def _certificates(farm: Farm, entries: Sequence[CertificateEntry]) -> None:
         _title("Certificates")
     for entry in entries:
         end = entry.certificate.not_after
-        ends = f"{day(end)}, {distance(end, farm.read_at)}" if end is not None else "end not known"
+        ends = f"{day(end)}, {distance(end, farm.read_at)}" if end is not None else "expiry unknown"
         state = ", ".join(part for part in (entry.role, _keys(farm, entry)) if part)
         click.echo(f"{entry.group:<22}  {ends:<23}  {state}")
         click.echo(visible(f"  {entry.certificate.thumbprint}  {common_name(entry.certificate)}"))
@@ -186,7 +186,7 @@ def _served(served: Served) -> tuple[str, ...]:
     return (
         host_label(served.host),
         f"{tls} untrusted" if served.tls_problem else tls,
-        short_name(served.signed_by) if served.signed_by else "nobody" if served.signing else "-",
+        short_name(served.signed_by) if served.signed_by else "unsigned" if served.signing else "-",
         str(len(served.signing)),
         "ok" if served.probe_ok else "no",
         f"{served.milliseconds:.0f}" if served.milliseconds else "-",
@@ -198,13 +198,13 @@ def _problems(farm: Farm, external: ExternalView) -> None:
     rows = [(host_label(host.host), host.error) for host in farm.hosts if host.error]
     rows += [(host_label(row.host), f"TLS: {row.tls_problem}") for row in external.served if row.tls_problem]
     rows += [(host_label(row.host), row.error) for row in external.served if row.error]
-    _section("Not read, or not as it should be", ("Host", "Reason"), rows, prose=("Reason",))
+    _section("Problems", ("Host", "Reason"), rows, prose=("Reason",))
 
 
 def _inconsistencies(found: Sequence[Inconsistency]) -> None:
     _title("Inconsistencies")
     if not found:
-        click.echo("none: what the servers say, and what they serve, agrees")
+        click.echo("none: configuration and served certificates are consistent")
     for difference in found:
         click.secho(wrapped(f"! {host_label(difference.where)}: {difference.what}", "  "), fg="red")
         for text in (difference.one, difference.other, difference.remedy):

@@ -10,36 +10,36 @@ from isthmus.cli.adfs.context import failures
 from isthmus.cli.output import emit_json, json_option
 
 _NEXT = """
-On each AD FS node and proxy, as its administrator, in Windows PowerShell:
+On each AD FS node and proxy, in Windows PowerShell as an administrator:
 
     Copy-Item -Recurse {module} 'C:\\Program Files\\WindowsPowerShell\\Modules'
     Register-PSSessionConfiguration -Name {node} -Path {node}.pssc -Force      # on a node
     Register-PSSessionConfiguration -Name {proxy} -Path {proxy}.pssc -Force    # on a proxy
 
-Registering restarts WinRM. Then set `configuration` in [remoting] of the settings file. To have one name for nodes and
-proxies, give both the same -Name."""
+Registering restarts WinRM. Then set `configuration` under [remoting] in the settings file. To use one name for nodes and
+proxies, register both with the same -Name."""
 
 
 @click.command("jea")
 @click.option(
-    "--directory", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where to write the files."
+    "--directory", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write the files to."
 )
 @click.option(
     "--group",
     default="BUILTIN\\Administrators",
     show_default=True,
-    help="Group on the servers that may use the endpoint, such as 'CORP\\AD FS operators'.",
+    help="Group that is allowed to use the endpoint, such as 'CORP\\AD FS operators'.",
 )
 @click.option(
     "--gmsa",
     default="",
     metavar="ACCOUNT",
-    help="Group managed service account that the endpoint of nodes runs as, such as 'CORP\\adfs-jea'. Needed where local "
-    "administrators of the nodes may not administer AD FS; otherwise a virtual account does.",
+    help="Group managed service account for the endpoint on nodes, such as 'CORP\\adfs-jea'. Needed if local "
+    "administrators are not AD FS administrators; by default the endpoint runs as a virtual account.",
 )
 @json_option
 def command(directory: Path, group: str, gmsa: str, as_json: bool) -> None:
-    """Write JEA role and session files: exactly the commands that Isthmus sends.
+    """Write JEA role capability and session configuration files that allow exactly the commands that Isthmus uses.
 
     \b
     Example:

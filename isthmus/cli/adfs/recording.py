@@ -17,11 +17,11 @@ from isthmus.cli.tables import wide_option
 @wide_option
 @json_option
 def command(file: Path, as_json: bool) -> None:
-    """Show what a recording of `isthmus adfs --record FILE status` or `check` tells: the farm, with pseudonyms, and every
+    """Show a recording made by `isthmus adfs --record FILE status` or `check`: the farm, with pseudonyms, and every
     error.
 
-    No server is asked, and no settings are needed. Names are replaced when the recording is made; ordinary words in the
-    texts of errors are not, so read those before you send the file to anybody.
+    No server is contacted and no settings are needed. Names are replaced when the recording is made; ordinary words in
+    error messages are not, so read those before you send the file to anyone.
 
     \b
     Example:

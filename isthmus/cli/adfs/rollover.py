@@ -28,22 +28,25 @@ use_option = click.option(
     type=click.Choice(_USES),
     default=_USES,
     show_default="both",
-    help="Which certificates; may be given again.",
+    help="Which certificates to roll over. Can be repeated.",
 )
 wait_option = click.option(
-    "--wait-days", type=FiniteRange(0), default=None, help="Days that partners get before promotion (5)."
+    "--wait-days", type=FiniteRange(0), default=None, help="Days that partners get before promotion. Default: 5."
 )
 soak_option = click.option(
-    "--soak-days", type=FiniteRange(0), default=None, help="Days for which the old certificate stays (2)."
+    "--soak-days",
+    type=FiniteRange(0),
+    default=None,
+    help="Days for which the old certificate is kept after promotion. Default: 2.",
 )
 
 
 @click.group("rollover")
 def command() -> None:
-    """Roll token-signing and token-decrypting certificates: plan, apply, and come back whenever it waits.
+    """Roll over token-signing and token-decrypting certificates.
 
-    Every step has a precondition, is written down before it is done, and is checked on every node afterwards. Interrupted
-    anywhere, `apply` continues; until `retire` there is a way back.
+    Every step is checked beforehand, recorded in a journal, and verified on every node afterwards. `apply` stops whenever it
+    has to wait; run it again to continue, also after an interruption. Until `retire` you can roll back.
     """
 
 
@@ -69,11 +72,11 @@ async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: b
 @save_option
 @json_option
 def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given: Any) -> None:
-    """Show every step of a rollover. Nothing is changed.
+    """Show every step of a rollover, without changing anything.
 
     \b
     Examples:
-      isthmus adfs rollover plan             # AD FS makes the certificates
+      isthmus adfs rollover plan             # AD FS creates the certificates
       isthmus adfs rollover plan --use signing --pfx new.pfx \\
           --password-file new.password --save plan.json
     """
@@ -84,7 +87,11 @@ def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given:
 @certificate_command("token")
 @_wanted
 @plan_option
-@click.option("--unattended", is_flag=True, help="Promote and retire as soon as that may be, without being told again.")
+@click.option(
+    "--unattended",
+    is_flag=True,
+    help="Promote the new certificate and remove the old one as soon as allowed, without further approval.",
+)
 @due_option
 @patience_option
 @yes_option
@@ -98,9 +105,9 @@ def apply(
     patience: float,
     **given: Any,
 ) -> None:
-    """Begin a rollover, or go on with the one that is under way, as far as can be gone now.
+    """Start a rollover, or continue the one in progress, as far as possible now.
 
-    It stops before the new certificate comes into use (`promote`) and before the old one goes (`retire`).
+    It stops before the new certificate is promoted (`promote`) and before the old one is removed (`retire`).
 
     \b
     Examples:
@@ -129,7 +136,7 @@ def apply(
 @certificate_command("token")
 @json_option
 def status(work: CertificateOperation, manner: Manner) -> None:
-    """Show where the rollover stands, and what it waits for. Nothing is changed.
+    """Show the progress of the rollover and what it is waiting for.
 
     \b
     Example:
@@ -143,33 +150,35 @@ def status(work: CertificateOperation, manner: Manner) -> None:
 @click.argument("names", nargs=-1, required=True)
 @json_option
 def acknowledge(work: CertificateOperation, manner: Manner, names: tuple[str, ...]) -> None:
-    """Say that a partner knows the new certificate, or that something else that was asked for was done.
+    """Confirm that a partner has the new certificate, or that another requested action has been done.
 
     \b
     Example:
       isthmus adfs rollover acknowledge "Intranet" "Payroll"
     """
     run_async(work.acknowledge(names))
-    text = f"Noted: {', '.join(names)}. `isthmus adfs rollover status` shows what else is waited for."
+    text = f"Recorded: {', '.join(names)}. `isthmus adfs rollover status` shows what else is needed."
     emit_said(text, as_json=manner.as_json, acknowledged=list(names))
 
 
 @command.command()
 @certificate_command("token")
-@click.option("--acknowledge", "names", multiple=True, metavar="PARTNER", help="A partner that knows; may be given again.")
+@click.option(
+    "--acknowledge", "names", multiple=True, metavar="PARTNER", help="Partner that has the new certificate. Can be repeated."
+)
 @patience_option
 @yes_option
 @json_option
 def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], patience: float) -> None:
-    """Let the new certificate come into use, and see that every node uses it.
+    """Make the new certificate primary, and check that every node uses it.
 
-    Refused while a known partner does not have it, or the time that partners get is not over.
+    Refused while an automatic or manual partner does not have it, or the waiting period is not over.
 
     \b
     Example:
       isthmus adfs rollover promote --acknowledge "Payroll"
     """
-    _open_gate(work, "promote", names, "this brings the new certificate into use", patience, manner)
+    _open_gate(work, "promote", names, "this makes the new certificate primary", patience, manner)
 
 
 @command.command()
@@ -178,13 +187,13 @@ def promote(work: CertificateOperation, manner: Manner, names: tuple[str, ...], 
 @yes_option
 @json_option
 def retire(work: CertificateOperation, manner: Manner, patience: float) -> None:
-    """Take the old certificate away, from the farm and from Entra ID. There is no way back after that.
+    """Remove the old certificate from the farm and from Entra ID. After that you cannot roll back.
 
     \b
     Example:
       isthmus adfs rollover retire
     """
-    _open_gate(work, "retire", (), "this takes the old certificate away, and there is no way back", patience, manner)
+    _open_gate(work, "retire", (), "this removes the old certificate, and you cannot roll back afterwards", patience, manner)
 
 
 def _open_gate(
@@ -206,21 +215,21 @@ def _open_gate(
     type=click.Choice(["published", "start"]),
     default="published",
     show_default=True,
-    help="The old certificate in use again and the new one still published; or everything as it was.",
+    help="published: make the old certificate primary again, keep the new one published. start: undo everything.",
 )
 @cancel_option
 @patience_option
 @yes_option
 @json_option
 def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, patience: float) -> None:
-    """Go back. Possible until `retire`, and while the old certificate has not ended; also where AD FS itself, or another
-    administrator, has promoted the new one and the old one is still in the farm.
+    """Roll back to the old certificate. Possible until `retire`, as long as the old certificate has not expired; also if
+    AD FS itself or another administrator has promoted the new one and the old one is still in the farm.
 
     \b
     Example:
       isthmus adfs rollover rollback --to start
     """
-    what = "goes forward again" if cancel else f"goes back to {to}"
+    what = "continues with the new certificate" if cancel else f"is rolled back to {to}"
     certificates.roll_back(work, "" if cancel else to, patience, what, manner)
 
 
@@ -228,7 +237,9 @@ def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, 
 @certificate_command("token")
 @use_option
 @click.option(
-    "--without-entra", is_flag=True, help="Entra ID cannot be asked: the farm's keys come first, it is told at the end."
+    "--without-entra",
+    is_flag=True,
+    help="Use if Entra ID cannot be queried: replace the farm's keys first, and update Entra ID at the end.",
 )
 @patience_option
 @yes_option
@@ -236,7 +247,7 @@ def rollback(work: CertificateOperation, manner: Manner, to: str, cancel: bool, 
 def emergency(
     work: CertificateOperation, manner: Manner, uses: tuple[str, ...], without_entra: bool, patience: float
 ) -> None:
-    """A key was stolen: new certificates immediately. No waiting for partners, no way back.
+    """Replace certificates immediately after a key was stolen, without waiting for partners and without a way to roll back.
 
     Sign-in to partners other than Entra ID fails until they have the new certificate.
 
@@ -258,16 +269,21 @@ def emergency(
 
 @command.command()
 @certificate_command("token")
-@click.option("--name", "names", multiple=True, help="A DNS name; the farm's own by default. May be given again.")
-@click.option("--out", type=FILE, required=True, help="File for the request (PEM).")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="DNS name for the certificate. Default: the federation service name. Can be repeated.",
+)
+@click.option("--out", type=FILE, required=True, help="File to write the request to (PEM).")
 @json_option
 def request(work: CertificateOperation, manner: Manner, names: tuple[str, ...], out: Path) -> None:
-    """Make a key and a request for an enterprise CA. Its answer is given with --certificate; the key stays here.
+    """Create a private key and a certificate request for an enterprise CA. Pass the issued certificate with --certificate.
 
     \b
     Example:
       isthmus adfs rollover request --out fs.csr
     """
     wanted = work.make_request(names, out)
-    text = f"Wrote {out} for {', '.join(wanted)}. The key is in {work.context.state_dir}/keys: keep that directory."
+    text = f"Wrote {out} for {', '.join(wanted)}. The private key is in {work.context.state_dir}/keys: keep that directory."
     emit_said(text, as_json=manner.as_json, request=str(out), names=list(wanted))

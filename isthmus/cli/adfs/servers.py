@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from isthmus.cli.flow import Manner
 
 F = TypeVar("F", bound=Callable[..., Any])
-_CONTINUE = "Fix that, then continue with --resume, or clean up with --undo"
+_CONTINUE = "Fix this, then continue with --resume, or clean up with --undo"
 
 
 _common_options = options(
-    click.option("--farm", default="", help="Name of the farm in the settings; needed where there are several."),
+    click.option("--farm", default="", help="Name of the farm; required if the settings contain several."),
     click.option("--save", type=FILE, help="Write the plan to this file and change nothing."),
-    click.option("--plan", "plan_file", type=FILE, help="Apply a plan that was saved."),
-    click.option("--resume", is_flag=True, help="Continue what was interrupted."),
-    click.option("--undo", is_flag=True, help="Clean up what a failed attempt left."),
-    click.option("--yes", is_flag=True, help="Do not ask for the server's name before the change."),
+    click.option("--plan", "plan_file", type=FILE, help="Apply a saved plan."),
+    click.option("--resume", is_flag=True, help="Continue after an interruption."),
+    click.option("--undo", is_flag=True, help="Clean up after a failed attempt."),
+    click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
     json_option,
 )
 """Of all five commands."""
@@ -48,7 +48,7 @@ def _server_command(kind: str) -> Callable[[F], F]:
 
             how = {name: given.pop(name) for name in ("save", "plan_file", "resume", "undo")}
             if sum(map(bool, how.values())) > 1:
-                raise click.UsageError("Give one of --save, --plan, --resume and --undo.")
+                raise click.UsageError("Use only one of --save, --plan, --resume and --undo.")
             secrets = _secrets(given)
             work = server_operation(context, farm, Operation(kind), host, secrets, **given)
             if how["resume"] or how["undo"]:
@@ -62,23 +62,30 @@ def _server_command(kind: str) -> Callable[[F], F]:
 
 
 _joining = options(
-    click.option("--service-account", default="", help="Such as 'CORP\\adfs$'; without it that of the primary."),
-    click.option("--service-password-file", type=FILE, help="File with its password, unless it is a gMSA."),
+    click.option(
+        "--service-account",
+        default="",
+        help="Service account of AD FS, such as 'CORP\\adfs$'. Default: that of the primary server.",
+    ),
+    click.option(
+        "--service-password-file", type=FILE, help="File with the service account's password; not needed for a gMSA."
+    ),
     click.option(
         "--admin-user",
         "admin",
         default="",
-        help="Account with which the server reaches DCs and primary; without it the session must delegate.",
+        help="Account with which the server connects to domain controllers and the primary server. "
+        "Without it, the session must delegate credentials.",
     ),
-    click.option("--admin-password-file", type=FILE, help="File with its password."),
-    click.option("--sql", default="", help="Connection string of the farm's SQL Server; without it WID."),
+    click.option("--admin-password-file", type=FILE, help="File with the password of --admin-user."),
+    click.option("--sql", default="", help="Connection string of the farm's SQL Server database. Default: WID."),
 )
 """Options of servers that join the domain's farm."""
 
 
 @click.group("farm")
 def farm_command() -> None:
-    """Make a farm."""
+    """Create a farm."""
 
 
 @click.group("node")
@@ -95,17 +102,21 @@ def proxy_command() -> None:
 @click.argument("host")
 @_server_command("farm new")
 @_joining
-@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate in the server's LocalMachine\\My.")
-@click.option("--display-name", default="", help="What the sign-in page is headed with.")
+@click.option(
+    "--thumbprint", type=pasted, default="", help="SSL certificate, which must be in the server's LocalMachine\\My."
+)
+@click.option("--display-name", default="", help="Display name of the federation service on the sign-in page.")
 @click.option(
     "--signing",
     type=pasted,
     default="",
-    help="Thumbprint of a CA-issued token-signing certificate; without it AD FS makes one.",
+    help="Token-signing certificate from a CA. Default: AD FS creates one.",
 )
-@click.option("--decrypting", type=pasted, default="", help="Likewise for token-decrypting.")
+@click.option(
+    "--decrypting", type=pasted, default="", help="Token-decrypting certificate from a CA. Default: AD FS creates one."
+)
 def farm_new() -> None:
-    """Make HOST the first node of a new farm. The farm is in the settings already, with its federation name.
+    """Make HOST the first node of a new farm. Add the farm to the settings first, with its federation service name.
 
     \b
     Example:
@@ -118,10 +129,12 @@ def farm_new() -> None:
 @click.argument("host")
 @_server_command("node add")
 @_joining
-@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
-@click.option("--http-port", default=80, show_default=True, help="The primary's HTTP port (HttpPort of Get-AdfsProperties).")
+@click.option("--thumbprint", type=pasted, default="", help="SSL certificate. Default: that of the primary server.")
+@click.option(
+    "--http-port", default=80, show_default=True, help="HTTP port of the primary server (HttpPort in Get-AdfsProperties)."
+)
 def node_add() -> None:
-    """Add HOST to a farm: preflight, plan, role, join, first synchronisation, probe.
+    """Add HOST to a farm as a node: preflight checks, plan, role, join, first synchronisation, probe.
 
     \b
     Examples:
@@ -135,9 +148,13 @@ def node_add() -> None:
 @node_command.command("remove")
 @click.argument("host")
 @_server_command("node remove")
-@click.option("--offline", is_flag=True, help="It does not answer and never will: take it out of the farm's table only.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="For a server that will never answer again: only remove it from the farm's list of nodes.",
+)
 def node_remove() -> None:
-    """Remove HOST from a farm: its role, and its entry in the farm's table of nodes.
+    """Remove HOST from a farm: the AD FS role, and its entry in the farm's list of nodes.
 
     \b
     Example:
@@ -148,13 +165,18 @@ def node_remove() -> None:
 @proxy_command.command("add")
 @click.argument("host")
 @_server_command("proxy add")
-@click.option("--thumbprint", type=pasted, default="", help="Of the SSL certificate; without it the primary's.")
+@click.option("--thumbprint", type=pasted, default="", help="SSL certificate. Default: that of the primary server.")
 @click.option(
-    "--trust-user", "trust_admin", default="", help="Local administrator of the federation servers, for the trust."
+    "--trust-user",
+    "trust_admin",
+    default="",
+    help="Account for setting up the proxy trust: a local administrator of the federation servers.",
 )
-@click.option("--trust-password-file", type=FILE, help="File with that account's password.")
+@click.option("--trust-password-file", type=FILE, help="File with the password of --trust-user.")
 def proxy_add() -> None:
-    """Make HOST a Web Application Proxy of a farm: role, trust, health, probe. For a lost trust: remove, then add.
+    """Make HOST a Web Application Proxy of a farm: role, proxy trust, health, probe.
+
+    To repair a lost proxy trust, remove the proxy and add it again.
 
     \b
     Example:
@@ -167,7 +189,7 @@ def proxy_add() -> None:
 @click.argument("host")
 @_server_command("proxy remove")
 def proxy_remove() -> None:
-    """Remove the role from HOST.
+    """Remove the Web Application Proxy role from HOST.
 
     \b
     Example:

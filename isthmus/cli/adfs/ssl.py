@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 
 @click.group("ssl")
 def command() -> None:
-    """Renew the SSL and Service-Communications certificate: every node, every proxy, every published application.
+    """Replace the SSL and Service-Communications certificate on every node, proxy and published application.
 
-    Interrupted anywhere, `apply` continues; `rollback` puts the old certificate back. A request for an enterprise CA is made
-    with `isthmus adfs rollover request`.
+    After an interruption, run `apply` again; `rollback` restores the old certificate. To create a request for an enterprise
+    CA, use `isthmus adfs rollover request`.
     """
 
 
-acme_option = click.option("--acme", is_flag=True, help="Have a new one issued by the ACME server of the settings, [acme].")
+acme_option = click.option(
+    "--acme", is_flag=True, help="Request a new certificate from the ACME server under [acme] in the settings."
+)
 name_option = click.option(
     "--name",
     "names",
     multiple=True,
     metavar="DNS",
-    help="One more name that it must cover, such as enterpriseregistration.example.com; may be given again.",
+    help="Additional name that the certificate must cover, such as enterpriseregistration.example.com. Can be repeated.",
 )
 
 
@@ -40,7 +42,7 @@ _wanted = options(certificate_options, acme_option, name_option)
 
 async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: bool = True) -> RolloverRequest:
     if sum(bool(given[way]) for way in ("pfx", "answer", "thumbprint", "acme")) != 1:
-        raise Failure("say which certificate: one of --pfx, --certificate, --thumbprint, --acme")
+        raise Failure("choose a certificate with one of --pfx, --certificate, --thumbprint or --acme")
     return await work.request(source_of(given), keep=keep)
 
 
@@ -50,7 +52,7 @@ async def _request(work: CertificateOperation, given: dict[str, Any], *, keep: b
 @save_option
 @json_option
 def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given: Any) -> None:
-    """Check a new certificate and show every step. Nothing is changed on the servers.
+    """Check a new certificate and show every step, without changing anything on the servers.
 
     \b
     Examples:
@@ -71,7 +73,7 @@ def plan(work: CertificateOperation, manner: Manner, save: Path | None, **given:
 def apply(
     work: CertificateOperation, manner: Manner, plan_file: Path | None, within: float | None, patience: float, **given: Any
 ) -> None:
-    """Begin, or go on with what is under way, to the end.
+    """Replace the certificate, or continue an interrupted replacement.
 
     \b
     Examples:
@@ -97,7 +99,7 @@ def apply(
 @certificate_command("ssl")
 @json_option
 def status(work: CertificateOperation, manner: Manner) -> None:
-    """Show where it stands, and what it waits for. Nothing is changed.
+    """Show the progress and what it is waiting for.
 
     \b
     Example:
@@ -113,12 +115,12 @@ def status(work: CertificateOperation, manner: Manner) -> None:
 @yes_option
 @json_option
 def rollback(work: CertificateOperation, manner: Manner, cancel: bool, patience: float) -> None:
-    """Put the old certificate back, everywhere. Possible after the end, too, while the old one is in the stores and valid.
+    """Restore the old certificate on all servers. Also possible after completion, while the old one is stored and valid.
 
     \b
     Example:
       isthmus adfs ssl rollback
     """
-    undone = "is undone, every server gets the certificate that it had before"
-    what, to = ("goes forward again", "") if cancel else (undone, "start")
+    undone = "is rolled back; every server gets its previous certificate"
+    what, to = ("continues with the new certificate", "") if cancel else (undone, "start")
     certificates.roll_back(work, to, patience, what, manner, undo=True)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @wide_option
 @json_option
 def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool) -> None:
-    """Show farms as a whole: servers, certificates, bindings, proxies, partners, what each host serves, inconsistencies.
+    """Show farms: servers, certificates, bindings, trusts, what each host serves, and inconsistencies.
 
-    Nothing is changed. Hosts that do not answer are shown with the reason. Exit code 3 where nothing of a farm was seen.
+    Hosts that do not answer are shown with the reason. The exit code is 3 if nothing of a farm could be read.
 
     \b
     Examples:

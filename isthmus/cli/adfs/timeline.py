@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--output", type=FILE, required=True, help="HTML file to write.")
 @json_option
 def command(context: OperationContext, manner: Manner, names: tuple[str, ...], outside: bool, output: Path) -> None:
-    """Draw every certificate of a farm: now, thresholds, and what will happen by itself when. One page for any browser.
+    """Draw a timeline of a farm's certificates, with thresholds and what AD FS will do automatically, as an HTML page.
 
     \b
     Examples:
@@ -34,7 +34,7 @@ def command(context: OperationContext, manner: Manner, names: tuple[str, ...], o
     from adfs_mgmt.operations import SelectionError
 
     if len(farms := context.farms(names)) > 1:
-        raise SelectionError(f"a page is for one farm; add --farm with one of {', '.join(farm.name for farm in farms)}")
+        raise SelectionError(f"the page shows one farm; choose it with --farm: {', '.join(farm.name for farm in farms)}")
     (observation,) = observe(context, names, external_only=outside)
     farm, external = observation.farm, observation.external
     with reporting(OSError):

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _HERE = "isthmus.cli.adfs."
 _PARTS: dict[str, tuple[str, str]] = {
-    "show": (_HERE + "trust:show", "Domains, their certificates at Entra ID, and how its own update went."),
-    "compare": (_HERE + "trust:compare_", "What Entra ID knows against what the farm signs with."),
+    "show": (_HERE + "trust:show", "Show domains, their certificates in Entra ID, and the result of its automatic update."),
+    "compare": (_HERE + "trust:compare_", "Compare the certificates in Entra ID with those of the farm."),
     "update": (_HERE + "trust_changes:update", "Publish the farm's certificates to every federated domain."),
-    "issuer": (_HERE + "trust_changes:issuer", "Correct issuerUri, where it is not what the farm issues."),
-    "convert": (_HERE + "trust_changes:convert", "A domain between managed and federated."),
-    "backup": (_HERE + "trust_changes:backup", "Copy the federation of domains into files."),
-    "restore": (_HERE + "trust_changes:restore_", "Put back what such a file holds."),
-    "partners": (_HERE + "trust_partners:command", "Relying parties, and who of them must be told of a certificate."),
+    "issuer": (_HERE + "trust_changes:issuer", "Correct issuerUri where it differs from the farm's issuer."),
+    "convert": (_HERE + "trust_changes:convert", "Convert a domain to managed or federated."),
+    "backup": (_HERE + "trust_changes:backup", "Back up the federation settings of domains."),
+    "restore": (_HERE + "trust_changes:restore_", "Restore the federation settings of a domain from a backup."),
+    "partners": (_HERE + "trust_partners:command", "Keep track of how relying parties get new certificates."),
 }
 
 tenants_option = click.option("--tenant", default="", metavar="TENANT", help="Only this tenant.")
@@ -32,9 +32,9 @@ tenants_option = click.option("--tenant", default="", metavar="TENANT", help="On
 
 @click.group("trust", cls=LazyGroup, parts=_PARTS)
 def command() -> None:
-    """The trust between farms and Entra ID, over Microsoft Graph.
+    """Manage the federation trust between farms and Entra ID, through Microsoft Graph.
 
-    The application in [[entra]] needs Domain.Read.All to look, Domain-InternalFederation.ReadWrite.All to update
+    The application in [[entra]] needs Domain.Read.All to read, Domain-InternalFederation.ReadWrite.All to update
     certificates, and Domain.ReadWrite.All to convert a domain.
     """
 
@@ -45,7 +45,7 @@ def command() -> None:
 @wide_option
 @json_option
 def show(context: OperationContext, manner: Manner, tenant: str) -> None:
-    """Show the domains of each tenant as Entra ID has them. Nothing is changed.
+    """Show the domains of each tenant with their federation settings in Entra ID.
 
     \b
     Examples:
@@ -71,14 +71,14 @@ def show(context: OperationContext, manner: Manner, tenant: str) -> None:
 @external_option
 @json_option
 def compare_(context: OperationContext, manner: Manner, tenant: str, outside: bool) -> None:
-    """Compare each tenant with its farm. Nothing is changed. Exit code 1 where sign-in is broken or will be by itself.
+    """Compare each tenant with its farm. The exit code is 1 if sign-in is broken or will break without action.
 
     \b
     Examples:
       isthmus adfs trust compare
 
     \b
-    Without WinRM, the farm's metadata says what it signs with:
+    Without WinRM, using the farm's federation metadata:
       isthmus adfs trust compare --outside
     """
     from adfs_mgmt.operations import compare_trusts

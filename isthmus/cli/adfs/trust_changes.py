@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from adfs_mgmt.operations import Conversion, DomainResult, OperationContext, Restoration, TrustUpdate
 
 _MFA = ("acceptIfMfaDoneByFederatedIdp", "enforceMfaByFederatedIdp", "rejectMfaByFederatedIdp")
-tenant_option = click.option("--tenant", default="", metavar="TENANT", help="The tenant, where the settings have several.")
+tenant_option = click.option(
+    "--tenant", default="", metavar="TENANT", help="Tenant; required if the settings contain several."
+)
 
 
 @click.command("update")
 @operation
 @tenant_option
 @external_option
-@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
-@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Take this old certificate out instead.")
+@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this domain. Can be repeated.")
+@click.option("--retire", type=pasted, default="", metavar="THUMBPRINT", help="Remove this old certificate instead.")
 @yes_option
 @json_option
 def update(
     context: OperationContext, manner: Manner, tenant: str, outside: bool, domains: tuple[str, ...], retire: str
 ) -> None:
-    """Publish the certificate that signs now, else its successor, to every domain that is federated with the farm.
+    """Publish the current token-signing certificate, or else its successor, to every domain federated with the farm.
 
-    Only the slot that does not hold the live key is written, after a backup, and read back. Nothing else is touched. A
-    domain that fails does not stop the others; exit code 1 then.
+    Only the slot without the current certificate is written, after a backup, and then read back. Nothing else is changed. A
+    domain that fails does not stop the others; the exit code is 1 in that case.
 
     \b
     Examples:
@@ -56,7 +58,7 @@ def update(
     if changes:
         if manner.as_json and not manner.yes:
             emit_json({"plan": changes, "problems": [problem.text for problem in planned.problems]})
-        flow.confirm("Do this? Type yes", "yes", manner)
+        flow.confirm("Type yes to confirm", "yes", manner)
         results = run_async(apply_trust_update(context, planned))
     _show_results(results, changes, as_json=manner.as_json)
 
@@ -90,13 +92,13 @@ def _result_data(result: DomainResult) -> dict[str, Any]:
 @click.command("issuer")
 @operation
 @tenant_option
-@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this one; may be given again.")
+@click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="Only this domain. Can be repeated.")
 @yes_option
 @json_option
 def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
-    """Write the issuer that the farm puts into tokens into issuerUri of each domain where it is another (AADSTS50107).
+    """Set issuerUri of each domain to the issuer that the farm puts into tokens, where it differs (AADSTS50107).
 
-    The farm's Identifier and claim rules are read over WinRM. What there was is saved first.
+    The farm's identifier and claim rules are read over WinRM. The previous settings are backed up first.
 
     \b
     Examples:
@@ -112,13 +114,13 @@ def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tupl
         emit_said(text, as_json=manner.as_json, plan=plan)
     saved: dict[str, str] = {}
     if plan:
-        flow.confirm("Do this? Type yes", "yes", manner)
+        flow.confirm("Type yes to confirm", "yes", manner)
     for row in planned:
         saved[row.domain.name] = path = str(run_async(apply_restoration(context, row)))
         if not manner.as_json:
             click.echo(visible(f"{row.domain.name}: done (backup: {path})"))
     if manner.as_json or not plan:
-        emit_said("every issuerUri is right", as_json=manner.as_json, written=plan, backups=saved)
+        emit_said("every issuerUri is correct", as_json=manner.as_json, written=plan, backups=saved)
 
 
 @click.command("convert")
@@ -127,16 +129,18 @@ def issuer(context: OperationContext, manner: Manner, tenant: str, domains: tupl
 @external_option
 @click.argument("domain")
 @click.argument("kind", type=click.Choice(["managed", "federated"]))
-@click.option("--from", "source", type=FILE, help="Federate as in this backup.")
+@click.option("--from", "source", type=FILE, help="Use the federation settings of this backup.")
 @click.option(
     "--mfa",
     type=click.Choice(_MFA),
     default=None,
     metavar="BEHAVIOUR",
-    help=f"federatedIdpMfaBehavior: {', '.join(_MFA)}. It cannot be unset again.",
+    help=f"federatedIdpMfaBehavior: {', '.join(_MFA)}. It cannot be unset later.",
 )
-@click.option("--only-domain", is_flag=True, help="Take the farm's identifier as the issuer: for the only domain of a farm.")
-@click.option("--without-backup", is_flag=True, help="To managed, even where the configuration cannot be read.")
+@click.option(
+    "--only-domain", is_flag=True, help="Use the farm's identifier as the issuer, for a farm with only one domain."
+)
+@click.option("--without-backup", is_flag=True, help="Convert to managed even if the current settings cannot be backed up.")
 @yes_option
 @json_option
 def convert(
@@ -149,9 +153,9 @@ def convert(
     mfa: str | None,
     **how: Any,
 ) -> None:
-    """Convert a domain between managed and federated, after a checklist; on a terminal its name is asked for.
+    """Convert a domain to managed or federated, after a checklist. On a terminal you confirm with the domain's name.
 
-    Every user of the domain signs in differently afterwards, for some time before it reaches everywhere (up to an hour).
+    This changes how every user of the domain signs in. It can take up to an hour to take effect everywhere.
 
     \b
     Examples:
@@ -171,7 +175,7 @@ def convert(
         raise Failure(f"{len(failed)} of the checks failed; nothing was changed")
     flow.confirm(f"Type the domain's name to convert {domain}", domain, manner)
     saved = run_async(apply_conversion(context, conversion))
-    text = f"{domain} is {kind} now." + (f" The way back: {saved}" if saved else "")
+    text = f"{domain} is {kind} now." + (f" Backup of the previous settings: {saved}" if saved else "")
     emit_said(text, as_json=manner.as_json, domain=domain, authentication=kind, backup=str(saved) if saved else None)
 
 
@@ -199,7 +203,7 @@ def _show_conversion(conversion: Conversion, *, as_json: bool) -> None:
 @click.argument("domains", nargs=-1, metavar="[DOMAIN]...")
 @json_option
 def backup(context: OperationContext, manner: Manner, tenant: str, domains: tuple[str, ...]) -> None:
-    """Copy the federation of these domains (of all, for none) into files of state_dir/backups, mode 0600.
+    """Back up the federation settings of these domains (default: all) to files in state_dir/backups, mode 0600.
 
     \b
     Examples:
@@ -221,14 +225,16 @@ def backup(context: OperationContext, manner: Manner, tenant: str, domains: tupl
 @tenant_option
 @external_option
 @click.argument("file", type=FILE)
-@click.option("--mfa", is_flag=True, help="Restore federatedIdpMfaBehavior, too. It cannot be unset again.")
-@click.option("--blind", is_flag=True, help="Without looking at the farm, which may be gone: the live key may be lost.")
+@click.option("--mfa", is_flag=True, help="Also restore federatedIdpMfaBehavior. It cannot be unset later.")
+@click.option(
+    "--blind", is_flag=True, help="Do not check the farm, for a farm that is gone. The current certificate may be lost."
+)
 @yes_option
 @json_option
 def restore_(
     context: OperationContext, manner: Manner, tenant: str, outside: bool, file: Path, mfa: bool, blind: bool
 ) -> None:
-    """Write what a backup holds back to its domain: only what differs, and never without the key that signs now.
+    """Restore a domain from a backup. Only differences are written, and only if the current certificate is included.
 
     \b
     Examples:
@@ -240,13 +246,13 @@ def restore_(
     planned = run_async(plan_restoration(context, found, file, with_mfa=mfa, blind=blind, external_only=outside))
     names = list(planned.values)
     if not manner.as_json:
-        said = f"{', '.join(names)} will be written" if names else "nothing differs"
+        said = f"{', '.join(names)} will be written" if names else "nothing to restore"
         click.echo(visible(f"{planned.domain.name}: {said}"))
     elif names and not manner.yes:
         emit_json({"domain": planned.domain.name, "plan": names})
     saved = None
     if names:
-        flow.confirm("Do this? Type yes", "yes", manner)
+        flow.confirm("Type yes to confirm", "yes", manner)
         saved = run_async(apply_restoration(context, planned))
     _show_restored(planned, saved, as_json=manner.as_json)
 
@@ -256,4 +262,4 @@ def _show_restored(planned: Restoration, saved: Path | None, *, as_json: bool) -
     if as_json:
         emit_json({"domain": name, "restored": list(planned.values), "backup": str(saved) if saved else None})
     elif planned.values:
-        click.echo(f"{name} is restored." + (f" What was there: {saved}" if saved else ""))
+        click.echo(f"{name} is restored." + (f" Backup of the previous settings: {saved}" if saved else ""))

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
 @click.group("partners")
 def command() -> None:
-    """Relying parties: automatic ones read the farm's metadata, manual ones must be told, of the rest nobody has said."""
+    """Keep track of relying parties: automatic ones read the farm's metadata, manual ones must be notified,
+    for the others it is not known yet.
+    """
 
 
 @command.command("list")
 @operation
 @farm_option
-@click.option("--refresh", is_flag=True, help="Ask the farm for its relying parties first (WinRM).")
+@click.option("--refresh", is_flag=True, help="First read the relying party trusts from the farm, over WinRM.")
 @wide_option
 @json_option
 def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -> None:
-    """Show the ledger.
+    """Show how each partner gets new certificates.
 
     \b
     Examples:
@@ -57,9 +59,9 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
         )
         for partner in ledger.partners
     ]
-    headers = ("Partner", "Learns", "Reads every", "Contact", "Acknowledged")
+    headers = ("Partner", "Update", "Reads every", "Contact", "Acknowledged")
     late, wrapped = ("Reads every", "Contact", "Acknowledged"), ("Contact", "Acknowledged")
-    table(headers, rows, "none: ask the farm with --refresh", drop=late, prose=wrapped)
+    table(headers, rows, "none: read them from the farm with --refresh", drop=late, prose=wrapped)
 
 
 @command.command("set")
@@ -68,14 +70,18 @@ def list_(context: OperationContext, manner: Manner, farm: str, refresh: bool) -
 @click.argument("partner")
 @click.argument("kind", type=click.Choice(["automatic", "manual", "unknown"]))
 @click.option(
-    "--every", type=FiniteRange(0.1, 24 * 366), default=None, metavar="HOURS", help="How often it reads our metadata."
+    "--every",
+    type=FiniteRange(0.1, 24 * 366),
+    default=None,
+    metavar="HOURS",
+    help="How often the partner reads the farm's metadata.",
 )
-@click.option("--contact", default=None, help="Who is to be told, and how.")
+@click.option("--contact", default=None, help="Whom to notify, and how.")
 @json_option
 def set_(
     context: OperationContext, manner: Manner, farm: str, partner: str, kind: str, every: float | None, contact: str | None
 ) -> None:
-    """Say how a partner (its name or identifier in AD FS) learns of a new certificate.
+    """Record how a partner (its name or identifier in AD FS) gets a new certificate.
 
     \b
     Examples:
@@ -97,7 +103,7 @@ def set_(
 @click.argument("thumbprint", type=pasted)
 @json_option
 def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: str, thumbprint: str) -> None:
-    """Note that a partner has put in the certificate with this thumbprint.
+    """Record that a partner has installed the certificate with this thumbprint.
 
     \b
     Examples:
@@ -107,17 +113,21 @@ def acknowledge_(context: OperationContext, manner: Manner, farm: str, partner: 
     from foundation.actors import this_actor
 
     acknowledge_certificate(context, farm, partner, thumbprint, str(this_actor()))
-    emit_said(f"{partner} knows {thumbprint}.", as_json=manner.as_json, partner=partner, thumbprint=thumbprint)
+    emit_said(f"{partner} has {thumbprint}.", as_json=manner.as_json, partner=partner, thumbprint=thumbprint)
 
 
 @command.command("watch")
 @operation
 @farm_option
-@click.option("--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="CA (PEM) to trust instead.")
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="CA certificate (PEM) to trust instead of the system's.",
+)
 @wide_option
 @json_option
 def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path | None) -> None:
-    """Read the partners' own metadata: what changed since the last time, and what ends. Exit code 1 for a warning.
+    """Read the partners' metadata and show changed and expiring certificates. The exit code is 1 if there is a warning.
 
     \b
     Examples:
@@ -140,8 +150,8 @@ def watch_(context: OperationContext, manner: Manner, farm: str, ca_file: Path |
             )
             for sight in watched
         ]
-        headers = ("Partner", "Certificates", "First to end", "Problem")
-        empty = "no partner has metadata that AD FS knows of"
+        headers = ("Partner", "Certificates", "First expiry", "Problem")
+        empty = "AD FS has no metadata URL for any partner"
         table(headers, rows, empty, drop=("Certificates",), prose=("Problem",))
         for warning in report.warnings:
             click.secho(visible(f"! {warning.partner}: {warning.what}. {warning.remedy}"), fg="yellow")

@@ -71,9 +71,9 @@ def test_a_node_is_added(run: Run, scene: Scene) -> None:
     """Checks, commands, progress and what is left to do are shown; no password is."""
     result = run(servers.node_command, *add("--yes"))
     assert result.exit_code == 0
-    assert f"PASS     primary: {PRIMARY} runs and answers" in result.output
+    assert f"PASS     primary: {PRIMARY} is running and answers" in result.output
     assert "Add-AdfsFarmNode -GroupServiceAccountIdentifier 'CORP\\adfs-svc$'" in result.output
-    assert '"title":"look at it from outside"' in result.stderr
+    assert '"title":"check it from outside"' in result.stderr
     assert "health check: HTTP, port 80, /adfs/probe" in result.output
     assert PASSWORD not in result.output
     assert scene.new.node is not None
@@ -81,7 +81,7 @@ def test_a_node_is_added(run: Run, scene: Scene) -> None:
 
 def test_nothing_happens_without_a_confirmation(run: Run, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script must say --yes; a person must type the server's name."""
-    assert "do it with --yes" in str(run(servers.node_command, *add()).exception)
+    assert "use --yes" in str(run(servers.node_command, *add()).exception)
     monkeypatch.setattr(flow, "someone_is_there", lambda: True)
     wrong = run(servers.node_command, *add(), typed=f"{PRIMARY}\n")
     assert f"that is not {NEW}; nothing was changed" in str(wrong.exception)
@@ -130,7 +130,10 @@ def test_what_failed_is_resumed_or_undone(run: Run, scene: Scene) -> None:
     assert "--resume, or clean up with --undo" in str(failure)
     scene.on = lambda _when, _what: None
     again = run(servers.node_command, *add("--yes"))
-    assert (again.output, "node add is under way there: continue with --resume" in str(again.exception)) == ("", True)
+    assert (again.output, "node add is in progress on this server: continue with --resume" in str(again.exception)) == (
+        "",
+        True,
+    )
     scene.simulator.online(NEW)
     assert "has operation node add, not node remove" in str(
         run(servers.node_command, "remove", NEW, "--resume", "--yes").exception
@@ -140,7 +143,7 @@ def test_what_failed_is_resumed_or_undone(run: Run, scene: Scene) -> None:
     assert "Left for you" not in undone
     added = run(servers.node_command, *add("--yes"))
     assert added.exit_code == 0
-    assert "Left for you:\n  - Put the node into the settings file, under [[farms]] nodes.\n" in added.output
+    assert "Left for you:\n  - Add the node to the settings file, under [[farms]] nodes.\n" in added.output
 
 
 def test_a_proxy_is_added_and_removed(run: Run, scene: Scene) -> None:
@@ -171,8 +174,8 @@ def test_a_farm_is_made(run: Run, scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--save", "a", "--resume"), "Give one of"),
-        (("--farm", "other"), "no farm other in the settings; there is prod"),
+        (("--save", "a", "--resume"), "Use only one of"),
+        (("--farm", "other"), "no farm other in the settings; available: prod"),
         (("--admin-password-file", "nowhere"), "nowhere cannot be read (No such file or directory)"),
         (("--plan", "nowhere"), "cannot be read"),
     ],

@@ -49,7 +49,7 @@ async def test_an_ordinary_service_account_needs_its_password(tmp_path: Path) ->
     scene = Scene(tmp_path, account="CORP\\adfs-svc")
     scene.simulator.world.accounts["CORP\\adfs-svc"] = "Serv1ce-Passw0rd"
     plan = await scene.plan()
-    with pytest.raises(Refused, match=r"the password of CORP\\adfs-svc: --service-password-file"):
+    with pytest.raises(Refused, match=r"the password of CORP\\adfs-svc is missing: give --service-password-file"):
         await scene.deployment().apply(plan, SECRETS)
     assert scene.watch.acts == []
     secrets = Secrets(service_account=Secret("Serv1ce-Passw0rd"), admin=Secret(PASSWORD))
@@ -105,7 +105,7 @@ async def test_the_primary_is_not_removed(tmp_path: Path) -> None:
 async def test_the_last_node_is_not_removed(tmp_path: Path) -> None:
     """Nobody could sign in."""
     scene = Scene(tmp_path, nodes=1)
-    assert "no federation server runs" in failed(await scene.plan(Operation.NODE_REMOVE, host=PRIMARY))["farm"]
+    assert "no federation server is running" in failed(await scene.plan(Operation.NODE_REMOVE, host=PRIMARY))["farm"]
 
 
 @pytest.mark.parametrize("version", EVERY_WINDOWS)

@@ -61,15 +61,15 @@ def off(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("break_it", "name", "said"),
     [
-        (remove_certificate, "SSL certificate", "is not in LocalMachine\\My; import it with its key on adfs9"),
-        (put_without_key, "SSL certificate", "is there without its private key; remove it, then import it"),
+        (remove_certificate, "SSL certificate", "is not in LocalMachine\\My; import it with its private key on adfs9"),
+        (put_without_key, "SSL certificate", "is in LocalMachine\\My without its private key; remove it, then import it"),
         (leave_domain, "domain", "in a workgroup; join it to the domain"),
-        (clock_ahead, "clock", "its clock is +400 s off; on it, run w32tm /resync"),
+        (clock_ahead, "clock", "its clock is +400 s off; on the server, run w32tm /resync"),
         (old_windows, "windows", "Windows Server 2016 cannot serve a farm of behaviour level 4; use Windows Server 2019"),
-        (stop_primary, "primary", "no primary answers"),
+        (stop_primary, "primary", "no primary server answers"),
         (stop_service_of_primary, "primary", "fix it first"),
-        (many_trusts, "WID", "101 trusts, of 100 that WID is for; move the configuration to SQL Server"),
-        (off, "reachable", "does not answer over WinRM (no connection); on it, run Enable-PSRemoting"),
+        (many_trusts, "WID", "101 trusts; WID supports 100; move the configuration to SQL Server"),
+        (off, "reachable", "does not answer over WinRM (no connection); on the server, run Enable-PSRemoting"),
     ],
 )
 async def test_what_is_wrong_is_named_with_its_remedy(
@@ -88,7 +88,7 @@ async def test_what_is_wrong_is_named_with_its_remedy(
 async def test_short_names_are_refused(tmp_path: Path) -> None:
     """Before anybody is asked."""
     scene = Scene(tmp_path)
-    assert "give the fully qualified one" in failed(await scene.plan(host="adfs9"))["name"]
+    assert "give the fully qualified name" in failed(await scene.plan(host="adfs9"))["name"]
 
 
 async def test_a_gmsa_that_the_host_may_not_use_is_found_by_windows_own_test(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ async def test_a_node_that_is_there_is_not_added_again(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     await scene.apply()
     await scene.apply(Operation.PROXY_ADD)
-    assert "belongs to a farm already" in failed(await scene.plan())["new"]
-    assert "is a proxy already" in failed(await scene.plan(Operation.PROXY_ADD))["new"]
+    assert "already belongs to a farm" in failed(await scene.plan())["new"]
+    assert "is already a proxy" in failed(await scene.plan(Operation.PROXY_ADD))["new"]
 
 
 async def test_what_is_no_member_is_not_removed(tmp_path: Path) -> None:

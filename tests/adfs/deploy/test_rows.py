@@ -41,26 +41,26 @@ def test_what_holds_is_written_down_row_by_row(operation: Operation) -> None:
 @pytest.mark.parametrize(
     ("operation", "row", "host", "seen", "kind", "said", "commands"),
     [
-        (op, "role", {"features": {}}, {}, "do", "is not there", f"{where} Install-WindowsFeature")
+        (op, "role", {"features": {}}, {}, "do", "is missing", f"{where} Install-WindowsFeature")
         for op, where in ((NODE, "adfs9"), (NEW_FARM, "adfs9"), (ADD_PROXY, "wap9"))
     ]
     + [
         (NODE, "role", {"features": {ADFS_ROLE: "Available"}}, {}, "do", "is Available", INSTALL),
         (NODE, "role", {"features": {ADFS_ROLE: "InstallPending"}}, {}, "note", "", ""),
         (NODE, "join", {"role": None}, {}, "do", "belongs to no farm", "adfs9 Add-AdfsFarmNode"),
-        (NODE, "join", {"role": None, "service_running": False}, {}, "do", "or adfssrv does", "adfs9 Add-AdfsFarmNode"),
+        (NODE, "join", {"role": None, "service_running": False}, {}, "do", "or adfssrv is not", "adfs9 Add-AdfsFarmNode"),
         (NEW_FARM, "join", {"role": None}, {}, "do", "belongs to no farm", "adfs9 Install-AdfsFarm"),
         (NEW_FARM, "join", {"federation_name": "x.example"}, {}, "do", "its farm is x.example", "adfs9 Install-AdfsFarm"),
         (NEW_FARM, "join", {"federation_name": ""}, {}, "do", "its farm is not known", "adfs9 Install-AdfsFarm"),
-        (ADD_PROXY, "join", {"joined": False}, {}, "do", "no trust with the farm", "wap9 Install-WebApplicationProxy"),
-        (NODE, "synchronised", {"service_running": False}, {}, "wait", "adfssrv does not run", ""),
-        (NODE, "synchronised", {"last_sync": None}, {}, "wait", "has not read the primary's", ""),
-        (NODE, "synchronised", {"last_sync_ok": False}, {}, "wait", "has not read the primary's", ""),
+        (ADD_PROXY, "join", {"joined": False}, {}, "do", "no proxy trust with the farm", "wap9 Install-WebApplicationProxy"),
+        (NODE, "synchronised", {"service_running": False}, {}, "wait", "adfssrv is not running", ""),
+        (NODE, "synchronised", {"last_sync": None}, {}, "wait", "has not synchronised with the primary", ""),
+        (NODE, "synchronised", {"last_sync_ok": False}, {}, "wait", "has not synchronised with the primary", ""),
         (NODE, "synchronised", {"last_sync": None, "role": SyncRole.PRIMARY}, {}, "note", "", ""),
         (NODE, "listed", {}, {"listed": ()}, "wait", "does not list", ""),
-        (NODE, "listed", {}, {"farm_error": "no primary answers"}, "wait", "no primary answers", ""),
+        (NODE, "listed", {}, {"farm_error": "no primary server answers"}, "wait", "no primary server answers", ""),
         (NODE, "listed", {}, {"listed": None}, "note", "", ""),
-        (ADD_PROXY, "healthy", {"service_running": False}, {}, "wait", "appproxysvc does not run", ""),
+        (ADD_PROXY, "healthy", {"service_running": False}, {}, "wait", "appproxysvc is not running", ""),
         (ADD_PROXY, "healthy", {"unhealthy": ("core: Error",)}, {}, "wait", "core: Error", ""),
     ],
 )  # fmt: skip
@@ -78,8 +78,8 @@ def test_what_a_row_does_where_it_does_not_hold(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (None, "it was not looked at yet"),
-        ({"tls": None}, "nobody answers on its TLS port"),
+        (None, "it has not been checked yet"),
+        ({"tls": None}, "nothing answers on its TLS port"),
         ({"tls": None, "errors": {"TLS": "refused", "probe": "closed"}}, "refused"),
         ({"tls": certificate(OTHER)}, f"it serves the certificate {OTHER}, not {SSL}"),
         ({"signing": ()}, "its metadata has no signing certificate"),
@@ -121,7 +121,7 @@ def test_what_is_lost_at_the_end_is_not_called_done(lost: str) -> None:
     }
     step = Case(NODE, **broken[lost]).step(*ROWS[NODE])
     assert (step.stage, step.kind) == (lost, "refuse")
-    assert "held and does not any more" in step.reasons[0]
+    assert "was done but no longer holds" in step.reasons[0]
 
 
 def test_a_server_that_is_away_is_waited_for_unless_it_is_gone_for_good() -> None:
@@ -188,7 +188,7 @@ def test_an_undo_takes_away_what_was_brought_and_no_more(
         ("", {}, "note", ""),
         ("join", {"listed": ()}, "note", ""),
         ("join", {"farm_error": "adfs1 does not answer"}, "do", "adfs1 Set-AdfsFarmInformation"),
-        ("join", {"farm": replace(FARM, nodes=()), "farm_error": "no primary answers", "listed": None}, "wait", ""),
+        ("join", {"farm": replace(FARM, nodes=()), "farm_error": "no primary server answers", "listed": None}, "wait", ""),
         ("join", {"farm": OLD, "listed": None}, "note", ""),
     ],
 )  # fmt: skip

@@ -86,7 +86,7 @@ def test_metadata_signed_by_a_secondary_or_a_stranger() -> None:
     (found,) = find_inconsistencies(farm, outside)
     assert (found.kind, found.where) == ("signer", "sts2.example.com")
     (found,) = find_inconsistencies(farm, changed_served(samples.outside(farm), "sts2.example.com", signed_by="F" * 40))
-    assert "which the farm does not know" in found.other
+    assert "which the farm does not have" in found.other
 
 
 def test_configurations_differ_between_nodes() -> None:

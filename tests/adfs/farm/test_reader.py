@@ -77,7 +77,7 @@ async def test_a_primary_that_is_off(simulator: Simulator) -> None:
     simulator.farm(nodes=2, proxies=0)
     simulator.offline("adfs1.corp.example.com")
     farm = await reading(simulator)
-    assert farm.error.startswith("the primary was not read")
+    assert farm.error.startswith("the primary server could not be read")
     assert farm.nodes[1].bindings
     assert farm.nodes[1].error == ""
     assert worst(check_farm(farm, None, Thresholds(), simulator.world.clock())) == "fail"

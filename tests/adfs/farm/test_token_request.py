@@ -179,14 +179,14 @@ async def test_an_unknown_relying_party(farm: Farm, enabled: bool | None) -> Non
 
 
 async def test_an_encrypted_token_is_no_failure(farm: Farm) -> None:
-    """It cannot be looked into, which is said."""
+    """It cannot be checked, which is said."""
     encryption = farm.configuration.primary(DECRYPTING)
     assert encryption is not None
     done = await farm.ask(synthetic_relying_party=farm.party(encryption=encryption.certificate))
     assert outcomes(done) == {SignInOutcome.ENCRYPTED}
     for check in (await farm.judged(done)).values():
         assert check.status == "pass"
-        assert "cannot be looked into" in check.seen
+        assert "cannot be checked" in check.seen
 
 
 async def test_a_relying_party_that_wants_sha1(farm: Farm) -> None:
@@ -226,7 +226,7 @@ async def test_a_clock_that_is_wrong(farm: Farm) -> None:
     farm.simulator.skew(NODES[2], 200)
     checks = await farm.judged(await farm.ask())
     assert checks[NODES[2]].status == "fail"
-    assert "good only in" in checks[NODES[2]].seen
+    assert "not valid until" in checks[NODES[2]].seen
     assert checks[NODES[0]].status == "pass"
 
 

@@ -277,7 +277,7 @@ def test_an_ended_certificate_has_one_remedy() -> None:
     ended = samples.signing(-1, key=6)
     farm = samples.farm(sign_with=(ended,))
     outside = samples.outside(farm)
-    alone = Farm(name="prod", read_at=NOW, properties=Properties(), nodes=(), error="not asked over WinRM")
+    alone = Farm(name="prod", read_at=NOW, properties=Properties(), nodes=(), error="not queried over WinRM")
     found = [*check_farm(farm, outside, LIMITS, NOW, [entra(ended)]), *check_farm(alone, outside, LIMITS, NOW)]
     remedies = [each.remedy for each in found if each.status == "fail" and re.search("ended|expired", each.seen)]
     assert len(remedies) == 3
@@ -297,13 +297,13 @@ def test_a_waiting_successor_is_the_remedy() -> None:
 
 
 def test_an_ended_decrypting_certificate_says_what_it_breaks() -> None:
-    """The service does not start again."""
+    """The service will not start again."""
     farm = samples.farm()
     ended = FarmCertificate(use=Use.DECRYPTING, certificate=samples.decrypting(-1, key=9).seen, is_primary=True)
     rows = tuple(ended if row.use is Use.DECRYPTING else row for row in farm.nodes[0].certificates)
     farm = replace(farm, nodes=tuple(replace(each, certificates=rows) for each in farm.nodes))
     check = next(each for each in check_farm(farm, None, LIMITS, NOW) if each.name == "token-decrypting")
-    assert "does not start" in check.seen
+    assert "will not start" in check.seen
 
 
 def test_a_token_key_of_a_ca_has_to_be_on_every_node() -> None:
@@ -325,7 +325,7 @@ def test_a_token_key_of_a_ca_has_to_be_on_every_node() -> None:
 def test_a_token_certificate_that_begins_later() -> None:
     """Tokens of it are refused until then."""
     check = token(samples.signing(200, begins=1), auto=True)
-    assert (check.status, "begins" in check.seen) == ("fail", True)
+    assert (check.status, "valid from" in check.seen) == ("fail", True)
 
 
 def test_a_secondary_with_a_slow_poll() -> None:
@@ -365,7 +365,7 @@ def test_no_primary_certificate() -> None:
 
 
 def alone(outside: ExternalView, now: float = NOW) -> list[tuple[str, str, str]]:
-    farm = Farm(name="prod", read_at=now, properties=Properties(), nodes=(), error="not asked over WinRM")
+    farm = Farm(name="prod", read_at=now, properties=Properties(), nodes=(), error="not queried over WinRM")
     return wrong(farm, outside, now)
 
 
@@ -503,5 +503,9 @@ def test_endpoints_that_entra_id_sends_people_to(off: str, expected: int) -> Non
     )
     trust = replace(trust, domains=(replace(domain, configuration=told),))
     farm = replace(FARM, endpoints=(*FARM.endpoints, Endpoint(path=off, enabled=False, proxied=False)))
-    found = [each for each in check_farm(farm, None, LIMITS, NOW, [trust]) if each.seen.endswith("which is off in AD FS")]
+    found = [
+        each
+        for each in check_farm(farm, None, LIMITS, NOW, [trust])
+        if each.seen.endswith("an endpoint that is disabled in AD FS")
+    ]
     assert [(each.name, each.where, each.status) for each in found] == [("entra", "example.com", "fail")] * expected

@@ -277,7 +277,7 @@ async def test_a_farm_on_another_port() -> None:
 @pytest.mark.parametrize(
     ("trust", "words"),
     [
-        ({"metadata_url": "https://p/m", "monitoring": True, "auto_update": True}, "from where AD FS takes it by itself"),
+        ({"metadata_url": "https://p/m", "monitoring": True, "auto_update": True}, "AD FS then picks it up automatically"),
         ({"metadata_url": "https://p/m", "monitoring": True}, "Update-AdfsRelyingPartyTrust -TargetName 'Partner 9'"),
         ({}, "Set-AdfsRelyingPartyTrust -TargetName 'Partner 9' -EncryptionCertificate"),
     ],

@@ -49,14 +49,14 @@ def test_the_issuer_is_corrected(config: Path, graph: FakeGraph, capsys: pytest.
     assert graph.domains.all["example.com"].writes == [{"issuerUri": OWN}]
     assert "backup: " in out
     run("adfs", "trust", "issuer", "--config", config)
-    assert "every issuerUri is right" in capsys.readouterr().out
+    assert "every issuerUri is correct" in capsys.readouterr().out
 
 
 def test_one_issuer_for_several_domains(config: Path, graph: FakeGraph) -> None:
     """Entra ID takes each once: nothing is written, the claim rule is the remedy; one of them can have it."""
     values = federation("example.org", signing(), issuerUri="urn:org", passiveSignInUri="https://fs.example.com/adfs/ls/")
     graph.add_domain("example.org", federation=values)
-    with pytest.raises(Failure, match=r"for example\.com and example\.org: give .* this claim rule"):
+    with pytest.raises(Failure, match=r"for example\.com and example\.org: add this claim rule to"):
         run("adfs", "trust", "issuer", "--yes", "--config", config)
     assert [domain.writes for domain in graph.domains.all.values()] == [[]] * len(graph.domains.all)
     run("adfs", "trust", "issuer", "--domain", "example.org", "--yes", "--config", config)

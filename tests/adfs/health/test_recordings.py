@@ -42,7 +42,10 @@ def test_a_status_is_recorded_and_shown_without_the_farm(
         assert name not in shown.casefold()
     for row in simulator.world.farms[0].shared.certificates:
         assert row.certificate.thumbprint.casefold() not in text
-    for line in ("behaviour level 4, WID, AutoCertificateRollover on (20/5/2 days)", "8 of 11 are on, 6 through proxies"):
+    for line in (
+        "behaviour level 4, WID, AutoCertificateRollover on (20/5/2 days)",
+        "8 of 11 are enabled, 6 through proxies",
+    ):
         assert line in original
         assert line in shown
     farm, _, errors = shown.partition("Errors\n")
@@ -90,7 +93,7 @@ def test_errors_of_a_recording_are_shown(
 def test_a_recording_overwrites_nothing(config: Path, tmp_path: Path) -> None:
     """What was recorded before stays."""
     (tmp_path / "old.jsonl").write_text("precious")
-    with pytest.raises(Failure, match="is there already"):
+    with pytest.raises(Failure, match="already exists"):
         recorded(config, tmp_path / "old.jsonl")
     assert (tmp_path / "old.jsonl").read_text() == "precious"
 
@@ -106,5 +109,5 @@ def test_a_file_without_a_farm_is_said_to_be_one(tmp_path: Path) -> None:
     """Instead of an empty table."""
     path = tmp_path / "r.jsonl"
     path.write_text('{"host": "a", "command": "Get-Date", "parameters": {}, "answer": []}\n')
-    with pytest.raises(Failure, match="no farm was read in it"):
+    with pytest.raises(Failure, match="it contains no reading of a farm"):
         run("adfs", "recording", path)

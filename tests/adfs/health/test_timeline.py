@@ -124,8 +124,8 @@ def test_the_page_says_what_it_judges() -> None:
     lines = certificate_inventory(full(), samples.outside(full()))
     warned = sum(status_of(line, LIMITS, NOW) == "warn" for line in lines)
     assert warned
-    words = f"{len(lines)} certificates. By their ends alone, in time: {len(lines) - warned}, warning: {warned}; what else"
-    assert words in page()
+    counts = f"in time: {len(lines) - warned}, warning: {warned}"
+    assert f"{len(lines)} certificates. By expiry date alone: {counts}. For other problems" in page()
     assert ">good<" not in page()
 
 

@@ -25,7 +25,7 @@ def test_a_farm_by_its_name_or_the_only_one() -> None:
     assert context("prod", "test").farm("test").name == "test"
     with pytest.raises(SelectionError, match="--farm: prod, test"):
         context("prod", "test").farm()
-    with pytest.raises(SelectionError, match="no farm other in the settings; there is prod"):
+    with pytest.raises(SelectionError, match="no farm other in the settings; available: prod"):
         context("prod").farm("other")
     with pytest.raises(SelectionError, match=r"\[\[farms\]\]"):
         context().farm()
@@ -44,9 +44,9 @@ def test_a_farm_without_nodes_is_not_changed() -> None:
     """It can only be observed."""
     only_seen = OperationContext(settings=Settings(STATE, (farm(winrm=False, nodes=("a",)),)))
     assert only_seen.farm().name == "prod"
-    with pytest.raises(NotPossible, match="from outside only"):
+    with pytest.raises(NotPossible, match="only observed from outside"):
         only_seen.managed_farm()
-    with pytest.raises(NotPossible, match="from outside only"):
+    with pytest.raises(NotPossible, match="only observed from outside"):
         OperationContext(settings=Settings(STATE, (farm(),))).managed_farm()
 
 
@@ -58,7 +58,7 @@ def test_a_tenant_has_a_farm() -> None:
     assert several.tenant("b").farm.name == "prod"
     with pytest.raises(SelectionError, match="--tenant: a, b"):
         several.tenant()
-    with pytest.raises(SelectionError, match="no tenant c in the settings; there is a, b"):
+    with pytest.raises(SelectionError, match="no tenant c in the settings; available: a, b"):
         several.tenant("c")
     with pytest.raises(SelectionError, match=r"\[\[entra\]\]"):
         context("prod").tenants()

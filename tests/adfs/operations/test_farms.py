@@ -88,7 +88,7 @@ async def test_partners_are_learnt_and_classified(context: OperationContext, sim
     with pytest.raises(PartnerUnknown):
         classify_partner(context, "", "nobody", PartnerKind.MANUAL)
     simulator.offline("adfs1.corp.example.com")
-    with pytest.raises(NotPossible, match="did not say its relying parties"):
+    with pytest.raises(NotPossible, match="did not return its relying party trusts"):
         await refresh_partners(context)
     assert read_partners(context).partner(name).contact == "Ada"
 
@@ -99,7 +99,7 @@ async def test_a_recording_that_is_not_there(tmp_path: Path) -> None:
         await read_recording(tmp_path / "nowhere")
     other = tmp_path / "r.jsonl"
     other.write_text('{"host": "a", "command": "Get-Date", "parameters": {}, "answer": []}\n')
-    with pytest.raises(FileUnusable, match="no farm was read in it"):
+    with pytest.raises(FileUnusable, match="it contains no reading of a farm"):
         await read_recording(other)
 
 

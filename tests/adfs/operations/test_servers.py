@@ -69,7 +69,7 @@ async def test_what_was_interrupted_continues_or_is_cleaned_up(context: Operatio
         other.check_resumable()
     work.check_resumable()
     assert (await work.resume(undo=True)).record.outcome == "cleaned up"
-    with pytest.raises(Refused, match="nothing is under way"):
+    with pytest.raises(Refused, match="nothing is in progress"):
         await work.resume()
 
 

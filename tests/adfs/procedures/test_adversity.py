@@ -106,7 +106,7 @@ async def test_back_at_published_nobody_can_cancel(tmp_path: Path) -> None:
     """Turning forward is for a rollback that is under way."""
     world, path = World(nodes=("n1",)), tmp_path / "j.jsonl"
     outcome = await drive(path, world, request=TOKENS, stop=lambda outcome: outcome.step.stage == "soak")
-    with pytest.raises(Refused, match="not on its way back"):
+    with pytest.raises(Refused, match="no rollback is in progress"):
         turn_forward(procedure(outcome.record), outcome.record)
 
 

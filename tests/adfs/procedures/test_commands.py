@@ -80,41 +80,41 @@ def pfx(at: Site, directory: Path, *names: str) -> list[str]:
 def test_a_token_rollover(farm: Site) -> None:
     """Plan, apply to the gate, promote, roll back, promote again, retire: each says where it stands."""
     office = "Microsoft Office 365 Identity Platform"
-    assert "was ever started here" in run(rollover.command, "status")
+    assert "has been started from here" in run(rollover.command, "status")
     planned = run(rollover.command, "plan")
     assert "Update-AdfsCertificate -CertificateType 'Token-Signing'" in planned
-    assert "do it with --yes" in run(rollover.command, "apply", fails=True)
+    assert "use --yes" in run(rollover.command, "apply", fails=True)
     assert not [each for each in farm.simulator.log if each.command.startswith(("Update-", "Set-"))]
     waits = ("--wait-days", "0", "--soak-days", "0")
     begun = read(rollover.command, "apply", "--yes", *waits)
     assert (begun["end"], begun["step"]["ask"]) == ("asking", [office])
     assert "not yet: promote" in run(rollover.command, "promote", "--yes", fails=True)
     status = run(rollover.command, "status")
-    assert f"Tell {office} of the new certificate" in status
-    assert "Z  AD FS makes the new certificate\n" in status
+    assert f"Tell {office} about the new certificate" in status
+    assert "Z  have AD FS create the new certificate\n" in status
     checked = CliRunner().invoke(check.command, []).stdout
-    assert checked.startswith(f"{begun['record']['id']} is under way since ")
+    assert checked.startswith(f"{begun['record']['id']} has been in progress since ")
     (finding,) = [
         row
         for row in json.loads(CliRunner().invoke(check.command, ["--json"]).stdout)["farms"][0]["checks"]
         if row["name"] == "rollover"
     ]
     assert finding["status"] == "pass"
-    assert "is under way; `apply` continues" in run(rollover.command, "plan", fails=True)
-    for name, why in (("Ofice", "Nothing was noted"), ("retire", "commands of their own")):
+    assert "is in progress; `apply` continues" in run(rollover.command, "plan", fails=True)
+    for name, why in (("Ofice", "Nothing was recorded"), ("retire", "their own commands")):
         assert why in run(rollover.command, "promote", "--acknowledge", name, "--yes", fails=True)
     run(rollover.command, "acknowledge", office)
-    assert "Farm prod: this brings the new certificate into use." in run(rollover.command, "promote", fails=True)
+    assert "Farm prod: this makes the new certificate primary." in run(rollover.command, "promote", fails=True)
     promoted = read(rollover.command, "promote", "--yes")
     assert promoted["step"]["ask"] == ["retire"]
     back = read(rollover.command, "rollback", "--yes")
     assert (back["step"]["stage"], back["record"]["back"]) == ("approve", "")
     assert read(rollover.command, "promote", "--yes")["step"]["ask"] == ["retire"]
     done = run(rollover.command, "retire", "--yes")
-    assert "over" in done
+    assert " ended " in done
     assert "done" in done
-    assert "no way back" not in run(rollover.command, "status")
-    assert "under way" in run(rollover.command, "rollback", "--yes", fails=True)
+    assert "rollback" not in run(rollover.command, "status")
+    assert "is in progress" in run(rollover.command, "rollback", "--yes", fails=True)
 
 
 def test_back_from_what_ad_fs_promoted(farm: Site) -> None:
@@ -124,7 +124,7 @@ def test_back_from_what_ad_fs_promoted(farm: Site) -> None:
         farm.clock.advance(days * 86400)
         farm.simulator.settle()
     shown = run(rollover.command, "rollback", fails=True)
-    assert "came into use without a rollover of ours" in shown
+    assert "was not promoted by Isthmus" in shown
     assert f"  Token-Signing     {before}\n" in shown
 
 
@@ -135,13 +135,13 @@ def test_a_saved_plan(farm: Site, tmp_path: Path) -> None:
     farm.simulator.invoke(
         "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": False}
     )
-    assert "properties is not what it was" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
+    assert "properties has changed" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
     farm.simulator.invoke(
         "CORP\\admin", farm.settings.nodes[0].split("=")[0], "Set-AdfsProperties", {"AutoCertificateRollover": True}
     )
     applied = read(rollover.command, "apply", "--plan", str(saved), "--yes")
     assert applied["record"]["facts"]["uses"] == "Token-Signing"
-    assert "is under way" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
+    assert "is in progress" in run(rollover.command, "apply", "--plan", str(saved), "--yes", fails=True)
 
 
 def test_an_emergency_in_the_middle(farm: Site) -> None:
@@ -198,7 +198,7 @@ def test_ssl_and_back(farm: Site, tmp_path: Path) -> None:
     done = read(ssl.command, "apply", "--yes", *given)
     assert done["end"] == "done", done
     assert list((tmp_path / "state" / "keys").iterdir()) == []
-    assert "is over" in run(ssl.command, "status")
+    assert ") ended " in run(ssl.command, "status")
     assert "Nothing is due" in run(ssl.command, "apply", "--acme", "--if-ends-within", "320", "--yes")
     forgotten = run(check.command)
     assert "WARN  tls-without-name, adfs1.corp.example.com, wap1.dmz.corp.example.com" in forgotten
@@ -294,7 +294,7 @@ def test_a_plan_says_what_is_replaced_once_for_all_places(farm: Site, tmp_path: 
     token = run(rollover.command, "plan", "--use", "signing")
     (old,) = (row.certificate.thumbprint for row in farm.farm.shared.certificates if row.use == "Token-Signing")
     assert f"  replaces {old}  Token-Signing\n" in token
-    assert f"  by       {'0' * 40}  (AD FS will make it)\n" in token
+    assert f"  by       {'0' * 40}  (AD FS will create it)\n" in token
     shown = run(ssl.command, "plan", *pfx(farm, tmp_path, farm.farm.name, f"certauth.{farm.farm.name}", "app1.example.com"))
     (line,) = (line for line in shown.splitlines() if line.startswith("  replaces"))
     for place in ("node adfs1.corp.example.com", "proxy wap1.dmz.corp.example.com", "Service-Communications", "app wap1"):
@@ -311,8 +311,8 @@ def test_an_emergency_plan_says_what_entra_id_gets_and_loses(farm: Site) -> None
 def test_a_word_for_nobody_is_not_noted(farm: Site) -> None:
     """A partner that is mistyped would be waited for, while somebody believes that it is done."""
     run(rollover.command, "apply", "--use", "signing", "--wait-days", "0", "--yes")
-    assert "nobody is called Partner 22 here" in run(rollover.command, "acknowledge", "Partner 22", fails=True)
-    assert "Noted: Partner 2." in run(rollover.command, "acknowledge", "Partner 2")
+    assert "unknown: Partner 22; to be acknowledged: " in run(rollover.command, "acknowledge", "Partner 22", fails=True)
+    assert "Recorded: Partner 2." in run(rollover.command, "acknowledge", "Partner 2")
 
 
 @pytest.mark.parametrize("command", [rollover.command, ssl.command])

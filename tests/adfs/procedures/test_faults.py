@@ -151,9 +151,9 @@ async def test_a_domain_that_lost_the_live_key_is_a_lost_trust(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("meddle", "words"),
     [
-        (lambda world: setattr(world.config, "auto", True), "turned AutoCertificateRollover on"),
+        (lambda world: setattr(world.config, "auto", True), "AutoCertificateRollover has been turned on"),
         (lambda world: world.config.token[Use.SIGNING].append(thumb("third")), "a third Token-Signing certificate"),
-        (lambda world: world.config.token[Use.SIGNING].remove(thumb("made-1")), "has been taken out of the farm"),
+        (lambda world: world.config.token[Use.SIGNING].remove(thumb("made-1")), "has been removed from the farm"),
     ],
 )
 async def test_somebody_meddles(meddle: Callable[[World], None], words: str, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_a_command_that_never_works_is_given_up(tmp_path: Path, monkeypatc
     monkeypatch.setattr(World, "_update_adfscertificate", lambda *args: None)
     outcomes = [await once(path, world) for _ in range(2)]
     assert outcomes[-1].end is End.REFUSED
-    assert "was tried 3 times and has left no trace" in text_of(outcomes[-1])
+    assert "was tried 3 times without effect" in text_of(outcomes[-1])
     assert sum("Update-AdfsCertificate" in line for line in world.log) <= 6
 
 
@@ -236,7 +236,7 @@ async def test_no_way_back_after_the_old_one_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     world.interrupt = {"withdraw"}
     outcome = await drive(path, world, request=request, stop=lambda outcome: "remove" in outcome.record.completed)
-    with pytest.raises(Refused, match="no way back"):
+    with pytest.raises(Refused, match="a rollback is not possible"):
         turn_back(procedure(outcome.record), outcome.record, "start")
     await drive(tmp_path / "e.jsonl", world, request=RolloverRequest(kind="emergency", uses=TOKEN))
     record = read(tmp_path / "e.jsonl", STATES)

@@ -147,7 +147,7 @@ async def test_certificates_in_the_stores_that_are_not_fit(row: dict[str, Any] |
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"days": 20.0}, "ends in 19 days, less than 30"),
+        ({"days": 20.0}, "expires in 19 days, sooner than the required 30"),
         ({"server": False}, "no Server Authentication"),
         ({"start": -500.0}, "has expired"),
     ],
@@ -192,13 +192,13 @@ async def test_farms_that_are_not_ready() -> None:
     nodes[1] = replace(nodes[1], last_sync=NOW - 7200)
     text = await refused(world, SIGN, nodes=tuple(nodes))
     assert "node n1: its clock differs by +400 s" in text
-    assert "node n2 has last synchronised 120 minutes ago" in text
+    assert "node n2 last synchronised 120 minutes ago" in text
     assert "node n3 cannot be read (no answer)" in text
 
 
 async def test_no_primary() -> None:
     """Without the primary nothing is begun."""
-    assert "no primary node can be reached" in await refused(World(offline={"n1"}), SIGN)
+    assert "no primary server can be reached" in await refused(World(offline={"n1"}), SIGN)
 
 
 async def test_auto_rollover_off_needs_a_certificate() -> None:
@@ -217,7 +217,7 @@ async def test_a_certificate_that_adfs_has_made_already_is_taken() -> None:
     assert isinstance(state, TokenState)
     assert state.new == {Use.SIGNING: fresh}
     world.config.token[Use.SIGNING].append(thumb("third"))
-    assert "has more Token-Signing certificates than the one in use" in await refused(world, SIGN)
+    assert "has other Token-Signing certificates besides the one in use" in await refused(world, SIGN)
 
 
 async def test_the_plan_as_text_and_file(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_a_changed_farm_is_refused(tmp_path: Path) -> None:
     world.config.auto = False
     with pytest.raises(PlanOutdated) as caught:
         current(made, await world.observe(), POLICY, world.time)
-    assert caught.value.differences == ("properties is not what it was", "domain a.example is not what it was")
+    assert caught.value.differences == ("properties has changed", "domain a.example has changed")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ async def signing(at: Site) -> Any:
 
 @pytest.mark.parametrize("version", ["2012 R2", "2016", "2019", "2025"])
 async def test_token_rollover_of_each_windows(version: str, tmp_path: Path) -> None:
-    """AD FS makes the certificates, partners get their time, the old ones go, and the farm is as it was, with new keys."""
+    """AD FS creates the certificates, partners get their time, the old ones go, and the farm is as it was, with new keys."""
     with site(ManualClock(time.time()), tmp_path, version=version, nodes=2, proxies=1, signing_days=30.0) as at:
         before = await signing(at)
         at.trust.slots = {"a.example": [before], "b.example": [before]}

@@ -27,7 +27,7 @@ def test_boolean_false_is_sent() -> None:
     ("name", "parameters", "said"),
     [
         ("Invoke-Expression", {"Command": "1"}, "is not in the catalogue"),
-        ("Get-Date", {"Format": "o"}, "-Format is not in the catalogue; there is none"),
+        ("Get-Date", {"Format": "o"}, "-Format is not in the catalogue; available: none"),
         ("Add-AdfsCertificate", {"CertificateType": "Token-Signing"}, "needs -Thumbprint"),
         ("Add-AdfsCertificate", {"CertificateType": "Service-Communications", "Thumbprint": THUMBPRINT}, "not 'Service"),
         ("Set-AdfsSslCertificate", {"Thumbprint": THUMBPRINT + "0"}, "does not match"),
@@ -35,7 +35,7 @@ def test_boolean_false_is_sent() -> None:
         ("Set-AdfsSslCertificate", {"Thumbprint": THUMBPRINT, "Member": "fs1"}, "is a String[], not a str"),
         ("Set-AdfsSslCertificate", {"Thumbprint": THUMBPRINT, "Member": ("fs1; rm",)}, "does not match"),
         ("Set-AdfsProperties", {"CertificateDuration": True}, "is a Int32, not a bool"),
-        ("Get-Service", {"Name": ("",)}, "not empty"),
+        ("Get-Service", {"Name": ("",)}, "not be empty"),
         ("Import-IsthmusCertificate", {"Pfx": b"x", "Password": "plain"}, "is a SecureString, not a str"),
         ("Test-AdfsFarmJoin", {"PrimaryComputerName": "fs1"}, "exactly one of -GroupService"),
         (

@@ -296,7 +296,7 @@ async def test_spn_of_another_account(server: WsManServer, settings: Settings, r
     realm.log_on(ben)
     said = await fail(settings(), f"fs.corp.example.com={server.addresses[HOSTS[0]]}")
     assert isinstance(said, AccessDenied)
-    assert "it cannot read the ticket for WSMAN/fs.corp.example.com" in said.reason
+    assert "the server cannot decrypt the ticket for WSMAN/fs.corp.example.com" in said.reason
     assert "setspn -Q" in said.reason
 
 

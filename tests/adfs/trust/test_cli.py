@@ -180,7 +180,7 @@ def test_retiring(run: Run, stage: Stage) -> None:
     assert stage.held("example.com")["signingCertificate"] == base64_of(stage.signing())
     refused = run("update", "--retire", stage.signing().thumbprint, "--yes")
     assert refused.exit_code == 1
-    assert "signs now" in refused.output
+    assert "is the current token-signing certificate" in refused.output
 
 
 def test_retiring_what_is_not_there(run: Run, stage: Stage) -> None:
@@ -220,12 +220,12 @@ def test_an_interrupted_conversion_goes_on(run: Run, stage: Stage) -> None:
     assert result.exit_code == 0, result.exception
     assert "continuing what was interrupted" in result.output
     assert not stage.held("example.com")
-    assert "managed already" in run("convert", "example.com", "managed", "--yes").output
+    assert "already managed" in run("convert", "example.com", "managed", "--yes").output
 
 
 def test_convert_is_asked_for(run: Run, stage: Stage) -> None:
     """No terminal, no --yes: nothing happens; programs get the plan."""
-    assert "do it with --yes" in str(run("convert", "example.com", "managed").exception)
+    assert "use --yes" in str(run("convert", "example.com", "managed").exception)
     plan = json.loads(run("convert", "example.com", "managed", "--json").stdout)
     assert (plan["domain"], plan["to"], plan["continues"]) == ("example.com", "managed", False)
     assert {row["status"] for row in plan["checks"]} == {"pass", "unknown"}
@@ -249,7 +249,7 @@ def test_convert_asks_for_the_name(run: Run, stage: Stage) -> None:
     assert result.exit_code == 0, result.exception
     assert stage.held("managed.example")["signingCertificate"] == base64_of(stage.signing())
     assert "UNKNOWN  the farm's claim rule" in result.output
-    assert "Only you can know." in result.output
+    assert "You have to verify this yourself." in result.output
 
 
 def test_convert_what_must_not_be(run: Run, stage: Stage) -> None:
@@ -277,7 +277,7 @@ def test_backup_and_restore(run: Run, stage: Stage) -> None:
     answer = json.loads(run("restore", file, "--yes", "--json").stdout)
     assert answer["restored"] == ["signOutUri"]
     assert Path(answer["backup"]).exists()
-    assert "nothing differs" in run("restore", file).output
+    assert "nothing to restore" in run("restore", file).output
 
 
 def test_restore_never_loses_the_live_key(run: Run, stage: Stage) -> None:
@@ -327,7 +327,7 @@ def test_partners(run: Run, stage: Stage) -> None:
 
     fresh = run("partners", "watch")
     assert fresh.exit_code != 0
-    assert "ask the farm first: isthmus adfs trust partners list --refresh" in str(fresh.exception)
+    assert "read them from the farm first: isthmus adfs trust partners list --refresh" in str(fresh.exception)
     with Ledgers(stage.state).changing("prod") as box:
         box.ledger = type(box.ledger)(farm="prod", partners=(Partner(name="Wiki", identifiers=("urn:wiki",)),))
     assert "Wiki" in str(run("partners", "set", "Wikki", "manual").exception)
@@ -338,4 +338,4 @@ def test_partners(run: Run, stage: Stage) -> None:
     assert list(partner["acknowledged"]) == ["A1" * 20]
     assert "Ada" in run("partners", "list").output
     assert run("partners", "watch").exit_code == 0
-    assert "did not say" in str(run("partners", "list", "--refresh").exception)
+    assert "did not return" in str(run("partners", "list", "--refresh").exception)

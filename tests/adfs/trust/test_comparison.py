@@ -44,7 +44,7 @@ def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Status, str]]:
 
 def test_all_is_well(live: Certificate) -> None:
     """A domain that knows what signs has one line, and it is green."""
-    assert _found(_trust(live), _keys(live)) == [("pass", "Entra ID trusts what the farm signs with")]
+    assert _found(_trust(live), _keys(live)) == [("pass", "Entra ID has the farm's token-signing certificate")]
 
 
 def test_an_unknown_live_key_is_a_failure(live: Certificate) -> None:
@@ -71,7 +71,7 @@ def test_a_stranger_in_the_trust(live: Certificate) -> None:
 def test_an_end_without_successor() -> None:
     """A live certificate that ends in days with nothing beside it is a warning; one that has ended a failure."""
     ending, ended = signing(ends=5 * DAY), signing(begins=-20 * DAY, ends=-DAY)
-    assert any("ends in 5 days" in text for _, text in _found(_trust(ending), _keys(ending)))
+    assert any("expires in 5 days" in text for _, text in _found(_trust(ending), _keys(ending)))
     assert any("has expired" in text for status, text in _found(_trust(ended), _keys(ended)) if status == "fail")
 
 
@@ -177,7 +177,7 @@ def test_a_signer_that_is_no_token_certificate(live: Certificate, coming: Certif
 def test_an_end_with_another_certificate_beside_it(coming: Certificate) -> None:
     """Entra ID knows a second one: no warning of the end."""
     ending = signing(ends=5 * DAY)
-    assert not any("knows no other" in text for _, text in _found(_trust(ending, coming), _keys(ending, coming)))
+    assert not any("has no other" in text for _, text in _found(_trust(ending, coming), _keys(ending, coming)))
 
 
 OWN = "http://sts.old.example/adfs/services/trust"
@@ -230,15 +230,20 @@ def test_a_rule_that_lists_domains(domain: str, issued: str) -> None:
 @pytest.mark.parametrize(
     ("written", "rules", "status", "words"),
     [
-        (OWN, "", "pass", "Entra ID trusts"),
-        (OWN + "/", "", "fail", "only the slash at the end differs"),
-        (f"http://{FEDERATION}/adfs/services/trust", "", "fail", f"the farm issues {OWN}: nobody can sign in"),
-        ("http://example.com/adfs/services/trust/", ISSUER_RULE, "pass", "Entra ID trusts"),
-        ("http://example.com/adfs/services/trust", ISSUER_RULE, "fail", "only the slash at the end differs"),
+        (OWN, "", "pass", "Entra ID has the farm"),
+        (OWN + "/", "", "fail", "only the trailing slash differs"),
+        (f"http://{FEDERATION}/adfs/services/trust", "", "fail", f"the farm issues {OWN}: no user can sign in"),
+        ("http://example.com/adfs/services/trust/", ISSUER_RULE, "pass", "Entra ID has the farm"),
+        ("http://example.com/adfs/services/trust", ISSUER_RULE, "fail", "only the trailing slash differs"),
         (OWN, ISSUER_RULE, "fail", "the farm issues http://example.com/adfs/services/trust/"),
-        (OWN, ISSUER_RULE.replace("${domain}", "$1"), "warn", "which issuer the farm's claim rule writes is not known"),
-        (OWN, None, "pass", "Entra ID trusts"),
-        ("http://example.com/adfs/services/trust/", None, "pass", "Entra ID trusts"),
+        (
+            OWN,
+            ISSUER_RULE.replace("${domain}", "$1"),
+            "warn",
+            "the issuer that the farm's claim rule sets cannot be determined",
+        ),
+        (OWN, None, "pass", "Entra ID has the farm"),
+        ("http://example.com/adfs/services/trust/", None, "pass", "Entra ID has the farm"),
         ("urn:x", None, "warn", "neither the farm's identifier"),
     ],
 )

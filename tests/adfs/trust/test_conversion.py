@@ -1,4 +1,4 @@
-"""A domain between managed and federated."""
+"""Convert a domain to managed or federated."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_what_cannot_be_federated(graph: Graph, tenant: FakeGraph, live: C
     ]
     assert _failing(trust, "new.example", values) == ["new.example is not verified"]
     assert _failing(trust, "eu.managed.example", values) == ["eu.managed.example is a subdomain"]
-    assert _failing(trust, "example.com", values) == ["example.com is federated already"]
+    assert _failing(trust, "example.com", values) == ["example.com is already federated"]
     assert _failing(trust, "nowhere.example", values) == [f"nowhere.example is not a domain of {tenant.tenant}"]
 
 

@@ -248,7 +248,7 @@ async def test_a_conversion_that_somebody_else_did_otherwise(admin: Administrato
         (SignInRefused("x", "wrong secret"), "none"),
         (Unreachable("x", "no answer"), "none"),
         (Throttled("x", 60.0), "none"),
-        (FileProblem(Path("x"), "full", "make room"), "none"),
+        (FileProblem(Path("x"), "full", "free disk space"), "none"),
         (PermissionMissing("x", "403"), "refused"),
         (Rejected("x", "400"), "refused"),
         (Conflict("x", "409"), "refused"),
@@ -270,7 +270,7 @@ async def test_what_is_undone_is_in_the_plan(admin: Administrator) -> None:
 async def test_what_is_not_under_way_is_not_gone_on_with(admin: Administrator) -> None:
     """Nor while somebody else is at it."""
     for undo in (False, True):
-        with pytest.raises(TrustRefused, match="no conversion is under way"):
+        with pytest.raises(TrustRefused, match="no conversion of this domain"):
             await admin.go_on("example.com", undo=undo)
     with admin.journals.open("example.com", NOW), pytest.raises(JournalLocked):
         admin.journals.open("example.com", NOW)

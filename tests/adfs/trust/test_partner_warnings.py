@@ -29,7 +29,7 @@ def test_what_is_worth_saying(live: Certificate, coming: Certificate) -> None:
     )
     assert len(said(known, coming)) == 2
     assert "has expired" in said(fresh, ended)[0]
-    assert "ends in 9 days" in said(fresh, ending)[0] or "ends in 10 days" in said(fresh, ending)[0]
+    assert "expires in 9 days" in said(fresh, ending)[0] or "expires in 10 days" in said(fresh, ending)[0]
     assert judge_partner(fresh, PartnerMetadata(partner="Wiki", watched=False), NOW) == []
     assert "cannot be read: why" in judge_partner(fresh, PartnerMetadata(partner="Wiki", error="why"), NOW)[0].what
     odd = PartnerMetadata(partner="Wiki", certificates=(ended,), unreadable=("signing certificate 2: why",))

@@ -165,7 +165,7 @@ def cooled_at(view: LampView) -> float:
 
 
 def agreed(view: LampView) -> list[Condition]:
-    return [Condition("", "" if "cut" in view.record.acknowledged else "a person must say so")]
+    return [Condition("", "" if "cut" in view.record.acknowledged else "an administrator must approve this")]
 
 
 def cut(view: LampView) -> list[Condition]:
@@ -224,7 +224,7 @@ STAGES: tuple[Stage[LampView], ...] = (
         name="agree",
         number=5,
         title="a person says: cut",
-        promise="somebody has said so",
+        promise="everything has been acknowledged",
         conditions=agreed,
         asks=lambda view: {"cut": "Say that the wires may go"},
     ),

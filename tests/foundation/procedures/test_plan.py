@@ -46,7 +46,7 @@ def test_a_plan_as_text() -> None:
     """Each step with what it does, until when, and its undo."""
     plan = made(summary=("  replaces grey",), notes=("Sweep the floor.",))
     text = plan_text(plan)
-    assert text.startswith(f"Red lamps, house\nmade 2027-01-15 08:00Z, plan {plan.digest}\n")
+    assert text.startswith(f"Red lamps, house\ncreated 2027-01-15 08:00Z, plan {plan.digest}\n")
     for words in (
         "  replaces grey",
         "  2  paint the lamps",
@@ -57,7 +57,7 @@ def test_a_plan_as_text() -> None:
     ):
         assert words in text
     many = World(lamps={f"l{number}": "grey" for number in range(20)})
-    assert "       do    … and 8 more of the kind" in plan_text(made(many))
+    assert "       do    … and 8 more like these" in plan_text(made(many))
 
 
 def test_a_plan_says_which_act_of_the_work_that_it_ends_may_yet_come() -> None:
@@ -163,7 +163,7 @@ def test_a_plan_is_for_what_it_was_made_for() -> None:
     with pytest.raises(PlanOutdated, match="house has changed since the plan was made") as caught:
         check_current(plan, other)
     assert isinstance(caught.value, ProcedureError)
-    assert caught.value.differences == ("lamps: was a, b, is a, c", "wires is not what it was")
+    assert caught.value.differences == ("lamps: was a, b, is a, c", "wires has changed")
     assert differing(plan, replace(plan, subject="shed")) == ("the plan is for house, this is shed",)
     assert differing(plan, replace(plan, marks={**plan.marks, "door": "shut"})) == ("door is new",)
     assert differing(replace(plan, marks={**plan.marks, "door": "shut"}), plan) == ("door is gone",)
@@ -173,7 +173,7 @@ def test_a_plan_is_for_what_it_was_made_for() -> None:
 def test_a_plan_whose_steps_would_be_others_is_refused() -> None:
     """Although everything is as it was: it is not what was reviewed."""
     plan = made()
-    assert differing(plan, replace(plan, steps=plan.steps[1:])) == ("the steps: others would be done now",)
+    assert differing(plan, replace(plan, steps=plan.steps[1:])) == ("the steps: a plan made now would have different steps",)
 
 
 def test_where_work_stands() -> None:
@@ -186,11 +186,11 @@ def test_where_work_stands() -> None:
     for words in (
         "r1 (lamps), started 2027-01-15 08:00Z by ann",
         "  2027-01-15 08:00Z  wire the lamps",
-        "begun, its effect is not known yet: a: x",
+        "started, effect not known yet: a: x",
         "  stopped: no paint",
         "Next: paint",
     ):
         assert words in text
     assert record_data(known)["state"] == {"colour": "red", "before": {"a": "grey", "b": "grey"}, "made": ""}
     over = replace(known, finished=NOW, outcome="done")
-    assert record_text(over, standing(LAMPS, world, known, NOW), {}) == "r1 (lamps) is over since 2027-01-15 08:00Z: done."
+    assert record_text(over, standing(LAMPS, world, known, NOW), {}) == "r1 (lamps) ended 2027-01-15 08:00Z: done."

@@ -85,7 +85,7 @@ def test_a_precondition_is_stronger_than_what_holds() -> None:
 @pytest.mark.parametrize(
     ("age", "wires", "expected"),
     [
-        (SETTLE - 1, set(), (StepKind.WAIT, "wire")),  # it may still be under way
+        (SETTLE - 1, set(), (StepKind.WAIT, "wire")),  # it may still be running
         (SETTLE - 1, {"b"}, (StepKind.WAIT, "wire")),  # another's effect says nothing about it
         (SETTLE - 1, {"a"}, (StepKind.DO, "wire")),  # its effect is there: no need to wait
         (SETTLE - 1, {"a", "b"}, (StepKind.NOTE, "wire")),
@@ -176,7 +176,7 @@ def test_tries_are_limited(count: int, expected: StepKind) -> None:
     assert step.kind is expected
     if expected is StepKind.REFUSE:
         (reason,) = step.reasons
-        assert reason.startswith("a: wire was tried 3 times and has left no trace (last: no spool). ")
+        assert reason.startswith("a: wire was tried 3 times without effect (last: no spool). ")
 
 
 def test_tries_do_not_count_where_nothing_can_be_seen() -> None:
@@ -232,7 +232,7 @@ def test_what_lasts_must_hold_at_the_end(wires: set[str], expected: StepKind) ->
     assert step.kind is expected
     if expected is StepKind.REFUSE:
         assert step.stage == "cut"
-        assert "held and does not any more (a: has a wire)" in step.reasons[0]
+        assert "was done but no longer holds (a: has a wire)" in step.reasons[0]
 
 
 def test_nothing_is_judged_while_a_server_is_away() -> None:
@@ -286,7 +286,7 @@ def test_the_way_back_is_the_rows_backs() -> None:
 
 
 def test_turning_back_forgets_the_way_back_only() -> None:
-    """What was completed forward stays, in case it goes forward again."""
+    """What was completed forward stays, in case it continues with the new certificate."""
     world = World()
     turned = turn_back(LAMPS, record(world, completed={"wire": NOW}), "start")
     assert turned == Turned(to="start", forget=("paint back", "cycle back", "unwire"))
@@ -303,7 +303,7 @@ def test_there_is_no_turning_back_after_what_is_final() -> None:
 
 def test_there_is_no_way_back_to_where_none_leads() -> None:
     """Nor at all, for a procedure without one."""
-    with pytest.raises(Refused, match="no way back to noon, only to start or painted"):
+    with pytest.raises(Refused, match="cannot roll back to noon, only to start or painted"):
         turn_back(LAMPS, record(World()), "noon")
     with pytest.raises(Refused, match="the lamps are gone"):
         turn_back(replace(LAMPS, rollbacks=(), no_rollback="the lamps are gone"), record(World()), "start")
@@ -321,9 +321,9 @@ def test_giving_up_a_rollback_does_anew_what_it_may_have_undone() -> None:
     """And nothing else."""
     known = record(World(), back="start")
     assert turn_forward(LAMPS, known).forget == (*LAMPS.undone, "paint back", "cycle back", "unwire")
-    with pytest.raises(Refused, match="not on its way back"):
+    with pytest.raises(Refused, match="no rollback is in progress"):
         turn_forward(LAMPS, record(World()))
-    with pytest.raises(Refused, match="apply finishes the rollback"):
+    with pytest.raises(Refused, match="apply completes it"):
         turn_forward(replace(LAMPS, undone=()), known)
     last = replace(STAGES[0], back=replace(STAGES[0].back, final="the wires are going"))  # type: ignore[type-var]
     final = replace(LAMPS, stages=(last, *STAGES[1:]))
@@ -333,7 +333,7 @@ def test_giving_up_a_rollback_does_anew_what_it_may_have_undone() -> None:
 
 
 def test_conclusions() -> None:
-    """Forward, back to the start, and back to where it goes forward again."""
+    """Forward, back to the start, and back to where it continues with the new certificate."""
     known = record(World())
     assert conclude(LAMPS, known) == Finished(outcome="done")
     assert conclude(LAMPS, replace(known, back="start")) == Finished(outcome="rolled back")
@@ -346,12 +346,12 @@ def test_work_is_started_once() -> None:
     known = record(World())
     (started,) = start(LAMPS, None, "r2", "house", known.state)
     assert start(LAMPS, replace(known, finished=NOW), "r2", "house", known.state) == (started,)
-    with pytest.raises(Refused, match="r1 is under way"):
+    with pytest.raises(Refused, match="r1 is in progress"):
         start(LAMPS, known, "r2", "house", known.state)
     urgent = replace(LAMPS, kind="fire", supersedes={"lamps": "superseded by a fire"})
     finished, _ = start(urgent, known, "r2", "house", known.state)
     assert finished == Finished(outcome="superseded by a fire")
-    with pytest.raises(Refused, match="r1 is under way"):
+    with pytest.raises(Refused, match="r1 is in progress"):
         start(urgent, replace(known, kind="fire"), "r2", "house", known.state)
 
 
@@ -369,7 +369,7 @@ def test_an_act_of_work_that_was_ended_is_waited_for() -> None:
     world = World(time=NOW + SETTLE - 1)
     step = next_step(fire, world, started, world.time)
     assert (step.kind, step.stage, step.until) == (StepKind.WAIT, "wire", NOW + SETTLE)
-    assert [str(condition) for condition in step.missing] == ["a: wire may still be under way"]
+    assert [str(condition) for condition in step.missing] == ["a: wire may still be running"]
     world.time += 1
     assert kind(world, started, fire) == (StepKind.DO, "wire")
 
@@ -394,7 +394,7 @@ def test_work_of_another_table_does_not_continue(stages: tuple[Stage[LampView], 
     other = replace(LAMPS, stages=stages, back_order=())
     step = next_step(other, World(), known, NOW)
     assert step.kind is StepKind.REFUSE
-    assert "with the release that was here when it was started (2027-01-15 08:00Z)" in step.reasons[0]
+    assert "with the release that was installed when it was started (2027-01-15 08:00Z)" in step.reasons[0]
     with pytest.raises(Refused, match="another release"):
         turn_back(other, known, "start")
     with pytest.raises(Refused, match="another release"):

@@ -190,7 +190,7 @@ async def test_what_must_not_be_repeated_is_not() -> None:
     for _ in range(2):
         result = await run(once, world, journal, clock=world)
         assert (result.end, result.step.stage) == (End.STOPPED, "wire")
-        assert "not so after 3 minutes: a: has no wire" in result.problem
+        assert "not achieved after 3 minutes: a: has no wire" in result.problem
     assert world.log.count("a: wire") == 1
     assert result.record.problem == result.problem
 
@@ -239,7 +239,7 @@ async def test_a_condition_that_does_not_come() -> None:
 
     world.event = slept
     result = await run(procedure, world, started(world), clock=world)
-    assert (result.end, result.problem) == (End.STOPPED, "wire the lamps: not so after 5 minutes: a: is away")
+    assert (result.end, result.problem) == (End.STOPPED, "wire the lamps: not achieved after 5 minutes: a: is away")
     assert pauses[1:6] == [1.0, 2.0, 4.0, 8.0, 15.0]
     assert 300 < world.time - NOW < 330
 

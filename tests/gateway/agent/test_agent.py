@@ -484,7 +484,7 @@ async def test_a_full_disk_at_renewal_does_not_end_the_agent(
 async def test_a_renewal_without_an_answer_is_asked_for_again_after_an_hour(
     tmp_path: Path, people: FakeDirectories, logs: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not with every look at the clock."""
+    """Not with every check the clock."""
     monkeypatch.setattr("gateway.protocol.relay_session.RENEW_AT_LEAST", 0.0)  # no hour passes at the relay
     clock = Clock()
     async with relay(tmp_path) as running:
