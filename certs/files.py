@@ -80,10 +80,10 @@ def write_new(path: Path, data: bytes) -> None:
         raise KeyStoreError(path, problem, "nothing was changed; free disk space and try again") from error
 
 
-def read_private(path: Path, *, most: int = MAX_SIZE) -> bytes:
-    """Read a file that nobody else may read, of `most` bytes. Raises KeyStoreError; FileNotFoundError where there is
-    none."""
-    content, mode = _read(path, getattr(os, "O_NOFOLLOW", 0), most)
+def read_private(path: Path, *, most: int = MAX_SIZE, in_real: bool = False) -> bytes:
+    """Read a file that nobody else may read, of `most` bytes. in_real: its directory may not be a link either, as where
+    root reads in a directory that is somebody else's. Raises KeyStoreError; FileNotFoundError where there is none."""
+    content, mode = _read(path, _NO_LINK, most, in_real=in_real)
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise KeyStoreError(
             path, "can be read by other users", f"run chmod 600 {path}; other users may have read its content"
@@ -96,10 +96,14 @@ def read_public(path: Path) -> bytes:
     return _read(path, 0, MAX_SIZE)[0]
 
 
-def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def _read(path: Path, flags: int, most: int, *, in_real: bool = False) -> tuple[bytes, int]:
     """Content and mode."""
+    flags |= os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe would be waited for
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | flags)  # a pipe would be waited for
+        descriptor = _open_in_real(path, flags) if in_real and os.open in os.supports_dir_fd else os.open(path, flags)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -114,6 +118,14 @@ def _read(path: Path, flags: int, most: int) -> tuple[bytes, int]:
             return file.read(), status.st_mode
     finally:
         os.close(descriptor)
+
+
+def _open_in_real(path: Path, flags: int) -> int:
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+    try:
+        return os.open(path.name, flags, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def sync_directory(path: Path) -> None:

@@ -83,9 +83,10 @@ class MachineIdentity:
         return cls(directory, key, issued, pinned)
 
     @classmethod
-    def load(cls, directory: Path) -> MachineIdentity:
-        """Load it. Raises KeyStoreError; FileNotFoundError where this machine was never enrolled."""
-        content = read_private(directory / "identity.pem")
+    def load(cls, directory: Path, *, real: bool = False) -> MachineIdentity:
+        """Load it. real: `directory` may not be a link. Raises KeyStoreError; FileNotFoundError where this machine was never
+        enrolled."""
+        content = read_private(directory / "identity.pem", in_real=real)
         try:
             certificate, authority = x509.load_pem_x509_certificates(content)
         except UNREADABLE as error:

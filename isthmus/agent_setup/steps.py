@@ -61,8 +61,9 @@ class AgentEnrolled:
 
     def _identity(self, machine: Machine) -> tuple[VerifiedPeer | None, str]:
         """Who this machine is, and whose authority vouches for it."""
+        directory = machine.entry(self.state_dir / "identity")
         path = self.state_dir / "identity" / "identity.pem"
-        if machine.entry(path) is None:
+        if machine.entry(path) is None or (directory is not None and directory.kind == "link"):  # its owner's: not followed
             return None, ""
         try:
             certificate, authority = x509.load_pem_x509_certificates(machine.read(path))

@@ -103,7 +103,7 @@ class RealSurroundings:
     def enrolled(self, state_dir: Path) -> Enrolled | None:
         """From the state directory."""
         try:
-            identity = MachineIdentity.load(state_dir / "identity")
+            identity = _identity_in(state_dir)
         except (CertsError, OSError):
             return None
         return Enrolled(identity.name, identity.serial, fingerprint(_der_of(identity)), identity.not_after)
@@ -111,7 +111,7 @@ class RealSurroundings:
     def relay_verdict(self, core: AgentCoreSettings, state_dir: Path) -> RelayVerdict | None:
         """By a handshake with the first relay that answers."""
         try:
-            identity = MachineIdentity.load(state_dir / "identity")
+            identity = _identity_in(state_dir)
             routes = make_routes(core, state_dir)
         except (CertsError, AgentError, OSError):
             return None
@@ -137,6 +137,11 @@ class RealSurroundings:
     def now(self) -> float:
         """The clock."""
         return time.time()
+
+
+def _identity_in(state_dir: Path) -> MachineIdentity:
+    """Whose directory it is could lay a link there, to what only root may read. Raises CertsError, OSError."""
+    return MachineIdentity.load(state_dir / "identity", real=True)
 
 
 def _der_of(identity: MachineIdentity) -> bytes:
