@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,3 +121,15 @@ def test_verify_says_from_when_the_trail_is(run: Run, config: Path) -> None:
     report = json.loads(run("relay", "audit", "verify", "--json")[1])
     assert (report["pruned"], report["entries"]) == (2, 1)
     assert report["pruned_until"] < time.time() - 3 * DAY
+
+
+@pytest.mark.usefixtures("config")
+def test_a_terminal_gets_no_export(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would obey the control characters in what somebody typed as a name; a pipe gets every byte as it is covered."""
+    assert run("relay", "audit", "export")[1].count("\n") > 1
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = run("relay", "audit", "export")
+    assert (code, out) == (2, "")
+    assert "isthmus relay audit list" in err
+    code, out, _ = run("relay", "audit", "export", "--output", "trail.jsonl")
+    assert (code, "checked." in out) == (0, True)

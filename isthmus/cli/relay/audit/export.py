@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from isthmus.terminal import visible
 
 @click.command("export")
 @relay_config
-@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output]")
+@click.option("--output", type=FILE, help="File to create, mode 0600. [default: standard output, if not a terminal]")
 @click.option(
     "--format",
     "form",
@@ -49,6 +50,10 @@ def export_audit(config: Path, output: Path | None, form: Any, as_json: bool, **
     since, until = chosen["since"], chosen["until"]
     if since is not None and until is not None and since >= until:
         raise click.UsageError(f"--since ({second(since)}) is not before --until ({second(until)}).")
+    if output is None and sys.stdout.isatty():  # the bytes are exact: a terminal would obey the controls in users' names
+        raise click.UsageError(
+            "An export goes to a file or a pipe, not to a terminal; to read entries: isthmus relay audit list"
+        )
     settings = load_relay_settings(config, now=False).server  # where the export goes may be root's alone
     with private_output(output) as file:
 
