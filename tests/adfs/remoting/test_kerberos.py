@@ -195,7 +195,7 @@ async def test_a_wrong_password_counts_once(
         ("emma", "disabled, locked"),
         ("felix", "disabled, locked"),
         ("dario", "password has expired"),
-        ("nobody", "no such user"),
+        ("nobody", "does not know this user"),
     ],
 )
 async def test_an_account_that_cannot_log_on(
@@ -218,7 +218,7 @@ async def test_a_name_without_spn(
     host = HOSTS[0] if fields else "fs9.corp.example.com"
     said = await fail(settings(**fields), f"{host}={server.addresses[HOSTS[0]]}")
     assert isinstance(said, NoTicket)
-    assert f"knows no {fields.get('spn_service', 'WSMAN')}/{host}: check" in said.reason
+    assert f"does not know {fields.get('spn_service', 'WSMAN')}/{host}: check" in said.reason
     assert "`spn_service`" in said.reason
 
 
