@@ -119,7 +119,7 @@ class Nginx(ReverseProxy):
         (self.home / "nginx.conf").write_text(
             ("user root;\n" if os.geteuid() == 0 else "")
             + f"daemon off;\nmaster_process on;\nworker_processes 1;\npid {self.home}/pid;\nevents {{}}\n"
-            + f"error_log stderr warn;\nhttp {{\naccess_log {self.home}/access.log;\n{paths}"
+            + f"error_log stderr warn;\nhttp {{\ngzip on;\naccess_log {self.home}/access.log;\n{paths}"
             + f"include {self.home}/isthmus.conf;\n}}\n"
         )
 
@@ -248,6 +248,7 @@ async def test_the_page_comes_over_https_with_the_relays_own_headers(tmp_path: P
     assert {name: response.headers.getall(name, []) for name in expected} == expected
     assert response.headers.getall("Strict-Transport-Security") == ["max-age=63072000; includeSubDomains"]
     assert "Content-Security-Policy" in expected
+    assert "Content-Encoding" not in response.headers
 
 
 async def test_plain_http_is_sent_to_https(tmp_path: Path, kind: type[ReverseProxy]) -> None:
