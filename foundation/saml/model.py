@@ -32,7 +32,8 @@ class Metadata:
     """In document order, each once."""
     encryption: tuple[Certificate, ...]
     signed_by: Certificate | None
-    """Whose key signed the whole document; None where it is not signed or the signature does not hold."""
+    """Whose key signed the whole document; None where it is not signed or the signature does not hold. Only the key is
+    proven: the certificate is the document's own, and no signature covers it. Compare its thumbprint with a known one."""
     signature_problem: str = ""
     """Why `signed_by` is None."""
     unreadable: tuple[str, ...] = ()

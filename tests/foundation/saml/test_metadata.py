@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -115,13 +116,16 @@ def test_any_bytes_are_read_or_unreadable(data: bytes) -> None:
 
 @given(st.integers(0, len(SIGNED) - 1), st.binary(min_size=1, max_size=8), st.integers(0, 8))
 def test_a_damaged_document_is_never_believed_for_other_certificates(at: int, put: bytes, cut: int) -> None:
-    """Damage anywhere: unreadable, or signed by nobody, or it means the same as before."""
+    """Damage anywhere: unreadable, or signed by nobody, or it means the same as before.
+
+    But for the signer's certificate, which no signature covers: whose thumbprint that is, has to be known otherwise.
+    """
     try:
         read = read_metadata(SIGNED[:at] + put + SIGNED[at + cut :])
     except SamlError:
         return
     if read.signed_by is not None:
-        assert read == read_metadata(SIGNED)
+        assert replace(read, signed_by=None) == replace(read_metadata(SIGNED), signed_by=None)
 
 
 def test_the_same_document_is_checked_once() -> None:
