@@ -44,7 +44,7 @@ _ELSEWHERE = 1.0
 """Seconds after which it looks again unasked: what it waits for may be under way on another node."""
 _CROWD = 8
 """Sign-ins under way from which on the next entry of the trail is worth waiting for, to be committed with it …"""
-_COMPANY = 0.003
+_COMPANY = 0.006
 """… for so many seconds: a commit costs twice as much as an entry in it."""
 _LEASE_MARGIN = 5.0
 """Seconds beyond its deadline for which an attempt is taken to be under way: time to settle it."""
