@@ -294,7 +294,7 @@ def test_relay_and_agent_work_under_their_restrictions(domain: ThrowawayDomain, 
         assert stand.stop("agent-1") == 0
         assert stand.stop("relay") == 0
         for name in ("relay", "agent-1"):
-            assert "good settings" in checked(stand, name)
+            assert "valid settings" in checked(stand, name)
 
 
 if __name__ == "__main__":

@@ -309,7 +309,7 @@ async def test_the_troubleshooter_looks_at_it_too(people: Directories) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
-        ({"login_attributes": ("uid", "mial")}, "fail", "mial in `login_attributes`: nobody is found"),
+        ({"login_attributes": ("uid", "mial")}, "fail", "mial in `login_attributes`: no user is found"),
         ({"user_filter": "(&(objectClass=person)(!(emploeeType=robot)))"}, "fail", "emploeeType in `user_filter`"),
         ({"attributes": ("departmentNummer",)}, "warn", "departmentNummer in `attributes`"),
         (

@@ -451,7 +451,7 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
     store = open_store(postgres.create_database(), secret=SECRET, node="relay1")
     await asyncio.gather(*(store.sessions.get(b"x", NOW) for _ in range(8)))
     postgres.stop()
-    with pytest.raises(StoreUnavailable, match="server runs"):
+    with pytest.raises(StoreUnavailable, match="server is running"):
         await store.audit.append(event())
     postgres.start()
     await store.audit.append(event())
@@ -464,7 +464,7 @@ async def test_a_server_that_was_restarted_is_found_again(postgres: ThrowawayPos
     await store.admission.save([], [b"k" * 16])
     postgres.stop()
     for write in (store.audit.append(event()), store.admission.save([], [b"k" * 16])):
-        with pytest.raises(StoreUnavailable, match="server runs"):  # and no error of our own in the way
+        with pytest.raises(StoreUnavailable, match="server is running"):  # and no error of our own in the way
             await write
     postgres.start()
     await store.close()
@@ -500,10 +500,10 @@ def test_what_the_server_refuses_is_told_from_a_server_that_is_not_there(postgre
     for url, remedy in (
         (f"postgresql://isthmus:wrong@{address}/postgres", "user and password"),
         (f"postgresql://isthmus@{address}/postgres?passfile=/nowhere", "passfile"),
-        (postgres.url("nowhere"), "make it there"),
+        (postgres.url("nowhere"), "create it"),
         (postgres.url() + "?sslmode=verify-full", "sslrootcert"),
         (postgres.url() + "?passfil=/nowhere", "correct store_url"),
-        ("postgresql://isthmus@127.0.0.1:1/postgres", "server runs"),
+        ("postgresql://isthmus@127.0.0.1:1/postgres", "server is running"),
     ):
         with pytest.raises(StoreUnavailable) as raised:
             Database.open(url)
@@ -525,7 +525,7 @@ async def test_a_server_that_takes_no_writes_is_said_so(postgres: ThrowawayPostg
         connection.exec_driver_sql(_END_OTHERS)
     engine.dispose()
     for write in (store.audit.append(event()), store.admission.save([], [b"k" * 16]), store.agents.revoke("a", NOW, "x")):
-        with pytest.raises(StoreUnavailable, match="takes no writes"):
+        with pytest.raises(StoreUnavailable, match="is read-only"):
             await write
     assert len(await store.audit.entries()) == 1
     await store.close()
