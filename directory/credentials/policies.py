@@ -37,9 +37,8 @@ class PolicyReader:
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
         self._root = domain_root(settings.base_dn).encode()
-        self._known: dict[bytes, tuple[float, LockoutPolicy]] = {}
-        self._new_password: dict[bytes, PasswordPolicy | None] = {}
-        """What came with those."""
+        self._known: dict[bytes, tuple[float, LockoutPolicy, PasswordPolicy | None]] = {}
+        """By DN of a fine-grained policy, empty for the domain's: until when it is not asked again, and what was read."""
         self._counted: tuple[float, bool] = (0.0, False)
         """Until when it is known whether counts can be read, and whether they can."""
 
@@ -50,17 +49,19 @@ class PolicyReader:
         now = time.monotonic()
         if known is not None and known[0] > now:
             return known[1]
-        policy = await self._read(connection, resultant)
-        self._known[key] = (now + self._settings.policy_cache_seconds, policy)
+        policy, new_password = await self._read(connection, resultant)
+        self._known[key] = (now + self._settings.policy_cache_seconds, policy, new_password)
         return policy
 
-    async def _read(self, connection: LdapConnection, resultant: bytes | None) -> LockoutPolicy:
+    async def _read(
+        self, connection: LdapConnection, resultant: bytes | None
+    ) -> tuple[LockoutPolicy, PasswordPolicy | None]:
         base, wanted, keys = (self._root, _DOMAIN, _DOMAIN_KEYS) if resultant is None else (resultant, _FINE, _FINE_KEYS)
         timeout = self._settings.search_timeout
         found = await connection.search(base, codec.SCOPE_BASE, codec.ANYTHING, wanted, limit=1, timeout=timeout)
-        self._new_password[resultant or b""] = _new_password_policy(found[0][1], resultant) if found else None
+        new_password = _new_password_policy(found[0][1], resultant) if found else None
         if found and keys[0] in found[0][1]:
-            return read_policy(found[0][1], keys)
+            return read_policy(found[0][1], keys), new_password
         # fine-grained policies can be read by administrators only, unless somebody granted it
         assumed = assumed_policy(self._settings.unreadable_policy_threshold)
         log.warning(
@@ -69,7 +70,7 @@ class PolicyReader:
             assumed_threshold=assumed.threshold,
             remedy="let the service account read it; see docs/operators/service-account.md",
         )
-        return assumed
+        return assumed, new_password
 
     async def new_password_policy(self, connection: LdapConnection, resultant: bytes | None) -> PasswordPolicy | None:
         """What a new password has to be, now; None where the service account may not read it.
@@ -84,7 +85,8 @@ class PolicyReader:
 
     def known_new_password_policy(self, resultant: bytes | None) -> PasswordPolicy | None:
         """The same as of when `policy` was read last, without asking."""
-        return self._new_password.get(resultant or b"")
+        known = self._known.get(resultant or b"")
+        return known[2] if known is not None else None
 
     async def counts_are_readable(self, connection: LdapConnection, *, seen: bool) -> bool:
         """Whether the service account sees `badPwdCount`; `seen` where an account came with one. One without says little:

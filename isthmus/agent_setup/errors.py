@@ -30,9 +30,8 @@ class DomainsDiffer(SetupError):
 
     def __str__(self) -> str:
         domains = dict.fromkeys((*self.allowed, *self.missing))
-        options = " ".join(
-            f"--domain {shlex.quote(domain)}" for domain in domains
-        )  # a shell will read what a directory says
+        # Quoted: these are the directory's words, and a shell will read them
+        options = " ".join(f"--domain {shlex.quote(domain)}" for domain in domains)
         return (
             f"the token is for {_listed(self.allowed) or 'no domain'}, and this directory is {_listed(self.own)}: "
             "the relay would ask this agent about none of its users. Is this the right directory? Then, on the relay:\n"
