@@ -25,6 +25,8 @@ REQUESTS = 200
 """For each kind of name in each round."""
 ROUNDS = 3
 """The mean of three: of one, chance alone is beyond the limit in one of twelve (its standard deviation is 2.9 %)."""
+MORE_ROUNDS = 6
+"""Where that is beyond the limit, which chance alone brings in one run of a hundred: then the mean of all nine decides."""
 AT_ONCE = 8
 LIMIT = 0.55
 
@@ -92,8 +94,15 @@ async def test_a_clock_does_not_tell_who_exists(stand: Stand, people: list[str],
         async with _sign_ins(attacker, people[REQUESTS:] if load else []):
             await attacker.separation(operation, people[:REQUESTS])  # the delay follows the load within ten seconds
             found = [await attacker.separation(operation, people[:REQUESTS]) for _ in range(ROUNDS)]
+            if _share(found) > LIMIT:
+                found += [await attacker.separation(operation, people[:REQUESTS]) for _ in range(MORE_ROUNDS)]
     print(operation, "under load" if load else "idle", [round(share, 3) for share in found])  # noqa: T201 - the figures
-    assert max(mean(found), 1 - mean(found)) <= LIMIT
+    assert _share(found) <= LIMIT
+
+
+def _share(found: list[float]) -> float:
+    """In how many pairs the attacker is right, who may call either kind of name the slower one."""
+    return max(mean(found), 1 - mean(found))
 
 
 @asynccontextmanager
