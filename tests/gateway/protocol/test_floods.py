@@ -11,7 +11,7 @@ from certs import Role
 from gateway.protocol import AgentFacts, CloseCode, PeerTrust
 from gateway.protocol.events import Closed, Event, RenewalRequested
 from gateway.protocol.messages import Announce, Capacity, Drain, PairKey, Ping, Pong, Report
-from gateway.protocol.relay_session import RENEW_AT_LEAST, UNASKED_AT_ONCE
+from gateway.protocol.relay_session import RENEW_AT_LEAST, UNASKED_A_SECOND, UNASKED_AT_ONCE
 from gateway.protocol.sealing import REKEY_AT_LEAST, SealKey, announcement_text
 from tests.gateway.protocol.test_session import NOW, AgentEnd, Ends, World, closed
 
@@ -79,6 +79,16 @@ def test_a_clock_that_is_set_back_gives_no_more_and_takes_nothing(world: World) 
     assert ends.relay._unasked == before - 1
     ends.relay._check_unasked(NOW - 990)
     assert ends.relay._unasked == UNASKED_AT_ONCE - 1
+
+
+def test_who_is_pinged_more_often_may_say_more(world: World) -> None:
+    """Four words for each interval of the pings, beside what anybody may say in a second."""
+    ends = world.open()
+    ends.relay.ping_interval = 0.5
+    ends.relay._check_unasked(NOW)
+    ends.relay._unasked = 1.0
+    ends.relay._check_unasked(NOW + 1)
+    assert ends.relay._unasked == UNASKED_A_SECOND + 8.0
 
 
 def test_certificates_one_after_the_other_end_the_session(world: World) -> None:

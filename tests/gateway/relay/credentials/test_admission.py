@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from foundation.addresses import address_key
 from gateway.protocol import Outcome
 from gateway.relay.credentials.admission import AdmissionRequest, AdmissionSettings, Admitted, AttemptRefused
+from gateway.relay.credentials.admission.admission import place_of
+from gateway.store import StoreUnavailable
 from tests.gateway.relay.credentials.direct import DirectAdmission
 
 NOW = 1_800_000_000.0
@@ -223,6 +226,98 @@ def test_spraying_one_password_over_many_people_is_throttled() -> None:
     assert passed == SETTINGS.address_failures
     assert attempt(admission, "x", NOW, user_name="other@corp", address="198.51.100.9", throttled=True)
     assert attempt(admission, "x", NOW + 61, user_name="later@corp", throttled=True)
+
+
+def under_way(admission: DirectAdmission, number: int, now: float = NOW, **fields: Any) -> Admitted:
+    """An attempt from the one address, for a name of its own, that is not settled."""
+    decision = admission.check(request(user_name=f"user{number}@corp", throttled=True, **fields), now)
+    assert isinstance(decision, Admitted)
+    return decision
+
+
+def test_a_burst_waits_where_all_that_is_under_way_may_still_fail() -> None:
+    """One more name waits for the address; a name that is under way there, and another address, wait for nobody."""
+    admission = DirectAdmission(SETTINGS)
+    tickets = [under_way(admission, number) for number in range(SETTINGS.address_failures)]
+    one_more = request(user_name="other@corp", throttled=True)
+    assert admission.check(one_more, NOW) == AttemptRefused(1.0, "busy", (place_of("192.0.2.7"),))
+    under_way(admission, 0)
+    under_way(admission, 1000, address="198.51.100.9")
+    admission.abandon(tickets[1], NOW)
+    assert isinstance(admission.check(one_more, NOW), Admitted)
+
+
+def test_places_are_those_of_an_address() -> None:
+    """Whoever wakes them names them alike (RelayAuthenticator), and none is the key of a name."""
+    assert place_of("192.0.2.7") == b"@192.0.2.7"
+
+
+def test_names_that_failed_long_ago_crowd_nobody_out() -> None:
+    """Together with those that are under way they fill the address until their window is over."""
+    admission = DirectAdmission(SETTINGS)
+    for number in range(SETTINGS.address_failures - 1):
+        admission.settle(under_way(admission, number), Outcome.WRONG_CREDENTIAL, NOW)
+    under_way(admission, 100)
+    one_more = request(user_name="other@corp", throttled=True)
+    assert isinstance(admission.check(one_more, NOW + 1), AttemptRefused)
+    assert isinstance(admission.check(one_more, NOW + 61), Admitted)
+
+
+def test_what_lockout_refuses_takes_no_room_at_the_address() -> None:
+    """A locked name that is tried on and on leaves the address its rate and its names."""
+    settings = replace(SETTINGS, address_failures=1)
+    admission = DirectAdmission(settings)
+    lock(admission)
+    for _ in range(3 * settings.address_rate):
+        decision = admission.check(request("another", throttled=True), NOW)
+        assert isinstance(decision, AttemptRefused)
+        assert decision.reason != "address"
+    assert isinstance(admission.check(request(user_name="other@corp", throttled=True), NOW), Admitted)
+
+
+def test_what_is_passed_on_counts_at_the_address() -> None:
+    """Until it is settled; were it withdrawn, a burst of names would pass as a whole."""
+    settings = replace(SETTINGS, address_rate=2)
+    admission = DirectAdmission(settings)
+    for number in range(2):
+        under_way(admission, number)
+    refused = admission.check(request(user_name="other@corp", throttled=True), NOW)
+    assert isinstance(refused, AttemptRefused)
+    assert refused.reason == "address"
+
+
+def test_what_the_store_did_not_take_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage fills no address with names that nobody was asked about."""
+    admission = DirectAdmission(replace(SETTINGS, address_rate=1, address_failures=1))
+
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("relay.db", "disk full", "free some")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(admission.store, "apply", fail)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                admission.check(request(throttled=True), NOW)
+    under_way(admission, 1)
+
+
+def test_attempts_of_a_trusted_back_end_are_not_counted_at_its_address() -> None:
+    """It stands for many people: no record of the empty address keeps them out."""
+    admission = DirectAdmission(replace(SETTINGS, address_rate=1))
+    for number in range(3):
+        assert isinstance(admission.check(request(user_name=f"user{number}@corp", throttled=False), NOW), Admitted)
+    assert admission.addresses == 0
+
+
+def test_settings_that_were_read_anew_judge_what_is_counted() -> None:
+    """Here and in the store."""
+    admission = DirectAdmission(SETTINGS)
+    lock(admission)
+    admission.admission.use(replace(SETTINGS, threshold=50))
+    admission.store.use(replace(SETTINGS, records=1))
+    assert attempt(admission, "another", NOW + 61)
+    under_way(admission, 1)
+    assert admission.users <= 2
 
 
 def test_the_throttle_forgets_a_name_after_its_window_and_no_sooner() -> None:
