@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,7 @@ def test_domains_are_those_of_the_agents_that_are_enrolled() -> None:
 def test_a_certificate_for_another_name_is_told(pair: tuple[bytes, bytes]) -> None:
     """And a file that is not there; nothing where all is well."""
     files = dict(zip((Path("/root/tls/cert.pem"), Path("/root/tls/key.pem")), pair, strict=True))
-    now = 1_796_000_000.0
+    now = time.time()
     assert check_certificate(answered(), files, now) == ""
     other = check_certificate(answered({"public_url": "https://signin.example.com"}), files, now)
     assert "the certificate is not for signin.example.com, but for localhost, 127.0.0.1" in other
