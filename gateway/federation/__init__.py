@@ -1,0 +1,12 @@
+"""What an application meets: claims, trusts, signing keys, OpenID Connect and SAML 2.0.
+
+    trusts/        which applications there are, and what each may do: model, reading, registry
+    claims/        pure: from a person to what a trust is told
+    keys/          signing keys in rings, and their rollover
+    oidc/          OpenID Connect and OAuth 2: the checks are pure, joserfc is seen here only
+    saml/          SAML 2.0 identity provider: pysaml2 is seen here only
+    transactions   a sign-in for an application while the person is at the sign-in page
+    participants   who hangs on a session, and how they are told of its end
+
+What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
+"""
