@@ -9,7 +9,7 @@ from pathlib import Path
 from adfs_mgmt.operations.context import FederatedTenant, OperationContext
 from adfs_mgmt.operations.errors import NotPossible
 from adfs_mgmt.operations.observation import observe_farms, read_trust
-from adfs_mgmt.trust import Backups, SigningKeys, compare_trust, keys_of
+from adfs_mgmt.trust import Backups, FarmKeys, compare_trust, keys_of
 from certs import Certificate
 from findings import Finding
 
@@ -58,13 +58,13 @@ async def compare_trusts(
     return found
 
 
-async def signing_keys(context: OperationContext, tenant: FederatedTenant, *, external_only: bool = False) -> SigningKeys:
+async def signing_keys(context: OperationContext, tenant: FederatedTenant, *, external_only: bool = False) -> FarmKeys:
     """What the tenant's farm signs with now: over WinRM, else as its metadata says. Raises RemotingError."""
     (observation,) = await observe_farms(context, [tenant.farm], external_only=external_only)
     return keys_of(observation.farm, observation.external)
 
 
-def live_key(keys: SigningKeys) -> Certificate:
+def live_key(keys: FarmKeys) -> Certificate:
     """The certificate that signs now. Raises LiveKeyUnknown."""
     if keys.live is None:
         raise LiveKeyUnknown(keys.federation_name)

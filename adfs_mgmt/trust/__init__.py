@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from adfs_mgmt.trust.backup import Backups, load_backup, plan_restore, restore_domain
 from adfs_mgmt.trust.checklist import configuration_for, configuration_from
-from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, is_entra, keys_of
+from adfs_mgmt.trust.comparison import ISSUER_RULE, FarmKeys, compare_trust, is_entra, keys_of
 from adfs_mgmt.trust.conversion import (
     ConversionState,
     convert_domain,
@@ -39,11 +39,11 @@ __all__ = [
     "Entra",
     "EntraSettings",
     "EntraTrust",
+    "FarmKeys",
     "FederatedDomain",
     "LiveKeyLost",
     "NotTaken",
     "PartnerWarning",
-    "SigningKeys",
     "Slot",
     "SlotChange",
     "TrustError",

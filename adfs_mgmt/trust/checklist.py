@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adfs_mgmt.trust.backup import Backup, properties_of
-from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys
+from adfs_mgmt.trust.comparison import ISSUER_RULE, FarmKeys
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import EntraTrust
 from adfs_mgmt.trust.reader import encode, parse_configuration
@@ -17,7 +17,7 @@ from findings import Finding, failed, passed, undecided
 from foundation.graph import MalformedAnswer
 
 
-def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
+def configuration_for(domain: str, keys: FarmKeys, *, mfa: str = "", only_domain: bool = False) -> dict[str, Any]:
     """What AD FS needs, as its own wizard sets it up. `mfa` is `federatedIdpMfaBehavior`; left out where empty.
 
     The issuer is the domain's own, because it must be unique in the tenant (AD FS's claim rule for several domains);
@@ -51,7 +51,7 @@ def configuration_for(domain: str, keys: SigningKeys, *, mfa: str = "", only_dom
     return values | ({"federatedIdpMfaBehavior": mfa} if mfa else {})
 
 
-def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: str = "") -> dict[str, Any]:
+def configuration_from(backup: Backup, domain: str, keys: FarmKeys, *, mfa: str = "") -> dict[str, Any]:
     """As a backup has it. Raises TrustRefused for that of another domain, or one without the certificate that signs now."""
     what, file = f"federating {domain}", backup.path.name
     if backup.domain.lower() != domain.lower():
@@ -65,7 +65,7 @@ def configuration_from(backup: Backup, domain: str, keys: SigningKeys, *, mfa: s
 
 
 def check_federate(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: SigningKeys | None = None
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, keys: FarmKeys | None = None
 ) -> list[Finding]:
     """The checklist before federating. Pure."""
     domain = trust.domain(name)

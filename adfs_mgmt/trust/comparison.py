@@ -1,6 +1,6 @@
 """What Entra ID knows against what the farm has. Pure.
 
-`SigningKeys` is what a farm signs with, from whichever view there is: its servers over WinRM, or its metadata from outside.
+`FarmKeys` is what a farm signs with, from whichever view there is: its servers over WinRM, or its metadata from outside.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def is_entra(identifiers: Iterable[str]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKeys:
+class FarmKeys:
     """The token-signing certificates of a farm."""
 
     federation_name: str
@@ -81,13 +81,13 @@ def _is_for(rule: str, domain: str) -> bool:
     return not listed or domain.lower() in listed
 
 
-def keys_of_farm(farm: Farm) -> SigningKeys:
+def keys_of_farm(farm: Farm) -> FarmKeys:
     """Out of the primary's configuration. `live` is None without a primary that answers."""
     primary = farm.primary
     rows = [row for row in primary.certificates if row.use is Use.SIGNING] if primary else []
     parties = [row for row in farm.relying_parties if row.enabled and is_entra(row.identifiers)]
     read = primary is not None and not farm.error
-    return SigningKeys(
+    return FarmKeys(
         federation_name=farm.properties.federation_name,
         live=next((row.certificate for row in rows if row.is_primary), None),
         coming=tuple(row.certificate for row in rows if not row.is_primary),
@@ -98,7 +98,7 @@ def keys_of_farm(farm: Farm) -> SigningKeys:
     )
 
 
-def keys_of_outside(outside: ExternalView) -> SigningKeys:
+def keys_of_outside(outside: ExternalView) -> FarmKeys:
     """Out of the metadata: AD FS signs it with the key that signs tokens, whatever the order of the certificates.
 
     `live` is None where the hosts disagree (a rollover is on its way through the farm) or no signature holds.
@@ -110,7 +110,7 @@ def keys_of_outside(outside: ExternalView) -> SigningKeys:
     if live is not None and live.thumbprint not in offered:
         live = None  # it signed the document and is no token-signing certificate: not AD FS's doing
     coming = [outside.certificates[thumbprint] for thumbprint in offered if thumbprint in outside.certificates]
-    return SigningKeys(
+    return FarmKeys(
         federation_name=outside.federation_name,
         live=live,
         coming=tuple(row for row in coming if live is None or row.thumbprint != live.thumbprint),
@@ -118,7 +118,7 @@ def keys_of_outside(outside: ExternalView) -> SigningKeys:
     )
 
 
-def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
+def keys_of(farm: Farm, outside: ExternalView | None) -> FarmKeys:
     """Out of the servers where the primary answered, else out of what anybody sees."""
     inside = keys_of_farm(farm)
     if outside is None:
@@ -128,7 +128,7 @@ def keys_of(farm: Farm, outside: ExternalView | None) -> SigningKeys:
     return replace(keys_of_outside(outside), knows_microsoft=inside.knows_microsoft, rules=inside.rules)
 
 
-def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Finding]:
+def compare_trust(trust: EntraTrust, keys: FarmKeys, now: float) -> list[Finding]:
     """Findings, the farm's first (with an empty `where`), then by domain; a domain that is as it should be has a `pass`."""
     found = list(_of_farm(trust, keys))
     domains = trust.federated_with(keys.federation_name)
@@ -139,7 +139,7 @@ def compare_trust(trust: EntraTrust, keys: SigningKeys, now: float) -> list[Find
     return found
 
 
-def _of_farm(trust: EntraTrust, keys: SigningKeys) -> Iterator[Finding]:
+def _of_farm(trust: EntraTrust, keys: FarmKeys) -> Iterator[Finding]:
     domains, name = trust.federated_with(keys.federation_name), keys.federation_name
     if keys.live is None:
         yield warned(
@@ -153,7 +153,7 @@ def _of_farm(trust: EntraTrust, keys: SigningKeys) -> Iterator[Finding]:
         yield warned("domains", "", text, "Check `farm` in [[entra]]")
 
 
-def _of_domain(domain: FederatedDomain, keys: SigningKeys, now: float) -> Iterator[Finding]:
+def _of_domain(domain: FederatedDomain, keys: FarmKeys, now: float) -> Iterator[Finding]:
     configuration = domain.configuration
     if configuration is None:
         yield failed("federation", domain.name, f"its federation cannot be read: {domain.error}", _REBUILD)
@@ -169,7 +169,7 @@ def _of_domain(domain: FederatedDomain, keys: SigningKeys, now: float) -> Iterat
         yield warned("own-update", domain.name, explain_update(configuration.update))
 
 
-def _live(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys, now: float) -> Iterator[Finding]:
+def _live(domain: str, configuration: Configuration, live: Certificate, keys: FarmKeys, now: float) -> Iterator[Finding]:
     publish, roll = "Publish it: `isthmus adfs trust update`", "Roll it over: `isthmus adfs rollover plan`"
     if configuration.slot_of(live.thumbprint) is None:
         text = f"Entra ID does not have {live.thumbprint}, which signs now: no user can sign in"
@@ -191,7 +191,7 @@ def _live(domain: str, configuration: Configuration, live: Certificate, keys: Si
         )
 
 
-def _unknown(domain: str, configuration: Configuration, live: Certificate, keys: SigningKeys) -> Iterator[Finding]:
+def _unknown(domain: str, configuration: Configuration, live: Certificate, keys: FarmKeys) -> Iterator[Finding]:
     """A certificate at Entra ID that the farm does not have can sign tokens for anybody in the domain."""
     own = {live.thumbprint, *(coming.thumbprint for coming in keys.coming)}
     for thumbprint in configuration.thumbprints():
@@ -209,7 +209,7 @@ def _unknown(domain: str, configuration: Configuration, live: Certificate, keys:
             )
 
 
-def _issuer(domain: FederatedDomain, keys: SigningKeys, all_issued: Sequence[str]) -> Iterator[Finding]:
+def _issuer(domain: FederatedDomain, keys: FarmKeys, all_issued: Sequence[str]) -> Iterator[Finding]:
     """`all_issued`: for each root domain; Entra ID takes each issuer once."""
     if domain.configuration is None:
         return
@@ -231,7 +231,7 @@ def _issuer(domain: FederatedDomain, keys: SigningKeys, all_issued: Sequence[str
         yield warned("issuer", name, text, "Compare again over WinRM, without --outside")
 
 
-def _addresses(domain: str, configuration: Configuration, keys: SigningKeys) -> Iterator[Finding]:
+def _addresses(domain: str, configuration: Configuration, keys: FarmKeys) -> Iterator[Finding]:
     port = r"(:\d+)?" if keys.port is None else "(:443)?" if keys.port == 443 else f":{keys.port}"
     expected = re.compile(f"https://{re.escape(keys.federation_name)}{port}/", re.IGNORECASE)
     addresses = {

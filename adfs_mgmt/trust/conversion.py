@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups, properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import FarmKeys
 from adfs_mgmt.trust.domain_executor import FEDERATED, MANAGED, BackupWanted, DomainExecutor, DomainObservation, GraphChange
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.model import Authentication, EntraTrust, FederatedDomain
@@ -132,7 +132,7 @@ def plan_managed(
 
 
 def plan_federated(
-    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: SigningKeys | None = None, **more: Any
+    trust: EntraTrust, name: str, values: Mapping[str, Any], now: float, *, keys: FarmKeys | None = None, **more: Any
 ) -> Plan[ConversionState]:
     """What federating a domain with this configuration needs; otherwise as `plan_managed`. Pure."""
     state = ConversionState(domain=name, values=dict(values))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from adfs_mgmt.trust import domain_executor
 from adfs_mgmt.trust.backup import Backups
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import FarmKeys
 from adfs_mgmt.trust.domain_executor import UPDATE_KIND, BackupWanted, DomainExecutor, DomainObservation
 from adfs_mgmt.trust.errors import LiveKeyLost, TrustChanged, TrustError
 from adfs_mgmt.trust.model import Configuration, FederatedDomain, Slot
@@ -172,7 +172,7 @@ UPDATE: Procedure[UpdateView] = domain_executor.make_procedure(
 
 
 def plan_updates(
-    domains: Sequence[FederatedDomain], keys: SigningKeys, live: Certificate, retire: str = ""
+    domains: Sequence[FederatedDomain], keys: FarmKeys, live: Certificate, retire: str = ""
 ) -> tuple[list[SlotChange], list[DomainResult]]:
     """For each domain one change at most (`live` in, then its successor; or `retire` out), and what cannot be done. Pure."""
     changes: list[SlotChange] = []
@@ -187,7 +187,7 @@ def plan_updates(
     return changes, problems
 
 
-def _plan_next(domain: FederatedDomain, keys: SigningKeys, live: Certificate) -> SlotChange | None:
+def _plan_next(domain: FederatedDomain, keys: FarmKeys, live: Certificate) -> SlotChange | None:
     change = plan_publish(domain, live, live.thumbprint)
     if change is None and keys.successor is not None:
         return plan_publish(domain, keys.successor, live.thumbprint)

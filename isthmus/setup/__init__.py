@@ -11,7 +11,7 @@ does no I/O: whatever is changed goes through a `Machine`, of which the tests ha
 from isthmus.setup.answer_file import read_answers
 from isthmus.setup.errors import AnswerRefused, AnswersMissing, NotAgreed, SetupError, StepFailed
 from isthmus.setup.files import OwnedDirectory, OwnedFile, SystemUser, difference
-from isthmus.setup.machine import ROOT, Access, Machine, PathEntry, ProgramFailed, UnitState, UserIds
+from isthmus.setup.machine import ROOT, FileAccess, Machine, PathEntry, ProgramFailed, UnitState, UserIds
 from isthmus.setup.posix import PosixMachine, read_secret_from
 from isthmus.setup.questions import (
     Answers,
@@ -34,12 +34,12 @@ from isthmus.setup.steps import Agree, Found, SetupStep, StepReport, carry_out, 
 __all__ = [
     "ROOT",
     "UNIT_DIRECTORY",
-    "Access",
     "Agree",
     "AnswerRefused",
     "Answers",
     "AnswersMissing",
     "Asker",
+    "FileAccess",
     "Found",
     "Given",
     "Interview",

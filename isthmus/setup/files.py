@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isthmus.setup.errors import StepFailed
-from isthmus.setup.machine import ROOT, Access, Machine, UserIds
+from isthmus.setup.machine import ROOT, FileAccess, Machine, UserIds
 from isthmus.setup.steps import Found
 
 _OF_THE_DISK = {"lost+found"}
@@ -68,7 +68,7 @@ class OwnedDirectory:
         if entry.kind not in {"directory", "link"}:
             return Found(False, "", wrong="something other than a directory is there", remedy=f"Move {self.path} away.")
         ids = _owner(machine, self.owner)
-        wanted = None if ids is None else Access(ids.uid, ids.gid, self.mode)
+        wanted = None if ids is None else FileAccess(ids.uid, ids.gid, self.mode)
         if entry.kind == "link" or not self.exact or entry.access == wanted:
             return Found(True, str(entry.access))
         if (ids is None or entry.access.uid != ids.uid) and machine.names(self.path) - _OF_THE_DISK:
@@ -137,9 +137,9 @@ class OwnedFile:
         machine.write(self.path, self.content, access)
         return f"{'changed' if there else 'written'}, {self._described()}"
 
-    def _access(self, machine: Machine) -> Access | None:
+    def _access(self, machine: Machine) -> FileAccess | None:
         owner, group = _owner(machine, self.owner), _owner(machine, self.group)
-        return None if owner is None or group is None else Access(owner.uid, group.gid, self.mode)
+        return None if owner is None or group is None else FileAccess(owner.uid, group.gid, self.mode)
 
     def _difference(self, before: bytes) -> str:
         if not self.asks:
@@ -162,8 +162,8 @@ def _owner(machine: Machine, name: str | None) -> UserIds | None:
     return ROOT if name is None else machine.user(name)
 
 
-def _access(machine: Machine, title: str, owner: str | None, group: str | None, mode: int) -> Access:
+def _access(machine: Machine, title: str, owner: str | None, group: str | None, mode: int) -> FileAccess:
     user, members = _owner(machine, owner), _owner(machine, group)
     if user is None or members is None:
         raise StepFailed(title, f"there is no user {owner or group}")
-    return Access(user.uid, members.gid, mode)
+    return FileAccess(user.uid, members.gid, mode)

@@ -26,7 +26,7 @@ ROOT = UserIds(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class FileAccess:
     """Whose a file or a directory is, and who else may use it. mode: permission bits only."""
 
     uid: int
@@ -42,7 +42,7 @@ class PathEntry:
     """What is at a path. changed_at: of its content, Unix seconds."""
 
     kind: Kind
-    access: Access
+    access: FileAccess
     changed_at: float
 
 
@@ -108,15 +108,15 @@ class Machine(Protocol):
         """A system user with a group of the same name, without a login."""
         ...
 
-    def make_directory(self, path: Path, access: Access) -> None:
+    def make_directory(self, path: Path, access: FileAccess) -> None:
         """What contains it is made too, for root, open to all for reading."""
         ...
 
-    def write(self, path: Path, content: bytes, access: Access) -> None:
+    def write(self, path: Path, content: bytes, access: FileAccess) -> None:
         """Replace a file as a whole, or leave it as it was."""
         ...
 
-    def set_access(self, path: Path, access: Access) -> None:
+    def set_access(self, path: Path, access: FileAccess) -> None:
         """Of a file or a directory that is there."""
         ...
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certs import sync_directory
-from isthmus.setup.machine import Access, PathEntry, ProgramFailed, UnitState, UserIds, kind_of
+from isthmus.setup.machine import FileAccess, PathEntry, ProgramFailed, UnitState, UserIds, kind_of
 from settings import UnusableFile, read_regular, read_secret
 
 _NEW_USER = UserIds(65533, 65533)
@@ -55,7 +55,7 @@ class PosixMachine:
             status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        access = Access(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+        access = FileAccess(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
         return PathEntry(kind_of(status.st_mode), access, status.st_mtime)
 
     def names(self, path: Path) -> frozenset[str]:
@@ -119,7 +119,7 @@ class PosixMachine:
         shell = next((shell for shell in _NOLOGIN if Path(shell).exists()), _NOLOGIN[-1])
         _run([program, "--system", "--user-group", "--home-dir", str(home), "--no-create-home", "--shell", shell, name])
 
-    def make_directory(self, path: Path, access: Access) -> None:
+    def make_directory(self, path: Path, access: FileAccess) -> None:
         """Closed until it is its owner's."""
         for parent in reversed(path.parents):
             if not parent.exists():
@@ -128,7 +128,7 @@ class PosixMachine:
         path.mkdir(mode=0o700)
         self.set_access(path, access)
 
-    def write(self, path: Path, content: bytes, access: Access) -> None:
+    def write(self, path: Path, content: bytes, access: FileAccess) -> None:
         """To a new file beside it, synced, and renamed. One that a killed setup has left is replaced."""
         new = path.with_name(f".{path.name}.new")
         new.unlink(missing_ok=True)
@@ -142,7 +142,7 @@ class PosixMachine:
         new.replace(path)
         sync_directory(path.parent)
 
-    def set_access(self, path: Path, access: Access) -> None:
+    def set_access(self, path: Path, access: FileAccess) -> None:
         """Owner before mode, since a change of owner may take bits away. A link that came in between is not followed."""
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:

@@ -17,7 +17,7 @@ from adfs_mgmt.procedures.request import first_end
 from adfs_mgmt.procedures.server import Operation
 from adfs_mgmt.procedures.view import FarmView, RolloverPolicy
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot, compare_trust, judge_partner
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import FarmKeys
 from adfs_mgmt.trust.model import Authentication
 from adfs_mgmt.trust.slots import slot_for
 from certs import Certificate, Partner, last_to_end
@@ -83,7 +83,7 @@ def test_the_trust_with_entra_id() -> None:
         id="1", issuer_uri="u", passive_sign_in_uri="https://fs/", certificates={Slot.SIGNING: UNKNOWN}
     )
     domain = FederatedDomain(name="a.example", authentication=Authentication.FEDERATED, configuration=configuration)
-    keys = SigningKeys(federation_name="fs", live=UNKNOWN, coming=(SIGNING,))
+    keys = FarmKeys(federation_name="fs", live=UNKNOWN, coming=(SIGNING,))
     found = compare_trust(EntraTrust(tenant="t", read_at=NOW, domains=(domain,)), keys, NOW)
     assert [text for status, text in said(found, "live-key")] == [
         f"the expiry date of {UNKNOWN.thumbprint}, which signs now, is not known"

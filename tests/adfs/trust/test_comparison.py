@@ -10,7 +10,7 @@ import pytest
 from adfs_mgmt.farm import ExternalView, Farm, FarmCertificate, Node, Properties, Served, SyncRole, Use
 from adfs_mgmt.farm.model import RelyingParty
 from adfs_mgmt.trust import Configuration, EntraTrust, FederatedDomain, Slot
-from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys, compare_trust, keys_of_farm, keys_of_outside
+from adfs_mgmt.trust.comparison import ISSUER_RULE, FarmKeys, compare_trust, keys_of_farm, keys_of_outside
 from adfs_mgmt.trust.model import Authentication, UpdateStatus
 from certs import Certificate
 from findings import Status
@@ -34,11 +34,11 @@ def _trust(*certificates: Certificate, **more: object) -> EntraTrust:
     return EntraTrust(tenant="t", read_at=NOW, domains=(domain,))
 
 
-def _keys(live: Certificate | None, *coming: Certificate) -> SigningKeys:
-    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
+def _keys(live: Certificate | None, *coming: Certificate) -> FarmKeys:
+    return FarmKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=True)
 
 
-def _found(trust: EntraTrust, keys: SigningKeys) -> list[tuple[Status, str]]:
+def _found(trust: EntraTrust, keys: FarmKeys) -> list[tuple[Status, str]]:
     return [(finding.status, finding.seen) for finding in compare_trust(trust, keys, NOW)]
 
 
@@ -113,7 +113,7 @@ def test_no_domain_and_no_key(live: Certificate) -> None:
     empty = EntraTrust(tenant="t", read_at=NOW, domains=())
     assert "no domain" in _found(empty, _keys(live))[0][1]
     assert "not known" in _found(_trust(live), _keys(None))[0][1]
-    without = SigningKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
+    without = FarmKeys(federation_name=FEDERATION, live=live, knows_microsoft=False)
     assert compare_trust(_trust(live), without, NOW)[0].status == "fail"
 
 
@@ -140,7 +140,7 @@ def test_keys_out_of_the_primary(live: Certificate, coming: Certificate) -> None
         name="f", read_at=0, properties=Properties(federation_name=FEDERATION), nodes=(node,), relying_parties=(party,)
     )
     assert keys_of_farm(farm) == replace(
-        SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True), rules="", port=443
+        FarmKeys(federation_name=FEDERATION, live=live, coming=(coming,), knows_microsoft=True), rules="", port=443
     )
     assert keys_of_farm(replace(farm, relying_parties=())).knows_microsoft is False
     assert keys_of_farm(replace(farm, nodes=())).live is None

@@ -21,7 +21,7 @@ from adfs_mgmt.trust import (
 )
 from adfs_mgmt.trust.backup import properties_of
 from adfs_mgmt.trust.checklist import check_federate, check_manage
-from adfs_mgmt.trust.comparison import ISSUER_RULE, SigningKeys
+from adfs_mgmt.trust.comparison import ISSUER_RULE, FarmKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain
 from adfs_mgmt.trust.errors import TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
@@ -32,12 +32,12 @@ from tests.adfs.trust.conftest import FEDERATION, Naps, federation, signing
 from tests.fakes.graph import FakeGraph
 
 
-def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> SigningKeys:
+def _keys(live: Certificate | None, *coming: Certificate, known: bool | None = True) -> FarmKeys:
     identifier = f"http://{FEDERATION}/adfs/services/trust"
-    return SigningKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known, identifier=identifier)
+    return FarmKeys(federation_name=FEDERATION, live=live, coming=coming, knows_microsoft=known, identifier=identifier)
 
 
-async def _federate(graph: Graph, name: str, values: dict[str, Any], *, keys: SigningKeys | None = None) -> FederatedDomain:
+async def _federate(graph: Graph, name: str, values: dict[str, Any], *, keys: FarmKeys | None = None) -> FederatedDomain:
     plan = plan_federated(await read_tenant(graph, 0), name, values, time.time(), keys=keys)
     unused = Backups(Path("unused"), graph.tenant)
     return (await convert_domain(graph, plan, backups=unused, journal=MemoryJournal(), now=time.time())).domain

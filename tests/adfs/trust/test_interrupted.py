@@ -23,7 +23,7 @@ from adfs_mgmt.trust import (
     plan_federated,
     plan_managed,
 )
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import FarmKeys
 from adfs_mgmt.trust.conversion import Converted, convert_domain, is_converting, resume_conversion
 from adfs_mgmt.trust.domain_executor import DomainObservation, effect_of
 from adfs_mgmt.trust.errors import FileProblem, TrustRefused
@@ -104,7 +104,7 @@ class Administrator:
         """To the other kind."""
         trust, record = await read_tenant(self.graph, NOW), self.journals.record(name)
         if name == "managed.example":
-            keys = SigningKeys(federation_name=FEDERATION, live=self.live)
+            keys = FarmKeys(federation_name=FEDERATION, live=self.live)
             return plan_federated(trust, name, configuration_for(name, keys), time.time(), keys=keys, previous=record)
         return plan_managed(trust, name, NOW, previous=record)
 

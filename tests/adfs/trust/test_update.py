@@ -22,7 +22,7 @@ from adfs_mgmt.trust import (
     load_backup,
     plan_updates,
 )
-from adfs_mgmt.trust.comparison import SigningKeys
+from adfs_mgmt.trust.comparison import FarmKeys
 from adfs_mgmt.trust.errors import FileProblem, TrustChanged, TrustRefused
 from adfs_mgmt.trust.reader import read_domain, read_tenant
 from adfs_mgmt.trust.update import apply_change, apply_changes, plan_publish, plan_retire
@@ -323,7 +323,7 @@ async def test_every_domain_by_itself(
     """One domain that fails does not stop the other, and each has its result."""
     tenant.fault(400, 9, CONFIGURATION, method="PATCH")
     domains = (await read_tenant(graph, NOW)).federated_with(FEDERATION)
-    keys = SigningKeys(federation_name=FEDERATION, live=live, coming=(coming,))
+    keys = FarmKeys(federation_name=FEDERATION, live=live, coming=(coming,))
     changes, problems = plan_updates(domains, keys, live)
     assert problems == []
     results = {result.domain: result for result in await apply_changes(graph, changes, backups, NOW, _in_memory)}

@@ -12,7 +12,7 @@ from certs import Authority, EnrolmentToken, MachineIdentity, Role, fingerprint
 from directory import DomainNames, DomainReading, ShownCertificate, ShownChain
 from gateway.protocol import CloseCode
 from isthmus.agent_setup import Enrolled, Preparation, Preparer, TrustProposal, known_answers, read_existing
-from isthmus.setup import Access, Given, Interview, ProgramFailed
+from isthmus.setup import FileAccess, Given, Interview, ProgramFailed
 from tests.directory.test_authority import ISSUING, ROOT, SERVER
 from tests.fakes.machine import FakeMachine
 from tests.fakes.surroundings import FakeSurroundings
@@ -163,4 +163,4 @@ def options(token: EnrolmentToken, **more: str) -> dict[str, str]:
 
 
 REVOKED = CloseCode.REVOKED
-CLOSED = Access(0, 0, 0o600)
+CLOSED = FileAccess(0, 0, 0o600)

@@ -11,7 +11,7 @@ import pytest
 from gateway.agent import RelayVerdict
 from isthmus.agent_settings import AgentSettings
 from isthmus.agent_setup import AgentChecked, plan_steps
-from isthmus.setup import Access, AnswersMissing, NotAgreed, StepFailed, StepReport, carry_out, survey
+from isthmus.setup import AnswersMissing, FileAccess, NotAgreed, StepFailed, StepReport, carry_out, survey
 from settings import load_settings
 from tests.fakes.machine import UID, FakeMachine, Killed
 from tests.isthmus.agent_setup.setting import (
@@ -53,9 +53,12 @@ def test_a_bare_machine_becomes_an_agent(relay: FakeRelay, tmp_path: Path) -> No
     machine = relay.machine()
     reports, _ = set_up(relay, machine, options(relay.token()))
     assert [report.result for report in reports] == ["done"] * len(reports)
-    assert machine.files[STATE].access == Access(UID, UID, 0o700)
-    assert machine.files[CONFIG].access == Access(0, UID, 0o640)
-    assert (machine.files[SECRET].content, machine.files[SECRET].access) == (f"{PASSWORD}\n".encode(), Access(0, UID, 0o640))
+    assert machine.files[STATE].access == FileAccess(UID, UID, 0o700)
+    assert machine.files[CONFIG].access == FileAccess(0, UID, 0o640)
+    assert (machine.files[SECRET].content, machine.files[SECRET].access) == (
+        f"{PASSWORD}\n".encode(),
+        FileAccess(0, UID, 0o640),
+    )
     assert machine.files[CA_FILE].content == ROOT_SHOWN.pem
     assert machine.enabled == {"isthmus-agent"}
     assert PASSWORD not in machine.files[CONFIG].content.decode()

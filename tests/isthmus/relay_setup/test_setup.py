@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo.stand import free_port
-from isthmus.setup import Access, ProgramFailed
+from isthmus.setup import FileAccess, ProgramFailed
 from tests.fakes.machine import UID, FakeMachine, Killed
 from tests.isthmus.conftest import Run
 from tests.isthmus.relay_setup.conftest import STATE, bare_machine
@@ -40,9 +40,9 @@ def test_two_machines_need_no_more_than_what_is_printed(run: Run, machine: FakeM
     """Everything is there and runs; the agent's command, and its token beside it, are the last lines."""
     code, out, err = run(*FLAGS)
     assert (code, err) == (0, "")
-    assert machine.files[STATE].access == Access(UID, UID, 0o700)
-    assert machine.files[Path("/etc/isthmus/relay.key")].access == Access(0, UID, 0o640)
-    assert machine.files[SETTINGS].access == Access(0, UID, 0o640)
+    assert machine.files[STATE].access == FileAccess(UID, UID, 0o700)
+    assert machine.files[Path("/etc/isthmus/relay.key")].access == FileAccess(0, UID, 0o640)
+    assert machine.files[SETTINGS].access == FileAccess(0, UID, 0o640)
     assert machine.enabled == {"isthmus-relay"}
     assert out.splitlines()[-5].startswith("Next, on the agent's machine, before 20")
     assert [line.strip() for line in out.splitlines()[-4:]] == [

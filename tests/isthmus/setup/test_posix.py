@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.setup import Access, PosixMachine, ProgramFailed, UserIds, isthmus_command, unit_text
+from isthmus.setup import FileAccess, PosixMachine, ProgramFailed, UserIds, isthmus_command, unit_text
 from isthmus.setup.posix import unit_state
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-OURS = Access(os.geteuid(), os.getegid(), 0o640)
+OURS = FileAccess(os.geteuid(), os.getegid(), 0o640)
 
 
-def access_of(path: Path) -> Access:
+def access_of(path: Path) -> FileAccess:
     status = path.stat()
-    return Access(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+    return FileAccess(status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
 
 def test_a_file_is_written_as_a_whole(tmp_path: Path) -> None:
@@ -75,13 +75,13 @@ def test_what_is_made_belongs_to_whom_it_is_for(tmp_path: Path) -> None:
     """Directories above it are root's, whatever the umask is."""
     before = os.umask(0o077)
     try:
-        PosixMachine().make_directory(tmp_path / "a" / "b", Access(65534, 65534, 0o700))
+        PosixMachine().make_directory(tmp_path / "a" / "b", FileAccess(65534, 65534, 0o700))
     finally:
         os.umask(before)
-    assert access_of(tmp_path / "a") == Access(0, 0, 0o755)
-    assert access_of(tmp_path / "a" / "b") == Access(65534, 65534, 0o700)
-    PosixMachine().write(tmp_path / "a" / "c", b"", Access(0, 65534, 0o640))
-    assert access_of(tmp_path / "a" / "c") == Access(0, 65534, 0o640)
+    assert access_of(tmp_path / "a") == FileAccess(0, 0, 0o755)
+    assert access_of(tmp_path / "a" / "b") == FileAccess(65534, 65534, 0o700)
+    PosixMachine().write(tmp_path / "a" / "c", b"", FileAccess(0, 65534, 0o640))
+    assert access_of(tmp_path / "a" / "c") == FileAccess(0, 65534, 0o640)
 
 
 @as_root

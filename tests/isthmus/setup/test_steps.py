@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.setup import (
-    Access,
+    FileAccess,
     Machine,
     NotAgreed,
     OwnedDirectory,
@@ -48,8 +48,8 @@ def test_a_bare_machine_gets_everything() -> None:
     """User, directories, files with their owners and modes, and the service runs."""
     machine = FakeMachine()
     assert [report.result for report in run(machine)] == ["done"] * 6
-    assert machine.files[STATE].access == Access(UID, UID, 0o700)
-    assert machine.files[SETTINGS].access == Access(0, UID, 0o640)
+    assert machine.files[STATE].access == FileAccess(UID, UID, 0o700)
+    assert machine.files[SETTINGS].access == FileAccess(0, UID, 0o640)
     assert machine.enabled == {"svc"}
 
 
@@ -134,7 +134,7 @@ def test_a_directory_that_somebody_uses_is_not_given_away(place: str) -> None:
     """Whose it is can replace what is in it: a wrong word in a file of answers made a service's user the owner of /etc."""
     machine = FakeMachine(users={"svc": UserIds(UID, UID)})
     machine.put(f"{place}/passwd", "root:x:0:0")
-    machine.files.setdefault(Path(place), replace(machine.files[Path("/etc")], access=Access(33, 33, 0o755)))
+    machine.files.setdefault(Path(place), replace(machine.files[Path("/etc")], access=FileAccess(33, 33, 0o755)))
     before = machine.files[Path(place)]
     with pytest.raises(StepFailed, match=r"somebody else's, and not empty.*Choose another"):
         run(machine, [OwnedDirectory(Path(place), "svc", 0o700)])
@@ -144,14 +144,14 @@ def test_a_directory_that_somebody_uses_is_not_given_away(place: str) -> None:
 def test_an_empty_directory_is_taken() -> None:
     """Made for it, or a disk of its own; and one that is the service's, whatever its mode and content."""
     machine = FakeMachine(users={"svc": UserIds(UID, UID)})
-    machine.make_directory(STATE, Access(0, 0, 0o755))
+    machine.make_directory(STATE, FileAccess(0, 0, 0o755))
     machine.put(str(STATE / "lost+found"), "")
     run(machine, [OwnedDirectory(STATE, "svc", 0o700)])
-    assert machine.files[STATE].access == Access(UID, UID, 0o700)
+    assert machine.files[STATE].access == FileAccess(UID, UID, 0o700)
     machine.put(str(STATE / "secret.key"), "")
-    machine.set_access(STATE, Access(UID, UID, 0o755))
+    machine.set_access(STATE, FileAccess(UID, UID, 0o755))
     run(machine, [OwnedDirectory(STATE, "svc", 0o700)])
-    assert machine.files[STATE].access == Access(UID, UID, 0o700)
+    assert machine.files[STATE].access == FileAccess(UID, UID, 0o700)
 
 
 def test_a_service_is_not_roots() -> None:
