@@ -54,6 +54,7 @@ from gateway.store.replay import SeenStore
 from gateway.store.retention import AuditSettings, Retention
 from gateway.store.schema import RELEASE
 from gateway.store.sessions import SessionRecord, SessionStore
+from gateway.store.signing_keys import SigningKeyRecord, SigningKeyStore
 from gateway.store.store import Store, open_store
 from gateway.store.tokens import TokenRecord, TokenStore
 from gateway.store.trail_export import ExportEnd, ExportForm, TrailExport, check_export
@@ -105,6 +106,8 @@ __all__ = [
     "SessionRecord",
     "SessionStore",
     "Sighting",
+    "SigningKeyRecord",
+    "SigningKeyStore",
     "Store",
     "StoreEmptied",
     "StoreError",

@@ -17,8 +17,7 @@ from gateway.federation.keys.model import ALGORITHMS, Ring
 from gateway.federation.keys.ports import KeyRecords
 from gateway.federation.keys.settings import KeySettings
 from gateway.housekeeping import Sleep
-from gateway.store import AuditEvent, DutyLease, DutyLost
-from gateway.store.signing_keys import SigningKeyRecord
+from gateway.store import AuditEvent, DutyLease, DutyLost, SigningKeyRecord
 
 log = structlog.get_logger()
 

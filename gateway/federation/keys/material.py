@@ -20,7 +20,7 @@ from certs import KeyState, fingerprint
 from gateway.federation.keys.errors import SigningKeyDamaged
 from gateway.federation.keys.jwk import key_id
 from gateway.federation.keys.model import PrivateKey, Ring, SigningKey
-from gateway.store.signing_keys import SigningKeyRecord
+from gateway.store import SigningKeyRecord
 
 RSA_BITS = 2048
 """Every SAML party and every client takes it; signing with 3072 bits costs more than twice the processor time."""

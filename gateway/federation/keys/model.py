@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from certs import KeyState
-from gateway.store.signing_keys import SigningKeyRecord
+from gateway.store import SigningKeyRecord
 
 Ring = Literal["oidc", "saml", "decrypting"]
 """`oidc` signs tokens, `saml` messages and metadata; `decrypting` opens what is encrypted for us."""

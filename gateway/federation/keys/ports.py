@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.store import AuditEvent, DutyLease, DutyStore, Generations
-from gateway.store.signing_keys import SigningKeyRecord, SigningKeyStore
+from gateway.store import AuditEvent, DutyLease, DutyStore, Generations, SigningKeyRecord, SigningKeyStore
 
 
 class KeyUnit(Protocol):

@@ -16,7 +16,7 @@ from gateway.federation.keys.model import PUBLISHED, Ring, SigningKey, signing_a
 from gateway.federation.keys.ports import KeyRecords
 from gateway.federation.keys.settings import KeySettings
 from gateway.housekeeping import Sleep
-from gateway.store.signing_keys import GENERATION, SigningKeyRecord
+from gateway.store import SigningKeyRecord
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ class SigningKeys:
         self._keys: dict[str, SigningKey] = {}
         self._by_algorithm: dict[tuple[str, str], tuple[SigningKey, ...]] = {}
         self._loading = asyncio.Lock()  # of two readings the one that began later is taken last
-        store.generations.watch(GENERATION, self.load)
+        store.generations.watch("signing_keys", self.load)
 
     def active(self, ring: Ring, algorithm: str) -> SigningKey:
         """The key that signs now; of the ring `decrypting` the one that partners should encrypt for. Raises NoSigningKey."""

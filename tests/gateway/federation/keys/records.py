@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.federation.keys import KeyUnit
-from gateway.store import AuditEvent, DutyLease, DutyStore, Generations, Store, UnitOfWork
-from gateway.store.signing_keys import GENERATION, SigningKeyRecord
+from gateway.store import AuditEvent, DutyLease, DutyStore, Generations, SigningKeyRecord, Store, UnitOfWork
 
 
 class Rings:
@@ -62,4 +61,4 @@ class RingUnit:
             kept = self._rings.records.get(record.id)
             assert record.version == (kept.version + 1 if kept else 1)
             self._rings.records[record.id] = record
-        await self._store.generations.bump(GENERATION)
+        await self._store.generations.bump("signing_keys")

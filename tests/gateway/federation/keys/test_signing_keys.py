@@ -19,8 +19,7 @@ from gateway.federation.keys import KeySettings, NoSigningKey, SigningKeys
 from gateway.federation.keys.jwk import key_id, public_jwk
 from gateway.federation.keys.material import make_key, read_key
 from gateway.federation.keys.model import ALGORITHMS
-from gateway.store import AuditEntry
-from gateway.store.signing_keys import SigningKeyRecord
+from gateway.store import AuditEntry, SigningKeyRecord
 from tests.gateway.federation.keys.conftest import HOST, NOW, Node, SetClock
 from tests.gateway.federation.keys.records import Rings
 
