@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from isthmus.setup import Access, PathEntry, ProgramFailed, UnitState, UserIds
+from isthmus.setup import FileAccess, PathEntry, ProgramFailed, UnitState, UserIds
 from isthmus.setup.machine import Kind
 
 UID = 990
@@ -20,7 +20,7 @@ class Killed(BaseException):
 @dataclass
 class _File:
     kind: Kind
-    access: Access
+    access: FileAccess
     content: bytes = b""
     changed_at: float = 0.0
 
@@ -56,12 +56,12 @@ class FakeMachine:
 
     def __post_init__(self) -> None:
         for path in ("/", "/etc", "/etc/systemd", "/etc/systemd/system", "/var", "/var/lib"):
-            self.files.setdefault(Path(path), _File("directory", Access(0, 0, 0o755)))
+            self.files.setdefault(Path(path), _File("directory", FileAccess(0, 0, 0o755)))
 
     def put(self, path: str, content: str | bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Path:
         """A file that was there before."""
         data = content.encode() if isinstance(content, str) else content
-        self.files[Path(path)] = _File("file", Access(uid, gid, mode), data, self.clock)
+        self.files[Path(path)] = _File("file", FileAccess(uid, gid, mode), data, self.clock)
         return Path(path)
 
     def state(self) -> object:
@@ -130,22 +130,22 @@ class FakeMachine:
             number = UID + len(self.users)
             self.users[name] = UserIds(number, number)
 
-    def make_directory(self, path: Path, access: Access) -> None:
+    def make_directory(self, path: Path, access: FileAccess) -> None:
         with _Change(self):
             if path in self.files:
                 raise FileExistsError(17, "File exists", str(path))
             for parent in path.parents:
-                self.files.setdefault(parent, _File("directory", Access(0, 0, 0o755)))
+                self.files.setdefault(parent, _File("directory", FileAccess(0, 0, 0o755)))
             self.files[path] = _File("directory", access)
 
-    def write(self, path: Path, content: bytes, access: Access) -> None:
+    def write(self, path: Path, content: bytes, access: FileAccess) -> None:
         with _Change(self):
             if path.parent not in self.files:
                 raise FileNotFoundError(2, "No such file or directory", str(path))
             self.clock += 1
             self.files[path] = _File("file", access, content, self.clock)
 
-    def set_access(self, path: Path, access: Access) -> None:
+    def set_access(self, path: Path, access: FileAccess) -> None:
         with _Change(self):
             self.files[path] = replace(self.files[path], access=access)
 
