@@ -19,7 +19,7 @@ class ConsentRecord:
 
 
 class ConsentStore(Protocol):
-    """Consents."""
+    """Consents of people, by trust."""
 
     async def get(self, account: AccountId, trust: str) -> ConsentRecord | None:
         """What was agreed."""
