@@ -5,6 +5,7 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
+from gateway.signin.applications import Application, Applications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
 from gateway.signin.cookies import CookieSigner, DeviceCookie, FormToken
@@ -21,6 +22,8 @@ __all__ = [
     "AUTHENTICATE_PATH",
     "LANGUAGES",
     "Api",
+    "Application",
+    "Applications",
     "BadBranding",
     "Catalogue",
     "CookieSigner",

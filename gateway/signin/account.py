@@ -14,13 +14,13 @@ from gateway.relay import Authenticator
 from gateway.signin.attempts import attempt_of, explain
 from gateway.signin.browser import safe_path
 from gateway.signin.changes import after_bad_form, after_refusal, with_typed
-from gateway.signin.cookies import DeviceCookie, FormToken, digest
+from gateway.signin.cookies import DeviceCookie, FormToken
 from gateway.signin.forms import read_form
 from gateway.signin.messages import N_, Message
 from gateway.signin.pages import Pages, with_return
-from gateway.signin.sessions import Sessions
+from gateway.signin.sessions import Sessions, name_of
 from gateway.signin.steps import KeptPasswords, SignInStep, Steps
-from gateway.store import AuditLog, SessionRecord
+from gateway.store import AuditLog
 
 ACCOUNT: Final = "/account"
 CHANGE: Final = "/account/password"
@@ -77,7 +77,7 @@ class AccountPages:
             built_in_groups=[group for group in groups if is_built_in(group)],
             signins=[entry.event for entry in entries],
             sessions=[(name_of(record), record) for record in await self._sessions.others(session)],
-            mine=name_of(session.record),
+            mine=session.name,
             notice=notice,
             changed=notice is Message.CHANGED,
             error=_PROBLEMS.get(request.query.get("problem", "")),
@@ -175,11 +175,6 @@ class AccountPages:
 
     def _sign_in_first(self, path: str) -> web.Response:
         return self._pages.redirect(with_return("/signin", safe_path(path)))
-
-
-def name_of(record: SessionRecord) -> str:
-    """What a form calls a session: neither its secret nor what the store finds it by."""
-    return digest(record.digest.hex()).hex()[:32]
 
 
 def is_built_in(group: Group) -> bool:

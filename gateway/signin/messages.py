@@ -78,6 +78,10 @@ class Message(enum.StrEnum):
         "Your browser didn't send the cookie that this page needs. Allow cookies for this site if they are blocked, "
         "then try again."
     )
+    APPLICATION_STALE = N_(
+        "This sign-in is no longer valid, perhaps because it was open for too long. "
+        "Go back to the application and start again."
+    )
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")
     SIGNED_OUT = N_("You are signed out.")

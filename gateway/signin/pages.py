@@ -13,6 +13,7 @@ import jinja2
 from aiohttp import web
 
 from gateway.signin import user_agent
+from gateway.signin.applications import Application
 from gateway.signin.assets import Assets
 from gateway.signin.browser import safe_path, without_controls
 from gateway.signin.catalogue import Catalogue, Texts, choose_language, language_name
@@ -74,14 +75,16 @@ class Pages:
         """Show what another one would, from the next request on: settings were read anew."""
         vars(self).update(vars(other))
 
-    def language(self, request: web.Request) -> str:
-        """The language of this browser."""
+    def language(self, request: web.Request, application: Application | None = None) -> str:
+        """The language that the person chose, else the application, else the browser."""
         wanted = request.query.get("language") or read_cookie(request, LANGUAGE)
-        return choose_language(wanted, request.headers.get("Accept-Language", ""), self._settings.language)
+        asked = ",".join(application.languages) if application is not None else ""
+        accepted = request.headers.get("Accept-Language", "")
+        return choose_language(wanted, f"{asked},{accepted}" if asked else accepted, self._settings.language)
 
     def render(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """A page. `title`, `error`, `info` and `notice` are English texts; `value`, a number or seconds, goes into them."""
-        language = self.language(request)
+        language = self.language(request, values.get("application"))
         sent = read_cookie(request, FORM)
         cookie = sent or new_secret()
         context = {**self._context(request, language), "csrf": self._form_token.token(cookie), **values}
@@ -108,6 +111,7 @@ class Pages:
             "support_url": settings.support_url,
             "forgot_password_url": settings.forgot_password_url,
             "assets": self._assets,
+            "application": None,
             "wide": False,
             "error": None,
             "info": None,

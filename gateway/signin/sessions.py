@@ -1,15 +1,21 @@
-"""Browser sessions: who is signed in, and for how long."""
+"""Browser sessions: who is signed in, since when, by which proof, and for how long.
+
+A session has two names. Its id is in the cookie, is new after every sign-in, and only its digest is kept. Its `sid` stays
+when the same person proves themselves anew in the same browser: what applications were given hangs on that one.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from gateway.protocol import AccountId, Identity, NewPasswordRules
-from gateway.relay import header_text
+from gateway.relay import Verdict, header_text
 from gateway.signin.cookies import SESSION, delete_cookie, digest, new_secret, read_cookie, set_cookie
 from gateway.signin.settings import SignInSettings
 from gateway.store import SessionRecord, SessionStore
@@ -20,12 +26,27 @@ class _Kept(Identity, frozen=True, omit_defaults=True, kw_only=True):
 
     rules: NewPasswordRules | None = None
     may_change_at: float = 0.0
+    session: str = ""
+    """`Session.sid`; empty in what older versions kept."""
+    auth_time: float = 0.0
+    amr: tuple[str, ...] = ("pwd",)
+    agent: str = ""
+    password_set: float = 0.0
+    checked_at: float = 0.0
+
+    def __repr__(self) -> str:
+        return f"_Kept({self.user_name!r}, …)"
+
+    def __rich_repr__(self) -> Any:
+        yield "user_name", self.user_name
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Kept).decode
 TOUCH_EVERY = 60.0
 """Seconds: a session's last sight is not written more often."""
+SKEW = 4.0
+"""Seconds between the clocks of two nodes that serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +59,43 @@ class Session:
     """What a new password had to be at the sign-in, where that was known."""
     may_change_at: float = 0.0
     """Unix seconds from when on the minimum age allows a change, as of the sign-in."""
+    sid: str = field(default="", repr=False)
+    """Random; the same for as long as this person stays signed in with this browser. Applications are told `index`."""
+    auth_time: float = 0.0
+    """Unix seconds at which the person last proved who they are."""
+    amr: tuple[str, ...] = ("pwd",)
+    """By what (RFC 8176)."""
+    agent: str = ""
+    """Name of the agent that checked it; empty where that is not known."""
+    password_set: float = 0.0
+    """Unix seconds at which the password was set that was proved, as the directory says; 0 where that is not known."""
+    checked_at: float = 0.0
+    """Unix seconds at which an agent last said that the account lives."""
+    ends_at: float = 0.0
+    """Unix seconds at which it ends however much it is used."""
+
+    @property
+    def key(self) -> bytes:
+        """By which participants and grants hang on it (`ParticipantRecord.session`, `GrantRecord.session`)."""
+        return hashlib.sha256(b"isthmus session\0" + self.sid.encode()).digest()
+
+    def index(self, trust: str) -> str:
+        """What one application calls it: OpenID Connect `sid`, SAML SessionIndex. Two applications cannot compare theirs."""
+        name = b"isthmus session index\0" + self.key + trust.encode()
+        return "_" + hashlib.sha256(name).hexdigest()[:40]
+
+    @property
+    def name(self) -> str:
+        """What forms and addresses call it: neither its secret nor what the store finds it by. New after every sign-in."""
+        return name_of(self.record)
+
+    def is_since(self, moment: float, other_than: str = "") -> bool:
+        """Whether the person proved who they are at that moment or later.
+
+        other_than: name of the session that the browser had at that moment. Any other was begun afterwards, by a node whose
+        clock may be behind by `SKEW`.
+        """
+        return self.auth_time >= moment - (0.0 if self.name == other_than else SKEW)
 
 
 class Sessions:
@@ -50,32 +108,31 @@ class Sessions:
         """Settings were read anew; a session that is there ends as they say from its next use on."""
         self._settings = settings
 
-    async def begin(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        identity: Identity,
-        address: str,
-        rules: NewPasswordRules | None = None,
-    ) -> None:
-        """Sign a person in. rules: for their next password.
+    async def begin(self, request: web.Request, response: web.StreamResponse, verdict: Verdict, address: str) -> None:
+        """Sign in the person of a verdict that is a success.
 
-        An older session of this browser ends, and its id with it: no id survives a sign-in.
+        An older session of this browser ends, and its id with it: no id survives a sign-in. What hangs on it continues where
+        it is the same person's.
         """
-        old = read_cookie(request, SESSION)
-        if old:
-            await self._store.delete(digest(old))
-        secret, now = new_secret(), self._clock()
+        identity = verdict.identity
+        if identity is None:
+            raise RuntimeError("a success without an identity")
+        now = self._clock()
+        old = await self._take(request)
+        secret = new_secret()
+        kept = _Kept(
+            **msgspec.structs.asdict(identity),
+            rules=verdict.new_password,
+            may_change_at=now + verdict.new_password.wait if verdict.new_password and verdict.new_password.wait else 0.0,
+            session=old.sid if old is not None and old.record.account == identity.account else new_secret(),
+            auth_time=now,
+            agent=verdict.agent,
+            checked_at=now,
+        )
         record = SessionRecord(
             digest=digest(secret),
             account=identity.account,
-            identity=_encode(
-                _Kept(
-                    **msgspec.structs.asdict(identity),
-                    rules=rules,
-                    may_change_at=now + rules.wait if rules is not None and rules.wait else 0.0,
-                )
-            ),
+            identity=_encode(kept),
             created_at=now,
             seen_at=now,
             expires_at=now + min(self._settings.session_idle, self._settings.session_lifetime),
@@ -84,6 +141,32 @@ class Sessions:
         )
         await self._store.add(record)
         set_cookie(response, SESSION, secret)
+
+    async def _take(self, request: web.Request) -> Session | None:
+        """End the session that this browser has had, if any, but nothing that hangs on it; what it was."""
+        old = read_cookie(request, SESSION)
+        if not old:
+            return None
+        record = await self._store.get(digest(old), self._clock())
+        await self._store.delete(digest(old))
+        return self.read(record) if record is not None else None
+
+    def read(self, record: SessionRecord) -> Session:
+        """What the store keeps of a session, as one."""
+        kept = _decode(record.identity)
+        return Session(
+            identity=kept,
+            record=record,
+            rules=kept.rules,
+            may_change_at=kept.may_change_at,
+            sid=kept.session or name_of(record),
+            auth_time=kept.auth_time or record.created_at,
+            amr=kept.amr,
+            agent=kept.agent,
+            password_set=kept.password_set,
+            checked_at=kept.checked_at or record.created_at,
+            ends_at=record.created_at + self._settings.session_lifetime,
+        )
 
     async def find(self, request: web.Request) -> Session | None:
         """Who is signed in with this browser, if anybody."""
@@ -97,8 +180,7 @@ class Sessions:
         if now - record.seen_at >= TOUCH_EVERY:
             end = record.created_at + self._settings.session_lifetime
             await self._store.touch(record.digest, now, min(now + self._settings.session_idle, end))
-        kept = _decode(record.identity)
-        return Session(kept, record, kept.rules, kept.may_change_at)
+        return self.read(record)
 
     def wait_for_change(self, session: Session) -> float:
         """Seconds until the minimum age of the password lets the person change it; 0 where it does, as far as is known."""
@@ -126,3 +208,8 @@ class Sessions:
     async def end_all(self, account: AccountId) -> int:
         """Sign a person out everywhere."""
         return await self._store.delete_of_user(account)
+
+
+def name_of(record: SessionRecord) -> str:
+    """See `Session.name`."""
+    return digest(record.digest.hex()).hex()[:32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp import web
 from foundation.listener import Handler
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Authenticator, Verdict
 from gateway.signin.account import AccountPages
+from gateway.signin.applications import Application, Applications, NoApplications
 from gateway.signin.attempts import WANTS_CHANGE, Notice, attempt_of, explain
 from gateway.signin.browser import safe_path
 from gateway.signin.changes import after_bad_form, after_refusal, with_typed
@@ -41,7 +42,7 @@ _PROBLEMS: Final = {
 
 
 class SignInPages:
-    """What a person meets. origin: the relay's public `https://host[:port]`."""
+    """What a person meets. origin: the relay's public `https://host[:port]`. applications: none, unless given."""
 
     def __init__(
         self,
@@ -55,8 +56,10 @@ class SignInPages:
         steps: Steps,
         *,
         origin: str,
+        applications: Applications | None = None,
     ) -> None:
         self._settings, self._pages, self._sessions = settings, pages, sessions
+        self._applications = applications or NoApplications()
         self._authenticator, self._form_token, self._origin = authenticator, form_token, origin
         self._device, self._steps = device, steps
         self._account = AccountPages(pages, sessions, authenticator, audit, form_token, device, steps, origin=origin)
@@ -78,9 +81,9 @@ class SignInPages:
             **self._account.pages,
         }
         for path, handler in pages.items():
-            app.router.add_get(path, self._guarded(handler))
+            app.router.add_get(path, self.guarded(handler))
         for path, handler in {USER: self.submit, **self._account.forms}.items():
-            app.router.add_post(path, self._guarded(handler))
+            app.router.add_post(path, self.guarded(handler))
         app.router.add_get("/static/{tag}/{name}", self._pages.static)
         app.router.add_get("/favicon.ico", self._pages.favicon)
         app.middlewares.append(self._missing)
@@ -95,6 +98,36 @@ class SignInPages:
         """Have the person sign in and come back to a path of ours."""
         return self._pages.redirect(with_return(USER, return_to))
 
+    def show_problem(self, request: web.Request, message: Message, *, status: int, **values: Any) -> web.Response:
+        """What a person is told who cannot go on; values: more for the template, such as `value` or `reference`."""
+        title = N_("You can't sign in")
+        return self._pages.render(request, "problem.html", title=title, error=message, status=status, **values)
+
+    def guarded(self, handler: Handler) -> Handler:
+        """Turn a bad form, or a store that fails, into a page."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except StaleForm as stale:
+                start = "/account" if request.path not in {USER, "/signout"} else USER
+                problem = stale.message.name.lower()
+                return self._pages.redirect(with_return(f"{start}?problem={problem}", safe_path(stale.return_to)))
+            except BadForm as bad:
+                return self._pages.render(request, "message.html", title=N_("Sign in"), error=bad.message, status=bad.status)
+            except StoreError as error:
+                log.error("page.store_failed", error=str(error))  # noqa: TRY400 - it says all
+                return self._pages.render(
+                    request,
+                    "message.html",
+                    title=N_("Sign in"),
+                    error=Message.LATER,
+                    reference=request[CORRELATION_ID],
+                    status=503,
+                )
+
+        return guarded
+
     # -- the pages
 
     async def home(self, _request: web.Request) -> web.Response:
@@ -108,10 +141,20 @@ class SignInPages:
     async def show(self, request: web.Request) -> web.Response:
         """The first step: who are you?"""
         return_to = safe_path(request.query.get("return_to"))
-        if await self._sessions.find(request) is not None and "language" not in request.query:
+        application = self._applications.waiting(return_to)
+        session = await self._sessions.find(request)
+        will_do = session is not None and (application is None or application.accepts(session))
+        if will_do and "language" not in request.query:
             return self._pages.redirect(return_to)
-        error = _PROBLEMS.get(request.query.get("problem", ""))
-        return self._pages.render(request, "user.html", title=N_("Sign in"), return_to=return_to, error=error)
+        return self._pages.render(
+            request,
+            "user.html",
+            title=N_("Sign in"),
+            return_to=return_to,
+            error=_PROBLEMS.get(request.query.get("problem", "")),
+            application=application,
+            user_name=_first_name(application, session),
+        )
 
     async def show_password(self, request: web.Request) -> web.Response:
         """The second step. Back from a later page leads here, too, without what that one said."""
@@ -211,10 +254,8 @@ class SignInPages:
         return self._refuse(request, return_to, KeptPasswords(user_name=user_name), told, changed=True)
 
     async def _welcome(self, request: web.Request, verdict: Verdict, user_name: str, path: str) -> web.Response:
-        if verdict.identity is None:
-            raise RuntimeError("a success without an identity")
         response = self._pages.redirect(path)
-        await self._sessions.begin(request, response, verdict.identity, request[CLIENT_ADDRESS], verdict.new_password)
+        await self._sessions.begin(request, response, verdict, request[CLIENT_ADDRESS])
         set_cookie(response, DEVICE, self._device.make(user_name), max_age=self._settings.device_lifetime)
         self._steps.drop(response)
         return response
@@ -253,6 +294,7 @@ class SignInPages:
             return_to=return_to,
             again=with_return(USER, return_to),
             action=action,
+            application=self._applications.waiting(return_to),
             **self._steps.values(request, step),
         )
 
@@ -269,27 +311,9 @@ class SignInPages:
                 page.headers["Allow"] = error.headers["Allow"]
             return page
 
-    def _guarded(self, handler: Handler) -> Handler:
-        """Turn a bad form, or a store that fails, into a page."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            try:
-                return await handler(request)
-            except StaleForm as stale:
-                start = "/account" if request.path not in {USER, "/signout"} else USER
-                problem = stale.message.name.lower()
-                return self._pages.redirect(with_return(f"{start}?problem={problem}", safe_path(stale.return_to)))
-            except BadForm as bad:
-                return self._pages.render(request, "message.html", title=N_("Sign in"), error=bad.message, status=bad.status)
-            except StoreError as error:
-                log.error("page.store_failed", error=str(error))  # noqa: TRY400 - it says all
-                return self._pages.render(
-                    request,
-                    "message.html",
-                    title=N_("Sign in"),
-                    error=Message.LATER,
-                    reference=request[CORRELATION_ID],
-                    status=503,
-                )
-
-        return guarded
+def _first_name(application: Application | None, session: Session | None) -> str:
+    """What the first field holds: the name that the application expects, else whose session is too old for it."""
+    if application is None:
+        return ""
+    return application.user_name or (session.identity.user_name if session is not None else "")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import (
+    Applications,
     CookieSigner,
     DeviceCookie,
     FormToken,
@@ -171,8 +172,16 @@ def token_in(page: str) -> str:
     return found[1]
 
 
+class Guest(Protocol):
+    """Another package on the same site."""
+
+    def applications(self, store: Store, clock: Callable[[], float]) -> Applications: ...
+
+    def add_routes(self, app: web.Application, pages: SignInPages) -> None: ...
+
+
 @asynccontextmanager
-async def serve(home: Path, **settings: Any) -> AsyncIterator[Site]:
+async def serve(home: Path, guest: Guest | None = None, **settings: Any) -> AsyncIterator[Site]:
     """The pages with these settings."""
     chosen = SignInSettings(**settings)
     store = open_store(f"sqlite:///{home}/signin.db", secret=b"k" * 32, node="relay1")
@@ -194,6 +203,7 @@ async def serve(home: Path, **settings: Any) -> AsyncIterator[Site]:
         DeviceCookie(CookieSigner(keyring, "devices"), chosen.device_lifetime, clock),
         Steps(Seal(keyring, "steps", clock), Seal(keyring, "typed", clock)),
         origin=ORIGIN,
+        applications=guest.applications(store, clock) if guest is not None else None,
     )
 
     @web.middleware
@@ -204,6 +214,8 @@ async def serve(home: Path, **settings: Any) -> AsyncIterator[Site]:
 
     app = web.Application(middlewares=[identify])
     pages.add_routes(app)
+    if guest is not None:
+        guest.add_routes(app, pages)
     client = TestClient(TestServer(app))
     await client.start_server()
     made.append(Site(client, authenticator, store))

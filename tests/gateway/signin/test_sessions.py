@@ -1,0 +1,90 @@
+"""What is known of a sign-in for as long as its session lasts."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.protocol import AccountId, Outcome
+from gateway.relay import Verdict
+from gateway.signin import Session, Sessions, SignInSettings
+from gateway.signin.cookies import digest
+from gateway.signin.sessions import SKEW
+from gateway.store import SessionRecord
+from tests.gateway.signin.site import ANNA, RIGHT, SESSION, Site
+from tests.support.fakes import identity_of
+
+BEN = "ben@corp.example.com"
+
+
+@pytest.fixture
+def kept_before() -> SessionRecord:
+    """As the version before this one kept it."""
+    identity = msgspec.msgpack.encode({"object_guid": "g", "user_name": ANNA, "domain": "corp.example.com"})
+    account = AccountId("", "g")
+    return SessionRecord(digest=b"d", account=account, identity=identity, created_at=100.0, seen_at=100.0, expires_at=200.0)
+
+
+def sessions_of(site: Site) -> Sessions:
+    return Sessions(SignInSettings(), site.store.sessions, lambda: site.now)
+
+
+async def session_of(site: Site) -> Session:
+    record = await site.store.sessions.get(digest(site.cookies[SESSION]), site.now)
+    assert record is not None
+    return sessions_of(site).read(record)
+
+
+async def test_it_says_when_by_what_and_by_whom_somebody_was_checked(site: Site) -> None:
+    """And when it ends, however much it is used."""
+    success = Verdict(outcome=Outcome.SUCCESS, identity=identity_of(ANNA), password_proven=True, agent="agent7")
+    site.authenticator.next = success
+    await site.sign_in()
+    session = await session_of(site)
+    assert (session.auth_time, session.checked_at, session.amr, session.agent) == (site.now, site.now, ("pwd",), "agent7")
+    assert (session.password_set, session.ends_at) == (0.0, site.now + 12 * 3600)
+
+
+async def test_its_name_for_applications_stays_while_one_person_signs_in_again(site: Site) -> None:
+    """The id does not; somebody else's sign-in, or one in another browser, has a name of its own."""
+    site.authenticator.people[BEN] = RIGHT
+    await site.sign_in()
+    first = await session_of(site)
+    site.now += 10
+    await site.sign_in()
+    second = await session_of(site)
+    assert (second.sid, second.auth_time) == (first.sid, site.now)
+    assert second.record.digest != first.record.digest
+    await site.sign_in(user_name=BEN)
+    third = await session_of(site)
+    site.cookies.pop(SESSION)
+    await site.sign_in()
+    assert len({first.sid, third.sid, (await session_of(site)).sid}) == 3
+
+
+async def test_no_two_applications_have_one_name_for_it(site: Site) -> None:
+    """Nor can either make of it what the store finds it by."""
+    await site.sign_in()
+    session = await session_of(site)
+    indexes = {session.index("wiki"), session.index("shop")}
+    assert len(indexes) == 2
+    assert all(index.startswith("_") and len(index) == 41 for index in indexes)  # a SessionIndex may be an XML NCName
+    assert session.sid not in repr(session)
+    assert session.key.hex()[:40] not in str(indexes)
+
+
+def test_what_an_older_version_kept_is_a_session_too(kept_before: SessionRecord) -> None:
+    """Its name comes of what the store finds it by."""
+    settings = SignInSettings()
+    session = Sessions(settings, None, lambda: 0.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
+    assert (session.auth_time, session.checked_at, session.sid) == (100.0, 100.0, session.name)
+    assert session.identity.user_name == ANNA
+
+
+def test_how_old_a_sign_in_is_goes_by_its_own_time(kept_before: SessionRecord) -> None:
+    """But for a session that began after the question, by a clock that may be behind."""
+    session = Sessions(SignInSettings(), None, lambda: 0.0).read(kept_before)  # type: ignore[arg-type] # nothing is asked
+    assert session.is_since(100.0, other_than=session.name)
+    assert not session.is_since(100.1, other_than=session.name)
+    assert session.is_since(100.0 + SKEW)
+    assert not session.is_since(100.1 + SKEW)
