@@ -10,6 +10,7 @@ from typing import Annotated
 
 from certs.acme import AcmeSettings
 from foundation.addresses import Network
+from gateway.federation import FederationSettings
 from gateway.relay import AdmissionSettings, RelayCoreSettings
 from gateway.signin import SignInSettings
 from gateway.store import StoreUnavailable, check_store_url
@@ -84,6 +85,8 @@ class ServerSettings:
     """Smart lockout and throttling."""
     signin: SignInSettings = field(default_factory=SignInSettings)
     """The sign-in page."""
+    federation: FederationSettings = field(default_factory=FederationSettings)
+    """Applications that users sign in to."""
     acme: AcmeSettings = field(default_factory=AcmeSettings)
     """The ACME server, used with `tls_by_acme`."""
 

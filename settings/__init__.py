@@ -17,24 +17,27 @@ from settings.checks import (
     not_empty,
     origin,
     proxy_address,
+    several_lines,
     shown,
     split_address,
     web_address,
 )
 from settings.errors import Problem, SettingsFileError, Unfit, UnusableFile
 from settings.examples import example, header, toml_value
-from settings.fields import InFile, SecretFile, Setting, Shape, docs_of, settings_of
+from settings.fields import InFile, Lines, SecretFile, Setting, Shape, docs_of, settings_of
 from settings.files import read_regular
 from settings.positions import Key, dotted
 from settings.reader import load_settings, locate
 from settings.secret import check_secret_file, read_secret
 from settings.sense import changed_settings, unfit_settings
 from settings.source import read_toml
+from settings.writer import dump_settings
 
 __all__ = [
     "Bounds",
     "InFile",
     "Key",
+    "Lines",
     "OrEmpty",
     "Pattern",
     "Problem",
@@ -49,6 +52,7 @@ __all__ = [
     "distinct",
     "docs_of",
     "dotted",
+    "dump_settings",
     "example",
     "header",
     "host_name",
@@ -64,6 +68,7 @@ __all__ = [
     "read_secret",
     "read_toml",
     "settings_of",
+    "several_lines",
     "shown",
     "split_address",
     "toml_value",

@@ -107,6 +107,11 @@ def no_controls(value: str | Path) -> None:
         )
 
 
+def several_lines(value: str) -> None:
+    """A text that may have lines, such as PEM; of control characters it has no others. Takes the place of `no_controls`."""
+    no_controls(value.replace("\r\n", " ").replace("\n", " "))
+
+
 def host_name(value: str) -> None:
     """A host by name or address, without scheme and port."""
     if not _is_host(value):

@@ -19,7 +19,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from settings.checks import Bounds, Check, no_controls
+from settings.checks import Bounds, Check, no_controls, several_lines
 
 T = TypeVar("T")
 
@@ -32,6 +32,9 @@ SecretFile = Annotated[Path, _SECRET]
 """A path to a file with a secret; a text is read with `read_secret`. What stands there instead is in no error."""
 InFile = Annotated[T, _IN_FILE]
 """`InFile[Model]`: a path to another TOML file that is read into the model, its problems among those of the first."""
+
+Lines = Annotated[str, several_lines]
+"""A text that may have several lines: PEM, JSON."""
 
 Form = Literal["table", "list", "mapping", "choice", "scalar"]
 
@@ -108,8 +111,8 @@ def _shape(hint: Any) -> Shape:
     if origin is Annotated:
         inner = _shape(arguments[0])
         checks = tuple(check for check in arguments[1:] if callable(check))
-        bounded = any(isinstance(check, Bounds) for check in checks)
-        kept = () if bounded else inner.checks  # bounds of its own replace those that every number has
+        replaced = any(isinstance(check, Bounds) or check is several_lines for check in checks)
+        kept = () if replaced else inner.checks  # bounds of its own replace those that every number has
         secret, in_file = _SECRET in arguments or inner.secret, _IN_FILE in arguments or inner.in_file
         return replace(inner, checks=(*kept, *checks), secret=secret, in_file=in_file)
     if origin in {types.UnionType, typing.Union}:
@@ -132,6 +135,8 @@ def _union(arguments: tuple[Any, ...]) -> Shape:
     optional = len(shapes) < len(arguments)
     if len(shapes) == 1:
         return replace(shapes[0], optional=optional)
+    if all(shape.form == "choice" for shape in shapes):
+        return Shape("choice", optional=optional, choices=tuple(choice for shape in shapes for choice in shape.choices))
     models = tuple(model for shape in shapes for model in shape.models)
     kinds = [settings_of(model)[TAG].shape.choices if TAG in settings_of(model) else () for model in models]
     every = [kind for choices in kinds for kind in choices]

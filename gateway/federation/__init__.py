@@ -10,3 +10,7 @@
 
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """
+
+from gateway.federation.settings import FederationSettings
+
+__all__ = ["FederationSettings"]

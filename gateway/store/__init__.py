@@ -58,6 +58,7 @@ from gateway.store.signing_keys import SigningKeyRecord, SigningKeyStore
 from gateway.store.store import Store, open_store
 from gateway.store.tokens import TokenRecord, TokenStore
 from gateway.store.trail_export import ExportEnd, ExportForm, TrailExport, check_export
+from gateway.store.trusts import PartyMetadata, TrustRecord, TrustStore
 from gateway.store.unit import UnitOfWork
 from gateway.store.witness import WITNESS_NAME
 
@@ -98,6 +99,7 @@ __all__ = [
     "KeysUnreadable",
     "NothingToAccept",
     "OnceStore",
+    "PartyMetadata",
     "PresenceStore",
     "PruneReport",
     "Purge",
@@ -118,6 +120,8 @@ __all__ = [
     "TokenSpent",
     "TokenStore",
     "TrailExport",
+    "TrustRecord",
+    "TrustStore",
     "UnitOfWork",
     "check_copy",
     "check_export",

@@ -5,18 +5,23 @@ Kind of state: lasting (`gateway.store.TrustStore` keeps the document); in memor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from gateway.federation.claims import ClaimsPolicy
-from settings import OrEmpty, Pattern, link, network, not_empty
+from gateway.federation.trusts.addresses import application_url
+from gateway.federation.trusts.consistency import inconsistencies, secret_digest
+from settings import Bounds, Lines, OrEmpty, Pattern, Unfit, network, not_empty, web_address
 
 Protocol = Literal["oidc", "saml"]
 GrantType = Literal[
     "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "password"
 ]
 ClientAuthentication = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+_LONGEST = Bounds(most=10 * 366 * 86400, zero=True)
+_MINUTE = Bounds(most=60, zero=True)
+_THUMBPRINT = Pattern(r"[0-9A-Fa-f]{64}", "a SHA-256 thumbprint: 64 hexadecimal digits")
 _ID = Pattern(r"[a-z0-9][a-z0-9._-]{0,63}", "a short name: lower-case letters, digits, dots, dashes, up to 64")
 
 
@@ -24,23 +29,23 @@ _ID = Pattern(r"[a-z0-9][a-z0-9._-]{0,63}", "a short name: lower-case letters, d
 class Lifetimes:
     """How long what a trust is given holds, in seconds. 0: the relay's default (`[server.federation.lifetimes]`)."""
 
-    code: float = 0.0
+    code: Annotated[float, _MINUTE] = 0.0
     """An authorization code: at most 60."""
-    access_token: float = 0.0
-    id_token: float = 0.0
-    refresh_idle: float = 0.0
+    access_token: Annotated[float, _LONGEST] = 0.0
+    id_token: Annotated[float, _LONGEST] = 0.0
+    refresh_idle: Annotated[float, _LONGEST] = 0.0
     """A refresh token that is not used."""
-    refresh_absolute: float = 0.0
+    refresh_absolute: Annotated[float, _LONGEST] = 0.0
     """A family of refresh tokens, from the sign-in on."""
-    device_code: float = 0.0
-    assertion: float = 0.0
+    device_code: Annotated[float, _MINUTE] = 0.0
+    assertion: Annotated[float, _LONGEST] = 0.0
     """A SAML assertion, from its issue on."""
-    reauthenticate: float = 0.0
+    reauthenticate: Annotated[float, _LONGEST] = 0.0
     """How old a sign-in may be for this trust; 0: as old as the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class TrustAccess:
     """Who may sign in to the application. Empty: everybody who has an account."""
 
     groups: tuple[str, ...] = ()
@@ -57,7 +62,7 @@ class Access:
 class ClientSecret:
     """What proves a confidential client. Two are valid at a time."""
 
-    digest: str
+    digest: Annotated[str, secret_digest]
     """SHA-256 of the secret, hex: the secret itself is 256 random bits that the relay showed once."""
     created: str = ""
     """Date, for people."""
@@ -77,9 +82,9 @@ class OidcClient:
     """Of a browser application: origins that may read answers of the token, userinfo and revocation endpoints."""
     authentication: ClientAuthentication = "client_secret_basic"
     secrets: tuple[ClientSecret, ...] = ()
-    jwks: str = ""
+    jwks: Lines = ""
     """JSON of the client's public keys (private_key_jwt)."""
-    jwks_uri: Annotated[str, OrEmpty(link)] = ""
+    jwks_uri: Annotated[str, OrEmpty(application_url)] = ""
     grants: tuple[GrantType, ...] = ("authorization_code", "refresh_token")
     scopes: tuple[str, ...] = ("openid", "profile", "email", "phone", "address", "groups", "offline_access")
     """Scopes that the client may ask for."""
@@ -96,7 +101,7 @@ class OidcClient:
     consent: Literal["none", "once", "always"] = "none"
     require_par: bool = False
     """Only pushed authorization requests (RFC 9126) are taken."""
-    backchannel_logout_uri: Annotated[str, OrEmpty(link)] = ""
+    backchannel_logout_uri: Annotated[str, OrEmpty(application_url)] = ""
     backchannel_logout_session_required: bool = False
     introspects: bool = False
     """A resource server: it may ask about access tokens whose audience it is."""
@@ -108,9 +113,10 @@ class OidcClient:
 class AssertionConsumer:
     """Where responses may go."""
 
-    url: Annotated[str, link]
-    binding: Literal["post", "redirect"] = "post"
-    index: int = 0
+    url: Annotated[str, application_url]
+    binding: Literal["post"] = "post"
+    """Responses never go by redirect (SAML profiles, section 4.1.2)."""
+    index: Annotated[int, Bounds(most=65535, zero=True)] = 0
     default: bool = False
 
 
@@ -120,16 +126,16 @@ class SamlParty:
 
     entity_id: str = ""
     """Empty: that of the metadata."""
-    metadata_url: Annotated[str, OrEmpty(link)] = ""
+    metadata_url: Annotated[str, OrEmpty(application_url)] = ""
     """Refreshed on schedule."""
-    metadata_signer: str = ""
+    metadata_signer: Annotated[str, OrEmpty(_THUMBPRINT)] = ""
     """SHA-256 thumbprint of the certificate that signs its metadata; empty: not signed."""
     consumers: tuple[AssertionConsumer, ...] = ()
-    logout_url: Annotated[str, OrEmpty(link)] = ""
+    logout_url: Annotated[str, OrEmpty(application_url)] = ""
     logout_binding: Literal["redirect", "post", "soap"] = "redirect"
-    certificates: tuple[str, ...] = ()
+    certificates: tuple[Lines, ...] = ()
     """PEM: keys that sign its requests."""
-    encryption_certificate: str = ""
+    encryption_certificate: Lines = ""
     """PEM; empty: assertions are not encrypted."""
     encrypt: bool = False
     encryption_cipher: Literal["aes256-gcm", "aes128-gcm", "aes256-cbc", "aes128-cbc"] = "aes256-gcm"
@@ -140,7 +146,7 @@ class SamlParty:
     """rsa-sha1 only for parties that know nothing else."""
     accept_sha1: bool = False
     """Of the party's own signatures."""
-    skew: float = 60.0
+    skew: Annotated[float, Bounds(most=600, zero=True)] = 60.0
     """Seconds by which NotBefore lies back."""
     name_id_format: str = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
     attribute_name_format: Literal["uri", "basic", "unspecified"] = "uri"
@@ -158,19 +164,23 @@ class Trust:
     """For people: it stands on the sign-in page."""
     protocol: Protocol
     enabled: bool = True
-    logo_url: Annotated[str, OrEmpty(link)] = ""
+    logo_url: Annotated[str, OrEmpty(web_address)] = ""
     """Shown in the chooser and at the sign-in; read by the relay, never by the browser."""
-    start_url: Annotated[str, OrEmpty(link)] = ""
+    start_url: Annotated[str, OrEmpty(application_url)] = ""
     """Where the chooser of applications leads; empty: an IdP-initiated sign-in (SAML), or the trust is not in it."""
     contact: str = ""
     """Who looks after the application: told before a key changes."""
     oidc: OidcClient = field(default_factory=OidcClient)
     saml: SamlParty = field(default_factory=SamlParty)
-    access: Access = field(default_factory=Access)
+    access: TrustAccess = field(default_factory=TrustAccess)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     claims: ClaimsPolicy = field(default_factory=ClaimsPolicy)
     switches: Mapping[str, bool] = field(default_factory=dict)
     """What a real component wants although a specification does not; docs/reference/trusts.md lists them."""
+
+    def contradictions(self) -> Iterator[Unfit]:
+        """What cannot be together."""
+        return inconsistencies(self)
 
     @property
     def client_id(self) -> str:

@@ -1,0 +1,122 @@
+"""The trusts as this node serves them.
+
+Kind of state: a copy of the store's, by the generation `trusts`. A change on any node is known here within the time of one
+look (`gateway.store.Generations`) and of one reading; only documents that changed are parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from gateway.federation.trusts.model import Trust
+from gateway.federation.trusts.reader import read_trust
+from gateway.store import TrustRecord, TrustStore
+from settings import SettingsFileError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTrust:
+    """What came of a document."""
+
+    digest: bytes
+    trust: Trust | None
+    problem: str = ""
+    """Why it is no trust."""
+
+
+class TrustRegistry:
+    """Finds trusts. Those that are disabled, or whose document this release cannot read, are not found."""
+
+    def __init__(self, store: TrustStore) -> None:
+        self._store = store
+        self._loading = asyncio.Lock()
+        self._parsed: dict[str, ParsedTrust] = {}
+        self._by_id: Mapping[str, Trust] = {}
+        self._by_client: Mapping[str, Trust] = {}
+        self._by_party: Mapping[str, Trust] = {}
+
+    async def load(self) -> None:
+        """Read what has changed. Raises StoreError; then what was known before stays."""
+        async with self._loading:  # or an older reading could end last
+            records = await self._store.all()
+            self._parsed = await asyncio.to_thread(_parse_changed, records, self._parsed)
+            self._serve(records)
+
+    def all(self) -> tuple[Trust, ...]:
+        """By id."""
+        return tuple(self._by_id.values())
+
+    def get(self, trust_id: str) -> Trust | None:
+        """By its id."""
+        return self._by_id.get(trust_id)
+
+    def client(self, client_id: str) -> Trust | None:
+        """The OpenID Connect client of that identifier."""
+        return self._by_client.get(client_id)
+
+    def party(self, entity_id: str) -> Trust | None:
+        """The SAML party of that entity ID."""
+        return self._by_party.get(entity_id)
+
+    def problems(self) -> Mapping[str, str]:
+        """Why a trust cannot be read, by id."""
+        return {name: parsed.problem for name, parsed in self._parsed.items() if parsed.problem}
+
+    def _serve(self, records: Sequence[TrustRecord]) -> None:
+        served = [
+            parsed.trust
+            for record in records
+            if not record.disabled and (parsed := self._parsed[record.id]).trust is not None and parsed.trust.enabled
+        ]
+        self._by_id = {trust.id: trust for trust in sorted(served, key=lambda trust: trust.id)}
+        self._by_client = _index(served, "oidc", lambda trust: trust.client_id)
+        self._by_party = _index(served, "saml", lambda trust: trust.saml.entity_id)
+
+
+def parse_record(record: TrustRecord) -> ParsedTrust:
+    """The trust of a record, or why there is none."""
+    digest = hashlib.sha256(record.document).digest()
+    try:
+        trust = read_trust(record.document, Path(f"{record.id}.toml"))
+    except SettingsFileError as error:
+        return ParsedTrust(digest, None, str(error))
+    if trust.id != record.id:
+        return ParsedTrust(digest, None, f"its document is of the trust {trust.id}")
+    return ParsedTrust(digest, trust)
+
+
+def _parse_changed(records: Iterable[TrustRecord], before: Mapping[str, ParsedTrust]) -> dict[str, ParsedTrust]:
+    """Beside the event loop: a thousand documents take a second."""
+    parsed = {}
+    for record in records:
+        known = before.get(record.id)
+        if known is None or known.digest != hashlib.sha256(record.document).digest():
+            known = parse_record(record)
+            if known.problem:
+                log.error("trust.unreadable", trust=record.id, version=record.version, problem=known.problem)
+        parsed[record.id] = known
+    return parsed
+
+
+def _index(trusts: Iterable[Trust], protocol: str, key: Callable[[Trust], str]) -> dict[str, Trust]:
+    """By a name that must be one trust's. Where two have it, it is nobody's: a guess could send codes to the wrong one."""
+    index: dict[str, Trust] = {}
+    double: dict[str, list[str]] = {}
+    for trust in trusts:
+        if trust.protocol != protocol or not (name := key(trust)):
+            continue
+        other = index.setdefault(name, trust)
+        if other is not trust:
+            double.setdefault(name, [other.id]).append(trust.id)
+    for name, claimants in double.items():
+        log.error("trust.name_claimed_twice", name=name, trusts=claimants)
+        del index[name]
+    return index

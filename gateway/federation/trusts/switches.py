@@ -1,0 +1,17 @@
+"""Switches of a trust: what a real component wants although a specification does not say so. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+
+class TrustSwitch(NamedTuple):
+    """One switch; it is false unless a trust sets it."""
+
+    protocol: Literal["oidc", "saml"]
+    meaning: str
+
+
+SWITCHES: Mapping[str, TrustSwitch] = {}
+"""By name. docs/reference/trusts.md lists them."""
