@@ -7,6 +7,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     trail*              the same in tables: written, searched, checked
     head, witness       where the chains end, noted outside the database
     agents bindings tokens api_keys sessions
+    trusts grants participants consents signing_keys
     once replay         what happens once; what was seen before
     admission           what is counted against names: opaque rows, changed by a rule
     keyring             keys by use, two valid at a time
@@ -25,6 +26,7 @@ from gateway.store.api_keys import ApiKeyRecord, ApiKeyStore
 from gateway.store.audit import AuditAnchor, AuditEntry, AuditHead, AuditLog, AuditReport, PruneReport, event_fields
 from gateway.store.bindings import BindingStore, DirectoryBinding
 from gateway.store.chain import AuditEvent
+from gateway.store.consents import ConsentRecord, ConsentStore
 from gateway.store.copies import check_copy, copy_database, database_file, is_empty
 from gateway.store.database import check_store_url
 from gateway.store.duties import DutyLease, DutyStore
@@ -36,17 +38,21 @@ from gateway.store.errors import (
     KeysUnreadable,
     KeyTooFresh,
     NothingToAccept,
+    SigningKeyOutdated,
     StoreEmptied,
     StoreError,
     StoreFull,
     StoreTooNew,
     StoreUnavailable,
     TokenSpent,
+    TrustOutdated,
 )
 from gateway.store.generations import Generations
+from gateway.store.grants import GrantRecord, GrantStore, Repeated, Reused, Rotated
 from gateway.store.head import AuditHeads
 from gateway.store.keyring import DerivedKey, Keyring
 from gateway.store.once import OnceStore
+from gateway.store.participants import ParticipantRecord, ParticipantStore
 from gateway.store.presence import AgentPresence, PresenceStore
 from gateway.store.probe import check_store
 from gateway.store.purge import Purge
@@ -85,6 +91,8 @@ __all__ = [
     "AuditReport",
     "AuditSettings",
     "BindingStore",
+    "ConsentRecord",
+    "ConsentStore",
     "DerivedKey",
     "DirectoryBinding",
     "DutyLease",
@@ -94,20 +102,28 @@ __all__ = [
     "ExportEnd",
     "ExportForm",
     "Generations",
+    "GrantRecord",
+    "GrantStore",
     "KeyTooFresh",
     "Keyring",
     "KeysUnreadable",
     "NothingToAccept",
     "OnceStore",
+    "ParticipantRecord",
+    "ParticipantStore",
     "PartyMetadata",
     "PresenceStore",
     "PruneReport",
     "Purge",
+    "Repeated",
     "Retention",
+    "Reused",
+    "Rotated",
     "SeenStore",
     "SessionRecord",
     "SessionStore",
     "Sighting",
+    "SigningKeyOutdated",
     "SigningKeyRecord",
     "SigningKeyStore",
     "Store",
@@ -120,6 +136,7 @@ __all__ = [
     "TokenSpent",
     "TokenStore",
     "TrailExport",
+    "TrustOutdated",
     "TrustRecord",
     "TrustStore",
     "UnitOfWork",

@@ -9,6 +9,8 @@ StoreError                base
 ├── ExportBroken          an export of the audit trail is not what a relay wrote
 ├── NothingToAccept       the audit trail holds what was noted of it
 ├── AgentRevoked          a certificate was asked for with one that was revoked meanwhile
+├── TrustOutdated         a trust is not in the version that was to be changed
+├── SigningKeyOutdated    the same of a signing key
 ├── TokenSpent            an enrolment token that is unknown, used or expired
 ├── KeysUnreadable        the keyring is there, but sealed with another secret than this node's
 ├── KeyTooFresh           the keyring was rolled moments ago: its newest key is not in use yet
@@ -124,6 +126,32 @@ class TokenSpent(StoreError):
 
     def __str__(self) -> str:
         return f"the enrolment token is {self.reason}"
+
+
+class TrustOutdated(StoreError):
+    """Somebody else has changed, added or removed it. version: the one that was expected; 0: none."""
+
+    def __init__(self, trust: str, version: int) -> None:
+        super().__init__(trust, version)
+        self.trust, self.version = trust, version
+
+    def __str__(self) -> str:
+        if self.version == 0:
+            return f"the trust {self.trust} exists already"
+        return f"the trust {self.trust} is not in version {self.version} any more; look at it, and change it again"
+
+
+class SigningKeyOutdated(StoreError):
+    """Somebody else has changed, added or forgotten it. version: the one that was expected; 0: none."""
+
+    def __init__(self, key_id: str, version: int) -> None:
+        super().__init__(key_id, version)
+        self.key_id, self.version = key_id, version
+
+    def __str__(self) -> str:
+        if self.version == 0:
+            return f"the signing key {self.key_id} exists already"
+        return f"the signing key {self.key_id} is not in version {self.version} any more"
 
 
 class KeysUnreadable(StoreError):

@@ -110,3 +110,9 @@ def bump(connection: sa.Connection, name: str) -> int:
     insert = upsert(connection, generations).values(name=name, number=1)
     raised = insert.on_conflict_do_update(index_elements=["name"], set_={"number": generations.c.number + 1})
     return int(connection.execute(raised.returning(generations.c.number)).scalar_one())
+
+
+def hold(connection: sa.Connection, name: str) -> None:
+    """Have nobody else raise a number before this transaction ends: where rows are locked before it is known whether it
+    will be raised, and others raise it first."""
+    connection.execute(sa.select(generations.c.number).where(generations.c.name == name).with_for_update()).close()

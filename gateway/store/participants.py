@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from gateway.store.database import Database
+from gateway.store.tables import delete_rows, in_order, metadata, upsert
+
+LIMIT = 200
+"""Participants of one session. With one more the oldest is forgotten, and not told of the session's end."""
+
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("trust", sa.String(128), primary_key=True),
+    sa.Column("session_index", sa.String(255), primary_key=True),
+    sa.Column("session", sa.LargeBinary, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("details", sa.LargeBinary, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False, index=True),
+    sa.Index("ix_participants_session", "session"),
+    sa.Index("ix_participants_subject", "subject"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +36,9 @@ class ParticipantRecord:
     """Digest of the session (`SessionRecord.digest`)."""
     trust: str
     index: str
-    """What the application calls it: SAML SessionIndex, OpenID Connect `sid`; unique for each trust."""
+    """What the application calls it: SAML SessionIndex, OpenID Connect `sid`; one for each trust, up to 255 characters."""
+    subject: str = field(default="", repr=False)
+    """What the application calls the person: SAML NameID, OpenID Connect `sub`. Empty where it is not asked for by that."""
     details: bytes = field(repr=False)
     """Whatever the protocol needs to tell it of the end: NameID, subject."""
     since: float
@@ -37,6 +61,10 @@ class ParticipantStore(Protocol):
         """Which session an application means."""
         ...
 
+    async def of_subject(self, trust: str, subject: str) -> list[ParticipantRecord]:
+        """All that an application means by a person (SAML LogoutRequest without SessionIndex), by when they came."""
+        ...
+
     async def take(self, session: bytes) -> list[ParticipantRecord]:
         """All of them, and forget them: of two who end a session one has to tell them."""
         ...
@@ -45,6 +73,102 @@ class ParticipantStore(Protocol):
         """It has left by itself."""
         ...
 
-    async def purge(self, now: float) -> int:
-        """Forget what is over."""
+    async def clear(self) -> int:
+        """Forget all; how many."""
         ...
+
+    async def purge(self, now: float) -> int:
+        """Forget what is over; how many."""
+        ...
+
+
+class SqlParticipants:
+    """Implements `ParticipantStore`. limit: participants of one session."""
+
+    def __init__(self, database: Database, limit: int = LIMIT) -> None:
+        self._database, self._limit = database, limit
+
+    async def add(self, record: ParticipantRecord) -> None:
+        """See `ParticipantStore`."""
+        values = {
+            "session": record.session,
+            "subject": record.subject,
+            "details": record.details,
+            "since": record.since,
+            "expires_at": record.expires_at,
+        }
+        keys = ("trust", "session_index")
+        table = participants.c
+        newest = sa.select(table.trust, table.session_index).where(table.session == record.session)
+        surplus = newest.order_by(table.since.desc(), table.trust, table.session_index).offset(self._limit).subquery()
+        beyond = sa.tuple_(table.trust, table.session_index).in_(sa.select(surplus))
+
+        def work(connection: sa.Connection) -> None:
+            insert = upsert(connection, participants).values(trust=record.trust, session_index=record.index, **values)
+            connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values))
+            connection.execute(delete_rows(participants, in_order(participants, beyond)))
+
+        await self._database.write(work)
+
+    async def of_session(self, session: bytes) -> list[ParticipantRecord]:
+        """See `ParticipantStore`."""
+        return await self._read(participants.c.session == session)
+
+    async def find(self, trust: str, index: str) -> ParticipantRecord | None:
+        """See `ParticipantStore`."""
+        return next(iter(await self._read(_one(trust, index))), None)
+
+    async def of_subject(self, trust: str, subject: str) -> list[ParticipantRecord]:
+        """See `ParticipantStore`."""
+        own = (participants.c.trust == trust) & (participants.c.subject == subject)
+        return await self._read(own) if subject else []
+
+    async def take(self, session: bytes) -> list[ParticipantRecord]:
+        """See `ParticipantStore`."""
+        own = in_order(participants, participants.c.session == session)
+        taken = delete_rows(participants, own).returning(participants)
+        rows = await self._database.write(lambda connection: connection.execute(taken).all())
+        return sorted((_record(row) for row in rows), key=lambda record: (record.since, record.trust, record.index))
+
+    async def remove(self, trust: str, index: str) -> bool:
+        """See `ParticipantStore`."""
+        statement = sa.delete(participants).where(_one(trust, index))
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount == 1)
+
+    async def clear(self) -> int:
+        """See `ParticipantStore`."""
+        return await self._delete(sa.true())
+
+    async def purge(self, now: float) -> int:
+        """See `ParticipantStore`."""
+        return await self._delete(participants.c.expires_at <= now, skip=True)
+
+    async def _read(self, condition: sa.ColumnElement[bool]) -> list[ParticipantRecord]:
+        table = participants.c
+        query = sa.select(participants).where(condition).order_by(table.since, table.trust, table.session_index)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_record(row) for row in rows]
+
+    async def _delete(self, condition: sa.ColumnElement[bool], *, skip: bool = False) -> int:
+
+        def work(connection: sa.Connection, portion: int) -> int:
+            some = in_order(participants, condition, portion, skip=skip)
+            return connection.execute(delete_rows(participants, some)).rowcount
+
+        return await self._database.in_portions(work)
+
+
+def _one(trust: str, index: str) -> sa.ColumnElement[bool]:
+    return (participants.c.trust == trust) & (participants.c.session_index == index)
+
+
+def _record(row: Any) -> ParticipantRecord:
+    return ParticipantRecord(
+        session=bytes(row.session),
+        trust=row.trust,
+        index=row.session_index,
+        subject=row.subject,
+        details=bytes(row.details),
+        since=row.since,
+        expires_at=row.expires_at,
+    )

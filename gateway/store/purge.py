@@ -32,7 +32,15 @@ class Purge:
             return
         try:
             store = self._store
-            for subject in (store.sessions, store.once, store.seen, store.admission, store.presence):
+            for subject in (
+                store.sessions,
+                store.grants,
+                store.participants,
+                store.once,
+                store.seen,
+                store.admission,
+                store.presence,
+            ):
                 await subject.purge(now)
         except StoreError:
             await self._store.duties.give_up(lease)  # somebody else, or we next minute, may have more luck

@@ -14,16 +14,21 @@ from gateway.store.agents import AgentStore, SqlAgents
 from gateway.store.api_keys import ApiKeyStore, SqlApiKeys
 from gateway.store.audit import AuditLog
 from gateway.store.bindings import BindingStore, SqlBindings
+from gateway.store.consents import ConsentStore, SqlConsents
 from gateway.store.database import Database
 from gateway.store.duties import DutyStore, SqlDuties
 from gateway.store.generations import Generations, SqlGenerations
+from gateway.store.grants import GrantStore, SqlGrants
 from gateway.store.keyring import GENERATION, Keyring, SqlKeyring
 from gateway.store.once import OnceStore, SqlOnce
+from gateway.store.participants import ParticipantStore, SqlParticipants
 from gateway.store.presence import PresenceStore, SqlPresence
 from gateway.store.replay import SeenStore, SqlSeen
 from gateway.store.sessions import SessionStore, SqlSessions
+from gateway.store.signing_keys import SigningKeyStore, SqlSigningKeys
 from gateway.store.tokens import SqlTokens, TokenStore
 from gateway.store.trail import SqlAuditLog
+from gateway.store.trusts import SqlTrusts, TrustStore
 from gateway.store.unit import SqlUnit, UnitOfWork
 
 
@@ -63,6 +68,31 @@ class Store(Protocol):
     @property
     def sessions(self) -> SessionStore:
         """Browser sessions."""
+        ...
+
+    @property
+    def trusts(self) -> TrustStore:
+        """Applications."""
+        ...
+
+    @property
+    def grants(self) -> GrantStore:
+        """What clients were given."""
+        ...
+
+    @property
+    def participants(self) -> ParticipantStore:
+        """Applications in sessions."""
+        ...
+
+    @property
+    def consents(self) -> ConsentStore:
+        """What people agreed to."""
+        ...
+
+    @property
+    def signing_keys(self) -> SigningKeyStore:
+        """Keys that sign tokens."""
         ...
 
     @property
@@ -130,6 +160,11 @@ class SqlStore:
         self.tokens = SqlTokens(database)
         self.api_keys = SqlApiKeys(database)
         self.sessions = SqlSessions(database)
+        self.trusts = SqlTrusts(database)
+        self.grants = SqlGrants(database)
+        self.participants = SqlParticipants(database)
+        self.consents = SqlConsents(database)
+        self.signing_keys = SqlSigningKeys(database, self.keyring)
         self.once = SqlOnce(database)
         self.seen = SqlSeen(database)
         self.generations = SqlGenerations(database)
@@ -141,7 +176,7 @@ class SqlStore:
 
     def unit(self) -> UnitOfWork:
         """See `Store`."""
-        return SqlUnit(self.audit)
+        return SqlUnit(self.audit, self.keyring)
 
     async def ping(self) -> float | None:
         """See `Store`."""

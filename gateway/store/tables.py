@@ -16,3 +16,18 @@ BigNumber = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, which both dialects write alike and SQLAlchemy has once for each."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def in_order(table: sa.Table, condition: sa.ColumnElement[bool], limit: int | None = None, *, skip: bool = False) -> Any:
+    """Primary keys of rows that are about to be deleted, locked in one order, so that two who delete do not wait crosswise.
+
+    skip: leave out what others are at work with. SQLite has the whole file locked anyway.
+    """
+    keys = tuple(table.primary_key.columns)
+    return sa.select(*keys).where(condition).order_by(*keys).limit(limit).with_for_update(skip_locked=skip)
+
+
+def delete_rows(table: sa.Table, keys: Any) -> sa.Delete:
+    """Delete the rows whose primary keys a query names."""
+    own = tuple(table.primary_key.columns)
+    return sa.delete(table).where((own[0] if len(own) == 1 else sa.tuple_(*own)).in_(keys))

@@ -13,8 +13,11 @@ from gateway.store.agents import AgentRecord, add_agent
 from gateway.store.chain import AuditEvent
 from gateway.store.database import Step
 from gateway.store.duties import DutyLease, check_lease
+from gateway.store.keyring import Keyring
+from gateway.store.signing_keys import SigningKeyRecord, forget_signing_key, put_signing_key
 from gateway.store.tokens import redeem_token
 from gateway.store.trail import SqlAuditLog
+from gateway.store.trusts import TrustRecord, put_trust, remove_trust
 
 
 class UnitOfWork(Protocol):
@@ -32,20 +35,37 @@ class UnitOfWork(Protocol):
         """A certificate was issued. renewed: serial number of the one that asked for it, which must not be revoked."""
         ...
 
+    def put_trust(self, record: TrustRecord) -> None:
+        """A new trust, or the next version of one."""
+        ...
+
+    def remove_trust(self, trust: str, version: int) -> None:
+        """Forget a trust with its metadata. version: the one that is kept. What hangs on it is ended by itself."""
+        ...
+
+    def put_signing_key(self, record: SigningKeyRecord) -> None:
+        """A new signing key, or the next version of one."""
+        ...
+
+    def forget_signing_key(self, key_id: str) -> None:
+        """Nobody needs it any more."""
+        ...
+
     def record(self, event: AuditEvent) -> None:
         """Into the audit trail."""
         ...
 
     async def commit(self) -> None:
-        """Do it. Raises StoreUnavailable, TokenSpent, AgentRevoked, DutyLost: then nothing was done."""
+        """Do it. Raises StoreUnavailable, TokenSpent, AgentRevoked, TrustOutdated, SigningKeyOutdated, DutyLost: then
+        nothing was done."""
         ...
 
 
 class SqlUnit:
     """Implements `UnitOfWork`."""
 
-    def __init__(self, audit: SqlAuditLog) -> None:
-        self._audit = audit
+    def __init__(self, audit: SqlAuditLog, keyring: Keyring) -> None:
+        self._audit, self._keyring = audit, keyring
         self._steps: list[Step] = []
         self._events: list[AuditEvent] = []
 
@@ -60,6 +80,22 @@ class SqlUnit:
     def add_agent(self, record: AgentRecord, renewed: str = "") -> None:
         """See `UnitOfWork`."""
         self._steps.append(functools.partial(add_agent, record=record, renewed=renewed))
+
+    def put_trust(self, record: TrustRecord) -> None:
+        """See `UnitOfWork`."""
+        self._steps.append(functools.partial(put_trust, record=record))
+
+    def remove_trust(self, trust: str, version: int) -> None:
+        """See `UnitOfWork`."""
+        self._steps.append(functools.partial(remove_trust, trust=trust, version=version))
+
+    def put_signing_key(self, record: SigningKeyRecord) -> None:
+        """See `UnitOfWork`."""
+        self._steps.append(functools.partial(put_signing_key, record=record, keyring=self._keyring))
+
+    def forget_signing_key(self, key_id: str) -> None:
+        """See `UnitOfWork`."""
+        self._steps.append(functools.partial(forget_signing_key, key_id=key_id))
 
     def record(self, event: AuditEvent) -> None:
         """See `UnitOfWork`."""
