@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gateway.federation.claims import ClaimsSubject
 from gateway.federation.trusts import Trust, read_trust
 from gateway.protocol import Group
-from gateway.store import PartyMetadata, TrustRecord
+from gateway.store import DutyLease, PartyMetadata, TrustRecord
 
 NOW = 1_800_000_000.0
 DIGEST = "ab" * 32
@@ -117,5 +117,6 @@ class KeptTrusts:
     async def metadata(self) -> list[PartyMetadata]:
         return list(self.kept.values())
 
-    async def keep_metadata(self, metadata: PartyMetadata) -> None:
+    async def keep_metadata(self, metadata: PartyMetadata, lease: DutyLease | None = None) -> bool:
         self.kept[metadata.trust] = metadata
+        return metadata.trust in self.records
