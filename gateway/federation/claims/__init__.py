@@ -3,6 +3,8 @@
 What belongs here: the policy, its evaluation, its explanation, subjects. What does not: where identities come from.
 """
 
+from gateway.federation.claims.evaluation import ClaimsProtocol, issue_claims
+from gateway.federation.claims.memberships import is_in, is_member
 from gateway.federation.claims.model import (
     ClaimRule,
     ClaimsPolicy,
@@ -12,5 +14,37 @@ from gateway.federation.claims.model import (
     IssuedClaims,
     Value,
 )
+from gateway.federation.claims.sources import subject_of
+from gateway.federation.claims.subjects import (
+    NameId,
+    NameUnavailable,
+    account_of,
+    name_id,
+    pairwise_subject,
+    public_subject,
+    source_anchor,
+    trust_subject,
+)
 
-__all__ = ["ClaimRule", "ClaimStep", "ClaimsPolicy", "ClaimsSubject", "GroupNames", "IssuedClaims", "Value"]
+__all__ = [
+    "ClaimRule",
+    "ClaimStep",
+    "ClaimsPolicy",
+    "ClaimsProtocol",
+    "ClaimsSubject",
+    "GroupNames",
+    "IssuedClaims",
+    "NameId",
+    "NameUnavailable",
+    "Value",
+    "account_of",
+    "is_in",
+    "is_member",
+    "issue_claims",
+    "name_id",
+    "pairwise_subject",
+    "public_subject",
+    "source_anchor",
+    "subject_of",
+    "trust_subject",
+]

@@ -60,7 +60,11 @@ class ClaimsPolicy:
     """Source of the subject (`sub`, NameID): as in `ClaimRule.source`; empty: a stable identifier of our own."""
     rules: tuple[ClaimRule, ...] = ()
     standard: bool = True
-    """OpenID Connect: whether the standard claims of the scopes are issued beside the rules."""
+    """OpenID Connect: whether the standard claims of the scopes are issued beside the rules. A rule takes the place of the
+    standard claim of its name, whether or not it yields a value."""
+    email_verified: bool = False
+    """OpenID Connect: whether the organisation vouches for the claim `email`, and the application may take its holder for
+    the person. Only where nobody can write the attribute behind it for themselves."""
     groups_most: int = 200
     """Groups of one claim; more are cut by `groups_over`."""
     groups_bytes: int = 8192

@@ -1,0 +1,221 @@
+"""The evaluation of a policy: rules in their order, claim by claim, each with the reason for its value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.federation.claims.bounds import bound_values
+from gateway.federation.claims.memberships import Memberships
+from gateway.federation.claims.model import ClaimRule, ClaimsPolicy, ClaimsSubject, ClaimStep, IssuedClaims, Value
+from gateway.federation.claims.rules import NOT_XML, NotIssued, has_one_value, rule_text, rule_values
+from gateway.federation.claims.sources import attribute, values_of
+from gateway.federation.claims.standard import ADDRESS, ADDRESS_PARTS, OIDC_RULES, RESERVED, SAML_RULES
+from gateway.federation.claims.subjects import account_of, pairwise_subject, public_subject, trust_subject
+
+ClaimsProtocol = Literal["oidc", "saml"]
+
+SUBJECT = "(subject)"
+"""The claim of the step that says where `sub` or the NameID comes from."""
+_LONGEST_SUB = 255
+"""ASCII characters (OpenID Connect Core section 2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What the rules are evaluated for."""
+
+    policy: ClaimsPolicy
+    subject: ClaimsSubject
+    protocol: ClaimsProtocol
+    scopes: frozenset[str]
+    wanted: frozenset[str]
+    memberships: Memberships
+
+
+@dataclass(slots=True)
+class _Issue:
+    """What has come of the rules so far."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    steps: list[ClaimStep] = field(default_factory=list)
+    friendly_names: dict[str, str] = field(default_factory=dict)
+    refused: str = ""
+
+
+def issue_claims(
+    policy: ClaimsPolicy,
+    subject: ClaimsSubject,
+    *,
+    protocol: ClaimsProtocol,
+    scopes: frozenset[str] = frozenset(),
+    wanted: frozenset[str] = frozenset(),
+    secret: bytes,
+    trust: str,
+    sector: str = "",
+) -> IssuedClaims:
+    """What a trust is told of a person. Where `refused` is not empty it is told nothing.
+
+    scopes: those granted; wanted: claims that the `claims` parameter asks for; secret: the key of subjects of our own;
+    sector: of a pairwise subject, empty for a public one (OpenID Connect). SAML: a subject for each trust.
+    """
+    memberships = Memberships(subject)
+    request = _Request(
+        policy=policy, subject=subject, protocol=protocol, scopes=scopes, wanted=wanted, memberships=memberships
+    )
+    issue = _Issue()
+    name = _subject_value(request, issue, secret=secret, trust=trust, sector=sector)
+    for claim, rules in _by_claim(request).items():
+        _issue_claim(request, issue, claim, rules)
+    if protocol == "oidc" and policy.standard:
+        _issue_structured(request, issue)
+    if issue.refused:
+        return IssuedClaims(subject="", values={}, steps=tuple(issue.steps), refused=issue.refused)
+    return IssuedClaims(subject=name, values=issue.values, steps=tuple(issue.steps), friendly_names=issue.friendly_names)
+
+
+# -- subject
+
+
+def _subject_value(request: _Request, issue: _Issue, *, secret: bytes, trust: str, sector: str) -> str:
+    source = request.policy.subject
+    rule = f"source {source}" if source else _own_subject(request.protocol, sector)
+    try:
+        name = _sourced_subject(request) if source else _made_subject(request, secret, trust, sector)
+        _check_subject(name, request.protocol)
+    except ValueError as error:
+        issue.refused = f"no subject: {error}"
+        issue.steps.append(ClaimStep(claim=SUBJECT, outcome="refused", rule=rule, why=str(error)))
+        return ""
+    issue.steps.append(ClaimStep(claim=SUBJECT, outcome="issued", rule=rule, values=(name,)))
+    return name
+
+
+def _own_subject(protocol: ClaimsProtocol, sector: str) -> str:
+    if protocol == "saml":
+        return "made for this trust"
+    return f"made for the sector {sector}" if sector else "made for all clients"
+
+
+def _made_subject(request: _Request, secret: bytes, trust: str, sector: str) -> str:
+    account = account_of(request.subject)
+    if not account.object:
+        raise ValueError("the account has no identifier")
+    if request.protocol == "saml":
+        return trust_subject(trust, account, secret)
+    return pairwise_subject(sector, account, secret) if sector else public_subject(account, secret)
+
+
+def _sourced_subject(request: _Request) -> str:
+    values = values_of(request.subject, request.policy.subject)
+    if len(values) != 1:
+        raise ValueError(
+            f"{request.policy.subject} has {len(values)} values" if values else f"{request.policy.subject} is empty"
+        )
+    return values[0]
+
+
+def _check_subject(name: str, protocol: ClaimsProtocol) -> None:
+    if protocol == "oidc" and not (name.isascii() and len(name) <= _LONGEST_SUB):
+        raise ValueError(f"a sub has at most {_LONGEST_SUB} characters, all of them ASCII")
+    if NOT_XML.search(name):
+        raise ValueError("it has characters that XML cannot hold")
+
+
+# -- rules
+
+
+def _by_claim(request: _Request) -> dict[str, list[ClaimRule]]:
+    """The rules of each claim, in order."""
+    found: dict[str, list[ClaimRule]] = {}
+    for rule in _rules(request.policy, request.protocol):
+        found.setdefault(rule.claim, []).append(rule)
+    return found
+
+
+def _rules(policy: ClaimsPolicy, protocol: ClaimsProtocol) -> Iterator[ClaimRule]:
+    """The policy's own, and the standard ones whose claims it does not set."""
+    if protocol == "saml":
+        yield from policy.rules or SAML_RULES
+        return
+    yield from (rule for rule in policy.rules if rule.claim not in RESERVED)
+    if policy.standard:
+        own = {rule.claim for rule in policy.rules}
+        yield from (rule for rule in OIDC_RULES if rule.claim not in own)
+
+
+def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[ClaimRule]) -> None:
+    texts: list[str] = []
+    for rule in rules:
+        try:
+            _check_scope(request, rule)
+            values = _sendable(request, rule_values(rule, request.subject, request.memberships))
+        except NotIssued as not_issued:
+            issue.steps.append(ClaimStep(claim=claim, outcome=not_issued.outcome, rule=rule_text(rule), why=not_issued.why))
+            continue
+        issue.steps.append(ClaimStep(claim=claim, outcome="issued", rule=rule_text(rule), values=tuple(values)))
+        texts += values
+        if rule.friendly_name:
+            issue.friendly_names[claim] = rule.friendly_name
+    if texts:
+        _keep(request, issue, claim, rules, list(dict.fromkeys(texts)))
+
+
+def _check_scope(request: _Request, rule: ClaimRule) -> None:
+    """Raises NotIssued where it is not among what was granted or asked for."""
+    asked = not rule.scopes or rule.claim in request.wanted or not request.scopes.isdisjoint(rule.scopes)
+    if request.protocol == "oidc" and not asked:
+        raise NotIssued("scope", f"needs the scope {' or '.join(rule.scopes)}")
+
+
+def _sendable(request: _Request, values: list[str]) -> list[str]:
+    """Those that the protocol can carry. Raises NotIssued where it can carry none."""
+    if request.protocol == "oidc" or not NOT_XML.search("".join(values)):
+        return values
+    kept = [value for value in values if not NOT_XML.search(value)]
+    if not kept:
+        raise NotIssued("no value", "it has characters that XML cannot hold")
+    return kept
+
+
+def _keep(request: _Request, issue: _Issue, claim: str, rules: list[ClaimRule], values: list[str]) -> None:
+    """A claim's values, within their bounds."""
+    if any(rule.single for rule in rules):
+        issue.values[claim] = values[0]
+        return
+    kept, why = bound_values(request.policy, rules, values)
+    left_out = len(values) - len(kept)
+    if left_out and request.policy.groups_over == "refuse":
+        issue.refused = issue.refused or f"{claim}: {why}"
+        issue.steps.append(ClaimStep(claim=claim, outcome="refused", rule="bounds", why=why))
+        return
+    if left_out:
+        issue.values[f"{claim}_cut"] = left_out
+        issue.steps.append(ClaimStep(claim=claim, outcome="cut", rule="bounds", values=tuple(kept), why=why))
+    if kept:
+        plain = len(rules) == 1 and has_one_value(rules[0])
+        issue.values[claim] = kept[0] if plain else tuple(kept)
+
+
+# -- claims of a form of their own
+
+
+def _issue_structured(request: _Request, issue: _Issue) -> None:
+    """`address` and `email_verified` (OpenID Connect Core section 5.1)."""
+    own = {rule.claim for rule in request.policy.rules}
+    if "email" in issue.values and "email_verified" not in own:
+        issue.values["email_verified"] = request.policy.email_verified
+    if ADDRESS in own:
+        return
+    if ADDRESS not in request.scopes | request.wanted:
+        issue.steps.append(ClaimStep(claim=ADDRESS, outcome="scope", rule=_ADDRESS_RULE, why="needs the scope address"))
+        return
+    parts = {part: found[0] for part, name in ADDRESS_PARTS.items() if (found := attribute(request.subject, name))}
+    if parts:
+        issue.values[ADDRESS] = parts
+    outcome: Literal["issued", "not sent"] = "issued" if parts else "not sent"
+    issue.steps.append(ClaimStep(claim=ADDRESS, outcome=outcome, rule=_ADDRESS_RULE, values=tuple(parts.values())))
+
+
+_ADDRESS_RULE = "attributes " + ", ".join(ADDRESS_PARTS.values())
