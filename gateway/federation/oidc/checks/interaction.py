@@ -1,0 +1,95 @@
+"""Whether the person has to do something before a code is issued. Pure.
+
+                     ┌── nobody signed in, too long ago, prompt=login, another person wanted ──► SIGN_IN
+authorization ──► ───┼── the trust asks for consent, or prompt=consent ──► CONSENT
+                     └── else ──► NONE
+with prompt=none each of the first two is an error that the application gets
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.federation.oidc.authorization_request import AuthorizationRequest
+from gateway.federation.oidc.errors import ConsentRequired, LoginRequired
+
+
+class Interaction(enum.Enum):
+    """What the person has to do."""
+
+    NONE = "none"
+    SIGN_IN = "sign in"
+    CONSENT = "consent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Who is signed in with this browser, as this application would know them."""
+
+    subject: str
+    names: frozenset[str] = field(default=frozenset(), repr=False)
+    """What a login_hint may call them, lower case."""
+    auth_time: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How recent the sign-in has to be."""
+
+    max_age: float | None = None
+    """Seconds, of the trust; the request may want less."""
+    since: float | None = None
+    """Unix seconds: the request has been to the sign-in page already, and only a sign-in from then on counts."""
+
+
+def required_sign_in(
+    request: AuthorizationRequest, signed_in: SignedIn | None, freshness: Freshness, hinted: str, now: float
+) -> bool:
+    """Whether the person has to sign in, again or as somebody else. hinted: `sub` of the id_token_hint, empty for none.
+
+    Raises LoginRequired where they may not be asked, or were asked and are still another one (Core section 3.1.2.1).
+    """
+    asked = freshness.since is not None
+    if signed_in is None:
+        return _ask(request, "nobody is signed in")
+    wanted = {subject for subject in (hinted, request.claims.subject) if subject}
+    if wanted - {signed_in.subject}:
+        if asked and signed_in.auth_time >= (freshness.since or 0.0):
+            raise LoginRequired("somebody else is signed in than id_token_hint or claims say")
+        return _ask(request, "somebody else is signed in than id_token_hint or claims say")
+    if freshness.since is not None:
+        return signed_in.auth_time < freshness.since
+    if request.prompt & {"login", "select_account"}:
+        return True
+    if request.login_hint and request.login_hint.strip().lower() not in signed_in.names:
+        return _ask(request, "somebody else is signed in than login_hint says")
+    ages = [age for age in (request.max_age, freshness.max_age) if age is not None]
+    if ages and now - signed_in.auth_time > min(ages):
+        return _ask(request, "the sign-in is too old")
+    return False
+
+
+def _ask(request: AuthorizationRequest, why: str) -> bool:
+    if "none" in request.prompt:
+        raise LoginRequired(why)
+    return True
+
+
+def required_consent(
+    request: AuthorizationRequest, policy: Literal["none", "once", "always"], scope: Iterable[str], agreed: frozenset[str]
+) -> bool:
+    """Whether the person has to agree. agreed: scopes that they have agreed to before; what was just agreed to is in it.
+
+    Raises ConsentRequired where they may not be asked.
+    """
+    if policy == "none" and "consent" not in request.prompt:
+        return False
+    if set(scope) <= agreed and policy != "always" and "consent" not in request.prompt:
+        return False
+    if "none" in request.prompt:
+        raise ConsentRequired("the trust asks for consent, and the person has not agreed to this scope")
+    return True

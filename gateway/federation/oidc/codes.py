@@ -1,0 +1,68 @@
+"""Authorization codes: made when the person has signed in, redeemed once (RFC 6749 section 4.1.2).
+
+A code is random and signed with its end: what is no code of ours, or is over, is refused without asking the store. What it
+stands for waits there under its digest. Kind of state: happens once.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from gateway.federation.oidc.errors import InvalidGrant
+from gateway.federation.oidc.grant_details import GrantDetails, digest_of
+from gateway.signin import CookieSigner
+from gateway.store import OnceStore
+
+KIND = "oidc code"
+LONGEST_LIFE = 60.0
+"""Seconds, whatever a trust says (RFC 9700 section 4.5)."""
+
+
+class CodeDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a code stands for."""
+
+    trust: str
+    redirect_uri: str
+    challenge: str = ""
+    nonce: str = ""
+    session: bytes = b""
+    """The session that it was issued in (`Session.key`)."""
+    session_ends_at: float = 0.0
+    grant: GrantDetails
+
+    def __repr__(self) -> str:
+        return f"CodeDetails(trust={self.trust!r}, …)"
+
+
+_details = msgspec.msgpack.Decoder(CodeDetails)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Codes:
+    """signer: of a use of its own."""
+
+    def __init__(self, signer: CookieSigner, once: OnceStore) -> None:
+        self._signer, self._once = signer, once
+
+    async def issue(self, details: CodeDetails, now: float, lifetime: float) -> str:
+        """A code for that. Raises StoreFull, StoreUnavailable."""
+        until = now + min(lifetime, LONGEST_LIFE)
+        body = f"{secrets.token_urlsafe(24)}.{int(until)}"
+        code = f"{body}.{self._signer.sign(body)}"
+        await self._once.put(KIND, digest_of(code).hex(), _encode(details), until=until, now=now)
+        return code
+
+    def check(self, code: str, now: float) -> None:
+        """It was made here, and is not over. Raises InvalidGrant."""
+        body, _, signature = code.rpartition(".")
+        if not self._signer.fits(signature, body):
+            raise InvalidGrant("no code of this relay")
+        if int(body.rpartition(".")[2]) <= now:
+            raise InvalidGrant("the code has expired")
+
+    async def take(self, code: str, now: float) -> CodeDetails | None:
+        """What it stands for; None where somebody has redeemed it before. Raises StoreUnavailable."""
+        kept = await self._once.take(KIND, digest_of(code).hex(), now)
+        return _details.decode(kept) if kept is not None else None

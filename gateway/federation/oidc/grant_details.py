@@ -1,0 +1,57 @@
+"""What a grant holds: what was asked for and agreed to, and who signed in. Kept in `GrantRecord.details`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import msgspec
+
+from gateway.protocol import Identity
+
+
+class GrantDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Read with unknown fields allowed: a node of another version may have written it."""
+
+    scope: tuple[str, ...]
+    resources: tuple[str, ...] = ()
+    userinfo_claims: tuple[str, ...] = ()
+    """Asked for by the `claims` parameter."""
+    id_token_claims: tuple[str, ...] = ()
+    subject: str
+    """`sub`, as this client was told."""
+    auth_time: float
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    sid: str = ""
+    """What this client calls the session."""
+    identity: Identity
+    address: str = ""
+    """Of the browser, for claims that depend on it."""
+
+    def __repr__(self) -> str:
+        return f"GrantDetails(scope={self.scope!r}, …)"
+
+
+_details = msgspec.msgpack.Decoder(GrantDetails)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def write_details(details: GrantDetails) -> bytes:
+    """For the store."""
+    return _encode(details)
+
+
+def read_details(data: bytes) -> GrantDetails:
+    """From the store."""
+    return _details.decode(data)
+
+
+def grant_id_of(code: str) -> str:
+    """The id of the grant that a code becomes: whoever redeems the code a second time finds it, and nobody else."""
+    return hmac.digest(code.encode("utf-8", "surrogatepass"), b"isthmus oidc grant", "sha256").hex()
+
+
+def digest_of(secret: str) -> bytes:
+    """What the store keeps of a grant's id, and of a refresh token."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,92 @@
+"""Redeeming a code, and using a refresh token: the pure part."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.federation.oidc.checks.codes import (
+    check_code_client,
+    check_code_redirect_uri,
+    check_verifier,
+    narrowed_resources,
+    narrowed_scope,
+)
+from gateway.federation.oidc.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from gateway.federation.oidc.grant_details import digest_of, grant_id_of
+from gateway.federation.oidc.refresh_tokens import grant_id_in, new_refresh_token, open_next, seal_next
+
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_the_verifier_of_the_specification_fits_its_challenge() -> None:
+    """RFC 7636 appendix B; and without a challenge none is wanted."""
+    check_verifier(CHALLENGE, VERIFIER)
+    check_verifier("", "")
+
+
+@pytest.mark.parametrize(
+    ("challenge", "verifier"),
+    [
+        (CHALLENGE, ""),
+        (CHALLENGE, VERIFIER[:-1]),
+        (CHALLENGE, VERIFIER + "="),
+        (CHALLENGE, "A" * 43),
+        (CHALLENGE, "A" * 129),
+        (CHALLENGE, CHALLENGE),
+        ("", VERIFIER),
+    ],
+)
+def test_any_other_verifier_is_refused(challenge: str, verifier: str) -> None:
+    """O03: missing, too short or long, wrong, the challenge itself, or there although no challenge was."""
+    with pytest.raises((InvalidGrant, InvalidRequest)):
+        check_verifier(challenge, verifier)
+
+
+def test_a_code_is_for_its_client_and_address() -> None:
+    """O02."""
+    check_code_client("app", "app")
+    check_code_redirect_uri("https://app.example/cb", "https://app.example/cb")
+    with pytest.raises(InvalidGrant):
+        check_code_client("app", "thief")
+    for given in ("", "https://app.example/cb/"):
+        with pytest.raises(InvalidGrant):
+            check_code_redirect_uri("https://app.example/cb", given)
+
+
+def test_what_was_granted_can_only_become_less() -> None:
+    """O11, O23: scope and resources are never widened."""
+    assert narrowed_scope(("openid", "email"), ()) == ("openid", "email")
+    assert narrowed_scope(("openid", "email"), ("email",)) == ("email",)
+    assert narrowed_resources(("https://a", "https://b"), ("https://b", "https://b")) == ("https://b",)
+    assert narrowed_resources((), ()) == ()
+    with pytest.raises(InvalidScope):
+        narrowed_scope(("openid",), ("openid", "email"))
+    with pytest.raises(InvalidTarget):
+        narrowed_resources((), ("https://a",))
+
+
+def test_a_refresh_token_opens_only_the_one_that_was_given_for_it() -> None:
+    """O11: whoever has a later or another token learns nothing of it."""
+    grant = grant_id_of("some code")
+    first, second = new_refresh_token(grant), new_refresh_token(grant)
+    sealed = seal_next(first, second)
+    assert open_next(first, sealed) == second
+    assert second.encode() not in sealed
+    for other in (second, new_refresh_token(grant)):
+        with pytest.raises(InvalidGrant):
+            open_next(other, sealed)
+    for damaged in (b"", sealed[:-1], sealed[:5]):
+        with pytest.raises(InvalidGrant):
+            open_next(first, damaged)
+
+
+def test_a_refresh_token_says_which_family_it_is_of() -> None:
+    """And what has another form is none."""
+    grant = grant_id_of("some code")
+    token = new_refresh_token(grant)
+    assert grant_id_in(token) == grant
+    assert len(digest_of(token)) == 32
+    for text in ("", token[:-1], token + "x", token.upper(), token.replace(".", ""), "\udc80" + token):
+        with pytest.raises(InvalidGrant):
+            grant_id_in(text)

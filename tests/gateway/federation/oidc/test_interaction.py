@@ -1,0 +1,110 @@
+"""Whether the person has to do something first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.federation.oidc.authorization_request import AuthorizationRequest
+from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
+from gateway.federation.oidc.claims_request import ClaimsRequest
+from gateway.federation.oidc.errors import ConsentRequired, LoginRequired
+
+NOW = 1_800_000_000.0
+REQUEST = AuthorizationRequest(client_id="app", redirect_uri="https://app.example.com/cb")
+ANNA = SignedIn(subject="anna-sub", names=frozenset({"anna@corp.example.com"}), auth_time=NOW - 100)
+
+
+def _asks(signed_in: SignedIn | None = ANNA, hinted: str = "", since: float | None = None, **request: Any) -> bool:
+    max_age = request.pop("trust_max_age", None)
+    freshness = Freshness(max_age=max_age, since=since)
+    return required_sign_in(replace(REQUEST, **request), signed_in, freshness, hinted, NOW)
+
+
+ASKED = [
+    {"signed_in": None},
+    {"max_age": 99.0},
+    {"max_age": 0.0},
+    {"trust_max_age": 60.0},
+    {"trust_max_age": 60.0, "max_age": 3600.0},
+    {"hinted": "ben-sub"},
+    {"claims": ClaimsRequest(subject="ben-sub")},
+    {"login_hint": "ben@corp.example.com"},
+]
+
+
+@pytest.mark.parametrize("given", ASKED, ids=str)
+def test_the_person_is_asked(given: dict[str, Any]) -> None:
+    """O15: nobody there, too long ago, or another one than the application wants."""
+    assert _asks(**given)
+
+
+@pytest.mark.parametrize("given", ASKED, ids=str)
+def test_with_prompt_none_the_application_gets_an_error_instead(given: dict[str, Any]) -> None:
+    """O15: oidcc-prompt-none-not-logged-in and its like."""
+    with pytest.raises(LoginRequired):
+        _asks(**given, prompt=frozenset({"none"}))
+
+
+@pytest.mark.parametrize("prompt", ["login", "select_account"])
+def test_an_application_may_have_the_person_asked_again(prompt: str) -> None:
+    """OpenID Connect Core section 3.1.2.1."""
+    assert _asks(prompt=frozenset({prompt}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"max_age": 100.0},
+        {"hinted": "anna-sub"},
+        {"login_hint": " Anna@corp.example.com "},
+        {"prompt": frozenset({"none"})},
+        {"prompt": frozenset({"consent"})},
+        {"since": NOW - 100, "prompt": frozenset({"login"})},
+        {"since": NOW - 100, "max_age": 0.0},
+        {"since": NOW - 100, "login_hint": "ben@corp.example.com"},
+    ],
+    ids=str,
+)
+def test_a_sign_in_that_will_do_is_not_repeated(given: dict[str, Any]) -> None:
+    """Back from the sign-in page only its time counts: else prompt=login would ask without end."""
+    assert not _asks(**given)
+
+
+def test_back_from_the_page_without_a_new_sign_in_it_is_asked_again() -> None:
+    """O15: going round the page with the old session does not do."""
+    assert _asks(since=NOW - 50, prompt=frozenset({"login"}))
+    assert _asks(signed_in=None, since=NOW - 50)
+
+
+def test_somebody_else_who_signs_in_is_refused() -> None:
+    """O15: the application wants one person (id_token_hint); it never gets another one."""
+    with pytest.raises(LoginRequired):
+        _asks(hinted="ben-sub", since=NOW - 100)
+    assert _asks(hinted="ben-sub", since=NOW - 50)
+
+
+@pytest.mark.parametrize(
+    ("policy", "prompt", "agreed", "asks"),
+    [
+        ("none", "", "", False),
+        ("none", "consent", "openid email", True),
+        ("once", "", "", True),
+        ("once", "", "openid", True),
+        ("once", "", "openid email", False),
+        ("always", "", "openid email", True),
+    ],
+)
+def test_consent_is_asked_for_as_the_trust_says(policy: Any, prompt: str, agreed: str, asks: bool) -> None:
+    """A wider scope is asked for anew; prompt=consent asks in any case."""
+    request = replace(REQUEST, prompt=frozenset({prompt} if prompt else ()))
+    assert required_consent(request, policy, ("openid", "email"), frozenset(agreed.split())) is asks
+
+
+def test_consent_that_may_not_be_asked_for_is_an_error() -> None:
+    """OpenID Connect Core section 3.1.2.6."""
+    with pytest.raises(ConsentRequired):
+        required_consent(replace(REQUEST, prompt=frozenset({"none"})), "once", ("openid",), frozenset())
