@@ -1,7 +1,7 @@
-"""SAML 1.1 and 2.0 assertions, federation metadata, WS-Trust messages, and the XML signatures over them.
+"""SAML 1.1 and 2.0 assertions, protocol messages, federation metadata, WS-Trust messages, and the XML signatures over them.
 
-Nothing here trusts a signer: whose key it is, the caller compares. lxml and signxml are loaded when the first document is
-read or written.
+Nothing here trusts a signer by itself: the caller compares whose key it is, or says whose it may be. lxml and signxml are
+loaded when the first document is read or written.
 """
 
 from __future__ import annotations
@@ -10,12 +10,27 @@ from typing import TYPE_CHECKING
 
 from foundation.lazy import lazy_names
 from foundation.saml.errors import SamlError
+from foundation.saml.messages import SUCCESS, AuthnRequest, LogoutRequest, LogoutResponse, NameId
 from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, SignInOutcome, SyntheticSignIn
 
 if TYPE_CHECKING:
     from foundation.saml.assertion import is_encrypted, read_assertion
+    from foundation.saml.element_signature import sign_element
+    from foundation.saml.enveloped_signature import Verified, has_signature, verify_enveloped
     from foundation.saml.metadata import MAX_METADATA_BYTES, read_metadata
     from foundation.saml.partner_metadata import read_partner_metadata
+    from foundation.saml.redirect_binding import RedirectMessage, read_redirect, sign_redirect, verify_redirect
+    from foundation.saml.requests import (
+        AUTHN_REQUEST,
+        LOGOUT_REQUEST,
+        LOGOUT_RESPONSE,
+        posted,
+        read_authn_request,
+        read_logout_request,
+        read_logout_response,
+        read_name_id,
+        read_posted,
+    )
     from foundation.saml.token_client import TokenClient
     from foundation.saml.ws_trust import (
         MAX_ANSWER_BYTES,
@@ -30,35 +45,62 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "assertion": "is_encrypted read_assertion",
+    "element_signature": "sign_element",
+    "enveloped_signature": "Verified has_signature verify_enveloped",
     "metadata": "MAX_METADATA_BYTES read_metadata",
     "partner_metadata": "read_partner_metadata",
+    "redirect_binding": "RedirectMessage read_redirect sign_redirect verify_redirect",
+    "requests": "AUTHN_REQUEST LOGOUT_REQUEST LOGOUT_RESPONSE posted read_authn_request read_logout_request"
+    " read_logout_response read_name_id read_posted",
     "token_client": "TokenClient",
     "ws_trust": "MAX_ANSWER_BYTES WS_TRUST_13 WS_TRUST_2005 WS_TRUST_VERSIONS WsTrust make_token_request"
     " read_token_answer readable",
 }
 
 __all__ = [
+    "AUTHN_REQUEST",
+    "LOGOUT_REQUEST",
+    "LOGOUT_RESPONSE",
     "MAX_ANSWER_BYTES",
     "MAX_METADATA_BYTES",
+    "SUCCESS",
     "WS_TRUST_13",
     "WS_TRUST_2005",
     "WS_TRUST_VERSIONS",
     "Assertion",
+    "AuthnRequest",
     "Fault",
+    "LogoutRequest",
+    "LogoutResponse",
     "Metadata",
+    "NameId",
     "PartnerMetadata",
+    "RedirectMessage",
     "SamlError",
     "SignInOutcome",
     "SyntheticSignIn",
     "TokenClient",
+    "Verified",
     "WsTrust",
+    "has_signature",
     "is_encrypted",
     "make_token_request",
+    "posted",
     "read_assertion",
+    "read_authn_request",
+    "read_logout_request",
+    "read_logout_response",
     "read_metadata",
+    "read_name_id",
     "read_partner_metadata",
+    "read_posted",
+    "read_redirect",
     "read_token_answer",
     "readable",
+    "sign_element",
+    "sign_redirect",
+    "verify_enveloped",
+    "verify_redirect",
 ]
 
 
