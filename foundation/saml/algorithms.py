@@ -107,7 +107,7 @@ class TrustedKey:
 
 
 def trusted_keys(certificates: Sequence[Certificate], what: str) -> list[TrustedKey]:
-    """Those of a trust's certificates whose keys are strong enough. Whether a certificate has ended is for others to say.
+    """Those of a trust's certificates whose keys are strong enough. Whether a certificate has expired is for others to say.
     Raises SamlError where none is left."""
     found = [key for key in map(_trusted_key, certificates[:MAX_CERTIFICATES]) if key is not None]
     if not found:

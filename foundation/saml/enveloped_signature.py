@@ -156,7 +156,7 @@ def _check_digest(method: etree._Element, what: str, sha1: bool) -> bool:
 
 
 def _verified(data: bytes, key: TrustedKey, sha1: bool) -> bytes | None:
-    """The bytes that this key has signed. Whether its certificate has ended is for others to say: the time is one when it
+    """The bytes that this key has signed. Whether its certificate has expired is for others to say: the time is one when it
     was good."""
     expected = SignatureConfiguration(
         location="./",

@@ -43,7 +43,7 @@ def elliptic_party(name: str = "curve") -> tuple[ec.EllipticCurvePrivateKey, Cer
 
 
 def _certificate(name: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    """One that has ended: that is never the question here."""
+    """One that has expired: that is never the question here."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     begin = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, begin, begin + dt.timedelta(days=30))
