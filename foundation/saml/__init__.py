@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from foundation.lazy import lazy_names
 from foundation.saml.errors import SamlError
-from foundation.saml.messages import SUCCESS, AuthnRequest, LogoutRequest, LogoutResponse, NameId
+from foundation.saml.messages import SUCCESS, AuthnRequest, LogoutRequest, LogoutResponse, NameIdentifier
 from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, SignInOutcome, SyntheticSignIn
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ __all__ = [
     "LogoutRequest",
     "LogoutResponse",
     "Metadata",
-    "NameId",
+    "NameIdentifier",
     "PartnerMetadata",
     "RedirectMessage",
     "SamlError",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NameId:
+class NameIdentifier:
     """Who is meant (saml-core-2.0-os section 2.2.3)."""
 
     value: str
@@ -45,7 +45,7 @@ class AuthnRequest:
     """AuthnContextDeclRef."""
     force_authn: bool = False
     passive: bool = False
-    subject: NameId | None = None
+    subject: NameIdentifier | None = None
     encrypted_subject: bytes = field(default=b"", repr=False)
     """The EncryptedID in place of a NameID."""
     provider_name: str = ""
@@ -63,7 +63,7 @@ class LogoutRequest:
     expires: float = 0.0
     """NotOnOrAfter."""
     reason: str = ""
-    name_id: NameId | None = None
+    name_id: NameIdentifier | None = None
     encrypted_name_id: bytes = field(default=b"", repr=False)
     """The EncryptedID in place of a NameID."""
     session_indexes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import base64
 from lxml import etree  # type: ignore[import-untyped]
 
 from foundation.saml.errors import SamlError
-from foundation.saml.messages import AuthnRequest, LogoutRequest, LogoutResponse, NameId
+from foundation.saml.messages import AuthnRequest, LogoutRequest, LogoutResponse, NameIdentifier
 from foundation.saml.nodes import (
     ASSERTION,
     MAX_MESSAGE_BYTES,
@@ -117,7 +117,7 @@ def read_logout_response(data: bytes) -> LogoutResponse:
     )
 
 
-def read_name_id(data: bytes) -> NameId:
+def read_name_id(data: bytes) -> NameIdentifier:
     """A NameID alone, as it comes out of an EncryptedID. Raises SamlError."""
     what = "NameID"
     root = parse_message(data, what)
@@ -170,12 +170,12 @@ def _contexts(root: etree._Element, what: str) -> tuple[str, tuple[str, ...], tu
     )
 
 
-def _subject(root: etree._Element, what: str) -> tuple[NameId | None, bytes]:
+def _subject(root: etree._Element, what: str) -> tuple[NameIdentifier | None, bytes]:
     subject = optional_child(root, f"{ASSERTION}Subject", what)
     return (None, b"") if subject is None else _name_id(subject, what)
 
 
-def _name_id(parent: etree._Element, what: str) -> tuple[NameId | None, bytes]:
+def _name_id(parent: etree._Element, what: str) -> tuple[NameIdentifier | None, bytes]:
     """Of NameID, EncryptedID and BaseID at most one may stand there; the last says nothing that can be compared."""
     plain = optional_child(parent, f"{ASSERTION}NameID", what)
     encrypted = optional_child(parent, f"{ASSERTION}EncryptedID", what)
@@ -186,8 +186,8 @@ def _name_id(parent: etree._Element, what: str) -> tuple[NameId | None, bytes]:
     return (None if plain is None else _read_name_id(plain, what)), b""
 
 
-def _read_name_id(element: etree._Element, what: str) -> NameId:
-    return NameId(
+def _read_name_id(element: etree._Element, what: str) -> NameIdentifier:
+    return NameIdentifier(
         value=text_of(element, what),
         format=attribute(element, "Format", what),
         qualifier=attribute(element, "NameQualifier", what),

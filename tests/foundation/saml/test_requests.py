@@ -14,7 +14,7 @@ from foundation.saml import (
     SUCCESS,
     AuthnRequest,
     LogoutRequest,
-    NameId,
+    NameIdentifier,
     SamlError,
     posted,
     read_authn_request,
@@ -73,7 +73,7 @@ def test_a_request_with_everything() -> None:
         comparison="minimum",
         contexts=(PASSWORD_CONTEXT,),
         force_authn=True,
-        subject=NameId(value="anna", format=PERSISTENT, sp_provided_id="p"),
+        subject=NameIdentifier(value="anna", format=PERSISTENT, sp_provided_id="p"),
         provider_name="Grafana",
     )
 
@@ -124,7 +124,7 @@ def test_times(written: str, seconds: float | None) -> None:
 def test_a_logout_request() -> None:
     """Who, which sessions, until when."""
     read = read_logout_request(logout_request(inside="").replace(b'Version="2.0"', b'Version="2.0" Reason="urn:r"'))
-    name_id = NameId(value="anna@corp.example.com", format=PERSISTENT, qualifier=IDP, sp_qualifier=ENTITY)
+    name_id = NameIdentifier(value="anna@corp.example.com", format=PERSISTENT, qualifier=IDP, sp_qualifier=ENTITY)
     assert read == LogoutRequest(
         id="_logout1",
         issued=AT,
