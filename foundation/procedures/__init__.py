@@ -34,9 +34,13 @@ from foundation.procedures.events import (
     StateTypes,
     Stopped,
     Turned,
+    decode_event,
+    encode_event,
+    kind_of,
+    record_after,
 )
 from foundation.procedures.file_journal import FileJournal, history, read, whoami
-from foundation.procedures.journal import Journal, MemoryJournal
+from foundation.procedures.journal import Journal, MemoryJournal, following, unwritten
 from foundation.procedures.model import Act, ActId, Condition, ObservedT, Record, StateT, Step, StepKind
 from foundation.procedures.plan import (
     Plan,
@@ -127,11 +131,15 @@ __all__ = [
     "blank",
     "check_current",
     "check_harmless",
+    "decode_event",
     "differing",
+    "encode_event",
+    "following",
     "foresee",
     "gate",
     "hashed",
     "history",
+    "kind_of",
     "label",
     "load",
     "make",
@@ -139,6 +147,7 @@ __all__ = [
     "plan_text",
     "planned",
     "read",
+    "record_after",
     "record_data",
     "record_text",
     "run",
@@ -149,5 +158,6 @@ __all__ = [
     "step_text",
     "turn_back",
     "turn_forward",
+    "unwritten",
     "whoami",
 ]

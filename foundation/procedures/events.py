@@ -111,11 +111,11 @@ def fold(entries: Iterable[Entry]) -> Record[Any] | None:
     """The state after all entries; None where nothing was ever started. Raises Impossible."""
     record: Record[Any] | None = None
     for entry in entries:
-        record = after(record, entry)
+        record = record_after(record, entry)
     return record
 
 
-def after(record: Record[Any] | None, entry: Entry) -> Record[Any]:
+def record_after(record: Record[Any] | None, entry: Entry) -> Record[Any]:
     """The state after one more entry. Raises Impossible."""
     event = entry.event
     if isinstance(event, Started):
@@ -133,14 +133,14 @@ def kind_of(event: Event) -> str:
     return str(type(event).__struct_config__.tag)
 
 
-def encode(event: Event) -> dict[str, Any]:
+def encode_event(event: Event) -> dict[str, Any]:
     """As plain data, without its kind."""
     data: dict[str, Any] = msgspec.to_builtins(event)
     del data["event"]
     return data
 
 
-def decode(kind: str, data: Mapping[str, Any], types: StateTypes, record: Record[Any] | None) -> Event:
+def decode_event(kind: str, data: Mapping[str, Any], types: StateTypes, record: Record[Any] | None) -> Event:
     """From plain data, with a typed state; `record` is what stands before it. Raises Impossible."""
     try:
         event: Event = msgspec.convert({**data, "event": kind}, Event)

@@ -30,8 +30,17 @@ from typing import Any, Self
 from certs import CertsError, private_directory
 from foundation.actors import this_actor
 from foundation.procedures.errors import JournalError, JournalLocked
-from foundation.procedures.events import Entry, Event, Impossible, StateTypes, after, decode, encode, kind_of
-from foundation.procedures.journal import following
+from foundation.procedures.events import (
+    Entry,
+    Event,
+    Impossible,
+    StateTypes,
+    decode_event,
+    encode_event,
+    kind_of,
+    record_after,
+)
+from foundation.procedures.journal import following, unwritten
 from foundation.procedures.model import Record
 
 VERSION = 3
@@ -111,7 +120,7 @@ class FileJournal:
             _write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
-            raise _unwritable(self.path, kind_of(event), error) from error
+            raise unwritten(self.path, event, str(error.strerror), "Make room and apply again") from error
         self._last, self._number, self.record = digest, self._number + 1, changed
         self._good += len(line)
         return changed
@@ -146,14 +155,6 @@ def whoami() -> str:
     return this_actor().at(socket.gethostname())
 
 
-def _unwritable(path: Path, kind: str, error: OSError) -> JournalError:
-    """After an act it is not true that nothing was done: that it was begun is on disk, and the next run looks for it."""
-    after = kind in {"acted", "failed"}
-    effect = "an act was done whose end could not be written down" if after else "nothing was done"
-    remedy = "Make room and apply again" + (": it looks what became of that" if after else "") + "."
-    return JournalError(path, f"cannot be written ({error.strerror})", remedy, effect=effect)
-
-
 class _Content:
     """A journal's content, checked. `good`: how many bytes of it count."""
 
@@ -165,9 +166,9 @@ class _Content:
         for number, line in enumerate(content[: self.good].split(b"\n")[:-1], 1):
             fields, self.last = _decode(path, line, number, self.last)
             try:
-                event = decode(str(fields["kind"]), fields["data"], types, self.record)
+                event = decode_event(str(fields["kind"]), fields["data"], types, self.record)
                 entry = Entry(event=event, at=float(fields["at"]), by=str(fields["by"]))
-                self.record = after(self.record, entry)
+                self.record = record_after(self.record, entry)
             except Impossible as error:
                 raise JournalError(path, str(error), _RESTORE, number) from error
             except (ValueError, TypeError, OverflowError) as error:
@@ -182,7 +183,7 @@ def _encode(entry: Entry, number: int, last: str) -> tuple[bytes, str]:
         "at": entry.at,
         "by": entry.by,
         "kind": kind_of(entry.event),
-        "data": encode(entry.event),
+        "data": encode_event(entry.event),
     }
     digest = _digest(fields, last)
     return _line(fields, digest), digest

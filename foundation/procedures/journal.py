@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from foundation.procedures.errors import JournalError
-from foundation.procedures.events import Entry, Event, Impossible, after
+from foundation.procedures.events import Acted, Entry, Event, Failed, Impossible, record_after
 from foundation.procedures.model import Record
 
 
@@ -26,9 +26,18 @@ class Journal(Protocol):
 def following(where: object, record: Record[Any] | None, entry: Entry) -> Record[Any]:
     """The record after an entry that is about to be written. Raises JournalError."""
     try:
-        return after(record, entry)
+        return record_after(record, entry)
     except Impossible as error:
         raise JournalError(where, f"cannot write {error}", "This is a mistake of the program.") from error
+
+
+def unwritten(where: object, event: Event, problem: str, remedy: str) -> JournalError:
+    """An event could not be kept. After an act it is not true that nothing was done: that it was begun is kept, and the next
+    run looks for it. remedy: a sentence without its full stop."""
+    acted = isinstance(event, Acted | Failed)
+    effect = "an act was done whose end could not be written down" if acted else "nothing was done"
+    remedy += ": it looks what became of that." if acted else "."
+    return JournalError(where, f"cannot be written ({problem})", remedy, effect=effect)
 
 
 class MemoryJournal:

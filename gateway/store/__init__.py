@@ -13,6 +13,7 @@ other package knows SQL. Each file says which kind of state it holds: lasting, h
     keyring             keys by use, two valid at a time
     generations         whether a copy is old
     duties purge        what one node does for all
+    procedures          journals of it, where it goes step by step
     retention           how long the audit trail is kept
     presence            which agents are where
     unit                several subjects in one transaction
@@ -55,6 +56,7 @@ from gateway.store.once import OnceStore
 from gateway.store.participants import ParticipantRecord, ParticipantStore
 from gateway.store.presence import AgentPresence, PresenceStore
 from gateway.store.probe import check_store
+from gateway.store.procedures import ProcedureStore
 from gateway.store.purge import Purge
 from gateway.store.replay import SeenStore
 from gateway.store.retention import AuditSettings, Retention
@@ -113,6 +115,7 @@ __all__ = [
     "ParticipantStore",
     "PartyMetadata",
     "PresenceStore",
+    "ProcedureStore",
     "PruneReport",
     "Purge",
     "Repeated",

@@ -23,6 +23,7 @@ from gateway.store.keyring import GENERATION, Keyring, SqlKeyring
 from gateway.store.once import OnceStore, SqlOnce
 from gateway.store.participants import ParticipantStore, SqlParticipants
 from gateway.store.presence import PresenceStore, SqlPresence
+from gateway.store.procedures import ProcedureStore, SqlProcedures
 from gateway.store.replay import SeenStore, SqlSeen
 from gateway.store.sessions import SessionStore, SqlSessions
 from gateway.store.signing_keys import SigningKeyStore, SqlSigningKeys
@@ -96,6 +97,11 @@ class Store(Protocol):
         ...
 
     @property
+    def procedures(self) -> ProcedureStore:
+        """Journals of what one node does for all, step by step."""
+        ...
+
+    @property
     def once(self) -> OnceStore:
         """What happens once."""
         ...
@@ -165,6 +171,7 @@ class SqlStore:
         self.participants = SqlParticipants(database)
         self.consents = SqlConsents(database)
         self.signing_keys = SqlSigningKeys(database, self.keyring)
+        self.procedures = SqlProcedures(database, self.keyring)
         self.once = SqlOnce(database)
         self.seen = SqlSeen(database)
         self.generations = SqlGenerations(database)

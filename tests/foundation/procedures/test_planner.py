@@ -34,7 +34,7 @@ from foundation.procedures import (
     turn_back,
     turn_forward,
 )
-from foundation.procedures.events import after
+from foundation.procedures.events import record_after
 from foundation.procedures.planner import conclude
 from tests.foundation.procedures.lamps import COOLING, LAMPS, NOW, STAGES, LampState, LampView, World, act, record
 
@@ -360,9 +360,9 @@ def test_an_act_of_work_that_was_ended_is_waited_for() -> None:
     known = record(World(), begun=WIRE_A, begun_at=NOW)
     fire = replace(LAMPS, kind="fire", supersedes={"lamps": "superseded by a fire"})
     entries = [Entry(event=event, at=NOW + 1) for event in start(fire, known, "r2", "house", known.state)]
-    ended = after(known, entries[0])
+    ended = record_after(known, entries[0])
     assert (ended.outcome, ended.begun, ended.begun_at) == ("superseded by a fire", WIRE_A, NOW)
-    started = after(ended, entries[1])
+    started = record_after(ended, entries[1])
     assert (started.id, started.begun, started.begun_at) == ("r2", WIRE_A, NOW)
     (again,) = start(fire, ended, "r2", "house", known.state)  # killed between the two
     assert again == entries[1].event

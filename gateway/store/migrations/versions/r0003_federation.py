@@ -98,3 +98,12 @@ def _keys() -> None:
         sa.Column("key_id", sa.String(16), nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
     )
+    op.create_table(
+        "procedures",
+        sa.Column("journal", sa.String(64), primary_key=True),
+        sa.Column("number", _BIG, primary_key=True, autoincrement=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("entry", sa.Text, nullable=False),
+        sa.Column("key_id", sa.String(16), nullable=False),
+        sa.Column("seal", sa.LargeBinary, nullable=False),
+    )
