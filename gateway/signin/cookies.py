@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
@@ -29,14 +29,21 @@ def read_cookie(request: web.Request, name: str) -> str:
     8.2.3 for several headers). More lenient parsers find ours within the value of a neighbour's cookie, or behind white
     space that browsers do not take for such when they guard `__Host-`. One too many is an attack, or looks like one.
     """
-    found = [
-        value
-        for header in request.headers.getall("Cookie", ())
-        for pair in header.split(";")
-        for key, sign, value in (pair.strip(" \t").partition("="),)
-        if sign and key == name
-    ]
+    found = [value for key, value in _pairs(request) if key == name]
     return found[0] if len(found) == 1 else ""
+
+
+def cookie_names(request: web.Request, start: str) -> set[str]:
+    """Names of the cookies that are `start`, or that and a dash and more."""
+    return {name for name, _ in _pairs(request) if name == start or name.startswith(f"{start}-")}
+
+
+def _pairs(request: web.Request) -> Iterator[tuple[str, str]]:
+    for header in request.headers.getall("Cookie", ()):
+        for pair in header.split(";"):
+            name, sign, value = pair.strip(" \t").partition("=")
+            if sign:
+                yield name, value
 
 
 def set_cookie(response: web.StreamResponse, name: str, value: str, max_age: float | None = None) -> None:

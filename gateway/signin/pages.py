@@ -18,12 +18,14 @@ from gateway.signin.assets import Assets
 from gateway.signin.browser import safe_path, without_controls
 from gateway.signin.catalogue import Catalogue, Texts, choose_language, language_name
 from gateway.signin.cookies import FORM, LANGUAGE, FormToken, new_secret, read_cookie, set_cookie
+from gateway.signin.messages import N_
 from gateway.signin.settings import LANGUAGES, SignInSettings
 
-_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
+_POST_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+"""Of a page that only posts a form: `form-action` would also hold for wherever the application redirects to afterwards."""
+_CSP = f"{_POST_CSP}; form-action 'self'"
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
@@ -69,7 +71,7 @@ class Pages:
         self._templates = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, finalize=without_controls
         )
-        self._templates.filters |= {"moment": _moment, "iso": _iso, "browser": user_agent.describe}
+        self._templates.filters |= {"moment": _moment, "iso": _iso, "browser": user_agent.describe, "entities": entities}
 
     def become(self, other: Pages) -> None:
         """Show what another one would, from the next request on: settings were read anew."""
@@ -91,10 +93,20 @@ class Pages:
         text = self._templates.get_template(template).render(context)
         response = web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
         response.headers["Content-Language"] = language
+        if context["application"] is not None or context["shared"]:
+            # an application that opened a window for the sign-in has to find it again when it is back there
+            response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         if not sent and request.method == "GET":  # another site's form brings no cookie, and must not replace ours
             set_cookie(response, FORM, cookie)
         if request.query.get("language") == language:
             set_cookie(response, LANGUAGE, language, max_age=365 * 86400)
+        return response
+
+    def render_post(self, request: web.Request, url: str, fields: Mapping[str, str]) -> web.Response:
+        """A page that posts a form to somebody else, by itself or by its button."""
+        response = self.render(request, "post.html", title=N_("Continue"), url=url, fields=fields, shared=True)
+        response.headers["Content-Security-Policy"] = _POST_CSP
+        response.headers["Referrer-Policy"] = "no-referrer"  # our address says what was asked
         return response
 
     def _context(self, request: web.Request, language: str) -> Mapping[str, Any]:
@@ -112,6 +124,7 @@ class Pages:
             "forgot_password_url": settings.forgot_password_url,
             "assets": self._assets,
             "application": None,
+            "shared": False,
             "wide": False,
             "error": None,
             "info": None,
@@ -124,7 +137,9 @@ class Pages:
 
     def redirect(self, path: str) -> web.Response:
         """Go to a path of ours, with GET."""
-        return web.Response(status=303, headers={**_HEADERS, "Location": path})
+        response = web.Response(status=303, headers={**_HEADERS, "Location": path})
+        del response.headers["Cross-Origin-Opener-Policy"]  # the page that follows says it; there it may be another one
+        return response
 
     async def static(self, request: web.Request) -> web.Response:
         """Style sheet, script and pictures, to be cached permanently: their address changes when they do."""
@@ -157,6 +172,11 @@ def _other_languages(request: web.Request, language: str) -> list[tuple[str, str
     return [
         (tag, language_name(tag), with_return(f"{path}?language={tag}", return_to)) for tag in LANGUAGES if tag != language
     ]
+
+
+def entities(text: str) -> str:
+    """Text for an attribute in double quotes, escaped. Named entities alone: there are parties that decode no others."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def _moment(seconds: float) -> str:

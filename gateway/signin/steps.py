@@ -6,18 +6,22 @@
 
 The cookie is bound to the browser's form cookie, holds for ten minutes, and is worth nothing to whoever reads it. A password
 that was typed and need not be typed again is in it, and then in the form that asks for the rest. Kind of state: carried.
+
+Every path that people return to has a cookie of its own, for two tabs are in two sign-ins: an application's path differs
+each time. The browser sends all of them with every request, so there are few: servers take no header above 8190 bytes.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
 from gateway.protocol import NewPasswordRules
-from gateway.signin.cookies import FORM, STEP, delete_cookie, read_cookie, set_cookie
+from gateway.signin.cookies import FORM, STEP, cookie_names, delete_cookie, digest, read_cookie, set_cookie
 from gateway.signin.messages import ASKED, FINAL, Message
 from gateway.signin.seal import Seal
 
@@ -25,6 +29,12 @@ LIFETIME = 600.0
 """Seconds: time to think of a password."""
 _LARGEST = 1200
 """Bytes of passwords that are kept: a browser takes cookies of 4096. Longer ones are asked for again."""
+
+MOST = 8
+"""Sign-ins of one browser that are in progress at a time."""
+TOGETHER = 4000
+"""Characters of all their cookies."""
+_ACCOUNT: Final = "/account"
 
 
 class KeptPasswords(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -81,28 +91,52 @@ class Steps:
     def __init__(self, steps: Seal, passwords: Seal) -> None:
         self._steps, self._passwords = steps, passwords
 
-    def put(self, request: web.Request, response: web.StreamResponse, step: SignInStep) -> None:
-        """Have the browser carry it to its page."""
+    def put(self, request: web.Request, response: web.StreamResponse, step: SignInStep, return_to: str = _ACCOUNT) -> None:
+        """Have the browser carry it to its page, and drop others that are too many beside it."""
         until = self._steps.clock() + LIFETIME
         step = replace(step, until=until, kept=_bounded(step.kept))
-        set_cookie(response, STEP, self._steps.close(_encode(step), bound=read_cookie(request, FORM), until=until), LIFETIME)
+        name = cookie_of(return_to)
+        sealed = self._steps.close(_encode(step), bound=read_cookie(request, FORM), until=until)
+        for other in self._surplus(request, name, len(sealed)):
+            delete_cookie(response, other)
+        set_cookie(response, name, sealed, LIFETIME)
 
-    def put_notice(self, request: web.Request, response: web.StreamResponse, page: str, message: Message) -> None:
+    def _surplus(self, request: web.Request, name: str, size: int) -> Iterator[str]:
+        """Other steps that would be too many beside one of that size: the oldest ones, and whatever is none."""
+        others = {other: read_cookie(request, other) for other in cookie_names(request, STEP) if other != name}
+        ends = {other: self._end(request, sealed) for other, sealed in others.items()}
+        count = 1
+        for other in sorted(others, key=lambda other: (-ends[other], other)):
+            count, size = count + 1, size + len(others[other])
+            if not ends[other] or count > MOST or size > TOGETHER:
+                yield other
+
+    def _end(self, request: web.Request, sealed: str) -> float:
+        step = self._open(request, sealed)
+        return step.until if step is not None else 0.0
+
+    def put_notice(
+        self, request: web.Request, response: web.StreamResponse, page: str, message: Message, return_to: str = _ACCOUNT
+    ) -> None:
         """Have a page say what was done in this browser. An address could be linked to by anybody, when nothing was."""
-        self.put(request, response, SignInStep(page=page, kept=KeptPasswords(user_name=""), message=message.name))
+        step = SignInStep(page=page, kept=KeptPasswords(user_name=""), message=message.name)
+        self.put(request, response, step, return_to)
 
-    def notice(self, request: web.Request, page: str) -> Message | None:
+    def notice(self, request: web.Request, page: str, return_to: str = _ACCOUNT) -> Message | None:
         """What `put_notice` left for this page, if anything."""
-        step = self.of(request)
+        step = self.of(request, return_to)
         return step.told if step is not None and step.page == page else None
 
-    def of(self, request: web.Request) -> SignInStep | None:
-        """The one that this browser carries, if any."""
-        return _decode(_step, self._steps.open(read_cookie(request, STEP), bound=read_cookie(request, FORM)))
+    def of(self, request: web.Request, return_to: str = _ACCOUNT) -> SignInStep | None:
+        """The one that this browser carries on its way to a path of ours, if any."""
+        return self._open(request, read_cookie(request, cookie_of(return_to)))
 
-    def drop(self, response: web.StreamResponse) -> None:
+    def _open(self, request: web.Request, sealed: str) -> SignInStep | None:
+        return _decode(_step, self._steps.open(sealed, bound=read_cookie(request, FORM)))
+
+    def drop(self, response: web.StreamResponse, return_to: str = _ACCOUNT) -> None:
         """It is over: nothing of it stays in the browser."""
-        delete_cookie(response, STEP)
+        delete_cookie(response, cookie_of(return_to))
 
     def seal(self, request: web.Request, step: SignInStep) -> str:
         """What its form carries, no longer than the step."""
@@ -130,6 +164,11 @@ class Steps:
         """What a form brought back, where it is this person's and of this browser."""
         kept = _decode(_kept, self._passwords.open(sealed, bound=read_cookie(request, FORM)))
         return kept if kept is not None and kept.user_name == user_name else None
+
+
+def cookie_of(return_to: str) -> str:
+    """Name of the cookie that carries the step of a sign-in, by where it leads."""
+    return STEP if return_to == _ACCOUNT else f"{STEP}-{digest(return_to).hex()[:12]}"
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[_T], data: bytes | None) -> _T | None:

@@ -27,12 +27,13 @@ from gateway.store import AuditLog, StoreError
 
 log = structlog.get_logger()
 
-USER, PASSWORD, CHANGE, REFUSED, CHANGED = (
+USER, PASSWORD, CHANGE, REFUSED, CHANGED, DONE = (
     "/signin",
     "/signin/password",
     "/signin/new-password",
     "/signin/refused",
     "/signin/changed",
+    "/signin/done",
 )
 _PROBLEMS: Final = {
     message.name.lower(): message
@@ -77,6 +78,7 @@ class SignInPages:
             CHANGE: self.show_change,
             REFUSED: self.show_refused,
             CHANGED: self.show_changed,
+            DONE: self.show_done,
             "/.well-known/change-password": self.change_password,
             **self._account.pages,
         }
@@ -97,6 +99,14 @@ class SignInPages:
     def redirect_to_signin(self, return_to: str) -> web.Response:
         """Have the person sign in and come back to a path of ours."""
         return self._pages.redirect(with_return(USER, return_to))
+
+    def redirect_after_form(self, path: str) -> web.Response:
+        """Answer a form with a path of ours, from which an application may send the person anywhere: see `show_done`."""
+        return self._pages.redirect(with_return(DONE, path) if self._applications.waiting(path) is not None else path)
+
+    def post_to(self, request: web.Request, url: str, fields: Mapping[str, str]) -> web.Response:
+        """Have the browser post a form to an application: SAML's HTTP-POST binding, OAuth's form_post response mode."""
+        return self._pages.render_post(request, url, fields)
 
     def show_problem(self, request: web.Request, message: Message, *, status: int, **values: Any) -> web.Response:
         """What a person is told who cannot go on; values: more for the template, such as `value` or `reference`."""
@@ -145,7 +155,7 @@ class SignInPages:
         session = await self._sessions.find(request)
         will_do = session is not None and (application is None or application.accepts(session))
         if will_do and "language" not in request.query:
-            return self._pages.redirect(return_to)
+            return self.redirect_after_form(return_to)  # perhaps of another tab, in which nobody was signed in
         return self._pages.render(
             request,
             "user.html",
@@ -158,7 +168,7 @@ class SignInPages:
 
     async def show_password(self, request: web.Request) -> web.Response:
         """The second step. Back from a later page leads here, too, without what that one said."""
-        step = self._steps.of(request)
+        step = self._step_of(request)
         if step is None or not step.kept.user_name:
             return self._start_again(request)
         if step.page != PASSWORD:
@@ -167,14 +177,14 @@ class SignInPages:
 
     async def show_change(self, request: web.Request) -> web.Response:
         """A new password is wanted before anybody is signed in."""
-        step = self._steps.of(request)
+        step = self._step_of(request)
         if step is None or step.page != CHANGE:
             return self._start_again(request)
         return self._show(request, "change.html", step, title=N_("Choose a new password"), action=USER)
 
     async def show_refused(self, request: web.Request) -> web.Response:
         """What no further try changes; so there is no form."""
-        step = self._steps.of(request)
+        step = self._step_of(request)
         if step is None or step.page != REFUSED:
             return self._start_again(request)
         return self._show(request, "refused.html", step, title=N_("You can't sign in"))
@@ -184,9 +194,23 @@ class SignInPages:
         return_to = safe_path(request.query.get("return_to"))
         if await self._sessions.find(request) is None:
             return self.redirect_to_signin(return_to)
-        if self._steps.notice(request, CHANGED) is None:
+        if self._steps.notice(request, CHANGED, return_to) is None:
             return self._pages.redirect(return_to)
         return self._pages.render(request, "changed.html", title=Message.CHANGED, return_to=return_to)
+
+    async def show_done(self, request: web.Request) -> web.Response:
+        """Between a form and an application: a page that leaves by itself.
+
+        Browsers hold every redirect that follows a form against the form's page (`form-action`, CSP level 3 section 6.4.1),
+        and where an application sends people next nobody here knows. With this page the form has its answer.
+        """
+        return_to = safe_path(request.query.get("return_to"))
+        application = self._applications.waiting(return_to)
+        if application is None:
+            return self._pages.redirect(return_to)
+        return self._pages.render(
+            request, "done.html", title=N_("Continue"), return_to=return_to, application=application, shared=True
+        )
 
     # -- the forms
 
@@ -247,17 +271,20 @@ class SignInPages:
         if verdict.succeeded:
             if verdict.identity is not None:
                 await self._sessions.end_all(verdict.identity.account)
-            response = await self._welcome(request, verdict, user_name, with_return(CHANGED, return_to))
-            self._steps.put_notice(request, response, CHANGED, Message.CHANGED)
+            response = await self._welcome(request, verdict, user_name, return_to, by=CHANGED)
+            self._steps.put_notice(request, response, CHANGED, Message.CHANGED, return_to)
             return response
         told = explain(request, verdict)
         return self._refuse(request, return_to, KeptPasswords(user_name=user_name), told, changed=True)
 
-    async def _welcome(self, request: web.Request, verdict: Verdict, user_name: str, path: str) -> web.Response:
-        response = self._pages.redirect(path)
+    async def _welcome(
+        self, request: web.Request, verdict: Verdict, user_name: str, return_to: str, by: str = ""
+    ) -> web.Response:
+        """Signed in, and on to where the person wanted to go. by: a page of ours that is shown before."""
+        response = self._pages.redirect(with_return(by, return_to)) if by else self.redirect_after_form(return_to)
         await self._sessions.begin(request, response, verdict, request[CLIENT_ADDRESS])
         set_cookie(response, DEVICE, self._device.make(user_name), max_age=self._settings.device_lifetime)
-        self._steps.drop(response)
+        self._steps.drop(response, return_to)
         return response
 
     # -- parts of the steps above
@@ -279,8 +306,11 @@ class SignInPages:
 
     def _go(self, request: web.Request, return_to: str, step: SignInStep) -> web.Response:
         response = self._pages.redirect(with_return(step.page, return_to))
-        self._steps.put(request, response, step)
+        self._steps.put(request, response, step, return_to)
         return response
+
+    def _step_of(self, request: web.Request) -> SignInStep | None:
+        return self._steps.of(request, safe_path(request.query.get("return_to")))
 
     def _start_again(self, request: web.Request) -> web.Response:
         return self.redirect_to_signin(safe_path(request.query.get("return_to")))

@@ -68,3 +68,9 @@ for (const time of document.querySelectorAll("time")) {
   time.title = time.textContent;
   time.textContent = local.format(new Date(time.dateTime));
 }
+
+// A form that is for an application: sent without a press of the button, once; Back shows the button
+for (const form of document.querySelectorAll("form.sends-itself")) {
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (!navigation || navigation.type !== "back_forward") form.requestSubmit();
+}

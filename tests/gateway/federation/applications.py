@@ -25,6 +25,10 @@ class Wiki:
         self.hint = ""
         self.languages: tuple[str, ...] = ()
         self.paths: list[str] = []
+        self.post = False
+        """Whether it is answered with a form."""
+        self.url = ""
+        """Where it is; empty: the relay answers in its place."""
 
     def get(self, trust: str) -> Trust | None:
         return WIKI if trust == WIKI.id else None
@@ -57,4 +61,9 @@ class Wiki:
 
     async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
         self.answers.append(f"{session.identity.user_name} {transaction.request.decode()}")
+        if self.post:
+            url = f"{self.url or 'https://wiki.example.com'}/acs?a=1&b=2"
+            return self.pages.post_to(request, url, {"RelayState": self.answers[-1]})
+        if self.url:
+            return web.Response(status=303, headers={"Location": f"{self.url}/callback"})
         return web.Response(text=f"<title>Wiki</title>{self.answers[-1]}", content_type="text/html")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.federation.transactions import CONTINUE, LARGEST, LIFETIME, LONGEST, RequestTooLong, Transaction
+from gateway.protocol import Outcome
+from gateway.relay import Verdict
 from gateway.signin import Seal, Session, Sessions, SignInSettings
 from gateway.signin.cookies import digest
+from gateway.signin.pages import entities
+from gateway.signin.steps import MOST, TOGETHER
 from tests.gateway.federation.applications import Wiki
-from tests.gateway.signin.site import ANNA, RIGHT, SESSION, Site, serve
+from tests.gateway.signin.site import ANNA, NEW, RIGHT, SESSION, STEP, Site, refresh_of, serve
 
 BEN = "ben@corp.example.com"
 
@@ -58,6 +63,75 @@ async def test_several_tabs_end_each_where_it_began(site: Site, wiki: Wiki) -> N
     await site.sign_in(return_to=second)
     assert (await site.open(f"/signin?return_to={first}")).status == 200
     assert wiki.answers == [f"{ANNA} page=2", f"{ANNA} page=1"]
+
+
+async def test_what_one_tab_came_to_no_other_shows(site: Site, wiki: Wiki) -> None:
+    """Each has its own name, its own mistakes, and goes to its own application, after a reload too."""
+    tabs = {name: (await site.open(f"/wiki?page={name}")).field("return_to") for name in (ANNA, BEN)}
+    for name, path in tabs.items():
+        await site.submit("/signin", step="user", user_name=name, return_to=path)
+    await site.sign_in("wrong", user_name=BEN, return_to=tabs[BEN])
+    pages = {name: await site.open(f"/signin/password?return_to={path}") for name, path in tabs.items()}
+    assert {name: shown.field("user_name") for name, shown in pages.items()} == {ANNA: ANNA, BEN: BEN}
+    assert [bool(shown.error) for shown in pages.values()] == [False, True]
+    await site.sign_in(user_name=BEN, return_to=tabs[BEN])
+    assert (await site.open(f"/signin/password?return_to={tabs[ANNA]}")).field("user_name") == ANNA
+    await site.sign_in(return_to=tabs[ANNA])
+    assert wiki.answers == [f"{BEN} page={BEN}", f"{ANNA} page={ANNA}"]
+    assert [name for name in site.cookies if name.startswith(STEP)] == []
+
+
+async def test_an_expired_password_is_changed_in_one_tab_while_another_waits(site: Site, wiki: Wiki) -> None:
+    """What was typed in one is in no form of the other."""
+    first, second = [(await site.open(f"/wiki?page={number}")).field("return_to") for number in (1, 2)]
+    site.authenticator.next = Verdict(outcome=Outcome.PASSWORD_EXPIRED, password_proven=True)
+    await site.sign_in(return_to=first)
+    await site.sign_in("wrong", user_name=BEN, return_to=second)
+    assert (await site.open(f"/signin/new-password?return_to={second}")).path.startswith("/signin?return_to=")
+    shown = await site.open(f"/signin/new-password?return_to={first}")
+    assert (shown.field("user_name"), bool(shown.field("kept"))) == (ANNA, True)
+    done = await site.choose(shown, new_password=NEW, again=NEW)
+    assert (done.path, done.page.count("Your password was changed.") > 0) == (f"/signin/changed?return_to={first}", True)
+
+
+@pytest.mark.parametrize("long", [False, True])
+async def test_sign_ins_in_progress_are_few(site: Site, wiki: Wiki, long: bool) -> None:
+    """The header with all cookies stays far below what servers take; the newest tabs keep theirs."""
+    site.authenticator.people[ANNA] = "x" * 900
+    paths = [(await site.open(f"/wiki?page={number}")).field("return_to") for number in range(2 * MOST)]
+    for path in paths:
+        site.now += 1
+        if long:
+            site.authenticator.next = Verdict(outcome=Outcome.PASSWORD_EXPIRED, password_proven=True)
+        await site.sign_in("x" * 900, return_to=path) if long else await site.sign_in("wrong", return_to=path)
+        steps = {name: value for name, value in site.cookies.items() if name.startswith(STEP)}
+        assert len(steps) <= MOST
+        assert sum(map(len, steps.values())) <= TOGETHER
+    assert len(steps) == (2 if long else MOST)
+    page = "new-password" if long else "password"
+    assert [(await site.open(f"/signin/{page}?return_to={path}")).status for path in paths[-2:]] == [200, 200]
+    assert (await site.open(f"/signin/{page}?return_to={paths[0]}")).path == f"/signin?return_to={paths[0]}"
+
+
+async def test_what_is_no_step_goes_first(site: Site, wiki: Wiki) -> None:
+    """However new it looks."""
+    site.cookies |= {f"{STEP}-{number}": "x" for number in range(3)}
+    await site.sign_in("wrong", return_to=(await site.open("/wiki")).field("return_to"))
+    assert len([name for name in site.cookies if name.startswith(STEP)]) == 1
+
+
+async def test_a_form_leads_to_an_application_by_a_page_of_ours(site: Site, wiki: Wiki) -> None:
+    """Chromium holds redirects after a form against `form-action`; that page does not wait, and works without JavaScript."""
+    path = (await site.open("/wiki")).field("return_to")
+    _, _, headers = await site.post("/signin", step="password", user_name=ANNA, password=RIGHT, return_to=path)
+    assert headers["Location"] == f"/signin/done?return_to={path}"
+    status, page, headers = await site.get(headers["Location"])
+    assert (status, refresh_of(page)) == (200, path)
+    assert f'href="{path}"' in page
+    assert headers["Cross-Origin-Opener-Policy"] == "unsafe-none"
+    for other in ("/account", "//evil.example", f"{path}x"):
+        status, _, headers = await site.get(f"/signin/done?return_to={quote(other)}")
+        assert (status, headers["Location"]) == (303, "/account" if "evil" in other else other)
 
 
 async def test_back_and_reload_answer_the_application_again(site: Site, wiki: Wiki) -> None:
@@ -244,3 +318,24 @@ async def test_what_is_too_large_for_the_store_is_not_taken(site: Site, wiki: Wi
 def test_no_text_of_a_transaction_tells_what_is_in_it() -> None:
     """Requests hold what other applications could use."""
     assert "secret" not in repr(Transaction(protocol="oidc", trust="wiki", request=b"secret", hint="secret"))
+
+
+async def test_a_form_for_an_application_has_named_entities_only(site: Site, wiki: Wiki) -> None:
+    """There are parties that decode no others; no header keeps the form from going where it has to, or says where it was."""
+    await site.sign_in()
+    wiki.post = True
+    _, page, headers = await site.get("/wiki?page=1")
+    assert 'action="https://wiki.example.com/acs?a=1&amp;b=2"' in page
+    assert 'name="RelayState" value="anna@corp.example.com ' in page
+    assert "form-action" not in headers["Content-Security-Policy"]
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "<button" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"), [('<a b="c">&\'\N{EURO SIGN}', "&lt;a b=&quot;c&quot;&gt;&amp;'\N{EURO SIGN}")]
+)
+def test_what_stands_between_double_quotes_stays_there(text: str, escaped: str) -> None:
+    """Whatever it is."""
+    assert entities(text) == escaped

@@ -113,8 +113,8 @@ class Site:
     async def open(self, path: str) -> Shown:
         """Go to an address, and wherever it leads to."""
         status, page, headers = await self.get(path)
-        while status == 303:
-            path = headers["Location"]
+        while further := headers.get("Location") or refresh_of(page):
+            path = further
             status, page, headers = await self.get(path)
         self.seen = Shown(path, unescape(page), status, headers)
         return self.seen
@@ -164,6 +164,12 @@ class ScreenReader(HTMLParser):
             self.scripts.append(values.get("src"))
         for name in ("aria-describedby", "aria-labelledby", "aria-controls"):
             self.described += str(values.get(name) or "").split()
+
+
+def refresh_of(page: str) -> str:
+    """Where a page leads by itself; empty where it stays."""
+    found = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', page)
+    return unescape(found[1]) if found is not None else ""
 
 
 def token_in(page: str) -> str:
