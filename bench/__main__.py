@@ -1,6 +1,6 @@
 """`make bench`: a `name value` line for each figure. Everything on this one machine; ratios are what counts.
 
-usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [adfs]      default: all
+usage: python -m bench [--quick] [signin] [fast] [relay] [store] [admission] [claims] [adfs]      default: all
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.admission import measure as measure_admission
+from bench.claims import measure as measure_claims
 from bench.floor import bind_each_once, bind_milliseconds, binds_per_second
 from bench.load import sign_in
 from bench.measure import processor_seconds, rss_mb, seconds_of, show
@@ -246,13 +247,18 @@ def admission() -> None:
     measure_admission()
 
 
+def claims() -> None:
+    """How many people's claims are made in a second."""
+    measure_claims()
+
+
 def main() -> None:
     """What was asked for, or everything."""
     if os.cpu_count() != 2:
         print(f"# the targets are for 2 cores; this machine has {os.cpu_count()}", flush=True)
     logging.set_up("warning", "text")
     wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-    for part in (signin, fast, relay, store, admission, adfs):
+    for part in (signin, fast, relay, store, admission, claims, adfs):
         if not wanted or part.__name__ in wanted:
             part()
 

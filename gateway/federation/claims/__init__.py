@@ -3,17 +3,21 @@
 What belongs here: the policy, its evaluation, its explanation, subjects. What does not: where identities come from.
 """
 
-from gateway.federation.claims.evaluation import ClaimsProtocol, issue_claims
+from gateway.federation.claims.consistency import check_policy
+from gateway.federation.claims.evaluation import issue_claims
 from gateway.federation.claims.memberships import is_in, is_member
 from gateway.federation.claims.model import (
     ClaimRule,
     ClaimsPolicy,
+    ClaimsProtocol,
     ClaimsSubject,
     ClaimStep,
     GroupNames,
     IssuedClaims,
     Value,
 )
+from gateway.federation.claims.rendering import difference, explain
+from gateway.federation.claims.requirements import wanted_attributes
 from gateway.federation.claims.sources import subject_of
 from gateway.federation.claims.subjects import (
     NameId,
@@ -38,6 +42,9 @@ __all__ = [
     "NameUnavailable",
     "Value",
     "account_of",
+    "check_policy",
+    "difference",
+    "explain",
     "is_in",
     "is_member",
     "issue_claims",
@@ -47,4 +54,5 @@ __all__ = [
     "source_anchor",
     "subject_of",
     "trust_subject",
+    "wanted_attributes",
 ]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.federation.claims.bounds import bound_values
 from gateway.federation.claims.memberships import Memberships
-from gateway.federation.claims.model import ClaimRule, ClaimsPolicy, ClaimsSubject, ClaimStep, IssuedClaims, Value
+from gateway.federation.claims.model import (
+    ClaimRule,
+    ClaimsPolicy,
+    ClaimsProtocol,
+    ClaimsSubject,
+    ClaimStep,
+    IssuedClaims,
+    Value,
+)
 from gateway.federation.claims.rules import NOT_XML, NotIssued, has_one_value, rule_text, rule_values
 from gateway.federation.claims.sources import attribute, values_of
-from gateway.federation.claims.standard import ADDRESS, ADDRESS_PARTS, OIDC_RULES, RESERVED, SAML_RULES
-from gateway.federation.claims.subjects import account_of, pairwise_subject, public_subject, trust_subject
+from gateway.federation.claims.standard import ADDRESS, ADDRESS_PARTS, rules_of
+from gateway.federation.claims.subjects import SUBJECT, account_of, pairwise_subject, public_subject, trust_subject
 
-ClaimsProtocol = Literal["oidc", "saml"]
-
-SUBJECT = "(subject)"
-"""The claim of the step that says where `sub` or the NameID comes from."""
 _LONGEST_SUB = 255
 """ASCII characters (OpenID Connect Core section 2)."""
 
@@ -129,20 +132,9 @@ def _check_subject(name: str, protocol: ClaimsProtocol) -> None:
 def _by_claim(request: _Request) -> dict[str, list[ClaimRule]]:
     """The rules of each claim, in order."""
     found: dict[str, list[ClaimRule]] = {}
-    for rule in _rules(request.policy, request.protocol):
+    for rule in rules_of(request.policy, request.protocol):
         found.setdefault(rule.claim, []).append(rule)
     return found
-
-
-def _rules(policy: ClaimsPolicy, protocol: ClaimsProtocol) -> Iterator[ClaimRule]:
-    """The policy's own, and the standard ones whose claims it does not set."""
-    if protocol == "saml":
-        yield from policy.rules or SAML_RULES
-        return
-    yield from (rule for rule in policy.rules if rule.claim not in RESERVED)
-    if policy.standard:
-        own = {rule.claim for rule in policy.rules}
-        yield from (rule for rule in OIDC_RULES if rule.claim not in own)
 
 
 def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[ClaimRule]) -> None:

@@ -34,7 +34,7 @@ class Memberships:
 
     def include(self, names: Iterable[str]) -> bool:
         """Whether one of them is there: SID (or entryUUID), name, or `DOMAIN\\name`; case ignored."""
-        return any(self._includes(fold_group(name)) for name in names)
+        return any(self._includes(fold_group(name)) for name in names if name)
 
     def _includes(self, name: str) -> bool:
         if is_identifier(name):
@@ -43,8 +43,8 @@ class Memberships:
         if not backslash:
             return name in self._own or name in self._builtin
         if domain == BUILTIN.casefold():
-            return bare in self._builtin
-        return domain == fold_group(self._subject.domain) and bare in self._own
+            return bool(bare) and bare in self._builtin
+        return bool(bare) and domain == fold_group(self._subject.domain) and bare in self._own
 
     @functools.cached_property
     def _identifiers(self) -> frozenset[str]:
@@ -89,7 +89,7 @@ def group_labels(subject: ClaimsSubject, form: GroupNames) -> list[str]:
 
 def fold_group(name: str) -> str:
     """Names of groups are equal whatever their case and their form in Unicode."""
-    return unicodedata.normalize("NFC", name.strip().casefold())
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def is_identifier(name: str) -> bool:
@@ -118,7 +118,7 @@ def _qualified(group: Group, home: str, own: str) -> str:
 def _folded(names: Sequence[str]) -> frozenset[str]:
     """As conditions compare them. One with a backslash in it could pass for one of another domain: it is none of them."""
     if _are_plain(names) and "\\" not in (text := "\n".join(names)) and text.count("\n") == len(names) - 1:
-        return frozenset(map(str.strip, fold_group(text).split("\n")))
+        return frozenset(fold_group(text).split("\n"))
     return frozenset([fold_group(name) for name in names if "\\" not in name and not is_identifier(name)])
 
 

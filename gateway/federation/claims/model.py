@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from gateway.protocol import Group
+from settings import Bounds
 
+ClaimsProtocol = Literal["oidc", "saml"]
+"""Whose words a policy is evaluated in."""
 GroupNames = Literal["name", "sid", "qualified"]
 """`name`: sAMAccountName or cn; `sid`: the SID, or the entryUUID; `qualified`: DOMAIN\\name."""
 
@@ -47,7 +50,7 @@ class ClaimRule:
     single: bool = False
     """The first value alone, not a list."""
     case: Literal["", "lower", "upper"] = ""
-    most: int = 0
+    most: Annotated[int, Bounds(zero=True)] = 0
     """Values at most; 0: `ClaimsPolicy.groups_most` for groups, no bound of its own else."""
 
 
@@ -65,9 +68,9 @@ class ClaimsPolicy:
     email_verified: bool = False
     """OpenID Connect: whether the organisation vouches for the claim `email`, and the application may take its holder for
     the person. Only where nobody can write the attribute behind it for themselves."""
-    groups_most: int = 200
+    groups_most: Annotated[int, Bounds(least=1)] = 200
     """Groups of one claim; more are cut by `groups_over`."""
-    groups_bytes: int = 8192
+    groups_bytes: Annotated[int, Bounds(least=1)] = 8192
     groups_over: Literal["cut", "leave_out", "refuse"] = "leave_out"
     """What becomes of a group claim above the bounds. `cut`: the first ones by name, and `<claim>_cut` says how many were
     left out; `leave_out`: no claim, and `<claim>_cut`; `refuse`: no sign-in to this application."""

@@ -24,6 +24,8 @@ _REMEMBERED = 256
 _REMEDY = "RE2 knows no look-around and no back references: https://github.com/google/re2/wiki/Syntax"
 _REFERENCE = re.compile(r"\\(?:([0-9])|g<([A-Za-z_][A-Za-z0-9_]*)>|(\\))")
 
+_Pieces = tuple[tuple[str, int | str | None], ...]
+
 
 def check_expression(expression: str) -> None:
     """Raises Unfit for what is no expression of RE2, with the place in it."""
@@ -48,8 +50,8 @@ def check_replacement(expression: str, replacement: str) -> None:
 
 
 def replaced(expression: str, replacement: str, texts: Sequence[str]) -> list[str | None]:
-    r"""Each text with every match become the replacement (`\1`, `\g<name>`, `\\`), or as it was where that is empty; None
-    where nothing is found in it."""
+    r"""Each text with the replacement in place of each match (`\1`, `\g<name>`, `\\`), or as it was where that is empty;
+    None where nothing is found in it."""
     if texts and max(map(len, texts)) > _REMEMBERED:
         return [_replaced(expression, replacement, text) for text in texts]
     return list(map(_memory_of(expression, replacement), texts))
@@ -68,11 +70,20 @@ def _replaced(expression: str, replacement: str, text: str) -> str | None:
             return None
     except UnicodeEncodeError:  # half of a surrogate pair: no text
         return None
-    if not replacement:
-        return text
-    pieces = _pieces(replacement)
-    changed: str = compiled.sub(lambda match: _expanded(pieces, match), text)
-    return changed
+    return _changed(compiled, _pieces(replacement), text) if replacement else text
+
+
+def _changed(compiled: Any, pieces: _Pieces, text: str) -> str:
+    """Every match replaced, but for an empty one right after another, as RE2's own GlobalReplace has it: `.*` matches a text
+    once, not once more at its end."""
+    changed, at = [], -1
+    for match in compiled.finditer(text):
+        start, end = match.span()
+        if start == end == at:
+            continue
+        changed += [text[max(at, 0) : start], _expanded(pieces, match)]
+        at = end
+    return "".join([*changed, text[max(at, 0) :]])
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,7 +95,7 @@ def _compiled(expression: str) -> Any:
 
 
 @functools.lru_cache(maxsize=1024)
-def _pieces(replacement: str) -> tuple[tuple[str, int | str | None], ...]:
+def _pieces(replacement: str) -> _Pieces:
     """Text, and the group after it. RE2's own templates spoil every character beyond ASCII."""
     pieces: list[tuple[str, int | str | None]] = []
     at = 0
@@ -94,7 +105,7 @@ def _pieces(replacement: str) -> tuple[tuple[str, int | str | None], ...]:
     return (*pieces, (replacement[at:], None))
 
 
-def _expanded(pieces: Sequence[tuple[str, int | str | None]], match: Any) -> str:
+def _expanded(pieces: _Pieces, match: Any) -> str:
     """A group that took no part in the match is empty."""
     return "".join([text + ("" if group is None else match[group] or "") for text, group in pieces])
 

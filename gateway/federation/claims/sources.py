@@ -96,7 +96,7 @@ def _anchor(subject: ClaimsSubject) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def template_parts(template: str) -> tuple[tuple[str, str], ...]:
-    """Text, and the source after it (empty: none); `{{` and `}}` are braces. Raises Unfit for a brace that is alone."""
+    """Text, and the source after it (empty: none); `{{` and `}}` are braces. Raises Unfit for a brace that is neither."""
     parts: list[tuple[str, str]] = []
     at, text = 0, ""
     for found in _PART.finditer(template):
@@ -104,8 +104,8 @@ def template_parts(template: str) -> tuple[tuple[str, str], ...]:
         at = found.end()
         if found[0] in {"{{", "}}"}:
             text += found[0][0]
-        elif found[1] is None:
-            raise Unfit(f"has a brace that is alone at character {found.start() + 1}", "write {{ or }} for a brace")
+        elif not found[1]:
+            raise Unfit(f"has a brace without a source at character {found.start() + 1}", "write {{ or }} for a brace")
         else:
             parts.append((text, found[1]))
             text = ""

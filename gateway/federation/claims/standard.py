@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from gateway.federation.claims.model import ClaimRule
+from gateway.federation.claims.model import ClaimRule, ClaimsPolicy, ClaimsProtocol
 
 STANDARD_SCOPES = frozenset({"profile", "email", "address", "phone", "groups"})
 
@@ -67,3 +67,14 @@ RESERVED = frozenset(
     }
 )
 """Members of tokens that say who issued them, to whom and for what: no rule sets one."""
+
+
+def rules_of(policy: ClaimsPolicy, protocol: ClaimsProtocol) -> Iterator[ClaimRule]:
+    """The policy's own, and the standard ones whose claims it does not set."""
+    if protocol == "saml":
+        yield from policy.rules or SAML_RULES
+        return
+    yield from (rule for rule in policy.rules if rule.claim not in RESERVED)
+    if policy.standard:
+        own = {rule.claim for rule in policy.rules}
+        yield from (rule for rule in OIDC_RULES if rule.claim not in own)

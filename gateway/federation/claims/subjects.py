@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from gateway.federation.claims.model import ClaimsPolicy, ClaimsSubject
 from gateway.protocol import AccountId
 
+SUBJECT = "(subject)"
+"""The claim of the step that says where `sub` or the NameID comes from."""
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 EMAIL_ADDRESS = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"

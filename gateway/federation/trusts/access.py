@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from foundation.addresses import Network, lies_within
-from gateway.federation.claims import ClaimsSubject
+from gateway.federation.claims import ClaimsSubject, is_member
 from gateway.federation.trusts.model import Trust, TrustAccess
 
 
@@ -33,7 +33,7 @@ def check_access(trust: Trust, subject: ClaimsSubject, address: str) -> AccessRe
         return AccessRefusal("test users", access.ask)
     if access.networks and not lies_within(address, _networks(access.networks)):
         return AccessRefusal("network", access.ask)
-    if access.groups and not _is_member(access.groups, subject):
+    if access.groups and not is_member(subject, access.groups):
         return AccessRefusal("group", access.ask)
     return None
 
@@ -42,15 +42,6 @@ def _is_test_user(access: TrustAccess, subject: ClaimsSubject) -> bool:
     """By user name, GUID or DOMAIN\\name; an account name alone is another person in another domain."""
     names = {subject.user_name, subject.object_guid, f"{subject.domain}\\{subject.account_name}"}
     return not _folded(access.test_users).isdisjoint(name.casefold() for name in names)
-
-
-def _is_member(wanted: tuple[str, ...], subject: ClaimsSubject) -> bool:
-    allowed, domain = _folded(wanted), subject.domain.casefold()
-    for group in subject.groups:
-        name = group.name.casefold()
-        if group.sid.casefold() in allowed or name in allowed or f"{domain}\\{name}" in allowed:
-            return True
-    return False
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from gateway.federation.claims import check_policy
 from gateway.federation.trusts.addresses import absolute_uri, browser_origin, redirect_address
 from gateway.federation.trusts.switches import SWITCHES
 from settings import Key as SettingKey
@@ -36,6 +37,7 @@ def inconsistencies(trust: Trust) -> Iterator[Unfit]:
     """Everything that cannot be together, with the key of each."""
     yield from _other_protocol(trust)
     yield from _switches(trust)
+    yield from (error.under("claims") for error in check_policy(trust.claims, trust.protocol))
     if trust.protocol == "oidc":
         for rule in _OIDC:
             yield from (error.under("oidc") for error in rule(trust.oidc))

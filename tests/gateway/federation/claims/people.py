@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from gateway.federation.claims import ClaimsPolicy, ClaimsSubject, IssuedClaims, issue_claims
-from gateway.federation.claims.evaluation import ClaimsProtocol
+from gateway.federation.claims import ClaimsPolicy, ClaimsProtocol, ClaimsSubject, IssuedClaims, issue_claims
 from gateway.protocol import Group
 
 SECRET = bytes(range(32))

@@ -85,3 +85,10 @@ def test_lifetimes_of_a_trust_come_before_the_relays() -> None:
     """What a trust does not say is the relay's; only a re-authentication is nobody's unless the trust wants it."""
     found = effective_lifetimes(Lifetimes(code=10), LifetimeSettings(access_token=60))
     assert (found.code, found.access_token, found.assertion, found.reauthenticate) == (10, 60, 300, 0)
+
+
+def test_a_group_that_is_named_like_a_sid_opens_nothing() -> None:
+    """Whoever may make a group could call it by the identifier of another."""
+    sid = "S-1-5-21-1-2-3-512"
+    assert refused(TrustAccess(groups=(sid,)), person(groups=(Group("S-1-5-21-1-2-3-9999", sid),))) == "group"
+    assert refused(TrustAccess(groups=(sid,)), person(groups=(Group(sid, "Domain Admins"),))) == ""
