@@ -14,7 +14,8 @@ import msgspec
 
 from foundation.actors import this_actor
 from gateway.app import open_relay_store
-from gateway.keys import load_keys
+from gateway.federation import TrustActs, TrustChangeView, TrustRegistry, TrustView
+from gateway.keys import RelayKeys, load_keys
 from gateway.relay import (
     API_KEY_RATE,
     SOCKET_NAME,
@@ -40,7 +41,7 @@ from gateway.relay import (
     ask_relay,
 )
 from gateway.settings import ServerSettings
-from gateway.store import AuditHeads, ExportEnd, ExportForm, StoreError
+from gateway.store import AuditHeads, ExportEnd, ExportForm, Store, StoreError
 
 T = TypeVar("T")
 
@@ -219,33 +220,64 @@ class Administrator:
         """Sign a user in through the running relay, an agent and the directory. Raises also RelayAbsent."""
         return await self._ask("sign_in", SignInView, user=user, password=password)
 
+    async def trusts(self) -> list[TrustView]:
+        """Every trust, without documents."""
+        return await self._do_trust("trusts", list[TrustView], lambda acts: acts.trusts())
+
+    async def trust(self, trust: str) -> TrustView:
+        """One trust, by its id, with its document."""
+        return await self._do_trust("trust", TrustView, lambda acts: acts.trust(trust), trust=trust)
+
+    async def plan_trust(self, document: str, where: str) -> TrustChangeView:
+        """What putting a document in place would do. where: the file that problems are told of."""
+        return await self._do_trust(
+            "plan_trust", TrustChangeView, lambda acts: acts.plan(document, where), document=document, where=where
+        )
+
+    async def put_trust(self, document: str, where: str, version: int) -> TrustChangeView:
+        """Add a trust (version: 0), or change the version of one that somebody has seen."""
+        return await self._do_trust(
+            "put_trust",
+            TrustChangeView,
+            lambda acts: acts.put(document, where, version, self._actor),
+            document=document,
+            where=where,
+            version=version,
+        )
+
+    async def remove_trust(self, trust: str) -> TrustView:
+        """Forget a trust; as it was."""
+        return await self._do_trust("remove_trust", TrustView, lambda acts: acts.remove(trust, self._actor), trust=trust)
+
+    async def _do_trust(self, act: str, answer: type[T], on_store: Callable[[TrustActs], Awaitable[T]], **order: Any) -> T:
+        def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
+            return on_store(TrustActs(store, TrustRegistry(store.trusts), time.time, with_files=False))
+
+        return await self._order(act, answer, lambda: self._with_store(work), **order)
+
     async def _ask(self, act: str, answer: type[T], **order: Any) -> T:
         """What only the running relay can do."""
         return msgspec.json.decode(await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order), type=answer)
 
     async def _do(self, act: str, answer: type[T], on_store: Callable[[Administration], Awaitable[T]], **order: Any) -> T:
+        return await self._order(act, answer, lambda: self._on_store(on_store), **order)
+
+    async def _order(self, act: str, answer: type[T], otherwise: Callable[[], Awaitable[T]], **order: Any) -> T:
+        """Have the running relay do it. otherwise: does it where none runs."""
         try:
             reply = await ask_relay(self._settings.state_dir / SOCKET_NAME, act, order)
         except RelayAbsent:
             self.reached_relay = False
             self._without_relay()
-            return await self._on_store(on_store)
+            return await otherwise()
         self.reached_relay = True
         return msgspec.json.decode(reply, type=answer)
 
     async def _on_store(self, work: Callable[[Administration], Awaitable[T]]) -> T:
         settings = self._settings
-        self._before_store()
-        try:
-            keys = load_keys(settings, time.time())
-            store = open_relay_store(settings, keys)
-        except Exception as error:
-            if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
-                raise NotPermitted(settings.state_dir) from error
-            raise
-        try:
+
+        def administer(store: Store, keys: RelayKeys, heads: AuditHeads) -> Awaitable[T]:
             lockouts = Lockouts(settings.admission, store, time.time, alone=False)
-            heads = AuditHeads(store.audit, settings.state_dir, store.node)
             acts = Administration(
                 store,
                 AgentRegistry(store.agents),
@@ -257,7 +289,23 @@ class Administrator:
                 unlock=lockouts.unlock,
                 locks=lockouts.locked,
             )
-            result = await work(acts)
+            return work(acts)
+
+        return await self._with_store(administer)
+
+    async def _with_store(self, work: Callable[[Store, RelayKeys, AuditHeads], Awaitable[T]]) -> T:
+        settings = self._settings
+        self._before_store()
+        try:
+            keys = load_keys(settings, time.time())
+            store = open_relay_store(settings, keys)
+        except Exception as error:
+            if isinstance(error, PermissionError) or isinstance(error.__cause__, PermissionError):
+                raise NotPermitted(settings.state_dir) from error
+            raise
+        try:
+            heads = AuditHeads(store.audit, settings.state_dir, store.node)
+            result = await work(store, keys, heads)
             with contextlib.suppress(StoreError):  # the act is done; the next start of the relay tells
                 await heads.note_own()
             return result

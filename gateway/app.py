@@ -20,6 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
+from gateway.federation import TrustActs, TrustRegistry, trust_orders
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -157,6 +158,7 @@ class Relay:
         self._make_agents(keys, clock)
         self._make_credentials(clock)
         self._make_signin(clock)
+        self._make_trusts(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
         self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock, self._https_end)
@@ -235,6 +237,10 @@ class Relay:
             origin=self.settings.public_url.rstrip("/"),
         )
 
+    def _make_trusts(self, clock: Clock) -> None:
+        self.trusts = TrustRegistry(self.store.trusts)
+        self.trust_acts = TrustActs(self.store, self.trusts, clock, with_files=False)
+
     def _make_administration(self, keys: RelayKeys, clock: Clock) -> None:
         self.administration = Administration(
             self.store,
@@ -280,6 +286,7 @@ class Relay:
         self.store.generations.watch("domains", self.presence.load)
         self.store.generations.watch("bindings", self.bindings.load)
         self.store.generations.watch("api_keys", self.api.forget_all)
+        self.store.generations.watch("trusts", self.trusts.load)
 
     async def _agents_changed(self) -> None:
         """Another node has enrolled or revoked an agent: who is revoked has to leave this node too."""
@@ -391,6 +398,7 @@ async def serving(
         await relay.registry.load()
         await relay.presence.load()
         await relay.bindings.load()
+        await relay.trusts.load()
         await relay.lockouts.restore()
         await relay.readiness.measure()
         stack.push_async_callback(_flush, relay.refusals)
@@ -445,7 +453,8 @@ async def _serve(stack: AsyncExitStack, listener: Listener, setting: str, addres
 
 
 async def _serve_control(stack: AsyncExitStack, relay: Relay) -> None:
-    runner = web.AppRunner(control_app(relay.administration, relay.diagnosis), access_log=None, handle_signals=False)
+    app = control_app(relay.administration, relay.diagnosis, trust_orders(relay.trust_acts))
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     path = relay.settings.state_dir / SOCKET_NAME

@@ -12,5 +12,27 @@ What belongs here: the words of applications. What does not: who a person is (si
 """
 
 from gateway.federation.settings import FederationSettings
+from gateway.federation.trusts import (
+    Trust,
+    TrustActs,
+    TrustChangeView,
+    TrustRegistry,
+    TrustView,
+    make_secret,
+    read_trust,
+    trust_orders,
+    write_trust,
+)
 
-__all__ = ["FederationSettings"]
+__all__ = [
+    "FederationSettings",
+    "Trust",
+    "TrustActs",
+    "TrustChangeView",
+    "TrustRegistry",
+    "TrustView",
+    "make_secret",
+    "read_trust",
+    "trust_orders",
+    "write_trust",
+]

@@ -26,6 +26,8 @@ from gateway.relay.administration import (
     LiveActs,
     LockoutView,
     NodeHealthView,
+    Order,
+    OrderHandler,
     PersonView,
     RebindingView,
     RemovalView,
@@ -35,6 +37,7 @@ from gateway.relay.administration import (
     bind_control_socket,
     control_app,
     live_views,
+    order_handler,
 )
 from gateway.relay.agents import (
     AgentEndpoint,
@@ -96,6 +99,8 @@ __all__ = [
     "Lockouts",
     "NodeHealthView",
     "NotPermitted",
+    "Order",
+    "OrderHandler",
     "PersonView",
     "PresenceReporter",
     "RebindingView",
@@ -117,5 +122,6 @@ __all__ = [
     "header_text",
     "identify_requests",
     "live_views",
+    "order_handler",
     "read_body",
 ]

@@ -41,6 +41,10 @@ MEANINGS = {
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
+    "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
+    " now on; the subject is its id, `difference` its settings.",
+    "trust.changed": "A trust was changed; `difference` has the lines before (`-`) and after (`+`), up to 4,000 characters.",
+    "trust.removed": "An administrator removed a trust; nobody signs in to that application any more.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"
     " and where it ends now.",
@@ -67,6 +71,7 @@ _PACKAGES = (
     "gateway.relay.credentials",
     "gateway.relay.agents",
     "gateway.relay.administration",
+    "gateway.federation.trusts",
     "gateway.signin",
     "gateway.store",
     "gateway.backup",

@@ -4,6 +4,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 """
 
 from gateway.federation.trusts.access import AccessRefusal, check_access
+from gateway.federation.trusts.acts import TrustActs
 from gateway.federation.trusts.lifetimes import effective_lifetimes
 from gateway.federation.trusts.model import (
     AssertionConsumer,
@@ -14,8 +15,11 @@ from gateway.federation.trusts.model import (
     Trust,
     TrustAccess,
 )
+from gateway.federation.trusts.orders import trust_orders
 from gateway.federation.trusts.reader import read_trust, write_trust
 from gateway.federation.trusts.registry import TrustRegistry
+from gateway.federation.trusts.secrets import make_secret, matching_secret
+from gateway.federation.trusts.views import TrustChangeView, TrustView
 
 __all__ = [
     "AccessRefusal",
@@ -26,9 +30,15 @@ __all__ = [
     "SamlParty",
     "Trust",
     "TrustAccess",
+    "TrustActs",
+    "TrustChangeView",
     "TrustRegistry",
+    "TrustView",
     "check_access",
     "effective_lifetimes",
+    "make_secret",
+    "matching_secret",
     "read_trust",
+    "trust_orders",
     "write_trust",
 ]

@@ -43,12 +43,13 @@ class TrustRegistry:
         self._by_client: Mapping[str, Trust] = {}
         self._by_party: Mapping[str, Trust] = {}
 
-    async def load(self) -> None:
-        """Read what has changed. Raises StoreError; then what was known before stays."""
+    async def load(self) -> list[TrustRecord]:
+        """Read what has changed; every trust's record, by id. Raises StoreError; then what was known before stays."""
         async with self._loading:  # or an older reading could end last
             records = await self._store.all()
             self._parsed = await asyncio.to_thread(_parse_changed, records, self._parsed)
             self._serve(records)
+            return records
 
     def all(self) -> tuple[Trust, ...]:
         """By id."""
@@ -65,6 +66,11 @@ class TrustRegistry:
     def party(self, entity_id: str) -> Trust | None:
         """The SAML party of that entity ID."""
         return self._by_party.get(entity_id)
+
+    @property
+    def parsed(self) -> Mapping[str, ParsedTrust]:
+        """What came of every document, by id: of disabled trusts, too."""
+        return self._parsed
 
     def problems(self) -> Mapping[str, str]:
         """Why a trust cannot be read, by id."""

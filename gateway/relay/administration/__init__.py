@@ -7,9 +7,12 @@ pages that call them.
 from gateway.relay.administration.acts import API_KEY_RATE, API_KEY_RATE_MOST, API_KEY_SCOPES, Administration
 from gateway.relay.administration.control import (
     SOCKET_NAME,
+    Order,
+    OrderHandler,
     ask_relay,
     bind_control_socket,
     control_app,
+    order_handler,
 )
 from gateway.relay.administration.live import LiveActs
 from gateway.relay.administration.views import (
@@ -48,6 +51,8 @@ __all__ = [
     "LiveActs",
     "LockoutView",
     "NodeHealthView",
+    "Order",
+    "OrderHandler",
     "PersonView",
     "RebindingView",
     "RemovalView",
@@ -57,4 +62,5 @@ __all__ = [
     "bind_control_socket",
     "control_app",
     "live_views",
+    "order_handler",
 ]

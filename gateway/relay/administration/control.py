@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,52 +157,56 @@ class RecordExport(Order):
 
 
 T = TypeVar("T", bound=Order)
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+OrderHandler = Callable[[web.Request], Awaitable[web.Response]]
+
+_LARGEST = 1024 * 1024
+"""Bytes of an order: a trust's document is a quarter of that, and JSON escapes some of it."""
 
 
-def control_app(administration: Administration, live: LiveActs) -> web.Application:
-    """The acts, each as POST /<act> with its arguments."""
+def control_app(administration: Administration, live: LiveActs, *others: Mapping[str, OrderHandler]) -> web.Application:
+    """The acts, each as POST /<act> with its arguments. others: acts of other packages (`order_handler`)."""
 
     acts = administration
-    handlers: dict[str, Handler] = {
-        "create_token": _handler(
+    handlers: dict[str, OrderHandler] = {
+        "create_token": order_handler(
             CreateToken,
             lambda order, actor: acts.create_token(order.name, actor, order.domains, any_domain=order.any_domain),
         ),
-        "bindings": _handler(Order, lambda _order, _actor: acts.bindings()),
-        "bind": _handler(Bind, lambda order, actor: acts.bind(order.domain, order.directory, actor)),
-        "unbind": _handler(Unbind, lambda order, actor: acts.unbind(order.domain, actor)),
-        "agents": _handler(Order, lambda _order, _actor: acts.agents()),
-        "revoke": _handler(Revoke, lambda order, actor: acts.revoke(order.name, order.why, actor)),
-        "unlock": _handler(Unlock, lambda order, actor: acts.unlock(order.user, actor)),
-        "export_person": _handler(AboutPerson, lambda order, actor: acts.export_person(order.user, actor)),
-        "pseudonymise_person": _handler(AboutPerson, lambda order, actor: acts.pseudonymise_person(order.user, actor)),
-        "locks": _handler(Order, lambda _order, _actor: acts.locks()),
-        "create_api_key": _handler(
+        "bindings": order_handler(Order, lambda _order, _actor: acts.bindings()),
+        "bind": order_handler(Bind, lambda order, actor: acts.bind(order.domain, order.directory, actor)),
+        "unbind": order_handler(Unbind, lambda order, actor: acts.unbind(order.domain, actor)),
+        "agents": order_handler(Order, lambda _order, _actor: acts.agents()),
+        "revoke": order_handler(Revoke, lambda order, actor: acts.revoke(order.name, order.why, actor)),
+        "unlock": order_handler(Unlock, lambda order, actor: acts.unlock(order.user, actor)),
+        "export_person": order_handler(AboutPerson, lambda order, actor: acts.export_person(order.user, actor)),
+        "pseudonymise_person": order_handler(AboutPerson, lambda order, actor: acts.pseudonymise_person(order.user, actor)),
+        "locks": order_handler(Order, lambda _order, _actor: acts.locks()),
+        "create_api_key": order_handler(
             CreateApiKey,
             lambda order, actor: acts.create_api_key(
                 order.name, order.lifetime, actor, scopes=order.scopes, networks=order.networks, rate=order.rate
             ),
         ),
-        "api_keys": _handler(Order, lambda _order, _actor: acts.api_keys()),
-        "revoke_api_key": _handler(RevokeApiKey, lambda order, actor: acts.revoke_api_key(order.key_id, actor)),
-        "audit": _handler(ReadAudit, lambda order, _actor: acts.audit(**order.wanted)),
-        "verify_audit": _handler(Order, lambda _order, _actor: acts.verify_audit()),
-        "accept_audit": _handler(AcceptAudit, lambda order, actor: acts.accept_audit(order.why, actor)),
-        "record_export": _handler(RecordExport, lambda order, actor: acts.record_export(order.file, order.what, actor)),
-        "record_backup": _handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),
-        "roll_keys": _handler(Order, lambda _order, actor: acts.roll_keys(actor)),
-        "health": _handler(Order, lambda _order, _actor: live.health()),
-        "sign_in": _handler(SignIn, lambda order, actor: live.sign_in(order.user, order.password, actor)),
+        "api_keys": order_handler(Order, lambda _order, _actor: acts.api_keys()),
+        "revoke_api_key": order_handler(RevokeApiKey, lambda order, actor: acts.revoke_api_key(order.key_id, actor)),
+        "audit": order_handler(ReadAudit, lambda order, _actor: acts.audit(**order.wanted)),
+        "verify_audit": order_handler(Order, lambda _order, _actor: acts.verify_audit()),
+        "accept_audit": order_handler(AcceptAudit, lambda order, actor: acts.accept_audit(order.why, actor)),
+        "record_export": order_handler(RecordExport, lambda order, actor: acts.record_export(order.file, order.what, actor)),
+        "record_backup": order_handler(RecordBackup, lambda order, actor: acts.record_backup(order.file, actor)),
+        "roll_keys": order_handler(Order, lambda _order, actor: acts.roll_keys(actor)),
+        "health": order_handler(Order, lambda _order, _actor: live.health()),
+        "sign_in": order_handler(SignIn, lambda order, actor: live.sign_in(order.user, order.password, actor)),
     }
-    app = web.Application(client_max_size=64 * 1024)
-    for name, handler in handlers.items():
-        app.router.add_post(f"/{name}", handler)
+    app = web.Application(client_max_size=_LARGEST)
+    for acts_by_name in (handlers, *others):
+        for name, handler in acts_by_name.items():
+            app.router.add_post(f"/{name}", handler)
     return app
 
 
-def _handler(kind: type[T], act: Callable[[T, str], Awaitable[Any]]) -> Handler:
-    """act: takes the order, and who gives it as the trail names them."""
+def order_handler(kind: type[T], act: Callable[[T, str], Awaitable[Any]]) -> OrderHandler:
+    """Has an act done. act: takes the order, and who gives it as the trail names them."""
 
     async def handle(request: web.Request) -> web.Response:
         try:

@@ -12,10 +12,7 @@ from structlog.typing import EventDict
 from gateway.federation.trusts import TrustRegistry
 from gateway.federation.trusts import registry as registry_module
 from gateway.store import TrustRecord
-from tests.gateway.conftest import logs
 from tests.gateway.federation.trusts.samples import OIDC, SAML, KeptTrusts, record
-
-__all__ = ["logs"]
 
 
 async def loaded(*records: TrustRecord) -> TrustRegistry:
