@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,6 +26,8 @@ from gateway.federation.claims.subjects import SUBJECT, account_of, pairwise_sub
 _LONGEST_SUB = 255
 """ASCII characters (OpenID Connect Core section 2)."""
 
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
@@ -34,7 +38,14 @@ class _Request:
     protocol: ClaimsProtocol
     scopes: frozenset[str]
     wanted: frozenset[str]
+    allowed: frozenset[str] | None
     memberships: Memberships
+
+    def asks_for(self, claim: str, scopes: Iterable[str]) -> bool:
+        """Whether one of the scopes was granted, or the claim is wanted by itself and the trust may have such a scope."""
+        if not self.scopes.isdisjoint(scopes):
+            return True
+        return claim in self.wanted and (self.allowed is None or not self.allowed.isdisjoint(scopes))
 
 
 @dataclass(slots=True)
@@ -54,18 +65,25 @@ def issue_claims(
     protocol: ClaimsProtocol,
     scopes: frozenset[str] = frozenset(),
     wanted: frozenset[str] = frozenset(),
+    allowed: frozenset[str] | None = None,
     secret: bytes,
     trust: str,
     sector: str = "",
 ) -> IssuedClaims:
     """What a trust is told of a person. Where `refused` is not empty it is told nothing.
 
-    scopes: those granted; wanted: claims that the `claims` parameter asks for; secret: the key of subjects of our own;
-    sector: of a pairwise subject, empty for a public one (OpenID Connect). SAML: a subject for each trust.
+    scopes: those granted; wanted: claims that the `claims` parameter asks for; allowed: scopes that the trust may have, so
+    that nothing of others is wanted (None: any); secret: the key of subjects of our own; sector: of a pairwise subject,
+    empty for a public one (OpenID Connect). SAML: a subject for each trust.
     """
-    memberships = Memberships(subject)
     request = _Request(
-        policy=policy, subject=subject, protocol=protocol, scopes=scopes, wanted=wanted, memberships=memberships
+        policy=policy,
+        subject=subject,
+        protocol=protocol,
+        scopes=scopes,
+        wanted=wanted,
+        allowed=allowed,
+        memberships=Memberships(subject),
     )
     issue = _Issue()
     name = _subject_value(request, issue, secret=secret, trust=trust, sector=sector)
@@ -120,10 +138,11 @@ def _sourced_subject(request: _Request) -> str:
 
 
 def _check_subject(name: str, protocol: ClaimsProtocol) -> None:
+    """Raises ValueError for one that an application would read in another way, and take for somebody else's."""
     if protocol == "oidc" and not (name.isascii() and len(name) <= _LONGEST_SUB):
         raise ValueError(f"a sub has at most {_LONGEST_SUB} characters, all of them ASCII")
-    if NOT_XML.search(name):
-        raise ValueError("it has characters that XML cannot hold")
+    if name != name.strip() or _UNREADABLE.search(name) or NOT_XML.search(name):
+        raise ValueError("it has control characters, or blanks at an end")
 
 
 # -- rules
@@ -142,7 +161,7 @@ def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[Claim
     for rule in rules:
         try:
             _check_scope(request, rule)
-            values = _sendable(request, rule_values(rule, request.subject, request.memberships))
+            values = _sendable(rule_values(rule, request.subject, request.memberships))
         except NotIssued as not_issued:
             issue.steps.append(ClaimStep(claim=claim, outcome=not_issued.outcome, rule=rule_text(rule), why=not_issued.why))
             continue
@@ -156,14 +175,13 @@ def _issue_claim(request: _Request, issue: _Issue, claim: str, rules: list[Claim
 
 def _check_scope(request: _Request, rule: ClaimRule) -> None:
     """Raises NotIssued where it is not among what was granted or asked for."""
-    asked = not rule.scopes or rule.claim in request.wanted or not request.scopes.isdisjoint(rule.scopes)
-    if request.protocol == "oidc" and not asked:
+    if request.protocol == "oidc" and rule.scopes and not request.asks_for(rule.claim, rule.scopes):
         raise NotIssued("scope", f"needs the scope {' or '.join(rule.scopes)}")
 
 
-def _sendable(request: _Request, values: list[str]) -> list[str]:
-    """Those that the protocol can carry. Raises NotIssued where it can carry none."""
-    if request.protocol == "oidc" or not NOT_XML.search("".join(values)):
+def _sendable(values: list[str]) -> list[str]:
+    """Those that XML can carry; the others end in JSON, headers and databases no better. Raises NotIssued without any."""
+    if not NOT_XML.search("".join(values)):
         return values
     kept = [value for value in values if not NOT_XML.search(value)]
     if not kept:
@@ -200,14 +218,18 @@ def _issue_structured(request: _Request, issue: _Issue) -> None:
         issue.values["email_verified"] = request.policy.email_verified
     if ADDRESS in own:
         return
-    if ADDRESS not in request.scopes | request.wanted:
+    if not request.asks_for(ADDRESS, (ADDRESS,)):
         issue.steps.append(ClaimStep(claim=ADDRESS, outcome="scope", rule=_ADDRESS_RULE, why="needs the scope address"))
         return
-    parts = {part: found[0] for part, name in ADDRESS_PARTS.items() if (found := attribute(request.subject, name))}
+    parts = {part: found for part, name in ADDRESS_PARTS.items() if (found := _address_part(request.subject, name))}
     if parts:
         issue.values[ADDRESS] = parts
     outcome: Literal["issued", "not sent"] = "issued" if parts else "not sent"
     issue.steps.append(ClaimStep(claim=ADDRESS, outcome=outcome, rule=_ADDRESS_RULE, values=tuple(parts.values())))
+
+
+def _address_part(subject: ClaimsSubject, name: str) -> str:
+    return next((value for value in attribute(subject, name) if not NOT_XML.search(value)), "")
 
 
 _ADDRESS_RULE = "attributes " + ", ".join(ADDRESS_PARTS.values())

@@ -241,14 +241,17 @@ def test_names_in_every_script_arrive_as_they_are(name: str, protocol: str) -> N
     assert found.values == {"n": name}
 
 
+@pytest.mark.parametrize("protocol", ["oidc", "saml"])
 @pytest.mark.parametrize("character", ["\0", "\x08", "\x1b", "\ufffe", "\ud800"])
-def test_what_xml_cannot_hold_is_left_out_and_said(character: str) -> None:
-    """S29: an attribute that somebody may write must not end the sign-in of its owner in a traceback."""
-    subject = person(attributes={"description": (f"a{character}b",), "title": ("fine", f"x{character}")})
+def test_what_xml_cannot_hold_is_left_out_and_said(character: str, protocol: str) -> None:
+    """An attribute that its owner may write must not end in a traceback, here or at the application."""
+    attributes = {"description": (f"a{character}b",), "title": ("fine\r\n\t", f"x{character}"), "l": (character, "Bonn")}
     rules = tuple(ClaimRule(claim=name, source=f"attribute:{name}") for name in ("description", "title"))
-    found = issued(ClaimsPolicy(rules=rules), subject, "saml")
-    assert found.values == {"title": ("fine",)}
+    found = issued(ClaimsPolicy(rules=rules), person(attributes=attributes), "saml" if protocol == "saml" else "oidc")
+    assert found.values["title"] == ("fine\r\n\t",)
+    assert "description" not in found.values
     assert "XML" in found.steps[1].why
+    assert found.values.get("address", {"locality": "Bonn"}) == {"locality": "Bonn"}
 
 
 def test_an_expression_takes_linear_time() -> None:

@@ -54,6 +54,13 @@ def test_the_claims_parameter_asks_for_single_claims(claim: str) -> None:
     assert set(values) - {"email_verified"} == {claim}
 
 
+def test_the_claims_parameter_asks_for_nothing_of_a_scope_that_the_client_may_not_have() -> None:
+    """O23: a scope that is refused must not be had claim by claim."""
+    wanted, allowed = frozenset({"groups", "address", "email"}), frozenset({"openid", "email"})
+    values = issued(DEFAULT, scopes=frozenset({"openid"}), wanted=wanted, allowed=allowed).values
+    assert set(values) == {"email", "email_verified"}
+
+
 def test_what_the_directory_does_not_know_is_not_there() -> None:
     """No empty texts, no nulls (OpenID Connect Core section 5.3.2), no empty address."""
     bare = person(mail="", display_name="", given_name="", surname="", attributes={}, groups=())

@@ -109,7 +109,11 @@ def test_a_subject_can_come_from_the_directory(source: str, name: str) -> None:
         ("source_anchor", {"attributes": {"mS-DS-ConsistencyGuid": ("!",)}}, "is not base64"),
         ("source_anchor", {"object_guid": "none"}, "badly formed"),
         ("", {"object_guid": ""}, "no identifier"),
-        ("mail", {"mail": "a\x00@example.com"}, "cannot hold"),
+        ("mail", {"mail": "a\x00@example.com"}, "control characters"),
+        ("mail", {"mail": "a@example.com\n"}, "blanks at an end"),
+        ("mail", {"mail": "\ta@example.com"}, "blanks at an end"),
+        ("mail", {"mail": "a@example.com "}, "blanks at an end"),
+        ("mail", {"mail": "a@\rexample.com"}, "control characters"),
     ],
 )
 @pytest.mark.parametrize("protocol", ["oidc", "saml"])
@@ -130,6 +134,12 @@ def test_a_sub_is_255_characters_of_ascii(name: str) -> None:
     assert "ASCII" in issued(ClaimsPolicy(subject="user_name"), person(user_name=name)).refused
     assert issued(ClaimsPolicy(subject="user_name"), person(user_name=name), "saml").subject == name
     assert issued(ClaimsPolicy(subject="user_name"), person(user_name="a" * 255)).subject == "a" * 255
+
+
+@pytest.mark.parametrize("name", ["a\x85b", "a\u2028b", "a\ufffeb", "\u00a0a", "a\u3000"])
+def test_a_subject_is_read_in_one_way_only(name: str) -> None:
+    """A parser that changes or drops a character makes another person's name of it."""
+    assert "control characters" in issued(ClaimsPolicy(subject="user_name"), person(user_name=name), "saml").refused
 
 
 def test_the_source_anchor_is_what_entra_connect_writes() -> None:
