@@ -53,6 +53,8 @@ class RestoreView(msgspec.Struct, kw_only=True):
     backup: BackupView
     sessions: int = 0
     """That were ended."""
+    grants: int = 0
+    """Of applications, that were ended with their refresh tokens."""
     tokens: int = 0
     """Enrolment tokens that were ended."""
     revoked_agents: tuple[str, ...] = ()
@@ -162,6 +164,8 @@ async def _make_good(settings: ServerSettings, staged: Path, view: RestoreView, 
     _take_witness(settings.state_dir, staged)
     async with staged_store(file, staged, keys) as store:
         view.sessions = await store.sessions.delete_all()
+        view.grants = await store.grants.end_all()
+        await store.participants.clear()
         view.tokens = await store.tokens.end_all(now)
         await store.once.clear()
         view.revoked_agents = tuple([name for name in agents if await store.agents.revoke(name, now, _AGAIN)])
@@ -210,7 +214,8 @@ async def _revocations(settings: ServerSettings, now: float) -> tuple[list[str],
 
 def _entry(view: RestoreView, actor: str, now: float) -> AuditEvent:
     made = datetime.fromtimestamp(view.backup.made_at, UTC).isoformat(timespec="seconds")
-    detail = {"backup_of": made, "sessions_ended": str(view.sessions), "tokens_ended": str(view.tokens)}
+    ended = {"sessions_ended": view.sessions, "grants_ended": view.grants, "tokens_ended": view.tokens}
+    detail = {"backup_of": made} | {name: str(count) for name, count in ended.items()}
     return AuditEvent(time=now, kind="admin.restored", actor=actor, subject=view.backup.node, detail=detail)
 
 

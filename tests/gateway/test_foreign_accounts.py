@@ -16,7 +16,7 @@ import directory
 from gateway.app import Relay, ServerSettings, serving
 from gateway.protocol import AccountId, Outcome
 from gateway.relay import Verdict
-from gateway.store import SessionRecord
+from gateway.store import GrantRecord, SessionRecord
 from tests.support.fakes import FakeDirectories
 from tests.support.nodes import TwoNodes
 from tests.support.relay_and_agent import agent, alarms, attempt, enrolled, eventually, relay
@@ -161,7 +161,7 @@ async def test_an_attacker_who_comes_first_is_found_and_put_right(
     tmp_path: Path, people: FakeDirectories, impostor: Impostor
 ) -> None:
     """The directory is bound to the attacker's domain: nobody of the corporation signs in until an administrator has put it
-    right, and then every session ends that was made in its name."""
+    right, and then every session and grant ends that was made in its name."""
     async with relay(tmp_path) as running, both(tmp_path, running, people, impostor):
         impostor.say(SUCCESS, CORP, MALLORY)
         assert (await knock(running, MALLORY)).identity is not None
@@ -171,9 +171,14 @@ async def test_an_attacker_who_comes_first_is_found_and_put_right(
         now, anna = time.time(), AccountId(CORP, GUID)
         session = SessionRecord(digest=b"d", account=anna, identity=b"", created_at=now, seen_at=now, expires_at=now + 60)
         await running.store.sessions.add(session)
+        grant = GrantRecord(
+            digest=b"g", trust="wiki", account=anna, details=b"", created_at=now, expires_at=now + 60, idle_at=now + 60
+        )
+        await running.store.grants.add(grant)
         await running.administration.revoke("impostor", "stolen", "test")
         view = await running.administration.unbind("Evil.Example ", "admin:root")
-        assert (view.domain, view.before, view.sessions) == ("evil.example", CORP, 1)
+        assert (view.domain, view.before, view.sessions, view.grants) == ("evil.example", CORP, 1, 1)
+        assert await running.store.grants.of_account(anna, now) == []
         assert (await knock(running, ANNA)).outcome is Outcome.SUCCESS
         assert [view.domain for view in await running.administration.bindings()] == ["corp.example.com"]
         (entry,) = await running.administration.audit(limit=9, before=None, kind="admin.directory_unbound", subject="")

@@ -15,7 +15,7 @@ from gateway.administrator import Administrator
 from gateway.app import ServerSettings, load_keys, open_relay_store, serving
 from gateway.protocol import AccountId, Outcome
 from gateway.relay.errors import ActRefused, AmbiguousPerson, UnknownPerson
-from gateway.store import AuditEvent, SessionRecord, Store
+from gateway.store import AuditEvent, ConsentRecord, GrantRecord, ParticipantRecord, SessionRecord, Store
 from tests.support.fakes import FakeDirectories
 from tests.support.relay_and_agent import agent, attempt
 
@@ -51,6 +51,19 @@ def session(secret: bytes, account: AccountId) -> SessionRecord:
     )
 
 
+async def signed_in_to_wiki(store: Store, account: AccountId, name: bytes) -> None:
+    """With a session, a grant that outlives it, and a word that it may."""
+    now, end = time.time(), time.time() + 60
+    await store.sessions.add(session(name, account))
+    await store.grants.add(
+        GrantRecord(digest=name, trust="wiki", account=account, details=b"", created_at=now, expires_at=end, idle_at=end)
+    )
+    await store.participants.add(
+        ParticipantRecord(session=name * 32, trust="wiki", index=name.hex(), details=b"anna", since=now, expires_at=end)
+    )
+    await store.consents.put(ConsentRecord(account=account, trust="wiki", scopes=frozenset({"openid", "email"}), at=now))
+
+
 async def signed_in(settings: ServerSettings, user: str, account: AccountId) -> None:
     async with opened(settings) as store:
         event = AuditEvent(time=time.time(), kind="signin", subject=user, account=account, outcome="success")
@@ -69,11 +82,18 @@ async def test_a_running_relay_forgets_a_person(
             await running.authenticator.authenticate(check)
         for guid in (GUID, GUID.upper()):
             await admin.unlock(guid)
-        await running.store.sessions.add(session(b"a", ACCOUNT))
-        await running.store.sessions.add(session(b"b", AccountId("9d1c", "somebody else")))
+        other = AccountId("9d1c", "somebody else")
+        await signed_in_to_wiki(running.store, ACCOUNT, b"a")
+        await signed_in_to_wiki(running.store, other, b"b")
         removed = await admin.pseudonymise_person(user)
         assert admin.reached_relay
-        assert (removed.sessions, removed.entries) == (1, 5)
+        assert (removed.sessions, removed.grants, removed.consents, removed.entries) == (1, 1, 1, 5)
+        assert await running.store.grants.of_account(ACCOUNT, 0.0) == []
+        assert await running.store.consents.of_account(ACCOUNT) == []
+        assert await running.store.participants.of_session(b"a" * 32) == []
+        assert len(await running.store.grants.of_account(other, 0.0)) == 1
+        assert len(await running.store.consents.of_account(other)) == 1
+        assert len(await running.store.participants.of_session(b"b" * 32)) == 1
         assert await running.store.sessions.get(b"a" * 32, 0.0) is None
         assert await running.store.sessions.get(b"b" * 32, 0.0) is not None
         trail = await admin.audit(limit=100, before=None, kind="", subject="")
@@ -100,14 +120,16 @@ async def test_what_is_kept_of_a_person_is_exported(settings: ServerSettings, ad
     async with opened(settings) as store:
         await store.audit.append(AuditEvent(time=time.time(), kind="signin", subject=ANNA, outcome="wrong_credential"))
         await store.audit.append(AuditEvent(time=time.time(), kind="signin", subject="ben", outcome="wrong_credential"))
-        await store.sessions.add(session(b"a", ACCOUNT))
-        await store.sessions.add(session(b"b", AccountId("9d1c", "somebody else")))
+        await signed_in_to_wiki(store, ACCOUNT, b"a")
+        await signed_in_to_wiki(store, AccountId("9d1c", "somebody else"), b"b")
     async with serving(settings) if where == "relay" else contextlib.nullcontext():
         view = await admin.export_person(ANNA)
         assert admin.reached_relay is (where == "relay")
     assert (view.directory, view.object_guid) == tuple(ACCOUNT)
     assert [entry.outcome for entry in view.entries] == ["wrong_credential", "success"]
     assert [found.address for found in view.sessions] == ["192.0.2.7"]
+    assert [(grant.trust, grant.offline, grant.refreshed_at) for grant in view.grants] == [("wiki", True, None)]
+    assert [(consent.trust, consent.scopes) for consent in view.consents] == [("wiki", ["email", "openid"])]
     assert "aaaa" not in repr(view)
     trail = await admin.audit(limit=1, before=None, kind="", subject="")
     assert (trail[0].kind, trail[0].subject) == ("admin.person_exported", GUID)

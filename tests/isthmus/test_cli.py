@@ -32,6 +32,8 @@ from isthmus.relay_settings import RelaySettings
 from settings import load_settings
 from tests.isthmus.conftest import Run
 
+NOTHING = "0 sessions, 0 grants of applications, 0 consents"
+
 
 def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command below a group."""
@@ -296,7 +298,7 @@ def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
     where = ("--config", ready)
     assert "No domain is bound yet" in run("relay", "binding", "list", *where)[1]
     code, out, _ = run("relay", "binding", "set", "CORP", "{" + guid.upper() + "}", *where)
-    assert (code, out) == (0, f"corp is bound to {guid}; 0 sessions ended.\n")
+    assert (code, out) == (0, f"corp is bound to {guid}; 0 sessions and 0 grants of applications ended.\n")
     assert run("relay", "binding", "set", "corp", "DC=Example, DC=com", *where)[1].startswith(
         "corp is bound to dc=example,dc=com;"
     )
@@ -307,7 +309,10 @@ def test_bindings_are_listed_set_and_removed(run: Run, ready: Path) -> None:
     for no_directory in ("", " ", "corp.example.com", guid[:-1], "CORP"):
         code, _, err = run("relay", "binding", "set", "corp", no_directory, *where)
         assert (code, "expected a GUID" in err) == (2, True), no_directory
-    assert run("relay", "binding", "remove", "corp", *where)[:2] == (0, "corp is no longer bound; 0 sessions ended.\n")
+    assert run("relay", "binding", "remove", "corp", *where)[:2] == (
+        0,
+        "corp is no longer bound; 0 sessions and 0 grants of applications ended.\n",
+    )
     code, out, _ = run("relay", "binding", "remove", "corp", *where)
     assert (code, "isthmus relay binding list" in out) == (1, True)
     assert json.loads(run("relay", "binding", "remove", "corp", *where, "--json")[1])["before"] is None
@@ -347,7 +352,7 @@ def test_what_is_kept_of_a_person_is_a_file_of_its_own(run: Run, ready: Path, tm
     sign_in(ready)
     output = tmp_path / "anna.json"
     told = run("relay", "person", "export", "anna@corp", "--output", output, "--config", ready)
-    assert told[:2] == (0, f"{output}: 0 sessions, 2 entries of the audit trail.\n")
+    assert told[:2] == (0, f"{output}: {NOTHING}, 2 entries of the audit trail.\n")
     assert stat.S_IMODE(output.stat().st_mode) == 0o600
     assert json.loads(output.read_text())["object_guid"] == "3f1c"
     code, _, err = run("relay", "person", "export", "anna@corp", "--output", output, "--config", ready)
@@ -367,11 +372,11 @@ def test_a_person_is_removed_only_when_somebody_says_so(run: Run, ready: Path) -
     assert "the audit trail says nothing of an account 'anna@corp'" in err
     sign_in(ready)
     told = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready, "--yes")
-    assert told[:2] == (0, "Removed: 0 sessions, and what 2 entries of the audit trail said of the person.\n")
+    assert told[:2] == (0, f"Removed: {NOTHING}, and what 2 entries of the audit trail said of the person.\n")
     assert "anna" not in run("relay", "audit", "list", "--config", ready, "--json")[1]
     sign_in(ready)
     told = run("relay", "person", "pseudonymise", "anna@corp", "--config", ready, "--yes", "--json")
-    assert json.loads(told[1]) == {"sessions": 0, "entries": 2}
+    assert json.loads(told[1]) == {"sessions": 0, "grants": 0, "consents": 0, "entries": 2}
     code, out, _ = run("relay", "audit", "verify", "--config", ready)
     assert code == 0
     assert "none changed; personal data was removed from 4 of them; the newest ends" in out

@@ -227,25 +227,29 @@ class Administration:
         """
         domain, directory = check_domain(domain), _guid(directory) or _SEPARATORS.sub(r"\1", directory.strip()).lower()
         before = await self._store.bindings.replace(domain, directory, by=actor, now=self._clock())
-        sessions = await self._enforce(before)
+        sessions, grants = await self._enforce(before)
         await self._record(
             "admin.directory_bound", actor, domain, directory if before is None else f"{directory} instead of {before}"
         )
-        return RebindingView(domain=domain, directory=directory, before=before, sessions=sessions)
+        return RebindingView(domain=domain, directory=directory, before=before, sessions=sessions, grants=grants)
 
     async def unbind(self, domain: str, actor: str) -> RebindingView:
         """Forget which directory a domain is bound to: the next answer about its people binds it anew."""
         domain = check_domain(domain)
         before = await self._store.bindings.forget(domain)
-        sessions = await self._enforce(before)
+        sessions, grants = await self._enforce(before)
         if before is not None:
             await self._record("admin.directory_unbound", actor, domain, before)
-        return RebindingView(domain=domain, before=before, sessions=sessions)
+        return RebindingView(domain=domain, before=before, sessions=sessions, grants=grants)
 
-    async def _enforce(self, before: str | None) -> int:
-        """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end; how many."""
+    async def _enforce(self, before: str | None) -> tuple[int, int]:
+        """A binding has changed. Nobody knows who spoke for the directory before: sessions of its people end, and grants;
+        how many of each."""
         await self._load_bindings()
-        return await self._store.sessions.delete_of_directory(before) if before is not None else 0
+        if before is None:
+            return 0, 0
+        sessions = await self._store.sessions.delete_of_directory(before)
+        return sessions, await self._store.grants.end_of_directory(before)
 
     async def unlock(self, user: str, actor: str) -> bool:
         """Forget the wrong passwords that smart lockout counted; False where it had counted none.
@@ -272,9 +276,12 @@ class Administration:
         """All that is kept of a person. user: as for `pseudonymise_person`. Raises UnknownPerson, AmbiguousPerson."""
         account = await self._account_of(user)
         await self._flush_refusals()
+        now = self._clock()
         view = person_view(
             account,
-            await self._store.sessions.of_user(account, self._clock()),
+            await self._store.sessions.of_user(account, now),
+            await self._store.grants.of_account(account, now),
+            await self._store.consents.of_account(account),
             await self._store.audit.person_entries(account),
         )
         await self._record("admin.person_exported", actor, account.object)
@@ -290,17 +297,23 @@ class Administration:
         return accounts[0]
 
     async def pseudonymise_person(self, user: str, actor: str) -> RemovalView:
-        """Remove what is kept of a person: sessions, and what entries of the trail say of the person.
+        """Remove what is kept of a person: sessions with the applications in them, grants, consents, and what entries of the
+        trail say of the person.
 
         The entry about it names those entries, and nobody: which ones are of one person stays known, whose is not.
         user: a name exactly as it was typed at a sign-in that succeeded, or the objectGUID or entryUUID of the account.
         May be done again. Raises UnknownPerson, AmbiguousPerson; StoreError: then something may be left.
         """
         account = await self._account_of(user)
-        sessions = await self._store.sessions.delete_of_user(account)  # first: the trail tells whose they are
+        # first: the trail tells whose they are
+        for session in await self._store.sessions.of_user(account, self._clock()):
+            await self._store.participants.take(session.digest)
+        sessions = await self._store.sessions.delete_of_user(account)
+        grants = len(await self._store.grants.end_of_account(account))
+        consents = await self._store.consents.remove_of_account(account)
         await self._flush_refusals()  # what is counted but not written yet has names, too
         entries = await self._store.audit.remove_person(account, self._clock(), actor)
-        return RemovalView(sessions=sessions, entries=entries)
+        return RemovalView(sessions=sessions, grants=grants, consents=consents, entries=entries)
 
     async def locks(self) -> list[LockoutView]:
         """What smart lockout has locked now, those that last longest first. Who that is, the trail knows."""

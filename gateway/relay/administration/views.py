@@ -9,7 +9,16 @@ import msgspec
 
 from gateway.protocol import AccountId
 from gateway.relay.agents import AgentConnection
-from gateway.store import ApiKeyRecord, AuditEntry, AuditReport, DirectoryBinding, SessionRecord, event_fields
+from gateway.store import (
+    ApiKeyRecord,
+    AuditEntry,
+    AuditReport,
+    ConsentRecord,
+    DirectoryBinding,
+    GrantRecord,
+    SessionRecord,
+    event_fields,
+)
 
 API_KEY_PREFIX = "isk_"
 """What an API key starts with, so that scanners of source code recognise one."""
@@ -68,6 +77,8 @@ class RebindingView(msgspec.Struct, kw_only=True):
     """None: it was bound to none before."""
     sessions: int
     """That were ended: those of the former directory's people."""
+    grants: int = 0
+    """Of applications, that were ended with their refresh tokens: of the same people."""
 
 
 class ApiKeyView(msgspec.Struct, kw_only=True):
@@ -118,6 +129,29 @@ class SessionView(msgspec.Struct, kw_only=True):
     user_agent: str
 
 
+class GrantView(msgspec.Struct, kw_only=True):
+    """What an application was given for a person, without what proves it. Times are Unix seconds."""
+
+    trust: str
+    """Of the application."""
+    created_at: float
+    refreshed_at: float | None = None
+    """None: it has not asked for new tokens since."""
+    idle_at: float
+    """When it ends unless it is used before."""
+    expires_at: float
+    offline: bool
+    """Whether it outlives the person's session."""
+
+
+class ConsentView(msgspec.Struct, kw_only=True):
+    """What a person has agreed that an application may know."""
+
+    trust: str
+    scopes: list[str]
+    at: float
+
+
 class PersonView(msgspec.Struct, kw_only=True):
     """All that is kept of one person."""
 
@@ -125,6 +159,8 @@ class PersonView(msgspec.Struct, kw_only=True):
     """What the directory says of itself."""
     object_guid: str
     sessions: list[SessionView]
+    grants: list[GrantView] = msgspec.field(default_factory=list)
+    consents: list[ConsentView] = msgspec.field(default_factory=list)
     entries: list[AuditView]
     """Of the audit trail, newest first."""
 
@@ -134,6 +170,9 @@ class RemovalView(msgspec.Struct, kw_only=True):
 
     sessions: int
     """That were ended."""
+    grants: int = 0
+    """Of applications, that were ended."""
+    consents: int = 0
     entries: int
     """Of the audit trail, that say nothing of the person any more."""
 
@@ -272,7 +311,13 @@ def api_key_view(record: ApiKeyRecord) -> ApiKeyView:
     )
 
 
-def person_view(account: AccountId, sessions: Sequence[SessionRecord], entries: Sequence[AuditEntry]) -> PersonView:
+def person_view(
+    account: AccountId,
+    sessions: Sequence[SessionRecord],
+    grants: Sequence[GrantRecord],
+    consents: Sequence[ConsentRecord],
+    entries: Sequence[AuditEntry],
+) -> PersonView:
     """What is kept of a person, for that person."""
     return PersonView(
         directory=account.directory,
@@ -287,7 +332,20 @@ def person_view(account: AccountId, sessions: Sequence[SessionRecord], entries: 
             )
             for session in sessions
         ],
+        grants=[_grant_view(grant) for grant in grants],
+        consents=[ConsentView(trust=consent.trust, scopes=sorted(consent.scopes), at=consent.at) for consent in consents],
         entries=[audit_view(entry) for entry in entries],
+    )
+
+
+def _grant_view(record: GrantRecord) -> GrantView:
+    return GrantView(
+        trust=record.trust,
+        created_at=record.created_at,
+        refreshed_at=record.rotated_at or None,
+        idle_at=record.idle_at,
+        expires_at=record.expires_at,
+        offline=not record.session,
     )
 
 

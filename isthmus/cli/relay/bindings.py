@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from foundation.times import minute
+from gateway.relay import RebindingView
 from isthmus.cli.admin import reported
 from isthmus.cli.output import counted, emit_json, json_option, run_async
 from isthmus.cli.relay.context import open_administrator, relay_config
@@ -72,7 +73,7 @@ def set_binding(config: Path, domain: str, directory: str, as_json: bool) -> Non
     if as_json:
         emit_json(view)
     else:
-        click.echo(f"{view.domain} is bound to {view.directory}; {counted(view.sessions, 'session')} ended.")
+        click.echo(f"{view.domain} is bound to {view.directory}; {_ended(view)}.")
 
 
 def _names_a_directory(text: str) -> bool:
@@ -99,6 +100,10 @@ def remove_binding(config: Path, domain: str, as_json: bool) -> None:
     elif view.before is None:
         click.echo(f"{view.domain} is not bound to a directory. To list the bindings: isthmus relay binding list")
     else:
-        click.echo(f"{view.domain} is no longer bound; {counted(view.sessions, 'session')} ended.")
+        click.echo(f"{view.domain} is no longer bound; {_ended(view)}.")
     if view.before is None:
         raise SystemExit(1)
+
+
+def _ended(view: RebindingView) -> str:
+    return f"{counted(view.sessions, 'session')} and {counted(view.grants, 'grant')} of applications ended"

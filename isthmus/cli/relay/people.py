@@ -19,7 +19,7 @@ from isthmus.terminal import visible
 
 @click.group()
 def person() -> None:
-    """Export or pseudonymise the data stored about one person: sessions, and entries of the audit trail.
+    """Export or pseudonymise the data stored about one person: sessions, applications, entries of the audit trail.
 
     USER is a name exactly as it was typed at a successful sign-in (`isthmus relay audit list` shows it), or the
     account's objectGUID or entryUUID.
@@ -53,12 +53,13 @@ def export_person(config: Path, user: str, output: Path | None, as_json: bool) -
 
         view = msgspec.json.decode(apart(take), type=PersonView)  # where it goes may be root's alone
         file.write(msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n")
-    told = {"file": str(output), "sessions": len(view.sessions), "entries": len(view.entries)}
-    sessions, entries = counted(len(view.sessions), "session"), counted(len(view.entries), "entry", "entries")
+    kept = {"sessions": len(view.sessions), "grants": len(view.grants), "consents": len(view.consents)}
+    told = {"file": str(output), **kept, "entries": len(view.entries)}
+    entries = counted(len(view.entries), "entry", "entries")
     if as_json:
         emit_json(told)
     else:
-        click.echo(visible(f"{output}: {sessions}, {entries} of the audit trail."))
+        click.echo(visible(f"{output}: {_counts(**kept)}, {entries} of the audit trail."))
 
 
 @person.command("pseudonymise")
@@ -67,7 +68,9 @@ def export_person(config: Path, user: str, output: Path | None, as_json: bool) -
 @yes_option
 @json_option
 def pseudonymise_person(config: Path, user: str, yes: bool, as_json: bool) -> None:
-    """Remove name, account, address and details from a person's entries, and end the sessions. This cannot be undone.
+    """Remove name, account, address and details from a person's entries, and end the sessions, refresh tokens and consents.
+
+    This cannot be undone.
 
     The entries keep time, outcome and agent, and the audit trail still verifies. A new entry lists them, so that they can
     still be recognised as one person's, but not whose. Earlier backups still contain the removed data.
@@ -84,5 +87,9 @@ def pseudonymise_person(config: Path, user: str, yes: bool, as_json: bool) -> No
     if as_json:
         emit_json(view)
     else:
-        sessions, entries = counted(view.sessions, "session"), counted(view.entries, "entry", "entries")
-        click.echo(f"Removed: {sessions}, and what {entries} of the audit trail said of the person.")
+        removed, entries = _counts(view.sessions, view.grants, view.consents), counted(view.entries, "entry", "entries")
+        click.echo(f"Removed: {removed}, and what {entries} of the audit trail said of the person.")
+
+
+def _counts(sessions: int, grants: int, consents: int) -> str:
+    return f"{counted(sessions, 'session')}, {counted(grants, 'grant')} of applications, {counted(consents, 'consent')}"

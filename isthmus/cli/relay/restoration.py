@@ -43,9 +43,9 @@ def restore(
 ) -> None:
     """Restore the relay's state from the backup in FILE. The relay must not be running.
 
-    All users are signed out, and enrolment tokens are void. Revocations, unlocks and enrolments since the backup are lost;
-    the output lists what to do again. Nothing is changed before the whole backup has been verified. If the restore is
-    interrupted, run the same command again to complete it.
+    All users are signed out; applications' refresh tokens and enrolment tokens are void. Revocations, unlocks and
+    enrolments since the backup are lost; the output lists what to do again. Nothing is changed before the whole backup has
+    been verified. If the restore is interrupted, run the same command again to complete it.
 
     \b
     Examples:
@@ -91,7 +91,8 @@ def _text(view: RestoreView, config: Path) -> str:
         lines.append(f"Not done: {view.remark}.")
     if view.backup.database == "postgresql":
         return "\n".join([*lines, f"Next: isthmus relay run --config {config}"])
-    ended = f"{counted(view.sessions, 'session')} and {counted(view.tokens, 'enrolment token')}"
+    tokens = f"{counted(view.grants, 'grant')} of applications and {counted(view.tokens, 'enrolment token')}"
+    ended = f"{counted(view.sessions, 'session')}, {tokens}"
     lines += [
         f"Ended: {ended}, as of the backup; what began after it is unknown here, and void too.",
         f"Forgotten is what happened after {made}. Do again what applies:",
