@@ -5,6 +5,7 @@ smb.conf), and `steps`, done in order in one transaction:
 
 - `{"add": {"dn": …, "password": …, attribute: value or [values]}}`
 - `{"modify": {"dn": …, attribute: value or [values]}, "raw": true}`; raw writes what only the server itself may write
+- `{"delete": {"dn": …}}`
 - `{"grant": {"dn": …, "to": account name, "aces": ["(A;CI;RPLC;;;{sid})"]}}`
 - `{"copies": {"count": n, "name": "bench{:05d}", "password": …, "base": dn, "upn_suffix": …, "groups": [dn]}}`
 
@@ -122,6 +123,8 @@ def main():
                 add(db, step["add"])
             elif "modify" in step:
                 modify(db, step["modify"], step.get("raw", False))
+            elif "delete" in step:
+                db.delete(ldb.Dn(db, step["delete"]["dn"]))
             elif "grant" in step:
                 grant(db, step["grant"])
             else:

@@ -18,8 +18,10 @@ from directory.model import (
     DirectoryCondition,
     DirectoryIdentity,
     DirectoryReadiness,
+    FoundPerson,
+    PersonReference,
 )
-from directory.people import AccountFinder, AccountLookup, LoginName, parse_name
+from directory.people import AccountFinder, AccountLookup, LoginName, MayTell, PersonLookup, parse_name
 from directory.settings import DirectorySettings
 from findings import Finding, failed, warned
 from settings import Unfit, dotted
@@ -47,6 +49,7 @@ class _Directory:
         self.controllers = Controllers(settings, servers.used, clock, on_change)
         finder = AccountFinder(settings)
         self.lookup = AccountLookup(self.controllers, finder)
+        self.people = PersonLookup(self.controllers, finder, clock)
         self.checker = CredentialChecker(settings, self.controllers, finder, clock)
         self._turn = asyncio.Semaphore(settings.connections)
         self._limit = settings.connections + settings.queue
@@ -191,6 +194,29 @@ class Directories:
             return await directory.run(lambda: directory.lookup.find_user(name))
         except NotFound:
             return None
+
+    async def look_up(self, person: PersonReference, *, deadline: float, may_tell: MayTell) -> FoundPerson | None:
+        """Who somebody is and whether the account lives, without a password, before `deadline` (Unix seconds).
+
+        may_tell: asked about the account before anything is said of it. None where it may not be told, and where no
+        directory can be meant, whether there is such a person or not. Raises Ambiguous, NoDirectory, ServerRefused,
+        StateUnreadable, TimeoutError.
+        """
+        directory = self._home_of(person)
+        if directory is None:
+            return None
+        patience = deadline - self._clock()
+        give_up = time.monotonic() + patience
+        async with asyncio.timeout(patience):
+            return await directory.run(lambda: directory.people.look_up(person, may_tell, give_up))
+
+    def _home_of(self, person: PersonReference) -> _Directory | None:
+        if person.domain:
+            domain = person.domain.lower()
+            return self._by_suffix.get(domain) or self._by_domain.get(domain)
+        if person.user_name:
+            return self._home(parse_name(person.user_name))
+        return self._all[0] if len(self._all) == 1 else None
 
     async def check(self) -> list[Finding]:
         """Find out what is wrong with each domain controller and the service account; never raises."""

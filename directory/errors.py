@@ -8,6 +8,7 @@ DirectoryError
 │   └── BaseNotFound                     … because nothing is where `base_dn` points
 ├── Ambiguous                          more than one account answers to a name
 ├── NotFound                           no account answers to a name
+├── StateUnreadable                    our own account may not read whether an account is disabled
 ├── LdapConnectionError                the connection
 │   ├── ConnectFailed                    … could not be made: nothing was sent
 │   │   └── ServerCertificateRefused       … because the server's certificate is not the one that we trust
@@ -123,6 +124,20 @@ class NotFound(DirectoryError):
 
     def __str__(self) -> str:
         return f"No account of a configured directory answers to {self.name!r}."
+
+
+class StateUnreadable(DirectoryError):
+    """The service account cannot read whether an account is enabled: "live" would be said of everybody."""
+
+    def __init__(self, directory: str, dn: str) -> None:
+        super().__init__(directory, dn)
+        self.directory, self.dn = directory, dn
+
+    def __str__(self) -> str:
+        return (
+            f"{self.directory}: userAccountControl of {self.dn} is not readable. Let the service account read all "
+            "properties of users, as the group Pre-Windows 2000 Compatible Access does."
+        )
 
 
 class LdapConnectionError(DirectoryError):

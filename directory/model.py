@@ -50,6 +50,19 @@ class PasswordRule(enum.StrEnum):
     """The person may not change it at all."""
 
 
+class AccountStatus(enum.StrEnum):
+    """What can be said of an account without its password. Of several the last one here is said."""
+
+    LIVE = "live"
+    MUST_CHANGE = "must_change"
+    """An administrator wants another password before the next sign-in. One that is merely too old is `live`."""
+    LOCKED = "locked"
+    EXPIRED = "expired"
+    DISABLED = "disabled"
+    GONE = "gone"
+    """No user of the directory is that object, or has that name."""
+
+
 DirectoryCondition = Literal["ready", "not_checked", "no_controller", "service_account", "base_dn"]
 """Whether a directory can serve a sign-in. `not_checked`: nobody has looked yet. `no_controller`: no domain controller
 answers. `service_account`: they do, and refuse our own account. `base_dn`: there is nothing where it points."""
@@ -112,6 +125,37 @@ class DirectoryIdentity(Struct, frozen=True):
     """What the directory says of itself (see `DirectoryObject`); `domain` is its name in the settings."""
 
 
+class PersonReference(Struct, frozen=True, kw_only=True):
+    """Who is asked about: by one of objectGUID, SID and name."""
+
+    domain: str = ""
+    """Which directory is asked, by one of its UPN suffixes or domains; empty: as the name says, or the only one."""
+    object_guid: str = ""
+    """objectGUID or entryUUID, lower case with dashes."""
+    sid: str = ""
+    """`S-1-5-…`; Active Directory only."""
+    user_name: str = ""
+
+    @property
+    def text(self) -> str:
+        """Whichever of them it is."""
+        return self.object_guid or self.sid or self.user_name
+
+
+class FoundPerson(Struct, frozen=True):
+    """What a directory says of somebody who did not sign in just now."""
+
+    status: AccountStatus
+    account: DirectoryObject
+    """Of one who is gone, the object that was asked about."""
+    identity: DirectoryIdentity | None = None
+    """None of one who is gone."""
+    password_set: float = 0.0
+    """When the password was set, Unix seconds; 0 where the directory does not say."""
+    controller: str = ""
+    """host:port that answered."""
+
+
 class CheckResult(Struct, frozen=True):
     """What came of it."""
 
@@ -137,6 +181,8 @@ class CheckResult(Struct, frozen=True):
     seconds that are left; 0 where it is not known."""
     requirements: PasswordRequirements | None = None
     """With SUCCESS, PASSWORD_EXPIRED and MUST_CHANGE, where they are known."""
+    password_set: float = 0.0
+    """With SUCCESS of a check: when the password was set, Unix seconds; 0 where the directory does not say."""
 
 
 @dataclass(frozen=True, slots=True)

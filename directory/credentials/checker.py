@@ -148,7 +148,8 @@ class CredentialChecker:
                     return result
                 identity = await self._finder.identify(connection, account, check.give_up)
                 requirements = self._allowances.known_requirements(account, controller.clock_skew)
-                return replace(result, identity=identity, requirements=requirements)
+                since = self._finder.password_set(account)
+                return replace(result, identity=identity, requirements=requirements, password_set=since)
         finally:
             controller.in_flight -= 1
 

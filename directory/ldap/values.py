@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
+import re
 import uuid
 
 from directory.ldap.codec import Entry
 
+_SID = re.compile("S-1-[0-9]{1,15}(?:-[0-9]{1,10}){1,15}")
+_GUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _EPOCH = 11_644_473_600
 """Seconds from 1601 to 1970."""
 _LARGEST = 2**63 - 1
@@ -68,6 +71,23 @@ def format_sid(raw: bytes) -> str:
     authority = int.from_bytes(raw[2:8], "big")
     parts = [int.from_bytes(raw[at : at + 4], "little") for at in range(8, 8 + 4 * raw[1], 4)]
     return "-".join(map(str, ("S", raw[0], authority, *parts)))
+
+
+def parse_sid(text: str) -> bytes | None:
+    """The binary SID of `S-1-…` (MS-DTYP section 2.4.2.1); None where it is none."""
+    match = _SID.fullmatch(text)
+    if match is None:
+        return None
+    revision, authority, *parts = map(int, text[2:].split("-"))
+    if authority >= 1 << 48 or any(part >= 1 << 32 for part in parts):
+        return None
+    head = bytes((revision, len(parts))) + authority.to_bytes(6, "big")
+    return head + b"".join(part.to_bytes(4, "little") for part in parts)
+
+
+def parse_guid(text: str) -> bytes | None:
+    """The binary objectGUID of a GUID as `format_guid` writes it, in either case; None where it is none."""
+    return uuid.UUID(text).bytes_le if _GUID.fullmatch(text) else None
 
 
 def format_guid(raw: bytes) -> str:

@@ -8,5 +8,6 @@ from directory.people.accounts import Account, Accounts
 from directory.people.finder import AccountFinder
 from directory.people.lookup import AccountLookup
 from directory.people.names import LoginName, parse_name
+from directory.people.person_lookup import MayTell, PersonLookup
 
-__all__ = ["Account", "AccountFinder", "AccountLookup", "Accounts", "LoginName", "parse_name"]
+__all__ = ["Account", "AccountFinder", "AccountLookup", "Accounts", "LoginName", "MayTell", "PersonLookup", "parse_name"]

@@ -10,9 +10,10 @@ from directory.errors import Ambiguous
 from directory.ldap import codec
 from directory.ldap.codec import Entry
 from directory.ldap.filters import user_filter
-from directory.ldap.values import as_text, format_guid, format_sid, text_of
-from directory.model import DirectoryGroup, DirectoryIdentity
+from directory.ldap.values import as_text, format_guid, format_sid, parse_guid, parse_sid, text_of
+from directory.model import AccountStatus, DirectoryGroup, DirectoryIdentity
 from directory.people.names import LoginName, fold, spellings
+from directory.people.states import AD_STATE, LDAP_STATE, password_set, status_of
 from directory.settings import DirectorySettings
 
 _AD = (
@@ -20,7 +21,7 @@ _AD = (
     "badPwdCount", "badPasswordTime", "lockoutTime", "msDS-ResultantPSO", "pwdLastSet", "memberOf", "primaryGroupID",
 )  # fmt: skip
 """What the lockout guard and the minimum age of a password need comes with the rest: a second search would cost double."""
-_LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf")
+_LDAP = ("entryUUID", "nsUniqueId", "uid", "mail", "displayName", "cn", "givenName", "sn", "memberOf", "pwdChangedTime")
 
 
 Rank = tuple[int, bool]
@@ -64,6 +65,7 @@ class Accounts:
         names = tuple(dict.fromkeys((*(_AD if self._is_ad else _LDAP), *settings.login_attributes, *settings.attributes)))
         self.attributes = codec.attribute_list(names)
         self.attributes_with_groups = codec.attribute_list((*names, "tokenGroups")) if self._is_ad else self.attributes
+        self.attributes_with_state = codec.attribute_list((*names, *(AD_STATE if self._is_ad else LDAP_STATE)))
         self._wanted = [(name, name.lower().encode()) for name in settings.attributes]
         default = ("userPrincipalName",) if self._is_ad else ("uid", "mail")
         self._login = [name.encode() for name in settings.login_attributes or default]
@@ -121,6 +123,37 @@ class Accounts:
     def _filter(self, readings: list[tuple[bytes, str]]) -> bytes:
         held = codec.any_of([codec.equals(attribute, value.encode()) for attribute, value in readings])
         return codec.all_of((held, self._users))
+
+    def with_guid(self, guid: str) -> bytes | None:
+        """The filter for whoever is that object, as far as it is a user; None where no object can be called so."""
+        if not self._is_ad:
+            if "\0" in guid:
+                return None
+            value = guid.encode("utf-8", "replace")
+            held = codec.any_of([codec.equals(attribute, value) for attribute in (b"entryUUID", b"nsUniqueId")])
+            return codec.all_of((held, self._users))
+        raw = parse_guid(guid)
+        return codec.all_of((codec.equals(b"objectGUID", raw), self._users)) if raw is not None else None
+
+    def with_sid(self, sid: str) -> bytes | None:
+        """The filter for the user with that SID; None where there can be none."""
+        raw = parse_sid(sid) if self._is_ad else None
+        return codec.all_of((codec.equals(b"objectSid", raw), self._users)) if raw is not None else None
+
+    @property
+    def users(self) -> bytes:
+        """The filter that users pass."""
+        return self._users
+
+    def status(self, account: Account, now: float) -> AccountStatus | None:
+        """The state of an account that was read with `attributes_with_state`; None where the entry does not say it.
+
+        now: Unix seconds on the server's clock."""
+        return status_of(account.entry, active_directory=self._is_ad, now=now)
+
+    def password_set(self, account: Account) -> float:
+        """When its password was set, Unix seconds; 0 where that is not known."""
+        return password_set(account.entry, active_directory=self._is_ad)
 
     def object_guid(self, account: Account) -> str:
         """objectGUID or entryUUID as text."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from directory.errors import Ambiguous, StateUnreadable
 from directory.ldap import Entry, LdapConnection, codec
-from directory.model import DirectoryIdentity, DirectoryObject
+from directory.model import AccountStatus, DirectoryIdentity, DirectoryObject, PersonReference
 from directory.people.accounts import CERTAIN, Account, Accounts, Rank, choose
 from directory.people.cache import Cache
 from directory.people.groups import Groups
-from directory.people.names import LoginName
+from directory.people.names import LoginName, parse_name
 from directory.settings import DirectorySettings
 
 _MOST = 3
@@ -66,6 +67,41 @@ class AccountFinder:
                 if answering:
                     break
         return answering
+
+    async def find_person(self, connection: LdapConnection, person: PersonReference) -> Account | None:
+        """The account that is meant, read with what its state follows from; of a GUID, a SID or a name.
+
+        Raises Ambiguous, LdapConnectionError, ServerRefused.
+        """
+        accounts, base, scope = self._accounts, self._base, codec.SCOPE_SUBTREE
+        matching: bytes | None
+        if person.user_name:
+            name = parse_name(person.user_name)
+            named = await self.find(connection, name) if name is not None else None
+            if named is None:
+                return None
+            base, scope, matching = named.dn.encode(), codec.SCOPE_BASE, accounts.users
+        elif person.sid:
+            matching = accounts.with_sid(person.sid)
+        else:
+            matching = accounts.with_guid(person.object_guid)
+        if matching is None:
+            return None
+        found = await self._search(connection, base, scope, matching, accounts.attributes_with_state)
+        if len(found) > 1:
+            raise Ambiguous(person.text, tuple(dn for dn, _ in found))
+        return Account(*found[0]) if found else None
+
+    def status(self, account: Account, now: float) -> AccountStatus:
+        """Of what `find_person` found; now: Unix seconds on the server's clock. Raises StateUnreadable."""
+        status = self._accounts.status(account, now)
+        if status is None:
+            raise StateUnreadable(self._settings.name, account.dn)
+        return status
+
+    def password_set(self, account: Account) -> float:
+        """When the password of an account was set, Unix seconds; 0 where that is not known."""
+        return self._accounts.password_set(account)
 
     async def identify(self, connection: LdapConnection, account: Account, give_up: float = math.inf) -> DirectoryIdentity:
         """Who it is, groups included; give_up: time.monotonic(). Raises LdapConnectionError, ServerRefused."""
