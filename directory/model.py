@@ -154,6 +154,8 @@ class FoundPerson(Struct, frozen=True):
     """When the password was set, Unix seconds; 0 where the directory does not say."""
     controller: str = ""
     """host:port that answered."""
+    offered: tuple[str, ...] = ()
+    """The attributes that the settings let out, whether the person has them or not."""
 
 
 class CheckResult(Struct, frozen=True):

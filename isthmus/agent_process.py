@@ -21,6 +21,8 @@ from isthmus.process import ServiceProcess
 
 log = structlog.get_logger()
 
+LOOKUP_OUTCOMES = (*(status.value for status in directory.AccountStatus), "not_mine", "limit", "failed")
+"""See `gateway.agent.lookups`."""
 RELOADED = ("log.level", *(f"core.{key}" for key in ROUTE_SETTINGS))
 """Settings that a reload takes; all others need a restart."""
 
@@ -39,7 +41,14 @@ async def serve(settings: AgentSettings, file: Path, process: ServiceProcess, *,
     clock = steady_clock()
     directories = directory.Directories(settings.directories, clock=clock)
     try:
-        agent = Agent(settings.core, settings.state_dir, directories, software=software, directory_clock=clock)
+        agent = Agent(
+            settings.core,
+            settings.state_dir,
+            directories,
+            software=software,
+            look_up=settings.look_up,
+            directory_clock=clock,
+        )
         core = settings.core
         metrics = AgentMetrics(agent, directories).text
         health = HealthServer(core.health_listen, lambda: agent.state, metrics, core.health_hosts)
@@ -82,6 +91,12 @@ class AgentMetrics:
         for outcome in directory.CheckOutcome:  # 0 from the start: a monitor does not see the first one as an increase
             outcomes.add_metric([outcome.value], self._agent.outcomes.get(outcome.value, 0))
         yield outcomes
+        lookups = CounterMetricFamily(
+            "isthmus_agent_lookups", "Look-ups without a password, by outcome.", labels=["outcome"]
+        )
+        for what in LOOKUP_OUTCOMES:
+            lookups.add_metric([what], self._agent.lookups.get(what, 0))
+        yield lookups
         yield from self._controllers()
 
     def _controllers(self) -> Iterable[Metric]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from directory import DirectorySettings, contradictions
-from gateway.agent import AgentCoreSettings
+from gateway.agent import AgentCoreSettings, LookUpSettings
 from isthmus.log_settings import LogSettings
 from settings import Unfit, not_empty
 
@@ -23,6 +23,8 @@ class AgentSettings:
     """The relays and how to reach them."""
     directories: Annotated[tuple[DirectorySettings, ...], not_empty]
     """Directories against which passwords are checked; several for several forests."""
+    look_up: LookUpSettings = field(default_factory=LookUpSettings)
+    """What relays may ask about users without a password."""
     log: LogSettings = field(default_factory=LogSettings)
     """Logging."""
 

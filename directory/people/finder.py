@@ -99,6 +99,11 @@ class AccountFinder:
             raise StateUnreadable(self._settings.name, account.dn)
         return status
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The attributes that an identity may have beside its fields."""
+        return self._settings.attributes
+
     def password_set(self, account: Account) -> float:
         """When the password of an account was set, Unix seconds; 0 where that is not known."""
         return self._accounts.password_set(account)

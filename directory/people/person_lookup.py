@@ -80,7 +80,8 @@ class PersonLookup:
         give_up: float,
     ) -> FoundPerson:
         identity = await self._finder.identify(connection, account, give_up)
-        return FoundPerson(status, reference, identity, self._finder.password_set(account), connection.server)
+        since, offered = self._finder.password_set(account), self._finder.offered
+        return FoundPerson(status, reference, identity, since, connection.server, offered)
 
 
 def _gone(connection: LdapConnection, person: PersonReference, may_tell: MayTell) -> FoundPerson | None:

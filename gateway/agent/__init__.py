@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from gateway.agent.enrolment import enrol
     from gateway.agent.errors import AgentError, EnrolmentFailed, NotEnrolled, RelayUnreachable
     from gateway.agent.health import HealthServer, HealthUnavailable
+    from gateway.agent.known_people import KnownPeople
     from gateway.agent.ports import CredentialDirectories
     from gateway.agent.probe import RelayVerdict, probe_relay
     from gateway.agent.routes import ROUTE_SETTINGS, BadRoute, Route, known_relays, make_routes, proxy_of, tls_context
-    from gateway.agent.settings import AgentCoreSettings
+    from gateway.agent.settings import AgentCoreSettings, LookUpSettings
     from gateway.agent.state import AgentState
     from gateway.agent.validator import Validator
 
@@ -36,6 +37,8 @@ __all__ = [
     "EnrolmentFailed",
     "HealthServer",
     "HealthUnavailable",
+    "KnownPeople",
+    "LookUpSettings",
     "NotEnrolled",
     "RelayConnection",
     "RelayUnreachable",
@@ -58,10 +61,11 @@ _MODULES = {
     "enrolment": "enrol",
     "errors": "AgentError EnrolmentFailed NotEnrolled RelayUnreachable",
     "health": "HealthServer HealthUnavailable",
+    "known_people": "KnownPeople",
     "ports": "CredentialDirectories",
     "probe": "RelayVerdict probe_relay",
     "routes": "ROUTE_SETTINGS BadRoute Route known_relays make_routes proxy_of tls_context",
-    "settings": "AgentCoreSettings",
+    "settings": "AgentCoreSettings LookUpSettings",
     "state": "AgentState",
     "validator": "Validator",
 }

@@ -21,12 +21,15 @@ from gateway.agent.backoff import Backoff
 from gateway.agent.clock import steady_clock
 from gateway.agent.connection import RelayConnection
 from gateway.agent.errors import NotEnrolled, RelayUnreachable
+from gateway.agent.known_people import KnownPeople
+from gateway.agent.lookups import PersonLookUps
 from gateway.agent.ports import CredentialDirectories
 from gateway.agent.routes import BadRoute, Route, Routes
-from gateway.agent.settings import AgentCoreSettings
+from gateway.agent.settings import AgentCoreSettings, LookUpSettings
 from gateway.agent.state import AgentState
 from gateway.agent.validator import Validator
 from gateway.protocol import (
+    AGENT_CAPABILITIES,
     DIRECTORIES_REPORT,
     READINESS_REPORT,
     AgentFacts,
@@ -36,6 +39,7 @@ from gateway.protocol import (
     DirectoriesReport,
     DirectoryState,
     Event,
+    LookUpRequest,
     Opened,
     PeerTrust,
     ReadinessReport,
@@ -59,9 +63,10 @@ RENEWAL_RETRY = 3600.0
 class Agent:
     """Keeps connections to all relays until told to stop.
 
-    state_dir: where the identity lives. software: version shown to the relay's operator. clock: Unix seconds, for the
-    certificate. directory_clock: that of the directories' deadlines. session_clock: of every connection, Unix seconds; by
-    default each has a steady one of its own.
+    state_dir: where the identity lives. software: version shown to the relay's operator. look_up: what relays are told of
+    people without a password. clock: Unix seconds, for the certificate, and for who signed in lately. directory_clock: that
+    of the directories' deadlines. session_clock: of every connection, Unix seconds; by default each has a steady one of its
+    own.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Agent:
         directories: CredentialDirectories,
         *,
         software: str,
+        look_up: LookUpSettings | None = None,
         clock: Callable[[], float] = time.time,
         directory_clock: Callable[[], float] | None = None,
         session_clock: Callable[[], float] | None = None,
@@ -85,12 +91,20 @@ class Agent:
         except FileNotFoundError:
             raise NotEnrolled(state_dir) from None
         self._routes = Routes(settings, state_dir)
-        self._validator = Validator(directories)
+        look_up = look_up or LookUpSettings()
+        self._people = KnownPeople(state_dir, clock)
+        self._lookups = PersonLookUps(directories, self._people, look_up, self._directory_clock)
+        self._validator = Validator(directories, self._lookups)
         self._facts = AgentFacts(
             instance=os.urandom(8).hex(),
             capacity=settings.capacity,
             domains=tuple(directories.domains) or ("*",),
             software=software,
+            capabilities=tuple(
+                capability
+                for capability in AGENT_CAPABILITIES
+                if capability != LookUpRequest.operation or look_up.lookups_per_minute
+            ),
         )
         self._live: set[RelayConnection] = set()
         self._stopping = asyncio.Event()
@@ -114,6 +128,11 @@ class Agent:
     def outcomes(self) -> Mapping[str, int]:
         """What came of the checks so far, counted by outcome."""
         return self._validator.outcomes
+
+    @property
+    def lookups(self) -> Mapping[str, int]:
+        """What came of the look-ups so far: the status that was said, `not_mine`, `limit` or `failed`."""
+        return self._lookups.outcomes
 
     @property
     def identity(self) -> MachineIdentity:
@@ -140,6 +159,7 @@ class Agent:
                 task.cancel()
             if self._moving is not None:
                 self._moving.cancel()
+        self._people.close()
         log.info("agent.stopped", agent=self._identity.name)
 
     def stop(self) -> None:

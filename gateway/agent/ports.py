@@ -25,6 +25,11 @@ class CredentialDirectories(Protocol):
     ) -> directory.CheckResult:
         """Change a password, proving the old one."""
 
+    async def look_up(
+        self, person: directory.PersonReference, *, deadline: float, may_tell: Callable[[directory.DirectoryObject], bool]
+    ) -> directory.FoundPerson | None:
+        """Who somebody is, without a password; None where nothing may be told."""
+
     def health(self) -> Sequence[directory.ControllerHealth]:
         """The state of each domain controller, now."""
 

@@ -53,3 +53,17 @@ class AgentCoreSettings:
             yield Unfit("is not used without a proxy", "set proxy, too", setting="proxy_user")
         if self.proxy_password_file is not None and self.proxy_user is None:
             yield Unfit("is not used without a user", "set proxy_user, too", setting="proxy_password_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpSettings:
+    """What relays may ask about users without a password: whether an account still exists and is enabled, its groups,
+    and those of the directory's `attributes` that an application needs. Sessions and tokens end with the account only
+    if agents answer this."""
+
+    lookups_per_minute: Annotated[int, Bounds(most=100_000, zero=True)] = 600
+    """Maximum number of look-ups that this agent answers in a minute, for all relays together, so that a stolen relay
+    cannot read many users. 0: it answers none; sessions and tokens then end after the relay's `unchecked_lifetime`."""
+    any_person: bool = False
+    """Whether to answer about all users of the directories. By default the agent answers only about users whose password
+    it has itself checked successfully in the last 30 days, so that a stolen relay cannot read the directory."""

@@ -12,8 +12,18 @@ from msgspec import Struct
 
 import directory
 from gateway.agent.identities import bounded_identity
+from gateway.agent.lookups import NotTaken, PersonLookUps
 from gateway.agent.ports import CredentialDirectories
-from gateway.protocol import AccountId, AnswerBody, ChangeRequest, NewPasswordRules, Outcome, RequestBody
+from gateway.protocol import (
+    AccountId,
+    AnswerBody,
+    ChangeRequest,
+    LookUpRequest,
+    NewPasswordRules,
+    Outcome,
+    PasswordRequest,
+    RequestBody,
+)
 
 log = structlog.get_logger()
 
@@ -28,19 +38,26 @@ class Checked(Struct, frozen=True):
 
 
 class Validator:
-    """Asks the directories, and never raises: whatever goes wrong there is an outcome."""
+    """Asks the directories, and never raises: whatever goes wrong there is an outcome.
 
-    def __init__(self, directories: CredentialDirectories) -> None:
-        self._directories = directories
+    lookups: say who somebody is without a password; None: nobody is told about.
+    """
+
+    def __init__(self, directories: CredentialDirectories, lookups: PersonLookUps | None = None) -> None:
+        self._directories, self._lookups = directories, lookups
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> Checked | None:
+    async def check(
+        self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind
+    ) -> Checked | NotTaken | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
-        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
-        Cancelling does not undo a bind.
+        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind, NotTaken for a look-up
+        that this agent does not answer. Cancelling does not undo a bind.
         """
+        if isinstance(body, LookUpRequest):
+            return await self._look_up(body, deadline)
         started = time.perf_counter()
         bound = structlog.contextvars.bind_contextvars(correlation_id=body.correlation_id)
         try:
@@ -67,13 +84,35 @@ class Validator:
         finally:
             structlog.contextvars.reset_contextvars(**bound)
         account = result.account
+        if self._lookups is not None and account is not None and result.outcome is directory.CheckOutcome.SUCCESS:
+            self._lookups.note(AccountId(*account))
         return Checked(_answer(result, milliseconds, body.user_name), AccountId(*account) if account is not None else None)
 
     def _failed(self, detail: str) -> Checked:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return Checked(AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL]))
 
-    async def _ask(self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind) -> directory.CheckResult:
+    async def _look_up(self, body: LookUpRequest, deadline: float) -> Checked | NotTaken:
+        if self._lookups is None:
+            return NotTaken("unsupported")
+        with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):
+            try:
+                answer = await self._lookups.answer(body, deadline)
+            except TimeoutError:
+                answer = AnswerBody(Outcome.TIMED_OUT)
+            except directory.DirectoryError as error:
+                log.warning("directory.failed", person=body.person, error=str(error))
+                answer = AnswerBody(Outcome.NO_DIRECTORY, detail=str(error)[:MAX_DETAIL])
+            except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
+                log.error("check.failed", person=body.person, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
+                answer = AnswerBody(Outcome.NO_DIRECTORY, detail=f"the agent failed ({type(error).__name__})")
+        if isinstance(answer, NotTaken):
+            return answer
+        if answer.outcome is not Outcome.SUCCESS:
+            self._lookups.count_failure()
+        return Checked(answer)
+
+    async def _ask(self, body: PasswordRequest, deadline: float, before_bind: directory.BeforeBind) -> directory.CheckResult:
         if isinstance(body, ChangeRequest):
             return await self._directories.change_password(
                 body.user_name, body.password, body.new_password, deadline=deadline, before_bind=before_bind
@@ -98,6 +137,7 @@ def _answer(result: directory.CheckResult, milliseconds: float, user_name: str) 
         rule=result.rule or "",
         rule_value=result.rule_value,
         controller=result.controller,
+        password_set=min(result.password_set, 2.0**40),
         new_password=_rules(result.requirements) if result.requirements is not None else None,
     )
 

@@ -5,8 +5,8 @@ What belongs here: what both ends must agree on. What does not: who is asked (re
 """
 
 from gateway.protocol.accounts import AccountId
-from gateway.protocol.agent_session import AgentFacts, AgentSession
-from gateway.protocol.bodies import OPERATIONS, AnswerBody, ChangeRequest, RequestBody, VerifyRequest
+from gateway.protocol.agent_session import AGENT_CAPABILITIES, AgentFacts, AgentSession
+from gateway.protocol.bodies import OPERATIONS, AnswerBody, ChangeRequest, LookUpRequest, RequestBody, VerifyRequest
 from gateway.protocol.errors import CloseCode, MalformedFrame, PeerRefused, PeerRevoked, ProtocolError
 from gateway.protocol.events import (
     Announcement,
@@ -50,11 +50,12 @@ from gateway.protocol.reports import (
     decode_directories_report,
     decode_readiness_report,
 )
-from gateway.protocol.requests import RelayRequests, make_pair, request_body
+from gateway.protocol.requests import PasswordRequest, RelayRequests, look_up_body, make_pair, request_body
 from gateway.protocol.session import ProtocolSession, SessionState
 from gateway.protocol.trust import IdentitySigner, PeerTrust
 
 __all__ = [
+    "AGENT_CAPABILITIES",
     "DIRECTORIES_REPORT",
     "MAX_FRAME",
     "MAX_HANDSHAKE",
@@ -85,11 +86,13 @@ __all__ = [
     "Identity",
     "IdentitySigner",
     "Ignored",
+    "LookUpRequest",
     "MalformedFrame",
     "Measured",
     "NewPasswordRules",
     "Opened",
     "Outcome",
+    "PasswordRequest",
     "PeerDraining",
     "PeerRefused",
     "PeerRevoked",
@@ -112,6 +115,7 @@ __all__ = [
     "decode_directories_report",
     "decode_readiness_report",
     "encode",
+    "look_up_body",
     "make_pair",
     "request_body",
 ]

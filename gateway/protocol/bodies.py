@@ -13,11 +13,14 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.protocol.accounts import AccountId
+from gateway.protocol.accounts import AccountId, Part
 from gateway.protocol.errors import MalformedFrame
 from gateway.protocol.outcome import Identity, NewPasswordRules, Outcome
 
 Text = Annotated[str, Meta(max_length=1024)]
+AttributeName = Annotated[str, Meta(min_length=1, max_length=256, pattern="^[A-Za-z0-9;.-]+\\Z")]
+"""An attribute's name or OID, with options (RFC 4512 section 2.5)."""
+AttributeNames = Annotated[tuple[AttributeName, ...], Meta(max_length=64)]
 ReplyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
@@ -65,7 +68,38 @@ class ChangeRequest(SealedRequest, frozen=True, kw_only=True):
         yield "user_name", self.user_name
 
 
-RequestBody = VerifyRequest | ChangeRequest
+class LookUpRequest(SealedRequest, frozen=True, kw_only=True):
+    """Operation `look_up`: who is it, and does the account live? Without a password: nothing is bound.
+
+    Exactly one of `object_guid`, `sid` and `user_name` says who. Another number of them is malformed.
+    """
+
+    operation: ClassVar[str] = "look_up"
+    directory: Part = ""
+    """With `object_guid`: the directory part of the account (see `AccountId`)."""
+    object_guid: Part = ""
+    sid: Annotated[str, Meta(max_length=256)] = ""
+    user_name: Text = ""
+    """userPrincipalName, DOMAIN\\name or an alternate login."""
+    domain: Annotated[str, Meta(max_length=253)] = ""
+    """Which of the agent's directories is asked; empty: the one of `user_name`, or the only one."""
+    attributes: AttributeNames = ()
+    """Attributes wanted beside the identity's own fields."""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.object_guid, self.sid, self.user_name))) != 1:
+            raise ValueError("exactly one of object_guid, sid and user_name")
+
+    def __repr__(self) -> str:
+        return f"LookUpRequest({self.person!r}, …)"
+
+    @property
+    def person(self) -> str:
+        """Whom it is about, as it was asked."""
+        return self.object_guid or self.sid or self.user_name
+
+
+RequestBody = VerifyRequest | ChangeRequest | LookUpRequest
 
 
 class AnswerBody(Struct, frozen=True, omit_defaults=True):
@@ -91,6 +125,14 @@ class AnswerBody(Struct, frozen=True, omit_defaults=True):
     new_password: NewPasswordRules | None = None
     """With `success`, `password_expired` and `must_change`: what the next one has to be, where it is known."""
 
+    password_set: Annotated[float, Meta(ge=0, le=2**40)] = 0.0
+    """With `success` of `verify` and `look_up`: when the password was set, Unix seconds; 0 where that is not known."""
+    status: Annotated[str, Meta(max_length=64, pattern="^[a-z_]*\\Z")] = ""
+    """With `success` of `look_up`: `live`, `must_change`, `locked`, `expired`, `disabled`, `gone`. Whoever reads it must
+    bear others."""
+    withheld: AttributeNames = ()
+    """With `success` of `look_up`: wanted attributes that the agent does not give to any relay."""
+
     @property
     def subject(self) -> AccountId | None:
         """Whose account the answer is about."""
@@ -103,6 +145,7 @@ _sealed_request = msgspec.msgpack.Decoder(SealedRequest)
 _requests: Final[Mapping[str, msgspec.msgpack.Decoder[Any]]] = {
     VerifyRequest.operation: msgspec.msgpack.Decoder(VerifyRequest),
     ChangeRequest.operation: msgspec.msgpack.Decoder(ChangeRequest),
+    LookUpRequest.operation: msgspec.msgpack.Decoder(LookUpRequest),
 }
 _answer = msgspec.msgpack.Decoder(AnswerBody)
 

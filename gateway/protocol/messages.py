@@ -223,7 +223,8 @@ class Answer(_Message, frozen=True, tag="answer"):
 class Refuse(_Message, frozen=True, tag="refuse"):
     """The agent did not begin and will not: somebody else may.
 
-    Reasons are `busy`, `draining`, `late`, `unsupported`, `cancelled`, `unsealable`; an unknown one means no less.
+    Reasons are `busy`, `draining`, `late`, `unsupported`, `cancelled`, `unsealable`, of a look-up `not_mine` and `limit`;
+    an unknown one means no less.
     """
 
     node: Name

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from certs import VerifiedPeer
-from gateway.protocol.bodies import ChangeRequest, RequestBody, VerifyRequest
+from gateway.protocol.bodies import ChangeRequest, LookUpRequest, RequestBody, VerifyRequest
 from gateway.protocol.errors import MalformedFrame, PeerRefused, SealBroken, UnexpectedMessage
 from gateway.protocol.events import Announcement, Answered, AnswerUnreadable, BegunReceived, Event, RequestRefused
 from gateway.protocol.messages import Answer, Begun, Cancel, PairKey, Refuse, Request
@@ -113,7 +113,9 @@ class RelayRequests:
             reply.verify_refusal(message.reason, message.proof)
 
 
-_MAKERS: Final[Mapping[str, Callable[[str, str, str, str], RequestBody]]] = {
+PasswordRequest = VerifyRequest | ChangeRequest
+
+_MAKERS: Final[Mapping[str, Callable[[str, str, str, str], PasswordRequest]]] = {
     VerifyRequest.operation: lambda user, password, _, correlation: VerifyRequest(
         new_reply_key(), correlation, user_name=user, password=password
     ),
@@ -123,6 +125,29 @@ _MAKERS: Final[Mapping[str, Callable[[str, str, str, str], RequestBody]]] = {
 }
 
 
-def request_body(operation: str, user_name: str, password: str, new_password: str, correlation_id: str) -> RequestBody:
+def request_body(operation: str, user_name: str, password: str, new_password: str, correlation_id: str) -> PasswordRequest:
     """A request with a fresh reply key; `operation` is `verify` or `change`. To be made anew for each agent tried."""
     return _MAKERS[operation](user_name, password, new_password, correlation_id)
+
+
+def look_up_body(
+    correlation_id: str,
+    *,
+    directory: str = "",
+    object_guid: str = "",
+    sid: str = "",
+    user_name: str = "",
+    domain: str = "",
+    attributes: tuple[str, ...] = (),
+) -> LookUpRequest:
+    """A request to say who somebody is, with a fresh reply key; to be made anew for each agent asked. Raises ValueError."""
+    return LookUpRequest(
+        new_reply_key(),
+        correlation_id,
+        directory=directory,
+        object_guid=object_guid,
+        sid=sid,
+        user_name=user_name,
+        domain=domain,
+        attributes=attributes,
+    )

@@ -35,6 +35,13 @@ class FakeDirectories:
     about: dict[str, Any] = field(default_factory=dict)
     """More of everybody's identity."""
     binds: list[str] = field(default_factory=list)
+    password_set: float = 1_700_000_000.0
+    """Of everybody."""
+    offered: tuple[str, ...] = ()
+    """The attributes that the settings let out."""
+    status: dict[str, directory.AccountStatus] = field(default_factory=dict)
+    """What is the matter with accounts, as a look-up says it; `live` where nothing stands here."""
+    looked_up: list[directory.PersonReference] = field(default_factory=list)
     condition: directory.DirectoryCondition = "ready"
     on_change: Callable[[], None] = lambda: None
     """What the agent wants to be called when something has changed."""
@@ -50,7 +57,7 @@ class FakeDirectories:
         await asyncio.sleep(self.delay)
         name = _upn(credential.name)
         right = self.people.get(name) == credential.password
-        guid = self.about.get("object_guid", "3f1c" + name.encode().hex())
+        guid = self._guid_of(name)
         whose = directory.DirectoryObject(self.about.get("directory", "9d1c"), guid)
         account = whose if name in self.people or self.accept_anything else None
         if not right and not self.accept_anything:
@@ -64,9 +71,40 @@ class FakeDirectories:
                 account=account,
                 requirements=_RULES,
             )
+        identity = self._identity_of(name)
+        account = directory.DirectoryObject(identity.directory, identity.object_guid)
+        rules = _RULES._replace(wait=70_000) if name in self.young else _RULES
+        return directory.CheckResult(
+            directory.CheckOutcome.SUCCESS,
+            identity,
+            password_proven=True,
+            account=account,
+            requirements=rules,
+            password_set=self.password_set,
+        )
+
+    async def look_up(
+        self, person: directory.PersonReference, *, deadline: float, may_tell: Callable[[directory.DirectoryObject], bool]
+    ) -> directory.FoundPerson | None:
+        self.looked_up.append(person)
+        whose = (name for name in self.people if person.text in {self._guid_of(name), name})
+        name = next(whose, "")
+        guid = self._guid_of(name) if name else person.object_guid
+        account = directory.DirectoryObject(self.about.get("directory", "9d1c"), guid)
+        if not may_tell(account):
+            return None
+        status = self.status.get(name, directory.AccountStatus.LIVE if name else directory.AccountStatus.GONE)
+        if status is directory.AccountStatus.GONE:
+            return directory.FoundPerson(status, account)
+        return directory.FoundPerson(status, account, self._identity_of(name), self.password_set, "dc1:636", self.offered)
+
+    def _guid_of(self, name: str) -> str:
+        return str(self.about.get("object_guid", "3f1c" + name.encode().hex()))
+
+    def _identity_of(self, name: str) -> directory.DirectoryIdentity:
         groups = (directory.DirectoryGroup("S-1-5-21-1-2-3-1000", "Engineering"),)
         identity = directory.DirectoryIdentity(
-            object_guid=guid,
+            object_guid=self._guid_of(name),
             directory="9d1c",
             user_name=name,
             domain="corp.example.com",
@@ -74,12 +112,7 @@ class FakeDirectories:
             display_name=name.partition("@")[0].title(),
             groups=groups,
         )
-        identity = replace(identity, **self.about)
-        account = directory.DirectoryObject(identity.directory, identity.object_guid)
-        rules = _RULES._replace(wait=70_000) if name in self.young else _RULES
-        return directory.CheckResult(
-            directory.CheckOutcome.SUCCESS, identity, password_proven=True, account=account, requirements=rules
-        )
+        return replace(identity, **self.about)
 
     async def change_password(
         self,

@@ -247,7 +247,7 @@ def test_a_reason_that_is_not_known_is_a_refusal(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", ["look_up", "reset", "recheck", "readiness"]
+    "operation", ["unlock", "reset", "recheck", "readiness"]
 )  # the last is a capability, and no operation
 def test_an_operation_that_the_agent_does_not_know_is_given_back(
     world: World, operation: str, monkeypatch: pytest.MonkeyPatch

@@ -154,12 +154,14 @@ def test_both_ends_are_told_who_the_other_is(world: World) -> None:
     assert isinstance(answer, AgentHello)
     introduction = decode_introduction(answer.body)
     assert (introduction.certificate, introduction.instance, introduction.capacity) == (world.agent.certificate_der, "i1", 8)
-    assert introduction.capabilities == ("verify", "change")
+    assert introduction.capabilities == ("verify", "change", "look_up")
     assert (introduction.domains, introduction.software, introduction.time) == (("corp",), "1", NOW + 2)
     (opened,) = ends.relay.receive(frames[0], NOW)
     assert isinstance(opened, Opened)
-    assert opened == Opened(opened.peer, ends.relay.session_id, "i1", ("corp",), "1", frozenset(("verify", "change")))
-    assert ends.relay.peer_capabilities == {"verify", "change"}
+    assert opened == Opened(
+        opened.peer, ends.relay.session_id, "i1", ("corp",), "1", frozenset(("verify", "change", "look_up"))
+    )
+    assert ends.relay.peer_capabilities == {"verify", "change", "look_up"}
     assert (opened.peer.name, opened.peer.serial) == ("agent1", world.agent.serial)
     assert (ends.relay.agent, ends.relay.capacity) == ("agent1", 8)
     (welcome,) = sent(frames := ends.relay.frames())
