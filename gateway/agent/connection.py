@@ -23,7 +23,7 @@ from websockets.protocol import State
 import directory
 from findings import plain_reason
 from gateway.agent.errors import RelayUnreachable
-from gateway.agent.lookups import NotTaken
+from gateway.agent.lookups import GivenBack
 from gateway.agent.routes import Route
 from gateway.agent.validator import Validator
 from gateway.protocol import (
@@ -268,7 +268,7 @@ class RelayConnection:
         checked = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
         if checked is None:
             session.refuse(event.id, "late")
-        elif isinstance(checked, NotTaken):
+        elif isinstance(checked, GivenBack):
             session.refuse(event.id, checked.reason)
         else:
             session.answer(event.id, checked.body, checked.account)

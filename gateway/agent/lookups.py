@@ -31,7 +31,7 @@ log = structlog.get_logger()
 _MINUTE = 60.0
 
 
-class NotTaken(Struct, frozen=True):
+class GivenBack(Struct, frozen=True):
     """A request that is given back unanswered: another agent may be asked. reason: see `protocol.messages.Refuse`."""
 
     reason: str
@@ -71,7 +71,7 @@ class PersonLookUps:
         """The account's password was right here."""
         self._people.note(account)
 
-    async def answer(self, body: LookUpRequest, deadline: float) -> AnswerBody | NotTaken:
+    async def answer(self, body: LookUpRequest, deadline: float) -> AnswerBody | GivenBack:
         """What the relay is told. Raises DirectoryError, TimeoutError."""
         started = time.perf_counter()
         reason = self._refuse(body)
@@ -99,10 +99,10 @@ class PersonLookUps:
         )
         return await self._directories.look_up(person, deadline=deadline, may_tell=self._may_tell)
 
-    def _give_back(self, body: LookUpRequest, reason: str) -> NotTaken:
+    def _give_back(self, body: LookUpRequest, reason: str) -> GivenBack:
         self.outcomes[reason] += 1
         log.info("person.not_looked_up", person=body.person, reason=reason)
-        return NotTaken(reason)
+        return GivenBack(reason)
 
     def _answer(self, body: LookUpRequest, found: directory.FoundPerson, milliseconds: float) -> AnswerBody:
         offered = {name.lower() for name in found.offered}

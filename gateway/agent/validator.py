@@ -12,7 +12,7 @@ from msgspec import Struct
 
 import directory
 from gateway.agent.identities import bounded_identity
-from gateway.agent.lookups import NotTaken, PersonLookUps
+from gateway.agent.lookups import GivenBack, PersonLookUps
 from gateway.agent.ports import CredentialDirectories
 from gateway.protocol import (
     AccountId,
@@ -50,10 +50,10 @@ class Validator:
 
     async def check(
         self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind
-    ) -> Checked | NotTaken | None:
+    ) -> Checked | GivenBack | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
-        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind, NotTaken for a look-up
+        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind, GivenBack for a look-up
         that this agent does not answer. Cancelling does not undo a bind.
         """
         if isinstance(body, LookUpRequest):
@@ -92,9 +92,9 @@ class Validator:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return Checked(AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL]))
 
-    async def _look_up(self, body: LookUpRequest, deadline: float) -> Checked | NotTaken:
+    async def _look_up(self, body: LookUpRequest, deadline: float) -> Checked | GivenBack:
         if self._lookups is None:
-            return NotTaken("unsupported")
+            return GivenBack("unsupported")
         with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):
             try:
                 answer = await self._lookups.answer(body, deadline)
@@ -106,7 +106,7 @@ class Validator:
             except Exception as error:  # noqa: BLE001 - a request without an answer would take capacity permanently
                 log.error("check.failed", person=body.person, kind=type(error).__name__, at=_where(error))  # noqa: TRY400
                 answer = AnswerBody(Outcome.NO_DIRECTORY, detail=f"the agent failed ({type(error).__name__})")
-        if isinstance(answer, NotTaken):
+        if isinstance(answer, GivenBack):
             return answer
         if answer.outcome is not Outcome.SUCCESS:
             self._lookups.count_failure()

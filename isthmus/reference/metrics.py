@@ -72,7 +72,7 @@ def agent() -> list[Metric]:
     """The agent's, with one relay connected and one domain controller."""
     state = SimpleNamespace(connected={"a": 1}, in_flight=0, certificate_ends=0.0)
     controller = SimpleNamespace(directory="a", controller="a", state="up", binds=0)
-    running = SimpleNamespace(state=state, outcomes={"success": 1})
+    running = SimpleNamespace(state=state, outcomes={"success": 1}, lookups={"live": 1})
     directories = SimpleNamespace(health=lambda: [controller])
     registry = CollectorRegistry()
     register_process(registry)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import directory
 from gateway.agent import KnownPeople, LookUpSettings
-from gateway.agent.lookups import NotTaken, PersonLookUps, RateWindow
+from gateway.agent.lookups import GivenBack, PersonLookUps, RateWindow
 from gateway.agent.validator import Checked, Validator
 from gateway.protocol import AccountId, LookUpRequest, Outcome, look_up_body, request_body
 from tests.support.fakes import FakeDirectories
@@ -42,7 +42,7 @@ class Asker:
         assert isinstance(checked, Checked)
         return checked
 
-    async def look_up(self, body: LookUpRequest | None = None) -> Checked | NotTaken | None:
+    async def look_up(self, body: LookUpRequest | None = None) -> Checked | GivenBack | None:
         body = body or look_up_body("c0ffee", directory="9d1c", object_guid=GUID)
         return await self.validator.check(body, time.time() + 5, go_on)
 
@@ -83,13 +83,13 @@ async def test_a_stolen_relay_is_told_of_nobody_who_did_not_sign_in_here(asker: 
     await asker.sign_in(password="wrong")  # the account is known to the directory, its password was not right
     asker.directories.disabled.add(ANNA)
     await asker.sign_in()
-    assert await asker.look_up(body) == NotTaken("not_mine")
+    assert await asker.look_up(body) == GivenBack("not_mine")
 
 
 async def test_a_wrong_directory_is_not_the_one_that_was_checked(asker: Asker) -> None:
     """The object's name alone is not the account."""
     await asker.sign_in()
-    assert await asker.look_up(look_up_body("c", directory="other", object_guid=GUID)) == NotTaken("not_mine")
+    assert await asker.look_up(look_up_body("c", directory="other", object_guid=GUID)) == GivenBack("not_mine")
     assert asker.directories.looked_up == []
 
 
@@ -97,7 +97,7 @@ async def test_thirty_days_after_the_last_sign_in_nothing_is_told_any_more(asker
     """A session that lasts longer is unchecked then."""
     await asker.sign_in()
     asker.clock.ahead += 31 * 86_400
-    assert await asker.look_up() == NotTaken("not_mine")
+    assert await asker.look_up() == GivenBack("not_mine")
 
 
 async def test_any_person_has_to_be_allowed(tmp_path: Path) -> None:
@@ -116,13 +116,13 @@ async def test_so_many_a_minute_and_no_more(tmp_path: Path) -> None:
     asker = Asker(tmp_path, lookups_per_minute=3)
     await asker.sign_in()
     for _ in range(5):
-        assert await asker.look_up(look_up_body("c", directory="9d1c", object_guid="nobody")) == NotTaken("not_mine")
+        assert await asker.look_up(look_up_body("c", directory="9d1c", object_guid="nobody")) == GivenBack("not_mine")
     answers = [await asker.look_up() for _ in range(5)]
     assert [isinstance(answer, Checked) for answer in answers] == [True] * 3 + [False] * 2
-    assert answers[-1] == NotTaken("limit")
+    assert answers[-1] == GivenBack("limit")
     assert len(asker.directories.looked_up) == 3
     asker.clock.ahead += 50
-    assert await asker.look_up() == NotTaken("limit")
+    assert await asker.look_up() == GivenBack("limit")
     asker.clock.ahead += 10.1
     assert isinstance(await asker.look_up(), Checked)
     assert asker.lookups.outcomes == {"not_mine": 5, "live": 4, "limit": 3}
@@ -132,7 +132,7 @@ async def test_names_that_are_tried_count_for_the_limit(tmp_path: Path) -> None:
     """The directory is asked for them: a stolen relay may not load it."""
     asker = Asker(tmp_path, lookups_per_minute=2)
     answers = [await asker.look_up(look_up_body("c", user_name=f"name{number}")) for number in range(3)]
-    assert answers == [NotTaken("not_mine"), NotTaken("not_mine"), NotTaken("limit")]
+    assert answers == [GivenBack("not_mine"), GivenBack("not_mine"), GivenBack("limit")]
 
 
 @given(st.integers(0, 5), st.lists(st.floats(0, 30), max_size=60))
@@ -219,4 +219,4 @@ async def test_each_one_is_logged(asker: Asker) -> None:
 async def test_an_agent_without_look_ups_gives_them_back() -> None:
     """As an operation that it does not do."""
     validator = Validator(FakeDirectories({ANNA: PASSWORD}))
-    assert await validator.check(look_up_body("c", user_name=ANNA), time.time() + 5, go_on) == NotTaken("unsupported")
+    assert await validator.check(look_up_body("c", user_name=ANNA), time.time() + 5, go_on) == GivenBack("unsupported")
