@@ -29,6 +29,10 @@ class NoDirectories:
 
     change_password = verify
 
+    async def look_up(self, *_: object, **__: object) -> directory.FoundPerson | None:
+        """Never asked."""
+        return None
+
     def health(self) -> list[directory.ControllerHealth]:
         """No domain controllers."""
         return []

@@ -25,7 +25,7 @@ from findings import plain_reason
 from gateway.agent.errors import RelayUnreachable
 from gateway.agent.lookups import GivenBack
 from gateway.agent.routes import Route
-from gateway.agent.validator import Validator
+from gateway.agent.validator import Checked, Validator
 from gateway.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
@@ -34,6 +34,7 @@ from gateway.protocol import (
     Closed,
     Event,
     Ignored,
+    LookUpRequest,
     Measured,
     Opened,
     RenewalAnswered,
@@ -265,7 +266,11 @@ class RelayConnection:
 
     async def _check(self, event: RequestReceived, session: AgentSession) -> None:
         deadline = self._directory_clock() + (event.deadline - self._clock())
-        checked = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
+        checked: Checked | GivenBack | None
+        if isinstance(event.body, LookUpRequest):
+            checked = await self._validator.look_up(event.body, deadline)
+        else:
+            checked = await self._validator.check(event.body, deadline, lambda: self._before_bind(event.id, deadline))
         if checked is None:
             session.refuse(event.id, "late")
         elif isinstance(checked, GivenBack):

@@ -22,7 +22,6 @@ from gateway.protocol import (
     NewPasswordRules,
     Outcome,
     PasswordRequest,
-    RequestBody,
 )
 
 log = structlog.get_logger()
@@ -48,16 +47,12 @@ class Validator:
         self.outcomes: Counter[str] = Counter()
         """What came of the checks so far."""
 
-    async def check(
-        self, body: RequestBody, deadline: float, before_bind: directory.BeforeBind
-    ) -> Checked | GivenBack | None:
+    async def check(self, body: PasswordRequest, deadline: float, before_bind: directory.BeforeBind) -> Checked | None:
         """Do what a request asks before `deadline` (Unix seconds on the directories' clock).
 
-        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind, GivenBack for a look-up
-        that this agent does not answer. Cancelling does not undo a bind.
+        `before_bind` is awaited right before the first bind. Returns None where it forbade the bind.
+        Cancelling does not undo a bind.
         """
-        if isinstance(body, LookUpRequest):
-            return await self._look_up(body, deadline)
         started = time.perf_counter()
         bound = structlog.contextvars.bind_contextvars(correlation_id=body.correlation_id)
         try:
@@ -92,7 +87,8 @@ class Validator:
         self.outcomes[Outcome.NO_DIRECTORY.value] += 1
         return Checked(AnswerBody(Outcome.NO_DIRECTORY, detail=detail[:MAX_DETAIL]))
 
-    async def _look_up(self, body: LookUpRequest, deadline: float) -> Checked | GivenBack:
+    async def look_up(self, body: LookUpRequest, deadline: float) -> Checked | GivenBack:
+        """Say who somebody is before `deadline` (as in `check`), as far as this agent does."""
         if self._lookups is None:
             return GivenBack("unsupported")
         with structlog.contextvars.bound_contextvars(correlation_id=body.correlation_id):

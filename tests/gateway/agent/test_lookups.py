@@ -42,9 +42,9 @@ class Asker:
         assert isinstance(checked, Checked)
         return checked
 
-    async def look_up(self, body: LookUpRequest | None = None) -> Checked | GivenBack | None:
+    async def look_up(self, body: LookUpRequest | None = None) -> Checked | GivenBack:
         body = body or look_up_body("c0ffee", directory="9d1c", object_guid=GUID)
-        return await self.validator.check(body, time.time() + 5, go_on)
+        return await self.validator.look_up(body, time.time() + 5)
 
 
 @pytest.fixture
@@ -219,4 +219,4 @@ async def test_each_one_is_logged(asker: Asker) -> None:
 async def test_an_agent_without_look_ups_gives_them_back() -> None:
     """As an operation that it does not do."""
     validator = Validator(FakeDirectories({ANNA: PASSWORD}))
-    assert await validator.check(look_up_body("c", user_name=ANNA), time.time() + 5, go_on) == GivenBack("unsupported")
+    assert await validator.look_up(look_up_body("c", user_name=ANNA), time.time() + 5) == GivenBack("unsupported")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 import directory
 from directory import BeforeBind, errors
 from gateway.agent.validator import MAX_DETAIL, Validator
-from gateway.protocol import AccountId, AnswerBody, Group, NewPasswordRules, Outcome, RequestBody, request_body
+from gateway.protocol import AccountId, AnswerBody, Group, NewPasswordRules, Outcome, PasswordRequest, request_body
 from gateway.protocol.bodies import decode_answer, encode_body
 from tests.support.fakes import FakeDirectories
 
@@ -60,7 +60,7 @@ def people() -> FakeDirectories:
     return FakeDirectories({ANNA: PASSWORD})
 
 
-def request(user_name: str = ANNA, password: str = PASSWORD, new_password: str = "") -> RequestBody:
+def request(user_name: str = ANNA, password: str = PASSWORD, new_password: str = "") -> PasswordRequest:
     """A change where there is a new password."""
     return request_body("change" if new_password else "verify", user_name, password, new_password, "c0ffee")
 
@@ -70,13 +70,13 @@ def of(directories: Any) -> Validator:
     return Validator(directories)
 
 
-async def check(directories: FakeDirectories, body: RequestBody) -> AnswerBody:
+async def check(directories: FakeDirectories, body: PasswordRequest) -> AnswerBody:
     answer = await ask(of(directories), body)
     assert answer is not None
     return answer
 
 
-async def ask(validator: Validator, body: RequestBody, before_bind: BeforeBind = go_on) -> AnswerBody | None:
+async def ask(validator: Validator, body: PasswordRequest, before_bind: BeforeBind = go_on) -> AnswerBody | None:
     checked = await validator.check(body, time.time() + 15, before_bind)
     return checked.body if checked is not None else None
 
