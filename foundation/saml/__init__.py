@@ -16,9 +16,11 @@ from foundation.saml.model import Assertion, Fault, Metadata, PartnerMetadata, S
 if TYPE_CHECKING:
     from foundation.saml.assertion import is_encrypted, read_assertion
     from foundation.saml.element_signature import sign_element
+    from foundation.saml.encryption import CIPHERS, decrypt_element, encrypt_element
     from foundation.saml.enveloped_signature import Verified, has_signature, verify_enveloped
     from foundation.saml.metadata import MAX_METADATA_BYTES, read_metadata
     from foundation.saml.partner_metadata import read_partner_metadata
+    from foundation.saml.party_metadata import PartyDescription, PartyEndpoint, read_party_metadata
     from foundation.saml.redirect_binding import RedirectMessage, read_redirect, sign_redirect, verify_redirect
     from foundation.saml.requests import (
         AUTHN_REQUEST,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "party_metadata": "PartyDescription PartyEndpoint read_party_metadata",
+    "encryption": "CIPHERS decrypt_element encrypt_element",
     "assertion": "is_encrypted read_assertion",
     "element_signature": "sign_element",
     "enveloped_signature": "Verified has_signature verify_enveloped",
@@ -59,6 +63,7 @@ _MODULES = {
 
 __all__ = [
     "AUTHN_REQUEST",
+    "CIPHERS",
     "LOGOUT_REQUEST",
     "LOGOUT_RESPONSE",
     "MAX_ANSWER_BYTES",
@@ -75,6 +80,8 @@ __all__ = [
     "Metadata",
     "NameIdentifier",
     "PartnerMetadata",
+    "PartyDescription",
+    "PartyEndpoint",
     "RedirectMessage",
     "SamlError",
     "SignInOutcome",
@@ -82,6 +89,8 @@ __all__ = [
     "TokenClient",
     "Verified",
     "WsTrust",
+    "decrypt_element",
+    "encrypt_element",
     "has_signature",
     "is_encrypted",
     "make_token_request",
@@ -93,6 +102,7 @@ __all__ = [
     "read_metadata",
     "read_name_id",
     "read_partner_metadata",
+    "read_party_metadata",
     "read_posted",
     "read_redirect",
     "read_token_answer",

@@ -64,10 +64,12 @@ def verify_enveloped(
     root_tags: Collection[str],
     sha1: bool = False,
     max_bytes: int = MAX_MESSAGE_BYTES,
+    comments: bool = False,
 ) -> Verified:
     """Verify that the root, which is one of `root_tags` (as lxml writes them), is signed as a whole by the key of one of the
-    `certificates`. Raises SamlError, which names `what`. With `sha1` that algorithm is taken, too."""
-    root = parse_message(data, what, max_bytes)
+    `certificates`. With `sha1` that algorithm is taken, too; with `comments` a document that has some, which are not in the
+    result. Raises SamlError, which names `what`."""
+    root = parse_message(data, what, max_bytes, comments=comments)
     if root.tag not in root_tags:
         raise SamlError(what, f"its root is {local_name(root)}")
     signature = _check_signature(root, what)

@@ -36,8 +36,8 @@ def _read(data: bytes) -> Metadata:
     if root.tag != f"{_MD}EntityDescriptor":
         raise SamlError(_WHAT, "its root is not an EntityDescriptor")
     signer, problem = _signer(data)
-    signing, unreadable = _certificates(root, "signing")
-    encryption, more = _certificates(root, "encryption")
+    signing, unreadable = key_certificates(root, "signing")
+    encryption, more = key_certificates(root, "encryption")
     unreadable = tuple(dict.fromkeys((*unreadable, *more)))
     if unreadable and not signing and not encryption:
         raise SamlError(_WHAT, "; ".join(unreadable))
@@ -55,8 +55,8 @@ _remembered = functools.lru_cache(maxsize=64)(_read)
 """Nodes of a farm serve the same document, and a rollover looks at them again and again."""
 
 
-def _certificates(root: etree._Element, use: str) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
-    """Of every role, each once, and why others cannot be read. A key descriptor without a use is for both
+def key_certificates(root: etree._Element, use: str) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
+    """Of every role in it, each once, and why others cannot be read. A key descriptor without a use is for both
     (saml-metadata-2.0-os section 2.4.1.1)."""
     descriptors = [descriptor for descriptor in root.iter(f"{_MD}KeyDescriptor") if descriptor.get("use", use) == use]
     found = [text for descriptor in descriptors for text in texts(descriptor.iter(f"{DS}X509Certificate"))]

@@ -30,11 +30,14 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 
-def parse_message(data: bytes, what: str, max_bytes: int = MAX_MESSAGE_BYTES) -> etree._Element:
+def parse_message(data: bytes, what: str, max_bytes: int = MAX_MESSAGE_BYTES, *, comments: bool = False) -> etree._Element:
     """The root of a message without comments and processing instructions: no party writes any, and to some canonical forms
-    they are not there, which is how CVE-2017-11428 cut names short."""
+    they are not there, which is how CVE-2017-11428 cut names short. With `comments` they may be there, as people write them
+    into metadata; what `text_of` reads still has none in it."""
     with as_saml_error():
         root = parse_xml(data, what, max_bytes)
+    if comments:
+        return root
     document = root.getroottree()
     if next(document.iter(etree.Comment, etree.ProcessingInstruction), None) is not None or _has_siblings(root):
         raise SamlError(what, "it has comments or processing instructions")

@@ -30,8 +30,13 @@ class Party:
     certificate: Certificate
 
 
-@functools.cache
 def party(name: str = "grafana", bits: int = 2048) -> Party:
+    """The same each time."""
+    return _party(name, bits)
+
+
+@functools.cache
+def _party(name: str, bits: int) -> Party:
     key = rsa.generate_private_key(65537, bits)
     return Party(key, read_certificate(_certificate(name, key)))
 
