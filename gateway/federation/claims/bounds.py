@@ -23,9 +23,8 @@ def bound_values(policy: ClaimsPolicy, rules: Sequence[ClaimRule], values: list[
 
 
 def _most(policy: ClaimsPolicy, rules: Sequence[ClaimRule]) -> int:
-    """Values of the claim; 0: any number. A claim of several rules has the largest of their bounds."""
-    bounds = [rule.most or (policy.groups_most if rule.groups else 0) for rule in rules]
-    return max(bounds) if all(bounds) else 0
+    """Values of the claim, by the largest bound that a rule of it has; 0: any number."""
+    return max(rule.most or (policy.groups_most if rule.groups else 0) for rule in rules)
 
 
 def _within(values: Sequence[str], size: int) -> list[str]:

@@ -228,8 +228,8 @@ def _issue_structured(request: _Request, issue: _Issue) -> None:
     issue.steps.append(ClaimStep(claim=ADDRESS, outcome=outcome, rule=_ADDRESS_RULE, values=tuple(parts.values())))
 
 
-def _address_part(subject: ClaimsSubject, name: str) -> str:
-    return next((value for value in attribute(subject, name) if not NOT_XML.search(value)), "")
+def _address_part(subject: ClaimsSubject, name: str) -> str | None:
+    return next((value for value in attribute(subject, name) if not NOT_XML.search(value)), None)
 
 
 _ADDRESS_RULE = "attributes " + ", ".join(ADDRESS_PARTS.values())

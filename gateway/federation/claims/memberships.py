@@ -37,6 +37,7 @@ class Memberships:
         return any(self._includes(fold_group(name)) for name in names if name)
 
     def _includes(self, name: str) -> bool:
+        """A text is one of the three by its form, so that a group is none of the others for being named like one."""
         if is_identifier(name):
             return name in self._identifiers
         domain, backslash, bare = name.rpartition("\\")
@@ -54,11 +55,12 @@ class Memberships:
     @functools.cached_property
     def _own(self) -> frozenset[str]:
         home = _home(self._subject)
-        return _folded([group.name for group in self._subject.groups if group.sid.startswith(home)])
+        return frozenset([fold_group(group.name) for group in self._subject.groups if group.sid.startswith(home)])
 
     @functools.cached_property
     def _builtin(self) -> frozenset[str]:
-        return _folded([group.name for group in self._subject.groups if group.sid.startswith(_BUILTIN_SID)])
+        groups = self._subject.groups
+        return frozenset([fold_group(group.name) for group in groups if group.sid.startswith(_BUILTIN_SID)])
 
 
 def is_member(subject: ClaimsSubject, names: Iterable[str]) -> bool:
@@ -78,13 +80,11 @@ def group_labels(subject: ClaimsSubject, form: GroupNames) -> list[str]:
         return [group.sid for group in subject.groups]
     if form == "name":
         names = [group.name for group in subject.groups]
-        return names if _are_plain(names) else [_plain(group.sid, group.name) for group in subject.groups]
+        if _are_plain(names):
+            return names
+        return [group.sid if is_identifier(group.name) else group.name for group in subject.groups]
     home, own = _home(subject), f"{subject.domain}\\"
-    plain = _are_plain([group.name for group in subject.groups])
-    return [
-        own + group.name if plain and group.sid.startswith(home) else _qualified(group, home, own)
-        for group in subject.groups
-    ]
+    return [_qualified(group, home, own) for group in subject.groups]
 
 
 def fold_group(name: str) -> str:
@@ -103,23 +103,12 @@ def _are_plain(names: Sequence[str]) -> bool:
     return "\nS-" not in text and "\ns-" not in text and _GUID not in map(len, names)
 
 
-def _plain(sid: str, name: str) -> str:
-    return sid if is_identifier(name) else name
-
-
 def _qualified(group: Group, home: str, own: str) -> str:
     if is_identifier(group.name):
         return group.sid
     if group.sid.startswith(home):
         return own + group.name
     return f"{BUILTIN}\\{group.name}" if group.sid.startswith(_BUILTIN_SID) else group.sid
-
-
-def _folded(names: Sequence[str]) -> frozenset[str]:
-    """As conditions compare them. One with a backslash in it could pass for one of another domain: it is none of them."""
-    if _are_plain(names) and "\\" not in (text := "\n".join(names)) and text.count("\n") == len(names) - 1:
-        return frozenset(fold_group(text).split("\n"))
-    return frozenset([fold_group(name) for name in names if "\\" not in name and not is_identifier(name)])
 
 
 def _home(subject: ClaimsSubject) -> str:

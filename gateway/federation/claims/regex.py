@@ -35,6 +35,8 @@ def check_expression(expression: str) -> None:
         _compiled(expression)
     except re2.error as error:
         raise _unfit(expression, error) from None
+    except UnicodeEncodeError:
+        raise Unfit("has half of a surrogate pair in it") from None
 
 
 def check_replacement(expression: str, replacement: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from gateway.federation.claims.memberships import Memberships, group_labels, is_in
-from gateway.federation.claims.model import ClaimRule, ClaimsSubject
+from gateway.federation.claims.model import ClaimRule, ClaimsSubject, GroupNames
 from gateway.federation.claims.regex import replaced
 from gateway.federation.claims.sources import ATTRIBUTE, filled, template_sources, values_of
 
@@ -18,7 +18,7 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 class NotIssued(Exception):
     """A rule yields nothing. outcome, why: of its step."""
 
-    def __init__(self, outcome: Literal["no value", "condition", "scope", "not sent"], why: str = "") -> None:
+    def __init__(self, outcome: Literal["no value", "condition", "scope", "not sent"], why: str) -> None:
         super().__init__(outcome, why)
         self.outcome, self.why = outcome, why
 
@@ -48,7 +48,7 @@ def has_one_value(rule: ClaimRule) -> bool:
 def rule_values(rule: ClaimRule, subject: ClaimsSubject, memberships: Memberships) -> list[str]:
     """What a rule yields for a person, its conditions included. Raises NotIssued where that is nothing."""
     _check_conditions(rule, subject, memberships)
-    values = _group_values(subject, rule) if rule.groups else _matched(rule, _drawn(subject, rule))
+    values = _group_values(subject, rule, rule.groups) if rule.groups else _matched(rule, _drawn(subject, rule))
     if rule.map:
         values = list(_mapped(rule, values))
     if rule.case:
@@ -94,11 +94,9 @@ def _matched(rule: ClaimRule, values: Sequence[str]) -> list[str]:
     return [value for value in replaced(rule.match, rule.replace, values) if value]
 
 
-def _group_values(subject: ClaimsSubject, rule: ClaimRule) -> list[str]:
-    if rule.groups == "sid" and rule.match:
-        labels = _matched_sids(subject, rule)
-    else:
-        labels = _matched(rule, group_labels(subject, rule.groups or "name"))
+def _group_values(subject: ClaimsSubject, rule: ClaimRule, form: GroupNames) -> list[str]:
+    by_name = rule.match and form == "sid"
+    labels = _matched_sids(subject, rule) if by_name else _matched(rule, group_labels(subject, form))
     if not labels:
         raise NotIssued("no value", "no group passes the rule" if subject.groups else "no groups")
     return labels
@@ -107,8 +105,7 @@ def _group_values(subject: ClaimsSubject, rule: ClaimRule) -> list[str]:
 def _matched_sids(subject: ClaimsSubject, rule: ClaimRule) -> list[str]:
     """A SID passes where the name does; what a match becomes is made of the name."""
     found = replaced(rule.match, rule.replace, group_labels(subject, "name"))
-    sids = group_labels(subject, "sid")
-    return [(new if rule.replace else sid) for sid, new in zip(sids, found, strict=True) if new]
+    return [(new if rule.replace else subject.groups[place].sid) for place, new in enumerate(found) if new]
 
 
 def _mapped(rule: ClaimRule, values: Iterable[str]) -> Iterator[str]:

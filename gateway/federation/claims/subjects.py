@@ -25,6 +25,8 @@ EMAIL_ADDRESS = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"
 UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 
 _GUID_BYTES = 16
+_DIGITS = 43
+"""Of 32 bytes in base64, without what fills it up."""
 _LONGEST = 256
 """Characters of a persistent or transient identifier (SAML Core section 8.3.7 and 8.3.8)."""
 _ADDRESS = re.compile(r"[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f-\x9f]+@[^\s@\"(),:;<>\[\\\]\x00-\x20\x7f-\x9f]+")
@@ -73,9 +75,9 @@ def trust_subject(trust: str, account: AccountId, secret: bytes) -> str:
 
 
 def _digest(secret: bytes, *parts: str) -> str:
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    message = b"".join([len(part).to_bytes(8, "big") + part for part in encoded])
-    return base64.urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
+    encoded = [part.encode(errors="surrogatepass") for part in parts]
+    message = b"".join([len(part).to_bytes(8) + part for part in encoded])
+    return base64.urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode()[:_DIGITS]
 
 
 def source_anchor(object_guid: str, consistency_guid: str | None) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.federation.claims import ClaimRule, ClaimsPolicy, ClaimsProtocol, check_policy
 from settings import dotted
+from tests.gateway.federation.claims.people import issued
 
 
 def mistakes(policy: ClaimsPolicy, protocol: ClaimsProtocol = "oidc") -> dict[str, str]:
@@ -113,3 +116,51 @@ def test_every_mistake_is_told() -> None:
         "rules[1].source",
         "rules[1].match",
     ]
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "(",
+            ")",
+            "[",
+            "]",
+            "\\",
+            "\\1",
+            "\\g<n>",
+            "(?P<n>",
+            "(?i)",
+            "*",
+            "+",
+            "{",
+            "}",
+            "{mail}",
+            "{{",
+            "|",
+            "^",
+            "$",
+            "ü",
+            "\0",
+            "\\p{L}",
+            "attribute:",
+            "9",
+            "\ud800",
+        ]
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(PIECES, PIECES, PIECES, PIECES)
+def test_whatever_is_written_is_a_mistake_or_works(source: str, template: str, match: str, replace: str) -> None:
+    """What was not refused when the trust was read does not fail when somebody signs in."""
+    rules = (
+        ClaimRule(claim="a", source=source or "mail", match=match, replace=replace if match else ""),
+        ClaimRule(claim="b", template=template or "x", match=match),
+        ClaimRule(claim="c", groups="name", match=match, replace=replace if match else ""),
+    )
+    policy = ClaimsPolicy(rules=rules)
+    if not mistakes(policy):
+        assert issued(policy).refused == ""
+        assert issued(policy, protocol="saml").refused == ""

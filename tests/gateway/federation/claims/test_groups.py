@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.federation.claims import ClaimRule, ClaimsPolicy, GroupNames, is_member
+from gateway.federation.claims import ClaimRule, ClaimsPolicy, ClaimStep, GroupNames, is_member
 from gateway.protocol import Group
 from tests.gateway.federation.claims.people import ADMINS, DOMAIN_SID, ENGINEERS, FOREIGN, USERS, crowd, issued, person
 
@@ -54,16 +54,45 @@ def test_no_names_mean_nobody() -> None:
     assert is_member(MEMBER, ()) is False
 
 
+UUID = "6f0c1fb2-0000-4000-8000-000000000001"
+
+
 @pytest.mark.parametrize(
-    "spoof", [ADMINS.sid, ADMINS.sid.lower(), "corp.example.com\\Domain Admins", "BUILTIN\\Administrators"]
+    "spoof", [ADMINS.sid, ADMINS.sid.lower(), UUID, "corp.example.com\\Domain Admins", "BUILTIN\\Administrators"]
 )
-def test_a_group_that_is_named_like_another_is_not_that_one(spoof: str) -> None:
+@pytest.mark.parametrize("others", [(), (USERS,)])
+def test_a_group_that_is_named_like_another_is_not_that_one(spoof: str, others: tuple[Group, ...]) -> None:
     """General: whoever may make groups in one unit could call one by the SID of the domain's administrators."""
-    forger = person(groups=(Group(f"{DOMAIN_SID}-9999", spoof),))
-    assert not is_member(forger, (spoof,))
-    policy = ClaimsPolicy(rules=(ClaimRule(claim="g", groups="name"), ClaimRule(claim="q", groups="qualified")))
-    if not spoof.isascii() or "\\" not in spoof:
-        assert issued(policy, forger, "saml").values == {"g": (f"{DOMAIN_SID}-9999",), "q": (f"{DOMAIN_SID}-9999",)}
+    forger = person(groups=(*others, Group(f"{DOMAIN_SID}-9999", spoof)))
+    assert not is_member(forger, (spoof, "Domain Admins", "Administrators"))
+    assert is_member(forger, (f"{DOMAIN_SID}-9999",))
+
+
+@pytest.mark.parametrize("spoof", [ADMINS.sid, ADMINS.sid.lower(), UUID, UUID.upper()])
+@pytest.mark.parametrize("others", [(), (ENGINEERS,)])
+def test_no_claim_calls_a_group_by_another_ones_identifier(spoof: str, others: tuple[Group, ...]) -> None:
+    """In every form it is its own identifier then."""
+    forger = person(groups=(*others, Group(f"{DOMAIN_SID}-9999", spoof)))
+    rules = tuple(ClaimRule(claim=form, groups=form) for form in ("name", "sid", "qualified"))
+    values = issued(ClaimsPolicy(rules=rules), forger, "saml").values
+    assert [labels[-1] for labels in values.values()] == [f"{DOMAIN_SID}-9999"] * 3  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["A-Team", "S-Bahn", "s-1-x", "x" * 36, "S-1", "\uff33-1-5-32"])
+def test_a_name_that_is_no_identifier_is_a_name(name: str) -> None:
+    """Whatever it begins with, and however long it is."""
+    subject = person(groups=(Group(f"{DOMAIN_SID}-9999", name),))
+    rules = (ClaimRule(claim="n", groups="name"), ClaimRule(claim="q", groups="qualified"))
+    assert issued(ClaimsPolicy(rules=rules), subject, "saml").values == {"n": (name,), "q": (f"corp.example.com\\{name}",)}
+    assert is_member(subject, (name,))
+
+
+def test_names_are_equal_in_every_form_of_unicode() -> None:
+    """A composed letter is the decomposed one; what looks alike in another script is not."""
+    subject = person(groups=(Group(f"{DOMAIN_SID}-9999", "Bu\u0308ro"), Group(f"{DOMAIN_SID}-9998", "Straße")))
+    assert is_member(subject, ("b\u00fcro",))
+    assert is_member(subject, ("STRASSE",))
+    assert not is_member(subject, ("\u0412\u00fcro", "Buro"))
 
 
 def test_a_group_without_a_name_is_not_named_by_an_empty_text() -> None:
@@ -170,6 +199,7 @@ def test_a_sign_in_is_refused_where_the_trust_says_so() -> None:
     """Then nothing is told at all."""
     found = issued(ClaimsPolicy(groups_over="refuse"), person(groups=crowd(201)))
     assert (found.refused, found.subject, found.values) == ("groups: 201 values, 200 at most", "", {})
+    assert ClaimStep(claim="groups", outcome="refused", rule="bounds", why="201 values, 200 at most") in found.steps
     assert issued(ClaimsPolicy(groups_over="refuse"), person(groups=crowd(200))).refused == ""
 
 
@@ -191,6 +221,27 @@ def test_bytes_count_not_characters() -> None:
     found = issued(ClaimsPolicy(groups_bytes=100, groups_over="cut"), person(groups=groups), scopes=GROUPS).values
     assert found["groups"] == tuple(group.name for group in groups[:6])
     assert found["groups_cut"] == 4
+
+
+def test_bytes_bound_groups_alone_and_to_the_last_one() -> None:
+    """200 names of 40 bytes are 8,000; an attribute has any size."""
+    policy = ClaimsPolicy(groups_bytes=8000, rules=(ClaimRule(claim="t", source="attribute:text"),))
+    found = issued(policy, person(groups=crowd(200, 40), attributes={"text": ("x" * 9000,)}))
+    assert "groups_cut" not in found.values
+    assert found.values["t"] == ("x" * 9000,)
+    found = issued(policy, person(groups=(*crowd(199, 40), Group(f"{DOMAIN_SID}-1", "y" * 41))))
+    assert found.values["groups_cut"] == 200
+    step = next(step for step in found.steps if step.outcome == "cut")
+    assert (step.claim, step.rule, step.values) == ("groups", "bounds", ())
+    assert step.why == "200 values of more than 8000 bytes"
+
+
+def test_a_constant_beside_them_does_not_unbind_groups() -> None:
+    """The bounds are of the claim."""
+    rules = (ClaimRule(claim="g", value="everybody"), ClaimRule(claim="g", groups="name"))
+    assert issued(ClaimsPolicy(rules=rules, standard=False), person(groups=crowd(200))).values == {"g_cut": 201}
+    rules = (ClaimRule(claim="g", value="a"), ClaimRule(claim="g", value="b"))
+    assert issued(ClaimsPolicy(rules=rules, standard=False, groups_most=1)).values == {"g": ("a", "b")}
 
 
 def test_a_rule_has_a_bound_of_its_own() -> None:

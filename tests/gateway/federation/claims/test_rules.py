@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.federation.claims import ClaimRule, ClaimsPolicy, ClaimsSubject, ClaimStep, Value
+from gateway.federation.claims.memberships import Memberships
+from gateway.federation.claims.rules import NotIssued, rule_values
 from tests.gateway.federation.claims.people import ADMINS, ANNA, ENGINEERS, issued, person
 
 
@@ -94,7 +96,8 @@ def test_two_sources_with_several_values_make_no_pairs() -> None:
     """Which belong together is not known, and a thousand by a thousand would be a million."""
     subject = person(attributes={"a": ("1", "2"), "b": ("3", "4")})
     assert value_of(subject, template="{attribute:a}{attribute:b}") is None
-    assert "several values" in step_of(subject, template="{attribute:a}{attribute:b}").why
+    step = step_of(subject, template="{attribute:a}{attribute:b}")
+    assert (step.outcome, step.why) == ("no value", "attribute:a and attribute:b have several values each")
 
 
 @pytest.mark.parametrize(
@@ -192,8 +195,13 @@ def test_the_first_of_several_rules_wins_where_one_value_is_wanted() -> None:
         ({"source": "mail", "match": "^x"}, "no value", "no value passes the rule"),
         ({"groups": "name", "match": "^x"}, "no value", "no group passes the rule"),
         ({"source": "mail", "when_groups": ("A", "B")}, "condition", "not a member of A, B"),
-        ({"source": "mail", "unless_groups": ("Users",)}, "condition", "a member of Users"),
-        ({"source": "mail", "when_networks": ("10.0.0.0/8",)}, "condition", "the client's address is not in 10.0.0.0/8"),
+        ({"source": "mail", "unless_groups": ("Users", "B")}, "condition", "a member of Users, B"),
+        (
+            {"source": "mail", "when_networks": ("10.0.0.0/8", "::1")},
+            "condition",
+            "the client's address is not in 10.0.0.0/8, ::1",
+        ),
+        ({"template": "{attribute:proxyAddresses}{attribute:x}"}, "not sent", "attribute:x is empty"),
         ({"source": "mail", "scopes": ("a", "b")}, "scope", "needs the scope a or b"),
     ],
 )
@@ -201,6 +209,26 @@ def test_a_step_says_why(rule: dict[str, Any], outcome: str, why: str) -> None:
     """For the operator."""
     step = step_of(**rule)
     assert (step.claim, step.outcome, step.why) == ("c", outcome, why)
+
+
+def test_a_reason_is_in_the_exception() -> None:
+    """For whoever meets it in a traceback."""
+    with pytest.raises(NotIssued) as caught:
+        rule_values(ClaimRule(claim="c", groups="name"), person(groups=()), Memberships(ANNA))
+    assert caught.value.args == ("no value", "no groups")
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ({"source": "mail", "match": "a"}, "source mail, match a"),
+        ({"source": "mail", "map": {"a": "b"}}, "source mail, map"),
+        ({"value": "x", "case": "upper"}, "constant x, upper case"),
+    ],
+)
+def test_a_rule_is_told_in_short(rule: dict[str, Any], text: str) -> None:
+    """Its source, and what is done with it."""
+    assert step_of(**rule).rule == text
 
 
 def test_a_person_without_groups_has_none() -> None:
@@ -250,7 +278,7 @@ def test_what_xml_cannot_hold_is_left_out_and_said(character: str, protocol: str
     found = issued(ClaimsPolicy(rules=rules), person(attributes=attributes), "saml" if protocol == "saml" else "oidc")
     assert found.values["title"] == ("fine\r\n\t",)
     assert "description" not in found.values
-    assert "XML" in found.steps[1].why
+    assert (found.steps[1].outcome, found.steps[1].why) == ("no value", "it has characters that XML cannot hold")
     assert found.values.get("address", {"locality": "Bonn"}) == {"locality": "Bonn"}
 
 

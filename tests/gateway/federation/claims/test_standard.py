@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.federation.claims import ClaimRule, ClaimsPolicy
+from gateway.federation.claims import ClaimRule, ClaimsPolicy, ClaimStep
 from tests.gateway.federation.claims.people import ALL_SCOPES, issued, person
 
 DEFAULT = ClaimsPolicy()
@@ -127,3 +127,20 @@ def test_every_claim_has_a_step_that_says_why() -> None:
         "groups": "issued",
         "address": "issued",
     }
+
+
+def test_the_steps_of_an_address_and_of_a_verified_address_of_mail() -> None:
+    """`address` is made of attributes of its own."""
+    rule = "attributes streetAddress, l, st, postalCode, co"
+    values = ("Isthmus Street 1", "Berlin")
+    assert issued(DEFAULT).steps[-1] == ClaimStep(claim="address", outcome="issued", rule=rule, values=values)
+    assert issued(DEFAULT, person(attributes={})).steps[-1] == ClaimStep(claim="address", outcome="not sent", rule=rule)
+    assert issued(DEFAULT, scopes=frozenset()).steps[-1] == ClaimStep(
+        claim="address", outcome="scope", rule=rule, why="needs the scope address"
+    )
+
+
+def test_a_rule_may_say_what_is_verified() -> None:
+    """In place of the switch."""
+    policy = ClaimsPolicy(email_verified=True, rules=(ClaimRule(claim="email_verified", value="no"),))
+    assert issued(policy).values["email_verified"] == "no"

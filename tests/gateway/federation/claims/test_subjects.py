@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import itertools
+import struct
 import uuid
 
 import pytest
@@ -59,6 +62,20 @@ def test_parts_cannot_be_moved_into_each_other() -> None:
     made += [public_subject(AccountId(directory, guid), SECRET) for directory, guid in itertools.product(texts, repeat=2)]
     made += [trust_subject(sector, AccountId("a", "b"), SECRET) for sector in texts]
     assert len(set(made)) == len(made)
+
+
+def test_subjects_stay_what_they_are() -> None:
+    """What an application has kept must be found again after every release: HMAC-SHA256 by another's hand."""
+    account = AccountId("d", "äö")
+
+    def expected(*parts: bytes) -> str:
+        message = b"".join(struct.pack(">Q", len(part)) + part for part in parts)
+        return base64.urlsafe_b64encode(hmac.new(SECRET, message, hashlib.sha256).digest()).decode().rstrip("=")
+
+    assert public_subject(account, SECRET) == expected(b"public", b"d", "äö".encode())
+    assert pairwise_subject("s", account, SECRET) == expected(b"pairwise", b"s", b"d", "äö".encode())
+    assert trust_subject("t", account, SECRET) == expected(b"trust", b"t", b"d", "äö".encode())
+    assert len(public_subject(AccountId("\ud800", "x"), SECRET)) == 43
 
 
 def test_another_secret_makes_other_subjects() -> None:
@@ -220,8 +237,8 @@ def test_a_mail_address_as_name_is_the_subject_where_the_trust_says_what_that_is
 @pytest.mark.parametrize(
     ("kind", "subject", "why"),
     [
-        (EMAIL_ADDRESS, "", "no mail address"),
-        (EMAIL_ADDRESS, "anna", "is no mail address"),
+        (EMAIL_ADDRESS, "", "the person has no mail address"),
+        (EMAIL_ADDRESS, "anna", "the subject is no mail address"),
         (EMAIL_ADDRESS, "a@b@c", "is no mail address"),
         (EMAIL_ADDRESS, "a(x)@b", "is no mail address"),
         (EMAIL_ADDRESS, "a@b\n", "is no mail address"),
@@ -233,5 +250,13 @@ def test_a_mail_address_as_name_is_the_subject_where_the_trust_says_what_that_is
 )
 def test_a_name_that_does_not_fit_its_format_is_refused(kind: str, subject: str, why: str) -> None:
     """An address that applications read in two ways names two people."""
-    with pytest.raises(NameUnavailable, match=why):
+    with pytest.raises(NameUnavailable, match=why) as caught:
         named(subject, kind, ClaimsPolicy(subject="attribute:x"))
+    assert caught.value.format == kind
+    assert caught.value.args == (kind, caught.value.reason)
+
+
+def test_the_longest_persistent_name_has_256_characters() -> None:
+    """SAML Core section 8.3.7; and nothing is escaped unless it is asked for."""
+    longest = name_id(ClaimsPolicy(), ANNA, "+" * 256, format=PERSISTENT, issuer=ISSUER, party=PARTY, fresh="")
+    assert longest.value == "+" * 256
