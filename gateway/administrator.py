@@ -251,7 +251,8 @@ class Administrator:
 
     async def _do_trust(self, act: str, answer: type[T], on_store: Callable[[TrustActs], Awaitable[T]], **order: Any) -> T:
         def work(store: Store, _keys: RelayKeys, _heads: AuditHeads) -> Awaitable[T]:
-            return on_store(TrustActs(store, TrustRegistry(store.trusts), time.time, with_files=False))
+            with_files = self._settings.federation.trusts_dir is not None
+            return on_store(TrustActs(store, TrustRegistry(store.trusts), time.time, with_files=with_files))
 
         return await self._order(act, answer, lambda: self._with_store(work), **order)
 

@@ -20,7 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
-from gateway.federation import TrustActs, TrustRegistry, trust_orders
+from gateway.federation import TrustActs, TrustFolder, TrustRegistry, trust_orders
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -239,7 +239,9 @@ class Relay:
 
     def _make_trusts(self, clock: Clock) -> None:
         self.trusts = TrustRegistry(self.store.trusts)
-        self.trust_acts = TrustActs(self.store, self.trusts, clock, with_files=False)
+        self.trust_acts = TrustActs(
+            self.store, self.trusts, clock, with_files=self.settings.federation.trusts_dir is not None
+        )
 
     def _make_administration(self, keys: RelayKeys, clock: Clock) -> None:
         self.administration = Administration(
@@ -304,6 +306,8 @@ class Relay:
         self.endpoint.add_jobs(self.housekeeping)
         self.registry.add_jobs(self.housekeeping)
         self.store.generations.add_jobs(self.housekeeping, sleep)
+        if folder := self.settings.federation.trusts_dir:
+            TrustFolder(folder, self.store, self.trusts, clock).add_jobs(self.housekeeping, sleep)
         self.presence.add_jobs(self.housekeeping, sleep)
         self.readiness.add_jobs(self.housekeeping, sleep)
         self.lockouts.add_jobs(self.housekeeping)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 from settings import Bounds
@@ -35,6 +36,10 @@ class LifetimeSettings:
 class FederationSettings:
     """Applications that users sign in to through this relay."""
 
+    trusts_dir: Path | None = None
+    """Directory of trust files (`ID.toml`), for configuration management. The relay reads changed files into its database; a
+    trust whose file is removed is disabled, never deleted. All nodes need the same files, or none, for otherwise each
+    would undo the other's changes. Empty: trusts are changed by commands only."""
     unchecked_lifetime: Annotated[float, Bounds(least=60, most=_DAY)] = _HOUR
     """Time for which sessions and refresh tokens stay valid in applications when no agent can say whether the account is
     still enabled, in seconds since the last answer."""

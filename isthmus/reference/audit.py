@@ -44,6 +44,8 @@ MEANINGS = {
     "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
     " now on; the subject is its id, `difference` its settings.",
     "trust.changed": "A trust was changed; `difference` has the lines before (`-`) and after (`+`), up to 4,000 characters.",
+    "trust.disabled": "The file of a trust was removed from `trusts_dir`: nobody signs in to that application"
+    " until the file is back.",
     "trust.removed": "An administrator removed a trust; nobody signs in to that application any more.",
     "alert.audit.rolled_back": "A chain of the trail ends before the head that was noted of it, or is another one: newest"
     " entries were removed, or an older copy of the database was put in its place. `noted` and `found` say where it ended"

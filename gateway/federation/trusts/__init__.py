@@ -5,6 +5,7 @@ What belongs here: what a trust says, where it comes from, whether a person may 
 
 from gateway.federation.trusts.access import AccessRefusal, check_access
 from gateway.federation.trusts.acts import TrustActs
+from gateway.federation.trusts.folder import TrustFolder
 from gateway.federation.trusts.lifetimes import effective_lifetimes
 from gateway.federation.trusts.model import (
     AssertionConsumer,
@@ -32,6 +33,7 @@ __all__ = [
     "TrustAccess",
     "TrustActs",
     "TrustChangeView",
+    "TrustFolder",
     "TrustRegistry",
     "TrustView",
     "check_access",

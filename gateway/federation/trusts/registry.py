@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -39,6 +39,7 @@ class TrustRegistry:
         self._store = store
         self._loading = asyncio.Lock()
         self._parsed: dict[str, ParsedTrust] = {}
+        self._records: Mapping[str, TrustRecord] = {}
         self._by_id: Mapping[str, Trust] = {}
         self._by_client: Mapping[str, Trust] = {}
         self._by_party: Mapping[str, Trust] = {}
@@ -48,6 +49,7 @@ class TrustRegistry:
         async with self._loading:  # or an older reading could end last
             records = await self._store.all()
             self._parsed = await asyncio.to_thread(_parse_changed, records, self._parsed)
+            self._records = {record.id: replace(record, document=b"") for record in records}
             self._serve(records)
             return records
 
@@ -71,6 +73,11 @@ class TrustRegistry:
     def parsed(self) -> Mapping[str, ParsedTrust]:
         """What came of every document, by id: of disabled trusts, too."""
         return self._parsed
+
+    @property
+    def records(self) -> Mapping[str, TrustRecord]:
+        """Every trust's record, by id, without its document."""
+        return self._records
 
     def problems(self) -> Mapping[str, str]:
         """Why a trust cannot be read, by id."""
