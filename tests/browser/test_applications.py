@@ -67,6 +67,7 @@ async def server(handlers: dict[str, object]) -> AsyncIterator[str]:
 
 async def sign_in(page: Page) -> None:
     for text in (ANNA, RIGHT):
+        await expect(page.locator("input[autofocus]")).to_be_focused()  # a moment after the page
         await page.keyboard.insert_text(text)
         async with page.expect_navigation():
             await page.keyboard.press("Enter")
@@ -109,7 +110,6 @@ async def test_two_tabs_sign_in_each_for_its_own_page(chromium: Browser, stand: 
     await second.goto(f"{stand.url}/wiki?page=2")
     for page, number in ((first, 1), (second, 2)):
         await page.bring_to_front()
-        await page.locator("#user_name").focus()
         await sign_in(page)
         await expect(page.locator("body")).to_have_text(f"{ANNA} page={number}")
     await first.reload()
@@ -127,7 +127,6 @@ async def test_an_application_that_opened_a_window_finds_it_again(chromium: Brow
     async with context.expect_page() as opened:
         await page.evaluate("address => { window.child = window.open(address); }", f"{stand.url}/wiki?page=1")
     child = await opened.value
-    await child.locator("#user_name").focus()
     await sign_in(child)
     await child.wait_for_url(f"{stand.home}/home")
     assert await child.evaluate("window.opener !== null")
