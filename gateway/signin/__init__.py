@@ -5,6 +5,7 @@ checks it (relay), what applications speak (federation).
 """
 
 from gateway.signin.api import AUTHENTICATE_PATH, Api
+from gateway.signin.application_pages import ApplicationLink, ApplicationPages, Departure
 from gateway.signin.applications import Application, Applications
 from gateway.signin.branding import parse_colour, unnamed_warning
 from gateway.signin.catalogue import Catalogue, is_proofread, language_name, shipped_texts
@@ -23,10 +24,13 @@ __all__ = [
     "LANGUAGES",
     "Api",
     "Application",
+    "ApplicationLink",
+    "ApplicationPages",
     "Applications",
     "BadBranding",
     "Catalogue",
     "CookieSigner",
+    "Departure",
     "DeviceCookie",
     "FormToken",
     "Message",

@@ -82,6 +82,11 @@ class Message(enum.StrEnum):
         "This sign-in is no longer valid, perhaps because it was open for too long. "
         "Go back to the application and start again."
     )
+    NO_ACCESS = N_("Your account is fine, but it isn't allowed to use this application.")
+    UNKNOWN_CODE = N_("This code isn't valid, or is no longer. Check it, or start again on the device.")
+    DEVICE_CONNECTED = N_("Your device is connected.")
+    DEVICE_DENIED = N_("The device wasn't connected.")
+    BAD_REQUEST = N_("The application sent a request that can't be answered. Go back to it and try again.")
     NOT_FOUND = N_("This page doesn't exist.")
     CHANGED = N_("Your password was changed.")
     SIGNED_OUT = N_("You are signed out.")

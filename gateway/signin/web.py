@@ -11,6 +11,7 @@ from aiohttp import web
 from foundation.listener import Handler
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, Authenticator, Verdict
 from gateway.signin.account import AccountPages
+from gateway.signin.application_pages import ApplicationPages
 from gateway.signin.applications import Application, Applications, NoApplications
 from gateway.signin.attempts import WANTS_CHANGE, Notice, attempt_of, explain
 from gateway.signin.browser import safe_path
@@ -63,6 +64,7 @@ class SignInPages:
         self._applications = applications or NoApplications()
         self._authenticator, self._form_token, self._origin = authenticator, form_token, origin
         self._device, self._steps = device, steps
+        self.of_applications = ApplicationPages(pages, form_token, origin)
         self._account = AccountPages(pages, sessions, authenticator, audit, form_token, device, steps, origin=origin)
 
     def use(self, settings: SignInSettings) -> None:

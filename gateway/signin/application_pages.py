@@ -1,0 +1,166 @@
+"""Pages about applications, for the protocols to show: consent, device code, chooser, logout, no access.
+
+They decide nothing: what is asked, and where the answer goes, is the protocol's. Forms come back with the browser's own
+token (`read_form`); a yes counts only from such a form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from aiohttp import web
+
+from gateway.protocol import Identity
+from gateway.signin.applications import Application
+from gateway.signin.cookies import FormToken
+from gateway.signin.forms import read_form
+from gateway.signin.messages import N_, Message
+from gateway.signin.pages import Pages
+
+SCOPES: Final = {
+    "profile": N_("Your name and user name"),
+    "email": N_("Your email address"),
+    "phone": N_("Your phone number"),
+    "address": N_("Your postal address"),
+    "groups": N_("Your groups"),
+    "offline_access": N_("Access while you aren't signed in"),
+}
+"""What each scope means to the person (OpenID Connect Core sections 5.4 and 11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationLink:
+    """An application that people may start from here."""
+
+    name: str
+    url: str
+    logo: str = ""
+    """Address of the relay's own copy; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """What came of telling an application that a session has ended."""
+
+    application: str
+    """Its name, for people."""
+    outcome: Literal["told", "failed", "no way"]
+    """`failed`: it did not take it, or could not be reached; `no way`: it has no address for that."""
+
+
+class ApplicationPages:
+    """Renders them. origin: the relay's public `https://host[:port]`."""
+
+    def __init__(self, pages: Pages, form_token: FormToken, origin: str) -> None:
+        self._pages, self._form_token, self._origin = pages, form_token, origin
+
+    async def read_form(self, request: web.Request) -> Mapping[str, str]:
+        """What a form of these pages brought: `answer` is the button that was pressed. Raises BadForm."""
+        return await read_form(request, self._form_token, self._origin)
+
+    def show_consent(
+        self,
+        request: web.Request,
+        application: Application,
+        person: Identity,
+        scopes: Sequence[str],
+        *,
+        action: str,
+        fields: Mapping[str, str],
+    ) -> web.Response:
+        """May the application know this? action: a path of ours; fields: what the form brings along.
+
+        `answer` is `allow` or `deny`. Scopes that have no words here are shown as they are.
+        """
+        wanted = [scope for scope in scopes if scope != "openid"]
+        return self._show(
+            request,
+            "consent.html",
+            application,
+            title=N_("Allow access?"),
+            person=person,
+            known=[SCOPES[scope] for scope in wanted if scope in SCOPES],
+            others=[scope for scope in wanted if scope not in SCOPES],
+            action=action,
+            fields=fields,
+        )
+
+    def show_device_entry(
+        self, request: web.Request, *, action: str, user_code: str = "", error: Message | None = None
+    ) -> web.Response:
+        """Where somebody types the code that a device shows (RFC 8628 section 3.3)."""
+        title = N_("Connect a device")
+        return self._show(request, "device.html", None, title=title, action=action, user_code=user_code, error=error)
+
+    def show_device_question(
+        self,
+        request: web.Request,
+        application: Application,
+        person: Identity,
+        *,
+        user_code: str,
+        address: str,
+        action: str,
+        fields: Mapping[str, str],
+    ) -> web.Response:
+        """Is that your own device? address: where it asked from. `answer` is `allow` or `deny` (RFC 8628 section 5.4)."""
+        return self._show(
+            request,
+            "device_question.html",
+            application,
+            title=N_("Connect this device?"),
+            person=person,
+            user_code=user_code,
+            address=address,
+            action=action,
+            fields=fields,
+        )
+
+    def show_result(self, request: web.Request, message: Message, *, status: int = 200) -> web.Response:
+        """What a question came to; there is nothing to be done here any more."""
+        return self._show(request, "result.html", None, title=message, status=status)
+
+    def show_chooser(self, request: web.Request, applications: Sequence[ApplicationLink]) -> web.Response:
+        """Applications that can be started from here."""
+        return self._show(request, "apps.html", None, title=N_("Your applications"), links=applications)
+
+    def show_no_access(self, request: web.Request, application: Application, ask: str = "") -> web.Response:
+        """The person is known, and may not use it. ask: whom to ask for access, as the trust says."""
+        return self._show(
+            request,
+            "no_access.html",
+            application,
+            title=N_("You don't have access"),
+            error=Message.NO_ACCESS,
+            ask=ask,
+            status=403,
+        )
+
+    def show_logout_question(
+        self, request: web.Request, application: Application | None, *, action: str, fields: Mapping[str, str]
+    ) -> web.Response:
+        """Where nobody proved that the person wants it (RP-Initiated Logout section 2). `answer` is `sign_out` or `stay`."""
+        return self._show(
+            request, "logout.html", application, title=N_("Do you want to sign out?"), action=action, fields=fields
+        )
+
+    def show_signed_out(
+        self, request: web.Request, departures: Sequence[Departure], *, return_to: str = "", application: str = ""
+    ) -> web.Response:
+        """What became of each application. return_to: a checked address of the application that asked; empty: none."""
+        return self._show(
+            request,
+            "signed_out.html",
+            None,
+            title=Message.SIGNED_OUT,
+            departures=departures,
+            further=return_to,
+            further_name=application,
+        )
+
+    def _show(
+        self, request: web.Request, template: str, application: Application | None, *, title: str, **values: Any
+    ) -> web.Response:
+        return self._pages.render(request, template, title=title, application=application, shared=True, **values)
