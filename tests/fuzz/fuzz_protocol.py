@@ -675,10 +675,10 @@ def fuzz_one(data: bytes) -> list[Event]:
 # -- atheris
 
 
-def _instrument(atheris: Any) -> None:
+def instrument(atheris: Any, packages: tuple[str, ...]) -> None:
     """Measure the coverage of what is attacked, and of nothing else."""
     for name, module in list(sys.modules.items()):
-        if not name.startswith(("gateway.protocol", "certs")):
+        if not name.startswith(packages):
             continue
         for member in vars(module).values():
             for function in vars(member).values() if inspect.isclass(member) else (member,):
@@ -693,7 +693,7 @@ def main() -> None:
     except ImportError:
         raise SystemExit("atheris is not installed: pip install 'isthmus[fuzz]'") from None
 
-    _instrument(atheris)
+    instrument(atheris, ("gateway.protocol", "certs"))
 
     def run(data: bytes) -> None:
         fuzz_one(data)
