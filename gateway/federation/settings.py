@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from settings import Bounds
+from certs import KeyPolicy
+from settings import Bounds, Unfit
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+MAX_AGE = 3600.0
+"""Seconds that the key set may be cached at most: so soon a partner that asks anew learns of an emergency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,61 @@ class LifetimeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """When signing keys are replaced, and how much time applications have to notice. The same on every node."""
+
+    oidc_lifetime: float = 180 * _DAY
+    """Lifetime of a key that signs OpenID Connect tokens, in seconds; applications read the new one by themselves."""
+    saml_lifetime: float = 3 * 365 * _DAY
+    """Lifetime of a SAML certificate, in seconds; for many applications somebody has to install the new one."""
+    create_before: float = 30 * _DAY
+    """Time before the end of a key at which its successor is made and published, in seconds."""
+    publish_for: float = 5 * _DAY
+    """Minimum time for which a key is published before it signs, in seconds; longer where an application reads the
+    keys less often (`keys.within` of its trust)."""
+    retire_after: float = 2 * _DAY
+    """Time for which a replaced key stays published, in seconds; longer than anything lives that it has signed."""
+    critical: float = 2 * _DAY
+    """Time before the end of a key at which its successor takes over even if applications have not acknowledged it,
+    in seconds."""
+    lead: Annotated[float, Bounds(most=3600)] = 120.0
+    """Time between the decision that a key takes over and the moment at which all nodes sign with it, in seconds;
+    longer than clocks of nodes may differ (2 s) and than a node serves without news from the store."""
+
+    def contradictions(self) -> Iterator[Unfit]:
+        """Periods that leave no time for the next one."""
+        if self.critical + self.publish_for > self.create_before:
+            remedy = f"at least critical + publish_for, {self.critical + self.publish_for:g}"
+            yield Unfit("is too short for a successor to be published in time", remedy, setting="create_before")
+        for name, lifetime in (("oidc_lifetime", self.oidc_lifetime), ("saml_lifetime", self.saml_lifetime)):
+            if lifetime <= self.create_before:
+                remedy = f"more than create_before, {self.create_before:g}"
+                yield Unfit("ends before its successor would be made", remedy, setting=name)
+        if self.lead > self.publish_for:
+            yield Unfit("is longer than publish_for", f"at most {self.publish_for:g}", setting="lead")
+
+    @property
+    def policy(self) -> KeyPolicy:
+        """For the state machine of every key that rolls over."""
+        return KeyPolicy(
+            create_before=self.create_before,
+            publish_for=self.publish_for,
+            retire_after=self.retire_after,
+            critical=self.critical,
+        )
+
+    @property
+    def max_age(self) -> int:
+        """Whole seconds that key set and metadata may be cached: a quarter of the time for which a key is published before
+        it signs, so that a copy that was read too early is old long before it is wrong."""
+        return int(min(MAX_AGE, self.publish_for / 4))
+
+    def lifetime(self, ring: str) -> float:
+        """Of a new key of a ring, in seconds."""
+        return self.oidc_lifetime if ring == "oidc" else self.saml_lifetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FederationSettings:
     """Applications that users sign in to through this relay."""
 
@@ -45,3 +104,5 @@ class FederationSettings:
     still enabled, in seconds since the last answer."""
     lifetimes: LifetimeSettings = field(default_factory=LifetimeSettings)
     """Lifetimes of codes, tokens and assertions."""
+    keys: KeySettings = field(default_factory=KeySettings)
+    """Signing keys and their replacement."""

@@ -14,10 +14,9 @@ from certs import KeyState
 from gateway.federation.keys.errors import NoSigningKey
 from gateway.federation.keys.material import make_key
 from gateway.federation.keys.model import ALGORITHMS, Ring
-from gateway.federation.keys.ports import KeyRecords
-from gateway.federation.keys.settings import KeySettings
+from gateway.federation.settings import KeySettings
 from gateway.housekeeping import Sleep
-from gateway.store import AuditEvent, DutyLease, DutyLost, SigningKeyRecord
+from gateway.store import AuditEvent, DutyLease, DutyLost, SigningKeyRecord, Store
 
 log = structlog.get_logger()
 
@@ -30,7 +29,7 @@ _TRIES = 2 * int(LEASE)
 
 
 async def make_first_keys(
-    store: KeyRecords, settings: KeySettings, *, host: str, clock: Callable[[], float], sleep: Sleep
+    store: Store, settings: KeySettings, *, host: str, clock: Callable[[], float], sleep: Sleep
 ) -> None:
     """Make an active key for each ring and algorithm that has none, or wait until another node has.
 
@@ -62,7 +61,7 @@ def lacking(records: Iterable[SigningKeyRecord]) -> list[tuple[Ring, str]]:
     return [(ring, name) for ring in rings for name in ALGORITHMS[ring] if (ring, name) not in active]
 
 
-async def _make(store: KeyRecords, settings: KeySettings, lease: DutyLease, host: str, now: float) -> None:
+async def _make(store: Store, settings: KeySettings, lease: DutyLease, host: str, now: float) -> None:
     unit = store.unit()
     unit.hold(lease)
     # asked again under the duty: another node may have made them between the look and the lease

@@ -29,7 +29,16 @@ _BACKDATED = dt.timedelta(minutes=5)
 _PURPOSES = {"saml": "SAML signing", "decrypting": "SAML decryption"}
 
 
-def make_key(ring: Ring, algorithm: str, *, host: str, state: KeyState, now: float, lifetime: float) -> SigningKeyRecord:
+def make_key(
+    ring: Ring,
+    algorithm: str,
+    *,
+    host: str,
+    state: KeyState,
+    now: float,
+    lifetime: float,
+    waiting_for: frozenset[str] = frozenset(),
+) -> SigningKeyRecord:
     """A new key; of SAML with a certificate that it signs itself, in the name of `host`. Blocks for up to a second.
 
     now: Unix seconds, from when on it is in its state; lifetime: seconds.
@@ -52,6 +61,7 @@ def make_key(ring: Ring, algorithm: str, *, host: str, state: KeyState, now: flo
         since=now,
         created_at=now,
         not_after=float(int(now + lifetime)),
+        waiting_for=waiting_for,
     )
 
 

@@ -13,10 +13,9 @@ from gateway.federation.keys.first_keys import make_first_keys
 from gateway.federation.keys.jwk import public_jwk
 from gateway.federation.keys.material import read_key
 from gateway.federation.keys.model import PUBLISHED, Ring, SigningKey, signing_at
-from gateway.federation.keys.ports import KeyRecords
-from gateway.federation.keys.settings import KeySettings
+from gateway.federation.settings import KeySettings
 from gateway.housekeeping import Sleep
-from gateway.store import SigningKeyRecord
+from gateway.store import SigningKeyRecord, Store
 
 log = structlog.get_logger()
 
@@ -30,7 +29,7 @@ class SigningKeys:
 
     def __init__(
         self,
-        store: KeyRecords,
+        store: Store,
         settings: KeySettings,
         *,
         host: str,

@@ -10,6 +10,7 @@ from gateway.federation.trusts.lifetimes import effective_lifetimes
 from gateway.federation.trusts.model import (
     AssertionConsumer,
     ClientSecret,
+    KeyNotice,
     Lifetimes,
     OidcClient,
     SamlParty,
@@ -26,6 +27,7 @@ __all__ = [
     "AccessRefusal",
     "AssertionConsumer",
     "ClientSecret",
+    "KeyNotice",
     "Lifetimes",
     "OidcClient",
     "SamlParty",

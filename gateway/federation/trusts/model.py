@@ -59,6 +59,17 @@ class TrustAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyNotice:
+    """How the application learns of a new signing key of this relay: a key does not sign before it has had the time."""
+
+    learns: Literal["", "automatic", "by hand"] = ""
+    """automatic: it reads the relay's key set or metadata by itself; by hand: somebody there installs the certificate, and
+    `isthmus certs acknowledge` says when. Empty: automatic for OpenID Connect; for SAML unknown, which holds nothing up."""
+    within: Annotated[float, Bounds(most=90 * 86400)] = 86400.0
+    """Seconds within which an application that learns by itself has read them anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSecret:
     """What proves a confidential client. Two are valid at a time."""
 
@@ -175,6 +186,7 @@ class Trust:
     access: TrustAccess = field(default_factory=TrustAccess)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     claims: ClaimsPolicy = field(default_factory=ClaimsPolicy)
+    keys: KeyNotice = field(default_factory=KeyNotice)
     switches: Mapping[str, bool] = field(default_factory=dict)
     """What a real component wants although a specification does not; docs/reference/trusts.md lists them."""
 

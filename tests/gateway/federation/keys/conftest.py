@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.federation.keys import KeySettings, SigningKeys
-from gateway.store import Store, open_store
-from tests.gateway.federation.keys.records import RingRecords, Rings
+from gateway.store import SigningKeyRecord, Store, open_store
 
 NOW = 1_800_000_000.0
 HOST = "signin.example.com"
@@ -34,9 +33,20 @@ class SetClock:
 class Node:
     """One node's keys."""
 
-    def __init__(self, store: Store, rings: Rings, clock: SetClock, settings: KeySettings) -> None:
-        self.store, self.records = store, RingRecords(store, rings)
-        self.keys = SigningKeys(self.records, settings, host=HOST, clock=clock, sleep=clock.sleep)
+    def __init__(self, store: Store, clock: SetClock, settings: KeySettings) -> None:
+        self.store = store
+        self.keys = SigningKeys(store, settings, host=HOST, clock=clock, sleep=clock.sleep)
+
+    async def put(self, *records: SigningKeyRecord) -> None:
+        """Keep them, as somebody else might."""
+        unit = self.store.unit()
+        for record in records:
+            unit.put_signing_key(record)
+        await unit.commit()
+
+    async def records(self) -> list[SigningKeyRecord]:
+        """What is kept."""
+        return await self.store.signing_keys.all()
 
 
 @pytest.fixture
@@ -45,16 +55,11 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def rings() -> Rings:
-    return Rings()
-
-
-@pytest.fixture
-async def nodes(tmp_path: Path, clock: SetClock, rings: Rings) -> AsyncIterator[tuple[Node, Node]]:
+async def nodes(tmp_path: Path, clock: SetClock) -> AsyncIterator[tuple[Node, Node]]:
     """Two nodes, two connections to one database."""
     url = f"sqlite:///{tmp_path / 'relay.db'}"
     stores = [open_store(url, secret=b"k" * 32, node=name, clock=clock) for name in ("relay1", "relay2")]
-    yield Node(stores[0], rings, clock, KeySettings()), Node(stores[1], rings, clock, KeySettings())
+    yield Node(stores[0], clock, KeySettings()), Node(stores[1], clock, KeySettings())
     for store in stores:
         await store.close()
 

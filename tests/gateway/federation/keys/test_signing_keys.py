@@ -21,7 +21,6 @@ from gateway.federation.keys.material import make_key, read_key
 from gateway.federation.keys.model import ALGORITHMS
 from gateway.store import AuditEntry, SigningKeyRecord
 from tests.gateway.federation.keys.conftest import HOST, NOW, Node, SetClock
-from tests.gateway.federation.keys.records import Rings
 
 EVERY = [(ring, name) for ring, names in ALGORITHMS.items() for name in names]
 
@@ -42,7 +41,7 @@ async def test_a_new_relay_makes_one_active_key_for_each_ring_and_algorithm(node
         assert (key.ring, key.algorithm, key.state) == (ring, algorithm, KeyState.ACTIVE)
         assert (key.certificate is None) == (ring == "oidc")
     made = await made_events(node)
-    assert {entry.event.subject for entry in made} == set(node.records.signing_keys.records)
+    assert {entry.event.subject for entry in made} == {record.id for record in await node.records()}
 
 
 async def test_two_nodes_that_start_together_make_one_set_of_keys(nodes: tuple[Node, Node], clock: SetClock) -> None:
@@ -52,10 +51,10 @@ async def test_two_nodes_that_start_together_make_one_set_of_keys(nodes: tuple[N
     async def wait(_seconds: float) -> None:
         await asyncio.wait(starts, return_when=asyncio.FIRST_COMPLETED)
 
-    both = [SigningKeys(node.records, KeySettings(), host=HOST, clock=clock, sleep=wait) for node in nodes]
+    both = [SigningKeys(node.store, KeySettings(), host=HOST, clock=clock, sleep=wait) for node in nodes]
     starts += [asyncio.create_task(keys.begin()) for keys in both]
     await asyncio.gather(*starts)
-    assert len(nodes[0].records.signing_keys.records) == len(EVERY)
+    assert len(await nodes[0].records()) == len(EVERY)
     assert {both[0].active(*line).id for line in EVERY} == {both[1].active(*line).id for line in EVERY}
 
 
@@ -70,7 +69,7 @@ async def test_a_second_start_makes_no_keys(nodes: tuple[Node, Node]) -> None:
 
 async def test_a_node_that_died_while_it_made_the_keys_holds_nobody_up(node: Node, clock: SetClock) -> None:
     """Its duty runs out, then another node makes them."""
-    await node.records.duties.take("signing keys", "dead", now=clock(), until=clock() + 50)
+    await node.store.duties.take("signing keys", "dead", now=clock(), until=clock() + 50)
     await node.keys.begin()
     assert clock() >= NOW + 50
     assert node.keys.active("saml", "RSA")
@@ -78,7 +77,7 @@ async def test_a_node_that_died_while_it_made_the_keys_holds_nobody_up(node: Nod
 
 async def test_a_duty_that_is_never_free_is_an_error_and_no_endless_wait(node: Node, clock: SetClock) -> None:
     """The relay's start then says which key is missing."""
-    await node.records.duties.take("signing keys", "other", now=clock(), until=clock() + 1e6)
+    await node.store.duties.take("signing keys", "other", now=clock(), until=clock() + 1e6)
     with pytest.raises(NoSigningKey, match="ring oidc has no active RS256 key"):
         await node.keys.begin()
 
@@ -140,17 +139,17 @@ def pool() -> list[SigningKeyRecord]:
     return [make_key("oidc", "ES256", host=HOST, state=KeyState.NEXT, now=NOW, lifetime=1e6) for _ in range(4)]
 
 
-def _put(rings: Rings, record: SigningKeyRecord, state: KeyState, since: float) -> str:
-    rings.records[record.id] = replace(record, state=state.value, since=since)
+async def _put(node: Node, record: SigningKeyRecord, state: KeyState, since: float) -> str:
+    await node.put(replace(record, state=state.value, since=since))
     return record.id
 
 
 async def test_a_key_takes_over_at_its_moment_on_every_node(
-    nodes: tuple[Node, Node], clock: SetClock, rings: Rings, pool: list[SigningKeyRecord]
+    nodes: tuple[Node, Node], clock: SetClock, pool: list[SigningKeyRecord]
 ) -> None:
     """Until then the one before it signs, whichever node is asked, and however early it read of the change."""
-    before = _put(rings, pool[0], KeyState.RETIRING, NOW + 120)
-    after = _put(rings, pool[1], KeyState.ACTIVE, NOW + 120)
+    before = await _put(nodes[0], pool[0], KeyState.RETIRING, NOW + 120)
+    after = await _put(nodes[0], pool[1], KeyState.ACTIVE, NOW + 120)
     await nodes[0].keys.load()
     clock.now = NOW + 119.9
     await nodes[1].keys.load()
@@ -160,13 +159,13 @@ async def test_a_key_takes_over_at_its_moment_on_every_node(
 
 
 async def test_published_are_all_that_partners_need_the_signing_one_first(
-    node: Node, clock: SetClock, rings: Rings, pool: list[SigningKeyRecord]
+    node: Node, clock: SetClock, pool: list[SigningKeyRecord]
 ) -> None:
     """A key in the state `next` is shown to nobody, and nothing that it signed is accepted."""
-    unknown = _put(rings, pool[0], KeyState.NEXT, NOW)
-    coming = _put(rings, pool[1], KeyState.PUBLISHED, NOW)
-    signing = _put(rings, pool[2], KeyState.RETIRING, NOW + 60)
-    next_one = _put(rings, pool[3], KeyState.ACTIVE, NOW + 60)
+    unknown = await _put(node, pool[0], KeyState.NEXT, NOW)
+    coming = await _put(node, pool[1], KeyState.PUBLISHED, NOW)
+    signing = await _put(node, pool[2], KeyState.RETIRING, NOW + 60)
+    next_one = await _put(node, pool[3], KeyState.ACTIVE, NOW + 60)
     await node.keys.load()
     assert [key.id for key in node.keys.published("oidc")] == [signing, next_one, coming]
     assert [entry["kid"] for entry in node.keys.jwks()["keys"]] == [signing, next_one, coming]
@@ -185,10 +184,10 @@ async def test_the_key_set_holds_nothing_private(node: Node) -> None:
 
 
 async def test_a_clock_that_went_back_leaves_the_first_key_signing(
-    node: Node, clock: SetClock, rings: Rings, pool: list[SigningKeyRecord]
+    node: Node, clock: SetClock, pool: list[SigningKeyRecord]
 ) -> None:
     """There is no other one."""
-    only = _put(rings, pool[0], KeyState.ACTIVE, NOW)
+    only = await _put(node, pool[0], KeyState.ACTIVE, NOW)
     clock.now = NOW - 600
     await node.keys.load()
     assert node.keys.active("oidc", "ES256").id == only
@@ -204,11 +203,9 @@ async def test_without_a_key_nothing_is_signed(node: Node) -> None:
 # -- damage
 
 
-async def test_a_damaged_key_is_left_out_and_the_others_go_on(
-    node: Node, rings: Rings, pool: list[SigningKeyRecord]
-) -> None:
+async def test_a_damaged_key_is_left_out_and_the_others_go_on(node: Node, pool: list[SigningKeyRecord]) -> None:
     """What was exchanged in the store (another ring's key, another name, half of a key) is never used."""
-    good = _put(rings, pool[0], KeyState.ACTIVE, NOW)
+    good = await _put(node, pool[0], KeyState.ACTIVE, NOW)
     saml = make_key("saml", "RSA", host=HOST, state=KeyState.ACTIVE, now=NOW, lifetime=60.0)
     other = make_key("saml", "RSA", host=HOST, state=KeyState.ACTIVE, now=NOW, lifetime=60.0)
     damaged = [
@@ -220,8 +217,7 @@ async def test_a_damaged_key_is_left_out_and_the_others_go_on(
         replace(pool[3], id="c", algorithm="RS256"),
         replace(pool[3], id="d", state="resting"),
     ]
-    for number, record in enumerate(damaged):
-        rings.records[f"{number}"] = replace(record, state=KeyState.ACTIVE.value if number != 6 else "resting")
+    await node.put(*(replace(record, state=record.state.replace("next", "active")) for record in damaged))
     with capture_logs() as logs:
         await node.keys.load()
     assert [key.id for key in node.keys.published("oidc")] == [good]
@@ -229,27 +225,23 @@ async def test_a_damaged_key_is_left_out_and_the_others_go_on(
     assert sum(entry["event"] == "signing_key.damaged" for entry in logs) == len(damaged)
 
 
-async def test_a_relay_does_not_replace_a_damaged_key(node: Node, rings: Rings) -> None:
+async def test_a_relay_does_not_replace_a_damaged_key(node: Node) -> None:
     """Partners trust the one that was damaged; a new one would hide that, and break them anyway."""
     await node.keys.begin()
     broken = node.keys.active("saml", "RSA").record
-    rings.records[broken.id] = replace(broken, private=b"")
+    await node.put(replace(broken, private=b"", version=2))
     await node.keys.begin()
-    assert len(rings.records) == len(EVERY)
+    assert len(await node.records()) == len(EVERY)
     with pytest.raises(NoSigningKey):
         node.keys.active("saml", "RSA")
 
 
-async def test_another_node_reads_a_change_by_its_generation(
-    nodes: tuple[Node, Node], rings: Rings, pool: list[SigningKeyRecord]
-) -> None:
+async def test_another_node_reads_a_change_by_its_generation(nodes: tuple[Node, Node], pool: list[SigningKeyRecord]) -> None:
     """And a key that did not change is not read anew: checking it takes some milliseconds."""
     await nodes[0].keys.begin()
     await nodes[1].store.generations.look()
     kept = nodes[1].keys.active("oidc", "RS256")
-    unit = nodes[0].records.unit()
-    unit.put_signing_key(replace(pool[0], state=KeyState.PUBLISHED.value))
-    await unit.commit()
+    await nodes[0].put(replace(pool[0], state=KeyState.PUBLISHED.value))
     await nodes[1].store.generations.look()
     assert nodes[1].keys.find(pool[0].id) is not None
     assert nodes[1].keys.active("oidc", "RS256") is kept

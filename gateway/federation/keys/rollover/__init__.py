@@ -1,0 +1,16 @@
+"""How keys are replaced: two procedures, their executor, and the duty that runs them.
+
+    partners        which applications must know a key before it signs
+    state           what a replacement remembers, and what its stages see
+    stages          the planned rollover      emergency   all keys of a ring are replaced now
+    acts            what is done to keys, as changes of their records
+    executor        observes and does, under the duty
+    rollovers       what is due is started, what is in progress continues; plans, orders, acknowledgements
+
+All but the last two are pure.
+"""
+
+from gateway.federation.keys.rollover.executor import RingContext
+from gateway.federation.keys.rollover.rollovers import KeyView, RingView, Rollovers, RolloverView
+
+__all__ = ["KeyView", "RingContext", "RingView", "RolloverView", "Rollovers"]
