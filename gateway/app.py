@@ -20,7 +20,7 @@ from foundation.process_metrics import register_process
 from gateway.alarms import Alarms
 from gateway.certificate import CertificateGauges, ServedCertificate, tls_context
 from gateway.diagnosis import Diagnosis
-from gateway.federation import TrustActs, TrustFolder, TrustRegistry, trust_orders
+from gateway.federation import Federation, TrustActs, TrustFolder, TrustRegistry, trust_orders
 from gateway.housekeeping import Housekeeping, Sleep
 from gateway.issuance import HttpsRenewal
 from gateway.keys import IdentityRenewal, RelayKeys, init, load_keys
@@ -157,8 +157,17 @@ class Relay:
         self.housekeeping = Housekeeping(sleep, expected=(StoreUnavailable,))
         self._make_agents(keys, clock)
         self._make_credentials(clock)
-        self._make_signin(clock)
         self._make_trusts(clock)
+        self.federation = Federation(
+            settings.federation,
+            store,
+            self.trusts,
+            public_url=settings.public_url,
+            secret=keys.secret,
+            clock=clock,
+            sleep=sleep,
+        )
+        self._make_signin(clock)
         self._make_administration(keys, clock)
         self._identify = identify_requests(trusted_networks(settings))
         self.readiness = Readiness(self.endpoint, self.dispatcher, self.registry, store, clock, self._https_end)
@@ -235,6 +244,7 @@ class Relay:
             self._device,
             Steps(Seal(self.store.keyring, "steps", clock), Seal(self.store.keyring, "typed", clock)),
             origin=self.settings.public_url.rstrip("/"),
+            applications=self.federation.applications,
         )
 
     def _make_trusts(self, clock: Clock) -> None:
@@ -288,7 +298,7 @@ class Relay:
         self.store.generations.watch("domains", self.presence.load)
         self.store.generations.watch("bindings", self.bindings.load)
         self.store.generations.watch("api_keys", self.api.forget_all)
-        self.store.generations.watch("trusts", self.trusts.load)
+        self.store.generations.watch("trusts", self.federation.load)
 
     async def _agents_changed(self) -> None:
         """Another node has enrolled or revoked an agent: who is revoked has to leave this node too."""
@@ -321,6 +331,7 @@ class Relay:
         app = web.Application(client_max_size=64 * 1024, middlewares=[self._identify])
         for part in (self.pages, self.api, self.enrolment, self.endpoint):
             part.add_routes(app)
+        self.federation.add_routes(app, self.pages)
         self.readiness.add_public_routes(app)
         return app
 
@@ -402,7 +413,7 @@ async def serving(
         await relay.registry.load()
         await relay.presence.load()
         await relay.bindings.load()
-        await relay.trusts.load()
+        await relay.federation.load()
         await relay.lockouts.restore()
         await relay.readiness.measure()
         stack.push_async_callback(_flush, relay.refusals)

@@ -5,12 +5,14 @@
     keys/          signing keys in rings, and their rollover
     oidc/          OpenID Connect and OAuth 2: the checks are pure, joserfc is seen here only
     saml/          SAML 2.0 identity provider: pysaml2 is seen here only
+    provider       all of it, put together
     transactions   a sign-in for an application while the person is at the sign-in page
     participants   who hangs on a session, and how they are told of its end
 
 What belongs here: the words of applications. What does not: who a person is (signin, relay), how things are kept (store).
 """
 
+from gateway.federation.provider import Federation
 from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import (
     Trust,
@@ -26,6 +28,7 @@ from gateway.federation.trusts import (
 )
 
 __all__ = [
+    "Federation",
     "FederationSettings",
     "Trust",
     "TrustActs",

@@ -41,6 +41,10 @@ MEANINGS = {
     "admin.unlock": "An administrator had smart lockout forget what it counted against a user name.",
     "admin.api_key_created": "An administrator made an API key; the subject is its name, the detail its id and limits.",
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
+    "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`."
+    " The actor is the trust.",
+    "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
+    " application was given for that user has ended.",
     "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
     " now on; the subject is its id, `difference` its settings.",
     "trust.changed": "A trust was changed; `difference` has the lines before (`-`) and after (`+`), up to 4,000 characters.",
@@ -73,6 +77,8 @@ _PACKAGES = (
     "gateway.relay.credentials",
     "gateway.relay.agents",
     "gateway.relay.administration",
+    "gateway.federation.oidc",
+    "gateway.federation.oidc.grant_types",
     "gateway.federation.trusts",
     "gateway.signin",
     "gateway.store",

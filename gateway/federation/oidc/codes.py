@@ -20,6 +20,10 @@ LONGEST_LIFE = 60.0
 """Seconds, whatever a trust says (RFC 9700 section 4.5)."""
 
 
+REMEMBERED = 600.0
+"""Seconds after its end within which a code still ends the grant that it became: later it is found in logs and histories."""
+
+
 class CodeDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a code stands for."""
 
@@ -30,6 +34,8 @@ class CodeDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     session: bytes = b""
     """The session that it was issued in (`Session.key`)."""
     session_ends_at: float = 0.0
+    checked_at: float = 0.0
+    """When an agent last said that the account lives."""
     grant: GrantDetails
 
     def __repr__(self) -> str:
@@ -55,14 +61,14 @@ class Codes:
         return code
 
     def check(self, code: str, now: float) -> None:
-        """It was made here, and is not over. Raises InvalidGrant."""
+        """It was made here, not long ago: what was redeemed and comes again ends a grant. Raises InvalidGrant."""
         body, _, signature = code.rpartition(".")
         if not self._signer.fits(signature, body):
             raise InvalidGrant("no code of this relay")
-        if int(body.rpartition(".")[2]) <= now:
-            raise InvalidGrant("the code has expired")
+        if int(body.rpartition(".")[2]) + REMEMBERED <= now:
+            raise InvalidGrant("the code expired long ago")
 
     async def take(self, code: str, now: float) -> CodeDetails | None:
-        """What it stands for; None where somebody has redeemed it before. Raises StoreUnavailable."""
+        """What it stands for; None where somebody has redeemed it before, or it is over. Raises StoreUnavailable."""
         kept = await self._once.take(KIND, digest_of(code).hex(), now)
         return _details.decode(kept) if kept is not None else None

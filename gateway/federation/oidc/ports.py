@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from gateway.federation.oidc.jose import PrivateKey
+from gateway.federation.trusts import Trust
 
 
 class OwnKey(Protocol):
@@ -28,6 +30,22 @@ class OwnKey(Protocol):
     @property
     def private(self) -> PrivateKey:
         """The key itself."""
+        ...
+
+
+class TrustSource(Protocol):
+    """Of `gateway.federation.trusts.TrustRegistry` what finding a client needs."""
+
+    def all(self) -> Sequence[Trust]:
+        """Those that sign people in."""
+        ...
+
+    def get(self, trust_id: str) -> Trust | None:
+        """By its id."""
+        ...
+
+    def client(self, client_id: str) -> Trust | None:
+        """By its client_id."""
         ...
 
 

@@ -42,8 +42,8 @@ class Freshness:
 
     max_age: float | None = None
     """Seconds, of the trust; the request may want less."""
-    since: float | None = None
-    """Unix seconds: the request has been to the sign-in page already, and only a sign-in from then on counts."""
+    returned: bool = False
+    """The person comes from the sign-in page with a session that is fresh enough (`Transaction.accepts`)."""
 
 
 def required_sign_in(
@@ -53,16 +53,15 @@ def required_sign_in(
 
     Raises LoginRequired where they may not be asked, or were asked and are still another one (Core section 3.1.2.1).
     """
-    asked = freshness.since is not None
     if signed_in is None:
         return _ask(request, "nobody is signed in")
     wanted = {subject for subject in (hinted, request.claims.subject) if subject}
     if wanted - {signed_in.subject}:
-        if asked and signed_in.auth_time >= (freshness.since or 0.0):
-            raise LoginRequired("somebody else is signed in than id_token_hint or claims say")
+        if freshness.returned:
+            raise LoginRequired("somebody else has signed in than id_token_hint or claims say")
         return _ask(request, "somebody else is signed in than id_token_hint or claims say")
-    if freshness.since is not None:
-        return signed_in.auth_time < freshness.since
+    if freshness.returned:
+        return False
     if request.prompt & {"login", "select_account"}:
         return True
     if request.login_hint and request.login_hint.strip().lower() not in signed_in.names:

@@ -1,0 +1,68 @@
+"""Clients that prove themselves at an endpoint: the token endpoint, and others that servers ask."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+from aiohttp import web
+
+from gateway.federation.oidc.client_assertions import verify_client_assertion
+from gateway.federation.oidc.client_credentials import (
+    ClientCredentials,
+    check_method,
+    read_client_credentials,
+    verify_secret,
+)
+from gateway.federation.oidc.context import TRUST, OidcContext
+from gateway.federation.oidc.errors import InvalidClient
+from gateway.federation.oidc.jose import JwtRefused, VerifyingKey, read_keys
+from gateway.federation.oidc.parameters import Parameters
+from gateway.federation.trusts import OidcClient, Trust
+from gateway.relay import header_text
+
+_KIND = "client assertion"
+
+
+class ClientAuthentication:
+    """paths: of endpoints whose address may be an assertion's audience, beside the issuer (RFC 7523 section 3)."""
+
+    METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+
+    def __init__(self, context: OidcContext, paths: tuple[str, ...]) -> None:
+        self._context = context
+        self._audiences = (context.issuer, *(context.issuer + path for path in paths))
+
+    async def authenticate(self, request: web.Request, parameters: Parameters) -> Trust:
+        """The client that sent it. Raises InvalidClient, InvalidRequest, StoreFull, StoreUnavailable."""
+        credentials = read_client_credentials(parameters, header_text(request, "Authorization"))
+        trust = self._context.trusts.client(credentials.client_id)
+        client = trust.oidc if trust is not None else None
+        if credentials.method == "private_key_jwt":
+            await self._verify_assertion(client, credentials)
+        elif credentials.method != "none":
+            verify_secret(client.secrets if client is not None else (), credentials.secret)
+        check_method(client, credentials)
+        if trust is None:
+            raise InvalidClient("the client is unknown or disabled")
+        request[TRUST] = trust.id
+        return trust
+
+    async def _verify_assertion(self, client: OidcClient | None, credentials: ClientCredentials) -> None:
+        if client is None:
+            raise InvalidClient("the client is unknown or disabled")
+        now = self._context.clock()
+        keys = keys_of(client.jwks)
+        found = verify_client_assertion(credentials.assertion, keys, credentials.client_id, self._audiences, now)
+        key = hashlib.sha256(f"{len(credentials.client_id)} {credentials.client_id}{found.id}".encode()).hexdigest()
+        if not await self._context.store.seen.add(_KIND, key, until=found.expires_at + 60, now=now):
+            raise InvalidClient("client_assertion: jti was used before")
+
+
+@functools.lru_cache(maxsize=1024)
+def keys_of(jwks: str) -> tuple[VerifyingKey, ...]:
+    """The keys of a trust's document, read once. Raises InvalidClient."""
+    try:
+        return read_keys(jwks)
+    except JwtRefused as refused:
+        raise InvalidClient(f"the trust's jwks: {refused.detail}") from refused

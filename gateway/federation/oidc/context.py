@@ -1,0 +1,53 @@
+"""What all endpoints of OpenID Connect share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.federation.oidc.codes import Codes
+from gateway.federation.oidc.person_claims import PersonClaims
+from gateway.federation.oidc.ports import SigningKeySource, TrustSource
+from gateway.federation.oidc.tokens import Tokens
+from gateway.federation.settings import LifetimeSettings
+from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
+from gateway.store import Store
+
+TRUST = web.RequestKey("oidc_trust", str)
+"""Id of the trust that a request is about, once that is known; for the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcContext:
+    """Made once for each relay. clock: Unix seconds."""
+
+    issuer: str
+    """The relay's public address, without a slash at its end; never taken from a request."""
+    store: Store
+    trusts: TrustSource
+    keys: SigningKeySource
+    tokens: Tokens
+    codes: Codes
+    claims: PersonClaims
+    lifetimes: LifetimeSettings
+    clock: Callable[[], float]
+
+    def lifetimes_of(self, trust: Trust) -> Lifetimes:
+        """The trust's, or else the relay's."""
+        return effective_lifetimes(trust.lifetimes, self.lifetimes)
+
+
+class OidcEndpoint(Protocol):
+    """One address, or a few that belong together."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What discovery says of it (RFC 8414 section 2)."""
+        ...
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve it."""
+        ...

@@ -1,0 +1,1 @@
+"""Addresses: each reads a request, has it checked, and answers."""

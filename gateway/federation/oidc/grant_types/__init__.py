@@ -1,0 +1,1 @@
+"""What a client may bring to the token endpoint: one module for each grant type."""

@@ -1,0 +1,84 @@
+"""A refresh token for the next one and a fresh access token (RFC 6749 section 6, RFC 9700 section 4.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from gateway.federation.oidc.checks.codes import narrowed_resources, narrowed_scope
+from gateway.federation.oidc.context import OidcContext
+from gateway.federation.oidc.errors import InvalidGrant
+from gateway.federation.oidc.grant_details import digest_of, read_details
+from gateway.federation.oidc.issuance import IssuedGrant, TokenIssuance, TokenRequest
+from gateway.federation.oidc.refresh_tokens import GRACE, grant_id_in, new_refresh_token, open_next, seal_next
+from gateway.store import AuditEvent, GrantRecord, Repeated, Reused, Rotated
+
+log = structlog.get_logger()
+
+
+class RefreshTokenGrant:
+    """See above."""
+
+    name = "refresh_token"
+
+    def __init__(self, context: OidcContext, issuance: TokenIssuance) -> None:
+        self._context, self._issuance = context, issuance
+
+    async def redeem(self, asked: TokenRequest) -> Mapping[str, Any]:
+        """See `GrantType`."""
+        shown = asked.parameters.required("refresh_token")
+        grant_id = grant_id_in(shown)
+        record = await self._context.store.grants.get(digest_of(grant_id), asked.now)
+        if record is None:
+            raise InvalidGrant("the grant has ended, or never was")
+        if record.trust != asked.trust.id:
+            raise InvalidGrant(f"the refresh token was given to {record.trust}")
+        details = read_details(record.details)
+        scope = narrowed_scope(details.scope, asked.parameters.words("scope"))
+        resources = narrowed_resources(details.resources, asked.parameters.many("resource"))
+        following = await self._rotate(asked, record, shown, new_refresh_token(grant_id))
+        grant = IssuedGrant(
+            id=grant_id,
+            details=details,
+            scope=scope,
+            resources=resources,
+            expires_at=record.expires_at,
+            refresh_token=following,
+        )
+        return await self._issuance.issue(asked, grant)
+
+    async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str) -> str:
+        """The token that is good from now on. Raises InvalidGrant."""
+        outcome = await self._context.store.grants.rotate(
+            record.digest,
+            digest_of(shown),
+            digest_of(new),
+            seal_next(shown, new),
+            now=asked.now,
+            idle_at=asked.now + self._context.lifetimes_of(asked.trust).refresh_idle,
+            grace=GRACE,
+        )
+        if isinstance(outcome, Rotated):
+            return new
+        if isinstance(outcome, Repeated):
+            return open_next(shown, outcome.grant.sealed)
+        if isinstance(outcome, Reused):
+            await self._tell_reuse(asked, outcome.grant)
+            raise InvalidGrant("a spent refresh token was used again: its family has ended")
+        raise InvalidGrant("the grant has ended")
+
+    async def _tell_reuse(self, asked: TokenRequest, grant: GrantRecord) -> None:
+        log.warning("oidc.refresh_token_reused", trust=grant.trust)
+        event = AuditEvent(
+            time=asked.now,
+            kind="federation.token_reused",
+            actor=f"trust:{grant.trust}",
+            subject=read_details(grant.details).identity.user_name,
+            account=grant.account,
+            address=asked.address,
+            correlation_id=asked.correlation_id,
+            via="oidc",
+        )
+        await self._context.store.audit.append(event)

@@ -1,0 +1,127 @@
+"""Tokens that are given out: made, noted in the audit trail, answered."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.federation.oidc.context import OidcContext
+from gateway.federation.oidc.grant_details import GrantDetails
+from gateway.federation.oidc.parameters import Parameters
+from gateway.federation.oidc.tokens import AccessToken, left_half
+from gateway.federation.trusts import Trust
+from gateway.store import AuditEvent
+
+PATIENCE = 0.005
+"""Seconds that an entry of the audit trail may wait for others, to be committed with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A request for tokens whose client has proved itself."""
+
+    trust: Trust
+    parameters: Parameters
+    address: str
+    """Of the client."""
+    correlation_id: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedGrant:
+    """What tokens are made of."""
+
+    id: str = field(repr=False)
+    details: GrantDetails
+    scope: tuple[str, ...]
+    """Of this access token: what was granted, or less."""
+    resources: tuple[str, ...]
+    expires_at: float
+    """The grant's end: no token of it lives longer."""
+    nonce: str = ""
+    refresh_token: str = field(default="", repr=False)
+
+
+class TokenIssuance:
+    """Makes the answer of a token endpoint (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3)."""
+
+    def __init__(self, context: OidcContext) -> None:
+        self._context = context
+
+    async def issue(self, asked: TokenRequest, grant: IssuedGrant) -> Mapping[str, Any]:
+        """The answer's members. A token that cannot be recorded is not given.
+
+        Raises AuthorizationDenied, NoSigningKey, StoreUnavailable.
+        """
+        lifetimes = self._context.lifetimes_of(asked.trust)
+        token = self._access_token(asked, grant, lifetimes.access_token)
+        text = self._context.tokens.access_token(
+            token, asked.trust.oidc.access_token, algorithm=asked.trust.oidc.signing_algorithm
+        )
+        body: dict[str, Any] = {
+            "access_token": text,
+            "token_type": "Bearer",
+            "expires_in": int(token.expires_at - asked.now),
+            "scope": " ".join(grant.scope),
+        }
+        if grant.refresh_token:
+            body["refresh_token"] = grant.refresh_token
+        if "openid" in grant.scope:
+            body["id_token"] = self._id_token(asked, grant, text, lifetimes.id_token)
+        await self._record(asked, grant, token.id, body)
+        return body
+
+    def _access_token(self, asked: TokenRequest, grant: IssuedGrant, lifetime: float) -> AccessToken:
+        details = grant.details
+        return AccessToken(
+            id=secrets.token_urlsafe(16),
+            subject=details.subject,
+            client_id=asked.trust.client_id,
+            audience=grant.resources or (self._context.issuer,),
+            scope=grant.scope,
+            issued_at=asked.now,
+            expires_at=float(math.floor(min(asked.now + lifetime, grant.expires_at))),
+            auth_time=details.auth_time,
+            acr=details.acr,
+            grant=grant.id,
+        )
+
+    def _id_token(self, asked: TokenRequest, grant: IssuedGrant, access_token: str, lifetime: float) -> str:
+        details, trust = grant.details, asked.trust
+        claims: dict[str, Any] = {
+            **self._context.claims.for_id_token(trust, details, grant.scope),
+            "sub": details.subject,
+            "aud": trust.client_id,
+            "iat": int(asked.now),
+            "exp": int(asked.now + lifetime),
+            "auth_time": int(details.auth_time),
+            "acr": details.acr,
+            "amr": details.amr,
+            "sid": details.sid,
+            "at_hash": left_half(access_token),
+        }
+        if grant.nonce:
+            claims["nonce"] = grant.nonce
+        return self._context.tokens.sign(claims, algorithm=trust.oidc.signing_algorithm, typ="JWT")
+
+    async def _record(self, asked: TokenRequest, grant: IssuedGrant, token_id: str, body: Mapping[str, Any]) -> None:
+        kinds = ("access_token", "id_token", "refresh_token")
+        hashes = {kind: hashlib.sha256(body[kind].encode()).hexdigest() for kind in kinds if kind in body}
+        identity = grant.details.identity
+        event = AuditEvent(
+            time=asked.now,
+            kind="federation.issued",
+            actor=f"trust:{asked.trust.id}",
+            subject=identity.user_name,
+            account=identity.account,
+            address=grant.details.address,
+            correlation_id=asked.correlation_id,
+            via="oidc",
+            detail={"scope": body["scope"], "jti": token_id, **hashes},
+        )
+        await self._context.store.audit.append(event, patience=PATIENCE)

@@ -1,0 +1,76 @@
+"""The OpenID provider, put together: endpoints, grant types, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from gateway.federation.keys import SigningKeys
+from gateway.federation.oidc.client_authentication import ClientAuthentication
+from gateway.federation.oidc.codes import Codes
+from gateway.federation.oidc.context import OidcContext, OidcEndpoint
+from gateway.federation.oidc.cross_origin import CrossOrigin
+from gateway.federation.oidc.endpoints.authorization import AuthorizationEndpoint
+from gateway.federation.oidc.endpoints.discovery import DiscoveryEndpoint
+from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
+from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
+from gateway.federation.oidc.grant_types.authorization_code import AuthorizationCodeGrant
+from gateway.federation.oidc.grant_types.refresh_token import RefreshTokenGrant
+from gateway.federation.oidc.issuance import TokenIssuance
+from gateway.federation.oidc.person_claims import PersonClaims
+from gateway.federation.oidc.tokens import Tokens
+from gateway.federation.settings import FederationSettings
+from gateway.federation.transactions import Resume, Transactions
+from gateway.federation.trusts import TrustRegistry
+from gateway.signin import CookieSigner, Seal, SignInPages
+from gateway.store import Store
+
+
+class OpenIdProvider:
+    """issuer: the relay's public address without a slash at its end. secret: of subjects of our own. clock: Unix seconds."""
+
+    def __init__(
+        self,
+        settings: FederationSettings,
+        store: Store,
+        trusts: TrustRegistry,
+        keys: SigningKeys,
+        signin: SignInPages,
+        transactions: Transactions,
+        *,
+        issuer: str,
+        secret: bytes,
+        clock: Callable[[], float],
+    ) -> None:
+        context = OidcContext(
+            issuer=issuer,
+            store=store,
+            trusts=trusts,
+            keys=keys,
+            tokens=Tokens(issuer, keys, Seal(store.keyring, "oidc access tokens", clock)),
+            codes=Codes(CookieSigner(store.keyring, "oidc codes"), store.once),
+            claims=PersonClaims(secret),
+            lifetimes=settings.lifetimes,
+            clock=clock,
+        )
+        issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
+        clients = ClientAuthentication(context, (TOKEN,))
+        grant_types = (AuthorizationCodeGrant(context, issuance), RefreshTokenGrant(context, issuance))
+        self._authorization = AuthorizationEndpoint(context, signin, transactions)
+        endpoints: list[OidcEndpoint] = [
+            self._authorization,
+            TokenEndpoint(context, clients, grant_types, cross_origin),
+            UserinfoEndpoint(context, cross_origin),
+        ]
+        self._endpoints = [*endpoints, DiscoveryEndpoint(context, endpoints, keys.settings.max_age)]
+
+    @property
+    def resume(self) -> Resume:
+        """What continues a sign-in of this protocol."""
+        return self._authorization.resume
+
+    def add_routes(self, app: web.Application) -> None:
+        """All addresses."""
+        for endpoint in self._endpoints:
+            endpoint.add_routes(app)

@@ -1,0 +1,75 @@
+"""Federation, put together: what applications reach, and what it is made of.
+
+A relay that has no trust yet makes no signing keys, and answers applications as one that knows none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.federation.applications import WaitingApplications
+from gateway.federation.keys import KeySettings, SigningKeys
+from gateway.federation.oidc import OpenIdProvider
+from gateway.federation.settings import FederationSettings
+from gateway.federation.transactions import Continuation, Transactions
+from gateway.federation.trusts import TrustRegistry
+from gateway.housekeeping import Sleep
+from gateway.signin import Seal, SignInPages
+from gateway.store import Store
+
+
+class Federation:
+    """Of one relay. public_url: its address; secret: that the nodes share (`secret.key`). clock: Unix seconds."""
+
+    def __init__(
+        self,
+        settings: FederationSettings,
+        store: Store,
+        trusts: TrustRegistry,
+        *,
+        public_url: str,
+        secret: bytes,
+        clock: Callable[[], float],
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._settings, self._store, self._clock, self._secret = settings, store, clock, subject_secret(secret)
+        self.issuer = public_url.rstrip("/")
+        self.trusts = trusts
+        host = urlsplit(public_url).hostname or ""
+        self.keys = SigningKeys(store, KeySettings(), host=host, clock=clock, sleep=sleep)
+        self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
+        self.applications = WaitingApplications(self.transactions, self.trusts)
+
+    async def load(self) -> None:
+        """Read the trusts, and with the first of them make the signing keys. Raises StoreError, NoSigningKey."""
+        await self.trusts.load()
+        if self.trusts.all():
+            await self.keys.begin()
+
+    def add_routes(self, app: web.Application, signin: SignInPages) -> None:
+        """What applications and their people reach. signin: where people sign in."""
+        oidc = OpenIdProvider(
+            self._settings,
+            self._store,
+            self.trusts,
+            self.keys,
+            signin,
+            self.transactions,
+            issuer=self.issuer,
+            secret=self._secret,
+            clock=self._clock,
+        )
+        oidc.add_routes(app)
+        Continuation(self.transactions, signin, {"oidc": oidc.resume}).add_routes(app)
+
+
+def subject_secret(secret: bytes) -> bytes:
+    """The key of subjects of our own. It must never change, or people are strangers to their applications: so it comes from
+    `secret.key`, which a backup has, and not from the keyring, which rolls."""
+    return HKDF(SHA256(), 32, salt=None, info=b"isthmus federation subjects").derive(secret)
