@@ -37,10 +37,12 @@ from gateway.relay import (
     Dispatcher,
     Enrolment,
     Lockouts,
+    LookUpMetrics,
     PresenceReporter,
     RefusalGauges,
     Refusals,
     RelayAuthenticator,
+    RelayLookUps,
     SignInMetrics,
     bind_control_socket,
     control_app,
@@ -185,6 +187,7 @@ class Relay:
         self.dispatcher = Dispatcher(core, self.bindings, clock)
         self.metrics.register(AgentGauges(self.dispatcher))
         self.metrics.register(CertificateGauges(self._https_end, keys.authority.certificate.not_valid_after_utc.timestamp()))
+        self.lookups = RelayLookUps(self.dispatcher, LookUpMetrics(self.metrics), clock)
         self.registry = AgentRegistry(self.store.agents)
         self.enrolment = Enrolment(
             core,

@@ -1,12 +1,13 @@
 """Cloud side: everything between "somebody typed a password" and "an agent answered".
 
+    lookups/          who somebody is, and whether the account lives, without a password
     credentials/      may this attempt go on, who checks it, what came of it
     agents/           endpoint, connection, dispatch, registry, enrolment, canary
     refusals/         after which delay a refusal is answered, how many wait for it, what the trail keeps of them
     administration/   acts, control socket
 
 What belongs here is told by each. What does not: pages (signin), what applications speak (federation), how things are
-kept (store). administration and credentials know agents, never each other.
+kept (store). administration, credentials and lookups know agents, never each other.
 """
 
 from gateway.relay.administration import (
@@ -61,6 +62,7 @@ from gateway.relay.credentials import (
     Verdict,
 )
 from gateway.relay.errors import ActUnavailable, NotPermitted, RelayAbsent, RelayError, RelayUnresponsive
+from gateway.relay.lookups import LookedUp, LookUpMetrics, LookUps, PersonQuestion, PersonState, RelayLookUps
 from gateway.relay.refusals import RefusalGauges, Refusals
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID, header_text, identify_requests, read_body
 from gateway.relay.settings import RelayCoreSettings
@@ -97,10 +99,15 @@ __all__ = [
     "LiveActs",
     "LockoutView",
     "Lockouts",
+    "LookUpMetrics",
+    "LookUps",
+    "LookedUp",
     "NodeHealthView",
     "NotPermitted",
     "Order",
     "OrderHandler",
+    "PersonQuestion",
+    "PersonState",
     "PersonView",
     "PresenceReporter",
     "RebindingView",
@@ -110,6 +117,7 @@ __all__ = [
     "RelayAuthenticator",
     "RelayCoreSettings",
     "RelayError",
+    "RelayLookUps",
     "RelayUnresponsive",
     "RemovalView",
     "SignInMetrics",

@@ -127,6 +127,7 @@ class Sessions:
             session=old.sid if old is not None and old.record.account == identity.account else new_secret(),
             auth_time=now,
             agent=verdict.agent,
+            password_set=verdict.password_set,
             checked_at=now,
         )
         record = SessionRecord(

@@ -16,7 +16,7 @@ from gateway.alarms import Alarms
 from gateway.app import ServerSettings
 from gateway.certificate import CertificateGauges
 from gateway.protocol import Outcome
-from gateway.relay import AgentGauges, RefusalGauges, SignInMetrics
+from gateway.relay import AgentGauges, LookUpMetrics, RefusalGauges, SignInMetrics
 from isthmus.agent_process import AgentMetrics
 from isthmus.reference.markdown import code, page, table
 
@@ -59,6 +59,7 @@ def relay() -> list[Metric]:
     registry = CollectorRegistry()
     register_process(registry)
     SignInMetrics(registry).count("signin", Outcome.SUCCESS, 1.0)
+    LookUpMetrics(registry)
     Alarms.counter(registry).labels("a")
     connection = SimpleNamespace(name="a", outstanding=0, latency=0.0, clock_skew=0.0)
     dispatcher = SimpleNamespace(connections=[connection], waiting=0, conditions=lambda: {"a": "ready"})

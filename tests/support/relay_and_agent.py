@@ -14,7 +14,7 @@ from typing import Any
 
 from demo.stand import free_port
 from demo.throwaway_tls import write_certificates
-from gateway.agent import Agent, AgentCoreSettings, enrol
+from gateway.agent import Agent, AgentCoreSettings, LookUpSettings, enrol
 from gateway.app import Relay, ServerSettings, init, serving
 from gateway.relay import Attempt, RelayCoreSettings
 from gateway.relay.administration import AuditView
@@ -65,12 +65,14 @@ async def agent(
     state_dir: Path | None = None,
     *,
     until: Callable[[], Any] | None = None,
+    look_up: LookUpSettings | None = None,
     **core: Any,
 ) -> AsyncIterator[Agent]:
     """An agent that is enrolled, connected (or as far as `until` says), and drained at the end."""
     state = state_dir or await enrolled(home, running, name, **core)
     before = len(running.endpoint.connections)
-    made = Agent(agent_settings(home, **core), state, directories, software="test", directory_clock=time.time)
+    settings = agent_settings(home, **core)
+    made = Agent(settings, state, directories, software="test", look_up=look_up, directory_clock=time.time)
     task = asyncio.create_task(made.run())
     try:
         own = agent_settings(home, **core).connections

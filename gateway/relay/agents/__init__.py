@@ -6,8 +6,8 @@ on a connection (protocol), whether an attempt may be made at all (credentials).
 
 from gateway.relay.agents.bindings import REST, DirectoryBindings, fold_domain
 from gateway.relay.agents.canary import CanaryKeeper
-from gateway.relay.agents.connection import AgentConnection, Task
-from gateway.relay.agents.dispatch import Dispatched, Dispatcher
+from gateway.relay.agents.connection import AgentConnection, LookUpTask, Loss, Task
+from gateway.relay.agents.dispatch import Dispatched, Dispatcher, domain_of
 from gateway.relay.agents.endpoint import AgentEndpoint
 from gateway.relay.agents.enrolment import Enrolment
 from gateway.relay.agents.metrics import AgentGauges
@@ -26,7 +26,10 @@ __all__ = [
     "Dispatched",
     "Dispatcher",
     "Enrolment",
+    "LookUpTask",
+    "Loss",
     "PresenceReporter",
     "Task",
+    "domain_of",
     "fold_domain",
 ]

@@ -32,9 +32,11 @@ from gateway.protocol import (
     PeerDraining,
     RelaySession,
     ReportReceived,
+    RequestBody,
     RequestRefused,
     decode_directories_report,
     decode_readiness_report,
+    look_up_body,
     request_body,
 )
 
@@ -52,6 +54,12 @@ class Loss(enum.Enum):
     """A bind may have been made: nobody may try again on the person's behalf."""
     UNREADABLE = "unreadable"
     """It answered, in words that are not known here: it may have bound, and may be newer than this relay."""
+    NOT_MINE = "not mine"
+    """Of a look-up: the agent does not know the person."""
+    LIMIT = "limit"
+    """Of a look-up: the agent has answered as many as it may."""
+    DOUBTED = "doubted"
+    """Of a look-up: it spoke of an account that it may not speak of."""
     LATE = "late"
     """The deadline passed."""
 
@@ -66,6 +74,10 @@ class Task(Struct, frozen=True):
     deadline: float
     correlation_id: str
 
+    def body(self) -> RequestBody:
+        """The request, with a reply key that is fresh each time."""
+        return request_body(self.operation, self.user_name, self.password, self.new_password, self.correlation_id)
+
     def __repr__(self) -> str:
         return f"Task({self.operation!r}, {self.user_name!r}, …)"
 
@@ -74,10 +86,38 @@ class Task(Struct, frozen=True):
         yield "user_name", self.user_name
 
 
+class LookUpTask(Struct, frozen=True, kw_only=True):
+    """One question who somebody is; see `protocol.LookUpRequest`. Times are Unix seconds."""
+
+    directory: str = ""
+    object_guid: str = ""
+    sid: str = ""
+    user_name: str = ""
+    domain: str = ""
+    attributes: tuple[str, ...] = ()
+    deadline: float
+    correlation_id: str = ""
+
+    def body(self) -> RequestBody:
+        """The request, with a reply key that is fresh each time."""
+        return look_up_body(
+            self.correlation_id,
+            directory=self.directory,
+            object_guid=self.object_guid,
+            sid=self.sid,
+            user_name=self.user_name,
+            domain=self.domain,
+            attributes=self.attributes,
+        )
+
+
 class _Pending(Struct):
     future: asyncio.Future[AnswerBody | Loss]
     timer: asyncio.TimerHandle | None = None
     begun: bool = False
+
+
+_REFUSED = {"busy": Loss.FULL, "not_mine": Loss.NOT_MINE, "limit": Loss.LIMIT}
 
 
 class Reply(Struct, frozen=True):
@@ -161,14 +201,14 @@ class AgentConnection:
 
     # -- asking
 
-    async def ask(self, number: int, task: Task, begin_timeout: float, clock: Callable[[], float]) -> Reply:
-        """Send a check and wait for what comes of it, until the task's deadline at the latest.
+    async def ask(self, number: int, task: Task | LookUpTask, begin_timeout: float, clock: Callable[[], float]) -> Reply:
+        """Send a check or a look-up and wait for what comes of it, until the task's deadline at the latest.
 
         Cancelling tells the agent that nobody waits.
         """
         loop = asyncio.get_running_loop()
         now = clock()
-        body = request_body(task.operation, task.user_name, task.password, task.new_password, task.correlation_id)
+        body = task.body()
         begin_by = min(now + begin_timeout, task.deadline)
         # may raise (a body larger than a frame, a session just closed): before it, nothing of ours is to be undone
         self.session.send_request(number, begin_by=begin_by, deadline=task.deadline, body=body)
@@ -224,7 +264,7 @@ class AgentConnection:
                     self._pending[number].begun = True
             case RequestRefused(number, reason):
                 log.info("agent.refused", agent=self.name, reason=reason)
-                self._settle(number, Loss.FULL if reason == "busy" else Loss.NOT_BEGUN)
+                self._settle(number, _REFUSED.get(reason, Loss.NOT_BEGUN))
             case Closed():
                 self.lose()
             case _:

@@ -38,7 +38,7 @@ from msgspec import Struct
 
 from gateway.protocol import READY, AccountId, AnswerBody, Outcome, VerifyRequest
 from gateway.relay.agents.bindings import DirectoryBindings
-from gateway.relay.agents.connection import AgentConnection, Loss, Task
+from gateway.relay.agents.connection import AgentConnection, LookUpTask, Loss, Task
 from gateway.relay.settings import RelayCoreSettings
 
 log = structlog.get_logger()
@@ -174,24 +174,40 @@ class Dispatcher:
             elif result is Loss.FULL:
                 reply = reply or AnswerBody(Outcome.BUSY)
 
-    async def ask(self, connection: AgentConnection, task: Task) -> Dispatched | Loss:
-        """Have a task done by this agent; NOT_BEGUN and FULL mean that another may be asked."""
+    def able(self, domain: str, operation: str) -> Sequence[AgentConnection]:
+        """The connections that answer for a domain and do an operation; usable or not."""
+        return self._pool((domain, operation))
+
+    async def consult(self, connection: AgentConnection, task: LookUpTask, domain: str) -> Dispatched | Loss:
+        """Ask this agent about somebody of a domain; DOUBTED where it may not speak of that account."""
+        result = await self.ask(connection, task)
+        if isinstance(result, Dispatched) and await self._doubt(connection, domain, result.body):
+            return Loss.DOUBTED
+        return result
+
+    async def ask(self, connection: AgentConnection, task: Task | LookUpTask) -> Dispatched | Loss:
+        """Have a task done by this agent; a Loss means that another may be asked."""
         reply = await connection.ask(next(self._numbers), task, self._settings.begin_timeout, self._clock)
         if isinstance(reply.result, AnswerBody):
             return Dispatched(reply.result, connection.name, reply.begun)
-        if reply.result in (Loss.NOT_BEGUN, Loss.FULL):
+        if reply.result not in _LOST:
             log.info("dispatch.handed_over", agent=connection.name)
             return reply.result
         return Dispatched(_LOST[reply.result], connection.name, reply.begun)
 
     async def _believed(self, connection: AgentConnection, domain: str, dispatched: Dispatched) -> Dispatched:
         """The answer, or what stands in its place where the agent may not speak of that account."""
-        doubt = await self._bindings.doubt(connection, domain, dispatched.body, self._claimed)
+        doubt = await self._doubt(connection, domain, dispatched.body)
         if not doubt:
             return dispatched
-        log.error("agent.not_believed", agent=connection.name, reason=doubt)
         body = AnswerBody(Outcome.NO_DIRECTORY, detail=f"the agent's answer was not believed: {doubt}")
         return Dispatched(body, dispatched.agent, dispatched.begun)
+
+    async def _doubt(self, connection: AgentConnection, domain: str, body: AnswerBody) -> str:
+        doubt = await self._bindings.doubt(connection, domain, body, self._claimed)
+        if doubt:
+            log.error("agent.not_believed", agent=connection.name, reason=doubt)
+        return doubt
 
     def conditions(self) -> dict[str, str]:
         """What a sign-in can expect, by domain that some agent ever claimed: `ready`, or what stands in the way.

@@ -62,6 +62,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     rule_value: int = 0
     new_password: NewPasswordRules | None = None
     """What the next password has to be, where the password was right and that is known."""
+    password_set: float = 0.0
+    """With success of a check: when the password was set, Unix seconds; 0 where the directory does not say."""
     agent: str = ""
     milliseconds: float = 0.0
 

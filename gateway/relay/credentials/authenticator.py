@@ -282,6 +282,7 @@ def _verdict(dispatched: Dispatched, milliseconds: float) -> Verdict:
         rule=body.rule,
         rule_value=body.rule_value,
         new_password=body.new_password,
+        password_set=body.password_set,
         agent=dispatched.agent,
         milliseconds=milliseconds,
     )
