@@ -27,13 +27,14 @@ async def test_what_becomes_of_an_account_is_seen_without_its_password(
         assert verdict.password_set > 0
         question = PersonQuestion(account=identity.account, domain=identity.domain, agents=(verdict.agent,), max_age=0.0)
         reasons = []
-        for change in (
+        changes: tuple[dict[str, object] | None, ...] = (
             None,
             {"modify": {"dn": identity.dn, "userAccountControl": "514"}},
             {"modify": {"dn": identity.dn, "userAccountControl": "512"}},
             {"modify": {"dn": identity.dn, "password": "Other-Strait-99"}},
             {"delete": {"dn": identity.dn}},
-        ):
+        )
+        for change in changes:
             if change is not None:
                 domain.edit([change])
             found = await running.lookups.look_up(question)

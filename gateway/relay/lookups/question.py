@@ -72,7 +72,7 @@ class LookedUp(Struct, frozen=True, kw_only=True):
         return self.state is not PersonState.UNCHECKED
 
     def end_reason(self, password_set: float) -> str:
-        """Why what this person has signed in to ends; empty where it goes on, also where nobody knows.
+        """Why what this person has signed in to ends; empty where it continues, also where nobody knows.
 
         password_set: when the password was set that they signed in with, Unix seconds; 0 where that is not known.
         """

@@ -37,12 +37,13 @@ async def session_of(site: Site) -> Session:
 
 async def test_it_says_when_by_what_and_by_whom_somebody_was_checked(site: Site) -> None:
     """And when it ends, however much it is used."""
-    success = Verdict(outcome=Outcome.SUCCESS, identity=identity_of(ANNA), password_proven=True, agent="agent7")
-    site.authenticator.next = success
+    site.authenticator.next = Verdict(
+        outcome=Outcome.SUCCESS, identity=identity_of(ANNA), password_proven=True, agent="agent7", password_set=12.5
+    )
     await site.sign_in()
     session = await session_of(site)
     assert (session.auth_time, session.checked_at, session.amr, session.agent) == (site.now, site.now, ("pwd",), "agent7")
-    assert (session.password_set, session.ends_at) == (0.0, site.now + 12 * 3600)
+    assert (session.password_set, session.ends_at) == (12.5, site.now + 12 * 3600)
 
 
 async def test_its_name_for_applications_stays_while_one_person_signs_in_again(site: Site) -> None:
