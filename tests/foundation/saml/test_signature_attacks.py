@@ -296,11 +296,14 @@ def transform(algorithm: str, inside: str = "") -> str:
 
 
 FORGED = base64.b64encode(bytes(32)).decode()
-ENVELOPED_ONLY = transform(f"{XML_DSIG}enveloped-signature")
+ENVELOPED_ONLY = f'<ds:Transform Algorithm="{XML_DSIG}enveloped-signature"/>'
+ENVELOPED_WITH_MORE = transform(f"{XML_DSIG}enveloped-signature", "<ds:XPath>true()</ds:XPath>")
 XPATH = transform("http://www.w3.org/TR/1999/REC-xpath-19991116", "<ds:XPath>true()</ds:XPath>")
 XSLT = transform("http://www.w3.org/TR/1999/REC-xslt-19991116", '<a xmlns="http://www.w3.org/1999/XSL/Transform"/>')
 C14N = f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
-REFERENCE = f'<ds:Reference URI="#_request1"><ds:Transforms>{TRANSFORMS}</ds:Transforms>'
+METHOD = f'<ds:SignatureMethod Algorithm="{MORE}rsa-sha256"/>'
+DIGEST = '<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+LENGTH = "<ds:HMACOutputLength>1</ds:HMACOutputLength>"
 SECOND = (
     f'<ds:Reference URI=""><ds:Transforms>{TRANSFORMS}</ds:Transforms><ds:DigestMethod '
     f'Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>{FORGED}</ds:DigestValue></ds:Reference>'
@@ -354,6 +357,9 @@ SECOND = (
         pytest.param(swap(f"{MORE}rsa-sha256", f"{MORE}rsa-md5"), id="S19 RSA with MD5"),
         pytest.param(swap(f"{MORE}rsa-sha256", f"{XML_DSIG}dsa-sha1"), id="S19 DSA"),
         pytest.param(swap(f"{MORE}rsa-sha256", ""), id="S19 no algorithm"),
+        pytest.param(swap(METHOD, METHOD.replace("/>", f">{LENGTH}</ds:SignatureMethod>")), id="S19 length of a secret"),
+        pytest.param(swap(DIGEST, DIGEST.replace("/>", "><x/></ds:DigestMethod>")), id="S19 digest with something in it"),
+        pytest.param(swap(ENVELOPED_ONLY, ENVELOPED_WITH_MORE), id="S17 enveloped with something in it"),
         pytest.param(swap("rsa-sha256", "ecdsa-sha256"), id="S19 another algorithm"),
     ],
 )
@@ -401,6 +407,21 @@ def test_several_signatures() -> None:
     root = tree(signed_request())
     root.insert(2, copy.deepcopy(root.find(SIGNATURE)))
     assert_refused(text(root))
+    assert_refused(hand_signed(signed_request()))
+
+
+def test_what_a_signature_may_not_hold() -> None:
+    """S08, S17: an Object, a second KeyInfo, anything after them, though no digest covers it."""
+    key_info = "<ds:KeyInfo><ds:KeyName>a</ds:KeyName></ds:KeyInfo>"
+    verify(hand_signed(authn_request(), key_info=key_info))
+    for more in (
+        "<ds:Object><x/></ds:Object>",
+        key_info,
+        "<x/>",
+        f"<ds:Object>{text(tree(authn_request())).decode()}</ds:Object>",
+    ):
+        assert_refused(hand_signed(authn_request(), key_info=key_info + more))
+        assert_refused(hand_signed(authn_request(), key_info=more + key_info))
 
 
 MALLORY = party("mallory")
