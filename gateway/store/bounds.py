@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.errors import StoreFull
-from gateway.store.tables import upsert
+from gateway.store.tables import Prepared, insert_into
 
 _RECOUNT = 1.0
 """Seconds: a table that is full is not counted for each of a flood."""
@@ -21,19 +21,28 @@ _RECOUNT = 1.0
 class Bound:
     """The bound of one table, which has the columns `kind`, `key` (its primary key) and `until`."""
 
-    def __init__(self, table: sa.Table, limit: int) -> None:
+    def __init__(self, dialect: sa.Dialect, table: sa.Table, limit: int) -> None:
         self._table, self._limit = table, limit
         self._estimate: int | None = None
         self._unchecked = 0
         self._full_until = 0.0
+        insert, now = insert_into(dialect, table), sa.bindparam("now", type_=sa.Float)
+        changed = {
+            column.name: insert.excluded[column.name] for column in table.columns if column.name not in {"kind", "key"}
+        }
+        replaced = insert.on_conflict_do_update(index_elements=["kind", "key"], set_=changed, where=table.c.until <= now)
+        live = sa.select(sa.func.count()).select_from(table).where(table.c.until > now)
+        self._add, self._count = Prepared(dialect, replaced.returning(table.c.key)), Prepared(dialect, live)
 
-    def add(self, connection: sa.Connection, row: dict[str, Any], now: float) -> bool:
+    def must_count(self) -> bool:
+        """Whether the next addition has to look at every row, which takes a while."""
+        known = self._estimate is not None and self._estimate < self._limit
+        return not known or self._unchecked >= max(1, self._limit // 100)
+
+    def add(self, cursor: Any, row: dict[str, Any], now: float) -> bool:
         """Add a row where its key is not there, or has expired; whether it was added. Raises StoreFull."""
-        self._check(connection, now)
-        table, values = self._table, {name: value for name, value in row.items() if name not in {"kind", "key"}}
-        insert = upsert(connection, table).values(row)
-        replaced = insert.on_conflict_do_update(index_elements=["kind", "key"], set_=values, where=table.c.until <= now)
-        added = connection.execute(replaced.returning(table.c.key)).one_or_none() is not None
+        self._check(cursor, now)
+        added = self._add.run(cursor, now=now, **row).fetchone() is not None
         if added:
             self._estimate = (self._estimate or 0) + 1
             self._unchecked += 1
@@ -48,14 +57,12 @@ class Bound:
         own = sa.tuple_(table.c.kind, table.c.key).in_(expired)
         return connection.execute(sa.delete(table).where(own)).rowcount
 
-    def _check(self, connection: sa.Connection, now: float) -> None:
+    def _check(self, cursor: Any, now: float) -> None:
         if self._full_until - _RECOUNT <= now < self._full_until:  # not before: then the clock was set back
             raise StoreFull(self._table.name, self._limit)
-        known = self._estimate is not None and self._estimate < self._limit
-        if known and self._unchecked < max(1, self._limit // 100):
+        if not self.must_count():
             return
-        live = sa.select(sa.func.count()).select_from(self._table).where(self._table.c.until > now)
-        self._estimate, self._unchecked = connection.execute(live).scalar_one(), 0
+        self._estimate, self._unchecked = int(self._count.run(cursor, now=now).fetchone()[0]), 0
         if self._estimate >= self._limit:
             self._full_until = now + _RECOUNT
             raise StoreFull(self._table.name, self._limit)

@@ -199,6 +199,16 @@ class Database:
             self._lanes["write"].put(_Job(self._check_point, lambda _: None))
         return result
 
+    async def write_row(self, work: Callable[[Any], T], *, prompt: bool = True) -> T:
+        """Run `work`, a short transaction, on a cursor of the driver: in the loop's own thread where that is quick.
+
+        prompt: False where it may take long. Raises StoreUnavailable.
+        """
+        if prompt:
+            with contextlib.suppress(NotNow):
+                return self.write_now(work)
+        return await self.write(lambda connection: work(connection.connection.cursor()))
+
     async def write_counts(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a transaction, on a cursor of the driver itself. Raises StoreUnavailable."""
         return cast(T, await self._wait("counts", self._on_counts, work))

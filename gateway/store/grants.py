@@ -10,6 +10,7 @@ over (`expires_at`, `idle_at`) is not there for anybody, whether it was purged o
 
 from __future__ import annotations
 
+from collections import namedtuple
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from gateway.protocol import AccountId
 from gateway.store.database import Database
-from gateway.store.tables import BigNumber, delete_rows, in_order, metadata, upsert
+from gateway.store.tables import BigNumber, Prepared, delete_rows, in_order, insert_into, metadata
 
 LIMIT = 200
 """Grants of one person. With one more the oldest ends: whoever signs in over and over must not fill the database."""
@@ -170,11 +171,12 @@ class SqlGrants:
     """Implements `GrantStore`. limit: grants of one person."""
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
-        self._database, self._limit = database, limit
+        self._database = database
+        self._statements = _Statements(database.dialect, limit)
 
     async def add(self, record: GrantRecord) -> bool:
         """See `GrantStore`."""
-        return await self._database.write(lambda connection: add_grant(connection, record, self._limit))
+        return await self._database.write_row(lambda cursor: self._statements.add(cursor, record))
 
     async def get(self, digest: bytes, now: float) -> GrantRecord | None:
         """See `GrantStore`."""
@@ -186,27 +188,13 @@ class SqlGrants:
         self, digest: bytes, shown: bytes, new: bytes, sealed: bytes, *, now: float, idle_at: float, grace: float
     ) -> Rotated | Repeated | Reused | None:
         """See `GrantStore`."""
-        rotation = (
-            sa.update(grants)
-            .where(_alive(digest, now), grants.c.current == shown, grants.c.generation > 0)
-            .values(
-                generation=grants.c.generation + 1,
-                previous=grants.c.current,
-                current=new,
-                sealed=sealed,
-                rotated_at=now,
-                idle_at=sa.case((grants.c.expires_at < idle_at, grants.c.expires_at), else_=idle_at),
-            )
-            .returning(grants)
-        )
+        statements = self._statements
 
-        def work(connection: sa.Connection) -> Rotated | Repeated | Reused | None:
-            row = connection.execute(rotation).one_or_none()
-            if row is not None:
-                return Rotated(_record(row))
-            return _judge(connection, digest, shown, now, grace)
+        def work(cursor: Any) -> Rotated | Repeated | Reused | None:
+            grant = statements.rotate(cursor, digest, shown, new, sealed, now, idle_at)
+            return Rotated(grant) if grant is not None else statements.judge(cursor, digest, shown, now, grace)
 
-        return await self._database.write(work)
+        return await self._database.write_row(work)
 
     async def note_check(self, digest: bytes, now: float) -> None:
         """See `GrantStore`."""
@@ -268,38 +256,67 @@ class SqlGrants:
         return await self._database.in_portions(work)
 
 
-def add_grant(connection: sa.Connection, record: GrantRecord, limit: int = LIMIT) -> bool:
-    """See `GrantStore.add`; part of a transaction."""
-    row = {name: getattr(record, name) for name in (*_PLAIN, *_BINARY)} | {
-        "directory": record.account.directory,
-        "object": record.account.object,
-        "session": record.session or None,
-        "idle_at": min(record.idle_at, record.expires_at),
-    }
-    insert = upsert(connection, grants).values(row).on_conflict_do_nothing().returning(grants.c.digest)
-    added = connection.execute(insert).one_or_none() is not None
-    if added:
-        newest = (grants.c.created_at.desc(), grants.c.digest)
-        surplus = sa.select(grants.c.digest).where(_of(record.account)).order_by(*newest).offset(limit).subquery()
-        connection.execute(delete_rows(grants, in_order(grants, grants.c.digest.in_(sa.select(surplus.c.digest)))))
-    return added
+class _Statements:
+    """What is done for each sign-in to an application, and each refresh."""
+
+    def __init__(self, dialect: sa.Dialect, limit: int) -> None:
+        insert = insert_into(dialect, grants).on_conflict_do_nothing().returning(grants.c.digest)
+        own = _of(AccountId(sa.bindparam("of_directory"), sa.bindparam("of_object")))  # type: ignore[arg-type]
+        newest = sa.select(grants.c.digest).where(own).order_by(grants.c.created_at.desc(), grants.c.digest)
+        surplus = sa.select(newest.offset(limit).subquery().c.digest)
+        alive = _alive(sa.bindparam("of"), sa.bindparam("now"))
+        idle_at = sa.bindparam("until", type_=sa.Float)
+        rotation = sa.update(grants).where(alive, grants.c.current == sa.bindparam("shown"), grants.c.generation > 0)
+        rotated = rotation.values(
+            generation=grants.c.generation + 1,
+            previous=grants.c.current,
+            current=sa.bindparam("new"),
+            sealed=sa.bindparam("next"),
+            rotated_at=sa.bindparam("now"),
+            idle_at=sa.case((grants.c.expires_at < idle_at, grants.c.expires_at), else_=idle_at),
+        )
+        self._insert = Prepared(dialect, insert)
+        self._trim = Prepared(dialect, delete_rows(grants, in_order(grants, grants.c.digest.in_(surplus))))
+        self._rotate = Prepared(dialect, rotated.returning(*grants.columns))
+        self._lock = Prepared(dialect, sa.select(grants).where(alive).with_for_update())
+        self._end = Prepared(dialect, sa.delete(grants).where(grants.c.digest == sa.bindparam("of")))
+
+    def add(self, cursor: Any, record: GrantRecord) -> bool:
+        """See `GrantStore.add`."""
+        row = {name: getattr(record, name) for name in (*_PLAIN, *_BINARY)}
+        directory, object_ = record.account
+        row |= {"directory": directory, "object": object_, "session": record.session or None}
+        row["idle_at"] = min(record.idle_at, record.expires_at)
+        added = self._insert.run(cursor, **row).fetchone() is not None
+        if added:
+            self._trim.run(cursor, of_directory=directory, of_object=object_)
+        return added
+
+    def rotate(
+        self, cursor: Any, digest: bytes, shown: bytes, new: bytes, sealed: bytes, now: float, idle_at: float
+    ) -> GrantRecord | None:
+        """None where `shown` is not the current token of a grant that lives."""
+        row = self._rotate.run(cursor, of=digest, now=now, shown=shown, new=new, next=sealed, until=idle_at).fetchone()
+        return _record(_Row(*row)) if row is not None else None
+
+    def judge(self, cursor: Any, digest: bytes, shown: bytes, now: float, grace: float) -> Repeated | Reused | None:
+        """A token that is not the current one. With its row locked: nobody rotates between the look and the end."""
+        row = self._lock.run(cursor, of=digest, now=now).fetchone()
+        grant = _record(_Row(*row)) if row is not None else None
+        if grant is None or grant.generation == 0:
+            return None
+        # abs: nodes' clocks differ by seconds, and one that was set back must not prolong the grace time
+        if grant.generation > 1 and shown == grant.previous and abs(now - grant.rotated_at) <= grace:
+            return Repeated(grant)
+        self._end.run(cursor, of=digest)
+        return Reused(grant)
 
 
-def _judge(connection: sa.Connection, digest: bytes, shown: bytes, now: float, grace: float) -> Repeated | Reused | None:
-    """A token that is not the current one. With its row locked: nobody rotates between the look and the end."""
-    row = connection.execute(sa.select(grants).where(_alive(digest, now)).with_for_update()).one_or_none()
-    if row is None or row.generation == 0:
-        return None
-    grant = _record(row)
-    # abs: nodes' clocks differ by seconds, and one that was set back must not prolong the grace time
-    if grant.generation > 1 and shown == grant.previous and abs(now - grant.rotated_at) <= grace:
-        return Repeated(grant)
-    connection.execute(sa.delete(grants).where(grants.c.digest == digest))
-    return Reused(grant)
+_Row = namedtuple("_Row", [column.name for column in grants.columns])  # type: ignore[misc]
 
 
-def _alive(digest: bytes, now: float) -> sa.ColumnElement[bool]:
-    return (grants.c.digest == digest) & (grants.c.idle_at > now)
+def _alive(digest: Any, now: Any) -> sa.ColumnElement[bool]:
+    return sa.and_(grants.c.digest == digest, grants.c.idle_at > now)
 
 
 def _of(account: AccountId) -> sa.ColumnElement[bool]:

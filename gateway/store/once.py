@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gateway.store.bounds import Bound
 from gateway.store.database import Database
-from gateway.store.tables import metadata
+from gateway.store.tables import Prepared, metadata
 
 LIMIT = 100_000
 """Entries of all kinds together; about 1 kB each."""
@@ -51,19 +51,20 @@ class SqlOnce:
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
         self._database = database
-        self._bound = Bound(once, limit)
+        self._bound = Bound(database.dialect, once, limit)
+        own = (once.c.kind == sa.bindparam("of_kind")) & (once.c.key == sa.bindparam("of_key"))
+        self._take = Prepared(database.dialect, sa.delete(once).where(own).returning(once.c.value, once.c.until))
 
     async def put(self, kind: str, key: str, value: bytes, *, until: float, now: float) -> bool:
         """See `OnceStore`."""
         row = {"kind": kind, "key": key, "value": value, "until": until}
-        return await self._database.write(lambda connection: self._bound.add(connection, row, now))
+        prompt = not self._bound.must_count()
+        return await self._database.write_row(lambda cursor: self._bound.add(cursor, row, now), prompt=prompt)
 
     async def take(self, kind: str, key: str, now: float) -> bytes | None:
         """See `OnceStore`."""
-        own = (once.c.kind == kind) & (once.c.key == key)
-        statement = sa.delete(once).where(own).returning(once.c.value, once.c.until)
-        row = await self._database.write(lambda connection: connection.execute(statement).one_or_none())
-        return bytes(row.value) if row is not None and row.until > now else None
+        row = await self._database.write_row(lambda cursor: self._take.run(cursor, of_kind=kind, of_key=key).fetchone())
+        return bytes(row[0]) if row is not None and row[1] > now else None
 
     async def clear(self) -> int:
         """See `OnceStore`."""

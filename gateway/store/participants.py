@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from gateway.store.database import Database
-from gateway.store.tables import delete_rows, in_order, metadata, upsert
+from gateway.store.tables import Prepared, delete_rows, in_order, insert_into, metadata
 
 LIMIT = 200
 """Participants of one session. With one more the oldest is forgotten, and not told of the session's end."""
@@ -86,29 +86,25 @@ class SqlParticipants:
     """Implements `ParticipantStore`. limit: participants of one session."""
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
-        self._database, self._limit = database, limit
+        self._database = database
+        table, keys = participants.c, ("trust", "session_index")
+        insert = insert_into(database.dialect, participants)
+        changed = {column.name: insert.excluded[column.name] for column in participants.columns if column.name not in keys}
+        newest = sa.select(table.trust, table.session_index).where(table.session == sa.bindparam("of"))
+        surplus = newest.order_by(table.since.desc(), table.trust, table.session_index).offset(limit).subquery()
+        beyond = in_order(participants, sa.tuple_(table.trust, table.session_index).in_(sa.select(surplus)))
+        self._put = Prepared(database.dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
+        self._trim = Prepared(database.dialect, delete_rows(participants, beyond))
 
     async def add(self, record: ParticipantRecord) -> None:
         """See `ParticipantStore`."""
-        values = {
-            "session": record.session,
-            "subject": record.subject,
-            "details": record.details,
-            "since": record.since,
-            "expires_at": record.expires_at,
-        }
-        keys = ("trust", "session_index")
-        table = participants.c
-        newest = sa.select(table.trust, table.session_index).where(table.session == record.session)
-        surplus = newest.order_by(table.since.desc(), table.trust, table.session_index).offset(self._limit).subquery()
-        beyond = sa.tuple_(table.trust, table.session_index).in_(sa.select(surplus))
+        row = {column.name: getattr(record, column.name, record.index) for column in participants.columns}
 
-        def work(connection: sa.Connection) -> None:
-            insert = upsert(connection, participants).values(trust=record.trust, session_index=record.index, **values)
-            connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values))
-            connection.execute(delete_rows(participants, in_order(participants, beyond)))
+        def work(cursor: Any) -> None:
+            self._put.run(cursor, **row)
+            self._trim.run(cursor, of=record.session)
 
-        await self._database.write(work)
+        await self._database.write_row(work)
 
     async def of_session(self, session: bytes) -> list[ParticipantRecord]:
         """See `ParticipantStore`."""

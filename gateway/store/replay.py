@@ -43,12 +43,13 @@ class SqlSeen:
 
     def __init__(self, database: Database, limit: int = LIMIT) -> None:
         self._database = database
-        self._bound = Bound(seen, limit)
+        self._bound = Bound(database.dialect, seen, limit)
 
     async def add(self, kind: str, key: str, *, until: float, now: float) -> bool:
         """See `SeenStore`."""
         row = {"kind": kind, "key": key, "until": until}
-        return await self._database.write(lambda connection: self._bound.add(connection, row, now))
+        prompt = not self._bound.must_count()
+        return await self._database.write_row(lambda cursor: self._bound.add(cursor, row, now), prompt=prompt)
 
     async def purge(self, now: float) -> int:
         """See `SeenStore`."""

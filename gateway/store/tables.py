@@ -15,7 +15,26 @@ BigNumber = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, which both dialects write alike and SQLAlchemy has once for each."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_into(connection.dialect, table)
+
+
+def insert_into(dialect: sa.Dialect, table: sa.Table) -> Any:
+    """As `upsert`."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+
+
+class Prepared:
+    """A statement as the driver takes it, written once: for each request SQLAlchemy would need longer than the database."""
+
+    def __init__(self, dialect: sa.Dialect, statement: Any) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self._text, self._names, self._fixed = str(compiled), compiled.positiontup, compiled.params
+
+    def run(self, cursor: Any, **values: Any) -> Any:
+        """On a cursor of the driver. values: of the statement's bound parameters."""
+        given = {**self._fixed, **values}
+        cursor.execute(self._text, given if self._names is None else [given[name] for name in self._names])
+        return cursor
 
 
 def in_order(table: sa.Table, condition: sa.ColumnElement[bool], limit: int | None = None, *, skip: bool = False) -> Any:
