@@ -131,7 +131,7 @@ class Database:
         self._lanes: dict[LaneName, Lane] = {name: Lane(name, threads) for name, threads in _THREADS[backend].items()}
         self._prompt: Any = None
         self._prompt_from = 0.0 if backend == "sqlite" else math.inf
-        """Of the monotonic clock: from when on `write_now` may be used."""
+        """Of the monotonic clock: from when on `write_now` and `read_row` may use the loop's own thread."""
         self._unchecked = 0
         """Transactions since the last checkpoint."""
         self._copying = False
@@ -188,10 +188,7 @@ class Database:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
                 raise NotNow from error
             raise self._unavailable(error) from error
-        ended = time.monotonic()
-        if ended - started > _LONG:
-            log.warning("store.slow", seconds=round(ended - started, 3), remedy="check what else uses the disk")
-            self._prompt_from = ended + _SLOW_FOR
+        self._time_prompt(started)
         self._unchecked += 1
         if self._unchecked >= _CHECKPOINT_AFTER:
             self._unchecked = 0
@@ -208,6 +205,27 @@ class Database:
             with contextlib.suppress(NotNow):
                 return self.write_now(work)
         return await self.write(lambda connection: work(connection.connection.cursor()))
+
+    async def read_row(self, work: Callable[[Any], T]) -> T:
+        """Run `work`, which reads a row by its key, on a cursor of the driver: see `write_row`. Raises StoreUnavailable."""
+        started = time.monotonic()
+        if started < self._prompt_from:
+            return await self.read(lambda connection: work(connection.connection.cursor()))
+        self._prompt = self._prompt or self._open_prompt()
+        try:
+            with contextlib.closing(self._prompt.cursor()) as cursor:
+                return work(cursor)
+        except self.dialect.loaded_dbapi.Error as error:
+            raise self._unavailable(error) from error
+        finally:
+            self._time_prompt(started)
+
+    def _time_prompt(self, started: float) -> None:
+        """See whether the disk is slow. started: of the monotonic clock."""
+        ended = time.monotonic()
+        if ended - started > _LONG:
+            log.warning("store.slow", seconds=round(ended - started, 3), remedy="check what else uses the disk")
+            self._prompt_from = ended + _SLOW_FOR
 
     async def write_counts(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a transaction, on a cursor of the driver itself. Raises StoreUnavailable."""

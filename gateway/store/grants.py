@@ -180,9 +180,7 @@ class SqlGrants:
 
     async def get(self, digest: bytes, now: float) -> GrantRecord | None:
         """See `GrantStore`."""
-        query = sa.select(grants).where(_alive(digest, now))
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return _record(row) if row is not None else None
+        return await self._database.read_row(lambda cursor: self._statements.get(cursor, digest, now))
 
     async def rotate(
         self, digest: bytes, shown: bytes, new: bytes, sealed: bytes, *, now: float, idle_at: float, grace: float
@@ -278,6 +276,7 @@ class _Statements:
         self._insert = Prepared(dialect, insert)
         self._trim = Prepared(dialect, delete_rows(grants, in_order(grants, grants.c.digest.in_(surplus))))
         self._rotate = Prepared(dialect, rotated.returning(*grants.columns))
+        self._get = Prepared(dialect, sa.select(grants).where(alive))
         self._lock = Prepared(dialect, sa.select(grants).where(alive).with_for_update())
         self._end = Prepared(dialect, sa.delete(grants).where(grants.c.digest == sa.bindparam("of")))
 
@@ -291,6 +290,11 @@ class _Statements:
         if added:
             self._trim.run(cursor, of_directory=directory, of_object=object_)
         return added
+
+    def get(self, cursor: Any, digest: bytes, now: float) -> GrantRecord | None:
+        """See `GrantStore.get`."""
+        row = self._get.run(cursor, of=digest, now=now).fetchone()
+        return _record(_Row(*row)) if row is not None else None
 
     def rotate(
         self, cursor: Any, digest: bytes, shown: bytes, new: bytes, sealed: bytes, now: float, idle_at: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -598,3 +600,22 @@ async def test_what_was_to_be_written_is_in_no_error(store: Store) -> None:
     with pytest.raises(StoreUnavailable) as raised:
         await store._database.write(lambda connection: connection.execute(sa.text("SELECT :a, :b"), {"a": "geheim"}))
     assert "geheim" not in str(raised.value)
+
+
+async def test_a_row_is_read_in_a_thread_while_the_disk_is_slow(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And always on PostgreSQL; what the driver raises is an outage either way."""
+    assert isinstance(store, SqlStore)
+    database = store._database
+
+    def thread(cursor: Any) -> str:
+        cursor.execute("SELECT 1").fetchone()
+        return threading.current_thread().name
+
+    prompt = database.dialect.name == "sqlite"
+    assert (await database.read_row(thread) == threading.main_thread().name) is prompt
+    monkeypatch.setattr(database, "_prompt_from", math.inf)
+    assert await database.read_row(thread) != threading.main_thread().name
+    assert await database.write_row(thread) != threading.main_thread().name
+    for act in (database.read_row, database.write_row):
+        with pytest.raises(StoreUnavailable):
+            await act(lambda cursor: cursor.execute("SELECT nothing FROM nowhere"))
