@@ -101,7 +101,7 @@ def test_an_elliptic_key() -> None:
     text = f"{REQUEST}&SigAlg={quoted('http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256')}"
     r, s = decode_dss_signature(key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    for signature, good in ((raw, True), (raw + b"\0", False), (bytes(64), False)):
+    for signature, good in ((raw, True), (raw[:32] + b"\0" + raw[32:], False), (bytes(64), False)):
         message = read_redirect(f"{text}&Signature={quoted(base64.b64encode(signature).decode())}")
         if good:
             assert verify_redirect(message, [party().certificate, certificate]) is certificate
