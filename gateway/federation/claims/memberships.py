@@ -40,7 +40,7 @@ class Memberships:
         """A text is one of the three by its form, so that a group is none of the others for being named like one."""
         if is_identifier(name):
             return name in self._identifiers
-        domain, backslash, bare = name.rpartition("\\")
+        domain, backslash, bare = name.partition("\\")
         if not backslash:
             return name in self._own or name in self._builtin
         if domain == BUILTIN.casefold():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.federation.claims import ClaimRule, ClaimsPolicy, ClaimStep, GroupNames, is_member
+from gateway.federation.claims.bounds import bound_values
 from gateway.protocol import Group
 from tests.gateway.federation.claims.people import ADMINS, DOMAIN_SID, ENGINEERS, FOREIGN, USERS, crowd, issued, person
 
@@ -99,6 +100,18 @@ def test_a_group_without_a_name_is_not_named_by_an_empty_text() -> None:
     """A directory that sends no name opens nothing."""
     nameless = person(groups=(Group(f"{DOMAIN_SID}-7", ""), Group("", ""), Group("S-1-5-32-1", "")))
     assert not is_member(nameless, ("", "corp.example.com\\", "BUILTIN\\", "\\"))
+
+
+def test_a_backslash_in_a_name_needs_its_domain_before_it() -> None:
+    """In an LDAP directory a group may be called `x\\y`: by that alone a condition means y in the domain x."""
+    subject = person(sid="", groups=(Group(UUID, "x\\y"),))
+    assert is_member(subject, ("corp.example.com\\x\\y",))
+    assert not is_member(subject, ("x\\y", "y", "corp.example.com\\y"))
+
+
+def test_values_within_their_bounds_have_no_reason() -> None:
+    """For having been left out."""
+    assert bound_values(ClaimsPolicy(), [ClaimRule(claim="c", groups="name")], ["a"]) == (["a"], "")
 
 
 def test_a_line_end_in_a_name_makes_no_second_group() -> None:
