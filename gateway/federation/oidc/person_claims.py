@@ -48,6 +48,7 @@ class PersonClaims:
             protocol="oidc",
             scopes=scopes,
             wanted=wanted,
+            allowed=frozenset(trust.oidc.scopes),
             secret=self._secret,
             trust=trust.id,
             sector=sector_of(trust),
