@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.federation.applications import WaitingApplications
 from gateway.federation.keys import KeySettings, SigningKeys
 from gateway.federation.oidc import OpenIdProvider
+from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
 from gateway.federation.transactions import Continuation, Transactions
 from gateway.federation.trusts import TrustRegistry
@@ -45,10 +46,12 @@ class Federation:
         self.keys = SigningKeys(store, KeySettings(), host=host, clock=clock, sleep=sleep)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
+        self.parties = Parties(self.trusts, store.trusts)
 
     async def load(self) -> None:
         """Read the trusts, and with the first of them make the signing keys. Raises StoreError, NoSigningKey."""
         await self.trusts.load()
+        await self.parties.load()
         if self.trusts.all():
             await self.keys.begin()
 
@@ -66,7 +69,18 @@ class Federation:
             clock=self._clock,
         )
         oidc.add_routes(app)
-        Continuation(self.transactions, signin, {"oidc": oidc.resume}).add_routes(app)
+        context = SamlContext(
+            public_url=self.issuer,
+            store=self._store,
+            parties=self.parties,
+            keys=self.keys,
+            lifetimes=self._settings.lifetimes,
+            secret=self._secret,
+            clock=self._clock,
+        )
+        saml = SamlProvider(context, signin, self.transactions)
+        saml.add_routes(app)
+        Continuation(self.transactions, signin, {"oidc": oidc.resume, "saml": saml.resume}).add_routes(app)
 
 
 def subject_secret(secret: bytes) -> bytes:

@@ -1,4 +1,28 @@
 """SAML 2.0 identity provider: requests that were verified before they are read, responses that are signed in process.
 
+    incoming      from a browser's request to a message whose sender is known
+    checks        what a request has to be: pure
+    parties       what is known of a party: its trust, and its own metadata
+    responses documents     what a party is told; pysaml2's object model
+    endpoints/    the addresses
+    provider context
+
 What belongs here: the endpoints and the checks of the protocol. What does not: XML signatures (foundation.saml).
 """
+
+from gateway.federation.saml.context import SamlContext
+from gateway.federation.saml.errors import PartyRefused, RequestRefused, SamlRefusal
+from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
+from gateway.federation.saml.provider import SamlProvider
+
+__all__ = [
+    "LogoutEndpoint",
+    "Parties",
+    "Party",
+    "PartyRefused",
+    "RequestRefused",
+    "SamlContext",
+    "SamlProvider",
+    "SamlRefusal",
+    "party_of",
+]

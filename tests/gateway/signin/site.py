@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from yarl import URL
 
 from gateway.relay.request import CLIENT_ADDRESS, CORRELATION_ID
 from gateway.signin import (
@@ -87,7 +88,8 @@ class Site:
         """One request, as it is."""
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {**self.headers, "Cookie": cookie, **options.pop("headers", {})}
-        response = await self.client.request(method, path, headers=headers, allow_redirects=False, **options)
+        address = URL(path, encoded=True)  # as a browser sends it
+        response = await self.client.request(method, address, headers=headers, allow_redirects=False, **options)
         for name, morsel in response.cookies.items():
             if morsel["max-age"] == "0" or not morsel.value:
                 self.cookies.pop(name, None)

@@ -1,0 +1,81 @@
+"""What all endpoints of SAML share."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certs import Certificate, read_certificate
+from foundation.saml import sign_element
+from gateway.federation.keys import NoSigningKey, SigningKey, SigningKeys
+from gateway.federation.saml.parties import Parties, Party
+from gateway.federation.settings import LifetimeSettings
+from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
+from gateway.store import Store
+
+METADATA = "/saml/metadata"
+SIGN_ON = "/saml/sso"
+START = "/saml/start/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamlContext:
+    """Made once for each relay. clock: Unix seconds."""
+
+    public_url: str
+    """The relay's address, without a slash at its end; never taken from a request."""
+    store: Store
+    parties: Parties
+    keys: SigningKeys
+    lifetimes: LifetimeSettings
+    secret: bytes
+    """The key of subjects of our own."""
+    clock: Callable[[], float]
+
+    @property
+    def entity_id(self) -> str:
+        """Ours: the address of our metadata (saml-metadata-2.0-os section 4.1.1)."""
+        return self.public_url + METADATA
+
+    def lifetimes_of(self, trust: Trust) -> Lifetimes:
+        """The trust's, or else the relay's."""
+        return effective_lifetimes(trust.lifetimes, self.lifetimes)
+
+    def sign(self, document: bytes, element_id: str, party: Party) -> bytes:
+        """The document with that element signed as the party's trust wants it. Raises NoSigningKey."""
+        key, certificate = self._key()
+        return sign_element(document, element_id, key, certificate, sha1=self._sha1(party))
+
+    def sign_own(self, document: bytes, element_id: str) -> bytes:
+        """The same for what is no single party's: metadata. Raises NoSigningKey."""
+        key, certificate = self._key()
+        return sign_element(document, element_id, key, certificate)
+
+    def certificates(self, ring: str) -> list[str]:
+        """Base64 of the DER of the certificates that are published, that which is in use first."""
+        published = self.keys.published("saml" if ring == "saml" else "decrypting")
+        return [base64.b64encode(_der(key)).decode() for key in published]
+
+    @staticmethod
+    def fresh_name() -> str:
+        """Of a transient name identifier: 256 random bits."""
+        return secrets.token_urlsafe(32)
+
+    @staticmethod
+    def _sha1(party: Party) -> bool:
+        return party.trust.saml.signature_algorithm == "rsa-sha1"
+
+    def _key(self) -> tuple[RSAPrivateKey, Certificate]:
+        key = self.keys.active("saml", "RSA")
+        if not isinstance(key.private, RSAPrivateKey):
+            raise NoSigningKey("saml", "RSA")
+        return key.private, read_certificate(_der(key))
+
+
+def _der(key: SigningKey) -> bytes:
+    return key.certificate.public_bytes(Encoding.DER) if key.certificate is not None else b""

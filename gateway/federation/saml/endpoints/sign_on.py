@@ -1,0 +1,257 @@
+"""Single sign-on (saml-profiles-2.0-os section 4.1): a person is sent here by a party, or comes by themselves.
+
+    message ─► whose? ─► signature, if any ─► checks ─► a session that will do? ─no─► sign-in page ─► /continue/…
+       └── until the answer's address is proven: a page       │ yes                                        │
+                                                              ▼                                            ▼
+                                                 access ─► claims ─► response, posted by the browser ◄── resume
+
+A request is answered with an assertion once. Until then its address may be reloaded, and gone back to.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from certs import CertsError
+from foundation.saml import SamlError, posted
+from gateway.federation.claims import subject_of
+from gateway.federation.keys import SigningKeyError
+from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
+from gateway.federation.saml.context import SIGN_ON, START, SamlContext
+from gateway.federation.saml.errors import PartyRefused, RequestRefused, SamlRefusal
+from gateway.federation.saml.incoming import IncomingRequest, read_request
+from gateway.federation.saml.names import NO_PASSIVE, RESPONDER
+from gateway.federation.saml.parties import Party
+from gateway.federation.saml.responses import Asked, Responses, Told
+from gateway.federation.transactions import Transaction, Transactions
+from gateway.federation.trusts import AssertionConsumer, check_access
+from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID
+from gateway.signin import Application, Message, Session, SignInPages
+from gateway.store import ParticipantRecord
+
+log = structlog.get_logger()
+
+ANSWERED: Final = "saml request"
+"""Kind of what was seen before: requests that were answered with an assertion."""
+_REMEMBERED: Final = 2 * 3600.0
+"""Seconds: longer than a request and a transaction hold."""
+
+
+class PendingSignOn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is kept of a request, which was checked, while the person signs in."""
+
+    id: str
+    """Empty where nobody asked."""
+    consumer: str
+    relay_state: str = ""
+    name_id_format: str
+    context: str
+    subject: str = ""
+
+    def __repr__(self) -> str:
+        return f"PendingSignOn({self.id!r}, …)"
+
+
+class SubjectDetails(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a party needs to be told the end of a session: how it knows the person."""
+
+    value: str
+    format: str
+    name_qualifier: str = ""
+    sp_name_qualifier: str = ""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_pending = msgspec.msgpack.Decoder(PendingSignOn)
+
+
+class SignOnEndpoint:
+    """See above."""
+
+    def __init__(self, context: SamlContext, signin: SignInPages, transactions: Transactions) -> None:
+        self._context, self._signin, self._transactions = context, signin, transactions
+        self._responses = Responses(context)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve it."""
+        app.router.add_get(SIGN_ON, self._signin.guarded(self.sign_on))
+        app.router.add_post(SIGN_ON, self._signin.guarded(self.sign_on))
+        app.router.add_get(START + "{trust}", self._signin.guarded(self.start))
+
+    async def sign_on(self, request: web.Request) -> web.StreamResponse:
+        """A browser comes from a party, by HTTP-Redirect or HTTP-POST."""
+        try:
+            incoming = await read_request(request, self._context.parties)
+        except (SamlRefusal, SamlError, CertsError) as unproven:
+            return self._page(request, unproven)
+        try:
+            return await self._proceed(request, incoming)
+        except PartyRefused as unproven:
+            return self._page(request, unproven, incoming.party)
+        except RequestRefused as refused:
+            consumer = choose_consumer(incoming.request, incoming.party).url
+            return self._refuse(request, incoming.party, consumer, incoming.request.id, incoming.relay_state, refused)
+
+    async def start(self, request: web.Request) -> web.StreamResponse:
+        """A person comes by themselves (IdP-initiated, section 4.1.5). `RelayState`: where in the application."""
+        party = self._context.parties.of(request.match_info["trust"])
+        if party is None or not party.trust.saml.idp_initiated or party.default_consumer is None:
+            return self._page(request, PartyRefused("it may not be started here"), party)
+        pending = PendingSignOn(
+            id="",
+            consumer=party.default_consumer.url,
+            relay_state=request.query.get("RelayState", "")[:_LONGEST_STATE] or party.trust.saml.relay_state,
+            name_id_format=party.trust.saml.name_id_format,
+            context=_DEFAULT_CONTEXT,
+        )
+        return await self._with_session(request, party, pending, fresh_since=0.0)
+
+    async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
+        """The person has signed in: see `Resume`. The trust may have changed meanwhile."""
+        party = self._context.parties.of(transaction.trust)
+        pending = _pending.decode(transaction.request)
+        if party is None or pending.consumer not in {consumer.url for consumer in party.consumers}:
+            return self._page(request, PartyRefused("the trust has changed since the request"), party)
+        return await self._respond(request, party, pending, session)
+
+    # -- inside
+
+    async def _proceed(self, request: web.Request, incoming: IncomingRequest) -> web.StreamResponse:
+        party, asked = incoming.party, incoming.request
+        now = self._context.clock()
+        destination = self._context.public_url + SIGN_ON
+        checked = check_request(asked, party, destination=destination, signed=incoming.signed, now=now)
+        pending = PendingSignOn(
+            id=checked.id,
+            consumer=checked.consumer.url,
+            relay_state=incoming.relay_state,
+            name_id_format=checked.name_id_format,
+            context=checked.context,
+            subject=asked.subject.value if asked.subject is not None else "",
+        )
+        oldest = party.trust.lifetimes.reauthenticate
+        fresh_since = now if checked.force else now - oldest if oldest else 0.0
+        if checked.passive:
+            return await self._passively(request, party, pending, fresh_since)
+        return await self._with_session(request, party, pending, fresh_since=fresh_since)
+
+    async def _passively(
+        self, request: web.Request, party: Party, pending: PendingSignOn, fresh_since: float
+    ) -> web.StreamResponse:
+        """The page is not shown (saml-core-2.0-os section 3.4.1.1)."""
+        session = await self._signin.session_of(request)
+        if session is None or not session.is_since(fresh_since):
+            refused = RequestRefused("nobody is signed in, and nobody may be asked", NO_PASSIVE, code=RESPONDER)
+            return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
+        return await self._respond(request, party, pending, session)
+
+    async def _with_session(
+        self, request: web.Request, party: Party, pending: PendingSignOn, *, fresh_since: float
+    ) -> web.StreamResponse:
+        session = await self._signin.session_of(request)
+        transaction = Transaction(
+            protocol="saml",
+            trust=party.trust.id,
+            request=_encode(pending),
+            fresh_since=fresh_since,
+            session=session.name if session is not None else "",
+            hint=pending.subject if "@" in pending.subject else "",
+        )
+        if session is None or not transaction.accepts(session):
+            return self._signin.redirect_to_signin(await self._transactions.url(transaction))
+        return await self._respond(request, party, pending, session)
+
+    async def _respond(
+        self, request: web.Request, party: Party, pending: PendingSignOn, session: Session
+    ) -> web.StreamResponse:
+        """Whoever is signed in, may use the application, and has not been told of by this request before, is told of."""
+        address = request[CLIENT_ADDRESS]
+        refusal = check_access(party.trust, subject_of(session.identity, address), address)
+        if refusal is not None:
+            log.info("saml.access_refused", trust=party.trust.id, reason=refusal.reason)
+            application = Application(name=party.trust.name)
+            return self._signin.of_applications.show_no_access(request, application, refusal.ask)
+        asked = Asked(address=address, correlation_id=request[CORRELATION_ID], subject=pending.subject)
+        checked = CheckedRequest(
+            id=pending.id,
+            consumer=AssertionConsumer(url=pending.consumer),
+            name_id_format=pending.name_id_format,
+            context=pending.context,
+        )
+        try:
+            await self._take(party, pending.id)
+            told = await self._responses.for_person(party, checked, session, asked)
+            await self._join(party, told, session)
+        except PartyRefused as unproven:
+            return self._page(request, unproven, party)
+        except RequestRefused as refused:
+            return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
+        except SigningKeyError as error:
+            log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
+            return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
+        return self._post(request, pending.consumer, told.document, pending.relay_state)
+
+    async def _take(self, party: Party, request_id: str) -> None:
+        """Of two answers to one request the second is not given. Raises PartyRefused, StoreError."""
+        if not request_id:
+            return
+        now = self._context.clock()
+        key = f"{party.trust.id} {request_id}"[:_LONGEST_KEY]
+        if not await self._context.store.seen.add(ANSWERED, key, until=now + _REMEMBERED, now=now):
+            raise PartyRefused("its request was answered before")
+
+    async def _join(self, party: Party, told: Told, session: Session) -> None:
+        name = told.name_id
+        details = SubjectDetails(
+            value=name.value,
+            format=name.format,
+            name_qualifier=name.name_qualifier,
+            sp_name_qualifier=name.sp_name_qualifier,
+        )
+        record = ParticipantRecord(
+            session=session.key,
+            trust=party.trust.id,
+            index=told.session_index,
+            details=_encode(details),
+            since=self._context.clock(),
+            expires_at=told.expires_at,
+        )
+        await self._context.store.participants.add(record)
+
+    def _post(self, request: web.Request, url: str, document: bytes, relay_state: str) -> web.Response:
+        fields = {"SAMLResponse": posted(document)}
+        if relay_state:
+            fields["RelayState"] = relay_state
+        return self._signin.post_to(request, url, fields)
+
+    def _refuse(
+        self,
+        request: web.Request,
+        party: Party,
+        consumer: str,
+        request_id: str,
+        relay_state: str,
+        refused: RequestRefused,
+    ) -> web.Response:
+        """Tell the party by a status."""
+        log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
+        try:
+            document = self._responses.refusal(party, consumer, request_id, refused)
+        except SigningKeyError as error:
+            log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
+            return self._signin.show_problem(request, Message.LATER, status=503, reference=request[CORRELATION_ID])
+        return self._post(request, consumer, document, relay_state)
+
+    def _page(self, request: web.Request, unproven: Exception, party: Party | None = None) -> web.Response:
+        """Nobody is proven to have asked, so nobody is answered; the reason is for the log."""
+        log.info("saml.unproven", trust=party.trust.id if party is not None else "", reason=str(unproven))
+        return self._signin.show_problem(request, Message.BAD_REQUEST, status=400, reference=request[CORRELATION_ID])
+
+
+_DEFAULT_CONTEXT: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+_LONGEST_STATE: Final = 2048
+_LONGEST_KEY: Final = 128

@@ -1,0 +1,112 @@
+"""From a browser's request to a message whose sender is known. The bindings: saml-bindings-2.0-os sections 3.4 and 3.5.
+
+Two readings: of the first, only the issuer counts, and only to find the keys; the second is of what was verified.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from foundation.saml import (
+    AUTHN_REQUEST,
+    AuthnRequest,
+    has_signature,
+    read_authn_request,
+    read_posted,
+    read_redirect,
+    verify_enveloped,
+    verify_redirect,
+)
+from gateway.federation.saml.errors import PartyRefused
+from gateway.federation.saml.parties import Parties, Party
+from gateway.relay import read_body
+
+MAX_FORM = 512 * 1024
+"""Bytes."""
+_MAX_RELAY_STATE = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingMessage:
+    """What came, by either binding; nothing is verified yet."""
+
+    document: bytes = field(repr=False)
+    relay_state: str = field(repr=False)
+    query: str = field(default="", repr=False)
+    """Of HTTP-Redirect, as it was sent: its signature is over that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingRequest:
+    """A request, and whose it is."""
+
+    request: AuthnRequest
+    party: Party
+    signed: bool
+    relay_state: str = field(repr=False)
+
+
+async def read_request(request: web.Request, parties: Parties) -> IncomingRequest:
+    """An AuthnRequest. A signature that is there has to hold, also where none is wanted. Raises PartyRefused, SamlError."""
+    incoming = await read_message(request, "SAMLRequest")
+    party = find_party(parties, read_authn_request(incoming.document).issuer)
+    verified, signed = verify_message(incoming, party, AUTHN_REQUEST)
+    return IncomingRequest(
+        request=read_authn_request(verified), party=party, signed=signed, relay_state=incoming.relay_state
+    )
+
+
+async def read_message(request: web.Request, name: str) -> IncomingMessage:
+    """By whichever binding it came. Raises PartyRefused, SamlError."""
+    if request.method == "POST":
+        form = await _read_form(request)
+        if name not in form:
+            raise PartyRefused(f"its form has no {name}")
+        return IncomingMessage(document=read_posted(form[name]), relay_state=form.get("RelayState", ""))
+    query = request.rel_url.raw_query_string
+    message = read_redirect(query)
+    if message.name != name:
+        raise PartyRefused(f"it has a {message.name} instead of a {name}")
+    return IncomingMessage(document=message.document, relay_state=message.relay_state, query=query)
+
+
+def find_party(parties: Parties, issuer: str) -> Party:
+    """Raises PartyRefused."""
+    party = parties.find(issuer)
+    if party is None:
+        raise PartyRefused(f"no trust has the entity ID {issuer[:200]!r}")
+    return party
+
+
+def verify_message(incoming: IncomingMessage, party: Party, tag: str) -> tuple[bytes, bool]:
+    """What may be read, and whether the party signed it. Raises SamlError."""
+    sha1 = party.trust.saml.accept_sha1
+    if incoming.query:
+        message = read_redirect(incoming.query)
+        if message.signed:
+            verify_redirect(message, party.signing, sha1=sha1)
+        return message.document, message.signed
+    if not has_signature(incoming.document, "message"):
+        return incoming.document, False
+    verified = verify_enveloped(incoming.document, party.signing, "message", root_tags=(tag,), sha1=sha1)
+    return verified.document, True
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    """The binding's fields; one that is there twice is refused (two readers would take two different ones)."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise PartyRefused(f"a POST of {request.content_type[:100]}")
+    try:
+        body = (await read_body(request, MAX_FORM)).decode("ascii")
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=20, errors="strict")
+    except (web.HTTPException, ValueError) as error:
+        raise PartyRefused("its form cannot be read") from error
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise PartyRefused("its form has a field twice")
+    if len(form.get("RelayState", "").encode("utf-8", "replace")) > _MAX_RELAY_STATE:
+        raise PartyRefused("its RelayState is too long")
+    return form

@@ -1,0 +1,28 @@
+"""The SAML 2.0 identity provider, put together."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.federation.saml.context import SamlContext
+from gateway.federation.saml.endpoints.metadata import MetadataEndpoint
+from gateway.federation.saml.endpoints.sign_on import SignOnEndpoint
+from gateway.federation.transactions import Transaction, Transactions
+from gateway.signin import Session, SignInPages
+
+
+class SamlProvider:
+    """signin: where people sign in."""
+
+    def __init__(self, context: SamlContext, signin: SignInPages, transactions: Transactions) -> None:
+        self._sign_on = SignOnEndpoint(context, signin, transactions)
+        self._metadata = MetadataEndpoint(context)
+
+    def add_routes(self, app: web.Application) -> None:
+        """All of its addresses."""
+        self._sign_on.add_routes(app)
+        self._metadata.add_routes(app)
+
+    async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
+        """Answer a party whose request waited for a sign-in; see `gateway.federation.transactions.Resume`."""
+        return await self._sign_on.resume(request, transaction, session)

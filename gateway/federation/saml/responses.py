@@ -1,0 +1,166 @@
+"""Responses to parties: what they are told of a person, signed and encrypted as their trust says, and noted in the trail."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from foundation.saml import encrypt_element
+from gateway.federation.claims import IssuedClaims, NameId, NameUnavailable, issue_claims, name_id, subject_of
+from gateway.federation.saml.checks import CheckedRequest, check_subject
+from gateway.federation.saml.context import SamlContext
+from gateway.federation.saml.documents import AssertionSpec, new_id, write_assertion, write_response
+from gateway.federation.saml.errors import RequestRefused
+from gateway.federation.saml.names import INVALID_NAME_ID_POLICY, REQUEST_DENIED, RESPONDER, SUCCESS
+from gateway.federation.saml.parties import Party
+from gateway.signin import Session
+from gateway.store import AuditEvent
+
+PATIENCE = 0.005
+"""Seconds that an entry of the audit trail may wait for others, to be committed with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A response, and what of it has to be remembered."""
+
+    document: bytes = field(repr=False)
+    assertion: str
+    """Its ID."""
+    name_id: NameId
+    session_index: str
+    expires_at: float
+    """When the party's session is over, as it was told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """From where, and by which request of ours."""
+
+    address: str
+    correlation_id: str
+    subject: str = ""
+    """The NameID that the request names; empty: anybody."""
+
+
+class Responses:
+    """Writes them."""
+
+    def __init__(self, context: SamlContext) -> None:
+        self._context = context
+
+    async def for_person(self, party: Party, request: CheckedRequest, session: Session, asked: Asked) -> Told:
+        """A response that says who somebody is. What cannot be recorded is not given.
+
+        Raises RequestRefused where the person cannot be named as the party wants, NoSigningKey, StoreError.
+        """
+        context, now = self._context, self._context.clock()
+        issued = self._claims(party, session, asked.address)
+        name = self._name(party, request, issued, session, asked)
+        check_subject(asked.subject, subject_of(session.identity, asked.address), name.value)
+        index = session.index(party.trust.id)
+        spec = AssertionSpec(
+            id=new_id(),
+            issuer=context.entity_id,
+            audience=party.entity_id,
+            recipient=request.consumer.url,
+            in_response_to=request.id,
+            name_id=name,
+            now=now,
+            skew=party.trust.saml.skew,
+            lifetime=context.lifetimes_of(party.trust).assertion,
+            signed_in_at=session.auth_time,
+            session_index=index,
+            session_ends_at=session.ends_at,
+            context=request.context,
+            attributes=issued.values,
+            friendly_names=issued.friendly_names,
+            attribute_format=party.trust.saml.attribute_name_format,
+        )
+        document = self._signed(party, spec, request)
+        await self._record(party, spec, document, session, asked)
+        return Told(document=document, assertion=spec.id, name_id=name, session_index=index, expires_at=session.ends_at)
+
+    def refusal(self, party: Party, consumer_url: str, request_id: str, refused: RequestRefused) -> bytes:
+        """A status in place of an assertion, signed. Raises NoSigningKey."""
+        response = new_id()
+        document = write_response(
+            id=response,
+            issuer=self._context.entity_id,
+            destination=consumer_url,
+            in_response_to=request_id,
+            now=self._context.clock(),
+            status=(refused.code, refused.sub_code),
+        )
+        return self._context.sign(document, response, party)
+
+    def _claims(self, party: Party, session: Session, address: str) -> IssuedClaims:
+        issued = issue_claims(
+            party.trust.claims,
+            subject_of(session.identity, address),
+            protocol="saml",
+            secret=self._context.secret,
+            trust=party.trust.id,
+        )
+        if issued.refused:
+            raise RequestRefused(f"claims policy: {issued.refused}", REQUEST_DENIED, code=RESPONDER)
+        return issued
+
+    def _name(self, party: Party, request: CheckedRequest, issued: IssuedClaims, session: Session, asked: Asked) -> NameId:
+        try:
+            return name_id(
+                party.trust.claims,
+                subject_of(session.identity, asked.address),
+                issued.subject,
+                format=request.name_id_format,
+                issuer=self._context.entity_id,
+                party=party.entity_id,
+                fresh=self._context.fresh_name(),
+                escape_plus=party.trust.switches.get("escape_plus", False),
+            )
+        except NameUnavailable as error:
+            raise RequestRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
+
+    def _signed(self, party: Party, spec: AssertionSpec, request: CheckedRequest) -> bytes:
+        """The assertion is signed before it is encrypted, the response after (saml-core-2.0-os section 5.4, 6.1)."""
+        context, saml, response = self._context, party.trust.saml, new_id()
+        document = write_response(
+            id=response,
+            issuer=context.entity_id,
+            destination=request.consumer.url,
+            in_response_to=request.id,
+            now=spec.now,
+            status=(SUCCESS,),
+            assertion=write_assertion(spec),
+        )
+        if saml.sign in {"assertion", "both"}:
+            document = context.sign(document, spec.id, party)
+        if saml.encrypt and party.encryption is not None:
+            document = encrypt_element(document, spec.id, party.encryption, saml.encryption_cipher)
+        if saml.sign in {"response", "both"}:
+            document = context.sign(document, response, party)
+        return document
+
+    async def _record(self, party: Party, spec: AssertionSpec, document: bytes, session: Session, asked: Asked) -> None:
+        identity = session.identity
+        event = AuditEvent(
+            time=spec.now,
+            kind="federation.issued",
+            actor=f"trust:{party.trust.id}",
+            subject=identity.user_name,
+            account=identity.account,
+            address=asked.address,
+            correlation_id=asked.correlation_id,
+            via="saml",
+            detail={
+                "assertion_id": spec.id,
+                "response": hashlib.sha256(document).hexdigest(),
+                "attributes": " ".join(_names(spec.attributes)),
+            },
+        )
+        await self._context.store.audit.append(event, patience=PATIENCE)
+
+
+def _names(attributes: object) -> Sequence[str]:
+    return sorted(attributes) if isinstance(attributes, dict) else ()
