@@ -11,7 +11,7 @@ What belongs here: the endpoints and the checks of the protocol. What does not: 
 """
 
 from gateway.federation.saml.context import SamlContext
-from gateway.federation.saml.errors import PartyRefused, RequestRefused, SamlRefusal
+from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.parties import LogoutEndpoint, Parties, Party, party_of
 from gateway.federation.saml.provider import SamlProvider
 
@@ -20,9 +20,9 @@ __all__ = [
     "Parties",
     "Party",
     "PartyRefused",
-    "RequestRefused",
     "SamlContext",
     "SamlProvider",
     "SamlRefusal",
+    "StatusRefused",
     "party_of",
 ]

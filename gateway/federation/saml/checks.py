@@ -1,7 +1,7 @@
 """What an AuthnRequest has to be: small checks in their order. Pure.
 
 Before the answer's address is proven a refusal is a page (`PartyRefused`); afterwards it is a status for the party
-(`RequestRefused`).
+(`StatusRefused`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from foundation.saml import AuthnRequest
 from gateway.federation.claims import ClaimsSubject
-from gateway.federation.saml.errors import PartyRefused, RequestRefused
+from gateway.federation.saml.errors import PartyRefused, StatusRefused
 from gateway.federation.saml.names import (
     BINDING_POST,
     INVALID_NAME_ID_POLICY,
@@ -59,7 +59,7 @@ class CheckedRequest:
 
 
 def check_request(request: AuthnRequest, party: Party, *, destination: str, signed: bool, now: float) -> CheckedRequest:
-    """All checks that need nobody signed in. destination: our own address. Raises PartyRefused, RequestRefused."""
+    """All checks that need nobody signed in. destination: our own address. Raises PartyRefused, StatusRefused."""
     check_signed(party, signed=signed)
     check_destination(request, destination, signed=signed)
     consumer = choose_consumer(request, party)
@@ -111,27 +111,27 @@ def choose_consumer(request: AuthnRequest, party: Party) -> AssertionConsumer:
 def check_binding(request: AuthnRequest, _party: Party) -> None:
     """Answers go by HTTP-POST alone: a response is too long for an address."""
     if request.binding and request.binding != BINDING_POST:
-        raise RequestRefused(f"it wants its answer by {request.binding}", UNSUPPORTED_BINDING, code=RESPONDER)
+        raise StatusRefused(f"it wants its answer by {request.binding}", UNSUPPORTED_BINDING, code=RESPONDER)
 
 
 def check_name_id_policy(request: AuthnRequest, party: Party) -> None:
     """A name that was made for another party is not given away (saml-core-2.0-os section 3.4.1.1)."""
     if request.name_id_format and request.name_id_format not in FORMATS:
-        raise RequestRefused(f"it wants the name format {request.name_id_format}", INVALID_NAME_ID_POLICY)
+        raise StatusRefused(f"it wants the name format {request.name_id_format}", INVALID_NAME_ID_POLICY)
     if request.name_id_qualifier and request.name_id_qualifier != party.entity_id:
-        raise RequestRefused(f"it wants a name made for {request.name_id_qualifier}", INVALID_NAME_ID_POLICY)
+        raise StatusRefused(f"it wants a name made for {request.name_id_qualifier}", INVALID_NAME_ID_POLICY)
 
 
 def check_subject_form(request: AuthnRequest, _party: Party) -> None:
     """A subject that is encrypted is not read."""
     if request.encrypted_subject:
-        raise RequestRefused("its subject is encrypted", REQUEST_UNSUPPORTED, code=RESPONDER)
+        raise StatusRefused("its subject is encrypted", REQUEST_UNSUPPORTED, code=RESPONDER)
 
 
 def check_force(request: AuthnRequest, _party: Party) -> None:
     """A fresh sign-in without asking anybody cannot be."""
     if request.passive and request.force_authn:
-        raise RequestRefused("it wants a fresh sign-in without asking the person", NO_PASSIVE, code=RESPONDER)
+        raise StatusRefused("it wants a fresh sign-in without asking the person", NO_PASSIVE, code=RESPONDER)
 
 
 _AFTER_CONSUMER: tuple[Callable[[AuthnRequest, Party], None], ...] = (
@@ -145,9 +145,9 @@ _AFTER_CONSUMER: tuple[Callable[[AuthnRequest, Party], None], ...] = (
 def check_time(request: AuthnRequest, now: float) -> None:
     """It was made lately."""
     if request.issued < now - OLDEST:
-        raise RequestRefused(f"it is {now - request.issued:.0f} s old", REQUEST_UNSUPPORTED)
+        raise StatusRefused(f"it is {now - request.issued:.0f} s old", REQUEST_UNSUPPORTED)
     if request.issued > now + AHEAD:
-        raise RequestRefused(f"it is {request.issued - now:.0f} s ahead of this relay's clock", REQUEST_UNSUPPORTED)
+        raise StatusRefused(f"it is {request.issued - now:.0f} s ahead of this relay's clock", REQUEST_UNSUPPORTED)
 
 
 def choose_format(request: AuthnRequest, party: Party) -> str:
@@ -157,18 +157,18 @@ def choose_format(request: AuthnRequest, party: Party) -> str:
 
 
 def choose_context(request: AuthnRequest) -> str:
-    """The context that the answer will state. Raises RequestRefused where none that is wanted can be had.
+    """The context that the answer will state. Raises StatusRefused where none that is wanted can be had.
 
     saml-core-2.0-os section 3.3.2.2.1. A password over TLS is what there is.
     """
     wanted = request.contexts
     if request.declarations:
-        raise RequestRefused("it wants context declarations", NO_AUTHN_CONTEXT, code=RESPONDER)
+        raise StatusRefused("it wants context declarations", NO_AUTHN_CONTEXT, code=RESPONDER)
     if not wanted:
         return PASSWORD_PROTECTED
     if any(_meets(context, request.comparison) for context in wanted):
         return next((context for context in wanted if request.comparison == "exact" and context in _STRENGTH), _STRENGTH[-1])
-    raise RequestRefused(f"it wants one of {', '.join(wanted)} ({request.comparison})", NO_AUTHN_CONTEXT, code=RESPONDER)
+    raise StatusRefused(f"it wants one of {', '.join(wanted)} ({request.comparison})", NO_AUTHN_CONTEXT, code=RESPONDER)
 
 
 def _meets(context: str, comparison: str) -> bool:
@@ -180,6 +180,6 @@ def _meets(context: str, comparison: str) -> bool:
 
 
 def check_subject(request_subject: str, subject: ClaimsSubject, name: str) -> None:
-    """Whoever is signed in is the one who was asked for; empty: anybody. Raises RequestRefused."""
+    """Whoever is signed in is the one who was asked for; empty: anybody. Raises StatusRefused."""
     if request_subject and request_subject not in {name, subject.user_name, subject.mail}:
-        raise RequestRefused("somebody else is signed in than it asks for", UNKNOWN_PRINCIPAL, code=RESPONDER)
+        raise StatusRefused("somebody else is signed in than it asks for", UNKNOWN_PRINCIPAL, code=RESPONDER)

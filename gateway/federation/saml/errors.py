@@ -2,7 +2,7 @@
 
 SamlRefusal
 ├── PartyRefused       nobody is proven to have asked: a page, and nothing is sent to any address
-└── RequestRefused     the party is known and where its answers go, too: it is told a status
+└── StatusRefused     the party is known and where its answers go, too: it is told a status
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PartyRefused(SamlRefusal):
     """An unknown party, a signature that does not hold, an address that is none of the party's."""
 
 
-class RequestRefused(SamlRefusal):
+class StatusRefused(SamlRefusal):
     """The answer is a status (saml-core-2.0-os section 3.2.2.2). code: the outer one, sub_code: the inner one."""
 
     def __init__(self, detail: str, sub_code: str, *, code: str = REQUESTER, trust: str = "") -> None:

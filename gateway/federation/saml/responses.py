@@ -11,7 +11,7 @@ from gateway.federation.claims import IssuedClaims, NameId, NameUnavailable, iss
 from gateway.federation.saml.checks import CheckedRequest, check_subject
 from gateway.federation.saml.context import SamlContext
 from gateway.federation.saml.documents import AssertionSpec, new_id, write_assertion, write_response
-from gateway.federation.saml.errors import RequestRefused
+from gateway.federation.saml.errors import StatusRefused
 from gateway.federation.saml.names import INVALID_NAME_ID_POLICY, REQUEST_DENIED, RESPONDER, SUCCESS
 from gateway.federation.saml.parties import Party
 from gateway.signin import Session
@@ -53,7 +53,7 @@ class Responses:
     async def for_person(self, party: Party, request: CheckedRequest, session: Session, asked: Asked) -> Told:
         """A response that says who somebody is. What cannot be recorded is not given.
 
-        Raises RequestRefused where the person cannot be named as the party wants, NoSigningKey, StoreError.
+        Raises StatusRefused where the person cannot be named as the party wants, NoSigningKey, StoreError.
         """
         context, now = self._context, self._context.clock()
         issued = self._claims(party, session, asked.address)
@@ -82,7 +82,7 @@ class Responses:
         await self._record(party, spec, document, session, asked)
         return Told(document=document, assertion=spec.id, name_id=name, session_index=index, expires_at=session.ends_at)
 
-    def refusal(self, party: Party, consumer_url: str, request_id: str, refused: RequestRefused) -> bytes:
+    def refusal(self, party: Party, consumer_url: str, request_id: str, refused: StatusRefused) -> bytes:
         """A status in place of an assertion, signed. Raises NoSigningKey."""
         response = new_id()
         document = write_response(
@@ -104,7 +104,7 @@ class Responses:
             trust=party.trust.id,
         )
         if issued.refused:
-            raise RequestRefused(f"claims policy: {issued.refused}", REQUEST_DENIED, code=RESPONDER)
+            raise StatusRefused(f"claims policy: {issued.refused}", REQUEST_DENIED, code=RESPONDER)
         return issued
 
     def _name(self, party: Party, request: CheckedRequest, issued: IssuedClaims, session: Session, asked: Asked) -> NameId:
@@ -120,7 +120,7 @@ class Responses:
                 escape_plus=party.trust.switches.get("escape_plus", False),
             )
         except NameUnavailable as error:
-            raise RequestRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
+            raise StatusRefused(str(error), INVALID_NAME_ID_POLICY, code=RESPONDER) from error
 
     def _signed(self, party: Party, spec: AssertionSpec, request: CheckedRequest) -> bytes:
         """The assertion is signed before it is encrypted, the response after (saml-core-2.0-os section 5.4, 6.1)."""

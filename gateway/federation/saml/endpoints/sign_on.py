@@ -22,7 +22,7 @@ from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
 from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
-from gateway.federation.saml.errors import PartyRefused, RequestRefused, SamlRefusal
+from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
 from gateway.federation.saml.incoming import IncomingRequest, read_request
 from gateway.federation.saml.names import NO_PASSIVE, RESPONDER
 from gateway.federation.saml.parties import Party
@@ -92,7 +92,7 @@ class SignOnEndpoint:
             return await self._proceed(request, incoming)
         except PartyRefused as unproven:
             return self._page(request, unproven, incoming.party)
-        except RequestRefused as refused:
+        except StatusRefused as refused:
             consumer = choose_consumer(incoming.request, incoming.party).url
             return self._refuse(request, incoming.party, consumer, incoming.request.id, incoming.relay_state, refused)
 
@@ -145,7 +145,7 @@ class SignOnEndpoint:
         """The page is not shown (saml-core-2.0-os section 3.4.1.1)."""
         session = await self._signin.session_of(request)
         if session is None or not session.is_since(fresh_since):
-            refused = RequestRefused("nobody is signed in, and nobody may be asked", NO_PASSIVE, code=RESPONDER)
+            refused = StatusRefused("nobody is signed in, and nobody may be asked", NO_PASSIVE, code=RESPONDER)
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
         return await self._respond(request, party, pending, session)
 
@@ -188,7 +188,7 @@ class SignOnEndpoint:
             await self._join(party, told, session)
         except PartyRefused as unproven:
             return self._page(request, unproven, party)
-        except RequestRefused as refused:
+        except StatusRefused as refused:
             return self._refuse(request, party, pending.consumer, pending.id, pending.relay_state, refused)
         except SigningKeyError as error:
             log.error("saml.no_key", trust=party.trust.id, error=str(error))  # noqa: TRY400 - it says all
@@ -235,7 +235,7 @@ class SignOnEndpoint:
         consumer: str,
         request_id: str,
         relay_state: str,
-        refused: RequestRefused,
+        refused: StatusRefused,
     ) -> web.Response:
         """Tell the party by a status."""
         log.info("saml.request_refused", trust=party.trust.id, status=refused.sub_code, reason=refused.detail)
