@@ -1,6 +1,6 @@
 """SAML 2.0 identity provider: requests that were verified before they are read, responses that are signed in process.
 
-    incoming      from a browser's request to a message whose sender is known
+    bindings      from a browser's request to a message whose sender is known
     checks        what a request has to be: pure
     parties       what is known of a party: its trust, and its own metadata
     responses documents     what a party is told; pysaml2's object model

@@ -20,10 +20,10 @@ from certs import CertsError
 from foundation.saml import SamlError, posted
 from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
+from gateway.federation.saml.bindings import IncomingRequest, read_request
 from gateway.federation.saml.checks import CheckedRequest, check_request, choose_consumer
 from gateway.federation.saml.context import SIGN_ON, START, SamlContext
 from gateway.federation.saml.errors import PartyRefused, SamlRefusal, StatusRefused
-from gateway.federation.saml.incoming import IncomingRequest, read_request
 from gateway.federation.saml.names import NO_PASSIVE, RESPONDER
 from gateway.federation.saml.parties import Party
 from gateway.federation.saml.responses import Asked, Responses, Told
