@@ -10,9 +10,9 @@ from pathlib import Path
 
 import directory
 from certs import CertsError, MachineIdentity, check_closed
-from findings import Finding, failed, passed
+from findings import Finding, failed, passed, warned
 from foundation.times import minute
-from gateway.agent import AgentError, make_routes
+from gateway.agent import AgentError, make_routes, read_withheld
 from isthmus.agent_settings import AgentSettings
 from isthmus.page_sign_in import sign_in_at_page
 from isthmus.relay_way import TIMEOUT, check_relay
@@ -67,6 +67,7 @@ async def _checks(
             yield finding
         for finding in await directories.check():
             yield finding
+        yield check_look_ups(settings, clock())
         if sign_in is not None:
             finding = await _sign_in(directories, sign_in, clock)
             yield finding
@@ -103,6 +104,25 @@ def check_owner(state_dir: Path) -> Finding | None:
     seen = f"this runs as {user_name(os.geteuid())}, the agent as {user_name(owner)}, who owns {state_dir}"
     remedy = f"Run it as root or {user_name(owner)}: another user's permissions differ from the agent's."
     return failed("user", "", seen, remedy)
+
+
+def check_look_ups(settings: AgentSettings, now: float) -> Finding:
+    """What this agent says about users without a password, and what applications want and do not get. now: Unix seconds."""
+    look_up = settings.look_up
+    if not look_up.lookups_per_minute:
+        return passed("look-ups", "", "none are answered: sessions and tokens end after the relay's unchecked_lifetime")
+    offered = {name.lower(): name for one in settings.directories for name in one.attributes}
+    missing = [name for name in read_withheld(settings.state_dir, now) if name.lower() not in offered]
+    if missing:
+        return warned(
+            "look-ups",
+            "",
+            f"applications want attributes that this agent does not let out: {', '.join(missing)}",
+            "Add them to `attributes` under [[directories]] and restart the agent, or remove them from the claims.",
+        )
+    whom = "all users" if look_up.any_person else "users who signed in through this agent in the last 30 days"
+    names = ", ".join(offered.values()) or "none"
+    return passed("look-ups", "", f"about {whom}, at most {look_up.lookups_per_minute} a minute; attributes: {names}")
 
 
 def user_name(number: int) -> str:

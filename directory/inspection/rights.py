@@ -19,7 +19,7 @@ def check_rights(where: str, settings: DirectorySettings, connection: ldap3.Conn
 
 def _in_active_directory(where: str, settings: DirectorySettings, connection: ldap3.Connection) -> Finding:
     base = settings.base_dn
-    wanted = ["objectGUID", "badPwdCount", "sAMAccountName", "userPrincipalName"]
+    wanted = ["objectGUID", "badPwdCount", "sAMAccountName", "userPrincipalName", "userAccountControl"]
     found = search(connection, base, user_filter(settings).text, wanted)
     people = [entry for entry in found if entry.get("objectGUID") and not _is_oneself(entry, settings.service_user)]
     if not people:
@@ -30,6 +30,13 @@ def _in_active_directory(where: str, settings: DirectorySettings, connection: ld
             "rights",
             where,
             "users are readable, badPwdCount is not: the lockout guard cannot see how often AD saw wrong passwords",
+            f"Let it read all properties of users below {base}, as the group Pre-Windows 2000 Compatible Access does.",
+        )
+    if not any(entry.get("userAccountControl") for entry in people):
+        return warned(
+            "rights",
+            where,
+            "users are readable, userAccountControl is not: sessions do not end when an account is disabled",
             f"Let it read all properties of users below {base}, as the group Pre-Windows 2000 Compatible Access does.",
         )
     tokens = search(connection, people[0]["dn"], "(objectClass=*)", ["tokenGroups"], scope=BASE)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.agent.settings import AgentCoreSettings, LookUpSettings
     from gateway.agent.state import AgentState
     from gateway.agent.validator import Validator
+    from gateway.agent.withheld import read_withheld
 
 __all__ = [
     "REFUSALS",
@@ -50,6 +51,7 @@ __all__ = [
     "make_routes",
     "probe_relay",
     "proxy_of",
+    "read_withheld",
     "steady_clock",
     "tls_context",
 ]
@@ -68,6 +70,7 @@ _MODULES = {
     "settings": "AgentCoreSettings LookUpSettings",
     "state": "AgentState",
     "validator": "Validator",
+    "withheld": "read_withheld",
 }
 """A command that reads settings needs neither websockets nor aiohttp."""
 

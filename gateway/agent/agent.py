@@ -12,6 +12,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,8 +29,8 @@ from gateway.agent.routes import BadRoute, Route, Routes
 from gateway.agent.settings import AgentCoreSettings, LookUpSettings
 from gateway.agent.state import AgentState
 from gateway.agent.validator import Validator
+from gateway.agent.withheld import WithheldAttributes
 from gateway.protocol import (
-    AGENT_CAPABILITIES,
     DIRECTORIES_REPORT,
     READINESS_REPORT,
     AgentFacts,
@@ -93,19 +94,18 @@ class Agent:
         self._routes = Routes(settings, state_dir)
         look_up = look_up or LookUpSettings()
         self._people = KnownPeople(state_dir, clock)
-        self._lookups = PersonLookUps(directories, self._people, look_up, self._directory_clock)
+        withheld = WithheldAttributes(state_dir, clock)
+        self._lookups = PersonLookUps(directories, self._people, withheld, look_up, self._directory_clock)
         self._validator = Validator(directories, self._lookups)
         self._facts = AgentFacts(
             instance=os.urandom(8).hex(),
             capacity=settings.capacity,
             domains=tuple(directories.domains) or ("*",),
             software=software,
-            capabilities=tuple(
-                capability
-                for capability in AGENT_CAPABILITIES
-                if capability != LookUpRequest.operation or look_up.lookups_per_minute
-            ),
         )
+        if not look_up.lookups_per_minute:
+            others = tuple(one for one in self._facts.capabilities if one != LookUpRequest.operation)
+            self._facts = replace(self._facts, capabilities=others)
         self._live: set[RelayConnection] = set()
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()

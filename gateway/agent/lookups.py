@@ -24,6 +24,7 @@ from gateway.agent.identities import bounded_identity
 from gateway.agent.known_people import KnownPeople
 from gateway.agent.ports import CredentialDirectories
 from gateway.agent.settings import LookUpSettings
+from gateway.agent.withheld import WithheldAttributes
 from gateway.protocol import AccountId, AnswerBody, LookUpRequest, Outcome
 
 log = structlog.get_logger()
@@ -59,10 +60,12 @@ class PersonLookUps:
         self,
         directories: CredentialDirectories,
         people: KnownPeople,
+        withheld: WithheldAttributes,
         settings: LookUpSettings,
         clock: Callable[[], float],
     ) -> None:
         self._directories, self._people, self._settings, self._clock = directories, people, settings, clock
+        self._withheld = withheld
         self._window = RateWindow(settings.lookups_per_minute)
         self.outcomes: Counter[str] = Counter()
         """What came of them so far: the status that was said, `not_mine`, `limit` or `failed`."""
@@ -112,6 +115,7 @@ class PersonLookUps:
         if found.identity is not None:
             chosen = {name: values for name, values in found.identity.attributes.items() if name.lower() in wanted}
             identity, left_out = bounded_identity(replace(found.identity, attributes=chosen))
+            self._withheld.note(withheld)
         self.outcomes[found.status.value] += 1
         log.info(
             "person.looked_up",

@@ -5,7 +5,7 @@ What belongs here: what both ends must agree on. What does not: who is asked (re
 """
 
 from gateway.protocol.accounts import AccountId
-from gateway.protocol.agent_session import AGENT_CAPABILITIES, AgentFacts, AgentSession
+from gateway.protocol.agent_session import AgentFacts, AgentSession
 from gateway.protocol.bodies import OPERATIONS, AnswerBody, ChangeRequest, LookUpRequest, RequestBody, VerifyRequest
 from gateway.protocol.errors import CloseCode, MalformedFrame, PeerRefused, PeerRevoked, ProtocolError
 from gateway.protocol.events import (
@@ -55,7 +55,6 @@ from gateway.protocol.session import ProtocolSession, SessionState
 from gateway.protocol.trust import IdentitySigner, PeerTrust
 
 __all__ = [
-    "AGENT_CAPABILITIES",
     "DIRECTORIES_REPORT",
     "MAX_FRAME",
     "MAX_HANDSHAKE",

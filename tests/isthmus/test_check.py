@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from directory import DirectorySettings
 from findings import Finding, Status
+from gateway.agent import LookUpSettings
 from isthmus.agent_settings import AgentSettings
-from isthmus.check import TrialSignIn, check_agent, check_owner
+from isthmus.check import TrialSignIn, check_agent, check_look_ups, check_owner
 from tests.support.relay_and_agent import agent_settings, enrolled, relay
 
 
@@ -33,7 +35,7 @@ async def test_a_clock_that_is_days_off_and_a_revoked_agent_are_found(tmp_path: 
         revoked = await checked()
     assert sound == {
         "user": "pass", "identity": "pass", "DNS": "pass", "TLS and relay": "pass", "clock": "pass", "handshake": "pass",
-        "TLS": "fail",
+        "TLS": "fail", "look-ups": "pass",
     }  # fmt: skip
     assert (fast["identity"], fast["clock"]) == ("pass", "fail")
     assert (slow["identity"], slow["clock"]) == ("fail", "fail")
@@ -89,3 +91,25 @@ def test_another_user_than_the_agents_is_told(tmp_path: Path, monkeypatch: pytes
     assert (own.status, another.status) == ("pass", "fail")
     assert "user 4242" in another.seen
     assert check_owner(tmp_path / "none") is None
+
+
+def test_what_is_said_without_a_password_is_shown_and_what_is_wanted_and_withheld(tmp_path: Path) -> None:
+    """For the agent's operator; once the attribute is let out, nothing is missing."""
+
+    def look(*attributes: str, **look_up: Any) -> tuple[str, str]:
+        directory = DirectorySettings(name="corp.example.com", base_dn="DC=corp", attributes=attributes)
+        settings = AgentSettings(state_dir=tmp_path, directories=(directory,), look_up=LookUpSettings(**look_up))
+        finding = check_look_ups(settings, NOW)
+        return finding.status, finding.seen
+
+    who = "users who signed in through this agent in the last 30 days"
+    assert look() == ("pass", f"about {who}, at most 600 a minute; attributes: none")
+    assert look("title", any_person=True) == ("pass", "about all users, at most 600 a minute; attributes: title")
+    (tmp_path / "withheld-attributes").write_text(f"homePhone {NOW // 86_400}\nTitle {NOW // 86_400}\nold 7\n")
+    status, seen = look("title")
+    assert (status, seen.endswith("does not let out: homePhone")) == ("warn", True)
+    assert look("title", "homephone")[0] == "pass"
+    assert look(lookups_per_minute=0)[1].startswith("none are answered")
+
+
+NOW = 1_800_000_000

@@ -15,6 +15,7 @@ import directory
 from gateway.agent import KnownPeople, LookUpSettings
 from gateway.agent.lookups import GivenBack, PersonLookUps, RateWindow
 from gateway.agent.validator import Checked, Validator
+from gateway.agent.withheld import MOST_NAMES, WithheldAttributes, read_withheld
 from gateway.protocol import AccountId, LookUpRequest, Outcome, look_up_body, request_body
 from tests.support.fakes import FakeDirectories
 from tests.support.visitors import Clock
@@ -34,7 +35,8 @@ class Asker:
         self.clock = Clock()
         self.directories = people or FakeDirectories({ANNA: PASSWORD, "ben@corp.example.com": PASSWORD})
         known = KnownPeople(home, self.clock)
-        self.lookups = PersonLookUps(self.directories, known, LookUpSettings(**settings), self.clock)
+        withheld = WithheldAttributes(home, self.clock)
+        self.lookups = PersonLookUps(self.directories, known, withheld, LookUpSettings(**settings), self.clock)
         self.validator = Validator(self.directories, self.lookups)
 
     async def sign_in(self, name: str = ANNA, password: str = PASSWORD) -> Checked:
@@ -220,3 +222,34 @@ async def test_an_agent_without_look_ups_gives_them_back() -> None:
     """As an operation that it does not do."""
     validator = Validator(FakeDirectories({ANNA: PASSWORD}))
     assert await validator.look_up(look_up_body("c", user_name=ANNA), time.time() + 5) == GivenBack("unsupported")
+
+
+async def test_what_applications_want_and_do_not_get_is_kept_for_the_operator(tmp_path: Path) -> None:
+    """For thirty days, over restarts; whom this agent does not know, it keeps nothing of."""
+    people = FakeDirectories({ANNA: PASSWORD}, offered=("department",))
+    asker = Asker(tmp_path, people)
+    body = look_up_body("c", directory="9d1c", object_guid=GUID, attributes=("department", "homePhone"))
+    await asker.look_up(body)
+    assert read_withheld(tmp_path, asker.clock()) == {}
+    await asker.sign_in()
+    for _ in range(2):
+        await asker.look_up(body)
+    assert list(read_withheld(tmp_path, asker.clock())) == ["homePhone"]
+    assert list(read_withheld(tmp_path, asker.clock() + 30 * 86_400)) == ["homePhone"]
+    assert read_withheld(tmp_path, asker.clock() + 31 * 86_400) == {}
+
+
+def test_what_is_kept_of_wanted_attributes_is_bounded(tmp_path: Path) -> None:
+    """The last ones asked for; a damaged file is none."""
+    clock = Clock()
+    withheld = WithheldAttributes(tmp_path, clock)
+    withheld.note(["first"])
+    for number in range(MOST_NAMES * 2):
+        withheld.note([f"attribute{number}"])
+    assert list(read_withheld(tmp_path, clock())) == ["first"]  # the disk is not waited for at each
+    clock.ahead += 60
+    withheld.note([])
+    kept = list(read_withheld(tmp_path, clock()))
+    assert (len(kept), kept[-1]) == (MOST_NAMES, f"attribute{MOST_NAMES * 2 - 1}")
+    (tmp_path / "withheld-attributes").write_bytes(b"\xff\xff x\n")
+    assert read_withheld(tmp_path, clock()) == {}
