@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.federation.applications import WaitingApplications
-from gateway.federation.keys import KeySettings, SigningKeys
+from gateway.federation.keys import SigningKeys
 from gateway.federation.oidc import OpenIdProvider
 from gateway.federation.saml import Parties, SamlContext, SamlProvider
 from gateway.federation.settings import FederationSettings
@@ -43,7 +43,7 @@ class Federation:
         self.issuer = public_url.rstrip("/")
         self.trusts = trusts
         host = urlsplit(public_url).hostname or ""
-        self.keys = SigningKeys(store, KeySettings(), host=host, clock=clock, sleep=sleep)
+        self.keys = SigningKeys(store, settings.keys, host=host, clock=clock, sleep=sleep)
         self.transactions = Transactions(Seal(store.keyring, "transactions", clock), store.once, clock)
         self.applications = WaitingApplications(self.transactions, self.trusts)
         self.parties = Parties(self.trusts, store.trusts)

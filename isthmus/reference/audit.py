@@ -43,6 +43,7 @@ MEANINGS = {
     "admin.api_key_revoked": "An administrator revoked an API key; the subject is its id.",
     "federation.issued": "An application was given tokens for a user: of each its SHA-256, of the access token its `jti`."
     " The actor is the trust.",
+    "federation.consent_given": "A user agreed that an application may know what its `scope` says.",
     "federation.token_reused": "A refresh token was used again after it had been replaced: somebody has a copy. What the"
     " application was given for that user has ended.",
     "trust.added": "An administrator, or a trust file (`origin`), added the trust of an application that signs users in from"
@@ -78,6 +79,7 @@ _PACKAGES = (
     "gateway.relay.agents",
     "gateway.relay.administration",
     "gateway.federation.oidc",
+    "gateway.federation.oidc.endpoints",
     "gateway.federation.oidc.grant_types",
     "gateway.federation.trusts",
     "gateway.signin",

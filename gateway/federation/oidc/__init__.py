@@ -1,14 +1,15 @@
 """OpenID Connect 1.0 and OAuth 2: an endpoint is an ordered list of small checks, with an error class for each wire error.
 
     provider                 endpoints and grant types put together; what is added is added there
-    endpoints/               authorization, token, userinfo, discovery: each says what discovery tells of it
+    endpoints/               authorization, consent, token, userinfo, discovery: each says what discovery tells of it
     grant_types/             what the token endpoint redeems: authorization_code, refresh_token
     checks/                  pure: ordered lists of checks
     parameters authorization_request claims_request client_credentials     a request, read; pure
     client_authentication    which client sent it
     codes grant_details refresh_tokens                                     what happens once, and what lasts
     tokens jose              kinds of tokens; joserfc is seen in `jose` alone
-    issuance person_claims   tokens that are given out, and the claims in them
+    code_issuance issuance person_claims                                   what is given out, and the claims in it
+    pending_request          a request while the person is at a page of ours
     answers refusal cross_origin errors                                    how it is answered
 
 What belongs here: requests, checks, tokens, endpoints of both protocols. What does not: who a person is.

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from gateway.federation.oidc.errors import InvalidClient, InvalidRequest
+from gateway.federation.oidc.jose import JwtRefused, read_unproven
 from gateway.federation.oidc.parameters import Parameters
 from gateway.federation.trusts import ClientSecret, OidcClient
 
@@ -44,13 +45,23 @@ def read_client_credentials(parameters: Parameters, authorization: str) -> Clien
     if "client_assertion" in parameters or "client_assertion_type" in parameters:
         if parameters.one("client_assertion_type") != ASSERTION_TYPE:
             raise InvalidClient("client_assertion_type is missing or unknown")
-        return ClientCredentials(
-            client_id=client_id, method="private_key_jwt", assertion=parameters.required("client_assertion")
-        )
+        assertion = parameters.required("client_assertion")
+        return ClientCredentials(client_id=client_id or _client_in(assertion), method="private_key_jwt", assertion=assertion)
     if not client_id:
         raise InvalidClient("no client_id")
     secret = parameters.one("client_secret")
     return ClientCredentials(client_id=client_id, method="client_secret_post" if secret else "none", secret=secret)
+
+
+def _client_in(assertion: str) -> str:
+    """Whom an assertion is about: `client_id` need not stand beside it (RFC 7521 section 4.2). Raises InvalidClient."""
+    try:
+        subject = read_unproven(assertion).get("sub")
+    except JwtRefused as refused:
+        raise InvalidClient(f"client_assertion: {refused.detail}") from refused
+    if not isinstance(subject, str) or not subject:
+        raise InvalidClient("client_assertion: sub is missing")
+    return subject
 
 
 def _read_basic(header: str, client_id: str) -> ClientCredentials:

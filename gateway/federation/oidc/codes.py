@@ -69,6 +69,12 @@ class Codes:
             raise InvalidGrant("the code expired long ago")
 
     async def take(self, code: str, now: float) -> CodeDetails | None:
-        """What it stands for; None where somebody has redeemed it before, or it is over. Raises StoreUnavailable."""
+        """What it stands for; None where somebody has redeemed it before, or it is over.
+
+        Raises StoreUnavailable; InvalidGrant for what a node of another version has written.
+        """
         kept = await self._once.take(KIND, digest_of(code).hex(), now)
-        return _details.decode(kept) if kept is not None else None
+        try:
+            return _details.decode(kept) if kept is not None else None
+        except msgspec.MsgspecError as error:
+            raise InvalidGrant("what the store has of the code cannot be read") from error

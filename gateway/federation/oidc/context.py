@@ -12,7 +12,7 @@ from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.person_claims import PersonClaims
 from gateway.federation.oidc.ports import SigningKeySource, TrustSource
 from gateway.federation.oidc.tokens import Tokens
-from gateway.federation.settings import LifetimeSettings
+from gateway.federation.settings import FederationSettings
 from gateway.federation.trusts import Lifetimes, Trust, effective_lifetimes
 from gateway.store import Store
 
@@ -32,12 +32,12 @@ class OidcContext:
     tokens: Tokens
     codes: Codes
     claims: PersonClaims
-    lifetimes: LifetimeSettings
+    settings: FederationSettings
     clock: Callable[[], float]
 
     def lifetimes_of(self, trust: Trust) -> Lifetimes:
         """The trust's, or else the relay's."""
-        return effective_lifetimes(trust.lifetimes, self.lifetimes)
+        return effective_lifetimes(trust.lifetimes, self.settings.lifetimes)
 
 
 class OidcEndpoint(Protocol):

@@ -7,6 +7,7 @@ import hmac
 
 import msgspec
 
+from gateway.federation.oidc.errors import InvalidGrant
 from gateway.protocol import Identity
 
 
@@ -43,8 +44,11 @@ def write_details(details: GrantDetails) -> bytes:
 
 
 def read_details(data: bytes) -> GrantDetails:
-    """From the store."""
-    return _details.decode(data)
+    """From the store. Raises InvalidGrant for what no node of this version has written."""
+    try:
+        return _details.decode(data)
+    except msgspec.MsgspecError as error:
+        raise InvalidGrant("what the store has of the grant cannot be read") from error
 
 
 def grant_id_of(code: str) -> str:

@@ -111,19 +111,30 @@ def verify(text: str, find: Callable[[str], VerifyingKey | None], *, types: Sequ
 
 def read_header(text: str) -> dict[str, Any]:
     """The header, not proven by anything. Raises JwtRefused."""
+    header = _unproven_part(text, 0)
+    try:
+        _ANY.check_header(header)
+    except JoseError as error:
+        raise JwtRefused(f"header: {type(error).__name__}") from error
+    return header
+
+
+def read_unproven(text: str) -> dict[str, Any]:
+    """The claims, not proven by anything: for finding the key that proves them. Raises JwtRefused."""
+    return _unproven_part(text, 1)
+
+
+def _unproven_part(text: str, place: int) -> dict[str, Any]:
     if len(text) > LONGEST:
         raise JwtRefused(f"longer than {LONGEST} characters")
     parts = text.split(".")
     if len(parts) != 3:
         raise JwtRefused("not three parts")
     try:
-        encoded = parts[0].encode("ascii")
-        raw = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), b"-_", validate=True)
-        header = _object(raw)
-        _ANY.check_header(header)
-    except (binascii.Error, UnicodeEncodeError, JoseError) as error:
-        raise JwtRefused(f"header: {type(error).__name__}") from error
-    return header
+        encoded = parts[place].encode("ascii")
+        return _object(base64.b64decode(encoded + b"=" * (-len(encoded) % 4), b"-_", validate=True))
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise JwtRefused(f"encoding: {type(error).__name__}") from error
 
 
 def read_keys(text: str) -> tuple[VerifyingKey, ...]:

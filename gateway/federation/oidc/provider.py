@@ -12,6 +12,7 @@ from gateway.federation.oidc.codes import Codes
 from gateway.federation.oidc.context import OidcContext, OidcEndpoint
 from gateway.federation.oidc.cross_origin import CrossOrigin
 from gateway.federation.oidc.endpoints.authorization import AuthorizationEndpoint
+from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.discovery import DiscoveryEndpoint
 from gateway.federation.oidc.endpoints.token import TOKEN, TokenEndpoint
 from gateway.federation.oidc.endpoints.userinfo import UserinfoEndpoint
@@ -51,15 +52,17 @@ class OpenIdProvider:
             tokens=Tokens(issuer, keys, Seal(store.keyring, "oidc access tokens", clock)),
             codes=Codes(CookieSigner(store.keyring, "oidc codes"), store.once),
             claims=PersonClaims(secret),
-            lifetimes=settings.lifetimes,
+            settings=settings,
             clock=clock,
         )
         issuance, cross_origin = TokenIssuance(context), CrossOrigin(trusts)
         clients = ClientAuthentication(context, (TOKEN,))
         grant_types = (AuthorizationCodeGrant(context, issuance), RefreshTokenGrant(context, issuance))
-        self._authorization = AuthorizationEndpoint(context, signin, transactions)
+        consent = ConsentEndpoint(context, signin, transactions)
+        self._authorization = AuthorizationEndpoint(context, signin, transactions, consent)
         endpoints: list[OidcEndpoint] = [
             self._authorization,
+            consent,
             TokenEndpoint(context, clients, grant_types, cross_origin),
             UserinfoEndpoint(context, cross_origin),
         ]

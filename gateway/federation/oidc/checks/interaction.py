@@ -1,7 +1,7 @@
 """Whether the person has to do something before a code is issued. Pure.
 
                      ┌── nobody signed in, too long ago, prompt=login, another person wanted ──► SIGN_IN
-authorization ──► ───┼── the trust asks for consent, or prompt=consent ──► CONSENT
+authorization ──► ───┼── the trust asks for consent, and there is none ──► CONSENT
                      └── else ──► NONE
 with prompt=none each of the first two is an error that the application gets
 """
@@ -79,15 +79,21 @@ def _ask(request: AuthorizationRequest, why: str) -> bool:
 
 
 def required_consent(
-    request: AuthorizationRequest, policy: Literal["none", "once", "always"], scope: Iterable[str], agreed: frozenset[str]
+    request: AuthorizationRequest,
+    policy: Literal["none", "once", "always"],
+    scope: Iterable[str],
+    before: frozenset[str],
+    just: frozenset[str],
 ) -> bool:
-    """Whether the person has to agree. agreed: scopes that they have agreed to before; what was just agreed to is in it.
+    """Whether the person has to agree. before: scopes agreed to earlier; just: in answer to this request.
 
-    Raises ConsentRequired where they may not be asked.
+    Of a trust without consent the organisation has agreed for its people, whatever `prompt` says. Raises ConsentRequired
+    where they may not be asked.
     """
-    if policy == "none" and "consent" not in request.prompt:
+    wanted = set(scope)
+    if policy == "none" or wanted <= just:
         return False
-    if set(scope) <= agreed and policy != "always" and "consent" not in request.prompt:
+    if policy == "once" and wanted <= before and "consent" not in request.prompt:
         return False
     if "none" in request.prompt:
         raise ConsentRequired("the trust asks for consent, and the person has not agreed to this scope")

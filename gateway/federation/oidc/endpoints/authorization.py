@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from gateway.federation.claims import subject_of
 from gateway.federation.keys import SigningKeyError
@@ -29,22 +30,22 @@ from gateway.federation.oidc.checks.authorization import (
     check_no_request_object,
     granted_scope,
 )
-from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_sign_in
+from gateway.federation.oidc.checks.interaction import Freshness, SignedIn, required_consent, required_sign_in
 from gateway.federation.oidc.checks.redirects import check_redirect_uri
-from gateway.federation.oidc.codes import CodeDetails
+from gateway.federation.oidc.code_issuance import issue_code
 from gateway.federation.oidc.context import TRUST, OidcContext
+from gateway.federation.oidc.endpoints.consent import ConsentEndpoint
 from gateway.federation.oidc.endpoints.token import MAX_FORM
 from gateway.federation.oidc.errors import AuthorizationDenied, InvalidRequest, OAuthError, RequestUnproven
-from gateway.federation.oidc.grant_details import GrantDetails
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.parameters import Parameters
+from gateway.federation.oidc.pending_request import PendingRequest, read_pending, write_pending
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
 from gateway.federation.transactions import Transaction, Transactions
-from gateway.federation.trusts import Trust, check_access
-from gateway.protocol import Identity
+from gateway.federation.trusts import AccessRefusal, Trust, check_access
 from gateway.relay import CLIENT_ADDRESS, CORRELATION_ID, read_body
-from gateway.signin import Message, Session, SignInPages
-from gateway.store import ParticipantRecord, StoreError
+from gateway.signin import Application, Message, Session, SignInPages
+from gateway.store import StoreError
 
 log = structlog.get_logger()
 
@@ -56,8 +57,10 @@ _LONGEST_QUERY: Final = 6000
 class AuthorizationEndpoint:
     """See above."""
 
-    def __init__(self, context: OidcContext, signin: SignInPages, transactions: Transactions) -> None:
-        self._context, self._signin, self._transactions = context, signin, transactions
+    def __init__(
+        self, context: OidcContext, signin: SignInPages, transactions: Transactions, consent: ConsentEndpoint
+    ) -> None:
+        self._context, self._signin, self._transactions, self._consent = context, signin, transactions, consent
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -84,7 +87,8 @@ class AuthorizationEndpoint:
     async def authorize(self, request: web.Request) -> web.StreamResponse:
         """A browser comes from an application."""
         session = await self._signin.session_of(request)
-        return await self._answer(request, request.rel_url.raw_query_string, session, returned=False)
+        pending = PendingRequest(query=request.rel_url.raw_query_string)
+        return await self._answer(request, pending, session, returned=False)
 
     async def authorize_by_form(self, request: web.Request) -> web.StreamResponse:
         """The same by POST (OpenID Connect Core section 3.1.2.1)."""
@@ -100,21 +104,28 @@ class AuthorizationEndpoint:
 
     async def resume(self, request: web.Request, transaction: Transaction, session: Session) -> web.StreamResponse:
         """The person has signed in: see `Resume`. All is checked anew, the trust may have changed meanwhile."""
-        return await self._answer(request, transaction.request.decode("ascii"), session, returned=True)
+        pending = read_pending(transaction.request)
+        if pending is None:
+            return self._signin.show_problem(request, Message.APPLICATION_STALE, status=400)
+        return await self._answer(request, pending, session, returned=True)
 
     # -- inside
 
     async def _answer(
-        self, request: web.Request, query: str, session: Session | None, *, returned: bool
+        self, request: web.Request, pending: PendingRequest, session: Session | None, *, returned: bool
     ) -> web.StreamResponse:
         try:
-            parameters = Parameters.parse(query)
+            parameters = Parameters.parse(pending.query)
             trust = self._proven(parameters)
         except OAuthError as unproven:
             return self._page(request, unproven)
         request[TRUST] = trust.id
         try:
-            return await self._proceed(request, parameters, trust, session, returned=returned)
+            asked = self._checked(parameters, trust)
+            signed_in = self._signed_in(trust, session, request[CLIENT_ADDRESS])
+            if self._asks(asked, trust, signed_in, returned=returned) or session is None or signed_in is None:
+                return await self._sign_in(parameters, asked, trust, session)
+            return await self._proceed(request, pending, asked, trust, session, signed_in.subject)
         except (OAuthError, StoreError, SigningKeyError) as refused:
             error = as_oauth_error(refused)
             log_refusal(request, error)
@@ -128,24 +139,55 @@ class AuthorizationEndpoint:
         check_redirect_uri(trust.oidc, parameters.one("redirect_uri"))
         return trust
 
-    async def _proceed(
-        self, request: web.Request, parameters: Parameters, trust: Trust, session: Session | None, *, returned: bool
-    ) -> web.StreamResponse:
+    def _checked(self, parameters: Parameters, trust: Trust) -> AuthorizationRequest:
+        """Raises OAuthError."""
         check_no_request_object(parameters)
         asked = read_authorization_request(parameters)
         check_authorization(asked, trust.oidc)
-        hinted = self._hinted_subject(asked, trust)
-        address = request[CLIENT_ADDRESS]
-        signed_in = self._signed_in(trust, session, address)
+        return asked
+
+    def _asks(self, asked: AuthorizationRequest, trust: Trust, signed_in: SignedIn | None, *, returned: bool) -> bool:
+        """Whether the person has to sign in. Raises LoginRequired, InvalidRequest."""
         freshness = Freshness(max_age=trust.lifetimes.reauthenticate or None, returned=returned)
-        asks = required_sign_in(asked, signed_in, freshness, hinted, self._context.clock())
-        if asks or session is None or signed_in is None:
-            return await self._sign_in(parameters, asked, trust, session)
+        hinted = self._hinted_subject(asked, trust)
+        return required_sign_in(asked, signed_in, freshness, hinted, self._context.clock())
+
+    async def _proceed(
+        self,
+        request: web.Request,
+        pending: PendingRequest,
+        asked: AuthorizationRequest,
+        trust: Trust,
+        session: Session,
+        subject: str,
+    ) -> web.StreamResponse:
+        """The person is known: may they use it, may it know them?"""
+        address = request[CLIENT_ADDRESS]
         refusal = check_access(trust, subject_of(session.identity, address), address)
         if refusal is not None:
-            raise AuthorizationDenied(f"access: {refusal.reason}")
-        code = await self._issue(asked, trust, session, signed_in.subject, address)
+            return self._deny(request, asked, trust, refusal)
+        scope = granted_scope(asked.scope, trust.oidc)
+        said = pending.answer_of(subject)
+        if said == "deny":
+            raise AuthorizationDenied("the person did not agree")
+        before = await self._consent.agreed(trust, session) if trust.oidc.consent == "once" else frozenset[str]()
+        just = frozenset(pending.scope) if said == "allow" else frozenset[str]()
+        if required_consent(asked, trust.oidc.consent, scope, before, just):
+            return await self._consent.ask(
+                request, trust, session, replace(pending, scope=scope, subject=subject, answer="")
+            )
+        code = await issue_code(self._context, asked, trust, session, subject, address)
         return self._tell(request, asked.redirect_uri, asked.response_mode, self._members(asked.state, code=code))
+
+    def _deny(
+        self, request: web.Request, asked: AuthorizationRequest, trust: Trust, refusal: AccessRefusal
+    ) -> web.StreamResponse:
+        """A page that says whom to ask; the application gets an error only where no page may be shown."""
+        denied = AuthorizationDenied(f"access: {refusal.reason}")
+        if "none" in asked.prompt:
+            raise denied
+        log_refusal(request, denied)
+        return self._signin.of_applications.show_no_access(request, Application(name=trust.name), refusal.ask)
 
     def _hinted_subject(self, asked: AuthorizationRequest, trust: Trust) -> str:
         if not asked.id_token_hint:
@@ -172,51 +214,13 @@ class AuthorizationEndpoint:
         transaction = Transaction(
             protocol="oidc",
             trust=trust.id,
-            request=parameters.query.encode("ascii"),
+            request=write_pending(PendingRequest(query=parameters.query)),
             fresh_since=self._context.clock(),
             session=session.name if session is not None else "",
             hint=asked.login_hint,
             languages=asked.ui_locales,
         )
         return self._signin.redirect_to_signin(await self._transactions.url(transaction))
-
-    async def _issue(self, asked: AuthorizationRequest, trust: Trust, session: Session, subject: str, address: str) -> str:
-        """A code, and that the application takes part in the session. Raises StoreFull, StoreUnavailable."""
-        now, index = self._context.clock(), session.index(trust.id)
-        await self._context.store.participants.add(
-            ParticipantRecord(
-                session=session.key,
-                trust=trust.id,
-                index=index,
-                details=subject.encode(),
-                since=now,
-                expires_at=session.ends_at,
-            )
-        )
-        grant = GrantDetails(
-            scope=granted_scope(asked.scope, trust.oidc),
-            resources=asked.resource,
-            userinfo_claims=tuple(sorted(asked.claims.userinfo)),
-            id_token_claims=tuple(sorted(asked.claims.id_token)),
-            subject=subject,
-            auth_time=session.auth_time,
-            acr=ACR,
-            amr=session.amr,
-            sid=index,
-            identity=plain_identity(session.identity),
-            address=address,
-        )
-        details = CodeDetails(
-            trust=trust.id,
-            redirect_uri=asked.redirect_uri,
-            challenge=asked.code_challenge,
-            nonce=asked.nonce,
-            session=session.key,
-            session_ends_at=session.ends_at,
-            checked_at=session.checked_at,
-            grant=grant,
-        )
-        return await self._context.codes.issue(details, now, self._context.lifetimes_of(trust).code)
 
     def _tell(self, request: web.Request, redirect_uri: str, mode: str, members: Mapping[str, str]) -> web.Response:
         """By a form (OAuth 2.0 Form Post Response Mode), or a redirect."""
@@ -243,8 +247,3 @@ def _first(parameters: Parameters, name: str) -> str:
     """A value for an error's answer; none where it is there twice."""
     values = parameters.many(name)
     return values[0] if len(values) == 1 else ""
-
-
-def plain_identity(identity: Identity) -> Identity:
-    """Without what a session keeps beside it."""
-    return Identity(**{name: getattr(identity, name) for name in Identity.__struct_fields__})

@@ -13,7 +13,14 @@ from gateway.federation.oidc.answers import bearer_answer, json_answer
 from gateway.federation.oidc.context import TRUST, OidcContext
 from gateway.federation.oidc.cross_origin import CrossOrigin
 from gateway.federation.oidc.endpoints.token import read_form_parameters
-from gateway.federation.oidc.errors import AuthorizationDenied, InsufficientScope, InvalidRequest, InvalidToken, OAuthError
+from gateway.federation.oidc.errors import (
+    AuthorizationDenied,
+    InsufficientScope,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidToken,
+    OAuthError,
+)
 from gateway.federation.oidc.grant_details import GrantDetails, digest_of, read_details
 from gateway.federation.oidc.jose import JwtRefused
 from gateway.federation.oidc.refusal import as_oauth_error, log_refusal
@@ -96,4 +103,7 @@ class UserinfoEndpoint:
         record = await self._context.store.grants.get(digest_of(token.grant), self._context.clock())
         if trust is None or record is None or record.trust != trust.id:
             raise InvalidToken("the grant has ended, or the trust is disabled")
-        return trust, read_details(record.details)
+        try:
+            return trust, read_details(record.details)
+        except InvalidGrant as unreadable:
+            raise InvalidToken(unreadable.detail) from unreadable

@@ -55,6 +55,8 @@ class AuthorizationCodeGrant:
         grant_id = grant_id_of(code)
         refresh_token = new_refresh_token(grant_id) if "refresh_token" in asked.trust.oidc.grants else ""
         record = self._record(asked, details, grant_id, refresh_token)
+        if record.expires_at <= asked.now:
+            raise InvalidGrant("the session has ended")
         if not await self._context.store.grants.add(record):
             await self._context.store.grants.end(record.digest)
             raise InvalidGrant("the code was redeemed twice in one moment")
@@ -103,7 +105,7 @@ class AuthorizationCodeGrant:
         until = asked.now + 2 * LONGEST_LIFE
         mark = GrantRecord(
             digest=digest,
-            trust=asked.trust.id,
+            trust="",
             account=_NOBODY,
             details=b"",
             created_at=asked.now,

@@ -35,6 +35,7 @@ class RefreshTokenGrant:
             raise InvalidGrant("the grant has ended, or never was")
         if record.trust != asked.trust.id:
             raise InvalidGrant(f"the refresh token was given to {record.trust}")
+        await self._check_account(asked, record)
         details = read_details(record.details)
         scope = narrowed_scope(details.scope, asked.parameters.words("scope"))
         resources = narrowed_resources(details.resources, asked.parameters.many("resource"))
@@ -48,6 +49,12 @@ class RefreshTokenGrant:
             refresh_token=following,
         )
         return await self._issuance.issue(asked, grant)
+
+    async def _check_account(self, asked: TokenRequest, record: GrantRecord) -> None:
+        """An agent has said lately enough that the account lives. Raises InvalidGrant."""
+        if asked.now - record.checked_at > self._context.settings.unchecked_lifetime:
+            await self._context.store.grants.end(record.digest)
+            raise InvalidGrant("no agent has said for `unchecked_lifetime` that the account lives")
 
     async def _rotate(self, asked: TokenRequest, record: GrantRecord, shown: str, new: str) -> str:
         """The token that is good from now on. Raises InvalidGrant."""

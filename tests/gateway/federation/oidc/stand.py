@@ -182,7 +182,7 @@ class OidcStand:
         status, body, _ = await self.post("/oidc/token", {name: value for name, value in data.items() if value is not None})
         return status, body
 
-    async def redeem(self, code: str, **fields: Any) -> tuple[int, dict[str, Any]]:
+    async def redeem(self, code: str, /, **fields: Any) -> tuple[int, dict[str, Any]]:
         given = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}
         return await self.token(**{**given, **fields})
 

@@ -73,6 +73,15 @@ def test_two_ways_at_once_or_none_are_refused(form: str, header: str, error: typ
         read_client_credentials(Parameters.parse(form), header)
 
 
+def test_an_assertion_names_its_client_by_itself() -> None:
+    """RFC 7521 section 4.2: Authlib sends no client_id beside it."""
+    form = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", _assertion(CLAIMS))]
+    assert read_client_credentials(Parameters(form), "").client_id == "app"
+    for text in ("x", _assertion({**CLAIMS, "sub": 7}), _assertion({"iss": "app"})):
+        with pytest.raises(InvalidClient):
+            read_client_credentials(Parameters([form[0], ("client_assertion", text)]), "")
+
+
 def test_only_the_way_of_the_trust_will_do() -> None:
     """A client with a key cannot be impersonated by a secret, nor one with a secret by none."""
     for said in ("client_secret_basic", "client_secret_post", "private_key_jwt", "none"):

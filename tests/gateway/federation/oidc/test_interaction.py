@@ -86,23 +86,28 @@ def test_somebody_else_who_signs_in_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "prompt", "agreed", "asks"),
+    ("policy", "prompt", "before", "just", "asks"),
     [
-        ("none", "", "", False),
-        ("none", "consent", "openid email", True),
-        ("once", "", "", True),
-        ("once", "", "openid", True),
-        ("once", "", "openid email", False),
-        ("always", "", "openid email", True),
+        ("none", "", "", "", False),
+        ("none", "consent", "", "", False),
+        ("once", "", "", "", True),
+        ("once", "", "openid", "", True),
+        ("once", "", "openid email", "", False),
+        ("once", "consent", "openid email", "", True),
+        ("once", "consent", "openid email", "openid email", False),
+        ("once", "", "", "openid", True),
+        ("always", "", "openid email", "", True),
+        ("always", "", "", "openid email", False),
     ],
 )
-def test_consent_is_asked_for_as_the_trust_says(policy: Any, prompt: str, agreed: str, asks: bool) -> None:
-    """A wider scope is asked for anew; prompt=consent asks in any case."""
+def test_consent_is_asked_for_as_the_trust_says(policy: Any, prompt: str, before: str, just: str, asks: bool) -> None:
+    """A wider scope is asked for anew; what was just agreed to is not asked for again."""
     request = replace(REQUEST, prompt=frozenset({prompt} if prompt else ()))
-    assert required_consent(request, policy, ("openid", "email"), frozenset(agreed.split())) is asks
+    agreed = frozenset(before.split()), frozenset(just.split())
+    assert required_consent(request, policy, ("openid", "email"), *agreed) is asks
 
 
 def test_consent_that_may_not_be_asked_for_is_an_error() -> None:
     """OpenID Connect Core section 3.1.2.6."""
     with pytest.raises(ConsentRequired):
-        required_consent(replace(REQUEST, prompt=frozenset({"none"})), "once", ("openid",), frozenset())
+        required_consent(replace(REQUEST, prompt=frozenset({"none"})), "once", ("openid",), frozenset(), frozenset())

@@ -1,0 +1,59 @@
+"""Codes that are given out: what was asked for, and who signed in, put together."""
+
+from __future__ import annotations
+
+from gateway.federation.oidc.authorization_request import AuthorizationRequest
+from gateway.federation.oidc.checks.authorization import ACR, granted_scope
+from gateway.federation.oidc.codes import CodeDetails
+from gateway.federation.oidc.context import OidcContext
+from gateway.federation.oidc.grant_details import GrantDetails
+from gateway.federation.trusts import Trust
+from gateway.protocol import Identity
+from gateway.signin import Session
+from gateway.store import ParticipantRecord
+
+
+async def issue_code(
+    context: OidcContext, asked: AuthorizationRequest, trust: Trust, session: Session, subject: str, address: str
+) -> str:
+    """A code, and that the application takes part in the session. Raises StoreFull, StoreUnavailable."""
+    now, index = context.clock(), session.index(trust.id)
+    await context.store.participants.add(
+        ParticipantRecord(
+            session=session.key,
+            trust=trust.id,
+            index=index,
+            details=subject.encode(),
+            since=now,
+            expires_at=session.ends_at,
+        )
+    )
+    grant = GrantDetails(
+        scope=granted_scope(asked.scope, trust.oidc),
+        resources=asked.resource,
+        userinfo_claims=tuple(sorted(asked.claims.userinfo)),
+        id_token_claims=tuple(sorted(asked.claims.id_token)),
+        subject=subject,
+        auth_time=session.auth_time,
+        acr=ACR,
+        amr=session.amr,
+        sid=index,
+        identity=plain_identity(session.identity),
+        address=address,
+    )
+    details = CodeDetails(
+        trust=trust.id,
+        redirect_uri=asked.redirect_uri,
+        challenge=asked.code_challenge,
+        nonce=asked.nonce,
+        session=session.key,
+        session_ends_at=session.ends_at,
+        checked_at=session.checked_at,
+        grant=grant,
+    )
+    return await context.codes.issue(details, now, context.lifetimes_of(trust).code)
+
+
+def plain_identity(identity: Identity) -> Identity:
+    """Without what a session keeps beside it."""
+    return Identity(**{name: getattr(identity, name) for name in Identity.__struct_fields__})

@@ -1,0 +1,80 @@
+"""Consent: asked for as the trust says, given by the person alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.federation.oidc.stand import ANNA, BEN, AppBrowser, Arrival, OidcStand, changed, oidc_stand
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[OidcStand]:
+    async with oidc_stand(tmp_path, changed(consent="once")) as made:
+        yield made
+
+
+async def _answer(browser: AppBrowser, page: Arrival, answer: str, **changes: str) -> Arrival:
+    fields = dict(re.findall(r'name="(csrf|transaction)" value="([^"]*)"', page.page))
+    return await browser.request("POST", "/oidc/consent", data={**fields, "answer": answer, **changes})
+
+
+async def test_what_was_agreed_to_once_is_not_asked_for_again(stand: OidcStand) -> None:
+    """A wider scope is; the trail has it."""
+    browser = stand.browser()
+    page = await stand.signed_in(browser, scope="openid email")
+    page = page if page.page else await browser.authorize(scope="openid email")
+    assert "Your email address" in page.page
+    arrival = await _answer(browser, page, "allow")
+    assert (await stand.redeem(arrival.code))[0] == 200
+    assert "code" in (await browser.authorize(scope="openid email", prompt="none")).members
+    assert (await browser.authorize(scope="openid email groups", prompt="none")).members["error"] == "consent_required"
+    assert "Your groups" in (await browser.authorize(scope="openid email groups")).page
+    entries = await stand.relay.store.audit.entries(kind="federation.consent_given")
+    assert [entry.event.detail["scope"] for entry in entries] == ["openid email"]
+
+
+async def test_whoever_does_not_agree_tells_the_application_so(stand: OidcStand) -> None:
+    """And is asked again the next time."""
+    browser = stand.browser()
+    page = await stand.signed_in(browser)
+    arrival = await _answer(browser, page, "deny")
+    assert arrival.members["error"] == "access_denied"
+    assert not (await browser.authorize()).location
+
+
+async def test_a_trust_may_ask_each_time(stand: OidcStand) -> None:
+    """`always`: yes counts for this request."""
+    await stand.trust(changed(consent="always"))
+    browser = stand.browser()
+    page = await stand.signed_in(browser)
+    assert "code" in (await _answer(browser, page, "allow")).members
+    assert not (await browser.authorize()).location
+
+
+async def test_nobody_else_makes_a_person_agree(stand: OidcStand) -> None:
+    """O20: without this browser's token, from another site, or with what somebody else was asked."""
+    anna, ben = stand.browser(), stand.browser()
+    page, other = await stand.signed_in(anna), await ben.sign_in(await ben.authorize(), BEN)
+    transaction = re.findall(r'name="transaction" value="([^"]*)"', page.page)[0]
+    for changes in ({"csrf": "forged"}, {"transaction": "/continue/forged"}, {"transaction": "https://evil.example/"}):
+        arrival = await _answer(anna, page, "allow", **changes)
+        assert "code=" not in arrival.location
+    fields = dict(re.findall(r'name="(csrf)" value="([^"]*)"', page.page))
+    forged = await anna.request(
+        "POST",
+        "/oidc/consent",
+        data={**fields, "transaction": transaction, "answer": "allow"},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert (forged.status, forged.location) == (403, "")
+    arrival = await _answer(ben, other, "allow", transaction=transaction)
+    assert "code=" not in arrival.location
+    assert not (await anna.authorize()).location
+    consents = stand.relay.store.consents
+    for name in (ANNA, BEN):
+        for account in await stand.relay.store.audit.accounts_named(name):
+            assert await consents.of_account(account) == []
