@@ -16,8 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many modules are tested at a time; the tests of one stay together, because they share servers (tests/conftest.py)
 WORKERS := 2
 SPREAD := -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or adfs or kerberos
-ON_REAL_SERVERS := samba slapd postgres browser proxy pebble
+SERVERS := samba or slapd or postgres or system or browser or proxy or pebble or interop or adfs or kerberos
+ON_REAL_SERVERS := samba slapd postgres browser proxy pebble interop
 COVERED := $(wildcard isthmus gateway adfs_mgmt foundation certs directory findings settings)
 
 .DEFAULT_GOAL := help

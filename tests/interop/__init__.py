@@ -1,0 +1,1 @@
+"""Clients and applications that nobody here wrote, against a relay of ours."""

@@ -1,0 +1,115 @@
+"""Debian's Apache modules: mod_auth_openidc, a certified OpenID Connect client, and mod_auth_mellon, SAML by Lasso."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.federation.claims import ClaimRule, ClaimsPolicy
+from gateway.federation.trusts import AssertionConsumer, ClientSecret, OidcClient, SamlParty, Trust
+from tests.foundation.saml.parties import party
+from tests.gateway.federation.saml.service_provider import pem
+from tests.interop.apache import Apache, OidcApplication, SamlApplication
+from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
+from tests.interop.visitor import Visitor
+
+pytestmark = pytest.mark.interop
+
+SECRET = "a secret that the module was given"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[FederatedSite]:
+    async with federated(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def apache(site: FederatedSite) -> AsyncIterator[Apache]:
+    async with Apache(site.ca_file) as made:
+        yield made
+
+
+def application(apache: Apache, *, pkce: str) -> Trust:
+    return Trust(
+        id="apache",
+        name="Apache",
+        protocol="oidc",
+        oidc=OidcClient(
+            redirect_uris=(f"{apache.url}/oidc/redirect",),
+            post_logout_redirect_uris=(f"{apache.url}/",),
+            secrets=(ClientSecret(digest=hashlib.sha256(SECRET.encode()).hexdigest()),),
+            pkce="required" if pkce else "optional",
+        ),
+    )
+
+
+@pytest.mark.parametrize("pkce", ["", "S256"])
+async def test_mod_auth_openidc_signs_in(site: FederatedSite, apache: Apache, pkce: str) -> None:
+    """With PKCE and as it comes, without; the claims of userinfo reach the application."""
+    await site.trust(application(apache, pkce=pkce))
+    await apache.start(OidcApplication(issuer=site.url, client_id="apache", secret=SECRET, pkce=pkce))
+    async with Visitor(site.ca_file, apache.ca_file) as visitor:
+        page = await visitor.open(f"{apache.url}/oidc/")
+        assert page.url.startswith(f"{site.url}/signin"), apache.logged()
+        assert "Apache" in page.text
+        page = await visitor.sign_in(page, ANNA, PASSWORD)
+        assert (page.status, page.url) == (200, f"{apache.url}/oidc/"), apache.logged()
+        assert page.headers["X-Seen-email"] == ANNA
+        assert page.headers["X-Seen-sub"]
+
+
+def saml_application(apache: Apache, **fields: Any) -> Trust:
+    own = party("apache")
+    said = SamlParty(
+        entity_id=f"{apache.url}/saml/mellon/metadata",
+        consumers=(AssertionConsumer(url=f"{apache.url}/saml/mellon/postResponse", default=True),),
+        certificates=(pem(own),),
+        encryption_certificate=pem(own),
+        require_signed_requests=True,
+        attribute_name_format="basic",
+    )
+    rules = tuple(ClaimRule(claim=name, source=source) for name, source in (("mail", "mail"), ("uid", "user_name")))
+    return Trust(id="mellon", name="Mellon", protocol="saml", saml=replace(said, **fields), claims=ClaimsPolicy(rules=rules))
+
+
+async def with_mellon(site: FederatedSite, apache: Apache, *directives: str) -> None:
+    """Started with our metadata, as an administrator would download it."""
+    own = party("apache")
+    key, certificate, metadata = (apache.home / name for name in ("mellon.key", "mellon.pem", "idp.xml"))
+    key.write_bytes(own.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+    certificate.write_text(pem(own))
+    async with Visitor(site.ca_file) as visitor:
+        metadata.write_text((await visitor.open(f"{site.url}/saml/metadata")).text)
+    await apache.start(SamlApplication(metadata=metadata, key=key, certificate=certificate, directives=directives))
+
+
+_HOW: dict[str, dict[str, Any]] = {
+    "assertion signed": {},
+    "response signed": {"sign": "response"},
+    "both signed": {"sign": "both"},
+    "encrypted, CBC": {"encrypt": True, "encryption_cipher": "aes256-cbc"},
+    "a name for one time": {"name_id_format": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"},
+}
+
+
+@pytest.mark.parametrize("fields", _HOW.values(), ids=_HOW)
+async def test_mod_auth_mellon_signs_in(site: FederatedSite, apache: Apache, fields: dict[str, Any]) -> None:
+    """Lasso signs its request, and takes our metadata, signatures and encryption."""
+    await site.trust(saml_application(apache, **fields))
+    await with_mellon(site, apache)
+    async with Visitor(site.ca_file, apache.ca_file) as visitor:
+        page = await visitor.open(f"{apache.url}/saml/")
+        assert page.url.startswith(f"{site.url}/signin"), apache.logged()
+        assert "Mellon" in page.text
+        page = await visitor.sign_in(page, ANNA, PASSWORD)
+        assert (page.status, page.url) == (200, f"{apache.url}/saml/"), (page.text, apache.logged())
+        assert page.headers["X-Seen-mail"] == ANNA
+        assert page.headers["X-Seen-uid"] == ANNA
+        assert page.headers["X-Seen-NAME_ID"]

@@ -1,0 +1,117 @@
+"""Two OpenID Connect clients for Node that share no code: openid-client 5 and oauth4webapi 3."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.federation.trusts import ClientSecret, OidcClient, Trust
+from tests.interop.site import ANNA, PASSWORD, FederatedSite, federated
+from tests.interop.visitor import Visitor
+
+pytestmark = pytest.mark.interop
+
+_HERE = Path(__file__).with_name("node")
+CALLBACK = "https://application.example.com/callback"
+SECRET = "a secret that the client was given"
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clients, installed as the lock file says."""
+    home = tmp_path_factory.getbasetemp().parent / f"node-{hashlib.sha256(_lock()).hexdigest()[:12]}"
+    if not (home / "node_modules").exists():
+        copied = shutil.copytree(_HERE, home.with_suffix(f".{os.getpid()}"), ignore=shutil.ignore_patterns("node_modules"))
+        installed = subprocess.run(["npm", "ci"], cwd=copied, capture_output=True, text=True, check=False)
+        assert installed.returncode == 0, installed.stderr
+        try:
+            copied.rename(home)
+        except OSError:  # another worker was quicker
+            shutil.rmtree(copied)
+    return home
+
+
+def _lock() -> bytes:
+    return (_HERE / "package-lock.json").read_bytes()
+
+
+class NodeClient:
+    """One process; says a line for each step."""
+
+    def __init__(self, node: Path, script: str, site: FederatedSite, **config: Any) -> None:
+        self._command = ["node", str(_HERE / script), json.dumps({"issuer": site.url, **config})]
+        self._environment = {**os.environ, "NODE_EXTRA_CA_CERTS": str(site.ca_file)}
+        self._home = node
+        shutil.copy(_HERE / script, node / script)
+        self._command[1] = str(node / script)
+
+    async def __aenter__(self) -> NodeClient:
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=pipe, stdout=pipe, env=self._environment, cwd=self._home
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def said(self, step: str) -> dict[str, Any]:
+        """The next line, which has to be of that step."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(30):
+            line = json.loads(await self._process.stdout.readline() or b"{}")
+        assert line.get("step") == step, line
+        return dict(line)
+
+    async def tell(self, url: str) -> None:
+        """Where the browser was sent to."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{url}\n".encode())
+        await self._process.stdin.drain()
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[FederatedSite]:
+    async with federated(tmp_path) as made:
+        await made.trust(
+            Trust(
+                id="application",
+                name="Application",
+                protocol="oidc",
+                oidc=OidcClient(
+                    redirect_uris=(CALLBACK,),
+                    secrets=(ClientSecret(digest=hashlib.sha256(SECRET.encode()).hexdigest()),),
+                    post_logout_redirect_uris=("https://application.example.com/bye",),
+                ),
+            )
+        )
+        yield made
+
+
+@pytest.mark.parametrize("script", ["openid-client.mjs", "oauth4webapi.mjs"])
+async def test_a_node_client_signs_in_and_refreshes(node: Path, site: FederatedSite, script: str) -> None:
+    """Code with PKCE, state and nonce, ID token, userinfo, refresh with rotation: all validated by the client."""
+    async with (
+        NodeClient(node, script, site, client_id="application", client_secret=SECRET, redirect_uri=CALLBACK) as client,
+        Visitor(site.ca_file, stop_at=CALLBACK) as visitor,
+    ):
+        page = await visitor.open((await client.said("authorize"))["url"])
+        page = await visitor.sign_in(page, ANNA, PASSWORD)
+        await client.tell(page.url)
+        told = await client.said("tokens")
+        assert told["userinfo"]["email"] == ANNA
+        assert told["claims"]["sub"] == told["userinfo"]["sub"]
+        refreshed = await client.said("refreshed")
+        assert refreshed["rotated"]
+        await client.said("end")
